@@ -1,0 +1,72 @@
+"""lowerbound: a VAE is three distributions, trained by one bound and one gradient estimator.
+
+The public names. Each is imported when first used, because torch takes seconds and ``--help`` should not.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from lowerbound import (
+        data,
+        errors,
+        estimators,
+        likelihoods,
+        nn,
+        objectives,
+        plots,
+        posteriors,
+        priors,
+        recipes,
+        tasks,
+    )
+    from lowerbound.evaluation import score
+    from lowerbound.experiment import Experiment
+    from lowerbound.model import VAE
+    from lowerbound.recipes import Recipe, build
+    from lowerbound.runs import Run, load
+    from lowerbound.training import State, fit
+
+ROOMS = (
+    "data",
+    "errors",
+    "estimators",
+    "likelihoods",
+    "nn",
+    "objectives",
+    "plots",
+    "posteriors",
+    "priors",
+    "recipes",
+    "tasks",
+)
+NAMES = {
+    "Experiment": "experiment",
+    "Recipe": "recipes",
+    "Run": "runs",
+    "State": "training",
+    "VAE": "model",
+    "build": "recipes",
+    "fit": "training",
+    "load": "runs",
+    "score": "evaluation",
+}
+__all__ = [*ROOMS, *NAMES, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ROOMS:
+        return importlib.import_module(f"lowerbound.{name}")
+    if name in NAMES:
+        value = getattr(importlib.import_module(f"lowerbound.{NAMES[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'lowerbound' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

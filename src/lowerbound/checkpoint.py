@@ -1,0 +1,110 @@
+"""Tensors on disk: safetensors with a checksum over all of it, written whole or not at all.
+
+Nothing is pickled. A model's weights are one file, everything a training needs to go on another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors import torch as safetensors
+from torch import Tensor, nn
+
+from lowerbound.errors import RunError
+from lowerbound.files import written
+from lowerbound.training import State
+
+CHECKSUM, META = "sha256", "lowerbound"
+
+
+def write(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
+    """``tensors``, and ``meta`` as JSON, in one file. Errors: OutputError where it cannot be written."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    told = json.dumps(meta, sort_keys=True)
+    metadata = {META: told, CHECKSUM: _checksum(tensors, told)}
+    with written(path) as file:
+        file.write(safetensors.save(tensors, metadata))
+
+
+def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors, on the CPU, and the meta. Errors: RunError where the file is missing, damaged or another's."""
+    try:
+        raw = path.read_bytes()
+        tensors = safetensors.load(raw)
+        metadata = _metadata(raw)
+    except FileNotFoundError as error:
+        raise RunError(f"{path} is missing: this run has not saved anything yet, or lost it") from error
+    except (OSError, SafetensorError, ValueError, KeyError, struct.error) as error:
+        raise RunError(f"{path} is damaged ({error}); train again, or copy it anew from where it came") from error
+    if metadata.get(CHECKSUM) != _checksum(tensors, metadata.get(META, "")):
+        raise RunError(f"{path} is damaged: its checksum does not match; train again, or copy it anew from where it came")
+    meta: dict[str, Any] = json.loads(metadata[META])
+    return tensors, meta
+
+
+def _metadata(raw: bytes) -> dict[str, str]:
+    (length,) = struct.unpack("<Q", raw[:8])
+    found: dict[str, str] = json.loads(raw[8 : 8 + length])["__metadata__"]
+    return found
+
+
+def _checksum(tensors: dict[str, Tensor], told: str) -> str:
+    digest = hashlib.sha256(told.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(repr((name, str(tensor.dtype), tuple(tensor.shape))).encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def save_weights(path: Path, model: nn.Module) -> None:
+    """The weights of a model. Errors: OutputError where they cannot be written."""
+    write(path, dict(model.state_dict()), {})
+
+
+def load_weights(path: Path, model: nn.Module) -> None:
+    """Put the weights of ``path`` into ``model``. Errors: RunError where they are damaged or another model's."""
+    tensors, _ = read(path)
+    _into(model, tensors, path)
+
+
+def save_training(path: Path, model: nn.Module, state: State, progress: dict[str, Any]) -> None:
+    """Weights, optimiser and position, with ``progress`` (JSON) beside them: all that going on needs."""
+    optimizer = state.optimizer.state_dict()
+    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    for index, slots in optimizer["state"].items():
+        tensors |= {f"optimizer.{index}.{slot}": value for slot, value in slots.items()}
+    meta = {"seed": state.seed, "step": state.step, "groups": optimizer["param_groups"], "progress": progress}
+    write(path, tensors, meta)
+
+
+def load_training(path: Path, model: nn.Module, state: State) -> dict[str, Any]:
+    """The reverse: fill ``model`` and ``state`` and return the ``progress``. Errors: RunError as for ``read``."""
+    tensors, meta = read(path)
+    weights, slots = {}, dict[int, dict[str, Tensor]]()
+    for name, tensor in tensors.items():
+        part, rest = name.split(".", 1)
+        if part == "model":
+            weights[rest] = tensor
+        else:
+            index, slot = rest.split(".", 1)
+            slots.setdefault(int(index), {})[slot] = tensor
+    _into(model, weights, path)
+    state.optimizer.load_state_dict({"state": slots, "param_groups": meta["groups"]})
+    state.seed, state.step = meta["seed"], meta["step"]
+    progress: dict[str, Any] = meta["progress"]
+    return progress
+
+
+def _into(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        what = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
+        raise RunError(f"{path} holds the weights of another model: {what}") from error

@@ -1,0 +1,39 @@
+"""Context → law: what prior, likelihood and posterior have in common.
+
+A conditional law is a network that turns a context into the parameters of a distribution. The
+network sees ``(N, *context)`` whatever number of batch axes there are, so that any module will do.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+# One bound for every log-variance that a network gives: σ between 4.5e-5 and 2.2e4. It is wide
+# enough never to matter in a healthy run and keeps exp() and its gradient finite in a sick one.
+LOG_VARIANCE = (-20.0, 20.0)
+
+
+class ConditionalLaw(nn.Module, ABC):
+    """``forward(context) -> Distribution``: a network and what its output means."""
+
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        self.network = network
+
+    def forward(self, context: Float[Tensor, "..."]) -> Distribution:
+        """The law of the variable given ``context``, a batch of laws over the context's batch axes."""
+        lead = context.shape[: self.batch_axes(context)]
+        output = self.network(context.flatten(0, len(lead) - 1))
+        return self.law(output.unflatten(0, lead), len(lead))
+
+    @abstractmethod
+    def batch_axes(self, context: Tensor) -> int:
+        """How many of the context's first axes count draws and data rather than describe one of them."""
+
+    @abstractmethod
+    def law(self, output: Float[Tensor, "..."], axes: int) -> Distribution:
+        """The network's output, its first ``axes`` axes those of the batch, read as a law's parameters."""

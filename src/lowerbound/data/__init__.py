@@ -1,0 +1,48 @@
+"""Data: a name, a file or a folder → rows in memory → batches. ``load`` is the way in.
+
+Nothing here knows of models.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lowerbound.data import arrays, idx, images
+from lowerbound.data.dataset import Dataset, Splits
+from lowerbound.data.named import NAMED
+from lowerbound.errors import DataError, nearest
+
+__all__ = ["NAMED", "Dataset", "Splits", "load"]
+
+ARRAYS = (".npy", ".npz")
+
+
+def load(
+    source: str | Path,
+    *,
+    data_dir: str | Path | None = None,
+    size: int | None = None,
+    color: str = "auto",
+    skip_unreadable: bool = False,
+) -> Splits:
+    """The data of ``source``: a known name, a ``.npy`` or ``.npz`` file, a folder of IDX files or of images.
+
+    Named sets are looked for in ``data_dir``, then $LOWERBOUND_DATA, then the user's cache, and else
+    downloaded. ``size``, ``color`` and ``skip_unreadable`` are for folders of images.
+    Errors: DataError for what is missing, damaged or cannot be told apart.
+    """
+    path = Path(source)
+    of_images = str(source) not in NAMED and path.is_dir() and not idx.is_idx_folder(path)
+    if of_images:
+        return images.load_folder(path, size, color, skip_unreadable)
+    if size is not None or color != "auto" or skip_unreadable:
+        raise DataError(f"size, color and skip-unreadable are for folders of images, and '{source}' is none; leave them out")
+    if str(source) in NAMED:
+        return NAMED[str(source)].load(str(source), None if data_dir is None else Path(data_dir))
+    if path.is_dir():
+        return idx.load_folder(path)
+    if path.suffix in ARRAYS and path.is_file():
+        return arrays.load_file(path)
+    if path.is_file():
+        raise DataError(f"cannot tell what {path} holds; a .npy or .npz file, or a folder of IDX files or images is read")
+    raise DataError(f"no data set, file or folder is called '{source}'{nearest(str(source), NAMED)}")

@@ -1,0 +1,110 @@
+"""NumPy files: ``.npy`` (one array) and ``.npz`` (an array with its labels, or training and test data)."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lowerbound.data.dataset import Dataset, Splits
+from lowerbound.errors import DataError
+
+VALUES = ("images", "x", "X", "data", "values", "latents")
+LABELS = ("labels", "y", "target", "targets", "subject")
+COLOURS = (1, 3)
+
+
+def load_file(path: Path) -> Splits:
+    """The data of a file.
+
+    ``.npy`` or the array of an ``.npz`` named as in ``VALUES`` (or the only one): ``(N, D)`` vectors,
+    ``(N, H, W)`` grey images, ``(N, H, W, C)`` or ``(N, C, H, W)`` images with C = 1 or 3. Integers
+    must be pixels (0–255), floats are kept. ``x_train``/``x_test`` with ``y_train``/``y_test`` give
+    both splits. Errors: DataError for anything else, for NaN and infinity.
+    """
+    arrays = read(path)
+    if "x_train" in arrays:
+        train = _dataset(path, arrays["x_train"], arrays.get("y_train"))
+        if "x_test" not in arrays:
+            return Splits.of(train)
+        return Splits(train, _dataset(path, arrays["x_test"], arrays.get("y_test")))
+    return Splits.of(_dataset(path, pick(path, arrays), next((arrays[k] for k in LABELS if k in arrays), None)))
+
+
+def read(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a ``.npy`` (under the name ``data``) or ``.npz``; nothing is ever unpickled."""
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return {"data": loaded}
+        with loaded:
+            return {name: loaded[name] for name in loaded.files}
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+    except (ValueError, EOFError, KeyError, zipfile.BadZipFile, SyntaxError) as error:
+        raise DataError(f"{path} is no NumPy file of plain numbers, or is damaged: {error}") from error
+
+
+def pick(path: Path, arrays: dict[str, np.ndarray]) -> np.ndarray:
+    """The array that holds the data. Errors: DataError where it cannot be told."""
+    named = [arrays[name] for name in VALUES if name in arrays]
+    candidates = named or [array for name, array in arrays.items() if name not in LABELS]
+    if len(candidates) == 1 or named:
+        return candidates[0]
+    raise DataError(f"{path} holds {', '.join(arrays) or 'nothing'}; name the array of the data 'images' or 'x'")
+
+
+def _dataset(path: Path, values: np.ndarray, labels: np.ndarray | None) -> Dataset:
+    tensor = _event_layout(path, _checked(path, values))
+    if labels is None:
+        return Dataset(tensor)
+    labels = labels.reshape(-1) if labels.ndim == 2 and labels.shape[1] == 1 else labels
+    if labels.shape != (len(tensor),):
+        raise DataError(f"{path}: labels are {labels.shape}, the data {tuple(tensor.shape)}; one label a datum is needed")
+    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+        raise DataError(f"{path}: some labels are NaN or infinite; remove those data or leave the labels out")
+    names, numbers = np.unique(labels, return_inverse=True)
+    return Dataset(tensor, torch.from_numpy(numbers.astype(np.int64)), tuple(str(name) for name in names))
+
+
+def _checked(path: Path, values: np.ndarray) -> Tensor:
+    """uint8 or float32, everything finite."""
+    if values.size == 0 or values.ndim == 0:
+        raise DataError(f"{path} is empty: its shape is {values.shape}")
+    if values.dtype.kind == "b":
+        return torch.from_numpy(values.astype(np.float32))
+    if values.dtype.kind in "iu":
+        if values.min() < 0 or values.max() > 255:
+            raise DataError(
+                f"{path}: integers are read as pixels, 0–255, and these go from {values.min()} to {values.max()}; "
+                "save them as floats"
+            )
+        return torch.from_numpy(values.astype(np.uint8, copy=False))
+    if values.dtype.kind != "f":
+        raise DataError(f"{path} holds {values.dtype}; numbers are needed")
+    if not np.isfinite(values).all():
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])
+        count = int((~np.isfinite(values)).sum())
+        raise DataError(f"{path}: {count:,} values are NaN or infinite, the first at {where}; remove or fill them in")
+    with np.errstate(over="ignore"):
+        single = values.astype(np.float32)
+    if not np.isfinite(single).all():
+        raise DataError(f"{path}: values beyond ±3.4e38 do not fit single precision; rescale them")
+    return torch.from_numpy(single)
+
+
+def _event_layout(path: Path, values: Tensor) -> Tensor:
+    match tuple(values.shape):
+        case (_, _):
+            return values
+        case (_, _, _):
+            return values.unsqueeze(1)
+        case (_, _, _, c) if c in COLOURS:
+            return values.permute(0, 3, 1, 2).contiguous()
+        case (_, c, _, _) if c in COLOURS:
+            return values
+        case shape:
+            raise DataError(f"{path} has the shape {shape}; (N, D), (N, H, W), (N, H, W, C) or (N, C, H, W) with C 1 or 3 is needed")

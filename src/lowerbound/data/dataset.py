@@ -1,0 +1,119 @@
+"""Rows in memory: kept in the type they came in, held once, gathered by the batch.
+
+Training, validation and test data are views of one array: which rows, not copies of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from lowerbound.errors import DataError
+from lowerbound.seeding import permutation
+
+TEST_SHARE = 10  # without a test split of its own, every tenth datum is held out, always the same ones
+VALIDATION = 5_000
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """N data, or a view of some rows of them.
+
+    ``array`` is ``(N, *event)``, uint8 (pixels, read as value/255) or float32; images are
+    ``(C, H, W)``. ``targets`` is ``(N,)``, a class number for each, or None; ``classes`` names them.
+    ``rows`` are the rows of the view, or None for all.
+    """
+
+    array: Tensor
+    targets: Int64[Tensor, " N"] | None = None
+    classes: tuple[str, ...] = ()
+    rows: Int64[Tensor, " n"] | None = None
+
+    def __len__(self) -> int:
+        return len(self.array if self.rows is None else self.rows)
+
+    def __getitem__(self, index: slice | Sequence[int] | Tensor) -> Float[Tensor, "B *event"]:
+        """The values of several data as float32, pixels as value/255 in [0, 1]."""
+        if isinstance(index, slice):
+            index = torch.arange(len(self))[index]
+        picked = torch.as_tensor(index)
+        if self.rows is not None:
+            picked = self.rows[picked]
+        values = self.array.index_select(0, picked)
+        return values.float().div_(255) if self.array.dtype == torch.uint8 else values
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """The shape of one datum; ``(C, H, W)`` for images."""
+        return tuple(self.array.shape[1:])
+
+    @property
+    def labels(self) -> Int64[Tensor, " n"] | None:
+        """The class number of each datum of this view, or None."""
+        return self.targets if self.targets is None or self.rows is None else self.targets[self.rows]
+
+    @property
+    def extremes(self) -> Float[Tensor, " 2"]:
+        """The least and the greatest value there can be: 0 and 1 for pixels, looked up for floats."""
+        if self.array.dtype == torch.uint8:
+            return torch.tensor([0.0, 1.0])
+        return torch.stack(torch.aminmax(self.array))
+
+    def view(self, rows: Tensor) -> Dataset:
+        """Some rows of this view, nothing copied."""
+        return replace(self, rows=rows if self.rows is None else self.rows[rows])
+
+    def hold_out(self, n: int, purpose: str) -> tuple[Dataset, Dataset]:
+        """Everything but n data, and those n; ``purpose`` decides which, the same ones at each call.
+
+        Errors: DataError where nothing would be left.
+        """
+        if not 0 <= n < len(self):
+            raise DataError(f"cannot hold out {n:,} of {len(self):,} data for {purpose}; ask for fewer")
+        order = permutation(len(self), purpose)
+        return self.view(order[n:].sort().values), self.view(order[:n].sort().values)
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the rows of the view and their shape: two runs with the same one saw the same data."""
+        digest = hashlib.sha256(repr((self.event_shape, str(self.array.dtype))).encode())
+        everything = torch.arange(len(self)) if self.rows is None else self.rows
+        for rows in everything.split(10_000):
+            digest.update(self.array.index_select(0, rows).numpy().tobytes())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Splits:
+    """A source of data: what to learn from, and what to score once at the end.
+
+    ``whole`` is everything in its order where the source has no test data of its own (one in ten was
+    then held out), None where it has. ``notes`` say what a user should know of the reading.
+    """
+
+    train: Dataset
+    test: Dataset
+    whole: Dataset | None = None
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, whole: Dataset, notes: tuple[str, ...] = ()) -> Splits:
+        """A source with no test data of its own. Errors: DataError for fewer than two data."""
+        if len(whole) < 2:
+            raise DataError(f"{len(whole)} data are too few to learn from; at least 2 are needed")
+        train, test = whole.hold_out(max(1, len(whole) // TEST_SHARE), "test")
+        return cls(train, test, whole, notes)
+
+    def validation(self, n: int | None = None) -> tuple[Dataset, Dataset]:
+        """The training data without a validation slice of n, and that slice.
+
+        None is 5,000, or a tenth of the training data where that is less.
+        Errors: DataError where nothing would be left to train on.
+        """
+        if n is None:
+            n = min(VALIDATION, len(self.train) // 10)
+        return self.train.hold_out(n, "validation")

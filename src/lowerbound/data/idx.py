@@ -1,0 +1,107 @@
+"""The IDX format of MNIST and its kin: a magic number, big-endian sizes, then the values.
+
+Source: LeCun, Cortes and Burges, "The MNIST database of handwritten digits", 1998,
+http://yann.lecun.com/exdb/mnist.
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import struct
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from lowerbound.data.dataset import Dataset, Splits
+from lowerbound.errors import DataError
+
+UNSIGNED_BYTE = 0x08
+IMAGES, LABELS = 3, 1  # axes
+TRAIN, TEST = "train", "t10k"
+KINDS = {"images": IMAGES, "labels": LABELS}
+
+
+def file_name(part: str, kind: str) -> str:
+    """The customary name, e.g. ``train-images-idx3-ubyte``."""
+    return f"{part}-{kind}-idx{KINDS[kind]}-ubyte"
+
+
+def find(folder: Path, part: str, kind: str) -> Path | None:
+    """The file of a part and kind in ``folder``, plain or gzipped, or None."""
+    name = file_name(part, kind)
+    variants = (name, name.replace("-idx", ".idx"))
+    return next((path for n in variants for path in (folder / n, folder / f"{n}.gz") if path.is_file()), None)
+
+
+def is_idx_folder(folder: Path) -> bool:
+    """Whether there are training images in IDX form."""
+    return find(folder, TRAIN, "images") is not None
+
+
+def load_folder(folder: Path, classes: Sequence[str] = ()) -> Splits:
+    """Training and, where they are there, test images with their labels.
+
+    Errors: DataError for a damaged file or labels and images of different number.
+    """
+    train = _load_part(folder, TRAIN, classes)
+    if find(folder, TEST, "images") is None:
+        return Splits.of(train)
+    test = _load_part(folder, TEST, classes)
+    if test.event_shape != train.event_shape:
+        raise DataError(f"{folder}: training images are {train.event_shape}, test images {test.event_shape}")
+    return Splits(train, test)
+
+
+def _load_part(folder: Path, part: str, classes: Sequence[str]) -> Dataset:
+    images_path, labels_path = find(folder, part, "images"), find(folder, part, "labels")
+    assert images_path is not None
+    images = read(images_path, IMAGES)
+    if labels_path is None:
+        return Dataset(images.unsqueeze(1))
+    labels = read(labels_path, LABELS)
+    if len(labels) != len(images):
+        raise DataError(
+            f"{labels_path} has {len(labels):,} labels, {images_path.name} {len(images):,} images; "
+            "they do not belong together: get both anew"
+        )
+    if not classes:
+        classes = [str(i) for i in range(int(labels.max()) + 1)]
+    return Dataset(images.unsqueeze(1), labels.long(), tuple(classes))
+
+
+def content(path: Path) -> bytes:
+    """The uncompressed content of a file, gzipped or not. Errors: DataError where it cannot be read."""
+    try:
+        raw = path.read_bytes()
+        return gzip.decompress(raw) if path.suffix == ".gz" else raw
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DataError(f"{path} is truncated or damaged ({error}); delete it and get it anew") from error
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def read(path: Path, axes: int) -> Tensor:
+    """The values of an IDX file, uint8, with the sizes that its header gives.
+
+    Errors: DataError for a wrong magic number, or a length that is not that of the header.
+    """
+    data = content(path)
+    header = 4 + 4 * axes
+    if len(data) < header:
+        raise DataError(f"{path} is truncated: {len(data)} bytes are too few for an IDX header; get it anew")
+    magic, *sizes = struct.unpack(f">{1 + axes}I", data[:header])
+    expected = UNSIGNED_BYTE << 8 | axes
+    if magic != expected:
+        raise DataError(f"{path} has the magic number {magic:#010x}, not {expected:#010x}: it is no such IDX file")
+    if len(data) - header != math.prod(sizes):
+        raise DataError(
+            f"{path} holds {len(data) - header:,} values where its header promises {math.prod(sizes):,}; "
+            "it is truncated or damaged: get it anew"
+        )
+    if 0 in sizes:
+        raise DataError(f"{path} is empty: its header says {sizes}")
+    return torch.frombuffer(bytearray(data), dtype=torch.uint8, offset=header).reshape(sizes)

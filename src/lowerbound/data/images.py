@@ -1,0 +1,129 @@
+"""A folder of images: any size, mode and nesting; the first level of sub-folders, if any, are the classes."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+
+from lowerbound.data.dataset import Dataset, Splits
+from lowerbound.errors import DataError, nearest
+
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"})
+DEEP = ("I", "F")  # modes of more than 8 bits begin so
+COLORS = {"grey": ("L",), "rgb": ("RGB",), "auto": ("L", "RGB")}
+UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning)
+
+
+def load_folder(folder: Path, size: int | None = None, color: str = "auto", skip_unreadable: bool = False) -> Splits:
+    """The images below ``folder`` as ``(N, C, H, W)`` uint8, in the order of their paths.
+
+    ``size`` crops the centre square and resizes it to ``size`` × ``size``; without it all must be of one
+    size. ``color`` is grey, rgb or auto (grey if all are). Transparent images are laid on white.
+    Errors: DataError where there are none, sizes are mixed, or one is unreadable and not to be skipped.
+    """
+    if color not in COLORS:
+        raise DataError(f"unknown color '{color}'{nearest(color, COLORS)}")
+    paths = _paths(folder)
+    if not paths:
+        raise DataError(f"{folder} holds no IDX files and no images ({', '.join(sorted(SUFFIXES))})")
+    array, kept, bad = _decode_all(paths, size, color)
+    notes: tuple[str, ...] = ()
+    if bad:
+        names = ", ".join(repr(str(path.relative_to(folder)))[1:-1] for path in bad[:3]) + (", …" if len(bad) > 3 else "")
+        if not skip_unreadable:
+            raise DataError(f"{len(bad):,} of {len(paths):,} images in {folder} cannot be read ({names}); --skip-unreadable leaves them out")
+        notes = (f"{len(bad):,} unreadable images skipped: {names}",)
+    targets, classes = _labels(folder, kept)
+    return Splits.of(Dataset(torch.from_numpy(array), targets, classes), notes)
+
+
+def _paths(folder: Path) -> list[Path]:
+    found = []
+    for parent, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        found += [Path(parent, f) for f in files if not f.startswith(".") and Path(f).suffix.lower() in SUFFIXES]
+    return sorted(found)
+
+
+def _labels(folder: Path, paths: Sequence[Path]) -> tuple[torch.Tensor | None, tuple[str, ...]]:
+    parts = [path.relative_to(folder).parts for path in paths]
+    if any(len(part) == 1 for part in parts):
+        return None, ()
+    classes = sorted({part[0] for part in parts})
+    number = {name: i for i, name in enumerate(classes)}
+    return torch.tensor([number[part[0]] for part in parts]), tuple(classes)
+
+
+def _decode_all(paths: Sequence[Path], size: int | None, color: str) -> tuple[np.ndarray, list[Path], list[Path]]:
+    """The images that can be read in one array ``(N, C, H, W)``, their paths, and the paths of the others."""
+    modes = COLORS[color]
+    with ThreadPoolExecutor() as pool:
+        images = list(pool.map(lambda path: _decode(path, size, modes), paths))
+    kept = [path for path, image in zip(paths, images, strict=True) if image is not None]
+    bad = [path for path, image in zip(paths, images, strict=True) if image is None]
+    good = [image for image in images if image is not None]
+    if not good:
+        return np.empty((0,)), [], bad
+    _same_size(kept, good)
+    channels = max(image.shape[2] for image in good)
+    array = np.empty((len(kept), channels, *good[0].shape[:2]), np.uint8)
+    images.clear()
+    for row in reversed(array):  # each image is let go as it is copied, so that all are held once
+        row[:] = good.pop().transpose(2, 0, 1)  # grey among colours is broadcast to all three
+    return array, kept, bad
+
+
+def _same_size(paths: Sequence[Path], images: Sequence[np.ndarray]) -> None:
+    sizes = Counter(image.shape[:2] for image in images)
+    if len(sizes) > 1:
+        usual = sizes.most_common(1)[0][0]
+        odd = next(i for i, image in enumerate(images) if image.shape[:2] != usual)
+        h, w = images[odd].shape[:2]
+        raise DataError(
+            f"images of {len(sizes)} sizes: most are {usual[1]}×{usual[0]}, {paths[odd].name!r} is {w}×{h}; --size N crops and resizes all"
+        )
+
+
+def _decode(path: Path, size: int | None, modes: Sequence[str]) -> np.ndarray | None:
+    """One image as ``(H, W, C)`` uint8, or None where it cannot be read."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as file:
+                image = _eight_bits(ImageOps.exif_transpose(file))
+    except UNREADABLE:
+        return None
+    image = image.convert("L" if image.mode in ("1", "L") and "L" in modes else modes[-1])
+    if size is not None:
+        image = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
+    pixels = np.asarray(image)
+    return pixels.reshape(*pixels.shape[:2], -1)
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """8 bits a channel, nothing transparent, a palette that has only greys turned grey."""
+    if image.mode.startswith(DEEP):
+        deep = np.asarray(image, np.float64)
+        top = 65535 if deep.max() > 255 else 255
+        return Image.fromarray((deep * (255 / top)).clip(0, 255).round().astype(np.uint8))
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), rgba).convert("RGB")
+        return image.convert("L") if _is_grey(image) else image
+    if image.mode == "P":
+        image = image.convert("RGB")
+        return image.convert("L") if _is_grey(image) else image
+    return image
+
+
+def _is_grey(image: Image.Image) -> bool:
+    pixels = np.asarray(image)
+    return bool((pixels == pixels[..., :1]).all())

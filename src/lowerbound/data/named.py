@@ -1,0 +1,133 @@
+"""The data sets known by name: where their files are looked for, and where they come from.
+
+A new one is a row of ``NAMED``.
+"""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lowerbound.data import download, idx
+from lowerbound.data.dataset import Dataset, Splits
+
+ENVIRONMENT = "LOWERBOUND_DATA"
+
+
+def folders(data_dir: Path | None) -> list[Path]:
+    """Where a named set's folder may be, in the order of looking: ``data_dir``, $LOWERBOUND_DATA, the user's cache."""
+    import platformdirs
+
+    named = [data_dir, os.environ.get(ENVIRONMENT) or None]
+    return [Path(folder) for folder in named if folder is not None] + [platformdirs.user_cache_path("lowerbound")]
+
+
+@dataclass(frozen=True)
+class Source(ABC):
+    """A data set known by name, with a line that says what it is."""
+
+    description: str
+
+    @abstractmethod
+    def load(self, name: str, data_dir: Path | None) -> Splits:
+        """Read it, downloading what is nowhere to be found."""
+
+    @abstractmethod
+    def missing(self, name: str, data_dir: Path | None) -> list[str]:
+        """The files that are nowhere to be found; none where it is ready."""
+
+    @abstractmethod
+    def place(self, name: str, data_dir: Path | None) -> str:
+        """Where it is, or would be put."""
+
+
+@dataclass(frozen=True)
+class Bundled(Source):
+    """scikit-learn's handwritten digits, which come with it."""
+
+    def load(self, name: str, data_dir: Path | None) -> Splits:
+        """1,797 images of 8 × 8 with 17 grey levels, scaled to pixels of 0–255."""
+        import torch
+        from sklearn.datasets import load_digits
+
+        bunch = load_digits()
+        pixels = torch.from_numpy(bunch.images * (255 / 16)).round().to(torch.uint8)
+        classes = tuple(str(c) for c in bunch.target_names)
+        return Splits.of(Dataset(pixels.unsqueeze(1), torch.from_numpy(bunch.target).long(), classes))
+
+    def missing(self, name: str, data_dir: Path | None) -> list[str]:
+        """Nothing, ever."""
+        return []
+
+    def place(self, name: str, data_dir: Path | None) -> str:
+        """Inside scikit-learn."""
+        return "bundled with scikit-learn"
+
+
+@dataclass(frozen=True)
+class Idx(Source):
+    """Four gzipped IDX files with the SHA-256 of their uncompressed content, and mirrors that have them."""
+
+    mirrors: Sequence[str]
+    checksums: Mapping[str, str] = field(repr=False)
+    classes: Sequence[str] = tuple("0123456789")
+
+    def load(self, name: str, data_dir: Path | None) -> Splits:
+        """Read the first folder that has all files, or fill up one. Errors: DataError where a download fails."""
+        folder = self._folder(name, data_dir)
+        for file in self._lacking(folder):
+            download.fetch([f"{mirror}/{file}.gz" for mirror in self.mirrors], folder / f"{file}.gz", self.checksums[file])
+        return idx.load_folder(folder, self.classes)
+
+    def missing(self, name: str, data_dir: Path | None) -> list[str]:
+        """The files that a download would bring."""
+        return [f"{file}.gz" for file in self._lacking(self._folder(name, data_dir))]
+
+    def place(self, name: str, data_dir: Path | None) -> str:
+        """The folder that has it, or the one that a download would fill."""
+        return str(self._folder(name, data_dir))
+
+    def _lacking(self, folder: Path) -> list[str]:
+        parts = ((part, kind) for part in (idx.TRAIN, idx.TEST) for kind in idx.KINDS)
+        return [idx.file_name(*pair) for pair in parts if idx.find(folder, *pair) is None]
+
+    def _folder(self, name: str, data_dir: Path | None) -> Path:
+        candidates = [folder / name for folder in folders(data_dir)]
+        complete = (folder for folder in candidates if not self._lacking(folder))
+        # a folder that the user named is filled; else the cache: what a variable points at may be shared
+        return next(complete, candidates[0] if data_dir is not None else candidates[-1])
+
+
+NAMED: Mapping[str, Source] = {
+    "digits": Bundled("handwritten digits, 1,797 of 8 × 8"),
+    "mnist": Idx(
+        "handwritten digits, 60,000 + 10,000 of 28 × 28",
+        mirrors=(
+            "https://ossci-datasets.s3.amazonaws.com/mnist",
+            "https://storage.googleapis.com/cvdf-datasets/mnist",
+        ),
+        checksums={
+            "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+            "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+            "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+            "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+        },
+    ),
+    "fashion-mnist": Idx(
+        "articles of clothing, 60,000 + 10,000 of 28 × 28",
+        mirrors=(
+            "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion",
+            "https://storage.googleapis.com/tensorflow/tf-keras-datasets",
+        ),
+        checksums={
+            "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+            "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+            "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+            "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+        },
+        classes=("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"),
+    ),
+}

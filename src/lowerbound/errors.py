@@ -1,0 +1,49 @@
+"""What can go wrong and is the user's to mend. The command line turns each into one line and exit code 2.
+
+A message says what is wrong and what to do about it. Faults of the program itself are ordinary
+exceptions and keep their traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class LowerboundError(Exception):
+    """The root of the hierarchy: catch it to catch everything below."""
+
+
+class UsageError(LowerboundError):
+    """The words of a command do not fit together."""
+
+
+class DataError(LowerboundError):
+    """Data are missing, damaged, or not what the model was made for."""
+
+
+class RecipeError(LowerboundError):
+    """A recipe asks for something that does not exist or makes no sense."""
+
+
+class RunError(LowerboundError):
+    """A run folder is missing, damaged or in the way."""
+
+
+class OutputError(LowerboundError):
+    """A result cannot be written."""
+
+
+class NoClosedForm(LowerboundError):
+    """A Kullback-Leibler divergence was asked for in closed form and has none here."""
+
+
+class Diverged(LowerboundError):
+    """A term of the bound stopped being finite."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """``"; did you mean 'mnist'?"`` or, where nothing is near, the list of what is known."""
+    choices = sorted(known)
+    near = difflib.get_close_matches(name, choices, n=1)
+    return f"; did you mean '{near[0]}'?" if near else f"; known: {', '.join(choices)}"

@@ -1,0 +1,73 @@
+"""How good a model is on data it was not trained on."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from lowerbound.estimators import Estimator, Pathwise
+from lowerbound.loss import loss
+from lowerbound.model import VAE
+from lowerbound.objectives import ELBO, Objective
+from lowerbound.seeding import seeded
+from lowerbound.training import Rows
+
+
+@dataclass(frozen=True)
+class Score:
+    """Mean bound and its parts over ``rows`` data, in nats a datum.
+
+    ``bound_se`` is the standard error of the mean bound over data; ``bits_per_dim`` is
+    −bound / (D log 2) for D values a datum.
+    """
+
+    bound: float
+    bound_se: float
+    log_likelihood_term: float
+    kl: float
+    bits_per_dim: float
+    rows: int
+
+
+@torch.no_grad()
+def score(
+    vae: VAE,
+    data: Rows,
+    *,
+    objective: Objective | None = None,
+    estimator: Estimator | None = None,
+    batch: int = 500,
+    seed: int = 0,
+) -> Score:
+    """The bound of ``data``, each row once, with noise that follows from ``seed``: the same at each call.
+
+    Evaluation mode is on meanwhile. Errors: DataError where the likelihood cannot be a law of these data.
+    """
+    objective, estimator = objective or ELBO(), estimator or Pathwise()
+    device = next(vae.parameters()).device
+    was_training = vae.training
+    vae.eval()
+    parts = []
+    with seeded(seed, "evaluation", device=device):
+        for rows in torch.arange(len(data)).split(batch):
+            values = data[rows].to(device)
+            vae.likelihood.check(values)
+            part = loss(vae, values, objective, estimator)
+            parts.append(torch.stack([part.bound, part.log_likelihood, part.kl]).double().cpu())
+    vae.train(was_training)
+    return _summary(torch.cat(parts, 1), values[0].numel())
+
+
+def _summary(parts: Tensor, dimensions: int) -> Score:
+    bound, log_likelihood, kl = (float(mean) for mean in parts.mean(1))
+    rows = parts.shape[1]
+    error = float(parts[0].std()) / math.sqrt(rows) if rows > 1 else math.nan
+    return Score(bound, error, log_likelihood, kl, bits_per_dim(bound, dimensions), rows)
+
+
+def bits_per_dim(bound: float, dimensions: int) -> float:
+    """Nats a datum as bits a dimension: −bound / (D log 2)."""
+    return -bound / (dimensions * math.log(2))

@@ -1,0 +1,94 @@
+"""How results reach the disk: whole or not at all, and with a clear word when they cannot."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from lowerbound.errors import OutputError
+
+
+@contextmanager
+def written(path: str | Path) -> Iterator[BinaryIO]:
+    """A binary file that gets its name only after everything was written and synced.
+
+    Errors: OutputError where the folder is missing, the disk is full or writing is not allowed;
+    the file of that name, if there was one, is then untouched.
+    """
+    target = Path(path)
+    temporary: Path | None = None
+    try:
+        with _new_beside(target) as file:
+            temporary = Path(file.name)
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+        temporary = None
+    except OSError as error:
+        raise OutputError(f"cannot write {target}: {reason(error)}") from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def _new_beside(target: Path) -> Any:
+    if not target.parent.is_dir():
+        raise OutputError(f"cannot write {target}: the folder {target.parent} does not exist; create it first")
+    file = tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False)
+    os.chmod(file.name, 0o666 & ~_umask())  # temporary files are private; results are not
+    return file
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current
+
+
+def reason(error: OSError) -> str:
+    """What the operating system said, with what to do where that is known."""
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            return "no room left on the disk; free some or write elsewhere"
+        case errno.EACCES | errno.EPERM | errno.EROFS:
+            return "not allowed there; choose another place or mend its permissions"
+        case errno.EISDIR | errno.ENOTDIR:
+            return "a folder stands where a file is wanted, or the other way round"
+        case _:
+            return error.strerror or str(error)
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """One JSON value, indented, as the whole of a file; not-a-number becomes null."""
+    with written(path) as file:
+        file.write((to_json(value, indent=2) + "\n").encode())
+
+
+def to_json(value: Any, indent: int | None = None) -> str:
+    """JSON that every reader accepts: numbers that are not finite become null."""
+    return json.dumps(_finite(value), indent=indent, ensure_ascii=False, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not (abs(value) < float("inf")):
+        return None
+    return value
+
+
+def make_folder(path: Path) -> None:
+    """The folder and its parents; OutputError where it cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot create the folder {path}: {reason(error)}") from error

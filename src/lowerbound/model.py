@@ -1,0 +1,65 @@
+"""The VAE: a prior p(z), a likelihood p(x|z) and a posterior q(z|x), and what can be asked of the three."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Size, Tensor, nn
+from torch.distributions import Distribution
+
+from lowerbound.errors import DataError
+from lowerbound.likelihoods import Likelihood
+from lowerbound.objectives import Terms
+from lowerbound.posteriors import Posterior
+
+
+class VAE(nn.Module):
+    """Three distributions that share z.
+
+    ``prior() -> p(z)``, ``likelihood(z) -> p(x|z)``, ``posterior(x) -> q(z|x)``.
+    Source: Kingma and Welling, "Auto-Encoding Variational Bayes", 2013, https://arxiv.org/abs/1312.6114.
+    """
+
+    def __init__(self, prior: nn.Module, likelihood: Likelihood, posterior: Posterior):
+        super().__init__()
+        self.prior = prior
+        self.likelihood = likelihood
+        self.posterior = posterior
+
+    def terms(
+        self, x: Float[Tensor, "B *event"], posterior: Distribution, z: Float[Tensor, "K B *latent"]
+    ) -> Terms:
+        """The parts of the bound for draws ``z`` of ``posterior``, q(z|x), in nats.
+
+        The network may give its law in another layout of the same values (``(784,)`` for images
+        ``(1, 28, 28)``). Errors: DataError where the numbers of values differ.
+        """
+        likelihood = self.likelihood(z)
+        try:
+            x = x.reshape(x.shape[0], *likelihood.event_shape)
+        except RuntimeError as error:
+            shapes = f"{tuple(likelihood.event_shape)}, the data are {tuple(x.shape[1:])}"
+            raise DataError(f"the decoder gives {shapes}: the numbers of values differ") from error
+        return Terms(likelihood.log_prob(x), z, self.prior(), posterior)
+
+    @torch.no_grad()
+    def sample(self, n: int, draw: bool = False) -> Float[Tensor, "n *event"]:
+        """n new data: z ~ p(z), then the mean of p(x|z), or with ``draw`` a draw from it."""
+        return self.decode(self.prior().sample(Size([n])), draw)
+
+    @torch.no_grad()
+    def encode(self, x: Float[Tensor, "B *event"], draw: bool = False) -> Float[Tensor, "B latent"]:
+        """The mean of q(z|x), the same at each call, or with ``draw`` a draw from it."""
+        posterior = self.posterior(x)
+        return posterior.sample() if draw else posterior.mean
+
+    @torch.no_grad()
+    def decode(self, z: Float[Tensor, "*batch latent"], draw: bool = False) -> Float[Tensor, "*batch *event"]:
+        """The mean of p(x|z), or with ``draw`` a draw from it."""
+        likelihood = self.likelihood(z)
+        return likelihood.sample() if draw else likelihood.mean
+
+    @torch.no_grad()
+    def reconstruct(self, x: Float[Tensor, "B *event"], draw: bool = False) -> Float[Tensor, "B *event"]:
+        """``decode(encode(x))``: the mean of p(x|z) at the mean of q(z|x), or with ``draw`` a draw through both."""
+        return self.decode(self.encode(x, draw), draw).reshape(x.shape)

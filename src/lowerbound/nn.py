@@ -1,0 +1,71 @@
+"""Backbones: tensor → tensor, ``(N, *in) → (N, *out)``, with nothing probabilistic in them.
+
+Any ``torch.nn.Module`` of that shape can stand in their place.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from torch import Size, nn
+
+Shape = int | Sequence[int]
+
+
+def _numel(shape: Shape) -> int:
+    return shape if isinstance(shape, int) else math.prod(shape)
+
+
+def mlp(*shapes: Shape, activation: Callable[[], nn.Module] = nn.ReLU) -> nn.Sequential:
+    """Fully connected layers with an activation between them: ``mlp(784, 512, 4)`` has one hidden layer.
+
+    The first and the last shape may be that of an array, e.g. ``mlp((1, 28, 28), 512, 4)``: the
+    input ``(N, *first)`` is flattened, the output is ``(N, *last)``.
+    """
+    widths = [_numel(shape) for shape in shapes]
+    layers: list[nn.Module] = [nn.Flatten()]
+    for i, (before, after) in enumerate(zip(widths, widths[1:], strict=False)):
+        layers += [activation()] if i else []
+        layers += [nn.Linear(before, after)]
+    if not isinstance(shapes[-1], int):
+        layers.append(nn.Unflatten(1, Size(shapes[-1])))
+    return nn.Sequential(*layers)
+
+
+def _sizes(height: int, width: int, levels: int) -> list[tuple[int, int]]:
+    """The size of the image before and after each halving, rounded up as a strided convolution does."""
+    sizes = [(height, width)]
+    for _ in range(levels):
+        height, width = (height + 1) // 2, (width + 1) // 2
+        sizes.append((height, width))
+    return sizes
+
+
+def convolutional_encoder(image: Sequence[int], channels: Sequence[int], features: int) -> nn.Sequential:
+    """Images ``(N, C, H, W)`` → features ``(N, features)``: each of ``channels`` halves the image."""
+    depth, height, width = image
+    layers: list[nn.Module] = []
+    for before, after in zip([depth, *channels], channels, strict=False):
+        layers += [nn.Conv2d(before, after, 3, stride=2, padding=1), nn.ReLU()]
+    height, width = _sizes(height, width, len(channels))[-1]
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels[-1] * height * width, features))
+
+
+def convolutional_decoder(latent: int, channels: Sequence[int], image: Sequence[int]) -> nn.Sequential:
+    """Latents ``(N, latent)`` → images ``(N, C, H, W)``, the encoder backwards.
+
+    The image grows by nearest neighbours followed by a convolution: a transposed convolution would
+    leave a checkerboard (Odena et al., "Deconvolution and Checkerboard Artifacts", 2016,
+    https://distill.pub/2016/deconv-checkerboard).
+    """
+    depth, height, width = image
+    *larger, (height, width) = _sizes(height, width, len(channels))
+    layers: list[nn.Module] = [
+        nn.Linear(latent, channels[-1] * height * width),
+        nn.Unflatten(1, (channels[-1], height, width)),
+    ]
+    outward = list(reversed([depth, *channels]))
+    for before, after, size in zip(outward, outward[1:], reversed(larger), strict=True):
+        layers += [nn.ReLU(), nn.Upsample(size=size), nn.Conv2d(before, after, 3, padding=1)]
+    return nn.Sequential(*layers)

@@ -1,0 +1,255 @@
+"""Arrays → figures. Nothing here knows of models or runs, and no global state of matplotlib is touched.
+
+Colours are the ten of Petroff, "Accessible Color Sequences for Data Visualization", 2021,
+https://arxiv.org/abs/2107.02270, told apart under the common colour-vision deficiencies; what they
+say is always also said by a label or a line style.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Callable, Iterable, Sequence
+from functools import wraps
+from typing import Any, ParamSpec
+
+import matplotlib
+import numpy as np
+from matplotlib import patheffects
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from PIL import Image
+
+Array = np.ndarray[Any, Any]
+P = ParamSpec("P")
+
+COLORS = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd")
+STYLE: dict[str, Any] = {
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#666666",
+    "axes.grid": False,
+    "legend.frameon": False,
+    "figure.dpi": 100,
+    "savefig.dpi": 200,
+}
+LABELLED = 12  # more classes than this are coloured along a scale instead of named
+
+
+def _styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    @wraps(draw)
+    def within(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with matplotlib.rc_context(STYLE):
+            return draw(*args, **kwargs)
+
+    return within
+
+
+def encode_png(figure: Figure) -> bytes:
+    """The figure as a PNG file."""
+    with matplotlib.rc_context(STYLE), io.BytesIO() as buffer:
+        figure.savefig(buffer, format="png")
+        return buffer.getvalue()
+
+
+def tile(images: Array, columns: int, gap: int = 1) -> Array:
+    """Images ``(N, C, H, W)`` in [0, 1] side by side on white, ``columns`` a row: ``(H', W', 3)`` uint8."""
+    n, _, height, width = images.shape
+    rows = math.ceil(n / columns)
+    sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), 255, np.uint8)
+    for i, image in enumerate(images):
+        top, left = (i // columns) * (height + gap), (i % columns) * (width + gap)
+        # grey is broadcast to the three colours; a decoder that is sure of nothing is drawn white
+        pixels = np.nan_to_num(image.transpose(1, 2, 0), nan=1.0).clip(0, 1)
+        sheet[top : top + height, left : left + width] = (pixels * 255).round()
+    return sheet
+
+
+def sheet_png(images: Array, columns: int) -> bytes:
+    """Images ``(N, C, H, W)`` in [0, 1] as a PNG of nothing but them, each pixel enlarged by a whole number."""
+    sheet = Image.fromarray(tile(images, columns, gap=max(1, images.shape[-1] // 14)))
+    factor = max(1, round(900 / max(sheet.size)))
+    with io.BytesIO() as buffer:
+        sheet.resize((sheet.width * factor, sheet.height * factor), Image.Resampling.NEAREST).save(buffer, "PNG")
+        return buffer.getvalue()
+
+
+def _show(axes: Axes, sheet: Array, **kwargs: Any) -> None:
+    axes.imshow(sheet, interpolation="nearest", **kwargs)
+    axes.spines[:].set_visible(False)
+
+
+@_styled
+def samples(images: Array) -> Figure:
+    """Images ``(N, C, H, W)`` drawn from the model, in a square."""
+    side = math.ceil(math.sqrt(len(images)))
+    figure = Figure(figsize=(5, 5.3), layout="constrained")
+    axes = figure.add_subplot()
+    _show(axes, tile(images, side))
+    axes.set(xticks=[], yticks=[], title="Decoded from draws of the prior")
+    return figure
+
+
+@_styled
+def reconstructions(given: Array, reconstructed: Array) -> Figure:
+    """Two rows: what was given ``(N, C, H, W)``, and what came back."""
+    return _rows([given, reconstructed], ["given", "reconstructed"])
+
+
+@_styled
+def path(images: Array, shares: Sequence[float]) -> Figure:
+    """Images ``(N, C, H, W)`` decoded along a line, and the share of the way at each."""
+    figure = _rows([images], ["decoded"])
+    width = images.shape[-1] + 1
+    axes = figure.axes[0]
+    axes.set_xticks([i * width + width / 2 - 1 for i in range(len(images))], [f"{share:.2g}" for share in shares])
+    axes.set_xlabel("share of the way from the first to the second")
+    return figure
+
+
+def _rows(rows: Sequence[Array], names: Sequence[str]) -> Figure:
+    n, _, height, width = rows[0].shape
+    sheet = tile(np.concatenate(rows), n)
+    inches = 10
+    figure = Figure(figsize=(inches, inches * sheet.shape[0] / sheet.shape[1] + 0.6), layout="constrained")
+    axes = figure.add_subplot()
+    _show(axes, sheet)
+    axes.set_yticks([i * (height + 1) + height / 2 for i in range(len(rows))], names)
+    axes.tick_params(length=0)
+    axes.set_xticks([])
+    return figure
+
+
+@_styled
+def manifold(images: Array, coordinates: Array) -> Figure:
+    """A square of decoded images ``(n², C, H, W)``, first row on top, over a 2-D latent.
+
+    ``coordinates`` ``(n,)`` are the values of z₁ from left to right and of z₂ from bottom to top.
+    """
+    n = len(coordinates)
+    figure = Figure(figsize=(7, 7), layout="constrained")
+    axes = figure.add_subplot()
+    _show(axes, tile(images, n, gap=0), extent=(0, n, 0, n))
+    ticks = np.linspace(0, n - 1, min(n, 7)).round().astype(int)
+    names = [f"{coordinates[i]:.2f}" for i in ticks]
+    axes.set_xticks(ticks + 0.5, names)
+    axes.set_yticks(ticks + 0.5, names)
+    axes.set(xlabel="z₁", ylabel="z₂", title="Means of p(x|z) at equal steps of the prior's probability")
+    return figure
+
+
+def _class_colors(n: int) -> list[str]:
+    if n <= len(COLORS):
+        return list(COLORS[:n])
+    return [to_hex(c) for c in matplotlib.colormaps["viridis"](np.linspace(0, 1, n))]
+
+
+@_styled
+def scatter(points: Array, labels: Array | None, classes: Sequence[str], axis_names: Sequence[str], rings: bool) -> Figure:
+    """Latents ``(N, 2)``, coloured by class where there are labels ``(N,)``.
+
+    With ``rings`` circles mark 1, 2 and 3 standard deviations of a standard normal prior.
+    """
+    figure = Figure(figsize=(7, 6), layout="constrained")
+    axes = figure.add_subplot()
+    if rings:
+        angle = np.linspace(0, 2 * np.pi, 200)
+        for radius in (1, 2, 3):
+            axes.plot(radius * np.cos(angle), radius * np.sin(angle), color="#888888", lw=0.8, ls=":", zorder=0)
+            axes.annotate(f"{radius}σ", (0, radius), color="#666666", fontsize=7, ha="center", va="bottom")
+    size = float(np.clip(3e4 / len(points), 2, 20))
+    style: dict[str, Any] = {"s": size, "alpha": 0.6, "linewidths": 0}
+    if labels is None:
+        axes.scatter(points[:, 0], points[:, 1], color=COLORS[0], **style)
+    else:
+        _scatter_classes(axes, points, labels, classes, style)
+    axes.set(xlabel=axis_names[0], ylabel=axis_names[1], title="Posterior means", aspect="equal")
+    return figure
+
+
+def _scatter_classes(axes: Axes, points: Array, labels: Array, classes: Sequence[str], style: dict[str, Any]) -> None:
+    colors = _class_colors(len(classes))
+    # in one call and in a random order, so that no class hides another
+    order = np.random.default_rng(0).permutation(len(points))
+    axes.scatter(points[order, 0], points[order, 1], c=[colors[label] for label in labels[order]], **style)
+    if len(classes) > LABELLED:
+        axes.annotate(f"{len(classes)} classes", (1, 1), xycoords="axes fraction", ha="right", va="top")
+        return
+    for number, (name, color) in enumerate(zip(classes, colors, strict=True)):
+        axes.scatter([], [], color=color, s=30, label=name)
+        if (labels == number).any():
+            at = np.median(points[labels == number], 0)
+            halo = [patheffects.withStroke(linewidth=3, foreground="white")]
+            axes.annotate(name, at, ha="center", va="center", fontweight="bold", path_effects=halo, color="#222222")
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), handletextpad=0.2)
+
+
+@_styled
+def curves(history: Sequence[dict[str, Any]]) -> Figure:
+    """The bound and its two parts against epochs; ``history`` is the lines of ``metrics.jsonl``."""
+    panels = (("bound", "bound"), ("log_likelihood_term", "E[log p(x|z)]"), ("kl", "KL(q(z|x) ‖ p(z))"))
+    lines = (("train", "training (mean while training)", "-"), ("validation", "held out", "--"))
+    figure = Figure(figsize=(10, 3.2), layout="constrained")
+    for axes, (key, title) in zip(figure.subplots(1, 3), panels, strict=True):
+        for color, (part, name, style) in zip(COLORS, lines, strict=False):
+            points = [(line["epoch"], line[part][key]) for line in history if line.get(part)]
+            if points:
+                axes.plot(*zip(*points, strict=True), style, color=color, lw=1.6, label=name, marker="." if len(points) < 3 else "")
+        axes.set(title=title, xlabel="epoch", ylabel="nats a datum")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(axis="y", color="#dddddd", lw=0.6)
+        axes.margins(x=0.02)
+    figure.axes[0].legend(loc="lower right")
+    return figure
+
+
+@_styled
+def traversal(images: Array, values: Array, names: Sequence[str]) -> Figure:
+    """A row for each latent dimension, moved along ``values`` (V,) alone: images ``(dims, V, C, H, W)``."""
+    dims, steps, _, height, width = images.shape
+    sheet = tile(images.reshape(-1, *images.shape[2:]), steps)
+    figure = Figure(figsize=(8, 8 * sheet.shape[0] / sheet.shape[1] + 0.7), layout="constrained")
+    axes = figure.add_subplot()
+    _show(axes, sheet)
+    axes.set_yticks([i * (height + 1) + height / 2 for i in range(dims)], names)
+    axes.set_xticks([i * (width + 1) + width / 2 for i in range(steps)], [f"{v:+.1f}" for v in values])
+    axes.tick_params(length=0)
+    axes.set_xlabel("value of that dimension, the others at 0")
+    return figure
+
+
+def animation(images: Array, values: Array, names: Sequence[str]) -> bytes:
+    """The same as a GIF that goes there and back: one picture for each dimension, all moving at once."""
+    there = [_frame(images[:, step], value, names) for step, value in enumerate(values)]
+    frames = there + there[-2:0:-1]
+    with io.BytesIO() as buffer:
+        frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:], duration=80, loop=0)
+        return buffer.getvalue()
+
+
+@_styled
+def _canvas(images: Array, value: float, names: Sequence[str]) -> Figure:
+    columns = min(5, len(images))
+    rows = math.ceil(len(images) / columns)
+    figure = Figure(figsize=(1.25 * columns + 0.2, 1.45 * rows + 0.4), layout="constrained")
+    for axes, image, name in zip(_flat(figure.subplots(rows, columns, squeeze=False)), images, names, strict=False):
+        _show(axes, tile(image[None], 1), cmap="gray")
+        axes.set_title(name, fontsize=9)
+    for axes in figure.axes:
+        axes.set_axis_off()
+    figure.suptitle(f"each alone at {value:+.2f}, the others at 0", fontsize=9, family="monospace")
+    return figure
+
+
+def _frame(images: Array, value: float, names: Sequence[str]) -> Image.Image:
+    figure = _canvas(images, value, names)
+    with io.BytesIO() as buffer:
+        figure.savefig(buffer, format="png", dpi=100)
+        return Image.open(buffer).convert("P", palette=Image.Palette.ADAPTIVE)
+
+
+def _flat(grid: Any) -> Iterable[Axes]:
+    return list(grid.flat)

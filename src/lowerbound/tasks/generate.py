@@ -1,0 +1,45 @@
+"""New data: from the prior, along a line, over the plane of a 2-D latent, along each dimension."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from lowerbound.errors import UsageError
+from lowerbound.model import VAE
+
+
+def interpolate(vae: VAE, a: Float[Tensor, " d"], b: Float[Tensor, " d"], steps: int) -> Float[Tensor, "steps *event"]:
+    """Means of p(x|z) at ``steps`` points from latent ``a`` to latent ``b``, both included, on a straight line."""
+    shares = torch.linspace(0, 1, steps, device=a.device)[:, None]
+    return vae.decode(a + shares * (b - a))
+
+
+def manifold_coordinates(side: int) -> Float[Tensor, " side"]:
+    """Φ⁻¹((i + ½)/side), i = 0 … side − 1: equal steps of a standard normal's probability."""
+    shares = (torch.arange(side) + 0.5) / side
+    return torch.distributions.Normal(0.0, 1.0).icdf(shares)
+
+
+def manifold(vae: VAE, side: int = 20) -> Float[Tensor, "n *event"]:
+    """Means of p(x|z) over the plane of a 2-D latent, ``side²`` of them, row by row from the top left.
+
+    z₁ grows to the right and z₂ upwards, by ``manifold_coordinates``. Errors: UsageError for other latents.
+    Source: Kingma and Welling, "Auto-Encoding Variational Bayes", 2013, https://arxiv.org/abs/1312.6114
+    (figure 4).
+    """
+    if vae.prior().event_shape != (2,):
+        raise UsageError(f"the manifold needs a 2-D latent, and this one has {vae.prior().event_shape[0]}; plot the traversal")
+    values = manifold_coordinates(side)
+    rows, columns = torch.meshgrid(values.flip(0), values, indexing="ij")
+    z = torch.stack([columns, rows], -1).reshape(-1, 2)
+    return vae.decode(z.to(next(vae.parameters()).device))
+
+
+def traverse(vae: VAE, dims: Tensor, values: Float[Tensor, " V"]) -> Float[Tensor, "dims V *event"]:
+    """Means of p(x|z) with each of ``dims`` alone moved along ``values`` and the other dimensions at 0."""
+    size = vae.prior().event_shape[0]
+    axes = torch.eye(size)[dims]
+    z = axes[:, None, :] * values[None, :, None]
+    return vae.decode(z.to(next(vae.parameters()).device))

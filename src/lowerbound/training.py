@@ -1,0 +1,123 @@
+"""The loop: draw a batch, descend the loss, yield what happened. Nothing here prints or writes.
+
+Logging, checkpoints and early stopping are the body of the caller's ``for``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from lowerbound.estimators import Estimator, Pathwise
+from lowerbound.loss import Loss, loss
+from lowerbound.model import VAE
+from lowerbound.objectives import ELBO, Objective
+from lowerbound.seeding import permutation, seeded
+
+
+class Rows(Protocol):
+    """What ``fit`` learns from: a ``Dataset`` or a float tensor ``(N, *event)``."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: Any, /) -> Tensor: ...
+
+
+@dataclass
+class State:
+    """Where a training stands, besides the weights; with both it goes on to the same bits.
+
+    The order of the data and the noise of each step follow from ``seed`` and ``step`` alone.
+    """
+
+    optimizer: torch.optim.Optimizer
+    seed: int = 0
+    step: int = 0
+
+
+@dataclass(frozen=True)
+class Record:
+    """One step: its number, its epoch (both from 1), whether it ends the epoch, and its means in nats.
+
+    The means stay on the device until asked for, so that nobody waits who does not look.
+    """
+
+    step: int
+    epoch: int
+    ends_epoch: bool
+    rows: int
+    means: Float[Tensor, " 3"]
+
+    @property
+    def bound(self) -> float:
+        """Mean bound of the batch, nats a datum."""
+        return float(self.means[0])
+
+    @property
+    def log_likelihood(self) -> float:
+        """Mean reconstruction term E_q[log p(x|z)] of the batch, nats a datum."""
+        return float(self.means[1])
+
+    @property
+    def kl(self) -> float:
+        """Mean KL(q(z|x) ‖ p(z)) of the batch, nats a datum."""
+        return float(self.means[2])
+
+
+def adam(vae: VAE, learning_rate: float = 1e-3) -> torch.optim.Adam:
+    """Adam with its usual constants, all parameters in one fused update.
+
+    Source: Kingma and Ba, "Adam: A Method for Stochastic Optimization", 2014, https://arxiv.org/abs/1412.6980.
+    """
+    return torch.optim.Adam(vae.parameters(), lr=learning_rate, fused=True)
+
+
+def steps_an_epoch(rows: int, batch: int) -> int:
+    """How many batches cover all rows once; the last may be smaller."""
+    return math.ceil(rows / batch)
+
+
+def fit(
+    vae: VAE,
+    data: Rows,
+    *,
+    epochs: int,
+    batch: int = 128,
+    objective: Objective | None = None,
+    estimator: Estimator | None = None,
+    seed: int = 0,
+    state: State | None = None,
+) -> Iterator[Record]:
+    """Train ``vae`` in place for ``epochs`` passes over ``data``, yielding a ``Record`` after each step.
+
+    Without ``state`` it starts anew with ``adam`` and ``seed``; with one it goes on from where that
+    stands (``seed`` is then the state's), and the state is kept up to date, so that between two records
+    it can be saved. By default the objective is ``ELBO()`` and the estimator ``Pathwise()``.
+    Errors: DataError where the likelihood cannot be a law of these data.
+    """
+    state = state or State(adam(vae), seed)
+    objective, estimator = objective or ELBO(), estimator or Pathwise()
+    device = next(vae.parameters()).device
+    while (position := divmod(state.step, steps_an_epoch(len(data), batch)))[0] < epochs:
+        epoch, done = position
+        batches = permutation(len(data), state.seed, "order", epoch).split(batch)
+        vae.likelihood.check(data[batches[done]])
+        for number, rows in enumerate(batches[done:], start=done + 1):
+            vae.train()
+            with seeded(state.seed, "noise", state.step, device=device):
+                part = loss(vae, data[rows].to(device), objective, estimator)
+            state.optimizer.zero_grad()
+            part.value.backward()
+            state.optimizer.step()
+            state.step += 1
+            yield Record(state.step, epoch + 1, number == len(batches), len(rows), _means(part))
+
+
+def _means(part: Loss) -> Tensor:
+    return torch.stack([part.bound, part.log_likelihood, part.kl]).detach().mean(1)
