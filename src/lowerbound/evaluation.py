@@ -10,10 +10,9 @@ from torch import Tensor
 
 from lowerbound.estimators import Estimator, Pathwise
 from lowerbound.loss import loss
-from lowerbound.model import VAE
+from lowerbound.model import VAE, Rows
 from lowerbound.objectives import ELBO, Objective
 from lowerbound.seeding import seeded
-from lowerbound.training import Rows
 
 
 @dataclass(frozen=True)
@@ -47,13 +46,12 @@ def score(
     Evaluation mode is on meanwhile. Errors: DataError where the likelihood cannot be a law of these data.
     """
     objective, estimator = objective or ELBO(), estimator or Pathwise()
-    device = next(vae.parameters()).device
     was_training = vae.training
     vae.eval()
     parts = []
-    with seeded(seed, "evaluation", device=device):
+    with seeded(seed, "evaluation", device=vae.device):
         for rows in torch.arange(len(data)).split(batch):
-            values = data[rows].to(device)
+            values = data[rows].to(vae.device)
             vae.likelihood.check(values)
             part = loss(vae, values, objective, estimator)
             parts.append(torch.stack([part.bound, part.log_likelihood, part.kl]).double().cpu())

@@ -6,10 +6,12 @@ import errno
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
+
+import numpy as np
 
 from lowerbound.errors import OutputError
 
@@ -29,7 +31,7 @@ def written(path: str | Path) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, target)
+        temporary.replace(target)
         temporary = None
     except OSError as error:
         raise OutputError(f"cannot write {target}: {reason(error)}") from error
@@ -41,8 +43,8 @@ def written(path: str | Path) -> Iterator[BinaryIO]:
 def _new_beside(target: Path) -> Any:
     if not target.parent.is_dir():
         raise OutputError(f"cannot write {target}: the folder {target.parent} does not exist; create it first")
-    file = tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False)
-    os.chmod(file.name, 0o666 & ~_umask())  # temporary files are private; results are not
+    file = tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False)  # noqa: SIM115 - the caller's with
+    Path(file.name).chmod(0o666 & ~_umask())  # temporary files are private; results are not
     return file
 
 
@@ -84,6 +86,18 @@ def _finite(value: Any) -> Any:
     if isinstance(value, float) and not (abs(value) < float("inf")):
         return None
     return value
+
+
+def save_array(path: str | Path, array: np.ndarray) -> None:
+    """One array as ``.npy``. Errors: OutputError."""
+    with written(path) as file:
+        np.save(file, array, allow_pickle=False)
+
+
+def save_arrays(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Several arrays by name as ``.npz``. Errors: OutputError."""
+    with written(path) as file:
+        np.savez(file, allow_pickle=False, **arrays)
 
 
 def make_folder(path: Path) -> None:

@@ -11,8 +11,8 @@ import math
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.distributions import Distribution, Independent, Normal
 from torch.distributions import Bernoulli as BernoulliLaw
+from torch.distributions import Distribution, Independent, Normal
 
 from lowerbound.conditional import ConditionalLaw
 from lowerbound.errors import DataError, RecipeError
@@ -20,6 +20,9 @@ from lowerbound.errors import DataError, RecipeError
 
 class Likelihood(ConditionalLaw):
     """A law of x given latents ``(*batch, d)``; in training the batch axes are ``(K, B)``."""
+
+    #: what its nats are nats of, for whoever reads a figure
+    note: str
 
     def batch_axes(self, context: Tensor) -> int:
         """All axes of z but the last."""
@@ -53,6 +56,13 @@ class Bernoulli(Likelihood):
         super().__init__(network)
         self.binarize = binarize
 
+    @property
+    def note(self) -> str:  # type: ignore[override]
+        """What its nats are nats of."""
+        if self.binarize:
+            return "Pixels are binarized, their grey value the probability of a one: −bound/log 2 is a code length in bits."
+        return "Grey pixels are kept: this is a cross-entropy, no likelihood, and not to be compared with other models' figures."
+
     def law(self, output: Float[Tensor, "..."], axes: int) -> Distribution:
         """Laws over the shape of the network's output, mean the image."""
         return Independent(BernoulliLaw(logits=output, validate_args=False), output.dim() - axes, validate_args=False)
@@ -85,6 +95,7 @@ class Gaussian(Likelihood):
         if not (0 < scale < math.inf):
             raise RecipeError(f"σ must be a positive number, not {scale:g}; e.g. --scale 0.1")
         self.scale = float(scale)
+        self.note = "A log density in the units of the data (white is 1 for images), so that it can be positive."
 
     @property
     def weight(self) -> float:

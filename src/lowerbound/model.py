@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Protocol
+
 import torch
 from jaxtyping import Float
 from torch import Size, Tensor, nn
@@ -11,6 +13,14 @@ from lowerbound.errors import DataError
 from lowerbound.likelihoods import Likelihood
 from lowerbound.objectives import Terms
 from lowerbound.posteriors import Posterior
+
+
+class Rows(Protocol):
+    """Data as everything here takes them: a ``Dataset``, or a float tensor ``(N, *event)``."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: Any, /) -> Tensor: ...
 
 
 class VAE(nn.Module):
@@ -26,9 +36,12 @@ class VAE(nn.Module):
         self.likelihood = likelihood
         self.posterior = posterior
 
-    def terms(
-        self, x: Float[Tensor, "B *event"], posterior: Distribution, z: Float[Tensor, "K B *latent"]
-    ) -> Terms:
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are, and so where data must be."""
+        return next(self.parameters()).device
+
+    def terms(self, x: Float[Tensor, "B *event"], posterior: Distribution, z: Float[Tensor, "K B *latent"]) -> Terms:
         """The parts of the bound for draws ``z`` of ``posterior``, q(z|x), in nats.
 
         The network may give its law in another layout of the same values (``(784,)`` for images

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 from torch import Size, nn
 
@@ -25,7 +26,7 @@ def mlp(*shapes: Shape, activation: Callable[[], nn.Module] = nn.ReLU) -> nn.Seq
     """
     widths = [_numel(shape) for shape in shapes]
     layers: list[nn.Module] = [nn.Flatten()]
-    for i, (before, after) in enumerate(zip(widths, widths[1:], strict=False)):
+    for i, (before, after) in enumerate(pairwise(widths)):
         layers += [activation()] if i else []
         layers += [nn.Linear(before, after)]
     if not isinstance(shapes[-1], int):

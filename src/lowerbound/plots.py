@@ -25,7 +25,7 @@ Array = np.ndarray[Any, Any]
 P = ParamSpec("P")
 
 COLORS = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd")
-STYLE: dict[str, Any] = {
+STYLE: Any = {  # matplotlib types its keys one by one
     "font.size": 9,
     "axes.titlesize": 10,
     "axes.spines.top": False,
@@ -111,7 +111,7 @@ def path(images: Array, shares: Sequence[float]) -> Figure:
 
 
 def _rows(rows: Sequence[Array], names: Sequence[str]) -> Figure:
-    n, _, height, width = rows[0].shape
+    n, _, height, _ = rows[0].shape
     sheet = tile(np.concatenate(rows), n)
     inches = 10
     figure = Figure(figsize=(inches, inches * sheet.shape[0] / sheet.shape[1] + 0.6), layout="constrained")

@@ -171,9 +171,9 @@ def _known(what: str, word: str, table: Iterable[str]) -> None:
 # --- the recipe ------------------------------------------------------------------------------------
 
 
-def _word(default: Any, group: str, help: str, table: Iterable[str] = ()) -> Any:
-    text = f"{help}: {', '.join(table)}" if table else help
-    return dataclasses.field(default=default, metadata={"group": group, "help": text, "table": tuple(table)})
+def _word(default: Any, group: str, text: str, table: Iterable[str] = ()) -> Any:
+    told = f"{text}: {', '.join(table)}" if table else text
+    return dataclasses.field(default=default, metadata={"group": group, "help": told, "table": tuple(table)})
 
 
 @dataclass(frozen=True)
@@ -193,7 +193,7 @@ class Recipe:
     prior: str = _word("normal", "model", "p(z)", PRIORS)
     likelihood: str = _word("bernoulli", "model", "p(x|z)", LIKELIHOODS)
     scale: float | None = _word(None, "model", "gaussian: σ, where white is 1 (default: 0.1); C = 1/(2σ²)")
-    pixels: str | None = _word(None, "model", "bernoulli: binarized (default; afresh for every batch) or grey", PIXELS)
+    pixels: str | None = _word(None, "model", "bernoulli: zeros and ones drawn afresh (default), or grey values kept", PIXELS)
     posterior: str = _word("gaussian", "model", "q(z|x)", POSTERIORS)
     network: str = _word("mlp:512", "model", "mlp:WIDTH-… or conv:CHANNELS-…, the decoder's in reverse order")
     objective: str = _word("elbo", "model", "what is maximised", OBJECTIVES)

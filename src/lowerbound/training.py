@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 import torch
 from jaxtyping import Float
@@ -16,17 +15,9 @@ from torch import Tensor
 
 from lowerbound.estimators import Estimator, Pathwise
 from lowerbound.loss import Loss, loss
-from lowerbound.model import VAE
+from lowerbound.model import VAE, Rows
 from lowerbound.objectives import ELBO, Objective
 from lowerbound.seeding import permutation, seeded
-
-
-class Rows(Protocol):
-    """What ``fit`` learns from: a ``Dataset`` or a float tensor ``(N, *event)``."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: Any, /) -> Tensor: ...
 
 
 @dataclass
@@ -103,15 +94,14 @@ def fit(
     """
     state = state or State(adam(vae), seed)
     objective, estimator = objective or ELBO(), estimator or Pathwise()
-    device = next(vae.parameters()).device
     while (position := divmod(state.step, steps_an_epoch(len(data), batch)))[0] < epochs:
         epoch, done = position
         batches = permutation(len(data), state.seed, "order", epoch).split(batch)
         vae.likelihood.check(data[batches[done]])
         for number, rows in enumerate(batches[done:], start=done + 1):
             vae.train()
-            with seeded(state.seed, "noise", state.step, device=device):
-                part = loss(vae, data[rows].to(device), objective, estimator)
+            with seeded(state.seed, "noise", state.step, device=vae.device):
+                part = loss(vae, data[rows].to(vae.device), objective, estimator)
             state.optimizer.zero_grad()
             part.value.backward()
             state.optimizer.step()

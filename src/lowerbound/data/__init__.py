@@ -12,9 +12,15 @@ from lowerbound.data.dataset import Dataset, Splits
 from lowerbound.data.named import NAMED
 from lowerbound.errors import DataError, nearest
 
-__all__ = ["NAMED", "Dataset", "Splits", "load"]
+__all__ = ["NAMED", "Dataset", "Splits", "is_image_folder", "load"]
 
 ARRAYS = (".npy", ".npz")
+
+
+def is_image_folder(source: str | Path) -> bool:
+    """Whether ``load`` would read ``source`` as a folder of images."""
+    path = Path(source)
+    return str(source) not in NAMED and path.is_dir() and not idx.is_idx_folder(path)
 
 
 def load(
@@ -32,8 +38,7 @@ def load(
     Errors: DataError for what is missing, damaged or cannot be told apart.
     """
     path = Path(source)
-    of_images = str(source) not in NAMED and path.is_dir() and not idx.is_idx_folder(path)
-    if of_images:
+    if is_image_folder(source):
         return images.load_folder(path, size, color, skip_unreadable)
     if size is not None or color != "auto" or skip_unreadable:
         raise DataError(f"size, color and skip-unreadable are for folders of images, and '{source}' is none; leave them out")

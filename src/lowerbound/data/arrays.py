@@ -34,6 +34,11 @@ def load_file(path: Path) -> Splits:
     return Splits.of(_dataset(path, pick(path, arrays), next((arrays[k] for k in LABELS if k in arrays), None)))
 
 
+def load_values(path: Path) -> Tensor:
+    """The array of a file alone, uint8 or float32. Errors: DataError as for ``load_file``."""
+    return _checked(path, pick(path, read(path)))
+
+
 def read(path: Path) -> dict[str, np.ndarray]:
     """The arrays of a ``.npy`` (under the name ``data``) or ``.npz``; nothing is ever unpickled."""
     try:
@@ -79,8 +84,7 @@ def _checked(path: Path, values: np.ndarray) -> Tensor:
     if values.dtype.kind in "iu":
         if values.min() < 0 or values.max() > 255:
             raise DataError(
-                f"{path}: integers are read as pixels, 0–255, and these go from {values.min()} to {values.max()}; "
-                "save them as floats"
+                f"{path}: integers are read as pixels, 0–255, and these go from {values.min()} to {values.max()}; save them as floats"
             )
         return torch.from_numpy(values.astype(np.uint8, copy=False))
     if values.dtype.kind != "f":

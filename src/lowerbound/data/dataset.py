@@ -102,11 +102,15 @@ class Splits:
 
     @classmethod
     def of(cls, whole: Dataset, notes: tuple[str, ...] = ()) -> Splits:
-        """A source with no test data of its own. Errors: DataError for fewer than two data."""
-        if len(whole) < 2:
-            raise DataError(f"{len(whole)} data are too few to learn from; at least 2 are needed")
-        train, test = whole.hold_out(max(1, len(whole) // TEST_SHARE), "test")
+        """A source with no test data of its own: one in ten is held out, at least one where there are two."""
+        share = max(1, len(whole) // TEST_SHARE)
+        train, test = whole.hold_out(min(share, len(whole) - 1), "test")
         return cls(train, test, whole, notes)
+
+    @property
+    def usual(self) -> Dataset:
+        """What is looked at when nobody says which part: the test data, or all where none came apart."""
+        return self.test if self.whole is None else self.whole
 
     def validation(self, n: int | None = None) -> tuple[Dataset, Dataset]:
         """The training data without a validation slice of n, and that slice.

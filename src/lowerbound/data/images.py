@@ -39,7 +39,9 @@ def load_folder(folder: Path, size: int | None = None, color: str = "auto", skip
     if bad:
         names = ", ".join(repr(str(path.relative_to(folder)))[1:-1] for path in bad[:3]) + (", …" if len(bad) > 3 else "")
         if not skip_unreadable:
-            raise DataError(f"{len(bad):,} of {len(paths):,} images in {folder} cannot be read ({names}); --skip-unreadable leaves them out")
+            raise DataError(
+                f"{len(bad):,} of {len(paths):,} images in {folder} cannot be read ({names}); --skip-unreadable leaves them out"
+            )
         notes = (f"{len(bad):,} unreadable images skipped: {names}",)
     targets, classes = _labels(folder, kept)
     return Splits.of(Dataset(torch.from_numpy(array), targets, classes), notes)

@@ -8,8 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lowerbound.model import VAE
-from lowerbound.training import Rows
+from lowerbound.model import VAE, Rows
 
 BATCH = 1000
 
@@ -20,21 +19,17 @@ def encode(vae: VAE, data: Rows, draw: bool = False) -> Float[Tensor, "N latent"
     Grey values are given to the encoder as they are, not binarized, so that the same image gives the
     same latent whatever stands around it.
     """
-    return _in_batches(lambda rows: vae.encode(data[rows].to(_device(vae)), draw), len(data))
+    return _in_batches(lambda rows: vae.encode(data[rows].to(vae.device), draw), len(data))
 
 
 def decode(vae: VAE, latents: Float[Tensor, "N latent"], draw: bool = False) -> Float[Tensor, "N *event"]:
     """The mean of p(x|z) for each latent, or with ``draw`` a draw, on the CPU."""
-    return _in_batches(lambda rows: vae.decode(latents[rows].to(_device(vae)), draw), len(latents))
+    return _in_batches(lambda rows: vae.decode(latents[rows].to(vae.device), draw), len(latents))
 
 
 def reconstruct(vae: VAE, data: Rows) -> Float[Tensor, "N *event"]:
     """The mean of p(x|z) at the mean of q(z|x) for each datum, on the CPU."""
     return decode(vae, encode(vae, data))
-
-
-def _device(vae: VAE) -> torch.device:
-    return next(vae.parameters()).device
 
 
 def _in_batches(apply: Callable[[Tensor], Tensor], n: int) -> Tensor:

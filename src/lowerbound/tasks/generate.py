@@ -34,7 +34,7 @@ def manifold(vae: VAE, side: int = 20) -> Float[Tensor, "n *event"]:
     values = manifold_coordinates(side)
     rows, columns = torch.meshgrid(values.flip(0), values, indexing="ij")
     z = torch.stack([columns, rows], -1).reshape(-1, 2)
-    return vae.decode(z.to(next(vae.parameters()).device))
+    return vae.decode(z.to(vae.device))
 
 
 def traverse(vae: VAE, dims: Tensor, values: Float[Tensor, " V"]) -> Float[Tensor, "dims V *event"]:
@@ -42,4 +42,4 @@ def traverse(vae: VAE, dims: Tensor, values: Float[Tensor, " V"]) -> Float[Tenso
     size = vae.prior().event_shape[0]
     axes = torch.eye(size)[dims]
     z = axes[:, None, :] * values[None, :, None]
-    return vae.decode(z.to(next(vae.parameters()).device))
+    return vae.decode(z.to(vae.device))

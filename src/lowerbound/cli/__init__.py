@@ -1,0 +1,35 @@
+"""The command line: words → verb → function → text, or one JSON object. Only this room prints.
+
+Errors of the user's to mend become one line on stderr and exit code 2; Ctrl-C is 130.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from lowerbound.cli.parser import parse
+from lowerbound.errors import LowerboundError
+
+BAD_INPUT, INTERRUPTED = 2, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    try:
+        words = parse(sys.argv[1:] if argv is None else argv)
+        verbs = import_module("lowerbound.cli.verbs")  # only now: what a verb needs takes seconds to import
+        answer = getattr(verbs, words.verb)(words)
+        print(answer.json() if words.json else answer.text, flush=True)
+        return INTERRUPTED if answer.interrupted else 0
+    except LowerboundError as error:
+        print(f"lowerbound: {' '.join(str(error).split())}", file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        print("lowerbound: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains again when it ends
+        return 0

@@ -1,0 +1,191 @@
+"""What is told: progress on stderr while a training runs, and the words in which an answer is put."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from lowerbound import runs
+from lowerbound.experiment import Experiment
+from lowerbound.files import to_json
+from lowerbound.runs import Run
+from lowerbound.training import Record
+
+QUIET = 1.0  # seconds at least between two plain lines
+SILENT = 30.0  # seconds at most without one
+REFRESH = 0.2  # seconds between two looks at a device's numbers
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a verb found: for a person, and as values."""
+
+    text: str
+    values: dict[str, Any] = field(default_factory=dict)
+    interrupted: bool = False
+
+    def json(self) -> str:
+        """One JSON object."""
+        return to_json(self.values, indent=2)
+
+
+def notes(lines: Sequence[str]) -> None:
+    """What a user should know, on stderr."""
+    for line in lines:
+        print(f"note: {line}", file=sys.stderr)
+
+
+# --- progress --------------------------------------------------------------------------------------
+
+
+@contextmanager
+def progress(experiment: Experiment) -> Iterator[Callable[[Record], None]]:
+    """Something to call with each record: a bar on a terminal, plain lines elsewhere."""
+    notes(experiment.notes)
+    with (_bar if sys.stderr.isatty() else _lines)(experiment) as show:
+        yield show
+
+
+class Pace:
+    """How fast a training goes, and how long it will."""
+
+    def __init__(self, experiment: Experiment):
+        self.experiment = experiment
+        self.total = experiment.run.recipe.epochs * experiment.steps_an_epoch
+        self.first = experiment.state.step
+        self.started = time.perf_counter()
+
+    def rate(self, step: int) -> float:
+        """Data a second so far, scoring and saving included."""
+        rows_a_step = len(self.experiment.train_data) / self.experiment.steps_an_epoch
+        return (step - self.first) * rows_a_step / max(time.perf_counter() - self.started, 1e-9)
+
+    def left(self, step: int) -> float:
+        """Seconds to the end, at this pace."""
+        done = max(step - self.first, 1)
+        return (time.perf_counter() - self.started) / done * (self.total - step)
+
+
+@contextmanager
+def _bar(experiment: Experiment) -> Iterator[Callable[[Record], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    pace = Pace(experiment)
+    words = TextColumn("{task.fields[words]}")
+    looked = 0.0
+    with Progress(TextColumn("{task.description}"), BarColumn(), words, console=Console(stderr=True)) as bar:
+        task = bar.add_task(_epoch(experiment, experiment.epochs_done), total=pace.total, completed=pace.first, words="")
+
+        def show(record: Record) -> None:
+            nonlocal looked
+            last = record.step == pace.total
+            if time.perf_counter() - looked > REFRESH or last:
+                looked = time.perf_counter()
+                text = f"{_bounds(experiment, record)}  {pace.rate(record.step):,.0f} data/s  {_clock(pace.left(record.step))} left"
+                bar.update(task, completed=record.step, description=_epoch(experiment, record.epoch), words=text)
+
+        yield show
+
+
+@contextmanager
+def _lines(experiment: Experiment) -> Iterator[Callable[[Record], None]]:
+    pace = Pace(experiment)
+    told = pace.started
+
+    def show(record: Record) -> None:
+        nonlocal told
+        silent = time.perf_counter() - told
+        last = record.step == pace.total
+        if (record.ends_epoch and silent > QUIET) or silent > SILENT or last:
+            told = time.perf_counter()
+            where = _epoch(experiment, record.epoch)
+            if not record.ends_epoch:
+                where += f" step {record.step:,}"
+            pacing = f"{pace.rate(record.step):,.0f} data/s  {_clock(pace.left(record.step))} left"
+            print(f"{where}  {_bounds(experiment, record)}  {pacing}", file=sys.stderr, flush=True)
+
+    yield show
+
+
+def _epoch(experiment: Experiment, epoch: int) -> str:
+    total = str(experiment.run.recipe.epochs)
+    return f"epoch {epoch:>{len(total)}}/{total}"
+
+
+def _bounds(experiment: Experiment, record: Record) -> str:
+    latest = experiment.latest
+    if latest is None:
+        return f"bound {record.bound:.2f}"
+    held_out = f"  held out {latest['validation']['bound']:.2f}" if latest["validation"] else ""
+    return f"bound {latest['train']['bound']:.2f}{held_out}"
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+# --- answers ---------------------------------------------------------------------------------------
+
+
+def trained(experiment: Experiment, result: dict[str, Any]) -> Answer:
+    """The end of a training."""
+    pace = f"{result['epochs']} epochs in {result['seconds']:.1f} s of training, {result['images_per_second']:,.0f} data/s"
+    return Answer(f"{_score(result['test'])}\n{pace}\nreport: {experiment.run.folder / runs.REPORT}", result)
+
+
+def interrupted(experiment: Experiment) -> Answer:
+    """A training that was asked to stop."""
+    folder, step, epochs = experiment.run.folder, experiment.state.step, experiment.run.recipe.epochs
+    done = experiment.epochs_done
+    text = f"stopped after step {step:,}, {done} of {epochs} epochs done; all is saved. Go on with: lowerbound resume {folder}"
+    return Answer(text, {"run": str(folder), "interrupted": True, "step": step, "epochs": done}, interrupted=True)
+
+
+def _score(score: dict[str, Any]) -> str:
+    parts = f"E[log p(x|z)] {score['log_likelihood_term']:.2f}, KL {score['kl']:.2f}"
+    error = f" ± {score['bound_se']:.2f}" if score["bound_se"] is not None else ""
+    return f"test bound {score['bound']:.2f}{error} nats a datum ({parts}); {score['bits_per_dim']:.4f} bits a dimension"
+
+
+def shown(run: Run) -> Answer:
+    """What a run is."""
+    history, result, facts = run.history(), run.result(), run.facts
+    weights = sum(parameter.numel() for parameter in run.vae.parameters())
+    size = sum(file.stat().st_size for file in run.folder.rglob("*") if file.is_file())
+    parts = f"{facts.train:,} to train on, {facts.validation:,} held out, {facts.test:,} to test"
+    lines = [
+        f"{run.folder}",
+        "  recipe    " + "  ".join(f"{name}={value}" for name, value in run.recipe.words().items()),
+        f"  data      {' × '.join(map(str, facts.event_shape))} values a datum; {parts}",
+        f"  training  {len(history)} of {run.recipe.epochs} epochs",
+        f"  figures   {_score(result['test']) if result else 'none yet: the training has not come to its end'}",
+        f"  size      {weights:,} weights, {size / 1e6:.1f} MB on disk",
+    ]
+    values = {
+        "run": str(run.folder),
+        "recipe": run.recipe.words(),
+        "data": asdict(facts),
+        "epochs": len(history),
+        "result": result,
+        "weights": weights,
+        "bytes": size,
+    }
+    return Answer("\n".join(lines), values)
+
+
+def listed(rows: Sequence[dict[str, Any]]) -> Answer:
+    """The named data sets."""
+    width = max(len(row["name"]) for row in rows)
+    lines = []
+    for row in rows:
+        lines.append(f"{row['name']:<{width}}  {row['what']}")
+        state = f"missing {', '.join(row['missing'])}: downloaded there at first use" if row["missing"] else "ready"
+        lines.append(f"{'':<{width}}  {row['place']} ({state})")
+    return Answer("\n".join(lines), {"data": list(rows)})

@@ -1,0 +1,227 @@
+"""What can be typed. Nothing here imports torch, so that ``--help`` answers at once.
+
+The options of ``train`` are the fields of ``Recipe``, in their order. A new verb is a row of ``VERBS``
+and a function of the same name in ``verbs``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from lowerbound import __version__
+from lowerbound.errors import UsageError, nearest
+from lowerbound.recipes import Recipe, word_type
+
+FIGURES = ("manifold", "scatter", "traversal", "curves", "reconstructions", "samples")
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse with errors raised instead of printed over several lines."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise UsageError with what is wrong."""
+        raise UsageError(f"{message} (see {self.prog} --help)")
+
+
+def _train(parser: Parser) -> None:
+    parser.add_argument("data", nargs="?", default=argparse.SUPPRESS, help=_field("data").metadata["help"] + "; default: digits")
+    groups: dict[str, Any] = {}
+    for field in dataclasses.fields(Recipe):
+        if field.name != "data":
+            name = field.metadata["group"]
+            groups.setdefault(name, parser.add_argument_group(name))
+            _recipe_option(groups[name], field)
+    group = parser.add_argument_group("the run")
+    group.add_argument("--recipe", metavar="FILE", help="take these words from a recipe.toml; words typed here win")
+    group.add_argument("--out", metavar="FOLDER", help="the run's folder (default: runs/ and the name of the data)")
+    group.add_argument("--overwrite", action="store_true", help="replace the run that is there")
+    _machine(group)
+
+
+def _field(name: str) -> dataclasses.Field[Any]:
+    return next(field for field in dataclasses.fields(Recipe) if field.name == name)
+
+
+def _recipe_option(group: Any, field: dataclasses.Field[Any]) -> None:
+    option, text = "--" + field.name.replace("_", "-"), field.metadata["help"]
+    if word_type(field) is bool:
+        group.add_argument(option, action="store_true", default=argparse.SUPPRESS, help=text)
+        return
+    if field.default is not None:
+        text += f" (default: {field.default})"
+    kind = word_type(field)
+    metavar = {int: "N", float: "X", str: "WORD"}[kind]
+    group.add_argument(option, type=kind, metavar=metavar, default=argparse.SUPPRESS, help=text.replace("%", "%%"))
+
+
+def _resume(parser: Parser) -> None:
+    _run(parser)
+    parser.add_argument("--epochs", type=int, metavar="N", help="go on to this many epochs in all (default: the recipe's)")
+    _machine(parser)
+
+
+def _sample(parser: Parser) -> None:
+    _run(parser)
+    _count(parser, 64, "how many")
+    _seed(parser)
+    _draw(parser, "draw x from p(x|z) instead of taking its mean")
+    _output(parser, ".png, or .npy for the array")
+    _device(parser)
+
+
+def _reconstruct(parser: Parser) -> None:
+    _run(parser)
+    _data(parser)
+    _count(parser, 20, "how many")
+    _output(parser, ".png, or .npy for the reconstructed array")
+    _machine(parser)
+
+
+def _encode(parser: Parser) -> None:
+    _run(parser)
+    _data(parser)
+    _draw(parser, "draw z from q(z|x) instead of taking its mean")
+    _seed(parser)
+    _output(parser, ".npz for latents and labels, or .npy for latents")
+    _machine(parser)
+
+
+def _decode(parser: Parser) -> None:
+    _run(parser)
+    parser.add_argument("latents", metavar="LATENTS", help="a .npz from encode, or a .npy of shape (N, latent)")
+    _output(parser, ".npy, or .png for a sheet of images")
+    _device(parser)
+
+
+def _interpolate(parser: Parser) -> None:
+    _run(parser)
+    _data(parser)
+    parser.add_argument("--between", nargs=2, type=int, metavar=("I", "J"), default=(0, 1), help="rows of the data (default: 0 1)")
+    _count(parser, 11, "how many steps, both ends included")
+    _output(parser, ".png, or .npy for the array")
+    _machine(parser)
+
+
+def _plot(parser: Parser) -> None:
+    _run(parser)
+    parser.add_argument("figure", metavar="FIGURE", help=", ".join(FIGURES))
+    _data(parser)
+    _seed(parser)
+    parser.add_argument("-o", "--output", metavar="FILE", help="default: in the run's figures/; traversal is a .gif or a .png")
+    _machine(parser)
+
+
+def _show(parser: Parser) -> None:
+    _run(parser)
+
+
+def _datasets(parser: Parser) -> None:
+    _data_dir(parser)
+
+
+# --- options that several verbs share --------------------------------------------------------------
+
+
+def _run(parser: Parser) -> None:
+    parser.add_argument("run", metavar="RUN", help="the folder of a trained run")
+
+
+def _data(parser: Parser) -> None:
+    parser.add_argument("data", nargs="?", metavar="DATA", help="a known set, file or folder (default: what the run was trained on)")
+    parser.add_argument("--split", metavar="SPLIT", help="train or test (default: test; all, in order, for data without a test part)")
+
+
+def _count(parser: Parser, default: int, text: str) -> None:
+    parser.add_argument("--n", type=_positive, default=default, metavar="N", help=f"{text} (default: {default})")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, not {number}")
+    return number
+
+
+def _seed(parser: Parser) -> None:
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of what is drawn (default: 0)")
+
+
+def _draw(parser: Parser, text: str) -> None:
+    parser.add_argument("--draw", action="store_true", help=text)
+
+
+def _output(parser: Parser, kinds: str) -> None:
+    parser.add_argument("-o", "--output", required=True, metavar="FILE", help=kinds)
+
+
+def _machine(parser: Any) -> None:
+    _data_dir(parser)
+    _device(parser)
+
+
+def _data_dir(parser: Any) -> None:
+    parser.add_argument("--data-dir", metavar="FOLDER", help="where named data sets are, or will be put")
+
+
+def _device(parser: Any) -> None:
+    parser.add_argument("--device", default="auto", metavar="NAME", help="cpu, cuda, cuda:1, mps … (default: auto)")
+
+
+@dataclass(frozen=True)
+class Verb:
+    """A word of the command line: its function in ``verbs``, a line of help, its options."""
+
+    function: str
+    help: str
+    options: Callable[[Parser], None]
+
+
+VERBS = {
+    "train": Verb("train", "train a model and leave a run folder with a report", _train),
+    "resume": Verb("resume", "go on with a run that was interrupted, or extend it", _resume),
+    "sample": Verb("sample", "new data: z from the prior, decoded", _sample),
+    "reconstruct": Verb("reconstruct", "data, and what comes back of them through the latent", _reconstruct),
+    "encode": Verb("encode", "data → latents", _encode),
+    "decode": Verb("decode", "latents → data", _decode),
+    "interpolate": Verb("interpolate", "a straight line in the latent between two data, decoded", _interpolate),
+    "plot": Verb("plot", "draw one figure of a run", _plot),
+    "show": Verb("show", "what a run is: recipe, data, figures, size", _show),
+    "data": Verb("datasets", "the data sets known by name, where they are, what is missing", _datasets),
+}
+
+
+def parser() -> Parser:
+    """The whole command line."""
+    top = Parser(prog="lowerbound", description="Variational autoencoders: train one, see what it learned, use it.", allow_abbrev=False)
+    top.add_argument("--version", action="version", version=f"lowerbound {__version__}")
+    verbs = top.add_subparsers(metavar="VERB", required=True, parser_class=Parser)
+    for name, verb in VERBS.items():
+        sub = verbs.add_parser(name, help=verb.help, description=verb.help[0].upper() + verb.help[1:] + ".", allow_abbrev=False)
+        sub.set_defaults(verb=verb.function)
+        verb.options(sub)
+        sub.add_argument("--json", action="store_true", help="print one JSON object, alone, on stdout")
+    return top
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """What was typed, understood. Errors: UsageError, with the nearest known word where one was not known."""
+    if argv and not argv[0].startswith("-") and argv[0] not in VERBS:
+        raise UsageError(f"unknown verb '{argv[0]}'{nearest(argv[0], VERBS)}")
+    words, rest = parser().parse_known_args(argv)
+    if rest:
+        raise UsageError(_not_understood(argv[0], rest))
+    return words
+
+
+def _not_understood(verb: str, rest: Sequence[str]) -> str:
+    option = next((word.partition("=")[0] for word in rest if word.startswith("-")), None)
+    if option is None:
+        return f"{verb} does not know what to do with '{rest[0]}' (see lowerbound {verb} --help)"
+    alone = Parser()
+    VERBS[verb].options(alone)
+    return f"unknown option '{option}' of {verb}{nearest(option, re.findall('--[a-z-]+', alone.format_usage()))}"

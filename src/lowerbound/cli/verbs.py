@@ -1,0 +1,221 @@
+"""One function a verb: typed words → an ``Answer``. The work is done elsewhere; here it is called and told."""
+
+from __future__ import annotations
+
+import signal
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from lowerbound import figures as drawn
+from lowerbound import plots, recipes, runs
+from lowerbound.cli import console
+from lowerbound.cli.console import Answer
+from lowerbound.data import NAMED, Dataset, arrays
+from lowerbound.errors import OutputError, UsageError, nearest
+from lowerbound.experiment import Experiment
+from lowerbound.files import save_array, save_arrays, written
+from lowerbound.recipes import Recipe
+from lowerbound.runs import Run
+from lowerbound.seeding import seeded
+from lowerbound.tasks import compress, generate
+
+# --- training --------------------------------------------------------------------------------------
+
+
+def train(words: Namespace) -> Answer:
+    """A new run."""
+    recipe = _recipe(words)
+    folder = words.out or Path("runs") / Path(recipe.data).stem
+    return _run_to_end(Experiment.begin(recipe, folder, data_dir=words.data_dir, device=words.device, overwrite=words.overwrite))
+
+
+def resume(words: Namespace) -> Answer:
+    """A run that goes on."""
+    return _run_to_end(Experiment.resume(words.run, epochs=words.epochs, data_dir=words.data_dir, device=words.device))
+
+
+def _recipe(words: Namespace) -> Recipe:
+    told = recipes.read(words.recipe) if words.recipe else {}
+    told |= {name: value for name, value in vars(words).items() if name in Recipe.__dataclass_fields__}
+    return Recipe(**told)
+
+
+def _run_to_end(experiment: Experiment) -> Answer:
+    with _asked_to_stop() as stopped, console.progress(experiment) as show:
+        for record in experiment.train():
+            show(record)
+            if stopped():
+                experiment.save()
+                return console.interrupted(experiment)
+    return console.trained(experiment, experiment.finish())
+
+
+@contextmanager
+def _asked_to_stop() -> Iterator[Callable[[], bool]]:
+    """Whether Ctrl-C or a termination came: the step under way is finished first. A second one stops at once."""
+    came: list[int] = []
+
+    def note(number: int, _: FrameType | None) -> None:
+        came.append(number)
+        signal.signal(number, before[number])
+
+    before: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, note)
+    try:
+        yield lambda: bool(came)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+# --- using a model ---------------------------------------------------------------------------------
+
+
+def sample(words: Namespace) -> Answer:
+    """Draws of the prior, decoded."""
+    write = _image_writer(words.output, lambda images: plots.sheet_png(images, columns=_side(len(images))))
+    run = runs.load(words.run, words.device)
+    with seeded(words.seed, "sample", device=run.vae.device):
+        values = run.vae.sample(words.n, draw=words.draw).cpu()
+    return write(run, values, f"{words.n} samples")
+
+
+def reconstruct(words: Namespace) -> Answer:
+    """Data and their reconstructions."""
+    run = runs.load(words.run, words.device)
+    given = _first(_data(run, words), words.n)
+    write = _image_writer(words.output, lambda images: plots.encode_png(plots.reconstructions(drawn.images(given), images)))
+    values = compress.reconstruct(run.vae, given)
+    error = float((values - given).square().mean())
+    return write(run, values, f"{len(given)} reconstructions, mean squared error {error:.4f} a value", mean_squared_error=error)
+
+
+def encode(words: Namespace) -> Answer:
+    """Data as latents, their labels beside them."""
+    path = _of_kind(words.output, ".npz", ".npy")
+    run = runs.load(words.run, words.device)
+    data = _data(run, words)
+    with seeded(words.seed, "encode", device=run.vae.device):
+        latents = compress.encode(run.vae, data, draw=words.draw).numpy()
+    if path.suffix == ".npy":
+        save_array(path, latents)
+    elif data.labels is None:
+        save_arrays(path, {"latents": latents})
+    else:
+        save_arrays(path, {"latents": latents, "labels": data.labels.numpy(), "classes": np.array(data.classes)})
+    ratio = run.facts.dimensions / latents.shape[1]
+    text = f"{len(latents):,} data of {run.facts.dimensions} values as {latents.shape[1]} each ({ratio:.3g} to 1): {path}"
+    return Answer(text, {"run": words.run, "output": str(path), "n": len(latents), "latent": latents.shape[1]})
+
+
+def decode(words: Namespace) -> Answer:
+    """Latents as data."""
+    write = _image_writer(words.output, lambda images: plots.sheet_png(images, columns=_side(len(images))))
+    run = runs.load(words.run, words.device)
+    values = compress.decode(run.vae, _latents(run, Path(words.latents)))
+    return write(run, values, f"{len(values):,} data decoded")
+
+
+def _latents(run: Run, path: Path) -> Tensor:
+    latents = arrays.load_values(path).float()
+    if latents.shape[1:] != (run.recipe.latent,):
+        raise UsageError(f"{path} has the shape {tuple(latents.shape)}; this run decodes latents (N, {run.recipe.latent})")
+    return latents
+
+
+def interpolate(words: Namespace) -> Answer:
+    """The line between two data, decoded."""
+    shares = np.linspace(0, 1, words.n)
+    write = _image_writer(words.output, lambda images: plots.encode_png(plots.path(images, list(shares))))
+    run = runs.load(words.run, words.device)
+    data = _data(run, words)
+    for row in words.between:
+        if not 0 <= row < len(data):
+            raise UsageError(f"there is no row {row}: these data have rows 0 to {len(data) - 1}")
+    ends = run.vae.encode(data[list(words.between)].to(run.vae.device))
+    values = generate.interpolate(run.vae, ends[0], ends[1], words.n).cpu()
+    return write(run, values, f"{words.n} steps between rows {words.between[0]} and {words.between[1]}")
+
+
+def _data(run: Run, words: Namespace) -> Dataset:
+    splits = run.read(words.data, words.data_dir)
+    console.notes(splits.notes)
+    parts = {"train": splits.train, "test": splits.test}
+    if words.split is not None and words.split not in parts:
+        raise UsageError(f"unknown split '{words.split}'{nearest(words.split, parts)}")
+    return parts[words.split] if words.split else splits.usual
+
+
+def _first(data: Dataset, n: int) -> Tensor:
+    if n > len(data):
+        raise UsageError(f"there are only {len(data):,} data, and {n:,} were asked for")
+    return data[:n]
+
+
+# --- looking ---------------------------------------------------------------------------------------
+
+
+def plot(words: Namespace) -> Answer:
+    """One figure."""
+    name = words.figure
+    if name not in drawn.FIGURES:
+        raise UsageError(f"unknown figure '{name}'{nearest(name, drawn.FIGURES)}")
+    run = runs.load(words.run, words.device)
+    path = Path(words.output) if words.output else run.folder / runs.FIGURES / drawn.usual_name(name)
+    drawn.draw(name, drawn.Context(run, lambda: _data(run, words), words.seed), path)
+    return Answer(f"{name}: {path}", {"run": words.run, "figure": name, "output": str(path)})
+
+
+def show(words: Namespace) -> Answer:
+    """What a run is."""
+    return console.shown(runs.load(words.run, "cpu"))
+
+
+def datasets(words: Namespace) -> Answer:
+    """The named sets."""
+    folder = None if words.data_dir is None else Path(words.data_dir)
+    rows = [
+        {"name": name, "what": source.description, "place": source.place(name, folder), "missing": source.missing(name, folder)}
+        for name, source in NAMED.items()
+    ]
+    return console.listed(rows)
+
+
+# --- writing arrays or pictures --------------------------------------------------------------------
+
+Writer = Callable[..., Answer]
+
+
+def _image_writer(output: str, png: Callable[[np.ndarray], bytes]) -> Writer:
+    """What writes values as an array or, by ``png``, as a picture; a bad name is refused before any work is done."""
+    path = _of_kind(output, ".png", ".npy")
+
+    def write(run: Run, values: Tensor, what: str, **figures: Any) -> Answer:
+        if path.suffix == ".npy":
+            save_array(path, values.numpy())
+        else:
+            content = png(drawn.images(values))
+            with written(path) as file:
+                file.write(content)
+        return Answer(f"{what}: {path}", {"run": str(run.folder), "output": str(path), "n": len(values), **figures})
+
+    return write
+
+
+def _of_kind(output: str, *kinds: str) -> Path:
+    path = Path(output)
+    if path.suffix not in kinds:
+        raise OutputError(f"cannot write '{path.suffix or path.name}' here; name the output {' or '.join('FILE' + kind for kind in kinds)}")
+    return path
+
+
+def _side(n: int) -> int:
+    return int(np.ceil(np.sqrt(n)))
