@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from lowerbound import (
+        checkpoint,
         data,
         errors,
         estimators,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
         posteriors,
         priors,
         recipes,
+        seeding,
         tasks,
     )
     from lowerbound.evaluation import score
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from lowerbound.training import State, fit
 
 ROOMS = (
+    "checkpoint",
     "data",
     "errors",
     "estimators",
@@ -42,6 +45,7 @@ ROOMS = (
     "posteriors",
     "priors",
     "recipes",
+    "seeding",
     "tasks",
 )
 NAMES = {

@@ -20,16 +20,16 @@ from lowerbound.errors import RunError
 from lowerbound.files import written
 from lowerbound.training import State
 
-CHECKSUM, META = "sha256", "lowerbound"
+HEADER = "lowerbound"  # one entry, since safetensors writes several in an order that changes from file to file
 
 
 def write(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
     """``tensors``, and ``meta`` as JSON, in one file. Errors: OutputError where it cannot be written."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     told = json.dumps(meta, sort_keys=True)
-    metadata = {META: told, CHECKSUM: _checksum(tensors, told)}
+    header = json.dumps({"sha256": _checksum(tensors, told), "meta": told})
     with written(path) as file:
-        file.write(safetensors.save(tensors, metadata))
+        file.write(safetensors.save(tensors, {HEADER: header}))
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -37,20 +37,21 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         raw = path.read_bytes()
         tensors = safetensors.load(raw)
-        metadata = _metadata(raw)
+        header = _header(raw)
+        whole = header["sha256"] == _checksum(tensors, header["meta"])
     except FileNotFoundError as error:
         raise RunError(f"{path} is missing: this run has not saved anything yet, or lost it") from error
-    except (OSError, SafetensorError, ValueError, KeyError, struct.error) as error:
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError, struct.error) as error:
         raise RunError(f"{path} is damaged ({error}); train again, or copy it anew from where it came") from error
-    if metadata.get(CHECKSUM) != _checksum(tensors, metadata.get(META, "")):
+    if not whole:
         raise RunError(f"{path} is damaged: its checksum does not match; train again, or copy it anew from where it came")
-    meta: dict[str, Any] = json.loads(metadata[META])
+    meta: dict[str, Any] = json.loads(header["meta"])
     return tensors, meta
 
 
-def _metadata(raw: bytes) -> dict[str, str]:
+def _header(raw: bytes) -> dict[str, str]:
     (length,) = struct.unpack("<Q", raw[:8])
-    found: dict[str, str] = json.loads(raw[8 : 8 + length])["__metadata__"]
+    found: dict[str, str] = json.loads(json.loads(raw[8 : 8 + length])["__metadata__"][HEADER])
     return found
 
 

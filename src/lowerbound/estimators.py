@@ -6,7 +6,7 @@ in the table of ``recipes``.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Size, Tensor
@@ -15,6 +15,7 @@ from torch.distributions import Distribution
 from lowerbound.errors import RecipeError
 
 
+@runtime_checkable
 class Estimator(Protocol):
     """The contract of this room."""
 
@@ -33,5 +34,5 @@ class Pathwise:
     def draw(self, posterior: Distribution, samples: int) -> Float[Tensor, "K B *latent"]:
         """K draws of z for each datum, differentiable in the parameters of q."""
         if not posterior.has_rsample:
-            raise RecipeError(f"{type(posterior).__name__} cannot be reparameterized; choose another posterior")
+            raise RecipeError(f"{type(getattr(posterior, 'base_dist', posterior)).__name__} cannot be reparameterized; choose another posterior")
         return posterior.rsample(Size([samples]))

@@ -71,8 +71,8 @@ class Experiment:
         folder = Path(folder)
         _refuse_taken(folder, overwrite)
         experiment = cls._prepare(recipe, folder, data_dir, device)
-        runs.clear(folder)
         make_folder(folder)
+        runs.clear(folder)
         try:
             runs.describe_new(folder, recipe, experiment.run.facts)
             experiment.save()
@@ -218,10 +218,10 @@ class Experiment:
 
 
 def _refuse_infinite(train: dict[str, float], epoch: int, folder: Path) -> None:
-    bad = [name for name, value in train.items() if not math.isfinite(value)]
+    bad = [name for name in ("log_likelihood_term", "kl") if not math.isfinite(train[name])]
     if bad:
         raise Diverged(
-            f"epoch {epoch}: {bad[-1]} is not finite any more; lower --learning-rate, or with a gaussian raise --scale "
+            f"epoch {epoch}: {bad[0]} is not finite any more; lower --learning-rate, or with a gaussian raise --scale "
             f"({folder} keeps the last good state)"
         )
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from lowerbound import plots
@@ -19,7 +20,7 @@ from lowerbound.runs import Run
 from lowerbound.seeding import seeded
 from lowerbound.tasks import compress, generate
 
-Array = np.ndarray[Any, Any]
+Array = npt.NDArray[Any]
 
 SHOWN = 64  # prior samples
 PAIRS = 16  # reconstructions

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -15,6 +15,7 @@ from lowerbound.objectives import Terms
 from lowerbound.posteriors import Posterior
 
 
+@runtime_checkable
 class Rows(Protocol):
     """Data as everything here takes them: a ``Dataset``, or a float tensor ``(N, *event)``."""
 

@@ -14,6 +14,20 @@ from torch import Size, nn
 Shape = int | Sequence[int]
 
 
+def _hidden(inputs: int, outputs: int) -> nn.Linear:
+    """A layer before a ReLU, its first weights uniform on ±√(6/inputs), its biases on twice that.
+
+    The weights keep the signal's size (He et al., "Delving Deep into Rectifiers", 2015,
+    https://arxiv.org/abs/1502.01852); the biases put the places where the units switch on all over the
+    latent space, instead of all near its origin. On MNIST this is worth 3 nats after 5 epochs of the
+    lesson's network over torch's own first weights; convolutions are better off with those (docs/log.md).
+    """
+    layer, limit = nn.Linear(inputs, outputs), math.sqrt(6 / inputs)
+    nn.init.uniform_(layer.weight, -limit, limit)
+    nn.init.uniform_(layer.bias, -2 * limit, 2 * limit)
+    return layer
+
+
 def _numel(shape: Shape) -> int:
     return shape if isinstance(shape, int) else math.prod(shape)
 
@@ -23,12 +37,13 @@ def mlp(*shapes: Shape, activation: Callable[[], nn.Module] = nn.ReLU) -> nn.Seq
 
     The first and the last shape may be that of an array, e.g. ``mlp((1, 28, 28), 512, 4)``: the
     input ``(N, *first)`` is flattened, the output is ``(N, *last)``.
+    Hidden units start out switching on all over the input, see ``_hidden``.
     """
     widths = [_numel(shape) for shape in shapes]
     layers: list[nn.Module] = [nn.Flatten()]
-    for i, (before, after) in enumerate(pairwise(widths)):
-        layers += [activation()] if i else []
-        layers += [nn.Linear(before, after)]
+    for before, after in pairwise(widths[:-1]):
+        layers += [_hidden(before, after), activation()]
+    layers.append(nn.Linear(*widths[-2:]))
     if not isinstance(shapes[-1], int):
         layers.append(nn.Unflatten(1, Size(shapes[-1])))
     return nn.Sequential(*layers)
@@ -47,7 +62,7 @@ def convolutional_encoder(image: Sequence[int], channels: Sequence[int], feature
     """Images ``(N, C, H, W)`` → features ``(N, features)``: each of ``channels`` halves the image."""
     depth, height, width = image
     layers: list[nn.Module] = []
-    for before, after in zip([depth, *channels], channels, strict=False):
+    for before, after in pairwise([depth, *channels]):
         layers += [nn.Conv2d(before, after, 3, stride=2, padding=1), nn.ReLU()]
     height, width = _sizes(height, width, len(channels))[-1]
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels[-1] * height * width, features))
@@ -66,7 +81,6 @@ def convolutional_decoder(latent: int, channels: Sequence[int], image: Sequence[
         nn.Linear(latent, channels[-1] * height * width),
         nn.Unflatten(1, (channels[-1], height, width)),
     ]
-    outward = list(reversed([depth, *channels]))
-    for before, after, size in zip(outward, outward[1:], reversed(larger), strict=True):
+    for (before, after), size in zip(pairwise(reversed([depth, *channels])), reversed(larger), strict=True):
         layers += [nn.ReLU(), nn.Upsample(size=size), nn.Conv2d(before, after, 3, padding=1)]
     return nn.Sequential(*layers)

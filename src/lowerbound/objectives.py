@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -67,6 +67,7 @@ def sampled_kl(terms: Terms) -> Float[Tensor, " B"]:
     return (terms.log_posterior - terms.log_prior).mean(0)
 
 
+@runtime_checkable
 class Objective(Protocol):
     """The contract of this room."""
 

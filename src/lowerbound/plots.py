@@ -15,13 +15,14 @@ from typing import Any, ParamSpec
 
 import matplotlib
 import numpy as np
+import numpy.typing as npt
 from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from PIL import Image
 
-Array = np.ndarray[Any, Any]
+Array = npt.NDArray[Any]
 P = ParamSpec("P")
 
 COLORS = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd")
@@ -35,7 +36,9 @@ STYLE: Any = {  # matplotlib types its keys one by one
     "legend.frameon": False,
     "figure.dpi": 100,
     "savefig.dpi": 200,
+    "savefig.bbox": "tight",
 }
+FILLS = 16  # pixels: narrower images are drawn apart from their neighbours
 LABELLED = 12  # more classes than this are coloured along a scale instead of named
 
 
@@ -132,13 +135,19 @@ def manifold(images: Array, coordinates: Array) -> Figure:
     n = len(coordinates)
     figure = Figure(figsize=(7, 7), layout="constrained")
     axes = figure.add_subplot()
-    _show(axes, tile(images, n, gap=0), extent=(0, n, 0, n))
+    # small images fill their tiles, and would run into one another without a gap
+    _show(axes, tile(images, n, gap=0 if images.shape[-1] >= FILLS else 1), extent=(0, n, 0, n))
     ticks = np.linspace(0, n - 1, min(n, 7)).round().astype(int)
-    names = [f"{coordinates[i]:.2f}" for i in ticks]
+    names = [_signed(float(coordinates[i])) for i in ticks]
     axes.set_xticks(ticks + 0.5, names)
     axes.set_yticks(ticks + 0.5, names)
     axes.set(xlabel="z₁", ylabel="z₂", title="Means of p(x|z) at equal steps of the prior's probability")
     return figure
+
+
+def _signed(value: float) -> str:
+    """Two decimals, with a minus sign as matplotlib's own ticks have it."""
+    return f"{value:.2f}".replace("-", "−")
 
 
 def _class_colors(n: int) -> list[str]:
@@ -181,10 +190,18 @@ def _scatter_classes(axes: Axes, points: Array, labels: Array, classes: Sequence
     for number, (name, color) in enumerate(zip(classes, colors, strict=True)):
         axes.scatter([], [], color=color, s=30, label=name)
         if (labels == number).any():
-            at = np.median(points[labels == number], 0)
+            at = _densest(points[labels == number])
             halo = [patheffects.withStroke(linewidth=3, foreground="white")]
             axes.annotate(name, at, ha="center", va="center", fontweight="bold", path_effects=halo, color="#222222")
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), handletextpad=0.2)
+
+
+def _densest(points: Array) -> Array:
+    """The point ``(2,)`` with most of the others near it: within a cluster even where a class has several."""
+    few = points[:: max(1, len(points) // 500)]
+    distance = np.linalg.norm(few[:, None] - few[None], axis=-1)
+    reach = 0.3 * few.std()
+    return few[(distance < reach).sum(1).argmax()]
 
 
 @_styled
@@ -223,7 +240,7 @@ def traversal(images: Array, values: Array, names: Sequence[str]) -> Figure:
 
 def animation(images: Array, values: Array, names: Sequence[str]) -> bytes:
     """The same as a GIF that goes there and back: one picture for each dimension, all moving at once."""
-    there = [_frame(images[:, step], value, names) for step, value in enumerate(values)]
+    there = [_frame(images[:, step], value, names) for step, value in enumerate(values.tolist())]
     frames = there + there[-2:0:-1]
     with io.BytesIO() as buffer:
         frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:], duration=80, loop=0)

@@ -134,7 +134,7 @@ def _latents(run: Run, path: Path) -> Tensor:
 def interpolate(words: Namespace) -> Answer:
     """The line between two data, decoded."""
     shares = np.linspace(0, 1, words.n)
-    write = _image_writer(words.output, lambda images: plots.encode_png(plots.path(images, list(shares))))
+    write = _image_writer(words.output, lambda images: plots.encode_png(plots.path(images, shares.tolist())))
     run = runs.load(words.run, words.device)
     data = _data(run, words)
     for row in words.between:

@@ -42,11 +42,9 @@ def load_values(path: Path) -> Tensor:
 def read(path: Path) -> dict[str, np.ndarray]:
     """The arrays of a ``.npy`` (under the name ``data``) or ``.npz``; nothing is ever unpickled."""
     try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return {"data": loaded}
-        with loaded:
-            return {name: loaded[name] for name in loaded.files}
+        with path.open("rb") as file:
+            loaded = np.load(file, allow_pickle=False)
+            return {"data": loaded} if isinstance(loaded, np.ndarray) else {name: loaded[name] for name in loaded.files}
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
     except (ValueError, EOFError, KeyError, zipfile.BadZipFile, SyntaxError) as error:

@@ -38,10 +38,9 @@ def load_folder(folder: Path, size: int | None = None, color: str = "auto", skip
     notes: tuple[str, ...] = ()
     if bad:
         names = ", ".join(repr(str(path.relative_to(folder)))[1:-1] for path in bad[:3]) + (", …" if len(bad) > 3 else "")
-        if not skip_unreadable:
-            raise DataError(
-                f"{len(bad):,} of {len(paths):,} images in {folder} cannot be read ({names}); --skip-unreadable leaves them out"
-            )
+        if not (skip_unreadable and kept):
+            advice = "" if skip_unreadable else "; --skip-unreadable leaves them out"
+            raise DataError(f"{len(bad):,} of {len(paths):,} images in {folder} cannot be read ({names}){advice}")
         notes = (f"{len(bad):,} unreadable images skipped: {names}",)
     targets, classes = _labels(folder, kept)
     return Splits.of(Dataset(torch.from_numpy(array), targets, classes), notes)

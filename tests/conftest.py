@@ -1,0 +1,37 @@
+"""What tests share. Shapes in the package's signatures are checked while tests run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from jaxtyping import install_import_hook
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+if "LOWERBOUND_DATA" not in os.environ and SHARED.is_dir():
+    os.environ["LOWERBOUND_DATA"] = str(SHARED)
+
+install_import_hook("lowerbound", "beartype.beartype")
+
+
+def needs(name: str) -> pytest.MarkDecorator:
+    """Skip, saying so, where the files of a named data set are not on this machine."""
+    from lowerbound.data import NAMED
+
+    missing = NAMED[name].missing(name, None)
+    return pytest.mark.skipif(bool(missing), reason=f"LOWERBOUND_DATA has no {name}: {', '.join(missing)}")
+
+
+@pytest.fixture(scope="session")
+def digits_run(tmp_path_factory: pytest.TempPathFactory):
+    """A finished run on digits, trained as ``lowerbound train`` does. Tests read it and leave it as it is."""
+    from lowerbound.experiment import Experiment
+    from lowerbound.recipes import Recipe
+    from lowerbound.runs import load
+
+    experiment = Experiment.begin(Recipe(epochs=3), tmp_path_factory.mktemp("runs") / "digits", device="cpu")
+    for _ in experiment.train():
+        pass
+    experiment.finish()
+    return load(experiment.run.folder, device="cpu")

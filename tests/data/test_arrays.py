@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lowerbound import data
+from lowerbound.errors import DataError
+
+RANDOM = np.random.default_rng(0)
+
+
+def save(path: Path, values: object, **more: object) -> Path:
+    if more or path.suffix == ".npz":
+        np.savez(path, x=values, **more)
+    else:
+        np.save(path, values)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("shape", "event"),
+    [((20, 5), (5,)), ((20, 6, 4), (1, 6, 4)), ((20, 6, 4, 3), (3, 6, 4)), ((20, 6, 4, 1), (1, 6, 4)), ((20, 3, 6, 4), (3, 6, 4))],
+)
+def test_layouts(tmp_path: Path, shape: tuple[int, ...], event: tuple[int, ...]) -> None:
+    values = RANDOM.random(shape).astype(np.float32)
+    splits = data.load(save(tmp_path / "a.npy", values))
+    assert splits.train.event_shape == event
+    assert splits.whole is not None
+    given = values if values.ndim != 4 or event[0] != shape[-1] else values.transpose(0, 3, 1, 2)
+    assert np.array_equal(splits.whole[:].numpy(), given.reshape(20, *event))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.uint16])
+def test_whole_numbers_are_pixels_and_stay_bytes(tmp_path: Path, dtype: type) -> None:
+    splits = data.load(save(tmp_path / "a.npy", np.full((20, 4), 51, dtype)))
+    assert splits.train.array.dtype == torch.uint8
+    assert splits.train[:2].unique().tolist() == pytest.approx([0.2])
+
+
+def test_floats_and_booleans_keep_their_values(tmp_path: Path) -> None:
+    values = RANDOM.normal(size=(20, 4))
+    assert torch.equal(data.load(save(tmp_path / "a.npy", values)).whole[:], torch.from_numpy(values).float())
+    assert data.load(save(tmp_path / "b.npy", values > 0)).train[:].unique().tolist() == [0.0, 1.0]
+
+
+def test_labels_of_any_kind_are_carried_along(tmp_path: Path) -> None:
+    names = np.array(["cat", "ant"] * 10)
+    splits = data.load(save(tmp_path / "a.npz", np.zeros((20, 4)), y=names))
+    assert splits.whole.classes == ("ant", "cat")
+    assert splits.whole.labels.tolist() == [1, 0] * 10
+    assert data.load(save(tmp_path / "b.npz", np.zeros((4, 2)), labels=np.array([7, 9, 7, 9]))).whole.classes == ("7", "9")
+
+
+def test_training_and_test_data_in_one_file(tmp_path: Path) -> None:
+    train, test = RANDOM.random((9, 4)), RANDOM.random((3, 4))
+    np.savez(tmp_path / "a.npz", x_train=train, y_train=np.arange(9) % 2, x_test=test, y_test=np.zeros(3, int))
+    splits = data.load(tmp_path / "a.npz")
+    assert (len(splits.train), len(splits.test), splits.whole) == (9, 3, None)
+
+
+def with_one(value: float) -> np.ndarray:
+    values = np.zeros((10, 4))
+    values[3, 2] = value
+    return values
+
+
+BROKEN = {
+    "NaN": (with_one(np.nan), {}, r"NaN or infinite, the first at \(3, 2\)"),
+    "infinity": (with_one(-np.inf), {}, "NaN or infinite"),
+    "too large for a float32": (with_one(1e300), {}, "single precision"),
+    "integers beyond pixels": (np.full((10, 4), 256), {}, "go from 256 to 256"),
+    "objects": (np.array([{}] * 4, dtype=object), {}, "plain numbers"),
+    "text": (np.array(["a"] * 4), {}, "numbers are needed"),
+    "complex": (np.zeros((4, 2), complex), {}, "numbers are needed"),
+    "nothing": (np.zeros((0, 4)), {}, "is empty"),
+    "one number": (np.array(3.0), {}, "is empty"),
+    "a vector": (np.zeros(7), {}, "has the shape"),
+    "five axes": (np.zeros((2, 2, 2, 2, 2)), {}, "has the shape"),
+    "labels of another length": (np.zeros((10, 4)), {"y": np.zeros(9)}, "one label a datum"),
+    "labels that are none": (np.zeros((10, 4)), {"y": np.full(10, np.nan)}, "labels are NaN"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_what_cannot_be_used_is_told(tmp_path: Path, case: str) -> None:
+    values, more, message = BROKEN[case]
+    with pytest.raises(DataError, match=message):
+        data.load(save(tmp_path / ("a.npz" if more else "a.npy"), values, **more))
+
+
+@pytest.mark.parametrize("keep", [0, 4, 60, -9])
+@pytest.mark.parametrize("name", ["a.npy", "a.npz"])
+def test_a_damaged_file_is_told(tmp_path: Path, name: str, keep: int) -> None:
+    path = save(tmp_path / name, np.zeros((10, 4)))
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(DataError, match="a.np"):
+        data.load(path)
+
+
+def test_arrays_that_cannot_be_told_apart(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", a=np.zeros((3, 2)), b=np.zeros((3, 2)))
+    with pytest.raises(DataError, match="holds a, b"):
+        data.load(tmp_path / "a.npz")
+
+
+def test_one_datum_can_be_read_though_not_learned_from(tmp_path: Path) -> None:
+    splits = data.load(save(tmp_path / "a.npy", np.zeros((1, 4))))
+    assert len(splits.usual) == 1
+    assert len(splits.test) == 0

@@ -1,0 +1,141 @@
+"""Downloads, from a local server: the right file gets its name, anything else leaves nothing behind."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from test_idx import PIXELS, idx
+
+import numpy as np
+import pytest
+from conftest import needs
+
+from lowerbound.data import download, named
+from lowerbound.data import idx as idx_format
+from lowerbound.errors import DataError
+
+FILES = {
+    idx_format.file_name(part, kind): idx(PIXELS if kind == "images" else np.arange(6, dtype=np.uint8))
+    for part in (idx_format.TRAIN, idx_format.TEST)
+    for kind in idx_format.KINDS
+}
+
+
+class Server(BaseHTTPRequestHandler):
+    """Sends the files above; /damaged/ with a byte changed, /cut/ half of what it promised."""
+
+    asked: list[str] = []  # noqa: RUF012 - the server makes a handler for each request
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        kind, _, name = self.path[1:].partition("/")
+        content = FILES.get(name.removesuffix(".gz"))
+        if content is None or kind == "absent":
+            self.send_error(404)
+            return
+        if kind == "damaged":
+            content = content[:-1] + b"\xff"
+        body = gzip.compress(content)
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[: len(body) // 2] if kind == "cut" else body)
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    Server.asked.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Server) as served:
+        threading.Thread(target=served.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{served.server_port}"
+        served.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def nowhere_else(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv(named.ENVIRONMENT, raising=False)
+    monkeypatch.setattr("platformdirs.user_cache_path", lambda _: tmp_path / "cache")
+
+
+def source(*mirrors: str) -> named.Idx:
+    checksums = {name: hashlib.sha256(content).hexdigest() for name, content in FILES.items()}
+    return named.Idx("toy", mirrors=mirrors, checksums=checksums)
+
+
+def test_what_is_missing_is_downloaded_once(server: str, tmp_path: Path) -> None:
+    toy = source(f"{server}/good")
+    assert len(toy.missing("toy", None)) == 4
+    assert len(toy.load("toy", None).train) == 6
+    assert sorted(path.name for path in (tmp_path / "cache" / "toy").iterdir()) == sorted(f"{name}.gz" for name in FILES)
+    assert not toy.missing("toy", None)
+    toy.load("toy", None)
+    assert len(Server.asked) == 4
+
+
+@pytest.mark.parametrize("bad", ["damaged", "cut", "absent"])
+def test_another_mirror_is_tried(server: str, tmp_path: Path, bad: str) -> None:
+    assert len(source(f"{server}/{bad}", f"{server}/good").load("toy", tmp_path).train) == 6
+
+
+@pytest.mark.parametrize(("bad", "reason"), [("damaged", "SHA-256"), ("cut", "interrupted|IncompleteRead"), ("absent", "Not Found|404")])
+def test_a_file_that_is_not_right_never_gets_its_name(server: str, tmp_path: Path, bad: str, reason: str) -> None:
+    with pytest.raises(DataError, match=reason):
+        source(f"{server}/{bad}").load("toy", tmp_path)
+    assert not (tmp_path / "toy").exists() or not list((tmp_path / "toy").iterdir())
+
+
+def test_offline_the_error_says_which_file_to_put_where(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as error:
+        source("http://127.0.0.1:9").load("toy", tmp_path)
+    assert str(tmp_path / "toy" / "train-images-idx3-ubyte.gz") in str(error.value)
+    assert "--data-dir" in str(error.value)
+
+
+def test_the_order_of_looking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    toy = source("http://127.0.0.1:9")
+    monkeypatch.setenv(named.ENVIRONMENT, str(tmp_path / "variable"))
+    for place, told in (("cache", None), ("variable", None), ("told", tmp_path / "told")):
+        folder = tmp_path / place / "toy"
+        folder.mkdir(parents=True)
+        for name, content in FILES.items():
+            (folder / name).write_bytes(content)
+        assert toy.place("toy", told) == str(folder)
+
+
+def test_a_partly_filled_folder_of_the_users_is_filled_up(server: str, tmp_path: Path) -> None:
+    (tmp_path / "toy").mkdir()
+    name = next(iter(FILES))
+    (tmp_path / "toy" / name).write_bytes(FILES[name])
+    source(f"{server}/good").load("toy", tmp_path)
+    assert len(Server.asked) == 3
+
+
+def test_a_bomb_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(download, "LARGEST", 1000)
+    assert len(download._uncompressed(gzip.compress(bytes(10_000_000)))) == 1001
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=needs(name)) for name in ("mnist", "fashion-mnist")])
+def test_the_checksums_are_those_of_the_real_files(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    real = named.NAMED[name]
+    assert isinstance(real, named.Idx)
+    folder = Path(real.place(name, None))
+    for file, checksum in real.checksums.items():
+        path = next(path for path in (folder / file, folder / f"{file}.gz") if path.is_file())
+        assert hashlib.sha256(idx_format.content(path)).hexdigest() == checksum
+
+
+def test_mirrors_are_asked_over_https_alone() -> None:
+    for real in named.NAMED.values():
+        if isinstance(real, named.Idx):
+            assert all(mirror.startswith("https://") for mirror in real.mirrors)
+            assert replace(real, mirrors=()).checksums == real.checksums

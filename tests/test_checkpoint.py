@@ -1,0 +1,71 @@
+"""Tensors on disk: what was written comes back to the bit, and anything else is an error that says so."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import lowerbound as lb
+from lowerbound import checkpoint
+from lowerbound.errors import RunError
+from lowerbound.training import State, adam
+
+
+def model(width: int = 5) -> lb.VAE:
+    return lb.VAE(
+        prior=lb.priors.StandardNormal(2),
+        likelihood=lb.likelihoods.Bernoulli(lb.nn.mlp(2, width, 6)),
+        posterior=lb.posteriors.DiagonalGaussian(lb.nn.mlp(6, width, 4)),
+    )
+
+
+def test_weights_come_back_to_the_bit(tmp_path) -> None:
+    one, other = model(), model()
+    checkpoint.save_weights(tmp_path / "w", one)
+    checkpoint.load_weights(tmp_path / "w", other)
+    for a, b in zip(one.parameters(), other.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_a_training_comes_back_to_the_bit(tmp_path) -> None:
+    x = torch.rand(20, 6)
+    vae = model()
+    state = State(adam(vae, 3e-3), seed=5)
+    list(lb.fit(vae, x, epochs=2, batch=8, state=state))
+    checkpoint.save_training(tmp_path / "t", vae, state, {"seconds": 1.5})
+    again = model()
+    taken_up = State(adam(again))
+    assert checkpoint.load_training(tmp_path / "t", again, taken_up) == {"seconds": 1.5}
+    assert (taken_up.seed, taken_up.step) == (5, 6)
+    assert taken_up.optimizer.param_groups[0]["lr"] == 3e-3
+    for v, s in ((vae, state), (again, taken_up)):
+        list(lb.fit(v, x, epochs=4, batch=8, state=s))
+    for a, b in zip(vae.parameters(), again.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_any_flipped_byte_is_noticed(tmp_path) -> None:
+    path = tmp_path / "w"
+    checkpoint.save_weights(path, model(2))
+    good = path.read_bytes()
+    for at in range(0, len(good), 7):
+        path.write_bytes(good[:at] + bytes([good[at] ^ 0x40]) + good[at + 1 :])
+        with pytest.raises(RunError):
+            checkpoint.load_weights(path, model(2))
+
+
+@pytest.mark.parametrize("keep", [0, 5, 100, -1])
+def test_a_truncated_file_is_damaged(tmp_path, keep: int) -> None:
+    path = tmp_path / "w"
+    checkpoint.save_weights(path, model())
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(RunError, match="damaged"):
+        checkpoint.load_weights(path, model())
+
+
+def test_missing_and_foreign_weights(tmp_path) -> None:
+    with pytest.raises(RunError, match="missing"):
+        checkpoint.load_weights(tmp_path / "w", model())
+    checkpoint.save_weights(tmp_path / "w", model(7))
+    with pytest.raises(RunError, match="another model"):
+        checkpoint.load_weights(tmp_path / "w", model())

@@ -1,0 +1,287 @@
+"""The command line as a user meets it: every verb, its JSON, its errors in one line, and Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lowerbound import runs
+from lowerbound.cli import main
+from lowerbound.cli.parser import FIGURES, VERBS, parser
+from lowerbound.figures import FIGURES as DRAWN
+
+COMMAND = [sys.executable, "-m", "lowerbound"]
+
+
+@pytest.fixture
+def run(digits_run: runs.Run) -> str:
+    return str(digits_run.folder)
+
+
+def answer(capsys: pytest.CaptureFixture[str], *words: object) -> dict:
+    """What the verb says with --json: one object, alone."""
+    assert main([*map(str, words), "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def complaint(capsys: pytest.CaptureFixture[str], *words: object) -> str:
+    """The one line on stderr of a command that fails as it should."""
+    assert main([*map(str, words)]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.count("\n") == 1, told.err
+    assert told.err.startswith("lowerbound: ")
+    return told.err
+
+
+# --- training --------------------------------------------------------------------------------------
+
+
+def test_train_says_what_was_promised(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    found = answer(capsys, "train", "digits", "--epochs", 2, "--latent", 3, "--seed", 4, "--out", tmp_path / "r")
+    assert found["run"] == str(tmp_path / "r")
+    assert found["test"].keys() >= {"bound", "log_likelihood_term", "kl", "bits_per_dim"}
+    assert found["test"]["bound"] == pytest.approx(found["test"]["log_likelihood_term"] - found["test"]["kl"], abs=1e-4)
+    assert found["seconds"] > 0
+    assert found["images_per_second"] > 0
+    recipe = runs.load(tmp_path / "r").recipe
+    assert (recipe.epochs, recipe.latent, recipe.seed) == (2, 3, 4)
+
+
+def test_train_speaks_plain_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["train", "digits", "--epochs", "2", "--out", str(tmp_path / "r")]) == 0
+    told = capsys.readouterr()
+    assert "epoch 2/2  bound -" in told.err
+    assert "data/s" in told.err
+    assert told.out.splitlines()[-1] == f"report: {tmp_path / 'r' / 'report.html'}"
+
+
+def test_a_recipe_repeats_a_run_and_typed_words_win(capsys: pytest.CaptureFixture[str], digits_run: runs.Run, tmp_path: Path) -> None:
+    recipe = digits_run.folder / runs.RECIPE
+    answer(capsys, "train", "--recipe", recipe, "--out", tmp_path / "same")
+    assert (tmp_path / "same" / runs.WEIGHTS).read_bytes() == (digits_run.folder / runs.WEIGHTS).read_bytes()
+    answer(capsys, "train", "--recipe", recipe, "--epochs", 1, "--out", tmp_path / "shorter")
+    assert runs.load(tmp_path / "shorter").recipe.epochs == 1
+
+
+def test_resume_extends(capsys: pytest.CaptureFixture[str], digits_run: runs.Run, tmp_path: Path) -> None:
+    folder = shutil.copytree(digits_run.folder, tmp_path / "r")
+    assert answer(capsys, "resume", folder, "--epochs", 4)["epochs"] == 4
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_it_saves_and_can_be_resumed_to_the_same_bits(tmp_path: Path, number: signal.Signals) -> None:
+    folder = tmp_path / "r"
+    words = ["train", "digits", "--epochs", "60", "--latent", "2", "--network", "mlp:64"]
+    child = subprocess.Popen([*COMMAND, *words, "--out", str(folder), "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not (folder / runs.METRICS).is_file() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    child.send_signal(number)
+    out, err = child.communicate(timeout=60)
+    assert child.returncode == 130, err
+    found = json.loads(out)
+    assert found["interrupted"]
+    assert 0 < found["step"] < 60 * 12
+    assert "Traceback" not in err
+    assert main(["sample", str(folder), "-o", str(tmp_path / "s.npy")]) == 0
+    assert main(["resume", str(folder)]) == 0
+    assert main([*words, "--out", str(tmp_path / "whole")]) == 0
+    assert (folder / runs.WEIGHTS).read_bytes() == (tmp_path / "whole" / runs.WEIGHTS).read_bytes()
+
+
+# --- using a run -----------------------------------------------------------------------------------
+
+
+def test_sample(capsys: pytest.CaptureFixture[str], run: str, tmp_path: Path) -> None:
+    for seed, name in ((0, "a"), (0, "b"), (1, "c")):
+        answer(capsys, "sample", run, "--n", 9, "--seed", seed, "-o", tmp_path / f"{name}.npy")
+    a, b, c = (np.load(tmp_path / f"{name}.npy") for name in "abc")
+    assert a.shape == (9, 1, 8, 8)
+    assert np.array_equal(a, b)
+    assert not np.array_equal(a, c)
+    answer(capsys, "sample", run, "--n", 9, "-o", tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.width == image.height
+    answer(capsys, "sample", run, "--n", 9, "--draw", "-o", tmp_path / "d.npy")
+    assert set(np.unique(np.load(tmp_path / "d.npy"))) == {0.0, 1.0}
+
+
+def test_reconstruct(capsys: pytest.CaptureFixture[str], run: str, tmp_path: Path) -> None:
+    found = answer(capsys, "reconstruct", run, "digits", "--n", 5, "-o", tmp_path / "r.npy")
+    assert np.load(tmp_path / "r.npy").shape == (5, 1, 8, 8)
+    assert 0 < found["mean_squared_error"] < 0.2
+    answer(capsys, "reconstruct", run, "digits", "--n", 5, "-o", tmp_path / "r.png")
+
+
+def test_encode_and_decode_are_compression_and_reconstruction(
+    capsys: pytest.CaptureFixture[str], run: str, tmp_path: Path
+) -> None:
+    assert answer(capsys, "encode", run, "digits", "-o", tmp_path / "z.npz")["n"] == 1797
+    with np.load(tmp_path / "z.npz", allow_pickle=False) as found:
+        assert found["latents"].shape == (1797, 2)
+        assert found["labels"][:10].tolist() == list(range(10)), "rows in their order"
+        assert found["classes"].tolist() == [str(i) for i in range(10)]
+    answer(capsys, "decode", run, tmp_path / "z.npz", "-o", tmp_path / "x.npy")
+    answer(capsys, "reconstruct", run, "digits", "--n", 1797, "-o", tmp_path / "r.npy")
+    assert np.allclose(np.load(tmp_path / "x.npy"), np.load(tmp_path / "r.npy"), atol=1e-6)
+    answer(capsys, "encode", run, "digits", "--split", "test", "--draw", "-o", tmp_path / "t.npy")
+    assert np.load(tmp_path / "t.npy").shape == (179, 2)
+
+
+def test_interpolate(capsys: pytest.CaptureFixture[str], run: str, tmp_path: Path) -> None:
+    answer(capsys, "interpolate", run, "digits", "--between", 3, 17, "--n", 7, "-o", tmp_path / "p.npy")
+    answer(capsys, "reconstruct", run, "digits", "--n", 18, "-o", tmp_path / "r.npy")
+    path, ends = np.load(tmp_path / "p.npy"), np.load(tmp_path / "r.npy")
+    assert path.shape == (7, 1, 8, 8)
+    assert np.allclose(path[[0, -1]], ends[[3, 17]], atol=1e-5)
+    answer(capsys, "interpolate", run, "digits", "--between", 3, 17, "-o", tmp_path / "p.png")
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_plot(capsys: pytest.CaptureFixture[str], run: str, tmp_path: Path, figure: str) -> None:
+    path = tmp_path / ("f.gif" if figure == "traversal" else "f.png")
+    assert answer(capsys, "plot", run, figure, "-o", path)["output"] == str(path)
+    assert path.stat().st_size > 1000
+
+
+def test_the_help_names_the_figures_that_there_are() -> None:
+    assert set(FIGURES) == set(DRAWN)
+
+
+def test_show_and_data(capsys: pytest.CaptureFixture[str], run: str) -> None:
+    found = answer(capsys, "show", run)
+    assert found["recipe"]["latent"] == 2
+    assert found["weights"] == 64 * 512 + 512 + 512 * 4 + 4 + 2 * 512 + 512 + 512 * 64 + 64
+    assert found["result"]["test"]["rows"] == 179
+    assert {row["name"] for row in answer(capsys, "data")["data"]} == {"digits", "mnist", "fashion-mnist"}
+    for words in (["show", run], ["data"]):
+        assert main(words) == 0
+        assert "digits" in capsys.readouterr().out
+
+
+def test_a_run_takes_data_of_other_sources(capsys: pytest.CaptureFixture[str], run: str, tmp_path: Path) -> None:
+    values = np.random.default_rng(0).integers(0, 255, (1, 8, 8), np.uint8)
+    np.save(tmp_path / "one.npy", values)
+    assert answer(capsys, "encode", run, tmp_path / "one.npy", "-o", tmp_path / "z.npy")["n"] == 1
+    (tmp_path / "folder").mkdir()
+    Image.fromarray(values[0]).convert("RGB").save(tmp_path / "folder" / "a.png")
+    answer(capsys, "encode", run, tmp_path / "folder", "-o", tmp_path / "y.npy")
+    assert np.allclose(np.load(tmp_path / "z.npy"), np.load(tmp_path / "y.npy"), atol=1e-6)
+
+
+# --- mistakes --------------------------------------------------------------------------------------
+
+MISTAKES = [
+    ("smaple", "unknown verb 'smaple'; did you mean 'sample'"),
+    ("train mnits", "did you mean 'mnist'"),
+    ("train digits --epoch 3", "unknown option '--epoch' of train; did you mean '--epochs'"),
+    ("train digits more", "does not know what to do with 'more'"),
+    ("train digits --epochs three", "invalid int value: 'three'"),
+    ("train digits --latent 0", "latent must be at least 1"),
+    ("train digits --likelihood gaussian --scale 0", "scale, the σ of the likelihood, must be a positive number"),
+    ("train digits --likelihood gaussian --scale -1", "must be a positive number"),
+    ("train digits --likelihood gausian", "did you mean 'gaussian'"),
+    ("train digits --network mpl", "did you mean 'mlp'"),
+    ("train digits --batch 99999", "larger than the 1,457 training data"),
+    ("train digits --validation 99999", "ask for fewer"),
+    ("train digits --device gpu9", "the device 'gpu9' is not to be had"),
+    ("train EMPTY", "holds no IDX files and no images"),
+    ("train MISSING/x.npy", "no data set, file or folder is called"),
+    ("train digits --recipe MISSING", "cannot read the recipe"),
+    ("train digits --out RUN", "holds a run already"),
+    ("train digits --out EMPTY/file/r", "cannot create the folder"),
+    ("resume EMPTY", "is no run"),
+    ("resume RUN", "already has its 3 epochs"),
+    ("sample MISSING -o s.png", "is no run"),
+    ("sample RUN", "required: -o/--output"),
+    ("sample RUN -o s.jpg", "name the output FILE.png or FILE.npy"),
+    ("sample RUN -o MISSING/s.png", "does not exist; create it first"),
+    ("sample RUN --n 0 -o s.png", "must be at least 1"),
+    ("reconstruct RUN digits --n 99999 -o s.png", "there are only 1,797 data"),
+    ("reconstruct RUN digits --split tset -o s.png", "unknown split 'tset'; did you mean 'test'"),
+    ("interpolate RUN digits --between 0 99999 -o s.png", "there is no row 99999"),
+    ("decode RUN BAD.npy -o s.png", "this run decodes latents (N, 2)"),
+    ("encode RUN BAD.npy -o s.npz", "this run's model is for (1, 8, 8)"),
+    ("plot RUN manyfold", "did you mean 'manifold'"),
+    ("plot RUN scatter -o s.gif", "scatter is written as .png"),
+]
+
+
+@pytest.mark.parametrize(("line", "message"), MISTAKES, ids=[line for line, _ in MISTAKES])
+def test_a_mistake_gets_one_line(
+    capsys: pytest.CaptureFixture[str], run: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "EMPTY").mkdir()
+    (tmp_path / "EMPTY" / "file").write_text("")
+    np.save(tmp_path / "BAD.npy", np.zeros((4, 7)))
+    before = sorted(tmp_path.rglob("*"))
+    assert message in complaint(capsys, *(run if word == "RUN" else word for word in line.split()))
+    assert sorted(tmp_path.rglob("*")) == before, "nothing is left half-written"
+
+
+def test_a_damaged_run_gets_one_line(capsys: pytest.CaptureFixture[str], digits_run: runs.Run, tmp_path: Path) -> None:
+    folder = shutil.copytree(digits_run.folder, tmp_path / "r")
+    content = bytearray((folder / runs.WEIGHTS).read_bytes())
+    content[-1] ^= 1
+    (folder / runs.WEIGHTS).write_bytes(content)
+    assert "its checksum does not match" in complaint(capsys, "sample", folder, "-o", tmp_path / "s.png")
+
+
+# --- the program itself ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help(capsys: pytest.CaptureFixture[str], verb: str) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([verb, "--help"])
+    assert stopped.value.code == 0
+    assert f"usage: lowerbound {verb}" in capsys.readouterr().out
+
+
+def test_every_verb_takes_json() -> None:
+    from lowerbound.cli import verbs
+
+    assert "lowerbound" in parser().format_usage()
+    for verb in VERBS.values():
+        assert callable(getattr(verbs, verb.function))
+
+
+def test_help_answers_at_once_and_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from lowerbound.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'torch', 'numpy', 'matplotlib', 'sklearn', 'rich', 'PIL'} & set(sys.modules)), file=sys.stderr)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stderr.strip() == "[]"
+    seconds = []
+    for _ in range(5):
+        started = time.perf_counter()
+        subprocess.run([*COMMAND, "--help"], capture_output=True, check=True)
+        seconds.append(time.perf_counter() - started)
+    assert min(seconds) < 0.4
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert capsys.readouterr().out.startswith("lowerbound 0.")
+
+
+def test_a_reader_that_goes_away_is_no_fault() -> None:
+    child = subprocess.Popen([*COMMAND, "data", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ)
+    child.stdout.close()
+    child.stdout = None
+    assert b"Traceback" not in child.communicate(timeout=60)[1]

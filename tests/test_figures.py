@@ -1,0 +1,132 @@
+"""Every figure of a run is drawn, and the report holds those that suit it and nothing from elsewhere."""
+
+from __future__ import annotations
+
+import io
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lowerbound import figures, plots, report, runs
+from lowerbound.errors import OutputError, UsageError
+from lowerbound.experiment import Experiment
+from lowerbound.recipes import Recipe
+
+
+@pytest.fixture(scope="module")
+def wide_run(tmp_path_factory: pytest.TempPathFactory) -> runs.Run:
+    """A latent of five dimensions, trained for an epoch."""
+    experiment = Experiment.begin(Recipe(epochs=1, latent=5), tmp_path_factory.mktemp("runs") / "wide", device="cpu")
+    list(experiment.train())
+    experiment.finish()
+    return runs.load(experiment.run.folder)
+
+
+def context(run: runs.Run) -> figures.Context:
+    return figures.Context(run, lambda: run.read().test)
+
+
+KINDS = [(name, kind) for name, kinds in figures.FIGURES.items() for kind in kinds]
+
+
+@pytest.mark.parametrize(("name", "kind"), KINDS, ids=[" ".join(pair) for pair in KINDS])
+def test_every_figure_is_drawn(digits_run: runs.Run, tmp_path: Path, name: str, kind: str) -> None:
+    path = figures.draw(name, context(digits_run), tmp_path / f"f{kind}")
+    with Image.open(path) as image:
+        assert image.format == kind[1:].upper()
+        assert min(image.size) > 100
+        assert np.asarray(image.convert("L")).std() > 5, "there is something in it"
+    again = figures.draw(name, context(digits_run), tmp_path / f"g{kind}")
+    assert path.read_bytes() == again.read_bytes(), "the same seed draws the same figure"
+
+
+def test_the_traversal_moves(wide_run: runs.Run, tmp_path: Path) -> None:
+    with Image.open(figures.draw("traversal", context(wide_run), tmp_path / "t.gif")) as image:
+        assert image.n_frames > 20
+        first = np.asarray(image.convert("L")).astype(int)
+        image.seek(image.n_frames // 2)
+        assert np.abs(np.asarray(image.convert("L")) - first).max() > 50
+
+
+def test_figures_suit_the_run(digits_run: runs.Run, wide_run: runs.Run) -> None:
+    assert "manifold" in figures.suitable(digits_run)
+    assert "traversal" not in figures.suitable(digits_run)
+    assert "manifold" not in figures.suitable(wide_run)
+    assert "traversal" in figures.suitable(wide_run)
+
+
+def test_a_manifold_of_five_dimensions_is_refused(wide_run: runs.Run, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="needs a 2-D latent, and this one has 5"):
+        figures.draw("manifold", context(wide_run), tmp_path / "m.png")
+    with pytest.raises(OutputError, match=r"traversal is written as \.gif or \.png"):
+        figures.draw("traversal", context(wide_run), tmp_path / "t.jpg")
+
+
+class Page(HTMLParser):
+    """Tags that were opened and not closed, and all addresses."""
+
+    EMPTY = frozenset({"meta", "img", "br", "link", "!doctype"})
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.open: list[str] = []
+        self.addresses: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.addresses += [value or "" for name, value in attrs if name in ("src", "href")]
+        if tag not in self.EMPTY:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+@pytest.mark.parametrize("which", ["digits_run", "wide_run"])
+def test_the_report_is_one_page_that_asks_for_nothing(which: str, request: pytest.FixtureRequest) -> None:
+    run: runs.Run = request.getfixturevalue(which)
+    text = (run.folder / runs.REPORT).read_text(encoding="utf-8")
+    page = Page(text)
+    assert not page.open
+    assert len(page.addresses) == len(figures.suitable(run))
+    assert all(address.startswith("data:image/") for address in page.addresses)
+    assert not re.search(r"https?://|@import|url\(", text)
+    assert f"{run.result()['test']['bound']:.2f}" in text
+    assert "None" not in text
+    assert {path.name for path in (run.folder / runs.FIGURES).iterdir()} == {figures.usual_name(name) for name in figures.suitable(run)}
+
+
+def test_names_are_escaped_in_the_report(digits_run: runs.Run, tmp_path: Path) -> None:
+    folder = shutil.copytree(digits_run.folder, tmp_path / "<script>alert(1)<")
+    run = runs.load(folder)
+    text = report.write(run, run.read().test).read_text(encoding="utf-8")
+    assert "<script>" not in text
+
+
+def test_vectors_have_a_report_too(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.random.default_rng(0).normal(size=(200, 6)))
+    recipe = Recipe(data=str(tmp_path / "a.npy"), likelihood="gaussian", scale=1.0, epochs=1, latent=3, batch=32)
+    experiment = Experiment.begin(recipe, tmp_path / "r", device="cpu")
+    list(experiment.train())
+    experiment.finish()
+    assert sorted(path.name for path in (tmp_path / "r" / runs.FIGURES).iterdir()) == ["curves.png", "scatter.png"]
+
+
+def test_one_latent_dimension_is_drawn(tmp_path: Path) -> None:
+    experiment = Experiment.begin(Recipe(epochs=1, latent=1), tmp_path / "r", device="cpu")
+    list(experiment.train())
+    experiment.finish()
+    assert (tmp_path / "r" / runs.FIGURES / "scatter.png").is_file()
+
+
+def test_a_sheet_holds_the_pixels_as_they_are() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (5, 3, 14, 14)) / 255
+    sheet = np.asarray(Image.open(io.BytesIO(plots.sheet_png(images, columns=3))))
+    factor = sheet.shape[1] // (3 * 14 + 2)
+    assert np.array_equal(sheet[::factor, ::factor][:14, :14], (images[0] * 255).round().transpose(1, 2, 0))
+    assert np.array_equal(sheet[::factor, ::factor][15:29, 15:29], (images[4] * 255).round().transpose(1, 2, 0))

@@ -1,0 +1,32 @@
+"""Real data: the README's tour of MNIST, command by command, and the figure it promises; Fashion-MNIST unchanged."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import needs
+from test_readme import commands
+
+from lowerbound.cli import main
+
+
+@needs("mnist")
+def test_the_readmes_tour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    tour = [words for words in commands() if "runs/m" in words]
+    assert tour[0][:2] == ["train", "mnist"]
+    assert {words[0] for words in tour} >= {"train", "sample", "reconstruct", "encode", "decode", "interpolate", "plot", "show"}
+    for words in tour:
+        assert main(words) == 0, words
+        capsys.readouterr()
+    result = json.loads((tmp_path / "runs" / "m" / "result.json").read_text())
+    assert result["epochs"] == 20
+    assert result["test"]["bound"] > -153
+
+
+@needs("fashion-mnist")
+def test_fashion_runs_unchanged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "fashion-mnist", "--epochs", "1", "--out", str(tmp_path / "r"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["test"]["bound"] > -290

@@ -1,0 +1,109 @@
+"""Words → parts, there and back, and every wrong word refused with a reason."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+
+from lowerbound import recipes
+from lowerbound.errors import RecipeError
+from lowerbound.recipes import Recipe
+
+
+def test_a_recipe_survives_its_file(tmp_path) -> None:
+    for recipe in (Recipe(), Recipe(data='a "b"\n', likelihood="gaussian", scale=0.5, size=32, validation=0, network="conv:8-16")):
+        path = tmp_path / "recipe.toml"
+        path.write_text(recipes.to_toml(recipe), encoding="utf-8")
+        assert Recipe(**recipes.read(path)) == recipe
+
+
+def test_every_word_is_documented() -> None:
+    for field in dataclasses.fields(Recipe):
+        assert field.metadata["help"]
+        assert field.metadata["group"] in ("data", "model", "training")
+
+
+WRONG = [
+    ({"likelihood": "bernouli"}, "did you mean 'bernoulli'"),
+    ({"objective": "elbow"}, "did you mean 'elbo'"),
+    ({"likelihood": "gaussian", "scale": 0.0}, "scale, the σ of the likelihood, must be a positive number"),
+    ({"likelihood": "gaussian", "scale": float("nan")}, "must be a positive number"),
+    ({"likelihood": "gaussian", "pixels": "grey"}, "pixels is a word of the bernoulli likelihood"),
+    ({"scale": 0.1}, "scale is a word of the gaussian likelihood"),
+    ({"latent": 0}, "latent must be at least 1"),
+    ({"epochs": 0}, "epochs must be at least 1"),
+    ({"batch": -3}, "batch must be at least 1"),
+    ({"validation": -1}, "validation must be 0"),
+    ({"learning_rate": 0.0}, "learning-rate must be a positive number"),
+    ({"learning_rate": float("inf")}, "learning-rate must be a positive number"),
+    ({"seed": -1}, "seed must be from 0"),
+    ({"network": "mpl:512"}, "did you mean 'mlp'"),
+    ({"network": "mlp:0"}, "is not understood; write e.g. mlp:512"),
+    ({"network": "mlp:a-b"}, "is not understood"),
+]
+
+
+@pytest.mark.parametrize(("words", "message"), WRONG, ids=str)
+def test_a_word_that_makes_no_sense_is_refused(words: dict[str, object], message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        Recipe(**words)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("epoch = 3", "unknown word 'epoch'; did you mean 'epochs'"),
+        ("epochs = '3'", "epochs must be int"),
+        ("epochs = true", "epochs must be int"),
+        ("latent = 2.0", "latent must be int"),
+        ("= 3", "is no recipe"),
+    ],
+)
+def test_a_file_that_makes_no_sense_is_refused(tmp_path, text: str, message: str) -> None:
+    (tmp_path / "r.toml").write_text(text)
+    with pytest.raises(RecipeError, match=message):
+        recipes.read(tmp_path / "r.toml")
+
+
+def test_a_whole_number_will_do_for_a_float(tmp_path) -> None:
+    (tmp_path / "r.toml").write_text("likelihood = 'gaussian'\nscale = 1")
+    assert Recipe(**recipes.read(tmp_path / "r.toml")).scale == 1.0
+
+
+@pytest.mark.parametrize("network", ["mlp", "mlp:7", "mlp:9-5", "conv", "conv:4", "conv:4-8-16"])
+@pytest.mark.parametrize("likelihood", recipes.LIKELIHOODS)
+def test_every_network_builds_with_every_likelihood(network: str, likelihood: str) -> None:
+    vae = recipes.build(Recipe(network=network, likelihood=likelihood, latent=3), (1, 12, 10)).vae
+    x = torch.rand(2, 1, 12, 10)
+    assert vae.reconstruct(x).shape == x.shape
+    assert vae.encode(x).shape == (2, 3)
+    assert ((vae.sample(4) >= 0) & (vae.sample(4) <= 1)).all(), "the mean of pixels is a pixel"
+
+
+def test_the_default_is_the_lessons_network() -> None:
+    vae = recipes.build(Recipe(), (1, 28, 28)).vae
+    shapes = [tuple(parameter.shape) for parameter in vae.parameters()]
+    assert shapes == [(512, 2), (512,), (784, 512), (784,), (512, 784), (512,), (4, 512), (4,)]
+
+
+def test_a_gaussian_of_data_outside_the_unit_interval_is_not_squashed() -> None:
+    parts = recipes.build(Recipe(likelihood="gaussian"), (4,), unit_interval=False)
+    assert not any(isinstance(module, torch.nn.Sigmoid) for module in parts.vae.modules())
+
+
+def test_convolutions_want_images() -> None:
+    with pytest.raises(RecipeError, match="a conv network needs images"):
+        recipes.build(Recipe(network="conv"), (64,))
+
+
+def test_the_seed_decides_the_first_weights() -> None:
+    def first(seed: int) -> torch.Tensor:
+        return next(recipes.build(Recipe(seed=seed), (8,)).vae.parameters())
+
+    torch.manual_seed(1)
+    a = first(0)
+    torch.manual_seed(2)
+    assert torch.equal(a, first(0))
+    assert not torch.equal(a, first(1))
