@@ -124,9 +124,7 @@ def test_reconstruct(capsys: pytest.CaptureFixture[str], run: str, tmp_path: Pat
     answer(capsys, "reconstruct", run, "digits", "--n", 5, "-o", tmp_path / "r.png")
 
 
-def test_encode_and_decode_are_compression_and_reconstruction(
-    capsys: pytest.CaptureFixture[str], run: str, tmp_path: Path
-) -> None:
+def test_encode_and_decode_are_compression_and_reconstruction(capsys: pytest.CaptureFixture[str], run: str, tmp_path: Path) -> None:
     assert answer(capsys, "encode", run, "digits", "-o", tmp_path / "z.npz")["n"] == 1797
     with np.load(tmp_path / "z.npz", allow_pickle=False) as found:
         assert found["latents"].shape == (1797, 2)

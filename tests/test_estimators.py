@@ -6,8 +6,8 @@ import itertools
 
 import pytest
 import torch
-from toys import Constant, LinearGaussian, z_score
 from torch.distributions import Independent, Poisson
+from toys import Constant, LinearGaussian, z_score
 
 from lowerbound import recipes
 from lowerbound.errors import RecipeError

@@ -150,9 +150,10 @@ def test_a_disk_that_fills_up_keeps_the_last_checkpoint(tmp_path: Path, monkeypa
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with monkeypatch.context() as patch, pytest.raises(OutputError, match="no room"):
+    with monkeypatch.context() as patch:
         patch.setattr("os.fsync", full)
-        experiment.save()
+        with pytest.raises(OutputError, match="no room"):
+            experiment.save()
     assert (tmp_path / "r" / runs.TRAINING).read_bytes() == before
     assert not [path for path in (tmp_path / "r").iterdir() if path.name.startswith(".")]
     Experiment.resume(tmp_path / "r", device="cpu")

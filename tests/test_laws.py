@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from toys import z_score
 from torch.distributions import Distribution
+from toys import z_score
 
 from lowerbound import recipes
 from lowerbound.conditional import LOG_VARIANCE

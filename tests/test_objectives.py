@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from toys import Constant, LinearGaussian, z_score
 from torch.distributions import Independent, Normal, StudentT
+from toys import Constant, LinearGaussian, z_score
 
 from lowerbound import recipes
 from lowerbound.errors import NoClosedForm

@@ -34,5 +34,8 @@ class Pathwise:
     def draw(self, posterior: Distribution, samples: int) -> Float[Tensor, "K B *latent"]:
         """K draws of z for each datum, differentiable in the parameters of q."""
         if not posterior.has_rsample:
-            raise RecipeError(f"{type(getattr(posterior, 'base_dist', posterior)).__name__} cannot be reparameterized; choose another posterior")
+            law = type(getattr(posterior, "base_dist", posterior)).__name__
+            raise RecipeError(
+                f"{type(getattr(posterior, 'base_dist', posterior)).__name__} cannot be reparameterized; choose another posterior"
+            )
         return posterior.rsample(Size([samples]))

@@ -39,11 +39,11 @@ def mlp(*shapes: Shape, activation: Callable[[], nn.Module] = nn.ReLU) -> nn.Seq
     input ``(N, *first)`` is flattened, the output is ``(N, *last)``.
     Hidden units start out switching on all over the input, see ``_hidden``.
     """
-    widths = [_numel(shape) for shape in shapes]
+    *widths, last = [_numel(shape) for shape in shapes]
     layers: list[nn.Module] = [nn.Flatten()]
-    for before, after in pairwise(widths[:-1]):
+    for before, after in pairwise(widths):
         layers += [_hidden(before, after), activation()]
-    layers.append(nn.Linear(*widths[-2:]))
+    layers.append(nn.Linear(widths[-1], last))
     if not isinstance(shapes[-1], int):
         layers.append(nn.Unflatten(1, Size(shapes[-1])))
     return nn.Sequential(*layers)

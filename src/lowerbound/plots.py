@@ -138,16 +138,16 @@ def manifold(images: Array, coordinates: Array) -> Figure:
     # small images fill their tiles, and would run into one another without a gap
     _show(axes, tile(images, n, gap=0 if images.shape[-1] >= FILLS else 1), extent=(0, n, 0, n))
     ticks = np.linspace(0, n - 1, min(n, 7)).round().astype(int)
-    names = [_signed(float(coordinates[i])) for i in ticks]
+    names = [_fixed(float(coordinates[i])) for i in ticks]
     axes.set_xticks(ticks + 0.5, names)
     axes.set_yticks(ticks + 0.5, names)
     axes.set(xlabel="z₁", ylabel="z₂", title="Means of p(x|z) at equal steps of the prior's probability")
     return figure
 
 
-def _signed(value: float) -> str:
-    """Two decimals, with a minus sign as matplotlib's own ticks have it."""
-    return f"{value:.2f}".replace("-", "−")
+def _fixed(value: float, digits: int = 2) -> str:
+    """So many decimals, with a minus sign as matplotlib's own ticks have it, and no −0."""
+    return f"{value:z.{digits}f}".replace("-", "−")
 
 
 def _class_colors(n: int) -> list[str]:
@@ -196,12 +196,13 @@ def _scatter_classes(axes: Axes, points: Array, labels: Array, classes: Sequence
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), handletextpad=0.2)
 
 
-def _densest(points: Array) -> Array:
-    """The point ``(2,)`` with most of the others near it: within a cluster even where a class has several."""
+def _densest(points: Array) -> tuple[float, float]:
+    """The point with most of the others near it: within a cluster even where a class has several."""
     few = points[:: max(1, len(points) // 500)]
     distance = np.linalg.norm(few[:, None] - few[None], axis=-1)
     reach = 0.3 * few.std()
-    return few[(distance < reach).sum(1).argmax()]
+    x, y = few[(distance < reach).sum(1).argmax()].tolist()
+    return x, y
 
 
 @_styled
@@ -232,7 +233,7 @@ def traversal(images: Array, values: Array, names: Sequence[str]) -> Figure:
     axes = figure.add_subplot()
     _show(axes, sheet)
     axes.set_yticks([i * (height + 1) + height / 2 for i in range(dims)], names)
-    axes.set_xticks([i * (width + 1) + width / 2 for i in range(steps)], [f"{v:+.1f}" for v in values])
+    axes.set_xticks([i * (width + 1) + width / 2 for i in range(steps)], [_fixed(float(v), 1) for v in values])
     axes.tick_params(length=0)
     axes.set_xlabel("value of that dimension, the others at 0")
     return figure
@@ -257,7 +258,7 @@ def _canvas(images: Array, value: float, names: Sequence[str]) -> Figure:
         axes.set_title(name, fontsize=9)
     for axes in figure.axes:
         axes.set_axis_off()
-    figure.suptitle(f"each alone at {value:+.2f}, the others at 0", fontsize=9, family="monospace")
+    figure.suptitle(f"each alone at {_fixed(value):>5}, the others at 0", fontsize=9, family="monospace")
     return figure
 
 

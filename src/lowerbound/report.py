@@ -25,17 +25,17 @@ CAPTIONS = {
         "training data while the weights still change. A held-out curve that turns down while the other rises is over-fitting.",
     ),
     "manifold": (
-        "The latent plane, decoded",
+        "The latent plane",
         "Each tile is the mean of p(x|z) at one point of the plane. The points are quantiles of the prior, so that "
         "each tile stands for the same share of what the model would generate.",
     ),
     "scatter": (
-        "The latent plane, encoded",
-        "The posterior mean of each held-out datum. The model saw no labels: the colours only show what it found by itself.",
+        "Latents",
+        "The posterior mean of each test datum. The model saw no labels: the colours only show what it found by itself.",
     ),
     "reconstructions": (
         "Reconstructions",
-        "Held-out data above, and below them the mean of p(x|z) at the mean of q(z|x): all that went through the latent.",
+        "Test data above, and below them the mean of p(x|z) at the mean of q(z|x): all that went through the latent.",
     ),
     "samples": (
         "Samples",
@@ -79,6 +79,7 @@ def _panel(name: str, path: Path) -> Panel:
 def _page(run: Run, panels: list[Panel]) -> str:
     loader = jinja2.PackageLoader("lowerbound", ".")
     environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    environment.filters["fixed"] = lambda value, digits: f"{value:,.{digits}f}".replace("-", "−")
     return environment.get_template("report.html").render(
         run=run,
         result=run.result(),

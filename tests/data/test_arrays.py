@@ -96,7 +96,7 @@ def test_what_cannot_be_used_is_told(tmp_path: Path, case: str) -> None:
 def test_a_damaged_file_is_told(tmp_path: Path, name: str, keep: int) -> None:
     path = save(tmp_path / name, np.zeros((10, 4)))
     path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(DataError, match="a.np"):
+    with pytest.raises(DataError, match=r"a\.np"):
         data.load(path)
 
 

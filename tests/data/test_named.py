@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from test_idx import PIXELS, idx
 
 import numpy as np
 import pytest
 from conftest import needs
+from test_idx import PIXELS, idx
 
 from lowerbound.data import download, named
 from lowerbound.data import idx as idx_format
