@@ -42,6 +42,11 @@ class Diverged(LowerboundError):
     """A term of the bound stopped being finite."""
 
 
+def law_name(law: object) -> str:
+    """What to call a ``torch.distributions`` law: ``Normal`` for an ``Independent`` of it."""
+    return type(getattr(law, "base_dist", law)).__name__
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """``"; did you mean 'mnist'?"`` or, where nothing is near, the list of what is known."""
     choices = sorted(known)

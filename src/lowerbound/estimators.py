@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Size, Tensor
 from torch.distributions import Distribution
 
-from lowerbound.errors import RecipeError
+from lowerbound.errors import RecipeError, law_name
 
 
 @runtime_checkable
@@ -34,8 +34,5 @@ class Pathwise:
     def draw(self, posterior: Distribution, samples: int) -> Float[Tensor, "K B *latent"]:
         """K draws of z for each datum, differentiable in the parameters of q."""
         if not posterior.has_rsample:
-            law = type(getattr(posterior, "base_dist", posterior)).__name__
-            raise RecipeError(
-                f"{type(getattr(posterior, 'base_dist', posterior)).__name__} cannot be reparameterized; choose another posterior"
-            )
+            raise RecipeError(f"{law_name(posterior)} cannot be reparameterized; choose another posterior")
         return posterior.rsample(Size([samples]))

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Distribution, kl_divergence
 
-from lowerbound.errors import NoClosedForm
+from lowerbound.errors import NoClosedForm, law_name
 
 
 @dataclass
@@ -58,8 +58,8 @@ def closed_kl(terms: Terms) -> Float[Tensor, " B"]:
     try:
         return kl_divergence(terms.posterior, terms.prior)
     except NotImplementedError as error:
-        q, p = (type(getattr(law, "base_dist", law)).__name__ for law in (terms.posterior, terms.prior))
-        raise NoClosedForm(f"KL({q} ‖ {p}) has no closed form here; choose the sampled one") from error
+        pair = f"KL({law_name(terms.posterior)} ‖ {law_name(terms.prior)})"
+        raise NoClosedForm(f"{pair} has no closed form here; choose the sampled one") from error
 
 
 def sampled_kl(terms: Terms) -> Float[Tensor, " B"]:
