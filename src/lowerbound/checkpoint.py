@@ -64,15 +64,15 @@ def _checksum(tensors: dict[str, Tensor], told: str) -> str:
     return digest.hexdigest()
 
 
-def save_weights(path: Path, model: nn.Module) -> None:
+def save_weights(path: str | Path, model: nn.Module) -> None:
     """The weights of a model. Errors: OutputError where they cannot be written."""
-    write(path, dict(model.state_dict()), {})
+    write(Path(path), dict(model.state_dict()), {})
 
 
-def load_weights(path: Path, model: nn.Module) -> None:
+def load_weights(path: str | Path, model: nn.Module) -> None:
     """Put the weights of ``path`` into ``model``. Errors: RunError where they are damaged or another model's."""
-    tensors, _ = read(path)
-    _into(model, tensors, path)
+    tensors, _ = read(Path(path))
+    _into(model, tensors, Path(path))
 
 
 def save_training(path: Path, model: nn.Module, state: State, progress: dict[str, Any]) -> None:
