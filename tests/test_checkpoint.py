@@ -44,6 +44,15 @@ def test_a_training_comes_back_to_the_bit(tmp_path) -> None:
         assert torch.equal(a, b)
 
 
+def test_shared_weights_come_back(tmp_path) -> None:
+    shared = torch.nn.Linear(3, 3)
+    both = torch.nn.Sequential(shared, shared)
+    checkpoint.save_weights(tmp_path / "w", both)
+    again = torch.nn.Sequential(shared, shared)
+    checkpoint.load_weights(tmp_path / "w", again)
+    assert torch.equal(again[0].weight, shared.weight)
+
+
 def test_any_flipped_byte_is_noticed(tmp_path) -> None:
     path = tmp_path / "w"
     checkpoint.save_weights(path, model(2))

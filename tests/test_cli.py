@@ -17,7 +17,7 @@ from PIL import Image
 
 from lowerbound import runs
 from lowerbound.cli import main
-from lowerbound.cli.parser import FIGURES, VERBS, parser
+from lowerbound.cli.parser import FIGURES, VERBS, parse
 from lowerbound.figures import FIGURES as DRAWN
 
 COMMAND = [sys.executable, "-m", "lowerbound"]
@@ -70,7 +70,7 @@ def test_a_recipe_repeats_a_run_and_typed_words_win(capsys: pytest.CaptureFixtur
     recipe = digits_run.folder / runs.RECIPE
     answer(capsys, "train", "--recipe", recipe, "--out", tmp_path / "same")
     assert (tmp_path / "same" / runs.WEIGHTS).read_bytes() == (digits_run.folder / runs.WEIGHTS).read_bytes()
-    answer(capsys, "train", "--recipe", recipe, "--epochs", 1, "--out", tmp_path / "shorter")
+    answer(capsys, "train", "--recipe", recipe, "--epochs", 1, "--likelihood", "gaussian", "--out", tmp_path / "shorter")
     assert runs.load(tmp_path / "shorter").recipe.epochs == 1
 
 
@@ -131,7 +131,7 @@ def test_encode_and_decode_are_compression_and_reconstruction(capsys: pytest.Cap
         assert found["labels"][:10].tolist() == list(range(10)), "rows in their order"
         assert found["classes"].tolist() == [str(i) for i in range(10)]
     answer(capsys, "decode", run, tmp_path / "z.npz", "-o", tmp_path / "x.npy")
-    answer(capsys, "reconstruct", run, "digits", "--n", 1797, "-o", tmp_path / "r.npy")
+    answer(capsys, "reconstruct", run, "digits", "--split", "all", "--n", 1797, "-o", tmp_path / "r.npy")
     assert np.allclose(np.load(tmp_path / "x.npy"), np.load(tmp_path / "r.npy"), atol=1e-6)
     answer(capsys, "encode", run, "digits", "--split", "test", "--draw", "-o", tmp_path / "t.npy")
     assert np.load(tmp_path / "t.npy").shape == (179, 2)
@@ -184,6 +184,10 @@ MISTAKES = [
     ("smaple", "unknown verb 'smaple'; did you mean 'sample'"),
     ("train mnits", "did you mean 'mnist'"),
     ("train digits --epoch 3", "unknown option '--epoch' of train; did you mean '--epochs'"),
+    ("--foo show RUN", "unknown option '--foo'"),
+    ("interpolate RUN digits --n 1 -o s.png", "must be at least 2"),
+    ("train digits --device meta", "the device 'meta' is not to be had"),
+    ("encode RUN RANGE.npy -o s.npz", "needs values in [0, 1]"),
     ("train digits more", "does not know what to do with 'more'"),
     ("train digits --epochs three", "invalid int value: 'three'"),
     ("train digits --latent 0", "latent must be at least 1"),
@@ -206,7 +210,12 @@ MISTAKES = [
     ("sample RUN -o s.jpg", "name the output FILE.png or FILE.npy"),
     ("sample RUN -o MISSING/s.png", "does not exist; create it first"),
     ("sample RUN --n 0 -o s.png", "must be at least 1"),
-    ("reconstruct RUN digits --n 99999 -o s.png", "there are only 1,797 data"),
+    ("sample RUN --n 99999999999999999999 -o s.png", "at most 1,000,000"),
+    ("train digits --latent 1000000000000", "latent must be at most 1,000,000"),
+    ("train digits --network mlp:99999999999", "is not understood"),
+    ("train " + "a" * 300, "that name is too long"),
+    ("show a\x1b[31mb", "a\\x1b[31mb is no run"),
+    ("reconstruct RUN digits --n 99999 -o s.png", "there are only 179 data"),
     ("reconstruct RUN digits --split tset -o s.png", "unknown split 'tset'; did you mean 'test'"),
     ("interpolate RUN digits --between 0 99999 -o s.png", "there is no row 99999"),
     ("decode RUN BAD.npy -o s.png", "this run decodes latents (N, 2)"),
@@ -224,6 +233,7 @@ def test_a_mistake_gets_one_line(
     (tmp_path / "EMPTY").mkdir()
     (tmp_path / "EMPTY" / "file").write_text("")
     np.save(tmp_path / "BAD.npy", np.zeros((4, 7)))
+    np.save(tmp_path / "RANGE.npy", np.full((4, 8, 8), 7.0))
     before = sorted(tmp_path.rglob("*"))
     assert message in complaint(capsys, *(run if word == "RUN" else word for word in line.split()))
     assert sorted(tmp_path.rglob("*")) == before, "nothing is left half-written"
@@ -248,12 +258,14 @@ def test_every_verb_has_help(capsys: pytest.CaptureFixture[str], verb: str) -> N
     assert f"usage: lowerbound {verb}" in capsys.readouterr().out
 
 
-def test_every_verb_takes_json() -> None:
+def test_every_verb_takes_json(capsys: pytest.CaptureFixture[str]) -> None:
     from lowerbound.cli import verbs
 
-    assert "lowerbound" in parser().format_usage()
-    for verb in VERBS.values():
+    for name, verb in VERBS.items():
         assert callable(getattr(verbs, verb.function))
+        with pytest.raises(SystemExit):
+            parse([name, "--help"])
+        assert "--json" in capsys.readouterr().out
 
 
 def test_help_answers_at_once_and_imports_nothing_heavy() -> None:
@@ -283,3 +295,11 @@ def test_a_reader_that_goes_away_is_no_fault() -> None:
     child.stdout.close()
     child.stdout = None
     assert b"Traceback" not in child.communicate(timeout=60)[1]
+    assert child.returncode == 141
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_a_terminal_without_the_letters_gets_escapes(encoding: str) -> None:
+    for words in (["--help"], ["data"]):
+        done = subprocess.run([*COMMAND, *words], capture_output=True, env={**os.environ, "PYTHONIOENCODING": encoding}, check=False)
+        assert (done.returncode, done.stderr) == (0, b"")

@@ -78,6 +78,49 @@ def test_extended_it_is_as_if_it_had_been_longer_from_the_start(digits_run: runs
     assert runs.load(folder).recipe.epochs == 5
 
 
+def test_checkpoints_in_mid_run_change_nothing(digits_run: runs.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lowerbound.experiment.SAVE_AFTER", 0.0)
+    monkeypatch.setattr("lowerbound.experiment.SAVE_WITHIN", 0.0)
+    killed = Experiment.begin(RECIPE, tmp_path / "r", device="cpu")
+    list(islice(killed.train(), 17))
+    second = Experiment.resume(tmp_path / "r", device="cpu")
+    assert second.state.step == 17
+    list(second.train())
+    assert weights(tmp_path / "r") == weights(digits_run.folder)
+
+
+def test_a_changed_recipe_is_not_resumed(digits_run: runs.Run, tmp_path: Path) -> None:
+    folder = shutil.copytree(digits_run.folder, tmp_path / "r")
+    text = (folder / runs.RECIPE).read_text()
+    (folder / runs.RECIPE).write_text(text.replace("batch = 128", "batch = 64"))
+    with pytest.raises(RunError, match="batch was 128 and is 64"):
+        Experiment.resume(folder, epochs=4, device="cpu")
+
+
+def test_killed_before_its_report_a_run_is_finished_by_resuming(digits_run: runs.Run, tmp_path: Path) -> None:
+    folder = shutil.copytree(digits_run.folder, tmp_path / "r")
+    (folder / runs.RESULT).unlink()
+    (folder / runs.REPORT).unlink()
+    again = Experiment.resume(folder, device="cpu")
+    assert list(again.train()) == []
+    assert again.finish()["test"] == digits_run.result()["test"]
+    assert (folder / runs.REPORT).is_file()
+
+
+def test_damaged_metrics_are_told_and_a_cut_last_line_is_not(digits_run: runs.Run, tmp_path: Path) -> None:
+    folder = shutil.copytree(digits_run.folder, tmp_path / "r")
+    lines = (folder / runs.METRICS).read_text().splitlines()
+    (folder / runs.METRICS).write_text("\n".join([*lines[:2], lines[2][:20]]))
+    assert len(runs.load(folder).history()) == 2
+    for bad in (lines[1][:20], "5", "[]", '{"epoch": 2}', "[" * 100_000):
+        (folder / runs.METRICS).write_text("\n".join([lines[0], bad, lines[2]]))
+        with pytest.raises(RunError, match="damaged in line 2"):
+            runs.load(folder).history()
+    (folder / runs.METRICS).unlink()
+    with pytest.raises(RunError, match="has 0 epochs, and the checkpoint is after 3"):
+        Experiment.resume(folder, epochs=4, device="cpu")
+
+
 def test_a_finished_run_is_not_resumed_by_mistake(digits_run: runs.Run) -> None:
     for epochs in (None, 2):
         with pytest.raises(RunError, match=r"already has its 3 epochs; --epochs N"):
@@ -110,11 +153,12 @@ def test_a_taken_folder_is_left_alone(digits_run: runs.Run, tmp_path: Path) -> N
 def test_overwriting_removes_a_run_and_nothing_else(digits_run: runs.Run, tmp_path: Path) -> None:
     folder = shutil.copytree(digits_run.folder, tmp_path / "r")
     (folder / "notes.txt").write_text("mine")
+    (folder / runs.FIGURES / "mine.txt").write_text("mine")
     Experiment.begin(Recipe(epochs=1), folder, overwrite=True, device="cpu")
     assert sorted(path.name for path in folder.iterdir() if path.is_file()) == sorted(
         ["notes.txt", runs.RECIPE, runs.DATA, runs.ENVIRONMENT, runs.WEIGHTS, runs.TRAINING]
     )
-    assert not list((folder / runs.FIGURES).iterdir())
+    assert [path.name for path in (folder / runs.FIGURES).iterdir()] == ["mine.txt"]
 
 
 @pytest.mark.parametrize(
@@ -165,6 +209,8 @@ def test_a_bound_that_is_not_finite_is_named(tmp_path: Path) -> None:
         next(experiment.run.vae.likelihood.parameters()).fill_(float("nan"))
     with pytest.raises(Diverged, match="epoch 1: log_likelihood_term is not finite"):
         list(experiment.train())
+    with pytest.raises(Diverged, match="some weights are not finite"):
+        experiment.save()
     assert torch.isfinite(next(iter(checkpoint.read(tmp_path / "r" / runs.WEIGHTS)[0].values()))).all()
 
 
@@ -189,6 +235,35 @@ def test_damaged_runs_are_told(digits_run: runs.Run, tmp_path: Path) -> None:
     (newer / runs.DATA).write_text(json.dumps(facts | {"format": runs.FORMAT + 1}))
     with pytest.raises(RunError, match="newer lowerbound"):
         runs.load(newer)
+
+
+@pytest.mark.parametrize("text", ["[]", "5", "null", "[" * 100_000, '{"format": "x"}', '{"format": 1}', "{}"])
+@pytest.mark.parametrize("name", [runs.DATA, runs.RESULT, runs.ENVIRONMENT])
+def test_tampered_files_are_told(digits_run: runs.Run, tmp_path: Path, name: str, text: str) -> None:
+    folder = shutil.copytree(digits_run.folder, tmp_path / "r")
+    (folder / name).write_text(text)
+    with pytest.raises(RunError, match=name):
+        runs.load(folder).result() if name == runs.RESULT else Experiment.resume(folder, epochs=4, device="cpu")
+
+
+@pytest.mark.parametrize(
+    "change", [{"event_shape": ["a", 8, 8]}, {"event_shape": [1, -8, 8]}, {"event_shape": "188"}, {"train": "x"}, {"low": None}]
+)
+def test_facts_that_are_none_are_told(digits_run: runs.Run, tmp_path: Path, change: dict[str, object]) -> None:
+    folder = shutil.copytree(digits_run.folder, tmp_path / "r")
+    facts = json.loads((folder / runs.DATA).read_text())
+    (folder / runs.DATA).write_text(json.dumps(facts | change))
+    with pytest.raises(RunError, match="is damaged"):
+        runs.load(folder)
+
+
+def test_an_overwriting_that_fails_leaves_the_old_run(digits_run: runs.Run, tmp_path: Path) -> None:
+    folder = shutil.copytree(digits_run.folder, tmp_path / "r")
+    (folder / runs.FIGURES / "curves.png").unlink()
+    (folder / runs.FIGURES / "curves.png").mkdir()
+    with pytest.raises(OutputError, match="a folder stands where"):
+        Experiment.begin(RECIPE, folder, overwrite=True, device="cpu")
+    assert runs.load(folder).result() is not None
 
 
 def test_environment_and_recipe_repeat_the_run(digits_run: runs.Run, tmp_path: Path) -> None:

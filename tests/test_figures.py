@@ -31,7 +31,7 @@ def context(run: runs.Run) -> figures.Context:
     return figures.Context(run, lambda: run.read().test)
 
 
-KINDS = [(name, kind) for name, kinds in figures.FIGURES.items() for kind in kinds]
+KINDS = [(name, kind) for name, row in figures.FIGURES.items() for kind in row.kinds]
 
 
 @pytest.mark.parametrize(("name", "kind"), KINDS, ids=[" ".join(pair) for pair in KINDS])
@@ -51,6 +51,10 @@ def test_the_traversal_moves(wide_run: runs.Run, tmp_path: Path) -> None:
         first = np.asarray(image.convert("L")).astype(int)
         image.seek(image.n_frames // 2)
         assert np.abs(np.asarray(image.convert("L")) - first).max() > 50
+
+
+def test_a_run_is_cleared_of_the_figures_that_there_are() -> None:
+    assert set(runs.DRAWN) == {figures.usual_name(name) for name in figures.FIGURES}
 
 
 def test_figures_suit_the_run(digits_run: runs.Run, wide_run: runs.Run) -> None:
@@ -104,7 +108,7 @@ def test_the_report_is_one_page_that_asks_for_nothing(which: str, request: pytes
 def test_names_are_escaped_in_the_report(digits_run: runs.Run, tmp_path: Path) -> None:
     folder = shutil.copytree(digits_run.folder, tmp_path / "<script>alert(1)<")
     run = runs.load(folder)
-    text = report.write(run, run.read().test).read_text(encoding="utf-8")
+    text = report.write(run, run.read().test, run.result()).read_text(encoding="utf-8")
     assert "<script>" not in text
 
 

@@ -27,6 +27,16 @@ def test_encoding_gives_the_same_each_time_and_draws_on_request() -> None:
     assert vae.encode(x).shape == (5, 2)
 
 
+def test_dropout_does_not_reach_what_is_asked_of_a_model() -> None:
+    encoder = nn.Sequential(nn.Flatten(), nn.Linear(16, 4), nn.Dropout(0.5))
+    vae = lb.VAE(lb.priors.StandardNormal(2), lb.likelihoods.Bernoulli(lb.nn.mlp(2, 8, 16)), lb.posteriors.DiagonalGaussian(encoder))
+    x = torch.rand(5, 1, 4, 4)
+    list(lb.fit(vae, x, epochs=1))
+    assert vae.training
+    assert torch.equal(vae.encode(x), vae.encode(x))
+    assert vae.decode(torch.zeros(2)).shape == (16,)
+
+
 def test_a_decoder_may_give_the_values_in_another_layout() -> None:
     vae, x = image_model(), torch.rand(5, 1, 4, 4)
     assert next(record.bound for record in lb.fit(vae, x, epochs=1)) < 0

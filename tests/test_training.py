@@ -81,7 +81,7 @@ def test_each_epoch_sees_every_row_once_in_another_order() -> None:
             return ROWS
 
         def __getitem__(self, rows: torch.Tensor) -> torch.Tensor:
-            self.seen += rows.tolist()
+            self.seen += torch.as_tensor(rows).tolist()
             return DATA[rows]
 
     data = Watched()
@@ -91,7 +91,7 @@ def test_each_epoch_sees_every_row_once_in_another_order() -> None:
         data.seen.clear()
         steps = list(islice(records, 4))
         assert steps[-1].ends_epoch
-        orders.append(data.seen[BATCH:])  # the first batch of an epoch is looked at once more, to check it
+        orders.append(data.seen[-ROWS:])  # before the first epoch all are looked at once, to check them
         assert sorted(orders[-1]) == list(range(ROWS))
     assert orders[0] != orders[1]
 
@@ -99,6 +99,12 @@ def test_each_epoch_sees_every_row_once_in_another_order() -> None:
 def test_data_that_the_likelihood_cannot_be_a_law_of_are_refused() -> None:
     with pytest.raises(DataError, match=r"values in \[0, 1\]"):
         next(iter(lb.fit(model(), DATA * 2, epochs=1)))
+    one_bad = DATA.clone()
+    one_bad[-1, -1] = float("nan")
+    with pytest.raises(DataError, match=r"values in \[0, 1\]"):
+        next(iter(lb.fit(model(), one_bad, epochs=1)))
+    with pytest.raises(DataError, match="no data"):
+        next(iter(lb.fit(model(), DATA[:0], epochs=1)))
 
 
 def test_training_finds_the_evidence_of_a_linear_gaussian() -> None:
@@ -120,4 +126,8 @@ def test_binarized_pixels_are_drawn_with_their_grey_value_as_probability() -> No
     draws = torch.stack([likelihood.observe(grey) for _ in range(20_000)])
     assert set(draws.unique().tolist()) == {0.0, 1.0}
     assert torch.allclose(draws.mean(0), grey, atol=0.015)
-    assert torch.equal(lb.likelihoods.Bernoulli(torch.nn.Identity(), binarize=False).observe(grey), grey)
+    kept = lb.likelihoods.Bernoulli(torch.nn.Identity(), binarize=False)
+    assert torch.equal(kept.observe(grey), grey)
+    logits = torch.tensor([[0.3, -1.0, 2.0, 0.5]])
+    binarized = likelihood(logits).log_prob(draws[:, 0])
+    assert abs(float(binarized.mean() - kept(logits).log_prob(grey))) < 4 * float(binarized.std()) / len(draws) ** 0.5

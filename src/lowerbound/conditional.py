@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 # One bound for every log-variance that a network gives: σ between 4.5e-5 and 2.2e4. It is wide
-# enough never to matter in a healthy run and keeps exp() and its gradient finite in a sick one.
+# enough never to matter in a healthy run and keeps exp() finite in a sick one; outside it the gradient is 0.
 LOG_VARIANCE = (-20.0, 20.0)
 
 
@@ -27,8 +27,8 @@ class ConditionalLaw(nn.Module, ABC):
     def forward(self, context: Float[Tensor, "..."]) -> Distribution:
         """The law of the variable given ``context``, a batch of laws over the context's batch axes."""
         lead = context.shape[: self.batch_axes(context)]
-        output = self.network(context.flatten(0, len(lead) - 1))
-        return self.law(output.unflatten(0, lead), len(lead))
+        output = self.network(context.reshape(-1, *context.shape[len(lead) :]))
+        return self.law(output.reshape(*lead, *output.shape[1:]), len(lead))
 
     @abstractmethod
     def batch_axes(self, context: Tensor) -> int:

@@ -7,6 +7,7 @@ exceptions and keep their traceback.
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
 
 
@@ -52,3 +53,23 @@ def nearest(name: str, known: Iterable[str]) -> str:
     choices = sorted(known)
     near = difflib.get_close_matches(name, choices, n=1)
     return f"; did you mean '{near[0]}'?" if near else f"; known: {', '.join(choices)}"
+
+
+def printable(text: str) -> str:
+    """The text with control characters, and what is no character at all, written out as escapes."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def reason(error: OSError) -> str:
+    """What the operating system said, with what to do where that is known."""
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            return "no room left on the disk; free some or write elsewhere"
+        case errno.EACCES | errno.EPERM | errno.EROFS:
+            return "not allowed there; choose another place or mend its permissions"
+        case errno.EISDIR | errno.ENOTDIR:
+            return "a folder stands where a file is wanted, or the other way round"
+        case errno.ENAMETOOLONG:
+            return "that name is too long; choose a shorter one"
+        case _:
+            return error.strerror or str(error)

@@ -6,11 +6,9 @@ import math
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Size, Tensor
 
-from lowerbound.estimators import Estimator, Pathwise
-from lowerbound.loss import loss
-from lowerbound.model import VAE, Rows
+from lowerbound.model import VAE, Rows, rows_at_once
 from lowerbound.objectives import ELBO, Objective
 from lowerbound.seeding import seeded
 
@@ -32,30 +30,22 @@ class Score:
 
 
 @torch.no_grad()
-def score(
-    vae: VAE,
-    data: Rows,
-    *,
-    objective: Objective | None = None,
-    estimator: Estimator | None = None,
-    batch: int = 500,
-    seed: int = 0,
-) -> Score:
+def score(vae: VAE, data: Rows, *, objective: Objective | None = None, batch: int | None = None, seed: int = 0) -> Score:
     """The bound of ``data``, each row once, with noise that follows from ``seed``: the same at each call.
 
-    Evaluation mode is on meanwhile. Errors: DataError where the likelihood cannot be a law of these data.
+    ``batch`` is by default what fits (``rows_at_once``). Errors: DataError where the likelihood cannot be a law of these data.
     """
-    objective, estimator = objective or ELBO(), estimator or Pathwise()
-    was_training = vae.training
-    vae.eval()
+    objective = objective or ELBO()
     parts = []
-    with seeded(seed, "evaluation", device=vae.device):
-        for rows in torch.arange(len(data)).split(batch):
+    with seeded(seed, "evaluation", device=vae.device), vae.evaluating():
+        for rows in torch.arange(len(data)).split(batch or rows_at_once(data)):
             values = data[rows].to(vae.device)
             vae.likelihood.check(values)
-            part = loss(vae, values, objective, estimator)
-            parts.append(torch.stack([part.bound, part.log_likelihood, part.kl]).double().cpu())
-    vae.train(was_training)
+            x = vae.likelihood.observe(values)
+            posterior = vae.posterior(x)
+            terms = vae.terms(x, posterior, posterior.sample(Size([objective.samples])))
+            part = torch.stack([objective.bound(terms), terms.log_likelihood.mean(0), objective.kl(terms)])
+            parts.append(part.cpu().double())  # in this order: not every accelerator has doubles
     return _summary(torch.cat(parts, 1), values[0].numel())
 
 

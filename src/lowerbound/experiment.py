@@ -10,7 +10,9 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from lowerbound import checkpoint, devices, recipes, report, runs
+import torch
+
+from lowerbound import checkpoint, data, devices, recipes, report, runs
 from lowerbound.data import Dataset
 from lowerbound.errors import DataError, Diverged, OutputError, RunError
 from lowerbound.evaluation import Score, score
@@ -19,7 +21,8 @@ from lowerbound.recipes import Recipe
 from lowerbound.runs import Facts, Run
 from lowerbound.training import Record, State, adam, fit, steps_an_epoch
 
-SAVE_AFTER = 5.0  # seconds of training between checkpoints at the ends of epochs
+SAVE_AFTER = 5.0  # seconds of training at least between checkpoints at the ends of epochs
+SAVE_WITHIN = 120.0  # seconds of training at most between checkpoints, also in the middle of an epoch
 
 
 @dataclass
@@ -69,12 +72,13 @@ class Experiment:
         Errors: DataError, RecipeError; RunError where the folder is taken; OutputError where it cannot be made.
         """
         folder = Path(folder)
+        recipe = replace(recipe, data=data.located(recipe.data))
         _refuse_taken(folder, overwrite)
         experiment = cls._prepare(recipe, folder, data_dir, device)
         make_folder(folder)
         runs.clear(folder)
         try:
-            runs.describe_new(folder, recipe, experiment.run.facts)
+            runs.describe_new(folder, recipe, experiment.run.facts, experiment.run.vae.device)
             experiment.save()
         except OutputError:
             runs.clear(folder)
@@ -104,13 +108,20 @@ class Experiment:
         if experiment.run.facts != facts:
             raise DataError(f"the data of '{recipe.data}' are not those that {folder} was trained on; bring those back")
         progress = checkpoint.load_training(folder / runs.TRAINING, experiment.run.vae, experiment.state)
+        _refuse_changed(recipe.words(), progress.pop("recipe"), folder)
         experiment.progress = Progress(**progress)
         done = experiment.epochs_done
         if done > recipe.epochs or (done == recipe.epochs and experiment.run.result() is not None):
             raise RunError(f"{folder} already has its {done} epochs; --epochs N goes on to N")
+        history = experiment.run.history()
+        if len(history) < done:
+            raise RunError(
+                f"{folder / runs.METRICS} has {len(history)} epochs, and the checkpoint is after {done}; copy it anew from where it came"
+            )
+        experiment.run.environment()  # wanted by the report at the end: better to know now that it is damaged
         if epochs is not None:
             runs.extend(folder, recipe)
-        runs.write_metrics(folder, experiment.run.history()[:done])
+        runs.write_metrics(folder, history[:done])
         return experiment
 
     @classmethod
@@ -162,6 +173,8 @@ class Experiment:
             self.progress.seconds += time.perf_counter() - started
             if record.ends_epoch:
                 self._end_epoch(record)
+            elif self.progress.seconds - self._saved_at > SAVE_WITHIN:
+                self.save()
             yield record
             started = time.perf_counter()
 
@@ -188,22 +201,25 @@ class Experiment:
         if self.progress.seconds - self._saved_at > SAVE_AFTER or record.epoch == self.run.recipe.epochs:
             self.save()
 
-    def score(self, data: Dataset) -> Score:
-        """The bound of ``data`` under the run's own objective and estimator, in nats a datum."""
-        parts = self.run.parts
-        return score(parts.vae, data, objective=parts.objective, estimator=parts.estimator)
+    def score(self, rows: Dataset) -> Score:
+        """The bound of ``rows`` under the run's own objective, in nats a datum. Errors: Diverged where it is not finite."""
+        found = score(self.run.vae, rows, objective=self.run.parts.objective)
+        _refuse_infinite(asdict(found), self.epochs_done, self.run.folder)
+        return found
 
     def save(self) -> None:
-        """Keep all that going on needs, and the weights alone. Errors: OutputError."""
+        """Keep all that going on needs, and the weights alone. Errors: OutputError; Diverged where they are not finite."""
         self._count()
         folder, vae = self.run.folder, self.run.vae
+        if not all(torch.isfinite(parameter).all() for parameter in vae.parameters()):
+            raise Diverged(f"some weights are not finite any more; lower --learning-rate ({folder} keeps the last good state)")
         checkpoint.save_weights(folder / runs.WEIGHTS, vae)
-        checkpoint.save_training(folder / runs.TRAINING, vae, self.state, asdict(self.progress))
+        progress = {**asdict(self.progress), "recipe": self.run.recipe.words()}
+        checkpoint.save_training(folder / runs.TRAINING, vae, self.state, progress)
         self._saved_at = self.progress.seconds
 
     def finish(self) -> dict[str, Any]:
         """Score the test data, once, and leave figures and the report; returns what ``result.json`` holds."""
-        self.run.vae.eval()
         seconds = self.progress.seconds
         result = {
             "run": str(self.run.folder),
@@ -212,8 +228,8 @@ class Experiment:
             "seconds": seconds,
             "images_per_second": self.epochs_done * len(self.train_data) / seconds,
         }
-        write_json(self.run.folder / runs.RESULT, result)
-        report.write(self.run, self.test)
+        report.write(self.run, self.test, result)
+        write_json(self.run.folder / runs.RESULT, result)  # last: a run that has it is complete
         return result
 
 
@@ -226,10 +242,19 @@ def _refuse_infinite(train: dict[str, float], epoch: int, folder: Path) -> None:
         )
 
 
+def _refuse_changed(now: dict[str, Any], then: dict[str, Any], folder: Path) -> None:
+    changed = [word for word in now.keys() | then.keys() if word != "epochs" and now.get(word) != then.get(word)]
+    if changed:
+        word = min(changed)
+        raise RunError(
+            f"{folder / runs.RECIPE} was changed: {word} was {then.get(word)} and is {now.get(word)}; change it back, or train anew"
+        )
+
+
 def _refuse_taken(folder: Path, overwrite: bool) -> None:
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
-    if not (folder / runs.RECIPE).is_file():
+    if not all((folder / name).is_file() for name in (runs.RECIPE, runs.DATA, runs.ENVIRONMENT)):
         raise RunError(f"{folder} exists and is no run; choose another --out")
     if not overwrite:
         raise RunError(f"{folder} holds a run already; choose another --out, go on with resume, or give --overwrite")

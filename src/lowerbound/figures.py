@@ -16,7 +16,7 @@ from lowerbound import plots
 from lowerbound.data import Dataset
 from lowerbound.errors import DataError, OutputError
 from lowerbound.files import written
-from lowerbound.runs import Run
+from lowerbound.runs import Facts, Run
 from lowerbound.seeding import seeded
 from lowerbound.tasks import compress, generate
 
@@ -43,37 +43,42 @@ class Context:
         return self.load()
 
 
-def images(values: torch.Tensor) -> Array:
-    """Values ``(N, C, H, W)`` as an array to draw. Errors: DataError for data that are no images."""
+def images(values: torch.Tensor, facts: Facts) -> Array:
+    """Values ``(N, C, H, W)`` as an array to draw, black the least and white the greatest of the data's.
+
+    Errors: DataError for data that are no images.
+    """
     if values.dim() != 4:
         raise DataError(f"these data are vectors of shape {tuple(values.shape[1:])}, not images; write them to .npy")
+    if not facts.unit_interval:
+        values = (values - facts.low) / max(facts.high - facts.low, 1e-12)
     return values.cpu().numpy()
 
 
 def samples(context: Context) -> bytes:
     """Means of p(x|z) for draws of the prior."""
     with seeded(context.seed, "samples", device=context.run.vae.device):
-        return plots.encode_png(plots.samples(images(context.run.vae.sample(SHOWN))))
+        return plots.encode_png(plots.samples(images(context.run.vae.sample(SHOWN), context.run.facts)))
 
 
 def reconstructions(context: Context) -> bytes:
     """Data and what comes back of them through the latent."""
     given = context.data[:PAIRS]
     back = compress.reconstruct(context.run.vae, given)
-    return plots.encode_png(plots.reconstructions(images(given), images(back)))
+    return plots.encode_png(plots.reconstructions(images(given, context.run.facts), images(back, context.run.facts)))
 
 
 def manifold(context: Context) -> bytes:
     """The plane of a 2-D latent."""
     coordinates = generate.manifold_coordinates(SIDE).numpy()
-    return plots.encode_png(plots.manifold(images(generate.manifold(context.run.vae, SIDE)), coordinates))
+    return plots.encode_png(plots.manifold(images(generate.manifold(context.run.vae, SIDE), context.run.facts), coordinates))
 
 
 def scatter(context: Context) -> bytes:
     """Posterior means, coloured by class; of more than two dimensions their two principal components."""
     data = context.data
     rows = torch.arange(min(len(data), POINTS))
-    latents = compress.encode(context.run.vae, data[rows]).numpy()
+    latents = compress.encode(context.run.vae, data.view(rows)).numpy()
     labels = None if data.labels is None else data.labels[rows].numpy()
     points, names = _plane(latents)
     figure = plots.scatter(points, labels, data.classes, names, rings=latents.shape[1] == 2)
@@ -85,6 +90,8 @@ def _plane(latents: Array) -> tuple[Array, tuple[str, str]]:
         return np.column_stack([latents[:, 0], np.zeros(len(latents))]), ("z₁", "")
     if latents.shape[1] == 2:
         return latents, ("z₁", "z₂")
+    if len(latents) < 2:
+        raise DataError("the scatter of a latent of more than two dimensions needs two data or more; give more")
     centred = latents - latents.mean(0)
     u, s, _ = np.linalg.svd(centred, full_matrices=False)
     share = s**2 / (s**2).sum()
@@ -94,12 +101,13 @@ def _plane(latents: Array) -> tuple[Array, tuple[str, str]]:
 
 def _traversal(context: Context, steps: int) -> tuple[Array, Array, list[str]]:
     """Images, values and names of the dimensions whose posterior mean varies most, those first."""
-    variance = compress.encode(context.run.vae, context.data[:POINTS]).var(0)
+    rows = torch.arange(min(len(context.data), POINTS))
+    variance = compress.encode(context.run.vae, context.data.view(rows)).var(0)
     dims = variance.argsort(descending=True)[:DIMENSIONS]
     values = torch.linspace(-3, 3, steps)
     decoded = generate.traverse(context.run.vae, dims, values)
     names = [f"z{_subscript(int(dim) + 1)}" for dim in dims]
-    return images(decoded.flatten(0, 1)).reshape(decoded.shape), values.numpy(), names
+    return images(decoded.flatten(0, 1), context.run.facts).reshape(decoded.shape), values.numpy(), names
 
 
 def _subscript(number: int) -> str:
@@ -121,25 +129,76 @@ def curves(context: Context) -> bytes:
     return plots.encode_png(plots.curves(context.run.history()))
 
 
-#: by name: each kind of file it can be, the usual one first
-FIGURES: dict[str, dict[str, Callable[[Context], bytes]]] = {
-    "curves": {".png": curves},
-    "manifold": {".png": manifold},
-    "scatter": {".png": scatter},
-    "reconstructions": {".png": reconstructions},
-    "samples": {".png": samples},
-    "traversal": {".gif": traversal, ".png": traversal_sheet},
+@dataclass(frozen=True)
+class Row:
+    """A figure: the kinds of file that it can be, the usual one first; whether it suits a run; how a report presents it."""
+
+    kinds: dict[str, Callable[[Context], bytes]]
+    suits: Callable[[Run], bool]
+    heading: str
+    caption: str
+    square: bool = False
+
+
+def _of_images(run: Run) -> bool:
+    return len(run.facts.event_shape) == 3
+
+
+FIGURES = {
+    "curves": Row(
+        {".png": curves},
+        lambda run: bool(run.history()),
+        "Training",
+        "The bound and its two parts, bound = E[log p(x|z)] − KL. Held-out data are scored at the end of each epoch, "
+        "training data while the weights still change. A held-out curve that turns down while the other rises is over-fitting.",
+    ),
+    "manifold": Row(
+        {".png": manifold},
+        lambda run: _of_images(run) and run.recipe.latent == 2,
+        "The latent plane",
+        "Each tile is the mean of p(x|z) at one point of the plane. The points are quantiles of the prior, so that "
+        "each tile stands for the same share of what the model would generate.",
+        square=True,
+    ),
+    "scatter": Row(
+        {".png": scatter},
+        lambda _: True,
+        "Latents",
+        "The posterior mean of each test datum, its values as they are (not binarized). The model saw no labels: the colours only "
+        "show what it found by itself.",
+        square=True,
+    ),
+    "reconstructions": Row(
+        {".png": reconstructions},
+        _of_images,
+        "Reconstructions",
+        "Test data above, and below them the mean of p(x|z) at the mean of q(z|x): all that went through the latent.",
+    ),
+    "samples": Row(
+        {".png": samples},
+        _of_images,
+        "Samples",
+        "New data: z drawn from the prior, then the mean of p(x|z). No datum went in.",
+        square=True,
+    ),
+    "traversal": Row(
+        {".gif": traversal, ".png": traversal_sheet},
+        lambda run: _of_images(run) and run.recipe.latent != 2,
+        "One dimension at a time",
+        "Each picture moves one latent dimension from −3 to 3 with the others at 0. The dimensions whose posterior mean "
+        "varies most come first; one that changes nothing is not used by the model.",
+    ),
 }
 
 
 def usual_name(name: str) -> str:
     """The file name of a figure, e.g. ``traversal.gif``."""
-    return name + next(iter(FIGURES[name]))
+    return name + next(iter(FIGURES[name].kinds))
 
 
 def draw(name: str, context: Context, path: Path) -> Path:
     """Write the figure ``name`` to ``path``. Errors: OutputError for a kind of file that it cannot be."""
-    kinds = FIGURES[name]
+    kinds = FIGURES[name].kinds
     if path.suffix not in kinds:
         raise OutputError(f"{name} is written as {' or '.join(kinds)}, not '{path.suffix}'; name the file so")
     content = kinds[path.suffix](context)
@@ -149,14 +208,5 @@ def draw(name: str, context: Context, path: Path) -> Path:
 
 
 def suitable(run: Run) -> list[str]:
-    """The figures that a run's report has: the manifold for 2-D latents, the traversal for larger ones."""
-    latent, is_image = run.recipe.latent, len(run.facts.event_shape) == 3
-    wanted = {
-        "curves": bool(run.history()),
-        "manifold": is_image and latent == 2,
-        "scatter": True,
-        "reconstructions": is_image,
-        "samples": is_image,
-        "traversal": is_image and latent > 2,
-    }
-    return [name for name in FIGURES if wanted[name]]
+    """The figures that a run's report has: the manifold for 2-D latents, the traversal for others."""
+    return [name for name, row in FIGURES.items() if row.suits(run)]

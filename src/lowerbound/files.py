@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import tempfile
@@ -13,7 +12,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from lowerbound.errors import OutputError
+from lowerbound.errors import OutputError, reason
 
 
 @contextmanager
@@ -54,23 +53,10 @@ def _umask() -> int:
     return current
 
 
-def reason(error: OSError) -> str:
-    """What the operating system said, with what to do where that is known."""
-    match error.errno:
-        case errno.ENOSPC | errno.EDQUOT:
-            return "no room left on the disk; free some or write elsewhere"
-        case errno.EACCES | errno.EPERM | errno.EROFS:
-            return "not allowed there; choose another place or mend its permissions"
-        case errno.EISDIR | errno.ENOTDIR:
-            return "a folder stands where a file is wanted, or the other way round"
-        case _:
-            return error.strerror or str(error)
-
-
 def write_json(path: str | Path, value: Any) -> None:
     """One JSON value, indented, as the whole of a file; not-a-number becomes null."""
     with written(path) as file:
-        file.write((to_json(value, indent=2) + "\n").encode())
+        file.write((to_json(value, indent=2) + "\n").encode(errors="backslashreplace"))
 
 
 def to_json(value: Any, indent: int | None = None) -> str:
@@ -97,7 +83,7 @@ def save_array(path: str | Path, array: np.ndarray) -> None:
 def save_arrays(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Several arrays by name as ``.npz``. Errors: OutputError."""
     with written(path) as file:
-        np.savez(file, allow_pickle=False, **arrays)
+        np.savez(file, **arrays)  # type: ignore[arg-type]  # a name may not be allow_pickle
 
 
 def make_folder(path: Path) -> None:

@@ -43,9 +43,10 @@ class Bernoulli(Likelihood):
     """p(x|z) = Π pᵢ^xᵢ (1 − pᵢ)^(1−xᵢ), the network ``(N, d) → (N, *event)`` giving the logits of p.
 
     With ``binarize`` (the default) a value g in [0, 1] is the probability of a one, drawn afresh each
-    time it is observed; zeros and ones stay what they are. Without it grey values are kept: the
-    "log-likelihood" is then the negative cross-entropy, which is no density of anything, and the
-    bound no bound on log p(x).
+    time it is observed; zeros and ones stay what they are. Without it grey values are kept, and the
+    log-likelihood is the negative cross-entropy Σ g log p + (1 − g) log(1 − p): the mean of log p(b|z) over all
+    binarizations b of g, so that the bound is one on the mean of log p(b), with an encoder that sees g.
+    It is no density of grey values.
 
     Source: Kingma and Welling, "Auto-Encoding Variational Bayes", 2013, https://arxiv.org/abs/1312.6114
     (appendix C.1); dynamic binarization: Salakhutdinov and Murray, "On the quantitative analysis of
@@ -61,7 +62,7 @@ class Bernoulli(Likelihood):
         """What its nats are nats of."""
         if self.binarize:
             return "Pixels are binarized, their grey value the probability of a one: −bound/log 2 is a code length in bits."
-        return "Grey pixels are kept: this is a cross-entropy, no likelihood, and not to be compared with other models' figures."
+        return "Grey pixels are kept: the mean over their binarizations of a bound on each, with an encoder that sees the greys."
 
     def law(self, output: Float[Tensor, "..."], axes: int) -> Distribution:
         """Laws over the shape of the network's output, mean the image."""
@@ -69,7 +70,7 @@ class Bernoulli(Likelihood):
 
     def check(self, values: Float[Tensor, "..."]) -> None:
         """Raise DataError for values outside [0, 1]."""
-        if values.min() < 0 or values.max() > 1:
+        if not (values.min() >= 0 and values.max() <= 1):  # said so that NaN is outside too
             raise DataError("a Bernoulli likelihood needs values in [0, 1]; rescale the data or choose gaussian")
 
     def observe(self, values: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
@@ -95,7 +96,9 @@ class Gaussian(Likelihood):
         if not (0 < scale < math.inf):
             raise RecipeError(f"σ must be a positive number, not {scale:g}; e.g. --scale 0.1")
         self.scale = float(scale)
-        self.note = "A log density in the units of the data (white is 1 for images), so that it can be positive."
+        self.note = (
+            "A log density in the units of the data (white is 1 for images): it can be positive, and bits a dimension are no code length."
+        )
 
     @property
     def weight(self) -> float:

@@ -17,7 +17,7 @@ class Loss:
     """A batch's loss, and the bound and its two parts for each of the B data, in nats.
 
     ``value`` is what is descended; ``bound`` is what is reported, and = log_likelihood − kl, where
-    log_likelihood estimates E_q[log p(x|z)] and kl is what the bound charges for the latent.
+    log_likelihood estimates E_q[log p(x|z)] and kl is KL(q(z|x) ‖ p(z)).
     """
 
     value: Float[Tensor, ""]
@@ -33,5 +33,4 @@ def loss(vae: VAE, values: Float[Tensor, "B *event"], objective: Objective, esti
     z = estimator.draw(posterior, objective.samples)
     terms = vae.terms(x, posterior, z)
     bound = objective.bound(terms)
-    log_likelihood = terms.log_likelihood.mean(0)
-    return Loss(-bound.mean(), bound, log_likelihood, log_likelihood - bound)
+    return Loss(-bound.mean(), bound, terms.log_likelihood.mean(0), objective.kl(terms))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -24,6 +26,11 @@ class Rows(Protocol):
     def __getitem__(self, index: Any, /) -> Tensor: ...
 
 
+def rows_at_once(data: Rows) -> int:
+    """How many data to take in one go where no gradient is wanted: about 16 million values, at most 1,000 data."""
+    return max(1, min(1000, 2**24 // max(1, data[[0]].numel())))
+
+
 class VAE(nn.Module):
     """Three distributions that share z.
 
@@ -42,6 +49,16 @@ class VAE(nn.Module):
         """Where the weights are, and so where data must be."""
         return next(self.parameters()).device
 
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """Evaluation mode (no dropout, fixed batch norms) within the block, whatever the mode before and after."""
+        before = self.training
+        self.eval()
+        try:
+            yield
+        finally:
+            self.train(before)
+
     def terms(self, x: Float[Tensor, "B *event"], posterior: Distribution, z: Float[Tensor, "K B *latent"]) -> Terms:
         """The parts of the bound for draws ``z`` of ``posterior``, q(z|x), in nats.
 
@@ -59,18 +76,24 @@ class VAE(nn.Module):
     @torch.no_grad()
     def sample(self, n: int, draw: bool = False) -> Float[Tensor, "n *event"]:
         """n new data: z ~ p(z), then the mean of p(x|z), or with ``draw`` a draw from it."""
-        return self.decode(self.prior().sample(Size([n])), draw)
+        with self.evaluating():
+            return self.decode(self.prior().sample(Size([n])), draw)
 
     @torch.no_grad()
     def encode(self, x: Float[Tensor, "B *event"], draw: bool = False) -> Float[Tensor, "B latent"]:
-        """The mean of q(z|x), the same at each call, or with ``draw`` a draw from it."""
-        posterior = self.posterior(x)
+        """The mean of q(z|x), the same at each call, or with ``draw`` a draw from it.
+
+        Grey values are given to the encoder as they are; in training it saw them binarized where the likelihood does that.
+        """
+        with self.evaluating():
+            posterior = self.posterior(x)
         return posterior.sample() if draw else posterior.mean
 
     @torch.no_grad()
     def decode(self, z: Float[Tensor, "*batch latent"], draw: bool = False) -> Float[Tensor, "*batch *event"]:
         """The mean of p(x|z), or with ``draw`` a draw from it."""
-        likelihood = self.likelihood(z)
+        with self.evaluating():
+            likelihood = self.likelihood(z)
         return likelihood.sample() if draw else likelihood.mean
 
     @torch.no_grad()

@@ -75,6 +75,10 @@ class Objective(Protocol):
     def samples(self) -> int:
         """K, how many draws of z each datum gets."""
 
+    @property
+    def kl(self) -> KL:
+        """How the KL is computed."""
+
     def bound(self, terms: Terms) -> Float[Tensor, " B"]:
         """The bound, one for each datum, in nats."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import math
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from typing import Any, ParamSpec
@@ -20,6 +21,7 @@ from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 Array = npt.NDArray[Any]
@@ -39,6 +41,7 @@ STYLE: Any = {  # matplotlib types its keys one by one
     "savefig.bbox": "tight",
 }
 FILLS = 16  # pixels: narrower images are drawn apart from their neighbours
+ACROSS = 20  # images in a row
 LABELLED = 12  # more classes than this are coloured along a scale instead of named
 
 
@@ -53,7 +56,8 @@ def _styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
 def encode_png(figure: Figure) -> bytes:
     """The figure as a PNG file."""
-    with matplotlib.rc_context(STYLE), io.BytesIO() as buffer:
+    with matplotlib.rc_context(STYLE), io.BytesIO() as buffer, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # a class may be called anything; a box stands for it then
         figure.savefig(buffer, format="png")
         return buffer.getvalue()
 
@@ -98,8 +102,14 @@ def samples(images: Array) -> Figure:
 
 @_styled
 def reconstructions(given: Array, reconstructed: Array) -> Figure:
-    """Two rows: what was given ``(N, C, H, W)``, and what came back."""
-    return _rows([given, reconstructed], ["given", "reconstructed"])
+    """Two rows: what was given ``(N, C, H, W)``, and what came back; of many images two rows for each ``ACROSS``."""
+    rows: list[Array] = []
+    for start in range(0, len(given), ACROSS):
+        for images in (given, reconstructed):
+            part = images[start : start + ACROSS]
+            missing = min(ACROSS, len(given)) - len(part)
+            rows.append(np.concatenate([part, np.ones((missing, *part.shape[1:]), part.dtype)]))
+    return _rows(rows, ["given", "reconstructed"] * (len(rows) // 2))
 
 
 @_styled
@@ -150,6 +160,11 @@ def _fixed(value: float, digits: int = 2) -> str:
     return f"{value:z.{digits}f}".replace("-", "−")
 
 
+def _plain(text: str) -> str:
+    """A name as it is: matplotlib would set what stands between dollars as a formula, and leave out of a legend what begins with _."""
+    return ("\u200b" if text.startswith("_") else "") + text.replace("$", r"\$")
+
+
 def _class_colors(n: int) -> list[str]:
     if n <= len(COLORS):
         return list(COLORS[:n])
@@ -175,7 +190,9 @@ def scatter(points: Array, labels: Array | None, classes: Sequence[str], axis_na
         axes.scatter(points[:, 0], points[:, 1], color=COLORS[0], **style)
     else:
         _scatter_classes(axes, points, labels, classes, style)
-    axes.set(xlabel=axis_names[0], ylabel=axis_names[1], title="Posterior means", aspect="equal")
+    axes.set(xlabel=axis_names[0], ylabel=axis_names[1], title="Posterior means")
+    if rings:
+        axes.set_aspect("equal")
     return figure
 
 
@@ -187,7 +204,7 @@ def _scatter_classes(axes: Axes, points: Array, labels: Array, classes: Sequence
     if len(classes) > LABELLED:
         axes.annotate(f"{len(classes)} classes", (1, 1), xycoords="axes fraction", ha="right", va="top")
         return
-    for number, (name, color) in enumerate(zip(classes, colors, strict=True)):
+    for number, (name, color) in enumerate(zip(map(_plain, classes), colors, strict=True)):
         axes.scatter([], [], color=color, s=30, label=name)
         if (labels == number).any():
             at = _densest(points[labels == number])
@@ -217,7 +234,7 @@ def curves(history: Sequence[dict[str, Any]]) -> Figure:
             if points:
                 axes.plot(*zip(*points, strict=True), style, color=color, lw=1.6, label=name, marker="." if len(points) < 3 else "")
         axes.set(title=title, xlabel="epoch", ylabel="nats a datum")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid(axis="y", color="#dddddd", lw=0.6)
         axes.margins(x=0.02)
     figure.axes[0].legend(loc="lower right")

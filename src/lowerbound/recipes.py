@@ -158,7 +158,7 @@ def _network(word: str) -> tuple[NetworkWord, tuple[int, ...]]:
         widths = tuple(int(width) for width in told.split("-")) if told else NETWORKS[name].widths
     except ValueError:
         widths = ()
-    if not widths or min(widths) < 1:
+    if not widths or min(widths) < 1 or max(widths) > LARGEST:
         raise RecipeError(f"network '{word}' is not understood; write e.g. {name}:{'-'.join(map(str, NETWORKS[name].widths))}")
     return NETWORKS[name], widths
 
@@ -167,6 +167,8 @@ def _known(what: str, word: str, table: Iterable[str]) -> None:
     if word not in table:
         raise RecipeError(f"unknown {what} '{word}'{nearest(word, table)}")
 
+
+LARGEST = 1_000_000  # for every whole number of a recipe but the seed: more is a slip of the finger
 
 # --- the recipe ------------------------------------------------------------------------------------
 
@@ -206,6 +208,7 @@ class Recipe:
     seed: int = _word(0, "training", "decides the first weights, the order of the data and all noise")
 
     def __post_init__(self) -> None:
+        _check_types(self)
         _check_likelihood_words(self)
         for field in dataclasses.fields(self):
             if field.metadata["table"] and getattr(self, field.name) is not None:
@@ -214,19 +217,47 @@ class Recipe:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise RecipeError(f"{name} must be at least 1, not {value}")
+            if value is not None and value > LARGEST:
+                raise RecipeError(f"{name} must be at most {LARGEST:,}, not {value:,}")
         if self.validation is not None and self.validation < 0:
             raise RecipeError(f"validation must be 0 (none) or more, not {self.validation}")
         if not (0 < self.learning_rate < math.inf):
             raise RecipeError(f"learning-rate must be a positive number, not {self.learning_rate:g}")
+        if not self.data or not _encodable(self.data):
+            raise RecipeError(f"data must be a name or a path in Unicode, not {self.data!r}")
         if not (0 <= self.seed < 2**63):
             raise RecipeError(f"seed must be from 0 to 2^63 − 1, not {self.seed}")
-        if self.scale is not None and not (0 < self.scale < math.inf):
+        if self.scale is not None and not (0 < self.scale < LARGEST):
             raise RecipeError(f"scale, the σ of the likelihood, must be a positive number, not {self.scale:g}")
         _network(self.network)
 
     def words(self) -> dict[str, Any]:
         """Every word that has a value, in order."""
         return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
+
+
+def _check_types(recipe: Recipe) -> None:
+    for field in dataclasses.fields(recipe):
+        value, wanted = getattr(recipe, field.name), word_type(field)
+        if value is not None and type(value) is not wanted and not (wanted is float and type(value) is int):
+            raise RecipeError(f"{field.name} must be {wanted.__name__}, not {value!r}")
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def merge(told: Mapping[str, Any], typed: Mapping[str, Any]) -> dict[str, Any]:
+    """Words of a file and words that were typed, which win; the file's words of another likelihood than theirs go."""
+    merged = {**told, **typed}
+    chosen = merged.get("likelihood", told.get("likelihood"))
+    foreign = {word for name, row in LIKELIHOODS.items() if name != chosen for word in row.own}
+    own = LIKELIHOODS[chosen].own if chosen in LIKELIHOODS else {}
+    return {word: value for word, value in merged.items() if word in typed or word in own or word not in foreign}
 
 
 def _check_likelihood_words(recipe: Recipe) -> None:
@@ -253,14 +284,14 @@ def read(path: str | Path) -> dict[str, Any]:
         words = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise RecipeError(f"cannot read the recipe {path}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # TOML's own errors are ValueErrors, as are numbers of too many digits
         raise RecipeError(f"{path} is no recipe (TOML): {error}") from error
     fields = {field.name: field for field in dataclasses.fields(Recipe)}
     for name, value in words.items():
         if name not in fields:
             raise RecipeError(f"{path}: unknown word '{name}'{nearest(name, fields)}")
         wanted = word_type(fields[name])
-        if wanted is float and type(value) is int:
+        if wanted is float and type(value) is int and abs(value) < 2**53:
             words[name] = float(value)
         elif type(value) is not wanted:
             raise RecipeError(f"{path}: {name} must be {wanted.__name__}, not {value!r}")

@@ -15,9 +15,9 @@ from typing import Any
 import torch
 
 from lowerbound import checkpoint, data, devices, recipes
-from lowerbound.data import Dataset, Splits
-from lowerbound.errors import DataError, OutputError, RunError
-from lowerbound.files import reason, to_json, write_json, written
+from lowerbound.data import Dataset, Splits, fingerprint_of
+from lowerbound.errors import DataError, OutputError, RunError, reason
+from lowerbound.files import to_json, write_json, written
 from lowerbound.model import VAE
 from lowerbound.recipes import Parts, Recipe
 
@@ -31,6 +31,8 @@ WEIGHTS = "weights.safetensors"
 TRAINING = "checkpoint.safetensors"
 RESULT = "result.json"
 FIGURES = "figures"
+#: the files in there that a report or ``lowerbound plot`` leaves when nobody says otherwise
+DRAWN = ("curves.png", "manifold.png", "scatter.png", "reconstructions.png", "samples.png", "traversal.gif")
 REPORT = "report.html"
 
 LIBRARIES = ("lowerbound", "torch", "numpy", "safetensors", "matplotlib", "pillow", "scikit-learn")
@@ -41,7 +43,8 @@ class Facts:
     """What a model has to know of the data it was made for, so that it can be used without them."""
 
     event_shape: tuple[int, ...]
-    unit_interval: bool
+    low: float
+    high: float
     classes: tuple[str, ...]
     train: int
     validation: int
@@ -54,7 +57,25 @@ class Facts:
         """The facts of the data that a training uses."""
         low, high = (float(value) for value in train.extremes)
         sizes = len(train), len(validation), len(test)
-        return cls(train.event_shape, low >= 0 and high <= 1, train.classes, *sizes, train.fingerprint())
+        fingerprint = fingerprint_of(train, validation, test)
+        return cls(train.event_shape, low, high, train.classes, *sizes, fingerprint)
+
+    @classmethod
+    def read(cls, words: dict[str, Any]) -> Facts:
+        """The facts from what a file holds. Errors: TypeError, KeyError, ValueError for what they cannot be."""
+        numbers = {name: int(words[name]) for name in ("train", "validation", "test", "format")}
+        shape, classes = words["event_shape"], words["classes"]
+        if not (isinstance(shape, list) and shape and all(type(side) is int and 0 < side < 10**9 for side in shape)):
+            raise ValueError(f"event_shape {shape!r}")
+        if not (isinstance(classes, list) and all(isinstance(name, str) for name in classes)):
+            raise ValueError(f"classes {classes!r}")
+        low, high = float(words["low"]), float(words["high"])
+        return cls(tuple(shape), low, high, tuple(classes), fingerprint=str(words["fingerprint"]), **numbers)
+
+    @property
+    def unit_interval(self) -> bool:
+        """Whether all values are in [0, 1], as those of pixels are."""
+        return self.low >= 0 and self.high <= 1
 
     @property
     def dimensions(self) -> int:
@@ -76,12 +97,16 @@ class Run:
         """The model."""
         return self.parts.vae
 
+    def is_own(self, source: str | Path | None) -> bool:
+        """Whether ``source`` (None: not said) is what this run was trained on."""
+        return source is None or data.located(str(source)) == self.recipe.data
+
     def read(self, source: str | Path | None = None, data_dir: str | Path | None = None) -> Splits:
         """Data for this model: those it was trained on, or another source, images made alike.
 
         Errors: DataError where they are gone, or of another shape than the model's.
         """
-        if source is None or str(source) == self.recipe.data:
+        if source is None or self.is_own(source):
             splits = load_data(self.recipe, data_dir)
         elif data.is_image_folder(source):
             color = "grey" if self.facts.event_shape[0] == 1 else "rgb"
@@ -91,11 +116,12 @@ class Run:
         if splits.train.event_shape != self.facts.event_shape:
             shapes = f"{splits.train.event_shape}, and this run's model is for {self.facts.event_shape}"
             raise DataError(f"the data are of shape {shapes}; give data of that shape")
+        self.vae.likelihood.check(splits.train.extremes)
         return splits
 
     def environment(self) -> dict[str, Any]:
         """Versions and machine of its training."""
-        return _read_json(self.folder / ENVIRONMENT)
+        return _read_json(self.folder / ENVIRONMENT, "python", "versions", "machine")
 
     def history(self) -> list[dict[str, Any]]:
         """The lines of ``metrics.jsonl``, one an epoch."""
@@ -104,7 +130,7 @@ class Run:
     def result(self) -> dict[str, Any] | None:
         """The final figures, or None for a run that has not come to its end."""
         path = self.folder / RESULT
-        return _read_json(path) if path.is_file() else None
+        return _read_json(path, "epochs", "seconds", "images_per_second", "test") if path.is_file() else None
 
 
 def load(folder: str | Path, device: str = devices.AUTO) -> Run:
@@ -122,14 +148,13 @@ def describe(folder: Path) -> tuple[Recipe, Facts]:
     if not (folder / RECIPE).is_file():
         raise RunError(f"{folder} is no run: it has no {RECIPE}; train one with: lowerbound train --out {folder}")
     recipe = Recipe(**recipes.read(folder / RECIPE))
-    words = _read_json(folder / DATA)
-    if words.get("format", 0) > FORMAT:
+    words = _read_json(folder / DATA, "format")
+    if isinstance(words["format"], int) and words["format"] > FORMAT:
         raise RunError(f"{folder} was written by a newer lowerbound; update this one")
     try:
-        facts = Facts(**{**words, "event_shape": tuple(words["event_shape"]), "classes": tuple(words["classes"])})
-    except (TypeError, KeyError) as error:
-        raise RunError(f"{folder / DATA} is damaged ({error}); train again, or copy it anew from where it came") from error
-    return recipe, facts
+        return recipe, Facts.read(words)
+    except (TypeError, KeyError, ValueError) as error:
+        raise _damaged(folder / DATA, error) from error
 
 
 def load_data(recipe: Recipe, data_dir: str | Path | None) -> Splits:
@@ -143,33 +168,39 @@ def load_data(recipe: Recipe, data_dir: str | Path | None) -> Splits:
     )
 
 
-def describe_new(folder: Path, recipe: Recipe, facts: Facts) -> None:
+def describe_new(folder: Path, recipe: Recipe, facts: Facts, device: torch.device) -> None:
     """Write what a new run is, before its first step."""
     with written(folder / RECIPE) as file:
         file.write(recipes.to_toml(recipe).encode())
     write_json(folder / DATA, asdict(facts))
-    write_json(folder / ENVIRONMENT, environment(recipe))
+    write_json(folder / ENVIRONMENT, environment(recipe, device))
 
 
 def extend(folder: Path, recipe: Recipe) -> None:
     """Write the recipe anew, with its other number of epochs; what was the end is the end no more."""
-    (folder / RESULT).unlink(missing_ok=True)
     with written(folder / RECIPE) as file:
         file.write(recipes.to_toml(recipe).encode())
+    try:
+        (folder / RESULT).unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot remove {folder / RESULT}: {reason(error)}") from error
 
 
 def clear(folder: Path) -> None:
     """Remove what a run wrote into ``folder``, and nothing that somebody else put there. Errors: OutputError."""
+    files = [folder / name for name in (REPORT, RESULT, METRICS, TRAINING, WEIGHTS, ENVIRONMENT, DATA, RECIPE)]
+    files += [folder / FIGURES / name for name in DRAWN]
+    for path in files:
+        if path.is_dir():  # looked at before anything is gone
+            raise OutputError(f"cannot clear {folder}: a folder stands where a file is wanted, {path}")
     try:
-        for name in (REPORT, RESULT, METRICS, TRAINING, WEIGHTS, ENVIRONMENT, DATA, RECIPE):
-            (folder / name).unlink(missing_ok=True)
-        for figure in (folder / FIGURES).glob("*"):
-            figure.unlink()
+        for path in files:
+            path.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(f"cannot clear {folder}: {reason(error)}") from error
 
 
-def environment(recipe: Recipe) -> dict[str, Any]:
+def environment(recipe: Recipe, device: torch.device) -> dict[str, Any]:
     """What a figure may depend on besides the recipe: versions, machine, threads."""
     return {
         "seed": recipe.seed,
@@ -180,7 +211,7 @@ def environment(recipe: Recipe) -> dict[str, Any]:
             "processor": platform.processor() or platform.machine(),
             "cores": os.cpu_count(),
             "threads": torch.get_num_threads(),
-            "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+            "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         },
         "command": sys.argv,
     }
@@ -194,14 +225,20 @@ def _version(name: str) -> str | None:
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
-    """The lines of a run's metrics; a last line that a crash cut short is left out."""
+    """The lines of a run's metrics; a last line that a crash cut short is left out. Errors: RunError for other damage."""
     path = folder / METRICS
-    lines: list[dict[str, Any]] = []
     try:
-        for text in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
-            lines.append(json.loads(text))
-    except (OSError, ValueError):
-        pass
+        texts = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} cannot be read ({error})") from error
+    lines: list[dict[str, Any]] = []
+    for number, text in enumerate(texts, start=1):
+        try:
+            line = json.loads(text)
+            lines.append({"epoch": line["epoch"], "validation": line["validation"], "train": dict(line["train"]), **line})
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            if number < len(texts):
+                raise RunError(f"{path} is damaged in line {number} ({str(error)[:80]}); copy it anew from where it came") from error
     return lines
 
 
@@ -221,9 +258,17 @@ def write_metrics(folder: Path, lines: Sequence[dict[str, Any]]) -> None:
         file.write("".join(to_json(line) + "\n" for line in lines).encode())
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read_json(path: Path, *required: str) -> dict[str, Any]:
+    """The object of a file, which has at least these keys."""
     try:
         value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        for key in required:
+            value[key]
         return value
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path} is missing or damaged ({error}); train again, or copy it anew from where it came") from error
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> RunError:
+    what = f"{error} is missing" if isinstance(error, KeyError) else str(error)[:80]
+    return RunError(f"{path} is damaged ({what}); train again, or copy it anew from where it came")

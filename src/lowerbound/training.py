@@ -13,9 +13,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from lowerbound.errors import DataError
 from lowerbound.estimators import Estimator, Pathwise
 from lowerbound.loss import Loss, loss
-from lowerbound.model import VAE, Rows
+from lowerbound.model import VAE, Rows, rows_at_once
 from lowerbound.objectives import ELBO, Objective
 from lowerbound.seeding import permutation, seeded
 
@@ -90,16 +91,17 @@ def fit(
     Without ``state`` it starts anew with ``adam`` and ``seed``; with one it goes on from where that
     stands (``seed`` is then the state's), and the state is kept up to date, so that between two records
     it can be saved. By default the objective is ``ELBO()`` and the estimator ``Pathwise()``.
-    Errors: DataError where the likelihood cannot be a law of these data.
+    ``epochs`` counts those that ``state`` has behind it. The model is left in training mode; a ``VAE`` answers in
+    evaluation mode all the same. Errors: DataError where there are no data, or the likelihood cannot be a law of them.
     """
+    _check(vae, data)
+    vae.train()
     state = state or State(adam(vae), seed)
     objective, estimator = objective or ELBO(), estimator or Pathwise()
     while (position := divmod(state.step, steps_an_epoch(len(data), batch)))[0] < epochs:
         epoch, done = position
         batches = permutation(len(data), state.seed, "order", epoch).split(batch)
-        vae.likelihood.check(data[batches[done]])
         for number, rows in enumerate(batches[done:], start=done + 1):
-            vae.train()
             with seeded(state.seed, "noise", state.step, device=vae.device):
                 part = loss(vae, data[rows].to(vae.device), objective, estimator)
             state.optimizer.zero_grad()
@@ -107,6 +109,13 @@ def fit(
             state.optimizer.step()
             state.step += 1
             yield Record(state.step, epoch + 1, number == len(batches), len(rows), _means(part))
+
+
+def _check(vae: VAE, data: Rows) -> None:
+    if not len(data):
+        raise DataError("there are no data to train on")
+    for rows in torch.arange(len(data)).split(rows_at_once(data)):
+        vae.likelihood.check(data[rows])
 
 
 def _means(part: Loss) -> Tensor:

@@ -61,6 +61,19 @@ def test_training_and_test_data_in_one_file(tmp_path: Path) -> None:
     assert (len(splits.train), len(splits.test), splits.whole) == (9, 3, None)
 
 
+def test_the_classes_of_both_parts_are_the_same(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x_train=np.zeros((4, 2)), y_train=[3, 7, 3, 7], x_test=np.zeros((2, 2)), y_test=[7, 7])
+    splits = data.load(tmp_path / "a.npz")
+    assert splits.test.labels.tolist() == [1, 1]
+    assert splits.test.classes == splits.train.classes == ("3", "7")
+
+
+def test_parts_of_different_shapes_are_told(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x_train=np.zeros((4, 2)), x_test=np.zeros((4, 3)))
+    with pytest.raises(DataError, match="must hold the same kind"):
+        data.load(tmp_path / "a.npz")
+
+
 def with_one(value: float) -> np.ndarray:
     values = np.zeros((10, 4))
     values[3, 2] = value

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lowerbound import data
-from lowerbound.data import Dataset, Splits
+from lowerbound.data import Dataset, Splits, fingerprint_of
 from lowerbound.errors import DataError
 
 
@@ -39,11 +39,12 @@ def test_validation_is_five_thousand_or_a_tenth() -> None:
 
 
 def test_fingerprints_tell_data_apart() -> None:
-    assert rows().fingerprint() == rows().fingerprint()
-    assert rows().fingerprint() != rows(99).fingerprint()
+    assert fingerprint_of(rows()) == fingerprint_of(rows())
+    assert fingerprint_of(rows()) != fingerprint_of(rows(99))
     changed = rows()
     changed.array[3] += 1
-    assert rows().fingerprint() != changed.fingerprint()
+    assert fingerprint_of(rows()) != fingerprint_of(changed)
+    assert fingerprint_of(rows(), changed) != fingerprint_of(changed, rows())
 
 
 def test_digits_are_bundled() -> None:

@@ -5,19 +5,23 @@ Errors of the user's to mend become one line on stderr and exit code 2; Ctrl-C i
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
 from lowerbound.cli.parser import parse
-from lowerbound.errors import LowerboundError
+from lowerbound.errors import LowerboundError, printable, reason
 
-BAD_INPUT, INTERRUPTED = 2, 130
+BAD_INPUT, INTERRUPTED, NO_READER = 2, 130, 141
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal may not have the letters of a message
+            stream.reconfigure(errors="backslashreplace")
     try:
         words = parse(sys.argv[1:] if argv is None else argv)
         verbs = import_module("lowerbound.cli.verbs")  # only now: what a verb needs takes seconds to import
@@ -25,11 +29,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(answer.json() if words.json else answer.text, flush=True)
         return INTERRUPTED if answer.interrupted else 0
     except LowerboundError as error:
-        print(f"lowerbound: {' '.join(str(error).split())}", file=sys.stderr)
-        return BAD_INPUT
+        return _complain(str(error))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains again when it ends
+        return NO_READER
+    except OSError as error:
+        return _complain(f"{error.filename or 'an output'}: {reason(error)}")
+    except MemoryError:
+        return _complain("there is not enough memory for that; ask for less")
     except KeyboardInterrupt:
         print("lowerbound: interrupted", file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains again when it ends
-        return 0
+
+
+def _complain(message: str) -> int:
+    print(f"lowerbound: {printable(' '.join(message.split()))}", file=sys.stderr)
+    return BAD_INPUT

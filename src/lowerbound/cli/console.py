@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -46,7 +48,7 @@ def notes(lines: Sequence[str]) -> None:
 def progress(experiment: Experiment) -> Iterator[Callable[[Record], None]]:
     """Something to call with each record: a bar on a terminal, plain lines elsewhere."""
     notes(experiment.notes)
-    with (_bar if sys.stderr.isatty() else _lines)(experiment) as show:
+    with (_bar if sys.stderr is not None and sys.stderr.isatty() else _lines)(experiment) as show:
         yield show
 
 
@@ -144,13 +146,14 @@ def interrupted(experiment: Experiment) -> Answer:
     """A training that was asked to stop."""
     folder, step, epochs = experiment.run.folder, experiment.state.step, experiment.run.recipe.epochs
     done = experiment.epochs_done
-    text = f"stopped after step {step:,}, {done} of {epochs} epochs done; all is saved. Go on with: lowerbound resume {folder}"
+    again = f"lowerbound resume {shlex.quote(str(folder))}"
+    text = f"stopped after step {step:,}, {done} of {epochs} epochs done; all is saved. Go on with: {again}"
     return Answer(text, {"run": str(folder), "interrupted": True, "step": step, "epochs": done}, interrupted=True)
 
 
 def _score(score: dict[str, Any]) -> str:
     parts = f"E[log p(x|z)] {score['log_likelihood_term']:.2f}, KL {score['kl']:.2f}"
-    error = f" ± {score['bound_se']:.2f}" if score["bound_se"] is not None else ""
+    error = f" ± {score['bound_se']:.2f}" if math.isfinite(score["bound_se"] or math.nan) else ""
     return f"test bound {score['bound']:.2f}{error} nats a datum ({parts}); {score['bits_per_dim']:.4f} bits a dimension"
 
 

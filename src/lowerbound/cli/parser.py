@@ -17,6 +17,7 @@ from lowerbound import __version__
 from lowerbound.errors import UsageError, nearest
 from lowerbound.recipes import Recipe, word_type
 
+MOST = 1_000_000  # images in one go
 FIGURES = ("manifold", "scatter", "traversal", "curves", "reconstructions", "samples")
 
 
@@ -50,7 +51,7 @@ def _field(name: str) -> dataclasses.Field[Any]:
 def _recipe_option(group: Any, field: dataclasses.Field[Any]) -> None:
     option, text = "--" + field.name.replace("_", "-"), field.metadata["help"]
     if word_type(field) is bool:
-        group.add_argument(option, action="store_true", default=argparse.SUPPRESS, help=text)
+        group.add_argument(option, action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, help=text)
         return
     if field.default is not None:
         text += f" (default: {field.default})"
@@ -102,7 +103,7 @@ def _interpolate(parser: Parser) -> None:
     _run(parser)
     _data(parser)
     parser.add_argument("--between", nargs=2, type=int, metavar=("I", "J"), default=(0, 1), help="rows of the data (default: 0 1)")
-    _count(parser, 11, "how many steps, both ends included")
+    _count(parser, 11, "how many steps, both ends included", least=2)
     _output(parser, ".png, or .npy for the array")
     _machine(parser)
 
@@ -111,7 +112,7 @@ def _plot(parser: Parser) -> None:
     _run(parser)
     parser.add_argument("figure", metavar="FIGURE", help=", ".join(FIGURES))
     _data(parser)
-    _seed(parser)
+    parser.add_argument("--seed", type=int, metavar="N", help="of what is drawn (default: the run's)")
     parser.add_argument("-o", "--output", metavar="FILE", help="default: in the run's figures/; traversal is a .gif or a .png")
     _machine(parser)
 
@@ -133,17 +134,21 @@ def _run(parser: Parser) -> None:
 
 def _data(parser: Parser) -> None:
     parser.add_argument("data", nargs="?", metavar="DATA", help="a known set, file or folder (default: what the run was trained on)")
-    parser.add_argument("--split", metavar="SPLIT", help="train or test (default: test; all, in order, for data without a test part)")
+    parser.add_argument(
+        "--split", metavar="SPLIT", help="train, test or all (default: test; all where data of your own come without a test part)"
+    )
 
 
-def _count(parser: Parser, default: int, text: str) -> None:
-    parser.add_argument("--n", type=_positive, default=default, metavar="N", help=f"{text} (default: {default})")
+def _count(parser: Parser, default: int, text: str, least: int = 1) -> None:
+    parser.add_argument("--n", type=_at_least(least), default=default, metavar="N", help=f"{text} (default: {default})")
 
 
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, not {number}")
+def _at_least(least: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not least <= int(text) <= MOST:
+            raise argparse.ArgumentTypeError(f"must be at least {least} and at most {MOST:,}, not {text}")
+        return int(text)
+
     return number
 
 
@@ -214,7 +219,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         raise UsageError(f"unknown verb '{argv[0]}'{nearest(argv[0], VERBS)}")
     words, rest = parser().parse_known_args(argv)
     if rest:
-        raise UsageError(_not_understood(argv[0], rest))
+        raise UsageError(_not_understood(next(word for word in argv if word in VERBS), rest))
     return words
 
 

@@ -43,8 +43,8 @@ def resume(words: Namespace) -> Answer:
 
 def _recipe(words: Namespace) -> Recipe:
     told = recipes.read(words.recipe) if words.recipe else {}
-    told |= {name: value for name, value in vars(words).items() if name in Recipe.__dataclass_fields__}
-    return Recipe(**told)
+    typed = {name: value for name, value in vars(words).items() if name in Recipe.__dataclass_fields__}
+    return Recipe(**recipes.merge(told, typed))
 
 
 def _run_to_end(experiment: Experiment) -> Answer:
@@ -91,8 +91,8 @@ def sample(words: Namespace) -> Answer:
 def reconstruct(words: Namespace) -> Answer:
     """Data and their reconstructions."""
     run = runs.load(words.run, words.device)
-    given = _first(_data(run, words), words.n)
-    write = _image_writer(words.output, lambda images: plots.encode_png(plots.reconstructions(drawn.images(given), images)))
+    given = _first(_data(run, words, look=True), words.n)
+    write = _image_writer(words.output, lambda images: plots.encode_png(plots.reconstructions(drawn.images(given, run.facts), images)))
     values = compress.reconstruct(run.vae, given)
     error = float((values - given).square().mean())
     return write(run, values, f"{len(given)} reconstructions, mean squared error {error:.4f} a value", mean_squared_error=error)
@@ -136,7 +136,7 @@ def interpolate(words: Namespace) -> Answer:
     shares = np.linspace(0, 1, words.n)
     write = _image_writer(words.output, lambda images: plots.encode_png(plots.path(images, shares.tolist())))
     run = runs.load(words.run, words.device)
-    data = _data(run, words)
+    data = _data(run, words, look=True)
     for row in words.between:
         if not 0 <= row < len(data):
             raise UsageError(f"there is no row {row}: these data have rows 0 to {len(data) - 1}")
@@ -145,13 +145,19 @@ def interpolate(words: Namespace) -> Answer:
     return write(run, values, f"{words.n} steps between rows {words.between[0]} and {words.between[1]}")
 
 
-def _data(run: Run, words: Namespace) -> Dataset:
+def _data(run: Run, words: Namespace, look: bool = False) -> Dataset:
+    """The part of the data that was asked for; to ``look`` at the run's own, the part it was not trained on."""
     splits = run.read(words.data, words.data_dir)
     console.notes(splits.notes)
-    parts = {"train": splits.train, "test": splits.test}
-    if words.split is not None and words.split not in parts:
+    parts = {"train": splits.train, "test": splits.test, "all": splits.whole}
+    if words.split is None:
+        return splits.test if look and run.is_own(words.data) else splits.usual
+    if words.split not in parts:
         raise UsageError(f"unknown split '{words.split}'{nearest(words.split, parts)}")
-    return parts[words.split] if words.split else splits.usual
+    part = parts[words.split]
+    if part is None:
+        raise UsageError("these data come in two parts; choose --split train or test")
+    return part
 
 
 def _first(data: Dataset, n: int) -> Tensor:
@@ -170,7 +176,8 @@ def plot(words: Namespace) -> Answer:
         raise UsageError(f"unknown figure '{name}'{nearest(name, drawn.FIGURES)}")
     run = runs.load(words.run, words.device)
     path = Path(words.output) if words.output else run.folder / runs.FIGURES / drawn.usual_name(name)
-    drawn.draw(name, drawn.Context(run, lambda: _data(run, words), words.seed), path)
+    seed = run.recipe.seed if words.seed is None else words.seed
+    drawn.draw(name, drawn.Context(run, lambda: _data(run, words, look=True), seed), path)
     return Answer(f"{name}: {path}", {"run": words.run, "figure": name, "output": str(path)})
 
 
@@ -202,7 +209,7 @@ def _image_writer(output: str, png: Callable[[np.ndarray], bytes]) -> Writer:
         if path.suffix == ".npy":
             save_array(path, values.numpy())
         else:
-            content = png(drawn.images(values))
+            content = png(drawn.images(values, run.facts))
             with written(path) as file:
                 file.write(content)
         return Answer(f"{what}: {path}", {"run": str(run.folder), "output": str(path), "n": len(values), **figures})

@@ -8,11 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from lowerbound.data import arrays, idx, images
-from lowerbound.data.dataset import Dataset, Splits
+from lowerbound.data.dataset import Dataset, Splits, fingerprint_of
 from lowerbound.data.named import NAMED
 from lowerbound.errors import DataError, nearest
 
-__all__ = ["NAMED", "Dataset", "Splits", "is_image_folder", "load"]
+__all__ = ["NAMED", "Dataset", "Splits", "fingerprint_of", "is_image_folder", "load", "located"]
 
 ARRAYS = (".npy", ".npz")
 
@@ -21,6 +21,11 @@ def is_image_folder(source: str | Path) -> bool:
     """Whether ``load`` would read ``source`` as a folder of images."""
     path = Path(source)
     return str(source) not in NAMED and path.is_dir() and not idx.is_idx_folder(path)
+
+
+def located(source: str) -> str:
+    """The same source in words that mean it from any folder: a known name, or a full path."""
+    return source if source in NAMED or not Path(source).exists() else str(Path(source).resolve())
 
 
 def load(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -26,12 +27,23 @@ def load_file(path: Path) -> Splits:
     both splits. Errors: DataError for anything else, for NaN and infinity.
     """
     arrays = read(path)
+    if "x_train" in arrays and "x_test" in arrays:
+        return _two_parts(path, arrays)
     if "x_train" in arrays:
-        train = _dataset(path, arrays["x_train"], arrays.get("y_train"))
-        if "x_test" not in arrays:
-            return Splits.of(train)
-        return Splits(train, _dataset(path, arrays["x_test"], arrays.get("y_test")))
+        return Splits.of(_dataset(path, arrays["x_train"], arrays.get("y_train")))
     return Splits.of(_dataset(path, pick(path, arrays), next((arrays[k] for k in LABELS if k in arrays), None)))
+
+
+def _two_parts(path: Path, arrays: dict[str, np.ndarray]) -> Splits:
+    """Training and test data, read as one so that shapes, types and the numbers of classes agree."""
+    values = [arrays["x_train"], arrays["x_test"]]
+    if values[0].shape[1:] != values[1].shape[1:] or values[0].dtype.kind != values[1].dtype.kind:
+        kinds = " and ".join(f"{part.dtype} {part.shape}" for part in values)
+        raise DataError(f"{path}: x_train and x_test are {kinds}; both must hold the same kind of data")
+    labels = [arrays[name] for name in ("y_train", "y_test") if name in arrays]
+    both = _dataset(path, np.concatenate(values), np.concatenate(labels) if len(labels) == len(values) else None)
+    rows = torch.arange(len(both)).split([len(part) for part in values])
+    return Splits(both.view(rows[0]), both.view(rows[1]))
 
 
 def load_values(path: Path) -> Tensor:
@@ -44,10 +56,16 @@ def read(path: Path) -> dict[str, np.ndarray]:
     try:
         with path.open("rb") as file:
             loaded = np.load(file, allow_pickle=False)
-            return {"data": loaded} if isinstance(loaded, np.ndarray) else {name: loaded[name] for name in loaded.files}
+            found = {"data": loaded} if isinstance(loaded, np.ndarray) else {name: loaded[name] for name in loaded.files}
+        for name, array in found.items():
+            if not isinstance(array, np.ndarray):
+                raise ValueError(f"{name} is no array")
+        return found
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
-    except (ValueError, EOFError, KeyError, zipfile.BadZipFile, SyntaxError) as error:
+    except MemoryError as error:
+        raise DataError(f"{path} says that it is larger than the memory; it is damaged, or take fewer data") from error
+    except (ValueError, EOFError, KeyError, zipfile.BadZipFile, SyntaxError, zlib.error, NotImplementedError, TypeError) as error:
         raise DataError(f"{path} is no NumPy file of plain numbers, or is damaged: {error}") from error
 
 

@@ -78,13 +78,16 @@ class Dataset:
         order = permutation(len(self), purpose)
         return self.view(order[n:].sort().values), self.view(order[:n].sort().values)
 
-    def fingerprint(self) -> str:
-        """SHA-256 of the rows of the view and their shape: two runs with the same one saw the same data."""
-        digest = hashlib.sha256(repr((self.event_shape, str(self.array.dtype))).encode())
-        everything = torch.arange(len(self)) if self.rows is None else self.rows
+
+def fingerprint_of(*parts: Dataset) -> str:
+    """SHA-256 of the values and shapes of data: two runs with the same one saw the same."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(repr((part.event_shape, str(part.array.dtype), len(part))).encode())
+        everything = torch.arange(len(part)) if part.rows is None else part.rows
         for rows in everything.split(10_000):
-            digest.update(self.array.index_select(0, rows).numpy().tobytes())
-        return digest.hexdigest()
+            digest.update(part.array.index_select(0, rows).numpy().data)
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import math
 import struct
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -47,16 +48,25 @@ def load_folder(folder: Path, classes: Sequence[str] = ()) -> Splits:
 
     Errors: DataError for a damaged file or labels and images of different number.
     """
-    train = _load_part(folder, TRAIN, classes)
+    train = _load_part(folder, TRAIN)
     if find(folder, TEST, "images") is None:
-        return Splits.of(train)
-    test = _load_part(folder, TEST, classes)
+        return Splits.of(_named(folder, classes, train)[0])
+    train, test = _named(folder, classes, train, _load_part(folder, TEST))
     if test.event_shape != train.event_shape:
         raise DataError(f"{folder}: training images are {train.event_shape}, test images {test.event_shape}")
     return Splits(train, test)
 
 
-def _load_part(folder: Path, part: str, classes: Sequence[str]) -> Dataset:
+def _named(folder: Path, classes: Sequence[str], *parts: Dataset) -> list[Dataset]:
+    """The parts with the names of their classes: those given, or the numbers themselves."""
+    highest = max((int(part.targets.max()) for part in parts if part.targets is not None), default=-1)
+    names = tuple(classes) or tuple(str(i) for i in range(highest + 1))
+    if highest >= len(names):
+        raise DataError(f"{folder} has a label {highest}, and only 0 to {len(names) - 1} are known; its files are of another set")
+    return [part if part.targets is None else replace(part, classes=names) for part in parts]
+
+
+def _load_part(folder: Path, part: str) -> Dataset:
     images_path, labels_path = find(folder, part, "images"), find(folder, part, "labels")
     assert images_path is not None
     images = read(images_path, IMAGES)
@@ -68,9 +78,7 @@ def _load_part(folder: Path, part: str, classes: Sequence[str]) -> Dataset:
             f"{labels_path} has {len(labels):,} labels, {images_path.name} {len(images):,} images; "
             "they do not belong together: get both anew"
         )
-    if not classes:
-        classes = [str(i) for i in range(int(labels.max()) + 1)]
-    return Dataset(images.unsqueeze(1), labels.long(), tuple(classes))
+    return Dataset(images.unsqueeze(1), labels.long())
 
 
 def content(path: Path) -> bytes:

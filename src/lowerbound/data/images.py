@@ -14,12 +14,11 @@ import torch
 from PIL import Image, ImageOps
 
 from lowerbound.data.dataset import Dataset, Splits
-from lowerbound.errors import DataError, nearest
+from lowerbound.errors import DataError, nearest, printable
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"})
-DEEP = ("I", "F")  # modes of more than 8 bits begin so
+DEEP = "F"  # the mode in which pixels of more than 16 bits are kept until their white is known
 COLORS = {"grey": ("L",), "rgb": ("RGB",), "auto": ("L", "RGB")}
-UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning)
 
 
 def load_folder(folder: Path, size: int | None = None, color: str = "auto", skip_unreadable: bool = False) -> Splits:
@@ -58,19 +57,21 @@ def _labels(folder: Path, paths: Sequence[Path]) -> tuple[torch.Tensor | None, t
     parts = [path.relative_to(folder).parts for path in paths]
     if any(len(part) == 1 for part in parts):
         return None, ()
-    classes = sorted({part[0] for part in parts})
-    number = {name: i for i, name in enumerate(classes)}
-    return torch.tensor([number[part[0]] for part in parts]), tuple(classes)
+    folders = sorted({part[0] for part in parts})
+    number = {name: i for i, name in enumerate(folders)}
+    return torch.tensor([number[part[0]] for part in parts]), tuple(printable(name) for name in folders)
 
 
 def _decode_all(paths: Sequence[Path], size: int | None, color: str) -> tuple[np.ndarray, list[Path], list[Path]]:
     """The images that can be read in one array ``(N, C, H, W)``, their paths, and the paths of the others."""
     modes = COLORS[color]
-    with ThreadPoolExecutor() as pool:
+    with warnings.catch_warnings(), ThreadPoolExecutor() as pool:  # around the threads: filters are one for all of them
+        warnings.simplefilter("ignore")  # of files that can be read all the same
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
         images = list(pool.map(lambda path: _decode(path, size, modes), paths))
     kept = [path for path, image in zip(paths, images, strict=True) if image is not None]
     bad = [path for path, image in zip(paths, images, strict=True) if image is None]
-    good = [image for image in images if image is not None]
+    good = _shallow([image for image in images if image is not None])
     if not good:
         return np.empty((0,)), [], bad
     _same_size(kept, good)
@@ -94,27 +95,26 @@ def _same_size(paths: Sequence[Path], images: Sequence[np.ndarray]) -> None:
 
 
 def _decode(path: Path, size: int | None, modes: Sequence[str]) -> np.ndarray | None:
-    """One image as ``(H, W, C)`` uint8, or None where it cannot be read."""
+    """One image as ``(H, W, C)``: uint8, or float32 in units still to be found where it is a deep one; None if it cannot be read."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as file:
-                image = _eight_bits(ImageOps.exif_transpose(file))
-    except UNREADABLE:
+        with Image.open(path) as file:
+            image = _plain(ImageOps.exif_transpose(file))
+    except Exception:  # a damaged file makes the decoders fail in every way there is
         return None
-    image = image.convert("L" if image.mode in ("1", "L") and "L" in modes else modes[-1])
+    if image.mode != DEEP:
+        image = image.convert("L" if image.mode in ("1", "L") and "L" in modes else modes[-1])
     if size is not None:
         image = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
     pixels = np.asarray(image)
     return pixels.reshape(*pixels.shape[:2], -1)
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """8 bits a channel, nothing transparent, a palette that has only greys turned grey."""
-    if image.mode.startswith(DEEP):
-        deep = np.asarray(image, np.float64)
-        top = 65535 if deep.max() > 255 else 255
-        return Image.fromarray((deep * (255 / top)).clip(0, 255).round().astype(np.uint8))
+def _plain(image: Image.Image) -> Image.Image:
+    """Nothing transparent; a palette that has only greys turned grey; 16 bits made 8; 32 bits as floats."""
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image) / 257).round().astype(np.uint8))
+    if image.mode in ("I", "F"):
+        return image.convert(DEEP)
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), rgba).convert("RGB")
@@ -123,6 +123,17 @@ def _eight_bits(image: Image.Image) -> Image.Image:
         image = image.convert("RGB")
         return image.convert("L") if _is_grey(image) else image
     return image
+
+
+def _shallow(images: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Deep images as 8 bits, all by the one white that the brightest of them allows: 1, 255 or 65535."""
+    brightest = max((float(image.max()) for image in images if image.dtype != np.uint8), default=0.0)
+    white = next((white for white in (1.0, 255.0) if brightest <= white), 65535.0)
+
+    def eight(image: np.ndarray) -> np.ndarray:
+        return image if image.dtype == np.uint8 else (image * (255 / white)).clip(0, 255).round().astype(np.uint8)
+
+    return [eight(image) for image in images]
 
 
 def _is_grey(image: Image.Image) -> bool:

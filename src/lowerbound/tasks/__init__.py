@@ -1,1 +1,5 @@
 """What people do with a model: each takes a VAE and arrays, and returns arrays."""
+
+from lowerbound.tasks import compress, generate
+
+__all__ = ["compress", "generate"]

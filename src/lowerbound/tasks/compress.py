@@ -8,9 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lowerbound.model import VAE, Rows
-
-BATCH = 1000
+from lowerbound.model import VAE, Rows, rows_at_once
 
 
 def encode(vae: VAE, data: Rows, draw: bool = False) -> Float[Tensor, "N latent"]:
@@ -19,12 +17,12 @@ def encode(vae: VAE, data: Rows, draw: bool = False) -> Float[Tensor, "N latent"
     Grey values are given to the encoder as they are, not binarized, so that the same image gives the
     same latent whatever stands around it.
     """
-    return _in_batches(lambda rows: vae.encode(data[rows].to(vae.device), draw), len(data))
+    return _in_batches(lambda rows: vae.encode(data[rows].to(vae.device), draw), data)
 
 
 def decode(vae: VAE, latents: Float[Tensor, "N latent"], draw: bool = False) -> Float[Tensor, "N *event"]:
     """The mean of p(x|z) for each latent, or with ``draw`` a draw, on the CPU."""
-    return _in_batches(lambda rows: vae.decode(latents[rows].to(vae.device), draw), len(latents))
+    return _in_batches(lambda rows: vae.decode(latents[rows].to(vae.device), draw), latents)
 
 
 def reconstruct(vae: VAE, data: Rows) -> Float[Tensor, "N *event"]:
@@ -32,5 +30,5 @@ def reconstruct(vae: VAE, data: Rows) -> Float[Tensor, "N *event"]:
     return decode(vae, encode(vae, data))
 
 
-def _in_batches(apply: Callable[[Tensor], Tensor], n: int) -> Tensor:
-    return torch.cat([apply(rows).cpu() for rows in torch.arange(n).split(BATCH)])
+def _in_batches(apply: Callable[[Tensor], Tensor], data: Rows) -> Tensor:
+    return torch.cat([apply(rows).cpu() for rows in torch.arange(len(data)).split(rows_at_once(data))])
