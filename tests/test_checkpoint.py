@@ -8,6 +8,7 @@ import torch
 import lowerbound as lb
 from lowerbound import checkpoint
 from lowerbound.errors import RunError
+from lowerbound.estimators import MovingAverage
 from lowerbound.training import State, adam
 
 
@@ -32,10 +33,14 @@ def test_a_training_comes_back_to_the_bit(tmp_path) -> None:
     vae = model()
     state = State(adam(vae, 3e-3), seed=5)
     list(lb.fit(vae, x, epochs=2, batch=8, state=state))
-    checkpoint.save_training(tmp_path / "t", vae, state, {"seconds": 1.5})
+    baseline = MovingAverage()
+    baseline.mean.fill_(3.0)
+    checkpoint.save_training(tmp_path / "t", vae, baseline, state, {"seconds": 1.5})
     again = model()
     taken_up = State(adam(again))
-    assert checkpoint.load_training(tmp_path / "t", again, taken_up) == {"seconds": 1.5}
+    remembered = MovingAverage()
+    assert checkpoint.load_training(tmp_path / "t", again, remembered, taken_up) == {"seconds": 1.5}
+    assert float(remembered.mean) == 3.0
     assert (taken_up.seed, taken_up.step) == (5, 6)
     assert taken_up.optimizer.param_groups[0]["lr"] == 3e-3
     for v, s in ((vae, state), (again, taken_up)):

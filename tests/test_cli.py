@@ -163,6 +163,7 @@ def test_show_and_data(capsys: pytest.CaptureFixture[str], run: str) -> None:
     assert found["weights"] == 64 * 512 + 512 + 512 * 4 + 4 + 2 * 512 + 512 + 512 * 64 + 64
     assert found["result"]["test"]["rows"] == 179
     assert {row["name"] for row in answer(capsys, "data")["data"]} == {"digits", "mnist", "fashion-mnist"}
+    assert answer(capsys, "recipes")["recipes"]["iwae"]["words"]["objective"] == "iwae:5"
     for words in (["show", run], ["data"]):
         assert main(words) == 0
         assert "digits" in capsys.readouterr().out
@@ -200,7 +201,7 @@ MISTAKES = [
     ("train digits --device gpu9", "the device 'gpu9' is not to be had"),
     ("train EMPTY", "holds no IDX files and no images"),
     ("train MISSING/x.npy", "no data set, file or folder is called"),
-    ("train digits --recipe MISSING", "cannot read the recipe"),
+    ("train digits --recipe MISSING", "no file and no recipe is called"),
     ("train digits --out RUN", "holds a run already"),
     ("train digits --out EMPTY/file/r", "cannot create the folder"),
     ("resume EMPTY", "is no run"),

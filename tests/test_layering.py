@@ -11,10 +11,13 @@ import lowerbound
 
 ROOT = Path(lowerbound.__file__).parent
 ROWS = [
-    {"errors", "nn"},
-    {"files", "seeding", "devices", "objectives", "conditional", "estimators"},
-    {"data", "plots"},
-    {"priors", "likelihoods", "posteriors"},
+    {"errors", "nn", "schedules", "zoo", "flows"},
+    {"files", "seeding", "devices", "laws", "levels"},
+    {"data", "plots", "scales", "distributions", "objectives"},
+    {"conditional", "coupled"},
+    {"likelihoods", "posteriors", "estimators"},
+    {"priors"},
+    {"words"},
     {"model"},
     {"loss", "tasks"},
     {"training", "recipes"},

@@ -7,11 +7,13 @@ import torch
 from torch.distributions import Independent, Normal, StudentT
 from toys import Constant, LinearGaussian, z_score
 
-from lowerbound import recipes
+from lowerbound import words
 from lowerbound.errors import NoClosedForm
 from lowerbound.estimators import Pathwise
 from lowerbound.loss import loss
-from lowerbound.objectives import ELBO, Terms, closed_kl, sampled_kl
+from lowerbound.objectives import ELBO, ClosedKL, SampledKL, Terms
+
+closed_kl, sampled_kl = ClosedKL(), SampledKL()
 
 DRAWS = 200_000
 
@@ -48,7 +50,8 @@ def test_a_pair_without_closed_form_is_named() -> None:
 
 
 def objectives() -> list[object]:
-    return [make(recipes.Recipe(kl=kl)) for make in recipes.OBJECTIVES.values() for kl in recipes.KLS]
+    made = (words.call("objective", word, words.OBJECTIVES, words.KLS[kl]()) for word in words.OBJECTIVES for kl in words.KLS)
+    return list(made)
 
 
 @pytest.mark.parametrize("objective", objectives(), ids=str)

@@ -13,9 +13,11 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from lowerbound import (
         checkpoint,
+        coupled,
         data,
         errors,
         estimators,
+        laws,
         likelihoods,
         nn,
         objectives,
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
         posteriors,
         priors,
         recipes,
+        scales,
+        schedules,
         seeding,
         tasks,
     )
@@ -35,9 +39,11 @@ if TYPE_CHECKING:
 
 ROOMS = (
     "checkpoint",
+    "coupled",
     "data",
     "errors",
     "estimators",
+    "laws",
     "likelihoods",
     "nn",
     "objectives",
@@ -45,6 +51,8 @@ ROOMS = (
     "posteriors",
     "priors",
     "recipes",
+    "scales",
+    "schedules",
     "seeding",
     "tasks",
 )

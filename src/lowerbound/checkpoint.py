@@ -76,28 +76,31 @@ def load_weights(path: str | Path, model: nn.Module) -> None:
     _into(model, tensors, Path(path))
 
 
-def save_training(path: Path, model: nn.Module, state: State, progress: dict[str, Any]) -> None:
-    """Weights, optimiser and position, with ``progress`` (JSON) beside them: all that going on needs."""
+def save_training(path: Path, model: nn.Module, estimator: nn.Module, state: State, progress: dict[str, Any]) -> None:
+    """Weights, what the estimator remembers, optimiser and position, with ``progress`` (JSON) beside them: all that going on needs."""
     optimizer = state.optimizer.state_dict()
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    tensors |= {f"estimator.{name}": tensor for name, tensor in estimator.state_dict().items()}
     for index, slots in optimizer["state"].items():
         tensors |= {f"optimizer.{index}.{slot}": value for slot, value in slots.items()}
     meta = {"seed": state.seed, "step": state.step, "groups": optimizer["param_groups"], "progress": progress}
     write(path, tensors, meta)
 
 
-def load_training(path: Path, model: nn.Module, state: State) -> dict[str, Any]:
-    """The reverse: fill ``model`` and ``state`` and return the ``progress``. Errors: RunError as for ``read``."""
+def load_training(path: Path, model: nn.Module, estimator: nn.Module, state: State) -> dict[str, Any]:
+    """The reverse: fill ``model``, ``estimator`` and ``state`` and return the ``progress``. Errors: RunError as for ``read``."""
     tensors, meta = read(path)
-    weights, slots = {}, dict[int, dict[str, Tensor]]()
+    modules: dict[str, dict[str, Tensor]] = {"model": {}, "estimator": {}}
+    slots: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         part, rest = name.split(".", 1)
-        if part == "model":
-            weights[rest] = tensor
+        if part in modules:
+            modules[part][rest] = tensor
         else:
             index, slot = rest.split(".", 1)
             slots.setdefault(int(index), {})[slot] = tensor
-    _into(model, weights, path)
+    _into(model, modules["model"], path)
+    _into(estimator, modules["estimator"], path)
     state.optimizer.load_state_dict({"state": slots, "param_groups": meta["groups"]})
     state.seed, state.step = meta["seed"], meta["step"]
     progress: dict[str, Any] = meta["progress"]

@@ -107,7 +107,7 @@ class Experiment:
         experiment = cls._prepare(recipe, folder, data_dir, device)
         if experiment.run.facts != facts:
             raise DataError(f"the data of '{recipe.data}' are not those that {folder} was trained on; bring those back")
-        progress = checkpoint.load_training(folder / runs.TRAINING, experiment.run.vae, experiment.state)
+        progress = checkpoint.load_training(folder / runs.TRAINING, experiment.run.vae, experiment.run.parts.estimator, experiment.state)
         _refuse_changed(recipe.words(), progress.pop("recipe"), folder)
         experiment.progress = Progress(**progress)
         done = experiment.epochs_done
@@ -138,6 +138,7 @@ class Experiment:
         for part in (train, splits.test):
             parts.vae.likelihood.check(part.extremes)
         parts.vae.to(where)
+        parts.estimator.to(where)
         state = State(adam(parts.vae, recipe.learning_rate), recipe.seed)
         run = Run(folder, recipe, facts, parts)
         return cls(run, train, validation, splits.test, state, Progress(), splits.notes)
@@ -215,7 +216,7 @@ class Experiment:
             raise Diverged(f"some weights are not finite any more; lower --learning-rate ({folder} keeps the last good state)")
         checkpoint.save_weights(folder / runs.WEIGHTS, vae)
         progress = {**asdict(self.progress), "recipe": self.run.recipe.words()}
-        checkpoint.save_training(folder / runs.TRAINING, vae, self.state, progress)
+        checkpoint.save_training(folder / runs.TRAINING, vae, self.run.parts.estimator, self.state, progress)
         self._saved_at = self.progress.seconds
 
     def finish(self) -> dict[str, Any]:
@@ -234,7 +235,7 @@ class Experiment:
 
 
 def _refuse_infinite(train: dict[str, float], epoch: int, folder: Path) -> None:
-    bad = [name for name in ("log_likelihood_term", "kl") if not math.isfinite(train[name])]
+    bad = [name for name in ("log_likelihood_term", "kl") if math.isnan(train[name]) or math.isinf(train["log_likelihood_term"])]
     if bad:
         raise Diverged(
             f"epoch {epoch}: {bad[0]} is not finite any more; lower --learning-rate, or with a gaussian raise --scale "

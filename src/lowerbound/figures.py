@@ -14,8 +14,10 @@ import torch
 
 from lowerbound import plots
 from lowerbound.data import Dataset
+from lowerbound.distributions import within
 from lowerbound.errors import DataError, OutputError
 from lowerbound.files import written
+from lowerbound.priors import StandardNormal
 from lowerbound.runs import Facts, Run
 from lowerbound.seeding import seeded
 from lowerbound.tasks import compress, generate
@@ -81,7 +83,9 @@ def scatter(context: Context) -> bytes:
     latents = compress.encode(context.run.vae, data.view(rows)).numpy()
     labels = None if data.labels is None else data.labels[rows].numpy()
     points, names = _plane(latents)
-    figure = plots.scatter(points, labels, data.classes, names, rings=latents.shape[1] == 2)
+    figure = plots.scatter(
+        points, labels, data.classes, names, rings=latents.shape[1] == 2 and isinstance(context.run.vae.prior, StandardNormal)
+    )
     return plots.encode_png(figure)
 
 
@@ -144,6 +148,12 @@ def _of_images(run: Run) -> bool:
     return len(run.facts.event_shape) == 3
 
 
+def _over_all_of_space(run: Run) -> bool:
+    """Whether latents may be anything, as those of a normal prior: figures that lay them out assume it."""
+    latents = torch.full((1, run.recipe.latent), -3.0, device=run.vae.device)
+    return within(run.vae.prior(), latents)
+
+
 FIGURES = {
     "curves": Row(
         {".png": curves},
@@ -154,7 +164,7 @@ FIGURES = {
     ),
     "manifold": Row(
         {".png": manifold},
-        lambda run: _of_images(run) and run.recipe.latent == 2,
+        lambda run: _of_images(run) and run.recipe.latent == 2 and _over_all_of_space(run),
         "The latent plane",
         "Each tile is the mean of p(x|z) at one point of the plane. The points are quantiles of the prior, so that "
         "each tile stands for the same share of what the model would generate.",
@@ -183,7 +193,7 @@ FIGURES = {
     ),
     "traversal": Row(
         {".gif": traversal, ".png": traversal_sheet},
-        lambda run: _of_images(run) and run.recipe.latent != 2,
+        lambda run: _of_images(run) and run.recipe.latent != 2 and _over_all_of_space(run),
         "One dimension at a time",
         "Each picture moves one latent dimension from −3 to 3 with the others at 0. The dimensions whose posterior mean "
         "varies most come first; one that changes nothing is not used by the model.",

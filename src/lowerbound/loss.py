@@ -14,10 +14,11 @@ from lowerbound.objectives import Objective
 
 @dataclass(frozen=True)
 class Loss:
-    """A batch's loss, and the bound and its two parts for each of the B data, in nats.
+    """A batch's loss; and for each of the B data the bound, its reconstruction term and the KL, in nats.
 
-    ``value`` is what is descended; ``bound`` is what is reported, and = log_likelihood − kl, where
-    log_likelihood estimates E_q[log p(x|z)] and kl is KL(q(z|x) ‖ p(z)).
+    ``value`` is what is descended: its gradient is the estimator's, its number means nothing. ``bound``
+    is what is reported, never a weighted objective; log_likelihood estimates E_q[log p(x|z)], and for
+    every bound but the importance-weighted ones bound = log_likelihood − kl.
     """
 
     value: Float[Tensor, ""]
@@ -27,10 +28,9 @@ class Loss:
 
 
 def loss(vae: VAE, values: Float[Tensor, "B *event"], objective: Objective, estimator: Estimator) -> Loss:
-    """The negative bound of a batch of raw values, ready for ``backward``."""
+    """The loss of a batch of raw values, ready for ``backward``."""
     x = vae.likelihood.observe(values)
-    posterior = vae.posterior(x)
-    z = estimator.draw(posterior, objective.samples)
-    terms = vae.terms(x, posterior, z)
-    bound = objective.bound(terms)
-    return Loss(-bound.mean(), bound, terms.log_likelihood.mean(0), objective.kl(terms))
+    draw = estimator.draw(vae.posterior(x), objective.samples)
+    terms = vae.terms(x, draw.posterior, draw.z)
+    surrogate = estimator.surrogate(objective, terms, draw)
+    return Loss(-surrogate.mean(), objective.bound(terms), terms.log_likelihood.mean(0), objective.kl(terms))

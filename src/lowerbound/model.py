@@ -81,20 +81,20 @@ class VAE(nn.Module):
 
     @torch.no_grad()
     def encode(self, x: Float[Tensor, "B *event"], draw: bool = False) -> Float[Tensor, "B latent"]:
-        """The mean of q(z|x), the same at each call, or with ``draw`` a draw from it.
+        """The centre of q(z|x) (its mean, where it has one), the same at each call, or with ``draw`` a draw from it.
 
         Grey values are given to the encoder as they are; in training it saw them binarized where the likelihood does that.
         """
         with self.evaluating():
             posterior = self.posterior(x)
-        return posterior.sample() if draw else posterior.mean
+            return posterior.sample() if draw else self.posterior.centre(posterior)
 
     @torch.no_grad()
     def decode(self, z: Float[Tensor, "*batch latent"], draw: bool = False) -> Float[Tensor, "*batch *event"]:
         """The mean of p(x|z), or with ``draw`` a draw from it."""
         with self.evaluating():
             likelihood = self.likelihood(z)
-        return likelihood.sample() if draw else likelihood.mean
+            return likelihood.sample() if draw else likelihood.mean
 
     @torch.no_grad()
     def reconstruct(self, x: Float[Tensor, "B *event"], draw: bool = False) -> Float[Tensor, "B *event"]:

@@ -10,22 +10,25 @@ from __future__ import annotations
 import io
 import math
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Any, ParamSpec
+from typing import Any, ParamSpec, TypeVar
 
 import matplotlib
 import numpy as np
 import numpy.typing as npt
 from matplotlib import patheffects
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 Array = npt.NDArray[Any]
 P = ParamSpec("P")
+R = TypeVar("R")
 
 COLORS = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd")
 STYLE: Any = {  # matplotlib types its keys one by one
@@ -45,9 +48,9 @@ ACROSS = 20  # images in a row
 LABELLED = 12  # more classes than this are coloured along a scale instead of named
 
 
-def _styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+def _styled(draw: Callable[P, R]) -> Callable[P, R]:
     @wraps(draw)
-    def within(*args: P.args, **kwargs: P.kwargs) -> Figure:
+    def within(*args: P.args, **kwargs: P.kwargs) -> R:
         with matplotlib.rc_context(STYLE):
             return draw(*args, **kwargs)
 
@@ -256,35 +259,37 @@ def traversal(images: Array, values: Array, names: Sequence[str]) -> Figure:
     return figure
 
 
+@_styled
+def _canvas(images: Array, names: Sequence[str]) -> tuple[Any, list[AxesImage]]:
+    """A picture for each of ``images`` ``(dims, C, H, W)``, laid out once, so that only the pictures change from frame to frame."""
+    columns = min(5, len(images))
+    rows = math.ceil(len(images) / columns)
+    figure = Figure(figsize=(1.25 * columns + 0.2, 1.45 * rows + 0.4), layout="constrained", dpi=100)
+    shown = []
+    for axes, image, name in zip(figure.subplots(rows, columns, squeeze=False).flat, images, names, strict=False):
+        shown.append(axes.imshow(tile(image[None], 1), interpolation="nearest"))
+        axes.set_title(name, fontsize=9)
+    for axes in figure.axes:
+        axes.set_axis_off()
+    figure.suptitle(" ", fontsize=9, family="monospace")
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.draw()
+    figure.set_layout_engine("none")
+    return canvas, shown
+
+
 def animation(images: Array, values: Array, names: Sequence[str]) -> bytes:
     """The same as a GIF that goes there and back: one picture for each dimension, all moving at once."""
-    there = [_frame(images[:, step], value, names) for step, value in enumerate(values.tolist())]
+    canvas, shown = _canvas(images[:, 0], names)
+    there = []
+    for step, value in enumerate(values.tolist()):
+        for picture, image in zip(shown, images[:, step], strict=True):
+            picture.set_data(tile(image[None], 1))
+        canvas.figure.suptitle(f"each alone at {_fixed(value):>5}, the others at 0", fontsize=9, family="monospace")
+        canvas.draw()
+        frame = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy())
+        there.append(frame.convert("P", palette=Image.Palette.ADAPTIVE))
     frames = there + there[-2:0:-1]
     with io.BytesIO() as buffer:
         frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:], duration=80, loop=0)
         return buffer.getvalue()
-
-
-@_styled
-def _canvas(images: Array, value: float, names: Sequence[str]) -> Figure:
-    columns = min(5, len(images))
-    rows = math.ceil(len(images) / columns)
-    figure = Figure(figsize=(1.25 * columns + 0.2, 1.45 * rows + 0.4), layout="constrained")
-    for axes, image, name in zip(_flat(figure.subplots(rows, columns, squeeze=False)), images, names, strict=False):
-        _show(axes, tile(image[None], 1), cmap="gray")
-        axes.set_title(name, fontsize=9)
-    for axes in figure.axes:
-        axes.set_axis_off()
-    figure.suptitle(f"each alone at {_fixed(value):>5}, the others at 0", fontsize=9, family="monospace")
-    return figure
-
-
-def _frame(images: Array, value: float, names: Sequence[str]) -> Image.Image:
-    figure = _canvas(images, value, names)
-    with io.BytesIO() as buffer:
-        figure.savefig(buffer, format="png", dpi=100)
-        return Image.open(buffer).convert("P", palette=Image.Palette.ADAPTIVE)
-
-
-def _flat(grid: Any) -> Iterable[Axes]:
-    return list(grid.flat)

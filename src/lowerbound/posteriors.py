@@ -2,36 +2,180 @@
 
 from __future__ import annotations
 
-from jaxtyping import Float
-from torch import Tensor
-from torch.distributions import Distribution, Independent, Normal
+from abc import abstractmethod
 
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.distributions import Distribution, Independent, MultivariateNormal, Normal
+
+from lowerbound import laws
 from lowerbound.conditional import LOG_VARIANCE, ConditionalLaw
+from lowerbound.scales import positive
+
+#: the least concentration of a Gamma or Beta: below it single precision has no digits left for the draws
+CONCENTRATION = 1e-2
 
 
 class Posterior(ConditionalLaw):
-    """A law of z given data ``(B, *event)``: one batch axis."""
+    """A law of z given data ``(B, *event)``: one batch axis. The network is ``(N, *event) → (N, features(d))``."""
 
-    #: numbers that the network gives for each latent dimension
-    parameters_per_dimension: int
+    @staticmethod
+    @abstractmethod
+    def features(latent: int) -> int:
+        """How many numbers the network has to give for a z of that many dimensions."""
+
+    @classmethod
+    def of(cls, network: nn.Module, latent: int) -> Posterior:
+        """Around ``network``, for a z of ``latent`` dimensions."""
+        return cls(network)
 
     def batch_axes(self, context: Tensor) -> int:
         """Data come with one axis, B."""
         return 1
 
+    def centre(self, law: Distribution) -> Float[Tensor, "B latent"]:
+        """The point that stands for q(z|x) where one is wanted: its mean."""
+        return law.mean
+
 
 class DiagonalGaussian(Posterior):
-    """q(z|x) = N(μ, diag σ²); the network ``(N, *event) → (N, 2 d)`` gives μ, then log σ².
+    """q(z|x) = N(μ, diag σ²); the network gives μ, then log σ², 2 d numbers.
 
     log σ² is bounded to ``LOG_VARIANCE``.
     Source: Kingma and Welling, "Auto-Encoding Variational Bayes", 2013, https://arxiv.org/abs/1312.6114
     (appendix C.2).
     """
 
-    parameters_per_dimension = 2
+    @staticmethod
+    def features(latent: int) -> int:
+        """Two a dimension."""
+        return 2 * latent
 
     def law(self, output: Float[Tensor, "B parameters"], axes: int) -> Distribution:
         """A batch ``(B,)`` of laws over ``(d,)``."""
         mean, log_variance = output.chunk(2, dim=axes)
         scale = (log_variance.clamp(*LOG_VARIANCE) / 2).exp()
         return Independent(Normal(mean, scale, validate_args=False), 1, validate_args=False)
+
+
+class FullGaussian(Posterior):
+    """q(z|x) = N(μ, L Lᵀ); the network gives μ, log diag L, then L below its diagonal, row by row: 2 d + d (d − 1)/2 numbers.
+
+    Source: Kingma and Welling, "An Introduction to Variational Autoencoders", 2019, https://arxiv.org/abs/1906.02691 (section 2.5.1).
+    """
+
+    @staticmethod
+    def features(latent: int) -> int:
+        """A mean and a triangle."""
+        return 2 * latent + latent * (latent - 1) // 2
+
+    def law(self, output: Float[Tensor, "B parameters"], axes: int) -> Distribution:
+        """A batch ``(B,)`` of laws over ``(d,)``."""
+        n = output.shape[-1]
+        d = round(((9 + 8 * n) ** 0.5 - 3) / 2)
+        mean, log_diagonal, below = output.split([d, d, n - 2 * d], -1)
+        low, high = LOG_VARIANCE
+        triangle = torch.diag_embed(log_diagonal.clamp(low / 2, high / 2).exp())
+        rows, columns = torch.tril_indices(d, d, -1, device=output.device)
+        triangle[..., rows, columns] = below
+        return MultivariateNormal(mean, scale_tril=triangle, validate_args=False)
+
+
+class Gamma(Posterior):
+    """q(z|x) = Π Gamma(zᵢ; αᵢ, βᵢ) on positive latents; the network gives α and β through softplus, 2 d numbers."""
+
+    @staticmethod
+    def features(latent: int) -> int:
+        """Two a dimension."""
+        return 2 * latent
+
+    def law(self, output: Float[Tensor, "B parameters"], axes: int) -> Distribution:
+        """A batch ``(B,)`` of laws over ``(d,)``."""
+        concentration, rate = (positive(raw + 1, CONCENTRATION) for raw in output.chunk(2, dim=axes))
+        return Independent(laws.Gamma(concentration, rate, validate_args=False), 1, validate_args=False)
+
+
+class Beta(Posterior):
+    """q(z|x) = Π Beta(zᵢ; aᵢ, bᵢ) on latents in (0, 1); the network gives a and b through softplus, 2 d numbers."""
+
+    @staticmethod
+    def features(latent: int) -> int:
+        """Two a dimension."""
+        return 2 * latent
+
+    def law(self, output: Float[Tensor, "B parameters"], axes: int) -> Distribution:
+        """A batch ``(B,)`` of laws over ``(d,)``."""
+        a, b = (positive(raw + 1, CONCENTRATION) for raw in output.chunk(2, dim=axes))
+        return Independent(laws.Beta(a, b, validate_args=False), 1, validate_args=False)
+
+
+class VonMisesFisher(Posterior):
+    """q(z|x) = vMF(μ, κ) on the unit sphere of d dimensions; the network gives the direction, then κ − 1 through softplus.
+
+    Source: Davidson et al., "Hyperspherical Variational Auto-Encoders", 2018, https://arxiv.org/abs/1804.00891.
+    """
+
+    @staticmethod
+    def features(latent: int) -> int:
+        """A direction and how sharp."""
+        return latent + 1
+
+    def law(self, output: Float[Tensor, "B parameters"], axes: int) -> Distribution:
+        """A batch ``(B,)`` of laws over ``(d,)``."""
+        direction, raw = output[..., :-1], output[..., -1]
+        loc = nn.functional.normalize(direction, dim=-1, eps=1e-6)
+        return laws.VonMisesFisher(loc, 1 + positive(raw, 0.0))
+
+    def centre(self, law: Distribution) -> Float[Tensor, "B latent"]:
+        """Its mode: the mean is inside the sphere, where no latent is."""
+        assert isinstance(law, laws.VonMisesFisher)
+        return law.loc
+
+
+class Flow(Posterior):
+    """q(z|x) by a masked autoregressive flow whose context the network gives, ``CONTEXT`` numbers.
+
+    Source: Kingma et al., "Improving Variational Inference with Inverse Autoregressive Flow", 2016,
+    https://arxiv.org/abs/1606.04934; Papamakarios et al., "Masked Autoregressive Flow", 2017, https://arxiv.org/abs/1705.07057.
+    """
+
+    CONTEXT = 32
+
+    def __init__(self, network: nn.Module, latent: int):
+        super().__init__(network)
+        from lowerbound.flows import affine
+
+        self.flow = affine(latent, self.CONTEXT)
+
+    @classmethod
+    def of(cls, network: nn.Module, latent: int) -> Posterior:
+        """Around ``network``, with a flow of ``latent`` dimensions."""
+        return cls(network, latent)
+
+    @staticmethod
+    def features(latent: int) -> int:
+        """The context."""
+        return Flow.CONTEXT
+
+    def centre(self, law: Distribution) -> Float[Tensor, "B latent"]:
+        """Where the flow takes the middle of its base: the mean has no closed form."""
+        base, transform = law.base, law.transform  # type: ignore[attr-defined]  # zuko's
+        return transform.inv(base.mean)
+
+    def law(self, output: Float[Tensor, "B parameters"], axes: int) -> Distribution:
+        """A batch ``(B,)`` of laws over ``(d,)``."""
+        return self.flow(output)
+
+
+class Dirac(Posterior):
+    """All of q(z|x) at one point, which the network gives: the deterministic autoencoder. There is no density, and no KL."""
+
+    @staticmethod
+    def features(latent: int) -> int:
+        """The point."""
+        return latent
+
+    def law(self, output: Float[Tensor, "B parameters"], axes: int) -> Distribution:
+        """A batch ``(B,)`` of points ``(d,)``."""
+        return laws.Delta(output)

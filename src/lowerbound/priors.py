@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution, Independent, Normal
+from torch.distributions import Categorical, Distribution, Independent, MixtureSameFamily, Normal
+
+from lowerbound import laws
+from lowerbound.posteriors import Posterior
+from lowerbound.scales import positive
 
 
 class StandardNormal(nn.Module):
@@ -24,3 +30,108 @@ class StandardNormal(nn.Module):
     def forward(self) -> Distribution:
         """The law, with no batch axes and events ``(size,)``."""
         return Independent(Normal(self.zero, self.one, validate_args=False), 1, validate_args=False)
+
+
+class GaussianMixture(nn.Module):
+    """Σ_k π_k N(μ_k, diag σ_k²) over ``size`` dimensions, everything learned; the means begin as draws of N(0, I).
+
+    Source: Dilokthanakul et al., "Deep Unsupervised Clustering with Gaussian Mixture VAEs", 2016, https://arxiv.org/abs/1611.02648.
+    """
+
+    def __init__(self, size: int, components: int = 10):
+        super().__init__()
+        self.logits = nn.Parameter(torch.zeros(components))
+        self.means = nn.Parameter(torch.randn(components, size))
+        self.raw = nn.Parameter(torch.full((components, size), 0.5))
+
+    def forward(self) -> Distribution:
+        """The law, with no batch axes and events ``(size,)``."""
+        each = Independent(Normal(self.means, positive(self.raw), validate_args=False), 1, validate_args=False)
+        return MixtureSameFamily(Categorical(logits=self.logits, validate_args=False), each, validate_args=False)
+
+
+class VampPrior(nn.Module):
+    """1/K Σ_k q(z|u_k): the mean of the posteriors of K learned pseudo-inputs u_k ``(K, *event)``.
+
+    ``posterior`` is that of the same model, whose weights it shares. With ``squash`` pseudo-inputs are kept in [0, 1].
+    Source: Tomczak and Welling, "VAE with a VampPrior", 2018, https://arxiv.org/abs/1705.07120.
+    """
+
+    def __init__(self, posterior: Posterior, event: Sequence[int], components: int = 100, squash: bool = True):
+        super().__init__()
+        self.inputs = nn.Parameter(torch.randn(components, *event))
+        self.squash = squash
+        self._posterior = (posterior,)  # in a tuple, so that its weights are counted, moved and saved once
+
+    def forward(self) -> Distribution:
+        """The law, with no batch axes and events ``(size,)``."""
+        inputs = torch.sigmoid(self.inputs) if self.squash else self.inputs
+        weights = torch.zeros(len(inputs), device=inputs.device)
+        return MixtureSameFamily(Categorical(logits=weights, validate_args=False), self._posterior[0](inputs), validate_args=False)
+
+
+class Flow(nn.Module):
+    """A neural spline flow over ``size`` dimensions, learned.
+
+    Source: Durkan et al., "Neural Spline Flows", 2019, https://arxiv.org/abs/1906.04032.
+    """
+
+    def __init__(self, size: int):
+        super().__init__()
+        from lowerbound.flows import spline
+
+        self.flow = spline(size)
+
+    def forward(self) -> Distribution:
+        """The law, with no batch axes and events ``(size,)``."""
+        return self.flow()
+
+
+class Gamma(nn.Module):
+    """Π Gamma(zᵢ; concentration, rate) over ``size`` positive dimensions."""
+
+    concentration: Tensor
+    rate: Tensor
+
+    def __init__(self, size: int, concentration: float = 1.0, rate: float = 1.0):
+        super().__init__()
+        self.register_buffer("concentration", torch.full((size,), concentration), persistent=False)
+        self.register_buffer("rate", torch.full((size,), rate), persistent=False)
+
+    def forward(self) -> Distribution:
+        """The law, with no batch axes and events ``(size,)``."""
+        return Independent(laws.Gamma(self.concentration, self.rate, validate_args=False), 1, validate_args=False)
+
+
+class Beta(nn.Module):
+    """Π Beta(zᵢ; a, b) over ``size`` dimensions in (0, 1); uniform by default."""
+
+    a: Tensor
+    b: Tensor
+
+    def __init__(self, size: int, a: float = 1.0, b: float = 1.0):
+        super().__init__()
+        self.register_buffer("a", torch.full((size,), a), persistent=False)
+        self.register_buffer("b", torch.full((size,), b), persistent=False)
+
+    def forward(self) -> Distribution:
+        """The law, with no batch axes and events ``(size,)``."""
+        return Independent(laws.Beta(self.a, self.b, validate_args=False), 1, validate_args=False)
+
+
+class UniformSphere(nn.Module):
+    """Uniform on the unit sphere of ``size`` dimensions.
+
+    Source: Davidson et al., "Hyperspherical Variational Auto-Encoders", 2018, https://arxiv.org/abs/1804.00891.
+    """
+
+    where: Tensor
+
+    def __init__(self, size: int):
+        super().__init__()
+        self.size = size
+        self.register_buffer("where", torch.zeros(()), persistent=False)
+
+    def forward(self) -> Distribution:
+        """The law, with no batch axes and events ``(size,)``."""
+        return laws.UniformSphere(self.size)

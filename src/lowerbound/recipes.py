@@ -1,7 +1,7 @@
-"""A recipe: everything that decides what a run does, as flat words. The only place where a string becomes a class.
+"""A recipe: everything that decides what a run does, as flat words.
 
-The fields, in their order, are the keys of ``recipe.toml`` and the options of ``lowerbound train``.
-Classes are imported only when one is made, so that the words alone (for ``--help``) cost nothing.
+The fields, in their order, are the keys of ``recipe.toml`` and the options of ``lowerbound train``; what each
+word makes is said in ``words``, and ``zoo`` has recipes by the names under which models are known.
 """
 
 from __future__ import annotations
@@ -11,161 +11,20 @@ import math
 import tomllib
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lowerbound.errors import RecipeError, nearest
+from lowerbound import words
+from lowerbound.errors import NoClosedForm, RecipeError, nearest
+from lowerbound.words import ESTIMATORS, KLS, LIKELIHOODS, OBJECTIVES, PIXELS, POSTERIORS, PRIORS, SCALES, Facts
+from lowerbound.zoo import ZOO
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from lowerbound.estimators import Estimator
-    from lowerbound.likelihoods import Likelihood
     from lowerbound.model import VAE
-    from lowerbound.objectives import KL, Objective
-    from lowerbound.posteriors import Posterior
-
-
-# --- the words of each part, and what they make ----------------------------------------------------
-
-
-def _normal(recipe: Recipe) -> nn.Module:
-    from lowerbound.priors import StandardNormal
-
-    return StandardNormal(recipe.latent)
-
-
-def _bernoulli(recipe: Recipe, network: nn.Module) -> Likelihood:
-    from lowerbound.likelihoods import Bernoulli
-
-    return Bernoulli(network, binarize=PIXELS[recipe.pixels or ""])
-
-
-def _gaussian(recipe: Recipe, network: nn.Module) -> Likelihood:
-    from lowerbound.likelihoods import Gaussian
-
-    assert recipe.scale is not None
-    return Gaussian(network, recipe.scale)
-
-
-def _diagonal_gaussian() -> type[Posterior]:
-    from lowerbound.posteriors import DiagonalGaussian
-
-    return DiagonalGaussian
-
-
-def _elbo(recipe: Recipe) -> Objective:
-    from lowerbound.objectives import ELBO
-
-    return ELBO(KLS[recipe.kl]())
-
-
-def _closed() -> KL:
-    from lowerbound.objectives import closed_kl
-
-    return closed_kl
-
-
-def _sampled() -> KL:
-    from lowerbound.objectives import sampled_kl
-
-    return sampled_kl
-
-
-def _pathwise() -> Estimator:
-    from lowerbound.estimators import Pathwise
-
-    return Pathwise()
-
-
-@dataclass(frozen=True)
-class LikelihoodWord:
-    """A likelihood: how it is made, and the recipe's words that only it has, with their defaults."""
-
-    make: Callable[[Recipe, nn.Module], Likelihood]
-    own: Mapping[str, Any]
-    squash: bool = False  # whether its mean, for data in [0, 1], is kept there by a sigmoid
-
-
-PRIORS = {"normal": _normal}
-LIKELIHOODS = {
-    "bernoulli": LikelihoodWord(_bernoulli, own={"pixels": "binarized"}),
-    "gaussian": LikelihoodWord(_gaussian, own={"scale": 0.1}, squash=True),
-}
-PIXELS = {"binarized": True, "grey": False}
-POSTERIORS = {"gaussian": _diagonal_gaussian}
-OBJECTIVES = {"elbo": _elbo}
-KLS = {"closed": _closed, "sampled": _sampled}
-ESTIMATORS = {"pathwise": _pathwise}
-
-
-# --- networks: mlp:512, conv:32-64 -----------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class NetworkWord:
-    """A kind of network: its usual widths, and its encoder and decoder for given widths."""
-
-    widths: tuple[int, ...]
-    encoder: Callable[[Sequence[int], Sequence[int], int], nn.Module]
-    decoder: Callable[[int, Sequence[int], Sequence[int]], nn.Module]
-
-
-def _mlp_encoder(event: Sequence[int], widths: Sequence[int], features: int) -> nn.Module:
-    from lowerbound.nn import mlp
-
-    return mlp(event, *widths, features)
-
-
-def _mlp_decoder(latent: int, widths: Sequence[int], event: Sequence[int]) -> nn.Module:
-    from lowerbound.nn import mlp
-
-    return mlp(latent, *reversed(widths), event)
-
-
-def _conv_encoder(event: Sequence[int], widths: Sequence[int], features: int) -> nn.Module:
-    from lowerbound.nn import convolutional_encoder
-
-    _must_be_image(event)
-    return convolutional_encoder(event, widths, features)
-
-
-def _conv_decoder(latent: int, widths: Sequence[int], event: Sequence[int]) -> nn.Module:
-    from lowerbound.nn import convolutional_decoder
-
-    _must_be_image(event)
-    return convolutional_decoder(latent, widths, event)
-
-
-def _must_be_image(event: Sequence[int]) -> None:
-    if len(event) != 3:
-        raise RecipeError(f"a conv network needs images, and these data are of shape {tuple(event)}; choose mlp")
-
-
-NETWORKS = {
-    "mlp": NetworkWord((512,), _mlp_encoder, _mlp_decoder),
-    "conv": NetworkWord((32, 64), _conv_encoder, _conv_decoder),
-}
-
-
-def _network(word: str) -> tuple[NetworkWord, tuple[int, ...]]:
-    """``mlp:300-300`` → its kind and widths."""
-    name, _, told = word.partition(":")
-    _known("network", name, NETWORKS)
-    try:
-        widths = tuple(int(width) for width in told.split("-")) if told else NETWORKS[name].widths
-    except ValueError:
-        widths = ()
-    if not widths or min(widths) < 1 or max(widths) > LARGEST:
-        raise RecipeError(f"network '{word}' is not understood; write e.g. {name}:{'-'.join(map(str, NETWORKS[name].widths))}")
-    return NETWORKS[name], widths
-
-
-def _known(what: str, word: str, table: Iterable[str]) -> None:
-    if word not in table:
-        raise RecipeError(f"unknown {what} '{word}'{nearest(word, table)}")
+    from lowerbound.objectives import Objective
 
 
 LARGEST = 1_000_000  # for every whole number of a recipe but the seed: more is a slip of the finger
@@ -194,12 +53,12 @@ class Recipe:
     latent: int = _word(2, "model", "dimensions of z")
     prior: str = _word("normal", "model", "p(z)", PRIORS)
     likelihood: str = _word("bernoulli", "model", "p(x|z)", LIKELIHOODS)
-    scale: float | None = _word(None, "model", "gaussian: σ, where white is 1 (default: 0.1); C = 1/(2σ²)")
+    scale: str | float | None = _word(None, "model", "gaussian and its kin: σ, where white is 1 (default: 0.1), or whence", SCALES)
     pixels: str | None = _word(None, "model", "bernoulli: zeros and ones drawn afresh (default), or grey values kept", PIXELS)
     posterior: str = _word("gaussian", "model", "q(z|x)", POSTERIORS)
     network: str = _word("mlp:512", "model", "mlp:WIDTH-… or conv:CHANNELS-…, the decoder's in reverse order")
     objective: str = _word("elbo", "model", "what is maximised", OBJECTIVES)
-    kl: str = _word("closed", "model", "how the KL is computed", KLS)
+    kl: str | None = _word(None, "model", "how the KL is computed (default: closed where it can be)", KLS)
     estimator: str = _word("pathwise", "model", "how gradients get past the sampling", ESTIMATORS)
 
     epochs: int = _word(20, "training", "passes over the training data")
@@ -208,11 +67,14 @@ class Recipe:
     seed: int = _word(0, "training", "decides the first weights, the order of the data and all noise")
 
     def __post_init__(self) -> None:
+        if isinstance(self.scale, (int, float)):
+            object.__setattr__(self, "scale", repr(float(self.scale)))
         _check_types(self)
         _check_likelihood_words(self)
         for field in dataclasses.fields(self):
-            if field.metadata["table"] and getattr(self, field.name) is not None:
-                _known(field.name, getattr(self, field.name), field.metadata["table"])
+            told = getattr(self, field.name)
+            if field.metadata["table"] and told is not None and not _is_number(told):
+                words.known(field.name, told.partition(":")[0], field.metadata["table"])
         for name in ("latent", "epochs", "batch", "size"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -227,9 +89,9 @@ class Recipe:
             raise RecipeError(f"data must be a name or a path in Unicode, not {self.data!r}")
         if not (0 <= self.seed < 2**63):
             raise RecipeError(f"seed must be from 0 to 2^63 − 1, not {self.seed}")
-        if self.scale is not None and not (0 < self.scale < LARGEST):
-            raise RecipeError(f"scale, the σ of the likelihood, must be a positive number, not {self.scale:g}")
-        _network(self.network)
+        if self.scale is not None and _is_number(self.scale) and not (0 < float(self.scale) < LARGEST):
+            raise RecipeError(f"scale, the σ of the likelihood, must be a positive number, not {self.scale}")
+        words.network(self.network)
 
     def words(self) -> dict[str, Any]:
         """Every word that has a value, in order."""
@@ -251,24 +113,42 @@ def _encodable(text: str) -> bool:
     return True
 
 
+def _is_number(text: object) -> bool:
+    try:
+        float(str(text))
+    except ValueError:
+        return False
+    return True
+
+
+def _own(likelihood: str | None) -> Mapping[str, Any]:
+    """The recipe's words that only this likelihood has, with their defaults."""
+    row = LIKELIHOODS.get((likelihood or "").partition(":")[0])
+    return row.own if row else {}
+
+
+def _foreign(likelihood: str | None) -> set[str]:
+    """The recipe's words that only other likelihoods have."""
+    return {word for row in LIKELIHOODS.values() for word in row.own} - _own(likelihood).keys()
+
+
 def merge(told: Mapping[str, Any], typed: Mapping[str, Any]) -> dict[str, Any]:
     """Words of a file and words that were typed, which win; the file's words of another likelihood than theirs go."""
     merged = {**told, **typed}
-    chosen = merged.get("likelihood", told.get("likelihood"))
-    foreign = {word for name, row in LIKELIHOODS.items() if name != chosen for word in row.own}
-    own = LIKELIHOODS[chosen].own if chosen in LIKELIHOODS else {}
-    return {word: value for word, value in merged.items() if word in typed or word in own or word not in foreign}
+    foreign = _foreign(merged.get("likelihood"))
+    return {word: value for word, value in merged.items() if word in typed or word not in foreign}
 
 
 def _check_likelihood_words(recipe: Recipe) -> None:
     """Fill in the words of the chosen likelihood; refuse those of the others rather than ignore them."""
-    _known("likelihood", recipe.likelihood, LIKELIHOODS)
-    for name, likelihood in LIKELIHOODS.items():
-        for word, default in likelihood.own.items():
-            if name == recipe.likelihood and getattr(recipe, word) is None:
-                object.__setattr__(recipe, word, default)
-            elif name != recipe.likelihood and getattr(recipe, word) is not None:
-                raise RecipeError(f"{word} is a word of the {name} likelihood, and this is {recipe.likelihood}; leave it out")
+    words.known("likelihood", recipe.likelihood.partition(":")[0], LIKELIHOODS)
+    for word in _foreign(recipe.likelihood):
+        if getattr(recipe, word) is not None:
+            whose = ", ".join(name for name, row in LIKELIHOODS.items() if word in row.own)
+            raise RecipeError(f"{word} is a word of {whose}, and this likelihood is {recipe.likelihood}; leave it out")
+    for word, default in _own(recipe.likelihood).items():
+        if getattr(recipe, word) is None:
+            object.__setattr__(recipe, word, default)
 
 
 def word_type(field: dataclasses.Field[Any]) -> type:
@@ -279,23 +159,27 @@ def word_type(field: dataclasses.Field[Any]) -> type:
 
 
 def read(path: str | Path) -> dict[str, Any]:
-    """The words of a TOML file. Errors: RecipeError for what is unreadable, unknown or of the wrong type."""
+    """The words of a TOML file, or of a recipe of the zoo by its name. Errors: RecipeError for what is unreadable or unknown."""
+    if str(path) in ZOO:
+        return dict(ZOO[str(path)].words)
     try:
-        words = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        told = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
-        raise RecipeError(f"cannot read the recipe {path}: {error.strerror or error}") from error
+        raise RecipeError(f"no file and no recipe is called {path}{nearest(str(path), ZOO)} ({error.strerror or error})") from error
     except (ValueError, RecursionError) as error:  # TOML's own errors are ValueErrors, as are numbers of too many digits
         raise RecipeError(f"{path} is no recipe (TOML): {error}") from error
     fields = {field.name: field for field in dataclasses.fields(Recipe)}
-    for name, value in words.items():
+    for name, value in told.items():
         if name not in fields:
             raise RecipeError(f"{path}: unknown word '{name}'{nearest(name, fields)}")
         wanted = word_type(fields[name])
         if wanted is float and type(value) is int and abs(value) < 2**53:
-            words[name] = float(value)
+            told[name] = float(value)
+        elif wanted is str and type(value) in (int, float):  # scale = 0.1
+            told[name] = str(value)
         elif type(value) is not wanted:
             raise RecipeError(f"{path}: {name} must be {wanted.__name__}, not {value!r}")
-    return words
+    return told
 
 
 def to_toml(recipe: Recipe) -> str:
@@ -320,20 +204,57 @@ class Parts:
 def build(recipe: Recipe, event_shape: Sequence[int], unit_interval: bool = True) -> Parts:
     """The parts of ``recipe`` for data of ``event_shape``, with the first weights that its seed decides.
 
-    ``unit_interval`` says that all values are in [0, 1], as pixels are; a Gaussian's mean is then
-    kept there by a sigmoid. Errors: RecipeError where the words do not fit the data.
+    ``unit_interval`` says that all values are in [0, 1], as pixels are; the mean of a Gaussian and its kin is then
+    kept there by a sigmoid. Errors: RecipeError, with the reason, where the words do not fit the data or one another.
     """
     from torch import nn
 
     from lowerbound.model import VAE
     from lowerbound.seeding import seeded
 
-    kind, widths = _network(recipe.network)
-    likelihood, posterior = LIKELIHOODS[recipe.likelihood], POSTERIORS[recipe.posterior]()
+    facts = Facts(tuple(event_shape), recipe.latent, unit_interval)
+    own = {word: getattr(recipe, word) for word in _own(recipe.likelihood)}
+    kind, widths = words.network(recipe.network)
     with seeded(recipe.seed, "weights"):
-        encoder = kind.encoder(event_shape, widths, posterior.parameters_per_dimension * recipe.latent)
-        decoder = kind.decoder(recipe.latent, widths, event_shape)
-    if likelihood.squash and unit_interval:
-        decoder = nn.Sequential(decoder, nn.Sigmoid())
-    vae = VAE(PRIORS[recipe.prior](recipe), likelihood.make(recipe, decoder), posterior(encoder))
-    return Parts(vae, OBJECTIVES[recipe.objective](recipe), ESTIMATORS[recipe.estimator]())
+        posterior_kind = words.call("posterior", recipe.posterior, POSTERIORS)
+        posterior = posterior_kind.of(kind.encoder(event_shape, widths, posterior_kind.features(recipe.latent)), recipe.latent)
+        likelihood = words.likelihood(recipe.likelihood, nn.Identity(), facts, own)
+        likelihood.network = kind.decoder(recipe.latent, widths, event_shape, likelihood.outputs)  # now that they are counted
+        prior = words.call("prior", recipe.prior, PRIORS, facts, posterior)
+        vae = VAE(prior, likelihood, posterior)
+        return _crossed(recipe, vae, facts)
+
+
+def _crossed(recipe: Recipe, vae: VAE, facts: Facts) -> Parts:
+    """The model with objective and estimator, after a trial on two data: what cannot be crossed says so here."""
+    estimator = words.call("estimator", recipe.estimator, ESTIMATORS)
+    choices = [recipe.kl] if recipe.kl else ["sampled"] if estimator.needs_log_posterior else ["closed", "sampled"]
+    for kl in choices:
+        objective = words.call("objective", recipe.objective, OBJECTIVES, KLS[kl]())
+        try:
+            _try(vae, objective, estimator, facts)
+            return Parts(vae, objective, estimator)
+        except NoClosedForm:
+            if kl == choices[-1]:
+                raise
+    raise AssertionError("there is always a choice")
+
+
+def _try(vae: VAE, objective: Objective, estimator: Estimator, facts: Facts) -> None:
+    """Errors: RecipeError where supports differ, or the loss of two data cannot be had or is not finite."""
+    import torch
+
+    from lowerbound.distributions import within
+    from lowerbound.loss import loss
+
+    was_training = vae.training
+    vae.eval(), estimator.eval()
+    x = torch.full((2, *facts.event), 0.5)
+    prior, posterior = vae.prior(), vae.posterior(x)
+    for law, other, name in ((prior, posterior, "prior"), (posterior, prior, "posterior")):
+        if not within(other, law.sample()):
+            raise RecipeError(f"the {name} gives latents that the other law cannot; choose prior and posterior over the same space")
+    value = loss(vae, x, objective, estimator).value
+    vae.train(was_training), estimator.train()
+    if not bool(torch.isfinite(value)):
+        raise RecipeError("a posterior without a density has an infinite KL; choose the reconstruction objective")

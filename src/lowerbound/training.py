@@ -98,12 +98,14 @@ def fit(
     vae.train()
     state = state or State(adam(vae), seed)
     objective, estimator = objective or ELBO(), estimator or Pathwise()
-    while (position := divmod(state.step, steps_an_epoch(len(data), batch)))[0] < epochs:
+    steps = steps_an_epoch(len(data), batch)
+    estimator.train()
+    while (position := divmod(state.step, steps))[0] < epochs:
         epoch, done = position
         batches = permutation(len(data), state.seed, "order", epoch).split(batch)
         for number, rows in enumerate(batches[done:], start=done + 1):
             with seeded(state.seed, "noise", state.step, device=vae.device):
-                part = loss(vae, data[rows].to(vae.device), objective, estimator)
+                part = loss(vae, data[rows].to(vae.device), objective.at(state.step / steps), estimator)
             state.optimizer.zero_grad()
             part.value.backward()
             state.optimizer.step()

@@ -6,7 +6,7 @@ import math
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -16,6 +16,7 @@ from lowerbound.experiment import Experiment
 from lowerbound.files import to_json
 from lowerbound.runs import Run
 from lowerbound.training import Record
+from lowerbound.zoo import Named
 
 QUIET = 1.0  # seconds at least between two plain lines
 SILENT = 30.0  # seconds at most without one
@@ -181,6 +182,16 @@ def shown(run: Run) -> Answer:
         "bytes": size,
     }
     return Answer("\n".join(lines), values)
+
+
+def named(zoo: Mapping[str, Named]) -> Answer:
+    """The models known by name, and the words of each."""
+    width, sources = max(map(len, zoo)), max(len(row.source) for row in zoo.values())
+    lines = []
+    for name, row in zoo.items():
+        words = " ".join(f"--{word} {value}" for word, value in row.words.items()) or "as it is"
+        lines.append(f"{name:<{width}}  {row.source:<{sources}}  {words}")
+    return Answer("\n".join(lines), {"recipes": {name: asdict(row) for name, row in zoo.items()}})
 
 
 def listed(rows: Sequence[dict[str, Any]]) -> Answer:

@@ -38,7 +38,9 @@ def _train(parser: Parser) -> None:
             groups.setdefault(name, parser.add_argument_group(name))
             _recipe_option(groups[name], field)
     group = parser.add_argument_group("the run")
-    group.add_argument("--recipe", metavar="FILE", help="take these words from a recipe.toml; words typed here win")
+    group.add_argument(
+        "--recipe", metavar="NAME|FILE", help="a model by name (see lowerbound recipes), or a recipe.toml; words typed here win"
+    )
     group.add_argument("--out", metavar="FOLDER", help="the run's folder (default: runs/ and the name of the data)")
     group.add_argument("--overwrite", action="store_true", help="replace the run that is there")
     _machine(group)
@@ -121,6 +123,10 @@ def _show(parser: Parser) -> None:
     _run(parser)
 
 
+def _nothing(parser: Parser) -> None:
+    pass
+
+
 def _datasets(parser: Parser) -> None:
     _data_dir(parser)
 
@@ -196,6 +202,7 @@ VERBS = {
     "interpolate": Verb("interpolate", "a straight line in the latent between two data, decoded", _interpolate),
     "plot": Verb("plot", "draw one figure of a run", _plot),
     "show": Verb("show", "what a run is: recipe, data, figures, size", _show),
+    "recipes": Verb("zoo", "the models known by name, for train --recipe NAME", _nothing),
     "data": Verb("datasets", "the data sets known by name, where they are, what is missing", _datasets),
 }
 

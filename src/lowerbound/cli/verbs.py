@@ -25,6 +25,7 @@ from lowerbound.recipes import Recipe
 from lowerbound.runs import Run
 from lowerbound.seeding import seeded
 from lowerbound.tasks import compress, generate
+from lowerbound.zoo import ZOO
 
 # --- training --------------------------------------------------------------------------------------
 
@@ -184,6 +185,11 @@ def plot(words: Namespace) -> Answer:
 def show(words: Namespace) -> Answer:
     """What a run is."""
     return console.shown(runs.load(words.run, "cpu"))
+
+
+def zoo(words: Namespace) -> Answer:
+    """The models known by name."""
+    return console.named(ZOO)
 
 
 def datasets(words: Namespace) -> Answer:

@@ -1,0 +1,105 @@
+"""Objectives that look at a batch as a whole: at the aggregate posterior q(z) = mean of q(z|x) over data."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float
+from torch import Size, Tensor
+from torch.distributions import Distribution, Independent, kl_divergence
+
+from lowerbound.errors import NoClosedForm, RecipeError, law_name
+from lowerbound.objectives import KL, ClosedKL, Objective, Terms
+
+
+def factors(law: Distribution) -> Distribution:
+    """The law with its latent dimensions as one more batch axis. Errors: RecipeError where it does not factorise."""
+    if not (isinstance(law, Independent) and law.reinterpreted_batch_ndims == 1):
+        raise RecipeError(f"{law_name(law)} does not factorise over dimensions, and this objective looks at each; choose another")
+    return law.base_dist
+
+
+@dataclass(frozen=True)
+class FreeBits(Objective):
+    """E_q[log p(x|z)] − Σᵢ max(λ, KLᵢ), KLᵢ the batch's mean for dimension i: a dimension may tell ``nats`` λ for nothing.
+
+    Source: Kingma et al., "Improving Variational Inference with Inverse Autoregressive Flow", 2016, https://arxiv.org/abs/1606.04934
+    (appendix C.8). Errors: RecipeError where prior or posterior does not factorise, NoClosedForm for other pairs.
+    """
+
+    nats: float = 0.1
+    kl: KL = field(default_factory=ClosedKL)
+    samples: int = 1
+
+    def value(self, terms: Terms) -> Float[Tensor, " B"]:
+        """The bound with the KL's floor."""
+        q, p = factors(terms.posterior), factors(terms.prior)
+        try:
+            each = kl_divergence(q, p).mean(0)
+        except NotImplementedError as error:
+            raise NoClosedForm(f"free bits need KL({law_name(q)} ‖ {law_name(p)}) in closed form, and it has none here") from error
+        return terms.log_likelihood.mean(0) - each.clamp(min=self.nats).sum()
+
+
+@dataclass(frozen=True)
+class TotalCorrelation(Objective):
+    """ELBO − (β − 1) TC, with the total correlation TC = KL(q(z) ‖ Π q(zᵢ)) of the aggregate posterior (β-TCVAE).
+
+    q(z) is taken as the mean of q(z|x) over the batch; the size of the data set would only add a constant.
+    Source: Chen et al., "Isolating Sources of Disentanglement in VAEs", 2018, https://arxiv.org/abs/1802.04942.
+    Errors: RecipeError where the posterior does not factorise.
+    """
+
+    beta: float = 6.0
+    kl: KL = field(default_factory=ClosedKL)
+    samples: int = 1
+
+    def value(self, terms: Terms) -> Float[Tensor, " B"]:
+        """The weighted decomposition."""
+        q = factors(terms.posterior)
+        crossed = q.log_prob(terms.z[:, :, None])  # (K, B draws, B posteriors, d)
+        rows = math.log(crossed.shape[2])
+        joint = crossed.sum(-1).logsumexp(2) - rows
+        product = (crossed.logsumexp(2) - rows).sum(-1)
+        return self.bound(terms) - (self.beta - 1) * (joint - product).mean(0)
+
+
+@dataclass(frozen=True)
+class MMD(Objective):
+    """E_q[log p(x|z)] − ``kl_weight`` KL − ``weight`` MMD²(q(z), p(z)): the aggregate posterior matched to the prior (InfoVAE, WAE).
+
+    The kernel is a sum of inverse multiquadrics Σ_s C_s/(C_s + ‖z − z'‖²), C_s = 2 d s.
+    Source: Zhao et al., "InfoVAE", 2019, https://arxiv.org/abs/1706.02262; Tolstikhin et al., "Wasserstein Auto-Encoders",
+    2018, https://arxiv.org/abs/1711.01558 (the kernel).
+    """
+
+    kl: KL = field(default_factory=ClosedKL)
+    weight: float = 500.0
+    kl_weight: float = 0.0
+    samples: int = 1
+
+    def value(self, terms: Terms) -> Float[Tensor, " B"]:
+        """The objective of each datum; the discrepancy is the batch's."""
+        penalty = self.weight * mmd(terms.z.flatten(0, 1), terms.prior.sample(Size([terms.z.shape[:2].numel()])))
+        value = terms.log_likelihood.mean(0) - penalty
+        return value - self.kl_weight * self.kl(terms) if self.kl_weight else value
+
+
+def mmd(a: Float[Tensor, "N d"], b: Float[Tensor, "N d"]) -> Float[Tensor, ""]:
+    """The unbiased estimate of the squared maximum mean discrepancy between the laws of a and b.
+
+    Source: Gretton et al., "A Kernel Two-Sample Test", 2012, https://jmlr.org/papers/v13/gretton12a.html (lemma 6).
+    """
+
+    def kernel(x: Tensor, y: Tensor) -> Tensor:
+        square = (x.square().sum(-1)[:, None] + y.square().sum(-1) - 2 * x @ y.T).clamp(min=0)
+        scales = [2 * a.shape[1] * s for s in (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)]
+        return torch.stack([c / (c + square) for c in scales]).sum(0)
+
+    def among(x: Tensor) -> Tensor:
+        found = kernel(x, x)
+        return (found.sum() - found.diagonal().sum()) / (len(x) * (len(x) - 1))
+
+    return among(a) + among(b) - 2 * kernel(a, b).mean()

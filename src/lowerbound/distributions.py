@@ -1,0 +1,155 @@
+"""What can be done with a law besides drawing and scoring: hold its parameters, standardise its noise.
+
+Both are tables by the type of law; a new law adds a row to each that it can.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import singledispatch
+
+import torch
+from jaxtyping import Float
+from torch import Size, Tensor
+from torch.distributions import Beta, Distribution, Gamma, Independent, LogNormal, MultivariateNormal, Normal, kl_divergence, register_kl
+
+from lowerbound import laws
+from lowerbound.errors import RecipeError, law_name
+from lowerbound.laws import Delta
+
+
+def within(law: Distribution, value: Tensor) -> bool:
+    """Whether all of ``value`` is in the law's support."""
+    try:
+        return bool(law.support.check(value).all())  # type: ignore[union-attr]
+    except NotImplementedError:  # a flow does not say; it is over all of space
+        return bool(torch.isfinite(value).all())
+
+
+@singledispatch
+def detach(law: Distribution) -> Distribution:
+    """The same law with its parameters held constant. Errors: RecipeError for a law whose parameters are not at hand."""
+    raise RecipeError(f"the parameters of {law_name(law)} cannot be held; choose the pathwise estimator")
+
+
+@detach.register(Independent)
+def _(law: Independent[Distribution]) -> Distribution:
+    return Independent(detach(law.base_dist), law.reinterpreted_batch_ndims, validate_args=False)
+
+
+def holds(kind: type[Distribution], *parameters: str) -> None:
+    """Add a row to ``detach``: ``kind`` is made of these parameters."""
+
+    @detach.register(kind)
+    def _(law: Distribution) -> Distribution:
+        return kind(**{name: getattr(law, name).detach() for name in parameters}, validate_args=False)
+
+
+holds(Normal, "loc", "scale")
+holds(LogNormal, "loc", "scale")
+holds(MultivariateNormal, "loc", "scale_tril")
+holds(Gamma, "concentration", "rate")
+holds(Beta, "concentration1", "concentration0")
+# A row of its own for each of ours: torch's row, which a subclass would else share, makes torch's law.
+holds(laws.Gamma, "concentration", "rate")
+holds(laws.Beta, "concentration1", "concentration0")
+holds(laws.VonMisesFisher, "loc", "concentration")
+
+
+@detach.register
+def _(law: laws.Delta) -> Distribution:
+    return laws.Delta(law.value.detach(), len(law.event_shape), validate_args=False)
+
+
+# --- standardisation, for G-REP ---------------------------------------------------------------------
+
+Elementwise = Callable[[Tensor], Tensor]
+Transport = Callable[[Distribution, Tensor], "Standardised"]
+Standardised = tuple[Float[Tensor, "*K_B_d"], Float[Tensor, "*K_B_d"]]  # z = T(ε; φ), and log |∂T/∂ε|
+
+
+@singledispatch
+def transported(law: Distribution, z: Tensor) -> Standardised:
+    """z again, as T(ε; φ) with the standardised ε = T⁻¹(z; φ) held, and log |∂T/∂ε|, both differentiable in φ."""
+    raise RecipeError(f"{law_name(law)} has no standardisation here; choose the pathwise or the score estimator")
+
+
+@transported.register
+def _(law: Gamma, z: Tensor) -> Standardised:
+    mean, scale = law.concentration.digamma() - law.rate.log(), torch.polygamma(1, law.concentration).sqrt()
+    return _along(z, torch.log, torch.exp, mean, scale, lambda z: z.log())
+
+
+@transported.register
+def _(law: Beta, z: Tensor) -> Standardised:
+    a, b = law.concentration1, law.concentration0
+    mean, scale = a.digamma() - b.digamma(), (torch.polygamma(1, a) + torch.polygamma(1, b)).sqrt()
+    return _along(z, torch.logit, torch.sigmoid, mean, scale, lambda z: z.log() + (-z).log1p())
+
+
+@transported.register
+def _(law: LogNormal, z: Tensor) -> Standardised:
+    return _along(z, torch.log, torch.exp, law.loc, law.scale, lambda z: z.log())
+
+
+@transported.register
+def _(law: Normal, z: Tensor) -> Standardised:
+    return _along(z, torch.clone, torch.clone, law.loc, law.scale, torch.zeros_like)
+
+
+def _along(z: Tensor, to: Elementwise, back: Elementwise, mean: Tensor, scale: Tensor, log_slope: Elementwise) -> Standardised:
+    """T(ε) = back(mean + scale ε); ``log_slope(z)`` is log |d back/du| at u = to(z)."""
+    noise = ((to(z) - mean) / scale).detach()
+    again = back(mean + scale * noise)
+    return again, log_slope(again) + scale.log()
+
+
+@singledispatch
+def rejection(law: Distribution, z: Tensor) -> Standardised:
+    """z again, as the rejection sampler's T(ε; φ) with the accepted ε held, and log |∂T/∂ε|, both differentiable in φ.
+
+    For a Gamma with α ≥ 1 that of Marsaglia and Tsang, z = (α − 1/3)(1 + ε/√(9α − 3))³/β, whose accepted ε is nearly free
+    of φ: the score term that is left is small. Errors: RecipeError for another law, and where an α is less than one.
+    Source: Naesseth et al., "Reparameterization Gradients through Acceptance-Rejection Sampling Algorithms", 2017,
+    https://arxiv.org/abs/1610.05683.
+    """
+    raise RecipeError(f"{law_name(law)} has no rejection sampler here; choose the standardised transport or another estimator")
+
+
+@rejection.register
+def _(law: Gamma, z: Tensor) -> Standardised:
+    if (law.concentration < 1).any():
+        raise RecipeError("the rejection sampler of a Gamma needs concentrations of one or more; choose the standardised transport")
+    middle, slope = law.concentration - 1 / 3, (9 * law.concentration - 3).rsqrt()
+    noise = (((z * law.rate / middle) ** (1 / 3) - 1) / slope).detach()
+    root = 1 + slope * noise
+    again = middle * root**3 / law.rate
+    return again, (3 * middle * slope / law.rate).log() + 2 * root.log()
+
+
+def standardized(law: Distribution, samples: int, transport: Transport = transported) -> tuple[Tensor, Distribution, Float[Tensor, "K B"]]:
+    """K draws along T, the law, and log q_ε(ε; φ) = log q(T(ε; φ); φ) + log |∂T/∂ε| with ε held ``(K, B)``.
+
+    ``transport`` says which T: ``transported``, where ε is standardised, or ``rejection``, where a sampler accepted it.
+    """
+    base, summed = (law.base_dist, law.reinterpreted_batch_ndims) if isinstance(law, Independent) else (law, 0)
+    z, log_slope = transport(base, law.sample(Size([samples])))
+    for _ in range(summed):
+        log_slope = log_slope.sum(-1)
+    return z, law, law.log_prob(z) + log_slope
+
+
+@register_kl(MultivariateNormal, Independent)  # type: ignore[untyped-decorator]
+def _(q: MultivariateNormal, p: Independent[Distribution]) -> Tensor:
+    """A full Gaussian against a diagonal one."""
+    if not (isinstance(p.base_dist, Normal) and p.reinterpreted_batch_ndims == 1):
+        raise NotImplementedError
+    diagonal = MultivariateNormal(p.base_dist.loc, scale_tril=torch.diag_embed(p.base_dist.scale), validate_args=False)
+    return kl_divergence(q, diagonal)
+
+
+@register_kl(Delta, Distribution)  # type: ignore[untyped-decorator]
+def _(q: Delta, p: Distribution) -> Tensor:
+    """Infinite: a point has no density."""
+    return torch.full(q.batch_shape, math.inf, dtype=q.value.dtype, device=q.value.device)

@@ -1,0 +1,185 @@
+"""Laws of whole numbers that torch lacks, and whole numbers as the levels of a pixel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.distributions import Beta as BetaLaw
+from torch.distributions import Binomial, Categorical, Distribution, constraints
+from torch.distributions.utils import broadcast_all
+
+
+class Levels(Distribution):
+    """A law of whole numbers k = 0 … ``steps``, seen as values k/steps: the 256 levels of a pixel in [0, 1].
+
+    log_prob is that of k, a probability and no density: −log_prob / log 2 is a number of bits that can be coded.
+    Values between levels are taken for the nearest.
+    """
+
+    arg_constraints: dict[str, constraints.Constraint] = {}  # noqa: RUF012 - torch's own annotation
+
+    def __init__(self, counts: Distribution, steps: int):
+        self.counts, self.steps = counts, steps
+        super().__init__(counts.batch_shape, counts.event_shape, validate_args=False)
+
+    @property
+    def support(self) -> Any:
+        """The values."""
+        return constraints.unit_interval
+
+    @property
+    def mean(self) -> Tensor:
+        """Mean value."""
+        return self.counts.mean / self.steps
+
+    @property
+    def variance(self) -> Tensor:
+        """Variance of the value."""
+        return self.counts.variance / self.steps**2
+
+    def expand(self, batch_shape: Any, _instance: Any = None) -> Levels:
+        """The same law over more batches."""
+        return Levels(self.counts.expand(batch_shape), self.steps)
+
+    def sample(self, sample_shape: Any = ()) -> Tensor:
+        """Values that are levels."""
+        return self.counts.sample(sample_shape) / self.steps
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """log p of the level, nats."""
+        return self.counts.log_prob((value * self.steps).round())
+
+
+class DiscretizedLogistic(Distribution):
+    """A logistic law, rounded to whole numbers 0 … ``top``: p(k) = S((k + ½ − μ)/s) − S((k − ½ − μ)/s), the ends taking the tails.
+
+    Source: Salimans et al., "PixelCNN++", 2017, https://arxiv.org/abs/1701.05517.
+    """
+
+    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}  # noqa: RUF012 - torch's own annotation
+
+    def __init__(self, loc: Tensor, scale: Tensor, top: int = 255):
+        self.loc, self.scale = broadcast_all(loc, scale)
+        self.top = top
+        super().__init__(self.loc.shape, validate_args=False)
+
+    @property
+    def support(self) -> Any:
+        """0 … top."""
+        return constraints.integer_interval(0, self.top)
+
+    def expand(self, batch_shape: Any, _instance: Any = None) -> DiscretizedLogistic:
+        """The same law over more batches."""
+        return DiscretizedLogistic(self.loc.expand(batch_shape), self.scale.expand(batch_shape), self.top)
+
+    def _edges(self) -> Float[Tensor, "*batch edges"]:
+        """P(x ≤ k) for k = 0 … top − 1."""
+        edges = torch.arange(self.top, device=self.loc.device, dtype=self.loc.dtype) + 0.5
+        return torch.sigmoid((edges - self.loc[..., None]) / self.scale[..., None])
+
+    @property
+    def mean(self) -> Tensor:
+        """Σ_k P(x > k)."""
+        return (1 - self._edges()).sum(-1)
+
+    @property
+    def variance(self) -> Tensor:
+        """Σ_k (2k + 1) P(x > k) − mean²."""
+        k = torch.arange(self.top, device=self.loc.device, dtype=self.loc.dtype)
+        return ((2 * k + 1) * (1 - self._edges())).sum(-1) - self.mean**2
+
+    def sample(self, sample_shape: Any = ()) -> Tensor:
+        """A logistic draw, rounded."""
+        shape = self._extended_shape(sample_shape)
+        eps = torch.finfo(self.loc.dtype).eps
+        u = torch.rand(shape, dtype=self.loc.dtype, device=self.loc.device).clamp(eps, 1 - eps)
+        with torch.no_grad():
+            return (self.loc + self.scale * torch.logit(u)).round().clamp(0, self.top)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """log p(k), nats: log S(b) − log(1 + e^a) + log(1 − e^(a − b)) for the scaled edges a < b, without cancellation."""
+        upper, lower = (value + 0.5 - self.loc) / self.scale, (value - 0.5 - self.loc) / self.scale
+        log_sigmoid = torch.nn.functional.logsigmoid
+        # S(b) − S(a) = S(b) S(−a) (1 − e^(a − b))
+        inside = log_sigmoid(upper) + log_sigmoid(-lower) + torch.log(-torch.expm1(-1 / self.scale))
+        ends = torch.where(value <= 0, log_sigmoid(upper), inside)
+        return torch.where(value >= self.top, log_sigmoid(-lower), ends)
+
+
+class BetaBinomial(Distribution):
+    """Whole numbers 0 … n of a binomial whose probability is a Beta(a, b): log C(n, k) + log B(k + a, n − k + b) − log B(a, b)."""
+
+    arg_constraints = {"a": constraints.positive, "b": constraints.positive}  # noqa: RUF012 - torch's own annotation
+
+    def __init__(self, a: Tensor, b: Tensor, n: int = 255):
+        self.a, self.b = broadcast_all(a, b)
+        self.n = n
+        super().__init__(self.a.shape, validate_args=False)
+
+    @property
+    def support(self) -> Any:
+        """0 … n."""
+        return constraints.integer_interval(0, self.n)
+
+    def expand(self, batch_shape: Any, _instance: Any = None) -> BetaBinomial:
+        """The same law over more batches."""
+        return BetaBinomial(self.a.expand(batch_shape), self.b.expand(batch_shape), self.n)
+
+    @property
+    def mean(self) -> Tensor:
+        """The mean n a/(a + b)."""
+        return self.n * self.a / (self.a + self.b)
+
+    @property
+    def variance(self) -> Tensor:
+        """n ab (a + b + n) / ((a + b)² (a + b + 1))."""
+        total = self.a + self.b
+        return self.n * self.a * self.b * (total + self.n) / (total**2 * (total + 1))
+
+    def sample(self, sample_shape: Any = ()) -> Tensor:
+        """A binomial draw of a Beta draw."""
+        p = BetaLaw(self.a, self.b, validate_args=False).sample(sample_shape)
+        return Binomial(self.n, probs=p, validate_args=False).sample()
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """log p(k), nats."""
+
+        def log_beta(x: Tensor, y: Tensor) -> Tensor:
+            return torch.lgamma(x) + torch.lgamma(y) - torch.lgamma(x + y)
+
+        rest = self.n - value
+        choose = -log_beta(value + 1, rest + 1) - torch.log(torch.as_tensor(self.n + 1.0))
+        return choose + log_beta(value + self.a, rest + self.b) - log_beta(self.a, self.b)
+
+
+class Numbered(Categorical):
+    """A categorical law of the numbers 0 … C − 1, which therefore has a mean."""
+
+    def __init__(self, logits: Float[Tensor, "*batch C"]):
+        super().__init__(logits=logits, validate_args=False)
+
+    @property
+    def _numbers(self) -> Tensor:
+        return torch.arange(self.logits.shape[-1], device=self.logits.device, dtype=self.logits.dtype)
+
+    @property
+    def mean(self) -> Tensor:
+        """Σ k p(k)."""
+        return (self.probs * self._numbers).sum(-1)
+
+    @property
+    def variance(self) -> Tensor:
+        """Σ k² p(k) − mean²."""
+        return (self.probs * self._numbers**2).sum(-1) - self.mean**2
+
+    def expand(self, batch_shape: Any, _instance: Any = None) -> Numbered:
+        """The same law over more batches."""
+        return Numbered(self.logits.expand(*batch_shape, self.logits.shape[-1]))
+
+    def sample(self, sample_shape: Any = ()) -> Tensor:
+        """Numbers, as floats."""
+        drawn: Tensor = super().sample(sample_shape)  # type: ignore[no-untyped-call]
+        return drawn.to(self.logits.dtype)

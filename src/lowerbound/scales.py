@@ -1,0 +1,106 @@
+"""Where the σ of a location-scale likelihood comes from: given, learned, from the decoder, or at its optimum.
+
+Every σ that is not given is FLOOR + softplus(s): bounded below, since a decoder that gets one value
+exactly right would otherwise make its density infinite, and with a gradient everywhere. A new way is one class here
+and one row in the table of ``recipes``.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import softplus
+
+from lowerbound.errors import RecipeError
+
+#: the least σ, in units of the data: a quarter of a grey level where white is 1
+FLOOR = 1e-3
+#: where a σ begins that is learned: softplus(−2) = .13
+BEGIN = -2.0
+
+
+def positive(raw: Tensor, floor: float = FLOOR) -> Tensor:
+    """FLOOR + softplus(raw)."""
+    return floor + softplus(raw)
+
+
+class Scale(nn.Module, ABC):
+    """``forward(loc, extra) -> σ``, broadcastable to the data; ``extra`` are the decoder's numbers for it."""
+
+    #: numbers that the decoder has to give for each value, besides its location
+    outputs = 0
+
+    @abstractmethod
+    def forward(self, loc: Float[Tensor, "*batch_event"], extra: Sequence[Tensor]) -> Tensor:
+        """σ for each value."""
+
+
+class Fixed(Scale):
+    """σ as given. Errors: RecipeError for σ ≤ 0 or not finite."""
+
+    def __init__(self, value: float = 0.1):
+        super().__init__()
+        if not (0 < value < math.inf):
+            raise RecipeError(f"σ must be a positive number, not {value:g}; e.g. --scale 0.1")
+        self.value = float(value)
+
+    def forward(self, loc: Float[Tensor, "*batch_event"], extra: Sequence[Tensor]) -> Tensor:
+        """The one σ."""
+        return torch.full_like(loc, self.value)
+
+
+class Learned(Scale):
+    """One σ for all values, or with ``event`` one for each dimension, learned with the weights.
+
+    Source: Rybkin et al., "Simple and effective VAE training with calibrated decoders", 2021, https://arxiv.org/abs/2006.13202.
+    """
+
+    def __init__(self, event: Sequence[int] = ()):
+        super().__init__()
+        self.raw = nn.Parameter(torch.full(tuple(event), BEGIN))
+
+    def forward(self, loc: Float[Tensor, "*batch_event"], extra: Sequence[Tensor]) -> Tensor:
+        """The σ of now."""
+        return positive(self.raw).expand_as(loc)
+
+
+class Decoded(Scale):
+    """A σ for each value, which the decoder gives beside the mean (a heteroscedastic likelihood)."""
+
+    outputs = 1
+
+    def forward(self, loc: Float[Tensor, "*batch_event"], extra: Sequence[Tensor]) -> Tensor:
+        """What the decoder says."""
+        return positive(extra[0] + BEGIN)
+
+
+class Optimal(Scale):
+    """The σ that makes a batch most likely, σ² = mean (x − f(z))², as the law that uses it finds; σ-VAE.
+
+    Outside training it is the running root mean square of the training's batches, so that the law is one.
+    Source: Rybkin et al., "Simple and effective VAE training with calibrated decoders", 2021, https://arxiv.org/abs/2006.13202.
+    """
+
+    square: Tensor
+    MOMENTUM = 0.01
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("square", torch.tensor(math.nan))
+
+    def forward(self, loc: Float[Tensor, "*batch_event"], extra: Sequence[Tensor]) -> Tensor:
+        """The running σ; 1 before the first batch."""
+        return self.square.nan_to_num(nan=1.0).sqrt().clamp(min=FLOOR).expand_as(loc)
+
+    def fit(self, residual: Tensor) -> Tensor:
+        """The batch's own σ, which the running one then follows."""
+        square = residual.square().mean()
+        with torch.no_grad():
+            before = torch.where(self.square.isnan(), square, self.square)
+            self.square = (1 - self.MOMENTUM) * before + self.MOMENTUM * square
+        return square.sqrt().clamp(min=FLOOR)

@@ -1,0 +1,77 @@
+"""Numbers that change while a model is trained: β and its kin, as functions of the epoch (which may be a fraction).
+
+A new schedule is one class here and one row in the table of ``recipes``.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+
+@runtime_checkable
+class Schedule(Protocol):
+    """The contract of this room."""
+
+    def __call__(self, epoch: float) -> float:
+        """The value after ``epoch`` passes over the data; ``math.inf`` is after the training."""
+
+
+@dataclass(frozen=True)
+class Constant:
+    """Always ``value``."""
+
+    value: float = 1.0
+
+    def __call__(self, epoch: float) -> float:
+        """The value."""
+        return self.value
+
+
+@dataclass(frozen=True)
+class Linear:
+    """From 0 to ``value`` over ``epochs``, then constant.
+
+    Source: Bowman et al., "Generating Sentences from a Continuous Space", 2016, https://arxiv.org/abs/1511.06349;
+    Sønderby et al., "Ladder Variational Autoencoders", 2016, https://arxiv.org/abs/1602.02282.
+    """
+
+    value: float = 1.0
+    epochs: float = 10.0
+
+    def __call__(self, epoch: float) -> float:
+        """The value after ``epoch`` passes."""
+        return self.value * min(1.0, epoch / self.epochs)
+
+
+@dataclass(frozen=True)
+class Cyclical:
+    """Every ``epochs`` anew: from 0 to ``value`` over the first half, constant over the second; ``value`` after the training.
+
+    Source: Fu et al., "Cyclical Annealing Schedule", 2019, https://arxiv.org/abs/1903.10145.
+    """
+
+    value: float = 1.0
+    epochs: float = 10.0
+
+    def __call__(self, epoch: float) -> float:
+        """The value after ``epoch`` passes."""
+        if math.isinf(epoch):
+            return self.value
+        return self.value * min(1.0, 2 * (epoch % self.epochs) / self.epochs)
+
+
+@dataclass(frozen=True)
+class Sigmoid:
+    """value / (1 + exp(−10 (epoch/epochs − ½))): slow, fast, slow; half of it at the middle of ``epochs``.
+
+    Source: Bowman et al., "Generating Sentences from a Continuous Space", 2016, https://arxiv.org/abs/1511.06349.
+    """
+
+    value: float = 1.0
+    epochs: float = 10.0
+
+    def __call__(self, epoch: float) -> float:
+        """The value after ``epoch`` passes."""
+        return self.value / (1 + math.exp(-10 * (min(epoch / self.epochs, 2.0) - 0.5)))

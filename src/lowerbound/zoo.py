@@ -1,0 +1,42 @@
+"""Recipes by the names under which models are known: each is a choice of words, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Named:
+    """Where a model comes from, or what it is, and its words."""
+
+    source: str
+    words: dict[str, Any]
+
+
+ZOO = {
+    "vae": Named("Kingma and Welling, 2013", {}),
+    "beta-vae": Named("Higgins et al., 2017", {"objective": "beta:4", "latent": 10}),
+    "beta-tcvae": Named("Chen et al., 2018", {"objective": "total-correlation:6", "latent": 10}),
+    "free-bits-vae": Named("Kingma et al., 2016", {"objective": "free-bits:0.1", "latent": 10}),
+    "warm-up-vae": Named("Bowman et al., 2016", {"objective": "beta-linear:1:10", "latent": 10}),
+    "cyclical-vae": Named("Fu et al., 2019", {"objective": "beta-cyclical:1:5", "latent": 10}),
+    "iwae": Named("Burda et al., 2015", {"objective": "iwae:5", "latent": 10}),
+    "dreg-iwae": Named("Tucker et al., 2018", {"objective": "iwae:5", "estimator": "doubly-reparameterized", "latent": 10}),
+    "renyi-vae": Named("Li and Turner, 2016", {"objective": "renyi:0.5:5", "latent": 10}),
+    "sticking-the-landing": Named("Roeder et al., 2017", {"estimator": "doubly-reparameterized", "latent": 10}),
+    "sigma-vae": Named("Rybkin et al., 2021", {"likelihood": "gaussian", "scale": "optimal", "latent": 10}),
+    "vampprior-vae": Named("Tomczak and Welling, 2018", {"prior": "vamp:100", "latent": 10}),
+    "mixture-vae": Named("a mixture of Gaussians as prior", {"prior": "mixture:10", "latent": 10}),
+    "info-vae": Named("Zhao et al., 2019", {"objective": "mmd:500", "latent": 10}),
+    "svae": Named("Davidson et al., 2018: on the sphere", {"prior": "sphere", "posterior": "von-mises-fisher", "latent": 3}),
+    "flow-vae": Named("Kingma et al., 2016: a flow as posterior", {"posterior": "flow", "latent": 10}),
+    "flow-prior-vae": Named("a spline flow as prior", {"prior": "flow", "latent": 10}),
+    "full-gaussian-vae": Named("Kingma and Welling, 2019", {"posterior": "full-gaussian", "latent": 10}),
+    "gamma-vae": Named("implicit gradients: Figurnov et al., 2018", {"prior": "gamma:0.3:0.3", "posterior": "gamma", "latent": 10}),
+    "g-rep-vae": Named("Ruiz et al., 2016", {"prior": "gamma:1:1", "posterior": "gamma", "estimator": "g-rep", "latent": 10}),
+    "beta-latent-vae": Named("latents between 0 and 1", {"prior": "beta:1:1", "posterior": "beta", "latent": 10}),
+    "bbvi-vae": Named("Ranganath et al., 2014", {"objective": "elbo:10", "estimator": "score-leave-one-out"}),
+    "vimco": Named("Mnih and Rezende, 2016", {"objective": "iwae:10", "estimator": "score-leave-one-out"}),
+    "logistic-vae": Named("Salimans et al., 2017: honest bits a dimension", {"likelihood": "logistic-mixture:5", "latent": 10}),
+}

@@ -1,0 +1,79 @@
+"""Every model known by name trains: what it maximises rises, its bound is one, and it comes back from its files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+import lowerbound as lb
+from lowerbound.cli import main
+from lowerbound.errors import NoClosedForm, RecipeError
+from lowerbound.recipes import Recipe, build
+from lowerbound.seeding import seeded
+from lowerbound.zoo import ZOO
+
+
+def value(parts: lb.recipes.Parts, x: torch.Tensor) -> float:
+    """What is maximised, after the training's schedules."""
+    objective = parts.objective.at(float("inf"))
+    with torch.no_grad(), seeded(0, "value"):
+        q = parts.vae.posterior(x)
+        terms = parts.vae.terms(x, q, q.sample(torch.Size([objective.samples])))
+        return float(objective.value(terms).mean())
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_it_trains(name: str) -> None:
+    splits = lb.data.load("digits")
+    train, held_out = splits.validation()
+    recipe = Recipe(**ZOO[name].words)
+    parts = build(recipe, train.event_shape)
+    with seeded(0, "look"):
+        x = parts.vae.likelihood.observe(held_out[:])
+    before = value(parts, x)
+    for record in lb.fit(parts.vae, train, epochs=4, objective=parts.objective, estimator=parts.estimator):
+        assert torch.isfinite(record.means[:2]).all()
+    assert value(parts, x) > before + 1
+    assert parts.vae.encode(held_out[:3]).shape == (3, recipe.latent)
+
+
+@pytest.mark.parametrize("name", ["svae", "flow-vae", "vampprior-vae", "sigma-vae", "bbvi-vae", "gamma-vae"])
+def test_it_comes_back_from_its_files(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = str(tmp_path / "r")
+    assert main(["train", "digits", "--recipe", name, "--epochs", "1", "--out", run]) == 0
+    assert main(["sample", run, "--n", "4", "-o", str(tmp_path / "s.png")]) == 0
+    assert main(["encode", run, "-o", str(tmp_path / "z.npz")]) == 0
+    assert main(["resume", run, "--epochs", "2"]) == 0
+    whole = str(tmp_path / "whole")
+    assert main(["train", "digits", "--recipe", name, "--epochs", "2", "--out", whole]) == 0
+    capsys.readouterr()
+    weights = [(Path(folder) / "weights.safetensors").read_bytes() for folder in (run, whole)]
+    assert weights[0] == weights[1]
+
+
+SENSELESS = [
+    ({"prior": "gamma"}, "over the same space"),
+    ({"posterior": "von-mises-fisher", "latent": 3}, "over the same space"),
+    ({"posterior": "dirac"}, "choose the reconstruction objective"),
+    ({"prior": "vamp", "kl": "closed"}, r"KL\(Normal ‖ MixtureSameFamily\) has no closed form"),
+    ({"posterior": "flow", "estimator": "doubly-reparameterized"}, "cannot be held"),
+    ({"estimator": "g-rep", "posterior": "full-gaussian"}, "no standardisation"),
+    ({"estimator": "score-leave-one-out"}, "2 samples or more"),
+    ({"estimator": "score", "objective": "total-correlation"}, "does not come apart"),
+    ({"estimator": "score", "objective": "mmd"}, "does not come apart"),
+    ({"estimator": "doubly-reparameterized", "objective": "mmd"}, "no function of the importance weights"),
+    ({"objective": "free-bits", "posterior": "full-gaussian"}, "does not factorise"),
+    ({"objective": "total-correlation", "posterior": "flow"}, "does not factorise"),
+    ({"objective": "iwae:0"}, "write iwae:5"),
+    ({"objective": "renyi:1.5"}, "α must be at least 0"),
+    ({"objective": "iwae:2:3"}, "too many numbers"),
+    ({"likelihood": "gaussian", "scale": "lerned"}, "did you mean 'learned'"),
+]
+
+
+@pytest.mark.parametrize(("told", "message"), SENSELESS, ids=str)
+def test_what_makes_no_sense_is_refused_with_its_reason(told: dict[str, object], message: str) -> None:
+    with pytest.raises((RecipeError, NoClosedForm), match=message):
+        build(Recipe(**told), (1, 4, 4))
