@@ -26,6 +26,7 @@ ROWS = [
     {"figures"},
     {"report"},
     {"experiment"},
+    {"lab"},
     {"cli"},
     {"__main__"},
 ]

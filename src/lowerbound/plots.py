@@ -48,7 +48,9 @@ ACROSS = 20  # images in a row
 LABELLED = 12  # more classes than this are coloured along a scale instead of named
 
 
-def _styled(draw: Callable[P, R]) -> Callable[P, R]:
+def styled(draw: Callable[P, R]) -> Callable[P, R]:
+    """A drawing function whose figure looks as all of ours do."""
+
     @wraps(draw)
     def within(*args: P.args, **kwargs: P.kwargs) -> R:
         with matplotlib.rc_context(STYLE):
@@ -92,7 +94,7 @@ def _show(axes: Axes, sheet: Array, **kwargs: Any) -> None:
     axes.spines[:].set_visible(False)
 
 
-@_styled
+@styled
 def samples(images: Array) -> Figure:
     """Images ``(N, C, H, W)`` drawn from the model, in a square."""
     side = math.ceil(math.sqrt(len(images)))
@@ -103,7 +105,7 @@ def samples(images: Array) -> Figure:
     return figure
 
 
-@_styled
+@styled
 def reconstructions(given: Array, reconstructed: Array) -> Figure:
     """Two rows: what was given ``(N, C, H, W)``, and what came back; of many images two rows for each ``ACROSS``."""
     rows: list[Array] = []
@@ -115,7 +117,7 @@ def reconstructions(given: Array, reconstructed: Array) -> Figure:
     return _rows(rows, ["given", "reconstructed"] * (len(rows) // 2))
 
 
-@_styled
+@styled
 def path(images: Array, shares: Sequence[float]) -> Figure:
     """Images ``(N, C, H, W)`` decoded along a line, and the share of the way at each."""
     figure = _rows([images], ["decoded"])
@@ -139,7 +141,7 @@ def _rows(rows: Sequence[Array], names: Sequence[str]) -> Figure:
     return figure
 
 
-@_styled
+@styled
 def manifold(images: Array, coordinates: Array) -> Figure:
     """A square of decoded images ``(n², C, H, W)``, first row on top, over a 2-D latent.
 
@@ -174,7 +176,7 @@ def _class_colors(n: int) -> list[str]:
     return [to_hex(c) for c in matplotlib.colormaps["viridis"](np.linspace(0, 1, n))]
 
 
-@_styled
+@styled
 def scatter(points: Array, labels: Array | None, classes: Sequence[str], axis_names: Sequence[str], rings: bool) -> Figure:
     """Latents ``(N, 2)``, coloured by class where there are labels ``(N,)``.
 
@@ -225,7 +227,7 @@ def _densest(points: Array) -> tuple[float, float]:
     return x, y
 
 
-@_styled
+@styled
 def curves(history: Sequence[dict[str, Any]]) -> Figure:
     """The bound and its two parts against epochs; ``history`` is the lines of ``metrics.jsonl``."""
     panels = (("bound", "bound"), ("log_likelihood_term", "E[log p(x|z)]"), ("kl", "KL(q(z|x) ‖ p(z))"))
@@ -244,7 +246,7 @@ def curves(history: Sequence[dict[str, Any]]) -> Figure:
     return figure
 
 
-@_styled
+@styled
 def traversal(images: Array, values: Array, names: Sequence[str]) -> Figure:
     """A row for each latent dimension, moved along ``values`` (V,) alone: images ``(dims, V, C, H, W)``."""
     dims, steps, _, height, width = images.shape
@@ -259,7 +261,7 @@ def traversal(images: Array, values: Array, names: Sequence[str]) -> Figure:
     return figure
 
 
-@_styled
+@styled
 def _canvas(images: Array, names: Sequence[str]) -> tuple[Any, list[AxesImage]]:
     """A picture for each of ``images`` ``(dims, C, H, W)``, laid out once, so that only the pictures change from frame to frame."""
     columns = min(5, len(images))

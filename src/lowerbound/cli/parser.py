@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 from lowerbound import __version__
 from lowerbound.errors import UsageError, nearest
+from lowerbound.lab.names import EXPERIMENTS, P, Q
 from lowerbound.recipes import Recipe, word_type
 
 MOST = 1_000_000  # images in one go
@@ -119,6 +120,16 @@ def _plot(parser: Parser) -> None:
     _machine(parser)
 
 
+def _lab(parser: Parser) -> None:
+    parser.add_argument("experiment", metavar="EXPERIMENT", help=", ".join(EXPERIMENTS))
+    parser.add_argument("run", nargs="?", metavar="RUN", help="the folder of a trained run: evidence needs one, gradients can do without")
+    parser.add_argument("--p", metavar="NAME", help=f"of elbo, the law to reach: {', '.join(P)} (default: {P[0]})")
+    parser.add_argument("--q", metavar="NAME", help=f"of elbo, the law that is fitted: {', '.join(Q)} (default: {Q[0]})")
+    _seed(parser)
+    _output(parser, ".png; of elbo .gif")
+    _machine(parser)
+
+
 def _show(parser: Parser) -> None:
     _run(parser)
 
@@ -201,6 +212,7 @@ VERBS = {
     "decode": Verb("decode", "latents → data", _decode),
     "interpolate": Verb("interpolate", "a straight line in the latent between two data, decoded", _interpolate),
     "plot": Verb("plot", "draw one figure of a run", _plot),
+    "lab": Verb("lab", "an experiment of the lessons, and its figure", _lab),
     "show": Verb("show", "what a run is: recipe, data, figures, size", _show),
     "recipes": Verb("zoo", "the models known by name, for train --recipe NAME", _nothing),
     "data": Verb("datasets", "the data sets known by name, where they are, what is missing", _datasets),

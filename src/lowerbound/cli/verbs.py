@@ -17,8 +17,10 @@ from lowerbound import figures as drawn
 from lowerbound import plots, recipes, runs
 from lowerbound.cli import console
 from lowerbound.cli.console import Answer
+from lowerbound.cli.lab import lab as lab
+from lowerbound.cli.output import of_kind
 from lowerbound.data import NAMED, Dataset, arrays
-from lowerbound.errors import OutputError, UsageError, nearest
+from lowerbound.errors import UsageError, nearest
 from lowerbound.experiment import Experiment
 from lowerbound.files import save_array, save_arrays, written
 from lowerbound.recipes import Recipe
@@ -101,7 +103,7 @@ def reconstruct(words: Namespace) -> Answer:
 
 def encode(words: Namespace) -> Answer:
     """Data as latents, their labels beside them."""
-    path = _of_kind(words.output, ".npz", ".npy")
+    path = of_kind(words.output, ".npz", ".npy")
     run = runs.load(words.run, words.device)
     data = _data(run, words)
     with seeded(words.seed, "encode", device=run.vae.device):
@@ -209,7 +211,7 @@ Writer = Callable[..., Answer]
 
 def _image_writer(output: str, png: Callable[[np.ndarray], bytes]) -> Writer:
     """What writes values as an array or, by ``png``, as a picture; a bad name is refused before any work is done."""
-    path = _of_kind(output, ".png", ".npy")
+    path = of_kind(output, ".png", ".npy")
 
     def write(run: Run, values: Tensor, what: str, **figures: Any) -> Answer:
         if path.suffix == ".npy":
@@ -221,13 +223,6 @@ def _image_writer(output: str, png: Callable[[np.ndarray], bytes]) -> Writer:
         return Answer(f"{what}: {path}", {"run": str(run.folder), "output": str(path), "n": len(values), **figures})
 
     return write
-
-
-def _of_kind(output: str, *kinds: str) -> Path:
-    path = Path(output)
-    if path.suffix not in kinds:
-        raise OutputError(f"cannot write '{path.suffix or path.name}' here; name the output {' or '.join('FILE' + kind for kind in kinds)}")
-    return path
 
 
 def _side(n: int) -> int:

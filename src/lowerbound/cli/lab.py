@@ -1,0 +1,109 @@
+"""``lowerbound lab``: an experiment of the lessons → its figure, and what is told of it."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from torch import Tensor
+
+from lowerbound import runs
+from lowerbound.cli.console import Answer
+from lowerbound.cli.output import of_kind
+from lowerbound.errors import UsageError, nearest
+from lowerbound.files import written
+from lowerbound.lab import elbo, evidence, gradients, kl, plots
+from lowerbound.lab.names import EXPERIMENTS
+from lowerbound.plots import encode_png
+from lowerbound.runs import Run
+
+Found = tuple[bytes, str, dict[str, Any]]  # the file, what is told, its values
+EVIDENCE_DATA = 50
+GRADIENT_DATA = 100
+
+
+def lab(words: Namespace) -> Answer:
+    """One experiment."""
+    name = words.experiment
+    if name not in EXPERIMENTS:
+        raise UsageError(f"unknown experiment '{name}'{nearest(name, EXPERIMENTS)}")
+    kind, needs_run = EXPERIMENTS[name]
+    if needs_run and words.run is None:
+        raise UsageError(f"{name} needs a run: lowerbound lab {name} RUN -o {words.output}")
+    if needs_run is False and words.run is not None:
+        raise UsageError(f"{name} takes no run; leave '{words.run}' out")
+    for option in ("p", "q"):
+        if name != "elbo" and getattr(words, option) is not None:
+            raise UsageError(f"--{option} is an option of elbo alone; leave it out")
+    path = of_kind(words.output, kind)
+    content, text, values = DONE[name](words)
+    with written(path) as file:
+        file.write(content)
+    return Answer(f"{text}\n{name}: {path}", {"experiment": name, "output": str(path), **values})
+
+
+def _kl(words: Namespace) -> Found:
+    found = kl.landscape()
+    mean, variance, least = found.least
+    text = f"least at μ = {mean:g}, v = {variance:g}, where it is {least:g} nats"
+    return encode_png(plots.kl(found)), text, {"least": {"mean": mean, "variance": variance, "kl": least}}
+
+
+def _held_out(words: Namespace, n: int) -> tuple[Run, Tensor]:
+    run = runs.load(words.run, words.device)
+    data = run.read(None, words.data_dir).test
+    return run, data[: min(n, len(data))]
+
+
+def _evidence(words: Namespace) -> Found:
+    run, values = _held_out(words, EVIDENCE_DATA)
+    found = evidence.evidence(run.vae, values, seed=words.seed)
+    rows = [
+        {"draws": k, **{f"{name}_{what}": getattr(curve, what)[i] for name, curve in _curves(found) for what in ("mean", "error")}}
+        for i, k in enumerate(found.draws)
+    ]
+    best = float(found.best.mean())
+    text = f"{_table(rows)}\nbest: {best:.3f} nats a datum, by {found.best_draws:,} draws of q for each of {len(found.best)} data"
+    return encode_png(plots.evidence(found)), text, {"rows": rows, "best": best, "best_draws": found.best_draws, "n": len(found.best)}
+
+
+def _curves(found: evidence.Evidence) -> Sequence[tuple[str, evidence.Curve]]:
+    return ("prior", found.prior), ("q", found.posterior)
+
+
+def _gradients(words: Namespace) -> Found:
+    if words.run is None:
+        found = gradients.of_toy(seed=words.seed)
+    else:
+        run, values = _held_out(words, GRADIENT_DATA)
+        found = gradients.of_model(run.vae, values, run.recipe.latent, seed=words.seed)
+    rows, skipped = [asdict(row) for row in found.rows], [asdict(row) for row in found.skipped]
+    why = {f"{row['estimator']}, K = {row['draws']}: {row['reason']}" for row in skipped}
+    text = "\n".join([_table(rows), *(f"left out: {line}" for line in sorted(why))])
+    return encode_png(plots.gradients(found)), text, {"rows": rows, "skipped": skipped}
+
+
+def _elbo(words: Namespace) -> Found:
+    p, q = words.p or "truncated-normal", words.q or "gamma"
+    found = elbo.climb(p, q, seed=words.seed)
+    bound = float(found.bounds[-1])
+    values = {"p": p, "q": q, "bound": bound, "log_p": found.log_normaliser, "kl": found.log_normaliser - bound}
+    text = f"bound {bound:.4f}, log p {found.log_normaliser:.4f}, what is left is KL(q ‖ p) = {values['kl']:.4f} nats"
+    return plots.elbo(found), text, {**values, "steps": len(found.bounds) - 1, "bounds": found.bounds.tolist()}
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> str:
+    """Rows of the same keys, aligned: words to the left, numbers to the right."""
+    cells = [
+        list(rows[0]),
+        *([v if isinstance(v, str) else f"{v:.4g}" if isinstance(v, float) else f"{v:,}" for v in row.values()] for row in rows),
+    ]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    left = [isinstance(value, str) for value in rows[0].values()]
+    lines = [[cell.ljust(w) if to_left else cell.rjust(w) for cell, w, to_left in zip(line, widths, left, strict=True)] for line in cells]
+    return "\n".join("  ".join(line).rstrip() for line in lines)
+
+
+DONE: dict[str, Callable[[Namespace], Found]] = {"kl": _kl, "evidence": _evidence, "gradients": _gradients, "elbo": _elbo}

@@ -1,0 +1,143 @@
+"""What the experiments found → figures. Nothing here computes, or knows a model."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from PIL import Image
+
+from lowerbound.lab.elbo import Climb
+from lowerbound.lab.evidence import Evidence
+from lowerbound.lab.gradients import Costs, Row
+from lowerbound.lab.kl import Landscape
+from lowerbound.plots import COLORS, styled
+
+LEVELS = (0.05, 0.2, 0.5, 1, 2, 3, 4, 6, 8)
+FRAMES = 60
+
+
+@styled
+def kl(found: Landscape) -> Figure:
+    """Contours over (μ, v), and the curve of v alone, the minimum marked in both."""
+    figure = Figure(figsize=(9.5, 4.2), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    means, variances = found.means.numpy(), found.variances.numpy()
+    filled = left.contourf(means, variances, found.divergence.numpy(), levels=(0, *LEVELS), cmap="viridis_r", extend="max")
+    lines = left.contour(means, variances, found.divergence.numpy(), levels=LEVELS, colors="#333333", linewidths=0.5)
+    left.clabel(lines, fontsize=7, fmt="%g")
+    figure.colorbar(filled, ax=left, label="KL, nats", ticks=(0, *LEVELS))
+    _least(left, found.least[0], found.least[1], "least: μ = 0, v = 1, KL = 0", "white")
+    left.set(xlabel="mean μ", ylabel="variance v", yscale="log", title="KL(N(μ, v) ‖ N(0, 1)) = ½(μ² + v − log v − 1)")
+    right.plot(variances, found.curve.numpy(), color=COLORS[0], lw=1.8)
+    _least(right, 1.0, 0.0, "least: v = 1", "#222222")
+    right.set(xlabel="variance v", ylabel="v − log v − 1, nats", xscale="log", ylim=(-0.4, 8), title="What v alone decides (twice)")
+    for axes, set_ticks in ((left, left.set_yticks), (right, right.set_xticks)):
+        set_ticks([1 / 16, 1 / 4, 1, 4, 16], ["1/16", "1/4", "1", "4", "16"])
+        set_ticks([], minor=True)
+        axes.set_axisbelow(True)
+    return figure
+
+
+def _least(axes: Axes, x: float, y: float, text: str, color: str) -> None:
+    axes.plot([x], [y], "*", color=COLORS[6], markeredgecolor="white", markersize=13, zorder=5, clip_on=False)
+    axes.annotate(text, (x, y), (0, 12), textcoords="offset points", ha="center", color=color, fontsize=9)
+
+
+@styled
+def evidence(found: Evidence) -> Figure:
+    """The error of both estimates against the number of draws, and what they say on average."""
+    figure = Figure(figsize=(9.5, 4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    lines = (("z from the prior p(z)", found.prior, "o-", COLORS[6]), ("z from the posterior q(z|x)", found.posterior, "s--", COLORS[0]))
+    for name, curve, style, color in lines:
+        left.plot(found.draws, curve.error, style, color=color, label=name, lw=1.8, markersize=5)
+        right.plot(found.draws, curve.mean, style, color=color, label=name, lw=1.8, markersize=5)
+    best = float(found.best.mean())
+    right.axhline(best, color="#555555", lw=1, ls=":", label=f"best estimate: q, {found.best_draws:,} draws")
+    left.set(
+        xscale="log", yscale="log", xlabel="draws K", ylabel="root-mean-square error, nats", title="Error of log 1/K Σ w against the best"
+    )
+    right.set(xscale="log", xlabel="draws K", ylabel="mean of log p(x), nats a datum", title=f"Mean estimate over {len(found.best)} data")
+    for axes in (left, right):
+        axes.grid(color="#dddddd", lw=0.6)
+    right.legend(loc="lower right")
+    return figure
+
+
+@styled
+def gradients(found: Costs) -> Figure:
+    """Bars of variance, seconds and their product: a row of panels for each K, a bar for each number of dimensions."""
+    draws = sorted({row.draws for row in found.rows})
+    names = list(dict.fromkeys(row.estimator for row in found.rows))
+    panels = (("variance", "total variance"), ("seconds", "seconds a gradient"), ("cost", "variance × seconds"))
+    height = 0.6 + 0.42 * len(names) * len(draws) + 0.7 * len(draws)
+    figure = Figure(figsize=(11, height), layout="constrained")
+    grid = figure.subplots(len(draws), 3, squeeze=False, sharex="col", sharey="row")
+    for k, line in zip(draws, grid, strict=True):
+        rows = [row for row in found.rows if row.draws == k]
+        for (key, title), axes in zip(panels, line, strict=True):
+            _bars(axes, rows, names, key)
+            axes.set(title=f"{title}, K = {k}", xscale="log")
+            axes.grid(axis="x", color="#dddddd", lw=0.6)
+            axes.set_axisbelow(True)
+    if len({row.dimensions for row in found.rows}) > 1:
+        handles, labels = grid[0][0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), title="latent dimensions")
+    return figure
+
+
+def _bars(axes: Axes, rows: list[Row], names: list[str], key: str) -> None:
+    """A group for each estimator; what cannot be is an empty place, and said."""
+    dimensions = sorted({row.dimensions for row in rows})
+    width = 0.8 / len(dimensions)
+    for i, (d, color) in enumerate(zip(dimensions, COLORS, strict=False)):
+        mine = {row.estimator: getattr(row, key) for row in rows if row.dimensions == d}
+        at = [names.index(name) + (i - (len(dimensions) - 1) / 2) * width for name in mine]
+        axes.barh(at, list(mine.values()), width, color=color, label=str(d))
+    there = {row.estimator for row in rows}
+    axes.set_yticks(range(len(names)), [name if name in there else f"{name}\n(not for this K)" for name in names])
+    axes.set_ylim(len(names) - 0.4, -0.6)
+
+
+def elbo(found: Climb) -> bytes:
+    """A GIF: q moving onto p, and the bound climbing to log Z. Early steps, where most happens, get more frames."""
+    last = len(found.bounds) - 1
+    steps = np.unique((last * np.linspace(0, 1, FRAMES) ** 2).round().astype(int))
+    frames = [_frame(found, int(step)) for step in steps]
+    with io.BytesIO() as buffer:
+        rest: dict[str, Any] = {"duration": [80] * (len(frames) - 1) + [2000], "loop": 0}
+        frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:], **rest)
+        return buffer.getvalue()
+
+
+def _frame(found: Climb, step: int) -> Image.Image:
+    with io.BytesIO() as buffer:
+        climbing(found, step).savefig(buffer, format="png", dpi=100)
+        return Image.open(buffer).convert("P", palette=Image.Palette.ADAPTIVE)
+
+
+@styled
+def climbing(found: Climb, step: int) -> Figure:
+    """One frame; nothing but the curves moves from one to the next."""
+    figure = Figure(figsize=(9, 3.8))
+    left, right = figure.subplots(1, 2)
+    figure.subplots_adjust(left=0.07, right=0.98, bottom=0.14, top=0.9, wspace=0.22)
+    points = found.points.numpy()
+    left.fill_between(points, found.target.numpy(), color=COLORS[3], alpha=0.4, label="p", lw=0)
+    left.plot(points, found.densities[step].numpy(), color=COLORS[0], lw=2, label="q")
+    left.set(xlabel="z", ylabel="density", xlim=(points[0], points[-1]), title=f"q after step {step:>3}")
+    left.set_ylim(0, 1.35 * float(found.target.max()))
+    left.legend(loc="upper right")
+    bounds = found.bounds.numpy()
+    right.axhline(found.log_normaliser, color=COLORS[6], ls="--", lw=1.4, label=f"log p = {found.log_normaliser:.3f}".replace("-", "−"))
+    right.plot(bounds[: step + 1], color=COLORS[0], lw=1.8, label="bound")
+    right.plot([step], bounds[step : step + 1], "o", color=COLORS[0])
+    span = found.log_normaliser - float(bounds.min())
+    right.set(xlabel="step", ylabel="nats", xlim=(-4, len(bounds) + 3), title=f"bound {bounds[step]:.3f} nats".replace("-", "−"))
+    right.set_ylim(found.log_normaliser - 1.05 * span, found.log_normaliser + 0.12 * span)
+    right.legend(loc="lower right")
+    return figure
