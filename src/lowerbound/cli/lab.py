@@ -65,7 +65,7 @@ def _evidence(words: Namespace) -> Found:
         for i, k in enumerate(found.draws)
     ]
     best = float(found.best.mean())
-    text = f"{_table(rows)}\nbest: {best:.3f} nats a datum, by {found.best_draws:,} draws of q for each of {len(found.best)} data"
+    text = f"{_table(rows)}\nbest: {best:.3f} nats a datum, by {found.best_draws:,} draws of q and p(z) mixed for each of {len(found.best)} data"
     return encode_png(plots.evidence(found)), text, {"rows": rows, "best": best, "best_draws": found.best_draws, "n": len(found.best)}
 
 
@@ -96,14 +96,15 @@ def _elbo(words: Namespace) -> Found:
 
 def _table(rows: Sequence[dict[str, Any]]) -> str:
     """Rows of the same keys, aligned: words to the left, numbers to the right."""
-    cells = [
-        list(rows[0]),
-        *([v if isinstance(v, str) else f"{v:.4g}" if isinstance(v, float) else f"{v:,}" for v in row.values()] for row in rows),
-    ]
+    cells = [list(rows[0]), *([_cell(value) for value in row.values()] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     left = [isinstance(value, str) for value in rows[0].values()]
     lines = [[cell.ljust(w) if to_left else cell.rjust(w) for cell, w, to_left in zip(line, widths, left, strict=True)] for line in cells]
     return "\n".join("  ".join(line).rstrip() for line in lines)
+
+
+def _cell(value: str | float | int) -> str:
+    return value if isinstance(value, str) else f"{value:.4g}" if isinstance(value, float) else f"{value:,}"
 
 
 DONE: dict[str, Callable[[Namespace], Found]] = {"kl": _kl, "evidence": _evidence, "gradients": _gradients, "elbo": _elbo}

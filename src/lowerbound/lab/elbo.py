@@ -35,7 +35,7 @@ class Target:
     positive: bool = True
 
 
-def _truncated_normal(m: float = 1.5, s: float = 0.6) -> Target:
+def _truncated_normal(m: float = 2.0, s: float = 0.6) -> Target:
     inside = 0.5 * math.erfc(-m / s / math.sqrt(2))
     return Target(lambda z: -(((z - m) / s) ** 2) / 2, math.log(s * math.sqrt(2 * math.pi) * inside))
 
@@ -48,7 +48,7 @@ def _log_normal(m: float = 0.4, s: float = 0.5) -> Target:
     return Target(lambda z: -(((z.log() - m) / s) ** 2) / 2 - z.log(), math.log(s * math.sqrt(2 * math.pi)))
 
 
-def _normal(m: float = 1.5, s: float = 0.6) -> Target:
+def _normal(m: float = 2.0, s: float = 0.6) -> Target:
     return Target(lambda z: -(((z - m) / s) ** 2) / 2, math.log(s * math.sqrt(2 * math.pi)), positive=False)
 
 
@@ -70,7 +70,7 @@ assert (set(TARGETS), set(FAMILIES)) == (set(P), set(Q))
 
 @dataclass(frozen=True)
 class Climb:
-    """For every step, the first included: the bound ``(S,)`` in nats, and q's density ``(S, N)`` at points ``(N,)``; p's there, and log Z."""
+    """For every step, the first included: the bound ``(S,)`` in nats and q's density ``(S, N)`` at points ``(N,)``; p's there; log Z."""
 
     points: Float[Tensor, " N"]
     target: Float[Tensor, " N"]
@@ -89,7 +89,7 @@ def climb(p: str = "truncated-normal", q: str = "gamma", steps: int = STEPS, see
     target, (family, start, _) = _pair(p, q)
     parameters = torch.tensor(start, dtype=torch.float64, requires_grad=True)
     optimiser = torch.optim.Adam([parameters], RATE, maximize=True)
-    points = torch.linspace(0.005, 4.0, 400, dtype=torch.float64) - (0.0 if target.positive else 2.0)
+    points = torch.linspace(0.005, 5.0, 400, dtype=torch.float64) - (0.0 if target.positive else 2.0)
     bounds, densities = [], []
     with seeded(seed, "elbo"):
         for step in range(steps + 1):

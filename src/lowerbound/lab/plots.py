@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from PIL import Image
 
 from lowerbound.lab.elbo import Climb
@@ -28,13 +29,13 @@ def kl(found: Landscape) -> Figure:
     means, variances = found.means.numpy(), found.variances.numpy()
     filled = left.contourf(means, variances, found.divergence.numpy(), levels=(0, *LEVELS), cmap="viridis_r", extend="max")
     lines = left.contour(means, variances, found.divergence.numpy(), levels=LEVELS, colors="#333333", linewidths=0.5)
-    left.clabel(lines, fontsize=7, fmt="%g")
-    figure.colorbar(filled, ax=left, label="KL, nats", ticks=(0, *LEVELS))
-    _least(left, found.least[0], found.least[1], "least: μ = 0, v = 1, KL = 0", "white")
+    left.clabel(lines, levels=LEVELS[:4], fontsize=7, fmt="%g")
+    figure.colorbar(filled, ax=left, label="KL, nats", ticks=(0, *LEVELS), format="%g")
+    _least(left, found.least[0], found.least[1], "least: μ = 0, v = 1, KL = 0")
     left.set(xlabel="mean μ", ylabel="variance v", yscale="log", title="KL(N(μ, v) ‖ N(0, 1)) = ½(μ² + v − log v − 1)")
     right.plot(variances, found.curve.numpy(), color=COLORS[0], lw=1.8)
-    _least(right, 1.0, 0.0, "least: v = 1", "#222222")
-    right.set(xlabel="variance v", ylabel="v − log v − 1, nats", xscale="log", ylim=(-0.4, 8), title="What v alone decides (twice)")
+    _least(right, 1.0, 0.0, "least: v = 1")
+    right.set(xlabel="variance v", ylabel="v − log v − 1, nats", xscale="log", ylim=(-0.6, 13), title="What v alone decides (twice)")
     for axes, set_ticks in ((left, left.set_yticks), (right, right.set_xticks)):
         set_ticks([1 / 16, 1 / 4, 1, 4, 16], ["1/16", "1/4", "1", "4", "16"])
         set_ticks([], minor=True)
@@ -42,9 +43,17 @@ def kl(found: Landscape) -> Figure:
     return figure
 
 
-def _least(axes: Axes, x: float, y: float, text: str, color: str) -> None:
+def _least(axes: Axes, x: float, y: float, text: str) -> None:
     axes.plot([x], [y], "*", color=COLORS[6], markeredgecolor="white", markersize=13, zorder=5, clip_on=False)
-    axes.annotate(text, (x, y), (0, 12), textcoords="offset points", ha="center", color=color, fontsize=9)
+    axes.annotate(
+        text,
+        (x, y),
+        (0, 12),
+        textcoords="offset points",
+        ha="center",
+        fontsize=9,
+        path_effects=[withStroke(linewidth=2.5, foreground="white")],
+    )
 
 
 @styled
@@ -57,10 +66,8 @@ def evidence(found: Evidence) -> Figure:
         left.plot(found.draws, curve.error, style, color=color, label=name, lw=1.8, markersize=5)
         right.plot(found.draws, curve.mean, style, color=color, label=name, lw=1.8, markersize=5)
     best = float(found.best.mean())
-    right.axhline(best, color="#555555", lw=1, ls=":", label=f"best estimate: q, {found.best_draws:,} draws")
-    left.set(
-        xscale="log", yscale="log", xlabel="draws K", ylabel="root-mean-square error, nats", title="Error of log 1/K Σ w against the best"
-    )
+    right.axhline(best, color="#555555", lw=1, ls=":", label=f"best estimate: both mixed, {found.best_draws:,} draws")
+    left.set(xscale="log", yscale="log", xlabel="draws K", ylabel="root-mean-square error, nats", title="Error against the best estimate")
     right.set(xscale="log", xlabel="draws K", ylabel="mean of log p(x), nats a datum", title=f"Mean estimate over {len(found.best)} data")
     for axes in (left, right):
         axes.grid(color="#dddddd", lw=0.6)
@@ -73,7 +80,7 @@ def gradients(found: Costs) -> Figure:
     """Bars of variance, seconds and their product: a row of panels for each K, a bar for each number of dimensions."""
     draws = sorted({row.draws for row in found.rows})
     names = list(dict.fromkeys(row.estimator for row in found.rows))
-    panels = (("variance", "total variance"), ("seconds", "seconds a gradient"), ("cost", "variance × seconds"))
+    panels = (("variance", "total variance (nats²)"), ("seconds", "seconds a gradient"), ("cost", "variance × seconds"))
     height = 0.6 + 0.42 * len(names) * len(draws) + 0.7 * len(draws)
     figure = Figure(figsize=(11, height), layout="constrained")
     grid = figure.subplots(len(draws), 3, squeeze=False, sharex="col", sharey="row")

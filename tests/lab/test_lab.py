@@ -1,0 +1,199 @@
+"""The experiments show what the lessons say, and can fail to."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from torch.distributions import Normal, kl_divergence
+from toys import Constant, LinearGaussian
+
+from lowerbound import words
+from lowerbound.cli import main
+from lowerbound.errors import RecipeError
+from lowerbound.lab import elbo, evidence, gradients, kl, plots
+from lowerbound.lab.names import EXPERIMENTS
+from lowerbound.plots import encode_png
+
+
+def test_the_kl_is_least_at_the_prior_and_is_the_divergence() -> None:
+    found = kl.landscape()
+    assert found.least == pytest.approx((0.0, 1.0, 0.0), abs=1e-12)
+    assert (found.divergence >= 0).all()
+    truth = kl_divergence(Normal(found.means, found.variances[:, None].sqrt()), Normal(0.0, 1.0))
+    assert torch.allclose(found.divergence, truth)
+    assert torch.allclose(found.divergence[:, len(found.means) // 2], found.curve / 2)
+
+
+# --- evidence --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def toy_evidence() -> tuple[evidence.Evidence, torch.Tensor]:
+    toy = LinearGaussian()
+    torch.manual_seed(0)
+    x = toy.evidence.sample((20,))
+    encoder = toy.exact_encoder()  # of the right mean, but without the correlations
+    return evidence.evidence(toy.vae(encoder), x, draws=(1, 10, 100, 1000)), toy.evidence.log_prob(x)
+
+
+def test_draws_of_q_find_log_p(toy_evidence: tuple[evidence.Evidence, torch.Tensor]) -> None:
+    found, truth = toy_evidence
+    assert (found.best - truth).abs().max() < 0.15
+    assert float(found.best.mean()) == pytest.approx(float(truth.mean()), abs=0.03)
+    assert found.posterior.mean[-1] == pytest.approx(float(truth.mean()), abs=0.03)
+
+
+def test_draws_of_the_prior_are_worse_at_equal_k(toy_evidence: tuple[evidence.Evidence, torch.Tensor]) -> None:
+    found, _ = toy_evidence
+    for prior, posterior in zip(found.prior.error, found.posterior.error, strict=True):
+        assert prior > 3 * posterior
+    for curve in (found.prior, found.posterior):
+        assert all(many < few for few, many in itertools.pairwise(curve.error))
+    assert found.prior.mean[0] < found.posterior.mean[0] < float(found.best.mean())
+
+
+def test_with_the_exact_posterior_one_draw_is_enough() -> None:
+    toy = LinearGaussian(orthogonal=True)
+    x = toy.evidence.sample((5,))
+    found = evidence.evidence(toy.vae(toy.exact_encoder()), x, draws=(1, 10))
+    assert torch.allclose(found.best.float(), toy.evidence.log_prob(x), atol=1e-4)
+    assert found.posterior.error[0] < 1e-4
+
+
+# --- gradients -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def toy_costs() -> gradients.Costs:
+    return gradients.of_toy(dimensions=(1, 5), draws=(1, 4))
+
+
+def test_every_estimator_is_unbiased_on_the_toy(toy_costs: gradients.Costs) -> None:
+    for row in toy_costs.rows:
+        assert row.bias_in_errors < 4.5, row
+    assert {row.estimator for row in toy_costs.rows} == set(words.ESTIMATORS) - {"rejection"}
+
+
+def test_a_bias_is_seen() -> None:
+    toy = gradients.Toy(1)
+    truth = gradients.Moments(1.1 * toy.exact(), 0.0, 1)
+    rows = gradients._compare(lambda e, k: toy.measure(e, k, 5_000), truth, 1, (4,)).rows
+    assert next(row for row in rows if row.estimator == "pathwise").bias_in_errors > 4.5
+
+
+def test_the_toy_s_formula_is_the_gradient_of_an_integral() -> None:
+    toy = gradients.Toy(1)
+    parameters = toy.parameters.double().requires_grad_()
+    z = torch.linspace(-10, 10, 4001, dtype=torch.float64)
+    mean, log_variance = parameters
+    log_q = Normal(mean, (log_variance / 2).exp()).log_prob(z)
+    error = (toy.x.double() - z[:, None] * toy.weight[:, 0].double()).square().sum(-1) / (2 * toy.scale**2)
+    value = (log_q.exp() * (Normal(0.0, 1.0).log_prob(z) - error - log_q)).sum() * (z[1] - z[0])
+    assert torch.allclose(torch.autograd.grad(value, parameters)[0].float(), toy.exact(), rtol=1e-5)
+
+
+def test_variances_are_in_the_order_of_the_lesson(toy_costs: gradients.Costs) -> None:
+    for d, k in itertools.product((1, 5), (1, 4)):
+        of = {row.estimator: row.variance for row in toy_costs.rows if (row.dimensions, row.draws) == (d, k)}
+        assert of["pathwise"] < 0.2 * of["score"]
+        assert of["score-moving-average"] < 0.5 * of["score"]
+        assert of["g-rep"] == pytest.approx(of["pathwise"], rel=0.2)
+
+
+def test_what_is_left_out_says_why(toy_costs: gradients.Costs) -> None:
+    left = {(row.estimator, row.draws): row.reason for row in toy_costs.skipped}
+    assert left.keys() == {("rejection", 1), ("rejection", 4), ("score-leave-one-out", 1)}
+    assert "another draw" in left["score-leave-one-out", 1]
+
+
+def test_a_model_s_encoder_is_measured_without_bias() -> None:
+    vae = LinearGaussian().vae(Constant(torch.tensor([0.4, -0.8, -0.5, 0.3])))
+    found = gradients.of_model(vae, torch.randn(8, 5, generator=torch.Generator().manual_seed(0)), 2, draws=(2,), repeats=100)
+    for row in found.rows:
+        assert row.bias_in_errors < 4.5, row
+        assert row.cost == pytest.approx(row.variance * row.seconds)
+    of = {row.estimator: row.variance for row in found.rows}
+    assert of["pathwise"] < 0.2 * of["score"]
+
+
+# --- elbo ------------------------------------------------------------------------------------------
+
+PAIRS = [(p, q) for p, q in itertools.product(elbo.TARGETS, elbo.FAMILIES) if (p == "normal") == (q == "normal")]
+
+
+@pytest.mark.parametrize(("p", "q"), PAIRS)
+def test_the_bound_climbs_to_log_p_and_never_above(p: str, q: str) -> None:
+    found = elbo.climb(p, q)
+    assert float(found.bounds.max()) <= found.log_normaliser + 1e-6
+    assert float(found.bounds[-1]) > found.log_normaliser - (0.05 if (p, q) != ("truncated-normal", "log-normal") else 0.1)
+    assert float(found.bounds[0]) < found.log_normaliser - 0.1
+
+
+@pytest.mark.parametrize("p", elbo.TARGETS)
+def test_the_normaliser_is_the_integral(p: str) -> None:
+    target = elbo.TARGETS[p]()
+    z = torch.linspace(1e-6 if target.positive else -20, 40, 400_001, dtype=torch.float64)
+    assert math.log(float(torch.trapezoid(target.log_density(z).exp(), z))) == pytest.approx(target.log_normaliser, abs=1e-4)
+
+
+def test_the_bound_of_the_target_itself_is_log_p() -> None:
+    gamma, log_normal = elbo.FAMILIES["gamma"][0], elbo.FAMILIES["log-normal"][0]
+    three, two = torch.tensor([3.0, 2.0], dtype=torch.float64).log()
+    target = elbo.TARGETS["gamma"]()
+    assert float(elbo.bound(gamma(three, two), target)) == pytest.approx(target.log_normaliser, abs=1e-9)
+    target = elbo.TARGETS["log-normal"]()
+    exact = log_normal(*torch.tensor([0.4, math.log(0.5)], dtype=torch.float64))
+    assert float(elbo.bound(exact, target)) == pytest.approx(target.log_normaliser, abs=1e-9)
+
+
+def test_laws_on_other_numbers_are_refused() -> None:
+    with pytest.raises(RecipeError, match="do not live on the same numbers"):
+        elbo.climb("gamma", "normal")
+    with pytest.raises(RecipeError, match="did you mean 'gamma'"):
+        elbo.climb("gama")
+
+
+# --- figures and the verb --------------------------------------------------------------------------
+
+
+def test_every_experiment_has_its_figure(toy_evidence, toy_costs, monkeypatch: pytest.MonkeyPatch) -> None:
+    for figure in (plots.kl(kl.landscape(points=21)), plots.evidence(toy_evidence[0]), plots.gradients(toy_costs)):
+        assert Image.open(io.BytesIO(encode_png(figure))).width > 900
+    monkeypatch.setattr(plots, "FRAMES", 4)
+    assert Image.open(io.BytesIO(plots.elbo(elbo.climb(steps=10)))).n_frames == 4
+
+
+def test_the_verb(capsys: pytest.CaptureFixture[str], digits_run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = str(digits_run.folder)
+    monkeypatch.setattr(plots, "FRAMES", 2)
+    monkeypatch.setattr(elbo.climb, "__defaults__", ("truncated-normal", "gamma", 20, 0))
+    monkeypatch.setattr(evidence.evidence, "__defaults__", ((1, 10), 0))
+    monkeypatch.setattr(gradients.of_model, "__defaults__", ((1, 2), 3, 0))
+    for name, (kind, needs_run) in EXPERIMENTS.items():
+        told = [run] if needs_run is not False else []
+        output = tmp_path / f"{name}{kind}"
+        assert main(["lab", name, *told, "-o", str(output), "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["output"] == str(output)
+        Image.open(output).load()
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["klm", "-o", "a.png"], "unknown experiment 'klm'; did you mean 'kl'?"),
+        (["evidence", "-o", "a.png"], "evidence needs a run"),
+        (["kl", "runs/m", "-o", "a.png"], "kl takes no run"),
+        (["kl", "--p", "gamma", "-o", "a.png"], "--p is an option of elbo alone"),
+        (["elbo", "-o", "a.png"], "FILE.gif"),
+    ],
+)
+def test_what_makes_no_sense_is_one_line(capsys: pytest.CaptureFixture[str], words: list[str], complaint: str) -> None:
+    assert main(["lab", *words]) == 2
+    assert complaint in capsys.readouterr().err
