@@ -65,7 +65,7 @@ def _evidence(words: Namespace) -> Found:
         for i, k in enumerate(found.draws)
     ]
     best = float(found.best.mean())
-    text = f"{_table(rows)}\nbest: {best:.3f} nats a datum, by {found.best_draws:,} draws of q and p(z) mixed for each of {len(found.best)} data"
+    text = f"{_table(rows)}\nbest: {best:.3f} nats a datum, by {found.best_draws:,} draws for each of {len(found.best)} data"
     return encode_png(plots.evidence(found)), text, {"rows": rows, "best": best, "best_draws": found.best_draws, "n": len(found.best)}
 
 

@@ -19,6 +19,7 @@ from lowerbound.plots import COLORS, styled
 
 LEVELS = (0.05, 0.2, 0.5, 1, 2, 3, 4, 6, 8)
 FRAMES = 60
+HALO = [withStroke(linewidth=2.5, foreground="white")]
 
 
 @styled
@@ -52,7 +53,7 @@ def _least(axes: Axes, x: float, y: float, text: str) -> None:
         textcoords="offset points",
         ha="center",
         fontsize=9,
-        path_effects=[withStroke(linewidth=2.5, foreground="white")],
+        path_effects=HALO,
     )
 
 
