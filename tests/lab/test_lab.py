@@ -6,6 +6,7 @@ import io
 import itertools
 import json
 import math
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -175,15 +176,17 @@ def test_every_experiment_has_its_figure(toy_evidence, toy_costs, monkeypatch: p
 def test_the_verb(capsys: pytest.CaptureFixture[str], digits_run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = str(digits_run.folder)
     monkeypatch.setattr(plots, "FRAMES", 2)
-    monkeypatch.setattr(elbo.climb, "__defaults__", ("truncated-normal", "gamma", 20, 0))
-    monkeypatch.setattr(evidence.evidence, "__defaults__", ((1, 10), 0))
-    monkeypatch.setattr(gradients.of_model, "__defaults__", ((1, 2), 3, 0))
+    monkeypatch.setattr(elbo, "climb", partial(elbo.climb, steps=20))
+    monkeypatch.setattr(evidence, "evidence", partial(evidence.evidence, draws=(1, 10)))
+    monkeypatch.setattr(gradients, "of_model", partial(gradients.of_model, draws=(1, 2), repeats=3))
+    monkeypatch.setattr(gradients, "SHARPER", 2)
     for name, (kind, needs_run) in EXPERIMENTS.items():
         told = [run] if needs_run is not False else []
         output = tmp_path / f"{name}{kind}"
         assert main(["lab", name, *told, "-o", str(output), "--json"]) == 0
         assert json.loads(capsys.readouterr().out)["output"] == str(output)
-        Image.open(output).load()
+        with Image.open(output) as image:
+            image.load()
 
 
 @pytest.mark.parametrize(
