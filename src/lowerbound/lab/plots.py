@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
+from matplotlib.ticker import NullFormatter
 from PIL import Image
 
 from lowerbound.lab.elbo import Climb
@@ -89,7 +90,10 @@ def gradients(found: Costs) -> Figure:
         rows = [row for row in found.rows if row.draws == k]
         for (key, title), axes in zip(panels, line, strict=True):
             _bars(axes, rows, names, key)
+            least = min(getattr(row, key) for row in found.rows)
             axes.set(title=f"{title}, K = {k}", xscale="log")
+            axes.set_xlim(left=10 ** np.floor(np.log10(least / 1.1)))  # a whole power, so that there is one to read
+            axes.xaxis.set_minor_formatter(NullFormatter())
             axes.grid(axis="x", color="#dddddd", lw=0.6)
             axes.set_axisbelow(True)
     if len({row.dimensions for row in found.rows}) > 1:
