@@ -90,9 +90,9 @@ def gradients(found: Costs) -> Figure:
         rows = [row for row in found.rows if row.draws == k]
         for (key, title), axes in zip(panels, line, strict=True):
             _bars(axes, rows, names, key)
-            least = min(getattr(row, key) for row in found.rows)
+            values = [getattr(row, key) for row in found.rows]
             axes.set(title=f"{title}, K = {k}", xscale="log")
-            axes.set_xlim(left=10 ** np.floor(np.log10(least / 1.1)))  # a whole power, so that there is one to read
+            axes.set_xlim(10 ** np.floor(np.log10(min(values) / 1.1)), 1.3 * max(values))  # a whole power, so that there is one to read
             axes.xaxis.set_minor_formatter(NullFormatter())
             axes.grid(axis="x", color="#dddddd", lw=0.6)
             axes.set_axisbelow(True)
