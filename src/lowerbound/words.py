@@ -81,8 +81,6 @@ class Facts:
 
 # --- likelihoods -------------------------------------------------------------------------------------
 
-Made = Callable[["nn.Module"], "Likelihood"]
-
 
 @dataclass(frozen=True)
 class LikelihoodWord:
