@@ -128,7 +128,9 @@ def _(law: Gamma, z: Tensor) -> Standardised:
     return again, (3 * middle * slope / law.rate).log() + 2 * root.log()
 
 
-def standardized(law: Distribution, samples: int, transport: Transport = transported) -> tuple[Tensor, Distribution, Float[Tensor, "K B"]]:
+def standardized(
+    law: Distribution, samples: int, transport: Transport = transported
+) -> tuple[Tensor, Distribution, Float[Tensor, "K B *factors"]]:
     """K draws along T, the law, and log q_ε(ε; φ) = log q(T(ε; φ); φ) + log |∂T/∂ε| with ε held ``(K, B)``.
 
     ``transport`` says which T: ``transported``, where ε is standardised, or ``rejection``, where a sampler accepted it.

@@ -27,11 +27,11 @@ from lowerbound.objectives import Objective, SampledKL, Terms
 
 @dataclass(frozen=True)
 class Draw:
-    """z ``(K, B, *latent)``, the posterior as the terms are to see it, and the score ``(K, B)``, log q of the noise."""
+    """z ``(K, B, *latent)``, the posterior as the terms are to see it, and the score, log q of the noise, of each law of its batch."""
 
     z: Float[Tensor, "K B *latent"]
     posterior: Distribution
-    score: Float[Tensor, "K B"] | None = None
+    score: Float[Tensor, "K B *factors"] | None = None
 
 
 class Estimator(nn.Module, ABC):

@@ -9,9 +9,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
+from urllib.error import URLError
 
 import numpy as np
 import pytest
+import torch
 from conftest import needs
 from test_idx import PIXELS, idx
 
@@ -139,3 +142,36 @@ def test_mirrors_are_asked_over_https_alone() -> None:
         if isinstance(real, named.Idx):
             assert all(mirror.startswith("https://") for mirror in real.mirrors)
             assert replace(real, mirrors=()).checksums == real.checksums
+
+
+# --- the faces ---------------------------------------------------------------------------------------
+
+
+def test_faces_are_fetched_once_as_grey_levels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    grey = np.arange(400 * 4 * 4).reshape(400, 4, 4) % 243
+    asked = []
+
+    def fetch(data_home: str) -> SimpleNamespace:
+        asked.append(data_home)
+        return SimpleNamespace(images=(grey / 242).astype(np.float32), target=np.arange(400) // 10)
+
+    monkeypatch.setattr("sklearn.datasets.fetch_olivetti_faces", fetch)
+    faces = named.NAMED["olivetti"]
+    assert faces.missing("olivetti", tmp_path) == ["olivetti.npz"]
+    for _ in range(2):
+        whole = faces.load("olivetti", tmp_path).whole
+        assert whole is not None
+        assert (whole[:].squeeze(1) * 255).round().int().tolist() == grey.tolist()
+        assert whole.labels is not None
+        assert torch.equal(whole.labels, torch.arange(40).repeat_interleave(10))
+    assert len(asked) == 1
+    assert not Path(asked[0]).exists()
+
+
+def test_faces_offline_say_which_file_to_put_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fetch(data_home: str) -> None:
+        raise URLError("no route")
+
+    monkeypatch.setattr("sklearn.datasets.fetch_olivetti_faces", fetch)
+    with pytest.raises(DataError, match=r"no route.*olivetti\.npz"):
+        named.NAMED["olivetti"].load("olivetti", tmp_path)

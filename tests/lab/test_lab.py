@@ -6,21 +6,25 @@ import io
 import itertools
 import json
 import math
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+from conftest import needs
 from PIL import Image
-from torch.distributions import Normal, kl_divergence
-from toys import Constant, LinearGaussian
+from torch.distributions import Gamma, Normal, Poisson, kl_divergence
+from toys import Constant, LinearGaussian, z_score
 
-from lowerbound import words
+from lowerbound import data, words
 from lowerbound.cli import main
 from lowerbound.errors import RecipeError
-from lowerbound.lab import elbo, evidence, gradients, kl, plots
+from lowerbound.lab import elbo, evidence, faces, gradients, kl, plots
 from lowerbound.lab.names import EXPERIMENTS
 from lowerbound.plots import encode_png
+from lowerbound.seeding import seeded
 
 
 def test_the_kl_is_least_at_the_prior_and_is_the_divergence() -> None:
@@ -181,12 +185,29 @@ def test_the_verb(capsys: pytest.CaptureFixture[str], digits_run, tmp_path: Path
     monkeypatch.setattr(gradients, "of_model", partial(gradients.of_model, draws=(1, 2), repeats=3))
     monkeypatch.setattr(gradients, "SHARPER", 2)
     for name, (kind, needs_run) in EXPERIMENTS.items():
+        if name == "def":  # has other data, and a test of its own
+            continue
         told = [run] if needs_run is not False else []
         output = tmp_path / f"{name}{kind}"
         assert main(["lab", name, *told, "-o", str(output), "--json"]) == 0
         assert json.loads(capsys.readouterr().out)["output"] == str(output)
         with Image.open(output) as image:
             image.load()
+
+
+def test_the_verb_of_faces(
+    capsys: pytest.CaptureFixture[str], few_faces: torch.Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data, "load", lambda *_, **__: SimpleNamespace(whole=few_faces.repeat(20, 1)))
+    output = tmp_path / "def.png"
+    assert main(["lab", "def", "--steps", "3", "-o", str(output), "--json"]) == 0
+    told = capsys.readouterr()
+    assert {row["iteration"] for row in json.loads(told.out)["rows"]} == {1, 2, 3}
+    assert "g-rep: step 3" in told.err
+    with Image.open(output) as image:
+        image.load()
+    assert main(["lab", "def", "--steps", "1", "-o", str(output)]) == 0
+    assert "rejection sampling (published)" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -197,8 +218,87 @@ def test_the_verb(capsys: pytest.CaptureFixture[str], digits_run, tmp_path: Path
         (["kl", "runs/m", "-o", "a.png"], "kl takes no run"),
         (["kl", "--p", "gamma", "-o", "a.png"], "--p is an option of elbo alone"),
         (["elbo", "-o", "a.png"], "FILE.gif"),
+        (["kl", "--steps", "5", "-o", "a.png"], "--steps is an option of def alone"),
+        (["def", "--steps", "0", "-o", "a.png"], "at least 1"),
     ],
 )
 def test_what_makes_no_sense_is_one_line(capsys: pytest.CaptureFixture[str], words: list[str], complaint: str) -> None:
     assert main(["lab", *words]) == 2
     assert complaint in capsys.readouterr().err
+
+
+# --- faces -----------------------------------------------------------------------------------------
+
+SMALL = (4, 3, 2)
+
+
+@pytest.fixture(scope="module")
+def few_faces() -> torch.Tensor:
+    torch.manual_seed(0)
+    return torch.poisson(30 * torch.rand(20, 3, dtype=torch.float64) @ torch.rand(3, 12, dtype=torch.float64))
+
+
+def test_eight_of_ten_faces_are_trained_on_as_grey_levels() -> None:
+    images = (torch.arange(400) % 256)[:, None, None].expand(400, 2, 3) / 255
+    x = faces.training(images)
+    assert x.shape == (320, 6)
+    assert x[:, 0].tolist() == [n % 256 for n in range(400) if n % 10 < 8]
+
+
+def test_the_bound_is_that_of_the_joint_density(few_faces: torch.Tensor) -> None:
+    """E_q[log p(x, z, w) − log q(z, w)], every density written out, by many draws."""
+    with seeded(0, "faces"):
+        model = faces.DeepGamma(few_faces, SMALL)
+        model.raw = {name: (raw + 1.5).detach() for name, raw in model.raw.items()}
+        posterior = model.posterior()
+        drawn = {name: q.sample(torch.Size([4_000])) for name, q in posterior.items()}
+    log_likelihood, kl = model.terms(posterior, drawn)
+    bounds = log_likelihood.sum((1, 2)) - sum(each.sum((-2, -1)) for each in kl.values())
+    joint = Poisson(drawn["z1"] @ drawn["w0"]).log_prob(few_faces).sum((1, 2))
+    for name, value in drawn.items():
+        rate = {"w": 0.3, "z": 0.1}[name[0]]
+        if name in ("z1", "z2"):
+            above = int(name[1])
+            rate = 0.1 / (drawn[f"z{above + 1}"] @ drawn[f"w{above}"])
+        rate = torch.as_tensor(rate, dtype=torch.float64)
+        joint = joint + (Gamma(torch.full_like(rate, 0.1), rate).log_prob(value) - posterior[name].log_prob(value)).sum((1, 2))
+    assert z_score(bounds - joint, 0.0) < 4
+
+
+def test_all_estimators_climb_along_one_gradient(few_faces: torch.Tensor) -> None:
+    found = {}
+    for name, setting in faces.SETTINGS.items():
+        with seeded(0, "faces"):
+            model = faces.DeepGamma(few_faces, SMALL)
+        estimator, baselines = words.ESTIMATORS[setting.estimator](), {}
+        with seeded(1, name):
+            draws = []
+            for _ in range(100):
+                _, surrogate = faces._estimate(model, estimator, 20, baselines)
+                draws.append(torch.cat([g.flatten() for g in torch.autograd.grad(surrogate, list(model.raw.values()))]))
+        found[name] = torch.stack(draws)
+    truth = found["implicit"]
+    for name in ("g-rep", "score function"):
+        error = ((found[name].var(0) + truth.var(0)) / 100).sqrt()
+        off = (found[name].mean(0) - truth.mean(0)) / error
+        assert off.abs().max() < 5, name
+        assert off.square().mean().sqrt() == pytest.approx(1, abs=0.15), name
+        assert found[name].var(0).sum() > truth.var(0).sum(), name
+
+
+def test_each_estimator_climbs(few_faces: torch.Tensor) -> None:
+    for setting in faces.SETTINGS.values():
+        setting = replace(setting, rate=0.2)  # the first steps of the published one go far astray on so few data
+        steps = list(itertools.islice(faces.climb(few_faces, setting, layers=SMALL), 60))
+        assert [step.iteration for step in steps[:3]] == [1, 2, 3]
+        assert steps[-1].bound > steps[0].bound
+    again = list(itertools.islice(faces.climb(few_faces, setting, layers=SMALL), 60))
+    assert [step.bound for step in again] == [step.bound for step in steps]
+
+
+@needs("olivetti")
+def test_the_first_bound_is_near_the_published_one() -> None:
+    whole = data.load("olivetti").whole
+    assert whole is not None
+    first = next(faces.climb(faces.training(whole[:]), faces.SETTINGS["implicit"]))
+    assert first.bound == pytest.approx(faces.PUBLISHED["rejection sampling"][1], rel=0.02)

@@ -42,6 +42,11 @@ def notes(lines: Sequence[str]) -> None:
         print(f"note: {line}", file=sys.stderr)
 
 
+def tell(line: str) -> None:
+    """How far a long piece of work is, on stderr."""
+    print(line, file=sys.stderr, flush=True)
+
+
 # --- progress --------------------------------------------------------------------------------------
 
 

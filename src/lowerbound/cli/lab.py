@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from torch import Tensor
 
-from lowerbound import runs
+from lowerbound import data, runs
+from lowerbound.cli import console
 from lowerbound.cli.console import Answer
 from lowerbound.cli.output import of_kind
 from lowerbound.errors import UsageError, nearest
 from lowerbound.files import written
-from lowerbound.lab import elbo, evidence, gradients, kl, plots
-from lowerbound.lab.names import EXPERIMENTS
+from lowerbound.lab import elbo, evidence, faces, gradients, kl, plots
+from lowerbound.lab.names import EXPERIMENTS, STEPS
 from lowerbound.plots import encode_png
 from lowerbound.runs import Run
 
 Found = tuple[bytes, str, dict[str, Any]]  # the file, what is told, its values
 EVIDENCE_DATA = 50
 GRADIENT_DATA = 100
+OWNERS = {"p": "elbo", "q": "elbo", "steps": "def"}  # options that one experiment has
 
 
 def lab(words: Namespace) -> Answer:
@@ -34,9 +38,9 @@ def lab(words: Namespace) -> Answer:
         raise UsageError(f"{name} needs a run: lowerbound lab {name} RUN -o {words.output}")
     if needs_run is False and words.run is not None:
         raise UsageError(f"{name} takes no run; leave '{words.run}' out")
-    for option in ("p", "q"):
-        if name != "elbo" and getattr(words, option) is not None:
-            raise UsageError(f"--{option} is an option of elbo alone; leave it out")
+    for option, owner in OWNERS.items():
+        if name != owner and getattr(words, option) is not None:
+            raise UsageError(f"--{option} is an option of {owner} alone; leave it out")
     path = of_kind(words.output, kind)
     content, text, values = DONE[name](words)
     with written(path) as file:
@@ -94,6 +98,35 @@ def _elbo(words: Namespace) -> Found:
     return plots.elbo(found), text, {**values, "steps": len(found.bounds) - 1, "bounds": found.bounds.tolist()}
 
 
+def _def(words: Namespace) -> Found:
+    whole = data.load("olivetti", data_dir=words.data_dir).whole
+    assert whole is not None  # it comes in one part
+    x = faces.training(whole[:])
+    steps = STEPS if words.steps is None else words.steps
+    found = {name: _noted(name, itertools.islice(faces.climb(x, setting, words.seed), steps)) for name, setting in faces.SETTINGS.items()}
+    rows = [{"estimator": name, **asdict(step)} for name, noted in found.items() for step in noted]
+    return encode_png(plots.faces(found)), _table(_side_by_side(found)), {"rows": rows}
+
+
+def _side_by_side(found: dict[str, list[faces.Step]]) -> list[dict[str, Any]]:
+    """A row for each power of ten: our bounds, then the published ones."""
+    ours = {name: {step.iteration: step.bound for step in steps} for name, steps in found.items()}
+    theirs = {f"{name} (published)": bounds for name, bounds in faces.PUBLISHED.items()}
+    columns = {**ours, **theirs}
+    iterations = [10**k for k in range(9) if 10**k in next(iter(ours.values()))]
+    return [{"step": i, **{name: bounds.get(i, math.nan) for name, bounds in columns.items()}} for i in iterations]
+
+
+def _noted(name: str, steps: Iterable[faces.Step]) -> list[faces.Step]:
+    """The steps to note, told as they come: this takes minutes."""
+    kept = []
+    for step in steps:
+        if faces.is_mark(step.iteration):
+            kept.append(step)
+            console.tell(f"{name}: step {step.iteration:,}, bound {step.bound:.4g} nats, {step.seconds:.0f} s")
+    return kept
+
+
 def _table(rows: Sequence[dict[str, Any]]) -> str:
     """Rows of the same keys, aligned: words to the left, numbers to the right."""
     cells = [list(rows[0]), *([_cell(value) for value in row.values()] for row in rows)]
@@ -107,4 +140,4 @@ def _cell(value: str | float | int) -> str:
     return value if isinstance(value, str) else f"{value:.4g}" if isinstance(value, float) else f"{value:,}"
 
 
-DONE: dict[str, Callable[[Namespace], Found]] = {"kl": _kl, "evidence": _evidence, "gradients": _gradients, "elbo": _elbo}
+DONE: dict[str, Callable[[Namespace], Found]] = {"kl": _kl, "evidence": _evidence, "gradients": _gradients, "elbo": _elbo, "def": _def}

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 from lowerbound import __version__
 from lowerbound.errors import UsageError, nearest
-from lowerbound.lab.names import EXPERIMENTS, P, Q
+from lowerbound.lab.names import EXPERIMENTS, STEPS, P, Q
 from lowerbound.recipes import Recipe, word_type
 
 MOST = 1_000_000  # images in one go
@@ -125,6 +125,8 @@ def _lab(parser: Parser) -> None:
     parser.add_argument("run", nargs="?", metavar="RUN", help="the folder of a trained run: evidence needs one, gradients can do without")
     parser.add_argument("--p", metavar="NAME", help=f"of elbo, the law to reach: {', '.join(P)} (default: {P[0]})")
     parser.add_argument("--q", metavar="NAME", help=f"of elbo, the law that is fitted: {', '.join(Q)} (default: {Q[0]})")
+    steps = f"of def, how many steps of each estimator (default: {STEPS:,}, which take a quarter of an hour)"
+    parser.add_argument("--steps", type=_at_least(1), metavar="N", help=steps)
     _seed(parser)
     _output(parser, ".png; of elbo .gif")
     _machine(parser)

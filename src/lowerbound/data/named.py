@@ -6,13 +6,18 @@ A new one is a row of ``NAMED``.
 from __future__ import annotations
 
 import os
+import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lowerbound.data import download, idx
+import numpy as np
+
+from lowerbound.data import arrays, download, idx
 from lowerbound.data.dataset import Dataset, Splits
+from lowerbound.errors import DataError
+from lowerbound.files import make_folder, save_arrays
 
 ENVIRONMENT = "LOWERBOUND_DATA"
 
@@ -68,7 +73,31 @@ class Bundled(Source):
 
 
 @dataclass(frozen=True)
-class Idx(Source):
+class Files(Source):
+    """A set that is files in a folder of its name."""
+
+    @abstractmethod
+    def lacking(self, folder: Path) -> list[str]:
+        """What ``folder`` has not got of them."""
+
+    def missing(self, name: str, data_dir: Path | None) -> list[str]:
+        """The files that a download would bring."""
+        return self.lacking(self.folder(name, data_dir))
+
+    def place(self, name: str, data_dir: Path | None) -> str:
+        """The folder that has it, or the one that a download would fill."""
+        return str(self.folder(name, data_dir))
+
+    def folder(self, name: str, data_dir: Path | None) -> Path:
+        """The first folder that has all files, else the one to fill."""
+        candidates = [folder / name for folder in folders(data_dir)]
+        complete = (folder for folder in candidates if not self.lacking(folder))
+        # a folder that the user named is filled; else the cache: what a variable points at may be shared
+        return next(complete, candidates[0] if data_dir is not None else candidates[-1])
+
+
+@dataclass(frozen=True)
+class Idx(Files):
     """Four gzipped IDX files with the SHA-256 of their uncompressed content, and mirrors that have them."""
 
     mirrors: Sequence[str]
@@ -77,28 +106,48 @@ class Idx(Source):
 
     def load(self, name: str, data_dir: Path | None) -> Splits:
         """Read the first folder that has all files, or fill up one. Errors: DataError where a download fails."""
-        folder = self._folder(name, data_dir)
-        for file in self._lacking(folder):
-            download.fetch([f"{mirror}/{file}.gz" for mirror in self.mirrors], folder / f"{file}.gz", self.checksums[file])
+        folder = self.folder(name, data_dir)
+        for file in self.lacking(folder):
+            plain = file.removesuffix(".gz")
+            download.fetch([f"{mirror}/{file}" for mirror in self.mirrors], folder / file, self.checksums[plain])
         return idx.load_folder(folder, self.classes)
 
-    def missing(self, name: str, data_dir: Path | None) -> list[str]:
-        """The files that a download would bring."""
-        return [f"{file}.gz" for file in self._lacking(self._folder(name, data_dir))]
-
-    def place(self, name: str, data_dir: Path | None) -> str:
-        """The folder that has it, or the one that a download would fill."""
-        return str(self._folder(name, data_dir))
-
-    def _lacking(self, folder: Path) -> list[str]:
+    def lacking(self, folder: Path) -> list[str]:
+        """What ``folder`` has not got, plain or compressed."""
         parts = ((part, kind) for part in (idx.TRAIN, idx.TEST) for kind in idx.KINDS)
-        return [idx.file_name(*pair) for pair in parts if idx.find(folder, *pair) is None]
+        return [f"{idx.file_name(*pair)}.gz" for pair in parts if idx.find(folder, *pair) is None]
 
-    def _folder(self, name: str, data_dir: Path | None) -> Path:
-        candidates = [folder / name for folder in folders(data_dir)]
-        complete = (folder for folder in candidates if not self._lacking(folder))
-        # a folder that the user named is filled; else the cache: what a variable points at may be shared
-        return next(complete, candidates[0] if data_dir is not None else candidates[-1])
+
+@dataclass(frozen=True)
+class Faces(Files):
+    """The Olivetti faces as ``olivetti.npz``: ``images`` uint8 (400, 64, 64), ten of a person in a row, and ``subject``."""
+
+    FILE = "olivetti.npz"
+    WHITE = 242  # the floats that scikit-learn gives are grey levels over this
+
+    def load(self, name: str, data_dir: Path | None) -> Splits:
+        """Read the first file found, or have scikit-learn download it. Errors: DataError where that fails."""
+        path = self.folder(name, data_dir) / self.FILE
+        if not path.is_file():
+            self._fetch(path)
+        return arrays.load_file(path)
+
+    def lacking(self, folder: Path) -> list[str]:
+        """The one file, where it is not there."""
+        return [] if (folder / self.FILE).is_file() else [self.FILE]
+
+    def _fetch(self, path: Path) -> None:
+        from sklearn.datasets import fetch_olivetti_faces
+
+        with tempfile.TemporaryDirectory() as cache:  # for a pickle that it leaves and nothing here reads
+            try:
+                found = fetch_olivetti_faces(data_home=cache)
+            except OSError as error:
+                where = f"Put it at {path} by hand, or name its folder with --data-dir"
+                raise DataError(f"cannot download {self.FILE} ({error}). {where}") from error
+        make_folder(path.parent)
+        pixels = np.rint(found.images * self.WHITE).astype(np.uint8)
+        save_arrays(path, {"images": pixels, "subject": found.target.astype(np.uint8)})
 
 
 NAMED: Mapping[str, Source] = {
@@ -130,4 +179,5 @@ NAMED: Mapping[str, Source] = {
         },
         classes=("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"),
     ),
+    "olivetti": Faces("faces, 400 of 64 × 64: ten of each of 40 people"),
 }

@@ -8,6 +8,8 @@ EXPERIMENTS: dict[str, tuple[str, bool | None]] = {
     "evidence": (".png", True),
     "gradients": (".png", None),
     "elbo": (".gif", False),
+    "def": (".png", False),
 }
 P = ("truncated-normal", "gamma", "log-normal", "normal")
 Q = ("gamma", "log-normal", "normal")
+STEPS = 1_000

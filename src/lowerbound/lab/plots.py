@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from PIL import Image
 
 from lowerbound.lab.elbo import Climb
 from lowerbound.lab.evidence import Evidence
+from lowerbound.lab.faces import PUBLISHED, Step
 from lowerbound.lab.gradients import Costs, Row
 from lowerbound.lab.kl import Landscape
 from lowerbound.plots import COLORS, styled
@@ -113,6 +115,31 @@ def _bars(axes: Axes, rows: list[Row], names: list[str], key: str) -> None:
     there = {row.estimator for row in rows}
     axes.set_yticks(range(len(names)), [name if name in there else f"{name}\n(not for this K)" for name in names])
     axes.set_ylim(len(names) - 0.4, -0.6)
+
+
+@styled
+def faces(found: Mapping[str, Sequence[Step]]) -> Figure:
+    """The bound against steps, beside the published curves, and against seconds."""
+    figure = Figure(figsize=(10, 4.4), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    colors = dict(zip((*found, *(name for name in PUBLISHED if name not in found)), COLORS, strict=False))
+    for name, steps in found.items():
+        bounds = [step.bound for step in steps]
+        left.plot([step.iteration for step in steps], bounds, color=colors[name], lw=1.8, label=name)
+        right.plot([step.seconds for step in steps], bounds, color=colors[name], lw=1.8, label=name)
+    for name, published in PUBLISHED.items():
+        left.plot(list(published), list(published.values()), "o--", color=colors[name], lw=1, markersize=4, label=f"{name}, published")
+    left.set(xscale="log", xlabel="step", ylabel="bound, nats of all data", title="Against steps")
+    right.set(xscale="log", xlabel="seconds", title="Against time, this machine")
+    left.set_yscale("function", functions=(lambda y: -np.log10(np.maximum(-y, 1.0)), lambda y: -(10**-y)))
+    left.set_yticks([-(10.0**k) for k in (9, 8, 7)], ["−10⁹", "−10⁸", "−10⁷"])
+    left.set_yticks([-m * 10.0**k for k in (6, 7, 8, 9) for m in range(2, 10)], minor=True)
+    lowest = min(*(step.bound for steps in found.values() for step in steps), *(min(bounds.values()) for bounds in PUBLISHED.values()))
+    left.set_ylim(1.3 * lowest, -5.5e6)
+    for axes in (left, right):
+        axes.grid(color="#dddddd", lw=0.6)
+    left.legend(loc="lower right")
+    return figure
 
 
 def elbo(found: Climb) -> bytes:
