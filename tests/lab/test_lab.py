@@ -114,6 +114,15 @@ def test_variances_are_in_the_order_of_the_lesson(toy_costs: gradients.Costs) ->
         assert of["g-rep"] == pytest.approx(of["pathwise"], rel=0.2)
 
 
+def test_near_the_exact_posterior_only_sticking_the_landing_has_no_variance(toy_costs: gradients.Costs) -> None:
+    of = {(row.estimator, row.steps): row for row in toy_costs.training}
+    first, *_, last = gradients.STEPS
+    assert of["doubly-reparameterized", last].variance < 1e-9 < of["doubly-reparameterized", first].variance
+    for name in ("pathwise", "score", "score-leave-one-out", "g-rep"):
+        assert of[name, last].variance > 0.1 * of[name, first].variance / gradients.DRAWS[-1], name
+        assert of[name, last].bias_in_errors < 4.5, name
+
+
 def test_what_is_left_out_says_why(toy_costs: gradients.Costs) -> None:
     left = {(row.estimator, row.draws): row.reason for row in toy_costs.skipped}
     assert left.keys() == {("rejection", 1), ("rejection", 4), ("score-leave-one-out", 1)}

@@ -82,8 +82,9 @@ def _gradients(words: Namespace) -> Found:
         found = gradients.of_toy(seed=words.seed)
     else:
         run, values = _held_out(words, GRADIENT_DATA)
-        found = gradients.of_model(run.vae, values, run.recipe.latent, seed=words.seed)
-    rows, skipped = [asdict(row) for row in found.rows], [asdict(row) for row in found.skipped]
+        steps = run.history()[-1]["step"] if run.history() else 0
+        found = gradients.of_model(run.vae, values, run.recipe.latent, seed=words.seed, steps=steps)
+    rows, skipped = [asdict(row) for row in (*found.rows, *found.training)], [asdict(row) for row in found.skipped]
     why = {f"{row['estimator']}, K = {row['draws']}: {row['reason']}" for row in skipped}
     text = "\n".join([_table(rows), *(f"left out: {line}" for line in sorted(why))])
     return encode_png(plots.gradients(found)), text, {"rows": rows, "skipped": skipped}

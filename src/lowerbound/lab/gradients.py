@@ -26,13 +26,15 @@ from lowerbound.seeding import seeded
 
 DIMENSIONS = (1, 2, 5, 10, 20)
 DRAWS = (1, 10)
+STEPS = (0, 10, 30, 100, 300, 1_000)  # of training, at which the toy of one dimension is looked at
+RATE = 0.02  # of that training
 WARM_UP = 3  # gradients not counted: a running baseline has to have something to say
 SHARPER = 100  # draws of each gradient of which the mean stands for the exact one of a run
 
 
 @dataclass(frozen=True)
 class Row:
-    """One estimator with K = ``draws``: its gradient over ``repeats`` independent estimates.
+    """One estimator with K = ``draws`` after ``steps`` of training: its gradient over ``repeats`` independent estimates.
 
     ``bias`` is ‖mean − truth‖ and ``bias_in_errors`` that over its standard error, about 1 where there is no bias;
     ``variance`` is summed over the parameters; ``seconds`` are those of one gradient; ``cost`` is variance × seconds.
@@ -41,6 +43,7 @@ class Row:
     estimator: str
     dimensions: int
     draws: int
+    steps: int
     repeats: int
     bias: float
     bias_in_errors: float
@@ -61,10 +64,11 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Costs:
-    """All rows, and those that cannot be."""
+    """All rows at one moment of training, and those that cannot be; of the toy also rows along its training."""
 
     rows: tuple[Row, ...]
     skipped: tuple[Skipped, ...]
+    training: tuple[Row, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,21 +84,22 @@ class Moments:
 Measure = Callable[[Estimator, int], Moments]  # of an estimator with K draws
 
 
-def _compare(measure: Measure, truth: Moments, dimensions: int, draws: Sequence[int]) -> Costs:
+def _compare(measure: Measure, truth: Moments, dimensions: int, draws: Sequence[int], steps: int = 0) -> Costs:
     rows, skipped = [], []
     for k in draws:
         for name, make in words.ESTIMATORS.items():
             try:
-                rows.append(_row(name, dimensions, k, measure(make(), k), truth))
+                rows.append(_row(name, dimensions, k, steps, measure(make(), k), truth))
             except RecipeError as error:
                 skipped.append(Skipped(name, dimensions, k, str(error)))
     return Costs(tuple(rows), tuple(skipped))
 
 
-def _row(name: str, dimensions: int, draws: int, found: Moments, truth: Moments) -> Row:
+def _row(name: str, dimensions: int, draws: int, steps: int, found: Moments, truth: Moments) -> Row:
     bias = float((found.mean - truth.mean).norm())
     error = (found.variance / found.repeats + truth.variance / truth.repeats) ** 0.5
-    return Row(name, dimensions, draws, found.repeats, bias, bias / error, found.variance, found.seconds, found.variance * found.seconds)
+    cost = found.variance * found.seconds
+    return Row(name, dimensions, draws, steps, found.repeats, bias, bias / error, found.variance, found.seconds, cost)
 
 
 # --- a toy whose gradient is known ---------------------------------------------------------------------
@@ -113,6 +118,15 @@ class Toy:
         self.x = torch.randn(size, generator=generator)
         self.parameters = torch.cat([torch.full((dimensions,), 0.4), torch.full((dimensions,), -0.7)])
 
+    def train(self, steps: int) -> None:
+        """Adam along the exact gradient; with one dimension q then becomes the exact posterior."""
+        parameters = self.parameters.requires_grad_()
+        optimiser = torch.optim.Adam([parameters], RATE, maximize=True)
+        for _ in range(steps):
+            parameters.grad = self.exact()
+            optimiser.step()
+        self.parameters = parameters.detach()
+
     def posterior(self, parameters: Float[Tensor, "B P"]) -> Distribution:
         """q, one for each row of parameters."""
         return DiagonalGaussian(torch.nn.Identity())(parameters)
@@ -128,7 +142,7 @@ class Toy:
 
     def exact(self) -> Float[Tensor, " P"]:
         """The gradient of the ELBO."""
-        parameters = self.parameters.double().requires_grad_()
+        parameters = self.parameters.detach().double().requires_grad_()
         weight, (mean, log_variance) = self.weight.double(), parameters.chunk(2)
         error = (self.x - weight @ mean).square().sum() + (weight.square() * log_variance.exp()).sum()
         divergence = (mean.square() + log_variance.exp() - log_variance - 1).sum() / 2
@@ -148,29 +162,41 @@ class Toy:
 
 
 def of_toy(dimensions: Sequence[int] = DIMENSIONS, draws: Sequence[int] = DRAWS, repeats: int = 5_000, seed: int = 0) -> Costs:
-    """Every estimator on ``Toy``, against the number of latent dimensions and K; the truth is exact."""
+    """Every estimator on ``Toy``, against the number of latent dimensions and K, and along training; the truth is exact."""
+
+    def compared(dimensions: int, draws: Sequence[int], steps: int = 0) -> Costs:
+        toy = Toy(dimensions)
+        toy.train(steps)
+        return _compare(partial(toy.measure, repeats=repeats), Moments(toy.exact(), 0.0, 1), dimensions, draws, steps)
+
     with seeded(seed, "gradients"):
-        found = []
-        for d in dimensions:
-            toy = Toy(d)
-            found.append(_compare(partial(toy.measure, repeats=repeats), Moments(toy.exact(), 0.0, 1), d, draws))
-    return Costs(tuple(row for costs in found for row in costs.rows), tuple(row for costs in found for row in costs.skipped))
+        found = [compared(d, draws) for d in dimensions]
+        training = [compared(1, (max(draws),), steps) for steps in STEPS]
+    rows, skipped = ([row for costs in found for row in getattr(costs, part)] for part in ("rows", "skipped"))
+    return Costs(tuple(rows), tuple(skipped), tuple(row for costs in training for row in costs.rows))
 
 
 # --- a model and a batch of data -----------------------------------------------------------------------
 
 
 def of_model(
-    vae: VAE, values: Float[Tensor, "B *event"], latent: int, draws: Sequence[int] = DRAWS, repeats: int = 100, seed: int = 0
+    vae: VAE,
+    values: Float[Tensor, "B *event"],
+    latent: int,
+    draws: Sequence[int] = DRAWS,
+    repeats: int = 100,
+    seed: int = 0,
+    steps: int = 0,
 ) -> Costs:
-    """Every estimator on one batch, whose zeros and ones are drawn once. The truth is the mean of very many pathwise draws.
+    """Every estimator on one batch, whose zeros and ones are drawn once, of a model after ``steps`` of training.
 
-    Where the posterior has no pathwise gradient RecipeError is raised: nothing would be known of the bias.
+    The truth is the mean of very many pathwise draws. Where the posterior has no pathwise gradient RecipeError is raised:
+    nothing would be known of the bias.
     """
     with seeded(seed, "gradients", device=vae.device), vae.evaluating():
         x = vae.likelihood.observe(values.to(vae.device))
         truth = _moments(vae, x, repeats, Pathwise(), SHARPER)
-        return _compare(partial(_moments, vae, x, repeats), truth, latent, draws)
+        return _compare(partial(_moments, vae, x, repeats), truth, latent, draws, steps)
 
 
 def _moments(vae: VAE, x: Tensor, repeats: int, estimator: Estimator, draws: int) -> Moments:

@@ -22,6 +22,7 @@ from lowerbound.plots import COLORS, styled
 
 LEVELS = (0.05, 0.2, 0.5, 1, 2, 3, 4, 6, 8)
 FRAMES = 60
+MARKERS = "osD^vPX"
 HALO = [withStroke(linewidth=2.5, foreground="white")]
 
 
@@ -81,12 +82,16 @@ def evidence(found: Evidence) -> Figure:
 
 @styled
 def gradients(found: Costs) -> Figure:
-    """Bars of variance, seconds and their product: a row of panels for each K, a bar for each number of dimensions."""
+    """Bars of variance, seconds and their product: a row of panels for each K, a bar for each number of dimensions.
+
+    Below them, where there are such rows, the variance along training.
+    """
     draws = sorted({row.draws for row in found.rows})
     names = list(dict.fromkeys(row.estimator for row in found.rows))
     panels = (("variance", "total variance (nats²)"), ("seconds", "seconds a gradient"), ("cost", "variance × seconds"))
     height = 0.6 + 0.42 * len(names) * len(draws) + 0.7 * len(draws)
-    figure = Figure(figsize=(11, height), layout="constrained")
+    whole = Figure(figsize=(11, height + (4 if found.training else 0)), layout="constrained")
+    figure, *below = whole.subfigures(2, 1, squeeze=False, height_ratios=(height, 4))[:, 0] if found.training else [whole]
     grid = figure.subplots(len(draws), 3, squeeze=False, sharex="col", sharey="row")
     for k, line in zip(draws, grid, strict=True):
         rows = [row for row in found.rows if row.draws == k]
@@ -101,7 +106,27 @@ def gradients(found: Costs) -> Figure:
     if len({row.dimensions for row in found.rows}) > 1:
         handles, labels = grid[0][0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), title="latent dimensions")
-    return figure
+    for part in below:
+        _along_training(part.subplots(), found.training)
+    return whole
+
+
+def _along_training(axes: Axes, rows: Sequence[Row]) -> None:
+    """Total variance against steps, a line for each estimator; an exact posterior leaves sticking the landing none but rounding."""
+    names = list(dict.fromkeys(row.estimator for row in rows))
+    for i, (name, color) in enumerate(zip(names, COLORS, strict=False)):  # some lie on others: later ones are thinner
+        mine = [row for row in rows if row.estimator == name]
+        points, size = [row.steps for row in mine], 1 - i / len(names)
+        style: dict[str, Any] = {"lw": 1 + 4 * size, "marker": MARKERS[i % len(MARKERS)], "markersize": 5 + 5 * size, "label": name}
+        axes.plot(points, [row.variance for row in mine], color=color, markeredgecolor="white", markeredgewidth=0.6, **style)
+    axes.set(xlabel="steps of training", ylabel="total variance (nats²)", yscale="log")
+    axes.set_xscale("symlog", linthresh=10)
+    axes.set_xlim(-1, 1.1 * max(row.steps for row in rows))
+    axes.set_xticks(sorted({row.steps for row in rows}), [f"{step:,}" for step in sorted({row.steps for row in rows})])
+    axes.set_xticks([], minor=True)
+    axes.set_title(f"along training, one dimension, K = {rows[0].draws}: q becomes the exact posterior")
+    axes.grid(color="#dddddd", lw=0.6)
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 
 
 def _bars(axes: Axes, rows: list[Row], names: list[str], key: str) -> None:
