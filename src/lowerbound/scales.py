@@ -2,7 +2,7 @@
 
 Every σ that is not given is FLOOR + softplus(s): bounded below, since a decoder that gets one value
 exactly right would otherwise make its density infinite, and with a gradient everywhere. A new way is one class here
-and one row in the table of ``recipes``.
+and one row in a table of ``words``.
 """
 
 from __future__ import annotations
