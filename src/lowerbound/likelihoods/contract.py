@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Distribution, Independent
@@ -50,6 +51,10 @@ class Likelihood(ConditionalLaw):
     def observe(self, values: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
         """Raw values as the data that this law describes; the same by default."""
         return values
+
+    def at_floor(self, law: Distribution) -> Float[Tensor, "*batch"]:
+        """The share of values whose σ, in a law that this gave, is held up by its bound alone; 0 where there is no such bound."""
+        return torch.zeros(law.batch_shape)
 
 
 def must_be_within(values: Tensor, low: float, high: float, name: str) -> None:

@@ -118,6 +118,10 @@ class LocationScale(Likelihood):
         """L at this location and scale."""
         raise NotImplementedError
 
+    def at_floor(self, law: Distribution) -> Float[Tensor, "*batch"]:
+        """The share of σ at ``scales.FLOOR``; 0 where σ is given."""
+        return self.scale.at_floor(law.base_dist.scale).flatten(len(law.batch_shape)).mean(-1)  # type: ignore[attr-defined]  # an Independent
+
 
 class Gaussian(LocationScale):
     """p(x|z) = N(x; f(z), σ²), σ fixed by default.
