@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import pytest
@@ -169,6 +170,15 @@ def test_a_flow_leaves_torchs_validation_as_it_was() -> None:
     posterior("flow")
     with pytest.raises(ValueError, match="parameter scale"):
         torch.distributions.Normal(0.0, -1.0)
+
+
+@pytest.mark.parametrize("word", ["gaussian", "full-gaussian", "flow"])
+def test_a_vamp_prior_is_the_mean_of_posteriors_of_any_kind(word: str) -> None:
+    kind = words.call("posterior", word, words.POSTERIORS)
+    encoder = kind.of(nn.Linear(2, kind.features(2)), 2)
+    made, z = words.call("prior", "vamp:3", words.PRIORS, FACTS, encoder), torch.randn(5, 4, 2)
+    each = torch.stack([encoder(made.inputs[k : k + 1].sigmoid()).log_prob(z) for k in range(3)])
+    assert torch.allclose(made().log_prob(z), each.logsumexp(0) - math.log(3), atol=1e-5)
 
 
 def test_a_vamp_prior_shares_the_encoder_and_saves_it_once() -> None:
