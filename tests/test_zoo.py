@@ -70,6 +70,7 @@ SENSELESS = [
     ({"objective": "iwae:0"}, "write iwae:5"),
     ({"objective": "renyi:1.5"}, "α must be at least 0"),
     ({"objective": "iwae:2:3"}, "too many numbers"),
+    ({"likelihood": "laplace", "scale": "optimal"}, "for a gaussian alone"),
     ({"likelihood": "gaussian", "scale": "lerned"}, "did you mean 'learned'"),
 ]
 

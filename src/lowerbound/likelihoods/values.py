@@ -12,6 +12,7 @@ from torch.distributions import Distribution, Normal
 from torch.distributions import Laplace as LaplaceLaw
 from torch.distributions import StudentT as StudentTLaw
 
+from lowerbound.errors import RecipeError
 from lowerbound.likelihoods.contract import PIXEL_STEPS, Likelihood, must_be_within
 from lowerbound.scales import Fixed, Optimal, Scale, positive
 
@@ -100,11 +101,17 @@ class LocationScale(Likelihood):
     """p(x|z) = Π L((xᵢ − fᵢ(z))/σᵢ)/σᵢ for a law L; the network gives f, and what ``scale`` needs besides.
 
     With ``squash`` the mean is kept in [0, 1] by a sigmoid, as that of pixels.
+    Errors: RecipeError for ``scales.Optimal``, unless the optimum is known here.
     """
+
+    #: whether training scores a batch with the σ that suits it best, where that is asked for
+    optimum = False
 
     def __init__(self, network: nn.Module, scale: Scale | float = 0.1, squash: bool = False):
         super().__init__(network)
         self.scale = scale if isinstance(scale, Scale) else Fixed(scale)
+        if isinstance(self.scale, Optimal) and not self.optimum:
+            raise RecipeError("the optimal σ is known for a gaussian alone; choose --scale learned")
         self.squash = squash
         self.outputs = 1 + self.scale.outputs
 
@@ -135,6 +142,8 @@ class Gaussian(LocationScale):
     (appendix C.2); Rybkin et al., "Simple and effective VAE training with calibrated decoders", 2021,
     https://arxiv.org/abs/2006.13202, on why σ matters.
     """
+
+    optimum = True
 
     @property
     def weight(self) -> float | None:
