@@ -63,18 +63,18 @@ def _beta_likelihood(network: nn.Module, facts: Facts, own: Mapping[str, Any]) -
 
 def _located(name: str) -> Callable[..., Likelihood]:
     def make(network: nn.Module, facts: Facts, own: Mapping[str, Any]) -> Likelihood:
-        from lowerbound import likelihoods
+        from lowerbound.likelihoods import values
 
-        return getattr(likelihoods, name)(network, scale(own["scale"], facts), squash=facts.unit_interval)
+        return getattr(values, name)(network, scale(own["scale"], facts), squash=facts.unit_interval)
 
     return make
 
 
 def _whole(name: str) -> Callable[..., Likelihood]:
     def make(network: nn.Module, facts: Facts, own: Mapping[str, Any]) -> Likelihood:
-        from lowerbound import likelihoods
+        from lowerbound.likelihoods import counts
 
-        return getattr(likelihoods, name)(network, facts.steps)
+        return getattr(counts, name)(network, facts.steps)
 
     return make
 
