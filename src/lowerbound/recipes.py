@@ -35,7 +35,7 @@ LARGEST = 1_000_000  # for every whole number of a recipe but the seed: more is 
 
 def _word(default: Any, group: str, text: str, table: Iterable[str] = ()) -> Any:
     told = f"{text}: {', '.join(table)}" if table else text
-    return dataclasses.field(default=default, metadata={"group": group, "help": told, "table": tuple(table)})
+    return dataclasses.field(default=default, metadata={"group": group, "help": told, "table": table})
 
 
 @dataclass(frozen=True)
