@@ -16,7 +16,7 @@ demo: $(READY)  ## train on bundled digits and leave a report
 	$(BIN)/lowerbound train digits --epochs 200 --out runs/demo --overwrite
 
 test: $(READY)  ## everything, the README's commands included
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto  # a process a core, of one thread each
 
 lint: $(READY)  ## style and types
 	$(BIN)/ruff check .
