@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
 
 import torch
@@ -183,7 +184,7 @@ def run(rounds: list[list[dict[str, object]]], processes: int) -> list[dict[str,
     jobs = [(told, seed) for seed, recipes in enumerate(rounds) for told in recipes]
     todo = [job for job in jobs if key(*job) not in done]
     print(f"{len(jobs):,} trainings, {len(jobs) - len(todo):,} of them done", flush=True)
-    with ProcessPoolExecutor(processes) as pool, LOG.open("a") as log:
+    with ProcessPoolExecutor(processes, get_context("spawn")) as pool, LOG.open("a") as log:
         for number, ended in enumerate(as_completed([pool.submit(timed, *job) for job in todo]), start=1):
             line = ended.result()
             done[key(line["words"], line["seed"])] = line
