@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test lint check clean
+.PHONY: demo test lint sweep check clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lowerbound needs Python 3.11 or newer; make PYTHON=python3.12 …")'
@@ -16,12 +16,15 @@ demo: $(READY)  ## train on bundled digits and leave a report
 	$(BIN)/lowerbound train digits --epochs 200 --out runs/demo --overwrite
 
 test: $(READY)  ## everything, the README's commands included
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto  # a process a core, of one thread each
 
 lint: $(READY)  ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+sweep: $(READY)  ## hours: every pair of words, trained from ten seeds; goes on where it was stopped
+	$(BIN)/python benchmarks/sweep.py
 
 check: lint test
 

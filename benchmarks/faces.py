@@ -27,7 +27,7 @@ def main(name: str, iterations: int, **changed: float) -> None:
     for step in faces.climb(x, setting):
         if faces.is_mark(step.iteration):
             log.append([step.iteration, round(step.bound, -2), round(step.seconds, 1)])
-            print(*log[-1], flush=True)  # noqa: T201 - the progress of an hour
+            print(*log[-1], flush=True)
         if step.iteration % 100 == 0:
             found = {"name": name, **asdict(setting), "seed": 0, "threads": 1, "log": log}
             (RESULTS / f"faces-{name.replace(' ', '-')}.json").write_text(json.dumps(found) + "\n")

@@ -8,11 +8,11 @@ from functools import cache
 import pytest
 import torch
 from torch import Tensor
-from torch.distributions import Distribution, Independent, LogNormal, Normal, Poisson
+from torch.distributions import Distribution, Independent, LogNormal, Normal, Poisson, constraints
 from toys import Constant, LinearGaussian, z_score
 
 from lowerbound import words
-from lowerbound.distributions import transported
+from lowerbound.distributions import transported, within
 from lowerbound.errors import NoClosedForm, RecipeError
 from lowerbound.estimators import GREP, DoublyReparameterized, LeaveOneOut, MovingAverage, Pathwise, RaoBlackwell, ScoreFunction
 from lowerbound.loss import loss
@@ -23,16 +23,30 @@ from lowerbound.words import Facts
 
 ROWS = 20_000  # independent gradients, one a row
 PARAMETERS = {"gaussian": [0.4, -0.7], "full-gaussian": [0.4, -0.35], "gamma": [0.6, 0.2], "beta": [0.3, 0.9]}
-PRIORS = {"gaussian": "normal", "full-gaussian": "normal", "gamma": "gamma:1.5:1", "beta": "beta:1.5:2"}
-OBJECTIVES = ["elbo:2", "beta:3:2", "free-bits:0.01", "iwae:2", "renyi:0.5:2", "reconstruction"]
+PRIORS = ["normal", "gamma:1.5:1", "beta:1.5:2"]
+OBJECTIVES = {"elbo": "elbo:2", "beta": "beta:3:2", "free-bits": "free-bits:0.01", "iwae": "iwae:2", "renyi": "renyi:0.5:2"}
+KNOWN = {*PARAMETERS, *OBJECTIVES.values(), "reconstruction", *words.KLS, "pathwise", "doubly-reparameterized", "g-rep", "rejection"}
+KNOWN |= {"score", "score-moving-average", "score-leave-one-out", "score-rao-blackwell"}
+#: not over a line; by a network of its own; a β that only changes with the epoch; the same for a batch of equal data
+LEFT_OUT = {"von-mises-fisher", "dirac", "flow", "beta-linear", "beta-cyclical", "beta-sigmoid", "total-correlation", "mmd"}
+
+# A row that is new in the tables is crossed too: with parameters of no meaning, and the numbers that are its defaults.
+for word in set(words.POSTERIORS) - LEFT_OUT:
+    PARAMETERS.setdefault(word, torch.linspace(0.2, 0.7, words.POSTERIORS[word]().features(1)).tolist())
+for word in set(words.OBJECTIVES) - LEFT_OUT:
+    OBJECTIVES.setdefault(word, word)
 
 
 def law(posterior: str, parameters: Tensor) -> Distribution:
     return words.call("posterior", posterior, words.POSTERIORS).of(torch.nn.Identity(), 1)(parameters)
 
 
+@cache
 def prior(posterior: str) -> Distribution:
-    return words.call("prior", PRIORS[posterior], words.PRIORS, Facts((1,), 1), None)()
+    """The first that is over the same space."""
+    z = law(posterior, torch.tensor([PARAMETERS[posterior]])).sample(torch.Size([100]))
+    made = (words.call("prior", word, words.PRIORS, Facts((1,), 1), None)() for word in reversed(PRIORS))
+    return next(p for p in made if within(p, z))
 
 
 def log_likelihood(z: Tensor) -> Tensor:
@@ -44,13 +58,13 @@ def grid(posterior: str) -> tuple[Tensor, Tensor]:
     """Points on the support of z and the length that each stands for."""
     u = torch.linspace(-8, 8, 401, dtype=torch.float64)
     step = float(u[1] - u[0])
-    match posterior:
-        case "gamma":
-            return u.exp(), u.exp() * step
-        case "beta":
+    match prior(posterior).support.base_constraint:
+        case constraints.unit_interval:
             return u.sigmoid(), u.sigmoid() * (-u).sigmoid() * step
-        case _:
+        case constraints.real:
             return u, torch.full_like(u, step)
+        case _:
+            return u.exp(), u.exp() * step
 
 
 @cache
@@ -78,7 +92,7 @@ def estimates(objective: Objective, estimator: torch.nn.Module, posterior: str) 
     return torch.autograd.grad(surrogate.sum(), parameters)[0]
 
 
-CROSSINGS = list(itertools.product(OBJECTIVES, words.KLS, words.ESTIMATORS, PARAMETERS))
+CROSSINGS = list(itertools.product(sorted(OBJECTIVES.values()), words.KLS, words.ESTIMATORS, sorted(PARAMETERS)))
 
 
 @pytest.mark.parametrize(("objective", "kl", "estimator", "posterior"), CROSSINGS, ids=[" ".join(c) for c in CROSSINGS])
@@ -88,7 +102,7 @@ def test_a_crossing_matches_the_exact_gradient_or_says_why_not(objective: str, k
     try:
         found = estimates(made, words.call("estimator", estimator, words.ESTIMATORS), posterior)
     except (RecipeError, NoClosedForm):
-        assert (objective, kl, estimator, posterior) in REFUSED
+        assert (objective, kl, estimator, posterior) in REFUSED or not KNOWN.issuperset((objective, estimator, posterior))
         return
     assert (objective, kl, estimator, posterior) not in REFUSED
     truth = exact_gradient(made, posterior)
@@ -113,7 +127,7 @@ def refused(objective: str, kl: str, estimator: str, posterior: str) -> bool:
     )
 
 
-REFUSED = {crossing for crossing in CROSSINGS if refused(*crossing)}
+REFUSED = {crossing for crossing in CROSSINGS if KNOWN.issuperset(crossing) and refused(*crossing)}
 
 
 # --- several dimensions: the gradient of the decoder too ---------------------------------------------
@@ -144,9 +158,9 @@ def test_encoder_and_decoder_get_the_gradient_of_the_elbo(kl: object, estimator:
     vae, made = toy.vae(Constant(parameters)), words.call("estimator", estimator, words.ESTIMATORS)
     torch.manual_seed(0)
     found: dict[str, list[Tensor]] = {name: [] for name, _ in vae.named_parameters()}
-    for _ in range(300):
+    for _ in range(100):
         vae.zero_grad()
-        loss(vae, x.expand(256, -1), ELBO(kl, samples=2), made).value.backward()
+        loss(vae, x.expand(768, -1), ELBO(kl, samples=2), made).value.backward()
         for name, parameter in vae.named_parameters():
             found[name].append(parameter.grad.clone())
     truth = exact_gradients(toy, x, parameters)
@@ -158,15 +172,19 @@ def test_encoder_and_decoder_get_the_gradient_of_the_elbo(kl: object, estimator:
 # --- what each is for --------------------------------------------------------------------------------
 
 
-def variance(objective: Objective, estimator: torch.nn.Module, vae, x: Tensor) -> float:
-    """Of the gradient of the encoder's parameters, summed over them."""
+def variance(objective: Objective, estimator: torch.nn.Module, vae, x: Tensor, repeats: int = 300) -> float:
+    """Of the gradient of the encoder's parameters, summed over them: all repeats in one batch, taken apart at the encoder's output."""
     torch.manual_seed(1)
-    found = []
-    for _ in range(300):
-        vae.zero_grad()
-        loss(vae, x, objective, estimator).value.backward()
-        found.append(torch.cat([p.grad.flatten() for p in vae.posterior.parameters()]))
-    return float(torch.stack(found).var(0).sum())
+    outputs: list[Tensor] = []
+    encoder = vae.posterior.network
+    watched = encoder.register_forward_hook(lambda module, given, output: outputs.append(output))
+    for _ in range(2):  # the second time a running baseline has something to say
+        value = loss(vae, x.repeat(repeats, 1), objective, estimator).value
+    watched.remove()
+    (each,) = torch.autograd.grad(repeats * value, outputs[-1])
+    one = torch.ones(len(x), 1)
+    inputs = torch.cat([x, one], 1) if isinstance(encoder, torch.nn.Linear) else one  # weights and bias, or the output itself
+    return float(torch.einsum("rbp,bi->rpi", each.unflatten(0, (repeats, -1)), inputs).var(0).sum())
 
 
 def test_sticking_the_landing_has_no_variance_at_the_exact_posterior() -> None:

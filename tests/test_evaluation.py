@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from toys import LinearGaussian
 
 import lowerbound as lb
+from lowerbound.cli import main
+from lowerbound.likelihoods import Gaussian
+from lowerbound.scales import Fixed, Learned, Optimal, Scale
 
 
 def test_a_score_is_the_same_at_each_call_and_leaves_the_model_as_it_was() -> None:
@@ -36,3 +42,35 @@ def test_a_score_is_the_exact_bound_within_its_error() -> None:
 def test_the_error_of_one_datum_is_unknown() -> None:
     toy = LinearGaussian()
     assert math.isnan(lb.score(toy.vae(toy.exact_encoder()), torch.zeros(1, 5)).bound_se)
+
+
+# --- a σ at its bound ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("constant", [3, 0])
+def test_a_scale_that_sticks_at_its_bound_is_told(constant: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Black pixels are predicted exactly; noise is not."""
+    values = np.random.default_rng(0).uniform(size=(400, 6)).astype(np.float32)
+    values[:, :constant] = 0
+    np.save(tmp_path / "values.npy", values)
+    words = ["train", str(tmp_path / "values.npy"), "--likelihood", "gaussian", "--scale", "decoder", "--network", "mlp:32"]
+    words += ["--epochs", "80", "--learning-rate", "0.02", "--out", str(tmp_path / "r"), "--json"]
+    assert main(words) == 0
+    told = capsys.readouterr()
+    result = json.loads((tmp_path / "r" / "result.json").read_text())
+    assert json.loads(told.out)["notes"] == result["notes"]
+    found = [note for note in result["notes"] if "σ is at its bound of 0.001 for 50% of the test data's values" in note]
+    assert len(found) == len(result["notes"]) == (constant > 0)
+    for text in (told.err, (tmp_path / "r" / "report.html").read_text()):
+        assert ("σ is at its bound" in text) == (constant > 0)
+
+
+@pytest.mark.parametrize(("scale", "share"), [(Fixed(5e-4), 0.0), (Learned(), 0.0), (Learned((4,)), 0.25), (Optimal(), 1.0)])
+def test_the_share_at_the_bound_is_counted(scale: Scale, share: float) -> None:
+    if isinstance(scale, Learned) and scale.raw.dim():
+        scale.raw.data[0] = -30.0
+    if isinstance(scale, Optimal):
+        scale.square.fill_(1e-9)
+    likelihood = Gaussian(torch.nn.Linear(2, 4), scale)
+    for z in (torch.randn(5, 2), torch.randn(3, 5, 2)):
+        assert likelihood.at_floor(likelihood(z)).tolist() == torch.full(z.shape[:-1], share).tolist()

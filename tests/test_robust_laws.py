@@ -15,6 +15,7 @@ from toys import z_score
 
 from lowerbound import distributions, laws
 from lowerbound.errors import RecipeError
+from lowerbound.laws import angles, positive, spheres
 
 CONCENTRATIONS = [0.01, 0.3, 1.0, 5.0, 1e3]
 WIDE = torch.logspace(-4, 5, 10).tolist()
@@ -88,11 +89,11 @@ def test_gamma_s_implicit_gradients_are_exact_in_the_mean(a: float) -> None:
 def test_gamma_s_gradient_of_the_mean_logarithm(a: float) -> None:
     """ψ₁(α), but for what lies under the least sample c: E[max(log g, c)] = ψ(α) + e^{αc}/(α Γ(α + 1))."""
     alpha, (exact,) = many(a), double(a)
-    c = math.log(laws.smallest(torch.float64))
+    c = math.log(positive.smallest(torch.float64))
     (truth,) = gradients(exact.digamma() + (exact * c - exact.log() - (exact + 1).lgamma()).exp(), exact)
     (gradient,) = gradients(laws.Gamma(alpha, torch.ones_like(alpha)).rsample().log(), alpha)
     assert z_score(gradient, truth) < BOUND
-    (gradient,) = gradients(laws.log_gamma(alpha), alpha)  # the logarithm itself has no floor
+    (gradient,) = gradients(positive.log_gamma(alpha), alpha)  # the logarithm itself has no floor
     assert z_score(gradient, torch.polygamma(1, exact.detach())) < BOUND
 
 
@@ -115,7 +116,7 @@ def test_log_gamma_s_slope_is_that_of_the_quantile(a: float, dtype: torch.dtype)
     kept = low > 1e-290
     slope = torch.as_tensor(np.log(high[kept] / low[kept]) / (2 * h), dtype=torch.float64)
     log_g = torch.as_tensor(np.log(middle[kept]))
-    found = laws.log_gamma_slope(torch.full_like(log_g, a).to(dtype), log_g.to(dtype)).double()
+    found = positive.log_gamma_slope(torch.full_like(log_g, a).to(dtype), log_g.to(dtype)).double()
     assert torch.allclose(found, slope, rtol=7e-3, atol=0)
     assert (found / slope - 1).abs().median() < 1e-4
 
@@ -124,7 +125,7 @@ def test_log_gamma_s_slope_is_that_of_the_quantile(a: float, dtype: torch.dtype)
 def test_the_slope_has_no_step_where_its_formula_changes(dtype: torch.dtype) -> None:
     edge = math.log(torch.finfo(dtype).eps)
     for a in (1e-4, 0.01, 0.3, 1.0, 3.0):
-        below, above = laws.log_gamma_slope(
+        below, above = positive.log_gamma_slope(
             torch.full((2,), a, dtype=dtype), torch.tensor([edge * (1 + 1e-6), edge * (1 - 1e-6)], dtype=dtype)
         )
         assert below.item() == pytest.approx(above.item(), rel=5e-6)
@@ -162,7 +163,7 @@ def parts(alpha: Tensor, transport: Callable) -> tuple[Tensor, Tensor]:
     return path, (z.detach() ** 2 * correction).squeeze(0)
 
 
-@pytest.mark.parametrize("a", [1.0, 2.0, 5.0, 20.0])
+@pytest.mark.parametrize("a", [0.02, 0.3, 0.99, 1.0, 2.0, 5.0, 20.0])
 def test_every_estimator_gives_two_alpha_plus_one(a: float) -> None:
     alpha, truth = many(a), 2 * a + 1
     law = laws.Gamma(alpha, torch.ones_like(alpha))
@@ -200,15 +201,27 @@ def test_rejection_s_variance_is_less_than_the_score_s(a: float, ratio: float) -
     assert (variances[0] / variances[1]).item() == pytest.approx(ratio, rel=0.02)
 
 
+def test_rejection_of_a_small_concentration_augments_its_shape() -> None:
+    """In each of three dimensions, one with α > 1, the gradients of E[log z]: ψ₁(α) in α, and −1/β in β, along the path alone."""
+    a, b = torch.tensor([0.1, 0.6, 2.5]).double(), torch.tensor([1.0, 0.5, 3.0]).double()
+    alpha, beta = (values.repeat(DRAWS, 1).requires_grad_() for values in (a, b))
+    law = laws.Gamma(alpha, beta)
+    z, difference = distributions.rejection(law, law.sample())
+    score = law.log_prob(z) + difference
+    (path, path_of_beta), (correction, none) = gradients(z.log(), alpha, beta), gradients(score, alpha, beta)
+    assert z_score(path + z.detach().log() * correction, torch.polygamma(1, a)) < BOUND
+    assert z_score(correction, 0.0) < BOUND  # a score has mean 0
+    assert torch.allclose(path_of_beta, (-1 / b).expand_as(beta))
+    assert none.abs().max() < 1e-9
+
+
 def test_rejection_knows_its_bounds() -> None:
     with pytest.raises(RecipeError, match="Beta"):
         distributions.standardized(laws.Beta(torch.ones(2), torch.ones(2)), 1, distributions.rejection)
-    with pytest.raises(RecipeError, match="one or more"):
-        distributions.standardized(laws.Gamma(torch.full((2,), 0.5), torch.ones(2)), 1, distributions.rejection)
 
 
 def test_transports_give_z_back_and_sum_over_events() -> None:
-    law = Independent(laws.Gamma(torch.rand(4, 3) + 1, torch.rand(4, 3) + 1), 1)
+    law = Independent(laws.Gamma(2 * torch.rand(4, 3) + 0.1, torch.rand(4, 3) + 1), 1)
     for transport in (distributions.transported, distributions.rejection):
         z, _, score = distributions.standardized(law, 5, transport)
         assert z.shape == (5, 4, 3)
@@ -250,14 +263,14 @@ def test_vmf_s_normaliser_mean_entropy_and_divergence(k: float, d: int) -> None:
     law = laws.VonMisesFisher(pole(d), kappa)
     resultant, h = tilted(kappa, d, lambda w: w)
     square, _ = tilted(kappa, d, lambda w: (w - resultant) ** 2)
-    assert law.log_prob(pole(d)).item() == pytest.approx(-h.item() - laws.log_area(d), rel=1e-9, abs=1e-9)
+    assert law.log_prob(pole(d)).item() == pytest.approx(-h.item() - spheres.log_area(d), rel=1e-9, abs=1e-9)
     assert torch.allclose(law.mean, resultant * pole(d), rtol=1e-9, atol=1e-10)
     across = (1 - square - resultant**2) / (d - 1)
     truth = across * (1 - pole(d) ** 2) + square * pole(d) ** 2
     assert torch.allclose(law.variance, truth, rtol=1e-5, atol=1e-11)
     divergence = kl_divergence(law, laws.UniformSphere(d))
     assert divergence.item() == pytest.approx((kappa * (resultant - 1) - h).item(), rel=1e-6, abs=1e-10)
-    assert law.entropy().item() == pytest.approx(laws.log_area(d) - divergence.item(), rel=1e-12)
+    assert law.entropy().item() == pytest.approx(spheres.log_area(d) - divergence.item(), rel=1e-12)
     (slope,), (found,) = gradients(kappa * (resultant - 1) - h, kappa), gradients(divergence, kappa)
     assert found.item() == pytest.approx(slope.item(), rel=1e-4, abs=1e-10)
 
@@ -288,7 +301,7 @@ def test_spherical_laws_integrate_to_one_in_the_plane_and_in_space(k: float) -> 
 def test_vmf_integrates_to_one_in_many_dimensions(d: int) -> None:
     x = laws.UniformSphere(d).sample(torch.Size([DRAWS])).double()
     law = laws.VonMisesFisher(pole(d), math.sqrt(d))
-    assert z_score((law.log_prob(x) + laws.log_area(d)).exp(), 1.0) < BOUND
+    assert z_score((law.log_prob(x) + spheres.log_area(d)).exp(), 1.0) < BOUND
 
 
 @pytest.mark.parametrize("d", [2, 3, 10, 128])
@@ -299,7 +312,7 @@ def test_vmf_s_draws_have_its_moments(k: float, d: int) -> None:
     assert z_score(x, law.mean) < BOUND
     assert z_score((x - law.mean) ** 2, law.variance) < BOUND
     assert z_score(-law.log_prob(x), law.entropy()) < BOUND
-    assert z_score(law.log_prob(x) + laws.log_area(d), kl_divergence(law, laws.UniformSphere(d))) < BOUND
+    assert z_score(law.log_prob(x) + spheres.log_area(d), kl_divergence(law, laws.UniformSphere(d))) < BOUND
 
 
 @pytest.mark.parametrize("d", [2, 3, 10, 128])
@@ -331,7 +344,7 @@ def test_vmf_s_gradient_in_loc_is_exact_in_the_mean(d: int, k: float, place: str
 def test_the_angle_s_slope_is_that_of_the_quantile(k: float, d: int) -> None:
     """F(θ; κ) integrated from both sides; its central difference in κ, over its density."""
     root, weight = (torch.as_tensor(x) for x in np.polynomial.legendre.leggauss(400))
-    theta, h = laws._wood(torch.full((50,), k, dtype=torch.float64), d), 1e-3 * max(k, 1e-2) / math.sqrt(d)
+    theta, h = angles._wood(torch.full((50,), k, dtype=torch.float64), d), 1e-3 * max(k, 1e-2) / math.sqrt(d)
     end = min(math.pi, (math.sqrt(d) + 15) / math.sqrt(k))
 
     def masses(kappa: float) -> tuple[Tensor, Tensor]:
@@ -349,9 +362,9 @@ def test_the_angle_s_slope_is_that_of_the_quantile(k: float, d: int) -> None:
 
     left, right = masses(k)
     slope = -(odds(k + h) - odds(k - h)) / (2 * h) * left * right / (left + right)
-    found = laws.angle_slope(theta, torch.full_like(theta, k), d)
+    found = angles.angle_slope(theta, torch.full_like(theta, k), d)
     assert torch.allclose(found, slope, rtol=2e-5)
-    single = laws.angle_slope(theta.float(), torch.full_like(theta, k).float(), d)
+    single = angles.angle_slope(theta.float(), torch.full_like(theta, k).float(), d)
     assert torch.allclose(single.double(), slope, rtol=2e-3)
 
 

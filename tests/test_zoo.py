@@ -55,9 +55,10 @@ def test_it_comes_back_from_its_files(name: str, tmp_path: Path, capsys: pytest.
 
 SENSELESS = [
     ({"prior": "gamma"}, "over the same space"),
+    ({"prior": "mixture", "posterior": "gamma", "latent": 1, "kl": "sampled"}, "over the same space"),
     ({"posterior": "von-mises-fisher", "latent": 3}, "over the same space"),
     ({"posterior": "dirac"}, "choose the reconstruction objective"),
-    ({"prior": "vamp", "kl": "closed"}, r"KL\(Normal ‖ MixtureSameFamily\) has no closed form"),
+    ({"prior": "vamp", "kl": "closed"}, r"KL\(Normal ‖ Mixture\) has no closed form"),
     ({"posterior": "flow", "estimator": "doubly-reparameterized"}, "cannot be held"),
     ({"estimator": "g-rep", "posterior": "full-gaussian"}, "no standardisation"),
     ({"estimator": "score-leave-one-out"}, "2 samples or more"),
@@ -69,6 +70,7 @@ SENSELESS = [
     ({"objective": "iwae:0"}, "write iwae:5"),
     ({"objective": "renyi:1.5"}, "α must be at least 0"),
     ({"objective": "iwae:2:3"}, "too many numbers"),
+    ({"likelihood": "laplace", "scale": "optimal"}, "for a gaussian alone"),
     ({"likelihood": "gaussian", "scale": "lerned"}, "did you mean 'learned'"),
 ]
 

@@ -66,12 +66,12 @@ def _(law: laws.Delta) -> Distribution:
 
 Elementwise = Callable[[Tensor], Tensor]
 Transport = Callable[[Distribution, Tensor], "Standardised"]
-Standardised = tuple[Float[Tensor, "*K_B_d"], Float[Tensor, "*K_B_d"]]  # z = T(ε; φ), and log |∂T/∂ε|
+Standardised = tuple[Float[Tensor, "*K_B_d"], Float[Tensor, "*K_B_d"]]  # z = T(ε; φ), and log q_ε(ε; φ) − log q(z; φ)
 
 
 @singledispatch
 def transported(law: Distribution, z: Tensor) -> Standardised:
-    """z again, as T(ε; φ) with the standardised ε = T⁻¹(z; φ) held, and log |∂T/∂ε|, both differentiable in φ."""
+    """z again, as T(ε; φ) with the standardised ε = T⁻¹(z; φ) held, and log q_ε − log q = log |∂T/∂ε|, both differentiable in φ."""
     raise RecipeError(f"{law_name(law)} has no standardisation here; choose the pathwise or the score estimator")
 
 
@@ -107,10 +107,11 @@ def _along(z: Tensor, to: Elementwise, back: Elementwise, mean: Tensor, scale: T
 
 @singledispatch
 def rejection(law: Distribution, z: Tensor) -> Standardised:
-    """z again, as the rejection sampler's T(ε; φ) with the accepted ε held, and log |∂T/∂ε|, both differentiable in φ.
+    """z again, as the rejection sampler's T(ε; φ) with the accepted ε held, and log q_ε − log q, both differentiable in φ.
 
     For a Gamma with α ≥ 1 that of Marsaglia and Tsang, z = (α − 1/3)(1 + ε/√(9α − 3))³/β, whose accepted ε is nearly free
-    of φ: the score term that is left is small. Errors: RecipeError for another law, and where an α is less than one.
+    of φ: the score term that is left is small. For α < 1 the sampler is that of z' ~ Gamma(α + 1, 1), and z = z' U^(1/α)/β with a
+    uniform U that is held too (shape augmentation). Errors: RecipeError for another law.
     Source: Naesseth et al., "Reparameterization Gradients through Acceptance-Rejection Sampling Algorithms", 2017,
     https://arxiv.org/abs/1610.05683.
     """
@@ -119,27 +120,34 @@ def rejection(law: Distribution, z: Tensor) -> Standardised:
 
 @rejection.register
 def _(law: Gamma, z: Tensor) -> Standardised:
-    if (law.concentration < 1).any():
-        raise RecipeError("the rejection sampler of a Gamma needs concentrations of one or more; choose the standardised transport")
-    middle, slope = law.concentration - 1 / 3, (9 * law.concentration - 3).rsqrt()
-    noise = (((z * law.rate / middle) ** (1 / 3) - 1) / slope).detach()
+    shape, scaled = law.concentration, (z * law.rate).detach()
+    small = shape < 1
+    # p(z'|z) ∝ e^(−z') above z: where α < 1, the z' that z may have come from is z and an exponential more
+    sampled = torch.where(small, scaled + torch.empty_like(scaled).exponential_(), scaled)
+    log_u = (shape * (scaled / sampled).log()).detach()  # 0 where z' is z
+    raised = shape + small
+    middle, slope = raised - 1 / 3, (9 * raised - 3).rsqrt()
+    noise = (((sampled / middle) ** (1 / 3) - 1) / slope).detach()
     root = 1 + slope * noise
-    again = middle * root**3 / law.rate
-    return again, (3 * middle * slope / law.rate).log() + 2 * root.log()
+    again = middle * root**3
+    shrunk = again * (log_u / shape).exp()
+    augmented = again.log() - (1 - 1 / shape) * log_u - again + shrunk - shape.log()  # log p(z'; α + 1) − log p(βz; α)
+    log_slope = (3 * middle * slope / law.rate).log() + 2 * root.log()
+    return shrunk / law.rate, log_slope + torch.where(small, augmented, 0.0)
 
 
 def standardized(
     law: Distribution, samples: int, transport: Transport = transported
 ) -> tuple[Tensor, Distribution, Float[Tensor, "K B *factors"]]:
-    """K draws along T, the law, and log q_ε(ε; φ) = log q(T(ε; φ); φ) + log |∂T/∂ε| with ε held ``(K, B)``.
+    """K draws along T, the law, and log q_ε(ε; φ) with ε held, of each law of the batch.
 
     ``transport`` says which T: ``transported``, where ε is standardised, or ``rejection``, where a sampler accepted it.
     """
     base, summed = (law.base_dist, law.reinterpreted_batch_ndims) if isinstance(law, Independent) else (law, 0)
-    z, log_slope = transport(base, law.sample(Size([samples])))
+    z, difference = transport(base, law.sample(Size([samples])))
     for _ in range(summed):
-        log_slope = log_slope.sum(-1)
-    return z, law, law.log_prob(z) + log_slope
+        difference = difference.sum(-1)
+    return z, law, law.log_prob(z) + difference
 
 
 @register_kl(MultivariateNormal, Independent)  # type: ignore[untyped-decorator]

@@ -6,7 +6,7 @@ An estimator draws z ``(K, B, *latent)`` from a posterior and says what to diffe
 
 The value's own gradient is the path through z; the score is that of the law from which the noise came.
 A score function has no path (z is a constant), the pathwise gradient no score (the noise does not
-depend on the parameters), and G-REP both. A new estimator is one class here and one row in the table of ``recipes``.
+depend on the parameters), and G-REP both. A new estimator is one class here and one row in a table of ``words``.
 """
 
 from __future__ import annotations

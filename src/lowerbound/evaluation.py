@@ -49,6 +49,21 @@ def score(vae: VAE, data: Rows, *, objective: Objective | None = None, batch: in
     return _summary(torch.cat(parts, 1), values[0].numel())
 
 
+@torch.no_grad()
+def share_at_floor(vae: VAE, data: Rows) -> float:
+    """The share, 0 to 1, of the values of ``data`` whose σ in p(x|z), z the centre of q(z|x), is held up by ``scales.FLOOR`` alone.
+
+    A decoder that predicts some values exactly, constant pixels say, can raise their density without end; the bound on log p(x) is
+    then one, but its number says more of FLOOR than of the model.
+    """
+    shares = []
+    with vae.evaluating():
+        for rows in torch.arange(len(data)).split(rows_at_once(data)):
+            law = vae.likelihood(vae.encode(data[rows].to(vae.device)))
+            shares.append(vae.likelihood.at_floor(law).cpu())
+    return float(torch.cat(shares).mean())
+
+
 def _summary(parts: Tensor, dimensions: int) -> Score:
     bound, log_likelihood, kl = (float(mean) for mean in parts.mean(1))
     rows = parts.shape[1]

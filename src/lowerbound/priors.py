@@ -67,7 +67,17 @@ class VampPrior(nn.Module):
         """The law, with no batch axes and events ``(size,)``."""
         inputs = torch.sigmoid(self.inputs) if self.squash else self.inputs
         weights = torch.zeros(len(inputs), device=inputs.device)
-        return MixtureSameFamily(Categorical(logits=weights, validate_args=False), self._posterior[0](inputs), validate_args=False)
+        return Mixture(Categorical(logits=weights, validate_args=False), self._posterior[0](inputs), validate_args=False)
+
+
+class Mixture(MixtureSameFamily):
+    """torch's, for components that score no value of a shape smaller than theirs: those of a flow."""
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """log Σ_k π_k p_k(value), nats ``(*batch,)``."""
+        logits = self.mixture_distribution.logits
+        each = value.unsqueeze(-2).expand(*value.shape[:-1], logits.shape[-1], value.shape[-1])
+        return torch.logsumexp(self.component_distribution.log_prob(each) + logits.log_softmax(-1), -1)
 
 
 class Flow(nn.Module):

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from lowerbound.objectives import Objective
 
 
+DRAWS = 64  # of each law that are looked at to tell whether prior and posterior are over the same space
 LARGEST = 1_000_000  # for every whole number of a recipe but the seed: more is a slip of the finger
 
 # --- the recipe ------------------------------------------------------------------------------------
@@ -34,7 +35,7 @@ LARGEST = 1_000_000  # for every whole number of a recipe but the seed: more is 
 
 def _word(default: Any, group: str, text: str, table: Iterable[str] = ()) -> Any:
     told = f"{text}: {', '.join(table)}" if table else text
-    return dataclasses.field(default=default, metadata={"group": group, "help": told, "table": tuple(table)})
+    return dataclasses.field(default=default, metadata={"group": group, "help": told, "table": table})
 
 
 @dataclass(frozen=True)
@@ -252,7 +253,7 @@ def _try(vae: VAE, objective: Objective, estimator: Estimator, facts: Facts) -> 
     x = torch.full((2, *facts.event), 0.5)
     prior, posterior = vae.prior(), vae.posterior(x)
     for law, other, name in ((prior, posterior, "prior"), (posterior, prior, "posterior")):
-        if not within(other, law.sample()):
+        if not within(other, law.sample(torch.Size([DRAWS]))):
             raise RecipeError(f"the {name} gives latents that the other law cannot; choose prior and posterior over the same space")
     value = loss(vae, x, objective, estimator).value
     vae.train(was_training), estimator.train()

@@ -2,7 +2,7 @@
 
 Every σ that is not given is FLOOR + softplus(s): bounded below, since a decoder that gets one value
 exactly right would otherwise make its density infinite, and with a gradient everywhere. A new way is one class here
-and one row in the table of ``recipes``.
+and one row in a table of ``words``.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from lowerbound.errors import RecipeError
 
 #: the least σ, in units of the data: a quarter of a grey level where white is 1
 FLOOR = 1e-3
+#: a σ of less than this many FLOORs is at the bound: what training wants is less still
+NEAR = 1.1
 #: where a σ begins that is learned: softplus(−2) = .13
 BEGIN = -2.0
 
@@ -39,6 +41,10 @@ class Scale(nn.Module, ABC):
     def forward(self, loc: Float[Tensor, "*batch_event"], extra: Sequence[Tensor]) -> Tensor:
         """σ for each value."""
 
+    def at_floor(self, scale: Float[Tensor, "*batch_event"]) -> Float[Tensor, "*batch_event"]:
+        """Which of the σ that ``forward`` gave are held up by the bound alone: 1 there, 0 elsewhere."""
+        return (scale < NEAR * FLOOR).to(scale.dtype)
+
 
 class Fixed(Scale):
     """σ as given. Errors: RecipeError for σ ≤ 0 or not finite."""
@@ -52,6 +58,10 @@ class Fixed(Scale):
     def forward(self, loc: Float[Tensor, "*batch_event"], extra: Sequence[Tensor]) -> Tensor:
         """The one σ."""
         return torch.full_like(loc, self.value)
+
+    def at_floor(self, scale: Float[Tensor, "*batch_event"]) -> Float[Tensor, "*batch_event"]:
+        """None: whoever gave this σ wants it."""
+        return torch.zeros_like(scale)
 
 
 class Learned(Scale):

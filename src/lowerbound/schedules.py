@@ -1,6 +1,6 @@
 """Numbers that change while a model is trained: β and its kin, as functions of the epoch (which may be a fraction).
 
-A new schedule is one class here and one row in the table of ``recipes``.
+A new schedule is one class here and one row in a table of ``words``.
 """
 
 from __future__ import annotations

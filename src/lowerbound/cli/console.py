@@ -143,7 +143,8 @@ def _clock(seconds: float) -> str:
 
 
 def trained(experiment: Experiment, result: dict[str, Any]) -> Answer:
-    """The end of a training."""
+    """The end of a training; what a user should know of it goes to stderr."""
+    notes(result["notes"])
     pace = f"{result['epochs']} epochs in {result['seconds']:.1f} s of training, {result['images_per_second']:,.0f} data/s"
     return Answer(f"{_score(result['test'])}\n{pace}\nreport: {experiment.run.folder / runs.REPORT}", result)
 

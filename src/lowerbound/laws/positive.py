@@ -1,0 +1,84 @@
+"""Gamma and Beta, drawn as logarithms: nothing underflows, and gradients stay finite."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch import distributions as td
+from torch.autograd.function import once_differentiable
+
+
+class _LogGamma(torch.autograd.Function):
+    """log g, g ~ Gamma(α, 1), and d log g/dα."""
+
+    @staticmethod
+    def forward(ctx: Any, shape: Tensor) -> Tensor:
+        boost = shape < 1  # g(α) = g(α+1) U^(1/α) in law, which as a logarithm cannot underflow
+        log_g = torch._standard_gamma(torch.where(boost, shape + 1, shape)).log()
+        log_g = torch.where(boost, log_g - torch.empty_like(shape).exponential_() / shape, log_g)
+        ctx.save_for_backward(shape, log_g)
+        return log_g
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return gradient * log_gamma_slope(*ctx.saved_tensors)
+
+
+def log_gamma_slope(shape: Tensor, log_g: Tensor) -> Tensor:
+    """d log g/dα at fixed rank, for g ~ Gamma(α, 1): the derivative that ``log_gamma`` follows.
+
+    Where g is below rounding error log F = α log g − log Γ(α+1), so that d log g/dα = (ψ(α+1) − log g)/α with a
+    relative error of order g; elsewhere torch's own dg/dα, over g, an approximation. Measured for α from 1e-4 to 1e5, the
+    relative error is under 3e-4 between the quantiles 0.1 and 0.9, 3e-3 between 0.001 and 0.999, 2e-2 beyond.
+    """
+    tiny = log_g < math.log(torch.finfo(log_g.dtype).eps)
+    g = torch.where(tiny, 1.0, log_g.exp())  # torch's gives NaN at g = 0
+    return torch.where(tiny, ((shape + 1).digamma() - log_g) / shape, torch._standard_gamma_grad(shape, g) / g)
+
+
+def log_gamma(shape: Tensor) -> Tensor:
+    """log g of a draw g ~ Gamma(α, 1), one for each α, differentiable once in α. Never underflows."""
+    return _LogGamma.apply(shape)  # type: ignore[no-untyped-call]
+
+
+def smallest(dtype: torch.dtype) -> float:
+    """The least sample of a positive law: far enough above the least number that 1/z, times up to 1/eps, is finite."""
+    return torch.finfo(dtype).tiny / torch.finfo(dtype).eps
+
+
+class Gamma(td.Gamma):
+    """Gamma(α, β), z = exp(log g − log β) with g ~ Gamma(α, 1): p(z) = β^α z^(α−1) e^(−βz) / Γ(α).
+
+    torch's law with draws that stay positive and gradients that stay finite for α from 1e-4 to 1e5, in
+    float32 too. z is held at ``smallest`` (1e-31 in float32) where it would be less, and has no gradient there.
+    ``log_prob`` and ``entropy`` are torch's, whose terms cancel: in float32 off by 1e-3 at α = 1e3 and 0.1 at α = 1e5.
+    ``concentration`` and ``rate`` ``(*batch,)``.
+    """
+
+    def rsample(self, sample_shape: Any = ()) -> Tensor:
+        """Draws ``(*sample_shape, *batch)``, differentiable in α and β."""
+        shape = self._extended_shape(sample_shape)
+        log_z = log_gamma(self.concentration.expand(shape)) - self.rate.log()
+        finfo = torch.finfo(log_z.dtype)
+        return log_z.clamp(math.log(smallest(log_z.dtype)), math.log(finfo.max) - 1).exp()
+
+
+class Beta(td.Beta):
+    """Beta(a, b), z = σ(log g₁ − log g₀) with g₁ ~ Gamma(a, 1), g₀ ~ Gamma(b, 1): p(z) ∝ z^(a−1) (1−z)^(b−1).
+
+    torch's law with draws strictly between 0 and 1 and finite gradients for a and b from 1e-4 to 1e5. z is held
+    between ``smallest`` and 1 − eps, and has no gradient there. The path runs through two gammas: its gradient
+    is unbiased, and its mean given z is the implicit gradient of the Beta itself, so that it varies more than that
+    (about twice the variance for a = b).
+    ``concentration1`` (a) and ``concentration0`` (b) ``(*batch,)``.
+    """
+
+    def rsample(self, sample_shape: Any = ()) -> Tensor:
+        """Draws ``(*sample_shape, *batch)``, differentiable in a and b."""
+        shape = self._extended_shape(sample_shape)
+        logit = log_gamma(self.concentration1.expand(shape)) - log_gamma(self.concentration0.expand(shape))
+        return logit.sigmoid().clamp(smallest(logit.dtype), 1 - torch.finfo(logit.dtype).eps)

@@ -1,0 +1,28 @@
+"""The words of a recipe and what each makes: the only place where a string becomes a class.
+
+A word may carry numbers, ``iwae:5``. Each table's rows are a function of those numbers with their
+defaults; classes are imported only when one is made, so that the words alone (for ``--help``) cost nothing.
+"""
+
+from lowerbound.words.bounds import ESTIMATORS, KLS, OBJECTIVES
+from lowerbound.words.laws import LIKELIHOODS, PIXELS, POSTERIORS, PRIORS, SCALES, Facts, likelihood, scale
+from lowerbound.words.networks import NETWORKS, network
+from lowerbound.words.reading import call, known
+
+__all__ = [
+    "ESTIMATORS",
+    "KLS",
+    "LIKELIHOODS",
+    "NETWORKS",
+    "OBJECTIVES",
+    "PIXELS",
+    "POSTERIORS",
+    "PRIORS",
+    "SCALES",
+    "Facts",
+    "call",
+    "known",
+    "likelihood",
+    "network",
+    "scale",
+]

@@ -1,0 +1,80 @@
+"""The words of networks and their widths: ``mlp:512``, ``conv:32-64``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lowerbound.errors import RecipeError
+from lowerbound.words.reading import known
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True)
+class NetworkWord:
+    """A kind of network: its usual widths, and its encoder and decoder for given widths.
+
+    A decoder gives ``(N, *event)`` for one parameter a value, ``(N, P, *event)`` for P of them.
+    """
+
+    widths: tuple[int, ...]
+    encoder: Callable[[Sequence[int], Sequence[int], int], nn.Module]
+    decoder: Callable[[int, Sequence[int], Sequence[int], int], nn.Module]
+
+
+def _mlp_encoder(event: Sequence[int], widths: Sequence[int], features: int) -> nn.Module:
+    from lowerbound.nn import mlp
+
+    return mlp(event, *widths, features)
+
+
+def _mlp_decoder(latent: int, widths: Sequence[int], event: Sequence[int], parameters: int) -> nn.Module:
+    from lowerbound.nn import mlp
+
+    return mlp(latent, *reversed(widths), event if parameters == 1 else (parameters, *event))
+
+
+def _conv_encoder(event: Sequence[int], widths: Sequence[int], features: int) -> nn.Module:
+    from lowerbound.nn import convolutional_encoder
+
+    _must_be_image(event)
+    return convolutional_encoder(event, widths, features)
+
+
+def _conv_decoder(latent: int, widths: Sequence[int], event: Sequence[int], parameters: int) -> nn.Module:
+    from torch import nn
+
+    from lowerbound.nn import convolutional_decoder
+
+    _must_be_image(event)
+    channels, *size = event
+    made = convolutional_decoder(latent, widths, (parameters * channels, *size))
+    return made if parameters == 1 else nn.Sequential(made, nn.Unflatten(1, (parameters, channels)))
+
+
+def _must_be_image(event: Sequence[int]) -> None:
+    if len(event) != 3:
+        raise RecipeError(f"a conv network needs images, and these data are of shape {tuple(event)}; choose mlp")
+
+
+WIDEST = 1_000_000  # units in a layer: more is a slip of the finger
+NETWORKS = {
+    "mlp": NetworkWord((512,), _mlp_encoder, _mlp_decoder),
+    "conv": NetworkWord((32, 64), _conv_encoder, _conv_decoder),
+}
+
+
+def network(word: str) -> tuple[NetworkWord, tuple[int, ...]]:
+    """``mlp:300-300`` → its kind and widths."""
+    name, _, told = word.partition(":")
+    known("network", name, NETWORKS)
+    try:
+        widths = tuple(int(width) for width in told.split("-")) if told else NETWORKS[name].widths
+    except ValueError:
+        widths = ()
+    if not widths or min(widths) < 1 or max(widths) > WIDEST:
+        raise RecipeError(f"network '{word}' is not understood; write e.g. {name}:{'-'.join(map(str, NETWORKS[name].widths))}")
+    return NETWORKS[name], widths
