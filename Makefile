@@ -23,7 +23,7 @@ lint: $(READY)  ## style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-sweep: $(READY)  ## hours: every pair of words, trained from ten seeds; goes on where it was stopped
+sweep: $(READY)  ## an hour: every pair of words, trained in search of NaNs; goes on where it was stopped
 	$(BIN)/python benchmarks/sweep.py
 
 check: lint test

@@ -1,9 +1,9 @@
 """Does any allowed combination of words ever give a NaN? Trains a covering design of them on ``digits`` and says.
 
-A round is a covering array: every pair of words of different tables that some allowed recipe has is in at least one of its
-recipes; and every recipe of the zoo. Each of the rounds has another seed and another array, so that after ten of them every pair
-was trained from ten seeds, and most triples were met as well. ``make sweep`` runs them all, goes on where it was stopped (a line
-of the log is a finished training), and writes ``benchmarks/results/sweep.json`` and ``docs/sweep.md``.
+A covering array has every pair of words of different tables that some allowed recipe has in at least one of its recipes. ``make sweep``
+deals one array out over ten seeds, and trains every recipe of the zoo from each of them; ``--whole`` takes for each seed an array of its
+own, so that every pair is trained from ten seeds, and most triples are met as well, in five times the hours. It goes on where it was
+stopped (a line of the log is a finished training), and writes ``benchmarks/results/sweep.json`` and ``docs/sweep.md``.
 """
 
 from __future__ import annotations
@@ -176,12 +176,22 @@ def key(told: dict[str, object], seed: object) -> str:
     return json.dumps([told, seed], sort_keys=True)
 
 
-def run(rounds: list[list[dict[str, object]]], processes: int) -> list[dict[str, object]]:
-    """Train what the log has not, a round after the other; returns the log's lines of these rounds."""
+Job = tuple[dict[str, object], int]  # words and seed
+
+
+def plan(choices: list[Told], whole: bool) -> list[Job]:
+    """What to train: the zoo from each seed, and one array dealt out over them, or one array for each."""
+    named = [(row.words, seed) for row in ZOO.values() for seed in range(SEEDS)]
+    if whole:
+        return named + [(told, seed) for seed in range(SEEDS) for told in covering(choices, seed)]
+    return named + [(told, number % SEEDS) for number, told in enumerate(covering(choices, 0))]
+
+
+def run(jobs: list[Job], processes: int) -> list[dict[str, object]]:
+    """Train what the log has not; returns the log's lines of these jobs."""
     LOG.parent.mkdir(exist_ok=True)
     lines = [json.loads(line) for line in LOG.read_text().splitlines()] if LOG.exists() else []
     done = {key(line["words"], line["seed"]): line for line in lines}
-    jobs = [(told, seed) for seed, recipes in enumerate(rounds) for told in recipes]
     todo = [job for job in jobs if key(*job) not in done]
     print(f"{len(jobs):,} trainings, {len(jobs) - len(todo):,} of them done", flush=True)
     with ProcessPoolExecutor(processes, get_context("spawn")) as pool, LOG.open("a") as log:
@@ -195,10 +205,11 @@ def run(rounds: list[list[dict[str, object]]], processes: int) -> list[dict[str,
     return [done[key(*job)] for job in jobs]
 
 
-def summary(lines: list[dict[str, object]], rounds: int, choices: int, reasons: Counter[str]) -> dict[str, object]:
+def summary(lines: list[dict[str, object]], whole: bool, choices: int, reasons: Counter[str]) -> dict[str, object]:
     """What ``sweep.json`` holds."""
     return {
-        "rounds": rounds,
+        "whole": whole,
+        "seeds": SEEDS,
         "steps": STEPS,
         "recipe": SIZE,
         "trainings": len(lines),
@@ -216,12 +227,13 @@ def page(found: dict[str, object]) -> str:
     verdict = f"{len(found['faults'])} of them failed" if found["faults"] else "None gave a NaN, a bound or a weight that is not finite"
     faults = "".join(f"| {line['words']} | {line['seed']} | {line['fault']} |\n" for line in found["faults"])
     refused = "".join(f"| {reason} | {count:,} |\n" for reason, count in found["refused"].items())
+    spread = "each of them from every seed" if found["whole"] else "spread over the seeds"
     return f"""# Every pair of words
 
 Written by `make sweep`. On `digits` ({SIZE["network"]}, batches of {SIZE["batch"]}, learning rate {SIZE["learning_rate"]:g}),
-{found["trainings"]:,} trainings of {found["steps"]:,} steps each, of {found["combinations"]:,} different recipes, from
-{found["rounds"]} seed{"s" if found["rounds"] > 1 else ""}: from each seed every pair of words that some allowed recipe has
-(prior, posterior, objective, KL, estimator, likelihood, σ, pixels), and every model known by name. {verdict}.
+{found["trainings"]:,} trainings of {found["steps"]:,} steps each, of {found["combinations"]:,} different recipes: every model known by name
+from {found["seeds"]} seeds, and every pair of words that some allowed recipe has (prior, posterior, objective, KL, estimator,
+likelihood, σ, pixels; {found["pairs"]:,} of them), {spread}. {verdict}.
 {chr(10) + "| words | seed | fault |" + chr(10) + "|---|---|---|" + chr(10) + faults if faults else ""}
 Of the choices of prior, posterior, objective, KL and estimator {found["allowed"]:,} are allowed. The others are refused when the
 model is made, never later, for these reasons:
@@ -234,13 +246,11 @@ model is made, never later, for these reasons:
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--seeds", type=int, default=SEEDS, help="how many rounds")
+    parser.add_argument("--whole", action="store_true", help="every pair from every seed")
     parser.add_argument("--processes", type=int, default=2, help="of one thread each")
     typed = parser.parse_args()
     choices, reasons = allowed()
-    named = [row.words for row in ZOO.values()]
-    rounds = [[*covering(choices, seed), *named] for seed in range(typed.seeds)]
-    found = summary(run(rounds, typed.processes), len(rounds), len(choices), reasons)
+    found = summary(run(plan(choices, typed.whole), typed.processes), typed.whole, len(choices), reasons)
     RESULT.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     PAGE.write_text(page(found), encoding="utf-8")
     print(f"{len(found['faults'])} faults in {found['trainings']:,} trainings: {RESULT}")

@@ -99,7 +99,8 @@ def gradients(found: Costs) -> Figure:
             _bars(axes, rows, names, key)
             values = [getattr(row, key) for row in found.rows]
             axes.set(title=f"{title}, K = {k}", xscale="log")
-            axes.set_xlim(10 ** np.floor(np.log10(min(values) / 1.1)), 1.3 * max(values))  # a whole power, so that there is one to read
+            least = 10 ** np.floor(np.log10(min(values) / 1.1))  # whole powers of ten, so that there are two to read
+            axes.set_xlim(least, max(10 * least, 1.3 * max(values)))
             axes.xaxis.set_minor_formatter(NullFormatter())
             axes.grid(axis="x", color="#dddddd", lw=0.6)
             axes.set_axisbelow(True)
