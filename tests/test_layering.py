@@ -12,14 +12,14 @@ import lowerbound
 ROOT = Path(lowerbound.__file__).parent
 ROWS = [
     {"errors", "nn", "schedules", "zoo", "flows"},
-    {"files", "seeding", "devices", "laws", "levels"},
+    {"files", "seeding", "devices", "laws", "levels", "footprint"},
     {"data", "plots", "scales", "distributions", "objectives"},
     {"conditional", "coupled"},
     {"likelihoods", "posteriors", "estimators"},
     {"priors"},
     {"words"},
     {"model"},
-    {"loss", "tasks"},
+    {"loss", "tasks", "density"},
     {"training", "recipes"},
     {"evaluation", "checkpoint"},
     {"runs"},

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         seeding,
         tasks,
     )
+    from lowerbound.density import Density, log_likelihood
     from lowerbound.evaluation import score
     from lowerbound.experiment import Experiment
     from lowerbound.model import VAE
@@ -57,6 +58,7 @@ ROOMS = (
     "tasks",
 )
 NAMES = {
+    "Density": "density",
     "Experiment": "experiment",
     "Recipe": "recipes",
     "Run": "runs",
@@ -65,6 +67,7 @@ NAMES = {
     "build": "recipes",
     "fit": "training",
     "load": "runs",
+    "log_likelihood": "density",
     "score": "evaluation",
 }
 __all__ = [*ROOMS, *NAMES, "__version__"]

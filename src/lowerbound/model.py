@@ -60,7 +60,11 @@ class VAE(nn.Module):
             self.train(before)
 
     def terms(self, x: Float[Tensor, "B *event"], posterior: Distribution, z: Float[Tensor, "K B *latent"]) -> Terms:
-        """The parts of the bound for draws ``z`` of ``posterior``, q(z|x), in nats.
+        """The parts of the bound for draws ``z`` of ``posterior``, q(z|x), in nats. Errors: as for ``log_likelihood``."""
+        return Terms(self.log_likelihood(x, z), z, self.prior(), posterior)
+
+    def log_likelihood(self, x: Float[Tensor, "B *event"], z: Float[Tensor, "K B *latent"]) -> Float[Tensor, "K B"]:
+        """log p(x|z) of K latents for each datum, in nats.
 
         The network may give its law in another layout of the same values (``(784,)`` for images
         ``(1, 28, 28)``). Errors: DataError where the numbers of values differ.
@@ -71,7 +75,7 @@ class VAE(nn.Module):
         except RuntimeError as error:
             shapes = f"{tuple(likelihood.event_shape)}, the data are {tuple(x.shape[1:])}"
             raise DataError(f"the decoder gives {shapes}: the numbers of values differ") from error
-        return Terms(likelihood.log_prob(x), z, self.prior(), posterior)
+        return likelihood.log_prob(x)
 
     @torch.no_grad()
     def sample(self, n: int, draw: bool = False) -> Float[Tensor, "n *event"]:
