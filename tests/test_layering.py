@@ -16,7 +16,7 @@ ROWS = [
     {"data", "plots", "scales", "distributions", "objectives"},
     {"conditional", "coupled"},
     {"likelihoods", "posteriors", "estimators"},
-    {"priors"},
+    {"priors", "proposals"},
     {"words"},
     {"model"},
     {"loss", "tasks", "density"},

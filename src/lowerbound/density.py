@@ -16,21 +16,23 @@ from jaxtyping import Float
 from torch import Size, Tensor
 from torch.distributions import Distribution
 
-from lowerbound.errors import NoClosedForm, RecipeError, UsageError
+from lowerbound import proposals
+from lowerbound.errors import DataError, NoClosedForm, RecipeError, UsageError
 from lowerbound.footprint import bytes_each, how_many
 from lowerbound.laws import Delta
 from lowerbound.model import VAE, Rows
 from lowerbound.objectives import ClosedKL, Terms
+from lowerbound.proposals import Mode
 from lowerbound.seeding import seeded
 
 SAMPLES = 5_000
 MEMORY = 2**30
 #: draws whose noise is made in one go; part of what a seed means
-TILE = 1_000
-#: every so many draws come from the prior instead of q(z|x)
-PRIOR_SHARE = 0.1
+TILE = 2_500
 #: values of x decoded at once: enough for the matrix products, few enough for the processor's cache
 VALUES = 2**19
+#: data encoded, and their modes sought, in one go
+ROWS = 64
 #: numbers of draws at which the curve is kept, besides all
 CURVE = (1, 10, 100, 1_000, 10_000, 100_000, 1_000_000)
 
@@ -78,8 +80,8 @@ class Density:
 def log_likelihood(vae: VAE, data: Rows, samples: int = SAMPLES, *, memory: int = MEMORY, seed: int = 0) -> Density:
     """log p(x) ≈ log 1/K Σ_k w_k with w = p(x, z)/r(z), for each datum, K = ``samples``.
 
-    r is q(z|x) for nine draws in ten and the prior for the tenth, together the mixture r = .9 q + .1 p, so that w ≤ 10 p(x|z) where
-    q misses a part of p(z|x). The mean of w is unbiased for p(x); its logarithm is therefore too low, on average, by about
+    r is the mixture of ``proposals``: q(z|x), two normals at the mode of p(z|x), and the prior, with fixed numbers of draws
+    of each. The mean of w is unbiased for p(x); its logarithm is therefore too low, on average, by about
     ½ se². The error is by the delta method, sd(w)/(√K mean(w)), and can be trusted where ``ess`` is not just a few.
     ``memory`` is in bytes, besides the data and the model. Values are observed (binarized) once a datum.
 
@@ -90,9 +92,12 @@ def log_likelihood(vae: VAE, data: Rows, samples: int = SAMPLES, *, memory: int 
     """
     if samples < 1:
         raise UsageError(f"log p(x) needs 1 sample or more, not {samples}")
+    if not len(data):
+        raise DataError("there are no data to score")
     with vae.evaluating():
-        sampler = _Sampler(vae, vae.prior(), samples, memory, seed)
-        return _joined(list(_blocks(sampler, data)), sampler)
+        prior = vae.prior()
+        sampler = _Sampler(vae, prior, proposals.shares(prior, samples), seed)
+        return _joined(list(_parts(sampler, data, memory)), sampler)
 
 
 # --- rows ------------------------------------------------------------------------------------------
@@ -109,71 +114,100 @@ def observed(vae: VAE, data: Rows, rows: Sequence[int], seed: int) -> Float[Tens
     return torch.cat(seen)
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Sampler:
     """What stays the same from row to row."""
 
     vae: VAE
     prior: Distribution
-    samples: int
-    memory: int
+    counts: dict[str, int]  # how many draws come from where
     seed: int
 
     @property
-    def strata(self) -> tuple[int, int]:
-        """How many draws are of q and how many of the prior: none of that where there would be no two, to tell their error."""
-        of_prior = round(self.samples * PRIOR_SHARE)
-        of_prior = of_prior if of_prior > 1 else 0
-        return self.samples - of_prior, of_prior
+    def samples(self) -> int:
+        """K."""
+        return sum(self.counts.values())
 
     @property
     def draws(self) -> tuple[int, ...]:
         """The numbers of draws of the curve."""
-        most = self.strata[0]
+        most = self.counts["posterior"]
         return (*(k for k in CURVE if k < most), most)
 
 
-def _blocks(sampler: _Sampler, data: Rows) -> Iterator[list[Tensor]]:
-    """Encode as many rows as fit, then sample as few as make a good matrix product."""
+@dataclass(frozen=True)
+class _Data:
+    """A few data, encoded."""
+
+    rows: list[int]
+    x: Float[Tensor, "B *event"]
+    output: Float[Tensor, "B features"]
+    mode: Mode | None
+
+    def laws(self, sampler: _Sampler, rows: slice = slice(None)) -> dict[str, Distribution]:
+        """The laws of z that draws come from."""
+        found = {"posterior": sampler.vae.posterior.law(self.output[rows], 1), "prior": sampler.prior}
+        if self.mode is not None:
+            found |= {"mode": self.mode.law(rows), "wide": self.mode.law(rows, widening=2.0)}
+        return found
+
+
+def _parts(sampler: _Sampler, data: Rows, memory: int) -> Iterator[list[Tensor]]:
+    """Encode some rows, then sample as few at a time as make a good matrix product; of rare sizes less, where memory asks for it."""
     vae = sampler.vae
     first = observed(vae, data, [0], sampler.seed)
-    encoded = how_many(sampler.memory // 2, bytes_each(vae.posterior.network, first), "encoding a datum")
-    latents = sampler.prior.sample(Size([1]))
-    width = bytes_each(vae.likelihood.network, latents)
-    decoded = how_many(sampler.memory // 2, width, "decoding a draw", most=max(1, VALUES // first.numel()))
+    decoding = bytes_each(vae.likelihood.network, sampler.prior.sample(Size([1])))
+    # the search for modes keeps every layer's output, and as much again for the gradients, of its gradients too
+    encoded = how_many(memory // 2, max(bytes_each(vae.posterior.network, first), 4 * decoding), "encoding a datum", most=ROWS)
+    decoded = how_many(memory // 2, decoding, "decoding a draw", most=max(1, VALUES // first.numel()))
     together = max(1, decoded // min(TILE, sampler.samples))
-    for rows in torch.arange(len(data)).split(min(1000, encoded)):
-        x = observed(vae, data, rows.tolist(), sampler.seed)
-        output = vae.posterior.output(x)
-        for part in torch.arange(len(rows)).split(together):
-            yield _of_rows(sampler, x[part], output[part], rows[part].tolist(), decoded)
+    for rows in torch.arange(len(data)).split(encoded):
+        for few in _encoded(sampler, data, rows.tolist(), together):
+            yield _of_data(sampler, few, decoded)
 
 
-def _of_rows(sampler: _Sampler, x: Tensor, output: Tensor, rows: list[int], decoded: int) -> list[Tensor]:
-    laws = [sampler.vae.posterior.law(one, 1) for one in output.split(1)]
-    if isinstance(laws[0], Delta):
+def _encoded(sampler: _Sampler, data: Rows, rows: list[int], together: int) -> Iterator[_Data]:
+    vae = sampler.vae
+    x = observed(vae, data, rows, sampler.seed)
+    output = vae.posterior.output(x)
+    posterior = vae.posterior.law(output, 1)
+    if isinstance(posterior, Delta):
         raise RecipeError("this posterior has no density, so that its draws cannot be weighted; take a run with another one")
-    of_q, of_prior = _Sums(x), _Sums(x)
-    for sums, n, name in zip((of_q, of_prior), sampler.strata, ("q", "prior"), strict=True):
-        for tile, start in enumerate(range(0, n, TILE)):
-            size = Size([min(TILE, n - start)])
-            drawn = []
-            for law, row in zip(laws, rows, strict=True):
-                with seeded(sampler.seed, name, row, tile, device=x.device):
-                    drawn.append(law.sample(size) if sums is of_q else sampler.prior.sample(size)[:, None])
-            z = torch.cat(drawn, 1)
-            log_q = torch.cat([law.log_prob(one) for law, one in zip(laws, drawn, strict=True)], 1)
-            log_likelihood = torch.cat([sampler.vae.log_likelihood(x, few) for few in z.split(max(1, decoded // len(rows)))])
-            sums.add(log_likelihood, sampler.prior.log_prob(z), log_q, sampler)
-    kl = _kl(sampler, output, of_q)
-    return [*_estimate(of_q, of_prior, sampler), of_q.log_likelihood / of_q.n, kl, torch.stack(of_q.curve)]
+    mode = None
+    if "mode" in sampler.counts:
+        mode = proposals.find_mode(lambda z: vae.log_likelihood(x, z) + sampler.prior.log_prob(z), vae.posterior.centre(posterior))
+    for start in range(0, len(rows), together):
+        part = slice(start, start + together)
+        yield _Data(rows[part], x[part], output[part], mode and Mode(mode.loc[part], mode.root[part]))
 
 
-def _kl(sampler: _Sampler, output: Tensor, of_q: _Sums) -> Float[Tensor, " B"]:
-    posterior = sampler.vae.posterior.law(output, 1)
-    nothing = output.new_zeros(1, len(output))
+def _of_data(sampler: _Sampler, few: _Data, decoded: int) -> list[Tensor]:
+    sums = {name: _Sums(len(few.rows)) for name in sampler.counts}
+    own = [few.laws(sampler, slice(i, i + 1)) for i in range(len(few.rows))]
+    together = few.laws(sampler)
+    for name, count in sampler.counts.items():
+        for tile, start in enumerate(range(0, count, TILE)):
+            z = _draw(sampler, name, tile, min(TILE, count - start), few, own)
+            log_likelihood = torch.cat([sampler.vae.log_likelihood(few.x, some) for some in z.split(max(1, decoded // len(few.rows)))])
+            sums[name].add(log_likelihood, {source: law.log_prob(z) for source, law in together.items()}, sampler)
+    of_q = sums["posterior"]
+    return [*_estimate(list(sums.values()), sampler), of_q.log_likelihood / of_q.n, _kl(sampler, few, of_q), torch.stack(of_q.curve)]
+
+
+def _draw(sampler: _Sampler, name: str, tile: int, n: int, few: _Data, own: list[dict[str, Distribution]]) -> Float[Tensor, "K B latent"]:
+    drawn = []
+    for row, laws in zip(few.rows, own, strict=True):
+        with seeded(sampler.seed, name, row, tile, device=few.x.device):
+            z = laws[name].sample(Size([n]))
+        drawn.append(z[:, None] if laws[name] is sampler.prior else z)
+    return torch.cat(drawn, 1)
+
+
+def _kl(sampler: _Sampler, few: _Data, of_q: _Sums) -> Float[Tensor, " B"]:
+    nothing = few.output.new_zeros(1, len(few.output))
     try:
-        return ClosedKL().fixed(Terms(nothing, nothing, sampler.prior, posterior)).cpu().double()
+        terms = Terms(nothing, nothing, sampler.prior, sampler.vae.posterior.law(few.output, 1))
+        return ClosedKL().fixed(terms).cpu().double()
     except NoClosedForm:
         return of_q.log_ratio / of_q.n
 
@@ -182,22 +216,25 @@ def _kl(sampler: _Sampler, output: Tensor, of_q: _Sums) -> Float[Tensor, " B"]:
 
 
 class _Sums:
-    """Sums over the draws of one stratum for B data: of w and w² (as logarithms), of log p(x|z) and of log q − log p."""
+    """Sums over the draws from one place for B data: of w and w² (as logarithms), of log p(x|z) and of log q − log p."""
 
-    def __init__(self, x: Tensor):
+    def __init__(self, size: int):
         self.n = 0
-        self.log_w = torch.full((len(x),), -torch.inf, dtype=torch.double)
+        self.log_w = torch.full((size,), -torch.inf, dtype=torch.double)
         self.log_w2 = self.log_w.clone()
-        self.log_likelihood = torch.zeros(len(x), dtype=torch.double)
-        self.log_ratio = self.log_likelihood.clone()
         self.alone = self.log_w.clone()  # of p(x, z)/q(z|x)
+        self.log_likelihood = torch.zeros(size, dtype=torch.double)
+        self.log_ratio = self.log_likelihood.clone()
         self.curve: list[Tensor] = []
 
-    def add(self, log_likelihood: Tensor, log_prior: Tensor, log_q: Tensor, sampler: _Sampler) -> None:
-        """Take in some draws, each term ``(K, B)``."""
-        log_likelihood, log_prior, log_q = (term.cpu().double() for term in (log_likelihood, log_prior, log_q))
+    def add(self, log_likelihood: Tensor, log_laws: dict[str, Tensor], sampler: _Sampler) -> None:
+        """Take in some draws: log p(x|z), and the logarithms of all laws, each ``(K, B)``."""
+        log_likelihood = log_likelihood.cpu().double()
+        log_laws = {name: value.cpu().double() for name, value in log_laws.items()}
+        log_prior, log_q = log_laws["prior"], log_laws["posterior"]
         self._extend_curve(log_likelihood + log_prior - log_q, sampler)
-        log_w = log_likelihood + log_prior - _mixed(log_q, log_prior, sampler)
+        parts = [log_laws[name] + math.log(count / sampler.samples) for name, count in sampler.counts.items()]
+        log_w = log_likelihood + log_prior - torch.stack(parts).logsumexp(0)
         self.log_w = torch.logaddexp(self.log_w, log_w.logsumexp(0))
         self.log_w2 = torch.logaddexp(self.log_w2, (2 * log_w).logsumexp(0))
         self.log_likelihood = self.log_likelihood + log_likelihood.sum(0)
@@ -211,29 +248,18 @@ class _Sums:
         self.alone = torch.logaddexp(self.alone, alone.logsumexp(0))
 
 
-def _mixed(log_q: Tensor, log_prior: Tensor, sampler: _Sampler) -> Tensor:
-    """log r(z), the law of all draws together."""
-    of_q, of_prior = sampler.strata
-    if not of_prior:
-        return log_q
-    return torch.logaddexp(log_q + math.log(of_q / sampler.samples), log_prior + math.log(of_prior / sampler.samples))
-
-
-def _estimate(of_q: _Sums, of_prior: _Sums, sampler: _Sampler) -> tuple[Tensor, Tensor, Tensor]:
-    """log p(x), its standard error and the effective sample size; what differs between strata is no error, as their sizes are fixed."""
-    total = torch.logaddexp(of_q.log_w, of_prior.log_w)
+def _estimate(sums: list[_Sums], sampler: _Sampler) -> tuple[Tensor, Tensor, Tensor]:
+    """log p(x), its standard error and the effective sample size; what differs between the places is no error, their numbers are fixed."""
+    total = torch.stack([part.log_w for part in sums]).logsumexp(0)
+    square = torch.stack([part.log_w2 for part in sums]).logsumexp(0)
     variance = torch.zeros_like(total)
-    for sums in (of_q, of_prior):
-        if sums.n > 1:
-            mean, square = (sums.log_w - total).exp() / sums.n, (sums.log_w2 - 2 * total).exp() / sums.n
-            variance += (square - mean**2).clamp(min=0) * sums.n**2 / (sums.n - 1)
-        elif sums.n:
-            variance += math.nan
-    ess = (2 * total - torch.logaddexp(of_q.log_w2, of_prior.log_w2)).exp()
-    return total - math.log(sampler.samples), variance.sqrt(), ess
+    for part in sums:
+        mean, mean_square = (part.log_w - total).exp() / part.n, (part.log_w2 - 2 * total).exp() / part.n
+        variance += (mean_square - mean**2).clamp(min=0) * part.n**2 / (part.n - 1) if part.n > 1 else math.nan
+    return total - math.log(sampler.samples), variance.sqrt(), (2 * total - square).exp()
 
 
-def _joined(blocks: list[list[Tensor]], sampler: _Sampler) -> Density:
-    values = [torch.cat(parts, -1) for parts in zip(*blocks, strict=True)]
+def _joined(parts: list[list[Tensor]], sampler: _Sampler) -> Density:
+    values = [torch.cat(column, -1) for column in zip(*parts, strict=True)]
     names = [field.name for field in fields(Density)][: len(values)]
     return Density(**dict(zip(names, values, strict=True)), draws=sampler.draws, samples=sampler.samples)

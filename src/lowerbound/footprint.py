@@ -13,7 +13,7 @@ COPIES = 6
 
 @torch.no_grad()
 def bytes_each(network: nn.Module, example: Tensor) -> int:
-    """Bytes that ``network`` needs for an input like ``example`` ``(1, *in)``, all of its layers' outputs counted, and ``COPIES`` of the last."""
+    """Bytes that ``network`` needs for an input like ``example`` ``(1, *in)``: all of its layers' outputs, and ``COPIES`` of the last."""
     sizes = [example.numel()]
     layers = [layer for layer in network.modules() if not list(layer.children())]
     handles = [layer.register_forward_hook(lambda _, __, output: sizes.append(output.numel())) for layer in layers]
