@@ -12,7 +12,7 @@ import lowerbound
 ROOT = Path(lowerbound.__file__).parent
 ROWS = [
     {"errors", "nn", "schedules", "zoo", "flows"},
-    {"files", "seeding", "devices", "laws", "levels", "footprint"},
+    {"files", "seeding", "devices", "laws", "levels", "footprint", "piecewise"},
     {"data", "plots", "scales", "distributions", "objectives"},
     {"conditional", "coupled"},
     {"likelihoods", "posteriors", "estimators"},

@@ -20,8 +20,9 @@ from lowerbound import proposals
 from lowerbound.errors import DataError, NoClosedForm, RecipeError, UsageError
 from lowerbound.footprint import bytes_each, how_many
 from lowerbound.laws import Delta
-from lowerbound.model import VAE, Rows
+from lowerbound.model import VAE, Rows, log_density
 from lowerbound.objectives import ClosedKL, Terms
+from lowerbound.piecewise import near
 from lowerbound.proposals import Mode
 from lowerbound.seeding import seeded
 
@@ -188,10 +189,20 @@ def _of_data(sampler: _Sampler, few: _Data, decoded: int) -> list[Tensor]:
     for name, count in sampler.counts.items():
         for tile, start in enumerate(range(0, count, TILE)):
             z = _draw(sampler, name, tile, min(TILE, count - start), few, own)
-            log_likelihood = torch.cat([sampler.vae.log_likelihood(few.x, some) for some in z.split(max(1, decoded // len(few.rows)))])
-            sums[name].add(log_likelihood, {source: law.log_prob(z) for source, law in together.items()}, sampler)
+            sums[name].add(
+                _log_likelihood(sampler.vae, few.x, z, decoded), {source: law.log_prob(z) for source, law in together.items()}, sampler
+            )
     of_q = sums["posterior"]
     return [*_estimate(list(sums.values()), sampler), of_q.log_likelihood / of_q.n, _kl(sampler, few, of_q), torch.stack(of_q.curve)]
+
+
+def _log_likelihood(vae: VAE, x: Tensor, z: Float[Tensor, "K B latent"], decoded: int) -> Float[Tensor, "K B"]:
+    """log p(x|z), a few draws at a time; the draws of one datum are close to one another, which makes them faster to decode."""
+    some = z.split(max(1, decoded // len(x)))
+    if len(x) > 1:
+        return torch.cat([vae.log_likelihood(x, few) for few in some])
+    decode = near(vae.likelihood.network, z[:, 0])
+    return torch.cat([log_density(vae.likelihood.law(decode(few[:, 0])[:, None], 2), x) for few in some])
 
 
 def _draw(sampler: _Sampler, name: str, tile: int, n: int, few: _Data, own: list[dict[str, Distribution]]) -> Float[Tensor, "K B latent"]:
