@@ -20,7 +20,7 @@ ROWS = [
     {"words"},
     {"model"},
     {"loss", "tasks", "density"},
-    {"training", "recipes"},
+    {"training", "recipes", "regret"},
     {"evaluation", "checkpoint"},
     {"runs"},
     {"figures"},

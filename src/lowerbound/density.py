@@ -14,14 +14,14 @@ from dataclasses import dataclass, fields
 import torch
 from jaxtyping import Float
 from torch import Size, Tensor
-from torch.distributions import Distribution
+from torch.distributions import Distribution, kl_divergence
 
 from lowerbound import proposals
-from lowerbound.errors import DataError, NoClosedForm, RecipeError, UsageError
+from lowerbound.errors import DataError, RecipeError, UsageError
 from lowerbound.footprint import bytes_each, how_many
 from lowerbound.laws import Delta
 from lowerbound.model import VAE, Rows, log_density
-from lowerbound.objectives import ClosedKL, Terms
+from lowerbound.objectives import ClosedKL, kl_of
 from lowerbound.piecewise import near
 from lowerbound.proposals import Mode
 from lowerbound.seeding import seeded
@@ -95,7 +95,7 @@ def log_likelihood(vae: VAE, data: Rows, samples: int = SAMPLES, *, memory: int 
         raise UsageError(f"log p(x) needs 1 sample or more, not {samples}")
     if not len(data):
         raise DataError("there are no data to score")
-    with vae.evaluating():
+    with vae.evaluating(), seeded(seed, "density", device=vae.device):
         prior = vae.prior()
         sampler = _Sampler(vae, prior, proposals.shares(prior, samples), seed)
         return _joined(list(_parts(sampler, data, memory)), sampler)
@@ -215,12 +215,10 @@ def _draw(sampler: _Sampler, name: str, tile: int, n: int, few: _Data, own: list
 
 
 def _kl(sampler: _Sampler, few: _Data, of_q: _Sums) -> Float[Tensor, " B"]:
-    nothing = few.output.new_zeros(1, len(few.output))
-    try:
-        terms = Terms(nothing, nothing, sampler.prior, sampler.vae.posterior.law(few.output, 1))
-        return ClosedKL().fixed(terms).cpu().double()
-    except NoClosedForm:
-        return of_q.log_ratio / of_q.n
+    posterior = sampler.vae.posterior.law(few.output, 1)
+    if kl_of(posterior, sampler.prior) == ClosedKL():
+        return kl_divergence(posterior, sampler.prior).cpu().double()
+    return of_q.log_ratio / of_q.n
 
 
 # --- sums over draws -------------------------------------------------------------------------------

@@ -30,17 +30,18 @@ LogJoint = Callable[[Float[Tensor, "K B d"]], Float[Tensor, "K B"]]
 
 def shares(prior: Distribution, samples: int) -> dict[str, int]:
     """How many of ``samples`` draws come from where; all from q where a tenth would be no two draws, to tell their error."""
-    whole_space = len(prior.event_shape) == 1 and prior.event_shape[0] <= MOST and all(within(prior, _far(prior, side)) for side in (-3, 3))
-    tenths = TENTHS if whole_space else TENTHS_WITHOUT
     if samples < 20:
         return {"posterior": samples}
+    tenths = TENTHS if _over_all_of_space(prior) else TENTHS_WITHOUT
     counts = {name: samples * part // 10 for name, part in tenths.items()}
     counts["posterior"] += samples - sum(counts.values())
     return counts
 
 
-def _far(prior: Distribution, side: float) -> Tensor:
-    return torch.full_like(prior.sample(torch.Size([1])), side)
+def _over_all_of_space(prior: Distribution) -> bool:
+    (size,) = prior.event_shape
+    zero = torch.zeros_like(prior.sample(torch.Size([1])))
+    return size <= MOST and within(prior, zero - 3) and within(prior, zero + 3)
 
 
 @dataclass(frozen=True)
