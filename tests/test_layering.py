@@ -12,7 +12,7 @@ import lowerbound
 ROOT = Path(lowerbound.__file__).parent
 ROWS = [
     {"errors", "nn", "schedules", "zoo", "flows"},
-    {"files", "seeding", "devices", "laws", "levels", "footprint", "piecewise"},
+    {"files", "seeding", "devices", "laws", "levels", "footprint", "piecewise", "tables"},
     {"data", "plots", "scales", "distributions", "objectives"},
     {"conditional", "coupled"},
     {"likelihoods", "posteriors", "estimators"},
@@ -20,7 +20,8 @@ ROWS = [
     {"words"},
     {"model"},
     {"loss", "tasks", "density"},
-    {"training", "recipes", "regret"},
+    {"training", "recipes", "regret", "latents"},
+    {"diagnosis"},
     {"evaluation", "checkpoint"},
     {"runs"},
     {"figures"},

@@ -31,10 +31,11 @@ if TYPE_CHECKING:
         tasks,
     )
     from lowerbound.density import Density, log_likelihood
-    from lowerbound.evaluation import score
+    from lowerbound.evaluation import evaluate, score
     from lowerbound.experiment import Experiment
     from lowerbound.model import VAE
     from lowerbound.recipes import Recipe, build
+    from lowerbound.regret import likelihood_regret
     from lowerbound.runs import Run, load
     from lowerbound.training import State, fit
 
@@ -65,7 +66,9 @@ NAMES = {
     "State": "training",
     "VAE": "model",
     "build": "recipes",
+    "evaluate": "evaluation",
     "fit": "training",
+    "likelihood_regret": "regret",
     "load": "runs",
     "log_likelihood": "density",
     "score": "evaluation",
