@@ -168,9 +168,9 @@ def scores(context: Context) -> bytes:
     log_p = log_likelihood(context.run.vae, data, DRAWS, seed=context.seed).log_p
     order = log_p.argsort(descending=True)
     n = min(EXTREMES, max(1, len(order) // 2))
-    chosen = order[:n], order[-n:].flip(0)
-    shown = [images(data[rows], context.run.facts) for rows in chosen]
-    return plots.encode_png(plots.extremes(*shown, *(log_p[rows].tolist() for rows in chosen)))
+    most, least = order[:n], order[-n:].flip(0)
+    likely, unlikely = images(data[most], context.run.facts), images(data[least], context.run.facts)
+    return plots.encode_png(plots.extremes(likely, unlikely, log_p[most].tolist(), log_p[least].tolist()))
 
 
 @dataclass(frozen=True)

@@ -70,10 +70,6 @@ class Likelihood(ConditionalLaw):
         """Raw values as the data that this law describes; the same by default."""
         return values
 
-    def on_average(self, values: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
-        """Values whose log p(x|z) is the mean of that over what ``observe`` draws; without draws the same as ``observe``."""
-        return self.observe(values)
-
 
 def _must_be_within(values: Tensor, low: float, high: float, name: str) -> None:
     if not (values.min() >= low and values.max() <= high):  # said so that NaN is outside too
@@ -118,10 +114,6 @@ class Bernoulli(Likelihood):
     def observe(self, values: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
         """Zeros and ones, or the grey values themselves."""
         return (torch.rand_like(values) < values).to(values.dtype) if self.binarize else values
-
-    def on_average(self, values: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
-        """The grey values: log p(b|z) is linear in b."""
-        return values
 
 
 class ContinuousBernoulli(Likelihood):

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Size, Tensor
 
+from lowerbound.density import observed
 from lowerbound.model import VAE, Rows
 from lowerbound.objectives import ELBO, Objective, kl_of
 from lowerbound.seeding import seeded
@@ -24,7 +25,7 @@ def likelihood_regret(vae: VAE, data: Rows, *, steps: int = STEPS, seed: int = 0
     """max_q bound(x; q) − bound(x; q(z|x)) of each datum ``(N,)``, in nats; high for a stranger.
 
     The encoder's output, the parameters of q(z|x), is moved by Adam from where the encoder puts it. The bounds before and after
-    are means over ``SCORED`` draws. Greys are not binarized: the mean over their binarizations is taken instead of one of them.
+    are means over ``SCORED`` draws.
     Source: Xiao, Yan and Amit, "Likelihood Regret: An Out-of-Distribution Detection Score For Variational Auto-encoder",
     2020, https://arxiv.org/abs/2003.02977, who move the encoder's weights.
     """
@@ -34,16 +35,10 @@ def likelihood_regret(vae: VAE, data: Rows, *, steps: int = STEPS, seed: int = 0
     try:
         with vae.evaluating():
             parts = torch.arange(len(data)).split(ROWS)
-            return torch.cat([_regret(vae, _seen(vae, data, rows), steps, seed, int(rows[0])) for rows in parts])
+            return torch.cat([_regret(vae, observed(vae, data, rows.tolist(), seed), steps, seed, int(rows[0])) for rows in parts])
     finally:
         for parameter in frozen:
             parameter.requires_grad_(True)
-
-
-def _seen(vae: VAE, data: Rows, rows: Tensor) -> Float[Tensor, "B *event"]:
-    values = data[rows].to(vae.device)
-    vae.likelihood.check(values)
-    return vae.likelihood.on_average(values)
 
 
 def _regret(vae: VAE, x: Float[Tensor, "B *event"], steps: int, seed: int, first: int) -> Float[Tensor, " B"]:
