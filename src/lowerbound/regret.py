@@ -13,10 +13,11 @@ from torch import Size, Tensor
 from lowerbound.density import observed
 from lowerbound.model import VAE, Rows
 from lowerbound.objectives import ELBO, Objective, kl_of
-from lowerbound.seeding import seeded
+from lowerbound.seeding import key, seeded
 
 ROWS = 100  # data in one go; part of what a seed means
-STEPS = 200
+STEPS = 100
+LOOKS = 3  # times that a datum is observed (binarized): the regret is the mean over them
 LEARNING_RATE = 0.05
 SCORED = 64  # draws by which the bound is told before and after
 
@@ -35,25 +36,27 @@ def likelihood_regret(vae: VAE, data: Rows, *, steps: int = STEPS, seed: int = 0
     try:
         with vae.evaluating():
             parts = torch.arange(len(data)).split(ROWS)
-            return torch.cat([_regret(vae, observed(vae, data, rows.tolist(), seed), steps, seed, int(rows[0])) for rows in parts])
+            looks = [torch.cat([_regret(vae, data, rows.tolist(), steps, key(seed, look)) for rows in parts]) for look in range(LOOKS)]
+            return torch.stack(looks).mean(0)
     finally:
         for parameter in frozen:
             parameter.requires_grad_(True)
 
 
-def _regret(vae: VAE, x: Float[Tensor, "B *event"], steps: int, seed: int, first: int) -> Float[Tensor, " B"]:
+def _regret(vae: VAE, data: Rows, rows: list[int], steps: int, seed: int) -> Float[Tensor, " B"]:
+    x = observed(vae, data, rows, seed)
     start = vae.posterior.output(x)
     moved = start.clone().requires_grad_()
     optimizer = torch.optim.Adam([moved], lr=LEARNING_RATE)
     objective = ELBO(kl_of(vae.posterior.law(start, 1), vae.prior()))
-    with seeded(seed, "regret", first, device=x.device):
+    with seeded(seed, "regret", rows[0], device=x.device):
         for _ in range(steps):
             optimizer.zero_grad()
             (-_bound(vae, x, moved, objective, 1).sum()).backward()
             optimizer.step()
     bounds = []
     for output in (moved.detach(), start):
-        with torch.no_grad(), seeded(seed, "regret", first, "bound", device=x.device):
+        with torch.no_grad(), seeded(seed, "regret", rows[0], "bound", device=x.device):
             bounds.append(_bound(vae, x, output, objective, SCORED))
     return (bounds[0] - bounds[1]).cpu().double()
 
