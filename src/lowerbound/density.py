@@ -158,8 +158,8 @@ def _parts(sampler: _Sampler, data: Rows, memory: int) -> Iterator[list[Tensor]]
     vae = sampler.vae
     first = observed(vae, data, [0], sampler.seed)
     decoding = bytes_each(vae.likelihood.network, sampler.prior.sample(Size([1])))
-    # the search for modes keeps every layer's output, and as much again for the gradients, of its gradients too
-    encoded = how_many(memory // 2, max(bytes_each(vae.posterior.network, first), 4 * decoding), "encoding a datum", most=ROWS)
+    # the search for modes keeps every layer's output for its gradients and theirs, and tries several lengths of a step at once
+    encoded = how_many(memory // 2, max(bytes_each(vae.posterior.network, first), 8 * decoding), "encoding a datum", most=ROWS)
     decoded = how_many(memory // 2, decoding, "decoding a draw", most=max(1, VALUES // first.numel()))
     together = max(1, decoded // min(TILE, sampler.samples))
     for rows in torch.arange(len(data)).split(encoded):
