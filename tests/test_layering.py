@@ -12,8 +12,8 @@ import lowerbound
 ROOT = Path(lowerbound.__file__).parent
 ROWS = [
     {"errors", "nn", "schedules", "zoo", "flows"},
-    {"files", "seeding", "devices", "laws", "levels", "footprint", "piecewise", "tables"},
-    {"data", "plots", "scales", "distributions", "objectives"},
+    {"files", "seeding", "devices", "laws", "levels", "footprint", "piecewise"},
+    {"data", "plots", "tables", "scales", "distributions", "objectives"},
     {"conditional", "coupled"},
     {"likelihoods", "posteriors", "estimators"},
     {"priors", "proposals"},
