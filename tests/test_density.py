@@ -117,8 +117,11 @@ def test_neither_memory_nor_company_changes_a_figure(latent: int) -> None:
     first = lb.log_likelihood(vae, x[:7], 1000)
     for other in (tight, first):
         n = len(other.log_p)
-        for name in ("log_p", "se", "ess", "log_likelihood_term", "kl"):
+        for name in ("log_likelihood_term", "kl"):
             torch.testing.assert_close(getattr(other, name), getattr(one, name)[:n], rtol=1e-4, atol=1e-4)
+        for name in ("se", "ess"):
+            torch.testing.assert_close(getattr(other, name), getattr(one, name)[:n], rtol=1e-2, atol=1e-4)
+        assert ((other.log_p - one.log_p[:n]).abs() < 0.02 * one.se[:n] + 1e-4).all()
     again = lb.log_likelihood(vae, x, 1000)
     assert torch.equal(again.log_p, one.log_p)
     assert not torch.allclose(lb.log_likelihood(vae, x, 1000, seed=1).log_p, one.log_p, atol=1e-4)
