@@ -304,3 +304,61 @@ def test_a_terminal_without_the_letters_gets_escapes(encoding: str) -> None:
     for words in (["--help"], ["data"]):
         done = subprocess.run([*COMMAND, *words], capture_output=True, env={**os.environ, "PYTHONIOENCODING": encoding}, check=False)
         assert (done.returncode, done.stderr) == (0, b"")
+
+
+# --- evaluating --------------------------------------------------------------------------------------
+
+
+def test_evaluate_says_what_was_promised(capsys: pytest.CaptureFixture[str], digits_run: runs.Run, tmp_path: Path) -> None:
+    folder = shutil.copytree(digits_run.folder, tmp_path / "r")
+    found = answer(capsys, "evaluate", folder, "--samples", 200)
+    assert found["log_likelihood"].keys() == {"mean", "se_data", "se_samples"}
+    assert found.keys() >= {"ess", "bound", "rate", "distortion", "bits_per_dim", "active_units", "findings", "note"}
+    assert found["bound"] < found["log_likelihood"]["mean"] < 0
+    assert found["bound"] == pytest.approx(digits_run.result()["test"]["bound"], abs=1.5)
+    assert json.loads((folder / runs.EVALUATION).read_text()) == found
+    assert {path.name for path in (folder / runs.FIGURES).iterdir()} >= {"density.png", "dimensions.png"}
+    assert main(["evaluate", str(folder), "--samples", "20"]) == 0
+    told = capsys.readouterr().out
+    assert "log p(x)" in told
+    assert "found: " in told
+    assert "Pixels are binarized" in told
+
+
+def test_other_data_are_evaluated_and_not_kept(capsys: pytest.CaptureFixture[str], digits_run: runs.Run, tmp_path: Path) -> None:
+    folder = shutil.copytree(digits_run.folder, tmp_path / "r")
+    np.save(tmp_path / "a.npy", np.random.default_rng(0).random((20, 8, 8)).astype("float32"))
+    strange = answer(capsys, "evaluate", folder, tmp_path / "a.npy", "--samples", 50, "--split", "all")
+    assert strange["rows"] == 20
+    assert not (folder / runs.EVALUATION).exists()
+    assert strange["log_likelihood"]["mean"] < answer(capsys, "evaluate", folder, "--samples", 50)["log_likelihood"]["mean"] - 10
+
+
+def test_grey_pixels_are_told_to_be_no_density(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    answer(capsys, "train", "digits", "--epochs", 1, "--pixels", "grey", "--out", tmp_path / "r")
+    assert "Grey pixels are kept" in answer(capsys, "evaluate", tmp_path / "r", "--samples", 20)["note"]
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_score_writes_a_row_for_each_datum(capsys: pytest.CaptureFixture[str], run: str, tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"s.{kind}"
+    found = answer(capsys, "score", run, "digits", "--split", "test", "--samples", 50, "--regret", "-o", path)
+    assert found["columns"] == ["row", "label", "log_p", "log_p_se", "ess", "elbo", "regret"]
+    if kind == "csv":
+        names, *rows = [line.split(",") for line in path.read_text().splitlines()]
+        log_p = [float(row[2]) for row in rows]
+    else:
+        table = pytest.importorskip("pyarrow.parquet").read_table(path)
+        names, log_p = table.column_names, table["log_p"].to_pylist()
+    assert names == found["columns"]
+    assert len(log_p) == found["n"] == 179
+    assert float(np.mean(log_p)) == pytest.approx(found["mean"], rel=1e-5)
+
+
+def test_bad_evaluations_are_one_line(capsys: pytest.CaptureFixture[str], run: str, tmp_path: Path) -> None:
+    assert "must be at least 1" in complaint(capsys, "evaluate", run, "--samples", 0)
+    assert "must be at least 1" in complaint(capsys, "evaluate", run, "--memory", 0)
+    assert "FILE.parquet or FILE.csv" in complaint(capsys, "score", run, "digits", "-o", tmp_path / "s.txt")
+    np.save(tmp_path / "a.npy", np.zeros((5, 9, 9), "uint8"))
+    assert "give data of that shape" in complaint(capsys, "evaluate", run, tmp_path / "a.npy")
+    assert "unknown split" in complaint(capsys, "evaluate", run, "--split", "tets")

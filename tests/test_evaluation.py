@@ -59,10 +59,10 @@ def test_a_scale_that_sticks_at_its_bound_is_told(constant: int, tmp_path: Path,
     told = capsys.readouterr()
     result = json.loads((tmp_path / "r" / "result.json").read_text())
     assert json.loads(told.out)["notes"] == result["notes"]
-    found = [note for note in result["notes"] if "σ is at its bound of 0.001 for 50% of the test data's values" in note]
+    found = [note for note in result["notes"] if "σ is at its floor of 0.001 for 50% of the values" in note]
     assert len(found) == len(result["notes"]) == (constant > 0)
     for text in (told.err, (tmp_path / "r" / "report.html").read_text()):
-        assert ("σ is at its bound" in text) == (constant > 0)
+        assert ("σ is at its floor" in text) == (constant > 0)
 
 
 @pytest.mark.parametrize(("scale", "share"), [(Fixed(5e-4), 0.0), (Learned(), 0.0), (Learned((4,)), 0.25), (Optimal(), 1.0)])

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from lowerbound import figures, plots, report, runs
+from lowerbound.cli import main
 from lowerbound.errors import OutputError, UsageError
 from lowerbound.experiment import Experiment
 from lowerbound.recipes import Recipe
@@ -27,6 +28,14 @@ def wide_run(tmp_path_factory: pytest.TempPathFactory) -> runs.Run:
     return runs.load(experiment.run.folder)
 
 
+@pytest.fixture(scope="module")
+def evaluated_run(digits_run: runs.Run, tmp_path_factory: pytest.TempPathFactory) -> runs.Run:
+    """A copy of the run of digits, evaluated."""
+    folder = shutil.copytree(digits_run.folder, tmp_path_factory.mktemp("runs") / "evaluated")
+    assert main(["evaluate", str(folder), "--samples", "100"]) == 0
+    return runs.load(folder)
+
+
 def context(run: runs.Run) -> figures.Context:
     return figures.Context(run, lambda: run.read().test)
 
@@ -35,13 +44,13 @@ KINDS = [(name, kind) for name, row in figures.FIGURES.items() for kind in row.k
 
 
 @pytest.mark.parametrize(("name", "kind"), KINDS, ids=[" ".join(pair) for pair in KINDS])
-def test_every_figure_is_drawn(digits_run: runs.Run, tmp_path: Path, name: str, kind: str) -> None:
-    path = figures.draw(name, context(digits_run), tmp_path / f"f{kind}")
+def test_every_figure_is_drawn(evaluated_run: runs.Run, tmp_path: Path, name: str, kind: str) -> None:
+    path = figures.draw(name, context(evaluated_run), tmp_path / f"f{kind}")
     with Image.open(path) as image:
         assert image.format == kind[1:].upper()
         assert min(image.size) > 100
         assert np.asarray(image.convert("L")).std() > 5, "there is something in it"
-    again = figures.draw(name, context(digits_run), tmp_path / f"g{kind}")
+    again = figures.draw(name, context(evaluated_run), tmp_path / f"g{kind}")
     assert path.read_bytes() == again.read_bytes(), "the same seed draws the same figure"
 
 
@@ -62,6 +71,18 @@ def test_figures_suit_the_run(digits_run: runs.Run, wide_run: runs.Run) -> None:
     assert "traversal" not in figures.suitable(digits_run)
     assert "manifold" not in figures.suitable(wide_run)
     assert "traversal" in figures.suitable(wide_run)
+
+
+def test_an_evaluation_joins_the_report(digits_run: runs.Run, evaluated_run: runs.Run) -> None:
+    assert set(figures.suitable(evaluated_run)) - set(figures.suitable(digits_run)) == {"density", "dimensions"}
+    text = (evaluated_run.folder / runs.REPORT).read_text(encoding="utf-8")
+    assert f"−{-evaluated_run.evaluation()['log_likelihood']['mean']:.3f}" in text
+    assert "Evaluation" not in (digits_run.folder / runs.REPORT).read_text(encoding="utf-8")
+
+
+def test_what_was_not_evaluated_is_told(digits_run: runs.Run, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="first: lowerbound evaluate"):
+        figures.draw("density", context(digits_run), tmp_path / "d.png")
 
 
 def test_a_manifold_of_five_dimensions_is_refused(wide_run: runs.Run, tmp_path: Path) -> None:
@@ -91,7 +112,7 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
 
-@pytest.mark.parametrize("which", ["digits_run", "wide_run"])
+@pytest.mark.parametrize("which", ["digits_run", "wide_run", "evaluated_run"])
 def test_the_report_is_one_page_that_asks_for_nothing(which: str, request: pytest.FixtureRequest) -> None:
     run: runs.Run = request.getfixturevalue(which)
     text = (run.folder / runs.REPORT).read_text(encoding="utf-8")

@@ -30,10 +30,12 @@ if TYPE_CHECKING:
         seeding,
         tasks,
     )
-    from lowerbound.evaluation import score
+    from lowerbound.density import Density, log_likelihood
+    from lowerbound.evaluation import evaluate, score
     from lowerbound.experiment import Experiment
     from lowerbound.model import VAE
     from lowerbound.recipes import Recipe, build
+    from lowerbound.regret import likelihood_regret
     from lowerbound.runs import Run, load
     from lowerbound.training import State, fit
 
@@ -57,14 +59,18 @@ ROOMS = (
     "tasks",
 )
 NAMES = {
+    "Density": "density",
     "Experiment": "experiment",
     "Recipe": "recipes",
     "Run": "runs",
     "State": "training",
     "VAE": "model",
     "build": "recipes",
+    "evaluate": "evaluation",
     "fit": "training",
+    "likelihood_regret": "regret",
     "load": "runs",
+    "log_likelihood": "density",
     "score": "evaluation",
 }
 __all__ = [*ROOMS, *NAMES, "__version__"]

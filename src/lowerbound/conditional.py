@@ -26,9 +26,13 @@ class ConditionalLaw(nn.Module, ABC):
 
     def forward(self, context: Float[Tensor, "..."]) -> Distribution:
         """The law of the variable given ``context``, a batch of laws over the context's batch axes."""
+        return self.law(self.output(context), self.batch_axes(context))
+
+    def output(self, context: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+        """The network's output for ``context``, its batch axes those of the context: what ``law`` takes."""
         lead = context.shape[: self.batch_axes(context)]
         output = self.network(context.reshape(-1, *context.shape[len(lead) :]))
-        return self.law(output.reshape(*lead, *output.shape[1:]), len(lead))
+        return output.reshape(*lead, *output.shape[1:])
 
     @abstractmethod
     def batch_axes(self, context: Tensor) -> int:

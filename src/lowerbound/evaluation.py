@@ -1,13 +1,21 @@
-"""How good a model is on data it was not trained on."""
+"""How good a model is on data it was not trained on: its bound, and with ``evaluate`` all that can be said."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 from torch import Size, Tensor
 
+from lowerbound import diagnosis
+from lowerbound.density import MEMORY, SAMPLES, Density, log_likelihood
+from lowerbound.diagnosis import Finding
+from lowerbound.errors import DataError
+from lowerbound.latents import Latents, latents
+from lowerbound.laws import Delta
 from lowerbound.model import VAE, Rows, rows_at_once
 from lowerbound.objectives import ELBO, Objective
 from lowerbound.seeding import seeded
@@ -49,21 +57,6 @@ def score(vae: VAE, data: Rows, *, objective: Objective | None = None, batch: in
     return _summary(torch.cat(parts, 1), values[0].numel())
 
 
-@torch.no_grad()
-def share_at_floor(vae: VAE, data: Rows) -> float:
-    """The share, 0 to 1, of the values of ``data`` whose σ in p(x|z), z the centre of q(z|x), is held up by ``scales.FLOOR`` alone.
-
-    A decoder that predicts some values exactly, constant pixels say, can raise their density without end; the bound on log p(x) is
-    then one, but its number says more of FLOOR than of the model.
-    """
-    shares = []
-    with vae.evaluating():
-        for rows in torch.arange(len(data)).split(rows_at_once(data)):
-            law = vae.likelihood(vae.encode(data[rows].to(vae.device)))
-            shares.append(vae.likelihood.at_floor(law).cpu())
-    return float(torch.cat(shares).mean())
-
-
 def _summary(parts: Tensor, dimensions: int) -> Score:
     bound, log_likelihood, kl = (float(mean) for mean in parts.mean(1))
     rows = parts.shape[1]
@@ -74,3 +67,101 @@ def _summary(parts: Tensor, dimensions: int) -> Score:
 def bits_per_dim(bound: float, dimensions: int) -> float:
     """Nats a datum as bits a dimension: −bound / (D log 2)."""
     return -bound / (dimensions * math.log(2))
+
+
+# --- all that can be said ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What is known of a model on ``rows`` data; ``density`` is None where q has no density.
+
+    ``reconstruction_error`` is the mean squared error a value of what comes back through the latent, in the data's units;
+    ``note`` says what the nats are nats of.
+    """
+
+    density: Density | None
+    latents: Latents
+    reconstruction_error: float
+    findings: tuple[Finding, ...]
+    dimensions: int
+    rows: int
+    note: str
+
+    def values(self) -> dict[str, Any]:
+        """All of it as words and numbers, for JSON; the bound is −(rate + distortion)."""
+        return {
+            "rows": self.rows,
+            **(_of_density(self.density, self.dimensions) if self.density is not None else {"log_likelihood": None}),
+            **_of_latents(self.latents),
+            "reconstruction_error": self.reconstruction_error,
+            "findings": [asdict(finding) for finding in self.findings],
+            "note": self.note,
+        }
+
+
+def evaluate(
+    vae: VAE,
+    data: Rows,
+    *,
+    samples: int = SAMPLES,
+    memory: int = MEMORY,
+    seed: int = 0,
+    history: Sequence[Mapping[str, Any]] = (),
+) -> Evaluation:
+    """log p(x) of ``data`` with its error, rate and distortion, the use of the latent space, and what a doctor finds.
+
+    ``history`` are the lines of a run's metrics, for over-fitting to be seen. Errors: as for ``log_likelihood``.
+    """
+    if not len(data):
+        raise DataError("there are no data to score")
+    with torch.no_grad(), vae.evaluating():
+        point = isinstance(vae.posterior(data[[0]].to(vae.device)), Delta)
+    density = None if point else log_likelihood(vae, data, samples, memory=memory, seed=seed)
+    used = latents(vae, data, seed)
+    findings = [*diagnosis.at_floor(vae, data), *diagnosis.misweighted(vae, data, seed), *diagnosis.overfitting(history)]
+    if density is not None:
+        findings = [*diagnosis.collapse(used, float(density.kl.mean())), *findings, *diagnosis.few_draws(density)]
+    error = _reconstruction_error(vae, data)
+    return Evaluation(density, used, error, tuple(findings), data[[0]].numel(), len(data), vae.likelihood.note)
+
+
+def _reconstruction_error(vae: VAE, data: Rows) -> float:
+    total = 0.0
+    for rows in torch.arange(len(data)).split(rows_at_once(data)):
+        values = data[rows].to(vae.device)
+        total += float((vae.reconstruct(values) - values).square().mean(tuple(range(1, values.dim()))).sum())
+    return total / len(data)
+
+
+def _error(values: Tensor) -> float:
+    return float(values.std()) / math.sqrt(len(values)) if len(values) > 1 else math.nan
+
+
+def _of_density(density: Density, dimensions: int) -> dict[str, Any]:
+    counts, edges = torch.histogram(density.log_p, bins=min(50, max(1, len(density.log_p) // 5)))
+    return {
+        "samples": density.samples,
+        "log_likelihood": {"mean": density.mean, "se_data": density.se_data, "se_samples": density.se_samples},
+        "ess": float(density.ess.mean()),
+        "ess_least": float(density.ess.min()),
+        "bits_per_dim": bits_per_dim(density.mean, dimensions),
+        "bound": float(density.elbo.mean()),
+        "bound_se": _error(density.elbo),
+        "rate": float(density.kl.mean()),
+        "distortion": -float(density.log_likelihood_term.mean()),
+        "curve": [{"draws": k, "mean": float(row.mean()), "se": _error(row)} for k, row in zip(density.draws, density.curve, strict=True)],
+        "histogram": {"counts": counts.tolist(), "edges": edges.tolist()},
+    }
+
+
+def _of_latents(used: Latents) -> dict[str, Any]:
+    return {
+        "active_units": int(used.active.sum()),
+        "latent": len(used.variance),
+        "posterior_mean_variance": used.variance.tolist(),
+        "kl_per_dimension": None if used.kl_per_dimension is None else used.kl_per_dimension.tolist(),
+        "mutual_information": used.mutual_information,
+        "aggregate_gap": used.gap,
+        "aggregated": used.aggregated,
+    }

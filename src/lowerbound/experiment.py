@@ -12,19 +12,17 @@ from typing import Any
 
 import torch
 
-from lowerbound import checkpoint, data, devices, recipes, report, runs
+from lowerbound import checkpoint, data, devices, diagnosis, recipes, report, runs
 from lowerbound.data import Dataset
 from lowerbound.errors import DataError, Diverged, OutputError, RunError
-from lowerbound.evaluation import Score, score, share_at_floor
+from lowerbound.evaluation import Score, score
 from lowerbound.files import make_folder, write_json
 from lowerbound.recipes import Recipe
 from lowerbound.runs import Facts, Run
-from lowerbound.scales import FLOOR
 from lowerbound.training import Record, State, adam, fit, steps_an_epoch
 
 SAVE_AFTER = 5.0  # seconds of training at least between checkpoints at the ends of epochs
 SAVE_WITHIN = 120.0  # seconds of training at most between checkpoints, also in the middle of an epoch
-STUCK = 0.01  # share of the test data's values with σ at its bound from which on it is told
 
 
 @dataclass
@@ -230,22 +228,11 @@ class Experiment:
             "test": asdict(self.score(self.test)),
             "seconds": seconds,
             "images_per_second": self.epochs_done * len(self.train_data) / seconds,
-            "notes": _on_scales(share_at_floor(self.run.vae, self.test)),
+            "notes": [f"{found.evidence}; {found.advice}" for found in diagnosis.at_floor(self.run.vae, self.test)],
         }
         report.write(self.run, self.test, result)
         write_json(self.run.folder / runs.RESULT, result)  # last: a run that has it is complete
         return result
-
-
-def _on_scales(share: float) -> list[str]:
-    """What to know of a σ at its bound."""
-    if share < STUCK:
-        return []
-    return [
-        f"σ is at its bound of {FLOOR:g} for {share:.0%} of the test data's values: the decoder predicts them exactly, as it can constant "
-        "or discrete values, and the figures say more of that bound than of the model; give --scale a number or learned (one σ for all), "
-        "or for pixels choose --likelihood logistic-mixture"
-    ]
 
 
 def _refuse_infinite(train: dict[str, float], epoch: int, folder: Path) -> None:

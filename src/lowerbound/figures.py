@@ -14,9 +14,11 @@ import torch
 
 from lowerbound import plots
 from lowerbound.data import Dataset
+from lowerbound.density import log_likelihood
 from lowerbound.distributions import within
-from lowerbound.errors import DataError, OutputError
+from lowerbound.errors import DataError, OutputError, UsageError
 from lowerbound.files import written
+from lowerbound.latents import ACTIVE
 from lowerbound.priors import StandardNormal
 from lowerbound.runs import Facts, Run
 from lowerbound.seeding import seeded
@@ -29,6 +31,9 @@ PAIRS = 16  # reconstructions
 POINTS = 10_000  # at most, in the scatter
 DIMENSIONS = 15  # at most, in a traversal: those that vary most
 SIDE = 20  # of the manifold
+SCORED = 500  # data whose log p(x) is told, at most, to find the extremes
+DRAWS = 200  # for each of them
+EXTREMES = 12  # shown of either kind
 
 
 @dataclass
@@ -133,6 +138,41 @@ def curves(context: Context) -> bytes:
     return plots.encode_png(plots.curves(context.run.history()))
 
 
+def density(context: Context) -> bytes:
+    """log p(x) against the number of draws, and over data, as last evaluated."""
+    found = _evaluation(context.run)
+    if found["log_likelihood"] is None:
+        raise UsageError("this posterior has no density, and so there is no log p(x) to draw")
+    return plots.encode_png(plots.density(found))
+
+
+def dimensions(context: Context) -> bytes:
+    """KL a dimension, as last evaluated."""
+    found = _evaluation(context.run)
+    if found["kl_per_dimension"] is None:
+        raise UsageError("the KL of this prior and posterior does not come apart into dimensions")
+    active = [variance > ACTIVE for variance in found["posterior_mean_variance"]]
+    return plots.encode_png(plots.dimensions(found["kl_per_dimension"], active))
+
+
+def _evaluation(run: Run) -> dict[str, Any]:
+    found = run.evaluation()
+    if found is None:
+        raise UsageError(f"this run has not been evaluated; first: lowerbound evaluate {run.folder}")
+    return found
+
+
+def scores(context: Context) -> bytes:
+    """The data of the highest and of the lowest log p(x)."""
+    data = context.data.view(torch.arange(min(len(context.data), SCORED)))
+    log_p = log_likelihood(context.run.vae, data, DRAWS, seed=context.seed).log_p
+    order = log_p.argsort(descending=True)
+    n = min(EXTREMES, max(1, len(order) // 2))
+    most, least = order[:n], order[-n:].flip(0)
+    likely, unlikely = images(data[most], context.run.facts), images(data[least], context.run.facts)
+    return plots.encode_png(plots.extremes(likely, unlikely, log_p[most].tolist(), log_p[least].tolist()))
+
+
 @dataclass(frozen=True)
 class Row:
     """A figure: the kinds of file that it can be, the usual one first; whether it suits a run; how a report presents it."""
@@ -152,6 +192,11 @@ def _over_all_of_space(run: Run) -> bool:
     """Whether latents may be anything, as those of a normal prior: figures that lay them out assume it."""
     latents = torch.full((1, run.recipe.latent), -3.0, device=run.vae.device)
     return within(run.vae.prior(), latents)
+
+
+def _evaluated(run: Run, what: str) -> bool:
+    found = run.evaluation()
+    return found is not None and found.get(what) is not None
 
 
 FIGURES = {
@@ -197,6 +242,26 @@ FIGURES = {
         "One dimension at a time",
         "Each picture moves one latent dimension from −3 to 3 with the others at 0. The dimensions whose posterior mean "
         "varies most come first; one that changes nothing is not used by the model.",
+    ),
+    "density": Row(
+        {".png": density},
+        lambda run: _evaluated(run, "log_likelihood"),
+        "log p(x)",
+        "Left, the estimate from K draws of q(z|x) alone: too low for few, and for any number where q misses a part of p(z|x). "
+        "The dashed line is the estimate by all draws. Right, how it varies from datum to datum.",
+    ),
+    "dimensions": Row(
+        {".png": dimensions},
+        lambda run: _evaluated(run, "kl_per_dimension"),
+        "What each dimension tells",
+        "A dimension near 0 is not used: its posterior is the prior. Active are those whose posterior mean varies over data "
+        "by more than .01.",
+    ),
+    "scores": Row(
+        {".png": scores},
+        lambda _: False,
+        "Most and least likely",
+        f"Of {SCORED} data, those of the highest and of the lowest log p(x).",
     ),
 }
 

@@ -31,6 +31,20 @@ def rows_at_once(data: Rows) -> int:
     return max(1, min(1000, 2**24 // max(1, data[[0]].numel())))
 
 
+def log_density(likelihood: Distribution, x: Float[Tensor, "B *event"]) -> Float[Tensor, "K B"]:
+    """log p(x|z) under a batch ``(K, B)`` of laws, in nats.
+
+    The network may give its law in another layout of the same values (``(784,)`` for images
+    ``(1, 28, 28)``). Errors: DataError where the numbers of values differ.
+    """
+    try:
+        x = x.reshape(x.shape[0], *likelihood.event_shape)
+    except RuntimeError as error:
+        shapes = f"{tuple(likelihood.event_shape)}, the data are {tuple(x.shape[1:])}"
+        raise DataError(f"the decoder gives {shapes}: the numbers of values differ") from error
+    return likelihood.log_prob(x)
+
+
 class VAE(nn.Module):
     """Three distributions that share z.
 
@@ -60,18 +74,12 @@ class VAE(nn.Module):
             self.train(before)
 
     def terms(self, x: Float[Tensor, "B *event"], posterior: Distribution, z: Float[Tensor, "K B *latent"]) -> Terms:
-        """The parts of the bound for draws ``z`` of ``posterior``, q(z|x), in nats.
+        """The parts of the bound for draws ``z`` of ``posterior``, q(z|x), in nats. Errors: as for ``log_density``."""
+        return Terms(self.log_likelihood(x, z), z, self.prior(), posterior)
 
-        The network may give its law in another layout of the same values (``(784,)`` for images
-        ``(1, 28, 28)``). Errors: DataError where the numbers of values differ.
-        """
-        likelihood = self.likelihood(z)
-        try:
-            x = x.reshape(x.shape[0], *likelihood.event_shape)
-        except RuntimeError as error:
-            shapes = f"{tuple(likelihood.event_shape)}, the data are {tuple(x.shape[1:])}"
-            raise DataError(f"the decoder gives {shapes}: the numbers of values differ") from error
-        return Terms(likelihood.log_prob(x), z, self.prior(), posterior)
+    def log_likelihood(self, x: Float[Tensor, "B *event"], z: Float[Tensor, "K B *latent"]) -> Float[Tensor, "K B"]:
+        """log p(x|z) of K latents for each datum, in nats. Errors: as for ``log_density``."""
+        return log_density(self.likelihood(z), x)
 
     @torch.no_grad()
     def sample(self, n: int, draw: bool = False) -> Float[Tensor, "n *event"]:

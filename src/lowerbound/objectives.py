@@ -103,6 +103,15 @@ class SampledKL(KL):
         return torch.zeros_like(terms.log_likelihood[0])
 
 
+def kl_of(posterior: Distribution, prior: Distribution) -> KL:
+    """How the KL of these two laws is best had: in closed form where it has one."""
+    try:
+        kl_divergence(posterior, prior)
+    except NotImplementedError:
+        return SampledKL()
+    return ClosedKL()
+
+
 # --- objectives ------------------------------------------------------------------------------------
 
 

@@ -247,6 +247,61 @@ def curves(history: Sequence[dict[str, Any]]) -> Figure:
 
 
 @styled
+def density(evaluation: dict[str, Any]) -> Figure:
+    """log p(x) against the number of draws of q alone, with the estimate by all; and its histogram over data."""
+    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    curve, spread = figure.subplots(1, 2)
+    draws = [row["draws"] for row in evaluation["curve"]]
+    means, errors = (np.array([row[key] if row[key] is not None else np.nan for row in evaluation["curve"]]) for key in ("mean", "se"))
+    curve.plot(draws, means, "o-", color=COLORS[0], lw=1.6, ms=4, label="by draws of q(z|x) alone")
+    curve.fill_between(draws, means - errors, means + errors, color=COLORS[0], alpha=0.15, lw=0)
+    best = evaluation["log_likelihood"]["mean"]
+    curve.axhline(best, color=COLORS[2], ls="--", lw=1.2, label=f"by all {evaluation['samples']:,} draws")
+    curve.axhline(evaluation["bound"], color=COLORS[3], ls=":", lw=1.2, label="bound")
+    curve.set(xscale="log", xlabel="draws for a datum", ylabel="nats a datum", title="log p(x), mean over data ± standard error")
+    curve.legend(loc="best")
+    edges = evaluation["histogram"]["edges"]
+    spread.stairs(evaluation["histogram"]["counts"], edges, fill=True, color=COLORS[0], alpha=0.6)
+    spread.axvline(best, color=COLORS[2], ls="--", lw=1.2, label="mean")
+    spread.set(xlabel="log p(x), nats", ylabel="data", title="log p(x) of each datum")
+    spread.legend(loc="best")
+    return figure
+
+
+@styled
+def dimensions(kl: Sequence[float], active: Sequence[bool]) -> Figure:
+    """KL a latent dimension, the largest first, those that are not active hatched."""
+    order = np.argsort(kl)[::-1]
+    figure = Figure(figsize=(8, 3.2), layout="constrained")
+    axes = figure.add_subplot()
+    for state, color, hatch in ((True, COLORS[0], ""), (False, COLORS[3], "///")):
+        at = [place for place, dimension in enumerate(order) if active[dimension] is state]
+        name = f"{len(at)} {'active' if state else 'not active'}"
+        axes.bar(at, [kl[order[place]] for place in at], color=color, hatch=hatch, edgecolor="white", label=name)
+    if len(order) <= 40:
+        axes.set_xticks(range(len(order)), [str(dimension + 1) for dimension in order])
+    axes.set(xlabel="latent dimension", ylabel="nats", title="KL(q(zᵢ|x) ‖ p(zᵢ)), mean over data")
+    axes.legend(loc="upper right")
+    return figure
+
+
+@styled
+def extremes(most: Array, least: Array, most_likely: Sequence[float], least_likely: Sequence[float]) -> Figure:
+    """The most and the least likely images ``(n, C, H, W)``, and their log p(x) in nats."""
+    figure = Figure(figsize=(10, 2.6), layout="constrained")
+    for axes, images, values, name in zip(
+        figure.subplots(2, 1), (most, least), (most_likely, least_likely), ("most likely", "least likely"), strict=True
+    ):
+        width = images.shape[-1] + 1
+        _show(axes, tile(images, len(images)))
+        axes.set_xticks([i * width + width / 2 - 1 for i in range(len(images))], [_fixed(value, 0) for value in values])
+        axes.tick_params(length=0)
+        axes.set_yticks([])
+        axes.set_title(f"{name}, log p(x) in nats", fontsize=9)
+    return figure
+
+
+@styled
 def traversal(images: Array, values: Array, names: Sequence[str]) -> Figure:
     """A row for each latent dimension, moved along ``values`` (V,) alone: images ``(dims, V, C, H, W)``."""
     dims, steps, _, height, width = images.shape

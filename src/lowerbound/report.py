@@ -56,6 +56,7 @@ def _page(run: Run, panels: list[Panel], result: dict[str, Any]) -> str:
         result=result,
         rows=_rows(run, result),
         panels=panels,
+        evaluation=run.evaluation(),
         words=run.recipe.words(),
         weights=sum(parameter.numel() for parameter in run.vae.parameters()),
         environment=run.environment(),

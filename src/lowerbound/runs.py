@@ -30,9 +30,20 @@ METRICS = "metrics.jsonl"
 WEIGHTS = "weights.safetensors"
 TRAINING = "checkpoint.safetensors"
 RESULT = "result.json"
+EVALUATION = "evaluation.json"
 FIGURES = "figures"
 #: the files in there that a report or ``lowerbound plot`` leaves when nobody says otherwise
-DRAWN = ("curves.png", "manifold.png", "scatter.png", "reconstructions.png", "samples.png", "traversal.gif")
+DRAWN = (
+    "curves.png",
+    "manifold.png",
+    "scatter.png",
+    "reconstructions.png",
+    "samples.png",
+    "traversal.gif",
+    "density.png",
+    "dimensions.png",
+    "scores.png",
+)
 REPORT = "report.html"
 
 LIBRARIES = ("lowerbound", "torch", "numpy", "safetensors", "matplotlib", "pillow", "scikit-learn")
@@ -132,6 +143,11 @@ class Run:
         path = self.folder / RESULT
         return _read_json(path, "epochs", "seconds", "images_per_second", "test") if path.is_file() else None
 
+    def evaluation(self) -> dict[str, Any] | None:
+        """What ``lowerbound evaluate`` found on the test data, or None where nobody asked."""
+        path = self.folder / EVALUATION
+        return _read_json(path, "rows", "log_likelihood", "active_units", "findings") if path.is_file() else None
+
 
 def load(folder: str | Path, device: str = devices.AUTO) -> Run:
     """The run of a folder, its model on ``device``. Errors: RunError where there is none, or it is damaged."""
@@ -180,15 +196,16 @@ def extend(folder: Path, recipe: Recipe) -> None:
     """Write the recipe anew, with its other number of epochs; what was the end is the end no more."""
     with written(folder / RECIPE) as file:
         file.write(recipes.to_toml(recipe).encode())
-    try:
-        (folder / RESULT).unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot remove {folder / RESULT}: {reason(error)}") from error
+    for path in (folder / RESULT, folder / EVALUATION):
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputError(f"cannot remove {path}: {reason(error)}") from error
 
 
 def clear(folder: Path) -> None:
     """Remove what a run wrote into ``folder``, and nothing that somebody else put there. Errors: OutputError."""
-    files = [folder / name for name in (REPORT, RESULT, METRICS, TRAINING, WEIGHTS, ENVIRONMENT, DATA, RECIPE)]
+    files = [folder / name for name in (REPORT, RESULT, EVALUATION, METRICS, TRAINING, WEIGHTS, ENVIRONMENT, DATA, RECIPE)]
     files += [folder / FIGURES / name for name in DRAWN]
     for path in files:
         if path.is_dir():  # looked at before anything is gone

@@ -19,7 +19,7 @@ from lowerbound.lab.names import EXPERIMENTS, STEPS, P, Q
 from lowerbound.recipes import Recipe, word_type
 
 MOST = 1_000_000  # images in one go
-FIGURES = ("manifold", "scatter", "traversal", "curves", "reconstructions", "samples")
+FIGURES = ("manifold", "scatter", "traversal", "curves", "reconstructions", "samples", "density", "dimensions", "scores")
 
 
 class Parser(argparse.ArgumentParser):
@@ -120,6 +120,22 @@ def _plot(parser: Parser) -> None:
     _machine(parser)
 
 
+def _evaluate(parser: Parser) -> None:
+    _run(parser)
+    _data(parser)
+    _estimate(parser)
+    _machine(parser)
+
+
+def _score(parser: Parser) -> None:
+    _run(parser)
+    _data(parser)
+    _estimate(parser)
+    parser.add_argument("--regret", action="store_true", help="add the likelihood regret, high for strangers however likely they are")
+    _output(parser, ".parquet or .csv: a row for each datum")
+    _machine(parser)
+
+
 def _lab(parser: Parser) -> None:
     parser.add_argument("experiment", metavar="EXPERIMENT", help=", ".join(EXPERIMENTS))
     parser.add_argument("run", nargs="?", metavar="RUN", help="the folder of a trained run: evidence needs one, gradients can do without")
@@ -171,6 +187,16 @@ def _at_least(least: int) -> Callable[[str], int]:
     return number
 
 
+def _estimate(parser: Parser) -> None:
+    parser.add_argument(
+        "--samples", type=_at_least(1), default=5000, metavar="K", help="draws for the log p(x) of each datum (default: 5000)"
+    )
+    parser.add_argument(
+        "--memory", type=_at_least(1), default=1024, metavar="MIB", help="to use besides model and data, in MiB (default: 1024)"
+    )
+    _seed(parser)
+
+
 def _seed(parser: Parser) -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of what is drawn (default: 0)")
 
@@ -213,6 +239,8 @@ VERBS = {
     "encode": Verb("encode", "data → latents", _encode),
     "decode": Verb("decode", "latents → data", _decode),
     "interpolate": Verb("interpolate", "a straight line in the latent between two data, decoded", _interpolate),
+    "evaluate": Verb("evaluate", "log p(x) with its error, the bound's parts, the latent space, what is wrong", _evaluate),
+    "score": Verb("score", "log p(x) of each datum, in a table", _score),
     "plot": Verb("plot", "draw one figure of a run", _plot),
     "lab": Verb("lab", "an experiment of the lessons, and its figure", _lab),
     "show": Verb("show", "what a run is: recipe, data, figures, size", _show),

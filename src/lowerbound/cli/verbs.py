@@ -17,8 +17,11 @@ from lowerbound import figures as drawn
 from lowerbound import plots, recipes, runs
 from lowerbound.cli import console
 from lowerbound.cli.console import Answer
+from lowerbound.cli.evaluate import evaluate as evaluate
+from lowerbound.cli.evaluate import score as score
 from lowerbound.cli.lab import lab as lab
 from lowerbound.cli.output import of_kind
+from lowerbound.cli.source import asked_for
 from lowerbound.data import NAMED, Dataset, arrays
 from lowerbound.errors import UsageError, nearest
 from lowerbound.experiment import Experiment
@@ -94,7 +97,7 @@ def sample(words: Namespace) -> Answer:
 def reconstruct(words: Namespace) -> Answer:
     """Data and their reconstructions."""
     run = runs.load(words.run, words.device)
-    given = _first(_data(run, words, look=True), words.n)
+    given = _first(asked_for(run, words, look=True), words.n)
     write = _image_writer(words.output, lambda images: plots.encode_png(plots.reconstructions(drawn.images(given, run.facts), images)))
     values = compress.reconstruct(run.vae, given)
     error = float((values - given).square().mean())
@@ -105,7 +108,7 @@ def encode(words: Namespace) -> Answer:
     """Data as latents, their labels beside them."""
     path = of_kind(words.output, ".npz", ".npy")
     run = runs.load(words.run, words.device)
-    data = _data(run, words)
+    data = asked_for(run, words)
     with seeded(words.seed, "encode", device=run.vae.device):
         latents = compress.encode(run.vae, data, draw=words.draw).numpy()
     if path.suffix == ".npy":
@@ -139,28 +142,13 @@ def interpolate(words: Namespace) -> Answer:
     shares = np.linspace(0, 1, words.n)
     write = _image_writer(words.output, lambda images: plots.encode_png(plots.path(images, shares.tolist())))
     run = runs.load(words.run, words.device)
-    data = _data(run, words, look=True)
+    data = asked_for(run, words, look=True)
     for row in words.between:
         if not 0 <= row < len(data):
             raise UsageError(f"there is no row {row}: these data have rows 0 to {len(data) - 1}")
     ends = run.vae.encode(data[list(words.between)].to(run.vae.device))
     values = generate.interpolate(run.vae, ends[0], ends[1], words.n).cpu()
     return write(run, values, f"{words.n} steps between rows {words.between[0]} and {words.between[1]}")
-
-
-def _data(run: Run, words: Namespace, look: bool = False) -> Dataset:
-    """The part of the data that was asked for; to ``look`` at the run's own, the part it was not trained on."""
-    splits = run.read(words.data, words.data_dir)
-    console.notes(splits.notes)
-    parts = {"train": splits.train, "test": splits.test, "all": splits.whole}
-    if words.split is None:
-        return splits.test if look and run.is_own(words.data) else splits.usual
-    if words.split not in parts:
-        raise UsageError(f"unknown split '{words.split}'{nearest(words.split, parts)}")
-    part = parts[words.split]
-    if part is None:
-        raise UsageError("these data come in two parts; choose --split train or test")
-    return part
 
 
 def _first(data: Dataset, n: int) -> Tensor:
@@ -180,7 +168,7 @@ def plot(words: Namespace) -> Answer:
     run = runs.load(words.run, words.device)
     path = Path(words.output) if words.output else run.folder / runs.FIGURES / drawn.usual_name(name)
     seed = run.recipe.seed if words.seed is None else words.seed
-    drawn.draw(name, drawn.Context(run, lambda: _data(run, words, look=True), seed), path)
+    drawn.draw(name, drawn.Context(run, lambda: asked_for(run, words, look=True), seed), path)
     return Answer(f"{name}: {path}", {"run": words.run, "figure": name, "output": str(path)})
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.distributions import Bernoulli as BernoulliLaw
 from torch.distributions import Beta as BetaLaw
 from torch.distributions import ContinuousBernoulli as ContinuousBernoulliLaw
 from torch.distributions import Distribution, Normal
 from torch.distributions import Laplace as LaplaceLaw
 from torch.distributions import StudentT as StudentTLaw
 
+from lowerbound import levels
 from lowerbound.errors import RecipeError
 from lowerbound.likelihoods.contract import PIXEL_STEPS, Likelihood, must_be_within
 from lowerbound.scales import Fixed, Optimal, Scale, positive
@@ -42,9 +42,9 @@ class Bernoulli(Likelihood):
             else "Grey pixels are kept: the mean over their binarizations of a bound on each, with an encoder that sees the greys."
         )
 
-    def each(self, *parameters: Tensor) -> Distribution:
-        """A Bernoulli of these logits."""
-        return BernoulliLaw(logits=parameters[0], validate_args=False)
+    def law(self, output: Float[Tensor, "..."], axes: int) -> Distribution:
+        """Bernoullis of these logits."""
+        return levels.Bits(output, output.dim() - axes)
 
     def check(self, values: Float[Tensor, "..."]) -> None:
         """Raise DataError for values outside [0, 1]."""

@@ -1,0 +1,107 @@
+"""``lowerbound evaluate`` and ``lowerbound score``: the evaluation of a run in words, and log p(x) a row in a table."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from typing import Any
+
+from lowerbound import evaluation, report, runs, tables
+from lowerbound.cli.console import Answer
+from lowerbound.cli.output import of_kind
+from lowerbound.cli.source import asked_for
+from lowerbound.density import log_likelihood
+from lowerbound.files import write_json
+from lowerbound.regret import likelihood_regret
+
+MIB = 2**20
+
+
+def evaluate(words: Namespace) -> Answer:
+    """All that can be said of a run; kept with it where the data are its own test data."""
+    run = runs.load(words.run, words.device)
+    data = asked_for(run, words, look=True)
+    found = evaluation.evaluate(
+        run.vae, data, samples=words.samples, memory=words.memory * MIB, seed=words.seed, history=run.history()
+    ).values()
+    values = {"run": words.run, "seed": words.seed, **found}
+    if run.is_own(words.data) and words.split in (None, "test"):
+        write_json(run.folder / runs.EVALUATION, values)
+        result = run.result()
+        if result is not None:
+            report.write(run, data, result)
+            return Answer(f"{_told(values)}\nreport: {run.folder / runs.REPORT}", values)
+    return Answer(_told(values), values)
+
+
+def score(words: Namespace) -> Answer:
+    """A row for each datum."""
+    path = of_kind(words.output, *tables.WRITERS)
+    run = runs.load(words.run, words.device)
+    data = asked_for(run, words)
+    density = log_likelihood(run.vae, data, words.samples, memory=words.memory * MIB, seed=words.seed)
+    columns: dict[str, Any] = {"row": list(range(len(data)))}
+    if data.labels is not None:
+        columns["label"] = [data.classes[label] if data.classes else label for label in data.labels.tolist()]
+    columns |= {"log_p": density.log_p, "log_p_se": density.se, "ess": density.ess, "elbo": density.elbo}
+    if words.regret:
+        columns["regret"] = likelihood_regret(run.vae, data, seed=words.seed)
+    tables.write(path, {name: column if isinstance(column, list) else column.tolist() for name, column in columns.items()})
+    text = f"{len(data):,} data, log p(x) {density.mean:.2f} ± {density.se_data:.2f} nats on average: {path}"
+    values = {"run": words.run, "output": str(path), "n": len(data), "columns": list(columns), "mean": density.mean}
+    return Answer(text, values)
+
+
+# --- in words --------------------------------------------------------------------------------------
+
+
+def _told(values: dict[str, Any]) -> str:
+    lines = [f"{values['rows']:,} data"]
+    if values["log_likelihood"] is None:
+        lines.append("  this posterior has no density: no log p(x), rate or information")
+    else:
+        lines += _density(values)
+    lines += _latent(values)
+    lines.append(_line("reconstruction error", f"{values['reconstruction_error']:.5f}", "mean square a value, in the data's units"))
+    lines.append(f"  {values['note']}")
+    lines += [f"found: {one['name']}: {one['evidence']}; try: {one['advice']}" for one in values["findings"]] or ["found: nothing wrong"]
+    return "\n".join(lines)
+
+
+def _line(name: str, value: str, text: str = "") -> str:
+    return f"  {name:<22}{value:>12}  {text}".rstrip()
+
+
+def _density(values: dict[str, Any]) -> list[str]:
+    found, draws = values["log_likelihood"], values["samples"]
+    lines = [
+        _line(
+            "log p(x)",
+            f"{found['mean']:.3f}",
+            f"± {_number(found['se_data'])} over data, ± {_number(found['se_samples'])} over draws, nats",
+        ),
+        _line("bits a dimension", f"{values['bits_per_dim']:.4f}"),
+        _line("effective draws", f"{values['ess']:,.0f}", f"of {draws:,}, on average; at least {values['ess_least']:,.1f}"),
+        _line("bound", f"{values['bound']:.3f}", f"± {_number(values['bound_se'])} over data"),
+        _line("  rate", f"{values['rate']:.3f}", "KL(q(z|x) ‖ p(z))"),
+        _line("  distortion", f"{values['distortion']:.3f}", "−E[log p(x|z)]"),
+    ]
+    curve = [_line(f"by {row['draws']:,} of q alone", f"{row['mean']:.3f}", f"± {_number(row['se'])}") for row in values["curve"]]
+    return lines + curve
+
+
+def _latent(values: dict[str, Any]) -> list[str]:
+    lines = [_line("active units", f"{values['active_units']}", f"of {values['latent']}: variance of the posterior mean over .01")]
+    each = values["kl_per_dimension"]
+    if each is not None:
+        lines.append(_line("KL a dimension", " ".join(f"{kl:.2f}" for kl in sorted(each, reverse=True))))
+    elif values["log_likelihood"] is not None:
+        lines.append("  KL a dimension: this prior or posterior does not come apart into dimensions")
+    if values["mutual_information"] is not None:
+        of = f"of x and z, over {values['aggregated']:,} data"
+        lines.append(_line("mutual information", f"{values['mutual_information']:.3f}", of))
+        lines.append(_line("aggregate's gap", f"{values['aggregate_gap']:.3f}", "KL(q(z) ‖ p(z)), with the same data"))
+    return lines
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None or value != value else f"{value:.3f}"

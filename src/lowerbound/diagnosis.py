@@ -1,0 +1,140 @@
+"""The doctor: what is wrong with a trained model, by what numbers, and what to try. A healthy one gets no findings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lowerbound.density import Density, observed
+from lowerbound.latents import Latents
+from lowerbound.likelihoods import LocationScale
+from lowerbound.model import VAE, Rows, rows_at_once
+from lowerbound.scales import FLOOR, Fixed
+
+LEAST_RATE = 0.1  # nats: a latent that tells less tells a class in thirty at best
+LEAST_ACTIVE = 0.25  # share of units: many an ample latent leaves half of them idle in good health
+FLOORED = 0.01  # share of the values with σ at its floor
+FACTOR = 1.5  # σ off by this costs about .1 nats a value
+FACTORS = 2.0 ** (torch.arange(-48, 49) / 8)  # of σ that are tried
+SCORED = 500  # data at which σ is looked at, at most
+ERRORS = 1.0  # standard errors of the held-out bound by which it must have fallen
+FEW_DRAWS = 10  # effective ones, below which an estimate's own error says little
+FEW_SHARE = 0.05  # of the data
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A disease: its name, the numbers that show it, and what to try."""
+
+    name: str
+    evidence: str
+    advice: str
+
+
+def collapse(latents: Latents, rate: float) -> list[Finding]:
+    """The posterior is the prior in most dimensions: z tells nothing there."""
+    active, size = int(latents.active.sum()), len(latents.variance)
+    if rate >= LEAST_RATE and active >= max(1, LEAST_ACTIVE * size):
+        return []
+    evidence = f"{active} of {size} latent dimensions active, rate {rate:.2f} nats"
+    return [
+        Finding(
+            "posterior collapse",
+            evidence,
+            "raise β slowly (--objective beta-linear:0:10), leave each dimension some nats (free-bits:0.1), a weaker decoder, "
+            "a smaller σ, or fewer dimensions (--latent)",
+        )
+    ]
+
+
+def at_floor(vae: VAE, data: Rows) -> list[Finding]:
+    """σ held up by its bound alone."""
+    share = share_at_floor(vae, data)
+    if share < FLOORED:
+        return []
+    evidence = (
+        f"σ is at its floor of {FLOOR:g} for {share:.0%} of the values: the decoder predicts them exactly, as it can constant or discrete "
+        "values, and the bound says more of that floor than of the model"
+    )
+    advice = "give --scale a number or learned (one σ for all), or for pixels choose --likelihood logistic-mixture"
+    return [Finding("a scale at its floor", evidence, advice)]
+
+
+@torch.no_grad()
+def share_at_floor(vae: VAE, data: Rows) -> float:
+    """The share, 0 to 1, of the values of ``data`` whose σ in p(x|z), z the centre of q(z|x), is held up by ``scales.FLOOR`` alone.
+
+    A decoder that predicts some values exactly, constant pixels say, can raise their density without end; the bound on log p(x) is
+    then one, but its number says more of FLOOR than of the model.
+    """
+    shares = []
+    with vae.evaluating():
+        for rows in torch.arange(len(data)).split(rows_at_once(data)):
+            law = vae.likelihood(vae.encode(data[rows].to(vae.device)))
+            shares.append(vae.likelihood.at_floor(law).cpu())
+    return float(torch.cat(shares).mean())
+
+
+def misweighted(vae: VAE, data: Rows, seed: int = 0) -> list[Finding]:
+    """σ fixed where another would make the residuals more likely."""
+    likelihood = vae.likelihood
+    if not (isinstance(likelihood, LocationScale) and isinstance(likelihood.scale, Fixed)):
+        return []
+    x, loc, extra = _residuals(vae, likelihood, data, seed)
+    given = likelihood.scale.value
+    tried = [given * float(factor) for factor in FACTORS]
+    likely = [float(likelihood.around(loc, torch.full_like(loc, scale), extra).log_prob(x).double().sum()) / len(x) for scale in tried]
+    best = max(range(len(tried)), key=likely.__getitem__)
+    if 1 / FACTOR <= float(FACTORS[best]) <= FACTOR:
+        return []
+    gain = likely[best] - likely[len(tried) // 2]
+    evidence = (
+        f"σ is {given:g}, the residuals ask for {tried[best]:.3g} "
+        f"(root mean square {float((x - loc).square().mean().sqrt()):.3g}), worth {gain:,.1f} nats a datum"
+    )
+    return [Finding("a mis-weighted likelihood", evidence, f"--scale {tried[best]:.2g}, or --scale optimal or learned")]
+
+
+@torch.no_grad()
+def _residuals(vae: VAE, likelihood: LocationScale, data: Rows, seed: int) -> tuple[Tensor, Tensor, list[Tensor]]:
+    """Data, locations and further parameters at the centres of q(z|x)."""
+    with vae.evaluating():
+        x = observed(vae, data, range(min(SCORED, len(data))), seed)
+        posterior = vae.posterior(x)
+        output = likelihood.output(vae.posterior.centre(posterior))
+        loc, *extra = (output,) if likelihood.outputs == 1 else output.unbind(1)
+        loc = torch.sigmoid(loc) if likelihood.squash else loc
+        return x.reshape(loc.shape), loc, extra
+
+
+def overfitting(history: Sequence[Mapping[str, Any]]) -> list[Finding]:
+    """The held-out bound has come down from its best while that of the training data went up."""
+    lines = [line for line in history if line.get("validation") and math.isfinite(line["validation"]["bound"] or math.nan)]
+    if len(lines) < 2:
+        return []
+    best, last = max(lines, key=lambda line: line["validation"]["bound"]), lines[-1]
+    fall = best["validation"]["bound"] - last["validation"]["bound"]
+    rise = last["train"]["bound"] - best["train"]["bound"]
+    if rise <= 0 or fall <= ERRORS * (last["validation"].get("bound_se") or math.inf):
+        return []
+    evidence = (
+        f"held-out bound {last['validation']['bound']:.2f} after epoch {last['epoch']}, {fall:.2f} nats below its best of epoch "
+        f"{best['epoch']}, while that of the training data rose by {rise:.2f}"
+    )
+    return [Finding("over-fitting", evidence, f"stop sooner (--epochs {best['epoch']}), a smaller --network or --latent, or more data")]
+
+
+def few_draws(density: Density) -> list[Finding]:
+    """So few effective draws for some data that even the stated error cannot be trusted."""
+    few = int((density.ess < min(FEW_DRAWS, density.samples)).sum())
+    if few <= FEW_SHARE * len(density.ess):
+        return []
+    evidence = (
+        f"fewer than {FEW_DRAWS} effective draws for {few:,} of {len(density.ess):,} data: log p(x) is too low there, its error too small"
+    )
+    return [Finding("too few draws", evidence, f"--samples {10 * density.samples}")]

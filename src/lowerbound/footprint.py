@@ -1,0 +1,32 @@
+"""How much memory a network takes for one input, and so how many inputs fit."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from lowerbound.errors import UsageError
+
+#: copies of a network's output that a law makes of it: parameters, the terms of its logarithm, their sum
+COPIES = 6
+
+
+@torch.no_grad()
+def bytes_each(network: nn.Module, example: Tensor) -> int:
+    """Bytes that ``network`` needs for an input like ``example`` ``(1, *in)``: all of its layers' outputs, and ``COPIES`` of the last."""
+    sizes = [example.numel()]
+    layers = [layer for layer in network.modules() if not list(layer.children())]
+    handles = [layer.register_forward_hook(lambda _, __, output: sizes.append(output.numel())) for layer in layers]
+    try:
+        output = network(example)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return example.element_size() * (sum(sizes) + COPIES * output.numel())
+
+
+def how_many(memory: int, each: int, what: str, most: int = 2**20) -> int:
+    """How many of ``each`` bytes fit into ``memory``, at most ``most``. Errors: UsageError, naming ``what``, where not one does."""
+    if each > memory:
+        raise UsageError(f"{what} takes {each / 2**20:,.1f} MiB; allow {2 * each / 2**20:,.0f} MiB of memory or more")
+    return min(most, memory // each)

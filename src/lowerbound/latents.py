@@ -1,0 +1,87 @@
+"""What a model does with its latent space: which dimensions it uses, what they tell of the data, how the aggregate fits the prior."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Size, Tensor
+from torch.distributions import Distribution, Independent, kl_divergence
+
+from lowerbound.density import observed
+from lowerbound.laws import Delta
+from lowerbound.model import VAE, Rows, rows_at_once
+from lowerbound.seeding import seeded
+
+#: the variance over data of a posterior mean above which a unit is called active
+ACTIVE = 0.01
+AGGREGATED = 2_000  # data whose posteriors make the aggregate, at most
+PAIRS = 2**21  # values at once where draws meet posteriors
+
+
+@dataclass(frozen=True)
+class Latents:
+    """The use of z, divergences and information in nats; None where q has no density, or its law does not come apart.
+
+    ``kl_per_dimension`` ``(d,)`` is the mean KL(q(zᵢ|x) ‖ p(zᵢ)) and ``variance`` ``(d,)`` that of the posterior mean over data.
+    ``mutual_information`` is E[log q(z|x) − log q(z)] and ``gap`` KL(q(z) ‖ p(z)), for the aggregate q(z) of ``aggregated``
+    data, which are all the data there are for it: the information is at most log ``aggregated``, and the gap too high by what
+    that cuts off. They add up to the KL of the bound.
+    """
+
+    variance: Float[Tensor, " d"]
+    kl_per_dimension: Float[Tensor, " d"] | None
+    mutual_information: float | None
+    gap: float | None
+    aggregated: int
+
+    @property
+    def active(self) -> Tensor:
+        """Which units are active ``(d,)``.
+
+        Source: Burda et al., "Importance Weighted Autoencoders", 2015, https://arxiv.org/abs/1509.00519 (section 5.2).
+        """
+        return self.variance > ACTIVE
+
+
+@torch.no_grad()
+def latents(vae: VAE, data: Rows, seed: int = 0) -> Latents:
+    """The use of z over ``data``, seen as the likelihood sees them.
+
+    Source: Hoffman and Johnson, "ELBO surgery: yet another way to carve up the variational evidence lower bound", 2016,
+    http://approximateinference.org/accepted/HoffmanJohnson2016.pdf (mutual information and gap).
+    """
+    with vae.evaluating(), seeded(seed, "latents", device=vae.device):
+        outputs, centres = [], []
+        for rows in torch.arange(len(data)).split(rows_at_once(data)):
+            output = vae.posterior.output(observed(vae, data, rows.tolist(), seed))
+            outputs.append(output)
+            centres.append(vae.posterior.centre(vae.posterior.law(output, 1)))
+        output, prior = torch.cat(outputs), vae.prior()
+        posterior = vae.posterior.law(output, 1)
+        variance = torch.cat(centres).cpu().double().var(0, unbiased=False)
+        if isinstance(posterior, Delta):
+            return Latents(variance, None, None, None, 0)
+        information, gap = _carved(vae, output[:AGGREGATED], prior)
+        return Latents(variance, _per_dimension(posterior, prior), information, gap, min(len(output), AGGREGATED))
+
+
+def _per_dimension(posterior: Distribution, prior: Distribution) -> Float[Tensor, " d"] | None:
+    if not (isinstance(posterior, Independent) and isinstance(prior, Independent)):
+        return None
+    try:
+        return kl_divergence(posterior.base_dist, prior.base_dist).mean(0).cpu().double()
+    except NotImplementedError:
+        return None
+
+
+def _carved(vae: VAE, output: Float[Tensor, "M features"], prior: Distribution) -> tuple[float, float]:
+    """Mutual information, and KL of the aggregate to the prior: of one draw of each of M posteriors."""
+    posterior = vae.posterior.law(output, 1)
+    z = posterior.sample(Size([1]))[0]
+    few = max(1, PAIRS // z.numel())
+    log_aggregate = torch.cat([posterior.log_prob(some[:, None]).logsumexp(1) for some in z.split(few)]) - math.log(len(z))
+    information = (posterior.log_prob(z) - log_aggregate).double().mean()
+    return float(information), float((log_aggregate - prior.log_prob(z)).double().mean())

@@ -1,0 +1,42 @@
+"""Columns → a file: comma-separated, or Parquet."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lowerbound.files import written
+
+Columns = Mapping[str, Sequence[Any]]
+
+
+def as_csv(columns: Columns) -> bytes:
+    """A line of names, then a line a row; numbers with all their digits."""
+    with io.StringIO(newline="") as text:
+        writer = csv.writer(text)
+        writer.writerow(columns)
+        writer.writerows(zip(*columns.values(), strict=True))
+        return text.getvalue().encode(errors="backslashreplace")
+
+
+def as_parquet(columns: Columns) -> bytes:
+    """Apache Parquet, by pyarrow, which is imported only here."""
+    import pyarrow
+    import pyarrow.parquet
+
+    sink = pyarrow.BufferOutputStream()
+    pyarrow.parquet.write_table(pyarrow.table(dict(columns)), sink)
+    return sink.getvalue().to_pybytes()
+
+
+WRITERS: Mapping[str, Callable[[Columns], bytes]] = {".parquet": as_parquet, ".csv": as_csv}
+
+
+def write(path: Path, columns: Columns) -> None:
+    """Columns of one length as a file whose ending is one of ``WRITERS``. Errors: OutputError."""
+    content = WRITERS[path.suffix](columns)
+    with written(path) as file:
+        file.write(content)

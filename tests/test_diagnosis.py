@@ -1,0 +1,189 @@
+"""The doctor finds each disease where it is, and nothing where it is not; the use of the latent space where it is known."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+from toys import Constant, LinearGaussian
+
+import lowerbound as lb
+from lowerbound import diagnosis, regret
+from lowerbound.density import Density
+from lowerbound.latents import Latents, latents
+from lowerbound.scales import FLOOR, Fixed, Learned
+
+
+def toy_data(toy: LinearGaussian, n: int = 2000) -> torch.Tensor:
+    torch.manual_seed(0)
+    return toy.evidence.sample(torch.Size([n]))
+
+
+# --- the latent space ----------------------------------------------------------------------------------
+
+
+def test_an_exact_model_uses_its_latent_as_it_should() -> None:
+    """Where q is exact the aggregate is the prior, and the information is that of the channel, ½ log det of its covariances."""
+    toy = LinearGaussian(2, 5, 0.7, orthogonal=True)
+    x = toy_data(toy)
+    found = latents(toy.vae(toy.exact_encoder()), x)
+    precision = torch.eye(2) + toy.weight.T @ toy.weight / toy.scale**2
+    each = 0.5 * precision.diagonal().log()
+    assert found.kl_per_dimension is not None
+    torch.testing.assert_close(found.kl_per_dimension.float(), each, rtol=0.1, atol=0.02)
+    assert found.mutual_information == pytest.approx(float(each.sum()), abs=0.1)
+    assert found.gap == pytest.approx(0.0, abs=0.1)
+    assert found.aggregated == 2000
+    torch.testing.assert_close(found.variance.float(), 1 - 1 / precision.diagonal(), rtol=0.1, atol=0.02)
+    assert found.active.all()
+
+
+def test_information_is_at_most_the_logarithm_of_the_data() -> None:
+    toy = LinearGaussian(5, 20, 0.01)
+    found = latents(toy.vae(toy.exact_encoder()), toy_data(toy, 50))
+    assert found.mutual_information == pytest.approx(math.log(50), abs=1e-3)
+    assert found.gap > 5
+
+
+def test_a_law_that_does_not_come_apart_says_so() -> None:
+    network = lb.nn.mlp(5, 8, lb.posteriors.FullGaussian.features(3))
+    vae = lb.VAE(lb.priors.StandardNormal(3), lb.likelihoods.Gaussian(nn.Linear(3, 5)), lb.posteriors.FullGaussian(network))
+    found = latents(vae, torch.randn(20, 5))
+    assert found.kl_per_dimension is None
+    assert found.mutual_information is not None
+
+
+# --- diseases --------------------------------------------------------------------------------------------
+
+
+def use(active: int, size: int) -> Latents:
+    variance = torch.cat([torch.ones(active), torch.zeros(size - active)]).double()
+    return Latents(variance, None, None, None, 0)
+
+
+@pytest.mark.parametrize(
+    ("active", "size", "rate", "sick"), [(0, 2, 0.01, True), (1, 20, 3.0, True), (2, 2, 5.0, False), (20, 50, 20.0, False)]
+)
+def test_collapse(active: int, size: int, rate: float, sick: bool) -> None:
+    found = diagnosis.collapse(use(active, size), rate)
+    assert [one.name for one in found] == (["posterior collapse"] if sick else [])
+    assert all(f"{active} of {size}" in one.evidence and "free-bits" in one.advice for one in found)
+
+
+def test_a_collapsed_model_is_told() -> None:
+    toy = LinearGaussian()
+    blind = lb.evaluate(toy.vae(Constant(torch.zeros(4))), toy_data(toy, 50), samples=100)
+    assert "posterior collapse" in {one.name for one in blind.findings}
+    exact = lb.evaluate(toy.vae(toy.exact_encoder()), toy_data(toy, 50), samples=100)
+    assert exact.findings == ()
+
+
+def with_scale(toy: LinearGaussian, scale: object) -> lb.VAE:
+    vae = toy.vae(toy.exact_encoder())
+    vae.likelihood.scale = scale
+    return vae
+
+
+@pytest.mark.parametrize("factor", [0.1, 1.0, 10.0])
+def test_a_fixed_scale_far_from_the_residuals(factor: float) -> None:
+    toy = LinearGaussian(2, 20, 0.5, orthogonal=True)
+    vae, x = with_scale(toy, Fixed(0.5 * factor)), toy_data(toy, 300)
+    found = diagnosis.misweighted(vae, x)
+    assert [one.name for one in found] == ([] if factor == 1.0 else ["a mis-weighted likelihood"])
+    if found:
+        residual = float((vae.reconstruct(x) - x).square().mean().sqrt())
+        told = float(found[0].advice.split()[1].rstrip(","))
+        assert told == pytest.approx(residual, rel=0.1), "the best σ of a Gaussian is the root mean square"
+
+
+def test_a_scale_at_its_floor() -> None:
+    toy = LinearGaussian()
+    low, fine = Learned(), Learned()
+    nn.init.constant_(low.raw, -20.0)
+    found = diagnosis.at_floor(with_scale(toy, low), toy_data(toy, 50))
+    assert [one.name for one in found] == ["a scale at its floor"]
+    assert f"{FLOOR:g}" in found[0].evidence
+    assert diagnosis.at_floor(with_scale(toy, fine), toy_data(toy, 50)) == []
+    assert diagnosis.misweighted(with_scale(toy, fine), toy_data(toy, 50)) == []
+
+
+def history(*bounds: tuple[float, float]) -> list[dict]:
+    return [
+        {"epoch": epoch, "train": {"bound": train}, "validation": {"bound": held_out, "bound_se": 0.5}}
+        for epoch, (train, held_out) in enumerate(bounds, start=1)
+    ]
+
+
+def test_overfitting() -> None:
+    sick = diagnosis.overfitting(history((-100, -100), (-90, -95), (-80, -97), (-70, -99)))
+    assert [one.name for one in sick] == ["over-fitting"]
+    assert "4.00 nats below its best of epoch 2" in sick[0].evidence
+    assert "--epochs 2" in sick[0].advice
+    assert diagnosis.overfitting(history((-100, -100), (-90, -95), (-89, -95.1))) == [], "noise"
+    assert diagnosis.overfitting(history((-80, -95), (-90, -99))) == [], "all falls: no over-fitting"
+    assert diagnosis.overfitting(history((-80, -95))) == []
+    assert diagnosis.overfitting([{"epoch": 1, "train": {"bound": 0.0}, "validation": None}] * 3) == []
+
+
+def test_few_draws() -> None:
+    def density(ess: float) -> Density:
+        some = torch.full((100,), ess, dtype=torch.double)
+        return Density(some, some, some, some, some, some[None], (1000,), 1000)
+
+    assert [one.name for one in diagnosis.few_draws(density(2.0))] == ["too few draws"]
+    assert diagnosis.few_draws(density(200.0)) == []
+
+
+# --- all together --------------------------------------------------------------------------------------
+
+
+def test_an_evaluation_adds_up() -> None:
+    toy = LinearGaussian()
+    x = toy_data(toy, 100)
+    values = lb.evaluate(toy.vae(toy.exact_encoder()), x, samples=1000).values()
+    found, truth = values["log_likelihood"], float(toy.evidence.log_prob(x).mean())
+    assert abs(found["mean"] - truth) < 3 * found["se_samples"]
+    assert found["se_data"] == pytest.approx(float(toy.evidence.log_prob(x).std()) / 10, rel=0.01)
+    assert values["bound"] == pytest.approx(-(values["rate"] + values["distortion"]))
+    assert values["bound"] < found["mean"]
+    assert values["bits_per_dim"] == pytest.approx(-found["mean"] / (5 * math.log(2)))
+    assert sum(values["histogram"]["counts"]) == 100
+    assert values["ess"] > 500
+    assert values["active_units"] == 2
+
+
+def test_a_point_posterior_is_evaluated_without_a_density() -> None:
+    vae = lb.VAE(lb.priors.StandardNormal(2), lb.likelihoods.Gaussian(nn.Linear(2, 5)), lb.posteriors.Dirac(nn.Linear(5, 2)))
+    values = lb.evaluate(vae, torch.randn(20, 5)).values()
+    assert values["log_likelihood"] is None
+    assert values["mutual_information"] is None
+    assert values["reconstruction_error"] > 0
+
+
+# --- likelihood regret ------------------------------------------------------------------------------------
+
+
+def test_regret_is_what_the_posterior_falls_short_of() -> None:
+    toy = LinearGaussian(orthogonal=True)
+    x = toy_data(toy, 30)
+    exact = lb.likelihood_regret(toy.vae(toy.exact_encoder()), x)
+    assert exact.abs().max() < 0.3, "nothing to gain, but for the noise of the steps"
+    blind = toy.vae(Constant(torch.zeros(4)))
+    torch.manual_seed(0)
+    with torch.no_grad():
+        posterior = blind.posterior(x)
+        terms = blind.terms(x, posterior, posterior.sample(torch.Size([5000])))
+        lost = toy.evidence.log_prob(x) - lb.objectives.ELBO().bound(terms)
+        error = terms.log_likelihood.std(0) / (regret.SCORED * regret.LOOKS) ** 0.5  # of the bound before, much the larger
+    off = lb.likelihood_regret(blind, x) - lost
+    assert (off.abs() < 4 * error + 0.15).all(), "noisy steps end near the best posterior, not at it"
+    assert abs(float((off / error).mean())) < 0.7
+    assert all(parameter.requires_grad for parameter in blind.parameters())
+
+
+def test_regret_is_the_same_at_each_call() -> None:
+    toy = LinearGaussian()
+    vae, x = toy.vae(Constant(torch.zeros(4))), toy_data(toy, 10)
+    assert torch.equal(lb.likelihood_regret(vae, x, steps=20), lb.likelihood_regret(vae, x, steps=20))
