@@ -34,9 +34,10 @@ def _restricted(first: nn.Linear, second: nn.Linear, rest: nn.Module, inputs: Te
     switching = ((low < 0) & (high > 0)).nonzero()[:, 0]
     if len(switching) > WORTH * len(low):
         return None
-    on = (low >= 0).to(low.dtype)
-    joint = torch.cat([second.weight.index_select(1, switching), second.weight @ (on[:, None] * first.weight)], 1).T
-    bias = torch.addmv(second.bias, second.weight, on * first.bias)
+    on = (low >= 0).to(low.dtype)[:, None]
+    linear = second.weight @ (on * torch.cat([first.weight, first.bias[:, None]], 1))
+    joint = torch.cat([second.weight.index_select(1, switching), linear[:, :-1]], 1).T
+    bias = second.bias + linear[:, -1]
     hidden_weight, hidden_bias = first.weight[switching].T, first.bias[switching]
 
     def restricted(some: Float[Tensor, "M in"]) -> Tensor:
