@@ -207,7 +207,7 @@ class Bits(Independent):  # type: ignore[type-arg]  # it takes none where Python
         if torch.is_grad_enabled() or not self.event_shape:
             return super().log_prob(value)  # type: ignore[no-untyped-call]
         logits, value = logits.flatten(-len(self.event_shape)), value.flatten(-len(self.event_shape))
-        linear = torch.addcmul(logits.relu(), value, logits, value=-1).sum(-1)
+        linear = logits.relu().sum(-1) - (logits @ value[0] if value.dim() == 2 and len(value) == 1 else (logits * value).sum(-1))
         size = logits.shape[-1]
         group = next(n for n in range(self.FACTORS, 0, -1) if size % n == 0)
         factors = logits.abs().neg_().exp_().add_(1)

@@ -29,14 +29,13 @@ def near(network: nn.Module, inputs: Float[Tensor, "N in"]) -> Callable[[Float[T
 
 def _restricted(first: nn.Linear, second: nn.Linear, rest: nn.Module, inputs: Tensor) -> Callable[[Tensor], Tensor] | None:
     """The two layers without the units that do not switch; None where too many do."""
-    before = first(inputs)
-    low, high = before.amin(0), before.amax(0)
-    switching = ((low < 0) & (high > 0)).nonzero()[:, 0]
-    if len(switching) > WORTH * len(low):
+    switching = _switching(first, inputs)
+    if len(switching) > WORTH * len(first.weight):
         return None
-    on = (low >= 0).to(low.dtype)
-    joint = torch.cat([second.weight.index_select(1, switching), second.weight @ (on[:, None] * first.weight)], 1).T
-    bias = torch.addmv(second.bias, second.weight, on * first.bias)
+    on = (first(inputs[:1])[0] > 0).to(inputs.dtype)[:, None].index_fill(0, switching, 0.0)
+    linear = second.weight @ (on * torch.cat([first.weight, first.bias[:, None]], 1))
+    joint = torch.cat([second.weight.index_select(1, switching), linear[:, :-1]], 1).T
+    bias = second.bias + linear[:, -1]
     hidden_weight, hidden_bias = first.weight[switching].T, first.bias[switching]
 
     def restricted(some: Float[Tensor, "M in"]) -> Tensor:
@@ -44,3 +43,12 @@ def _restricted(first: nn.Linear, second: nn.Linear, rest: nn.Module, inputs: Te
         return rest(torch.addmm(bias, torch.cat([hidden, some], 1), joint))
 
     return restricted
+
+
+def _switching(first: nn.Linear, inputs: Tensor) -> Tensor:
+    """The units that are on for some of ``inputs`` and off for others; only those are looked at that switch in the box around them."""
+    low, high = inputs.aminmax(dim=0)
+    middle, reach = first((low + high) / 2), first.weight.abs() @ ((high - low) / 2)
+    perhaps = (middle.abs() <= 1.001 * reach + 1e-6).nonzero()[:, 0]
+    before = torch.addmm(first.bias[perhaps], inputs, first.weight[perhaps].T)
+    return perhaps[(before.amin(0) <= 0) & (before.amax(0) >= 0)]
