@@ -1,39 +1,68 @@
-"""The deep exponential family of ``lowerbound lab def``, one estimator for as long as the published runs.
+"""The deep exponential family of ``lowerbound lab def``, an estimator for as long as the published runs.
 
-    python benchmarks/faces.py implicit 10000
+    python benchmarks/faces.py implicit 3000
 
-writes ``benchmarks/results/faces-implicit.json``: the setting, and iteration, bound and seconds at some of the steps.
+writes ``benchmarks/results/faces-implicit.json``: the setting, and iteration, bound and seconds at some of the steps;
+``python benchmarks/faces.py draw`` makes ``docs/def.png`` and prints the table of docs/lab.md from those files.
 """
+
+from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
 from lowerbound import data
-from lowerbound.lab import faces
+from lowerbound.lab import faces, plots
+from lowerbound.plots import encode_png
 
 RESULTS = Path(__file__).parent / "results"
+PICTURE = Path(__file__).parents[1] / "docs" / "def.png"
+SHOWN = (1, 10, 100, 1_000, 2_000, 3_000, 10_000)
 
 
-def main(name: str, iterations: int, **changed: float) -> None:
-    """Run and write, every hundred steps anew."""
+def result(name: str) -> Path:
+    """Where the log of an estimator is."""
+    return RESULTS / f"faces-{name.replace(' ', '-')}.json"
+
+
+def run(name: str, iterations: int) -> None:
+    """Climb and write, every hundred steps anew."""
     torch.set_num_threads(1)
-    setting = replace(faces.SETTINGS[name], **changed)
-    x = faces.training(data.load("olivetti").whole[:])
+    setting = faces.SETTINGS[name]
     log = []
-    for step in faces.climb(x, setting):
+    for step in faces.climb(faces.training(data.load("olivetti").whole[:]), setting):
         if faces.is_mark(step.iteration):
             log.append([step.iteration, round(step.bound, -2), round(step.seconds, 1)])
             print(*log[-1], flush=True)
         if step.iteration % 100 == 0:
-            found = {"name": name, **asdict(setting), "seed": 0, "threads": 1, "log": log}
-            (RESULTS / f"faces-{name.replace(' ', '-')}.json").write_text(json.dumps(found) + "\n")
+            result(name).write_text(json.dumps({"name": name, **asdict(setting), "seed": 0, "threads": 1, "log": log}) + "\n")
         if step.iteration >= iterations:
             return
 
 
+def draw() -> str:
+    """The figure of all logs that there are, and their table."""
+    found = {
+        name: [faces.Step(*row) for row in json.loads(result(name).read_text())["log"]] for name in faces.SETTINGS if result(name).exists()
+    }
+    PICTURE.write_bytes(encode_png(plots.faces(found)))
+    columns = {name: {step.iteration: step.bound for step in steps} for name, steps in found.items()}
+    columns |= {f"{name}, published": bounds for name, bounds in faces.PUBLISHED.items()}
+    lines = [["step", *columns], ["---"] * (1 + len(columns))]
+    lines += [[f"{i:,}", *(_cell(bounds.get(i)) for bounds in columns.values())] for i in SHOWN]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _cell(bound: float | None) -> str:
+    return "" if bound is None else f"{bound:.2e}".replace("e+0", "e").replace("-", "−")
+
+
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    if sys.argv[1] == "draw":
+        print(draw())
+    else:
+        run(sys.argv[1], int(sys.argv[2]))

@@ -141,7 +141,7 @@ def _lab(parser: Parser) -> None:
     parser.add_argument("run", nargs="?", metavar="RUN", help="the folder of a trained run: evidence needs one, gradients can do without")
     parser.add_argument("--p", metavar="NAME", help=f"of elbo, the law to reach: {', '.join(P)} (default: {P[0]})")
     parser.add_argument("--q", metavar="NAME", help=f"of elbo, the law that is fitted: {', '.join(Q)} (default: {Q[0]})")
-    steps = f"of def, how many steps of each estimator (default: {STEPS:,}, which take a quarter of an hour)"
+    steps = f"of def, how many steps of each estimator (default: {STEPS:,}, which take most of an hour)"
     parser.add_argument("--steps", type=_at_least(1), metavar="N", help=steps)
     _seed(parser)
     _output(parser, ".png; of elbo .gif")
