@@ -276,7 +276,7 @@ def dimensions(kl: Sequence[float], active: Sequence[bool]) -> Figure:
     axes = figure.add_subplot()
     for state, color, hatch in ((True, COLORS[0], ""), (False, COLORS[3], "///")):
         at = [place for place, dimension in enumerate(order) if active[dimension] is state]
-        name = f"{len(at)} {'active' if state else 'not active'}"
+        name = f"{len(at)} {'active' if state else 'not active'}" if at else None
         axes.bar(at, [kl[order[place]] for place in at], color=color, hatch=hatch, edgecolor="white", label=name)
     if len(order) <= 40:
         axes.set_xticks(range(len(order)), [str(dimension + 1) for dimension in order])
