@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from torch import Size, Tensor
-from torch.distributions import Distribution, LogNormal, Normal
+from torch.distributions import Distribution, Laplace, LogNormal, Normal
 
 from lowerbound import laws
 from lowerbound.errors import RecipeError
@@ -27,43 +27,87 @@ DRAWS = 100  # of z a step
 
 
 @dataclass(frozen=True)
+class Axis:
+    """Where a law lives: z = back(u) and dz/du there, the u that integrals run over, and the z that are drawn."""
+
+    numbers: str
+    back: Callable[[Tensor], Tensor]
+    slope: Callable[[Tensor], Tensor]  # of z
+    span: tuple[float, float]
+    shown: tuple[float, float]
+
+    def grid(self) -> tuple[Tensor, Tensor]:
+        """Points z and their weights dz, so many that the trapezoid rule is exact to 1e-9 for laws as smooth as these."""
+        u = torch.linspace(*self.span, 12_001, dtype=torch.float64)
+        z = self.back(u)
+        return z, self.slope(z) * (u[1] - u[0])
+
+
+REALS = Axis("all numbers", torch.clone, torch.ones_like, (-60.0, 60.0), (-3.0, 6.0))
+POSITIVES = Axis("the positive numbers", torch.exp, torch.clone, (-30.0, 6.0), (0.005, 5.0))
+UNIT = Axis("the numbers between 0 and 1", torch.sigmoid, lambda z: z * (1 - z), (-30.0, 30.0), (0.002, 0.998))
+
+
+@dataclass(frozen=True)
 class Target:
-    """log p̃(z), its log normaliser log Z, and whether it lives on the positives alone."""
+    """log p̃(z), its log normaliser log Z, and where it lives."""
 
     log_density: Callable[[Tensor], Tensor]
     log_normaliser: float
-    positive: bool = True
+    axis: Axis
 
 
 def _truncated_normal(m: float = 2.0, s: float = 0.6) -> Target:
     inside = 0.5 * math.erfc(-m / s / math.sqrt(2))
-    return Target(lambda z: -(((z - m) / s) ** 2) / 2, math.log(s * math.sqrt(2 * math.pi) * inside))
+    return Target(lambda z: -(((z - m) / s) ** 2) / 2, math.log(s * math.sqrt(2 * math.pi) * inside), POSITIVES)
 
 
 def _gamma(shape: float = 3.0, rate: float = 2.0) -> Target:
-    return Target(lambda z: (shape - 1) * z.log() - rate * z, math.lgamma(shape) - shape * math.log(rate))
+    return Target(lambda z: (shape - 1) * z.log() - rate * z, math.lgamma(shape) - shape * math.log(rate), POSITIVES)
 
 
 def _log_normal(m: float = 0.4, s: float = 0.5) -> Target:
-    return Target(lambda z: -(((z.log() - m) / s) ** 2) / 2 - z.log(), math.log(s * math.sqrt(2 * math.pi)))
+    return Target(lambda z: -(((z.log() - m) / s) ** 2) / 2 - z.log(), math.log(s * math.sqrt(2 * math.pi)), POSITIVES)
+
+
+def _beta(a: float = 2.0, b: float = 5.0) -> Target:
+    log_normaliser = math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
+    return Target(lambda z: (a - 1) * z.log() + (b - 1) * (-z).log1p(), log_normaliser, UNIT)
 
 
 def _normal(m: float = 2.0, s: float = 0.6) -> Target:
-    return Target(lambda z: -(((z - m) / s) ** 2) / 2, math.log(s * math.sqrt(2 * math.pi)), positive=False)
+    return Target(lambda z: -(((z - m) / s) ** 2) / 2, math.log(s * math.sqrt(2 * math.pi)), REALS)
+
+
+def _laplace(m: float = 2.0, b: float = 0.6) -> Target:
+    return Target(lambda z: -(z - m).abs() / b, math.log(2 * b), REALS)
+
+
+def _mixture(first: float = 0.0, second: float = 3.0, s: float = 0.6) -> Target:
+    def log_density(z: Tensor) -> Tensor:
+        return torch.logaddexp(-(((z - first) / s) ** 2) / 2, -(((z - second) / s) ** 2) / 2)
+
+    return Target(log_density, math.log(2 * s * math.sqrt(2 * math.pi)), REALS)
 
 
 TARGETS: dict[str, Callable[[], Target]] = {
     "truncated-normal": _truncated_normal,
     "gamma": _gamma,
     "log-normal": _log_normal,
+    "beta": _beta,
     "normal": _normal,
+    "laplace": _laplace,
+    "mixture": _mixture,
 }
 
-#: name → the law of two unconstrained parameters, their first values, and whether it lives on the positives
-FAMILIES: dict[str, tuple[Callable[[Tensor, Tensor], Distribution], tuple[float, float], bool]] = {
-    "gamma": (lambda a, b: laws.Gamma(a.exp(), b.exp()), (0.0, 0.0), True),
-    "log-normal": (lambda a, b: LogNormal(a, b.exp()), (-0.5, 0.0), True),
-    "normal": (lambda a, b: Normal(a, b.exp()), (-1.0, 0.0), False),
+Family = Callable[[Tensor, Tensor], Distribution]
+#: name → the law of two unconstrained parameters, their first values, and where it lives
+FAMILIES: dict[str, tuple[Family, tuple[float, float], Axis]] = {
+    "gamma": (lambda a, b: laws.Gamma(a.exp(), b.exp()), (0.0, 0.0), POSITIVES),
+    "log-normal": (lambda a, b: LogNormal(a, b.exp()), (-0.5, 0.0), POSITIVES),
+    "beta": (lambda a, b: laws.Beta(a.exp(), b.exp()), (1.0, 0.0), UNIT),
+    "normal": (lambda a, b: Normal(a, b.exp()), (-1.0, 0.0), REALS),
+    "laplace": (lambda a, b: Laplace(a, b.exp()), (-1.0, 0.0), REALS),
 }
 assert (set(TARGETS), set(FAMILIES)) == (set(P), set(Q))
 
@@ -89,7 +133,7 @@ def climb(p: str = "truncated-normal", q: str = "gamma", steps: int = STEPS, see
     target, (family, start, _) = _pair(p, q)
     parameters = torch.tensor(start, dtype=torch.float64, requires_grad=True)
     optimiser = torch.optim.Adam([parameters], RATE, maximize=True)
-    points = torch.linspace(0.005, 5.0, 400, dtype=torch.float64) - (0.0 if target.positive else 2.0)
+    points = torch.linspace(*target.axis.shown, 400, dtype=torch.float64)
     bounds, densities = [], []
     with seeded(seed, "elbo"):
         for step in range(steps + 1):
@@ -104,16 +148,17 @@ def climb(p: str = "truncated-normal", q: str = "gamma", steps: int = STEPS, see
     return Climb(points, density, torch.stack(densities), torch.stack(bounds), target.log_normaliser, (first, second))
 
 
-def _pair(p: str, q: str) -> tuple[Target, tuple[Callable[[Tensor, Tensor], Distribution], tuple[float, float], bool]]:
+def _pair(p: str, q: str) -> tuple[Target, tuple[Family, tuple[float, float], Axis]]:
     known("p", p, TARGETS)
     known("q", q, FAMILIES)
     target, family = TARGETS[p](), FAMILIES[q]
-    if target.positive != family[2]:
-        raise RecipeError(f"p={p} and q={q} do not live on the same numbers; choose both on the positives, or normal and normal")
+    if target.axis is not family[2]:
+        fit = [name for name, row in FAMILIES.items() if row[2] is target.axis]
+        raise RecipeError(f"p={p} lives on {target.axis.numbers}, q={q} on {family[2].numbers}; choose q among {', '.join(fit)}")
     return target, family
 
 
-def _ascend(family: Callable[..., Distribution], parameters: Tensor, target: Target, optimiser: torch.optim.Optimizer) -> None:
+def _ascend(family: Family, parameters: Tensor, target: Target, optimiser: torch.optim.Optimizer) -> None:
     law = family(*parameters)
     z = law.rsample(Size([DRAWS]))
     optimiser.zero_grad()
@@ -122,9 +167,7 @@ def _ascend(family: Callable[..., Distribution], parameters: Tensor, target: Tar
 
 
 def bound(law: Distribution, target: Target) -> Float[Tensor, ""]:
-    """E_q[log p̃ − log q] by the trapezoid rule, for a positive z along log z; exact to 1e-9 for laws as smooth as these."""
-    u = torch.linspace(-30, 6, 7201, dtype=torch.float64) if target.positive else torch.linspace(-30, 30, 12001, dtype=torch.float64)
-    z, slope = (u.exp(), u.exp()) if target.positive else (u, torch.ones_like(u))
+    """E_q[log p̃ − log q], nats, by the trapezoid rule along u."""
+    z, weight = target.axis.grid()
     log_q = law.log_prob(z)
-    weight = log_q.exp() * slope * (u[1] - u[0])
-    return (weight * (target.log_density(z) - log_q)).sum()
+    return (weight * log_q.exp() * (target.log_density(z) - log_q)).sum()

@@ -10,6 +10,6 @@ EXPERIMENTS: dict[str, tuple[str, bool | None]] = {
     "elbo": (".gif", False),
     "def": (".png", False),
 }
-P = ("truncated-normal", "gamma", "log-normal", "normal")
-Q = ("gamma", "log-normal", "normal")
+P = ("truncated-normal", "gamma", "log-normal", "beta", "normal", "laplace", "mixture")
+Q = ("gamma", "log-normal", "beta", "normal", "laplace")
 STEPS = 1_000
