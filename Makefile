@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test lint sweep check clean
+.PHONY: demo test lint sweep reproduce check clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lowerbound needs Python 3.11 or newer; make PYTHON=python3.12 …")'
@@ -25,6 +25,9 @@ lint: $(READY)  ## style and types
 
 sweep: $(READY)  ## an hour: every pair of words, trained in search of NaNs; goes on where it was stopped
 	$(BIN)/python benchmarks/sweep.py
+
+reproduce: $(READY)  ## hours: published experiments, run again; what was done is not done again
+	for name in one-layer vampprior latent-families strangers scales rate-distortion docs; do $(BIN)/python benchmarks/reproduce.py $$name || exit 1; done
 
 check: lint test
 

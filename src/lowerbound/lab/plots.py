@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
@@ -195,7 +196,7 @@ def climbing(found: Climb, step: int) -> Figure:
     left.fill_between(points, found.target.numpy(), color=COLORS[3], alpha=0.4, label="p", lw=0)
     left.plot(points, found.densities[step].numpy(), color=COLORS[0], lw=2, label="q")
     left.set(xlabel="z", ylabel="density", xlim=(points[0], points[-1]), title=f"q after step {step:>3}")
-    left.set_ylim(0, 1.35 * float(found.target.max()))
+    left.set_ylim(0, 1.35 * float(torch.stack([found.target.max(), found.densities[-1].max()]).max()))
     left.legend(loc="upper right")
     bounds = found.bounds.numpy()
     right.axhline(found.log_normaliser, color=COLORS[6], ls="--", lw=1.4, label=f"log p = {found.log_normaliser:.3f}".replace("-", "−"))
