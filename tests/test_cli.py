@@ -309,6 +309,14 @@ def test_a_terminal_without_the_letters_gets_escapes(encoding: str) -> None:
 # --- evaluating --------------------------------------------------------------------------------------
 
 
+def test_a_posterior_without_a_density_has_no_bound_to_tell(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    words = ("--posterior", "dirac", "--objective", "reconstruction", "--likelihood", "gaussian", "--epochs", 1, "--latent", 2)
+    assert answer(capsys, "train", "digits", *words, "--out", tmp_path / "r")["test"]["bound"] is None
+    assert main(["show", str(tmp_path / "r")]) == 0
+    assert "test bound – nats" in capsys.readouterr().out
+    assert answer(capsys, "evaluate", tmp_path / "r")["log_likelihood"] is None
+
+
 def test_evaluate_says_what_was_promised(capsys: pytest.CaptureFixture[str], digits_run: runs.Run, tmp_path: Path) -> None:
     folder = shutil.copytree(digits_run.folder, tmp_path / "r")
     found = answer(capsys, "evaluate", folder, "--samples", 200)
