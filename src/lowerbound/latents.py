@@ -82,6 +82,8 @@ def _carved(vae: VAE, output: Float[Tensor, "M features"], prior: Distribution) 
     posterior = vae.posterior.law(output, 1)
     z = posterior.sample(Size([1]))[0]
     few = max(1, PAIRS // z.numel())
-    log_aggregate = torch.cat([posterior.log_prob(some[:, None]).logsumexp(1) for some in z.split(few)]) - math.log(len(z))
+    # each draw meets every posterior, said with an expand: a flow does not broadcast
+    pairs = (some[:, None].expand(-1, len(z), -1) for some in z.split(few))
+    log_aggregate = torch.cat([posterior.log_prob(pair).logsumexp(1) for pair in pairs]) - math.log(len(z))
     information = (posterior.log_prob(z) - log_aggregate).double().mean()
     return float(information), float((log_aggregate - prior.log_prob(z)).double().mean())
