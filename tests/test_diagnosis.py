@@ -10,7 +10,7 @@ from torch import nn
 from toys import Constant, LinearGaussian
 
 import lowerbound as lb
-from lowerbound import diagnosis, regret
+from lowerbound import diagnosis, recipes, regret, words
 from lowerbound.density import Density
 from lowerbound.latents import Latents, latents
 from lowerbound.scales import FLOOR, Fixed, Learned
@@ -55,6 +55,13 @@ def test_a_law_that_does_not_come_apart_says_so() -> None:
     assert found.mutual_information is not None
 
 
+@pytest.mark.parametrize("name", [name for name in words.POSTERIORS if name not in ("dirac", "gamma", "beta", "von-mises-fisher")])
+def test_every_posterior_over_all_of_space_meets_the_others(name: str) -> None:
+    vae = recipes.build(recipes.Recipe(posterior=name, latent=2), (1, 4, 4), True).vae
+    values = lb.evaluate(vae, torch.rand(20, 1, 4, 4), samples=50).values()
+    assert 0 < values["mutual_information"] <= math.log(20) + 1e-4
+
+
 # --- diseases --------------------------------------------------------------------------------------------
 
 
@@ -78,6 +85,11 @@ def test_a_collapsed_model_is_told() -> None:
     assert "posterior collapse" in {one.name for one in blind.findings}
     exact = lb.evaluate(toy.vae(toy.exact_encoder()), toy_data(toy, 50), samples=100)
     assert exact.findings == ()
+
+
+def test_one_datum_is_no_sign_of_collapse() -> None:
+    toy = LinearGaussian(2, 100)
+    assert lb.evaluate(toy.vae(toy.exact_encoder()), toy_data(toy, 1), samples=100).findings == ()
 
 
 def with_scale(toy: LinearGaussian, scale: object) -> lb.VAE:
@@ -152,6 +164,15 @@ def test_an_evaluation_adds_up() -> None:
     assert sum(values["histogram"]["counts"]) == 100
     assert values["ess"] > 500
     assert values["active_units"] == 2
+
+
+def test_data_beyond_the_numbers_range_are_told_as_such() -> None:
+    toy = LinearGaussian()
+    x = toy_data(toy, 20)
+    x[0] = 1e30
+    values = lb.evaluate(toy.vae(toy.exact_encoder()), x, samples=100).values()
+    assert values["log_likelihood"]["mean"] == -math.inf
+    assert sum(values["histogram"]["counts"]) == 19
 
 
 def test_a_point_posterior_is_evaluated_without_a_density() -> None:

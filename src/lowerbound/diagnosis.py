@@ -39,6 +39,8 @@ class Finding:
 def collapse(latents: Latents, rate: float) -> list[Finding]:
     """The posterior is the prior in most dimensions: z tells nothing there."""
     active, size = int(latents.active.sum()), len(latents.variance)
+    if latents.aggregated == 1:  # the means of one datum do not vary, whatever the model
+        return []
     if rate >= LEAST_RATE and active >= max(1, LEAST_ACTIVE * size):
         return []
     evidence = f"{active} of {size} latent dimensions active, rate {rate:.2f} nats"
