@@ -18,6 +18,7 @@ from PIL import Image
 from lowerbound import runs
 from lowerbound.cli import main
 from lowerbound.cli.parser import FIGURES, VERBS, parse
+from lowerbound.data.named import NAMED
 from lowerbound.figures import FIGURES as DRAWN
 
 COMMAND = [sys.executable, "-m", "lowerbound"]
@@ -162,7 +163,7 @@ def test_show_and_data(capsys: pytest.CaptureFixture[str], run: str) -> None:
     assert found["recipe"]["latent"] == 2
     assert found["weights"] == 64 * 512 + 512 + 512 * 4 + 4 + 2 * 512 + 512 + 512 * 64 + 64
     assert found["result"]["test"]["rows"] == 179
-    assert {row["name"] for row in answer(capsys, "data")["data"]} == {"digits", "mnist", "fashion-mnist"}
+    assert {row["name"] for row in answer(capsys, "data")["data"]} == set(NAMED)
     assert answer(capsys, "recipes")["recipes"]["iwae"]["words"]["objective"] == "iwae:5"
     for words in (["show", run], ["data"]):
         assert main(words) == 0
