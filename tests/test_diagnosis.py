@@ -58,8 +58,10 @@ def test_a_law_that_does_not_come_apart_says_so() -> None:
 @pytest.mark.parametrize("name", [name for name in words.POSTERIORS if name not in ("dirac", "gamma", "beta", "von-mises-fisher")])
 def test_every_posterior_over_all_of_space_meets_the_others(name: str) -> None:
     vae = recipes.build(recipes.Recipe(posterior=name, latent=2), (1, 4, 4), True).vae
-    values = lb.evaluate(vae, torch.rand(20, 1, 4, 4), samples=50).values()
-    assert 0 < values["mutual_information"] <= math.log(20) + 1e-4
+    torch.manual_seed(0)
+    found = latents(vae, torch.rand(20, 1, 4, 4))
+    assert found.mutual_information is not None
+    assert found.mutual_information <= math.log(20) + 1e-4
 
 
 # --- diseases --------------------------------------------------------------------------------------------
@@ -99,15 +101,16 @@ def with_scale(toy: LinearGaussian, scale: object) -> lb.VAE:
 
 
 @pytest.mark.parametrize("factor", [0.1, 1.0, 10.0])
-def test_a_fixed_scale_far_from_the_residuals(factor: float) -> None:
-    toy = LinearGaussian(2, 20, 0.5, orthogonal=True)
+@pytest.mark.parametrize("latent", [2, 18])
+def test_a_fixed_scale_far_from_the_residuals(factor: float, latent: int) -> None:
+    """The right σ is that of the model, even where so many latents explain nearly all of a datum at the centre of q(z|x)."""
+    toy = LinearGaussian(latent, 20, 0.5, orthogonal=True)
     vae, x = with_scale(toy, Fixed(0.5 * factor)), toy_data(toy, 300)
     found = diagnosis.misweighted(vae, x)
     assert [one.name for one in found] == ([] if factor == 1.0 else ["a mis-weighted likelihood"])
     if found:
-        residual = float((vae.reconstruct(x) - x).square().mean().sqrt())
         told = float(found[0].advice.split()[1].rstrip(","))
-        assert told == pytest.approx(residual, rel=0.1), "the best σ of a Gaussian is the root mean square"
+        assert told == pytest.approx(0.5, rel=0.1), "the best σ of a Gaussian is the root mean square"
 
 
 def test_a_scale_at_its_floor() -> None:
