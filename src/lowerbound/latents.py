@@ -28,7 +28,7 @@ class Latents:
     ``kl_per_dimension`` ``(d,)`` is the mean KL(q(zᵢ|x) ‖ p(zᵢ)) and ``variance`` ``(d,)`` that of the posterior mean over data.
     ``mutual_information`` is E[log q(z|x) − log q(z)] and ``gap`` KL(q(z) ‖ p(z)), for the aggregate q(z) of ``aggregated``
     data, which are all the data there are for it: the information is at most log ``aggregated``, and the gap too high by what
-    that cuts off. They add up to the KL of the bound.
+    that cuts off. Both are by one draw of each q(z|x); they add up to the KL of the bound by those draws.
     """
 
     variance: Float[Tensor, " d"]
