@@ -368,6 +368,7 @@ def test_bad_evaluations_are_one_line(capsys: pytest.CaptureFixture[str], run: s
     assert "must be at least 1" in complaint(capsys, "evaluate", run, "--samples", 0)
     assert "must be at least 1" in complaint(capsys, "evaluate", run, "--memory", 0)
     assert "FILE.parquet or FILE.csv" in complaint(capsys, "score", run, "digits", "-o", tmp_path / "s.txt")
+    assert "create it first" in complaint(capsys, "score", "no-run-is-read", "-o", tmp_path / "none" / "s.csv")
     np.save(tmp_path / "a.npy", np.zeros((5, 9, 9), "uint8"))
     assert "give data of that shape" in complaint(capsys, "evaluate", run, tmp_path / "a.npy")
     assert "unknown split" in complaint(capsys, "evaluate", run, "--split", "tets")
