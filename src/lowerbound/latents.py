@@ -18,7 +18,7 @@ from lowerbound.seeding import seeded
 #: the variance over data of a posterior mean above which a unit is called active
 ACTIVE = 0.01
 AGGREGATED = 2_000  # data whose posteriors make the aggregate, at most
-PAIRS = 2**21  # values at once where draws meet posteriors
+PAIRS = 2**18  # values at once where draws meet posteriors: a flow makes hundreds of each
 
 
 @dataclass(frozen=True)
