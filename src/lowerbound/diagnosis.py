@@ -13,7 +13,7 @@ from torch import Tensor
 from lowerbound.density import Density, observed
 from lowerbound.latents import Latents
 from lowerbound.likelihoods import LocationScale
-from lowerbound.model import VAE, Rows, rows_at_once
+from lowerbound.model import VAE, Rows, rows_at_once, spread
 from lowerbound.scales import FLOOR, Fixed
 from lowerbound.seeding import seeded
 
@@ -107,7 +107,7 @@ def misweighted(vae: VAE, data: Rows, seed: int = 0) -> list[Finding]:
 def _residuals(vae: VAE, likelihood: LocationScale, data: Rows, seed: int) -> tuple[Tensor, Tensor, list[Tensor]]:
     """Data, locations and further parameters at a draw of each q(z|x): at its centre they would be smaller than what σ has to explain."""
     with vae.evaluating(), seeded(seed, "residuals", device=vae.device):
-        x = observed(vae, data, range(min(SCORED, len(data))), seed)
+        x = observed(vae, data, spread(len(data), SCORED).tolist(), seed)
         output = likelihood.output(vae.posterior(x).sample())
         loc, *extra = (output,) if likelihood.outputs == 1 else output.unbind(1)
         loc = torch.sigmoid(loc) if likelihood.squash else loc

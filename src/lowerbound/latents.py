@@ -12,7 +12,7 @@ from torch.distributions import Distribution, Independent, kl_divergence
 
 from lowerbound.density import observed
 from lowerbound.laws import Delta
-from lowerbound.model import VAE, Rows, rows_at_once
+from lowerbound.model import VAE, Rows, rows_at_once, spread
 from lowerbound.seeding import seeded
 
 #: the variance over data of a posterior mean above which a unit is called active
@@ -64,7 +64,7 @@ def latents(vae: VAE, data: Rows, seed: int = 0) -> Latents:
         variance = torch.cat(centres).cpu().double().var(0, unbiased=False)
         if isinstance(posterior, Delta):
             return Latents(variance, None, None, None, 0)
-        information, gap = _carved(vae, output[:AGGREGATED], prior)
+        information, gap = _carved(vae, output[spread(len(output), AGGREGATED).to(output.device)], prior)
         return Latents(variance, _per_dimension(posterior, prior), information, gap, min(len(output), AGGREGATED))
 
 
