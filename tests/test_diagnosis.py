@@ -12,7 +12,9 @@ from toys import Constant, LinearGaussian
 import lowerbound as lb
 from lowerbound import diagnosis, recipes, regret, words
 from lowerbound.density import Density
+from lowerbound.errors import DataError, RecipeError
 from lowerbound.latents import Latents, latents
+from lowerbound.model import spread
 from lowerbound.scales import FLOOR, Fixed, Learned
 
 
@@ -53,6 +55,18 @@ def test_a_law_that_does_not_come_apart_says_so() -> None:
     found = latents(vae, torch.randn(20, 5))
     assert found.kl_per_dimension is None
     assert found.mutual_information is not None
+
+
+def test_sorted_data_are_looked_at_from_end_to_end() -> None:
+    """A class of one datum 2,000 times over, then the others: the first 2,000 alone would tell of no information."""
+    toy = LinearGaussian(2, 5, 0.1, orthogonal=True)
+    x = torch.cat([toy_data(toy, 1).expand(2000, -1), toy_data(toy, 2000)])
+    found = latents(toy.vae(toy.exact_encoder()), x)
+    assert found.aggregated == 2000
+    assert found.mutual_information is not None
+    assert found.mutual_information > 1
+    assert spread(10, 4).tolist() == [0, 2, 5, 7]
+    assert spread(3, 4).tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize("name", [name for name in words.POSTERIORS if name not in ("dirac", "gamma", "beta", "von-mises-fisher")])
@@ -182,6 +196,10 @@ def test_a_point_posterior_is_evaluated_without_a_density() -> None:
     vae = lb.VAE(lb.priors.StandardNormal(2), lb.likelihoods.Gaussian(nn.Linear(2, 5)), lb.posteriors.Dirac(nn.Linear(5, 2)))
     values = lb.evaluate(vae, torch.randn(20, 5)).values()
     assert values["log_likelihood"] is None
+    with pytest.raises(RecipeError, match="no density"):
+        lb.likelihood_regret(vae, torch.randn(20, 5))
+    with pytest.raises(DataError, match="no data"):
+        lb.likelihood_regret(vae, torch.randn(0, 5))
     assert values["mutual_information"] is None
     assert values["reconstruction_error"] > 0
 

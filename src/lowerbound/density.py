@@ -116,6 +116,12 @@ def observed(vae: VAE, data: Rows, rows: Sequence[int], seed: int) -> Float[Tens
     return torch.cat(seen)
 
 
+def must_have_density(posterior: Distribution) -> None:
+    """Raise RecipeError for a point, whose draws cannot be weighted and whose bound is −∞."""
+    if isinstance(posterior, Delta):
+        raise RecipeError("this posterior has no density, so that its draws cannot be weighted; take a run with another one")
+
+
 @dataclass(frozen=True)
 class _Sampler:
     """What stays the same from row to row."""
@@ -173,8 +179,7 @@ def _encoded(sampler: _Sampler, data: Rows, rows: list[int], together: int) -> I
     x = observed(vae, data, rows, sampler.seed)
     output = vae.posterior.output(x)
     posterior = vae.posterior.law(output, 1)
-    if isinstance(posterior, Delta):
-        raise RecipeError("this posterior has no density, so that its draws cannot be weighted; take a run with another one")
+    must_have_density(posterior)
     mode = None
     if "mode" in sampler.counts:
         mode = proposals.find_mode(lambda z: vae.log_likelihood(x, z) + sampler.prior.log_prob(z), vae.posterior.centre(posterior))
