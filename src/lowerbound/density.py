@@ -74,7 +74,10 @@ class Density:
 
     @property
     def se_samples(self) -> float:
-        """Standard error of the mean over draws of z, these data given: √(Σ se²)/N."""
+        """Standard error of the mean over draws of z, these data given: √(Σ se²)/N.
+
+        It shrinks with N; that each datum is too low by about ½ se² does not.
+        """
         return float(self.se.square().sum().sqrt()) / len(self.se)
 
 
