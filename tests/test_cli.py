@@ -18,6 +18,7 @@ from PIL import Image
 from lowerbound import runs
 from lowerbound.cli import main
 from lowerbound.cli.parser import FIGURES, VERBS, parse
+from lowerbound.data.named import NAMED
 from lowerbound.figures import FIGURES as DRAWN
 
 COMMAND = [sys.executable, "-m", "lowerbound"]
@@ -162,7 +163,7 @@ def test_show_and_data(capsys: pytest.CaptureFixture[str], run: str) -> None:
     assert found["recipe"]["latent"] == 2
     assert found["weights"] == 64 * 512 + 512 + 512 * 4 + 4 + 2 * 512 + 512 + 512 * 64 + 64
     assert found["result"]["test"]["rows"] == 179
-    assert {row["name"] for row in answer(capsys, "data")["data"]} == {"digits", "mnist", "fashion-mnist"}
+    assert {row["name"] for row in answer(capsys, "data")["data"]} == set(NAMED)
     assert answer(capsys, "recipes")["recipes"]["iwae"]["words"]["objective"] == "iwae:5"
     for words in (["show", run], ["data"]):
         assert main(words) == 0
@@ -309,6 +310,14 @@ def test_a_terminal_without_the_letters_gets_escapes(encoding: str) -> None:
 # --- evaluating --------------------------------------------------------------------------------------
 
 
+def test_a_posterior_without_a_density_has_no_bound_to_tell(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    words = ("--posterior", "dirac", "--objective", "reconstruction", "--likelihood", "gaussian", "--epochs", 1, "--latent", 2)
+    assert answer(capsys, "train", "digits", *words, "--out", tmp_path / "r")["test"]["bound"] is None
+    assert main(["show", str(tmp_path / "r")]) == 0
+    assert "test bound – nats" in capsys.readouterr().out
+    assert answer(capsys, "evaluate", tmp_path / "r")["log_likelihood"] is None
+
+
 def test_evaluate_says_what_was_promised(capsys: pytest.CaptureFixture[str], digits_run: runs.Run, tmp_path: Path) -> None:
     folder = shutil.copytree(digits_run.folder, tmp_path / "r")
     found = answer(capsys, "evaluate", folder, "--samples", 200)
@@ -359,6 +368,7 @@ def test_bad_evaluations_are_one_line(capsys: pytest.CaptureFixture[str], run: s
     assert "must be at least 1" in complaint(capsys, "evaluate", run, "--samples", 0)
     assert "must be at least 1" in complaint(capsys, "evaluate", run, "--memory", 0)
     assert "FILE.parquet or FILE.csv" in complaint(capsys, "score", run, "digits", "-o", tmp_path / "s.txt")
+    assert "create it first" in complaint(capsys, "score", "no-run-is-read", "-o", tmp_path / "none" / "s.csv")
     np.save(tmp_path / "a.npy", np.zeros((5, 9, 9), "uint8"))
     assert "give data of that shape" in complaint(capsys, "evaluate", run, tmp_path / "a.npy")
     assert "unknown split" in complaint(capsys, "evaluate", run, "--split", "tets")

@@ -166,6 +166,20 @@ def test_what_cannot_be_is_refused() -> None:
         lb.log_likelihood(point, x)
 
 
+def test_a_decoder_may_have_layers_that_give_tuples() -> None:
+    class Recurrent(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.cell = nn.LSTM(2, 5)
+
+        def forward(self, z: torch.Tensor) -> torch.Tensor:
+            return self.cell(z[None])[0][0]
+
+    posterior = lb.posteriors.DiagonalGaussian(nn.Linear(5, 4))
+    vae = lb.VAE(lb.priors.StandardNormal(2), lb.likelihoods.Gaussian(Recurrent(), 0.5), posterior)
+    assert lb.log_likelihood(vae, torch.randn(3, 5), 100).log_p.isfinite().all()
+
+
 # --- its parts -----------------------------------------------------------------------------------------
 
 
@@ -176,6 +190,8 @@ def test_a_decoder_near_a_point_is_the_decoder() -> None:
     assert restricted is not network
     torch.testing.assert_close(restricted(z), network(z), rtol=1e-4, atol=1e-4)
     assert near(network, 10 * torch.randn(100, 3)) is network, "too many units switch"
+    folded = nn.Sequential(*mlp(3, 200, (2, 5, 5)), nn.Flatten(), nn.Linear(50, 4))
+    torch.testing.assert_close(near(folded, z)(z), folded(z), rtol=1e-4, atol=1e-4)
     other = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
     assert near(other, z) is other
 

@@ -10,9 +10,11 @@ from torch import nn
 from toys import Constant, LinearGaussian
 
 import lowerbound as lb
-from lowerbound import diagnosis, regret
+from lowerbound import diagnosis, recipes, regret, words
 from lowerbound.density import Density
+from lowerbound.errors import DataError, RecipeError
 from lowerbound.latents import Latents, latents
+from lowerbound.model import spread
 from lowerbound.scales import FLOOR, Fixed, Learned
 
 
@@ -55,6 +57,27 @@ def test_a_law_that_does_not_come_apart_says_so() -> None:
     assert found.mutual_information is not None
 
 
+def test_sorted_data_are_looked_at_from_end_to_end() -> None:
+    """A class of one datum 2,000 times over, then the others: the first 2,000 alone would tell of no information."""
+    toy = LinearGaussian(2, 5, 0.1, orthogonal=True)
+    x = torch.cat([toy_data(toy, 1).expand(2000, -1), toy_data(toy, 2000)])
+    found = latents(toy.vae(toy.exact_encoder()), x)
+    assert found.aggregated == 2000
+    assert found.mutual_information is not None
+    assert found.mutual_information > 1
+    assert spread(10, 4).tolist() == [0, 2, 5, 7]
+    assert spread(3, 4).tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("name", [name for name in words.POSTERIORS if name not in ("dirac", "gamma", "beta", "von-mises-fisher")])
+def test_every_posterior_over_all_of_space_meets_the_others(name: str) -> None:
+    vae = recipes.build(recipes.Recipe(posterior=name, latent=2), (1, 4, 4), True).vae
+    torch.manual_seed(0)
+    found = latents(vae, torch.rand(20, 1, 4, 4))
+    assert found.mutual_information is not None
+    assert found.mutual_information <= math.log(20) + 1e-4
+
+
 # --- diseases --------------------------------------------------------------------------------------------
 
 
@@ -80,6 +103,11 @@ def test_a_collapsed_model_is_told() -> None:
     assert exact.findings == ()
 
 
+def test_one_datum_is_no_sign_of_collapse() -> None:
+    toy = LinearGaussian(2, 100)
+    assert lb.evaluate(toy.vae(toy.exact_encoder()), toy_data(toy, 1), samples=100).findings == ()
+
+
 def with_scale(toy: LinearGaussian, scale: object) -> lb.VAE:
     vae = toy.vae(toy.exact_encoder())
     vae.likelihood.scale = scale
@@ -87,15 +115,16 @@ def with_scale(toy: LinearGaussian, scale: object) -> lb.VAE:
 
 
 @pytest.mark.parametrize("factor", [0.1, 1.0, 10.0])
-def test_a_fixed_scale_far_from_the_residuals(factor: float) -> None:
-    toy = LinearGaussian(2, 20, 0.5, orthogonal=True)
+@pytest.mark.parametrize("latent", [2, 18])
+def test_a_fixed_scale_far_from_the_residuals(factor: float, latent: int) -> None:
+    """The right σ is that of the model, even where so many latents explain nearly all of a datum at the centre of q(z|x)."""
+    toy = LinearGaussian(latent, 20, 0.5, orthogonal=True)
     vae, x = with_scale(toy, Fixed(0.5 * factor)), toy_data(toy, 300)
     found = diagnosis.misweighted(vae, x)
     assert [one.name for one in found] == ([] if factor == 1.0 else ["a mis-weighted likelihood"])
     if found:
-        residual = float((vae.reconstruct(x) - x).square().mean().sqrt())
         told = float(found[0].advice.split()[1].rstrip(","))
-        assert told == pytest.approx(residual, rel=0.1), "the best σ of a Gaussian is the root mean square"
+        assert told == pytest.approx(0.5, rel=0.1), "the best σ of a Gaussian is the root mean square"
 
 
 def test_a_scale_at_its_floor() -> None:
@@ -154,10 +183,23 @@ def test_an_evaluation_adds_up() -> None:
     assert values["active_units"] == 2
 
 
+def test_data_beyond_the_numbers_range_are_told_as_such() -> None:
+    toy = LinearGaussian()
+    x = toy_data(toy, 20)
+    x[0] = 1e30
+    values = lb.evaluate(toy.vae(toy.exact_encoder()), x, samples=100).values()
+    assert values["log_likelihood"]["mean"] == -math.inf
+    assert sum(values["histogram"]["counts"]) == 19
+
+
 def test_a_point_posterior_is_evaluated_without_a_density() -> None:
     vae = lb.VAE(lb.priors.StandardNormal(2), lb.likelihoods.Gaussian(nn.Linear(2, 5)), lb.posteriors.Dirac(nn.Linear(5, 2)))
     values = lb.evaluate(vae, torch.randn(20, 5)).values()
     assert values["log_likelihood"] is None
+    with pytest.raises(RecipeError, match="no density"):
+        lb.likelihood_regret(vae, torch.randn(20, 5))
+    with pytest.raises(DataError, match="no data"):
+        lb.likelihood_regret(vae, torch.randn(0, 5))
     assert values["mutual_information"] is None
     assert values["reconstruction_error"] > 0
 

@@ -44,7 +44,9 @@ def test_stopped_after_any_step_and_resumed_it_ends_the_same(digits_run: runs.Ru
     first = Experiment.begin(RECIPE, tmp_path / "r", device="cpu")
     list(islice(first.train(), steps))
     first.save()
+    (tmp_path / "r" / runs.EVALUATION).write_text("{}")  # of the weights so far
     second = Experiment.resume(tmp_path / "r", device="cpu")
+    assert not (tmp_path / "r" / runs.EVALUATION).exists()
     assert second.state.step == steps
     list(second.train())
     second.finish()

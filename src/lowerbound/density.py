@@ -74,7 +74,10 @@ class Density:
 
     @property
     def se_samples(self) -> float:
-        """Standard error of the mean over draws of z, these data given: √(Σ se²)/N."""
+        """Standard error of the mean over draws of z, these data given: √(Σ se²)/N.
+
+        It shrinks with N; that each datum is too low by about ½ se² does not.
+        """
         return float(self.se.square().sum().sqrt()) / len(self.se)
 
 
@@ -114,6 +117,12 @@ def observed(vae: VAE, data: Rows, rows: Sequence[int], seed: int) -> Float[Tens
         with seeded(seed, "observed", row, device=vae.device):
             seen.append(vae.likelihood.observe(value))
     return torch.cat(seen)
+
+
+def must_have_density(posterior: Distribution) -> None:
+    """Raise RecipeError for a point, whose draws cannot be weighted and whose bound is −∞."""
+    if isinstance(posterior, Delta):
+        raise RecipeError("this posterior has no density, so that its draws cannot be weighted; take a run with another one")
 
 
 @dataclass(frozen=True)
@@ -173,8 +182,7 @@ def _encoded(sampler: _Sampler, data: Rows, rows: list[int], together: int) -> I
     x = observed(vae, data, rows, sampler.seed)
     output = vae.posterior.output(x)
     posterior = vae.posterior.law(output, 1)
-    if isinstance(posterior, Delta):
-        raise RecipeError("this posterior has no density, so that its draws cannot be weighted; take a run with another one")
+    must_have_density(posterior)
     mode = None
     if "mode" in sampler.counts:
         mode = proposals.find_mode(lambda z: vae.log_likelihood(x, z) + sampler.prior.log_prob(z), vae.posterior.centre(posterior))

@@ -13,8 +13,9 @@ from torch import Tensor
 from lowerbound.density import Density, observed
 from lowerbound.latents import Latents
 from lowerbound.likelihoods import LocationScale
-from lowerbound.model import VAE, Rows, rows_at_once
+from lowerbound.model import VAE, Rows, rows_at_once, spread
 from lowerbound.scales import FLOOR, Fixed
+from lowerbound.seeding import seeded
 
 LEAST_RATE = 0.1  # nats: a latent that tells less tells a class in thirty at best
 LEAST_ACTIVE = 0.25  # share of units: many an ample latent leaves half of them idle in good health
@@ -39,6 +40,8 @@ class Finding:
 def collapse(latents: Latents, rate: float) -> list[Finding]:
     """The posterior is the prior in most dimensions: z tells nothing there."""
     active, size = int(latents.active.sum()), len(latents.variance)
+    if latents.aggregated == 1:  # the means of one datum do not vary, whatever the model
+        return []
     if rate >= LEAST_RATE and active >= max(1, LEAST_ACTIVE * size):
         return []
     evidence = f"{active} of {size} latent dimensions active, rate {rate:.2f} nats"
@@ -81,7 +84,7 @@ def share_at_floor(vae: VAE, data: Rows) -> float:
 
 
 def misweighted(vae: VAE, data: Rows, seed: int = 0) -> list[Finding]:
-    """σ fixed where another would make the residuals more likely."""
+    """σ fixed where another would make E_q[log p(x|z)] larger."""
     likelihood = vae.likelihood
     if not (isinstance(likelihood, LocationScale) and isinstance(likelihood.scale, Fixed)):
         return []
@@ -102,11 +105,10 @@ def misweighted(vae: VAE, data: Rows, seed: int = 0) -> list[Finding]:
 
 @torch.no_grad()
 def _residuals(vae: VAE, likelihood: LocationScale, data: Rows, seed: int) -> tuple[Tensor, Tensor, list[Tensor]]:
-    """Data, locations and further parameters at the centres of q(z|x)."""
-    with vae.evaluating():
-        x = observed(vae, data, range(min(SCORED, len(data))), seed)
-        posterior = vae.posterior(x)
-        output = likelihood.output(vae.posterior.centre(posterior))
+    """Data, locations and further parameters at a draw of each q(z|x): at its centre they would be smaller than what σ has to explain."""
+    with vae.evaluating(), seeded(seed, "residuals", device=vae.device):
+        x = observed(vae, data, spread(len(data), SCORED).tolist(), seed)
+        output = likelihood.output(vae.posterior(x).sample())
         loc, *extra = (output,) if likelihood.outputs == 1 else output.unbind(1)
         loc = torch.sigmoid(loc) if likelihood.squash else loc
         return x.reshape(loc.shape), loc, extra

@@ -139,7 +139,8 @@ def _error(values: Tensor) -> float:
 
 
 def _of_density(density: Density, dimensions: int) -> dict[str, Any]:
-    counts, edges = torch.histogram(density.log_p, bins=min(50, max(1, len(density.log_p) // 5)))
+    finite = density.log_p[density.log_p.isfinite()]  # data far from all that a model knows can be out of the numbers' range
+    counts, edges = torch.histogram(finite, bins=min(50, max(1, len(finite) // 5)))
     return {
         "samples": density.samples,
         "log_likelihood": {"mean": density.mean, "se_data": density.se_data, "se_samples": density.se_samples},

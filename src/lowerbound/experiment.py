@@ -121,6 +121,7 @@ class Experiment:
         experiment.run.environment()  # wanted by the report at the end: better to know now that it is damaged
         if epochs is not None:
             runs.extend(folder, recipe)
+        runs.reopen(folder)
         runs.write_metrics(folder, history[:done])
         return experiment
 

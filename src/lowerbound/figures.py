@@ -19,6 +19,7 @@ from lowerbound.distributions import within
 from lowerbound.errors import DataError, OutputError, UsageError
 from lowerbound.files import written
 from lowerbound.latents import ACTIVE
+from lowerbound.model import spread
 from lowerbound.priors import StandardNormal
 from lowerbound.runs import Facts, Run
 from lowerbound.seeding import seeded
@@ -164,7 +165,7 @@ def _evaluation(run: Run) -> dict[str, Any]:
 
 def scores(context: Context) -> bytes:
     """The data of the highest and of the lowest log p(x)."""
-    data = context.data.view(torch.arange(min(len(context.data), SCORED)))
+    data = context.data.view(spread(len(context.data), SCORED))
     log_p = log_likelihood(context.run.vae, data, DRAWS, seed=context.seed).log_p
     order = log_p.argsort(descending=True)
     n = min(EXTREMES, max(1, len(order) // 2))

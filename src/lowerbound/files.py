@@ -39,9 +39,14 @@ def written(path: str | Path) -> Iterator[BinaryIO]:
             temporary.unlink(missing_ok=True)
 
 
-def _new_beside(target: Path) -> Any:
+def must_have_folder(target: Path) -> None:
+    """Raise OutputError where there is no folder to write ``target`` into."""
     if not target.parent.is_dir():
         raise OutputError(f"cannot write {target}: the folder {target.parent} does not exist; create it first")
+
+
+def _new_beside(target: Path) -> Any:
+    must_have_folder(target)
     file = tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False)  # noqa: SIM115 - the caller's with
     Path(file.name).chmod(0o666 & ~_umask())  # temporary files are private; results are not
     return file

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -16,13 +18,20 @@ def bytes_each(network: nn.Module, example: Tensor) -> int:
     """Bytes that ``network`` needs for an input like ``example`` ``(1, *in)``: all of its layers' outputs, and ``COPIES`` of the last."""
     sizes = [example.numel()]
     layers = [layer for layer in network.modules() if not list(layer.children())]
-    handles = [layer.register_forward_hook(lambda _, __, output: sizes.append(output.numel())) for layer in layers]
+    handles = [layer.register_forward_hook(lambda _, __, output: sizes.extend(_numbers(output))) for layer in layers]
     try:
         output = network(example)
     finally:
         for handle in handles:
             handle.remove()
     return example.element_size() * (sum(sizes) + COPIES * output.numel())
+
+
+def _numbers(output: Any) -> list[int]:
+    """How many numbers are in each tensor of what a layer gave; a recurrent one gives a tuple."""
+    if isinstance(output, Tensor):
+        return [output.numel()]
+    return [size for part in output for size in _numbers(part)] if isinstance(output, tuple | list) else []
 
 
 def how_many(memory: int, each: int, what: str, most: int = 2**20) -> int:

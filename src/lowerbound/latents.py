@@ -12,13 +12,13 @@ from torch.distributions import Distribution, Independent, kl_divergence
 
 from lowerbound.density import observed
 from lowerbound.laws import Delta
-from lowerbound.model import VAE, Rows, rows_at_once
+from lowerbound.model import VAE, Rows, rows_at_once, spread
 from lowerbound.seeding import seeded
 
 #: the variance over data of a posterior mean above which a unit is called active
 ACTIVE = 0.01
 AGGREGATED = 2_000  # data whose posteriors make the aggregate, at most
-PAIRS = 2**21  # values at once where draws meet posteriors
+PAIRS = 2**18  # values at once where draws meet posteriors: a flow makes hundreds of each
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Latents:
     ``kl_per_dimension`` ``(d,)`` is the mean KL(q(zᵢ|x) ‖ p(zᵢ)) and ``variance`` ``(d,)`` that of the posterior mean over data.
     ``mutual_information`` is E[log q(z|x) − log q(z)] and ``gap`` KL(q(z) ‖ p(z)), for the aggregate q(z) of ``aggregated``
     data, which are all the data there are for it: the information is at most log ``aggregated``, and the gap too high by what
-    that cuts off. They add up to the KL of the bound.
+    that cuts off. Both are by one draw of each q(z|x); they add up to the KL of the bound by those draws.
     """
 
     variance: Float[Tensor, " d"]
@@ -64,7 +64,7 @@ def latents(vae: VAE, data: Rows, seed: int = 0) -> Latents:
         variance = torch.cat(centres).cpu().double().var(0, unbiased=False)
         if isinstance(posterior, Delta):
             return Latents(variance, None, None, None, 0)
-        information, gap = _carved(vae, output[:AGGREGATED], prior)
+        information, gap = _carved(vae, output[spread(len(output), AGGREGATED).to(output.device)], prior)
         return Latents(variance, _per_dimension(posterior, prior), information, gap, min(len(output), AGGREGATED))
 
 
@@ -82,6 +82,8 @@ def _carved(vae: VAE, output: Float[Tensor, "M features"], prior: Distribution) 
     posterior = vae.posterior.law(output, 1)
     z = posterior.sample(Size([1]))[0]
     few = max(1, PAIRS // z.numel())
-    log_aggregate = torch.cat([posterior.log_prob(some[:, None]).logsumexp(1) for some in z.split(few)]) - math.log(len(z))
+    # each draw meets every posterior, said with an expand: a flow does not broadcast
+    pairs = (some[:, None].expand(-1, len(z), -1) for some in z.split(few))
+    log_aggregate = torch.cat([posterior.log_prob(pair).logsumexp(1) for pair in pairs]) - math.log(len(z))
     information = (posterior.log_prob(z) - log_aggregate).double().mean()
     return float(information), float((log_aggregate - prior.log_prob(z)).double().mean())

@@ -31,6 +31,12 @@ def rows_at_once(data: Rows) -> int:
     return max(1, min(1000, 2**24 // max(1, data[[0]].numel())))
 
 
+def spread(rows: int, most: int) -> Tensor:
+    """At most ``most`` of ``rows`` row numbers, evenly spread: data often come sorted by class."""
+    some = min(rows, most)
+    return torch.arange(some) * rows // max(1, some)
+
+
 def log_density(likelihood: Distribution, x: Float[Tensor, "B *event"]) -> Float[Tensor, "K B"]:
     """log p(x|z) under a batch ``(K, B)`` of laws, in nats.
 

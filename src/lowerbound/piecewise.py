@@ -6,6 +6,7 @@ Draws of one datum's q(z|x) are such inputs. What comes out is what the network 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import dropwhile
 
 import torch
 from jaxtyping import Float
@@ -20,7 +21,7 @@ def near(network: nn.Module, inputs: Float[Tensor, "N in"]) -> Callable[[Float[T
     Of a network that begins linear, ReLU, linear, those units of the hidden layer that are off for all inputs add
     nothing, and those that are on for all are together one linear map of the input, W_on A_on.
     """
-    match [layer for layer in network if not isinstance(layer, nn.Flatten)] if type(network) is nn.Sequential else []:
+    match list(dropwhile(lambda layer: isinstance(layer, nn.Flatten), network)) if type(network) is nn.Sequential else []:
         case [nn.Linear(bias=Tensor()) as first, nn.ReLU(), nn.Linear(bias=Tensor()) as second, *rest]:
             return _restricted(first, second, nn.Sequential(*rest), inputs) or network
         case _:

@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Size, Tensor
 
-from lowerbound.density import observed
+from lowerbound.density import must_have_density, observed
+from lowerbound.errors import DataError
 from lowerbound.model import VAE, Rows
 from lowerbound.objectives import ELBO, Objective, kl_of
 from lowerbound.seeding import key, seeded
@@ -29,7 +30,10 @@ def likelihood_regret(vae: VAE, data: Rows, *, steps: int = STEPS, seed: int = 0
     are means over ``SCORED`` draws.
     Source: Xiao, Yan and Amit, "Likelihood Regret: An Out-of-Distribution Detection Score For Variational Auto-encoder",
     2020, https://arxiv.org/abs/2003.02977, who move the encoder's weights.
+    Errors: DataError for no data; RecipeError where q has no density.
     """
+    if not len(data):
+        raise DataError("there are no data to score")
     frozen = [parameter for parameter in vae.parameters() if parameter.requires_grad]
     for parameter in frozen:
         parameter.requires_grad_(False)
@@ -46,6 +50,7 @@ def likelihood_regret(vae: VAE, data: Rows, *, steps: int = STEPS, seed: int = 0
 def _regret(vae: VAE, data: Rows, rows: list[int], steps: int, seed: int) -> Float[Tensor, " B"]:
     x = observed(vae, data, rows, seed)
     start = vae.posterior.output(x)
+    must_have_density(vae.posterior.law(start, 1))
     moved = start.clone().requires_grad_()
     optimizer = torch.optim.Adam([moved], lr=LEARNING_RATE)
     objective = ELBO(kl_of(vae.posterior.law(start, 1), vae.prior()))

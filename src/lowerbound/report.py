@@ -66,7 +66,9 @@ def _page(run: Run, panels: list[Panel], result: dict[str, Any]) -> str:
 def _rows(run: Run, result: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     """The table of bounds: a name and the score of each part of the data, in nats a datum."""
     last = run.history()[-1]
-    train = last["train"] | {"bits_per_dim": bits_per_dim(last["train"]["bound"], run.facts.dimensions), "bound_se": None}
+    bound = last["train"]["bound"]  # None, as JSON has it, where q has no density and the bound is −∞
+    bits = None if bound is None else bits_per_dim(bound, run.facts.dimensions)
+    train = last["train"] | {"bits_per_dim": bits, "bound_se": None}
     rows = [("training, last epoch", train), ("validation", last["validation"]), ("test", result["test"])]
     return [(name, score) for name, score in rows if score is not None]
 

@@ -193,9 +193,13 @@ def describe_new(folder: Path, recipe: Recipe, facts: Facts, device: torch.devic
 
 
 def extend(folder: Path, recipe: Recipe) -> None:
-    """Write the recipe anew, with its other number of epochs; what was the end is the end no more."""
+    """Write the recipe anew, with its other number of epochs."""
     with written(folder / RECIPE) as file:
         file.write(recipes.to_toml(recipe).encode())
+
+
+def reopen(folder: Path) -> None:
+    """What was the end is the end no more, and what was found of these weights will be true of others no more. Errors: OutputError."""
     for path in (folder / RESULT, folder / EVALUATION):
         try:
             path.unlink(missing_ok=True)

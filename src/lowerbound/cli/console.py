@@ -21,6 +21,7 @@ from lowerbound.zoo import Named
 QUIET = 1.0  # seconds at least between two plain lines
 SILENT = 30.0  # seconds at most without one
 REFRESH = 0.2  # seconds between two looks at a device's numbers
+UNKNOWN = "–"
 
 
 @dataclass(frozen=True)
@@ -159,9 +160,16 @@ def interrupted(experiment: Experiment) -> Answer:
 
 
 def _score(score: dict[str, Any]) -> str:
-    parts = f"E[log p(x|z)] {score['log_likelihood_term']:.2f}, KL {score['kl']:.2f}"
-    error = f" ± {score['bound_se']:.2f}" if math.isfinite(score["bound_se"] or math.nan) else ""
-    return f"test bound {score['bound']:.2f}{error} nats a datum ({parts}); {score['bits_per_dim']:.4f} bits a dimension"
+    bound, log_likelihood, kl = (fixed(score[name], 2) for name in ("bound", "log_likelihood_term", "kl"))
+    error = fixed(score["bound_se"], 2)
+    error = "" if error == UNKNOWN else f" ± {error}"
+    bits = fixed(score["bits_per_dim"], 4)
+    return f"test bound {bound}{error} nats a datum (E[log p(x|z)] {log_likelihood}, KL {kl}); {bits} bits a dimension"
+
+
+def fixed(value: float | None, digits: int) -> str:
+    """A number as it is told; a dash where there is none, which is also what JSON makes of one that is not finite."""
+    return UNKNOWN if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
 
 
 def shown(run: Run) -> Answer:

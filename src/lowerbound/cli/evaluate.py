@@ -6,7 +6,7 @@ from argparse import Namespace
 from typing import Any
 
 from lowerbound import evaluation, report, runs, tables
-from lowerbound.cli.console import Answer
+from lowerbound.cli.console import Answer, fixed
 from lowerbound.cli.output import of_kind
 from lowerbound.cli.source import asked_for
 from lowerbound.density import log_likelihood
@@ -77,15 +77,15 @@ def _density(values: dict[str, Any]) -> list[str]:
         _line(
             "log p(x)",
             f"{found['mean']:.3f}",
-            f"± {_number(found['se_data'])} over data, ± {_number(found['se_samples'])} over draws, nats",
+            f"± {fixed(found['se_data'], 3)} over data, ± {fixed(found['se_samples'], 3)} over draws, nats",
         ),
         _line("bits a dimension", f"{values['bits_per_dim']:.4f}"),
         _line("effective draws", f"{values['ess']:,.0f}", f"of {draws:,}, on average; at least {values['ess_least']:,.1f}"),
-        _line("bound", f"{values['bound']:.3f}", f"± {_number(values['bound_se'])} over data"),
+        _line("bound", f"{values['bound']:.3f}", f"± {fixed(values['bound_se'], 3)} over data"),
         _line("  rate", f"{values['rate']:.3f}", "KL(q(z|x) ‖ p(z))"),
         _line("  distortion", f"{values['distortion']:.3f}", "−E[log p(x|z)]"),
     ]
-    curve = [_line(f"by {row['draws']:,} of q alone", f"{row['mean']:.3f}", f"± {_number(row['se'])}") for row in values["curve"]]
+    curve = [_line(f"by {row['draws']:,} of q alone", f"{row['mean']:.3f}", f"± {fixed(row['se'], 3)}") for row in values["curve"]]
     return lines + curve
 
 
@@ -101,7 +101,3 @@ def _latent(values: dict[str, Any]) -> list[str]:
         lines.append(_line("mutual information", f"{values['mutual_information']:.3f}", of))
         lines.append(_line("aggregate's gap", f"{values['aggregate_gap']:.3f}", "KL(q(z) ‖ p(z)), with the same data"))
     return lines
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None or value != value else f"{value:.3f}"

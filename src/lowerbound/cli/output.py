@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from lowerbound.errors import OutputError
+from lowerbound.files import must_have_folder
 
 
 def of_kind(output: str, *kinds: str) -> Path:
-    """The path, one of these kinds. Errors: OutputError, saying which there are."""
+    """The path, one of these kinds, in a folder that is there: what fills the file may take long. Errors: OutputError."""
     path = Path(output)
     if path.suffix not in kinds:
         raise OutputError(f"cannot write '{path.suffix or path.name}' here; name the output {' or '.join('FILE' + kind for kind in kinds)}")
+    must_have_folder(path)
     return path

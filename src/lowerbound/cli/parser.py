@@ -191,9 +191,7 @@ def _estimate(parser: Parser) -> None:
     parser.add_argument(
         "--samples", type=_at_least(1), default=5000, metavar="K", help="draws for the log p(x) of each datum (default: 5000)"
     )
-    parser.add_argument(
-        "--memory", type=_at_least(1), default=1024, metavar="MIB", help="to use besides model and data, in MiB (default: 1024)"
-    )
+    parser.add_argument("--memory", type=_at_least(1), default=1024, metavar="MIB", help="for these draws, in MiB (default: 1024)")
     _seed(parser)
 
 

@@ -1,4 +1,4 @@
-"""A deep exponential family of faces: 455,000 gammas, and the gradient that each estimator finds for them.
+"""A deep exponential family of faces: 463,800 gammas, and the gradient that each estimator finds for them.
 
 Three layers of sparse gammas under a Poisson, for an image n, with weights that are gammas too:
 
