@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -35,3 +36,14 @@ def digits_run(tmp_path_factory: pytest.TempPathFactory):
         pass
     experiment.finish()
     return load(experiment.run.folder, device="cpu")
+
+
+@pytest.fixture(scope="session")
+def evaluated_run(digits_run, tmp_path_factory: pytest.TempPathFactory):
+    """A copy of the run of digits, evaluated."""
+    from lowerbound.cli import main
+    from lowerbound.runs import load
+
+    folder = shutil.copytree(digits_run.folder, tmp_path_factory.mktemp("runs") / "evaluated")
+    assert main(["evaluate", str(folder), "--samples", "100"]) == 0
+    return load(folder)

@@ -148,9 +148,10 @@ def test_interpolate(capsys: pytest.CaptureFixture[str], run: str, tmp_path: Pat
 
 
 @pytest.mark.parametrize("figure", FIGURES)
-def test_plot(capsys: pytest.CaptureFixture[str], run: str, tmp_path: Path, figure: str) -> None:
+def test_plot(capsys: pytest.CaptureFixture[str], evaluated_run: runs.Run, tmp_path: Path, figure: str) -> None:
+    capsys.readouterr()  # what its evaluation said
     path = tmp_path / ("f.gif" if figure == "traversal" else "f.png")
-    assert answer(capsys, "plot", run, figure, "-o", path)["output"] == str(path)
+    assert answer(capsys, "plot", evaluated_run.folder, figure, "-o", path)["output"] == str(path)
     assert path.stat().st_size > 1000
 
 

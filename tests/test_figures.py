@@ -13,7 +13,6 @@ import pytest
 from PIL import Image
 
 from lowerbound import figures, plots, report, runs
-from lowerbound.cli import main
 from lowerbound.errors import OutputError, UsageError
 from lowerbound.experiment import Experiment
 from lowerbound.recipes import Recipe
@@ -26,14 +25,6 @@ def wide_run(tmp_path_factory: pytest.TempPathFactory) -> runs.Run:
     list(experiment.train())
     experiment.finish()
     return runs.load(experiment.run.folder)
-
-
-@pytest.fixture(scope="module")
-def evaluated_run(digits_run: runs.Run, tmp_path_factory: pytest.TempPathFactory) -> runs.Run:
-    """A copy of the run of digits, evaluated."""
-    folder = shutil.copytree(digits_run.folder, tmp_path_factory.mktemp("runs") / "evaluated")
-    assert main(["evaluate", str(folder), "--samples", "100"]) == 0
-    return runs.load(folder)
 
 
 def context(run: runs.Run) -> figures.Context:
