@@ -281,3 +281,11 @@ def test_without_validation_there_is_no_held_out_curve(tmp_path: Path) -> None:
     experiment = train(Recipe(epochs=1, validation=0), tmp_path / "r")
     assert experiment.run.history()[0]["validation"] is None
     assert experiment.finish()["test"]["rows"] == 179
+
+
+@pytest.mark.parametrize("content", ["{}", "[1]", '{"rows": 1, "log_likelihood": null', '{"rows": 1, "log_likelihood": {"mean": 0}}'])
+def test_a_damaged_evaluation_is_an_error_of_the_run(digits_run, tmp_path: Path, content: str) -> None:
+    folder = shutil.copytree(digits_run.folder, tmp_path / "r")
+    (folder / runs.EVALUATION).write_text(content)
+    with pytest.raises(RunError, match="evaluation"):
+        runs.load(folder, "cpu").evaluation()

@@ -45,6 +45,12 @@ DRAWN = (
     "scores.png",
 )
 REPORT = "report.html"
+#: what an evaluation has, and what besides where q has a density: all that report and figures look at
+EVALUATED = (
+    *("rows", "log_likelihood", "active_units", "latent", "posterior_mean_variance", "kl_per_dimension", "mutual_information"),
+    *("aggregate_gap", "aggregated", "reconstruction_error", "findings", "note"),
+)
+EVALUATED_DENSITY = ("samples", "bits_per_dim", "ess", "ess_least", "bound", "rate", "distortion", "curve", "histogram")
 
 LIBRARIES = ("lowerbound", "torch", "numpy", "safetensors", "matplotlib", "pillow", "scikit-learn")
 
@@ -146,7 +152,10 @@ class Run:
     def evaluation(self) -> dict[str, Any] | None:
         """What ``lowerbound evaluate`` found on the test data, or None where nobody asked."""
         path = self.folder / EVALUATION
-        return _read_json(path, "rows", "log_likelihood", "active_units", "findings") if path.is_file() else None
+        if not path.is_file():
+            return None
+        found = _read_json(path, *EVALUATED)
+        return _read_json(path, *EVALUATED, *EVALUATED_DENSITY) if found["log_likelihood"] is not None else found
 
 
 def load(folder: str | Path, device: str = devices.AUTO) -> Run:

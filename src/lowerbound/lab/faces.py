@@ -177,7 +177,10 @@ def climb(x: Float[Tensor, "N D"], setting: Setting, seed: int = 0, layers: tupl
 
 
 def _estimate(model: DeepGamma, estimator: Estimator, draws: int, baselines: Parts) -> tuple[float, Tensor]:
-    """The bound, and what to differentiate: value + stop(signal − baseline) · score."""
+    """The bound, and what to differentiate: value + stop(signal − baseline) · score.
+
+    The first estimate has its own signal as its baseline, and is the one that is biased: nothing better is known by then.
+    """
     posterior = model.posterior()
     drawn = {name: estimator.draw(q, draws) for name, q in posterior.items()}
     log_likelihood, kl = model.terms(posterior, {name: draw.z for name, draw in drawn.items()})
