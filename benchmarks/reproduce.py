@@ -1,0 +1,84 @@
+"""Published experiments, run again: ``python benchmarks/reproduce.py NAME``, or NAME and MODEL for one of its models.
+
+Each model leaves ``benchmarks/results/NAME-N.json``: setting, seed, seconds, its figures and the published one. One that is there already
+is not trained again. ``python benchmarks/reproduce.py docs`` makes docs/reproductions.md of those files.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from experiments import EXPERIMENTS, SEED
+
+RESULTS = Path(__file__).parent / "results"
+DOCS = Path(__file__).parents[1] / "docs" / "reproductions.md"
+INTRODUCTION = """# Published experiments, run again
+
+Made by `make reproduce` from `benchmarks/results/`; nats a datum unless it says otherwise, on two cores. −log p(x) is by importance
+sampling, its two errors are those over test data and over draws.
+"""
+
+
+def path(name: str, model: str) -> Path:
+    """Where the result of a model is."""
+    return RESULTS / f"{name}-{list(EXPERIMENTS[name].models).index(model) + 1}.json"
+
+
+def run(name: str, model: str) -> None:
+    """Train, measure and write, unless that was done."""
+    if path(name, model).exists():
+        return
+    torch.set_num_threads(1)
+    experiment = EXPERIMENTS[name]
+    started = time.perf_counter()
+    figures = experiment.models[model].run()
+    found = {
+        "experiment": name,
+        "model": model,
+        "setting": experiment.setting,
+        "seed": SEED,
+        "seconds": round(time.perf_counter() - started),
+        "figures": {key: round(value, 4) for key, value in figures.items()},
+        "published": experiment.models[model].published,
+    }
+    RESULTS.mkdir(exist_ok=True)
+    path(name, model).write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def document() -> str:
+    """The page of all results that there are."""
+    parts = [INTRODUCTION]
+    for name, experiment in EXPERIMENTS.items():
+        found = [json.loads(path(name, model).read_text(encoding="utf-8")) for model in experiment.models if path(name, model).exists()]
+        if found:
+            parts += [
+                f"## {experiment.title}\n",
+                f"{experiment.setting} Seed {SEED}. `python benchmarks/reproduce.py {name}`\n",
+                table(found),
+            ]
+    return "\n".join(parts)
+
+
+def table(found: list[dict[str, Any]]) -> str:
+    """A row for each model."""
+    columns = list(found[0]["figures"])
+    head = ["", *columns, "published", "seconds"]
+    lines = [head, ["---"] * len(head)]
+    for row in found:
+        cells = [f"{row['figures'][column]:,.6g}" for column in columns]
+        lines.append([row["model"], *cells, row["published"], f"{row['seconds']:,}"])
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines).replace("| -", "| −").replace("−--", "---") + "\n"
+
+
+if __name__ == "__main__":
+    word, *models = sys.argv[1:]
+    if word == "docs":
+        DOCS.write_text(document(), encoding="utf-8")
+    else:
+        for model in models or EXPERIMENTS[word].models:
+            run(word, model)

@@ -1,0 +1,38 @@
+"""The committed results of published experiments: the page is made of them, and none is better than it can be."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import needs
+
+from lowerbound import data
+
+sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
+
+import reproduce
+from experiments import EXPERIMENTS
+
+FOUND = [path for name in EXPERIMENTS for path in sorted(reproduce.RESULTS.glob(f"{name}-[0-9].json"))]
+
+
+def test_the_page_is_made_of_the_results() -> None:
+    assert FOUND
+    assert reproduce.DOCS.read_text(encoding="utf-8") == reproduce.document()
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=needs(name)) for name in ("mnist", "fashion-mnist")])
+def test_no_figure_is_below_the_floor_that_binarization_sets(name: str) -> None:
+    """Given grey values g, no model can predict their draws better than by g itself: −log p ≥ the entropy of the pixels."""
+    grey = data.load(name).test[:].double()
+    floor = float(-(torch.xlogy(grey, grey) + torch.xlogy(1 - grey, 1 - grey)).flatten(1).sum(1).mean())
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in FOUND]
+    binarized = [result for result in found if EXPERIMENTS[result["experiment"]].binarized == name]
+    if not binarized:
+        pytest.skip(f"no published experiment on {name} was run again yet")
+    for result in binarized:
+        assert result["figures"]["−log p(x)"] > floor, result["model"]
