@@ -50,6 +50,15 @@ class Terms:
         """log w = log p(z) + log p(x|z) − log q(z|x); E_q[w] = p(x)."""
         return self.log_prior + self.log_likelihood - self.log_posterior
 
+    @cached_property
+    def divergence(self) -> Float[Tensor, " B"]:
+        """KL(q(z|x) ‖ p(z)) in closed form. Errors: NoClosedForm, naming the pair."""
+        try:
+            return kl_divergence(self.posterior, self.prior)
+        except NotImplementedError as error:
+            pair = f"KL({law_name(self.posterior)} ‖ {law_name(self.prior)})"
+            raise NoClosedForm(f"{pair} has no closed form here; choose the sampled one") from error
+
 
 # --- the KL ----------------------------------------------------------------------------------------
 
@@ -83,11 +92,7 @@ class ClosedKL(KL):
 
     def fixed(self, terms: Terms) -> Float[Tensor, " B"]:
         """All."""
-        try:
-            return kl_divergence(terms.posterior, terms.prior)
-        except NotImplementedError as error:
-            pair = f"KL({law_name(terms.posterior)} ‖ {law_name(terms.prior)})"
-            raise NoClosedForm(f"{pair} has no closed form here; choose the sampled one") from error
+        return terms.divergence
 
 
 @dataclass(frozen=True)
