@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -82,8 +84,10 @@ class FullGaussian(Posterior):
         return MultivariateNormal(mean, scale_tril=triangle, validate_args=False)
 
 
-class Gamma(Posterior):
-    """q(z|x) = Π Gamma(zᵢ; αᵢ, βᵢ) on positive latents; the network gives α and β through softplus, 2 d numbers."""
+class PositivePair(Posterior):
+    """q(z|x) = Π ``kind``(zᵢ; aᵢ, bᵢ); the network gives a, then b, through softplus, 2 d numbers."""
+
+    kind: ClassVar[Callable[..., Distribution]]
 
     @staticmethod
     def features(latent: int) -> int:
@@ -92,22 +96,20 @@ class Gamma(Posterior):
 
     def law(self, output: Float[Tensor, "B parameters"], axes: int) -> Distribution:
         """A batch ``(B,)`` of laws over ``(d,)``."""
-        concentration, rate = (positive(raw + 1, CONCENTRATION) for raw in output.chunk(2, dim=axes))
-        return Independent(laws.Gamma(concentration, rate, validate_args=False), 1, validate_args=False)
+        pair = (positive(raw + 1, CONCENTRATION) for raw in output.chunk(2, dim=axes))
+        return Independent(self.kind(*pair, validate_args=False), 1, validate_args=False)
 
 
-class Beta(Posterior):
-    """q(z|x) = Π Beta(zᵢ; aᵢ, bᵢ) on latents in (0, 1); the network gives a and b through softplus, 2 d numbers."""
+class Gamma(PositivePair):
+    """q(z|x) = Π Gamma(zᵢ; αᵢ, βᵢ) on positive latents."""
 
-    @staticmethod
-    def features(latent: int) -> int:
-        """Two a dimension."""
-        return 2 * latent
+    kind = laws.Gamma
 
-    def law(self, output: Float[Tensor, "B parameters"], axes: int) -> Distribution:
-        """A batch ``(B,)`` of laws over ``(d,)``."""
-        a, b = (positive(raw + 1, CONCENTRATION) for raw in output.chunk(2, dim=axes))
-        return Independent(laws.Beta(a, b, validate_args=False), 1, validate_args=False)
+
+class Beta(PositivePair):
+    """q(z|x) = Π Beta(zᵢ; aᵢ, bᵢ) on latents in (0, 1)."""
+
+    kind = laws.Beta
 
 
 class VonMisesFisher(Posterior):

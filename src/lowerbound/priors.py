@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -97,25 +98,10 @@ class Flow(nn.Module):
         return self.flow()
 
 
-class Gamma(nn.Module):
-    """Π Gamma(zᵢ; concentration, rate) over ``size`` positive dimensions."""
+class PositivePair(nn.Module):
+    """Π ``kind``(zᵢ; a, b) over ``size`` dimensions, a and b given."""
 
-    concentration: Tensor
-    rate: Tensor
-
-    def __init__(self, size: int, concentration: float = 1.0, rate: float = 1.0):
-        super().__init__()
-        self.register_buffer("concentration", torch.full((size,), concentration), persistent=False)
-        self.register_buffer("rate", torch.full((size,), rate), persistent=False)
-
-    def forward(self) -> Distribution:
-        """The law, with no batch axes and events ``(size,)``."""
-        return Independent(laws.Gamma(self.concentration, self.rate, validate_args=False), 1, validate_args=False)
-
-
-class Beta(nn.Module):
-    """Π Beta(zᵢ; a, b) over ``size`` dimensions in (0, 1); uniform by default."""
-
+    kind: ClassVar[Callable[..., Distribution]]
     a: Tensor
     b: Tensor
 
@@ -126,7 +112,19 @@ class Beta(nn.Module):
 
     def forward(self) -> Distribution:
         """The law, with no batch axes and events ``(size,)``."""
-        return Independent(laws.Beta(self.a, self.b, validate_args=False), 1, validate_args=False)
+        return Independent(self.kind(self.a, self.b, validate_args=False), 1, validate_args=False)
+
+
+class Gamma(PositivePair):
+    """Π Gamma(zᵢ; concentration a, rate b) over ``size`` positive dimensions."""
+
+    kind = laws.Gamma
+
+
+class Beta(PositivePair):
+    """Π Beta(zᵢ; a, b) over ``size`` dimensions in (0, 1); uniform by default."""
+
+    kind = laws.Beta
 
 
 class UniformSphere(nn.Module):
