@@ -14,7 +14,7 @@ ROWS = [
     {"errors", "nn", "schedules", "zoo", "flows"},
     {"files", "seeding", "devices", "laws", "levels", "footprint", "piecewise"},
     {"data", "plots", "tables", "scales", "distributions", "objectives"},
-    {"conditional", "coupled"},
+    {"conditional", "coupled", "charts"},
     {"likelihoods", "posteriors", "estimators"},
     {"priors", "proposals"},
     {"words"},

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from lowerbound import plots
+from lowerbound import charts, plots
 from lowerbound.data import Dataset
 from lowerbound.density import log_likelihood
 from lowerbound.distributions import within
@@ -89,7 +89,7 @@ def scatter(context: Context) -> bytes:
     latents = compress.encode(context.run.vae, data.view(rows)).numpy()
     labels = None if data.labels is None else data.labels[rows].numpy()
     points, names = _plane(latents)
-    figure = plots.scatter(
+    figure = charts.scatter(
         points, labels, data.classes, names, rings=latents.shape[1] == 2 and isinstance(context.run.vae.prior, StandardNormal)
     )
     return plots.encode_png(figure)
@@ -136,7 +136,7 @@ def traversal_sheet(context: Context) -> bytes:
 
 def curves(context: Context) -> bytes:
     """The bound and its parts against epochs."""
-    return plots.encode_png(plots.curves(context.run.history()))
+    return plots.encode_png(charts.curves(context.run.history()))
 
 
 def density(context: Context) -> bytes:
@@ -144,7 +144,7 @@ def density(context: Context) -> bytes:
     found = _evaluation(context.run)
     if found["log_likelihood"] is None:
         raise UsageError("this posterior has no density, and so there is no log p(x) to draw")
-    return plots.encode_png(plots.density(found))
+    return plots.encode_png(charts.density(found))
 
 
 def dimensions(context: Context) -> bytes:
@@ -153,7 +153,7 @@ def dimensions(context: Context) -> bytes:
     if found["kl_per_dimension"] is None:
         raise UsageError("the KL of this prior and posterior does not come apart into dimensions")
     active = [variance > ACTIVE for variance in found["posterior_mean_variance"]]
-    return plots.encode_png(plots.dimensions(found["kl_per_dimension"], active))
+    return plots.encode_png(charts.dimensions(found["kl_per_dimension"], active))
 
 
 def _evaluation(run: Run) -> dict[str, Any]:

@@ -91,6 +91,7 @@ def _bar(experiment: Experiment) -> Iterator[Callable[[Record], None]]:
         task = bar.add_task(_epoch(experiment, experiment.epochs_done), total=pace.total, completed=pace.first, words="")
 
         def show(record: Record) -> None:
+            """Bring the bar up to date, at most every ``REFRESH`` seconds."""
             nonlocal looked
             last = record.step == pace.total
             if time.perf_counter() - looked > REFRESH or last:
@@ -107,6 +108,7 @@ def _lines(experiment: Experiment) -> Iterator[Callable[[Record], None]]:
     told = pace.started
 
     def show(record: Record) -> None:
+        """A line at the end of an epoch, unless one was told just now, and else every ``SILENT`` seconds."""
         nonlocal told
         silent = time.perf_counter() - told
         last = record.step == pace.total

@@ -72,7 +72,7 @@ def evidence(found: Evidence) -> Figure:
         left.plot(found.draws, curve.error, style, color=color, label=name, lw=1.8, markersize=5)
         right.plot(found.draws, curve.mean, style, color=color, label=name, lw=1.8, markersize=5)
     best = float(found.best.mean())
-    right.axhline(best, color="#555555", lw=1, ls=":", label=f"best estimate: both mixed, {found.best_draws:,} draws")
+    right.axhline(best, color="#555555", lw=1, ls=":", label=f"best estimate, {found.best_draws:,} draws")
     left.set(xscale="log", yscale="log", xlabel="draws K", ylabel="root-mean-square error, nats", title="Error against the best estimate")
     right.set(xscale="log", xlabel="draws K", ylabel="mean of log p(x), nats a datum", title=f"Mean estimate over {len(found.best)} data")
     for axes in (left, right):

@@ -1,0 +1,137 @@
+"""Numbers → figures: latents, curves, the figures of an evaluation. Nothing here knows of models or runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib import patheffects
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from lowerbound.plots import COLORS, Array, styled
+
+LABELLED = 12  # more classes than this are coloured along a scale instead of named
+
+
+def _plain(text: str) -> str:
+    """A name as it is: matplotlib would set what stands between dollars as a formula, and leave out of a legend what begins with _."""
+    return ("\u200b" if text.startswith("_") else "") + text.replace("$", r"\$")
+
+
+def _class_colors(n: int) -> list[str]:
+    if n <= len(COLORS):
+        return list(COLORS[:n])
+    return [to_hex(c) for c in matplotlib.colormaps["viridis"](np.linspace(0, 1, n))]
+
+
+@styled
+def scatter(points: Array, labels: Array | None, classes: Sequence[str], axis_names: Sequence[str], rings: bool) -> Figure:
+    """Latents ``(N, 2)``, coloured by class where there are labels ``(N,)``.
+
+    With ``rings`` circles mark 1, 2 and 3 standard deviations of a standard normal prior.
+    """
+    figure = Figure(figsize=(7, 6), layout="constrained")
+    axes = figure.add_subplot()
+    if rings:
+        angle = np.linspace(0, 2 * np.pi, 200)
+        for radius in (1, 2, 3):
+            axes.plot(radius * np.cos(angle), radius * np.sin(angle), color="#888888", lw=0.8, ls=":", zorder=0)
+            axes.annotate(f"{radius}σ", (0, radius), color="#666666", fontsize=7, ha="center", va="bottom")
+    size = float(np.clip(3e4 / len(points), 2, 20))
+    style: dict[str, Any] = {"s": size, "alpha": 0.6, "linewidths": 0}
+    if labels is None:
+        axes.scatter(points[:, 0], points[:, 1], color=COLORS[0], **style)
+    else:
+        _scatter_classes(axes, points, labels, classes, style)
+    axes.set(xlabel=axis_names[0], ylabel=axis_names[1], title="Posterior means")
+    if rings:
+        axes.set_aspect("equal")
+    return figure
+
+
+def _scatter_classes(axes: Axes, points: Array, labels: Array, classes: Sequence[str], style: dict[str, Any]) -> None:
+    colors = _class_colors(len(classes))
+    # in one call and in a random order, so that no class hides another
+    order = np.random.default_rng(0).permutation(len(points))
+    axes.scatter(points[order, 0], points[order, 1], c=[colors[label] for label in labels[order]], **style)
+    if len(classes) > LABELLED:
+        axes.annotate(f"{len(classes)} classes", (1, 1), xycoords="axes fraction", ha="right", va="top")
+        return
+    for number, (name, color) in enumerate(zip(map(_plain, classes), colors, strict=True)):
+        axes.scatter([], [], color=color, s=30, label=name)
+        if (labels == number).any():
+            at = _densest(points[labels == number])
+            halo = [patheffects.withStroke(linewidth=3, foreground="white")]
+            axes.annotate(name, at, ha="center", va="center", fontweight="bold", path_effects=halo, color="#222222")
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), handletextpad=0.2)
+
+
+def _densest(points: Array) -> tuple[float, float]:
+    """The point with most of the others near it: within a cluster even where a class has several."""
+    few = points[:: max(1, len(points) // 500)]
+    distance = np.linalg.norm(few[:, None] - few[None], axis=-1)
+    reach = 0.3 * few.std()
+    x, y = few[(distance < reach).sum(1).argmax()].tolist()
+    return x, y
+
+
+@styled
+def curves(history: Sequence[dict[str, Any]]) -> Figure:
+    """The bound and its two parts against epochs; ``history`` is the lines of ``metrics.jsonl``."""
+    panels = (("bound", "bound"), ("log_likelihood_term", "E[log p(x|z)]"), ("kl", "KL(q(z|x) ‖ p(z))"))
+    lines = (("train", "training (mean while training)", "-"), ("validation", "held out", "--"))
+    figure = Figure(figsize=(10, 3.2), layout="constrained")
+    for axes, (key, title) in zip(figure.subplots(1, 3), panels, strict=True):
+        for color, (part, name, style) in zip(COLORS, lines, strict=False):
+            points = [(line["epoch"], line[part][key]) for line in history if line.get(part)]
+            if points:
+                axes.plot(*zip(*points, strict=True), style, color=color, lw=1.6, label=name, marker="." if len(points) < 3 else "")
+        axes.set(title=title, xlabel="epoch", ylabel="nats a datum")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        axes.grid(axis="y", color="#dddddd", lw=0.6)
+        axes.margins(x=0.02)
+    figure.axes[0].legend(loc="lower right")
+    return figure
+
+
+@styled
+def density(evaluation: dict[str, Any]) -> Figure:
+    """log p(x) against the number of draws of q alone, with the estimate by all; and its histogram over data."""
+    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    curve, spread = figure.subplots(1, 2)
+    draws = [row["draws"] for row in evaluation["curve"]]
+    means, errors = (np.array([row[key] if row[key] is not None else np.nan for row in evaluation["curve"]]) for key in ("mean", "se"))
+    curve.plot(draws, means, "o-", color=COLORS[0], lw=1.6, ms=4, label="by draws of q(z|x) alone")
+    curve.fill_between(draws, means - errors, means + errors, color=COLORS[0], alpha=0.15, lw=0)
+    best = evaluation["log_likelihood"]["mean"]
+    curve.axhline(best, color=COLORS[2], ls="--", lw=1.2, label=f"by all {evaluation['samples']:,} draws")
+    curve.axhline(evaluation["bound"], color=COLORS[3], ls=":", lw=1.2, label="bound")
+    curve.set(xscale="log", xlabel="draws for a datum", ylabel="nats a datum", title="log p(x), mean over data ± standard error")
+    figure.legend(*curve.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    edges = evaluation["histogram"]["edges"]
+    spread.stairs(evaluation["histogram"]["counts"], edges, fill=True, color=COLORS[0], alpha=0.6)
+    spread.axvline(best, color=COLORS[2], ls="--", lw=1.2)
+    spread.set(xlabel="log p(x), nats", ylabel="data", title="log p(x) of each datum; dashed: its mean")
+    return figure
+
+
+@styled
+def dimensions(kl: Sequence[float], active: Sequence[bool]) -> Figure:
+    """KL a latent dimension, the largest first, those that are not active hatched."""
+    order = np.argsort(kl)[::-1]
+    figure = Figure(figsize=(8, 3.2), layout="constrained")
+    axes = figure.add_subplot()
+    for state, color, hatch in ((True, COLORS[0], ""), (False, COLORS[3], "///")):
+        at = [place for place, dimension in enumerate(order) if active[dimension] is state]
+        name = f"{len(at)} {'active' if state else 'not active'}" if at else None
+        axes.bar(at, [kl[order[place]] for place in at], color=color, hatch=hatch, edgecolor="white", label=name)
+    if len(order) <= 40:
+        axes.set_xticks(range(len(order)), [str(dimension + 1) for dimension in order])
+    axes.set(xlabel="latent dimension", ylabel="nats", title="KL(q(zᵢ|x) ‖ p(zᵢ)), mean over data")
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
