@@ -9,6 +9,7 @@ writes ``benchmarks/results/faces-implicit.json``: the setting, and iteration, b
 from __future__ import annotations
 
 import json
+import math
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -21,7 +22,6 @@ from lowerbound.plots import encode_png
 
 RESULTS = Path(__file__).parent / "results"
 PICTURE = Path(__file__).parents[1] / "docs" / "def.png"
-SHOWN = (1, 10, 100, 1_000, 2_000, 3_000, 10_000)
 
 
 def result(name: str) -> Path:
@@ -50,15 +50,13 @@ def draw() -> str:
         name: [faces.Step(*row) for row in json.loads(result(name).read_text())["log"]] for name in faces.SETTINGS if result(name).exists()
     }
     PICTURE.write_bytes(encode_png(plots.faces(found)))
-    columns = {name: {step.iteration: step.bound for step in steps} for name, steps in found.items()}
-    columns |= {f"{name}, published": bounds for name, bounds in faces.PUBLISHED.items()}
-    lines = [["step", *columns], ["---"] * (1 + len(columns))]
-    lines += [[f"{i:,}", *(_cell(bounds.get(i)) for bounds in columns.values())] for i in SHOWN]
+    rows = faces.side_by_side(found)
+    lines = [list(rows[0]), ["---"] * len(rows[0]), *([f"{row.pop('step'):,}", *map(_cell, row.values())] for row in rows)]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def _cell(bound: float | None) -> str:
-    return "" if bound is None else f"{bound:.2e}".replace("e+0", "e").replace("-", "−")
+def _cell(bound: float) -> str:
+    return "" if math.isnan(bound) else f"{bound:.2e}".replace("e+0", "e").replace("-", "−")
 
 
 if __name__ == "__main__":

@@ -225,7 +225,7 @@ def test_the_verb_of_faces(
     with Image.open(output) as image:
         image.load()
     assert main(["lab", "def", "--steps", "1", "-o", str(output)]) == 0
-    assert "rejection sampling (published)" in capsys.readouterr().out
+    assert "rejection sampling, published" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

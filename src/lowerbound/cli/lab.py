@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
@@ -106,16 +105,7 @@ def _def(words: Namespace) -> Found:
     steps = STEPS if words.steps is None else words.steps
     found = {name: _noted(name, itertools.islice(faces.climb(x, setting, words.seed), steps)) for name, setting in faces.SETTINGS.items()}
     rows = [{"estimator": name, **asdict(step)} for name, noted in found.items() for step in noted]
-    return encode_png(plots.faces(found)), _table(_side_by_side(found)), {"rows": rows}
-
-
-def _side_by_side(found: dict[str, list[faces.Step]]) -> list[dict[str, Any]]:
-    """A row for each power of ten: our bounds, then the published ones."""
-    ours = {name: {step.iteration: step.bound for step in steps} for name, steps in found.items()}
-    theirs = {f"{name} (published)": bounds for name, bounds in faces.PUBLISHED.items()}
-    columns = {**ours, **theirs}
-    iterations = [10**k for k in range(9) if 10**k in next(iter(ours.values()))]
-    return [{"step": i, **{name: bounds.get(i, math.nan) for name, bounds in columns.items()}} for i in iterations]
+    return encode_png(plots.faces(found)), _table(faces.side_by_side(found)), {"rows": rows}
 
 
 def _noted(name: str, steps: Iterable[faces.Step]) -> list[faces.Step]:

@@ -21,7 +21,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -80,6 +80,16 @@ class Step:
 def is_mark(iteration: int) -> bool:
     """Whether to note this step: 1, 2, … 9, 10, 20, … 90, 100, 200, …"""
     return iteration % 10 ** int(math.log10(iteration)) == 0
+
+
+def side_by_side(found: Mapping[str, Sequence[Step]]) -> list[dict[str, int | float]]:
+    """A row for steps 1, 2, 5, 10, …, the last and the published ones: our bounds and the published, NaN where there is none."""
+    columns = {name: {step.iteration: step.bound for step in steps} for name, steps in found.items()}
+    columns |= {f"{name}, published": bounds for name, bounds in PUBLISHED.items()}
+    last = max(steps[-1].iteration for steps in found.values())
+    marks = {m * 10**k for k in range(len(str(last))) for m in (1, 2, 5) if m * 10**k <= last}
+    shown = sorted(marks | {last} | {i for bounds in PUBLISHED.values() for i in bounds})
+    return [{"step": i, **{name: bounds.get(i, math.nan) for name, bounds in columns.items()}} for i in shown]
 
 
 def training(images: Float[Tensor, "400 *event"]) -> Float[Tensor, "320 D"]:
