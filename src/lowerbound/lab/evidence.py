@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from torch import Size, Tensor
+from torch.distributions import Distribution
 
-from lowerbound.errors import RecipeError
+from lowerbound.density import log_likelihood
 from lowerbound.model import VAE
 from lowerbound.seeding import seeded
 
@@ -43,34 +44,26 @@ def evidence(vae: VAE, values: Float[Tensor, "B *event"], draws: tuple[int, ...]
     """Estimates log 1/K Σ_k w_k of log p(x), with w = p(x|z) for z ~ p(z) and w = p(x|z) p(z)/q(z|x) for z ~ q(z|x).
 
     Both means are unbiased for p(x); their logarithms are too low on average, the more the fewer draws count. The error is
-    against other draws, ``BEST`` times the greatest K, each of p(z) or of q(z|x) by the toss of a coin and weighted so: where q misses
-    a part of p(z|x) no number of its own draws tells, and this mixture's weights are bounded by twice p(x|z) and twice q's.
-    Source: Burda et al., "Importance Weighted Autoencoders", 2015, https://arxiv.org/abs/1509.00519 (section 5);
-    Owen and Zhou, "Safe and Effective Importance Sampling", 2000, https://doi.org/10.1080/01621459.2000.10473909 (the mixture).
+    against ``density.log_likelihood`` with ``BEST`` times the greatest K: where q misses a part of p(z|x) no number of its own
+    draws tells.
+    Source: Burda et al., "Importance Weighted Autoencoders", 2015, https://arxiv.org/abs/1509.00519 (section 5).
     Errors: RecipeError where q has no density.
     """
     most = max(draws)
     with seeded(seed, "evidence", device=vae.device), vae.evaluating():
         x = vae.likelihood.observe(values.to(vae.device))
-        best = _estimates(_log_weights(vae, x, BEST * most, share=0.5), BEST * most)[0]
-        if not best.isfinite().all():
-            raise RecipeError("this posterior has no density, so that its draws cannot be weighted; take a run with another one")
-        prior = _curve(_log_weights(vae, x, most, share=1.0), draws, best)
-        posterior = _curve(_log_weights(vae, x, most, share=0.0), draws, best)
-    return Evidence(draws, prior, posterior, best, BEST * most)
+        best = log_likelihood(vae, x, BEST * most, seed=seed).log_p
+        posterior, prior = vae.posterior(x), vae.prior()
+        of_prior, of_posterior = (_curve(_log_weights(vae, x, law, prior, most), draws, best) for law in (prior, posterior))
+    return Evidence(draws, of_prior, of_posterior, best, BEST * most)
 
 
-def _log_weights(vae: VAE, x: Tensor, draws: int, share: float) -> Float[Tensor, "K B"]:
-    """log w of draws of ``share`` p(z) + (1 − ``share``) q(z|x), so many a datum, a chunk at a time: only the weights are kept."""
-    posterior, prior = vae.posterior(x), vae.prior()
-    log_shares = torch.tensor([share, 1 - share], device=x.device).log()
+def _log_weights(vae: VAE, x: Tensor, law: Distribution, prior: Distribution, draws: int) -> Float[Tensor, "K B"]:
+    """log w of draws of ``law``, so many a datum, a chunk at a time: only the weights are kept."""
     found = []
     for chunk in torch.arange(draws).split(max(1, VALUES // x.numel())):
-        of_prior, z = prior.sample(Size([len(chunk), len(x)])), posterior.sample(Size([len(chunk)]))
-        chosen = torch.rand(z.shape[:2], device=z.device) < share
-        terms = vae.terms(x, posterior, torch.where(chosen.reshape(*chosen.shape, *[1] * (z.dim() - 2)), of_prior, z))
-        proposal = torch.logaddexp(log_shares[0] + terms.log_prior, log_shares[1] + terms.log_posterior)
-        found.append((terms.log_likelihood + terms.log_prior - proposal).cpu().double())
+        z = law.sample(Size([len(chunk)] if law.batch_shape else [len(chunk), len(x)]))
+        found.append((vae.log_likelihood(x, z) + prior.log_prob(z) - law.log_prob(z)).cpu().double())
     return torch.cat(found)
 
 
