@@ -59,7 +59,7 @@ def train(vae: lb.VAE, data: Dataset, stages: list[tuple[int, float]], batch: in
 def density(vae: lb.VAE, data: Dataset, samples: int = 5_000) -> Figures:
     """−log p(x) and −bound, nats a datum, with the errors over data and over draws."""
     found = lb.log_likelihood(vae, data, samples, seed=SEED)
-    errors = {"se_data": found.se_data, "se_samples": found.se_samples}
+    errors = {"se_data": found.se_data, "se_samples": found.se_samples, "bias": found.bias}
     return {"−log p(x)": -found.mean, **errors, "−bound": -float(found.elbo.mean()), "data": len(data), "samples": samples}
 
 

@@ -19,6 +19,7 @@ from lowerbound import runs
 from lowerbound.cli import main
 from lowerbound.cli.parser import FIGURES, VERBS, parse
 from lowerbound.data.named import NAMED
+from lowerbound.evaluation import DENSITY_KEYS, KEYS
 from lowerbound.figures import FIGURES as DRAWN
 
 COMMAND = [sys.executable, "-m", "lowerbound"]
@@ -322,8 +323,9 @@ def test_a_posterior_without_a_density_has_no_bound_to_tell(capsys: pytest.Captu
 def test_evaluate_says_what_was_promised(capsys: pytest.CaptureFixture[str], digits_run: runs.Run, tmp_path: Path) -> None:
     folder = shutil.copytree(digits_run.folder, tmp_path / "r")
     found = answer(capsys, "evaluate", folder, "--samples", 200)
-    assert found["log_likelihood"].keys() == {"mean", "se_data", "se_samples"}
-    assert found.keys() >= {"ess", "bound", "rate", "distortion", "bits_per_dim", "active_units", "findings", "note"}
+    assert found["log_likelihood"].keys() == {"mean", "se_data", "se_samples", "bias"}
+    assert found.keys() == {"run", "seed", *KEYS, *DENSITY_KEYS}
+    assert found.keys() >= {"ess", "bound", "rate", "distortion", "bits_per_dim", "active_units"}
     assert found["bound"] < found["log_likelihood"]["mean"] < 0
     assert found["bound"] == pytest.approx(digits_run.result()["test"]["bound"], abs=1.5)
     assert json.loads((folder / runs.EVALUATION).read_text()) == found

@@ -74,11 +74,13 @@ class Density:
 
     @property
     def se_samples(self) -> float:
-        """Standard error of the mean over draws of z, these data given: √(Σ se²)/N.
-
-        It shrinks with N; that each datum is too low by about ½ se² does not.
-        """
+        """Standard error of the mean over draws of z, these data given: √(Σ se²)/N. It shrinks with N, unlike ``bias``."""
         return float(self.se.square().sum().sqrt()) / len(self.se)
+
+    @property
+    def bias(self) -> float:
+        """By about how much the mean is too low, since E log is below log E: −½ mean se², below 0; more data do not mend it."""
+        return -0.5 * float(self.se.square().mean())
 
 
 @torch.no_grad()

@@ -69,6 +69,14 @@ def bits_per_dim(bound: float, dimensions: int) -> float:
     return -bound / (dimensions * math.log(2))
 
 
+#: what an evaluation says, and what besides where q has a density: as files have it
+KEYS = (
+    *("rows", "log_likelihood", "active_units", "latent", "posterior_mean_variance", "kl_per_dimension", "mutual_information"),
+    *("aggregate_gap", "aggregated", "reconstruction_error", "findings", "note"),
+)
+DENSITY_KEYS = ("samples", "ess", "ess_least", "bits_per_dim", "bound", "bound_se", "rate", "distortion", "curve", "histogram")
+
+
 # --- all that can be said ----------------------------------------------------------------------------
 
 
@@ -143,7 +151,7 @@ def _of_density(density: Density, dimensions: int) -> dict[str, Any]:
     counts, edges = torch.histogram(finite, bins=min(50, max(1, len(finite) // 5)))
     return {
         "samples": density.samples,
-        "log_likelihood": {"mean": density.mean, "se_data": density.se_data, "se_samples": density.se_samples},
+        "log_likelihood": {"mean": density.mean, "se_data": density.se_data, "se_samples": density.se_samples, "bias": density.bias},
         "ess": float(density.ess.mean()),
         "ess_least": float(density.ess.min()),
         "bits_per_dim": bits_per_dim(density.mean, dimensions),

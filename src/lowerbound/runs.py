@@ -17,6 +17,7 @@ import torch
 from lowerbound import checkpoint, data, devices, recipes
 from lowerbound.data import Dataset, Splits, fingerprint_of
 from lowerbound.errors import DataError, OutputError, RunError, reason
+from lowerbound.evaluation import DENSITY_KEYS, KEYS
 from lowerbound.files import to_json, write_json, written
 from lowerbound.model import VAE
 from lowerbound.recipes import Parts, Recipe
@@ -45,12 +46,6 @@ DRAWN = (
     "scores.png",
 )
 REPORT = "report.html"
-#: what an evaluation has, and what besides where q has a density: all that report and figures look at
-EVALUATED = (
-    *("rows", "log_likelihood", "active_units", "latent", "posterior_mean_variance", "kl_per_dimension", "mutual_information"),
-    *("aggregate_gap", "aggregated", "reconstruction_error", "findings", "note"),
-)
-EVALUATED_DENSITY = ("samples", "bits_per_dim", "ess", "ess_least", "bound", "rate", "distortion", "curve", "histogram")
 
 LIBRARIES = ("lowerbound", "torch", "numpy", "safetensors", "matplotlib", "pillow", "scikit-learn")
 
@@ -154,8 +149,8 @@ class Run:
         path = self.folder / EVALUATION
         if not path.is_file():
             return None
-        found = _read_json(path, *EVALUATED)
-        return _read_json(path, *EVALUATED, *EVALUATED_DENSITY) if found["log_likelihood"] is not None else found
+        found = _read_json(path, *KEYS)
+        return _read_json(path, *DENSITY_KEYS) if found["log_likelihood"] is not None else found
 
 
 def load(folder: str | Path, device: str = devices.AUTO) -> Run:
