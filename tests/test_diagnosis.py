@@ -12,7 +12,7 @@ from toys import Constant, LinearGaussian
 import lowerbound as lb
 from lowerbound import diagnosis, recipes, regret, words
 from lowerbound.density import Density
-from lowerbound.errors import DataError, RecipeError
+from lowerbound.errors import DataError, RecipeError, UsageError
 from lowerbound.latents import Latents, latents
 from lowerbound.model import spread
 from lowerbound.scales import FLOOR, Fixed, Learned
@@ -46,6 +46,8 @@ def test_information_is_at_most_the_logarithm_of_the_data() -> None:
     toy = LinearGaussian(5, 20, 0.01)
     found = latents(toy.vae(toy.exact_encoder()), toy_data(toy, 50))
     assert found.mutual_information == pytest.approx(math.log(50), abs=1e-3)
+    few = [latents(toy.vae(toy.exact_encoder()), toy_data(toy, 50)[:2], seed).mutual_information for seed in range(3)]
+    assert few == pytest.approx([math.log(2)] * 3, abs=1e-3)
     assert found.gap > 5
 
 
@@ -127,6 +129,15 @@ def test_a_fixed_scale_far_from_the_residuals(factor: float, latent: int) -> Non
         assert told == pytest.approx(0.5, rel=0.1), "the best σ of a Gaussian is the root mean square"
 
 
+def test_of_few_values_no_scale_is_told() -> None:
+    """Of three values the root mean square is no better known than to a factor of two; beyond all that is tried, it says so."""
+    toy = LinearGaussian(1, 3, 0.5, orthogonal=True)
+    found = [bool(diagnosis.misweighted(with_scale(toy, Fixed(0.5)), toy_data(toy, 50)[i : i + 1])) for i in range(50)]
+    assert sum(found) < 0.15 * len(found)
+    vast = diagnosis.misweighted(with_scale(toy, Fixed(0.5e-3)), toy_data(toy, 50))
+    assert "or more" in vast[0].evidence
+
+
 def test_a_scale_at_its_floor() -> None:
     toy = LinearGaussian()
     low, fine = Learned(), Learned()
@@ -163,6 +174,7 @@ def test_few_draws() -> None:
 
     assert [one.name for one in diagnosis.few_draws(density(2.0))] == ["too few draws"]
     assert diagnosis.few_draws(density(200.0)) == []
+    assert [one.name for one in diagnosis.few_draws(density(1.0))] == ["too few draws"], "as all are where one draw is asked for"
 
 
 # --- all together --------------------------------------------------------------------------------------
@@ -229,3 +241,5 @@ def test_regret_is_the_same_at_each_call() -> None:
     toy = LinearGaussian()
     vae, x = toy.vae(Constant(torch.zeros(4))), toy_data(toy, 10)
     assert torch.equal(lb.likelihood_regret(vae, x, steps=20), lb.likelihood_regret(vae, x, steps=20))
+    with pytest.raises(UsageError, match="regret of a datum takes"):
+        lb.likelihood_regret(vae, x, memory=100)

@@ -19,7 +19,7 @@ from torch.distributions import Distribution, kl_divergence
 
 from lowerbound import proposals
 from lowerbound.errors import DataError, RecipeError, UsageError
-from lowerbound.footprint import bytes_each, how_many
+from lowerbound.footprint import COPIES, bytes_each, how_many
 from lowerbound.laws import Delta
 from lowerbound.model import VAE, Rows, log_density
 from lowerbound.objectives import ClosedKL, kl_of
@@ -169,11 +169,14 @@ def _parts(sampler: _Sampler, data: Rows, memory: int) -> Iterator[list[Tensor]]
     """Encode some rows, then sample as few at a time as make a good matrix product; of rare sizes less, where memory asks for it."""
     vae = sampler.vae
     first = observed(vae, data, [0], sampler.seed)
-    decoding = bytes_each(vae.likelihood.network, sampler.prior.sample(Size([1])))
+    z = sampler.prior.sample(Size([1]))
+    decoding = bytes_each(vae.likelihood.network, z)
     # the search for modes keeps every layer's output for its gradients and theirs, and tries several lengths of a step at once
-    encoded = how_many(memory // 2, max(bytes_each(vae.posterior.network, first), 8 * decoding), "encoding a datum", most=ROWS)
+    encoded = how_many(memory // 4, max(bytes_each(vae.posterior.network, first), 8 * decoding), "encoding a datum", most=ROWS)
     decoded = how_many(memory // 2, decoding, "decoding a draw", most=max(1, VALUES // first.numel()))
-    together = max(1, decoded // min(TILE, sampler.samples))
+    tile = min(TILE, sampler.samples)
+    drawn = how_many(memory // 4, tile * z.element_size() * COPIES * (z.numel() + len(sampler.counts)), f"{tile:,} draws of z")
+    together = min(drawn, max(1, decoded // tile))
     for rows in torch.arange(len(data)).split(encoded):
         for few in _encoded(sampler, data, rows.tolist(), together):
             yield _of_data(sampler, few, decoded)

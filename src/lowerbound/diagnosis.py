@@ -93,11 +93,14 @@ def misweighted(vae: VAE, data: Rows, seed: int = 0) -> list[Finding]:
     tried = [given * float(factor) for factor in FACTORS]
     likely = [float(likelihood.around(loc, torch.full_like(loc, scale), extra).log_prob(x).double().sum()) / len(x) for scale in tried]
     best = max(range(len(tried)), key=likely.__getitem__)
-    if 1 / FACTOR <= float(FACTORS[best]) <= FACTOR:
+    # a root mean square of n residuals is known to a share of about 1/√(2n)
+    factor = FACTOR * (1 + ERRORS * 2 / math.sqrt(2 * x.numel()))
+    if 1 / factor <= float(FACTORS[best]) <= factor:
         return []
     gain = likely[best] - likely[len(tried) // 2]
+    edge = {0: " or less", len(tried) - 1: " or more"}.get(best, "")
     evidence = (
-        f"σ is {given:g}, the residuals ask for {tried[best]:.3g} "
+        f"σ is {given:g}, the residuals ask for {tried[best]:.3g}{edge} "
         f"(root mean square {float((x - loc).square().mean().sqrt()):.3g}), worth {gain:,.1f} nats a datum"
     )
     return [Finding("a mis-weighted likelihood", evidence, f"--scale {tried[best]:.2g}, or --scale optimal or learned")]
@@ -133,10 +136,10 @@ def overfitting(history: Sequence[Mapping[str, Any]]) -> list[Finding]:
 
 def few_draws(density: Density) -> list[Finding]:
     """So few effective draws for some data that even the stated error cannot be trusted."""
-    few = int((density.ess < min(FEW_DRAWS, density.samples)).sum())
+    few = int((density.ess < FEW_DRAWS).sum())
     if few <= FEW_SHARE * len(density.ess):
         return []
     evidence = (
         f"fewer than {FEW_DRAWS} effective draws for {few:,} of {len(density.ess):,} data: log p(x) is too low there, its error too small"
     )
-    return [Finding("too few draws", evidence, f"--samples {10 * density.samples}")]
+    return [Finding("too few draws", evidence, f"--samples {max(100, 10 * density.samples)}")]

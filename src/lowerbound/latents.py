@@ -28,7 +28,7 @@ class Latents:
     ``kl_per_dimension`` ``(d,)`` is the mean KL(q(zᵢ|x) ‖ p(zᵢ)) and ``variance`` ``(d,)`` that of the posterior mean over data.
     ``mutual_information`` is E[log q(z|x) − log q(z)] and ``gap`` KL(q(z) ‖ p(z)), for the aggregate q(z) of ``aggregated``
     data, which are all the data there are for it: the information is at most log ``aggregated``, and the gap too high by what
-    that cuts off. Both are by one draw of each q(z|x); they add up to the KL of the bound by those draws.
+    that cuts off. Both are by as many draws of each q(z|x) as make ``AGGREGATED`` of all; they add up to the KL of the bound by those.
     """
 
     variance: Float[Tensor, " d"]
@@ -78,12 +78,12 @@ def _per_dimension(posterior: Distribution, prior: Distribution) -> Float[Tensor
 
 
 def _carved(vae: VAE, output: Float[Tensor, "M features"], prior: Distribution) -> tuple[float, float]:
-    """Mutual information, and KL of the aggregate to the prior: of one draw of each of M posteriors."""
+    """Mutual information, and KL of the aggregate to the prior: by draws of each of M posteriors."""
     posterior = vae.posterior.law(output, 1)
-    z = posterior.sample(Size([1]))[0]
-    few = max(1, PAIRS // z.numel())
+    z = posterior.sample(Size([max(1, AGGREGATED // len(output))]))
+    few = max(1, PAIRS // z[0].numel())
     # each draw meets every posterior, said with an expand: a flow does not broadcast
-    pairs = (some[:, None].expand(-1, len(z), -1) for some in z.split(few))
-    log_aggregate = torch.cat([posterior.log_prob(pair).logsumexp(1) for pair in pairs]) - math.log(len(z))
+    pairs = (some[:, None].expand(-1, len(output), -1) for some in z.flatten(0, 1).split(few))
+    log_aggregate = torch.cat([posterior.log_prob(pair).logsumexp(1) for pair in pairs]).view(z.shape[:2]) - math.log(len(output))
     information = (posterior.log_prob(z) - log_aggregate).double().mean()
     return float(information), float((log_aggregate - prior.log_prob(z)).double().mean())

@@ -10,27 +10,29 @@ import torch
 from jaxtyping import Float
 from torch import Size, Tensor
 
-from lowerbound.density import must_have_density, observed
+from lowerbound.density import MEMORY, must_have_density, observed
 from lowerbound.errors import DataError
+from lowerbound.footprint import bytes_each, how_many
 from lowerbound.model import VAE, Rows
 from lowerbound.objectives import ELBO, Objective, kl_of
 from lowerbound.seeding import key, seeded
 
-ROWS = 100  # data in one go; part of what a seed means
+ROWS = 100  # data in one go, or as many as fit into memory; part of what a seed means
 STEPS = 100
 LOOKS = 3  # times that a datum is observed (binarized): the regret is the mean over them
 LEARNING_RATE = 0.05
 SCORED = 64  # draws by which the bound is told before and after
+BOTH_WAYS = 3  # a network's outputs, their gradients, and what the way back needs besides
 
 
-def likelihood_regret(vae: VAE, data: Rows, *, steps: int = STEPS, seed: int = 0) -> Float[Tensor, " N"]:
+def likelihood_regret(vae: VAE, data: Rows, *, steps: int = STEPS, memory: int = MEMORY, seed: int = 0) -> Float[Tensor, " N"]:
     """max_q bound(x; q) − bound(x; q(z|x)) of each datum ``(N,)``, in nats; high for a stranger.
 
     The encoder's output, the parameters of q(z|x), is moved by Adam from where the encoder puts it. The bounds before and after
-    are means over ``SCORED`` draws.
+    are means over ``SCORED`` draws. ``memory`` is in bytes, besides the data and the model.
     Source: Xiao, Yan and Amit, "Likelihood Regret: An Out-of-Distribution Detection Score For Variational Auto-encoder",
     2020, https://arxiv.org/abs/2003.02977, who move the encoder's weights.
-    Errors: DataError for no data; RecipeError where q has no density.
+    Errors: DataError for no data; RecipeError where q has no density; UsageError for too little memory.
     """
     if not len(data):
         raise DataError("there are no data to score")
@@ -39,12 +41,19 @@ def likelihood_regret(vae: VAE, data: Rows, *, steps: int = STEPS, seed: int = 0
         parameter.requires_grad_(False)
     try:
         with vae.evaluating():
-            parts = torch.arange(len(data)).split(ROWS)
+            parts = torch.arange(len(data)).split(_at_once(vae, data, memory, seed))
             looks = [torch.cat([_regret(vae, data, rows.tolist(), steps, key(seed, look)) for rows in parts]) for look in range(LOOKS)]
             return torch.stack(looks).mean(0)
     finally:
         for parameter in frozen:
             parameter.requires_grad_(True)
+
+
+def _at_once(vae: VAE, data: Rows, memory: int, seed: int) -> int:
+    x = observed(vae, data, [0], seed)
+    with torch.no_grad():
+        each = bytes_each(vae.posterior.network, x) + bytes_each(vae.likelihood.network, vae.prior().sample(Size([1])))
+    return how_many(memory, BOTH_WAYS * each, "the regret of a datum", most=ROWS)
 
 
 def _regret(vae: VAE, data: Rows, rows: list[int], steps: int, seed: int) -> Float[Tensor, " B"]:
@@ -57,15 +66,15 @@ def _regret(vae: VAE, data: Rows, rows: list[int], steps: int, seed: int) -> Flo
     with seeded(seed, "regret", rows[0], device=x.device):
         for _ in range(steps):
             optimizer.zero_grad()
-            (-_bound(vae, x, moved, objective, 1).sum()).backward()
+            (-_bound(vae, x, moved, objective).sum()).backward()
             optimizer.step()
     bounds = []
     for output in (moved.detach(), start):
         with torch.no_grad(), seeded(seed, "regret", rows[0], "bound", device=x.device):
-            bounds.append(_bound(vae, x, output, objective, SCORED))
+            bounds.append(torch.stack([_bound(vae, x, output, objective) for _ in range(SCORED)]).mean(0))
     return (bounds[0] - bounds[1]).cpu().double()
 
 
-def _bound(vae: VAE, x: Tensor, output: Tensor, objective: Objective, samples: int) -> Float[Tensor, " B"]:
+def _bound(vae: VAE, x: Tensor, output: Tensor, objective: Objective) -> Float[Tensor, " B"]:
     posterior = vae.posterior.law(output, 1)
-    return objective.bound(vae.terms(x, posterior, posterior.rsample(Size([samples]))))
+    return objective.bound(vae.terms(x, posterior, posterior.rsample(Size([1]))))

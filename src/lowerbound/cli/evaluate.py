@@ -44,7 +44,7 @@ def score(words: Namespace) -> Answer:
         columns["label"] = [data.classes[label] if data.classes else label for label in data.labels.tolist()]
     columns |= {"log_p": density.log_p, "log_p_se": density.se, "ess": density.ess, "elbo": density.elbo}
     if words.regret:
-        columns["regret"] = likelihood_regret(run.vae, data, seed=words.seed)
+        columns["regret"] = likelihood_regret(run.vae, data, memory=words.memory * MIB, seed=words.seed)
     tables.write(path, {name: column if isinstance(column, list) else column.tolist() for name, column in columns.items()})
     text = f"{len(data):,} data, log p(x) {density.mean:.2f} ± {density.se_data:.2f} nats on average: {path}"
     values = {"run": words.run, "output": str(path), "n": len(data), "columns": list(columns), "mean": density.mean}
