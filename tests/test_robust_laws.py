@@ -10,12 +10,13 @@ import pytest
 import torch
 from scipy.special import gammaincinv
 from torch import Tensor
-from torch.distributions import Distribution, Independent, Normal, kl_divergence
+from torch.distributions import Categorical, Distribution, Independent, MixtureSameFamily, Normal, kl_divergence
 from toys import z_score
 
 from lowerbound import distributions, laws
 from lowerbound.errors import RecipeError
 from lowerbound.laws import angles, positive, spheres
+from lowerbound.priors import Mixture
 
 CONCENTRATIONS = [0.01, 0.3, 1.0, 5.0, 1e3]
 WIDE = torch.logspace(-4, 5, 10).tolist()
@@ -467,3 +468,27 @@ def test_torch_s_laws_keep_their_rows() -> None:
     law = distributions.detach(torch.distributions.Gamma(torch.ones(2), torch.ones(2)))
     assert type(law) is torch.distributions.Gamma
     assert type(distributions.detach(Normal(torch.zeros(2), torch.ones(2)))) is Normal
+
+
+@pytest.mark.parametrize(("components", "size", "away"), [(500, 40, 0.0), (500, 40, 30.0), (10, 2, 0.0), (3, 1, 1e3)])
+def test_a_mixture_of_gaussians_is_as_good_by_matrix_products(components: int, size: int, away: float) -> None:
+    """Held to torch's in double precision, with its gradients; draws of one component, wherever it is, and draws far from all."""
+    torch.manual_seed(0)
+    loc, scale = torch.randn(components, size) + away, torch.empty(components, size).uniform_(-3.0, 0.3).exp()
+    weights = torch.randn(components)
+    near = loc[0] + scale[0] * torch.randn(50, size)
+    far = away + 2 * torch.randn(50, size)
+
+    def mixture(kind: type, *parts: torch.Tensor):
+        logits, loc, scale = parts
+        return kind(Categorical(logits=logits), Independent(Normal(loc, scale), 1), validate_args=False)
+
+    for value, tolerance in ((near, 2e-4), (far, 2e-3)):
+        parts = [part.clone().requires_grad_() for part in (weights, loc, scale)]
+        exact = [part.double().detach().requires_grad_() for part in parts]
+        found, truth = mixture(Mixture, *parts).log_prob(value), mixture(MixtureSameFamily, *exact).log_prob(value.double())
+        assert (found - truth).abs().max() < tolerance
+        found.sum().backward(), truth.sum().backward()
+        for part, other in zip(parts, exact, strict=True):
+            assert (part.grad - other.grad).norm() < 1e-4 * other.grad.norm()
+    assert mixture(Mixture, weights, loc, scale).log_prob(near[0]).shape == ()

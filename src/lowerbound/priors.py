@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
@@ -48,7 +49,7 @@ class GaussianMixture(nn.Module):
     def forward(self) -> Distribution:
         """The law, with no batch axes and events ``(size,)``."""
         each = Independent(Normal(self.means, positive(self.raw), validate_args=False), 1, validate_args=False)
-        return MixtureSameFamily(Categorical(logits=self.logits, validate_args=False), each, validate_args=False)
+        return Mixture(Categorical(logits=self.logits, validate_args=False), each, validate_args=False)
 
 
 class VampPrior(nn.Module):
@@ -72,13 +73,30 @@ class VampPrior(nn.Module):
 
 
 class Mixture(MixtureSameFamily):
-    """torch's, for components that score no value of a shape smaller than theirs: those of a flow."""
+    """torch's, for many components: of diagonal Gaussians by matrix products, of a flow without values that score by broadcasting."""
 
     def log_prob(self, value: Tensor) -> Tensor:
         """log Σ_k π_k p_k(value), nats ``(*batch,)``."""
-        logits = self.mixture_distribution.logits
-        each = value.unsqueeze(-2).expand(*value.shape[:-1], logits.shape[-1], value.shape[-1])
-        return torch.logsumexp(self.component_distribution.log_prob(each) + logits.log_softmax(-1), -1)
+        components, logits = self.component_distribution, self.mixture_distribution.logits
+        if not isinstance(components, Independent):
+            each = components.log_prob(value.unsqueeze(-2).expand(*value.shape[:-1], logits.shape[-1], value.shape[-1]))
+        elif isinstance(components.base_dist, Normal) and not self.batch_shape:
+            each = _gaussians(value, components.base_dist.loc, components.base_dist.scale)
+        else:
+            return super().log_prob(value)  # type: ignore[no-untyped-call]
+        return torch.logsumexp(each + logits.log_softmax(-1), -1)
+
+
+def _gaussians(value: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
+    """log N(value; loc_k, diag scale_k²) for each k, ``(*batch, d) → (*batch, K)``, without a number for each pair and dimension.
+
+    Σ (v − m)²/s² is v²·s⁻² − 2 v·(m s⁻²) + m²·s⁻². All is measured from the values' middle, so that where they are close to one
+    another, as the draws of one posterior are, nothing large has to cancel.
+    """
+    middle = value.detach().reshape(-1, value.shape[-1]).mean(0)
+    value, loc, precision = value - middle, loc - middle, scale.reciprocal().square()
+    square = value.square() @ precision.T - 2 * value @ (loc * precision).T + (loc.square() * precision).sum(1)
+    return -0.5 * square - (scale.log() + 0.5 * math.log(2 * math.pi)).sum(1)
 
 
 class Flow(nn.Module):
