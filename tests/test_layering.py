@@ -11,8 +11,8 @@ import lowerbound
 
 ROOT = Path(lowerbound.__file__).parent
 ROWS = [
-    {"errors", "nn", "schedules", "zoo", "flows"},
-    {"files", "seeding", "devices", "laws", "levels", "footprint", "piecewise"},
+    {"errors", "schedules", "zoo", "flows"},
+    {"nn", "contexts", "files", "seeding", "devices", "laws", "levels", "footprint", "piecewise"},
     {"data", "plots", "tables", "scales", "distributions", "objectives"},
     {"conditional", "coupled", "charts"},
     {"likelihoods", "posteriors", "estimators"},

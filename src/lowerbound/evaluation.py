@@ -47,11 +47,11 @@ def score(vae: VAE, data: Rows, *, objective: Objective | None = None, batch: in
     parts = []
     with seeded(seed, "evaluation", device=vae.device), vae.evaluating():
         for rows in torch.arange(len(data)).split(batch or rows_at_once(data)):
-            values = data[rows].to(vae.device)
+            given, values = vae.read(data, rows)
             vae.likelihood.check(values)
             x = vae.likelihood.observe(values)
-            posterior = vae.posterior(x)
-            terms = vae.terms(x, posterior, posterior.sample(Size([objective.samples])))
+            posterior = given.posterior(x)
+            terms = given.terms(x, posterior, posterior.sample(Size([objective.samples])))
             part = torch.stack([objective.bound(terms), terms.log_likelihood.mean(0), objective.kl(terms)])
             parts.append(part.cpu().double())  # in this order: not every accelerator has doubles
     return _summary(torch.cat(parts, 1), values[0].numel())
@@ -124,7 +124,8 @@ def evaluate(
     if not len(data):
         raise DataError("there are no data to score")
     with torch.no_grad(), vae.evaluating():
-        point = isinstance(vae.posterior(data[[0]].to(vae.device)), Delta)
+        given, first = vae.read(data, torch.tensor([0]))
+        point = isinstance(given.posterior(first), Delta)
     density = None if point else log_likelihood(vae, data, samples, memory=memory, seed=seed)
     used = latents(vae, data, seed)
     findings = [*diagnosis.at_floor(vae, data), *diagnosis.misweighted(vae, data, seed), *diagnosis.overfitting(history)]
@@ -137,8 +138,8 @@ def evaluate(
 def _reconstruction_error(vae: VAE, data: Rows) -> float:
     total = 0.0
     for rows in torch.arange(len(data)).split(rows_at_once(data)):
-        values = data[rows].to(vae.device)
-        total += float((vae.reconstruct(values) - values).square().mean(tuple(range(1, values.dim()))).sum())
+        given, values = vae.read(data, rows)
+        total += float((given.reconstruct(values) - values).square().mean(tuple(range(1, values.dim()))).sum())
     return total / len(data)
 
 

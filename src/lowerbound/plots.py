@@ -162,6 +162,24 @@ def _fixed(value: float, digits: int = 2) -> str:
 
 
 @styled
+def styles(images: Array, classes: Sequence[str]) -> Figure:
+    """Images ``(n · classes, C, H, W)``: a row for each latent, a column for each class."""
+    sheet = tile(images, len(classes))
+    inches = min(10.0, 1.0 + 0.7 * len(classes))
+    figure = Figure(figsize=(inches, inches * sheet.shape[0] / sheet.shape[1] + 0.6), layout="constrained")
+    axes = figure.add_subplot()
+    _show(axes, sheet)
+    width = images.shape[-1] + 1
+    steep = max(map(len, classes)) > 4
+    axes.set_xticks([i * width + width / 2 - 1 for i in range(len(classes))], classes, rotation=45 if steep else 0)
+    axes.xaxis.tick_top()
+    axes.tick_params(length=0)
+    axes.set(yticks=[], ylabel="one z a row")
+    axes.set_title("one class a column", fontsize=9)
+    return figure
+
+
+@styled
 def extremes(most: Array, least: Array, most_likely: Sequence[float], least_likely: Sequence[float]) -> Figure:
     """The most and the least likely images ``(n, C, H, W)``, and their log p(x) in nats."""
     figure = Figure(figsize=(10, 2.6), layout="constrained")

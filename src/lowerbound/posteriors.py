@@ -32,7 +32,7 @@ class Posterior(ConditionalLaw):
         """Around ``network``, for a z of ``latent`` dimensions."""
         return cls(network)
 
-    def batch_axes(self, context: Tensor) -> int:
+    def batch_axes(self, parent: Tensor) -> int:
         """Data come with one axis, B."""
         return 1
 

@@ -105,7 +105,8 @@ def fit(
         batches = permutation(len(data), state.seed, "order", epoch).split(batch)
         for number, rows in enumerate(batches[done:], start=done + 1):
             with seeded(state.seed, "noise", state.step, device=vae.device):
-                part = loss(vae, data[rows].to(vae.device), objective.at(state.step / steps), estimator)
+                given, values = vae.read(data, rows)
+                part = loss(given, values, objective.at(state.step / steps), estimator)
             state.optimizer.zero_grad()
             part.value.backward()
             state.optimizer.step()

@@ -29,6 +29,7 @@ ZOO = {
     "vampprior-vae": Named("Tomczak and Welling, 2018", {"prior": "vamp:100", "latent": 10}),
     "mixture-vae": Named("a mixture of Gaussians as prior", {"prior": "mixture:10", "latent": 10}),
     "info-vae": Named("Zhao et al., 2019", {"objective": "mmd:500", "latent": 10}),
+    "conditional-vae": Named("Sohn et al., 2015: given the label", {"given": "label", "latent": 10}),
     "svae": Named("Davidson et al., 2018: on the sphere", {"prior": "sphere", "posterior": "von-mises-fisher", "latent": 3}),
     "flow-vae": Named("Kingma et al., 2016: a flow as posterior", {"posterior": "flow", "latent": 10}),
     "flow-prior-vae": Named("a spline flow as prior", {"prior": "flow", "latent": 10}),

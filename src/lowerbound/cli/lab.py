@@ -56,6 +56,8 @@ def _kl(words: Namespace) -> Found:
 
 def _held_out(words: Namespace, n: int) -> tuple[Run, Tensor]:
     run = runs.load(words.run, words.device)
+    if run.vae.context is not None:
+        raise UsageError(f"the lab looks at models without a context, and {words.run} is given one; take another run")
     data = run.read(None, words.data_dir).test
     return run, data[: min(n, len(data))]
 

@@ -19,7 +19,7 @@ from lowerbound.lab.names import EXPERIMENTS, STEPS, P, Q
 from lowerbound.recipes import Recipe, word_type
 
 MOST = 1_000_000  # images in one go
-FIGURES = ("manifold", "scatter", "traversal", "curves", "reconstructions", "samples", "density", "dimensions", "scores")
+FIGURES = ("manifold", "scatter", "traversal", "curves", "reconstructions", "samples", "density", "dimensions", "scores", "styles")
 
 
 class Parser(argparse.ArgumentParser):
@@ -74,6 +74,7 @@ def _sample(parser: Parser) -> None:
     _count(parser, 64, "how many")
     _seed(parser)
     _draw(parser, "draw x from p(x|z) instead of taking its mean")
+    _label(parser, "of a run given labels: data of this class (default: of all in turn)")
     _output(parser, ".png, or .npy for the array")
     _device(parser)
 
@@ -82,6 +83,7 @@ def _reconstruct(parser: Parser) -> None:
     _run(parser)
     _data(parser)
     _count(parser, 20, "how many")
+    parser.add_argument("--as-label", metavar="CLASS", help="of a run given labels: decoded as this class")
     _output(parser, ".png, or .npy for the reconstructed array")
     _machine(parser)
 
@@ -98,6 +100,7 @@ def _encode(parser: Parser) -> None:
 def _decode(parser: Parser) -> None:
     _run(parser)
     parser.add_argument("latents", metavar="LATENTS", help="a .npz from encode, or a .npy of shape (N, latent)")
+    _label(parser, "of a run given labels: decoded as this class (default: those of the .npz)")
     _output(parser, ".npy, or .png for a sheet of images")
     _device(parser)
 
@@ -107,6 +110,7 @@ def _interpolate(parser: Parser) -> None:
     _data(parser)
     parser.add_argument("--between", nargs=2, type=int, metavar=("I", "J"), default=(0, 1), help="rows of the data (default: 0 1)")
     _count(parser, 11, "how many steps, both ends included", least=2)
+    _label(parser, "of a run given labels: decoded as this class (default: that of the first)")
     _output(parser, ".png, or .npy for the array")
     _machine(parser)
 
@@ -197,6 +201,10 @@ def _estimate(parser: Parser) -> None:
 
 def _seed(parser: Parser) -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of what is drawn (default: 0)")
+
+
+def _label(parser: Parser, text: str) -> None:
+    parser.add_argument("--label", metavar="CLASS", help=text)
 
 
 def _draw(parser: Parser, text: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING
 
 from lowerbound.errors import RecipeError
@@ -17,42 +18,51 @@ if TYPE_CHECKING:
 class NetworkWord:
     """A kind of network: its usual widths, and its encoder and decoder for given widths.
 
-    A decoder gives ``(N, *event)`` for one parameter a value, ``(N, P, *event)`` for P of them.
+    A decoder gives ``(N, *event)`` for one parameter a value, ``(N, P, *event)`` for P of them. Where ``context`` is the shape of a
+    context both take one as well.
     """
 
     widths: tuple[int, ...]
-    encoder: Callable[[Sequence[int], Sequence[int], int], nn.Module]
-    decoder: Callable[[int, Sequence[int], Sequence[int], int], nn.Module]
+    encoder: Callable[[Sequence[int], Sequence[int], int, Sequence[int]], nn.Module]
+    decoder: Callable[[int, Sequence[int], Sequence[int], int, Sequence[int]], nn.Module]
 
 
-def _mlp_encoder(event: Sequence[int], widths: Sequence[int], features: int) -> nn.Module:
-    from lowerbound.nn import mlp
+def _mlp_encoder(event: Sequence[int], widths: Sequence[int], features: int, context: Sequence[int] = ()) -> nn.Module:
+    from lowerbound.nn import Joined, mlp
 
-    return mlp(event, *widths, features)
-
-
-def _mlp_decoder(latent: int, widths: Sequence[int], event: Sequence[int], parameters: int) -> nn.Module:
-    from lowerbound.nn import mlp
-
-    return mlp(latent, *reversed(widths), event if parameters == 1 else (parameters, *event))
+    return Joined(mlp(prod(event) + prod(context), *widths, features)) if context else mlp(event, *widths, features)
 
 
-def _conv_encoder(event: Sequence[int], widths: Sequence[int], features: int) -> nn.Module:
-    from lowerbound.nn import convolutional_encoder
+def _mlp_decoder(latent: int, widths: Sequence[int], event: Sequence[int], parameters: int, context: Sequence[int] = ()) -> nn.Module:
+    from lowerbound.nn import Joined, mlp
 
-    _must_be_image(event)
-    return convolutional_encoder(event, widths, features)
+    output = event if parameters == 1 else (parameters, *event)
+    return Joined(mlp(latent + prod(context), *reversed(widths), output)) if context else mlp(latent, *reversed(widths), output)
 
 
-def _conv_decoder(latent: int, widths: Sequence[int], event: Sequence[int], parameters: int) -> nn.Module:
-    from torch import nn
-
-    from lowerbound.nn import convolutional_decoder
+def _conv_encoder(event: Sequence[int], widths: Sequence[int], features: int, context: Sequence[int] = ()) -> nn.Module:
+    from lowerbound.nn import Planes, convolutional_encoder
 
     _must_be_image(event)
     channels, *size = event
-    made = convolutional_decoder(latent, widths, (parameters * channels, *size))
-    return made if parameters == 1 else nn.Sequential(made, nn.Unflatten(1, (parameters, channels)))
+    return (
+        Planes(convolutional_encoder((channels + context[0], *size), widths, features))
+        if context
+        else convolutional_encoder(event, widths, features)
+    )
+
+
+def _conv_decoder(latent: int, widths: Sequence[int], event: Sequence[int], parameters: int, context: Sequence[int] = ()) -> nn.Module:
+    from torch import nn
+
+    from lowerbound.nn import Joined, convolutional_decoder
+
+    _must_be_image(event)
+    channels, *size = event
+    inputs = latent + prod(context) if context else latent
+    made: nn.Module = convolutional_decoder(inputs, widths, (parameters * channels, *size))
+    made = made if parameters == 1 else nn.Sequential(made, nn.Unflatten(1, (parameters, channels)))
+    return Joined(made) if context else made
 
 
 def _must_be_image(event: Sequence[int]) -> None:
