@@ -149,10 +149,11 @@ def test_interpolate(capsys: pytest.CaptureFixture[str], run: str, tmp_path: Pat
 
 
 @pytest.mark.parametrize("figure", FIGURES)
-def test_plot(capsys: pytest.CaptureFixture[str], evaluated_run: runs.Run, tmp_path: Path, figure: str) -> None:
+def test_plot(capsys: pytest.CaptureFixture[str], evaluated_run: runs.Run, by_class_run: runs.Run, tmp_path: Path, figure: str) -> None:
     capsys.readouterr()  # what its evaluation said
     path = tmp_path / ("f.gif" if figure == "traversal" else "f.png")
-    assert answer(capsys, "plot", evaluated_run.folder, figure, "-o", path)["output"] == str(path)
+    folder = (by_class_run if figure == "styles" else evaluated_run).folder
+    assert answer(capsys, "plot", folder, figure, "-o", path)["output"] == str(path)
     assert path.stat().st_size > 1000
 
 
@@ -380,11 +381,9 @@ def test_bad_evaluations_are_one_line(capsys: pytest.CaptureFixture[str], run: s
 # --- runs that are given labels -----------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def by_class(tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = str(tmp_path_factory.mktemp("runs") / "by-class")
-    assert main(["train", "digits", "--given", "label", "--epochs", "3", "--out", folder]) == 0
-    return folder
+@pytest.fixture
+def by_class(by_class_run: runs.Run) -> str:
+    return str(by_class_run.folder)
 
 
 def test_a_run_given_labels_is_asked_for_a_class(by_class: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

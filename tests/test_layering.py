@@ -20,6 +20,7 @@ ROWS = [
     {"words"},
     {"model"},
     {"loss", "tasks", "density"},
+    {"semi"},
     {"training", "recipes", "regret", "latents"},
     {"diagnosis"},
     {"evaluation", "checkpoint"},

@@ -8,17 +8,20 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Size, Tensor
 
 from lowerbound import diagnosis
 from lowerbound.density import MEMORY, SAMPLES, Density, log_likelihood
 from lowerbound.diagnosis import Finding
 from lowerbound.errors import DataError
+from lowerbound.estimators import ScoreFunction
 from lowerbound.latents import Latents, latents
 from lowerbound.laws import Delta
 from lowerbound.model import VAE, Rows, rows_at_once
 from lowerbound.objectives import ELBO, Objective
 from lowerbound.seeding import seeded
+from lowerbound.semi import SemiSupervised, SemiSupervisedLoss
 
 
 @dataclass(frozen=True)
@@ -47,14 +50,21 @@ def score(vae: VAE, data: Rows, *, objective: Objective | None = None, batch: in
     parts = []
     with seeded(seed, "evaluation", device=vae.device), vae.evaluating():
         for rows in torch.arange(len(data)).split(batch or rows_at_once(data)):
-            given, values = vae.read(data, rows)
-            vae.likelihood.check(values)
-            x = vae.likelihood.observe(values)
-            posterior = given.posterior(x)
-            terms = given.terms(x, posterior, posterior.sample(Size([objective.samples])))
-            part = torch.stack([objective.bound(terms), terms.log_likelihood.mean(0), objective.kl(terms)])
+            vae.likelihood.check(data[rows])
+            part = _bound(vae, data, rows, objective)
             parts.append(part.cpu().double())  # in this order: not every accelerator has doubles
-    return _summary(torch.cat(parts, 1), values[0].numel())
+    return _summary(torch.cat(parts, 1), data[[0]].numel())
+
+
+def _bound(vae: VAE, data: Rows, rows: Tensor, objective: Objective) -> Float[Tensor, "3 B"]:
+    if isinstance(vae, SemiSupervised):  # whose bound is one without labels
+        found = SemiSupervisedLoss(0.0).unlabelled(vae, data[rows].to(vae.device), objective, ScoreFunction())
+        return torch.stack([found.bound, found.log_likelihood, found.kl])
+    given, values = vae.read(data, rows)
+    x = vae.likelihood.observe(values)
+    posterior = given.posterior(x)
+    terms = given.terms(x, posterior, posterior.sample(Size([objective.samples])))
+    return torch.stack([objective.bound(terms), terms.log_likelihood.mean(0), objective.kl(terms)])
 
 
 def _summary(parts: Tensor, dimensions: int) -> Score:

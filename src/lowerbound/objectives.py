@@ -27,13 +27,19 @@ class Terms:
     """The parts of the bound for K draws of each of B data, kept apart, in nats.
 
     ``log_likelihood`` is log p(x|z) ``(K, B)``; ``z`` is ``(K, B, *latent)``; the two laws are
-    p(z) and q(z|x). What an objective does not ask for is never computed.
+    p(z) and q(z|x). ``weights`` are those of the draws in a mean over them where they are not all alike: q(z|x) itself, where z
+    are all the values that there are. What an objective does not ask for is never computed.
     """
 
     log_likelihood: Float[Tensor, "K B"]
     z: Float[Tensor, "K B *latent"]
     prior: Distribution
     posterior: Distribution
+    weights: Float[Tensor, "K B"] | None = None
+
+    def mean(self, values: Float[Tensor, "K B"]) -> Float[Tensor, " B"]:
+        """E_q of what depends on z, by these draws."""
+        return values.mean(0) if self.weights is None else (self.weights * values).sum(0)
 
     @cached_property
     def log_prior(self) -> Float[Tensor, "K B"]:
@@ -76,7 +82,7 @@ class KL(ABC):
 
     def __call__(self, terms: Terms) -> Float[Tensor, " B"]:
         """The divergence of each datum, in nats."""
-        return self.drawn(terms).mean(0) + self.fixed(terms)
+        return terms.mean(self.drawn(terms)) + self.fixed(terms)
 
 
 @dataclass(frozen=True)
@@ -145,7 +151,7 @@ class Objective(ABC):
 
     def bound(self, terms: Terms) -> Float[Tensor, " B"]:
         """What is reported: a lower bound on log p(x), one for each datum; by default the ELBO."""
-        return terms.log_likelihood.mean(0) - self.kl(terms)
+        return terms.mean(terms.log_likelihood) - self.kl(terms)
 
     @abstractmethod
     def value(self, terms: Terms) -> Float[Tensor, " B"]:
@@ -197,7 +203,7 @@ class ELBO(Objective):
 
     def value(self, terms: Terms) -> Float[Tensor, " B"]:
         """The weighted bound."""
-        return self._each(terms).mean(0) - self.weight_of_kl * self.kl.fixed(terms)
+        return terms.mean(self._each(terms)) - self.weight_of_kl * self.kl.fixed(terms)
 
     def signal(self, terms: Terms) -> Float[Tensor, "K B"]:
         """The draw's own part, a K-th; the others do not depend on it."""
@@ -276,7 +282,7 @@ class Reconstruction(Objective):
 
     def value(self, terms: Terms) -> Float[Tensor, " B"]:
         """The reconstruction term."""
-        return terms.log_likelihood.mean(0)
+        return terms.mean(terms.log_likelihood)
 
     def signal(self, terms: Terms) -> Float[Tensor, "K B"]:
         """The draw's own part, a K-th."""
