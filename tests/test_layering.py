@@ -12,7 +12,7 @@ import lowerbound
 ROOT = Path(lowerbound.__file__).parent
 ROWS = [
     {"errors", "nn", "schedules", "zoo", "flows"},
-    {"files", "seeding", "devices", "laws", "levels", "footprint", "piecewise"},
+    {"files", "seeding", "devices", "laws", "levels", "footprint", "piecewise", "contraction", "corruptions"},
     {"data", "plots", "tables", "scales", "distributions", "objectives"},
     {"conditional", "coupled", "charts"},
     {"likelihoods", "posteriors", "estimators"},
