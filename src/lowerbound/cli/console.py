@@ -131,9 +131,15 @@ def _epoch(experiment: Experiment, epoch: int) -> str:
 def _bounds(experiment: Experiment, record: Record) -> str:
     latest = experiment.latest
     if latest is None:
-        return f"bound {record.bound:.2f}"
-    held_out = f"  held out {latest['validation']['bound']:.2f}" if latest["validation"] else ""
-    return f"bound {latest['train']['bound']:.2f}{held_out}"
+        return _told({"bound": record.bound, "log_likelihood_term": record.log_likelihood})
+    held_out = f"  held out {_told(latest['validation'])}" if latest["validation"] else ""
+    return _told(latest["train"]) + held_out
+
+
+def _told(score: Mapping[str, float]) -> str:
+    """The bound, or what there is of it: a point for a posterior has none."""
+    bound, log_likelihood = score["bound"], score["log_likelihood_term"]
+    return f"bound {bound:.2f}" if math.isfinite(bound) else f"E[log p(x|z)] {log_likelihood:.2f}"
 
 
 def _clock(seconds: float) -> str:
