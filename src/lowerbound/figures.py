@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from lowerbound import bubbles as posteriors
 from lowerbound import charts, plots
 from lowerbound.data import Dataset
 from lowerbound.density import log_likelihood
@@ -116,12 +117,8 @@ def _traversal(context: Context, steps: int) -> tuple[Array, Array, list[str]]:
     dims = variance.argsort(descending=True)[:DIMENSIONS]
     values = torch.linspace(-3, 3, steps)
     decoded = generate.traverse(context.run.vae, dims, values)
-    names = [f"z{_subscript(int(dim) + 1)}" for dim in dims]
+    names = [f"z{charts.subscript(int(dim) + 1)}" for dim in dims]
     return images(decoded.flatten(0, 1), context.run.facts).reshape(decoded.shape), values.numpy(), names
-
-
-def _subscript(number: int) -> str:
-    return str(number).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
 
 
 def traversal(context: Context) -> bytes:
@@ -161,6 +158,15 @@ def _evaluation(run: Run) -> dict[str, Any]:
     if found is None:
         raise UsageError(f"this run has not been evaluated; first: lowerbound evaluate {run.folder}")
     return found
+
+
+def bubbles(context: Context) -> bytes:
+    """Posteriors with their spread, in the two dimensions of z whose means vary most."""
+    data, vae = context.data.view(spread(len(context.data), posteriors.SHOWN)), context.run.vae
+    found = posteriors.bubbles(vae, data, context.seed)
+    rings = posteriors.has_rings(vae)
+    labels = None if data.labels is None else data.labels.numpy()
+    return plots.encode_png(posteriors.draw(found, labels, data.classes, rings, posteriors.reach([found], rings, whole=True)))
 
 
 def scores(context: Context) -> bytes:
@@ -257,6 +263,12 @@ FIGURES = {
         "What each dimension tells",
         "A dimension near 0 is not used: its posterior is the prior. Active are those whose posterior mean varies over data "
         "by more than .01.",
+    ),
+    "bubbles": Row(
+        {".png": bubbles},
+        lambda _: False,
+        "Posteriors",
+        "Each q(z|x) as an ellipse of one standard deviation around its mean; a dot where it is too small to see.",
     ),
     "scores": Row(
         {".png": scores},

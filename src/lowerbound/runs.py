@@ -44,6 +44,7 @@ DRAWN = (
     "density.png",
     "dimensions.png",
     "scores.png",
+    "bubbles.png",
 )
 REPORT = "report.html"
 
