@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from lowerbound import (
         checkpoint,
+        corruptions,
         coupled,
         data,
         errors,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 ROOMS = (
     "checkpoint",
+    "corruptions",
     "coupled",
     "data",
     "errors",

@@ -225,3 +225,16 @@ def listed(rows: Sequence[dict[str, Any]]) -> Answer:
         state = f"missing {', '.join(row['missing'])}: downloaded there at first use" if row["missing"] else "ready"
         lines.append(f"{'':<{width}}  {row['place']} ({state})")
     return Answer("\n".join(lines), {"data": list(rows)})
+
+
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """Rows of the same keys, aligned: words to the left, numbers to the right."""
+    cells = [list(rows[0]), *([_cell(value) for value in row.values()] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    left = [isinstance(value, str) for value in rows[0].values()]
+    lines = [[cell.ljust(w) if to_left else cell.rjust(w) for cell, w, to_left in zip(line, widths, left, strict=True)] for line in cells]
+    return "\n".join("  ".join(line).rstrip() for line in lines)
+
+
+def _cell(value: str | float | int) -> str:
+    return value if isinstance(value, str) else f"{value:.4g}" if isinstance(value, float) else f"{value:,}"
