@@ -186,6 +186,16 @@ def test_what_is_of_one_law_is_not_told_apart() -> None:
     assert 0.55 < probes.told_apart(one, 1.5 * far) < 0.75
 
 
+def test_draws_of_a_wrong_class_are_counted() -> None:
+    """Two classes, four to one in the data, left and right of 0: of normal draws half are of each, and .3 have to change."""
+    torch.manual_seed(0)
+    classes = (torch.arange(1000) % 5 == 0).long()
+    known = torch.where(classes == 0, -1.0, 1.0)[:, None] * torch.rand(1000, 1)
+    draws = torch.randn(10_000, 1)
+    assert abs(probes.misplaced(known, classes, draws) - 0.3) < 0.02
+    assert probes.misplaced(known, classes, known) < 0.01
+
+
 def test_the_kl_brings_latents_to_the_prior(sides: dict[str, compare.Side]) -> None:
     assert sides["vae"].values["told_apart"] < sides["ae"].values["told_apart"]
 
@@ -193,7 +203,7 @@ def test_the_kl_brings_latents_to_the_prior(sides: dict[str, compare.Side]) -> N
 def test_without_labels_there_are_no_probes(family: dict[str, runs.Run]) -> None:
     plain = Splits(Dataset(DATA.train[:100]), Dataset(DATA.test[:50]))
     (side,) = compare.compare({"vae": family["vae"]}, plain)
-    assert side.values["nearest_neighbours"] is side.values["linear_probe"] is None
+    assert side.values["nearest_neighbours"] is side.values["linear_probe"] is side.values["misplaced"] is None
     assert side.values["told_apart"] is not None
     assert compare.page([side], plain, "x")
 
@@ -246,7 +256,8 @@ def test_compare_says_what_was_promised(capsys: pytest.CaptureFixture[str], fami
     assert found["runs"][0]["bound"] is None
     assert found["runs"][1]["bound"] == pytest.approx(family["vae"].result()["test"]["bound"], abs=1e-4)
     assert found["runs"][0]["words"]["posterior"] == "dirac"
-    assert found["runs"][2].keys() >= {"reconstruction_error", "robustness", "nearest_neighbours", "linear_probe", "told_apart"}
+    assert found["runs"][2].keys() >= {"reconstruction_error", "robustness", "told_apart"}
+    assert all(0 < found["runs"][2][key] < 1 for key in ("nearest_neighbours", "linear_probe", "misplaced", "told_apart"))
     assert found == answer(capsys, "compare", *folders, "digits", "-o", tmp_path / "c.html", "--n", 4) | {"data": found["data"]}
     assert main(["compare", *map(str, folders), "-o", str(tmp_path / "c.html")]) == 0
     told = capsys.readouterr().out

@@ -115,7 +115,8 @@ def bubbles(
     if rings:
         _rings(axes, color="#333333", lw=1.0, zorder=3)
     if named and labels is not None and len(classes) <= LABELLED:
-        _name_classes(axes, means, labels, classes)
+        inside = (np.abs(means) <= 0.95 * reach).all(1)
+        _name_classes(axes, means[inside], labels[inside], classes)
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach), xlabel=axis_names[0], ylabel=axis_names[1], aspect="equal")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(7, symmetric=True))

@@ -63,7 +63,7 @@ def _measured(run: Run, splits: Splits, seed: int) -> dict[str, Any]:
     return {
         "reconstruction_error": reconstruction_error(run.vae, splits.test),
         "robustness": {word: _robustness(run, word, splits.test, seed) for word in DAMAGES},
-        **_probed(run.vae, splits),
+        **_probed(run.vae, splits, seed),
         "told_apart": _told_apart(run.vae, splits.test, seed),
         "bound": found.bound,
         "bound_se": found.bound_se,
@@ -83,13 +83,17 @@ def _robustness(run: Run, word: str, data: Dataset, seed: int) -> float | None:
         return reconstruction_error(run.vae, data, corruption.corrupt)
 
 
-def _probed(vae: VAE, splits: Splits) -> dict[str, float | None]:
-    measures = {"nearest_neighbours": probes.nearest_neighbours, "linear_probe": probes.linear}
+def _probed(vae: VAE, splits: Splits, seed: int) -> dict[str, float | None]:
+    """What is told of classes by latents, where there are labels."""
     known = splits.train.view(spread(len(splits.train), KNOWN))
     if known.labels is None or splits.test.labels is None:
-        return dict.fromkeys(measures)
-    latents = compress.encode(vae, known), known.labels, compress.encode(vae, splits.test), splits.test.labels
-    return {name: measure(*latents) for name, measure in measures.items()}
+        return dict.fromkeys(("nearest_neighbours", "linear_probe", "misplaced"))
+    latents, held_out = compress.encode(vae, known), compress.encode(vae, splits.test)
+    return {
+        "nearest_neighbours": probes.nearest_neighbours(latents, known.labels, held_out, splits.test.labels),
+        "linear_probe": probes.linear(latents, known.labels, held_out, splits.test.labels),
+        "misplaced": probes.misplaced(latents, known.labels, _prior(vae, KNOWN, seed).cpu()),
+    }
 
 
 def _told_apart(vae: VAE, held_out: Dataset, seed: int) -> float | None:
@@ -127,20 +131,21 @@ class Measure:
         return None if found is None else self.factor * found
 
 
-def _accuracy(heading: str, note: str, key: str) -> Measure:
+def _share(heading: str, note: str, key: str) -> Measure:
     return Measure(heading, note, key, 1, factor=100.0)
 
 
 MEASURES = (
     Measure("reconstruction error", "mean square a value; lower is better", "reconstruction_error", 4),
     *(Measure(f"… from {word}", "of the sound data, made from data damaged so", "robustness", 4, of=word) for word in DAMAGES),
-    _accuracy(
+    _share(
         "nearest neighbours, %",
         f"held-out classes told by {probes.NEIGHBOURS} training latents; higher is better",
         "nearest_neighbours",
     ),
-    _accuracy("linear probe, %", "held-out classes told by a logistic regression", "linear_probe"),
-    _accuracy("latents told from the prior, %", "draws of q(z|x) against draws of p(z); 50 is not at all, 100 always", "told_apart"),
+    _share("linear probe, %", "held-out classes told by a logistic regression", "linear_probe"),
+    _share("draws of a wrong class, %", "how many would have to change class to be as frequent as in the data", "misplaced"),
+    _share("latents told from the prior, %", "draws of q(z|x) against draws of p(z); 50 is not at all, 100 always", "told_apart"),
     Measure("bound, nats", "on log p(x); a point for a posterior has none", "bound", 2),
     Measure("E[log p(x|z)], nats", "the reconstruction term", "log_likelihood_term", 2),
     Measure("KL(q(z|x) ‖ p(z)), nats", "what the bound is charged", "kl", 2),

@@ -22,6 +22,19 @@ def nearest_neighbours(
     return float(probe.score(latents.numpy(), labels.numpy()))
 
 
+def misplaced(known: Float[Tensor, "M d"], classes: Int64[Tensor, " M"], draws: Float[Tensor, "N d"]) -> float:
+    """The share of ``draws`` that would have to be of another class for all to have the shares they have in ``classes``.
+
+    A draw is of the class that most of its ``NEIGHBOURS`` nearest among ``known`` have; this is the total variation between the shares.
+    """
+    from sklearn.neighbors import KNeighborsClassifier
+
+    probe = KNeighborsClassifier(min(NEIGHBOURS, len(known))).fit(known.numpy(), classes.numpy())
+    told, n = torch.from_numpy(probe.predict(draws.numpy())), int(classes.max()) + 1
+    shares, wanted = (found.bincount(minlength=n).double() / len(found) for found in (told, classes))
+    return 0.5 * float((shares - wanted).abs().sum())
+
+
 def linear(known: Float[Tensor, "M d"], classes: Int64[Tensor, " M"], latents: Float[Tensor, "N d"], labels: Int64[Tensor, " N"]) -> float:
     """The share of ``latents`` whose class a logistic regression fitted to ``known``, standardised, predicts.
 
