@@ -92,8 +92,8 @@ def draw(
     mean, covariance = found.mean.numpy().copy(), found.covariance.numpy() * (not points)
     names = [f"z{charts.subscript(dim + 1)}" for dim in found.dims]
     if found.latent > 2:
-        names = [f"{name}, of {found.latent} one of the two that vary most" for name in names]
+        names = [f"{name} (of {found.latent}, among the two that vary most)" for name in names]
     if found.latent == 1:
         names.append("the data, one above the other")
         mean[:, 1] = np.linspace(-0.95, 0.95, len(mean)) * reach
-    return charts.bubbles(mean, covariance, labels, classes, names, rings, reach, named=not points)
+    return charts.bubbles(mean, covariance, labels, classes, names, rings, reach, named=not points and found.latent > 1)

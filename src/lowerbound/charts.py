@@ -119,7 +119,7 @@ def bubbles(
         _name_classes(axes, means[inside], labels[inside], classes)
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach), xlabel=axis_names[0], ylabel=axis_names[1], aspect="equal")
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(MaxNLocator(7, symmetric=True))
+        axis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10], symmetric=True))
     return figure
 
 

@@ -163,10 +163,11 @@ def _evaluation(run: Run) -> dict[str, Any]:
 def bubbles(context: Context) -> bytes:
     """Posteriors with their spread, in the two dimensions of z whose means vary most."""
     data, vae = context.data.view(spread(len(context.data), posteriors.SHOWN)), context.run.vae
-    found = posteriors.bubbles(vae, data, context.seed)
-    rings = posteriors.has_rings(vae)
-    labels = None if data.labels is None else data.labels.numpy()
-    return plots.encode_png(posteriors.draw(found, labels, data.classes, rings, posteriors.reach([found], rings, whole=True)))
+    found, rings = posteriors.bubbles(vae, data, context.seed), posteriors.has_rings(vae)
+    labels, reach = None if data.labels is None else data.labels.numpy(), posteriors.reach([found], rings, whole=True)
+    figure = posteriors.draw(found, labels, data.classes, rings, reach)
+    figure.axes[0].set_title("Posteriors, each one standard deviation around its mean", fontsize=10)
+    return plots.encode_png(figure)
 
 
 def scores(context: Context) -> bytes:
@@ -264,12 +265,7 @@ FIGURES = {
         "A dimension near 0 is not used: its posterior is the prior. Active are those whose posterior mean varies over data "
         "by more than .01.",
     ),
-    "bubbles": Row(
-        {".png": bubbles},
-        lambda _: False,
-        "Posteriors",
-        "Each q(z|x) as an ellipse of one standard deviation around its mean; a dot where it is too small to see.",
-    ),
+    "bubbles": Row({".png": bubbles}, lambda _: False, "Posteriors", "Each q(z|x), one standard deviation around its mean."),
     "scores": Row(
         {".png": scores},
         lambda _: False,
