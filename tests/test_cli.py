@@ -413,6 +413,7 @@ def test_labels_that_cannot_be_given(by_class: str, run: str, capsys: pytest.Cap
     assert "not given labels" in complaint(capsys, "reconstruct", run, "--as-label", 7, *output)
     assert "not given labels" in complaint(capsys, "plot", run, "styles")
     assert "plot styles" in complaint(capsys, "plot", by_class, "manifold")
+    assert "compare runs that are not" in complaint(capsys, "compare", run, by_class)
     assert "without a context" in complaint(capsys, "lab", "evidence", by_class, "-o", tmp_path / "e.png")
     x = np.random.default_rng(0).random((40, 8, 8))
     np.save(tmp_path / "bare.npy", x)

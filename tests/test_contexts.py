@@ -134,6 +134,16 @@ def test_every_network_takes_a_context(network: str, prior: str, likelihood: str
     assert labels.styles(vae, z[:, 0]).shape == (5, 4, 1, 8, 8)
 
 
+def test_a_corruption_damages_the_data_and_not_the_label() -> None:
+    vae = build(Recipe(given="label", corruption="masking:0.5"), (1, 8, 8), classes=4).vae.train()
+    torch.manual_seed(0)
+    x = torch.rand(3, 1, 8, 8)
+    given = labels.as_labels(vae, torch.tensor([0, 1, 2]))
+    assert not torch.equal(given.posterior(x).mean, given.posterior(x).mean), "it is damaged afresh each time"
+    blank = torch.zeros(3, 1, 8, 8)
+    assert torch.equal(given.posterior(blank).mean, given.posterior(blank).mean), "nothing but zeros to mask, and the label stays"
+
+
 def test_a_context_shares_the_weights_and_leaves_the_model_alone() -> None:
     vae = build(Recipe(given="label"), (1, 8, 8), classes=4).vae
     given = vae.given(torch.eye(4))

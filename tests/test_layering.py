@@ -12,7 +12,7 @@ import lowerbound
 ROOT = Path(lowerbound.__file__).parent
 ROWS = [
     {"errors", "schedules", "zoo", "flows"},
-    {"nn", "contexts", "files", "seeding", "devices", "laws", "levels", "footprint", "piecewise"},
+    {"nn", "contexts", "files", "seeding", "devices", "laws", "levels", "footprint", "piecewise", "contraction", "corruptions", "pages"},
     {"data", "plots", "tables", "scales", "distributions", "objectives"},
     {"conditional", "coupled", "charts"},
     {"likelihoods", "posteriors", "estimators"},
@@ -21,12 +21,12 @@ ROWS = [
     {"model"},
     {"loss", "tasks", "density"},
     {"semi"},
-    {"training", "recipes", "regret", "latents"},
+    {"training", "recipes", "regret", "latents", "bubbles", "probes"},
     {"diagnosis"},
     {"evaluation", "checkpoint"},
     {"runs"},
     {"figures"},
-    {"report"},
+    {"report", "compare"},
     {"experiment"},
     {"lab"},
     {"cli"},

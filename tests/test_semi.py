@@ -152,7 +152,7 @@ def test_what_does_not_apply_says_so() -> None:
         with pytest.raises(RecipeError, match=complaint):
             SemiSupervisedLoss(1.0, estimator=estimator).unlabelled(vae, x, ELBO(), Pathwise())
     listed = Enumerated().draw(vae.classifier(x), 1)
-    terms = lb.objectives.Terms(torch.zeros(3, 6), listed.z, vae.labels(), listed.posterior, listed.weights)
+    terms = lb.objectives.Terms(torch.zeros(3, 6), listed.z, vae.labels(), listed.posterior, weights=listed.weights)
     with pytest.raises(RecipeError, match="no mean over draws"):
         Enumerated().surrogate(IWAE(), terms, listed)
     with pytest.raises(RecipeError, match="cannot be listed"):

@@ -35,13 +35,14 @@ def test_it_trains(name: str) -> None:
         x = parts.vae.likelihood.observe(held_out[:])
     given = parts.vae.read(held_out, torch.arange(len(held_out)))[0]
     before = value(parts, given, x)
+    told = slice(1, 2) if isinstance(parts.vae.posterior, lb.posteriors.Dirac) else slice(2)  # a point has no bound
     for record in lb.fit(parts.vae, train, epochs=4, objective=parts.objective, estimator=parts.estimator):
-        assert torch.isfinite(record.means[:2]).all()
+        assert torch.isfinite(record.means[told]).all()
     assert value(parts, given, x) > before + 1
     assert compress.encode(parts.vae, held_out.view(torch.arange(3))).shape == (3, recipe.latent)
 
 
-@pytest.mark.parametrize("name", ["svae", "flow-vae", "vampprior-vae", "sigma-vae", "bbvi-vae", "gamma-vae"])
+@pytest.mark.parametrize("name", ["svae", "flow-vae", "vampprior-vae", "sigma-vae", "bbvi-vae", "gamma-vae", "dae", "cae"])
 def test_it_comes_back_from_its_files(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = str(tmp_path / "r")
     assert main(["train", "digits", "--recipe", name, "--epochs", "1", "--out", run]) == 0
@@ -69,6 +70,10 @@ SENSELESS = [
     ({"estimator": "doubly-reparameterized", "objective": "mmd"}, "no function of the importance weights"),
     ({"objective": "free-bits", "posterior": "full-gaussian"}, "does not factorise"),
     ({"objective": "total-correlation", "posterior": "flow"}, "does not factorise"),
+    ({"objective": "contractive", "estimator": "doubly-reparameterized"}, "no function of the importance weights"),
+    ({"objective": "contractive", "estimator": "score-leave-one-out"}, "2 samples or more"),
+    ({"objective": "contractive:0"}, "weight of the contraction must be a positive number"),
+    ({"corruption": "masking:1"}, "above 0 and below 1"),
     ({"objective": "iwae:0"}, "write iwae:5"),
     ({"objective": "renyi:1.5"}, "α must be at least 0"),
     ({"objective": "iwae:2:3"}, "too many numbers"),

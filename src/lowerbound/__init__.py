@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lowerbound import (
         checkpoint,
         contexts,
+        corruptions,
         coupled,
         data,
         errors,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 ROOMS = (
     "checkpoint",
     "contexts",
+    "corruptions",
     "coupled",
     "data",
     "errors",

@@ -104,7 +104,7 @@ def log_likelihood(vae: VAE, data: Rows, samples: int = SAMPLES, *, memory: int 
     with vae.evaluating(), seeded(seed, "density", device=vae.device):
         given, first = observed(vae, data, [0], seed)
         sampler = _Sampler(vae, proposals.shares(given.prior(), samples), seed)
-        return _joined(list(_parts(sampler, data, memory, given, first)), sampler)
+        return _joined(_parts(sampler, data, memory, given, first), len(data), sampler)
 
 
 # --- rows ------------------------------------------------------------------------------------------
@@ -281,7 +281,17 @@ def _estimate(sums: list[_Sums], sampler: _Sampler) -> tuple[Tensor, Tensor, Ten
     return total - math.log(sampler.samples), variance.sqrt(), (2 * total - square).exp()
 
 
-def _joined(parts: list[list[Tensor]], sampler: _Sampler) -> Density:
-    values = [torch.cat(column, -1) for column in zip(*parts, strict=True)]
+def _joined(parts: Iterator[list[Tensor]], rows: int, sampler: _Sampler) -> Density:
+    """The figures of all data, in arrays made beforehand: a small one kept for each datum would come to lie amid the large ones that
+    come and go, which then find no place any more, and the memory would grow with the data.
+    """
+    values: list[Tensor] = []
+    done = 0
+    for part in parts:
+        values = values or [column.new_empty(*column.shape[:-1], rows) for column in part]
+        here = slice(done, done + part[0].shape[-1])
+        for value, column in zip(values, part, strict=True):
+            value[..., here] = column
+        done = here.stop
     names = [field.name for field in fields(Density)][: len(values)]
     return Density(**dict(zip(names, values, strict=True)), draws=sampler.draws, samples=sampler.samples)

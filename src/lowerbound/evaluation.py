@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -141,15 +141,17 @@ def evaluate(
     findings = [*diagnosis.at_floor(vae, data), *diagnosis.misweighted(vae, data, seed), *diagnosis.overfitting(history)]
     if density is not None:
         findings = [*diagnosis.collapse(used, float(density.kl.mean())), *findings, *diagnosis.few_draws(density)]
-    error = _reconstruction_error(vae, data)
+    error = reconstruction_error(vae, data)
     return Evaluation(density, used, error, tuple(findings), data[[0]].numel(), len(data), vae.likelihood.note)
 
 
-def _reconstruction_error(vae: VAE, data: Rows) -> float:
+def reconstruction_error(vae: VAE, data: Rows, damage: Callable[[Tensor], Tensor] | None = None) -> float:
+    """Mean squared error a value of what comes back through the latent; with ``damage`` the encoder sees the data so changed."""
     total = 0.0
     for rows in torch.arange(len(data)).split(rows_at_once(data)):
         given, values = vae.read(data, rows)
-        total += float((given.reconstruct(values) - values).square().mean(tuple(range(1, values.dim()))).sum())
+        back = given.reconstruct(values if damage is None else damage(values))
+        total += float((back - values).square().mean(tuple(range(1, values.dim()))).sum())
     return total / len(data)
 
 

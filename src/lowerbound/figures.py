@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from lowerbound import bubbles as posteriors
 from lowerbound import charts, plots
 from lowerbound.data import Dataset
 from lowerbound.density import log_likelihood
@@ -121,17 +122,13 @@ def _traversal(context: Context, steps: int) -> tuple[Array, Array, list[str]]:
     dims = variance.argsort(descending=True)[:DIMENSIONS]
     values = torch.linspace(-3, 3, steps)
     decoded = generate.traverse(context.run.vae, dims, values)
-    names = [f"z{_subscript(int(dim) + 1)}" for dim in dims]
+    names = [f"z{charts.subscript(int(dim) + 1)}" for dim in dims]
     return images(decoded.flatten(0, 1), context.run.facts).reshape(decoded.shape), values.numpy(), names
 
 
 def _must_be_of_no_context(run: Run) -> None:
     if run.vae.context is not None:
         raise UsageError("a run given labels decodes each z in as many ways as there are classes; plot styles")
-
-
-def _subscript(number: int) -> str:
-    return str(number).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
 
 
 def traversal(context: Context) -> bytes:
@@ -171,6 +168,16 @@ def _evaluation(run: Run) -> dict[str, Any]:
     if found is None:
         raise UsageError(f"this run has not been evaluated; first: lowerbound evaluate {run.folder}")
     return found
+
+
+def bubbles(context: Context) -> bytes:
+    """Posteriors with their spread, in the two dimensions of z whose means vary most."""
+    data, vae = context.data.view(spread(len(context.data), posteriors.SHOWN)), context.run.vae
+    found, rings = posteriors.bubbles(vae, data, context.seed), posteriors.has_rings(vae)
+    labels, reach = None if data.labels is None else data.labels.numpy(), posteriors.reach([found], rings, whole=True)
+    figure = posteriors.draw(found, labels, data.classes, rings, reach)
+    figure.axes[0].set_title("Posteriors, each one standard deviation around its mean", fontsize=10)
+    return plots.encode_png(figure)
 
 
 def scores(context: Context) -> bytes:
@@ -287,6 +294,7 @@ FIGURES = {
         "A dimension near 0 is not used: its posterior is the prior. Active are those whose posterior mean varies over data "
         "by more than .01.",
     ),
+    "bubbles": Row({".png": bubbles}, lambda _: False, "Posteriors", "Each q(z|x), one standard deviation around its mean."),
     "scores": Row(
         {".png": scores},
         lambda _: False,

@@ -117,7 +117,7 @@ class VAE(nn.Module):
         self, x: Float[Tensor, "B *event"], posterior: Distribution, z: Float[Tensor, "K B *latent"], weights: Tensor | None = None
     ) -> Terms:
         """The parts of the bound for draws ``z`` of ``posterior``, q(z|x), in nats. Errors: as for ``log_density``."""
-        return Terms(self.log_likelihood(x, z), z, self.prior(), posterior, weights)
+        return Terms(self.log_likelihood(x, z), z, self.prior(), posterior, self.posterior.network, x, weights)
 
     def log_likelihood(self, x: Float[Tensor, "B *event"], z: Float[Tensor, "K B *latent"]) -> Float[Tensor, "K B"]:
         """log p(x|z) of K latents for each datum, in nats. Errors: as for ``log_density``."""

@@ -63,6 +63,13 @@ def encode_png(figure: Figure) -> bytes:
         return buffer.getvalue()
 
 
+def small_png(content: bytes) -> bytes:
+    """The same picture in at most 256 colours, for pages that hold many; a grey one loses nothing."""
+    with Image.open(io.BytesIO(content)) as image, io.BytesIO() as buffer:
+        image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
+        return buffer.getvalue()
+
+
 def tile(images: Array, columns: int, gap: int = 1) -> Array:
     """Images ``(N, C, H, W)`` in [0, 1] side by side on white, ``columns`` a row: ``(H', W', 3)`` uint8."""
     n, _, height, width = images.shape

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from lowerbound import words
 from lowerbound.errors import NoClosedForm, RecipeError, nearest
-from lowerbound.words import CONTEXTS, ESTIMATORS, KLS, LIKELIHOODS, OBJECTIVES, PIXELS, POSTERIORS, PRIORS, SCALES, Facts
+from lowerbound.words import CONTEXTS, CORRUPTIONS, ESTIMATORS, KLS, LIKELIHOODS, OBJECTIVES, PIXELS, POSTERIORS, PRIORS, SCALES, Facts
 from lowerbound.zoo import ZOO
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ class Recipe:
     scale: str | float | None = _word(None, "model", "gaussian and its kin: σ, where white is 1 (default: 0.1), or whence", SCALES)
     pixels: str | None = _word(None, "model", "bernoulli: zeros and ones drawn afresh (default), or grey values kept", PIXELS)
     posterior: str = _word("gaussian", "model", "q(z|x)", POSTERIORS)
-    network: str = _word("mlp:512", "model", "mlp:WIDTH-… or conv:CHANNELS-…, the decoder's in reverse order")
+    network: str = _word("mlp:512", "model", "mlp:WIDTH-… or conv:CHANNELS-… (the decoder's in reverse order), or linear")
+    corruption: str | None = _word(None, "model", "in training the encoder sees x damaged (default: as it is)", CORRUPTIONS)
     objective: str = _word("elbo", "model", "what is maximised", OBJECTIVES)
     kl: str | None = _word(None, "model", "how the KL is computed (default: closed where it can be)", KLS)
     estimator: str = _word("pathwise", "model", "how gradients get past the sampling", ESTIMATORS)
@@ -222,7 +223,8 @@ def build(recipe: Recipe, event_shape: Sequence[int], unit_interval: bool = True
     kind, widths = words.network(recipe.network)
     with seeded(recipe.seed, "weights"):
         posterior_kind = words.call("posterior", recipe.posterior, POSTERIORS)
-        posterior = posterior_kind.of(kind.encoder(event_shape, widths, posterior_kind.features(recipe.latent), shape), recipe.latent)
+        encoder = kind.encoder(event_shape, widths, posterior_kind.features(recipe.latent), shape)
+        posterior = posterior_kind.of(words.corrupted(recipe.corruption, encoder, facts), recipe.latent)
         likelihood = words.likelihood(recipe.likelihood, nn.Identity(), facts, own)
         likelihood.network = kind.decoder(recipe.latent, widths, event_shape, likelihood.outputs, shape)  # now that they are counted
         prior = words.call("prior", recipe.prior, PRIORS, facts, posterior)

@@ -45,6 +45,7 @@ DRAWN = (
     "dimensions.png",
     "scores.png",
     "styles.png",
+    "bubbles.png",
 )
 REPORT = "report.html"
 

@@ -99,7 +99,9 @@ class SemiSupervisedLoss:
         over_labels = ELBO()
         draw = self.estimator.draw(vae.classifier(x), over_labels.samples)
         inner = _given(vae, x, draw.z, objective, estimator)
-        followed, reported = (Terms(part, draw.z, vae.labels(), draw.posterior, draw.weights) for part in (inner.value, inner.bound))
+        followed, reported = (
+            Terms(part, draw.z, vae.labels(), draw.posterior, weights=draw.weights) for part in (inner.value, inner.bound)
+        )
         value = self.estimator.surrogate(over_labels, followed, draw)
         kl = followed.mean(inner.kl) + over_labels.kl(followed)
         return Loss(-value.mean(), over_labels.bound(reported), followed.mean(inner.log_likelihood), kl)

@@ -16,6 +16,9 @@ class Named:
 
 ZOO = {
     "vae": Named("Kingma and Welling, 2013", {}),
+    "ae": Named("a plain autoencoder, without a KL", {"posterior": "dirac", "objective": "reconstruction"}),
+    "dae": Named("Vincent et al., 2008: denoising", {"posterior": "dirac", "objective": "reconstruction", "corruption": "masking:0.3"}),
+    "cae": Named("Rifai et al., 2011: contractive", {"posterior": "dirac", "objective": "contractive:1"}),
     "beta-vae": Named("Higgins et al., 2017", {"objective": "beta:4", "latent": 10}),
     "beta-tcvae": Named("Chen et al., 2018", {"objective": "total-correlation:6", "latent": 10}),
     "free-bits-vae": Named("Kingma et al., 2016", {"objective": "free-bits:0.1", "latent": 10}),

@@ -19,7 +19,19 @@ from lowerbound.lab.names import EXPERIMENTS, STEPS, P, Q
 from lowerbound.recipes import Recipe, word_type
 
 MOST = 1_000_000  # images in one go
-FIGURES = ("manifold", "scatter", "traversal", "curves", "reconstructions", "samples", "density", "dimensions", "scores", "styles")
+FIGURES = (
+    "manifold",
+    "scatter",
+    "traversal",
+    "curves",
+    "reconstructions",
+    "samples",
+    "density",
+    "dimensions",
+    "bubbles",
+    "scores",
+    "styles",
+)
 
 
 class Parser(argparse.ArgumentParser):
@@ -140,6 +152,15 @@ def _score(parser: Parser) -> None:
     _machine(parser)
 
 
+def _compare(parser: Parser) -> None:
+    told = "folders of trained runs for data of one shape, then if wanted the data: a known set, file or folder (default: the first run's)"
+    parser.add_argument("runs", nargs="+", metavar="RUN", help=told)
+    _count(parser, 10, "how many data are shown reconstructed", least=2)
+    _seed(parser)
+    parser.add_argument("-o", "--output", default="compare.html", metavar="FILE", help="the page (default: compare.html)")
+    _machine(parser)
+
+
 def _lab(parser: Parser) -> None:
     parser.add_argument("experiment", metavar="EXPERIMENT", help=", ".join(EXPERIMENTS))
     parser.add_argument("run", nargs="?", metavar="RUN", help="the folder of a trained run: evidence needs one, gradients can do without")
@@ -248,6 +269,7 @@ VERBS = {
     "evaluate": Verb("evaluate", "log p(x) with its error, the bound's parts, the latent space, what is wrong", _evaluate),
     "score": Verb("score", "log p(x) of each datum, in a table", _score),
     "plot": Verb("plot", "draw one figure of a run", _plot),
+    "compare": Verb("compare", "runs side by side on the same data: a page and a table", _compare),
     "lab": Verb("lab", "an experiment of the lessons, and its figure", _lab),
     "show": Verb("show", "what a run is: recipe, data, figures, size", _show),
     "recipes": Verb("zoo", "the models known by name, for train --recipe NAME", _nothing),

@@ -17,6 +17,7 @@ from torch import Tensor
 from lowerbound import figures as drawn
 from lowerbound import plots, recipes, runs
 from lowerbound.cli import console
+from lowerbound.cli.compare import compare as compare
 from lowerbound.cli.console import Answer
 from lowerbound.cli.evaluate import evaluate as evaluate
 from lowerbound.cli.evaluate import score as score

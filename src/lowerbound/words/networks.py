@@ -1,4 +1,4 @@
-"""The words of networks and their widths: ``mlp:512``, ``conv:32-64``."""
+"""The words of networks and their widths, ``mlp:512``, ``conv:32-64``, and of what damages an encoder's input, ``masking:0.3``."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from lowerbound.errors import RecipeError
-from lowerbound.words.reading import known
+from lowerbound.words.reading import call, known
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from lowerbound.corruptions import Corruption
+    from lowerbound.words.laws import Facts
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,7 @@ WIDEST = 1_000_000  # units in a layer: more is a slip of the finger
 NETWORKS = {
     "mlp": NetworkWord((512,), _mlp_encoder, _mlp_decoder),
     "conv": NetworkWord((32, 64), _conv_encoder, _conv_decoder),
+    "linear": NetworkWord((), _mlp_encoder, _mlp_decoder),
 }
 
 
@@ -84,7 +88,47 @@ def network(word: str) -> tuple[NetworkWord, tuple[int, ...]]:
     try:
         widths = tuple(int(width) for width in told.split("-")) if told else NETWORKS[name].widths
     except ValueError:
-        widths = ()
-    if not widths or min(widths) < 1 or max(widths) > WIDEST:
-        raise RecipeError(f"network '{word}' is not understood; write e.g. {name}:{'-'.join(map(str, NETWORKS[name].widths))}")
+        widths = (0,)
+    usual = NETWORKS[name].widths
+    if bool(widths) != bool(usual) or not all(0 < width <= WIDEST for width in widths):
+        example = f"e.g. {name}:{'-'.join(map(str, usual))}" if usual else name
+        raise RecipeError(f"network '{word}' is not understood; write {example}")
     return NETWORKS[name], widths
+
+
+# --- corruptions -------------------------------------------------------------------------------------
+
+
+def _gaussian(facts: Facts, scale: float = 0.3) -> Corruption:
+    from lowerbound.corruptions import Gaussian
+
+    return Gaussian(scale, clamp=facts.unit_interval)
+
+
+def _masking(facts: Facts, share: float = 0.3) -> Corruption:
+    from lowerbound.corruptions import Masking
+
+    return Masking(share)
+
+
+def _salt_and_pepper(facts: Facts, share: float = 0.1) -> Corruption:
+    from lowerbound.corruptions import SaltAndPepper
+
+    if not facts.unit_interval:
+        raise RecipeError("salt-and-pepper makes values 0 or 1, and not all of these are between them; choose gaussian or masking")
+    return SaltAndPepper(share)
+
+
+CORRUPTIONS: dict[str, Callable[..., Corruption]] = {"gaussian": _gaussian, "masking": _masking, "salt-and-pepper": _salt_and_pepper}
+
+
+def corrupted(word: str | None, encoder: nn.Module, facts: Facts) -> nn.Module:
+    """The encoder, in training behind the corruption of that word; None leaves it as it is."""
+    from torch import nn
+
+    from lowerbound.corruptions import Corrupted
+
+    if word is None:
+        return encoder
+    corruption = call("corruption", word, CORRUPTIONS, facts)
+    return Corrupted(corruption, encoder) if facts.context else nn.Sequential(corruption, encoder)
