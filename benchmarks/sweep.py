@@ -81,10 +81,15 @@ def inner() -> Iterator[Told]:
         yield {field: numbered(field, word) for field, word in zip(INNER, choice, strict=True)}
 
 
+def given(told: Told) -> Told:
+    """With labels given where the prior is theirs."""
+    return {**told, "given": "label"} if told.get("prior") == "given-context" else told
+
+
 def refusal(told: Told) -> str | None:
     """Why these words make no model, or None where they do."""
     try:
-        build(Recipe(latent=3, **SIZE, **told), (1, 8, 8))
+        build(Recipe(latent=3, **SIZE, **given(told)), (1, 8, 8), classes=10)
     except (RecipeError, NoClosedForm) as error:
         return str(error)
     return None
@@ -146,8 +151,8 @@ def digits() -> lb.data.Dataset:
 
 def fault(told: dict[str, object], seed: int, steps: int = STEPS) -> str | None:
     """What went wrong in a training, or None: a NaN, a bound or weight that is not finite, or a refusal after its beginning."""
-    recipe = Recipe(**{"latent": 3, **SIZE, **told, "seed": seed})
-    parts = build(recipe, digits().event_shape)
+    recipe = Recipe(**{"latent": 3, **SIZE, **given(told), "seed": seed})
+    parts = build(recipe, digits().event_shape, classes=10)
     state = lb.State(adam(parts.vae, recipe.learning_rate), seed)
     records = lb.fit(
         parts.vae, digits(), epochs=steps, batch=recipe.batch, objective=parts.objective, estimator=parts.estimator, state=state

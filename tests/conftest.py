@@ -27,11 +27,22 @@ def needs(name: str) -> pytest.MarkDecorator:
 @pytest.fixture(scope="session")
 def digits_run(tmp_path_factory: pytest.TempPathFactory):
     """A finished run on digits, trained as ``lowerbound train`` does. Tests read it and leave it as it is."""
+    return trained(tmp_path_factory.mktemp("runs") / "digits")
+
+
+@pytest.fixture(scope="session")
+def by_class_run(tmp_path_factory: pytest.TempPathFactory):
+    """The same, given labels."""
+    return trained(tmp_path_factory.mktemp("runs") / "by-class", given="label")
+
+
+def trained(folder: Path, **words: str):
+    """A finished run of three epochs on digits."""
     from lowerbound.experiment import Experiment
     from lowerbound.recipes import Recipe
     from lowerbound.runs import load
 
-    experiment = Experiment.begin(Recipe(epochs=3), tmp_path_factory.mktemp("runs") / "digits", device="cpu")
+    experiment = Experiment.begin(Recipe(epochs=3, **words), folder, device="cpu")
     for _ in experiment.train():
         pass
     experiment.finish()

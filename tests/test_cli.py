@@ -149,10 +149,11 @@ def test_interpolate(capsys: pytest.CaptureFixture[str], run: str, tmp_path: Pat
 
 
 @pytest.mark.parametrize("figure", FIGURES)
-def test_plot(capsys: pytest.CaptureFixture[str], evaluated_run: runs.Run, tmp_path: Path, figure: str) -> None:
+def test_plot(capsys: pytest.CaptureFixture[str], evaluated_run: runs.Run, by_class_run: runs.Run, tmp_path: Path, figure: str) -> None:
     capsys.readouterr()  # what its evaluation said
     path = tmp_path / ("f.gif" if figure == "traversal" else "f.png")
-    assert answer(capsys, "plot", evaluated_run.folder, figure, "-o", path)["output"] == str(path)
+    folder = (by_class_run if figure == "styles" else evaluated_run).folder
+    assert answer(capsys, "plot", folder, figure, "-o", path)["output"] == str(path)
     assert path.stat().st_size > 1000
 
 
@@ -375,3 +376,54 @@ def test_bad_evaluations_are_one_line(capsys: pytest.CaptureFixture[str], run: s
     np.save(tmp_path / "a.npy", np.zeros((5, 9, 9), "uint8"))
     assert "give data of that shape" in complaint(capsys, "evaluate", run, tmp_path / "a.npy")
     assert "unknown split" in complaint(capsys, "evaluate", run, "--split", "tets")
+
+
+# --- runs that are given labels -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def by_class(by_class_run: runs.Run) -> str:
+    return str(by_class_run.folder)
+
+
+def test_a_run_given_labels_is_asked_for_a_class(by_class: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert "styles" in {path.stem for path in (Path(by_class) / runs.FIGURES).iterdir()}
+    answer(capsys, "sample", by_class, "--label", 7, "--n", 5, "-o", tmp_path / "7.npy")
+    answer(capsys, "sample", by_class, "--n", 20, "-o", tmp_path / "all.npy")
+    sevens, every = np.load(tmp_path / "7.npy"), np.load(tmp_path / "all.npy")
+    assert sevens.shape == (5, 1, 8, 8)
+    assert np.square(sevens - every[7]).mean() < np.square(sevens - every[0]).mean(), "classes come in turn"
+    plain = answer(capsys, "reconstruct", by_class, "--n", 30, "-o", tmp_path / "r.npy")
+    other = answer(capsys, "reconstruct", by_class, "--n", 30, "--as-label", 3, "-o", tmp_path / "r.npy")
+    assert plain["mean_squared_error"] < other["mean_squared_error"]
+    answer(capsys, "encode", by_class, "-o", tmp_path / "z.npz")
+    answer(capsys, "decode", by_class, tmp_path / "z.npz", "-o", tmp_path / "own.npy")
+    answer(capsys, "decode", by_class, tmp_path / "z.npz", "--label", 4, "-o", tmp_path / "four.npy")
+    own, four = np.load(tmp_path / "own.npy"), np.load(tmp_path / "four.npy")
+    same = np.load(tmp_path / "z.npz")["labels"] == 4
+    assert np.allclose(own[same], four[same], atol=1e-6)
+    assert not np.allclose(own[~same], four[~same], atol=1e-2)
+    answer(capsys, "interpolate", by_class, "-o", tmp_path / "i.png")
+
+
+def test_labels_that_cannot_be_given(by_class: str, run: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    output = ["-o", tmp_path / "x.npy"]
+    assert "no class '12'" in complaint(capsys, "sample", by_class, "--label", 12, *output)
+    assert "not given labels" in complaint(capsys, "sample", run, "--label", 7, *output)
+    assert "not given labels" in complaint(capsys, "reconstruct", run, "--as-label", 7, *output)
+    assert "not given labels" in complaint(capsys, "plot", run, "styles")
+    assert "plot styles" in complaint(capsys, "plot", by_class, "manifold")
+    assert "compare runs that are not" in complaint(capsys, "compare", run, by_class)
+    assert "without a context" in complaint(capsys, "lab", "evidence", by_class, "-o", tmp_path / "e.png")
+    x = np.random.default_rng(0).random((40, 8, 8))
+    np.save(tmp_path / "bare.npy", x)
+    np.savez(tmp_path / "one.npz", x=x, labels=np.zeros(40, int))
+    np.savez(tmp_path / "strange.npz", x=x, labels=np.arange(40))
+    assert "no labels" in complaint(capsys, "encode", by_class, tmp_path / "bare.npy", *output)
+    assert "class '10' of these data is none" in complaint(capsys, "encode", by_class, tmp_path / "strange.npz", *output)
+    for source, told in (("bare.npy", "no labels"), ("one.npz", "all labels of these data are the same")):
+        assert told in complaint(capsys, "train", tmp_path / source, "--given", "label", "--batch", 16, "--out", tmp_path / "r")
+    assert "add --given label" in complaint(capsys, "train", "digits", "--prior", "given-context", "--out", tmp_path / "r")
+    np.save(tmp_path / "z.npy", np.zeros((3, 2), np.float32))
+    assert "say which with --label" in complaint(capsys, "decode", by_class, tmp_path / "z.npy", *output)
+    assert not (tmp_path / "r").exists()

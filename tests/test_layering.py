@@ -11,8 +11,8 @@ import lowerbound
 
 ROOT = Path(lowerbound.__file__).parent
 ROWS = [
-    {"errors", "nn", "schedules", "zoo", "flows"},
-    {"files", "seeding", "devices", "laws", "levels", "footprint", "piecewise"},
+    {"errors", "schedules", "zoo", "flows"},
+    {"nn", "contexts", "files", "seeding", "devices", "laws", "levels", "footprint", "piecewise", "contraction", "corruptions", "pages"},
     {"data", "plots", "tables", "scales", "distributions", "objectives"},
     {"conditional", "coupled", "charts"},
     {"likelihoods", "posteriors", "estimators"},
@@ -20,12 +20,13 @@ ROWS = [
     {"words"},
     {"model"},
     {"loss", "tasks", "density"},
-    {"training", "recipes", "regret", "latents"},
+    {"semi"},
+    {"training", "recipes", "regret", "latents", "bubbles", "probes"},
     {"diagnosis"},
     {"evaluation", "checkpoint"},
     {"runs"},
     {"figures"},
-    {"report"},
+    {"report", "compare"},
     {"experiment"},
     {"lab"},
     {"cli"},

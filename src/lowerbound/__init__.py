@@ -13,6 +13,8 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from lowerbound import (
         checkpoint,
+        contexts,
+        corruptions,
         coupled,
         data,
         errors,
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
 
 ROOMS = (
     "checkpoint",
+    "contexts",
+    "corruptions",
     "coupled",
     "data",
     "errors",

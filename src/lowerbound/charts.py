@@ -9,7 +9,8 @@ import matplotlib
 import numpy as np
 from matplotlib import patheffects
 from matplotlib.axes import Axes
-from matplotlib.colors import to_hex
+from matplotlib.collections import EllipseCollection
+from matplotlib.colors import to_hex, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -38,10 +39,7 @@ def scatter(points: Array, labels: Array | None, classes: Sequence[str], axis_na
     figure = Figure(figsize=(7, 6), layout="constrained")
     axes = figure.add_subplot()
     if rings:
-        angle = np.linspace(0, 2 * np.pi, 200)
-        for radius in (1, 2, 3):
-            axes.plot(radius * np.cos(angle), radius * np.sin(angle), color="#888888", lw=0.8, ls=":", zorder=0)
-            axes.annotate(f"{radius}σ", (0, radius), color="#666666", fontsize=7, ha="center", va="bottom")
+        _rings(axes)
     size = float(np.clip(3e4 / len(points), 2, 20))
     style: dict[str, Any] = {"s": size, "alpha": 0.6, "linewidths": 0}
     if labels is None:
@@ -54,6 +52,19 @@ def scatter(points: Array, labels: Array | None, classes: Sequence[str], axis_na
     return figure
 
 
+def subscript(number: int) -> str:
+    """A number below the line, as in z₁."""
+    return str(number).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
+
+
+def _rings(axes: Axes, **style: Any) -> None:
+    """1, 2 and 3 standard deviations of a standard normal."""
+    angle = np.linspace(0, 2 * np.pi, 200)
+    for radius in (1, 2, 3):
+        axes.plot(radius * np.cos(angle), radius * np.sin(angle), **{"color": "#888888", "lw": 0.8, "ls": ":", "zorder": 0, **style})
+        axes.annotate(f"{radius}σ", (0, radius), color="#666666", fontsize=7, ha="center", va="bottom")
+
+
 def _scatter_classes(axes: Axes, points: Array, labels: Array, classes: Sequence[str], style: dict[str, Any]) -> None:
     colors = _class_colors(len(classes))
     # in one call and in a random order, so that no class hides another
@@ -62,13 +73,69 @@ def _scatter_classes(axes: Axes, points: Array, labels: Array, classes: Sequence
     if len(classes) > LABELLED:
         axes.annotate(f"{len(classes)} classes", (1, 1), xycoords="axes fraction", ha="right", va="top")
         return
-    for number, (name, color) in enumerate(zip(map(_plain, classes), colors, strict=True)):
+    for name, color in zip(map(_plain, classes), colors, strict=True):
         axes.scatter([], [], color=color, s=30, label=name)
+    _name_classes(axes, points, labels, classes)
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), handletextpad=0.2)
+
+
+def _name_classes(axes: Axes, points: Array, labels: Array, classes: Sequence[str]) -> None:
+    """The name of each class where it is densest."""
+    halo = [patheffects.withStroke(linewidth=3, foreground="white")]
+    for number, name in enumerate(map(_plain, classes)):
         if (labels == number).any():
             at = _densest(points[labels == number])
-            halo = [patheffects.withStroke(linewidth=3, foreground="white")]
             axes.annotate(name, at, ha="center", va="center", fontweight="bold", path_effects=halo, color="#222222")
-    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), handletextpad=0.2)
+
+
+@styled
+def bubbles(
+    means: Array,
+    covariances: Array,
+    labels: Array | None,
+    classes: Sequence[str],
+    axis_names: Sequence[str],
+    rings: bool,
+    reach: float,
+    named: bool = True,
+) -> Figure:
+    """Laws in the plane ``(N, 2)``, ``(N, 2, 2)``: each an ellipse of one standard deviation around its mean, or if small a dot.
+
+    Shown is the square from −``reach`` to ``reach``. Labelled data have the colours of their classes, which are ``named`` where they
+    are densest. With ``rings`` circles mark 1, 2 and 3 standard deviations of a standard normal prior.
+    """
+    shown = (np.abs(means) <= 1.1 * reach).all(1)
+    means, covariances, labels = means[shown], covariances[shown], None if labels is None else labels[shown]
+    figure = Figure(figsize=(4, 4), layout="constrained")
+    axes = figure.add_subplot()
+    order = np.random.default_rng(0).permutation(len(means))  # so that no class hides another
+    palette = _class_colors(max(1, len(classes)))
+    colors = [palette[0 if labels is None else labels[i]] for i in order]
+    _draw_bubbles(axes, means[order], covariances[order], colors, least=reach / 150)
+    if rings:
+        _rings(axes, color="#333333", lw=1.0, zorder=3)
+    if named and labels is not None and len(classes) <= LABELLED:
+        inside = (np.abs(means) <= 0.95 * reach).all(1)
+        _name_classes(axes, means[inside], labels[inside], classes)
+    axes.set(xlim=(-reach, reach), ylim=(-reach, reach), xlabel=axis_names[0], ylabel=axis_names[1], aspect="equal")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10], symmetric=True))
+    return figure
+
+
+def _draw_bubbles(axes: Axes, means: Array, covariances: Array, colors: Sequence[str], least: float) -> None:
+    """Ellipses of one standard deviation; those whose longer radius is below ``least`` as dots of one size."""
+    variances, directions = np.linalg.eigh(covariances)
+    radii = np.sqrt(variances.clip(0))
+    dot = radii[:, 1] < least
+    faces = np.array([to_rgba(color) for color in colors]).reshape(-1, 4)
+    axes.scatter(means[dot, 0], means[dot, 1], c=faces[dot], s=3, linewidths=0)
+    turns = np.degrees(np.arctan2(directions[:, 1, 1], directions[:, 0, 1]))
+    around = EllipseCollection(
+        2 * radii[~dot, 1], 2 * radii[~dot, 0], turns[~dot], units="xy", offsets=means[~dot], offset_transform=axes.transData
+    )
+    around.set(facecolor=faces[~dot] * (1, 1, 1, 0.25), edgecolor=faces[~dot] * (1, 1, 1, 0.7), linewidth=0.4)
+    axes.add_collection(around)
 
 
 def _densest(points: Array) -> tuple[float, float]:

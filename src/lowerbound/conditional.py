@@ -1,12 +1,15 @@
-"""Context → law: what prior, likelihood and posterior have in common.
+"""Parent → law: what prior, likelihood and posterior have in common.
 
-A conditional law is a network that turns a context into the parameters of a distribution. The
-network sees ``(N, *context)`` whatever number of batch axes there are, so that any module will do.
+A conditional law is a network that turns another variable, its parent, into the parameters of a distribution: z into those
+of x, x into those of z. The network sees ``(N, *parent)`` whatever number of batch axes there are, so that any module will do.
+A law that was given a context c as well calls its network with both, ``(N, *parent)`` and ``(N, *context)``.
 """
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
+from typing import TypeVar
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -17,26 +20,46 @@ from torch.distributions import Distribution
 LOG_VARIANCE = (-20.0, 20.0)
 
 
+Law = TypeVar("Law", bound="ConditionalLaw")
+
+
 class ConditionalLaw(nn.Module, ABC):
-    """``forward(context) -> Distribution``: a network and what its output means."""
+    """``forward(parent) -> Distribution``: a network and what its output means."""
+
+    #: c ``(B, *context)``, one for each datum, or ``(1, *context)`` for all, where this law was given one
+    context: Tensor | None = None
 
     def __init__(self, network: nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, context: Float[Tensor, "..."]) -> Distribution:
-        """The law of the variable given ``context``, a batch of laws over the context's batch axes."""
-        return self.law(self.output(context), self.batch_axes(context))
+    def given(self: Law, context: Float[Tensor, "B *context"]) -> Law:
+        """The same law, its weights shared, with c at hand."""
+        bound = copy.copy(self)
+        bound.context = context
+        return bound
 
-    def output(self, context: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-        """The network's output for ``context``, its batch axes those of the context: what ``law`` takes."""
-        lead = context.shape[: self.batch_axes(context)]
-        output = self.network(context.reshape(-1, *context.shape[len(lead) :]))
+    def forward(self, parent: Float[Tensor, "..."]) -> Distribution:
+        """The law of the variable given ``parent``, a batch of laws over the parent's batch axes."""
+        return self.law(self.output(parent), self.batch_axes(parent))
+
+    def output(self, parent: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+        """The network's output for ``parent``, its batch axes those of the parent: what ``law`` takes."""
+        lead = parent.shape[: self.batch_axes(parent)]
+        output = self.network(*self.inputs(parent))
         return output.reshape(*lead, *output.shape[1:])
 
+    def inputs(self, parent: Float[Tensor, "..."]) -> tuple[Tensor, ...]:
+        """What the network is called with: the parent, and c where there is one, with one batch axis each."""
+        lead, event = parent.shape[: self.batch_axes(parent)], parent.shape[self.batch_axes(parent) :]
+        if self.context is None:
+            return (parent.reshape(-1, *event),)
+        shape = self.context.shape[1:]
+        return parent.reshape(-1, *event), self.context.expand(*lead, *shape).reshape(-1, *shape)
+
     @abstractmethod
-    def batch_axes(self, context: Tensor) -> int:
-        """How many of the context's first axes count draws and data rather than describe one of them."""
+    def batch_axes(self, parent: Tensor) -> int:
+        """How many of the parent's first axes count draws and data rather than describe one of them."""
 
     @abstractmethod
     def law(self, output: Float[Tensor, "..."], axes: int) -> Distribution:

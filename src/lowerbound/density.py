@@ -85,7 +85,7 @@ class Density:
 
 @torch.no_grad()
 def log_likelihood(vae: VAE, data: Rows, samples: int = SAMPLES, *, memory: int = MEMORY, seed: int = 0) -> Density:
-    """log p(x) ≈ log 1/K Σ_k w_k with w = p(x, z)/r(z), for each datum, K = ``samples``.
+    """log p(x) ≈ log 1/K Σ_k w_k with w = p(x, z)/r(z), for each datum, K = ``samples``; log p(x|c) of a conditional model.
 
     r is the mixture of ``proposals``: q(z|x), two normals at the mode of p(z|x), and the prior, with fixed numbers of draws
     of each. The mean of w is unbiased for p(x); its logarithm is therefore too low, on average, by about
@@ -102,23 +102,23 @@ def log_likelihood(vae: VAE, data: Rows, samples: int = SAMPLES, *, memory: int 
     if not len(data):
         raise DataError("there are no data to score")
     with vae.evaluating(), seeded(seed, "density", device=vae.device):
-        prior = vae.prior()
-        sampler = _Sampler(vae, prior, proposals.shares(prior, samples), seed)
-        return _joined(list(_parts(sampler, data, memory)), sampler)
+        given, first = observed(vae, data, [0], seed)
+        sampler = _Sampler(vae, proposals.shares(given.prior(), samples), seed)
+        return _joined(_parts(sampler, data, memory, given, first), len(data), sampler)
 
 
 # --- rows ------------------------------------------------------------------------------------------
 
 
-def observed(vae: VAE, data: Rows, rows: Sequence[int], seed: int) -> Float[Tensor, "B *event"]:
-    """Some rows as the likelihood sees them, on the model's device: the same for a row whichever others are with it."""
-    values = data[torch.as_tensor(rows)].to(vae.device)
+def observed(vae: VAE, data: Rows, rows: Sequence[int], seed: int) -> tuple[VAE, Float[Tensor, "B *event"]]:
+    """The model given the contexts of some rows, and these as the likelihood sees them: the same for a row whichever others are with it."""
+    given, values = vae.read(data, torch.as_tensor(rows))
     vae.likelihood.check(values)
     seen = []
     for row, value in zip(rows, values.split(1), strict=True):
         with seeded(seed, "observed", row, device=vae.device):
             seen.append(vae.likelihood.observe(value))
-    return torch.cat(seen)
+    return given, torch.cat(seen)
 
 
 def must_have_density(posterior: Distribution) -> None:
@@ -132,7 +132,6 @@ class _Sampler:
     """What stays the same from row to row."""
 
     vae: VAE
-    prior: Distribution
     counts: dict[str, int]  # how many draws come from where
     seed: int
 
@@ -150,29 +149,29 @@ class _Sampler:
 
 @dataclass(frozen=True)
 class _Data:
-    """A few data, encoded."""
+    """A few data, encoded, and the model given their contexts."""
 
     rows: list[int]
+    vae: VAE
     x: Float[Tensor, "B *event"]
     output: Float[Tensor, "B features"]
     mode: Mode | None
 
-    def laws(self, sampler: _Sampler, rows: slice = slice(None)) -> dict[str, Distribution]:
+    def laws(self, rows: slice = slice(None)) -> dict[str, Distribution]:
         """The laws of z that draws come from."""
-        found = {"posterior": sampler.vae.posterior.law(self.output[rows], 1), "prior": sampler.prior}
+        found = {"posterior": self.vae.posterior.law(self.output[rows], 1), "prior": self.vae.some(rows).prior()}
         if self.mode is not None:
             found |= {"mode": self.mode.law(rows), "wide": self.mode.law(rows, widening=2.0)}
         return found
 
 
-def _parts(sampler: _Sampler, data: Rows, memory: int) -> Iterator[list[Tensor]]:
+def _parts(sampler: _Sampler, data: Rows, memory: int, given: VAE, first: Float[Tensor, "1 *event"]) -> Iterator[list[Tensor]]:
     """Encode some rows, then sample as few at a time as make a good matrix product; of rare sizes less, where memory asks for it."""
-    vae = sampler.vae
-    first = observed(vae, data, [0], sampler.seed)
-    z = sampler.prior.sample(Size([1]))
-    decoding = bytes_each(vae.likelihood.network, z)
+    z = given.posterior.centre(given.posterior(first))
+    decoding = bytes_each(given.likelihood.network, *given.likelihood.inputs(z))
+    encoding = bytes_each(given.posterior.network, *given.posterior.inputs(first))
     # the search for modes keeps every layer's output for its gradients and theirs, and tries several lengths of a step at once
-    encoded = how_many(memory // 4, max(bytes_each(vae.posterior.network, first), 8 * decoding), "encoding a datum", most=ROWS)
+    encoded = how_many(memory // 4, max(encoding, 8 * decoding), "encoding a datum", most=ROWS)
     decoded = how_many(memory // 2, decoding, "decoding a draw", most=max(1, VALUES // first.numel()))
     tile = min(TILE, sampler.samples)
     drawn = how_many(memory // 4, tile * z.element_size() * COPIES * (z.numel() + len(sampler.counts)), f"{tile:,} draws of z")
@@ -183,37 +182,37 @@ def _parts(sampler: _Sampler, data: Rows, memory: int) -> Iterator[list[Tensor]]
 
 
 def _encoded(sampler: _Sampler, data: Rows, rows: list[int], together: int) -> Iterator[_Data]:
-    vae = sampler.vae
-    x = observed(vae, data, rows, sampler.seed)
+    vae, x = observed(sampler.vae, data, rows, sampler.seed)
     output = vae.posterior.output(x)
     posterior = vae.posterior.law(output, 1)
     must_have_density(posterior)
     mode = None
     if "mode" in sampler.counts:
-        mode = proposals.find_mode(lambda z: vae.log_likelihood(x, z) + sampler.prior.log_prob(z), vae.posterior.centre(posterior))
+        prior = vae.prior()
+        mode = proposals.find_mode(lambda z: vae.log_likelihood(x, z) + prior.log_prob(z), vae.posterior.centre(posterior))
     for start in range(0, len(rows), together):
         part = slice(start, start + together)
-        yield _Data(rows[part], x[part], output[part], mode and Mode(mode.loc[part], mode.root[part]))
+        yield _Data(rows[part], vae.some(part), x[part], output[part], mode and Mode(mode.loc[part], mode.root[part]))
 
 
 def _of_data(sampler: _Sampler, few: _Data, decoded: int) -> list[Tensor]:
     sums = {name: _Sums(len(few.rows)) for name in sampler.counts}
-    own = [few.laws(sampler, slice(i, i + 1)) for i in range(len(few.rows))]
-    together = few.laws(sampler)
+    own = [few.laws(slice(i, i + 1)) for i in range(len(few.rows))]
+    together = few.laws()
     for name, count in sampler.counts.items():
         for tile, start in enumerate(range(0, count, TILE)):
             z = _draw(sampler, name, tile, min(TILE, count - start), few, own)
             sums[name].add(
-                _log_likelihood(sampler.vae, few.x, z, decoded), {source: law.log_prob(z) for source, law in together.items()}, sampler
+                _log_likelihood(few.vae, few.x, z, decoded), {source: law.log_prob(z) for source, law in together.items()}, sampler
             )
     of_q = sums["posterior"]
-    return [*_estimate(list(sums.values()), sampler), of_q.log_likelihood / of_q.n, _kl(sampler, few, of_q), torch.stack(of_q.curve)]
+    return [*_estimate(list(sums.values()), sampler), of_q.log_likelihood / of_q.n, _kl(few, of_q), torch.stack(of_q.curve)]
 
 
 def _log_likelihood(vae: VAE, x: Tensor, z: Float[Tensor, "K B latent"], decoded: int) -> Float[Tensor, "K B"]:
     """log p(x|z), a few draws at a time; the draws of one datum are close to one another, which makes them faster to decode."""
     some = z.split(max(1, decoded // len(x)))
-    if len(x) > 1:
+    if len(x) > 1 or vae.likelihood.context is not None:
         return torch.cat([vae.log_likelihood(x, few) for few in some])
     decode = near(vae.likelihood.network, z[:, 0])
     return torch.cat([log_density(vae.likelihood.law(decode(few[:, 0])[:, None], 2), x) for few in some])
@@ -224,14 +223,14 @@ def _draw(sampler: _Sampler, name: str, tile: int, n: int, few: _Data, own: list
     for row, laws in zip(few.rows, own, strict=True):
         with seeded(sampler.seed, name, row, tile, device=few.x.device):
             z = laws[name].sample(Size([n]))
-        drawn.append(z[:, None] if laws[name] is sampler.prior else z)
+        drawn.append(z if laws[name].batch_shape else z[:, None])
     return torch.cat(drawn, 1)
 
 
-def _kl(sampler: _Sampler, few: _Data, of_q: _Sums) -> Float[Tensor, " B"]:
-    posterior = sampler.vae.posterior.law(few.output, 1)
-    if kl_of(posterior, sampler.prior) == ClosedKL():
-        return kl_divergence(posterior, sampler.prior).cpu().double()
+def _kl(few: _Data, of_q: _Sums) -> Float[Tensor, " B"]:
+    posterior, prior = few.vae.posterior.law(few.output, 1), few.vae.prior()
+    if kl_of(posterior, prior) == ClosedKL():
+        return kl_divergence(posterior, prior).cpu().double()
     return of_q.log_ratio / of_q.n
 
 
@@ -282,7 +281,17 @@ def _estimate(sums: list[_Sums], sampler: _Sampler) -> tuple[Tensor, Tensor, Ten
     return total - math.log(sampler.samples), variance.sqrt(), (2 * total - square).exp()
 
 
-def _joined(parts: list[list[Tensor]], sampler: _Sampler) -> Density:
-    values = [torch.cat(column, -1) for column in zip(*parts, strict=True)]
+def _joined(parts: Iterator[list[Tensor]], rows: int, sampler: _Sampler) -> Density:
+    """The figures of all data, in arrays made beforehand: a small one kept for each datum would come to lie amid the large ones that
+    come and go, which then find no place any more, and the memory would grow with the data.
+    """
+    values: list[Tensor] = []
+    done = 0
+    for part in parts:
+        values = values or [column.new_empty(*column.shape[:-1], rows) for column in part]
+        here = slice(done, done + part[0].shape[-1])
+        for value, column in zip(values, part, strict=True):
+            value[..., here] = column
+        done = here.stop
     names = [field.name for field in fields(Density)][: len(values)]
     return Density(**dict(zip(names, values, strict=True)), draws=sampler.draws, samples=sampler.samples)

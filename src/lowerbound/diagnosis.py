@@ -78,7 +78,8 @@ def share_at_floor(vae: VAE, data: Rows) -> float:
     shares = []
     with vae.evaluating():
         for rows in torch.arange(len(data)).split(rows_at_once(data)):
-            law = vae.likelihood(vae.encode(data[rows].to(vae.device)))
+            given, values = vae.read(data, rows)
+            law = given.likelihood(given.encode(values))
             shares.append(vae.likelihood.at_floor(law).cpu())
     return float(torch.cat(shares).mean())
 
@@ -110,8 +111,8 @@ def misweighted(vae: VAE, data: Rows, seed: int = 0) -> list[Finding]:
 def _residuals(vae: VAE, likelihood: LocationScale, data: Rows, seed: int) -> tuple[Tensor, Tensor, list[Tensor]]:
     """Data, locations and further parameters at a draw of each q(z|x): at its centre they would be smaller than what σ has to explain."""
     with vae.evaluating(), seeded(seed, "residuals", device=vae.device):
-        x = observed(vae, data, spread(len(data), SCORED).tolist(), seed)
-        output = likelihood.output(vae.posterior(x).sample())
+        given, x = observed(vae, data, spread(len(data), SCORED).tolist(), seed)
+        output = given.likelihood.output(given.posterior(x).sample())
         loc, *extra = (output,) if likelihood.outputs == 1 else output.unbind(1)
         loc = torch.sigmoid(loc) if likelihood.squash else loc
         return x.reshape(loc.shape), loc, extra

@@ -27,11 +27,15 @@ from lowerbound.objectives import Objective, SampledKL, Terms
 
 @dataclass(frozen=True)
 class Draw:
-    """z ``(K, B, *latent)``, the posterior as the terms are to see it, and the score, log q of the noise, of each law of its batch."""
+    """z ``(K, B, *latent)``, the posterior as the terms are to see it, and the score, log q of the noise, of each law of its batch.
+
+    ``weights`` are those of the draws in a mean over them, where they are not all alike.
+    """
 
     z: Float[Tensor, "K B *latent"]
     posterior: Distribution
     score: Float[Tensor, "K B *factors"] | None = None
+    weights: Float[Tensor, "K B"] | None = None
 
 
 class Estimator(nn.Module, ABC):
@@ -92,6 +96,27 @@ def _path(posterior: Distribution, samples: int) -> Float[Tensor, "K B *latent"]
     if not posterior.has_rsample:
         raise RecipeError(f"{law_name(posterior)} cannot be reparameterized; choose another posterior or the score estimator")
     return posterior.rsample(Size([samples]))
+
+
+class Enumerated(Estimator):
+    """All the values that a discrete z can have, each weighted by q(z|x): the expectation itself, without any noise.
+
+    Source: Kingma et al., "Semi-supervised Learning with Deep Generative Models", 2014, https://arxiv.org/abs/1406.5298 (equation 7).
+    Errors: RecipeError for a posterior that has no list of values, or an objective that is no mean over draws.
+    """
+
+    def draw(self, posterior: Distribution, samples: int) -> Draw:
+        """Every value for each datum, whatever ``samples``."""
+        if not posterior.has_enumerate_support:
+            raise RecipeError(f"the values of {law_name(posterior)} cannot be listed; choose another estimator")
+        z = posterior.enumerate_support()
+        return Draw(z, posterior, weights=posterior.log_prob(z).exp())
+
+    def surrogate(self, objective: Objective, terms: Terms, draw: Draw) -> Float[Tensor, " B"]:
+        """The value, in which q(z|x) is the weight and so has its gradient."""
+        if not objective.mean_over_draws:
+            raise RecipeError(f"{type(objective).__name__} is no mean over draws; choose another estimator")
+        return objective.value(terms)
 
 
 # --- baselines: what is expected of a signal, whatever the draw --------------------------------------

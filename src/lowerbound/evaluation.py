@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Size, Tensor
 
 from lowerbound import diagnosis
 from lowerbound.density import MEMORY, SAMPLES, Density, log_likelihood
 from lowerbound.diagnosis import Finding
 from lowerbound.errors import DataError
+from lowerbound.estimators import ScoreFunction
 from lowerbound.latents import Latents, latents
 from lowerbound.laws import Delta
 from lowerbound.model import VAE, Rows, rows_at_once
 from lowerbound.objectives import ELBO, Objective
 from lowerbound.seeding import seeded
+from lowerbound.semi import SemiSupervised, SemiSupervisedLoss
 
 
 @dataclass(frozen=True)
@@ -47,14 +50,21 @@ def score(vae: VAE, data: Rows, *, objective: Objective | None = None, batch: in
     parts = []
     with seeded(seed, "evaluation", device=vae.device), vae.evaluating():
         for rows in torch.arange(len(data)).split(batch or rows_at_once(data)):
-            values = data[rows].to(vae.device)
-            vae.likelihood.check(values)
-            x = vae.likelihood.observe(values)
-            posterior = vae.posterior(x)
-            terms = vae.terms(x, posterior, posterior.sample(Size([objective.samples])))
-            part = torch.stack([objective.bound(terms), terms.log_likelihood.mean(0), objective.kl(terms)])
+            vae.likelihood.check(data[rows])
+            part = _bound(vae, data, rows, objective)
             parts.append(part.cpu().double())  # in this order: not every accelerator has doubles
-    return _summary(torch.cat(parts, 1), values[0].numel())
+    return _summary(torch.cat(parts, 1), data[[0]].numel())
+
+
+def _bound(vae: VAE, data: Rows, rows: Tensor, objective: Objective) -> Float[Tensor, "3 B"]:
+    if isinstance(vae, SemiSupervised):  # whose bound is one without labels
+        found = SemiSupervisedLoss(0.0).unlabelled(vae, data[rows].to(vae.device), objective, ScoreFunction())
+        return torch.stack([found.bound, found.log_likelihood, found.kl])
+    given, values = vae.read(data, rows)
+    x = vae.likelihood.observe(values)
+    posterior = given.posterior(x)
+    terms = given.terms(x, posterior, posterior.sample(Size([objective.samples])))
+    return torch.stack([objective.bound(terms), terms.log_likelihood.mean(0), objective.kl(terms)])
 
 
 def _summary(parts: Tensor, dimensions: int) -> Score:
@@ -124,21 +134,24 @@ def evaluate(
     if not len(data):
         raise DataError("there are no data to score")
     with torch.no_grad(), vae.evaluating():
-        point = isinstance(vae.posterior(data[[0]].to(vae.device)), Delta)
+        given, first = vae.read(data, torch.tensor([0]))
+        point = isinstance(given.posterior(first), Delta)
     density = None if point else log_likelihood(vae, data, samples, memory=memory, seed=seed)
     used = latents(vae, data, seed)
     findings = [*diagnosis.at_floor(vae, data), *diagnosis.misweighted(vae, data, seed), *diagnosis.overfitting(history)]
     if density is not None:
         findings = [*diagnosis.collapse(used, float(density.kl.mean())), *findings, *diagnosis.few_draws(density)]
-    error = _reconstruction_error(vae, data)
+    error = reconstruction_error(vae, data)
     return Evaluation(density, used, error, tuple(findings), data[[0]].numel(), len(data), vae.likelihood.note)
 
 
-def _reconstruction_error(vae: VAE, data: Rows) -> float:
+def reconstruction_error(vae: VAE, data: Rows, damage: Callable[[Tensor], Tensor] | None = None) -> float:
+    """Mean squared error a value of what comes back through the latent; with ``damage`` the encoder sees the data so changed."""
     total = 0.0
     for rows in torch.arange(len(data)).split(rows_at_once(data)):
-        values = data[rows].to(vae.device)
-        total += float((vae.reconstruct(values) - values).square().mean(tuple(range(1, values.dim()))).sum())
+        given, values = vae.read(data, rows)
+        back = given.reconstruct(values if damage is None else damage(values))
+        total += float((back - values).square().mean(tuple(range(1, values.dim()))).sum())
     return total / len(data)
 
 

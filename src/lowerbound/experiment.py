@@ -134,8 +134,8 @@ class Experiment:
             raise DataError(f"a batch of {recipe.batch} is larger than the {len(train):,} training data; choose a smaller --batch")
         if not len(splits.test):
             raise DataError(f"'{recipe.data}' has {len(train):,} data: too few to learn from and to test")
-        facts = Facts.of(train, validation, splits.test)
-        parts = recipes.build(recipe, facts.event_shape, facts.unit_interval)
+        facts = Facts.of(train, validation, splits.test, labels=recipe.given is not None)
+        parts = recipes.build(recipe, facts.event_shape, facts.unit_interval, len(facts.classes))
         for part in (train, splits.test):
             parts.vae.likelihood.check(part.extremes)
         parts.vae.to(where)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from lowerbound import bubbles as posteriors
 from lowerbound import charts, plots
 from lowerbound.data import Dataset
 from lowerbound.density import log_likelihood
@@ -23,7 +24,7 @@ from lowerbound.model import spread
 from lowerbound.priors import StandardNormal
 from lowerbound.runs import Facts, Run
 from lowerbound.seeding import seeded
-from lowerbound.tasks import compress, generate
+from lowerbound.tasks import compress, generate, labels
 
 Array = npt.NDArray[Any]
 
@@ -34,6 +35,7 @@ DIMENSIONS = 15  # at most, in a traversal: those that vary most
 SIDE = 20  # of the manifold
 SCORED = 500  # data whose log p(x) is told, at most, to find the extremes
 DRAWS = 200  # for each of them
+STYLES = 8  # latents, a row of all classes each
 EXTREMES = 12  # shown of either kind
 
 
@@ -66,18 +68,21 @@ def images(values: torch.Tensor, facts: Facts) -> Array:
 def samples(context: Context) -> bytes:
     """Means of p(x|z) for draws of the prior."""
     with seeded(context.seed, "samples", device=context.run.vae.device):
-        return plots.encode_png(plots.samples(images(context.run.vae.sample(SHOWN), context.run.facts)))
+        vae = context.run.vae
+        vae = vae if vae.context is None else labels.as_labels(vae, labels.evenly(vae, SHOWN))
+        return plots.encode_png(plots.samples(images(vae.sample(SHOWN), context.run.facts)))
 
 
 def reconstructions(context: Context) -> bytes:
     """Data and what comes back of them through the latent."""
-    given = context.data[:PAIRS]
-    back = compress.reconstruct(context.run.vae, given)
+    data = context.data.view(torch.arange(min(PAIRS, len(context.data))))
+    given, back = data[:], compress.reconstruct(context.run.vae, data)
     return plots.encode_png(plots.reconstructions(images(given, context.run.facts), images(back, context.run.facts)))
 
 
 def manifold(context: Context) -> bytes:
     """The plane of a 2-D latent."""
+    _must_be_of_no_context(context.run)
     coordinates = generate.manifold_coordinates(SIDE).numpy()
     return plots.encode_png(plots.manifold(images(generate.manifold(context.run.vae, SIDE), context.run.facts), coordinates))
 
@@ -111,17 +116,19 @@ def _plane(latents: Array) -> tuple[Array, tuple[str, str]]:
 
 def _traversal(context: Context, steps: int) -> tuple[Array, Array, list[str]]:
     """Images, values and names of the dimensions whose posterior mean varies most, those first."""
+    _must_be_of_no_context(context.run)
     rows = torch.arange(min(len(context.data), POINTS))
     variance = compress.encode(context.run.vae, context.data.view(rows)).var(0)
     dims = variance.argsort(descending=True)[:DIMENSIONS]
     values = torch.linspace(-3, 3, steps)
     decoded = generate.traverse(context.run.vae, dims, values)
-    names = [f"z{_subscript(int(dim) + 1)}" for dim in dims]
+    names = [f"z{charts.subscript(int(dim) + 1)}" for dim in dims]
     return images(decoded.flatten(0, 1), context.run.facts).reshape(decoded.shape), values.numpy(), names
 
 
-def _subscript(number: int) -> str:
-    return str(number).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
+def _must_be_of_no_context(run: Run) -> None:
+    if run.vae.context is not None:
+        raise UsageError("a run given labels decodes each z in as many ways as there are classes; plot styles")
 
 
 def traversal(context: Context) -> bytes:
@@ -163,6 +170,16 @@ def _evaluation(run: Run) -> dict[str, Any]:
     return found
 
 
+def bubbles(context: Context) -> bytes:
+    """Posteriors with their spread, in the two dimensions of z whose means vary most."""
+    data, vae = context.data.view(spread(len(context.data), posteriors.SHOWN)), context.run.vae
+    found, rings = posteriors.bubbles(vae, data, context.seed), posteriors.has_rings(vae)
+    labels, reach = None if data.labels is None else data.labels.numpy(), posteriors.reach([found], rings, whole=True)
+    figure = posteriors.draw(found, labels, data.classes, rings, reach)
+    figure.axes[0].set_title("Posteriors, each one standard deviation around its mean", fontsize=10)
+    return plots.encode_png(figure)
+
+
 def scores(context: Context) -> bytes:
     """The data of the highest and of the lowest log p(x)."""
     data = context.data.view(spread(len(context.data), SCORED))
@@ -172,6 +189,15 @@ def scores(context: Context) -> bytes:
     most, least = order[:n], order[-n:].flip(0)
     likely, unlikely = images(data[most], context.run.facts), images(data[least], context.run.facts)
     return plots.encode_png(plots.extremes(likely, unlikely, log_p[most].tolist(), log_p[least].tolist()))
+
+
+def styles(context: Context) -> bytes:
+    """One z a row, one class a column."""
+    run = context.run
+    with seeded(context.seed, "styles", device=run.vae.device):
+        decoded = labels.styles(run.vae, labels.drawn_styles(run.vae, STYLES))
+    pictures = images(decoded.flatten(0, 1), run.facts)
+    return plots.encode_png(plots.styles(pictures, run.facts.classes))
 
 
 @dataclass(frozen=True)
@@ -195,6 +221,10 @@ def _over_all_of_space(run: Run) -> bool:
     return within(run.vae.prior(), latents)
 
 
+def _conditional(run: Run) -> bool:
+    return run.vae.context is not None
+
+
 def _evaluated(run: Run, what: str) -> bool:
     found = run.evaluation()
     return found is not None and found.get(what) is not None
@@ -210,7 +240,7 @@ FIGURES = {
     ),
     "manifold": Row(
         {".png": manifold},
-        lambda run: _of_images(run) and run.recipe.latent == 2 and _over_all_of_space(run),
+        lambda run: _of_images(run) and run.recipe.latent == 2 and not _conditional(run) and _over_all_of_space(run),
         "The latent plane",
         "Each tile is the mean of p(x|z) at one point of the plane. The points are quantiles of the prior, so that "
         "each tile stands for the same share of what the model would generate.",
@@ -237,9 +267,15 @@ FIGURES = {
         "New data: z drawn from the prior, then the mean of p(x|z). No datum went in.",
         square=True,
     ),
+    "styles": Row(
+        {".png": styles},
+        lambda run: _of_images(run) and _conditional(run),
+        "Styles and classes",
+        "Each row is one z drawn from the prior, each column a class: what z says besides the class is the same along a row.",
+    ),
     "traversal": Row(
         {".gif": traversal, ".png": traversal_sheet},
-        lambda run: _of_images(run) and run.recipe.latent != 2 and _over_all_of_space(run),
+        lambda run: _of_images(run) and run.recipe.latent != 2 and not _conditional(run) and _over_all_of_space(run),
         "One dimension at a time",
         "Each picture moves one latent dimension from −3 to 3 with the others at 0. The dimensions whose posterior mean "
         "varies most come first; one that changes nothing is not used by the model.",
@@ -258,6 +294,7 @@ FIGURES = {
         "A dimension near 0 is not used: its posterior is the prior. Active are those whose posterior mean varies over data "
         "by more than .01.",
     ),
+    "bubbles": Row({".png": bubbles}, lambda _: False, "Posteriors", "Each q(z|x), one standard deviation around its mean."),
     "scores": Row(
         {".png": scores},
         lambda _: False,

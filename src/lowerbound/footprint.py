@@ -11,20 +11,22 @@ from lowerbound.errors import UsageError
 
 #: copies of a network's output that a law makes of it: parameters, the terms of its logarithm, their sum
 COPIES = 6
+#: a part that does not fit is at most a fourth of the memory asked for
+SHARES = 4
 
 
 @torch.no_grad()
-def bytes_each(network: nn.Module, example: Tensor) -> int:
-    """Bytes that ``network`` needs for an input like ``example`` ``(1, *in)``: all of its layers' outputs, and ``COPIES`` of the last."""
-    sizes = [example.numel()]
+def bytes_each(network: nn.Module, *examples: Tensor) -> int:
+    """Bytes that ``network`` needs for inputs like ``examples`` ``(1, *in)``: all of its layers' outputs, and ``COPIES`` of the last."""
+    sizes = [example.numel() for example in examples]
     layers = [layer for layer in network.modules() if not list(layer.children())]
     handles = [layer.register_forward_hook(lambda _, __, output: sizes.extend(_numbers(output))) for layer in layers]
     try:
-        output = network(example)
+        output = network(*examples)
     finally:
         for handle in handles:
             handle.remove()
-    return example.element_size() * (sum(sizes) + COPIES * output.numel())
+    return output.element_size() * (sum(sizes) + COPIES * output.numel())
 
 
 def _numbers(output: Any) -> list[int]:
@@ -37,5 +39,5 @@ def _numbers(output: Any) -> list[int]:
 def how_many(memory: int, each: int, what: str, most: int = 2**20) -> int:
     """How many of ``each`` bytes fit into ``memory``, at most ``most``. Errors: UsageError, naming ``what``, where not one does."""
     if each > memory:
-        raise UsageError(f"{what} takes {each / 2**20:,.1f} MiB; allow {2 * each / 2**20:,.0f} MiB of memory or more")
+        raise UsageError(f"{what} takes {each / 2**20:,.1f} MiB; allow {SHARES * -(-each // 2**20):,} MiB of memory or more")
     return min(most, memory // each)

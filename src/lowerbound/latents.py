@@ -23,7 +23,8 @@ PAIRS = 2**18  # values at once where draws meet posteriors: a flow makes hundre
 
 @dataclass(frozen=True)
 class Latents:
-    """The use of z, divergences and information in nats; None where q has no density, or its law does not come apart.
+    """The use of z, divergences and information in nats; None where q has no density, or its law does not come apart,
+    or the prior is another for each datum.
 
     ``kl_per_dimension`` ``(d,)`` is the mean KL(q(zᵢ|x) ‖ p(zᵢ)) and ``variance`` ``(d,)`` that of the posterior mean over data.
     ``mutual_information`` is E[log q(z|x) − log q(z)] and ``gap`` KL(q(z) ‖ p(z)), for the aggregate q(z) of ``aggregated``
@@ -54,16 +55,20 @@ def latents(vae: VAE, data: Rows, seed: int = 0) -> Latents:
     http://approximateinference.org/accepted/HoffmanJohnson2016.pdf (mutual information and gap).
     """
     with vae.evaluating(), seeded(seed, "latents", device=vae.device):
-        outputs, centres = [], []
+        outputs, centres, contexts = [], [], []
         for rows in torch.arange(len(data)).split(rows_at_once(data)):
-            output = vae.posterior.output(observed(vae, data, rows.tolist(), seed))
+            given, x = observed(vae, data, rows.tolist(), seed)
+            output = given.posterior.output(x)
             outputs.append(output)
             centres.append(vae.posterior.centre(vae.posterior.law(output, 1)))
-        output, prior = torch.cat(outputs), vae.prior()
+            contexts += [] if given.posterior.context is None else [given.posterior.context]
+        output, prior = torch.cat(outputs), (vae.given(torch.cat(contexts)) if contexts else vae).prior()
         posterior = vae.posterior.law(output, 1)
         variance = torch.cat(centres).cpu().double().var(0, unbiased=False)
         if isinstance(posterior, Delta):
             return Latents(variance, None, None, None, 0)
+        if prior.batch_shape:  # of each datum another: there is no aggregate of one prior
+            return Latents(variance, _per_dimension(posterior, prior), None, None, min(len(output), AGGREGATED))
         information, gap = _carved(vae, output[spread(len(output), AGGREGATED).to(output.device)], prior)
         return Latents(variance, _per_dimension(posterior, prior), information, gap, min(len(output), AGGREGATED))
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from lowerbound.estimators import Estimator
-from lowerbound.model import VAE
+from lowerbound.model import VAE, Rows
 from lowerbound.objectives import Objective
 
 
@@ -27,10 +28,19 @@ class Loss:
     kl: Float[Tensor, " B"]
 
 
+Rule = Callable[[VAE, Rows, Tensor, Objective, Estimator], "Loss"]
+
+
+def of_rows(vae: VAE, data: Rows, rows: Int64[Tensor, " B"], objective: Objective, estimator: Estimator) -> Loss:
+    """The loss of some rows of ``data``, each given its context where the model is given one: what a training step descends."""
+    given, values = vae.read(data, rows)
+    return loss(given, values, objective, estimator)
+
+
 def loss(vae: VAE, values: Float[Tensor, "B *event"], objective: Objective, estimator: Estimator) -> Loss:
     """The loss of a batch of raw values, ready for ``backward``."""
     x = vae.likelihood.observe(values)
     draw = estimator.draw(vae.posterior(x), objective.samples)
-    terms = vae.terms(x, draw.posterior, draw.z)
+    terms = vae.terms(x, draw.posterior, draw.z, draw.weights)
     surrogate = estimator.surrogate(objective, terms, draw)
-    return Loss(-surrogate.mean(), objective.bound(terms), terms.log_likelihood.mean(0), objective.kl(terms))
+    return Loss(-surrogate.mean(), objective.bound(terms), terms.mean(terms.log_likelihood), objective.kl(terms))

@@ -11,6 +11,8 @@ from jaxtyping import Float
 from torch import Size, Tensor, nn
 from torch.distributions import Distribution
 
+from lowerbound.conditional import ConditionalLaw
+from lowerbound.contexts import Context
 from lowerbound.errors import DataError
 from lowerbound.likelihoods import Likelihood
 from lowerbound.objectives import Terms
@@ -24,6 +26,15 @@ class Rows(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: Any, /) -> Tensor: ...
+
+
+@runtime_checkable
+class Labelled(Protocol):
+    """Data that may have labels, a class number for each; a ``Dataset`` is."""
+
+    @property
+    def labels(self) -> Tensor | None:
+        """``(N,)`` class numbers, or None."""
 
 
 def rows_at_once(data: Rows) -> int:
@@ -54,15 +65,38 @@ def log_density(likelihood: Distribution, x: Float[Tensor, "B *event"]) -> Float
 class VAE(nn.Module):
     """Three distributions that share z.
 
-    ``prior() -> p(z)``, ``likelihood(z) -> p(x|z)``, ``posterior(x) -> q(z|x)``.
+    ``prior() -> p(z)``, ``likelihood(z) -> p(x|z)``, ``posterior(x) -> q(z|x)``. A model with a ``context`` is a family of such
+    three, p(z|c), p(x|z, c) and q(z|x, c): ``given(c)`` is the one for some c, an ordinary VAE that shares its weights.
     Source: Kingma and Welling, "Auto-Encoding Variational Bayes", 2013, https://arxiv.org/abs/1312.6114.
     """
 
-    def __init__(self, prior: nn.Module, likelihood: Likelihood, posterior: Posterior):
+    def __init__(self, prior: nn.Module, likelihood: Likelihood, posterior: Posterior, context: Context | None = None):
         super().__init__()
         self.prior = prior
         self.likelihood = likelihood
         self.posterior = posterior
+        self.context = context
+
+    def given(self, context: Float[Tensor, "B *context"]) -> VAE:
+        """The model for contexts c, one for each datum, or one for all: its three laws are given it."""
+        prior = self.prior.given(context) if isinstance(self.prior, ConditionalLaw) else self.prior
+        bound = VAE(prior, self.likelihood.given(context), self.posterior.given(context), self.context)
+        bound.training = self.training
+        return bound
+
+    def read(self, data: Rows, rows: Tensor) -> tuple[VAE, Float[Tensor, "B *event"]]:
+        """The values of some rows of data, on the model's device, and the model given their contexts, if it is given any."""
+        values = data[rows]
+        vae = self
+        if self.context is not None:
+            labels = data.labels if isinstance(data, Labelled) else None
+            vae = self.given(self.context.of(values, None if labels is None else labels[rows]).to(self.device))
+        return vae, values.to(self.device)
+
+    def some(self, rows: slice | Tensor) -> VAE:
+        """The model given the contexts of some of the data whose contexts it was given; one for all stays."""
+        context = self.posterior.context
+        return self if context is None or len(context) == 1 else self.given(context[rows])
 
     @property
     def device(self) -> torch.device:
@@ -79,9 +113,11 @@ class VAE(nn.Module):
         finally:
             self.train(before)
 
-    def terms(self, x: Float[Tensor, "B *event"], posterior: Distribution, z: Float[Tensor, "K B *latent"]) -> Terms:
+    def terms(
+        self, x: Float[Tensor, "B *event"], posterior: Distribution, z: Float[Tensor, "K B *latent"], weights: Tensor | None = None
+    ) -> Terms:
         """The parts of the bound for draws ``z`` of ``posterior``, q(z|x), in nats. Errors: as for ``log_density``."""
-        return Terms(self.log_likelihood(x, z), z, self.prior(), posterior)
+        return Terms(self.log_likelihood(x, z), z, self.prior(), posterior, self.posterior.network, x, weights)
 
     def log_likelihood(self, x: Float[Tensor, "B *event"], z: Float[Tensor, "K B *latent"]) -> Float[Tensor, "K B"]:
         """log p(x|z) of K latents for each datum, in nats. Errors: as for ``log_density``."""
@@ -89,9 +125,13 @@ class VAE(nn.Module):
 
     @torch.no_grad()
     def sample(self, n: int, draw: bool = False) -> Float[Tensor, "n *event"]:
-        """n new data: z ~ p(z), then the mean of p(x|z), or with ``draw`` a draw from it."""
+        """n new data: z ~ p(z), then the mean of p(x|z), or with ``draw`` a draw from it.
+
+        A model that was given contexts makes a datum of each of them; n is then their number, or any where it was given one for all.
+        """
         with self.evaluating():
-            return self.decode(self.prior().sample(Size([n])), draw)
+            prior = self.prior()
+            return self.decode(prior.sample(Size([n] if not prior.batch_shape else [])), draw)
 
     @torch.no_grad()
     def encode(self, x: Float[Tensor, "B *event"], draw: bool = False) -> Float[Tensor, "B latent"]:

@@ -9,7 +9,10 @@ import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
-from torch import Size, nn
+import torch
+from torch import Size, Tensor, nn
+
+from lowerbound.errors import RecipeError
 
 Shape = int | Sequence[int]
 
@@ -47,6 +50,37 @@ def mlp(*shapes: Shape, activation: Callable[[], nn.Module] = nn.ReLU) -> nn.Seq
     if not isinstance(shapes[-1], int):
         layers.append(nn.Unflatten(1, Size(shapes[-1])))
     return nn.Sequential(*layers)
+
+
+class Joined(nn.Module):
+    """A network of two inputs made of one of one: input and context, both flat, one after the other."""
+
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """``(N, *in)`` and ``(N, *context)`` → ``(N, *out)``."""
+        return self.network(torch.cat([x.flatten(1), _must_be_there(context).flatten(1)], 1))
+
+
+class Planes(nn.Module):
+    """A network of images and a context made of one of images: the context as further channels, a vector's numbers all over the image."""
+
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """``(N, C, H, W)`` and ``(N, c)`` → ``(N, *out)``."""
+        planes = _must_be_there(context)[:, :, None, None].expand(-1, -1, *x.shape[2:])
+        return self.network(torch.cat([x, planes], 1))
+
+
+def _must_be_there(context: Tensor | None) -> Tensor:
+    if context is None:
+        raise RecipeError("this model is conditional: it wants a context; take its given(context)")
+    return context
 
 
 def _sizes(height: int, width: int, levels: int) -> list[tuple[int, int]]:

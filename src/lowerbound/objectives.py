@@ -15,9 +15,10 @@ from typing import ClassVar
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributions import Distribution, kl_divergence
 
+from lowerbound.contraction import contraction
 from lowerbound.errors import NoClosedForm, RecipeError, law_name
 from lowerbound.schedules import Constant, Schedule
 
@@ -27,13 +28,22 @@ class Terms:
     """The parts of the bound for K draws of each of B data, kept apart, in nats.
 
     ``log_likelihood`` is log p(x|z) ``(K, B)``; ``z`` is ``(K, B, *latent)``; the two laws are
-    p(z) and q(z|x). What an objective does not ask for is never computed.
+    p(z) and q(z|x), and ``encoder`` and ``x`` are what the second was made of. ``weights`` are those of the draws in a mean over them
+    where they are not all alike: q(z|x) itself, where z are all the values that there are. What an objective does not ask for is never
+    computed.
     """
 
     log_likelihood: Float[Tensor, "K B"]
     z: Float[Tensor, "K B *latent"]
     prior: Distribution
     posterior: Distribution
+    encoder: nn.Module | None = None
+    x: Float[Tensor, "B *event"] | None = None
+    weights: Float[Tensor, "K B"] | None = None
+
+    def mean(self, values: Float[Tensor, "K B"]) -> Float[Tensor, " B"]:
+        """E_q of what depends on z, by these draws."""
+        return values.mean(0) if self.weights is None else (self.weights * values).sum(0)
 
     @cached_property
     def log_prior(self) -> Float[Tensor, "K B"]:
@@ -59,6 +69,13 @@ class Terms:
             pair = f"KL({law_name(self.posterior)} ‖ {law_name(self.prior)})"
             raise NoClosedForm(f"{pair} has no closed form here; choose the sampled one") from error
 
+    @cached_property
+    def contraction(self) -> Float[Tensor, " B"]:
+        """‖∂h/∂x‖² of the encoder's output h. Errors: RecipeError where the terms came without their encoder."""
+        if self.encoder is None or self.x is None:
+            raise RecipeError("there is no encoder here whose contraction could be had; choose another objective")
+        return contraction(self.encoder, self.x)
+
 
 # --- the KL ----------------------------------------------------------------------------------------
 
@@ -76,7 +93,7 @@ class KL(ABC):
 
     def __call__(self, terms: Terms) -> Float[Tensor, " B"]:
         """The divergence of each datum, in nats."""
-        return self.drawn(terms).mean(0) + self.fixed(terms)
+        return terms.mean(self.drawn(terms)) + self.fixed(terms)
 
 
 @dataclass(frozen=True)
@@ -145,7 +162,7 @@ class Objective(ABC):
 
     def bound(self, terms: Terms) -> Float[Tensor, " B"]:
         """What is reported: a lower bound on log p(x), one for each datum; by default the ELBO."""
-        return terms.log_likelihood.mean(0) - self.kl(terms)
+        return terms.mean(terms.log_likelihood) - self.kl(terms)
 
     @abstractmethod
     def value(self, terms: Terms) -> Float[Tensor, " B"]:
@@ -197,7 +214,7 @@ class ELBO(Objective):
 
     def value(self, terms: Terms) -> Float[Tensor, " B"]:
         """The weighted bound."""
-        return self._each(terms).mean(0) - self.weight_of_kl * self.kl.fixed(terms)
+        return terms.mean(self._each(terms)) - self.weight_of_kl * self.kl.fixed(terms)
 
     def signal(self, terms: Terms) -> Float[Tensor, "K B"]:
         """The draw's own part, a K-th; the others do not depend on it."""
@@ -276,7 +293,7 @@ class Reconstruction(Objective):
 
     def value(self, terms: Terms) -> Float[Tensor, " B"]:
         """The reconstruction term."""
-        return terms.log_likelihood.mean(0)
+        return terms.mean(terms.log_likelihood)
 
     def signal(self, terms: Terms) -> Float[Tensor, "K B"]:
         """The draw's own part, a K-th."""
@@ -285,6 +302,25 @@ class Reconstruction(Objective):
     def leave_one_out(self, terms: Terms) -> Float[Tensor, "K B"]:
         """The mean of the other draws' parts."""
         return _mean_of_others(terms.log_likelihood) / self.samples
+
+
+@dataclass(frozen=True)
+class Contractive(Reconstruction):
+    """E_q[log p(x|z)] − λ ‖∂h/∂x‖²_F, h the encoder's output and λ the ``weight``: inputs near one another stay so.
+
+    The charge is in none of the figures that are reported. Source: Rifai et al., "Contractive Auto-Encoders: Explicit Invariance
+    During Feature Extraction", 2011, https://icml.cc/2011/papers/455_icmlpaper.pdf. Errors: RecipeError for a λ that is no positive number.
+    """
+
+    weight: float = 0.1
+
+    def __post_init__(self) -> None:
+        if not 0 < self.weight < math.inf:
+            raise RecipeError(f"the weight of the contraction must be a positive number, not {self.weight:g}")
+
+    def value(self, terms: Terms) -> Float[Tensor, " B"]:
+        """The reconstruction term and the charge."""
+        return super().value(terms) - self.weight * terms.contraction
 
 
 def _mean_of_others(values: Float[Tensor, "K B"]) -> Float[Tensor, "K B"]:

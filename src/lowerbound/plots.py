@@ -63,6 +63,13 @@ def encode_png(figure: Figure) -> bytes:
         return buffer.getvalue()
 
 
+def small_png(content: bytes) -> bytes:
+    """The same picture in at most 256 colours, for pages that hold many; a grey one loses nothing."""
+    with Image.open(io.BytesIO(content)) as image, io.BytesIO() as buffer:
+        image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
+        return buffer.getvalue()
+
+
 def tile(images: Array, columns: int, gap: int = 1) -> Array:
     """Images ``(N, C, H, W)`` in [0, 1] side by side on white, ``columns`` a row: ``(H', W', 3)`` uint8."""
     n, _, height, width = images.shape
@@ -159,6 +166,24 @@ def manifold(images: Array, coordinates: Array) -> Figure:
 def _fixed(value: float, digits: int = 2) -> str:
     """So many decimals, with a minus sign as matplotlib's own ticks have it, and no −0."""
     return f"{value:z.{digits}f}".replace("-", "−")
+
+
+@styled
+def styles(images: Array, classes: Sequence[str]) -> Figure:
+    """Images ``(n · classes, C, H, W)``: a row for each latent, a column for each class."""
+    sheet = tile(images, len(classes))
+    inches = min(10.0, 1.0 + 0.7 * len(classes))
+    figure = Figure(figsize=(inches, inches * sheet.shape[0] / sheet.shape[1] + 0.6), layout="constrained")
+    axes = figure.add_subplot()
+    _show(axes, sheet)
+    width = images.shape[-1] + 1
+    steep = max(map(len, classes)) > 4
+    axes.set_xticks([i * width + width / 2 - 1 for i in range(len(classes))], classes, rotation=45 if steep else 0)
+    axes.xaxis.tick_top()
+    axes.tick_params(length=0)
+    axes.set(yticks=[], ylabel="one z a row")
+    axes.set_title("one class a column", fontsize=9)
+    return figure
 
 
 @styled

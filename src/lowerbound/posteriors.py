@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.distributions import Distribution, Independent, MultivariateNormal, Normal
+from torch.distributions import Distribution, Independent, MultivariateNormal, Normal, OneHotCategorical
 
 from lowerbound import laws
 from lowerbound.conditional import LOG_VARIANCE, ConditionalLaw
@@ -32,7 +32,7 @@ class Posterior(ConditionalLaw):
         """Around ``network``, for a z of ``latent`` dimensions."""
         return cls(network)
 
-    def batch_axes(self, context: Tensor) -> int:
+    def batch_axes(self, parent: Tensor) -> int:
         """Data come with one axis, B."""
         return 1
 
@@ -168,6 +168,19 @@ class Flow(Posterior):
     def law(self, output: Float[Tensor, "B parameters"], axes: int) -> Distribution:
         """A batch ``(B,)`` of laws over ``(d,)``."""
         return self.flow(output)
+
+
+class Categorical(Posterior):
+    """q(y|x) over a class of so many, as zeros and a one; the network gives their logits. As a classifier it is the law of a label."""
+
+    @staticmethod
+    def features(latent: int) -> int:
+        """One a class."""
+        return latent
+
+    def law(self, output: Float[Tensor, "B parameters"], axes: int) -> Distribution:
+        """A batch ``(B,)`` of laws over ``(classes,)``."""
+        return OneHotCategorical(logits=output, validate_args=False)
 
 
 class Dirac(Posterior):

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from torch.distributions import Categorical, Distribution, Independent, MixtureSameFamily, Normal
 
 from lowerbound import laws
+from lowerbound.conditional import LOG_VARIANCE, ConditionalLaw
+from lowerbound.errors import RecipeError
 from lowerbound.posteriors import Posterior
 from lowerbound.scales import positive
 
@@ -32,6 +34,31 @@ class StandardNormal(nn.Module):
     def forward(self) -> Distribution:
         """The law, with no batch axes and events ``(size,)``."""
         return Independent(Normal(self.zero, self.one, validate_args=False), 1, validate_args=False)
+
+
+class GivenContext(ConditionalLaw):
+    """p(z|c) = N(μ(c), diag σ²(c)), learned; the network ``(N, *context) → (N, 2 size)`` gives μ, then log σ².
+
+    Only of a model with a context. Source: Sohn et al., "Learning Structured Output Representation using Deep Conditional
+    Generative Models", 2015, https://papers.nips.cc/paper/5775.
+    """
+
+    def forward(self, parent: Tensor | None = None) -> Distribution:
+        """A batch ``(B,)`` of laws over ``(size,)``. Errors: RecipeError where no context was given."""
+        context = self.context if parent is None else parent
+        if context is None:
+            raise RecipeError("this prior is that of a context; take the model's given(context)")
+        return self.law(self.network(context), 1)
+
+    def batch_axes(self, parent: Tensor) -> int:
+        """Contexts come with one axis, B."""
+        return 1
+
+    def law(self, output: Tensor, axes: int) -> Distribution:
+        """A batch ``(B,)`` of laws over ``(size,)``."""
+        mean, log_variance = output.chunk(2, dim=axes)
+        scale = (log_variance.clamp(*LOG_VARIANCE) / 2).exp()
+        return Independent(Normal(mean, scale, validate_args=False), 1, validate_args=False)
 
 
 class GaussianMixture(nn.Module):

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from lowerbound import words
 from lowerbound.errors import NoClosedForm, RecipeError, nearest
-from lowerbound.words import ESTIMATORS, KLS, LIKELIHOODS, OBJECTIVES, PIXELS, POSTERIORS, PRIORS, SCALES, Facts
+from lowerbound.words import CONTEXTS, CORRUPTIONS, ESTIMATORS, KLS, LIKELIHOODS, OBJECTIVES, PIXELS, POSTERIORS, PRIORS, SCALES, Facts
 from lowerbound.zoo import ZOO
 
 if TYPE_CHECKING:
@@ -51,13 +51,15 @@ class Recipe:
     skip_unreadable: bool = _word(False, "data", "images: leave out those that cannot be read")
     validation: int | None = _word(None, "data", "data held out for the curves (default: 5,000, at most a tenth)")
 
+    given: str | None = _word(None, "model", "what all three laws are given besides, c", CONTEXTS)
     latent: int = _word(2, "model", "dimensions of z")
-    prior: str = _word("normal", "model", "p(z)", PRIORS)
+    prior: str = _word("normal", "model", "p(z), or p(z|c)", PRIORS)
     likelihood: str = _word("bernoulli", "model", "p(x|z)", LIKELIHOODS)
     scale: str | float | None = _word(None, "model", "gaussian and its kin: σ, where white is 1 (default: 0.1), or whence", SCALES)
     pixels: str | None = _word(None, "model", "bernoulli: zeros and ones drawn afresh (default), or grey values kept", PIXELS)
     posterior: str = _word("gaussian", "model", "q(z|x)", POSTERIORS)
-    network: str = _word("mlp:512", "model", "mlp:WIDTH-… or conv:CHANNELS-…, the decoder's in reverse order")
+    network: str = _word("mlp:512", "model", "mlp:WIDTH-… or conv:CHANNELS-… (the decoder's in reverse order), or linear")
+    corruption: str | None = _word(None, "model", "in training the encoder sees x damaged (default: as it is)", CORRUPTIONS)
     objective: str = _word("elbo", "model", "what is maximised", OBJECTIVES)
     kl: str | None = _word(None, "model", "how the KL is computed (default: closed where it can be)", KLS)
     estimator: str = _word("pathwise", "model", "how gradients get past the sampling", ESTIMATORS)
@@ -202,27 +204,31 @@ class Parts:
     estimator: Estimator
 
 
-def build(recipe: Recipe, event_shape: Sequence[int], unit_interval: bool = True) -> Parts:
+def build(recipe: Recipe, event_shape: Sequence[int], unit_interval: bool = True, classes: int = 0) -> Parts:
     """The parts of ``recipe`` for data of ``event_shape``, with the first weights that its seed decides.
 
     ``unit_interval`` says that all values are in [0, 1], as pixels are; the mean of a Gaussian and its kin is then
-    kept there by a sigmoid. Errors: RecipeError, with the reason, where the words do not fit the data or one another.
+    kept there by a sigmoid. ``classes`` is the number of classes of their labels, where they have some.
+    Errors: RecipeError, with the reason, where the words do not fit the data or one another.
     """
     from torch import nn
 
     from lowerbound.model import VAE
     from lowerbound.seeding import seeded
 
-    facts = Facts(tuple(event_shape), recipe.latent, unit_interval)
+    context = None if recipe.given is None else words.call("context", recipe.given, CONTEXTS, classes)
+    shape = context.shape if context else ()
+    facts = Facts(tuple(event_shape), recipe.latent, unit_interval, shape)
     own = {word: getattr(recipe, word) for word in _own(recipe.likelihood)}
     kind, widths = words.network(recipe.network)
     with seeded(recipe.seed, "weights"):
         posterior_kind = words.call("posterior", recipe.posterior, POSTERIORS)
-        posterior = posterior_kind.of(kind.encoder(event_shape, widths, posterior_kind.features(recipe.latent)), recipe.latent)
+        encoder = kind.encoder(event_shape, widths, posterior_kind.features(recipe.latent), shape)
+        posterior = posterior_kind.of(words.corrupted(recipe.corruption, encoder, facts), recipe.latent)
         likelihood = words.likelihood(recipe.likelihood, nn.Identity(), facts, own)
-        likelihood.network = kind.decoder(recipe.latent, widths, event_shape, likelihood.outputs)  # now that they are counted
+        likelihood.network = kind.decoder(recipe.latent, widths, event_shape, likelihood.outputs, shape)  # now that they are counted
         prior = words.call("prior", recipe.prior, PRIORS, facts, posterior)
-        vae = VAE(prior, likelihood, posterior)
+        vae = VAE(prior, likelihood, posterior, context)
         return _crossed(recipe, vae, facts)
 
 
@@ -251,6 +257,7 @@ def _try(vae: VAE, objective: Objective, estimator: Estimator, facts: Facts) -> 
     was_training = vae.training
     vae.eval(), estimator.eval()
     x = torch.full((2, *facts.event), 0.5)
+    vae = vae.given(torch.zeros(2, *facts.context)) if facts.context else vae
     prior, posterior = vae.prior(), vae.posterior(x)
     for law, other, name in ((prior, posterior, "prior"), (posterior, prior, "posterior")):
         if not within(other, law.sample(torch.Size([DRAWS]))):

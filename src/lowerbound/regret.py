@@ -50,14 +50,15 @@ def likelihood_regret(vae: VAE, data: Rows, *, steps: int = STEPS, memory: int =
 
 
 def _at_once(vae: VAE, data: Rows, memory: int, seed: int) -> int:
-    x = observed(vae, data, [0], seed)
+    vae, x = observed(vae, data, [0], seed)
     with torch.no_grad():
-        each = bytes_each(vae.posterior.network, x) + bytes_each(vae.likelihood.network, vae.prior().sample(Size([1])))
+        z = vae.posterior.centre(vae.posterior(x))
+        each = bytes_each(vae.posterior.network, *vae.posterior.inputs(x)) + bytes_each(vae.likelihood.network, *vae.likelihood.inputs(z))
     return how_many(memory, BOTH_WAYS * each, "the regret of a datum", most=ROWS)
 
 
 def _regret(vae: VAE, data: Rows, rows: list[int], steps: int, seed: int) -> Float[Tensor, " B"]:
-    x = observed(vae, data, rows, seed)
+    vae, x = observed(vae, data, rows, seed)
     start = vae.posterior.output(x)
     must_have_density(vae.posterior.law(start, 1))
     moved = start.clone().requires_grad_()

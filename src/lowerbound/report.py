@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import math
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
-from lowerbound import figures, runs
+from lowerbound import figures, pages, runs
 from lowerbound.data import Dataset
 from lowerbound.evaluation import bits_per_dim
 from lowerbound.files import make_folder, written
@@ -36,20 +32,17 @@ def write(run: Run, held_out: Dataset, result: dict[str, Any]) -> Path:
     panels = [_panel(name, figures.draw(name, context, folder / figures.usual_name(name))) for name in figures.suitable(run)]
     page = run.folder / runs.REPORT
     with written(page) as file:
-        file.write(_page(run, panels, result).encode(errors="backslashreplace"))
+        file.write(_page(run, panels, result))
     return page
 
 
 def _panel(name: str, path: Path) -> Panel:
-    encoded = base64.b64encode(path.read_bytes()).decode()
-    return Panel(figures.FIGURES[name], f"data:{MEDIA[path.suffix]};base64,{encoded}")
+    return Panel(figures.FIGURES[name], pages.embedded(path.read_bytes(), MEDIA[path.suffix]))
 
 
-def _page(run: Run, panels: list[Panel], result: dict[str, Any]) -> str:
-    loader = jinja2.PackageLoader("lowerbound", ".")
-    environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    environment.filters["fixed"] = _fixed
-    return environment.get_template("report.html").render(
+def _page(run: Run, panels: list[Panel], result: dict[str, Any]) -> bytes:
+    return pages.rendered(
+        "report.html",
         run=run,
         name=Path(run.recipe.data).name,
         folder=shlex.quote(str(run.folder)),
@@ -71,9 +64,3 @@ def _rows(run: Run, result: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     train = last["train"] | {"bits_per_dim": bits, "bound_se": None}
     rows = [("training, last epoch", train), ("validation", last["validation"]), ("test", result["test"])]
     return [(name, score) for name, score in rows if score is not None]
-
-
-def _fixed(value: float | None, digits: int) -> str:
-    if value is None or not math.isfinite(value):
-        return "–"
-    return f"{value:,.{digits}f}".replace("-", "−")

@@ -44,6 +44,8 @@ DRAWN = (
     "density.png",
     "dimensions.png",
     "scores.png",
+    "styles.png",
+    "bubbles.png",
 )
 REPORT = "report.html"
 
@@ -65,11 +67,11 @@ class Facts:
     format: int = FORMAT
 
     @classmethod
-    def of(cls, train: Dataset, validation: Dataset, test: Dataset) -> Facts:
-        """The facts of the data that a training uses."""
+    def of(cls, train: Dataset, validation: Dataset, test: Dataset, labels: bool = False) -> Facts:
+        """The facts of the data that a training uses; ``labels`` says whether it uses those too."""
         low, high = (float(value) for value in train.extremes)
         sizes = len(train), len(validation), len(test)
-        fingerprint = fingerprint_of(train, validation, test)
+        fingerprint = fingerprint_of(train, validation, test, labels=labels)
         return cls(train.event_shape, low, high, train.classes, *sizes, fingerprint)
 
     @classmethod
@@ -129,7 +131,7 @@ class Run:
             shapes = f"{splits.train.event_shape}, and this run's model is for {self.facts.event_shape}"
             raise DataError(f"the data are of shape {shapes}; give data of that shape")
         self.vae.likelihood.check(splits.train.extremes)
-        return splits
+        return splits if self.vae.context is None else splits.relabelled(self.facts.classes)
 
     def environment(self) -> dict[str, Any]:
         """Versions and machine of its training."""
@@ -157,7 +159,7 @@ def load(folder: str | Path, device: str = devices.AUTO) -> Run:
     """The run of a folder, its model on ``device``. Errors: RunError where there is none, or it is damaged."""
     folder = Path(folder)
     recipe, facts = describe(folder)
-    parts = recipes.build(recipe, facts.event_shape, facts.unit_interval)
+    parts = recipes.build(recipe, facts.event_shape, facts.unit_interval, len(facts.classes))
     checkpoint.load_weights(folder / WEIGHTS, parts.vae)
     parts.vae.to(devices.choose(device)).eval()
     return Run(folder, recipe, facts, parts)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from lowerbound.errors import DataError
 from lowerbound.estimators import Estimator, Pathwise
-from lowerbound.loss import Loss, loss
+from lowerbound.loss import Loss, Rule, of_rows
 from lowerbound.model import VAE, Rows, rows_at_once
 from lowerbound.objectives import ELBO, Objective
 from lowerbound.seeding import permutation, seeded
@@ -83,6 +83,7 @@ def fit(
     batch: int = 128,
     objective: Objective | None = None,
     estimator: Estimator | None = None,
+    loss: Rule = of_rows,
     seed: int = 0,
     state: State | None = None,
 ) -> Iterator[Record]:
@@ -90,7 +91,8 @@ def fit(
 
     Without ``state`` it starts anew with ``adam`` and ``seed``; with one it goes on from where that
     stands (``seed`` is then the state's), and the state is kept up to date, so that between two records
-    it can be saved. By default the objective is ``ELBO()`` and the estimator ``Pathwise()``.
+    it can be saved. By default the objective is ``ELBO()`` and the estimator ``Pathwise()``. ``loss`` says what a step descends
+    where it is more than that of its rows, as in ``semi``.
     ``epochs`` counts those that ``state`` has behind it. The model is left in training mode; a ``VAE`` answers in
     evaluation mode all the same. Errors: DataError where there are no data, or the likelihood cannot be a law of them.
     """
@@ -105,7 +107,7 @@ def fit(
         batches = permutation(len(data), state.seed, "order", epoch).split(batch)
         for number, rows in enumerate(batches[done:], start=done + 1):
             with seeded(state.seed, "noise", state.step, device=vae.device):
-                part = loss(vae, data[rows].to(vae.device), objective.at(state.step / steps), estimator)
+                part = loss(vae, data, rows, objective.at(state.step / steps), estimator)
             state.optimizer.zero_grad()
             part.value.backward()
             state.optimizer.step()

@@ -16,6 +16,9 @@ class Named:
 
 ZOO = {
     "vae": Named("Kingma and Welling, 2013", {}),
+    "ae": Named("a plain autoencoder, without a KL", {"posterior": "dirac", "objective": "reconstruction"}),
+    "dae": Named("Vincent et al., 2008: denoising", {"posterior": "dirac", "objective": "reconstruction", "corruption": "masking:0.3"}),
+    "cae": Named("Rifai et al., 2011: contractive", {"posterior": "dirac", "objective": "contractive:1"}),
     "beta-vae": Named("Higgins et al., 2017", {"objective": "beta:4", "latent": 10}),
     "beta-tcvae": Named("Chen et al., 2018", {"objective": "total-correlation:6", "latent": 10}),
     "free-bits-vae": Named("Kingma et al., 2016", {"objective": "free-bits:0.1", "latent": 10}),
@@ -29,6 +32,7 @@ ZOO = {
     "vampprior-vae": Named("Tomczak and Welling, 2018", {"prior": "vamp:100", "latent": 10}),
     "mixture-vae": Named("a mixture of Gaussians as prior", {"prior": "mixture:10", "latent": 10}),
     "info-vae": Named("Zhao et al., 2019", {"objective": "mmd:500", "latent": 10}),
+    "conditional-vae": Named("Sohn et al., 2015: given the label", {"given": "label", "latent": 10}),
     "svae": Named("Davidson et al., 2018: on the sphere", {"prior": "sphere", "posterior": "von-mises-fisher", "latent": 3}),
     "flow-vae": Named("Kingma et al., 2016: a flow as posterior", {"posterior": "flow", "latent": 10}),
     "flow-prior-vae": Named("a spline flow as prior", {"prior": "flow", "latent": 10}),

@@ -131,9 +131,15 @@ def _epoch(experiment: Experiment, epoch: int) -> str:
 def _bounds(experiment: Experiment, record: Record) -> str:
     latest = experiment.latest
     if latest is None:
-        return f"bound {record.bound:.2f}"
-    held_out = f"  held out {latest['validation']['bound']:.2f}" if latest["validation"] else ""
-    return f"bound {latest['train']['bound']:.2f}{held_out}"
+        return _told({"bound": record.bound, "log_likelihood_term": record.log_likelihood})
+    held_out = f"  held out {_told(latest['validation'])}" if latest["validation"] else ""
+    return _told(latest["train"]) + held_out
+
+
+def _told(score: Mapping[str, float]) -> str:
+    """The bound, or what there is of it: a point for a posterior has none."""
+    bound, log_likelihood = score["bound"], score["log_likelihood_term"]
+    return f"bound {bound:.2f}" if math.isfinite(bound) else f"E[log p(x|z)] {log_likelihood:.2f}"
 
 
 def _clock(seconds: float) -> str:
@@ -219,3 +225,16 @@ def listed(rows: Sequence[dict[str, Any]]) -> Answer:
         state = f"missing {', '.join(row['missing'])}: downloaded there at first use" if row["missing"] else "ready"
         lines.append(f"{'':<{width}}  {row['place']} ({state})")
     return Answer("\n".join(lines), {"data": list(rows)})
+
+
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """Rows of the same keys, aligned: words to the left, numbers to the right."""
+    cells = [list(rows[0]), *([_cell(value) for value in row.values()] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    left = [isinstance(value, str) for value in rows[0].values()]
+    lines = [[cell.ljust(w) if to_left else cell.rjust(w) for cell, w, to_left in zip(line, widths, left, strict=True)] for line in cells]
+    return "\n".join("  ".join(line).rstrip() for line in lines)
+
+
+def _cell(value: str | float | int) -> str:
+    return value if isinstance(value, str) else f"{value:.4g}" if isinstance(value, float) else f"{value:,}"

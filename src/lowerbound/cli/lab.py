@@ -56,6 +56,8 @@ def _kl(words: Namespace) -> Found:
 
 def _held_out(words: Namespace, n: int) -> tuple[Run, Tensor]:
     run = runs.load(words.run, words.device)
+    if run.vae.context is not None:
+        raise UsageError(f"the lab looks at models without a context, and {words.run} is given one; take another run")
     data = run.read(None, words.data_dir).test
     return run, data[: min(n, len(data))]
 
@@ -68,7 +70,7 @@ def _evidence(words: Namespace) -> Found:
         for i, k in enumerate(found.draws)
     ]
     best = float(found.best.mean())
-    text = f"{_table(rows)}\nbest: {best:.3f} nats a datum, by {found.best_draws:,} draws for each of {len(found.best)} data"
+    text = f"{console.table(rows)}\nbest: {best:.3f} nats a datum, by {found.best_draws:,} draws for each of {len(found.best)} data"
     return encode_png(plots.evidence(found)), text, {"rows": rows, "best": best, "best_draws": found.best_draws, "n": len(found.best)}
 
 
@@ -85,7 +87,7 @@ def _gradients(words: Namespace) -> Found:
         found = gradients.of_model(run.vae, values, run.recipe.latent, seed=words.seed, steps=steps)
     rows, skipped = [asdict(row) for row in (*found.rows, *found.training)], [asdict(row) for row in found.skipped]
     why = {f"{row['estimator']}, K = {row['draws']}: {row['reason']}" for row in skipped}
-    text = "\n".join([_table(rows), *(f"left out: {line}" for line in sorted(why))])
+    text = "\n".join([console.table(rows), *(f"left out: {line}" for line in sorted(why))])
     return encode_png(plots.gradients(found)), text, {"rows": rows, "skipped": skipped}
 
 
@@ -105,7 +107,7 @@ def _def(words: Namespace) -> Found:
     steps = STEPS if words.steps is None else words.steps
     found = {name: _noted(name, itertools.islice(faces.climb(x, setting, words.seed), steps)) for name, setting in faces.SETTINGS.items()}
     rows = [{"estimator": name, **asdict(step)} for name, noted in found.items() for step in noted]
-    return encode_png(plots.faces(found)), _table(faces.side_by_side(found)), {"rows": rows}
+    return encode_png(plots.faces(found)), console.table(faces.side_by_side(found)), {"rows": rows}
 
 
 def _noted(name: str, steps: Iterable[faces.Step]) -> list[faces.Step]:
@@ -116,19 +118,6 @@ def _noted(name: str, steps: Iterable[faces.Step]) -> list[faces.Step]:
             kept.append(step)
             console.tell(f"{name}: step {step.iteration:,}, bound {step.bound:.4g} nats, {step.seconds:.0f} s")
     return kept
-
-
-def _table(rows: Sequence[dict[str, Any]]) -> str:
-    """Rows of the same keys, aligned: words to the left, numbers to the right."""
-    cells = [list(rows[0]), *([_cell(value) for value in row.values()] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    left = [isinstance(value, str) for value in rows[0].values()]
-    lines = [[cell.ljust(w) if to_left else cell.rjust(w) for cell, w, to_left in zip(line, widths, left, strict=True)] for line in cells]
-    return "\n".join("  ".join(line).rstrip() for line in lines)
-
-
-def _cell(value: str | float | int) -> str:
-    return value if isinstance(value, str) else f"{value:.4g}" if isinstance(value, float) else f"{value:,}"
 
 
 DONE: dict[str, Callable[[Namespace], Found]] = {"kl": _kl, "evidence": _evidence, "gradients": _gradients, "elbo": _elbo, "def": _def}

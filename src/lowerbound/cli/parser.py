@@ -19,7 +19,19 @@ from lowerbound.lab.names import EXPERIMENTS, STEPS, P, Q
 from lowerbound.recipes import Recipe, word_type
 
 MOST = 1_000_000  # images in one go
-FIGURES = ("manifold", "scatter", "traversal", "curves", "reconstructions", "samples", "density", "dimensions", "scores")
+FIGURES = (
+    "manifold",
+    "scatter",
+    "traversal",
+    "curves",
+    "reconstructions",
+    "samples",
+    "density",
+    "dimensions",
+    "bubbles",
+    "scores",
+    "styles",
+)
 
 
 class Parser(argparse.ArgumentParser):
@@ -74,6 +86,7 @@ def _sample(parser: Parser) -> None:
     _count(parser, 64, "how many")
     _seed(parser)
     _draw(parser, "draw x from p(x|z) instead of taking its mean")
+    _label(parser, "of a run given labels: data of this class (default: of all in turn)")
     _output(parser, ".png, or .npy for the array")
     _device(parser)
 
@@ -82,6 +95,7 @@ def _reconstruct(parser: Parser) -> None:
     _run(parser)
     _data(parser)
     _count(parser, 20, "how many")
+    parser.add_argument("--as-label", metavar="CLASS", help="of a run given labels: decoded as this class")
     _output(parser, ".png, or .npy for the reconstructed array")
     _machine(parser)
 
@@ -98,6 +112,7 @@ def _encode(parser: Parser) -> None:
 def _decode(parser: Parser) -> None:
     _run(parser)
     parser.add_argument("latents", metavar="LATENTS", help="a .npz from encode, or a .npy of shape (N, latent)")
+    _label(parser, "of a run given labels: decoded as this class (default: those of the .npz)")
     _output(parser, ".npy, or .png for a sheet of images")
     _device(parser)
 
@@ -107,6 +122,7 @@ def _interpolate(parser: Parser) -> None:
     _data(parser)
     parser.add_argument("--between", nargs=2, type=int, metavar=("I", "J"), default=(0, 1), help="rows of the data (default: 0 1)")
     _count(parser, 11, "how many steps, both ends included", least=2)
+    _label(parser, "of a run given labels: decoded as this class (default: that of the first)")
     _output(parser, ".png, or .npy for the array")
     _machine(parser)
 
@@ -133,6 +149,15 @@ def _score(parser: Parser) -> None:
     _estimate(parser)
     parser.add_argument("--regret", action="store_true", help="add the likelihood regret, high for strangers however likely they are")
     _output(parser, ".parquet or .csv: a row for each datum")
+    _machine(parser)
+
+
+def _compare(parser: Parser) -> None:
+    told = "folders of trained runs for data of one shape, then if wanted the data: a known set, file or folder (default: the first run's)"
+    parser.add_argument("runs", nargs="+", metavar="RUN", help=told)
+    _count(parser, 10, "how many data are shown reconstructed", least=2)
+    _seed(parser)
+    parser.add_argument("-o", "--output", default="compare.html", metavar="FILE", help="the page (default: compare.html)")
     _machine(parser)
 
 
@@ -199,6 +224,10 @@ def _seed(parser: Parser) -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of what is drawn (default: 0)")
 
 
+def _label(parser: Parser, text: str) -> None:
+    parser.add_argument("--label", metavar="CLASS", help=text)
+
+
 def _draw(parser: Parser, text: str) -> None:
     parser.add_argument("--draw", action="store_true", help=text)
 
@@ -240,6 +269,7 @@ VERBS = {
     "evaluate": Verb("evaluate", "log p(x) with its error, the bound's parts, the latent space, what is wrong", _evaluate),
     "score": Verb("score", "log p(x) of each datum, in a table", _score),
     "plot": Verb("plot", "draw one figure of a run", _plot),
+    "compare": Verb("compare", "runs side by side on the same data: a page and a table", _compare),
     "lab": Verb("lab", "an experiment of the lessons, and its figure", _lab),
     "show": Verb("show", "what a run is: recipe, data, figures, size", _show),
     "recipes": Verb("zoo", "the models known by name, for train --recipe NAME", _nothing),

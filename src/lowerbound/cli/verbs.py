@@ -11,11 +11,13 @@ from types import FrameType
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from lowerbound import figures as drawn
 from lowerbound import plots, recipes, runs
 from lowerbound.cli import console
+from lowerbound.cli.compare import compare as compare
 from lowerbound.cli.console import Answer
 from lowerbound.cli.evaluate import evaluate as evaluate
 from lowerbound.cli.evaluate import score as score
@@ -26,10 +28,11 @@ from lowerbound.data import NAMED, Dataset, arrays
 from lowerbound.errors import UsageError, nearest
 from lowerbound.experiment import Experiment
 from lowerbound.files import save_array, save_arrays, written
+from lowerbound.model import VAE
 from lowerbound.recipes import Recipe
 from lowerbound.runs import Run
 from lowerbound.seeding import seeded
-from lowerbound.tasks import compress, generate
+from lowerbound.tasks import compress, generate, labels
 from lowerbound.zoo import ZOO
 
 # --- training --------------------------------------------------------------------------------------
@@ -90,16 +93,30 @@ def sample(words: Namespace) -> Answer:
     write = _image_writer(words.output, lambda images: plots.sheet_png(images, columns=_side(len(images))))
     run = runs.load(words.run, words.device)
     with seeded(words.seed, "sample", device=run.vae.device):
-        values = run.vae.sample(words.n, draw=words.draw).cpu()
+        vae = _given(run, words.label, lambda: labels.evenly(run.vae, words.n))
+        values = vae.sample(words.n, draw=words.draw).cpu()
     return write(run, values, f"{words.n} samples")
+
+
+def _given(run: Run, label: str | None, usual: Callable[[], Tensor]) -> VAE:
+    """The run's model, given the class that was asked for or else the usual ones. Errors: UsageError for a run that is not given labels."""
+    if label is not None:
+        labels.label_of(run.vae)
+        return labels.as_labels(run.vae, torch.tensor([labels.number(label, run.facts.classes)]))
+    return run.vae if run.vae.context is None else labels.as_labels(run.vae, usual())
 
 
 def reconstruct(words: Namespace) -> Answer:
     """Data and their reconstructions."""
     run = runs.load(words.run, words.device)
-    given = _first(asked_for(run, words, look=True), words.n)
+    data = _first(asked_for(run, words, look=True), words.n)
+    given = data[:]
     write = _image_writer(words.output, lambda images: plots.encode_png(plots.reconstructions(drawn.images(given, run.facts), images)))
-    values = compress.reconstruct(run.vae, given)
+    if words.as_label is None:
+        values = compress.reconstruct(run.vae, data)
+    else:
+        other = _given(run, words.as_label, lambda: torch.tensor([0]))
+        values = compress.decode(other, compress.encode(run.vae, data)).reshape(given.shape)
     error = float((values - given).square().mean())
     return write(run, values, f"{len(given)} reconstructions, mean squared error {error:.4f} a value", mean_squared_error=error)
 
@@ -126,7 +143,10 @@ def decode(words: Namespace) -> Answer:
     """Latents as data."""
     write = _image_writer(words.output, lambda images: plots.sheet_png(images, columns=_side(len(images))))
     run = runs.load(words.run, words.device)
-    values = compress.decode(run.vae, _latents(run, Path(words.latents)))
+    path = Path(words.latents)
+    latents = _latents(run, path)
+    vae = _given(run, words.label, lambda: _labels_beside(run, path))
+    values = compress.decode(vae, latents)
     return write(run, values, f"{len(values):,} data decoded")
 
 
@@ -135,6 +155,13 @@ def _latents(run: Run, path: Path) -> Tensor:
     if latents.shape[1:] != (run.recipe.latent,):
         raise UsageError(f"{path} has the shape {tuple(latents.shape)}; this run decodes latents (N, {run.recipe.latent})")
     return latents
+
+
+def _labels_beside(run: Run, path: Path) -> Tensor:
+    found = arrays.load_classes(path)
+    if found is None:
+        raise UsageError(f"{path} has no labels, and this run's model is given them; say which with --label")
+    return torch.tensor([labels.number(name, run.facts.classes) for name in found])
 
 
 def interpolate(words: Namespace) -> Answer:
@@ -146,15 +173,17 @@ def interpolate(words: Namespace) -> Answer:
     for row in words.between:
         if not 0 <= row < len(data):
             raise UsageError(f"there is no row {row}: these data have rows 0 to {len(data) - 1}")
-    ends = run.vae.encode(data[list(words.between)].to(run.vae.device))
-    values = generate.interpolate(run.vae, ends[0], ends[1], words.n).cpu()
+    between = data.view(torch.tensor(words.between))
+    ends = compress.encode(run.vae, between).to(run.vae.device)
+    vae = _given(run, words.label, lambda: between.labels[:1] if between.labels is not None else torch.tensor([0]))
+    values = generate.interpolate(vae, ends[0], ends[1], words.n).cpu()
     return write(run, values, f"{words.n} steps between rows {words.between[0]} and {words.between[1]}")
 
 
-def _first(data: Dataset, n: int) -> Tensor:
+def _first(data: Dataset, n: int) -> Dataset:
     if n > len(data):
         raise UsageError(f"there are only {len(data):,} data, and {n:,} were asked for")
-    return data[:n]
+    return data.view(torch.arange(n))
 
 
 # --- looking ---------------------------------------------------------------------------------------

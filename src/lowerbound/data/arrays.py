@@ -51,6 +51,17 @@ def load_values(path: Path) -> Tensor:
     return _checked(path, pick(path, read(path)))
 
 
+def load_classes(path: Path) -> list[str] | None:
+    """The name of the class of each datum of a file of ``encode``, where it has labels. Errors: DataError for what is damaged."""
+    arrays = read(path)
+    if not {"labels", "classes"} <= arrays.keys():
+        return None
+    numbers, classes = arrays["labels"], arrays["classes"]
+    if numbers.ndim != 1 or numbers.dtype.kind not in "iu" or classes.ndim != 1 or not all(0 <= n < len(classes) for n in numbers.tolist()):
+        raise DataError(f"{path}: its labels are not the numbers of its classes; encode the data again, or say which with --label")
+    return [str(classes[number]) for number in numbers]
+
+
 def read(path: Path) -> dict[str, np.ndarray]:
     """The arrays of a ``.npy`` (under the name ``data``) or ``.npz``; nothing is ever unpickled."""
     try:

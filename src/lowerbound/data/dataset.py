@@ -68,6 +68,16 @@ class Dataset:
         """Some rows of this view, nothing copied."""
         return replace(self, rows=rows if self.rows is None else self.rows[rows])
 
+    def relabelled(self, classes: Sequence[str]) -> Dataset:
+        """The same data, their classes numbered as ``classes`` are, by name. Errors: DataError for a class that is none of them."""
+        if self.targets is None or self.classes == tuple(classes):
+            return self
+        strange = next((name for name in self.classes if name not in classes), None)
+        if strange is not None:
+            raise DataError(f"class '{strange}' of these data is none of the model's: {', '.join(classes)}")
+        numbers = torch.tensor([list(classes).index(name) for name in self.classes])
+        return replace(self, targets=numbers[self.targets], classes=tuple(classes))
+
     def hold_out(self, n: int, purpose: str) -> tuple[Dataset, Dataset]:
         """Everything but n data, and those n; ``purpose`` decides which, the same ones at each call.
 
@@ -79,14 +89,16 @@ class Dataset:
         return self.view(order[n:].sort().values), self.view(order[:n].sort().values)
 
 
-def fingerprint_of(*parts: Dataset) -> str:
-    """SHA-256 of the values and shapes of data: two runs with the same one saw the same."""
+def fingerprint_of(*parts: Dataset, labels: bool = False) -> str:
+    """SHA-256 of the values and shapes of data, and with ``labels`` of those too: two runs with the same one saw the same."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(repr((part.event_shape, str(part.array.dtype), len(part))).encode())
         everything = torch.arange(len(part)) if part.rows is None else part.rows
         for rows in everything.split(10_000):
             digest.update(part.array.index_select(0, rows).numpy().data)
+        if labels and part.labels is not None:
+            digest.update(part.labels.numpy().data)
     return digest.hexdigest()
 
 
@@ -114,6 +126,11 @@ class Splits:
     def usual(self) -> Dataset:
         """What is looked at when nobody says which part: the test data, or all where none came apart."""
         return self.test if self.whole is None else self.whole
+
+    def relabelled(self, classes: Sequence[str]) -> Splits:
+        """All parts, their classes numbered as ``classes`` are."""
+        whole = None if self.whole is None else self.whole.relabelled(classes)
+        return replace(self, train=self.train.relabelled(classes), test=self.test.relabelled(classes), whole=whole)
 
     def validation(self, n: int | None = None) -> tuple[Dataset, Dataset]:
         """The training data without a validation slice of n, and that slice.

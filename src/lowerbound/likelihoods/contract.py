@@ -29,9 +29,9 @@ class Likelihood(ConditionalLaw):
     #: what its nats are nats of, for whoever reads a figure
     note: str = A_DENSITY
 
-    def batch_axes(self, context: Tensor) -> int:
+    def batch_axes(self, parent: Tensor) -> int:
         """All axes of z but the last."""
-        return context.dim() - 1
+        return parent.dim() - 1
 
     def law(self, output: Float[Tensor, "..."], axes: int) -> Distribution:
         """Laws over the shape of the network's output, without the axis of the parameters."""

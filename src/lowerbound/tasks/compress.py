@@ -17,17 +17,27 @@ def encode(vae: VAE, data: Rows, draw: bool = False) -> Float[Tensor, "N latent"
     Grey values are given to the encoder as they are, not binarized, so that the same image gives the
     same latent whatever stands around it.
     """
-    return _in_batches(lambda rows: vae.encode(data[rows].to(vae.device), draw), data)
+
+    def encoded(rows: Tensor) -> Tensor:
+        given, values = vae.read(data, rows)
+        return given.encode(values, draw)
+
+    return _in_batches(encoded, data)
 
 
 def decode(vae: VAE, latents: Float[Tensor, "N latent"], draw: bool = False) -> Float[Tensor, "N *event"]:
     """The mean of p(x|z) for each latent, or with ``draw`` a draw, on the CPU."""
-    return _in_batches(lambda rows: vae.decode(latents[rows].to(vae.device), draw), latents)
+    return _in_batches(lambda rows: vae.some(rows).decode(latents[rows].to(vae.device), draw), latents)
 
 
 def reconstruct(vae: VAE, data: Rows) -> Float[Tensor, "N *event"]:
     """The mean of p(x|z) at the mean of q(z|x) for each datum, on the CPU."""
-    return decode(vae, encode(vae, data))
+
+    def back(rows: Tensor) -> Tensor:
+        given, values = vae.read(data, rows)
+        return given.reconstruct(values)
+
+    return _in_batches(back, data)
 
 
 def _in_batches(apply: Callable[[Tensor], Tensor], data: Rows) -> Tensor:

@@ -5,11 +5,14 @@ defaults; classes are imported only when one is made, so that the words alone (f
 """
 
 from lowerbound.words.bounds import ESTIMATORS, KLS, OBJECTIVES
+from lowerbound.words.contexts import CONTEXTS
 from lowerbound.words.laws import LIKELIHOODS, PIXELS, POSTERIORS, PRIORS, SCALES, Facts, likelihood, scale
-from lowerbound.words.networks import NETWORKS, network
+from lowerbound.words.networks import CORRUPTIONS, NETWORKS, corrupted, network
 from lowerbound.words.reading import call, known
 
 __all__ = [
+    "CONTEXTS",
+    "CORRUPTIONS",
     "ESTIMATORS",
     "KLS",
     "LIKELIHOODS",
@@ -21,6 +24,7 @@ __all__ = [
     "SCALES",
     "Facts",
     "call",
+    "corrupted",
     "known",
     "likelihood",
     "network",

@@ -73,6 +73,12 @@ def _reconstruction(kl: KL) -> Objective:
     return Reconstruction(kl)
 
 
+def _contractive(kl: KL, weight: float = 0.1) -> Objective:
+    from lowerbound.objectives import Contractive
+
+    return Contractive(kl, weight=weight)
+
+
 OBJECTIVES: dict[str, Callable[..., Objective]] = {
     "elbo": _elbo,
     "beta": _beta_elbo,
@@ -85,6 +91,7 @@ OBJECTIVES: dict[str, Callable[..., Objective]] = {
     "total-correlation": _total_correlation,
     "mmd": _mmd,
     "reconstruction": _reconstruction,
+    "contractive": _contractive,
 }
 
 

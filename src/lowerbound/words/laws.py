@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lowerbound.errors import RecipeError
 from lowerbound.words.reading import call
 
 if TYPE_CHECKING:
@@ -20,11 +21,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Facts:
-    """What parts have to know of data and latent: shapes, and whether all values are in [0, 1], as pixels are."""
+    """What parts have to know of data, latent and context: shapes, and whether all values are in [0, 1], as pixels are."""
 
     event: tuple[int, ...]
     latent: int
     unit_interval: bool = True
+    context: tuple[int, ...] = ()  # the shape of what the model is given, if it is given any
 
     @property
     def steps(self) -> int:
@@ -219,8 +221,18 @@ def _sphere(facts: Facts, posterior: Posterior) -> nn.Module:
     return UniformSphere(facts.latent)
 
 
+def _given_context(facts: Facts, posterior: Posterior, width: int = 128) -> nn.Module:
+    from lowerbound.nn import mlp
+    from lowerbound.priors import GivenContext
+
+    if not facts.context:
+        raise RecipeError("a prior given the context needs one; add --given label, or choose another prior")
+    return GivenContext(mlp(facts.context, width, 2 * facts.latent))
+
+
 PRIORS: dict[str, Callable[..., nn.Module]] = {
     "normal": _normal,
+    "given-context": _given_context,
     "mixture": _mixture,
     "vamp": _vamp,
     "flow": _flow_prior,

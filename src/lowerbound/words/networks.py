@@ -1,58 +1,71 @@
-"""The words of networks and their widths: ``mlp:512``, ``conv:32-64``."""
+"""The words of networks and their widths, ``mlp:512``, ``conv:32-64``, and of what damages an encoder's input, ``masking:0.3``."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING
 
 from lowerbound.errors import RecipeError
-from lowerbound.words.reading import known
+from lowerbound.words.reading import call, known
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from lowerbound.corruptions import Corruption
+    from lowerbound.words.laws import Facts
 
 
 @dataclass(frozen=True)
 class NetworkWord:
     """A kind of network: its usual widths, and its encoder and decoder for given widths.
 
-    A decoder gives ``(N, *event)`` for one parameter a value, ``(N, P, *event)`` for P of them.
+    A decoder gives ``(N, *event)`` for one parameter a value, ``(N, P, *event)`` for P of them. Where ``context`` is the shape of a
+    context both take one as well.
     """
 
     widths: tuple[int, ...]
-    encoder: Callable[[Sequence[int], Sequence[int], int], nn.Module]
-    decoder: Callable[[int, Sequence[int], Sequence[int], int], nn.Module]
+    encoder: Callable[[Sequence[int], Sequence[int], int, Sequence[int]], nn.Module]
+    decoder: Callable[[int, Sequence[int], Sequence[int], int, Sequence[int]], nn.Module]
 
 
-def _mlp_encoder(event: Sequence[int], widths: Sequence[int], features: int) -> nn.Module:
-    from lowerbound.nn import mlp
+def _mlp_encoder(event: Sequence[int], widths: Sequence[int], features: int, context: Sequence[int] = ()) -> nn.Module:
+    from lowerbound.nn import Joined, mlp
 
-    return mlp(event, *widths, features)
-
-
-def _mlp_decoder(latent: int, widths: Sequence[int], event: Sequence[int], parameters: int) -> nn.Module:
-    from lowerbound.nn import mlp
-
-    return mlp(latent, *reversed(widths), event if parameters == 1 else (parameters, *event))
+    return Joined(mlp(prod(event) + prod(context), *widths, features)) if context else mlp(event, *widths, features)
 
 
-def _conv_encoder(event: Sequence[int], widths: Sequence[int], features: int) -> nn.Module:
-    from lowerbound.nn import convolutional_encoder
+def _mlp_decoder(latent: int, widths: Sequence[int], event: Sequence[int], parameters: int, context: Sequence[int] = ()) -> nn.Module:
+    from lowerbound.nn import Joined, mlp
 
-    _must_be_image(event)
-    return convolutional_encoder(event, widths, features)
+    output = event if parameters == 1 else (parameters, *event)
+    return Joined(mlp(latent + prod(context), *reversed(widths), output)) if context else mlp(latent, *reversed(widths), output)
 
 
-def _conv_decoder(latent: int, widths: Sequence[int], event: Sequence[int], parameters: int) -> nn.Module:
-    from torch import nn
-
-    from lowerbound.nn import convolutional_decoder
+def _conv_encoder(event: Sequence[int], widths: Sequence[int], features: int, context: Sequence[int] = ()) -> nn.Module:
+    from lowerbound.nn import Planes, convolutional_encoder
 
     _must_be_image(event)
     channels, *size = event
-    made = convolutional_decoder(latent, widths, (parameters * channels, *size))
-    return made if parameters == 1 else nn.Sequential(made, nn.Unflatten(1, (parameters, channels)))
+    return (
+        Planes(convolutional_encoder((channels + context[0], *size), widths, features))
+        if context
+        else convolutional_encoder(event, widths, features)
+    )
+
+
+def _conv_decoder(latent: int, widths: Sequence[int], event: Sequence[int], parameters: int, context: Sequence[int] = ()) -> nn.Module:
+    from torch import nn
+
+    from lowerbound.nn import Joined, convolutional_decoder
+
+    _must_be_image(event)
+    channels, *size = event
+    inputs = latent + prod(context) if context else latent
+    made: nn.Module = convolutional_decoder(inputs, widths, (parameters * channels, *size))
+    made = made if parameters == 1 else nn.Sequential(made, nn.Unflatten(1, (parameters, channels)))
+    return Joined(made) if context else made
 
 
 def _must_be_image(event: Sequence[int]) -> None:
@@ -64,6 +77,7 @@ WIDEST = 1_000_000  # units in a layer: more is a slip of the finger
 NETWORKS = {
     "mlp": NetworkWord((512,), _mlp_encoder, _mlp_decoder),
     "conv": NetworkWord((32, 64), _conv_encoder, _conv_decoder),
+    "linear": NetworkWord((), _mlp_encoder, _mlp_decoder),
 }
 
 
@@ -74,7 +88,47 @@ def network(word: str) -> tuple[NetworkWord, tuple[int, ...]]:
     try:
         widths = tuple(int(width) for width in told.split("-")) if told else NETWORKS[name].widths
     except ValueError:
-        widths = ()
-    if not widths or min(widths) < 1 or max(widths) > WIDEST:
-        raise RecipeError(f"network '{word}' is not understood; write e.g. {name}:{'-'.join(map(str, NETWORKS[name].widths))}")
+        widths = (0,)
+    usual = NETWORKS[name].widths
+    if bool(widths) != bool(usual) or not all(0 < width <= WIDEST for width in widths):
+        example = f"e.g. {name}:{'-'.join(map(str, usual))}" if usual else name
+        raise RecipeError(f"network '{word}' is not understood; write {example}")
     return NETWORKS[name], widths
+
+
+# --- corruptions -------------------------------------------------------------------------------------
+
+
+def _gaussian(facts: Facts, scale: float = 0.3) -> Corruption:
+    from lowerbound.corruptions import Gaussian
+
+    return Gaussian(scale, clamp=facts.unit_interval)
+
+
+def _masking(facts: Facts, share: float = 0.3) -> Corruption:
+    from lowerbound.corruptions import Masking
+
+    return Masking(share)
+
+
+def _salt_and_pepper(facts: Facts, share: float = 0.1) -> Corruption:
+    from lowerbound.corruptions import SaltAndPepper
+
+    if not facts.unit_interval:
+        raise RecipeError("salt-and-pepper makes values 0 or 1, and not all of these are between them; choose gaussian or masking")
+    return SaltAndPepper(share)
+
+
+CORRUPTIONS: dict[str, Callable[..., Corruption]] = {"gaussian": _gaussian, "masking": _masking, "salt-and-pepper": _salt_and_pepper}
+
+
+def corrupted(word: str | None, encoder: nn.Module, facts: Facts) -> nn.Module:
+    """The encoder, in training behind the corruption of that word; None leaves it as it is."""
+    from torch import nn
+
+    from lowerbound.corruptions import Corrupted
+
+    if word is None:
+        return encoder
+    corruption = call("corruption", word, CORRUPTIONS, facts)
+    return Corrupted(corruption, encoder) if facts.context else nn.Sequential(corruption, encoder)

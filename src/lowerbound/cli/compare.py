@@ -1,0 +1,85 @@
+"""``lowerbound compare``: runs side by side, on one page and in one table."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lowerbound import compare as comparing
+from lowerbound import runs
+from lowerbound.cli import console
+from lowerbound.cli.console import Answer
+from lowerbound.cli.output import of_kind
+from lowerbound.compare import MEASURES, Side
+from lowerbound.errors import UsageError
+from lowerbound.files import written
+from lowerbound.runs import Run
+
+
+def compare(words: Namespace) -> Answer:
+    """Two runs or more."""
+    path = of_kind(words.output, ".html")
+    folders, source = _told(words.runs)
+    found = {name: runs.load(folder, words.device) for name, folder in zip(_names(folders), folders, strict=True)}
+    first = next(iter(found.values()))
+    _must_be_of_one_shape(found)
+    _must_be_of_no_context(found)
+    splits = first.read(source, words.data_dir)
+    console.notes([*splits.notes, *_strangers(found, source)])
+    sides = comparing.compare(found, splits, words.seed)
+    content = comparing.page(sides, splits, source or first.recipe.data, words.n, words.seed)
+    with written(path) as file:
+        file.write(content)
+    rows = [{"run": side.name, "words": side.run.recipe.words(), **side.values} for side in sides]
+    values = {"output": str(path), "data": source or first.recipe.data, "rows": len(splits.test), "seed": words.seed, "runs": rows}
+    return Answer(f"{_table(sides)}\n{len(splits.test):,} held-out data: {path}", values)
+
+
+def _told(words: Sequence[str]) -> tuple[list[str], str | None]:
+    """The runs, and the data if the last word is no run. Errors: UsageError for fewer than two runs, or one given twice."""
+    *others, last = words
+    is_run = (Path(last) / runs.RECIPE).is_file()
+    folders, source = ([*others, last], None) if is_run else (others, last)
+    if len(folders) < 2:
+        raise UsageError("compare needs two runs or more: lowerbound compare RUN RUN … [DATA] -o FILE.html")
+    places = [Path(folder).resolve() for folder in folders]
+    for folder, place in zip(folders, places, strict=True):
+        if places.count(place) > 1:
+            raise UsageError(f"{folder} is given twice; name each run once")
+    return folders, source
+
+
+def _names(folders: Sequence[str]) -> list[str]:
+    """The folders' own names, or where two have the same one the whole paths."""
+    names = [Path(folder).resolve().name for folder in folders]
+    return names if len(set(names)) == len(names) else list(folders)
+
+
+def _must_be_of_no_context(found: dict[str, Run]) -> None:
+    for name, run in found.items():
+        if run.vae.context is not None:
+            raise UsageError(f"{name} is given labels, and what it makes of a z depends on them; compare runs that are not")
+
+
+def _must_be_of_one_shape(found: dict[str, Run]) -> None:
+    (first, one), *others = found.items()
+    for name, run in others:
+        if run.facts.event_shape != one.facts.event_shape:
+            shapes = f"{first} is for data of shape {one.facts.event_shape}, {name} for {run.facts.event_shape}"
+            raise UsageError(f"{shapes}; compare runs for data of one shape")
+
+
+def _strangers(found: dict[str, Run], source: str | None) -> list[str]:
+    """A word on runs that were trained on other data than those that they are compared on."""
+    told = source or next(iter(found.values())).recipe.data
+    return [f"{name} was trained on {run.recipe.data}, and is compared on {told}" for name, run in found.items() if not run.is_own(told)]
+
+
+def _table(sides: Sequence[Side]) -> str:
+    rows: list[dict[str, Any]] = []
+    for measure in MEASURES:
+        cells = {side.name: console.fixed(measure.value(side), measure.digits).rjust(len(side.name)) for side in sides}
+        rows.append({"": measure.heading, **cells})
+    return console.table(rows)

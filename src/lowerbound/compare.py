@@ -1,0 +1,233 @@
+"""Runs side by side: what is measured of each on the same data, and one page with figures on the same axes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Size, Tensor
+
+from lowerbound import bubbles, figures, pages, plots, probes, words
+from lowerbound.bubbles import Bubbles
+from lowerbound.data import Dataset, Splits
+from lowerbound.errors import DataError, RecipeError
+from lowerbound.evaluation import reconstruction_error, score
+from lowerbound.model import VAE, spread
+from lowerbound.runs import Run
+from lowerbound.seeding import seeded
+from lowerbound.tasks import compress, generate
+from lowerbound.words import CORRUPTIONS, Facts
+
+DAMAGES = ("gaussian:0.3", "masking:0.3", "salt-and-pepper:0.1")
+KNOWN = 10_000  # data whose latents the probes are fitted to, at most
+LINES, STEPS = 4, 9  # interpolations, at most, and images in each
+SAMPLES = 40  # images decoded from draws of the prior
+ACROSS = 10  # of them in a row
+
+
+@dataclass(frozen=True)
+class Side:
+    """A run among others: its name, what was measured of it (None where there is no such thing), and its posteriors."""
+
+    name: str
+    run: Run
+    values: dict[str, Any]
+    bubbles: Bubbles
+
+
+def compare(runs: Mapping[str, Run], splits: Splits, seed: int = 0) -> list[Side]:
+    """Each of ``runs``, by its name, on the held-out data of ``splits``; probes are fitted to latents of the training data.
+
+    Errors: DataError where a run is for data of another shape, or its likelihood cannot be a law of these.
+    """
+    if not len(splits.test):
+        raise DataError("there are no held-out data to compare runs on; give more")
+    for name, run in runs.items():
+        if run.facts.event_shape != splits.test.event_shape:
+            shapes = f"{run.facts.event_shape}, and these data are of shape {splits.test.event_shape}"
+            raise DataError(f"{name} is for data of shape {shapes}; compare runs for data of one shape")
+        run.vae.likelihood.check(splits.test.extremes)
+    return [Side(name, run, _measured(run, splits, seed), _posteriors(run, splits.test, seed)) for name, run in runs.items()]
+
+
+def _posteriors(run: Run, held_out: Dataset, seed: int) -> Bubbles:
+    return bubbles.bubbles(run.vae, held_out.view(spread(len(held_out), bubbles.SHOWN)), seed)
+
+
+def _measured(run: Run, splits: Splits, seed: int) -> dict[str, Any]:
+    found = score(run.vae, splits.test, objective=run.parts.objective, seed=seed)
+    return {
+        "reconstruction_error": reconstruction_error(run.vae, splits.test),
+        "robustness": {word: _robustness(run, word, splits.test, seed) for word in DAMAGES},
+        **_probed(run.vae, splits, seed),
+        "told_apart": _told_apart(run.vae, splits.test, seed),
+        "bound": found.bound,
+        "bound_se": found.bound_se,
+        "log_likelihood_term": found.log_likelihood_term,
+        "kl": found.kl,
+    }
+
+
+def _robustness(run: Run, word: str, data: Dataset, seed: int) -> float | None:
+    """The error of the sound data made from damaged ones; None for a corruption that these data cannot have."""
+    facts = Facts(run.facts.event_shape, run.recipe.latent, run.facts.unit_interval)
+    try:
+        corruption = words.call("corruption", word, CORRUPTIONS, facts)
+    except RecipeError:
+        return None
+    with seeded(seed, "damage", device=run.vae.device):
+        return reconstruction_error(run.vae, data, corruption.corrupt)
+
+
+def _probed(vae: VAE, splits: Splits, seed: int) -> dict[str, float | None]:
+    """What is told of classes by latents, where there are labels."""
+    known = splits.train.view(spread(len(splits.train), KNOWN))
+    if known.labels is None or splits.test.labels is None:
+        return dict.fromkeys(("nearest_neighbours", "linear_probe", "misplaced"))
+    latents, held_out = compress.encode(vae, known), compress.encode(vae, splits.test)
+    return {
+        "nearest_neighbours": probes.nearest_neighbours(latents, known.labels, held_out, splits.test.labels),
+        "linear_probe": probes.linear(latents, known.labels, held_out, splits.test.labels),
+        "misplaced": probes.misplaced(latents, known.labels, _prior(vae, KNOWN, seed).cpu()),
+    }
+
+
+def _told_apart(vae: VAE, held_out: Dataset, seed: int) -> float | None:
+    if len(held_out) < 2:
+        return None
+    with seeded(seed, "latents", device=vae.device):
+        drawn = compress.encode(vae, held_out.view(spread(len(held_out), KNOWN)), draw=True)
+    return probes.told_apart(drawn, _prior(vae, len(drawn), seed).cpu())
+
+
+@torch.no_grad()
+def _prior(vae: VAE, n: int, seed: int) -> Tensor:
+    """Draws of the prior, the same for models whose priors are the same."""
+    with vae.evaluating(), seeded(seed, "prior", device=vae.device):
+        return vae.prior().sample(Size([n]))
+
+
+# --- the table ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A row of the table: what it is, its value of a run, and how many digits it has; shares are told in percent."""
+
+    heading: str
+    note: str
+    key: str
+    digits: int
+    factor: float = 1.0
+    of: str | None = None
+
+    def value(self, side: Side) -> float | None:
+        """The number as it is told."""
+        found = side.values[self.key] if self.of is None else side.values[self.key][self.of]
+        return None if found is None else self.factor * found
+
+
+def _share(heading: str, note: str, key: str) -> Measure:
+    return Measure(heading, note, key, 1, factor=100.0)
+
+
+MEASURES = (
+    Measure("reconstruction error", "mean square a value; lower is better", "reconstruction_error", 4),
+    *(Measure(f"… from {word}", "of the sound data, made from data damaged so", "robustness", 4, of=word) for word in DAMAGES),
+    _share(
+        "nearest neighbours, %",
+        f"held-out classes told by {probes.NEIGHBOURS} training latents; higher is better",
+        "nearest_neighbours",
+    ),
+    _share("linear probe, %", "held-out classes told by a logistic regression", "linear_probe"),
+    _share("draws of a wrong class, %", "how many would have to change class to be as frequent as in the data", "misplaced"),
+    _share("latents told from the prior, %", "draws of q(z|x) against draws of p(z); 50 is not at all, 100 always", "told_apart"),
+    Measure("bound, nats", "on log p(x); a point for a posterior has none", "bound", 2),
+    Measure("E[log p(x|z)], nats", "the reconstruction term", "log_likelihood_term", 2),
+    Measure("KL(q(z|x) ‖ p(z)), nats", "what the bound is charged", "kl", 2),
+)
+
+
+def differing(sides: Sequence[Side]) -> dict[str, list[Any]]:
+    """The words of the recipes that are not the same in all, and each run's."""
+    told = [side.run.recipe.words() for side in sides]
+    names = dict.fromkeys(name for one in told for name in one)
+    return {name: values for name in names if len(set(map(str, values := [one.get(name) for one in told]))) > 1}
+
+
+# --- the page ----------------------------------------------------------------------------------------
+
+
+def page(sides: Sequence[Side], splits: Splits, source: str, n: int = 10, seed: int = 0) -> bytes:
+    """One self-contained page: the table, bubbles, all latents, and of images what was drawn, reconstructed (``n`` data), interpolated."""
+    data = splits.test.view(spread(len(splits.test), bubbles.SHOWN))
+    near, far = (bubbles.reach([side.bubbles for side in sides], _all_normal(sides), whole) for whole in (False, True))
+    shown = splits.test.view(_shown(splits.test, n))
+    of_images = len(splits.test.event_shape) == 3
+    return pages.rendered(
+        "compare.html",
+        name=Path(source).name,
+        sides=sides,
+        rows=len(splits.test),
+        posteriors=len(data),
+        labelled=splits.test.labels is not None,
+        rings=_all_normal(sides),
+        measures=MEASURES,
+        differing=differing(sides),
+        notes=list(dict.fromkeys(side.run.vae.likelihood.note for side in sides)),
+        near=near,
+        close=[_panel(side, data, near) for side in sides],
+        wide=[_panel(side, data, far, points=True) for side in sides],
+        samples=[_sheet(side, _decoded(side, seed), ACROSS) for side in sides] if of_images else [],
+        reconstructions=_reconstructions(sides, shown) if of_images else [],
+        lines=_lines(sides, shown) if of_images else [],
+    )
+
+
+def _all_normal(sides: Sequence[Side]) -> bool:
+    return all(bubbles.has_rings(side.run.vae) for side in sides)
+
+
+def _panel(side: Side, data: Dataset, reach: float, points: bool = False) -> str:
+    labels = None if data.labels is None else data.labels.numpy()
+    figure = bubbles.draw(side.bubbles, labels, data.classes, bubbles.has_rings(side.run.vae), reach, points)
+    return pages.embedded(plots.small_png(plots.encode_png(figure)))
+
+
+def _sheet(side: Side, values: Tensor, columns: int) -> str:
+    return pages.embedded(plots.small_png(plots.sheet_png(figures.images(values, side.run.facts), columns)))
+
+
+def _decoded(side: Side, seed: int) -> Tensor:
+    return compress.decode(side.run.vae, _prior(side.run.vae, SAMPLES, seed)).reshape(-1, *side.run.facts.event_shape)
+
+
+def _shown(data: Dataset, n: int) -> Tensor:
+    """Rows to show: of labelled data one of each class in turn, else evenly spread ones."""
+    if data.labels is None:
+        return spread(len(data), n)
+    labels = data.labels.numpy()
+    turn = np.zeros(len(labels), int)
+    for label in np.unique(labels):
+        turn[labels == label] = np.arange((labels == label).sum())
+    return torch.from_numpy(np.lexsort((labels, turn))[:n])
+
+
+def _reconstructions(sides: Sequence[Side], shown: Dataset) -> list[tuple[str, str]]:
+    back = [(side.name, _sheet(side, compress.reconstruct(side.run.vae, shown[:]).reshape(shown[:].shape), len(shown))) for side in sides]
+    return [("given", _sheet(sides[0], shown[:], len(shown))), *back]
+
+
+def _lines(sides: Sequence[Side], shown: Dataset) -> list[list[tuple[str, str]]]:
+    """For each pair of data the straight line between their latents, decoded by each run."""
+    pairs = list(zip(shown[:][::2], shown[:][1::2], strict=False))[:LINES]
+    return [[(side.name, _sheet(side, _line(side.run, torch.stack(pair)), STEPS)) for side in sides] for pair in pairs]
+
+
+def _line(run: Run, ends: Tensor) -> Tensor:
+    first, last = run.vae.encode(ends.to(run.vae.device))
+    return generate.interpolate(run.vae, first, last, STEPS).reshape(STEPS, *run.facts.event_shape)

@@ -1,0 +1,73 @@
+"""‖∂h/∂x‖², by which a contractive autoencoder is charged: how much an encoder's output h moves with its input x.
+
+Exact for an encoder of one layer, whose Jacobian is a formula; for others an estimate without bias from one
+vector-Jacobian product, differentiable itself.
+
+Source: Rifai et al., "Contractive Auto-Encoders: Explicit Invariance During Feature Extraction", 2011,
+https://icml.cc/2011/papers/455_icmlpaper.pdf; the estimate: Hutchinson, "A Stochastic Estimator of the Trace of the Influence
+Matrix for Laplacian Smoothing Splines", 1989, https://doi.org/10.1080/03610918908812806.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+#: activations that look at each value by itself, so that their Jacobian is diagonal
+ELEMENTWISE = (nn.Identity, nn.Sigmoid, nn.Tanh, nn.ReLU, nn.LeakyReLU, nn.ELU, nn.SELU, nn.SiLU, nn.GELU, nn.Softplus, nn.Softsign)
+
+
+def contraction(encoder: nn.Module, x: Float[Tensor, "B *event"]) -> Float[Tensor, " B"]:
+    """‖∂h/∂x‖²_F of h = ``encoder(x)``, for each datum, or an estimate of it without bias.
+
+    Differentiable in the encoder's weights where gradients are wanted. Each datum's output must depend on that datum alone: no
+    batch norm in training.
+    """
+    layer = _one_layer(encoder)
+    if layer is None:
+        return estimated(encoder, x)
+    return exact(*layer, x)
+
+
+def exact(linear: nn.Linear, activation: nn.Module, x: Float[Tensor, "B *event"]) -> Float[Tensor, " B"]:
+    """Σ_j a'(w_j·x + b_j)² ‖w_j‖², for h = a(W x + b) with an activation a that looks at each value by itself."""
+    wanted = torch.is_grad_enabled()
+    with torch.enable_grad():
+        before = linear(x.flatten(1)).requires_grad_()
+        slope = _product(activation(before), before, torch.ones_like(before), wanted)
+    return slope.square() @ linear.weight.square().sum(1)
+
+
+def estimated(encoder: nn.Module, x: Float[Tensor, "B *event"]) -> Float[Tensor, " B"]:
+    """‖vᵀ ∂h/∂x‖² for one v of random signs a datum, whose expectation is ‖∂h/∂x‖²_F since E[v vᵀ] = I."""
+    wanted = torch.is_grad_enabled()
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()
+        h = encoder(x)
+        signs = torch.randint_like(h, 2) * 2 - 1
+        return _product(h, x, signs, wanted).flatten(1).square().sum(1)
+
+
+def _product(outputs: Tensor, inputs: Tensor, vector: Tensor, wanted: bool) -> Tensor:
+    """vᵀ ∂outputs/∂inputs, itself with a gradient where one is ``wanted``; 0 where the one does not depend on the other."""
+    if not outputs.requires_grad:
+        return torch.zeros_like(inputs)
+    (found,) = torch.autograd.grad(outputs, inputs, vector, create_graph=wanted, allow_unused=True, materialize_grads=True)
+    return found
+
+
+def _one_layer(encoder: nn.Module) -> tuple[nn.Linear, nn.Module] | None:
+    """The linear layer and the activation of an encoder that has nothing else; None for others."""
+    match [layer for layer in _in_order(encoder) if not isinstance(layer, nn.Flatten)]:
+        case [nn.Linear() as linear]:
+            return linear, nn.Identity()
+        case [nn.Linear() as linear, activation] if isinstance(activation, ELEMENTWISE):
+            return linear, activation
+        case _:
+            return None
+
+
+def _in_order(module: nn.Module) -> list[nn.Module]:
+    """The layers of nested sequences, one after the other."""
+    return [layer for part in module for layer in _in_order(part)] if isinstance(module, nn.Sequential) else [module]

@@ -1,0 +1,98 @@
+"""Corruptions: modules at the front of an encoder that damage its input in training, and only then, as dropout does.
+
+``nn.Sequential(corruption, encoder)`` makes a denoising autoencoder of any model: the encoder sees damaged data, while the
+loss asks for the sound ones. The bound stays a bound, whatever the encoder saw. A corruption has no weights.
+
+Sources: Vincent et al., "Extracting and Composing Robust Features with Denoising Autoencoders", 2008,
+https://doi.org/10.1145/1390156.1390294; Vincent et al., "Stacked Denoising Autoencoders", 2010,
+https://jmlr.org/papers/v11/vincent10a.html; for the VAE: Im et al., "Denoising Criterion for Variational Auto-Encoding
+Framework", 2017, https://arxiv.org/abs/1511.06406.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from lowerbound.errors import RecipeError
+
+
+class Corruption(nn.Module, ABC):
+    """Damage in training mode; in evaluation mode values pass as they are."""
+
+    def forward(self, x: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
+        """The values, damaged afresh at each call while training."""
+        return self.corrupt(x) if self.training else x
+
+    @abstractmethod
+    def corrupt(self, x: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
+        """The values damaged, whatever the mode."""
+
+
+class Corrupted(nn.Module):
+    """An encoder that is given a context, behind a corruption of the data alone."""
+
+    def __init__(self, corruption: Corruption, encoder: nn.Module):
+        super().__init__()
+        self.corruption, self.encoder = corruption, encoder
+
+    def forward(self, x: Tensor, *context: Tensor) -> Tensor:
+        """``(N, *event)`` and ``(N, *context)`` → ``(N, *out)``."""
+        return self.encoder(self.corruption(x), *context)
+
+
+class Gaussian(Corruption):
+    """x + σ ε with ε ~ N(0, I), σ = ``scale`` in the units of the data.
+
+    With ``clamp`` what leaves [0, 1] is brought back to its edge, so that a damaged image is still one: a black pixel then
+    has the mean σ/√(2π) and not 0. Errors: RecipeError for a σ that is no positive number.
+    """
+
+    def __init__(self, scale: float = 0.3, clamp: bool = False):
+        super().__init__()
+        if not 0 < scale < math.inf:
+            raise RecipeError(f"the σ of a gaussian corruption must be a positive number, not {scale:g}")
+        self.scale, self.clamp = scale, clamp
+
+    def corrupt(self, x: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
+        """With noise."""
+        noisy = x + self.scale * torch.randn_like(x)
+        return noisy.clamp(0, 1) if self.clamp else noisy
+
+
+class Masking(Corruption):
+    """Each value 0 with probability ``share``, by itself. Images stay in [0, 1]. Errors: RecipeError for a share outside (0, 1)."""
+
+    def __init__(self, share: float = 0.3):
+        super().__init__()
+        self.share = _share(share)
+
+    def corrupt(self, x: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
+        """With values gone."""
+        return x.masked_fill(torch.rand_like(x) < self.share, 0.0)
+
+
+class SaltAndPepper(Corruption):
+    """Each value 0 or 1, by a fair coin, with probability ``share``, by itself: the extremes of a pixel.
+
+    Errors: RecipeError for a share outside (0, 1).
+    """
+
+    def __init__(self, share: float = 0.1):
+        super().__init__()
+        self.share = _share(share)
+
+    def corrupt(self, x: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
+        """With black and white specks."""
+        chance = torch.rand_like(x)
+        return x.masked_fill(chance < self.share, 0.0).masked_fill(chance < self.share / 2, 1.0)
+
+
+def _share(share: float) -> float:
+    if not 0 < share < 1:
+        raise RecipeError(f"the share of values that a corruption hits must be above 0 and below 1, not {share:g}")
+    return share

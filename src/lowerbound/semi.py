@@ -1,0 +1,149 @@
+"""Labels for some of the data only: a VAE over the label y, whose log p(x|y) is bounded by a VAE over z that is given y.
+
+    log p(x) ≥ E_q(y|x)[ELBO(x|y)] − KL(q(y|x) ‖ p(y))        where y is not known
+    log p(x, y) ≥ ELBO(x|y) + log p(y)                         where it is
+
+y is a latent like another: an estimator gets its gradient past the sampling, by listing all classes or by a score function.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+from torch.distributions import Distribution, OneHotCategorical
+
+from lowerbound.contexts import Label
+from lowerbound.errors import DataError
+from lowerbound.estimators import Enumerated, Estimator
+from lowerbound.likelihoods import Likelihood
+from lowerbound.loss import Loss
+from lowerbound.model import VAE, Labelled, Rows
+from lowerbound.objectives import ELBO, Objective, Terms
+from lowerbound.posteriors import Categorical, Posterior
+
+#: the number of a datum's class where it is not known
+UNKNOWN = -1
+
+
+class SemiSupervised(VAE):
+    """p(y) uniform, p(z), p(x|z, y) and q(z|x, y), and a classifier q(y|x): the model M2.
+
+    Where a datum has no label it is read as the class that q(y|x) holds the most likely.
+    Source: Kingma et al., "Semi-supervised Learning with Deep Generative Models", 2014, https://arxiv.org/abs/1406.5298.
+    """
+
+    context: Label
+
+    def __init__(self, prior: nn.Module, likelihood: Likelihood, posterior: Posterior, context: Label, classifier: Categorical):
+        super().__init__(prior, likelihood, posterior, context)
+        self.classifier = classifier
+
+    def read(self, data: Rows, rows: Tensor) -> tuple[VAE, Float[Tensor, "B *event"]]:
+        """The values of some rows, and the model given their classes, or where they are not known the most likely ones."""
+        values = data[rows].to(self.device)
+        guessed = self.classify(values).argmax(1)
+        labels = labels_of(data, rows)
+        known = guessed if labels is None else torch.where(labels.to(self.device) == UNKNOWN, guessed, labels.to(self.device))
+        return self.given(self.context.numbered(known)), values
+
+    @torch.no_grad()
+    def classify(self, x: Float[Tensor, "B *event"]) -> Float[Tensor, "B classes"]:
+        """q(y|x), the probability of each class."""
+        with self.evaluating():
+            law = self.classifier(x)
+            assert isinstance(law, OneHotCategorical)
+            return law.probs
+
+    def labels(self) -> Distribution:
+        """p(y), uniform."""
+        return OneHotCategorical(logits=torch.zeros(self.context.classes, device=self.device), validate_args=False)
+
+
+def labels_of(data: Rows, rows: Tensor) -> Int64[Tensor, " B"] | None:
+    """The class numbers of some rows, ``UNKNOWN`` where there is none; None where no datum has one."""
+    labels = data.labels if isinstance(data, Labelled) else None
+    return None if labels is None else labels[rows]
+
+
+@dataclass(frozen=True)
+class SemiSupervisedLoss:
+    """Both bounds, and what teaches the classifier the labels that are known.
+
+    Of N data of which L have a label a step maximises the mean over a batch of the bound without labels, + L/N the mean over a batch of
+    labelled ones of the bound with them, + ``weight`` the mean of log q(y|x) over those. ``labelled`` is how many there are at most in
+    that batch, ``estimator`` that of y. What is reported is the bound without labels.
+    """
+
+    weight: float
+    labelled: int = 100
+    estimator: Estimator = field(default_factory=Enumerated)
+
+    def __call__(self, vae: SemiSupervised, data: Rows, rows: Tensor, objective: Objective, estimator: Estimator) -> Loss:
+        """The loss of some rows of ``data``, whose labels it does not look at, and of as many as there may be that have one."""
+        known = known_rows(data)
+        some = known[torch.randperm(len(known))[: self.labelled]]
+        labels = labels_of(data, some)
+        assert labels is not None
+        without = self.unlabelled(vae, data[rows].to(vae.device), objective, estimator)
+        with_labels, log_q = self.of_known(vae, data[some].to(vae.device), labels.to(vae.device), objective, estimator)
+        taught = len(known) / len(data) * with_labels.mean() + self.weight * log_q.mean()
+        return Loss(without.value - taught, without.bound, without.log_likelihood, without.kl)
+
+    def unlabelled(self, vae: SemiSupervised, values: Float[Tensor, "B *event"], objective: Objective, estimator: Estimator) -> Loss:
+        """The bound where y is not known: that of a VAE over y."""
+        x = vae.likelihood.observe(values)
+        over_labels = ELBO()
+        draw = self.estimator.draw(vae.classifier(x), over_labels.samples)
+        inner = _given(vae, x, draw.z, objective, estimator)
+        followed, reported = (
+            Terms(part, draw.z, vae.labels(), draw.posterior, weights=draw.weights) for part in (inner.value, inner.bound)
+        )
+        value = self.estimator.surrogate(over_labels, followed, draw)
+        kl = followed.mean(inner.kl) + over_labels.kl(followed)
+        return Loss(-value.mean(), over_labels.bound(reported), followed.mean(inner.log_likelihood), kl)
+
+    def of_known(
+        self,
+        vae: SemiSupervised,
+        values: Float[Tensor, "B *event"],
+        labels: Int64[Tensor, " B"],
+        objective: Objective,
+        estimator: Estimator,
+    ) -> tuple[Float[Tensor, " B"], Float[Tensor, " B"]]:
+        """What bounds log p(x, y) where y is known, and log q(y|x)."""
+        x, y = vae.likelihood.observe(values), vae.context.numbered(labels)
+        inner = _given(vae, x, y[None], objective, estimator)
+        return inner.value[0] - math.log(vae.context.classes), vae.classifier(x).log_prob(y)
+
+
+def known_rows(data: Rows) -> Int64[Tensor, " L"]:
+    """The rows that have a label. Errors: DataError where none has."""
+    labels = labels_of(data, torch.arange(len(data)))
+    known = torch.empty(0, dtype=torch.long) if labels is None else (labels != UNKNOWN).nonzero()[:, 0]
+    if not len(known):
+        raise DataError("no datum has a label, and some must have one; bring labels")
+    return known
+
+
+@dataclass(frozen=True)
+class _Inner:
+    """What bounds log p(x|y), for K labels of each of B data: what is maximised, and what is reported, each ``(K, B)``."""
+
+    value: Tensor
+    bound: Tensor
+    log_likelihood: Tensor
+    kl: Tensor
+
+
+def _given(vae: SemiSupervised, x: Tensor, y: Float[Tensor, "K B classes"], objective: Objective, estimator: Estimator) -> _Inner:
+    lead = y.shape[:2]
+    given = vae.given(y.flatten(0, 1))
+    x = x.expand(lead[0], *x.shape).flatten(0, 1)
+    draw = estimator.draw(given.posterior(x), objective.samples)
+    terms = given.terms(x, draw.posterior, draw.z, draw.weights)
+    parts = (estimator.surrogate(objective, terms, draw), objective.bound(terms), terms.mean(terms.log_likelihood), objective.kl(terms))
+    return _Inner(*(part.reshape(lead) for part in parts))

@@ -1,0 +1,52 @@
+"""What a model that is given labels can be asked: data of a class, a datum as another class, one style in all classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from lowerbound.contexts import Label
+from lowerbound.errors import UsageError, nearest
+from lowerbound.model import VAE
+
+
+def label_of(vae: VAE) -> Label:
+    """How the model is given labels. Errors: UsageError for one that is not."""
+    if not isinstance(vae.context, Label):
+        raise UsageError("this model is not given labels, and cannot be asked for one; train with --given label")
+    return vae.context
+
+
+def as_labels(vae: VAE, labels: Int64[Tensor, " B"]) -> VAE:
+    """The model of data of these classes, one for each datum, or one for all. Errors: UsageError, DataError for what it does not know."""
+    return vae.given(label_of(vae).numbered(labels).to(vae.device))
+
+
+def evenly(vae: VAE, n: int) -> Int64[Tensor, " n"]:
+    """n labels in turn, all classes alike: 0, 1, 2, …, 0, 1, …"""
+    return torch.arange(n) % label_of(vae).classes
+
+
+def number(name: str, classes: Sequence[str]) -> int:
+    """The number of the class of that name. Errors: UsageError, with the nearest name."""
+    if name not in classes:
+        raise UsageError(f"there is no class '{name}'{nearest(name, classes) or '; there are ' + ', '.join(classes)}")
+    return list(classes).index(name)
+
+
+@torch.no_grad()
+def styles(vae: VAE, latents: Float[Tensor, "n latent"]) -> Float[Tensor, "n classes *event"]:
+    """Means of p(x|z, y) for each z and each class y: one z is one style, whatever the class."""
+    classes = label_of(vae).classes
+    with vae.evaluating():
+        every = as_labels(vae, torch.arange(classes))
+        return every.decode(latents.to(vae.device)[:, None].expand(-1, classes, -1))
+
+
+def drawn_styles(vae: VAE, n: int) -> Float[Tensor, "n latent"]:
+    """n draws of z from p(z); of a prior that depends on the class, from the first one's."""
+    prior = as_labels(vae, torch.zeros(1, dtype=torch.long)).prior()
+    return prior.sample(torch.Size([n])).reshape(n, -1)

@@ -1,0 +1,224 @@
+"""Labels for some data only: bounds are tight where all laws are exact, sampling y agrees with listing it, hidden labels stay hidden."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.distributions import MultivariateNormal
+from toys import LinearGaussian, z_score
+
+import lowerbound as lb
+from lowerbound.contexts import Label
+from lowerbound.data import Dataset
+from lowerbound.errors import DataError, RecipeError
+from lowerbound.estimators import GREP, Enumerated, Estimator, LeaveOneOut, MovingAverage, Pathwise, ScoreFunction
+from lowerbound.nn import Joined
+from lowerbound.objectives import ELBO, IWAE
+from lowerbound.posteriors import Categorical, DiagonalGaussian
+from lowerbound.semi import UNKNOWN, SemiSupervised, SemiSupervisedLoss, known_rows
+
+CLASSES, LATENT, SIZE = 3, 2, 4
+
+
+class Clusters(LinearGaussian):
+    """p(x|z, y) = N(Wz + U_y + b, σ²I): p(x|y) is Gaussian with one covariance, so that p(y|x) is a softmax of linear functions."""
+
+    def __init__(self) -> None:
+        super().__init__(LATENT, SIZE, 0.5, seed=1, orthogonal=True)
+        self.shift = 1.5 * torch.randn(SIZE, CLASSES, generator=torch.Generator().manual_seed(5))
+
+    def exact(self) -> SemiSupervised:
+        """All five laws as they should be."""
+        likelihood = lb.likelihoods.Gaussian(Joined(_linear(torch.cat([self.weight, self.shift], 1), self.bias)), self.scale)
+        plain = self.exact_encoder()
+        moved = torch.cat([plain.weight, -plain.weight @ self.shift], 1)  # x − U_y in place of x
+        posterior = DiagonalGaussian(Joined(_linear(moved, plain.bias)))
+        precision = torch.linalg.inv(self.evidence.covariance_matrix)
+        centres = (self.shift + self.bias[:, None]).T
+        slopes = centres @ precision
+        classifier = Categorical(_linear(slopes, -0.5 * (slopes * centres).sum(1)))
+        return SemiSupervised(lb.priors.StandardNormal(LATENT), likelihood, posterior, Label(CLASSES), classifier)
+
+    def log_joint(self, x: torch.Tensor) -> torch.Tensor:
+        """log p(x, y) ``(N, classes)``."""
+        laws = MultivariateNormal((self.shift + self.bias[:, None]).T, self.evidence.covariance_matrix)
+        return laws.log_prob(x[:, None]) - math.log(CLASSES)
+
+    def data(self, n: int) -> Dataset:
+        torch.manual_seed(0)
+        labels = torch.arange(n) % CLASSES
+        return Dataset(self.evidence.sample((n,)) + self.shift.T[labels], labels, tuple("abc"))
+
+
+def _linear(weight: torch.Tensor, bias: torch.Tensor) -> nn.Linear:
+    layer = nn.Linear(weight.shape[1], weight.shape[0])
+    layer.load_state_dict({"weight": weight, "bias": bias})
+    return layer
+
+
+def wrong(vae: SemiSupervised) -> SemiSupervised:
+    """With laws that are no more exact."""
+    torch.manual_seed(3)
+    for parameter in vae.parameters():
+        parameter.data += 0.2 * torch.randn_like(parameter)
+    return vae
+
+
+def hidden(data: Dataset, keep: int) -> Dataset:
+    labels = data.targets.clone()
+    labels[keep:] = UNKNOWN
+    return Dataset(data.array, labels, data.classes)
+
+
+TOGETHER = 300  # draws whose mean one loss gives
+
+
+def draws(vae: SemiSupervised, x: torch.Tensor, estimator: Estimator, n: int) -> torch.Tensor:
+    """Bound and gradient of losses without labels, n independent means of ``TOGETHER`` draws: ``(n, 1 + parameters)``."""
+    loss, found = SemiSupervisedLoss(1.0, estimator=estimator), []
+    parameters, x = list(vae.parameters()), x.repeat(TOGETHER, 1)
+    for _ in range(n):
+        part = loss.unlabelled(vae, x, ELBO(), Pathwise())
+        gradients = torch.autograd.grad(part.value, parameters)
+        found.append(torch.cat([part.bound.mean().detach()[None], *(g.flatten() for g in gradients)]))
+    return torch.stack(found)
+
+
+def test_both_bounds_are_tight_where_every_law_is_exact() -> None:
+    toy, loss = Clusters(), SemiSupervisedLoss(0.0)
+    data, vae = toy.data(60), toy.exact()
+    x, joint = data[:], toy.log_joint(data[:])
+    torch.manual_seed(1)
+    with torch.no_grad():
+        without = loss.unlabelled(vae, x.repeat(1000, 1), ELBO(), Pathwise()).bound.view(1000, -1)
+        known = loss.of_known(vae, x.repeat(1000, 1), data.targets.repeat(1000), ELBO(), Pathwise())[0].view(1000, -1)
+    assert z_score(without, joint.logsumexp(1)) < 4.5
+    assert z_score(known, joint.gather(1, data.targets[:, None])[:, 0]) < 4.5
+    assert torch.allclose(vae.classify(x), joint.softmax(1), atol=1e-5)
+
+
+def test_a_bound_of_wrong_laws_is_below() -> None:
+    toy = Clusters()
+    data, vae = toy.data(60), wrong(toy.exact())
+    vae.likelihood.load_state_dict(toy.exact().likelihood.state_dict())  # p as it is, q wrong
+    with torch.no_grad():
+        found = SemiSupervisedLoss(0.0).unlabelled(vae, data[:].repeat(1000, 1), ELBO(), Pathwise()).bound.view(1000, -1)
+    error = found.std(0) / len(found) ** 0.5
+    assert (found.mean(0) < toy.log_joint(data[:]).logsumexp(1) + 4 * error).all()
+    assert float(found.mean()) < float(toy.log_joint(data[:]).logsumexp(1).mean()) - 0.1
+
+
+SAMPLED = {"score": lambda: ScoreFunction(), "moving average": lambda: ScoreFunction(MovingAverage())}
+
+
+@pytest.mark.parametrize("name", SAMPLED)
+def test_sampling_the_label_agrees_with_listing_it(name: str) -> None:
+    """Bound and every partial derivative, in expectation; listing has the smaller variance."""
+    toy = Clusters()
+    vae, x = wrong(toy.exact()), toy.data(6)[:]
+    torch.manual_seed(2)
+    listed, sampled = draws(vae, x, Enumerated(), 40), draws(vae, x, SAMPLED[name](), 80)
+    error = (listed.var(0) / len(listed) + sampled.var(0) / len(sampled)).sqrt()
+    z = (listed.mean(0) - sampled.mean(0)) / error.clamp(min=1e-9)
+    assert z.abs().max() < 4.5
+    assert listed[:, 1:].var(0).sum() < sampled[:, 1:].var(0).sum()
+
+
+def test_the_listed_gradient_is_that_of_the_exact_expectation() -> None:
+    """With z integrated out by hand the bound of exact q(z|x, y) is log-sum-exp-like in the classifier alone: its gradient is known."""
+    toy = Clusters()
+    vae, x = toy.exact(), toy.data(6)[:]
+    vae.classifier.network.bias.data += torch.tensor([0.5, -0.5, 0.3])
+    torch.manual_seed(2)
+    found = draws(vae, x, Enumerated(), 40)[:, -CLASSES:]  # the last parameters: the classifier's bias
+    logits = vae.classifier.network(x).detach().requires_grad_()
+    q = logits.softmax(1)
+    exact = (q * (toy.log_joint(x) - logits.log_softmax(1))).sum(1).mean()
+    (slope,) = torch.autograd.grad(exact, logits)
+    assert z_score(-found, slope.sum(0)) < 4.5
+
+
+def test_what_does_not_apply_says_so() -> None:
+    toy = Clusters()
+    vae, x = toy.exact(), toy.data(6)[:]
+    for estimator, complaint in (
+        (Pathwise(), "cannot be reparameterized"),
+        (GREP(), "no standardisation"),
+        (ScoreFunction(LeaveOneOut()), "2 samples"),
+    ):
+        with pytest.raises(RecipeError, match=complaint):
+            SemiSupervisedLoss(1.0, estimator=estimator).unlabelled(vae, x, ELBO(), Pathwise())
+    listed = Enumerated().draw(vae.classifier(x), 1)
+    terms = lb.objectives.Terms(torch.zeros(3, 6), listed.z, vae.labels(), listed.posterior, weights=listed.weights)
+    with pytest.raises(RecipeError, match="no mean over draws"):
+        Enumerated().surrogate(IWAE(), terms, listed)
+    with pytest.raises(RecipeError, match="cannot be listed"):
+        Enumerated().draw(vae.prior(), 1)
+    with pytest.raises(DataError, match="no datum has a label"):
+        known_rows(Dataset(x))
+    with pytest.raises(DataError, match="no datum has a label"):
+        known_rows(hidden(toy.data(6), 0))
+
+
+def test_data_are_read_as_their_label_or_the_likeliest_class() -> None:
+    toy = Clusters()
+    data, vae = toy.data(9), toy.exact()
+    guessed = vae.classify(data[:]).argmax(1)
+    some = hidden(data, 4)
+    given, _ = vae.read(some, torch.arange(9))
+    assert given.posterior.context.argmax(1).tolist() == [*data.targets[:4].tolist(), *guessed[4:].tolist()]
+    bare, _ = vae.read(data[:], torch.arange(9))
+    assert torch.equal(bare.posterior.context.argmax(1), guessed)
+
+
+# --- training ------------------------------------------------------------------------------------------
+
+
+def clusters(n: int) -> Dataset:
+    """Three clusters in the plane, apart by some of their width, and every third datum's label known to be that of its cluster."""
+    torch.manual_seed(4)
+    labels = torch.arange(n) % CLASSES
+    angles = 2 * math.pi * labels / CLASSES
+    return Dataset(3 * torch.stack([angles.cos(), angles.sin()], 1) + torch.randn(n, 2), labels, tuple("abc"))
+
+
+def small(seed: int = 0) -> SemiSupervised:
+    torch.manual_seed(seed)
+    likelihood = lb.likelihoods.Gaussian(Joined(nn.Linear(1 + CLASSES, 2)), lb.scales.Learned())  # linear: clusters are y's to tell
+    posterior = DiagonalGaussian(Joined(lb.nn.mlp(2 + CLASSES, 16, 2)))
+    return SemiSupervised(lb.priors.StandardNormal(1), likelihood, posterior, Label(CLASSES), Categorical(lb.nn.mlp(2, 16, CLASSES)))
+
+
+def trained(data: Dataset, epochs: int) -> SemiSupervised:
+    vae = small()
+    state = lb.State(torch.optim.Adam(vae.parameters(), lr=5e-3))
+    for _ in lb.fit(vae, data, epochs=epochs, batch=100, loss=SemiSupervisedLoss(100.0, labelled=6), state=state):
+        pass
+    return vae
+
+
+def test_two_labels_a_class_and_the_others_hidden_are_enough() -> None:
+    data, held_out = clusters(900), clusters(1200).view(torch.arange(900, 1200))
+    before = lb.score(small(), held_out).bound
+    vae = trained(hidden(data, 6), 20)
+    accuracy = float((vae.classify(held_out[:]).argmax(1) == held_out.labels).float().mean())
+    assert accuracy > 0.9
+    score = lb.score(vae, held_out)
+    assert score.bound > before + 1
+    assert score.bound == pytest.approx(score.log_likelihood_term - score.kl, abs=1e-4)
+
+
+def test_hidden_labels_are_never_seen() -> None:
+    data = clusters(300)
+    other = Dataset(data.array, torch.cat([data.targets[:6], data.targets[6:].roll(1)]), data.classes)
+    one, same = (trained(hidden(each, 6), 2) for each in (data, other))
+    known = Dataset(data.array, torch.cat([data.targets[:6].roll(1), data.targets[6:]]), data.classes)
+    changed = trained(hidden(known, 6), 2)
+    for name, weight in one.state_dict().items():
+        assert torch.equal(weight, same.state_dict()[name]), name
+    assert any(not torch.equal(weight, changed.state_dict()[name]) for name, weight in one.state_dict().items())
+    scored = [lb.score(one, each) for each in (data, other, hidden(data, 0))]
+    assert scored[0] == scored[1] == scored[2], "nor are those of data that are scored"
