@@ -65,7 +65,7 @@ def density(vae: lb.VAE, data: Dataset, samples: int = 5_000) -> Figures:
 
 # --- one-layer VAE and IWAE --------------------------------------------------------------------------
 
-ONE_LAYER = [(epochs, 1e-3 * 10 ** (-i / 7)) for i, epochs in enumerate((2, 4, 6, 10, 14, 18, 22, 24))]
+ONE_LAYER = [(120, 2e-3), (60, 1e-3), (45, 5e-4), (40, 2e-4), (35, 5e-5)]
 
 
 def one_layer(objective: Any) -> Figures:
@@ -73,7 +73,7 @@ def one_layer(objective: Any) -> Figures:
     torch.manual_seed(SEED)
     likelihood = lb.likelihoods.Bernoulli(dense(50, 200, 200, 784))
     vae = lb.VAE(lb.priors.StandardNormal(50), likelihood, lb.posteriors.DiagonalGaussian(dense(784, 200, 200, 100)))
-    train(vae, splits("mnist").train, ONE_LAYER, batch=20, eps=1e-4, objective=objective)
+    train(vae, splits("mnist").train, ONE_LAYER, batch=100, eps=1e-4, objective=objective)
     return density(vae, splits("mnist").test)
 
 
@@ -157,8 +157,8 @@ BETAS = (0.1, 0.3, 1.0, 2.0, 4.0, 10.0)
 EXPERIMENTS = {
     "one-layer": Experiment(
         "One-layer VAE and IWAE, MNIST binarized dynamically",
-        "784-200-200-z50, tanh; Adam with ε = 1e-4, batch 20, all 60,000 images; 10,000 test images, 5,000 draws. Shortened: 100 epochs "
-        "in place of 3,280, the learning rate 1e-3·10^(−i/7) for 2, 4, 6, 10, 14, 18, 22, 24 epochs in place of 3^i.",
+        "784-200-200-z50, tanh; Adam with ε = 1e-4, all 60,000 images; 10,000 test images, 5,000 draws. Shortened: 300 epochs in place of "
+        "3,280, in batches of 100 in place of 20, the learning rate 2e-3, 1e-3, 5e-4, 2e-4, 5e-5 for 120, 60, 45, 40, 35 of them.",
         {
             "VAE": Model("86.76", partial(one_layer, lb.objectives.ELBO())),
             "IWAE, k = 5": Model("85.54", partial(one_layer, lb.objectives.IWAE(5))),
