@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ import lowerbound as lb
 from lowerbound.data import Dataset
 
 SEED = 0
+KEPT = 5  # epochs between checkpoints of a training
 Figures = dict[str, float]
 
 
@@ -24,7 +26,7 @@ class Model:
     """What was published of it, and what trains and measures it anew."""
 
     published: str
-    run: Callable[[], Figures]
+    run: Callable[[Path], Figures]  # given where its training is kept
 
 
 @dataclass(frozen=True)
@@ -43,16 +45,21 @@ def splits(name: str) -> Any:
     return lb.data.load(name)
 
 
-def train(vae: lb.VAE, data: Dataset, stages: list[tuple[int, float]], batch: int, eps: float = 1e-8, **parts: Any) -> lb.VAE:
-    """Adam through stages of (epochs, learning rate)."""
+def train(vae: lb.VAE, data: Dataset, kept: Path, stages: list[tuple[int, float]], batch: int, eps: float = 1e-8, **parts: Any) -> lb.VAE:
+    """Adam through stages of (epochs, learning rate); kept after every few epochs, and taken up where it was left."""
     state = lb.State(torch.optim.Adam(vae.parameters(), eps=eps, fused=True), SEED)
+    estimator = parts.setdefault("estimator", lb.estimators.Pathwise())
+    if kept.exists():
+        lb.checkpoint.load_training(kept, vae, estimator, state)
     done = 0
     for epochs, rate in stages:
-        state.optimizer.param_groups[0]["lr"] = rate
         done += epochs
+        state.optimizer.param_groups[0]["lr"] = rate
         for record in lb.fit(vae, data, epochs=done, batch=batch, state=state, **parts):
             if record.ends_epoch:
                 print(f"epoch {record.epoch} bound {record.bound:.2f}", file=sys.stderr, flush=True)
+                if record.epoch % KEPT == 0 or record.epoch == done:
+                    lb.checkpoint.save_training(kept, vae, estimator, state, {})
     return vae
 
 
@@ -68,12 +75,12 @@ def density(vae: lb.VAE, data: Dataset, samples: int = 5_000) -> Figures:
 ONE_LAYER = [(120, 2e-3), (60, 1e-3), (45, 5e-4), (40, 2e-4), (35, 5e-5)]
 
 
-def one_layer(objective: Any) -> Figures:
+def one_layer(objective: Any, kept: Path) -> Figures:
     """784-200-200-z50, tanh."""
     torch.manual_seed(SEED)
     likelihood = lb.likelihoods.Bernoulli(dense(50, 200, 200, 784))
     vae = lb.VAE(lb.priors.StandardNormal(50), likelihood, lb.posteriors.DiagonalGaussian(dense(784, 200, 200, 100)))
-    train(vae, splits("mnist").train, ONE_LAYER, batch=100, eps=1e-4, objective=objective)
+    train(vae, splits("mnist").train, kept, ONE_LAYER, batch=100, eps=1e-4, objective=objective)
     return density(vae, splits("mnist").test)
 
 
@@ -83,7 +90,7 @@ FASHION = [(70, 5e-4), (15, 2e-4), (10, 1e-4), (5, 3e-5)]
 WARM_UP = 20.0
 
 
-def fashion(vamp: bool) -> Figures:
+def fashion(kept: Path, vamp: bool) -> Figures:
     """784-300-300-z40, gated."""
     torch.manual_seed(SEED)
     posterior = lb.posteriors.DiagonalGaussian(Clamped(gated(784, 300, 300, 80), -6, 2))
@@ -91,7 +98,7 @@ def fashion(vamp: bool) -> Figures:
     vae = lb.VAE(prior, lb.likelihoods.Bernoulli(gated(40, 300, 300, 784)), posterior)
     kl = lb.objectives.SampledKL() if vamp else lb.objectives.ClosedKL()
     objective = lb.objectives.ELBO(kl, beta=lb.schedules.Linear(1.0, WARM_UP))
-    train(vae, splits("fashion-mnist").train.view(torch.arange(50_000)), FASHION, batch=100, objective=objective)
+    train(vae, splits("fashion-mnist").train.view(torch.arange(50_000)), kept, FASHION, batch=100, objective=objective)
     return density(vae, splits("fashion-mnist").test)
 
 
@@ -106,12 +113,12 @@ LATENTS = {
 FAMILIES = [(30, 1e-3), (10, 3e-4)]
 
 
-def family(words: dict[str, Any], size: int) -> Figures:
+def family(words: dict[str, Any], size: int, kept: Path) -> Figures:
     """784-256-128-z, ReLU; on the sphere of ``size`` dimensions, which is in a space of one more."""
     latent = size + 1 if words.get("prior") == "sphere" else size
     recipe = lb.Recipe(data="mnist", network="mlp:256-128", latent=latent, seed=SEED, **words)
     parts = lb.build(recipe, (1, 28, 28), unit_interval=True)
-    train(parts.vae, splits("mnist").train, FAMILIES, batch=64, objective=parts.objective, estimator=parts.estimator)
+    train(parts.vae, splits("mnist").train, kept, FAMILIES, batch=64, objective=parts.objective, estimator=parts.estimator)
     return density(parts.vae, splits("mnist").test, samples=500)
 
 
@@ -126,11 +133,11 @@ def auroc(own: torch.Tensor, strange: torch.Tensor) -> float:
     return float(roc_auc_score(truth, torch.cat([own, strange]).numpy()))
 
 
-def strangers(epochs: int, **words: Any) -> Figures:
+def strangers(epochs: int, kept: Path, **words: Any) -> Figures:
     """Trained on Fashion-MNIST, 500 images of its test set against 500 of MNIST's."""
     recipe = lb.Recipe(data="fashion-mnist", seed=SEED, **words)
     parts = lb.build(recipe, (1, 28, 28), unit_interval=True)
-    train(parts.vae, splits("fashion-mnist").train, [(epochs, 1e-3)], batch=128, objective=parts.objective)
+    train(parts.vae, splits("fashion-mnist").train, kept, [(epochs, 1e-3)], batch=128, objective=parts.objective)
     own, strange = (splits(name).test.view(torch.arange(500)) for name in ("fashion-mnist", "mnist"))
     density = [-lb.log_likelihood(parts.vae, data, 1_000).log_p for data in (own, strange)]
     regret = [lb.likelihood_regret(parts.vae, data) for data in (own, strange)]
@@ -140,11 +147,11 @@ def strangers(epochs: int, **words: Any) -> Figures:
 # --- where σ comes from, and β -----------------------------------------------------------------------
 
 
-def by_words(epochs: int, **words: Any) -> Figures:
+def by_words(epochs: int, kept: Path, **words: Any) -> Figures:
     """The lesson's network on MNIST: the bound and its two parts."""
     recipe = lb.Recipe(data="mnist", seed=SEED, **words)
     parts = lb.build(recipe, (1, 28, 28), unit_interval=True)
-    train(parts.vae, splits("mnist").train, [(epochs, 1e-3)], batch=128, objective=parts.objective, estimator=parts.estimator)
+    train(parts.vae, splits("mnist").train, kept, [(epochs, 1e-3)], batch=128, objective=parts.objective, estimator=parts.estimator)
     found = lb.score(parts.vae, splits("mnist").test, objective=parts.objective)
     figures = {"bound": found.bound, "se": found.bound_se, "rate": found.kl, "distortion": -found.log_likelihood_term}
     test = splits("mnist").test[:2000]

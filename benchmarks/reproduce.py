@@ -1,7 +1,8 @@
 """Published experiments, run again: ``python benchmarks/reproduce.py NAME``, or NAME and MODEL for one of its models.
 
 Each model leaves ``benchmarks/results/NAME-N.json``: setting, seed, seconds, its figures and the published one. One that is there already
-is not trained again. ``python benchmarks/reproduce.py docs`` makes docs/reproductions.md of those files.
+is not trained again; a training that was interrupted goes on from ``benchmarks/kept/``, which is no part of the project.
+``python benchmarks/reproduce.py docs`` makes docs/reproductions.md of those files.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import torch
 from experiments import EXPERIMENTS, SEED
 
 RESULTS = Path(__file__).parent / "results"
+KEPT = Path(__file__).parent / "kept"
 DOCS = Path(__file__).parents[1] / "docs" / "reproductions.md"
 INTRODUCTION = """# Published experiments, run again
 
@@ -36,13 +38,15 @@ def run(name: str, model: str) -> None:
     torch.set_num_threads(1)
     experiment = EXPERIMENTS[name]
     started = time.perf_counter()
-    figures = experiment.models[model].run()
+    KEPT.mkdir(exist_ok=True)
+    kept = KEPT / f"{path(name, model).stem}.safetensors"
+    figures = experiment.models[model].run(kept)
     found = {
         "experiment": name,
         "model": model,
         "setting": experiment.setting,
         "seed": SEED,
-        "seconds": round(time.perf_counter() - started),
+        "seconds": round(time.perf_counter() - started),  # of the last part, where the training was interrupted
         "figures": {key: round(value, 4) for key, value in figures.items()},
         "published": experiment.models[model].published,
     }
