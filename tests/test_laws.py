@@ -12,10 +12,10 @@ from torch.distributions import Distribution
 from toys import z_score
 
 from lowerbound import words
-from lowerbound.conditional import LOG_VARIANCE
+from lowerbound.conditional import LOG_VARIANCE, ConditionalLaw
 from lowerbound.words import Facts
 
-FACTS = Facts(event=(2,), latent=2)
+FACTS = Facts(event=(2,), latent=2, context=(3,))
 OWN = {"pixels": "binarized", "scale": "0.3"}
 
 
@@ -32,7 +32,8 @@ def posterior(word: str) -> nn.Module:
 
 
 def prior(word: str) -> nn.Module:
-    return words.call("prior", word, words.PRIORS, FACTS, posterior_of_images())
+    made = words.call("prior", word, words.PRIORS, FACTS, posterior_of_images())
+    return made.given(torch.linspace(-1, 1, 3)[None]) if isinstance(made, ConditionalLaw) else made
 
 
 def posterior_of_images() -> nn.Module:
