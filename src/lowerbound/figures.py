@@ -127,7 +127,7 @@ def _traversal(context: Context, steps: int) -> tuple[Array, Array, list[str]]:
 
 
 def _must_be_of_no_context(run: Run) -> None:
-    if run.vae.context is not None:
+    if _conditional(run):
         raise UsageError("a run given labels decodes each z in as many ways as there are classes; plot styles")
 
 

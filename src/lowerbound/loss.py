@@ -28,7 +28,7 @@ class Loss:
     kl: Float[Tensor, " B"]
 
 
-Rule = Callable[[VAE, Rows, Tensor, Objective, Estimator], "Loss"]
+LossFunction = Callable[[VAE, Rows, Tensor, Objective, Estimator], "Loss"]
 
 
 def of_rows(vae: VAE, data: Rows, rows: Int64[Tensor, " B"], objective: Objective, estimator: Estimator) -> Loss:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Size, Tensor, nn
 from torch.distributions import Distribution
 
@@ -35,6 +35,12 @@ class Labelled(Protocol):
     @property
     def labels(self) -> Tensor | None:
         """``(N,)`` class numbers, or None."""
+
+
+def labels_of(data: Rows, rows: Tensor) -> Int64[Tensor, " B"] | None:
+    """The class numbers of some rows; None where data have none."""
+    labels = data.labels if isinstance(data, Labelled) else None
+    return None if labels is None else labels[rows]
 
 
 def rows_at_once(data: Rows) -> int:
@@ -89,8 +95,7 @@ class VAE(nn.Module):
         values = data[rows]
         vae = self
         if self.context is not None:
-            labels = data.labels if isinstance(data, Labelled) else None
-            vae = self.given(self.context.of(values, None if labels is None else labels[rows]).to(self.device))
+            vae = self.given(self.context.of(values, labels_of(data, rows)).to(self.device))
         return vae, values.to(self.device)
 
     def some(self, rows: slice | Tensor) -> VAE:

@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributions import Categorical, Distribution, Independent, MixtureSameFamily, Normal
 
 from lowerbound import laws
-from lowerbound.conditional import LOG_VARIANCE, ConditionalLaw
 from lowerbound.errors import RecipeError
-from lowerbound.posteriors import Posterior
+from lowerbound.posteriors import DiagonalGaussian, Posterior
 from lowerbound.scales import positive
 
 
@@ -36,7 +36,7 @@ class StandardNormal(nn.Module):
         return Independent(Normal(self.zero, self.one, validate_args=False), 1, validate_args=False)
 
 
-class GivenContext(ConditionalLaw):
+class GivenContext(DiagonalGaussian):
     """p(z|c) = N(μ(c), diag σ²(c)), learned; the network ``(N, *context) → (N, 2 size)`` gives μ, then log σ².
 
     Only of a model with a context. Source: Sohn et al., "Learning Structured Output Representation using Deep Conditional
@@ -49,16 +49,6 @@ class GivenContext(ConditionalLaw):
         if context is None:
             raise RecipeError("this prior is that of a context; take the model's given(context)")
         return self.law(self.network(context), 1)
-
-    def batch_axes(self, parent: Tensor) -> int:
-        """Contexts come with one axis, B."""
-        return 1
-
-    def law(self, output: Tensor, axes: int) -> Distribution:
-        """A batch ``(B,)`` of laws over ``(size,)``."""
-        mean, log_variance = output.chunk(2, dim=axes)
-        scale = (log_variance.clamp(*LOG_VARIANCE) / 2).exp()
-        return Independent(Normal(mean, scale, validate_args=False), 1, validate_args=False)
 
 
 class GaussianMixture(nn.Module):
@@ -114,8 +104,8 @@ class Mixture(MixtureSameFamily):
         return torch.logsumexp(each + logits.log_softmax(-1), -1)
 
 
-def _gaussians(value: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
-    """log N(value; loc_k, diag scale_k²) for each k, ``(*batch, d) → (*batch, K)``, without a number for each pair and dimension.
+def _gaussians(value: Float[Tensor, "*batch d"], loc: Float[Tensor, "K d"], scale: Float[Tensor, "K d"]) -> Float[Tensor, "*batch K"]:
+    """log N(value; loc_k, diag scale_k²) for each k, without a number for each pair and dimension.
 
     Σ (v − m)²/s² is v²·s⁻² − 2 v·(m s⁻²) + m²·s⁻². All is measured from the values' middle, so that where they are close to one
     another, as the draws of one posterior are, nothing large has to cancel.

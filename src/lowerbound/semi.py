@@ -21,7 +21,7 @@ from lowerbound.errors import DataError
 from lowerbound.estimators import Enumerated, Estimator
 from lowerbound.likelihoods import Likelihood
 from lowerbound.loss import Loss
-from lowerbound.model import VAE, Labelled, Rows
+from lowerbound.model import VAE, Rows, labels_of
 from lowerbound.objectives import ELBO, Objective, Terms
 from lowerbound.posteriors import Categorical, Posterior
 
@@ -61,12 +61,6 @@ class SemiSupervised(VAE):
     def labels(self) -> Distribution:
         """p(y), uniform."""
         return OneHotCategorical(logits=torch.zeros(self.context.classes, device=self.device), validate_args=False)
-
-
-def labels_of(data: Rows, rows: Tensor) -> Int64[Tensor, " B"] | None:
-    """The class numbers of some rows, ``UNKNOWN`` where there is none; None where no datum has one."""
-    labels = data.labels if isinstance(data, Labelled) else None
-    return None if labels is None else labels[rows]
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from lowerbound.errors import DataError
 from lowerbound.estimators import Estimator, Pathwise
-from lowerbound.loss import Loss, Rule, of_rows
+from lowerbound.loss import Loss, LossFunction, of_rows
 from lowerbound.model import VAE, Rows, rows_at_once
 from lowerbound.objectives import ELBO, Objective
 from lowerbound.seeding import permutation, seeded
@@ -83,7 +83,7 @@ def fit(
     batch: int = 128,
     objective: Objective | None = None,
     estimator: Estimator | None = None,
-    loss: Rule = of_rows,
+    loss: LossFunction = of_rows,
     seed: int = 0,
     state: State | None = None,
 ) -> Iterator[Record]:

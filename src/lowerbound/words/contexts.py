@@ -14,12 +14,10 @@ if TYPE_CHECKING:
 def _label(classes: int) -> Context:
     from lowerbound.contexts import Label
 
-    if classes < 2:
-        raise RecipeError(
-            "these data have no labels to give; leave out --given label"
-            if not classes
-            else "all labels of these data are the same: there is nothing to choose; leave out --given label"
-        )
+    if not classes:
+        raise RecipeError("these data have no labels to give; leave out --given label")
+    if classes == 1:
+        raise RecipeError("all labels of these data are the same: there is nothing to choose; leave out --given label")
     return Label(classes)
 
 

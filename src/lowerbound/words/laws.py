@@ -227,7 +227,7 @@ def _given_context(facts: Facts, posterior: Posterior, width: int = 128) -> nn.M
 
     if not facts.context:
         raise RecipeError("a prior given the context needs one; add --given label, or choose another prior")
-    return GivenContext(mlp(facts.context, width, 2 * facts.latent))
+    return GivenContext(mlp(facts.context, width, GivenContext.features(facts.latent)))
 
 
 PRIORS: dict[str, Callable[..., nn.Module]] = {
