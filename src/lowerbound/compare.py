@@ -14,7 +14,7 @@ from torch import Size, Tensor
 from lowerbound import bubbles, figures, pages, plots, probes, words
 from lowerbound.bubbles import Bubbles
 from lowerbound.data import Dataset, Splits
-from lowerbound.errors import DataError, RecipeError
+from lowerbound.errors import DataError, RecipeError, UsageError
 from lowerbound.evaluation import reconstruction_error, score
 from lowerbound.model import VAE, spread
 from lowerbound.runs import Run
@@ -42,11 +42,14 @@ class Side:
 def compare(runs: Mapping[str, Run], splits: Splits, seed: int = 0) -> list[Side]:
     """Each of ``runs``, by its name, on the held-out data of ``splits``; probes are fitted to latents of the training data.
 
-    Errors: DataError where a run is for data of another shape, or its likelihood cannot be a law of these.
+    Errors: DataError where a run is for data of another shape, or its likelihood cannot be a law of these; UsageError for one that is
+    given labels.
     """
     if not len(splits.test):
         raise DataError("there are no held-out data to compare runs on; give more")
     for name, run in runs.items():
+        if run.vae.context is not None:
+            raise UsageError(f"{name} is given labels, and what it makes of a z depends on them; compare runs that are not")
         if run.facts.event_shape != splits.test.event_shape:
             shapes = f"{run.facts.event_shape}, and these data are of shape {splits.test.event_shape}"
             raise DataError(f"{name} is for data of shape {shapes}; compare runs for data of one shape")
@@ -144,7 +147,7 @@ MEASURES = (
         "nearest_neighbours",
     ),
     _share("linear probe, %", "held-out classes told by a logistic regression", "linear_probe"),
-    _share("draws of a wrong class, %", "how many would have to change class to be as frequent as in the data", "misplaced"),
+    _share("draws too many of a class, %", "how many would have to change class to be as frequent as in the data", "misplaced"),
     _share("latents told from the prior, %", "draws of q(z|x) against draws of p(z); 50 is not at all, 100 always", "told_apart"),
     Measure("bound, nats", "on log p(x); a point for a posterior has none", "bound", 2),
     Measure("E[log p(x|z)], nats", "the reconstruction term", "log_likelihood_term", 2),

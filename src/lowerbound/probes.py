@@ -16,10 +16,14 @@ def nearest_neighbours(
     known: Float[Tensor, "M d"], classes: Int64[Tensor, " M"], latents: Float[Tensor, "N d"], labels: Int64[Tensor, " N"]
 ) -> float:
     """The share of ``latents`` whose class the majority of their ``NEIGHBOURS`` nearest among ``known`` has."""
+    return float((_majority(known, classes, latents) == labels).double().mean())
+
+
+def _majority(known: Float[Tensor, "M d"], classes: Int64[Tensor, " M"], latents: Float[Tensor, "N d"]) -> Int64[Tensor, " N"]:
     from sklearn.neighbors import KNeighborsClassifier
 
     probe = KNeighborsClassifier(min(NEIGHBOURS, len(known))).fit(known.numpy(), classes.numpy())
-    return float(probe.score(latents.numpy(), labels.numpy()))
+    return torch.from_numpy(probe.predict(latents.numpy()))
 
 
 def misplaced(known: Float[Tensor, "M d"], classes: Int64[Tensor, " M"], draws: Float[Tensor, "N d"]) -> float:
@@ -27,10 +31,7 @@ def misplaced(known: Float[Tensor, "M d"], classes: Int64[Tensor, " M"], draws: 
 
     A draw is of the class that most of its ``NEIGHBOURS`` nearest among ``known`` have; this is the total variation between the shares.
     """
-    from sklearn.neighbors import KNeighborsClassifier
-
-    probe = KNeighborsClassifier(min(NEIGHBOURS, len(known))).fit(known.numpy(), classes.numpy())
-    told, n = torch.from_numpy(probe.predict(draws.numpy())), int(classes.max()) + 1
+    told, n = _majority(known, classes, draws), int(classes.max()) + 1
     shares, wanted = (found.bincount(minlength=n).double() / len(found) for found in (told, classes))
     return 0.5 * float((shares - wanted).abs().sum())
 

@@ -25,7 +25,6 @@ def compare(words: Namespace) -> Answer:
     found = {name: runs.load(folder, words.device) for name, folder in zip(_names(folders), folders, strict=True)}
     first = next(iter(found.values()))
     _must_be_of_one_shape(found)
-    _must_be_of_no_context(found)
     splits = first.read(source, words.data_dir)
     console.notes([*splits.notes, *_strangers(found, source)])
     sides = comparing.compare(found, splits, words.seed)
@@ -55,12 +54,6 @@ def _names(folders: Sequence[str]) -> list[str]:
     """The folders' own names, or where two have the same one the whole paths."""
     names = [Path(folder).resolve().name for folder in folders]
     return names if len(set(names)) == len(names) else list(folders)
-
-
-def _must_be_of_no_context(found: dict[str, Run]) -> None:
-    for name, run in found.items():
-        if run.vae.context is not None:
-            raise UsageError(f"{name} is given labels, and what it makes of a z depends on them; compare runs that are not")
 
 
 def _must_be_of_one_shape(found: dict[str, Run]) -> None:
