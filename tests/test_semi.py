@@ -12,13 +12,13 @@ from toys import LinearGaussian, z_score
 
 import lowerbound as lb
 from lowerbound.contexts import Label
-from lowerbound.data import Dataset
+from lowerbound.data import UNKNOWN, Dataset
 from lowerbound.errors import DataError, RecipeError
 from lowerbound.estimators import GREP, Enumerated, Estimator, LeaveOneOut, MovingAverage, Pathwise, ScoreFunction
 from lowerbound.nn import Joined
 from lowerbound.objectives import ELBO, IWAE
 from lowerbound.posteriors import Categorical, DiagonalGaussian
-from lowerbound.semi import UNKNOWN, SemiSupervised, SemiSupervisedLoss, known_rows
+from lowerbound.semi import SemiSupervised, SemiSupervisedLoss, known_rows
 
 CLASSES, LATENT, SIZE = 3, 2, 4
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from lowerbound import checkpoint, data, devices, diagnosis, recipes, report, runs
-from lowerbound.data import Dataset
+from lowerbound.data import Dataset, labels
 from lowerbound.errors import DataError, Diverged, OutputError, RunError
 from lowerbound.evaluation import Score, score
 from lowerbound.files import make_folder, write_json
@@ -72,7 +72,7 @@ class Experiment:
         Errors: DataError, RecipeError; RunError where the folder is taken; OutputError where it cannot be made.
         """
         folder = Path(folder)
-        recipe = replace(recipe, data=data.located(recipe.data))
+        recipe = replace(recipe, data=data.located(recipe.data), labels=_located(recipe))
         _refuse_taken(folder, overwrite)
         experiment = cls._prepare(recipe, folder, data_dir, device)
         make_folder(folder)
@@ -107,7 +107,7 @@ class Experiment:
         experiment = cls._prepare(recipe, folder, data_dir, device)
         if experiment.run.facts != facts:
             raise DataError(f"the data of '{recipe.data}' are not those that {folder} was trained on; bring those back")
-        progress = checkpoint.load_training(folder / runs.TRAINING, experiment.run.vae, experiment.run.parts.estimator, experiment.state)
+        progress = checkpoint.load_training(folder / runs.TRAINING, experiment.run.vae, experiment.run.parts.estimators, experiment.state)
         _refuse_changed(recipe.words(), progress.pop("recipe"), folder)
         experiment.progress = Progress(**progress)
         done = experiment.epochs_done
@@ -134,12 +134,15 @@ class Experiment:
             raise DataError(f"a batch of {recipe.batch} is larger than the {len(train):,} training data; choose a smaller --batch")
         if not len(splits.test):
             raise DataError(f"'{recipe.data}' has {len(train):,} data: too few to learn from and to test")
-        facts = Facts.of(train, validation, splits.test, labels=recipe.given is not None)
+        if recipe.semi_supervised is not None:
+            train = train if recipe.labels_kept is None else labels.few(train, recipe.labels_kept, recipe.seed)
+            labels.must_be_several(train)
+        facts = Facts.of(train, validation, splits.test, labels=recipe.given is not None or recipe.semi_supervised is not None)
         parts = recipes.build(recipe, facts.event_shape, facts.unit_interval, len(facts.classes))
         for part in (train, splits.test):
             parts.vae.likelihood.check(part.extremes)
         parts.vae.to(where)
-        parts.estimator.to(where)
+        parts.estimators.to(where)
         state = State(adam(parts.vae, recipe.learning_rate), recipe.seed)
         run = Run(folder, recipe, facts, parts)
         return cls(run, train, validation, splits.test, state, Progress(), splits.notes)
@@ -167,6 +170,7 @@ class Experiment:
             batch=recipe.batch,
             objective=parts.objective,
             estimator=parts.estimator,
+            loss=parts.loss,
             state=self.state,
         )
         started = time.perf_counter()
@@ -217,7 +221,7 @@ class Experiment:
             raise Diverged(f"some weights are not finite any more; lower --learning-rate ({folder} keeps the last good state)")
         checkpoint.save_weights(folder / runs.WEIGHTS, vae)
         progress = {**asdict(self.progress), "recipe": self.run.recipe.words()}
-        checkpoint.save_training(folder / runs.TRAINING, vae, self.run.parts.estimator, self.state, progress)
+        checkpoint.save_training(folder / runs.TRAINING, vae, self.run.parts.estimators, self.state, progress)
         self._saved_at = self.progress.seconds
 
     def finish(self) -> dict[str, Any]:
@@ -234,6 +238,12 @@ class Experiment:
         report.write(self.run, self.test, result)
         write_json(self.run.folder / runs.RESULT, result)  # last: a run that has it is complete
         return result
+
+
+def _located(recipe: Recipe) -> str | None:
+    """The recipe's labels, a file by its full path."""
+    named = recipe.labels is None or recipe.labels_kept is not None
+    return None if recipe.labels is None else str(recipe.labels) if named else data.located(str(recipe.labels))
 
 
 def _refuse_infinite(train: dict[str, float], epoch: int, folder: Path) -> None:

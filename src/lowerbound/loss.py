@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from jaxtyping import Float, Int64
 from torch import Tensor
@@ -28,7 +29,8 @@ class Loss:
     kl: Float[Tensor, " B"]
 
 
-LossFunction = Callable[[VAE, Rows, Tensor, Objective, Estimator], "Loss"]
+#: of a model (some want one of a kind), data, the rows of a step, objective and estimator
+LossFunction = Callable[[Any, Rows, Tensor, Objective, Estimator], "Loss"]
 
 
 def of_rows(vae: VAE, data: Rows, rows: Int64[Tensor, " B"], objective: Objective, estimator: Estimator) -> Loss:

@@ -11,18 +11,39 @@ import math
 import tomllib
 import types
 import typing
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lowerbound import words
 from lowerbound.errors import NoClosedForm, RecipeError, nearest
-from lowerbound.words import CONTEXTS, CORRUPTIONS, ESTIMATORS, KLS, LIKELIHOODS, OBJECTIVES, PIXELS, POSTERIORS, PRIORS, SCALES, Facts
+from lowerbound.words import (
+    CONTEXTS,
+    CORRUPTIONS,
+    ESTIMATORS,
+    KLS,
+    LABEL_ESTIMATORS,
+    LIKELIHOODS,
+    OBJECTIVES,
+    PIXELS,
+    POSTERIORS,
+    PRIORS,
+    SCALES,
+    SEMI_SUPERVISED,
+    Facts,
+    OfLabels,
+    Supervision,
+)
 from lowerbound.zoo import ZOO
 
 if TYPE_CHECKING:
+    from torch import nn
+
+    from lowerbound.contexts import Context
     from lowerbound.estimators import Estimator
+    from lowerbound.loss import LossFunction
     from lowerbound.model import VAE
     from lowerbound.objectives import Objective
 
@@ -51,6 +72,8 @@ class Recipe:
     skip_unreadable: bool = _word(False, "data", "images: leave out those that cannot be read")
     validation: int | None = _word(None, "data", "data held out for the curves (default: 5,000, at most a tenth)")
 
+    labels: str | int | None = _word(None, "data", "semi-supervised: how many training data keep theirs, or a file of labels")
+
     given: str | None = _word(None, "model", "what all three laws are given besides, c", CONTEXTS)
     latent: int = _word(2, "model", "dimensions of z")
     prior: str = _word("normal", "model", "p(z), or p(z|c)", PRIORS)
@@ -60,6 +83,8 @@ class Recipe:
     posterior: str = _word("gaussian", "model", "q(z|x)", POSTERIORS)
     network: str = _word("mlp:512", "model", "mlp:WIDTH-… or conv:CHANNELS-… (the decoder's in reverse order), or linear")
     corruption: str | None = _word(None, "model", "in training the encoder sees x damaged (default: as it is)", CORRUPTIONS)
+    semi_supervised: str | None = _word(None, "model", "how the labels of some of the data come in", SEMI_SUPERVISED)
+    label_estimator: str | None = _word(None, "model", "how gradients get past an unknown label (default: enumerated)", LABEL_ESTIMATORS)
     objective: str = _word("elbo", "model", "what is maximised", OBJECTIVES)
     kl: str | None = _word(None, "model", "how the KL is computed (default: closed where it can be)", KLS)
     estimator: str = _word("pathwise", "model", "how gradients get past the sampling", ESTIMATORS)
@@ -72,6 +97,8 @@ class Recipe:
     def __post_init__(self) -> None:
         if isinstance(self.scale, (int, float)):
             object.__setattr__(self, "scale", repr(float(self.scale)))
+        if type(self.labels) is int:
+            object.__setattr__(self, "labels", str(self.labels))
         _check_types(self)
         _check_likelihood_words(self)
         for field in dataclasses.fields(self):
@@ -95,6 +122,15 @@ class Recipe:
         if self.scale is not None and _is_number(self.scale) and not (0 < float(self.scale) < LARGEST):
             raise RecipeError(f"scale, the σ of the likelihood, must be a positive number, not {self.scale}")
         words.network(self.network)
+        _check_semi_supervised(self)
+
+    @property
+    def labels_kept(self) -> int | None:
+        """How many labels are kept; None where a file says which, or there is nothing to keep."""
+        try:
+            return int(self.labels or "")
+        except ValueError:
+            return None
 
     def words(self) -> dict[str, Any]:
         """Every word that has a value, in order."""
@@ -106,6 +142,26 @@ def _check_types(recipe: Recipe) -> None:
         value, wanted = getattr(recipe, field.name), word_type(field)
         if value is not None and type(value) is not wanted and not (wanted is float and type(value) is int):
             raise RecipeError(f"{field.name} must be {wanted.__name__}, not {value!r}")
+
+
+def _check_semi_supervised(recipe: Recipe) -> None:
+    """Errors: RecipeError for labels that nothing is done with, or too little told of what is to be done with them."""
+    if recipe.semi_supervised is None:
+        for word in ("labels", "label_estimator"):
+            if getattr(recipe, word) is not None:
+                raise RecipeError(
+                    f"{word.replace('_', '-')} is a word of semi-supervised models; choose --semi-supervised m2, or leave it out"
+                )
+        return
+    supervision = words.call("semi-supervised", recipe.semi_supervised, SEMI_SUPERVISED)
+    if recipe.labels is None:
+        raise RecipeError("a semi-supervised model wants to know the labels of some data; give --labels N, or a file of them")
+    if recipe.labels_kept is not None and not 1 <= recipe.labels_kept <= LARGEST:
+        raise RecipeError(f"labels must be from 1 to {LARGEST:,}, or a file, not {recipe.labels}")
+    if recipe.given is not None:
+        raise RecipeError("a semi-supervised model has its own way with labels; leave out --given")
+    if recipe.label_estimator is not None and not supervision.samples_labels:
+        raise RecipeError(f"{recipe.semi_supervised} has no unknown label to get past; leave out --label-estimator")
 
 
 def _encodable(text: str) -> bool:
@@ -197,11 +253,20 @@ def to_toml(recipe: Recipe) -> str:
 
 @dataclass(frozen=True)
 class Parts:
-    """What a recipe makes: the model, what is maximised, and how its gradient is estimated."""
+    """What a recipe makes: the model, what is maximised, how its gradient is estimated, and the loss of a step, which has them all."""
 
     vae: VAE
     objective: Objective
     estimator: Estimator
+    loss: LossFunction
+    of_labels: OfLabels | None = None
+
+    @property
+    def estimators(self) -> nn.Module:
+        """Of the latents, and of labels where there is one: what they remember is a part of a training."""
+        from torch import nn
+
+        return self.estimator if self.of_labels is None else nn.ModuleList([self.estimator, self.of_labels.estimator])
 
 
 def build(recipe: Recipe, event_shape: Sequence[int], unit_interval: bool = True, classes: int = 0) -> Parts:
@@ -216,53 +281,88 @@ def build(recipe: Recipe, event_shape: Sequence[int], unit_interval: bool = True
     from lowerbound.model import VAE
     from lowerbound.seeding import seeded
 
-    context = None if recipe.given is None else words.call("context", recipe.given, CONTEXTS, classes)
+    supervision = None if recipe.semi_supervised is None else words.call("semi-supervised", recipe.semi_supervised, SEMI_SUPERVISED)
+    context = _context(recipe, supervision, classes)
     shape = context.shape if context else ()
     facts = Facts(tuple(event_shape), recipe.latent, unit_interval, shape)
     own = {word: getattr(recipe, word) for word in _own(recipe.likelihood)}
     kind, widths = words.network(recipe.network)
     with seeded(recipe.seed, "weights"):
+
+        def encoder(features: int, context: tuple[int, ...] = ()) -> nn.Module:
+            return words.corrupted(recipe.corruption, kind.encoder(event_shape, widths, features, context), replace(facts, context=context))
+
         posterior_kind = words.call("posterior", recipe.posterior, POSTERIORS)
-        encoder = kind.encoder(event_shape, widths, posterior_kind.features(recipe.latent), shape)
-        posterior = posterior_kind.of(words.corrupted(recipe.corruption, encoder, facts), recipe.latent)
+        posterior = posterior_kind.of(encoder(posterior_kind.features(recipe.latent), shape), recipe.latent)
         likelihood = words.likelihood(recipe.likelihood, nn.Identity(), facts, own)
         likelihood.network = kind.decoder(recipe.latent, widths, event_shape, likelihood.outputs, shape)  # now that they are counted
         prior = words.call("prior", recipe.prior, PRIORS, facts, posterior)
-        vae = VAE(prior, likelihood, posterior, context)
-        return _crossed(recipe, vae, facts)
+        if supervision is None:
+            return _crossed(recipe, VAE(prior, likelihood, posterior, context), facts)
+        vae = supervision.model(prior, likelihood, posterior, recipe.latent, classes, encoder)
+    return _supervised(recipe, supervision, _crossed(recipe, vae, facts), facts, classes)
+
+
+def _context(recipe: Recipe, supervision: Supervision | None, classes: int) -> Context | None:
+    if supervision is None:
+        return None if recipe.given is None else words.call("context", recipe.given, CONTEXTS, classes)
+    if classes < 2:
+        raise RecipeError("these data have no labels of several classes; bring some with --labels FILE")
+    return supervision.context(classes)
+
+
+def _supervised(recipe: Recipe, supervision: Supervision, parts: Parts, facts: Facts, classes: int) -> Parts:
+    """The same parts with the loss of partly labelled data, after a trial on two of them."""
+    import torch
+
+    from lowerbound.data import Dataset
+
+    of_labels = words.call("label-estimator", recipe.label_estimator or "enumerated", LABEL_ESTIMATORS)
+    parts = replace(parts, loss=supervision.loss(of_labels), of_labels=of_labels)
+    two = Dataset(torch.full((2, *facts.event), 0.5), torch.arange(2), tuple(map(str, range(classes))))
+    with _at_rest(parts):
+        parts.loss(parts.vae, two, torch.arange(2), parts.objective, parts.estimator)
+    return parts
+
+
+@contextmanager
+def _at_rest(parts: Parts) -> Iterator[None]:
+    """Within the block nothing is in training, so that a trial leaves no trace."""
+    parts.vae.eval(), parts.estimators.eval()
+    yield
+    parts.vae.train(), parts.estimators.train()
 
 
 def _crossed(recipe: Recipe, vae: VAE, facts: Facts) -> Parts:
     """The model with objective and estimator, after a trial on two data: what cannot be crossed says so here."""
+    from lowerbound.loss import of_rows
+
     estimator = words.call("estimator", recipe.estimator, ESTIMATORS)
     choices = [recipe.kl] if recipe.kl else ["sampled"] if estimator.needs_log_posterior else ["closed", "sampled"]
     for kl in choices:
-        objective = words.call("objective", recipe.objective, OBJECTIVES, KLS[kl]())
+        parts = Parts(vae, words.call("objective", recipe.objective, OBJECTIVES, KLS[kl]()), estimator, of_rows)
         try:
-            _try(vae, objective, estimator, facts)
-            return Parts(vae, objective, estimator)
+            with _at_rest(parts):
+                _try(parts, facts)
+            return parts
         except NoClosedForm:
             if kl == choices[-1]:
                 raise
     raise AssertionError("there is always a choice")
 
 
-def _try(vae: VAE, objective: Objective, estimator: Estimator, facts: Facts) -> None:
+def _try(parts: Parts, facts: Facts) -> None:
     """Errors: RecipeError where supports differ, or the loss of two data cannot be had or is not finite."""
     import torch
 
     from lowerbound.distributions import within
     from lowerbound.loss import loss
 
-    was_training = vae.training
-    vae.eval(), estimator.eval()
     x = torch.full((2, *facts.event), 0.5)
-    vae = vae.given(torch.zeros(2, *facts.context)) if facts.context else vae
+    vae = parts.vae.given(torch.zeros(2, *facts.context)) if facts.context else parts.vae
     prior, posterior = vae.prior(), vae.posterior(x)
     for law, other, name in ((prior, posterior, "prior"), (posterior, prior, "posterior")):
         if not within(other, law.sample(torch.Size([DRAWS]))):
             raise RecipeError(f"the {name} gives latents that the other law cannot; choose prior and posterior over the same space")
-    value = loss(vae, x, objective, estimator).value
-    vae.train(was_training), estimator.train()
-    if not bool(torch.isfinite(value)):
+    if not bool(torch.isfinite(loss(vae, x, parts.objective, parts.estimator).value)):
         raise RecipeError("a posterior without a density has an infinite KL; choose the reconstruction objective")

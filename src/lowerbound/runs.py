@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from lowerbound import checkpoint, data, devices, recipes
-from lowerbound.data import Dataset, Splits, fingerprint_of
+from lowerbound.data import Dataset, Splits, fingerprint_of, labels
 from lowerbound.errors import DataError, OutputError, RunError, reason
 from lowerbound.evaluation import DENSITY_KEYS, KEYS
 from lowerbound.files import to_json, write_json, written
@@ -180,14 +180,16 @@ def describe(folder: Path) -> tuple[Recipe, Facts]:
 
 
 def load_data(recipe: Recipe, data_dir: str | Path | None) -> Splits:
-    """The data that a recipe asks for."""
-    return data.load(
+    """The data that a recipe asks for, with the labels of its file where it names one."""
+    splits = data.load(
         recipe.data,
         data_dir=data_dir,
         size=recipe.size,
         color=recipe.color,
         skip_unreadable=recipe.skip_unreadable,
     )
+    named = recipe.labels is not None and recipe.labels_kept is None
+    return labels.of_file(splits, Path(str(recipe.labels))) if named else splits
 
 
 def describe_new(folder: Path, recipe: Recipe, facts: Facts, device: torch.device) -> None:

@@ -8,11 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from lowerbound.data import arrays, idx, images
-from lowerbound.data.dataset import Dataset, Splits, fingerprint_of
+from lowerbound.data.dataset import UNKNOWN, Dataset, Splits, fingerprint_of
 from lowerbound.data.named import NAMED
 from lowerbound.errors import DataError, nearest
 
-__all__ = ["NAMED", "Dataset", "Splits", "fingerprint_of", "is_image_folder", "load", "located"]
+__all__ = ["NAMED", "UNKNOWN", "Dataset", "Splits", "fingerprint_of", "is_image_folder", "load", "located"]
 
 ARRAYS = (".npy", ".npz")
 

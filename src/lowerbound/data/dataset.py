@@ -18,6 +18,7 @@ from lowerbound.seeding import permutation
 
 TEST_SHARE = 10  # without a test split of its own, every tenth datum is held out, always the same ones
 VALIDATION = 5_000
+UNKNOWN = -1  # the number of a datum's class where it is not known
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Dataset:
     """N data, or a view of some rows of them.
 
     ``array`` is ``(N, *event)``, uint8 (pixels, read as value/255) or float32; images are
-    ``(C, H, W)``. ``targets`` is ``(N,)``, a class number for each, or None; ``classes`` names them.
+    ``(C, H, W)``. ``targets`` is ``(N,)``, a class number for each (``UNKNOWN`` where it is not known), or None; ``classes`` names them.
     ``rows`` are the rows of the view, or None for all.
     """
 
@@ -76,7 +77,8 @@ class Dataset:
         if strange is not None:
             raise DataError(f"class '{strange}' of these data is none of the model's: {', '.join(classes)}")
         numbers = torch.tensor([list(classes).index(name) for name in self.classes])
-        return replace(self, targets=numbers[self.targets], classes=tuple(classes))
+        known = self.targets != UNKNOWN
+        return replace(self, targets=torch.where(known, numbers[self.targets], UNKNOWN), classes=tuple(classes))
 
     def hold_out(self, n: int, purpose: str) -> tuple[Dataset, Dataset]:
         """Everything but n data, and those n; ``purpose`` decides which, the same ones at each call.

@@ -9,12 +9,14 @@ from lowerbound.words.contexts import CONTEXTS
 from lowerbound.words.laws import LIKELIHOODS, PIXELS, POSTERIORS, PRIORS, SCALES, Facts, likelihood, scale
 from lowerbound.words.networks import CORRUPTIONS, NETWORKS, corrupted, network
 from lowerbound.words.reading import call, known
+from lowerbound.words.semi import LABEL_ESTIMATORS, SEMI_SUPERVISED, OfLabels, Supervision
 
 __all__ = [
     "CONTEXTS",
     "CORRUPTIONS",
     "ESTIMATORS",
     "KLS",
+    "LABEL_ESTIMATORS",
     "LIKELIHOODS",
     "NETWORKS",
     "OBJECTIVES",
@@ -22,7 +24,10 @@ __all__ = [
     "POSTERIORS",
     "PRIORS",
     "SCALES",
+    "SEMI_SUPERVISED",
     "Facts",
+    "OfLabels",
+    "Supervision",
     "call",
     "corrupted",
     "known",

@@ -1,4 +1,4 @@
-"""Labels for some of the data only: a VAE over the label y, whose log p(x|y) is bounded by a VAE over z that is given y.
+"""M2: a VAE over the label y, whose log p(x|y) is bounded by a VAE over z that is given y.
 
     log p(x) ≥ E_q(y|x)[ELBO(x|y)] − KL(q(y|x) ‖ p(y))        where y is not known
     log p(x, y) ≥ ELBO(x|y) + log p(y)                         where it is
@@ -9,7 +9,7 @@ y is a latent like another: an estimator gets its gradient past the sampling, by
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from jaxtyping import Float, Int64
@@ -17,16 +17,14 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, OneHotCategorical
 
 from lowerbound.contexts import Label
-from lowerbound.errors import DataError
+from lowerbound.data import UNKNOWN
 from lowerbound.estimators import Enumerated, Estimator
 from lowerbound.likelihoods import Likelihood
 from lowerbound.loss import Loss
 from lowerbound.model import VAE, Rows, labels_of
 from lowerbound.objectives import ELBO, Objective, Terms
 from lowerbound.posteriors import Categorical, Posterior
-
-#: the number of a datum's class where it is not known
-UNKNOWN = -1
+from lowerbound.semi.contract import Batch
 
 
 class SemiSupervised(VAE):
@@ -69,28 +67,28 @@ class SemiSupervisedLoss:
 
     Of N data of which L have a label a step maximises the mean over a batch of the bound without labels, + L/N the mean over a batch of
     labelled ones of the bound with them, + ``weight`` the mean of log q(y|x) over those. ``labelled`` is how many there are at most in
-    that batch, ``estimator`` that of y. What is reported is the bound without labels.
+    that batch, ``estimator`` that of y, which draws ``samples`` of it. What is reported is the bound without labels.
     """
 
     weight: float
     labelled: int = 100
     estimator: Estimator = field(default_factory=Enumerated)
+    samples: int = 1
 
     def __call__(self, vae: SemiSupervised, data: Rows, rows: Tensor, objective: Objective, estimator: Estimator) -> Loss:
         """The loss of some rows of ``data``, whose labels it does not look at, and of as many as there may be that have one."""
-        known = known_rows(data)
-        some = known[torch.randperm(len(known))[: self.labelled]]
-        labels = labels_of(data, some)
-        assert labels is not None
-        without = self.unlabelled(vae, data[rows].to(vae.device), objective, estimator)
-        with_labels, log_q = self.of_known(vae, data[some].to(vae.device), labels.to(vae.device), objective, estimator)
-        taught = len(known) / len(data) * with_labels.mean() + self.weight * log_q.mean()
-        return Loss(without.value - taught, without.bound, without.log_likelihood, without.kl)
+        return self.of_batch(vae, Batch.of(data, rows, self.labelled, vae.device), objective, estimator)
+
+    def of_batch(self, vae: SemiSupervised, batch: Batch, objective: Objective, estimator: Estimator) -> Loss:
+        """The loss of a batch."""
+        without = self.unlabelled(vae, batch.values, objective, estimator)
+        with_labels, log_q = self.of_known(vae, batch.labelled, batch.labels, objective, estimator)
+        return replace(without, value=without.value - batch.known * with_labels.mean() - self.weight * log_q.mean())
 
     def unlabelled(self, vae: SemiSupervised, values: Float[Tensor, "B *event"], objective: Objective, estimator: Estimator) -> Loss:
         """The bound where y is not known: that of a VAE over y."""
         x = vae.likelihood.observe(values)
-        over_labels = ELBO()
+        over_labels = ELBO(samples=self.samples)
         draw = self.estimator.draw(vae.classifier(x), over_labels.samples)
         inner = _given(vae, x, draw.z, objective, estimator)
         followed, reported = (
@@ -112,15 +110,6 @@ class SemiSupervisedLoss:
         x, y = vae.likelihood.observe(values), vae.context.numbered(labels)
         inner = _given(vae, x, y[None], objective, estimator)
         return inner.value[0] - math.log(vae.context.classes), vae.classifier(x).log_prob(y)
-
-
-def known_rows(data: Rows) -> Int64[Tensor, " L"]:
-    """The rows that have a label. Errors: DataError where none has."""
-    labels = labels_of(data, torch.arange(len(data)))
-    known = torch.empty(0, dtype=torch.long) if labels is None else (labels != UNKNOWN).nonzero()[:, 0]
-    if not len(known):
-        raise DataError("no datum has a label, and some must have one; bring labels")
-    return known
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,125 @@
+"""Labels for some of the data: few of those that there are, as many of each class, or those of a file."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from lowerbound.data import arrays
+from lowerbound.data.dataset import UNKNOWN, Dataset, Splits
+from lowerbound.errors import DataError, nearest, reason
+from lowerbound.seeding import permutation
+
+COLUMN = "label"
+
+
+def few(data: Dataset, n: int, seed: int) -> Dataset:
+    """The same data, all labels hidden but n: as many of each class, those of the first classes one more where n is no multiple.
+
+    Errors: DataError where there are not so many, or not one of each class.
+    """
+    if data.targets is None:
+        raise DataError("these data have no labels; give a file of them with --labels FILE")
+    must_be_several(data)
+    if n < len(data.classes):
+        raise DataError(f"{n:,} labels are too few: at least one of each of the {len(data.classes)} classes is needed")
+    labels = data.labels
+    assert labels is not None
+    order = permutation(len(data), seed, "labels")
+    kept = [_some(data, order[labels[order] == number], number, share) for number, share in enumerate(_shares(n, len(data.classes)))]
+    rows = torch.cat(kept) if data.rows is None else data.rows[torch.cat(kept)]
+    targets = torch.full_like(data.targets, UNKNOWN)
+    targets[rows] = data.targets[rows]
+    return replace(data, targets=targets)
+
+
+def must_be_several(data: Dataset) -> None:
+    """Errors: DataError for data with known labels of one class only, or of none."""
+    labels = data.labels
+    found = torch.empty(0) if labels is None else labels[labels != UNKNOWN].unique()
+    if len(found) < 2:
+        one = f"all known labels are '{data.classes[int(found[0])]}'" if len(found) else "no label is known"
+        raise DataError(f"{one}: there is nothing to tell apart; bring labels of several classes")
+
+
+def _shares(n: int, classes: int) -> list[int]:
+    return [n // classes + (number < n % classes) for number in range(classes)]
+
+
+def _some(data: Dataset, rows: Tensor, number: int, share: int) -> Tensor:
+    if len(rows) < share:
+        there = f"class '{data.classes[number]}' has {len(rows):,} training data"
+        raise DataError(f"{there}, and {share:,} labels of it were asked for; ask for fewer labels")
+    return rows[:share]
+
+
+def of_file(splits: Splits, path: Path) -> Splits:
+    """The data with the labels of a file, one for each datum in their order: of all of them, or of the training data.
+
+    Errors: DataError for a file of another length, or a label that is none of the data's classes, where they have some.
+    """
+    names = read(path)
+    part = next((each for each in (splits.whole, splits.train) if each is not None and len(each) == len(names)), None)
+    if part is None:
+        there = len(splits.train if splits.whole is None else splits.whole)
+        raise DataError(f"{path} has {len(names):,} labels, and there are {there:,} data; write one for each, nothing where it is unknown")
+    classes = _classes(path, names, part.classes)
+    numbers = torch.tensor([UNKNOWN if name is None else classes.index(name) for name in names])
+    rows = torch.arange(len(part.array)) if part.rows is None else part.rows
+    targets = torch.full((len(part.array),), UNKNOWN) if part.targets is None else part.targets.clone()
+    targets[rows] = numbers
+
+    def labelled(each: Dataset) -> Dataset:
+        return replace(each, targets=targets, classes=classes) if each.array is part.array else each
+
+    everything = None if splits.whole is None else labelled(splits.whole)
+    return replace(splits, train=labelled(splits.train), test=labelled(splits.test), whole=everything)
+
+
+def read(path: Path) -> list[str | None]:
+    """The labels of a file, None where one is unknown: a ``.npy`` of names or numbers (unknown: −1), or text, one a line, or with a column
+    ``label`` (unknown: nothing, or −1).
+
+    Errors: DataError.
+    """
+    found = _of_array(path) if path.suffix in (".npy", ".npz") else _of_text(path)
+    return [None if name.strip() in ("", str(UNKNOWN)) else name.strip() for name in found]
+
+
+def _of_array(path: Path) -> list[str]:
+    held = arrays.read(path)
+    array = next((held[name] for name in (*arrays.LABELS, "data") if name in held), None)
+    if array is None or array.ndim != 1 or array.dtype.kind not in "iuU":
+        raise DataError(f"{path} holds no list of labels, numbers of classes or their names")
+    return [str(name) for name in array]
+
+
+def _of_text(path: Path) -> list[str]:
+    try:
+        lines = list(csv.reader(path.read_text(encoding="utf-8-sig").splitlines()))
+    except (OSError, ValueError, csv.Error) as error:
+        raise DataError(f"cannot read labels from {path}: {reason(error) if isinstance(error, OSError) else error}") from error
+    if lines and COLUMN in lines[0]:
+        column = lines[0].index(COLUMN)
+        return [line[column] if len(line) > column else "" for line in lines[1:]]
+    if any(len(line) > 1 for line in lines):
+        raise DataError(f"{path} has several columns and none is called '{COLUMN}'; name the one that holds the labels so")
+    return [line[0] if line else "" for line in lines]
+
+
+def _classes(path: Path, names: Sequence[str | None], known: Sequence[str]) -> tuple[str, ...]:
+    """The classes of the data, or of data without any those of the file, numbers in their order."""
+    if known:
+        strange = next((row for row, name in enumerate(names) if name is not None and name not in known), None)
+        if strange is not None:
+            raise DataError(
+                f"{path}: label '{names[strange]}' of datum {strange} is no class of these data{nearest(str(names[strange]), known)}"
+            )
+        return tuple(known)
+    found = {name for name in names if name is not None}
+    return tuple(sorted(found, key=lambda name: (not name.isdigit(), int(name) if name.isdigit() else 0, name)))

@@ -1,0 +1,50 @@
+"""What all models of partly labelled data are: they classify; and what all their losses take: a batch, and some data with labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from lowerbound.data import UNKNOWN
+from lowerbound.errors import DataError
+from lowerbound.model import Rows, labels_of
+
+
+@runtime_checkable
+class Classifier(Protocol):
+    """A model that tells classes."""
+
+    def classify(self, x: Float[Tensor, "B *event"]) -> Float[Tensor, "B classes"]:
+        """q(y|x), the probability of each class."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some values whose labels nobody looks at, and some with their labels; of all data the share ``known`` has one."""
+
+    values: Float[Tensor, "B *event"]
+    labelled: Float[Tensor, "L *event"]
+    labels: Int64[Tensor, " L"]
+    known: float
+
+    @classmethod
+    def of(cls, data: Rows, rows: Int64[Tensor, " B"], labelled: int, device: torch.device) -> Batch:
+        """Those rows, and as many as ``labelled`` of those that have a label, drawn anew. Errors: DataError where none has."""
+        known = known_rows(data)
+        some = known[torch.randperm(len(known))[:labelled]]
+        labels = labels_of(data, some)
+        assert labels is not None
+        return cls(data[rows].to(device), data[some].to(device), labels.to(device), len(known) / len(data))
+
+
+def known_rows(data: Rows) -> Int64[Tensor, " L"]:
+    """The rows that have a label. Errors: DataError where none has."""
+    labels = labels_of(data, torch.arange(len(data)))
+    known = torch.empty(0, dtype=torch.long) if labels is None else (labels != UNKNOWN).nonzero()[:, 0]
+    if not len(known):
+        raise DataError("no datum has a label, and some must have one; bring labels")
+    return known

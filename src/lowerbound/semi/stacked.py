@@ -1,0 +1,92 @@
+"""M1 and M1+M2: a VAE that learns without labels, and a head that learns to classify its latents.
+
+    L(x) = ELBO(x) + what the head makes of z ~ q(z|x), which is a constant to it
+
+The head is a classifier q(y|z) that sees the labelled data alone (M1), or a semi-supervised model of z (M1+M2). Both learn
+side by side; as the head's gradient stops at z, the VAE is the one that it would be without labels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from lowerbound.estimators import Estimator
+from lowerbound.likelihoods import Likelihood
+from lowerbound.loss import Loss, of_rows
+from lowerbound.model import VAE, Rows
+from lowerbound.objectives import Objective
+from lowerbound.posteriors import Categorical, Posterior
+from lowerbound.semi.contract import Batch
+from lowerbound.semi.joint import SemiSupervised
+
+
+class Head(Categorical):
+    """q(y|z), the head of M1."""
+
+    @torch.no_grad()
+    def classify(self, x: Float[Tensor, "B latent"]) -> Float[Tensor, "B classes"]:
+        """The probability of each class."""
+        return self(x).probs
+
+
+class Classified(VAE):
+    """A VAE of x with a head that classifies z: the model M1 with ``Head``, M1+M2 with a ``SemiSupervised`` one.
+
+    Source: Kingma et al., "Semi-supervised Learning with Deep Generative Models", 2014, https://arxiv.org/abs/1406.5298.
+    """
+
+    def __init__(self, prior: nn.Module, likelihood: Likelihood, posterior: Posterior, head: Head | SemiSupervised):
+        super().__init__(prior, likelihood, posterior)
+        self.head = head
+
+    @torch.no_grad()
+    def classify(self, x: Float[Tensor, "B *event"]) -> Float[Tensor, "B classes"]:
+        """The head's q(y|z) at the centre of q(z|x)."""
+        with self.evaluating():
+            return self.head.classify(self.encode(x))
+
+
+@runtime_checkable
+class HeadLoss(Protocol):
+    """What a head descends."""
+
+    def of_batch(self, head: Any, batch: Batch, objective: Objective, estimator: Estimator, /) -> Loss:
+        """The loss of a batch of latents."""
+
+
+@dataclass(frozen=True)
+class OnLabels:
+    """−log q(y|z) of the data that have labels, their mean ``weight`` times: what M1's head descends."""
+
+    weight: float = 1.0
+
+    def of_batch(self, head: Head, batch: Batch, objective: Objective, estimator: Estimator) -> Loss:
+        """The loss; the bound is none of its own."""
+        nothing = torch.zeros(len(batch.values))
+        y = nn.functional.one_hot(batch.labels, head(batch.labelled).event_shape[0])
+        return Loss(-self.weight * head(batch.labelled).log_prob(y).mean(), nothing, nothing, nothing)
+
+
+@dataclass(frozen=True)
+class ClassifiedLoss:
+    """The loss of the VAE, its own objective and estimator, and the head's on draws of z. What is reported is the VAE's bound."""
+
+    head: HeadLoss
+    labelled: int = 100
+
+    def __call__(self, vae: Classified, data: Rows, rows: Int64[Tensor, " B"], objective: Objective, estimator: Estimator) -> Loss:
+        """The loss of some rows of ``data``, whose labels it does not look at, and of as many as there may be that have one."""
+        below = of_rows(vae, data, rows, objective, estimator)
+        batch = Batch.of(data, rows, self.labelled, vae.device)
+        above = replace(batch, values=_drawn(vae, batch.values), labelled=_drawn(vae, batch.labelled))
+        return replace(below, value=below.value + self.head.of_batch(vae.head, above, objective, estimator).value)
+
+
+@torch.no_grad()
+def _drawn(vae: VAE, values: Float[Tensor, "B *event"]) -> Float[Tensor, "B latent"]:
+    return vae.posterior(vae.likelihood.observe(values)).sample()

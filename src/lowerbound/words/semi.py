@@ -1,0 +1,119 @@
+"""The words of models of partly labelled data, ``m2:100``, and of how the gradient gets past a label that is not known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lowerbound.words.networks import NETWORKS
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from lowerbound.contexts import Context
+    from lowerbound.estimators import Estimator
+    from lowerbound.likelihoods import Likelihood
+    from lowerbound.loss import LossFunction
+    from lowerbound.model import VAE
+    from lowerbound.posteriors import Posterior
+    from lowerbound.semi import SemiSupervised
+
+# --- how the gradient gets past y ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class OfLabels:
+    """An estimator of the gradient past y, and how many labels it draws for each datum."""
+
+    estimator: Estimator
+    samples: int
+
+
+def _enumerated() -> OfLabels:
+    from lowerbound.estimators import Enumerated
+
+    return OfLabels(Enumerated(), 1)
+
+
+def _score(baseline: str, least: int) -> Callable[[int], OfLabels]:
+    def make(samples: int = least) -> OfLabels:
+        from lowerbound import estimators
+
+        return OfLabels(estimators.ScoreFunction(getattr(estimators, baseline)()), samples)
+
+    return make
+
+
+LABEL_ESTIMATORS: dict[str, Callable[..., OfLabels]] = {
+    "enumerated": _enumerated,
+    "score": _score("NoBaseline", 1),
+    "score-moving-average": _score("MovingAverage", 1),
+    "score-leave-one-out": _score("LeaveOneOut", 2),
+}
+
+# --- models --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Supervision:
+    """How labels come into a model: the ``context`` its laws are given, what makes it of them, and what it descends.
+
+    ``model`` is called with the three laws, the number of classes, and what makes an encoder with so many outputs.
+    """
+
+    model: Callable[..., VAE]
+    loss: Callable[[OfLabels], LossFunction]
+    context: Callable[[int], Context | None] = lambda classes: None
+    samples_labels: bool = True
+
+
+Encoder = Callable[[int], "nn.Module"]
+VECTORS = NETWORKS["mlp"]  # the networks of latents, whatever those of the data
+
+
+def _m1(weight: float = 1.0) -> Supervision:
+    from lowerbound.semi import Classified, ClassifiedLoss, Head, OnLabels
+
+    def model(prior: nn.Module, likelihood: Likelihood, posterior: Posterior, latent: int, classes: int, encoder: Encoder) -> VAE:
+        return Classified(prior, likelihood, posterior, Head(VECTORS.encoder((latent,), VECTORS.widths, classes, ())))
+
+    return Supervision(model, lambda _: ClassifiedLoss(OnLabels(weight)), samples_labels=False)
+
+
+def _m2(weight: float = 100.0) -> Supervision:
+    from lowerbound.contexts import Label
+    from lowerbound.posteriors import Categorical
+    from lowerbound.semi import SemiSupervised, SemiSupervisedLoss
+
+    def model(prior: nn.Module, likelihood: Likelihood, posterior: Posterior, latent: int, classes: int, encoder: Encoder) -> VAE:
+        return SemiSupervised(prior, likelihood, posterior, Label(classes), Categorical(encoder(classes)))
+
+    return Supervision(model, lambda of: SemiSupervisedLoss(weight, estimator=of.estimator, samples=of.samples), Label)
+
+
+def _m1m2(weight: float = 50.0, latent: int = 50) -> Supervision:
+    from lowerbound.semi import Classified, ClassifiedLoss, SemiSupervisedLoss
+
+    def model(prior: nn.Module, likelihood: Likelihood, posterior: Posterior, below: int, classes: int, encoder: Encoder) -> VAE:
+        return Classified(prior, likelihood, posterior, _of_latents(below, latent, classes))
+
+    return Supervision(model, lambda of: ClassifiedLoss(SemiSupervisedLoss(weight, estimator=of.estimator, samples=of.samples)))
+
+
+def _of_latents(below: int, latent: int, classes: int) -> SemiSupervised:
+    """M2 of the latents of another model, a Gaussian likelihood whose mean and σ its decoder gives."""
+    from lowerbound.contexts import Label
+    from lowerbound.likelihoods import Gaussian
+    from lowerbound.posteriors import Categorical, DiagonalGaussian
+    from lowerbound.priors import StandardNormal
+    from lowerbound.scales import Decoded
+    from lowerbound.semi import SemiSupervised
+
+    label, event, widths = Label(classes), (below,), VECTORS.widths
+    posterior = DiagonalGaussian(VECTORS.encoder(event, widths, DiagonalGaussian.features(latent), label.shape))
+    likelihood = Gaussian(VECTORS.decoder(latent, widths, event, 2, label.shape), Decoded())
+    return SemiSupervised(StandardNormal(latent), likelihood, posterior, label, Categorical(VECTORS.encoder(event, widths, classes, ())))
+
+
+SEMI_SUPERVISED: dict[str, Callable[..., Supervision]] = {"m1": _m1, "m2": _m2, "m1m2": _m1m2}
