@@ -36,13 +36,13 @@ def test_it_trains(name: str) -> None:
     given = parts.vae.read(held_out, torch.arange(len(held_out)))[0]
     before = value(parts, given, x)
     told = slice(1, 2) if isinstance(parts.vae.posterior, lb.posteriors.Dirac) else slice(2)  # a point has no bound
-    for record in lb.fit(parts.vae, train, epochs=4, objective=parts.objective, estimator=parts.estimator):
+    for record in lb.fit(parts.vae, train, epochs=4, objective=parts.objective, estimator=parts.estimator, loss=parts.loss):
         assert torch.isfinite(record.means[told]).all()
     assert value(parts, given, x) > before + 1
     assert compress.encode(parts.vae, held_out.view(torch.arange(3))).shape == (3, recipe.latent)
 
 
-@pytest.mark.parametrize("name", ["svae", "flow-vae", "vampprior-vae", "sigma-vae", "bbvi-vae", "gamma-vae", "dae", "cae"])
+@pytest.mark.parametrize("name", ["svae", "flow-vae", "vampprior-vae", "sigma-vae", "bbvi-vae", "gamma-vae", "dae", "cae", "m1", "m2", "m1m2"])
 def test_it_comes_back_from_its_files(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = str(tmp_path / "r")
     assert main(["train", "digits", "--recipe", name, "--epochs", "1", "--out", run]) == 0
