@@ -1,0 +1,163 @@
+"""Labels for some of the data: as many of each class, by seed; those of a file; and what cannot be is said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lowerbound import data
+from lowerbound.cli import main
+from lowerbound.data import UNKNOWN, Dataset, Splits, labels
+from lowerbound.errors import DataError, RecipeError
+from lowerbound.recipes import Recipe
+
+NAMES = ("cat", "dog", "owl")
+
+
+def some(n: int = 60) -> Dataset:
+    return Dataset(torch.rand(n, 4, generator=torch.Generator().manual_seed(0)), torch.arange(n) % 3, NAMES)
+
+
+@pytest.mark.parametrize(("n", "counts"), [(3, [1, 1, 1]), (30, [10, 10, 10]), (11, [4, 4, 3])])
+def test_few_are_as_many_of_each_class(n: int, counts: list[int]) -> None:
+    whole = some()
+    kept = labels.few(whole, n, seed=0)
+    known = kept.labels != UNKNOWN
+    assert torch.bincount(kept.labels[known]).tolist() == counts
+    assert torch.equal(kept.labels[known], whole.labels[known])
+    assert torch.equal(kept.labels, labels.few(whole, n, seed=0).labels)
+    assert not torch.equal(kept.labels, labels.few(whole, n, seed=1).labels)
+
+
+def test_few_of_a_view_are_of_that_view() -> None:
+    view = some().view(torch.arange(0, 60, 2))
+    kept = labels.few(view, 9, seed=0)
+    assert int((kept.labels != UNKNOWN).sum()) == 9
+    assert (kept.targets[1::2] == UNKNOWN).all()
+
+
+def test_what_cannot_be_kept_is_said() -> None:
+    for n, message in ((2, "one of each of the 3"), (61, "has 20 training data, and 21"), (100, "ask for fewer")):
+        with pytest.raises(DataError, match=message):
+            labels.few(some(), n, seed=0)
+    with pytest.raises(DataError, match="no labels"):
+        labels.few(Dataset(torch.rand(5, 4)), 3, seed=0)
+    with pytest.raises(DataError, match="all known labels are 'cat'"):
+        labels.few(Dataset(torch.rand(5, 4), torch.zeros(5, dtype=torch.long), NAMES), 3, seed=0)
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("text", ["cat\n\n-1\nowl\n", "row,label\n0,cat\n1,\n2,-1\n3,owl\n"], ids=["lines", "a column"])
+def test_a_text_is_read(text: str, tmp_path: Path) -> None:
+    assert labels.read(write(tmp_path / "y.csv", text)) == ["cat", None, None, "owl"]
+
+
+def test_arrays_are_read(tmp_path: Path) -> None:
+    np.save(tmp_path / "y.npy", np.array([3, -1, 0]))
+    np.save(tmp_path / "names.npy", np.array(["owl", "", "cat"]))
+    np.save(tmp_path / "wide.npy", np.zeros((2, 2), int))
+    assert labels.read(tmp_path / "y.npy") == ["3", None, "0"]
+    assert labels.read(tmp_path / "names.npy") == ["owl", None, "cat"]
+    with pytest.raises(DataError, match="no list of labels"):
+        labels.read(tmp_path / "wide.npy")
+
+
+def test_a_file_labels_all_data_or_the_training_part(tmp_path: Path) -> None:
+    bare = Splits.of(Dataset(torch.rand(20, 4)))
+    told = ["dog" if row % 2 else "cat" for row in range(20)]
+    told[3] = ""
+    both = labels.of_file(bare, write(tmp_path / "all.csv", "\n".join(told) + "\n"))
+    assert both.whole is not None and both.train.classes == both.test.classes == ("cat", "dog")
+    assert both.whole.labels.tolist() == [UNKNOWN if row == 3 else row % 2 for row in range(20)]
+    train = labels.of_file(bare, write(tmp_path / "train.csv", "1\n10\n" + "2\n" * (len(bare.train) - 2)))
+    assert train.train.classes == ("1", "2", "10"), "numbers in their order"
+    assert train.train.labels.tolist()[:3] == [0, 2, 1]
+    assert (train.test.labels == UNKNOWN).all()
+
+
+def test_a_file_keeps_the_classes_that_there_are(tmp_path: Path) -> None:
+    splits = Splits(some(6), some(3))
+    found = labels.of_file(splits, write(tmp_path / "y.csv", "owl\n\n\ncat\n\n\n"))
+    assert found.train.classes == NAMES and found.train.labels.tolist() == [2, -1, -1, 0, -1, -1]
+    assert torch.equal(found.test.labels, splits.test.labels)
+    with pytest.raises(DataError, match=r"label 'own' of datum 1 is no class of these data; did you mean 'owl'"):
+        labels.of_file(splits, write(tmp_path / "y.csv", "owl\nown\n\ncat\n\n\n"))
+    with pytest.raises(DataError, match="has 2 labels, and there are 6 data"):
+        labels.of_file(splits, write(tmp_path / "y.csv", "owl\ncat\n"))
+    with pytest.raises(DataError, match="several columns"):
+        labels.read(write(tmp_path / "y.csv", "owl,1\ncat,2\n"))
+    with pytest.raises(DataError, match="cannot read labels"):
+        labels.read(tmp_path / "gone.csv")
+
+
+def test_relabelling_leaves_the_unknown_unknown() -> None:
+    kept = labels.few(some(), 6, seed=0)
+    other = kept.relabelled(("owl", "dog", "cat"))
+    assert torch.equal(other.labels, torch.where(kept.labels == UNKNOWN, UNKNOWN, 2 - kept.labels))
+
+
+WORDS = [
+    ({"labels": 100}, "choose --semi-supervised m2"),
+    ({"label_estimator": "score"}, "choose --semi-supervised m2"),
+    ({"semi_supervised": "m2"}, "give --labels N"),
+    ({"semi_supervised": "m2", "labels": 0}, "labels must be from 1"),
+    ({"semi_supervised": "m2", "labels": 9, "given": "label"}, "leave out --given"),
+    ({"semi_supervised": "m1", "labels": 9, "label_estimator": "score"}, "leave out --label-estimator"),
+    ({"semi_supervised": "m3", "labels": 9}, "known: m1"),
+    ({"semi_supervised": "m2:x", "labels": 9}, "write m2:100.0"),
+]
+
+
+@pytest.mark.parametrize(("told", "message"), WORDS, ids=str)
+def test_words_that_make_no_sense_are_refused(told: dict[str, object], message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        Recipe(**told)
+
+
+def own(folder: Path, numbers: np.ndarray | None) -> str:
+    """A file of 60 small images, with those labels."""
+    images = np.random.default_rng(0).integers(0, 255, (60, 4, 4)).astype(np.uint8)
+    path = folder / "own.npz"
+    np.savez(path, images=images, **({} if numbers is None else {"labels": numbers}))
+    return str(path)
+
+
+BAD = [
+    (None, "100", "no labels; give a file"),
+    (np.zeros(60, int), "10", "nothing to tell apart"),
+    (np.arange(60) % 3, "100", "ask for fewer labels"),
+    (np.arange(60) % 3, "2", "at least one of each"),
+    (np.arange(60) % 3, "gone.csv", "cannot read labels"),
+    (np.arange(60) % 3, "0\n" * 59 + "7\n", "label '7' of datum 59 is no class"),
+    (None, "a\n" * 60, "all known labels are 'a'"),
+    (None, "\n" * 60, "no label is known"),
+]
+
+
+@pytest.mark.parametrize(("numbers", "told", "message"), BAD, ids=[row[2] for row in BAD])
+def test_the_command_line_says_it_in_a_line(
+    numbers: np.ndarray | None, told: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = str(write(tmp_path / "y.csv", told)) if "\n" in told else told
+    out = tmp_path / "run"
+    assert main(["train", own(tmp_path, numbers), "--recipe", "m2", "--labels", file, "--batch", "8", "--out", str(out)]) == 2
+    said = capsys.readouterr()
+    assert message in said.err and len(said.err.strip().splitlines()) == 1
+    assert not out.exists()
+
+
+def test_data_without_labels_learn_those_of_a_file(tmp_path: Path) -> None:
+    file = write(tmp_path / "y.csv", "".join(f"{'even' if row % 2 == 0 else 'odd'}\n" if row < 30 else "\n" for row in range(60)))
+    run = tmp_path / "run"
+    words = ["--recipe", "m2", "--labels", str(file), "--epochs", "1", "--batch", "16", "--latent", "2", "--network", "mlp:8"]
+    assert main(["train", own(tmp_path, None), *words, "--out", str(run)]) == 0
+    assert main(["sample", str(run), "--label", "odd", "--n", "3", "-o", str(tmp_path / "s.npy")]) == 0
+    assert np.load(tmp_path / "s.npy").shape == (3, 1, 4, 4)
+    assert data.load(own(tmp_path, None)).train.targets is None
