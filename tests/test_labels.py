@@ -74,7 +74,8 @@ def test_a_file_labels_all_data_or_the_training_part(tmp_path: Path) -> None:
     told = ["dog" if row % 2 else "cat" for row in range(20)]
     told[3] = ""
     both = labels.of_file(bare, write(tmp_path / "all.csv", "\n".join(told) + "\n"))
-    assert both.whole is not None and both.train.classes == both.test.classes == ("cat", "dog")
+    assert both.whole is not None
+    assert both.train.classes == both.test.classes == ("cat", "dog")
     assert both.whole.labels.tolist() == [UNKNOWN if row == 3 else row % 2 for row in range(20)]
     train = labels.of_file(bare, write(tmp_path / "train.csv", "1\n10\n" + "2\n" * (len(bare.train) - 2)))
     assert train.train.classes == ("1", "2", "10"), "numbers in their order"
@@ -85,7 +86,8 @@ def test_a_file_labels_all_data_or_the_training_part(tmp_path: Path) -> None:
 def test_a_file_keeps_the_classes_that_there_are(tmp_path: Path) -> None:
     splits = Splits(some(6), some(3))
     found = labels.of_file(splits, write(tmp_path / "y.csv", "owl\n\n\ncat\n\n\n"))
-    assert found.train.classes == NAMES and found.train.labels.tolist() == [2, -1, -1, 0, -1, -1]
+    assert found.train.classes == NAMES
+    assert found.train.labels.tolist() == [2, -1, -1, 0, -1, -1]
     assert torch.equal(found.test.labels, splits.test.labels)
     with pytest.raises(DataError, match=r"label 'own' of datum 1 is no class of these data; did you mean 'owl'"):
         labels.of_file(splits, write(tmp_path / "y.csv", "owl\nown\n\ncat\n\n\n"))
@@ -149,7 +151,8 @@ def test_the_command_line_says_it_in_a_line(
     out = tmp_path / "run"
     assert main(["train", own(tmp_path, numbers), "--recipe", "m2", "--labels", file, "--batch", "8", "--out", str(out)]) == 2
     said = capsys.readouterr()
-    assert message in said.err and len(said.err.strip().splitlines()) == 1
+    assert message in said.err
+    assert len(said.err.strip().splitlines()) == 1
     assert not out.exists()
 
 

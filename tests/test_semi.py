@@ -100,6 +100,19 @@ def test_both_bounds_are_tight_where_every_law_is_exact() -> None:
     assert torch.allclose(vae.classify(x), joint.softmax(1), atol=1e-5)
 
 
+def test_log_p_is_over_all_labels() -> None:
+    """Of the exact model, and of one whose q are wrong: the mean of p(x|y) over labels, whatever labels the data bring."""
+    toy = Clusters()
+    data, wrong_q = toy.data(40), wrong(toy.exact())
+    wrong_q.likelihood.load_state_dict(toy.exact().likelihood.state_dict())
+    for vae in (toy.exact(), wrong_q):
+        found = lb.log_likelihood(vae, hidden(data, 10), 2000)
+        truth = toy.log_joint(data[:]).logsumexp(1)
+        assert ((found.log_p - truth).abs() < 4.5 * found.se + 1e-4).all()
+        gap = (truth - found.elbo).mean()  # by 400 draws of q for each label of each of 40 data: ± .015
+        assert abs(gap) < 0.06 if vae is not wrong_q else gap > 0.1
+
+
 def test_a_bound_of_wrong_laws_is_below() -> None:
     toy = Clusters()
     data, vae = toy.data(60), wrong(toy.exact())

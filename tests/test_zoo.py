@@ -42,7 +42,9 @@ def test_it_trains(name: str) -> None:
     assert compress.encode(parts.vae, held_out.view(torch.arange(3))).shape == (3, recipe.latent)
 
 
-@pytest.mark.parametrize("name", ["svae", "flow-vae", "vampprior-vae", "sigma-vae", "bbvi-vae", "gamma-vae", "dae", "cae", "m1", "m2", "m1m2"])
+@pytest.mark.parametrize(
+    "name", ["svae", "flow-vae", "vampprior-vae", "sigma-vae", "bbvi-vae", "gamma-vae", "dae", "cae", "m1", "m2", "m1m2"]
+)
 def test_it_comes_back_from_its_files(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = str(tmp_path / "r")
     assert main(["train", "digits", "--recipe", name, "--epochs", "1", "--out", run]) == 0

@@ -30,15 +30,17 @@ if TYPE_CHECKING:
         scales,
         schedules,
         seeding,
+        semi,
         tasks,
     )
-    from lowerbound.density import Density, log_likelihood
+    from lowerbound.density import Density
     from lowerbound.evaluation import evaluate, score
     from lowerbound.experiment import Experiment
     from lowerbound.model import VAE
     from lowerbound.recipes import Recipe, build
     from lowerbound.regret import likelihood_regret
     from lowerbound.runs import Run, load
+    from lowerbound.semi import log_likelihood
     from lowerbound.training import State, fit
 
 ROOMS = (
@@ -60,6 +62,7 @@ ROOMS = (
     "scales",
     "schedules",
     "seeding",
+    "semi",
     "tasks",
 )
 NAMES = {
@@ -74,7 +77,7 @@ NAMES = {
     "fit": "training",
     "likelihood_regret": "regret",
     "load": "runs",
-    "log_likelihood": "density",
+    "log_likelihood": "semi",
     "score": "evaluation",
 }
 __all__ = [*ROOMS, *NAMES, "__version__"]

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Size, Tensor
 
 from lowerbound import diagnosis
-from lowerbound.density import MEMORY, SAMPLES, Density, log_likelihood
+from lowerbound.density import MEMORY, SAMPLES, Density
 from lowerbound.diagnosis import Finding
 from lowerbound.errors import DataError
 from lowerbound.estimators import ScoreFunction
@@ -21,7 +21,7 @@ from lowerbound.laws import Delta
 from lowerbound.model import VAE, Rows, rows_at_once
 from lowerbound.objectives import ELBO, Objective
 from lowerbound.seeding import seeded
-from lowerbound.semi import SemiSupervised, SemiSupervisedLoss
+from lowerbound.semi import SemiSupervised, SemiSupervisedLoss, log_likelihood
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from lowerbound import evaluation, report, runs, tables
 from lowerbound.cli.console import Answer, fixed
 from lowerbound.cli.output import of_kind
 from lowerbound.cli.source import asked_for
-from lowerbound.density import log_likelihood
 from lowerbound.files import write_json
 from lowerbound.regret import likelihood_regret
+from lowerbound.semi import log_likelihood
 
 MIB = 2**20
 

@@ -1,10 +1,21 @@
 """Labels for some of the data only: M1 classifies latents, M2 has the label as a latent, M1+M2 does so with the latents of another model.
 
-``contract`` says what the three have in common, ``joint`` is M2, ``stacked`` M1 and M1+M2.
+``contract`` says what the three have in common, ``joint`` is M2, ``stacked`` M1 and M1+M2; ``marginal`` is log p(x), whichever model.
 """
 
 from lowerbound.semi.contract import Classifier, known_rows
 from lowerbound.semi.joint import SemiSupervised, SemiSupervisedLoss
+from lowerbound.semi.marginal import log_likelihood
 from lowerbound.semi.stacked import Classified, ClassifiedLoss, Head, OnLabels
 
-__all__ = ["Classified", "ClassifiedLoss", "Classifier", "Head", "OnLabels", "SemiSupervised", "SemiSupervisedLoss", "known_rows"]
+__all__ = [
+    "Classified",
+    "ClassifiedLoss",
+    "Classifier",
+    "Head",
+    "OnLabels",
+    "SemiSupervised",
+    "SemiSupervisedLoss",
+    "known_rows",
+    "log_likelihood",
+]

@@ -56,6 +56,11 @@ class SemiSupervised(VAE):
             assert isinstance(law, OneHotCategorical)
             return law.probs
 
+    def of_each_class(self) -> list[VAE]:
+        """p(z), p(x|z, y) and q(z|x, y) for each y: a VAE of the data of that class, its weights shared."""
+        every = (self.given(one) for one in torch.eye(self.context.classes, device=self.device).split(1))
+        return [VAE(one.prior, one.likelihood, one.posterior) for one in every]
+
     def labels(self) -> Distribution:
         """p(y), uniform."""
         return OneHotCategorical(logits=torch.zeros(self.context.classes, device=self.device), validate_args=False)

@@ -15,11 +15,11 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from lowerbound.estimators import Estimator
+from lowerbound.estimators import Estimator, Pathwise
 from lowerbound.likelihoods import Likelihood
 from lowerbound.loss import Loss, of_rows
 from lowerbound.model import VAE, Rows
-from lowerbound.objectives import Objective
+from lowerbound.objectives import ELBO, Objective
 from lowerbound.posteriors import Categorical, Posterior
 from lowerbound.semi.contract import Batch
 from lowerbound.semi.joint import SemiSupervised
@@ -74,7 +74,7 @@ class OnLabels:
 
 @dataclass(frozen=True)
 class ClassifiedLoss:
-    """The loss of the VAE, its own objective and estimator, and the head's on draws of z. What is reported is the VAE's bound."""
+    """The loss of the VAE, and the head's on draws of z, by the ELBO and its usual gradient. What is reported is the VAE's bound."""
 
     head: HeadLoss
     labelled: int = 100
@@ -84,7 +84,7 @@ class ClassifiedLoss:
         below = of_rows(vae, data, rows, objective, estimator)
         batch = Batch.of(data, rows, self.labelled, vae.device)
         above = replace(batch, values=_drawn(vae, batch.values), labelled=_drawn(vae, batch.labelled))
-        return replace(below, value=below.value + self.head.of_batch(vae.head, above, objective, estimator).value)
+        return replace(below, value=below.value + self.head.of_batch(vae.head, above, ELBO(), Pathwise()).value)
 
 
 @torch.no_grad()
