@@ -273,7 +273,7 @@ EXPERIMENTS = {
         "Few labels: MNIST, of which some images have theirs",
         "Accuracy on the 10,000 test images, in per cent as published; the labels are as many of each class, drawn by seed. M2 is "
         "784-512-z2, batch 50, 30 epochs of Adam at 2e-3 and 5 at 5e-4, its encoder and classifier see 30% of their input masked. M1+M2 "
-        "is 784-512-z50 with M2 of 512-z50 on its latents, batch 200, 60 epochs at 1e-3 and 10 at 3e-4. Labels alone: that M2's classifier, "
+        "is 784-512-z50 with M2 of 512-z50 on its latents, batch 200, 60 epochs at 1e-3, 10 at 3e-4. Labels alone: that M2's classifier, "
         "taught by the same labels. Published: Pyro's tutorial, and Kingma et al., 2014, for M1+M2.",
         {
             f"{name}, {labels:,} labels, seed {seed}": Model(published, partial(run, labels=labels, seed=seed))
