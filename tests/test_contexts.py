@@ -195,3 +195,18 @@ def test_classes_of_another_source_are_known_by_name() -> None:
     assert data.relabelled(("a", "b", "c")).labels.tolist() == [1, 0, 0, 1]
     with pytest.raises(DataError, match="class 'b' of these data is none of the model's: a, c"):
         data.relabelled(("a", "c"))
+
+
+@pytest.mark.parametrize("network", [mlp(5 + CLASSES, 8, 4), nn.Linear(5 + CLASSES, 4)], ids=["layers", "any module"])
+def test_several_contexts_for_each_datum_are_as_many_laws(network: nn.Module) -> None:
+    posterior, x, y = lb.posteriors.DiagonalGaussian(Joined(network)), torch.randn(6, 5), torch.eye(CLASSES)
+    together = posterior.given(y.repeat_interleave(6, 0))(x)
+    one_by_one = [posterior.given(one)(x).mean for one in y.split(1)]
+    assert torch.allclose(together.mean, torch.cat(one_by_one), atol=1e-6)
+
+
+def test_several_contexts_for_each_image() -> None:
+    words = lb.recipes.words.network("conv:4")[0]
+    encoder = words.encoder((1, 8, 8), (4,), 6, (CLASSES,))
+    x, y = torch.rand(2, 1, 8, 8), torch.eye(CLASSES)
+    assert torch.allclose(encoder(x, y.repeat_interleave(2, 0)), torch.cat([encoder(x, one.repeat(2, 1)) for one in y.split(1)]), atol=1e-6)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import TypeVar
 
 from jaxtyping import Float
@@ -26,7 +27,7 @@ Law = TypeVar("Law", bound="ConditionalLaw")
 class ConditionalLaw(nn.Module, ABC):
     """``forward(parent) -> Distribution``: a network and what its output means."""
 
-    #: c ``(B, *context)``, one for each datum, or ``(1, *context)`` for all, where this law was given one
+    #: c ``(B, *context)``, one for each datum, ``(1, *context)`` for all, or ``(K B, *context)``, K for each, where this law was given one
     context: Tensor | None = None
 
     def __init__(self, network: nn.Module):
@@ -47,7 +48,7 @@ class ConditionalLaw(nn.Module, ABC):
         """The network's output for ``parent``, its batch axes those of the parent: what ``law`` takes."""
         lead = parent.shape[: self.batch_axes(parent)]
         output = self.network(*self.inputs(parent))
-        return output.reshape(*lead, *output.shape[1:])
+        return output if self.several(lead) else output.reshape(*lead, *output.shape[1:])
 
     def inputs(self, parent: Float[Tensor, "..."]) -> tuple[Tensor, ...]:
         """What the network is called with: the parent, and c where there is one, with one batch axis each."""
@@ -55,7 +56,12 @@ class ConditionalLaw(nn.Module, ABC):
         if self.context is None:
             return (parent.reshape(-1, *event),)
         shape = self.context.shape[1:]
-        return parent.reshape(-1, *event), self.context.expand(*lead, *shape).reshape(-1, *shape)
+        contexts = self.context if self.several(lead) else self.context.expand(*lead, *shape)
+        return parent.reshape(-1, *event), contexts.reshape(-1, *shape)
+
+    def several(self, lead: Sequence[int]) -> bool:
+        """Whether there are several contexts for each parent, so that the laws are as many as those."""
+        return self.context is not None and len(lead) == 1 and len(self.context) > lead[0]
 
     @abstractmethod
     def batch_axes(self, parent: Tensor) -> int:

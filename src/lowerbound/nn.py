@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import torch
 from torch import Size, Tensor, nn
+from torch.nn import functional as F
 
 from lowerbound.errors import RecipeError
 
@@ -53,15 +54,27 @@ def mlp(*shapes: Shape, activation: Callable[[], nn.Module] = nn.ReLU) -> nn.Seq
 
 
 class Joined(nn.Module):
-    """A network of two inputs made of one of one: input and context, both flat, one after the other."""
+    """A network of two inputs made of one of one: input and context, both flat, one after the other.
+
+    There may be several contexts for each input, all inputs with the first ones, then all with the next. What the first layer makes of
+    an input alone is then computed once, which is most of the work where inputs are images and contexts classes.
+    """
 
     def __init__(self, network: nn.Module):
         super().__init__()
         self.network = network
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        """``(N, *in)`` and ``(N, *context)`` → ``(N, *out)``."""
-        return self.network(torch.cat([x.flatten(1), _must_be_there(context).flatten(1)], 1))
+        """``(N, *in)`` and ``(K N, *context)`` → ``(K N, *out)``."""
+        x, context = x.flatten(1), _must_be_there(context).flatten(1)
+        times = len(context) // max(1, len(x))
+        if times > 1 and isinstance(self.network, nn.Sequential) and isinstance(self.network[1], nn.Linear):
+            first, rest = self.network[1], self.network[2:]
+            of_x, of_context = first.weight.split([x.shape[1], context.shape[1]], 1)
+            shared: Tensor = rest(F.linear(x, of_x, first.bias).repeat(times, 1) + F.linear(context, of_context))
+            return shared
+        joined: Tensor = self.network(torch.cat([x.repeat(times, 1) if times > 1 else x, context], 1))
+        return joined
 
 
 class Planes(nn.Module):
@@ -72,8 +85,10 @@ class Planes(nn.Module):
         self.network = network
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        """``(N, C, H, W)`` and ``(N, c)`` → ``(N, *out)``."""
-        planes = _must_be_there(context)[:, :, None, None].expand(-1, -1, *x.shape[2:])
+        """``(N, C, H, W)`` and ``(K N, c)`` → ``(K N, *out)``."""
+        context = _must_be_there(context)
+        x = x.repeat(len(context) // max(1, len(x)), 1, 1, 1)
+        planes = context[:, :, None, None].expand(-1, -1, *x.shape[2:])
         return self.network(torch.cat([x, planes], 1))
 
 

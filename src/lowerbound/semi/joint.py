@@ -130,8 +130,7 @@ class _Inner:
 def _given(vae: SemiSupervised, x: Tensor, y: Float[Tensor, "K B classes"], objective: Objective, estimator: Estimator) -> _Inner:
     lead = y.shape[:2]
     given = vae.given(y.flatten(0, 1))
-    x = x.expand(lead[0], *x.shape).flatten(0, 1)
     draw = estimator.draw(given.posterior(x), objective.samples)
-    terms = given.terms(x, draw.posterior, draw.z, draw.weights)
+    terms = given.terms(x.repeat(lead[0], *[1] * (x.dim() - 1)), draw.posterior, draw.z, draw.weights)
     parts = (estimator.surrogate(objective, terms, draw), objective.bound(terms), terms.mean(terms.log_likelihood), objective.kl(terms))
     return _Inner(*(part.reshape(lead) for part in parts))
