@@ -113,7 +113,7 @@ WORDS = [
     ({"semi_supervised": "m2", "labels": 9, "given": "label"}, "leave out --given"),
     ({"semi_supervised": "m1", "labels": 9, "label_estimator": "score"}, "leave out --label-estimator"),
     ({"semi_supervised": "m3", "labels": 9}, "known: m1"),
-    ({"semi_supervised": "m2:x", "labels": 9}, "write m2:100.0"),
+    ({"semi_supervised": "m2:x", "labels": 9}, "write m2:30.0"),
 ]
 
 

@@ -34,7 +34,10 @@ ZOO = {
     "info-vae": Named("Zhao et al., 2019", {"objective": "mmd:500", "latent": 10}),
     "conditional-vae": Named("Sohn et al., 2015: given the label", {"given": "label", "latent": 10}),
     "m1": Named("Kingma et al., 2014: a classifier of latents", {"semi_supervised": "m1", "labels": "100", "latent": 50}),
-    "m2": Named("Kingma et al., 2014: the label as a latent", {"semi_supervised": "m2", "labels": "100", "latent": 50}),
+    "m2": Named(
+        "Kingma et al., 2014: the label as a latent",
+        {"semi_supervised": "m2:30", "labels": "100", "corruption": "masking:0.3", "batch": 50, "learning_rate": 2e-3},
+    ),
     "m1m2": Named("Kingma et al., 2014: m2 of the latents of m1", {"semi_supervised": "m1m2", "labels": "100", "latent": 50}),
     "svae": Named("Davidson et al., 2018: on the sphere", {"prior": "sphere", "posterior": "von-mises-fisher", "latent": 3}),
     "flow-vae": Named("Kingma et al., 2016: a flow as posterior", {"posterior": "flow", "latent": 10}),

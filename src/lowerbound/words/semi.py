@@ -81,7 +81,7 @@ def _m1(weight: float = 1.0) -> Supervision:
     return Supervision(model, lambda _: ClassifiedLoss(OnLabels(weight)), samples_labels=False)
 
 
-def _m2(weight: float = 100.0) -> Supervision:
+def _m2(weight: float = 30.0) -> Supervision:
     from lowerbound.contexts import Label
     from lowerbound.posteriors import Categorical
     from lowerbound.semi import SemiSupervised, SemiSupervisedLoss
