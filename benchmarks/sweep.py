@@ -24,8 +24,9 @@ import torch
 
 import lowerbound as lb
 from lowerbound import words
+from lowerbound.assembly import build
 from lowerbound.errors import LowerboundError, NoClosedForm, RecipeError
-from lowerbound.recipes import Recipe, build
+from lowerbound.recipes import Recipe
 from lowerbound.training import adam
 from lowerbound.zoo import ZOO
 

@@ -9,12 +9,13 @@ from torch.distributions import MultivariateNormal
 from toys import Constant, LinearGaussian
 
 import lowerbound as lb
+from lowerbound.assembly import build
 from lowerbound.contexts import Label
 from lowerbound.data import Dataset
 from lowerbound.errors import DataError, RecipeError, UsageError
 from lowerbound.nn import Joined, mlp
 from lowerbound.priors import GivenContext
-from lowerbound.recipes import Recipe, build
+from lowerbound.recipes import Recipe
 from lowerbound.tasks import compress, labels
 
 CLASSES = 3

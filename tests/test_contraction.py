@@ -11,11 +11,12 @@ from toys import z_score
 import lowerbound as lb
 from lowerbound import contraction as room
 from lowerbound import words
+from lowerbound.assembly import build
 from lowerbound.contraction import contraction, estimated
 from lowerbound.errors import RecipeError
 from lowerbound.loss import loss
 from lowerbound.objectives import ClosedKL, Contractive, Reconstruction
-from lowerbound.recipes import Recipe, build
+from lowerbound.recipes import Recipe
 
 PROBES = 20_000
 ONE_LAYER = {

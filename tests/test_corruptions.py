@@ -11,9 +11,10 @@ from toys import z_score
 
 import lowerbound as lb
 from lowerbound import words
+from lowerbound.assembly import build
 from lowerbound.corruptions import Corruption, Gaussian, Masking, SaltAndPepper
 from lowerbound.errors import RecipeError
-from lowerbound.recipes import Recipe, build
+from lowerbound.recipes import Recipe
 from lowerbound.words import Facts
 
 DRAWS = 20_000

@@ -73,7 +73,7 @@ def test_sorted_data_are_looked_at_from_end_to_end() -> None:
 
 @pytest.mark.parametrize("name", [name for name in words.POSTERIORS if name not in ("dirac", "gamma", "beta", "von-mises-fisher")])
 def test_every_posterior_over_all_of_space_meets_the_others(name: str) -> None:
-    vae = recipes.build(recipes.Recipe(posterior=name, latent=2), (1, 4, 4), True).vae
+    vae = assembly.build(recipes.Recipe(posterior=name, latent=2), (1, 4, 4), True).vae
     torch.manual_seed(0)
     found = latents(vae, torch.rand(20, 1, 4, 4))
     assert found.mutual_information is not None

@@ -22,6 +22,7 @@ ROWS = [
     {"semi"},
     {"words"},
     {"training", "recipes", "regret", "latents", "bubbles", "probes"},
+    {"assembly"},
     {"diagnosis"},
     {"evaluation", "checkpoint"},
     {"runs"},

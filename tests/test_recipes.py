@@ -78,7 +78,7 @@ def test_a_whole_number_will_do_for_a_float(tmp_path) -> None:
 @pytest.mark.parametrize("network", ["mlp", "mlp:7", "mlp:9-5", "conv", "conv:4", "conv:4-8-16", "linear"])
 @pytest.mark.parametrize("likelihood", words.LIKELIHOODS)
 def test_every_network_builds_with_every_likelihood(network: str, likelihood: str) -> None:
-    vae = recipes.build(Recipe(network=network, likelihood=likelihood, latent=3), (1, 12, 10)).vae
+    vae = assembly.build(Recipe(network=network, likelihood=likelihood, latent=3), (1, 12, 10)).vae
     x = torch.rand(2, 1, 12, 10)
     assert vae.reconstruct(x).shape == x.shape
     assert vae.encode(x).shape == (2, 3)
@@ -88,24 +88,24 @@ def test_every_network_builds_with_every_likelihood(network: str, likelihood: st
 
 
 def test_the_default_is_the_lessons_network() -> None:
-    vae = recipes.build(Recipe(), (1, 28, 28)).vae
+    vae = assembly.build(Recipe(), (1, 28, 28)).vae
     shapes = [tuple(parameter.shape) for parameter in vae.parameters()]
     assert shapes == [(512, 2), (512,), (784, 512), (784,), (512, 784), (512,), (4, 512), (4,)]
 
 
 def test_a_gaussian_of_data_outside_the_unit_interval_is_not_squashed() -> None:
-    parts = recipes.build(Recipe(likelihood="gaussian"), (4,), unit_interval=False)
+    parts = assembly.build(Recipe(likelihood="gaussian"), (4,), unit_interval=False)
     assert not parts.vae.likelihood.squash
 
 
 def test_convolutions_want_images() -> None:
     with pytest.raises(RecipeError, match="a conv network needs images"):
-        recipes.build(Recipe(network="conv"), (64,))
+        assembly.build(Recipe(network="conv"), (64,))
 
 
 def test_the_seed_decides_the_first_weights() -> None:
     def first(seed: int) -> torch.Tensor:
-        return next(recipes.build(Recipe(seed=seed), (8,)).vae.parameters())
+        return next(assembly.build(Recipe(seed=seed), (8,)).vae.parameters())
 
     torch.manual_seed(1)
     a = first(0)

@@ -8,15 +8,16 @@ import pytest
 import torch
 
 import lowerbound as lb
+from lowerbound.assembly import Parts, build
 from lowerbound.cli import main
 from lowerbound.errors import NoClosedForm, RecipeError
-from lowerbound.recipes import Recipe, build
+from lowerbound.recipes import Recipe
 from lowerbound.seeding import seeded
 from lowerbound.tasks import compress
 from lowerbound.zoo import ZOO
 
 
-def value(parts: lb.recipes.Parts, vae: lb.VAE, x: torch.Tensor) -> float:
+def value(parts: Parts, vae: lb.VAE, x: torch.Tensor) -> float:
     """What is maximised, after the training's schedules."""
     objective = parts.objective.at(float("inf"))
     with torch.no_grad(), seeded(0, "value"):

@@ -33,11 +33,12 @@ if TYPE_CHECKING:
         semi,
         tasks,
     )
+    from lowerbound.assembly import build
     from lowerbound.density import Density
     from lowerbound.evaluation import evaluate, score
     from lowerbound.experiment import Experiment
     from lowerbound.model import VAE
-    from lowerbound.recipes import Recipe, build
+    from lowerbound.recipes import Recipe
     from lowerbound.regret import likelihood_regret
     from lowerbound.runs import Run, load
     from lowerbound.semi import log_likelihood
@@ -72,7 +73,7 @@ NAMES = {
     "Run": "runs",
     "State": "training",
     "VAE": "model",
-    "build": "recipes",
+    "build": "assembly",
     "evaluate": "evaluation",
     "fit": "training",
     "likelihood_regret": "regret",

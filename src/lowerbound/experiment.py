@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from lowerbound import checkpoint, data, devices, diagnosis, recipes, report, runs
+from lowerbound import assembly, checkpoint, data, devices, diagnosis, report, runs
 from lowerbound.data import Dataset, labels
 from lowerbound.errors import DataError, Diverged, OutputError, RunError
 from lowerbound.evaluation import Score, score
@@ -138,7 +138,7 @@ class Experiment:
             train = train if recipe.labels_kept is None else labels.few(train, recipe.labels_kept, recipe.seed)
             labels.must_be_several(train)
         facts = Facts.of(train, validation, splits.test, labels=recipe.given is not None or recipe.semi_supervised is not None)
-        parts = recipes.build(recipe, facts.event_shape, facts.unit_interval, len(facts.classes))
+        parts = assembly.build(recipe, facts.event_shape, facts.unit_interval, len(facts.classes))
         for part in (train, splits.test):
             parts.vae.likelihood.check(part.extremes)
         parts.vae.to(where)

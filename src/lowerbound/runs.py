@@ -14,13 +14,14 @@ from typing import Any
 
 import torch
 
-from lowerbound import checkpoint, data, devices, recipes
+from lowerbound import assembly, checkpoint, data, devices, recipes
+from lowerbound.assembly import Parts
 from lowerbound.data import Dataset, Splits, fingerprint_of, labels
 from lowerbound.errors import DataError, OutputError, RunError, reason
 from lowerbound.evaluation import DENSITY_KEYS, KEYS
 from lowerbound.files import to_json, write_json, written
 from lowerbound.model import VAE
-from lowerbound.recipes import Parts, Recipe
+from lowerbound.recipes import Recipe
 
 FORMAT = 1  # of the folder; counted up when an older program could not read it
 
@@ -159,7 +160,7 @@ def load(folder: str | Path, device: str = devices.AUTO) -> Run:
     """The run of a folder, its model on ``device``. Errors: RunError where there is none, or it is damaged."""
     folder = Path(folder)
     recipe, facts = describe(folder)
-    parts = recipes.build(recipe, facts.event_shape, facts.unit_interval, len(facts.classes))
+    parts = assembly.build(recipe, facts.event_shape, facts.unit_interval, len(facts.classes))
     checkpoint.load_weights(folder / WEIGHTS, parts.vae)
     parts.vae.to(devices.choose(device)).eval()
     return Run(folder, recipe, facts, parts)

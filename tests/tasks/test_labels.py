@@ -6,7 +6,8 @@ import torch
 from conftest import needs
 
 import lowerbound as lb
-from lowerbound.recipes import Recipe, build
+from lowerbound.assembly import build
+from lowerbound.recipes import Recipe
 from lowerbound.tasks import labels
 
 

@@ -10,7 +10,7 @@ from lowerbound.tasks import compress, generate
 
 @pytest.fixture
 def vae() -> lb.VAE:
-    return lb.recipes.build(lb.Recipe(), (1, 8, 8)).vae.eval()
+    return lb.build(lb.Recipe(), (1, 8, 8)).vae.eval()
 
 
 def test_batches_do_not_matter(vae: lb.VAE, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,139 @@
+"""From a recipe's words to parts: the model, what is maximised, how its gradient is estimated.
+
+They are tried on two data, so that what cannot be crossed is said before any training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import torch
+from torch import nn
+
+from lowerbound import words
+from lowerbound.contexts import Context
+from lowerbound.data import Dataset
+from lowerbound.distributions import within
+from lowerbound.errors import NoClosedForm, RecipeError
+from lowerbound.estimators import Estimator
+from lowerbound.loss import LossFunction, loss, of_rows
+from lowerbound.model import VAE
+from lowerbound.objectives import Objective
+from lowerbound.recipes import Recipe
+from lowerbound.seeding import seeded
+from lowerbound.words import (
+    CONTEXTS,
+    ESTIMATORS,
+    KLS,
+    LABEL_ESTIMATORS,
+    OBJECTIVES,
+    POSTERIORS,
+    PRIORS,
+    SEMI_SUPERVISED,
+    Facts,
+    OfLabels,
+    Supervision,
+)
+
+DRAWS = 64  # of each law that are looked at to tell whether prior and posterior are over the same space
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a recipe makes: the model, what is maximised, how its gradient is estimated, and the loss of a step, which has them all."""
+
+    vae: VAE
+    objective: Objective
+    estimator: Estimator
+    loss: LossFunction
+    of_labels: OfLabels | None = None
+
+    @property
+    def estimators(self) -> nn.Module:
+        """Of the latents, and of labels where there is one: what they remember is a part of a training."""
+        return self.estimator if self.of_labels is None else nn.ModuleList([self.estimator, self.of_labels.estimator])
+
+
+def build(recipe: Recipe, event_shape: Sequence[int], unit_interval: bool = True, classes: int = 0) -> Parts:
+    """The parts of ``recipe`` for data of ``event_shape``, with the first weights that its seed decides.
+
+    ``unit_interval`` says that all values are in [0, 1], as pixels are; the mean of a Gaussian and its kin is then
+    kept there by a sigmoid. ``classes`` is the number of classes of their labels, where they have some.
+    Errors: RecipeError, with the reason, where the words do not fit the data or one another.
+    """
+    supervision = None if recipe.semi_supervised is None else words.call("semi-supervised", recipe.semi_supervised, SEMI_SUPERVISED)
+    context = _context(recipe, supervision, classes)
+    shape = context.shape if context else ()
+    facts = Facts(tuple(event_shape), recipe.latent, unit_interval, shape)
+    own = recipe.own_words
+    kind, widths = words.network(recipe.network)
+    with seeded(recipe.seed, "weights"):
+
+        def encoder(features: int, context: tuple[int, ...] = ()) -> nn.Module:
+            return words.corrupted(recipe.corruption, kind.encoder(event_shape, widths, features, context), replace(facts, context=context))
+
+        posterior_kind = words.call("posterior", recipe.posterior, POSTERIORS)
+        posterior = posterior_kind.of(encoder(posterior_kind.features(recipe.latent), shape), recipe.latent)
+        likelihood = words.likelihood(recipe.likelihood, nn.Identity(), facts, own)
+        likelihood.network = kind.decoder(recipe.latent, widths, event_shape, likelihood.outputs, shape)  # now that they are counted
+        prior = words.call("prior", recipe.prior, PRIORS, facts, posterior)
+        if supervision is None:
+            return _crossed(recipe, VAE(prior, likelihood, posterior, context), facts)
+        vae = supervision.model(prior, likelihood, posterior, recipe.latent, classes, encoder)
+    return _supervised(recipe, supervision, _crossed(recipe, vae, facts), facts, classes)
+
+
+def _context(recipe: Recipe, supervision: Supervision | None, classes: int) -> Context | None:
+    if supervision is None:
+        return None if recipe.given is None else words.call("context", recipe.given, CONTEXTS, classes)
+    if classes < 2:
+        raise RecipeError("these data have no labels of several classes; bring some with --labels FILE")
+    return supervision.context(classes)
+
+
+def _supervised(recipe: Recipe, supervision: Supervision, parts: Parts, facts: Facts, classes: int) -> Parts:
+    """The same parts with the loss of partly labelled data, after a trial on two of them."""
+    of_labels = words.call("label-estimator", recipe.label_estimator or "enumerated", LABEL_ESTIMATORS)
+    parts = replace(parts, loss=supervision.loss(of_labels), of_labels=of_labels)
+    two = Dataset(torch.full((2, *facts.event), 0.5), torch.arange(2), tuple(map(str, range(classes))))
+    with _at_rest(parts):
+        parts.loss(parts.vae, two, torch.arange(2), parts.objective, parts.estimator)
+    return parts
+
+
+@contextmanager
+def _at_rest(parts: Parts) -> Iterator[None]:
+    """Within the block nothing is in training, so that a trial leaves no trace."""
+    parts.vae.eval(), parts.estimators.eval()
+    yield
+    parts.vae.train(), parts.estimators.train()
+
+
+def _crossed(recipe: Recipe, vae: VAE, facts: Facts) -> Parts:
+    """The model with objective and estimator, after a trial on two data: what cannot be crossed says so here."""
+    estimator = words.call("estimator", recipe.estimator, ESTIMATORS)
+    choices = [recipe.kl] if recipe.kl else ["sampled"] if estimator.needs_log_posterior else ["closed", "sampled"]
+    for kl in choices:
+        parts = Parts(vae, words.call("objective", recipe.objective, OBJECTIVES, KLS[kl]()), estimator, of_rows)
+        try:
+            with _at_rest(parts):
+                _try(parts, facts)
+            return parts
+        except NoClosedForm:
+            if kl == choices[-1]:
+                raise
+    raise AssertionError("there is always a choice")
+
+
+def _try(parts: Parts, facts: Facts) -> None:
+    """Errors: RecipeError where supports differ, or the loss of two data cannot be had or is not finite."""
+    x = torch.full((2, *facts.event), 0.5)
+    vae = parts.vae.given(torch.zeros(2, *facts.context)) if facts.context else parts.vae
+    prior, posterior = vae.prior(), vae.posterior(x)
+    for law, other, name in ((prior, posterior, "prior"), (posterior, prior, "posterior")):
+        if not within(other, law.sample(torch.Size([DRAWS]))):
+            raise RecipeError(f"the {name} gives latents that the other law cannot; choose prior and posterior over the same space")
+    if not bool(torch.isfinite(loss(vae, x, parts.objective, parts.estimator).value)):
+        raise RecipeError("a posterior without a density has an infinite KL; choose the reconstruction objective")
