@@ -10,7 +10,7 @@ from torch import nn
 from toys import Constant, LinearGaussian
 
 import lowerbound as lb
-from lowerbound import diagnosis, recipes, regret, words
+from lowerbound import assembly, diagnosis, recipes, regret, words
 from lowerbound.density import Density
 from lowerbound.errors import DataError, RecipeError, UsageError
 from lowerbound.latents import Latents, latents

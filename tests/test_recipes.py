@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import lowerbound as lb
-from lowerbound import recipes, words
+from lowerbound import assembly, recipes, words
 from lowerbound.errors import RecipeError
 from lowerbound.recipes import Recipe
 
