@@ -10,11 +10,13 @@ from __future__ import annotations
 import json
 import sys
 import time
+from itertools import groupby
 from pathlib import Path
+from statistics import mean, stdev
 from typing import Any
 
 import torch
-from experiments import EXPERIMENTS, SEED
+from experiments import EXPERIMENTS
 
 RESULTS = Path(__file__).parent / "results"
 KEPT = Path(__file__).parent / "kept"
@@ -45,7 +47,7 @@ def run(name: str, model: str) -> None:
         "experiment": name,
         "model": model,
         "setting": experiment.setting,
-        "seed": SEED,
+        "seed": experiment.models[model].seed,
         "seconds": round(time.perf_counter() - started),  # of the last part, where the training was interrupted
         "figures": {key: round(value, 4) for key, value in figures.items()},
         "published": experiment.models[model].published,
@@ -62,21 +64,34 @@ def document() -> str:
         if found:
             parts += [
                 f"## {experiment.title}\n",
-                f"{experiment.setting} Seed {SEED}. `python benchmarks/reproduce.py {name}`\n",
+                f"{experiment.setting} {seeds(found)}. `python benchmarks/reproduce.py {name}`\n",
                 table(found),
             ]
     return "\n".join(parts)
 
 
 def table(found: list[dict[str, Any]]) -> str:
-    """A row for each model."""
+    """A row for each model; of one from several seeds means, ± the standard deviation over seeds."""
     columns = list(found[0]["figures"])
     head = ["", *columns, "published", "seconds"]
     lines = [head, ["---"] * len(head)]
-    for row in found:
-        cells = [f"{row['figures'][column]:,.6g}" for column in columns]
-        lines.append([row["model"], *cells, row["published"], f"{row['seconds']:,}"])
+    for model, seeds in groupby(found, lambda row: str(row["model"]).partition(", seed")[0]):
+        rows = list(seeds)
+        cells = [over_seeds([row["figures"][column] for row in rows]) for column in columns]
+        name = model if len(rows) == 1 else f"{model} ({len(rows)} seeds)"
+        lines.append([name, *cells, rows[0]["published"], f"{mean(row['seconds'] for row in rows):,.0f}"])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines).replace("| -", "| −").replace("−--", "---") + "\n"
+
+
+def seeds(found: list[dict[str, Any]]) -> str:
+    """The seeds of some results, in words."""
+    used = sorted({row["seed"] for row in found})
+    return f"Seed{'s' * (len(used) > 1)} {', '.join(map(str, used))}"
+
+
+def over_seeds(values: list[float]) -> str:
+    """One figure, or the mean of several with their spread."""
+    return f"{mean(values):,.6g}" + (f" ± {stdev(values):.2g}" if len(values) > 1 else "")
 
 
 if __name__ == "__main__":
