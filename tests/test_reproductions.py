@@ -17,7 +17,7 @@ sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 import reproduce
 from experiments import EXPERIMENTS
 
-FOUND = [path for name in EXPERIMENTS for path in sorted(reproduce.RESULTS.glob(f"{name}-[0-9].json"))]
+FOUND = [path for name in EXPERIMENTS for path in sorted(reproduce.RESULTS.glob(f"{name}-[0-9]*.json"))]
 
 
 def test_the_page_is_made_of_the_results() -> None:
