@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from lowerbound import (
+        calibration,
         checkpoint,
         contexts,
         corruptions,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
         scales,
         schedules,
         seeding,
+        semi,
         tasks,
     )
     from lowerbound.density import Density, log_likelihood
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from lowerbound.training import State, fit
 
 ROOMS = (
+    "calibration",
     "checkpoint",
     "contexts",
     "corruptions",
@@ -60,6 +63,7 @@ ROOMS = (
     "scales",
     "schedules",
     "seeding",
+    "semi",
     "tasks",
 )
 NAMES = {

@@ -3,8 +3,18 @@
 ``contract`` says what the three have in common, ``joint`` is M2, ``stacked`` M1 and M1+M2.
 """
 
-from lowerbound.semi.contract import Classifier, known_rows
+from lowerbound.semi.contract import Classifier, classifier_of, known_rows
 from lowerbound.semi.joint import SemiSupervised, SemiSupervisedLoss
 from lowerbound.semi.stacked import Classified, ClassifiedLoss, Head, OnLabels
 
-__all__ = ["Classified", "ClassifiedLoss", "Classifier", "Head", "OnLabels", "SemiSupervised", "SemiSupervisedLoss", "known_rows"]
+__all__ = [
+    "Classified",
+    "ClassifiedLoss",
+    "Classifier",
+    "Head",
+    "OnLabels",
+    "SemiSupervised",
+    "SemiSupervisedLoss",
+    "classifier_of",
+    "known_rows",
+]
