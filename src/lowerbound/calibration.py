@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
@@ -31,6 +32,17 @@ class Calibration:
     temperature: float = 1.0
     calibrated_on: int = 0
 
+    @classmethod
+    def read(cls, words: dict[str, Any]) -> Calibration:
+        """From what a file holds. Errors: TypeError, KeyError, ValueError for what it cannot be."""
+        found = cls(float(words["temperature"]), int(words["calibrated_on"]))
+        if not 0 < found.temperature < math.inf:
+            raise ValueError(f"temperature {found.temperature}")
+        return found
+
+
+UNCALIBRATED = Calibration()
+
 
 def calibrate(vae: VAE, data: Rows) -> Calibration:
     """The temperature of these data, which training has not learned from; it changes probabilities, and not which class is told.
@@ -40,10 +52,10 @@ def calibrate(vae: VAE, data: Rows) -> Calibration:
     """
     labels = labels_of(data, torch.arange(len(data)))
     if labels is None or int((labels != UNKNOWN).sum()) < LEAST:
-        return Calibration()
+        return UNCALIBRATED
     log_q, labels = _known(log_probabilities(vae, data), labels)
     if bool((log_q.argmax(1) == labels).all()):
-        return Calibration()
+        return UNCALIBRATED
     return Calibration(temperature(log_q, labels), len(labels))
 
 
@@ -131,7 +143,7 @@ class Classification:
 
 
 def classification(
-    log_q: Float[Tensor, "N classes"], labels: Int64[Tensor, " N"] | None, calibration: Calibration = Calibration()
+    log_q: Float[Tensor, "N classes"], labels: Int64[Tensor, " N"] | None, calibration: Calibration = UNCALIBRATED
 ) -> Classification | None:
     """The classifier by these labels; None where none is known. Errors: DataError for labels that are none of its classes."""
     if labels is None or not bool((labels != UNKNOWN).any()):
