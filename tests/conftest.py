@@ -36,13 +36,13 @@ def by_class_run(tmp_path_factory: pytest.TempPathFactory):
     return trained(tmp_path_factory.mktemp("runs") / "by-class", given="label")
 
 
-def trained(folder: Path, **words: str):
+def trained(folder: Path, **words: str | int):
     """A finished run of three epochs on digits."""
     from lowerbound.experiment import Experiment
     from lowerbound.recipes import Recipe
     from lowerbound.runs import load
 
-    experiment = Experiment.begin(Recipe(epochs=3, **words), folder, device="cpu")
+    experiment = Experiment.begin(Recipe(**{"epochs": 3, **words}), folder, device="cpu")
     for _ in experiment.train():
         pass
     experiment.finish()
@@ -52,9 +52,27 @@ def trained(folder: Path, **words: str):
 @pytest.fixture(scope="session")
 def evaluated_run(digits_run, tmp_path_factory: pytest.TempPathFactory):
     """A copy of the run of digits, evaluated."""
+    return evaluated(shutil.copytree(digits_run.folder, tmp_path_factory.mktemp("runs") / "evaluated"))
+
+
+@pytest.fixture(scope="session")
+def classifier_run(tmp_path_factory: pytest.TempPathFactory):
+    """M2 of digits with 100 labels, evaluated."""
+    run = trained(tmp_path_factory.mktemp("runs") / "classifier", semi_supervised="m2", labels="100", latent=4, network="mlp:64")
+    return evaluated(run.folder)
+
+
+def evaluated(folder: Path):
+    """The run of a folder after ``lowerbound evaluate``."""
     from lowerbound.cli import main
     from lowerbound.runs import load
 
-    folder = shutil.copytree(digits_run.folder, tmp_path_factory.mktemp("runs") / "evaluated")
     assert main(["evaluate", str(folder), "--samples", "100"]) == 0
-    return load(folder)
+    return load(folder, device="cpu")
+
+
+@pytest.fixture(scope="session")
+def run_for(evaluated_run, by_class_run, classifier_run):
+    """Figure → a run that it is drawn of."""
+    others = {"styles": by_class_run, "confusion": classifier_run, "calibration": classifier_run}
+    return lambda figure: others.get(figure, evaluated_run)

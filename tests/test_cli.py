@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -149,11 +150,10 @@ def test_interpolate(capsys: pytest.CaptureFixture[str], run: str, tmp_path: Pat
 
 
 @pytest.mark.parametrize("figure", FIGURES)
-def test_plot(capsys: pytest.CaptureFixture[str], evaluated_run: runs.Run, by_class_run: runs.Run, tmp_path: Path, figure: str) -> None:
+def test_plot(capsys: pytest.CaptureFixture[str], run_for: Callable[[str], runs.Run], tmp_path: Path, figure: str) -> None:
     capsys.readouterr()  # what its evaluation said
     path = tmp_path / ("f.gif" if figure == "traversal" else "f.png")
-    folder = (by_class_run if figure == "styles" else evaluated_run).folder
-    assert answer(capsys, "plot", folder, figure, "-o", path)["output"] == str(path)
+    assert answer(capsys, "plot", run_for(figure).folder, figure, "-o", path)["output"] == str(path)
     assert path.stat().st_size > 1000
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import shutil
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -35,8 +36,8 @@ KINDS = [(name, kind) for name, row in figures.FIGURES.items() for kind in row.k
 
 
 @pytest.mark.parametrize(("name", "kind"), KINDS, ids=[" ".join(pair) for pair in KINDS])
-def test_every_figure_is_drawn(evaluated_run: runs.Run, by_class_run: runs.Run, tmp_path: Path, name: str, kind: str) -> None:
-    run = by_class_run if name == "styles" else evaluated_run
+def test_every_figure_is_drawn(run_for: Callable[[str], runs.Run], tmp_path: Path, name: str, kind: str) -> None:
+    run = run_for(name)
     path = figures.draw(name, context(run), tmp_path / f"f{kind}")
     with Image.open(path) as image:
         assert image.format == kind[1:].upper()
@@ -104,7 +105,7 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
 
-@pytest.mark.parametrize("which", ["digits_run", "wide_run", "evaluated_run"])
+@pytest.mark.parametrize("which", ["digits_run", "wide_run", "evaluated_run", "classifier_run"])
 def test_the_report_is_one_page_that_asks_for_nothing(which: str, request: pytest.FixtureRequest) -> None:
     run: runs.Run = request.getfixturevalue(which)
     text = (run.folder / runs.REPORT).read_text(encoding="utf-8")

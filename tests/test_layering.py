@@ -21,7 +21,7 @@ ROWS = [
     {"loss", "tasks", "density"},
     {"semi"},
     {"words"},
-    {"training", "recipes", "regret", "latents", "bubbles", "probes"},
+    {"training", "recipes", "regret", "latents", "bubbles", "probes", "calibration"},
     {"assembly"},
     {"diagnosis"},
     {"evaluation", "checkpoint"},

@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from lowerbound import (
+        calibration,
         checkpoint,
         contexts,
         corruptions,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from lowerbound.training import State, fit
 
 ROOMS = (
+    "calibration",
     "checkpoint",
     "contexts",
     "corruptions",

@@ -16,6 +16,8 @@ from matplotlib.ticker import MaxNLocator
 
 from lowerbound.plots import COLORS, Array, styled
 
+UNKNOWN = "unknown"  # what data of no known class are called, and their colour
+UNKNOWN_COLOR = "#d0d0d0"
 LABELLED = 12  # more classes than this are coloured along a scale instead of named
 
 
@@ -30,9 +32,15 @@ def _class_colors(n: int) -> list[str]:
     return [to_hex(c) for c in matplotlib.colormaps["viridis"](np.linspace(0, 1, n))]
 
 
+def _data_colors(labels: Array, classes: Sequence[str]) -> list[str]:
+    """The colour of each datum's class; grey where it is not known, and the number below 0."""
+    palette = _class_colors(len(classes))
+    return [palette[label] if label >= 0 else UNKNOWN_COLOR for label in labels]
+
+
 @styled
 def scatter(points: Array, labels: Array | None, classes: Sequence[str], axis_names: Sequence[str], rings: bool) -> Figure:
-    """Latents ``(N, 2)``, coloured by class where there are labels ``(N,)``.
+    """Latents ``(N, 2)``, coloured by class where there are labels ``(N,)``, grey where one is not known.
 
     With ``rings`` circles mark 1, 2 and 3 standard deviations of a standard normal prior.
     """
@@ -66,15 +74,16 @@ def _rings(axes: Axes, **style: Any) -> None:
 
 
 def _scatter_classes(axes: Axes, points: Array, labels: Array, classes: Sequence[str], style: dict[str, Any]) -> None:
-    colors = _class_colors(len(classes))
     # in one call and in a random order, so that no class hides another
     order = np.random.default_rng(0).permutation(len(points))
-    axes.scatter(points[order, 0], points[order, 1], c=[colors[label] for label in labels[order]], **style)
+    axes.scatter(points[order, 0], points[order, 1], c=_data_colors(labels[order], classes), **style)
     if len(classes) > LABELLED:
         axes.annotate(f"{len(classes)} classes", (1, 1), xycoords="axes fraction", ha="right", va="top")
         return
-    for name, color in zip(map(_plain, classes), colors, strict=True):
+    for name, color in zip(map(_plain, classes), _class_colors(len(classes)), strict=True):
         axes.scatter([], [], color=color, s=30, label=name)
+    if (labels < 0).any():
+        axes.scatter([], [], color=UNKNOWN_COLOR, s=30, label=UNKNOWN)
     _name_classes(axes, points, labels, classes)
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), handletextpad=0.2)
 
@@ -109,8 +118,7 @@ def bubbles(
     figure = Figure(figsize=(4, 4), layout="constrained")
     axes = figure.add_subplot()
     order = np.random.default_rng(0).permutation(len(means))  # so that no class hides another
-    palette = _class_colors(max(1, len(classes)))
-    colors = [palette[0 if labels is None else labels[i]] for i in order]
+    colors = [COLORS[0]] * len(means) if labels is None else _data_colors(labels[order], classes)
     _draw_bubbles(axes, means[order], covariances[order], colors, least=reach / 150)
     if rings:
         _rings(axes, color="#333333", lw=1.0, zorder=3)
@@ -145,6 +153,74 @@ def _densest(points: Array) -> tuple[float, float]:
     reach = 0.3 * few.std()
     x, y = few[(distance < reach).sum(1).argmax()].tolist()
     return x, y
+
+
+@styled
+def confusion(counts: Array, classes: Sequence[str]) -> Figure:
+    """Data of the class of a row told to be of that of a column, ``(classes, classes)`` counts.
+
+    What was told wrong is coloured by its share of the row, on a scale of its own; what was told right is grey, so as not to drown it.
+    """
+    n = len(classes)
+    wrong = ~np.eye(n, dtype=bool)
+    shares = np.where(wrong, 100 * counts / counts.sum(1, keepdims=True).clip(1), np.nan)
+    side = float(np.clip(1.6 + 0.42 * n, 4, 12))
+    figure = Figure(figsize=(side + 0.8, side), layout="constrained")
+    axes = figure.add_subplot()
+    shade = matplotlib.colormaps["Blues"].with_extremes(bad="#e4e4e4")
+    most = max(1.0, float(np.nanmax(shares, initial=0.0)))
+    image = axes.imshow(shares, cmap=shade, vmin=0, vmax=most)
+    for row, column in zip(*counts.nonzero(), strict=True):
+        color = "white" if wrong[row, column] and shares[row, column] > 0.6 * most else "#222222"
+        size = float(np.clip(110 / n, 5, 9))
+        axes.text(column, row, f"{counts[row, column]:,}", ha="center", va="center", color=color, fontsize=size)
+    axes.set_xticks(range(n), [_plain(name) for name in classes], rotation=90 if max(map(len, classes)) > 3 else 0)
+    axes.set_yticks(range(n), [_plain(name) for name in classes])
+    axes.tick_params(length=0, labelsize=float(np.clip(240 / n, 6, 9)))
+    axes.spines[:].set_visible(False)
+    right, all_told = int(counts.trace()), int(counts.sum())
+    axes.set(xlabel="class told", ylabel="true class", title=f"{right:,} of {all_told:,} told right (grey)")
+    figure.colorbar(image, shrink=0.7, label="told wrong so, % of the true class").outline.set_visible(False)
+    return figure
+
+
+@styled
+def reliability(ways: Sequence[tuple[str, Array]]) -> Figure:
+    """Accuracy against confidence, and how many data have each, for one or two ways to be sure: ``(3, bins)`` counts, confidence, accuracy.
+
+    Error bars are Wilson's intervals of one standard error, which have a length also where all or none of a few were told right.
+    """
+    figure = Figure(figsize=(5.4, 6.4), layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    above.plot([0, 1], [0, 1], color="#888888", lw=0.8, ls=":", label="as often right as sure")
+    styles = (("o", "--", COLORS[1]), ("s", "-", COLORS[0]))
+    for (name, (counts, confidence, accuracy)), (marker, line, color) in zip(ways, styles[-len(ways) :], strict=True):
+        some = counts > 0
+        bars = _wilson(counts[some], accuracy[some])
+        above.errorbar(confidence[some], accuracy[some], bars, fmt=marker + line, color=color, ms=4, lw=1.4, elinewidth=0.8, label=name)
+        edges = np.linspace(0, 1, len(counts) + 1)
+        below.stairs(
+            100 * counts / counts.sum(),
+            edges,
+            color=color,
+            ls=line,
+            lw=1.4,
+            fill=line == "-",
+            alpha=0.5 if line == "-" else 1,
+            zorder=2 - (line == "-"),
+        )
+    above.set(
+        xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), ylabel="accuracy, share told right", title="How often the model is right when it is so sure"
+    )
+    figure.legend(*above.get_legend_handles_labels(), loc="outside lower center")
+    below.set(xlabel="confidence, the probability of the class told", ylabel="% of data")
+    return figure
+
+
+def _wilson(counts: Array, shares: Array) -> Array:
+    """How far the ends of the intervals are from each share, below and above."""
+    centre, half = (counts * shares + 0.5) / (counts + 1), np.sqrt(counts * shares * (1 - shares) + 0.25) / (counts + 1)
+    return np.stack([shares - centre + half, centre + half - shares]).clip(0)
 
 
 @styled

@@ -13,7 +13,7 @@ from torch import Size, Tensor
 
 from lowerbound import bubbles, figures, pages, plots, probes, words
 from lowerbound.bubbles import Bubbles
-from lowerbound.data import Dataset, Splits
+from lowerbound.data import UNKNOWN, Dataset, Splits
 from lowerbound.errors import DataError, RecipeError, UsageError
 from lowerbound.evaluation import reconstruction_error, score
 from lowerbound.model import VAE, spread
@@ -87,14 +87,17 @@ def _robustness(run: Run, word: str, data: Dataset, seed: int) -> float | None:
 
 
 def _probed(vae: VAE, splits: Splits, seed: int) -> dict[str, float | None]:
-    """What is told of classes by latents, where there are labels."""
-    known = splits.train.view(spread(len(splits.train), KNOWN))
-    if known.labels is None or splits.test.labels is None:
+    """What is told of classes by latents, of data whose labels are known."""
+    known, test = (part.view(part.known) for part in (splits.train, splits.test))
+    known = known.view(spread(len(known), KNOWN))
+    if not len(known) or not len(test):
         return dict.fromkeys(("nearest_neighbours", "linear_probe", "misplaced"))
-    latents, held_out = compress.encode(vae, known), compress.encode(vae, splits.test)
+    assert known.labels is not None
+    assert test.labels is not None
+    latents, held_out = compress.encode(vae, known), compress.encode(vae, test)
     return {
-        "nearest_neighbours": probes.nearest_neighbours(latents, known.labels, held_out, splits.test.labels),
-        "linear_probe": probes.linear(latents, known.labels, held_out, splits.test.labels),
+        "nearest_neighbours": probes.nearest_neighbours(latents, known.labels, held_out, test.labels),
+        "linear_probe": probes.linear(latents, known.labels, held_out, test.labels),
         "misplaced": probes.misplaced(latents, known.labels, _prior(vae, KNOWN, seed).cpu()),
     }
 
@@ -177,7 +180,8 @@ def page(sides: Sequence[Side], splits: Splits, source: str, n: int = 10, seed: 
         sides=sides,
         rows=len(splits.test),
         posteriors=len(data),
-        labelled=splits.test.labels is not None,
+        labelled=len(splits.test.known) > 0,
+        seen=[side.name for side in sides if side.run.recipe.labels is not None],
         rings=_all_normal(sides),
         measures=MEASURES,
         differing=differing(sides),
@@ -210,13 +214,13 @@ def _decoded(side: Side, seed: int) -> Tensor:
 
 
 def _shown(data: Dataset, n: int) -> Tensor:
-    """Rows to show: of labelled data one of each class in turn, else evenly spread ones."""
-    if data.labels is None:
+    """Rows to show: of labelled data one of each class in turn, those of no known class last, else evenly spread ones."""
+    if data.labels is None or not len(data.known):
         return spread(len(data), n)
     labels = data.labels.numpy()
     turn = np.zeros(len(labels), int)
     for label in np.unique(labels):
-        turn[labels == label] = np.arange((labels == label).sum())
+        turn[labels == label] = np.arange((labels == label).sum()) + (len(labels) if label == UNKNOWN else 0)
     return torch.from_numpy(np.lexsort((labels, turn))[:n])
 
 

@@ -12,16 +12,17 @@ from jaxtyping import Float
 from torch import Size, Tensor
 
 from lowerbound import diagnosis
+from lowerbound.calibration import UNCALIBRATED, Calibration, Classification, classification, log_probabilities
 from lowerbound.density import MEMORY, SAMPLES, Density
 from lowerbound.diagnosis import Finding
 from lowerbound.errors import DataError
 from lowerbound.estimators import ScoreFunction
 from lowerbound.latents import Latents, latents
 from lowerbound.laws import Delta
-from lowerbound.model import VAE, Rows, rows_at_once
+from lowerbound.model import VAE, Rows, labels_of, rows_at_once
 from lowerbound.objectives import ELBO, Objective
 from lowerbound.seeding import seeded
-from lowerbound.semi import SemiSupervised, SemiSupervisedLoss, log_likelihood
+from lowerbound.semi import Classifier, SemiSupervised, SemiSupervisedLoss, log_likelihood
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ DENSITY_KEYS = ("samples", "ess", "ess_least", "bits_per_dim", "bound", "bound_s
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What is known of a model on ``rows`` data; ``density`` is None where q has no density.
+    """What is known of a model on ``rows`` data; ``density`` is None where q has no density, ``classifier`` where no classes can be told.
 
     ``reconstruction_error`` is the mean squared error a value of what comes back through the latent, in the data's units;
     ``note`` says what the nats are nats of.
@@ -105,6 +106,7 @@ class Evaluation:
     dimensions: int
     rows: int
     note: str
+    classifier: Classification | None = None
 
     def values(self) -> dict[str, Any]:
         """All of it as words and numbers, for JSON; the bound is −(rate + distortion)."""
@@ -113,6 +115,7 @@ class Evaluation:
             **(_of_density(self.density, self.dimensions) if self.density is not None else {"log_likelihood": None}),
             **_of_latents(self.latents),
             "reconstruction_error": self.reconstruction_error,
+            **({} if self.classifier is None else {"classifier": asdict(self.classifier)}),
             "findings": [asdict(finding) for finding in self.findings],
             "note": self.note,
         }
@@ -126,10 +129,12 @@ def evaluate(
     memory: int = MEMORY,
     seed: int = 0,
     history: Sequence[Mapping[str, Any]] = (),
+    calibration: Calibration = UNCALIBRATED,
 ) -> Evaluation:
-    """log p(x) of ``data`` with its error, rate and distortion, the use of the latent space, and what a doctor finds.
+    """log p(x) of ``data`` with its error, rate and distortion, the use of the latent space, what a doctor finds, how classes are told.
 
-    ``history`` are the lines of a run's metrics, for over-fitting to be seen. Errors: as for ``log_likelihood``.
+    ``history`` are the lines of a run's metrics, for over-fitting to be seen; ``calibration`` has the temperature of a classifier.
+    Errors: as for ``log_likelihood``; DataError for labels that are none of a classifier's classes.
     """
     if not len(data):
         raise DataError("there are no data to score")
@@ -142,7 +147,13 @@ def evaluate(
     if density is not None:
         findings = [*diagnosis.collapse(used, float(density.kl.mean())), *findings, *diagnosis.few_draws(density)]
     error = reconstruction_error(vae, data)
-    return Evaluation(density, used, error, tuple(findings), data[[0]].numel(), len(data), vae.likelihood.note)
+    told = _classified(vae, data, calibration)
+    return Evaluation(density, used, error, tuple(findings), data[[0]].numel(), len(data), vae.likelihood.note, told)
+
+
+def _classified(vae: VAE, data: Rows, calibration: Calibration) -> Classification | None:
+    labels = labels_of(data, torch.arange(len(data)))
+    return classification(log_probabilities(vae, data), labels, calibration) if isinstance(vae, Classifier) else None
 
 
 def reconstruction_error(vae: VAE, data: Rows, damage: Callable[[Tensor], Tensor] | None = None) -> float:

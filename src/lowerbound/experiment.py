@@ -13,12 +13,14 @@ from typing import Any
 import torch
 
 from lowerbound import assembly, checkpoint, data, devices, diagnosis, report, runs
+from lowerbound.calibration import calibrate
 from lowerbound.data import Dataset, labels
 from lowerbound.errors import DataError, Diverged, OutputError, RunError
 from lowerbound.evaluation import Score, score
 from lowerbound.files import make_folder, write_json
 from lowerbound.recipes import Recipe
 from lowerbound.runs import Facts, Run
+from lowerbound.semi import Classifier
 from lowerbound.training import Record, State, adam, fit, steps_an_epoch
 
 SAVE_AFTER = 5.0  # seconds of training at least between checkpoints at the ends of epochs
@@ -225,7 +227,10 @@ class Experiment:
         self._saved_at = self.progress.seconds
 
     def finish(self) -> dict[str, Any]:
-        """Score the test data, once, and leave figures and the report; returns what ``result.json`` holds."""
+        """Score the test data, once, and leave figures and the report; returns what ``result.json`` holds.
+
+        Of a model that classifies one number more is learned, the temperature of its probabilities, from the labels of the validation data.
+        """
         seconds = self.progress.seconds
         result = {
             "run": str(self.run.folder),
@@ -235,6 +240,8 @@ class Experiment:
             "images_per_second": self.epochs_done * len(self.train_data) / seconds,
             "notes": [f"{found.evidence}; {found.advice}" for found in diagnosis.at_floor(self.run.vae, self.test)],
         }
+        if isinstance(self.run.vae, Classifier):
+            result[runs.CLASSIFIER] = asdict(calibrate(self.run.vae, self.validation))
         report.write(self.run, self.test, result)
         write_json(self.run.folder / runs.RESULT, result)  # last: a run that has it is complete
         return result

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import torch
 
 from lowerbound import bubbles as posteriors
+from lowerbound import calibration as calibrating
 from lowerbound import charts, plots
 from lowerbound.data import Dataset
 from lowerbound.density import log_likelihood
@@ -22,8 +23,9 @@ from lowerbound.files import written
 from lowerbound.latents import ACTIVE
 from lowerbound.model import spread
 from lowerbound.priors import StandardNormal
-from lowerbound.runs import Facts, Run
+from lowerbound.runs import CLASSIFIER, Facts, Run
 from lowerbound.seeding import seeded
+from lowerbound.semi import classifier_of
 from lowerbound.tasks import compress, generate, labels
 
 Array = npt.NDArray[Any]
@@ -200,6 +202,36 @@ def styles(context: Context) -> bytes:
     return plots.encode_png(plots.styles(pictures, run.facts.classes))
 
 
+def confusion(context: Context) -> bytes:
+    """Which classes are taken for which."""
+    log_q, labels = _classified(context)
+    return plots.encode_png(charts.confusion(calibrating.confusion(log_q, labels).numpy(), context.run.facts.classes))
+
+
+def calibration(context: Context) -> bytes:
+    """How often a class is told right that the model is so sure of, with its temperature and without."""
+    log_q, labels = _classified(context)
+    found = context.run.calibration()
+    temperatures = {"as trained": 1.0} | ({f"T = {found.temperature:.3g}": found.temperature} if found.calibrated_on else {})
+    ways = []
+    for name, temperature in temperatures.items():
+        bins = calibrating.reliability(calibrating.scaled(log_q, temperature), labels)
+        table = torch.stack([bins.counts, bins.confidence, bins.accuracy]).numpy()
+        ways.append((f"{name}: calibration error {bins.error:.1%}", table))
+    return plots.encode_png(charts.reliability(ways))
+
+
+def _classified(context: Context) -> tuple[torch.Tensor, torch.Tensor]:
+    """log q(y|x) of the data, and their labels. Errors: UsageError for a run that tells no classes; DataError where no label is known."""
+    classifier_of(context.run.vae)
+    data, known = context.data, context.data.known
+    if not len(known):
+        raise DataError("no label of these data is known; give data with labels")
+    data = data.view(known)
+    assert data.labels is not None
+    return calibrating.log_probabilities(context.run.vae, data), data.labels
+
+
 @dataclass(frozen=True)
 class Row:
     """A figure: the kinds of file that it can be, the usual one first; whether it suits a run; how a report presents it."""
@@ -250,8 +282,8 @@ FIGURES = {
         {".png": scatter},
         lambda _: True,
         "Latents",
-        "The posterior mean of each test datum, its values as they are (not binarized). The model saw no labels: the colours only "
-        "show what it found by itself.",
+        "The posterior mean of each test datum, its values as they are (not binarized). Colours are classes; where the "
+        "model was given no labels, they show what it found by itself.",
         square=True,
     ),
     "reconstructions": Row(
@@ -293,6 +325,22 @@ FIGURES = {
         "What each dimension tells",
         "A dimension near 0 is not used: its posterior is the prior. Active are those whose posterior mean varies over data "
         "by more than .01.",
+    ),
+    "confusion": Row(
+        {".png": confusion},
+        lambda run: _evaluated(run, CLASSIFIER),
+        "Classes taken for one another",
+        "Test data of the class of each row told to be of that of each column. What was told right is grey; the colour of what was told "
+        "wrong is its share of the row.",
+        square=True,
+    ),
+    "calibration": Row(
+        {".png": calibration},
+        lambda run: _evaluated(run, CLASSIFIER),
+        "How sure, and how often right",
+        "Test data by the probability of the class they were told to be of: calibrated is a model that is right as often as it is sure. "
+        "The temperature T was learned from validation labels; it changes how sure the model is, and not what it tells.",
+        square=True,
     ),
     "bubbles": Row({".png": bubbles}, lambda _: False, "Posteriors", "Each q(z|x), one standard deviation around its mean."),
     "scores": Row(

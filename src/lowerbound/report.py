@@ -49,11 +49,17 @@ def _page(run: Run, panels: list[Panel], result: dict[str, Any]) -> bytes:
         result=result,
         rows=_rows(run, result),
         panels=panels,
-        evaluation=run.evaluation(),
+        evaluation=_evaluation(run),
         words=run.recipe.words(),
         weights=sum(parameter.numel() for parameter in run.vae.parameters()),
         environment=run.environment(),
     )
+
+
+def _evaluation(run: Run) -> dict[str, Any] | None:
+    """What was evaluated; of runs that tell no classes, and files of a time when none did, without a classifier."""
+    found = run.evaluation()
+    return None if found is None else {runs.CLASSIFIER: None, **found}
 
 
 def _rows(run: Run, result: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:

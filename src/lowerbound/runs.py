@@ -16,12 +16,14 @@ import torch
 
 from lowerbound import assembly, checkpoint, data, devices, recipes
 from lowerbound.assembly import Parts
+from lowerbound.calibration import UNCALIBRATED, Calibration
 from lowerbound.data import Dataset, Splits, fingerprint_of, labels
 from lowerbound.errors import DataError, OutputError, RunError, reason
 from lowerbound.evaluation import DENSITY_KEYS, KEYS
 from lowerbound.files import to_json, write_json, written
 from lowerbound.model import VAE
 from lowerbound.recipes import Recipe
+from lowerbound.semi import Classifier
 
 FORMAT = 1  # of the folder; counted up when an older program could not read it
 
@@ -32,6 +34,7 @@ METRICS = "metrics.jsonl"
 WEIGHTS = "weights.safetensors"
 TRAINING = "checkpoint.safetensors"
 RESULT = "result.json"
+CLASSIFIER = "classifier"  # what RESULT and EVALUATION say of how classes are told
 EVALUATION = "evaluation.json"
 FIGURES = "figures"
 #: the files in there that a report or ``lowerbound plot`` leaves when nobody says otherwise
@@ -47,6 +50,8 @@ DRAWN = (
     "scores.png",
     "styles.png",
     "bubbles.png",
+    "confusion.png",
+    "calibration.png",
 )
 REPORT = "report.html"
 
@@ -132,7 +137,8 @@ class Run:
             shapes = f"{splits.train.event_shape}, and this run's model is for {self.facts.event_shape}"
             raise DataError(f"the data are of shape {shapes}; give data of that shape")
         self.vae.likelihood.check(splits.train.extremes)
-        return splits if self.vae.context is None else splits.relabelled(self.facts.classes)
+        by_number = self.vae.context is not None or isinstance(self.vae, Classifier)
+        return splits.relabelled(self.facts.classes) if by_number else splits
 
     def environment(self) -> dict[str, Any]:
         """Versions and machine of its training."""
@@ -146,6 +152,14 @@ class Run:
         """The final figures, or None for a run that has not come to its end."""
         path = self.folder / RESULT
         return _read_json(path, "epochs", "seconds", "images_per_second", "test") if path.is_file() else None
+
+    def calibration(self) -> Calibration:
+        """The temperature of its classifier, 1 for a run that has not come to its end, or classifies nothing. Errors: RunError."""
+        found = (self.result() or {}).get(CLASSIFIER)
+        try:
+            return UNCALIBRATED if found is None else Calibration.read(found)
+        except (TypeError, KeyError, ValueError) as error:
+            raise _damaged(self.folder / RESULT, error) from error
 
     def evaluation(self) -> dict[str, Any] | None:
         """What ``lowerbound evaluate`` found on the test data, or None where nobody asked."""

@@ -6,6 +6,8 @@ from argparse import Namespace
 from typing import Any
 
 from lowerbound import evaluation, report, runs, tables
+from lowerbound.calibration import Calibration
+from lowerbound.cli.classify import described
 from lowerbound.cli.console import Answer, fixed
 from lowerbound.cli.output import of_kind
 from lowerbound.cli.source import asked_for
@@ -21,7 +23,13 @@ def evaluate(words: Namespace) -> Answer:
     run = runs.load(words.run, words.device)
     data = asked_for(run, words, look=True)
     found = evaluation.evaluate(
-        run.vae, data, samples=words.samples, memory=words.memory * MIB, seed=words.seed, history=run.history()
+        run.vae,
+        data,
+        samples=words.samples,
+        memory=words.memory * MIB,
+        seed=words.seed,
+        history=run.history(),
+        calibration=run.calibration(),
     ).values()
     values = {"run": words.run, "seed": words.seed, **found}
     if run.is_own(words.data) and words.split in (None, "test"):
@@ -40,8 +48,8 @@ def score(words: Namespace) -> Answer:
     data = asked_for(run, words)
     density = log_likelihood(run.vae, data, words.samples, memory=words.memory * MIB, seed=words.seed)
     columns: dict[str, Any] = {"row": list(range(len(data)))}
-    if data.labels is not None:
-        columns["label"] = [data.classes[label] if data.classes else label for label in data.labels.tolist()]
+    if data.names is not None:
+        columns["label"] = data.names
     columns |= {"log_p": density.log_p, "log_p_se": density.se, "ess": density.ess, "elbo": density.elbo}
     if words.regret:
         columns["regret"] = likelihood_regret(run.vae, data, memory=words.memory * MIB, seed=words.seed)
@@ -60,7 +68,7 @@ def _told(values: dict[str, Any]) -> str:
         lines.append("  this posterior has no density: no log p(x), rate or information")
     else:
         lines += _density(values)
-    lines += _latent(values)
+    lines += _latent(values) + (_classes(values["classifier"]) if "classifier" in values else [])
     lines.append(_line("reconstruction error", f"{values['reconstruction_error']:.5f}", "mean square a value, in the data's units"))
     lines.append(f"  {values['note']}")
     lines += [f"found: {one['name']}: {one['evidence']}; try: {one['advice']}" for one in values["findings"]] or ["found: nothing wrong"]
@@ -77,7 +85,8 @@ def _density(values: dict[str, Any]) -> list[str]:
         _line(
             "log p(x)",
             f"{found['mean']:.3f}",
-            f"± {fixed(found['se_data'], 3)} over data, ± {fixed(found['se_samples'], 3)} over draws, nats",
+            f"± {fixed(found['se_data'], 3)} over data, ± {fixed(found['se_samples'], 3)} over draws, "
+            f"too low by about {fixed(-found['bias'], 3)}, nats",
         ),
         _line("bits a dimension", f"{values['bits_per_dim']:.4f}"),
         _line("effective draws", f"{values['ess']:,.0f}", f"of {draws:,}, on average; at least {values['ess_least']:,.1f}"),
@@ -87,6 +96,15 @@ def _density(values: dict[str, Any]) -> list[str]:
     ]
     curve = [_line(f"by {row['draws']:,} of q alone", f"{row['mean']:.3f}", f"± {fixed(row['se'], 3)}") for row in values["curve"]]
     return lines + curve
+
+
+def _classes(found: dict[str, Any]) -> list[str]:
+    told = described(Calibration.read(found))
+    return [
+        _line("accuracy", f"{found['accuracy']:.2%}", f"± {found['accuracy_se']:.2%} over data, of {found['labels']:,} known labels"),
+        _line("−log q(y|x)", f"{found['negative_log_likelihood']:.4f}", f"nats, of the true class; {told}"),
+        _line("calibration error", f"{found['calibration_error']:.2%}", f"and {found['calibration_error_uncalibrated']:.2%} with T = 1"),
+    ]
 
 
 def _latent(values: dict[str, Any]) -> list[str]:

@@ -31,6 +31,8 @@ FIGURES = (
     "bubbles",
     "scores",
     "styles",
+    "confusion",
+    "calibration",
 )
 
 
@@ -152,6 +154,13 @@ def _score(parser: Parser) -> None:
     _machine(parser)
 
 
+def _classify(parser: Parser) -> None:
+    _run(parser)
+    _data(parser)
+    _output(parser, ".csv, which train --labels FILE reads, or .parquet: a row for each datum")
+    _machine(parser)
+
+
 def _compare(parser: Parser) -> None:
     told = "folders of trained runs for data of one shape, then if wanted the data: a known set, file or folder (default: the first run's)"
     parser.add_argument("runs", nargs="+", metavar="RUN", help=told)
@@ -268,6 +277,7 @@ VERBS = {
     "interpolate": Verb("interpolate", "a straight line in the latent between two data, decoded", _interpolate),
     "evaluate": Verb("evaluate", "log p(x) with its error, the bound's parts, the latent space, what is wrong", _evaluate),
     "score": Verb("score", "log p(x) of each datum, in a table", _score),
+    "classify": Verb("classify", "the class of each datum and how sure the model is, in a table", _classify),
     "plot": Verb("plot", "draw one figure of a run", _plot),
     "compare": Verb("compare", "runs side by side on the same data: a page and a table", _compare),
     "lab": Verb("lab", "an experiment of the lessons, and its figure", _lab),

@@ -17,6 +17,7 @@ from torch import Tensor
 from lowerbound import figures as drawn
 from lowerbound import plots, recipes, runs
 from lowerbound.cli import console
+from lowerbound.cli.classify import classify as classify
 from lowerbound.cli.compare import compare as compare
 from lowerbound.cli.console import Answer
 from lowerbound.cli.evaluate import evaluate as evaluate
@@ -101,9 +102,13 @@ def sample(words: Namespace) -> Answer:
 def _given(run: Run, label: str | None, usual: Callable[[], Tensor]) -> VAE:
     """The run's model, given the class that was asked for or else the usual ones. Errors: UsageError for a run that is not given labels."""
     if label is not None:
-        labels.label_of(run.vae)
-        return labels.as_labels(run.vae, torch.tensor([labels.number(label, run.facts.classes)]))
+        return _as_class(run, label)
     return run.vae if run.vae.context is None else labels.as_labels(run.vae, usual())
+
+
+def _as_class(run: Run, label: str) -> VAE:
+    labels.label_of(run.vae)
+    return labels.as_labels(run.vae, torch.tensor([labels.number(label, run.facts.classes)]))
 
 
 def reconstruct(words: Namespace) -> Answer:
@@ -115,7 +120,7 @@ def reconstruct(words: Namespace) -> Answer:
     if words.as_label is None:
         values = compress.reconstruct(run.vae, data)
     else:
-        other = _given(run, words.as_label, lambda: torch.tensor([0]))
+        other = _as_class(run, words.as_label)
         values = compress.decode(other, compress.encode(run.vae, data)).reshape(given.shape)
     error = float((values - given).square().mean())
     return write(run, values, f"{len(given)} reconstructions, mean squared error {error:.4f} a value", mean_squared_error=error)
@@ -159,9 +164,10 @@ def _latents(run: Run, path: Path) -> Tensor:
 
 def _labels_beside(run: Run, path: Path) -> Tensor:
     found = arrays.load_classes(path)
-    if found is None:
-        raise UsageError(f"{path} has no labels, and this run's model is given them; say which with --label")
-    return torch.tensor([labels.number(name, run.facts.classes) for name in found])
+    if found is None or None in found:
+        lacking = "no labels" if found is None else "labels that are not known"
+        raise UsageError(f"{path} has {lacking}, and this run's model is given them; say which with --label")
+    return torch.tensor([labels.number(str(name), run.facts.classes) for name in found])
 
 
 def interpolate(words: Namespace) -> Answer:
@@ -175,7 +181,7 @@ def interpolate(words: Namespace) -> Answer:
             raise UsageError(f"there is no row {row}: these data have rows 0 to {len(data) - 1}")
     between = data.view(torch.tensor(words.between))
     ends = compress.encode(run.vae, between).to(run.vae.device)
-    vae = _given(run, words.label, lambda: between.labels[:1] if between.labels is not None else torch.tensor([0]))
+    vae = run.vae.read(between, torch.tensor([0]))[0] if words.label is None else _as_class(run, words.label)
     values = generate.interpolate(vae, ends[0], ends[1], words.n).cpu()
     return write(run, values, f"{words.n} steps between rows {words.between[0]} and {words.between[1]}")
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lowerbound.data.dataset import Dataset, Splits
+from lowerbound.data.dataset import UNKNOWN, Dataset, Splits
 from lowerbound.errors import DataError
 
 VALUES = ("images", "x", "X", "data", "values", "latents")
@@ -51,15 +51,19 @@ def load_values(path: Path) -> Tensor:
     return _checked(path, pick(path, read(path)))
 
 
-def load_classes(path: Path) -> list[str] | None:
-    """The name of the class of each datum of a file of ``encode``, where it has labels. Errors: DataError for what is damaged."""
+def load_classes(path: Path) -> list[str | None] | None:
+    """The name of the class of each datum of a file of ``encode`` (None: not known), or None where it has no labels.
+
+    Errors: DataError for what is damaged.
+    """
     arrays = read(path)
     if not {"labels", "classes"} <= arrays.keys():
         return None
     numbers, classes = arrays["labels"], arrays["classes"]
-    if numbers.ndim != 1 or numbers.dtype.kind not in "iu" or classes.ndim != 1 or not all(0 <= n < len(classes) for n in numbers.tolist()):
+    whole = numbers.ndim == classes.ndim == 1 and numbers.dtype.kind in "iu"
+    if not whole or not all(n == UNKNOWN or 0 <= n < len(classes) for n in numbers.tolist()):
         raise DataError(f"{path}: its labels are not the numbers of its classes; encode the data again, or say which with --label")
-    return [str(classes[number]) for number in numbers]
+    return [None if number == UNKNOWN else str(classes[number]) for number in numbers.tolist()]
 
 
 def read(path: Path) -> dict[str, np.ndarray]:

@@ -59,6 +59,18 @@ class Dataset:
         return self.targets if self.targets is None or self.rows is None else self.targets[self.rows]
 
     @property
+    def names(self) -> list[str | None] | None:
+        """The name of each datum's class, None where it is not known; or None for data without labels."""
+        labels = self.labels
+        return None if labels is None else [None if label == UNKNOWN else self.classes[label] for label in labels.tolist()]
+
+    @property
+    def known(self) -> Int64[Tensor, " m"]:
+        """The rows of this view whose class is known."""
+        labels = self.labels
+        return torch.empty(0, dtype=torch.long) if labels is None else (labels != UNKNOWN).nonzero()[:, 0]
+
+    @property
     def extremes(self) -> Float[Tensor, " 2"]:
         """The least and the greatest value there can be: 0 and 1 for pixels, looked up for floats."""
         if self.array.dtype == torch.uint8:
@@ -75,7 +87,9 @@ class Dataset:
             return self
         strange = next((name for name in self.classes if name not in classes), None)
         if strange is not None:
-            raise DataError(f"class '{strange}' of these data is none of the model's: {', '.join(classes)}")
+            raise DataError(
+                f"class '{strange}' of these data is none of the model's: {', '.join(classes)}; bring data of those, or without labels"
+            )
         numbers = torch.tensor([list(classes).index(name) for name in self.classes])
         known = self.targets != UNKNOWN
         return replace(self, targets=torch.where(known, numbers[self.targets], UNKNOWN), classes=tuple(classes))

@@ -3,7 +3,7 @@
 ``contract`` says what the three have in common, ``joint`` is M2, ``stacked`` M1 and M1+M2; ``marginal`` is log p(x), whichever model.
 """
 
-from lowerbound.semi.contract import Classifier, known_rows
+from lowerbound.semi.contract import Classifier, classifier_of, known_rows
 from lowerbound.semi.joint import SemiSupervised, SemiSupervisedLoss
 from lowerbound.semi.marginal import log_likelihood
 from lowerbound.semi.stacked import Classified, ClassifiedLoss, Head, OnLabels
@@ -16,6 +16,7 @@ __all__ = [
     "OnLabels",
     "SemiSupervised",
     "SemiSupervisedLoss",
+    "classifier_of",
     "known_rows",
     "log_likelihood",
 ]

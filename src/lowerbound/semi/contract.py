@@ -10,16 +10,23 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from lowerbound.data import UNKNOWN
-from lowerbound.errors import DataError
-from lowerbound.model import Rows, labels_of
+from lowerbound.errors import DataError, UsageError
+from lowerbound.model import VAE, Rows, labels_of
 
 
 @runtime_checkable
 class Classifier(Protocol):
     """A model that tells classes."""
 
-    def classify(self, x: Float[Tensor, "B *event"]) -> Float[Tensor, "B classes"]:
-        """q(y|x), the probability of each class."""
+    def log_classify(self, x: Float[Tensor, "B *event"]) -> Float[Tensor, "B classes"]:
+        """log q(y|x) of each class, in nats: of classes held for impossible or certain a logarithm still tells how much so."""
+
+
+def classifier_of(vae: VAE) -> Classifier:
+    """The model as one that tells classes. Errors: UsageError for one that does not."""
+    if not isinstance(vae, Classifier):
+        raise UsageError("this model tells no classes; train one that does with --semi-supervised m2 --labels N")
+    return vae
 
 
 @dataclass(frozen=True)

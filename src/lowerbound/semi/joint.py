@@ -43,18 +43,22 @@ class SemiSupervised(VAE):
     def read(self, data: Rows, rows: Tensor) -> tuple[VAE, Float[Tensor, "B *event"]]:
         """The values of some rows, and the model given their classes, or where they are not known the most likely ones."""
         values = data[rows].to(self.device)
-        guessed = self.classify(values).argmax(1)
+        guessed = self.log_classify(values).argmax(1)
         labels = labels_of(data, rows)
         known = guessed if labels is None else torch.where(labels.to(self.device) == UNKNOWN, guessed, labels.to(self.device))
         return self.given(self.context.numbered(known)), values
 
     @torch.no_grad()
-    def classify(self, x: Float[Tensor, "B *event"]) -> Float[Tensor, "B classes"]:
-        """q(y|x), the probability of each class."""
+    def log_classify(self, x: Float[Tensor, "B *event"]) -> Float[Tensor, "B classes"]:
+        """log q(y|x) of each class, in nats."""
         with self.evaluating():
             law = self.classifier(x)
             assert isinstance(law, OneHotCategorical)
-            return law.probs
+            return law.logits
+
+    def classify(self, x: Float[Tensor, "B *event"]) -> Float[Tensor, "B classes"]:
+        """q(y|x), the probability of each class."""
+        return self.log_classify(x).exp()
 
     def of_each_class(self) -> list[VAE]:
         """p(z), p(x|z, y) and q(z|x, y) for each y: a VAE of the data of that class, its weights shared."""

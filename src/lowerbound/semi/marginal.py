@@ -27,8 +27,8 @@ def log_likelihood(vae: VAE, data: Rows, samples: int = SAMPLES, *, memory: int 
 
 
 def _log_classifier(vae: SemiSupervised, data: Rows) -> Float[Tensor, "classes N"]:
-    found = [vae.classify(data[rows].to(vae.device)) for rows in torch.arange(len(data)).split(rows_at_once(data))]
-    return torch.cat(found).double().cpu().T.clamp(min=torch.finfo(torch.float32).tiny).log()
+    found = [vae.log_classify(data[rows].to(vae.device)).cpu().double() for rows in torch.arange(len(data)).split(rows_at_once(data))]
+    return torch.cat(found).T
 
 
 def _over_labels(each: list[Density], log_q: Float[Tensor, "classes N"]) -> Density:

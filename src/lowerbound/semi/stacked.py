@@ -29,9 +29,9 @@ class Head(Categorical):
     """q(y|z), the head of M1."""
 
     @torch.no_grad()
-    def classify(self, x: Float[Tensor, "B latent"]) -> Float[Tensor, "B classes"]:
-        """The probability of each class."""
-        return self(x).probs
+    def log_classify(self, x: Float[Tensor, "B latent"]) -> Float[Tensor, "B classes"]:
+        """log q(y|z) of each class, in nats."""
+        return self(x).logits
 
 
 class Classified(VAE):
@@ -45,10 +45,14 @@ class Classified(VAE):
         self.head = head
 
     @torch.no_grad()
-    def classify(self, x: Float[Tensor, "B *event"]) -> Float[Tensor, "B classes"]:
-        """The head's q(y|z) at the centre of q(z|x)."""
+    def log_classify(self, x: Float[Tensor, "B *event"]) -> Float[Tensor, "B classes"]:
+        """The head's log q(y|z) of each class at the centre of q(z|x), in nats."""
         with self.evaluating():
-            return self.head.classify(self.encode(x))
+            return self.head.log_classify(self.encode(x))
+
+    def classify(self, x: Float[Tensor, "B *event"]) -> Float[Tensor, "B classes"]:
+        """The head's q(y|z), the probability of each class, at the centre of q(z|x)."""
+        return self.log_classify(x).exp()
 
 
 @runtime_checkable

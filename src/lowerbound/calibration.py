@@ -1,0 +1,184 @@
+"""How good a classifier is, and how far its probabilities can be believed; the temperature that makes them believable.
+
+A classifier is calibrated where of all data told with confidence p the share p is told right. Everything works on log q(y|x)
+``(N, classes)``, so that classes held for impossible or certain cost no infinity; data of an ``UNKNOWN`` label are left out.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from lowerbound.data import UNKNOWN
+from lowerbound.errors import DataError
+from lowerbound.model import VAE, Rows, labels_of, rows_at_once
+from lowerbound.semi import classifier_of
+
+BINS = 15  # of confidence, as in the literature
+LEAST = 20  # labels from which a temperature is learned
+INVERSE = (0.01, 100.0)  # between which 1/T is sought
+HALVINGS = 60  # of that range: to the last digit of a double
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """T of q_T(y|x) ∝ q(y|x)^(1/T), and how many labels it was learned from: 0 where it was not, and T is 1."""
+
+    temperature: float = 1.0
+    calibrated_on: int = 0
+
+    @classmethod
+    def read(cls, words: dict[str, Any]) -> Calibration:
+        """From what a file holds. Errors: TypeError, KeyError, ValueError for what it cannot be."""
+        found = cls(float(words["temperature"]), int(words["calibrated_on"]))
+        if not 0 < found.temperature < math.inf:
+            raise ValueError(f"temperature {found.temperature}")
+        return found
+
+
+UNCALIBRATED = Calibration()
+
+
+def calibrate(vae: VAE, data: Rows) -> Calibration:
+    """The temperature of these data, which training has not learned from; it changes probabilities, and not which class is told.
+
+    Not learned where fewer than ``LEAST`` labels are known, nor where none of them is told wrong: the smaller T then the likelier they are.
+    Errors: UsageError for a model that tells no classes; DataError for labels that are none of its classes.
+    """
+    labels = labels_of(data, torch.arange(len(data)))
+    if labels is None or int((labels != UNKNOWN).sum()) < LEAST:
+        return UNCALIBRATED
+    log_q, labels = _known(log_probabilities(vae, data), labels)
+    if bool((log_q.argmax(1) == labels).all()):
+        return UNCALIBRATED
+    return Calibration(temperature(log_q, labels), len(labels))
+
+
+def log_probabilities(vae: VAE, data: Rows) -> Float[Tensor, "N classes"]:
+    """log q(y|x) in nats, as doubles on the CPU. Errors: UsageError for a model that tells no classes."""
+    model = classifier_of(vae)
+    parts = [model.log_classify(data[rows].to(vae.device)) for rows in torch.arange(len(data)).split(rows_at_once(data))]
+    return torch.cat([part.cpu().double() for part in parts])  # in this order: not every accelerator has doubles
+
+
+def temperature(log_q: Float[Tensor, "N classes"], labels: Int64[Tensor, " N"]) -> float:
+    """The T for which −mean log q_T(y|x), q_T ∝ q^(1/T), is the least, 1/T within ``INVERSE``: it is convex in 1/T, its slope grows.
+
+    Source: Guo et al., "On Calibration of Modern Neural Networks", 2017, https://arxiv.org/abs/1706.04599.
+    Errors: DataError where no label is known.
+    """
+    log_q, labels = _known(log_q, labels)
+    if not len(labels):
+        raise DataError("a temperature is learned from known labels, and there are none; bring labels")
+    of_labels = float(_of(log_q, labels).mean())
+    low, high = INVERSE
+    for _ in range(HALVINGS):
+        middle = math.sqrt(low * high)
+        expected = float((scaled(log_q, 1 / middle).exp() * log_q).sum(1).mean())
+        low, high = (low, middle) if expected > of_labels else (middle, high)
+    return 1 / math.sqrt(low * high)
+
+
+def scaled(log_q: Float[Tensor, "N classes"], temperature: float) -> Float[Tensor, "N classes"]:
+    """log q_T(y|x) of log q(y|x)."""
+    return (log_q / temperature).log_softmax(1)
+
+
+# --- what is said of a classifier ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """Data by how sure they were told, in ``BINS`` equal parts of the confidence from 0 to 1, the greatest of q(y|x).
+
+    ``counts`` says how many, ``confidence`` how sure on average, ``accuracy`` which share was told right; both NaN where there are none.
+    """
+
+    counts: Float[Tensor, " bins"]
+    confidence: Float[Tensor, " bins"]
+    accuracy: Float[Tensor, " bins"]
+
+    @property
+    def error(self) -> float:
+        """The expected calibration error Σ n_b/N · |accuracy_b − confidence_b|."""
+        return float((self.counts / self.counts.sum() * (self.accuracy - self.confidence).abs()).nansum())
+
+
+def reliability(log_q: Float[Tensor, "N classes"], labels: Int64[Tensor, " N"]) -> Reliability:
+    """The data whose labels are known by confidence: bin b has those from b/``BINS``, not included, to (b + 1)/``BINS``.
+
+    Source: Guo et al., "On Calibration of Modern Neural Networks", 2017, https://arxiv.org/abs/1706.04599 (section 2).
+    """
+    log_q, labels = _known(log_q, labels)
+    best, told = log_q.max(1)
+    confidence = best.exp()
+    bins = ((confidence * BINS).ceil().long() - 1).clamp(0, BINS - 1)
+    counts, sure, right = (bins.bincount(weights, BINS) for weights in (torch.ones_like(confidence), confidence, (told == labels).double()))
+    return Reliability(counts, sure / counts, right / counts)
+
+
+@dataclass(frozen=True)
+class Classification:
+    """What a classifier makes of data of which ``labels`` labels are known.
+
+    ``accuracy`` is the share told right, ``accuracy_se`` its standard error √(a(1 − a)/n); ``negative_log_likelihood`` is the mean of
+    −log q_T(y|x) in nats; calibration errors are ``Reliability.error``; ``confusion`` counts data of the class of its row told to be of
+    that of its column.
+    """
+
+    accuracy: float
+    accuracy_se: float
+    negative_log_likelihood: float
+    calibration_error: float
+    calibration_error_uncalibrated: float
+    temperature: float
+    calibrated_on: int
+    confusion: list[list[int]]
+    labels: int
+
+
+def classification(
+    log_q: Float[Tensor, "N classes"], labels: Int64[Tensor, " N"] | None, calibration: Calibration = UNCALIBRATED
+) -> Classification | None:
+    """The classifier by these labels; None where none is known. Errors: DataError for labels that are none of its classes."""
+    if labels is None or not bool((labels != UNKNOWN).any()):
+        return None
+    log_q, labels = _known(log_q, labels)
+    calibrated, n = scaled(log_q, calibration.temperature), len(labels)
+    accuracy = float((log_q.argmax(1) == labels).double().mean())
+    return Classification(
+        accuracy,
+        math.sqrt(accuracy * (1 - accuracy) / n),
+        -float(_of(calibrated, labels).mean()),
+        reliability(calibrated, labels).error,
+        reliability(log_q, labels).error,
+        calibration.temperature,
+        calibration.calibrated_on,
+        confusion(log_q, labels).tolist(),
+        n,
+    )
+
+
+def confusion(log_q: Float[Tensor, "N classes"], labels: Int64[Tensor, " N"]) -> Int64[Tensor, "classes classes"]:
+    """How many data of each class, a row, are told to be of each, a column."""
+    log_q, labels = _known(log_q, labels)
+    classes = log_q.shape[1]
+    return (labels * classes + log_q.argmax(1)).bincount(minlength=classes**2).view(classes, classes)
+
+
+def _known(log_q: Tensor, labels: Tensor) -> tuple[Float[Tensor, "n classes"], Int64[Tensor, " n"]]:
+    """Those whose labels are known. Errors: DataError for a label that is none of the classes."""
+    known = labels != UNKNOWN
+    log_q, labels = log_q[known], labels[known]
+    if len(labels) and not (int(labels.min()) >= 0 and int(labels.max()) < log_q.shape[1]):
+        raise DataError(f"the model tells classes 0 to {log_q.shape[1] - 1}, and these data have others; bring data of its classes")
+    return log_q, labels
+
+
+def _of(log_q: Tensor, labels: Tensor) -> Float[Tensor, " N"]:
+    return log_q.gather(1, labels[:, None])[:, 0]

@@ -1,0 +1,61 @@
+"""``lowerbound classify``: the class of each datum and how sure the model is, as a table."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from typing import Any
+
+from lowerbound import calibration, runs, tables
+from lowerbound.calibration import Calibration, Classification
+from lowerbound.cli.console import Answer
+from lowerbound.cli.output import of_kind
+from lowerbound.cli.source import asked_for
+from lowerbound.data.labels import COLUMN
+from lowerbound.semi import classifier_of
+
+
+def classify(words: Namespace) -> Answer:
+    """A row for each datum."""
+    path = of_kind(words.output, *tables.WRITERS)
+    run = runs.load(words.run, words.device)
+    classifier_of(run.vae)
+    found, data = run.calibration(), asked_for(run, words)
+    log_q = calibration.log_probabilities(run.vae, data)
+    probabilities, told = calibration.scaled(log_q, found.temperature).exp(), log_q.argmax(1)
+    columns: dict[str, Any] = {
+        "row": list(range(len(data))),
+        COLUMN: [run.facts.classes[number] for number in told.tolist()],
+        "probability": probabilities.gather(1, told[:, None])[:, 0].tolist(),
+        **{f"p_{name}": column.tolist() for name, column in zip(run.facts.classes, probabilities.T, strict=True)},
+    }
+    if data.names is not None:
+        columns["true"] = data.names
+    tables.write(path, columns)
+    known = calibration.classification(log_q, data.labels, found)
+    seen = run.is_own(words.data) and len(data) != run.facts.test
+    values = {"run": words.run, "output": str(path), "n": len(data), "columns": list(columns), **_values(found, known)}
+    return Answer(f"{len(data):,} data{_accuracy(known, seen)}; {described(found)}: {path}", values)
+
+
+def _values(found: Calibration, known: Classification | None) -> dict[str, Any]:
+    return {
+        "temperature": found.temperature,
+        "calibrated_on": found.calibrated_on,
+        "labels": 0 if known is None else known.labels,
+        "accuracy": None if known is None else known.accuracy,
+        "accuracy_se": None if known is None else known.accuracy_se,
+    }
+
+
+def _accuracy(known: Classification | None, seen: bool) -> str:
+    if known is None:
+        return ""
+    trained = " (some of these data were trained on)" if seen else ""
+    return f", {known.accuracy:.1%} ± {known.accuracy_se:.1%} of the {known.labels:,} known labels told right{trained}"
+
+
+def described(found: Calibration) -> str:
+    """Whence a temperature comes."""
+    if found.calibrated_on:
+        return f"probabilities calibrated, T = {found.temperature:.3g} of {found.calibrated_on:,} validation labels"
+    return "probabilities not calibrated, T = 1: too few validation labels, or none told wrong"
