@@ -247,3 +247,20 @@ def test_no_figure_is_below_the_floor_that_binarization_sets() -> None:
     assert -found.mean > float(floor.mean())
     assert -found.mean < 250
     assert density.SAMPLES == 5000
+
+
+class Masked(nn.Linear):
+    """A layer that is one by name, and gives something else."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return nn.functional.linear(x, self.weight * (torch.arange(self.weight.numel()).view_as(self.weight) % 2), self.bias)
+
+
+def test_layers_that_are_linear_by_name_alone_are_left_as_they_are() -> None:
+    torch.manual_seed(0)
+    z = torch.randn(50, 2) / 100
+    for network in (nn.Sequential(Masked(2, 30), nn.ReLU(), nn.Linear(30, 4)), nn.Sequential(nn.Linear(2, 30), nn.ReLU(), Masked(30, 4))):
+        assert torch.allclose(near(network, z)(z), network(z), atol=1e-6)
+    hooked = nn.Sequential(nn.Linear(2, 30), nn.ReLU(), nn.Linear(30, 4))
+    hooked[0].register_forward_hook(lambda layer, inputs, output: 2 * output)
+    assert torch.allclose(near(hooked, z)(z), hooked(z), atol=1e-6)

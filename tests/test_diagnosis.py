@@ -84,8 +84,8 @@ def test_every_posterior_over_all_of_space_meets_the_others(name: str) -> None:
 
 
 def use(active: int, size: int) -> Latents:
-    variance = torch.cat([torch.ones(active), torch.zeros(size - active)]).double()
-    return Latents(variance, None, None, None, 0)
+    used = torch.cat([torch.ones(active), torch.zeros(size - active)]).double()
+    return Latents(used, used / 2, None, None, 0)
 
 
 @pytest.mark.parametrize(
@@ -95,6 +95,25 @@ def test_collapse(active: int, size: int, rate: float, sick: bool) -> None:
     found = diagnosis.collapse(use(active, size), rate)
     assert [one.name for one in found] == (["posterior collapse"] if sick else [])
     assert all(f"{active} of {size}" in one.evidence and "free-bits" in one.advice for one in found)
+
+
+def test_units_are_told_by_nats_whatever_the_scale_of_the_prior() -> None:
+    """Latents of a narrow prior vary little and may tell much; where dimensions do not come apart the rate alone tells."""
+    narrow = Latents(torch.full((2,), 0.002), torch.full((2,), 3.0), None, None, 50)
+    assert not diagnosis.collapse(narrow, 6.0)
+    joint = Latents(torch.full((2,), 0.002), None, None, None, 50)
+    assert not diagnosis.collapse(joint, 6.0)
+    assert diagnosis.collapse(joint, 0.01)[0].evidence == "rate 0.01 nats"
+
+
+def test_data_out_of_range_are_named() -> None:
+    toy = LinearGaussian()
+    data = toy_data(toy, 50)
+    data[7] = 1e25
+    found = lb.evaluate(toy.vae(toy.exact_encoder()), data, samples=100)
+    names = {one.name: one.evidence for one in found.findings}
+    assert "rows 7;" in names["data out of range"]
+    assert "a mis-weighted likelihood" not in names
 
 
 def test_a_collapsed_model_is_told() -> None:

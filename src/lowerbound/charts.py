@@ -251,10 +251,11 @@ def density(evaluation: dict[str, Any]) -> Figure:
     means, errors = (np.array([row[key] if row[key] is not None else np.nan for row in evaluation["curve"]]) for key in ("mean", "se"))
     curve.plot(draws, means, "o-", color=COLORS[0], lw=1.6, ms=4, label="by draws of q(z|x) alone")
     curve.fill_between(draws, means - errors, means + errors, color=COLORS[0], alpha=0.15, lw=0)
-    best = evaluation["log_likelihood"]["mean"]
+    # of data out of the numbers' range there is no mean
+    best, bound = (np.nan if value is None else value for value in (evaluation["log_likelihood"]["mean"], evaluation["bound"]))
     curve.axhline(best, color=COLORS[2], ls="--", lw=1.2, label=f"by all {evaluation['samples']:,} draws")
-    curve.axhline(evaluation["bound"], color=COLORS[3], ls=":", lw=1.2, label="bound")
-    curve.set(xscale="log", xlabel="draws for a datum", ylabel="nats a datum", title="log p(x), mean over data ± standard error")
+    curve.axhline(bound, color=COLORS[3], ls=":", lw=1.2, label="bound")
+    curve.set(xscale="log", xlabel="draws for a datum", ylabel="nats a datum", title="log p(x), mean ± standard error over data")
     figure.legend(*curve.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     edges = evaluation["histogram"]["edges"]
     spread.stairs(evaluation["histogram"]["counts"], edges, fill=True, color=COLORS[0], alpha=0.6)
@@ -275,6 +276,10 @@ def dimensions(kl: Sequence[float], active: Sequence[bool]) -> Figure:
         axes.bar(at, [kl[order[place]] for place in at], color=color, hatch=hatch, edgecolor="white", label=name)
     if len(order) <= 40:
         axes.set_xticks(range(len(order)), [str(dimension + 1) for dimension in order])
-    axes.set(xlabel="latent dimension", ylabel="nats", title="KL(q(zᵢ|x) ‖ p(zᵢ)), mean over data")
+    axes.set(
+        xlabel="latent dimension" if len(order) <= 40 else "rank of the latent dimension",
+        ylabel="nats",
+        title="KL(q(zᵢ|x) ‖ p(zᵢ)), mean over data",
+    )
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure

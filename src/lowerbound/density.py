@@ -33,6 +33,8 @@ MEMORY = 2**30
 TILE = 2_500
 #: values of x decoded at once: enough for the matrix products, few enough for the processor's cache
 VALUES = 2**19
+#: draws that a law of z scores at once
+TOGETHER = 2**13
 #: data encoded, and their modes sought, in one go
 ROWS = 64
 #: numbers of draws at which the curve is kept, besides all
@@ -202,9 +204,8 @@ def _of_data(sampler: _Sampler, few: _Data, decoded: int) -> list[Tensor]:
     for name, count in sampler.counts.items():
         for tile, start in enumerate(range(0, count, TILE)):
             z = _draw(sampler, name, tile, min(TILE, count - start), few, own)
-            sums[name].add(
-                _log_likelihood(few.vae, few.x, z, decoded), {source: law.log_prob(z) for source, law in together.items()}, sampler
-            )
+            log_laws = {source: _log_prob(law, z, decoded) for source, law in together.items()}
+            sums[name].add(_log_likelihood(few.vae, few.x, z, decoded), log_laws, sampler)
     of_q = sums["posterior"]
     return [*_estimate(list(sums.values()), sampler), of_q.log_likelihood / of_q.n, _kl(few, of_q), torch.stack(of_q.curve)]
 
@@ -216,6 +217,11 @@ def _log_likelihood(vae: VAE, x: Tensor, z: Float[Tensor, "K B latent"], decoded
         return torch.cat([vae.log_likelihood(x, few) for few in some])
     decode = near(vae.likelihood.network, z[:, 0])
     return torch.cat([log_density(vae.likelihood.law(decode(few[:, 0])[:, None], 2), x) for few in some])
+
+
+def _log_prob(law: Distribution, z: Float[Tensor, "K B latent"], decoded: int) -> Float[Tensor, "K B"]:
+    """A few draws at a time: a mixture makes a number for each of its components, a flow hundreds."""
+    return torch.cat([law.log_prob(few) for few in z.split(max(1, min(decoded, TOGETHER) // z.shape[1]))])
 
 
 def _draw(sampler: _Sampler, name: str, tile: int, n: int, few: _Data, own: list[dict[str, Distribution]]) -> Float[Tensor, "K B latent"]:

@@ -18,6 +18,7 @@ from lowerbound.scales import FLOOR, Fixed
 from lowerbound.seeding import seeded
 
 LEAST_RATE = 0.1  # nats: a latent that tells less tells a class in thirty at best
+LEAST_KL = 0.01  # nats: a dimension that tells less is idle; of a Gaussian whose mean has the variance .01 it is about half of that
 LEAST_ACTIVE = 0.25  # share of units: many an ample latent leaves half of them idle in good health
 FLOORED = 0.01  # share of the values with σ at its floor
 FACTOR = 1.5  # σ off by this costs about .1 nats a value
@@ -39,12 +40,16 @@ class Finding:
 
 def collapse(latents: Latents, rate: float) -> list[Finding]:
     """The posterior is the prior in most dimensions: z tells nothing there."""
-    active, size = int(latents.active.sum()), len(latents.variance)
     if latents.aggregated == 1:  # the means of one datum do not vary, whatever the model
         return []
-    if rate >= LEAST_RATE and active >= max(1, LEAST_ACTIVE * size):
+    # the variance of means, by which units are called active, is to be measured by the prior's; nats are what they are
+    size, each = len(latents.variance), latents.kl_per_dimension
+    used = size if each is None else int((each > LEAST_KL).sum())
+    if rate >= LEAST_RATE and used >= max(1, LEAST_ACTIVE * size):
         return []
-    evidence = f"{active} of {size} latent dimensions active, rate {rate:.2f} nats"
+    evidence = (
+        f"rate {rate:.2f} nats" if each is None else f"{used} of {size} latent dimensions tell more than {LEAST_KL} nats, rate {rate:.2f}"
+    )
     return [
         Finding(
             "posterior collapse",
@@ -90,6 +95,10 @@ def misweighted(vae: VAE, data: Rows, seed: int = 0) -> list[Finding]:
     if not (isinstance(likelihood, LocationScale) and isinstance(likelihood.scale, Fixed)):
         return []
     x, loc, extra = _residuals(vae, likelihood, data, seed)
+    sound = (x - loc).square().isfinite().flatten(1).all(1)
+    if not bool(sound.any()):
+        return []
+    x, loc, extra = x[sound], loc[sound], [part[sound] for part in extra]
     given = likelihood.scale.value
     tried = [given * float(factor) for factor in FACTORS]
     likely = [float(likelihood.around(loc, torch.full_like(loc, scale), extra).log_prob(x).double().sum()) / len(x) for scale in tried]
@@ -102,9 +111,10 @@ def misweighted(vae: VAE, data: Rows, seed: int = 0) -> list[Finding]:
     edge = {0: " or less", len(tried) - 1: " or more"}.get(best, "")
     evidence = (
         f"σ is {given:g}, the residuals ask for {tried[best]:.3g}{edge} "
-        f"(root mean square {float((x - loc).square().mean().sqrt()):.3g}), worth {gain:,.1f} nats a datum"
+        f"(root mean square {float((x - loc).square().mean().sqrt()):.3g}), worth {gain:,.1f} nats a datum of these data"
     )
-    return [Finding("a mis-weighted likelihood", evidence, f"--scale {tried[best]:.2g}, or --scale optimal or learned")]
+    learned = "optimal or learned" if likelihood.optimum else "learned"
+    return [Finding("a mis-weighted likelihood", evidence, f"--scale {tried[best]:.2g}, or --scale {learned}")]
 
 
 @torch.no_grad()
@@ -135,9 +145,19 @@ def overfitting(history: Sequence[Mapping[str, Any]]) -> list[Finding]:
     return [Finding("over-fitting", evidence, f"stop sooner (--epochs {best['epoch']}), a smaller --network or --latent, or more data")]
 
 
+def out_of_range(density: Density) -> list[Finding]:
+    """Data whose log p(x) is beyond what numbers hold."""
+    rows = (~density.log_p.isfinite()).nonzero()[:, 0].tolist()
+    if not rows:
+        return []
+    named = ", ".join(map(str, rows[:5])) + (", …" if len(rows) > 5 else "")
+    evidence = f"log p(x) of {len(rows):,} of {len(density.log_p):,} data is not finite: rows {named}; so is then every mean over the data"
+    return [Finding("data out of range", evidence, "look at these rows: they are far from all that the model was trained on")]
+
+
 def few_draws(density: Density) -> list[Finding]:
     """So few effective draws for some data that even the stated error cannot be trusted."""
-    few = int((density.ess < FEW_DRAWS).sum())
+    few = int((density.ess < FEW_DRAWS).sum())  # data out of the numbers' range have none, and are not meant
     if few <= FEW_SHARE * len(density.ess):
         return []
     evidence = (

@@ -145,7 +145,12 @@ def evaluate(
     used = latents(vae, data, seed)
     findings = [*diagnosis.at_floor(vae, data), *diagnosis.misweighted(vae, data, seed), *diagnosis.overfitting(history)]
     if density is not None:
-        findings = [*diagnosis.collapse(used, float(density.kl.mean())), *findings, *diagnosis.few_draws(density)]
+        findings = [
+            *diagnosis.collapse(used, float(density.kl.mean())),
+            *findings,
+            *diagnosis.out_of_range(density),
+            *diagnosis.few_draws(density),
+        ]
     error = reconstruction_error(vae, data)
     told = _classified(vae, data, calibration)
     return Evaluation(density, used, error, tuple(findings), data[[0]].numel(), len(data), vae.likelihood.note, told)

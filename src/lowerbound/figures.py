@@ -185,6 +185,7 @@ def bubbles(context: Context) -> bytes:
 def scores(context: Context) -> bytes:
     """The data of the highest and of the lowest log p(x)."""
     data = context.data.view(spread(len(context.data), SCORED))
+    images(data[:1], context.run.facts)  # before the work: of vectors there is nothing to show
     log_p = log_likelihood(context.run.vae, data, DRAWS, seed=context.seed).log_p
     order = log_p.argsort(descending=True)
     n = min(EXTREMES, max(1, len(order) // 2))

@@ -22,10 +22,15 @@ def near(network: nn.Module, inputs: Float[Tensor, "N in"]) -> Callable[[Float[T
     nothing, and those that are on for all are together one linear map of the input, W_on A_on.
     """
     match list(dropwhile(lambda layer: isinstance(layer, nn.Flatten), network)) if type(network) is nn.Sequential else []:
-        case [nn.Linear(bias=Tensor()) as first, nn.ReLU(), nn.Linear(bias=Tensor()) as second, *rest]:
+        case [nn.Linear(bias=Tensor()) as first, nn.ReLU(), nn.Linear(bias=Tensor()) as second, *rest] if _plain(first, second):
             return _restricted(first, second, nn.Sequential(*rest), inputs) or network
         case _:
             return network
+
+
+def _plain(*layers: nn.Linear) -> bool:
+    """Whether layers are what their name says: one that masks its weights, or is hooked into, gives something else than they alone."""
+    return all(type(layer) is nn.Linear and not layer._forward_hooks and not layer._forward_pre_hooks for layer in layers)
 
 
 def _restricted(first: nn.Linear, second: nn.Linear, rest: nn.Module, inputs: Tensor) -> Callable[[Tensor], Tensor] | None:

@@ -17,7 +17,7 @@ from lowerbound.model import VAE, Rows
 from lowerbound.objectives import ELBO, Objective, kl_of
 from lowerbound.seeding import key, seeded
 
-ROWS = 100  # data in one go, or as many as fit into memory; part of what a seed means
+ROWS = 100  # data in one go, or as many as fit into memory; they share their noise, so that both are part of what a seed means
 STEPS = 100
 LOOKS = 3  # times that a datum is observed (binarized): the regret is the mean over them
 LEARNING_RATE = 0.05
@@ -29,7 +29,8 @@ def likelihood_regret(vae: VAE, data: Rows, *, steps: int = STEPS, memory: int =
     """max_q bound(x; q) − bound(x; q(z|x)) of each datum ``(N,)``, in nats; high for a stranger.
 
     The encoder's output, the parameters of q(z|x), is moved by Adam from where the encoder puts it. The bounds before and after
-    are means over ``SCORED`` draws. ``memory`` is in bytes, besides the data and the model.
+    are means over ``SCORED`` draws; the noise of a datum depends on those it is scored with, and moves its regret by some tenths of a nat.
+    ``memory`` is in bytes, besides the data and the model.
     Source: Xiao, Yan and Amit, "Likelihood Regret: An Out-of-Distribution Detection Score For Variational Auto-encoder",
     2020, https://arxiv.org/abs/2003.02977, who move the encoder's weights.
     Errors: DataError for no data; RecipeError where q has no density; UsageError for too little memory.

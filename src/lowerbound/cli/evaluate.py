@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from argparse import Namespace
 from typing import Any
 
@@ -115,7 +116,14 @@ def _latent(values: dict[str, Any]) -> list[str]:
     elif values["log_likelihood"] is not None:
         lines.append("  KL a dimension: this prior or posterior does not come apart into dimensions")
     if values["mutual_information"] is not None:
-        of = f"of x and z, over {values['aggregated']:,} data"
+        most = math.log(values["aggregated"])
+        of = f"of x and z, over {values['aggregated']:,} data; at most their logarithm, {most:.2f}, can be seen"
         lines.append(_line("mutual information", f"{values['mutual_information']:.3f}", of))
-        lines.append(_line("aggregate's gap", f"{values['aggregate_gap']:.3f}", "KL(q(z) ‖ p(z)), with the same data"))
+        lines.append(
+            _line(
+                "aggregate's gap",
+                f"{values['aggregate_gap']:.3f}",
+                "KL(q(z) ‖ p(z)), with the same data; too high where the line above is at its most",
+            )
+        )
     return lines

@@ -23,12 +23,13 @@ def log_likelihood(vae: VAE, data: Rows, samples: int = SAMPLES, *, memory: int 
     if not isinstance(vae, SemiSupervised):
         return density.log_likelihood(vae, data, samples, memory=memory, seed=seed)
     each = [density.log_likelihood(one, data, samples, memory=memory, seed=seed) for one in vae.of_each_class()]
-    return _over_labels(each, _log_classifier(vae, data))
+    return _over_labels(each, _log_classifier(vae, data, seed))
 
 
-def _log_classifier(vae: SemiSupervised, data: Rows) -> Float[Tensor, "classes N"]:
-    found = [vae.log_classify(data[rows].to(vae.device)).cpu().double() for rows in torch.arange(len(data)).split(rows_at_once(data))]
-    return torch.cat(found).T
+def _log_classifier(vae: SemiSupervised, data: Rows, seed: int) -> Float[Tensor, "classes N"]:
+    """log q(y|x) of data as the likelihood sees them, the same as those whose density is told."""
+    parts = torch.arange(len(data)).split(rows_at_once(data))
+    return torch.cat([vae.log_classify(density.observed(vae, data, rows.tolist(), seed)[1]).cpu().double() for rows in parts]).T
 
 
 def _over_labels(each: list[Density], log_q: Float[Tensor, "classes N"]) -> Density:
@@ -45,5 +46,5 @@ def _over_labels(each: list[Density], log_q: Float[Tensor, "classes N"]) -> Dens
         kl=(q * (torch.stack([one.kl for one in each]) + log_q - uniform)).sum(0),
         curve=torch.stack([one.curve for one in each]).logsumexp(0) + uniform,
         draws=each[0].draws,
-        samples=each[0].samples,
+        samples=len(each) * each[0].samples,
     )
