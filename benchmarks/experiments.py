@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
@@ -38,6 +39,7 @@ class Experiment:
 
     title: str
     setting: str
+    source: str  # of what was published
     models: dict[str, Model]
     binarized: str | None = None
 
@@ -54,6 +56,7 @@ def train(
     """Adam through stages of (epochs, learning rate); kept after every few epochs, and taken up where it was left."""
     state = lb.State(torch.optim.Adam(vae.parameters(), eps=eps, fused=True), seed)
     estimator = parts.setdefault("estimator", lb.estimators.Pathwise())
+    before, started = spent(kept), time.perf_counter()
     if kept.exists():
         lb.checkpoint.load_training(kept, vae, estimator, state)
     done = 0
@@ -64,8 +67,13 @@ def train(
             if record.ends_epoch:
                 print(f"epoch {record.epoch} bound {record.bound:.2f}", file=sys.stderr, flush=True)
                 if record.epoch % KEPT == 0 or record.epoch == done:
-                    lb.checkpoint.save_training(kept, vae, estimator, state, {})
+                    lb.checkpoint.save_training(kept, vae, estimator, state, {"seconds": before + time.perf_counter() - started})
     return vae
+
+
+def spent(kept: Path) -> float:
+    """The seconds that a training took before it was interrupted."""
+    return float(lb.checkpoint.read(kept)[1]["progress"].get("seconds", 0.0)) if kept.exists() else 0.0
 
 
 def density(vae: lb.VAE, data: Dataset, samples: int = 5_000) -> Figures:
@@ -215,6 +223,7 @@ EXPERIMENTS = {
         "One-layer VAE and IWAE, MNIST binarized dynamically",
         "784-200-200-z50, tanh; Adam with ε = 1e-4, all 60,000 images; 10,000 test images, 5,000 draws. Shortened: 300 epochs in place of "
         "3,280, in batches of 100 in place of 20, the learning rate 2e-3, 1e-3, 5e-4, 2e-4, 5e-5 for 120, 60, 45, 40, 35 of them.",
+        "Burda et al., 2015, https://arxiv.org/abs/1509.00519 (table 1).",
         {
             "VAE": Model("86.76", partial(one_layer, lb.objectives.ELBO())),
             "IWAE, k = 5": Model("85.54", partial(one_layer, lb.objectives.IWAE(5))),
@@ -226,6 +235,7 @@ EXPERIMENTS = {
         "784-300-300-z40, gated layers, log-variance between −6 and 2, batch 100, Adam 5e-4, 50,000 training images, 500 pseudo-inputs; "
         "10,000 test images, 5,000 draws. Shortened: 100 epochs (the learning rate falls to 3e-5 in the last 30) and a warm-up of 20, in "
         "place of at most 2,000 with early stopping and a warm-up of 100.",
+        "the prior is of Tomczak and Welling, 2018, https://arxiv.org/abs/1705.07120, the figures for Fashion-MNIST are others'.",
         {
             "Gaussian prior": Model("228.70 ± .15", partial(fashion, vamp=False)),
             "VampPrior": Model("227.35", partial(fashion, vamp=True)),
@@ -236,6 +246,7 @@ EXPERIMENTS = {
         "Families of latents, MNIST binarized dynamically",
         "784-256-128-z, ReLU, batch 64, Adam 1e-3 for 30 epochs and 3e-4 for 10; 10,000 test images, 500 draws. d is the dimension of the "
         "manifold that latents are on. The published figures are with early stopping.",
+        "Davidson et al., 2018, https://arxiv.org/abs/1804.00891.",
         {
             f"{name}, d = {size}": Model(published.get(size, "–"), partial(family, LATENTS[name], size))
             for name, published in {
@@ -251,7 +262,8 @@ EXPERIMENTS = {
     "strangers": Experiment(
         "Out of distribution: trained on Fashion-MNIST, MNIST as the stranger",
         "784-512-z, ReLU, Bernoulli, Adam 1e-3, batch 128; the first 500 test images of each; log p(x) by 1,000 draws. An AUROC of 1 "
-        "tells every stranger, of .5 none, below .5 takes strangers for more likely. Published: Xiao et al., 2020, a convolutional VAE.",
+        "tells every stranger, of .5 none, below .5 takes strangers for more likely.",
+        "Xiao et al., 2020, https://arxiv.org/abs/2003.02977, a convolutional VAE.",
         {
             "z2, binarized, 5 epochs": Model("regret .988, likelihood under .5", partial(strangers, 5, latent=2)),
             "z20, grey values, 4 epochs": Model("", partial(strangers, 4, latent=20, pixels="grey")),
@@ -260,6 +272,7 @@ EXPERIMENTS = {
     "scales": Experiment(
         "Where σ comes from: a Gaussian likelihood on MNIST's grey values",
         "784-512-z10, ReLU, batch 128, Adam 1e-3, 20 epochs. The bound is a density of pixels in [0, 1], and may be above 0.",
+        "",
         {
             f"σ = {s}" if s[0].isdigit() else f"σ {s}": Model("–", partial(by_words, 20, likelihood="gaussian", scale=s, latent=10))
             for s in SCALES
@@ -268,6 +281,7 @@ EXPERIMENTS = {
     "rate-distortion": Experiment(
         "β from .1 to 10: rate and distortion",
         "784-512-z10, Bernoulli, MNIST binarized dynamically, batch 128, Adam 1e-3, 20 epochs.",
+        "",
         {f"β = {beta:g}": Model("–", partial(by_words, 20, objective=f"beta:{beta}", latent=10)) for beta in BETAS},
     ),
     "few-labels": Experiment(
@@ -275,7 +289,8 @@ EXPERIMENTS = {
         "Accuracy on the 10,000 test images; the labels are as many of each class, drawn by seed. M2 is "
         "784-512-z2, batch 50, 30 epochs of Adam at 2e-3 and 5 at 5e-4, its encoder and classifier see 30% of their input masked. M1+M2 "
         "is 784-512-z50 with M2 of 512-z50 on its latents, batch 200, 60 epochs at 1e-3, 10 at 3e-4. Labels alone: that M2's classifier, "
-        "taught by the same labels. Published: Pyro's tutorial, and Kingma et al., 2014, for M1+M2.",
+        "taught by the same labels.",
+        "Pyro's tutorial on the semi-supervised VAE, https://pyro.ai/examples/ss-vae.html; M1+M2: Kingma et al., 2014, https://arxiv.org/abs/1406.5298.",
         {
             f"{name}, {labels:,} labels, seed {seed}": Model(published, partial(run, labels=labels, seed=seed), seed)
             for name, (figures, run) in FEW.items()

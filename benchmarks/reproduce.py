@@ -7,8 +7,8 @@ is not trained again; a training that was interrupted goes on from ``benchmarks/
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 import time
 from itertools import groupby
 from pathlib import Path
@@ -16,10 +16,11 @@ from statistics import mean, stdev
 from typing import Any
 
 import torch
-from experiments import EXPERIMENTS
+from experiments import EXPERIMENTS, spent
 
 RESULTS = Path(__file__).parent / "results"
 KEPT = Path(__file__).parent / "kept"
+PAGE = "docs"
 DOCS = Path(__file__).parents[1] / "docs" / "reproductions.md"
 INTRODUCTION = """# Published experiments, run again
 
@@ -42,13 +43,14 @@ def run(name: str, model: str) -> None:
     started = time.perf_counter()
     KEPT.mkdir(exist_ok=True)
     kept = KEPT / f"{path(name, model).stem}.safetensors"
+    before = spent(kept)
     figures = experiment.models[model].run(kept)
     found = {
         "experiment": name,
         "model": model,
         "setting": experiment.setting,
         "seed": experiment.models[model].seed,
-        "seconds": round(time.perf_counter() - started),  # of the last part, where the training was interrupted
+        "seconds": round(before + time.perf_counter() - started),
         "figures": {key: round(value, 4) for key, value in figures.items()},
         "published": experiment.models[model].published,
     }
@@ -64,7 +66,7 @@ def document() -> str:
         if found:
             parts += [
                 f"## {experiment.title}\n",
-                f"{experiment.setting} {seeds(found)}. `python benchmarks/reproduce.py {name}`\n",
+                f"{experiment.setting}{published(experiment.source)} {seeds(found)}. `python benchmarks/reproduce.py {name}`\n",
                 table(found),
             ]
     return "\n".join(parts)
@@ -83,6 +85,11 @@ def table(found: list[dict[str, Any]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines).replace("| -", "| −").replace("−--", "---") + "\n"
 
 
+def published(source: str) -> str:
+    """Where published figures are from, in words."""
+    return source and f" Published: {source}"
+
+
 def seeds(found: list[dict[str, Any]]) -> str:
     """The seeds of some results, in words."""
     used = sorted({row["seed"] for row in found})
@@ -95,9 +102,14 @@ def over_seeds(values: list[float]) -> str:
 
 
 if __name__ == "__main__":
-    word, *models = sys.argv[1:]
-    if word == "docs":
+    parser = argparse.ArgumentParser(description="Published experiments, run again.")
+    parser.add_argument("name", choices=[*EXPERIMENTS, PAGE], help=f"an experiment, or {PAGE} for the page of all results")
+    parser.add_argument("model", nargs="*", help="of the experiment (default: all of its models)")
+    typed = parser.parse_args()
+    if strange := set(typed.model) - set(EXPERIMENTS[typed.name].models if typed.name in EXPERIMENTS else ()):
+        parser.error(f"{typed.name} has no model {strange}")
+    if typed.name == PAGE:
         DOCS.write_text(document(), encoding="utf-8")
     else:
-        for model in models or EXPERIMENTS[word].models:
-            run(word, model)
+        for one in typed.model or EXPERIMENTS[typed.name].models:
+            run(typed.name, one)

@@ -25,6 +25,18 @@ def test_the_page_is_made_of_the_results() -> None:
     assert reproduce.DOCS.read_text(encoding="utf-8") == reproduce.document()
 
 
+@pytest.mark.parametrize("path", FOUND, ids=lambda path: path.stem)
+def test_a_result_is_of_the_experiment_as_it_is_described(path: Path) -> None:
+    """Its file has the name of its model, and what the page says of the setting is what it was trained under."""
+    found = json.loads(path.read_text(encoding="utf-8"))
+    experiment = EXPERIMENTS[found["experiment"]]
+    assert path == reproduce.path(found["experiment"], found["model"])
+    assert found["setting"] == experiment.setting
+    assert found["published"] == experiment.models[found["model"]].published
+    if "−bound" in found["figures"]:
+        assert found["figures"]["−bound"] >= found["figures"]["−log p(x)"]
+
+
 @pytest.mark.parametrize("name", [pytest.param(name, marks=needs(name)) for name in ("mnist", "fashion-mnist")])
 def test_no_figure_is_below_the_floor_that_binarization_sets(name: str) -> None:
     """Given grey values g, no model can predict their draws better than by g itself: −log p ≥ the entropy of the pixels."""
