@@ -18,13 +18,14 @@ from lowerbound import figures as drawn
 from lowerbound import plots, recipes, runs
 from lowerbound.cli import console
 from lowerbound.cli.compare import compare as compare
+from lowerbound.cli.complete import complete as complete
 from lowerbound.cli.console import Answer
 from lowerbound.cli.evaluate import evaluate as evaluate
 from lowerbound.cli.evaluate import score as score
 from lowerbound.cli.lab import lab as lab
 from lowerbound.cli.output import of_kind
-from lowerbound.cli.source import asked_for
-from lowerbound.data import NAMED, Dataset, arrays
+from lowerbound.cli.source import asked_for, first
+from lowerbound.data import NAMED, arrays
 from lowerbound.errors import UsageError, nearest
 from lowerbound.experiment import Experiment
 from lowerbound.files import save_array, save_arrays, written
@@ -109,7 +110,7 @@ def _given(run: Run, label: str | None, usual: Callable[[], Tensor]) -> VAE:
 def reconstruct(words: Namespace) -> Answer:
     """Data and their reconstructions."""
     run = runs.load(words.run, words.device)
-    data = _first(asked_for(run, words, look=True), words.n)
+    data = first(asked_for(run, words, look=True), words.n)
     given = data[:]
     write = _image_writer(words.output, lambda images: plots.encode_png(plots.reconstructions(drawn.images(given, run.facts), images)))
     if words.as_label is None:
@@ -178,12 +179,6 @@ def interpolate(words: Namespace) -> Answer:
     vae = _given(run, words.label, lambda: between.labels[:1] if between.labels is not None else torch.tensor([0]))
     values = generate.interpolate(vae, ends[0], ends[1], words.n).cpu()
     return write(run, values, f"{words.n} steps between rows {words.between[0]} and {words.between[1]}")
-
-
-def _first(data: Dataset, n: int) -> Dataset:
-    if n > len(data):
-        raise UsageError(f"there are only {len(data):,} data, and {n:,} were asked for")
-    return data.view(torch.arange(n))
 
 
 # --- looking ---------------------------------------------------------------------------------------
