@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from typing import Any, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Size, Tensor, nn
-from torch.distributions import Distribution
+from torch.distributions import Distribution, Independent
 
 from lowerbound.conditional import ConditionalLaw
 from lowerbound.contexts import Context
-from lowerbound.errors import DataError
+from lowerbound.errors import DataError, RecipeError, law_name
 from lowerbound.likelihoods import Likelihood
 from lowerbound.objectives import Terms
 from lowerbound.posteriors import Posterior
@@ -54,18 +54,27 @@ def spread(rows: int, most: int) -> Tensor:
     return torch.arange(some) * rows // max(1, some)
 
 
-def log_density(likelihood: Distribution, x: Float[Tensor, "B *event"]) -> Float[Tensor, "K B"]:
-    """log p(x|z) under a batch ``(K, B)`` of laws, in nats.
+def log_density(
+    likelihood: Distribution, x: Float[Tensor, "B *event"], observed: Bool[Tensor, "B *event"] | None = None
+) -> Float[Tensor, "K B"]:
+    """log p(x|z) under a batch ``(K, B)`` of laws, in nats; of the ``observed`` values alone, where it is said which they are.
 
     The network may give its law in another layout of the same values (``(784,)`` for images
-    ``(1, 28, 28)``). Errors: DataError where the numbers of values differ.
+    ``(1, 28, 28)``). Errors: DataError where the numbers of values differ; RecipeError where a part of the values has no density to be had.
     """
     try:
         x = x.reshape(x.shape[0], *likelihood.event_shape)
     except RuntimeError as error:
         shapes = f"{tuple(likelihood.event_shape)}, the data are {tuple(x.shape[1:])}"
         raise DataError(f"the decoder gives {shapes}: the numbers of values differ") from error
-    return likelihood.log_prob(x)
+    if observed is None:
+        return likelihood.log_prob(x)
+    if not isinstance(likelihood, Independent) or likelihood.base_dist.event_shape:
+        raise RecipeError(
+            f"the values of {law_name(likelihood)} are not independent given z, so that a part of them has no density at hand"
+        )
+    each = likelihood.base_dist.log_prob(x)
+    return each.where(observed.reshape(x.shape), 0.0).flatten(len(likelihood.batch_shape)).sum(-1)
 
 
 class VAE(nn.Module):
@@ -124,9 +133,11 @@ class VAE(nn.Module):
         """The parts of the bound for draws ``z`` of ``posterior``, q(z|x), in nats. Errors: as for ``log_density``."""
         return Terms(self.log_likelihood(x, z), z, self.prior(), posterior, self.posterior.network, x, weights)
 
-    def log_likelihood(self, x: Float[Tensor, "B *event"], z: Float[Tensor, "K B *latent"]) -> Float[Tensor, "K B"]:
-        """log p(x|z) of K latents for each datum, in nats. Errors: as for ``log_density``."""
-        return log_density(self.likelihood(z), x)
+    def log_likelihood(
+        self, x: Float[Tensor, "B *event"], z: Float[Tensor, "K B *latent"], observed: Bool[Tensor, "B *event"] | None = None
+    ) -> Float[Tensor, "K B"]:
+        """log p(x|z) of K latents for each datum, or of its ``observed`` values, in nats. Errors: as for ``log_density``."""
+        return log_density(self.likelihood(z), x, observed)
 
     @torch.no_grad()
     def sample(self, n: int, draw: bool = False) -> Float[Tensor, "n *event"]:

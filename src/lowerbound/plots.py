@@ -42,6 +42,8 @@ STYLE: Any = {  # matplotlib types its keys one by one
 }
 FILLS = 16  # pixels: narrower images are drawn apart from their neighbours
 ACROSS = 20  # images in a row
+STRIPE = 4  # pixels of a picture, after it was enlarged
+BLUES = (0.55, 0.75, 0.95), (0.8, 0.9, 1.0)  # of what is missing
 
 
 def styled(draw: Callable[P, R]) -> Callable[P, R]:
@@ -118,6 +120,41 @@ def reconstructions(given: Array, reconstructed: Array) -> Figure:
             missing = min(ACROSS, len(given)) - len(part)
             rows.append(np.concatenate([part, np.ones((missing, *part.shape[1:]), part.dtype)]))
     return _rows(rows, ["given", "reconstructed"] * (len(rows) // 2))
+
+
+@styled
+def completions(given: Array, observed: Array, completed: Array, mean: Array, spread: Array, truth: Array | None) -> Figure:
+    """A row for each datum: what was given, its completions, their mean and spread, and the truth where there is one.
+
+    Images are ``(N, C, H, W)`` in [0, 1], completions ``(n, N, C, H, W)``, ``observed`` is True where there was something; the
+    spread is brighter the larger, and white where it is the largest of all.
+    """
+    most = float(spread.max())
+    each = completed.swapaxes(0, 1).reshape(-1, *mean.shape[1:])
+    panels = [("given", _striped(given, observed)), (f"{len(completed)} completions", each), ("mean", mean)]
+    panels.append((f"spread (white:\nσ = {most:.2g})", spread / max(most, 1e-12)))
+    panels += [] if truth is None else [("truth", truth)]
+    columns = [len(images) // len(mean) for _, images in panels]
+    inches = 10 / (sum(columns) + 2)
+    shape = mean.shape[-2] / mean.shape[-1]
+    figure = Figure(figsize=(10, inches * shape * len(mean) + 0.6), layout="constrained")
+    for axes, (title, images), width in zip(figure.subplots(1, len(panels), width_ratios=columns), panels, columns, strict=True):
+        enlarged = images.shape[-1] // mean.shape[-1]
+        _show(axes, tile(images, width, gap=enlarged * max(1, mean.shape[-1] // 14)))
+        axes.set(xticks=[], yticks=[])
+        axes.set_title(title, fontsize=9)
+    return figure
+
+
+def _striped(images: Array, observed: Array) -> Array:
+    """Images in colour and larger, in stripes of two blues where nothing was observed: no pixel looks so, whatever its colour."""
+    factor = max(STRIPE, round(64 / images.shape[-1] / STRIPE) * STRIPE)
+    n, _, height, width = images.shape
+    large = np.broadcast_to(images, (n, 3, height, width)).repeat(factor, 2).repeat(factor, 3)
+    holes = ~observed.all(1, keepdims=True).repeat(factor, 2).repeat(factor, 3)
+    rows, columns = np.indices(large.shape[2:])
+    stripes = np.where((rows + columns) // STRIPE % 2, *(np.reshape(blue, (3, 1, 1)) for blue in BLUES))
+    return np.where(holes, stripes, large)
 
 
 @styled

@@ -121,8 +121,8 @@ class Run:
         """Whether ``source`` (None: not said) is what this run was trained on."""
         return source is None or data.located(str(source)) == self.recipe.data
 
-    def read(self, source: str | Path | None = None, data_dir: str | Path | None = None) -> Splits:
-        """Data for this model: those it was trained on, or another source, images made alike.
+    def read(self, source: str | Path | None = None, data_dir: str | Path | None = None, holes: bool = False) -> Splits:
+        """Data for this model: those it was trained on, or another source, images made alike; NaN in a file only where ``holes`` are.
 
         Errors: DataError where they are gone, or of another shape than the model's.
         """
@@ -132,7 +132,7 @@ class Run:
             color = "grey" if self.facts.event_shape[0] == 1 else "rgb"
             splits = data.load(source, size=self.recipe.size, color=color, skip_unreadable=self.recipe.skip_unreadable)
         else:
-            splits = data.load(source, data_dir=data_dir)
+            splits = data.load(source, data_dir=data_dir, holes=holes)
         if splits.train.event_shape != self.facts.event_shape:
             shapes = f"{splits.train.event_shape}, and this run's model is for {self.facts.event_shape}"
             raise DataError(f"the data are of shape {shapes}; give data of that shape")

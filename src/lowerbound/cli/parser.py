@@ -34,6 +34,8 @@ FIGURES = (
     "confusion",
     "calibration",
 )
+METHODS = ("importance", "gibbs", "metropolis")
+MISSING = ("left", "right", "top", "bottom", "quadrants:1", "random:0.5", "nan")
 
 
 class Parser(argparse.ArgumentParser):
@@ -129,6 +131,22 @@ def _interpolate(parser: Parser) -> None:
     _machine(parser)
 
 
+def _complete(parser: Parser) -> None:
+    _run(parser)
+    _data(parser)
+    missing = f"what is missing: {', '.join(MISSING)}, or FILE.npy, True where it is"
+    parser.add_argument("--missing", required=True, metavar="WORD", help=missing)
+    parser.add_argument("-n", "--n", type=_at_least(1), default=8, metavar="N", help="completions of each datum (default: 8)")
+    parser.add_argument(
+        "--rows", type=_at_least(1), metavar="N", help="how many data, the first ones (default: 10 for a .png, all for a .npz)"
+    )
+    parser.add_argument("--method", default=METHODS[0], metavar="NAME", help=f"{', '.join(METHODS)} (default: {METHODS[0]})")
+    _draw(parser, "draw x from p(x|z) instead of taking its mean")
+    _estimate(parser, 2000, "draws of z for each datum")
+    _output(parser, ".png, or .npz for the arrays")
+    _machine(parser)
+
+
 def _plot(parser: Parser) -> None:
     _run(parser)
     parser.add_argument("figure", metavar="FIGURE", help=", ".join(FIGURES))
@@ -221,10 +239,8 @@ def _at_least(least: int) -> Callable[[str], int]:
     return number
 
 
-def _estimate(parser: Parser) -> None:
-    parser.add_argument(
-        "--samples", type=_at_least(1), default=5000, metavar="K", help="draws for the log p(x) of each datum (default: 5000)"
-    )
+def _estimate(parser: Parser, samples: int = 5000, text: str = "draws for the log p(x) of each datum") -> None:
+    parser.add_argument("--samples", type=_at_least(1), default=samples, metavar="K", help=f"{text} (default: {samples})")
     parser.add_argument("--memory", type=_at_least(1), default=1024, metavar="MIB", help="for these draws, in MiB (default: 1024)")
     _seed(parser)
 
@@ -275,6 +291,7 @@ VERBS = {
     "encode": Verb("encode", "data → latents", _encode),
     "decode": Verb("decode", "latents → data", _decode),
     "interpolate": Verb("interpolate", "a straight line in the latent between two data, decoded", _interpolate),
+    "complete": Verb("complete", "data of which a part is missing, and what it may have been", _complete),
     "evaluate": Verb("evaluate", "log p(x) with its error, the bound's parts, the latent space, what is wrong", _evaluate),
     "score": Verb("score", "log p(x) of each datum, in a table", _score),
     "classify": Verb("classify", "the class of each datum and how sure the model is, in a table", _classify),

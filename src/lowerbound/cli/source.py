@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from argparse import Namespace
 
+import torch
+
 from lowerbound.cli import console
 from lowerbound.data import Dataset
 from lowerbound.errors import UsageError, nearest
 from lowerbound.runs import Run
 
 
-def asked_for(run: Run, words: Namespace, look: bool = False) -> Dataset:
+def asked_for(run: Run, words: Namespace, look: bool = False, holes: bool = False) -> Dataset:
     """The part of the data that was asked for; to ``look`` at the run's own, the part it was not trained on. Errors: UsageError."""
-    splits = run.read(words.data, words.data_dir)
+    splits = run.read(words.data, words.data_dir, holes)
     console.notes(splits.notes)
     parts = {"train": splits.train, "test": splits.test, "all": splits.whole}
     if words.split is None:
@@ -23,3 +25,10 @@ def asked_for(run: Run, words: Namespace, look: bool = False) -> Dataset:
     if part is None:
         raise UsageError("these data come in two parts; choose --split train or test")
     return part
+
+
+def first(data: Dataset, n: int) -> Dataset:
+    """The first n data. Errors: UsageError where there are fewer."""
+    if n > len(data):
+        raise UsageError(f"there are only {len(data):,} data, and {n:,} were asked for")
+    return data.view(torch.arange(n))

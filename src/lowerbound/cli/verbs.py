@@ -19,13 +19,14 @@ from lowerbound import plots, recipes, runs
 from lowerbound.cli import console
 from lowerbound.cli.classify import classify as classify
 from lowerbound.cli.compare import compare as compare
+from lowerbound.cli.complete import complete as complete
 from lowerbound.cli.console import Answer
 from lowerbound.cli.evaluate import evaluate as evaluate
 from lowerbound.cli.evaluate import score as score
 from lowerbound.cli.lab import lab as lab
 from lowerbound.cli.output import of_kind
-from lowerbound.cli.source import asked_for
-from lowerbound.data import NAMED, Dataset, arrays
+from lowerbound.cli.source import asked_for, first
+from lowerbound.data import NAMED, arrays
 from lowerbound.errors import UsageError, nearest
 from lowerbound.experiment import Experiment
 from lowerbound.files import save_array, save_arrays, written
@@ -114,7 +115,7 @@ def _as_class(run: Run, label: str) -> VAE:
 def reconstruct(words: Namespace) -> Answer:
     """Data and their reconstructions."""
     run = runs.load(words.run, words.device)
-    data = _first(asked_for(run, words, look=True), words.n)
+    data = first(asked_for(run, words, look=True), words.n)
     given = data[:]
     write = _image_writer(words.output, lambda images: plots.encode_png(plots.reconstructions(drawn.images(given, run.facts), images)))
     if words.as_label is None:
@@ -184,12 +185,6 @@ def interpolate(words: Namespace) -> Answer:
     vae = run.vae.read(between, torch.tensor([0]))[0] if words.label is None else _as_class(run, words.label)
     values = generate.interpolate(vae, ends[0], ends[1], words.n).cpu()
     return write(run, values, f"{words.n} steps between rows {words.between[0]} and {words.between[1]}")
-
-
-def _first(data: Dataset, n: int) -> Dataset:
-    if n > len(data):
-        raise UsageError(f"there are only {len(data):,} data, and {n:,} were asked for")
-    return data.view(torch.arange(n))
 
 
 # --- looking ---------------------------------------------------------------------------------------

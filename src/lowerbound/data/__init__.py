@@ -35,11 +35,12 @@ def load(
     size: int | None = None,
     color: str = "auto",
     skip_unreadable: bool = False,
+    holes: bool = False,
 ) -> Splits:
     """The data of ``source``: a known name, a ``.npy`` or ``.npz`` file, a folder of IDX files or of images.
 
     Named sets are looked for in ``data_dir``, then $LOWERBOUND_DATA, then the user's cache, and else
-    downloaded. ``size``, ``color`` and ``skip_unreadable`` are for folders of images.
+    downloaded. ``size``, ``color`` and ``skip_unreadable`` are for folders of images; ``holes`` lets in NaN, for what is missing in a file.
     Errors: DataError for what is missing, damaged or cannot be told apart.
     """
     path = Path(source)
@@ -52,7 +53,7 @@ def load(
     if path.is_dir():
         return idx.load_folder(path)
     if path.suffix in ARRAYS and path.is_file():
-        return arrays.load_file(path)
+        return arrays.load_file(path, holes)
     if path.is_file():
         raise DataError(f"cannot tell what {path} holds; a .npy or .npz file, or a folder of IDX files or images is read")
     raise DataError(f"no data set, file or folder is called '{source}'{nearest(str(source), NAMED)}")

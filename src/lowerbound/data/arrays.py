@@ -18,30 +18,30 @@ LABELS = ("labels", "y", "target", "targets", "subject")
 COLOURS = (1, 3)
 
 
-def load_file(path: Path) -> Splits:
-    """The data of a file.
+def load_file(path: Path, holes: bool = False) -> Splits:
+    """The data of a file, with NaN for what is missing in it where ``holes`` are let in.
 
     ``.npy`` or the array of an ``.npz`` named as in ``VALUES`` (or the only one): ``(N, D)`` vectors,
     ``(N, H, W)`` grey images, ``(N, H, W, C)`` or ``(N, C, H, W)`` images with C = 1 or 3. Integers
     must be pixels (0–255), floats are kept. ``x_train``/``x_test`` with ``y_train``/``y_test`` give
-    both splits. Errors: DataError for anything else, for NaN and infinity.
+    both splits. Errors: DataError for anything else, for infinity, and for NaN unless they are ``holes``.
     """
     arrays = read(path)
     if "x_train" in arrays and "x_test" in arrays:
-        return _two_parts(path, arrays)
+        return _two_parts(path, arrays, holes)
     if "x_train" in arrays:
-        return Splits.of(_dataset(path, arrays["x_train"], arrays.get("y_train")))
-    return Splits.of(_dataset(path, pick(path, arrays), next((arrays[k] for k in LABELS if k in arrays), None)))
+        return Splits.of(_dataset(path, arrays["x_train"], arrays.get("y_train"), holes))
+    return Splits.of(_dataset(path, pick(path, arrays), next((arrays[k] for k in LABELS if k in arrays), None), holes))
 
 
-def _two_parts(path: Path, arrays: dict[str, np.ndarray]) -> Splits:
+def _two_parts(path: Path, arrays: dict[str, np.ndarray], holes: bool) -> Splits:
     """Training and test data, read as one so that shapes, types and the numbers of classes agree."""
     values = [arrays["x_train"], arrays["x_test"]]
     if values[0].shape[1:] != values[1].shape[1:] or values[0].dtype.kind != values[1].dtype.kind:
         kinds = " and ".join(f"{part.dtype} {part.shape}" for part in values)
         raise DataError(f"{path}: x_train and x_test are {kinds}; both must hold the same kind of data")
     labels = [arrays[name] for name in ("y_train", "y_test") if name in arrays]
-    both = _dataset(path, np.concatenate(values), np.concatenate(labels) if len(labels) == len(values) else None)
+    both = _dataset(path, np.concatenate(values), np.concatenate(labels) if len(labels) == len(values) else None, holes)
     rows = torch.arange(len(both)).split([len(part) for part in values])
     return Splits(both.view(rows[0]), both.view(rows[1]))
 
@@ -93,8 +93,8 @@ def pick(path: Path, arrays: dict[str, np.ndarray]) -> np.ndarray:
     raise DataError(f"{path} holds {', '.join(arrays) or 'nothing'}; name the array of the data 'images' or 'x'")
 
 
-def _dataset(path: Path, values: np.ndarray, labels: np.ndarray | None) -> Dataset:
-    tensor = _event_layout(path, _checked(path, values))
+def _dataset(path: Path, values: np.ndarray, labels: np.ndarray | None, holes: bool) -> Dataset:
+    tensor = _event_layout(path, _checked(path, values, holes))
     if labels is None:
         return Dataset(tensor)
     labels = labels.reshape(-1) if labels.ndim == 2 and labels.shape[1] == 1 else labels
@@ -106,8 +106,8 @@ def _dataset(path: Path, values: np.ndarray, labels: np.ndarray | None) -> Datas
     return Dataset(tensor, torch.from_numpy(numbers.astype(np.int64)), tuple(str(name) for name in names))
 
 
-def _checked(path: Path, values: np.ndarray) -> Tensor:
-    """uint8 or float32, everything finite."""
+def _checked(path: Path, values: np.ndarray, holes: bool = False) -> Tensor:
+    """uint8 or float32, everything finite but for the ``holes``."""
     if values.size == 0 or values.ndim == 0:
         raise DataError(f"{path} is empty: its shape is {values.shape}")
     if values.dtype.kind == "b":
@@ -120,13 +120,15 @@ def _checked(path: Path, values: np.ndarray) -> Tensor:
         return torch.from_numpy(values.astype(np.uint8, copy=False))
     if values.dtype.kind != "f":
         raise DataError(f"{path} holds {values.dtype}; numbers are needed")
-    if not np.isfinite(values).all():
-        where = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])
-        count = int((~np.isfinite(values)).sum())
-        raise DataError(f"{path}: {count:,} values are NaN or infinite, the first at {where}; remove or fill them in")
+    wrong = np.isinf(values) if holes else ~np.isfinite(values)
+    if wrong.any():
+        where = tuple(int(i) for i in np.argwhere(wrong)[0])
+        raise DataError(f"{path}: {int(wrong.sum()):,} values are NaN or infinite, the first at {where}; remove or fill them in")
+    if np.isnan(values).all():
+        raise DataError(f"{path}: all values are NaN; there is nothing to go by")
     with np.errstate(over="ignore"):
         single = values.astype(np.float32)
-    if not np.isfinite(single).all():
+    if np.isinf(single).any():
         raise DataError(f"{path}: values beyond ±3.4e38 do not fit single precision; rescale them")
     return torch.from_numpy(single)
 

@@ -72,10 +72,11 @@ class Dataset:
 
     @property
     def extremes(self) -> Float[Tensor, " 2"]:
-        """The least and the greatest value there can be: 0 and 1 for pixels, looked up for floats."""
+        """The least and the greatest value there can be: 0 and 1 for pixels, looked up for floats, holes left out."""
         if self.array.dtype == torch.uint8:
             return torch.tensor([0.0, 1.0])
-        return torch.stack(torch.aminmax(self.array))
+        found = torch.stack(torch.aminmax(self.array))  # NaN where there is one
+        return torch.stack(torch.aminmax(self.array[~self.array.isnan()])) if found.isnan().any() else found
 
     def view(self, rows: Tensor) -> Dataset:
         """Some rows of this view, nothing copied."""

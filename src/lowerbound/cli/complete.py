@@ -1,0 +1,103 @@
+"""``lowerbound complete``: what the missing part of some data may have been, as a figure or as arrays."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from lowerbound import figures, plots, runs
+from lowerbound.cli import console
+from lowerbound.cli.console import Answer, fixed
+from lowerbound.cli.output import of_kind
+from lowerbound.cli.source import asked_for, first
+from lowerbound.data import Dataset
+from lowerbound.diagnosis import FEW_DRAWS
+from lowerbound.errors import UsageError
+from lowerbound.files import save_arrays, written
+from lowerbound.runs import Run
+from lowerbound.semi import SemiSupervised
+from lowerbound.tasks.complete import Completions
+from lowerbound.tasks.complete import complete as completed
+from lowerbound.words import masks
+
+MIB = 2**20
+SHOWN = 10  # data in a figure
+
+
+def complete(words: Namespace) -> Answer:
+    """Completions of the first data."""
+    path = of_kind(words.output, ".png", ".npz")
+    run = runs.load(words.run, words.device)
+    if isinstance(run.vae, SemiSupervised):
+        raise UsageError("this run's model reads the class off whole data, and has none to read; take a run of another recipe")
+    holes = masks.lets_holes_in(words.missing)
+    data = asked_for(run, words, look=True, holes=holes)
+    shown = first(data, words.rows or (min(SHOWN, len(data)) if path.suffix == ".png" else len(data)))
+    observed = masks.observed(words.missing, data, words.seed)[: len(shown)]
+    found = completed(
+        run.vae,
+        shown,
+        observed,
+        words.n,
+        method=words.method,
+        samples=words.samples,
+        draw=words.draw,
+        memory=words.memory * MIB,
+        seed=words.seed,
+    )
+    truth = None if holes else shown[:]
+    _write(path, run, shown, observed, found, truth)
+    return _answer(words, path, observed, found, truth)
+
+
+def _write(path: Path, run: Run, data: Dataset, observed: Tensor, found: Completions, truth: Tensor | None) -> None:
+    if path.suffix == ".npz":
+        arrays = {"values": found.values, "mean": found.mean, "spread": found.spread, "observed": observed}
+        arrays |= {} if truth is None else {"truth": truth}
+        save_arrays(path, {name: array.numpy() for name, array in arrays.items()})
+        return
+    content = plots.encode_png(
+        plots.completions(
+            figures.images(data[:].where(observed, 0.0), run.facts),
+            observed.numpy(),
+            figures.images(found.values.flatten(0, 1), run.facts).reshape(found.values.shape),
+            figures.images(found.mean, run.facts),
+            found.spread.numpy(),
+            None if truth is None else figures.images(truth, run.facts),
+        )
+    )
+    with written(path) as file:
+        file.write(content)
+
+
+def _answer(words: Namespace, path: Path, observed: Tensor, found: Completions, truth: Tensor | None) -> Answer:
+    n, rows = found.values.shape[:2]
+    share = 1 - float(observed.float().mean())
+    error = None if truth is None else float((found.mean - truth)[~observed].square().mean())
+    values = {
+        "run": words.run,
+        "output": str(path),
+        "method": words.method,
+        "n": n,
+        "rows": rows,
+        "missing": share,
+        "mean_squared_error": error,
+        "ess": float(found.ess.mean()),
+        "ess_least": float(found.ess.min()),
+        "acceptance": float(found.acceptance.mean()),
+    }
+    few = int((found.ess < FEW_DRAWS).sum())
+    if few:
+        what = f"fewer than {FEW_DRAWS} effective draws for {few:,} of {rows:,} data"
+        console.notes([f"{what}, whose completions are then too alike; ask for more --samples"])
+    told = [f"{n} completions of {rows:,} data with {share:.0%} of their values missing"]
+    if error is not None:
+        told.append(f"mean squared error of their mean {fixed(error, 4)} a missing value")
+    if torch.isfinite(found.ess).all():
+        told.append(f"{values['ess']:,.0f} effective draws of {words.samples:,}, at least {values['ess_least']:,.1f}")
+    else:
+        told.append(f"{values['acceptance']:.0%} of what the encoder proposed was taken")
+    return Answer(f"{', '.join(told)}: {path}", values)
