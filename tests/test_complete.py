@@ -16,11 +16,12 @@ from toys import Constant, LinearGaussian, z_score
 
 import lowerbound as lb
 from lowerbound import runs
+from lowerbound.assembly import build
 from lowerbound.cli import main, parser
 from lowerbound.data import Dataset
 from lowerbound.errors import DataError, RecipeError, UsageError
 from lowerbound.nn import mlp
-from lowerbound.recipes import Recipe, build
+from lowerbound.recipes import Recipe
 from lowerbound.tasks.complete import METHODS, Completions, complete
 from lowerbound.words import LIKELIHOODS, masks
 
