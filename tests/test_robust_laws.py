@@ -492,3 +492,18 @@ def test_a_mixture_of_gaussians_is_as_good_by_matrix_products(components: int, s
         for part, other in zip(parts, exact, strict=True):
             assert (part.grad - other.grad).norm() < 1e-4 * other.grad.norm()
     assert mixture(Mixture, weights, loc, scale).log_prob(near[0]).shape == ()
+
+
+def test_draws_of_a_mixture_fall_to_its_components() -> None:
+    """Mean and covariance of 100,000 draws against Σ π m and Σ π (s² + m mᵀ) − mean meanᵀ."""
+    torch.manual_seed(0)
+    weights, loc, scale = torch.tensor([0.5, 0.3, 0.2]), torch.randn(3, 2) * 3, torch.rand(3, 2) + 0.1
+    law = Mixture(Categorical(weights), Independent(Normal(loc, scale), 1))
+    assert law.sample().shape == (2,)
+    assert law.sample(torch.Size([4, 5])).shape == (4, 5, 2)
+    z = law.sample(torch.Size([100_000]))
+    mean = weights @ loc
+    covariance = torch.diag(weights @ scale.square()) + (weights[:, None] * loc).T @ loc - mean[:, None] * mean
+    squares = (z - mean)[:, :, None] * (z - mean)[:, None]
+    assert ((z.mean(0) - mean) / (z.std(0) / len(z) ** 0.5)).abs().max() < 4
+    assert ((squares.mean(0) - covariance) / (squares.std(0) / len(z) ** 0.5)).abs().max() < 4
