@@ -74,7 +74,8 @@ class Experiment:
         Errors: DataError, RecipeError; RunError where the folder is taken; OutputError where it cannot be made.
         """
         folder = Path(folder)
-        recipe = replace(recipe, data=data.located(recipe.data), labels=_located(recipe))
+        recipe = replace(recipe, data=data.located(recipe.data))
+        recipe = recipe if recipe.labels_file is None else replace(recipe, labels=data.located(recipe.labels_file))
         _refuse_taken(folder, overwrite)
         experiment = cls._prepare(recipe, folder, data_dir, device)
         make_folder(folder)
@@ -139,7 +140,7 @@ class Experiment:
         if recipe.semi_supervised is not None:
             train = train if recipe.labels_kept is None else labels.few(train, recipe.labels_kept, recipe.seed)
             labels.must_be_several(train)
-        facts = Facts.of(train, validation, splits.test, labels=recipe.given is not None or recipe.semi_supervised is not None)
+        facts = Facts.of(train, validation, splits.test, labels=recipe.takes_labels)
         parts = assembly.build(recipe, facts.event_shape, facts.unit_interval, len(facts.classes))
         for part in (train, splits.test):
             parts.vae.likelihood.check(part.extremes)
@@ -245,12 +246,6 @@ class Experiment:
         report.write(self.run, self.test, result)
         write_json(self.run.folder / runs.RESULT, result)  # last: a run that has it is complete
         return result
-
-
-def _located(recipe: Recipe) -> str | None:
-    """The recipe's labels, a file by its full path."""
-    named = recipe.labels is None or recipe.labels_kept is not None
-    return None if recipe.labels is None else str(recipe.labels) if named else data.located(str(recipe.labels))
 
 
 def _refuse_infinite(train: dict[str, float], epoch: int, folder: Path) -> None:

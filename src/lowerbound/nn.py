@@ -87,7 +87,8 @@ class Planes(nn.Module):
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """``(N, C, H, W)`` and ``(K N, c)`` → ``(K N, *out)``."""
         context = _must_be_there(context)
-        x = x.repeat(len(context) // max(1, len(x)), 1, 1, 1)
+        times = len(context) // max(1, len(x))
+        x = x.repeat(times, 1, 1, 1) if times > 1 else x
         planes = context[:, :, None, None].expand(-1, -1, *x.shape[2:])
         return self.network(torch.cat([x, planes], 1))
 

@@ -118,6 +118,16 @@ class Recipe:
             return None
 
     @property
+    def labels_file(self) -> str | None:
+        """The file of labels, where there is one."""
+        return None if self.labels is None or self.labels_kept is not None else str(self.labels)
+
+    @property
+    def takes_labels(self) -> bool:
+        """Whether labels are a part of what is learned from."""
+        return self.given is not None or self.semi_supervised is not None
+
+    @property
     def own_words(self) -> dict[str, Any]:
         """The words that only its likelihood has."""
         return {word: getattr(self, word) for word in _own(self.likelihood)}

@@ -23,7 +23,6 @@ from lowerbound.evaluation import DENSITY_KEYS, KEYS
 from lowerbound.files import to_json, write_json, written
 from lowerbound.model import VAE
 from lowerbound.recipes import Recipe
-from lowerbound.semi import Classifier
 
 FORMAT = 1  # of the folder; counted up when an older program could not read it
 
@@ -137,8 +136,7 @@ class Run:
             shapes = f"{splits.train.event_shape}, and this run's model is for {self.facts.event_shape}"
             raise DataError(f"the data are of shape {shapes}; give data of that shape")
         self.vae.likelihood.check(splits.train.extremes)
-        by_number = self.vae.context is not None or isinstance(self.vae, Classifier)
-        return splits.relabelled(self.facts.classes) if by_number else splits
+        return splits.relabelled(self.facts.classes) if self.recipe.takes_labels else splits
 
     def environment(self) -> dict[str, Any]:
         """Versions and machine of its training."""
@@ -203,8 +201,7 @@ def load_data(recipe: Recipe, data_dir: str | Path | None) -> Splits:
         color=recipe.color,
         skip_unreadable=recipe.skip_unreadable,
     )
-    named = recipe.labels is not None and recipe.labels_kept is None
-    return labels.of_file(splits, Path(str(recipe.labels))) if named else splits
+    return splits if recipe.labels_file is None else labels.of_file(splits, Path(recipe.labels_file))
 
 
 def describe_new(folder: Path, recipe: Recipe, facts: Facts, device: torch.device) -> None:
