@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from lowerbound.data import UNKNOWN
+from lowerbound.data import Dataset
 from lowerbound.errors import DataError, UsageError
 from lowerbound.model import VAE, Rows, labels_of
 
@@ -50,8 +50,7 @@ class Batch:
 
 def known_rows(data: Rows) -> Int64[Tensor, " L"]:
     """The rows that have a label. Errors: DataError where none has."""
-    labels = labels_of(data, torch.arange(len(data)))
-    known = torch.empty(0, dtype=torch.long) if labels is None else (labels != UNKNOWN).nonzero()[:, 0]
+    known = data.known if isinstance(data, Dataset) else torch.empty(0, dtype=torch.long)
     if not len(known):
         raise DataError("no datum has a label, and some must have one; bring labels")
     return known
