@@ -71,9 +71,9 @@ class OnLabels:
 
     def of_batch(self, head: Head, batch: Batch, objective: Objective, estimator: Estimator) -> Loss:
         """The loss; the bound is none of its own."""
-        nothing = torch.zeros(len(batch.values))
-        y = nn.functional.one_hot(batch.labels, head(batch.labelled).event_shape[0])
-        return Loss(-self.weight * head(batch.labelled).log_prob(y).mean(), nothing, nothing, nothing)
+        nothing, law = torch.zeros(len(batch.values)), head(batch.labelled)
+        y = nn.functional.one_hot(batch.labels, law.event_shape[0])
+        return Loss(-self.weight * law.log_prob(y).mean(), nothing, nothing, nothing)
 
 
 @dataclass(frozen=True)
