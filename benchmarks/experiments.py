@@ -167,7 +167,7 @@ def accuracy(told: Callable[[torch.Tensor], torch.Tensor]) -> Figures:
     return {"accuracy": float(right.mean()), "se": float(right.std()) / len(right) ** 0.5}
 
 
-def semi_supervised(words: dict[str, Any], stages: list[tuple[int, float]], batch: int, labels: int, seed: int, kept: Path) -> Figures:
+def semi_supervised(words: dict[str, Any], stages: list[tuple[int, float]], batch: int, kept: Path, *, labels: int, seed: int) -> Figures:
     """All of MNIST, and the labels of some."""
     recipe = lb.Recipe(data="mnist", labels=labels, seed=seed, **words)
     parts = lb.build(recipe, (1, 28, 28), classes=10)
@@ -176,7 +176,7 @@ def semi_supervised(words: dict[str, Any], stages: list[tuple[int, float]], batc
     return accuracy(parts.vae.classify)
 
 
-def supervised(words: dict[str, Any], labels: int, seed: int, kept: Path) -> Figures:
+def supervised(words: dict[str, Any], kept: Path, *, labels: int, seed: int) -> Figures:
     """M2's classifier alone, taught the same labels, its input binarized and damaged alike: 3,000 steps of Adam."""
     parts = lb.build(lb.Recipe(data="mnist", labels=labels, seed=seed, **words), (1, 28, 28), classes=10)
     data, classifier = few(splits("mnist").train, labels, seed), parts.vae.classifier
