@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from lowerbound.errors import DataError
@@ -25,7 +25,11 @@ class Context(ABC):
 
     @abstractmethod
     def of(self, values: Float[Tensor, "B *event"], labels: Int64[Tensor, " B"] | None) -> Float[Tensor, "B *context"]:
-        """The contexts of some data, on the CPU. Errors: DataError where these data have none."""
+        """The contexts of some data. Errors: DataError where these data have none."""
+
+    def tells(self, context: Float[Tensor, "B *context"]) -> Bool[Tensor, "B *event"] | None:
+        """Which values of the datum c has in it, so that there is nothing left to say of them; None for none."""
+        return None
 
 
 @dataclass(frozen=True)

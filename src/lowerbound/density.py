@@ -114,13 +114,15 @@ def log_likelihood(vae: VAE, data: Rows, samples: int = SAMPLES, *, memory: int 
 
 def observed(vae: VAE, data: Rows, rows: Sequence[int], seed: int) -> tuple[VAE, Float[Tensor, "B *event"]]:
     """The model given the contexts of some rows, and these as the likelihood sees them: the same for a row whichever others are with it."""
-    given, values = vae.read(data, torch.as_tensor(rows))
-    vae.likelihood.check(values)
-    seen = []
-    for row, value in zip(rows, values.split(1), strict=True):
+    vae.likelihood.check(data[torch.as_tensor(rows)])
+    seen, contexts = [], []
+    for row in rows:
         with seeded(seed, "observed", row, device=vae.device):
-            seen.append(vae.likelihood.observe(value))
-    return given, torch.cat(seen)
+            given, x = vae.read(data, torch.tensor([row]), observe=True)
+        seen.append(x)
+        contexts.append(given.posterior.context)
+    told = [context for context in contexts if context is not None]
+    return vae.given(torch.cat(told)) if told else vae, torch.cat(seen)
 
 
 def must_have_density(posterior: Distribution) -> None:

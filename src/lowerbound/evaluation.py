@@ -61,8 +61,7 @@ def _bound(vae: VAE, data: Rows, rows: Tensor, objective: Objective) -> Float[Te
     if isinstance(vae, SemiSupervised):  # whose bound is one without labels
         found = SemiSupervisedLoss(0.0).unlabelled(vae, data[rows].to(vae.device), objective, ScoreFunction())
         return torch.stack([found.bound, found.log_likelihood, found.kl])
-    given, values = vae.read(data, rows)
-    x = vae.likelihood.observe(values)
+    given, x = vae.read(data, rows, observe=True)
     posterior = given.posterior(x)
     terms = given.terms(x, posterior, posterior.sample(Size([objective.samples])))
     return torch.stack([objective.bound(terms), terms.log_likelihood.mean(0), objective.kl(terms)])

@@ -35,13 +35,17 @@ LossFunction = Callable[[Any, Rows, Tensor, Objective, Estimator], "Loss"]
 
 def of_rows(vae: VAE, data: Rows, rows: Int64[Tensor, " B"], objective: Objective, estimator: Estimator) -> Loss:
     """The loss of some rows of ``data``, each given its context where the model is given one: what a training step descends."""
-    given, values = vae.read(data, rows)
-    return loss(given, values, objective, estimator)
+    given, x = vae.read(data, rows, observe=True)
+    return of_observed(given, x, objective, estimator)
 
 
 def loss(vae: VAE, values: Float[Tensor, "B *event"], objective: Objective, estimator: Estimator) -> Loss:
     """The loss of a batch of raw values, ready for ``backward``."""
-    x = vae.likelihood.observe(values)
+    return of_observed(vae, vae.likelihood.observe(values), objective, estimator)
+
+
+def of_observed(vae: VAE, x: Float[Tensor, "B *event"], objective: Objective, estimator: Estimator) -> Loss:
+    """The loss of a batch of values as the likelihood sees them."""
     draw = estimator.draw(vae.posterior(x), objective.samples)
     terms = vae.terms(x, draw.posterior, draw.z, draw.weights)
     surrogate = estimator.surrogate(objective, terms, draw)

@@ -18,6 +18,8 @@ from lowerbound.likelihoods import Likelihood
 from lowerbound.objectives import Terms
 from lowerbound.posteriors import Posterior
 
+BLANK = 0.5  # stands where there is no value: every law has a finite density here, and a finite gradient of it
+
 
 @runtime_checkable
 class Rows(Protocol):
@@ -73,8 +75,9 @@ def log_density(
         raise RecipeError(
             f"the values of {law_name(likelihood)} are not independent given z, so that a part of them has no density at hand"
         )
-    each = likelihood.base_dist.log_prob(x)
-    return each.where(observed.reshape(x.shape), 0.0).flatten(len(likelihood.batch_shape)).sum(-1)
+    observed = observed.reshape(x.shape)
+    each = likelihood.base_dist.log_prob(x.where(observed, BLANK))
+    return each.where(observed, 0.0).flatten(len(likelihood.batch_shape)).sum(-1)
 
 
 class VAE(nn.Module):
@@ -99,13 +102,16 @@ class VAE(nn.Module):
         bound.training = self.training
         return bound
 
-    def read(self, data: Rows, rows: Tensor) -> tuple[VAE, Float[Tensor, "B *event"]]:
-        """The values of some rows of data, on the model's device, and the model given their contexts, if it is given any."""
-        values = data[rows]
-        vae = self
-        if self.context is not None:
-            vae = self.given(self.context.of(values, labels_of(data, rows)).to(self.device))
-        return vae, values.to(self.device)
+    def read(self, data: Rows, rows: Tensor, observe: bool = False) -> tuple[VAE, Float[Tensor, "B *event"]]:
+        """The values of some rows of data, on the model's device, and the model given their contexts, if it is given any.
+
+        With ``observe`` the values are as the likelihood sees them, and so are those that contexts are made of.
+        """
+        values = data[rows].to(self.device)
+        values = self.likelihood.observe(values) if observe else values
+        if self.context is None:
+            return self, values
+        return self.given(self.context.of(values, labels_of(data, rows)).to(self.device)), values
 
     def some(self, rows: slice | Tensor) -> VAE:
         """The model given the contexts of some of the data whose contexts it was given; one for all stays."""
@@ -136,8 +142,22 @@ class VAE(nn.Module):
     def log_likelihood(
         self, x: Float[Tensor, "B *event"], z: Float[Tensor, "K B *latent"], observed: Bool[Tensor, "B *event"] | None = None
     ) -> Float[Tensor, "K B"]:
-        """log p(x|z) of K latents for each datum, or of its ``observed`` values, in nats. Errors: as for ``log_density``."""
-        return log_density(self.likelihood(z), x, observed)
+        """log p(x|z) of K latents for each datum, or of its ``observed`` values, in nats; of those alone that are ``counted``.
+
+        Errors: as for ``log_density``.
+        """
+        counted = self.counted(x)
+        both = counted if observed is None or counted is None else counted & observed
+        return log_density(self.likelihood(z), x, observed if both is None else both)
+
+    def counted(self, x: Float[Tensor, "B *event"]) -> Bool[Tensor, "B *event"] | None:
+        """Which values p(x|z, c) is a density of: those that are there, and that c does not tell already; None for all."""
+        there = ~x.isnan() if self.likelihood.holes else None
+        context = self.posterior.context
+        told = None if self.context is None or context is None else self.context.tells(context)
+        if told is None:
+            return there
+        return ~told.expand(x.shape) if there is None else there & ~told
 
     @torch.no_grad()
     def sample(self, n: int, draw: bool = False) -> Float[Tensor, "n *event"]:

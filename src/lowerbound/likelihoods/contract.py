@@ -26,6 +26,8 @@ class Likelihood(ConditionalLaw):
 
     #: P, how many numbers the network gives for each value
     outputs: int = 1
+    #: whether some values of the data may not be there (NaN), and are left out of the density
+    holes: bool = False
     #: what its nats are nats of, for whoever reads a figure
     note: str = A_DENSITY
 

@@ -40,9 +40,10 @@ class SemiSupervised(VAE):
         super().__init__(prior, likelihood, posterior, context)
         self.classifier = classifier
 
-    def read(self, data: Rows, rows: Tensor) -> tuple[VAE, Float[Tensor, "B *event"]]:
+    def read(self, data: Rows, rows: Tensor, observe: bool = False) -> tuple[VAE, Float[Tensor, "B *event"]]:
         """The values of some rows, and the model given their classes, or where they are not known the most likely ones."""
         values = data[rows].to(self.device)
+        values = self.likelihood.observe(values) if observe else values
         guessed = self.log_classify(values).argmax(1)
         labels = labels_of(data, rows)
         known = guessed if labels is None else torch.where(labels.to(self.device) == UNKNOWN, guessed, labels.to(self.device))
