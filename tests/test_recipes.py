@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 import torch
@@ -112,3 +113,26 @@ def test_the_seed_decides_the_first_weights() -> None:
     torch.manual_seed(2)
     assert torch.equal(a, first(0))
     assert not torch.equal(a, first(1))
+
+
+FAMILIES = [
+    {"prior": "sphere", "posterior": "von-mises-fisher", "latent": 3},
+    {"prior": "gamma:0.5:2", "posterior": "gamma"},
+    {"prior": "beta:2:1", "posterior": "beta"},
+]
+
+
+@pytest.mark.parametrize("words", FAMILIES)
+@pytest.mark.parametrize("network", ["mlp:512", "conv:8-16"])
+def test_a_decoder_starts_out_alike_whatever_the_scale_of_latents(words: dict[str, Any], network: str) -> None:
+    """What its first layer makes of z is spread within and over hidden units as with a normal prior, but for which weights were drawn."""
+
+    def before_units(**words: Any) -> torch.Tensor:
+        vae = assembly.build(Recipe(network=network, **words), (1, 8, 8), classes=3).vae
+        first = next(layer for layer in vae.likelihood.modules() if isinstance(layer, torch.nn.Linear))
+        z = vae.prior().sample(torch.Size([20_000]))
+        return (z @ first.weight[:, : z.shape[1]].T + first.bias).detach()
+
+    ours, normal = before_units(**words), before_units(latent=words.get("latent", 2))
+    assert float(ours.mean(0).std() / normal.mean(0).std()) == pytest.approx(1, abs=0.2)
+    assert float(ours.var(0).mean() / normal.var(0).mean()) == pytest.approx(1, abs=0.2)

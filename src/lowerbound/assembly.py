@@ -20,6 +20,7 @@ from lowerbound.errors import NoClosedForm, RecipeError
 from lowerbound.estimators import Estimator
 from lowerbound.loss import LossFunction, loss, of_rows
 from lowerbound.model import VAE
+from lowerbound.nn import expect
 from lowerbound.objectives import Objective
 from lowerbound.recipes import Recipe
 from lowerbound.seeding import seeded
@@ -79,6 +80,8 @@ def build(recipe: Recipe, event_shape: Sequence[int], unit_interval: bool = True
         likelihood = words.likelihood(recipe.likelihood, nn.Identity(), facts, own)
         likelihood.network = kind.decoder(recipe.latent, widths, event_shape, likelihood.outputs, shape)  # now that they are counted
         prior = words.call("prior", recipe.prior, PRIORS, facts, posterior)
+        if not any(True for _ in prior.parameters()):  # the latents' scale stays what it is
+            expect(likelihood.network, prior().mean, prior().stddev)
         if supervision is None:
             return _crossed(recipe, VAE(prior, likelihood, posterior, context), facts)
         vae = supervision.model(prior, likelihood, posterior, recipe.latent, classes, encoder)

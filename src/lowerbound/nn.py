@@ -53,6 +53,18 @@ def mlp(*shapes: Shape, activation: Callable[[], nn.Module] = nn.ReLU) -> nn.Seq
     return nn.Sequential(*layers)
 
 
+@torch.no_grad()
+def expect(network: nn.Module, mean: Tensor, scale: Tensor) -> None:
+    """Change the first weights of a network for inputs of this mean and scale ``(d,)``: as if they came standardized, as weights suppose.
+
+    On a sphere, say, or between 0 and 1, few of the hidden units would ever switch (docs/log.md). Inputs after the first d are left alone.
+    """
+    first = next(layer for layer in network.modules() if isinstance(layer, nn.Linear))
+    weight = first.weight[:, : len(scale)]
+    weight.div_(scale)
+    first.bias.sub_(weight @ mean)
+
+
 class Joined(nn.Module):
     """A network of two inputs made of one of one: input and context, both flat, one after the other.
 
