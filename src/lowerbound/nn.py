@@ -53,6 +53,19 @@ def mlp(*shapes: Shape, activation: Callable[[], nn.Module] = nn.ReLU) -> nn.Seq
     return nn.Sequential(*layers)
 
 
+def with_dropout(network: nn.Module, share: float) -> nn.Module:
+    """The same network, changed: in training each unit after a ReLU is 0 with probability ``share``, the others grow by 1/(1 − share).
+
+    Errors: RecipeError for a share outside [0, 1).
+    Source: Srivastava et al., "Dropout", 2014, https://jmlr.org/papers/v15/srivastava14a.html.
+    """
+    if not 0 <= share < 1:
+        raise RecipeError(f"the share of units that dropout takes must be at least 0 and below 1, not {share:g}")
+    for name, part in network.named_children():
+        setattr(network, name, nn.Sequential(part, nn.Dropout(share)) if isinstance(part, nn.ReLU) else with_dropout(part, share))
+    return network
+
+
 @torch.no_grad()
 def expect(network: nn.Module, mean: Tensor, scale: Tensor) -> None:
     """Change the first weights of a network for inputs of this mean and scale ``(d,)``: as if they came standardized, as weights suppose.

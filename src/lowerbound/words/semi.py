@@ -81,13 +81,15 @@ def _m1(weight: float = 1.0) -> Supervision:
     return Supervision(model, lambda _: ClassifiedLoss(OnLabels(weight)), samples_labels=False)
 
 
-def _m2(weight: float = 30.0) -> Supervision:
+def _m2(weight: float = 30.0, dropout: float = 0.5) -> Supervision:
     from lowerbound.contexts import Label
+    from lowerbound.nn import with_dropout
     from lowerbound.posteriors import Categorical
     from lowerbound.semi import SemiSupervised, SemiSupervisedLoss
 
     def model(prior: nn.Module, likelihood: Likelihood, posterior: Posterior, latent: int, classes: int, encoder: Encoder) -> VAE:
-        return SemiSupervised(prior, likelihood, posterior, Label(classes), Categorical(encoder(classes)))
+        classifier = Categorical(with_dropout(encoder(classes), dropout))
+        return SemiSupervised(prior, likelihood, posterior, Label(classes), classifier)
 
     return Supervision(model, lambda of: SemiSupervisedLoss(weight, estimator=of.estimator, samples=of.samples), Label)
 
