@@ -26,7 +26,7 @@ FACTORS = 2.0 ** (torch.arange(-48, 49) / 8)  # of σ that are tried
 SCORED = 500  # data at which σ is looked at, at most
 ERRORS = 1.0  # standard errors of the held-out bound by which it must have fallen
 FEW_DRAWS = 10  # effective ones, below which an estimate's own error says little
-FEW_SHARE = 0.05  # of the data
+FEW_SHARE = 0.01  # of the data
 
 
 @dataclass(frozen=True)

@@ -129,8 +129,9 @@ def _epoch(experiment: Experiment, epoch: int) -> str:
 
 
 def _bounds(experiment: Experiment, record: Record) -> str:
+    """Of the epoch that ended, or of a step amid one."""
     latest = experiment.latest
-    if latest is None:
+    if latest is None or not record.ends_epoch:
         return _told({"bound": record.bound, "log_likelihood_term": record.log_likelihood})
     held_out = f"  held out {_told(latest['validation'])}" if latest["validation"] else ""
     return _told(latest["train"]) + held_out
@@ -211,7 +212,7 @@ def named(zoo: Mapping[str, Named]) -> Answer:
     width, sources = max(map(len, zoo)), max(len(row.source) for row in zoo.values())
     lines = []
     for name, row in zoo.items():
-        words = " ".join(f"--{word} {value}" for word, value in row.words.items()) or "as it is"
+        words = " ".join(f"--{word.replace('_', '-')} {value}" for word, value in row.words.items()) or "as it is"
         lines.append(f"{name:<{width}}  {row.source:<{sources}}  {words}")
     return Answer("\n".join(lines), {"recipes": {name: asdict(row) for name, row in zoo.items()}})
 

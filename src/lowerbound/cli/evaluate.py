@@ -8,21 +8,24 @@ from typing import Any
 
 from lowerbound import evaluation, report, runs, tables
 from lowerbound.calibration import Calibration
+from lowerbound.cli import console
 from lowerbound.cli.classify import described
 from lowerbound.cli.console import Answer, fixed
 from lowerbound.cli.output import of_kind
-from lowerbound.cli.source import asked_for
+from lowerbound.cli.source import asked_for, first
+from lowerbound.data import Dataset
 from lowerbound.files import write_json
 from lowerbound.regret import likelihood_regret
 from lowerbound.semi import log_likelihood
 
 MIB = 2**20
+LONG = 2_000_000  # draws in all: more take most of a minute
 
 
 def evaluate(words: Namespace) -> Answer:
     """All that can be said of a run; kept with it where the data are its own test data."""
     run = runs.load(words.run, words.device)
-    data = asked_for(run, words, look=True)
+    data = _some(asked_for(run, words, look=True), words)
     found = evaluation.evaluate(
         run.vae,
         data,
@@ -33,7 +36,7 @@ def evaluate(words: Namespace) -> Answer:
         calibration=run.calibration(),
     ).values()
     values = {"run": words.run, "seed": words.seed, **found}
-    if run.is_own(words.data) and words.split in (None, "test"):
+    if run.is_own(words.data) and words.split in (None, "test") and words.rows is None:
         write_json(run.folder / runs.EVALUATION, values)
         result = run.result()
         if result is not None:
@@ -46,7 +49,7 @@ def score(words: Namespace) -> Answer:
     """A row for each datum."""
     path = of_kind(words.output, *tables.WRITERS)
     run = runs.load(words.run, words.device)
-    data = asked_for(run, words)
+    data = _some(asked_for(run, words), words)
     density = log_likelihood(run.vae, data, words.samples, memory=words.memory * MIB, seed=words.seed)
     columns: dict[str, Any] = {"row": list(range(len(data)))}
     if data.names is not None:
@@ -58,6 +61,14 @@ def score(words: Namespace) -> Answer:
     text = f"{len(data):,} data, log p(x) {density.mean:.2f} ± {density.se_data:.2f} nats on average: {path}"
     values = {"run": words.run, "output": str(path), "n": len(data), "columns": list(columns), "mean": density.mean}
     return Answer(text, values)
+
+
+def _some(data: Dataset, words: Namespace) -> Dataset:
+    """All data or the first few; many draws of many data are announced, for they take minutes."""
+    data = data if words.rows is None else first(data, words.rows)
+    if len(data) * words.samples > LONG:
+        console.notes([f"log p(x) of {len(data):,} data by {words.samples:,} draws each takes a while; --rows N takes the first N"])
+    return data
 
 
 # --- in words --------------------------------------------------------------------------------------

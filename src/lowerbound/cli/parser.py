@@ -58,7 +58,7 @@ def _train(parser: Parser) -> None:
     group.add_argument(
         "--recipe", metavar="NAME|FILE", help="a model by name (see lowerbound recipes), or a recipe.toml; words typed here win"
     )
-    group.add_argument("--out", metavar="FOLDER", help="the run's folder (default: runs/ and the name of the data)")
+    group.add_argument("-o", "--out", metavar="FOLDER", help="the run's folder (default: runs/ and the name of the data)")
     group.add_argument("--overwrite", action="store_true", help="replace the run that is there")
     _machine(group)
 
@@ -159,6 +159,7 @@ def _plot(parser: Parser) -> None:
 def _evaluate(parser: Parser) -> None:
     _run(parser)
     _data(parser)
+    _rows(parser)
     _estimate(parser)
     _machine(parser)
 
@@ -166,6 +167,7 @@ def _evaluate(parser: Parser) -> None:
 def _score(parser: Parser) -> None:
     _run(parser)
     _data(parser)
+    _rows(parser)
     _estimate(parser)
     parser.add_argument("--regret", action="store_true", help="add the likelihood regret, high for strangers however likely they are")
     _output(parser, ".parquet or .csv: a row for each datum")
@@ -224,6 +226,10 @@ def _data(parser: Parser) -> None:
     parser.add_argument(
         "--split", metavar="SPLIT", help="train, test or all (default: test; all where data of your own come without a test part)"
     )
+
+
+def _rows(parser: Parser) -> None:
+    parser.add_argument("--rows", type=_at_least(1), metavar="N", help="how many data, the first ones (default: all)")
 
 
 def _count(parser: Parser, default: int, text: str, least: int = 1) -> None:

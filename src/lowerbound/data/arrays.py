@@ -16,6 +16,7 @@ from lowerbound.errors import DataError
 VALUES = ("images", "x", "X", "data", "values", "latents")
 LABELS = ("labels", "y", "target", "targets", "subject")
 COLOURS = (1, 3)
+MAGIC = (b"\x93N", b"PK")  # how a .npy and a .npz begin
 
 
 def load_file(path: Path, holes: bool = False) -> Splits:
@@ -70,6 +71,9 @@ def read(path: Path) -> dict[str, np.ndarray]:
     """The arrays of a ``.npy`` (under the name ``data``) or ``.npz``; nothing is ever unpickled."""
     try:
         with path.open("rb") as file:
+            if file.read(2) not in MAGIC:
+                raise DataError(f"{path} is no NumPy file, or is damaged; write it with numpy.save or numpy.savez")
+            file.seek(0)
             loaded = np.load(file, allow_pickle=False)
             found = {"data": loaded} if isinstance(loaded, np.ndarray) else {name: loaded[name] for name in loaded.files}
         for name, array in found.items():
