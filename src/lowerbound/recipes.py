@@ -51,10 +51,11 @@ class Recipe:
     Errors: RecipeError for a value that makes no sense, said when the recipe is made.
     """
 
-    data: str = _word("digits", "data", "a known set, a .npy or .npz file, a folder of IDX files or of images")
+    data: str = _word("digits", "data", "a known set, a .npy, .npz, .csv, .tsv or .parquet file, a folder of IDX files or of images")
     size: int | None = _word(None, "data", "images: crop the centre square and resize it to this many pixels")
     color: str = _word("auto", "data", "images: grey, rgb, or auto (grey if all are)")
     skip_unreadable: bool = _word(False, "data", "images: leave out those that cannot be read")
+    types: str | None = _word(None, "data", "tables: a TOML file that says what columns are, where it is not what they are taken for")
     validation: int | None = _word(None, "data", "data held out for the curves (default: 5,000, at most a tenth)")
 
     labels: str | int | None = _word(None, "data", "semi-supervised: how many training data keep theirs, or a file of labels")

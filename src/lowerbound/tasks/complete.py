@@ -82,7 +82,7 @@ def complete(
         raise UsageError(f"{n:,} completions need as many samples or more, and at least one of each; there are {samples:,} samples")
     if bool(observed.all()):
         raise DataError("nothing is missing in these data; say which part is")
-    holed = _Holed(data, observed)
+    holed = _Holed(data, observed, torch.nan if vae.likelihood.holes else 0.0)
     with vae.evaluating():
         found = [_completed(_Datum.read(vae, holed, row, memory, seed), METHODS[method], n, samples, draw) for row in range(len(data))]
     axes = {field.name: int(field.name == "values") for field in fields(Completions)}
@@ -91,16 +91,17 @@ def complete(
 
 @dataclass(frozen=True)
 class _Holed:
-    """Data without what is missing in them: a 0 is there, which every likelihood can see, and none is asked to score."""
+    """Data without what is missing in them: NaN for a model of holes, else a 0, which every likelihood can see, and none scores."""
 
     data: Rows
     observed: Tensor
+    blank: float
 
     def __len__(self) -> int:
         return len(self.data)
 
     def __getitem__(self, rows: Tensor) -> Tensor:
-        return self.data[rows].where(self.observed[rows], 0.0)
+        return self.data[rows].where(self.observed[rows], self.blank)
 
     @property
     def labels(self) -> Int64[Tensor, " N"] | None:

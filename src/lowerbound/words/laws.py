@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from lowerbound.errors import RecipeError
@@ -12,6 +13,7 @@ from lowerbound.words.reading import call
 if TYPE_CHECKING:
     from torch import nn
 
+    from lowerbound.data.columns import Column
     from lowerbound.likelihoods import Likelihood
     from lowerbound.posteriors import Posterior
     from lowerbound.scales import Scale
@@ -21,12 +23,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Facts:
-    """What parts have to know of data, latent and context: shapes, and whether all values are in [0, 1], as pixels are."""
+    """What parts have to know of data, latent and context: shapes, whether values are in [0, 1], as pixels are, a table's columns."""
 
     event: tuple[int, ...]
     latent: int
     unit_interval: bool = True
     context: tuple[int, ...] = ()  # the shape of what the model is given, if it is given any
+    columns: tuple[Column, ...] | None = None
 
     @property
     def steps(self) -> int:
@@ -93,6 +96,17 @@ def _categorical(network: nn.Module, facts: Facts, own: Mapping[str, Any], level
     return LevelCategorical(network, levels - 1)
 
 
+def _columns(heavy: bool) -> Callable[..., Likelihood]:
+    def make(network: nn.Module, facts: Facts, own: Mapping[str, Any]) -> Likelihood:
+        from lowerbound.likelihoods import Columns
+
+        if len(facts.event) != 1:
+            raise RecipeError(f"the columns of a likelihood are those of tables and vectors, and these data are of shape {facts.event}")
+        return Columns(network, prod(facts.event) if facts.columns is None else facts.columns, heavy)
+
+    return make
+
+
 SCALED = {"scale": "0.1"}
 LIKELIHOODS = {
     "bernoulli": LikelihoodWord(_bernoulli, own={"pixels": "binarized"}),
@@ -107,6 +121,8 @@ LIKELIHOODS = {
     "beta-binomial": LikelihoodWord(_whole("BetaBinomial"), own={}),
     "poisson": LikelihoodWord(_whole("Poisson"), own={}),
     "negative-binomial": LikelihoodWord(_whole("NegativeBinomial"), own={}),
+    "columns": LikelihoodWord(_columns(heavy=True), own={}),
+    "columns-gaussian": LikelihoodWord(_columns(heavy=False), own={}),
 }
 LIKELIHOOD_MAKERS: dict[str, Callable[..., Any]] = {name: row.make for name, row in LIKELIHOODS.items()}
 PIXELS = {"binarized": True, "grey": False}
@@ -194,6 +210,8 @@ def _mixture(facts: Facts, posterior: Posterior, components: int = 10) -> nn.Mod
 def _vamp(facts: Facts, posterior: Posterior, components: int = 100) -> nn.Module:
     from lowerbound.priors import VampPrior
 
+    if any(column.kind == "category" for column in facts.columns or ()):
+        raise RecipeError("pseudo-inputs are learned, and a category of a table cannot be; choose another prior")
     return VampPrior(posterior, facts.event, components, squash=facts.unit_interval)
 
 
