@@ -189,6 +189,22 @@ class Schema:
                 raise DataError(f"column '{column.name}', row {row}: {cells[column.name][row - 1]} is too far from all that was trained on")
         return np.stack(found, 1), tuple(notes)
 
+    def texts(self, values: npt.NDArray[np.floating[Any]]) -> dict[str, list[str | None]]:
+        """The cells of values ``(N, D)`` that a model gives, a column after the other; nothing where it has not the column."""
+        places = {column.name: place for place, column in enumerate(self.modelled)}
+
+        def column_of(column: Column) -> list[str | None]:
+            if column.name in places:
+                return [column.text(float(value)) for value in values[:, places[column.name]]]
+            return [column.text(0.0) if column.kind == "constant" else None] * len(values)
+
+        return {column.name: column_of(column) for column in self.columns}
+
+    def typed(self, cells: Mapping[str, Sequence[str | None]]) -> dict[str, list[Any]]:
+        """Cells as values of their columns' types; of other columns the texts."""
+        known = {column.name: column for column in self.columns}
+        return {name: [known[name].value(text) if name in known else text for text in column] for name, column in cells.items()}
+
 
 def _quoted(names: Sequence[str]) -> str:
     shown = ", ".join(f"'{name}'" for name in names[:5])

@@ -211,7 +211,7 @@ def _importance(datum: _Datum, n: int, samples: int) -> _Latents:
     log_likelihood = torch.cat([datum.log_likelihood(few[:, None])[:, 0] for few in z.split(datum.decoded)])
     log_w = log_likelihood + prior.log_prob(z) - torch.cat(parts, 1).logsumexp(1)
     weight = log_w.cpu().double().nan_to_num(nan=-torch.inf).softmax(0)
-    return _Latents(z, weight, z[_resampled(weight, n).to(z.device)], ess=1 / float(weight.square().sum()))
+    return _Latents(z, weight, z[proposals.resampled(weight, n).to(z.device)], ess=1 / float(weight.square().sum()))
 
 
 def _around(datum: _Datum, prior: Distribution, samples: int) -> list[tuple[Distribution, int, int]]:
@@ -227,13 +227,6 @@ def _around(datum: _Datum, prior: Distribution, samples: int) -> list[tuple[Dist
         mode = proposals.find_mode(lambda z: datum.log_likelihood(z) + prior.log_prob(z), datum.vae.posterior.centre(posterior))
         laws |= {"mode": (mode.law(slice(None)), guesses), "wide": (mode.law(slice(None), widening=2.0), guesses)}
     return [(law, size, max(1, counts[name] // size)) for name, (law, size) in laws.items() if name in counts]
-
-
-def _resampled(weight: Float[Tensor, " M"], n: int) -> Int64[Tensor, " n"]:
-    """Which of M draws n are, each with the probability of its weight; at equal steps of it, so that they repeat as little as can be."""
-    steps = (torch.rand(()) + torch.arange(n)) / n
-    chosen = torch.searchsorted(weight.cumsum(0), steps.double()).clamp(max=len(weight) - 1)
-    return chosen[torch.randperm(n)]
 
 
 def _gibbs(datum: _Datum, n: int, samples: int) -> _Latents:
