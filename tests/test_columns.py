@@ -163,8 +163,13 @@ def test_what_makes_no_sense_is_refused(told: dict[str, str], message: str) -> N
 def test_the_optimal_scale_is_of_whole_data() -> None:
     with pytest.raises(RecipeError, match="some values of these are missing"):
         build(Recipe(likelihood="gaussian", scale="optimal"), (4,), holes=True)
-    with pytest.raises(RecipeError, match="tables and vectors"):
-        build(Recipe(likelihood="columns"), (1, 4, 4))
+
+
+def test_images_may_have_holes() -> None:
+    made = build(Recipe(likelihood="columns", network="conv:4", latent=2), (1, 8, 8))
+    x = torch.rand(6, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    for record in lb.fit(made.vae, x.where(x < 0.7, torch.nan), epochs=2, batch=3):
+        assert record.means.isfinite().all()
 
 
 def test_a_table_of_numbers_may_have_another_likelihood() -> None:

@@ -104,7 +104,7 @@ class Column:
             case "date":
                 return kinds.as_date(self.loc + self.scale * value, self.format)
             case "count":
-                return kinds.as_number(max(0, round(value)), self.decimals or 0)
+                return kinds.as_number(float(max(0, round(value))), self.decimals or 0)
             case "constant":
                 return self.levels[0]
             case _:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import prod
 from typing import TYPE_CHECKING, Any
 
 from lowerbound.errors import RecipeError
@@ -98,11 +97,14 @@ def _categorical(network: nn.Module, facts: Facts, own: Mapping[str, Any], level
 
 def _columns(heavy: bool) -> Callable[..., Likelihood]:
     def make(network: nn.Module, facts: Facts, own: Mapping[str, Any]) -> Likelihood:
-        from lowerbound.likelihoods import Columns
+        from lowerbound.likelihoods import Columns, Gaussian, StudentT
+        from lowerbound.scales import Decoded
 
-        if len(facts.event) != 1:
-            raise RecipeError(f"the columns of a likelihood are those of tables and vectors, and these data are of shape {facts.event}")
-        return Columns(network, prod(facts.event) if facts.columns is None else facts.columns, heavy)
+        if len(facts.event) == 1:
+            return Columns(network, facts.event[0] if facts.columns is None else facts.columns, heavy)
+        numbers = StudentT(network, Decoded()) if heavy else Gaussian(network, Decoded())  # of images, whose networks keep their shape
+        numbers.holes = True
+        return numbers
 
     return make
 
