@@ -67,7 +67,7 @@ class Recipe:
     scale: str | float | None = _word(None, "model", "gaussian and its kin: σ, where white is 1 (default: 0.1), or whence", SCALES)
     pixels: str | None = _word(None, "model", "bernoulli: zeros and ones drawn afresh (default), or grey values kept", PIXELS)
     posterior: str = _word("gaussian", "model", "q(z|x)", POSTERIORS)
-    network: str = _word("mlp:512", "model", "mlp:WIDTH-… or conv:CHANNELS-… (the decoder's in reverse order), or linear")
+    network: str = _word("mlp:512", "model", "mlp:WIDTH-…, orthogonal:WIDTH-…, conv:CHANNELS-… (reversed in the decoder), linear")
     corruption: str | None = _word(None, "model", "in training the encoder sees x damaged (default: as it is)", CORRUPTIONS)
     semi_supervised: str | None = _word(None, "model", "how the labels of some of the data come in", SEMI_SUPERVISED)
     label_estimator: str | None = _word(None, "model", "how gradients get past an unknown label (default: enumerated)", LABEL_ESTIMATORS)

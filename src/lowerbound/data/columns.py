@@ -54,6 +54,8 @@ class Column:
             raise ValueError(f"levels of column {name!r}")
         if not (math.isfinite(loc) and 0 < scale < math.inf and (places is None or (type(places) is int and 0 <= places <= 20))):
             raise ValueError(f"numbers of column {name!r}")
+        if kind == "boolean" and kinds.truths(levels) is None:
+            raise ValueError(f"levels of column {name!r}")
         if kind == "date" and kinds.moment(kinds.as_date(0.0, form), form) is None:
             raise ValueError(f"format of column {name!r}")
         return cls(name, kind, tuple(levels), loc, scale, places, form)
@@ -75,8 +77,7 @@ class Column:
                 strange = sum(text is not None and text not in known for text in texts)
                 return np.array(found, dtype=np.float64), strange
             case "boolean":
-                truth = {level.casefold(): float(number) for number, level in enumerate(self.levels)}
-                return self._each(texts, lambda text: truth.get(text.casefold()), f"{self.levels[0]} or {self.levels[1]}"), 0
+                return self._each(texts, kinds.truth, f"{self.levels[0]} or {self.levels[1]}"), 0
             case "date":
                 raw = self._each(texts, lambda text: kinds.moment(text, self.format), f"a date such as {kinds.as_date(0.0, self.format)}")
             case "count":
@@ -120,7 +121,7 @@ class Column:
             case "count":
                 return int(float(text))
             case "boolean":
-                return text.casefold() == self.levels[1].casefold()
+                return kinds.truth(text)
             case "date":
                 seconds = kinds.moment(text, self.format) or 0.0
                 when = kinds.as_datetime(seconds, self.format)

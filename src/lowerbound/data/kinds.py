@@ -72,6 +72,11 @@ def truths(distinct: Iterable[str]) -> tuple[str, str] | None:
     return None if pair is None else (spelled[pair[0]], spelled[pair[1]])
 
 
+def truth(text: str) -> bool | None:
+    """What a text says that is a truth, in whichever of the pairs of words; None for what is none."""
+    return next((bool(pair.index(text.casefold())) for pair in TRUTHS if text.casefold() in pair), None)
+
+
 def date_format(texts: Sequence[str]) -> str | None:
     """The format in which all these are dates, if there is one that is known."""
     return next((form for form in FORMATS if all(moment(text, form) is not None for text in texts)), None) if texts else None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lowerbound.data import kinds
 from lowerbound.data.csvs import Cells
 from lowerbound.errors import DataError, reason
 
@@ -59,7 +60,8 @@ class Parquet:
 
         column, kind = self.table[name], _plain(self.table[name].type)
         try:
-            new = pyarrow.array([texts.get(row) for row in range(len(self))], pyarrow.string())
+            told = {row: str(kinds.truth(text)).lower() for row, text in texts.items()} if pyarrow.types.is_boolean(kind) else texts
+            new = pyarrow.array([told.get(row) for row in range(len(self))], pyarrow.string())
             new = _zoned(new, kind).cast(kind)
             whole = compute.if_else(new.is_valid(), new, column.cast(kind))
             return whole.dictionary_encode().cast(column.type) if pyarrow.types.is_dictionary(column.type) else whole

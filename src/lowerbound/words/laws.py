@@ -102,7 +102,8 @@ def _columns(heavy: bool) -> Callable[..., Likelihood]:
 
         if len(facts.event) == 1:
             return Columns(network, facts.event[0] if facts.columns is None else facts.columns, heavy)
-        numbers = StudentT(network, Decoded()) if heavy else Gaussian(network, Decoded())  # of images, whose networks keep their shape
+        made = StudentT if heavy else Gaussian
+        numbers = made(network, Decoded(), squash=facts.unit_interval)  # of images, whose networks keep their shape
         numbers.holes = True
         return numbers
 
