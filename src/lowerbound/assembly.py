@@ -99,8 +99,9 @@ def build(
 
 def _sighted(likelihood: Likelihood, facts: Facts, network: Callable[[tuple[int, ...]], nn.Module]) -> nn.Module:
     """The encoder that ``network`` makes for a shape, shown what there is of data that may have holes."""
-    if facts.columns is not None:
-        return inputs.ShownColumns(network(inputs.ShownColumns.shape(facts.columns)), facts.columns)
+    columns = likelihood.columns if isinstance(likelihood, Columns) else facts.columns
+    if columns is not None:
+        return inputs.ShownColumns(network(inputs.ShownColumns.shape(columns)), columns)
     return inputs.Shown(network(inputs.Shown.shape(facts.event))) if likelihood.holes else network(facts.event)
 
 

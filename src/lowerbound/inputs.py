@@ -1,7 +1,4 @@
-"""What an encoder is shown of data of which some are missing: values with a 0 where none is, and beside them which are there.
-
-No missing value is guessed before: the encoder sees the hole.
-"""
+"""What an encoder is shown of data of which some are missing: no value is guessed before, it sees the hole."""
 
 from __future__ import annotations
 
@@ -15,10 +12,9 @@ from lowerbound.data.columns import Column
 
 
 class Shown(nn.Module):
-    """A network of twice the values: ``(N, D)`` with NaN → values and mask ``(N, 2D)``; of images both as channels ``(N, 2C, H, W)``.
+    """A network of twice the values: 0 in each hole, since a pixel can be 0 too, and beside the values a mask that says which are there.
 
-    Source: Mattei and Frellsen, "MIWAE: Deep Generative Modelling and Imputation of Incomplete Data Sets", 2019,
-    https://arxiv.org/abs/1812.02633 (the zeros).
+    ``(N, D)`` with NaN → ``(N, 2D)``; of images the masks are further channels, ``(N, 2C, H, W)``.
     """
 
     def __init__(self, network: nn.Module):
@@ -37,13 +33,20 @@ class Shown(nn.Module):
 
 
 class ShownColumns(nn.Module):
-    """A network of a table's columns as numbers: categories one-hot, counts as standardized log(1 + k), and a mask a column."""
+    """A network of a table's columns, 0 in each hole: the mean of a number, and of the others what no value is.
+
+    Numbers and dates are standardized, counts are standardized log(1 + k), booleans are −1 and 1, categories one-hot. There are no masks
+    beside them: of a table with few rows a mask is the name of its row, by which it is learned by heart (docs/log.md).
+    Source: Mattei and Frellsen, "MIWAE: Deep Generative Modelling and Imputation of Incomplete Data Sets", 2019,
+    https://arxiv.org/abs/1812.02633.
+    """
 
     def __init__(self, network: nn.Module, columns: Sequence[Column]):
         super().__init__()
         self.network = network
         self.plain = [place for place, column in enumerate(columns) if column.kind != "category"]
         self.counts = [index for index, place in enumerate(self.plain) if columns[place].kind == "count"]
+        self.truths = [index for index, place in enumerate(self.plain) if columns[place].kind == "boolean"]
         self.categories = [(place, len(column.levels)) for place, column in enumerate(columns) if column.kind == "category"]
         counts = [column for column in columns if column.kind == "count"]
         self.loc: Tensor
@@ -53,16 +56,17 @@ class ShownColumns(nn.Module):
 
     @staticmethod
     def shape(columns: Sequence[Column]) -> tuple[int]:
-        """The shape of what the network sees of a datum: a mask a column, and a number, or one for each class."""
-        return (len(columns) + sum(len(column.levels) if column.kind == "category" else 1 for column in columns),)
+        """The shape of what the network sees of a datum: a number a column, of a category one for each class."""
+        return (sum(len(column.levels) if column.kind == "category" else 1 for column in columns),)
 
     def forward(self, x: Float[Tensor, "N D"], *context: Tensor) -> Tensor:
         """The network's output for values, NaN where one is missing."""
         plain = x[:, self.plain]
-        if self.counts:
-            scaled = (plain[:, self.counts].log1p() - self.loc) / self.scale
-            plain = plain.index_copy(1, torch.tensor(self.counts, device=x.device), scaled)
-        numbers = [x[:, place, None] == torch.arange(classes, device=x.device) for place, classes in self.categories]
-        parts = [plain.nan_to_num(nan=0.0), *(each.to(x.dtype) for each in numbers), (~x.isnan()).to(x.dtype)]
-        output: Tensor = self.network(torch.cat(parts, 1), *context)
+        for places, shown in (
+            (self.counts, (plain[:, self.counts].log1p() - self.loc) / self.scale),
+            (self.truths, 2 * plain[:, self.truths] - 1),
+        ):
+            plain = plain.index_copy(1, torch.tensor(places, dtype=torch.long, device=x.device), shown)
+        classes = [(x[:, place, None] == torch.arange(number, device=x.device)).to(x.dtype) for place, number in self.categories]
+        output: Tensor = self.network(torch.cat([plain.nan_to_num(nan=0.0), *classes], 1), *context)
         return output

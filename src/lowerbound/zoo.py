@@ -50,7 +50,7 @@ ZOO = {
     "vimco": Named("Mnih and Rezende, 2016", {"objective": "iwae:10", "estimator": "score-leave-one-out"}),
     "miwae": Named(
         "Mattei and Frellsen, 2019: tables with holes",
-        {"likelihood": "columns", "objective": "iwae:20", "latent": 10, "network": "orthogonal:128-128", "batch": 64, "epochs": 400},
+        {"likelihood": "columns", "objective": "iwae:20", "latent": 10, "network": "orthogonal:128-128", "batch": 64, "epochs": 300},
     ),
     "logistic-vae": Named("Salimans et al., 2017: honest bits a dimension", {"likelihood": "logistic-mixture:5", "latent": 10}),
 }

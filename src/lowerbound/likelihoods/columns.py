@@ -37,7 +37,7 @@ class Columns(Likelihood):
     def __init__(self, network: nn.Module, columns: Sequence[Column] | int, heavy: bool = True):
         super().__init__(network)
         columns = [Column(str(place), "number") for place in range(columns)] if isinstance(columns, int) else list(columns)
-        self.heavy = heavy
+        self.heavy, self.columns = heavy, tuple(columns)
         self.groups = _groups(columns)
         self.categories = [place for place, column in enumerate(columns) if column.kind == "category"]
         counts = [column for column in columns if column.kind == "count"]
