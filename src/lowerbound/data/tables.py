@@ -27,6 +27,8 @@ def is_table(source: str | Path) -> bool:
 
 def read(path: Path) -> Table:
     """The table of a file. Errors: DataError for what is damaged or empty."""
+    if path.suffix not in SUFFIXES:
+        raise DataError(f"{path} is no table by its name; one ends in {', '.join(SUFFIXES)}")
     table: Table = parquets.read(path) if path.suffix == ".parquet" else csvs.read(path)
     if not len(table):
         raise DataError(f"{path} has names of columns and no row")
