@@ -21,8 +21,9 @@ OWN = {"pixels": "binarized", "scale": "0.3"}
 
 def likelihood(word: str, own: dict[str, str] = OWN) -> nn.Module:
     made = words.likelihood(word, nn.Identity(), FACTS, own)
-    outputs = 2 * made.outputs
-    made.network = nn.Sequential(nn.Linear(3, outputs), nn.Unflatten(1, (made.outputs, 2) if made.outputs > 1 else (2,)))
+    (values,), parameters = made.decoded((2,))
+    shape = (parameters, values) if parameters > 1 else (values,)
+    made.network = nn.Sequential(nn.Linear(3, math.prod(shape)), nn.Unflatten(1, shape))
     return made.eval()
 
 

@@ -14,7 +14,7 @@ ROWS = [
     {"errors", "schedules", "zoo", "flows"},
     {"nn", "contexts", "files", "seeding", "devices", "laws", "levels", "footprint", "piecewise", "contraction", "corruptions", "pages"},
     {"data", "plots", "tables", "scales", "distributions", "objectives"},
-    {"conditional", "coupled", "charts"},
+    {"conditional", "coupled", "charts", "inputs"},
     {"likelihoods", "posteriors", "estimators"},
     {"priors", "proposals"},
     {"model"},

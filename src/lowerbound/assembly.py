@@ -5,24 +5,26 @@ They are tried on two data, so that what cannot be crossed is said before any tr
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
 
-from lowerbound import words
+from lowerbound import inputs, words
 from lowerbound.contexts import Context
-from lowerbound.data import Dataset
+from lowerbound.data import Dataset, Schema
 from lowerbound.distributions import within
 from lowerbound.errors import NoClosedForm, RecipeError
 from lowerbound.estimators import Estimator
+from lowerbound.likelihoods import Columns, Likelihood, LocationScale
 from lowerbound.loss import LossFunction, loss, of_rows
 from lowerbound.model import VAE
 from lowerbound.nn import expect
 from lowerbound.objectives import Objective
 from lowerbound.recipes import Recipe
+from lowerbound.scales import Optimal
 from lowerbound.seeding import seeded
 from lowerbound.words import (
     CONTEXTS,
@@ -57,28 +59,38 @@ class Parts:
         return self.estimator if self.of_labels is None else nn.ModuleList([self.estimator, self.of_labels.estimator])
 
 
-def build(recipe: Recipe, event_shape: Sequence[int], unit_interval: bool = True, classes: int = 0) -> Parts:
+def build(
+    recipe: Recipe,
+    event_shape: Sequence[int],
+    unit_interval: bool = True,
+    classes: int = 0,
+    holes: bool = False,
+    schema: Schema | None = None,
+) -> Parts:
     """The parts of ``recipe`` for data of ``event_shape``, with the first weights that its seed decides.
 
     ``unit_interval`` says that all values are in [0, 1], as pixels are; the mean of a Gaussian and its kin is then
-    kept there by a sigmoid. ``classes`` is the number of classes of their labels, where they have some.
+    kept there by a sigmoid. ``classes`` is the number of classes of their labels, where they have some. With
+    ``holes`` some values are missing, and ``schema`` says what the columns of a table are.
     Errors: RecipeError, with the reason, where the words do not fit the data or one another.
     """
     supervision = None if recipe.semi_supervised is None else words.call("semi-supervised", recipe.semi_supervised, SEMI_SUPERVISED)
     context = _context(recipe, supervision, classes)
     shape = context.shape if context else ()
-    facts = Facts(tuple(event_shape), recipe.latent, unit_interval, shape)
-    own = recipe.own_words
+    facts = Facts(tuple(event_shape), recipe.latent, unit_interval, shape, None if schema is None else schema.modelled)
     kind, widths = words.network(recipe.network)
+    likelihood = words.likelihood(recipe.likelihood, nn.Identity(), facts, recipe.own_words)
+    likelihood.holes = likelihood.holes or holes
+    _must_take_columns(recipe, likelihood, facts)
     with seeded(recipe.seed, "weights"):
 
         def encoder(features: int, context: tuple[int, ...] = ()) -> nn.Module:
-            return words.corrupted(recipe.corruption, kind.encoder(event_shape, widths, features, context), replace(facts, context=context))
+            made = _sighted(likelihood, facts, lambda seen: kind.encoder(seen, widths, features, context))
+            return words.corrupted(recipe.corruption, made, replace(facts, context=context))
 
         posterior_kind = words.call("posterior", recipe.posterior, POSTERIORS)
         posterior = posterior_kind.of(encoder(posterior_kind.features(recipe.latent), shape), recipe.latent)
-        likelihood = words.likelihood(recipe.likelihood, nn.Identity(), facts, own)
-        likelihood.network = kind.decoder(recipe.latent, widths, event_shape, likelihood.outputs, shape)  # now that they are counted
+        likelihood.network = kind.decoder(recipe.latent, widths, *likelihood.decoded(event_shape), shape)  # now that they are counted
         prior = words.call("prior", recipe.prior, PRIORS, facts, posterior)
         if not any(True for _ in prior.parameters()):  # the latents' scale stays what it is
             expect(likelihood.network, prior().mean, prior().stddev)
@@ -86,6 +98,30 @@ def build(recipe: Recipe, event_shape: Sequence[int], unit_interval: bool = True
             return _crossed(recipe, VAE(prior, likelihood, posterior, context), facts)
         vae = supervision.model(prior, likelihood, posterior, recipe.latent, classes, encoder)
     return _supervised(recipe, supervision, _crossed(recipe, vae, facts), facts, classes)
+
+
+def _sighted(likelihood: Likelihood, facts: Facts, network: Callable[[tuple[int, ...]], nn.Module]) -> nn.Module:
+    """The encoder that ``network`` makes for a shape, shown what there is of data that may have holes."""
+    columns = likelihood.columns if isinstance(likelihood, Columns) else facts.columns
+    if columns is not None:
+        return inputs.ShownColumns(network(inputs.ShownColumns.shape(columns)), columns)
+    return inputs.Shown(network(inputs.Shown.shape(facts.event))) if likelihood.holes else network(facts.event)
+
+
+def _must_take_columns(recipe: Recipe, likelihood: Likelihood, facts: Facts) -> None:
+    """Errors: RecipeError for a likelihood that a table's columns cannot have, or that says nothing of data with holes."""
+    if likelihood.holes and isinstance(likelihood, LocationScale) and isinstance(likelihood.scale, Optimal):
+        raise RecipeError("the optimal σ is that of whole data, and some values of these are missing; choose --scale learned")
+    if facts.columns is None:
+        return
+    numbers = all(column.kind in ("number", "date") for column in facts.columns)
+    if not (isinstance(likelihood, Columns) or (numbers and isinstance(likelihood, LocationScale))):
+        kinds = ", ".join(sorted({column.kind for column in facts.columns}))
+        raise RecipeError(
+            f"a {recipe.likelihood} is no law of this table's columns ({kinds}); choose --likelihood columns, which --recipe miwae has"
+        )
+    if recipe.corruption is not None:
+        raise RecipeError("a table's columns are of several kinds, and a corruption is of one; leave out --corruption")
 
 
 def _context(recipe: Recipe, supervision: Supervision | None, classes: int) -> Context | None:

@@ -50,6 +50,8 @@ def compare(runs: Mapping[str, Run], splits: Splits, seed: int = 0) -> list[Side
     for name, run in runs.items():
         if run.vae.context is not None:
             raise UsageError(f"{name} is given labels, and what it makes of a z depends on them; compare runs that are not")
+        if run.facts.holes:
+            raise UsageError(f"{name} is of a table, or of data of which some are missing; compare runs of whole arrays or images")
         if run.facts.event_shape != splits.test.event_shape:
             shapes = f"{run.facts.event_shape}, and these data are of shape {splits.test.event_shape}"
             raise DataError(f"{name} is for data of shape {shapes}; compare runs for data of one shape")

@@ -114,7 +114,7 @@ def log_likelihood(vae: VAE, data: Rows, samples: int = SAMPLES, *, memory: int 
 
 def observed(vae: VAE, data: Rows, rows: Sequence[int], seed: int) -> tuple[VAE, Float[Tensor, "B *event"]]:
     """The model given the contexts of some rows, and these as the likelihood sees them: the same for a row whichever others are with it."""
-    vae.likelihood.check(data[torch.as_tensor(rows)])
+    vae.likelihood.admit(data[torch.as_tensor(rows)])
     seen, contexts = [], []
     for row in rows:
         with seeded(seed, "observed", row, device=vae.device):
@@ -217,8 +217,8 @@ def _log_likelihood(vae: VAE, x: Tensor, z: Float[Tensor, "K B latent"], decoded
     some = z.split(max(1, decoded // len(x)))
     if len(x) > 1 or vae.likelihood.context is not None:
         return torch.cat([vae.log_likelihood(x, few) for few in some])
-    decode = near(vae.likelihood.network, z[:, 0])
-    return torch.cat([log_density(vae.likelihood.law(decode(few[:, 0])[:, None], 2), x) for few in some])
+    decode, counted = near(vae.likelihood.network, z[:, 0]), vae.counted(x)
+    return torch.cat([log_density(vae.likelihood.law(decode(few[:, 0])[:, None], 2), x, counted) for few in some])
 
 
 def _log_prob(law: Distribution, z: Float[Tensor, "K B latent"], decoded: int) -> Float[Tensor, "K B"]:

@@ -51,7 +51,7 @@ def score(vae: VAE, data: Rows, *, objective: Objective | None = None, batch: in
     parts = []
     with seeded(seed, "evaluation", device=vae.device), vae.evaluating():
         for rows in torch.arange(len(data)).split(batch or rows_at_once(data)):
-            vae.likelihood.check(data[rows])
+            vae.likelihood.admit(data[rows])
             part = _bound(vae, data, rows, objective)
             parts.append(part.cpu().double())  # in this order: not every accelerator has doubles
     return _summary(torch.cat(parts, 1), data[[0]].numel())
@@ -161,13 +161,18 @@ def _classified(vae: VAE, data: Rows, calibration: Calibration) -> Classificatio
 
 
 def reconstruction_error(vae: VAE, data: Rows, damage: Callable[[Tensor], Tensor] | None = None) -> float:
-    """Mean squared error a value of what comes back through the latent; with ``damage`` the encoder sees the data so changed."""
-    total = 0.0
+    """Mean squared error a value (of categories the share that is wrong) of what comes back through the latent, where there was one.
+
+    With ``damage`` the encoder sees the data so changed.
+    """
+    total, there = 0.0, 0
     for rows in torch.arange(len(data)).split(rows_at_once(data)):
         given, values = vae.read(data, rows)
         back = given.reconstruct(values if damage is None else damage(values))
-        total += float((back - values).square().mean(tuple(range(1, values.dim()))).sum())
-    return total / len(data)
+        errors = vae.likelihood.errors(back, values).flatten(1)
+        total += float(errors.nanmean(1).nansum())  # each datum by its values that are there
+        there += int((~errors.isnan()).any(1).sum())
+    return total / max(1, there)
 
 
 def _error(values: Tensor) -> float:

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from lowerbound import assembly, checkpoint, data, devices, diagnosis, report, runs
+from lowerbound import checkpoint, data, devices, diagnosis, report, runs
 from lowerbound.calibration import calibrate
 from lowerbound.data import Dataset, labels
 from lowerbound.errors import DataError, Diverged, OutputError, RunError
@@ -76,6 +76,7 @@ class Experiment:
         folder = Path(folder)
         recipe = replace(recipe, data=data.located(recipe.data))
         recipe = recipe if recipe.labels_file is None else replace(recipe, labels=data.located(recipe.labels_file))
+        recipe = recipe if recipe.types is None else replace(recipe, types=data.located(recipe.types))
         _refuse_taken(folder, overwrite)
         experiment = cls._prepare(recipe, folder, data_dir, device)
         make_folder(folder)
@@ -140,15 +141,15 @@ class Experiment:
         if recipe.semi_supervised is not None:
             train = train if recipe.labels_kept is None else labels.few(train, recipe.labels_kept, recipe.seed)
             labels.must_be_several(train)
-        facts = Facts.of(train, validation, splits.test, labels=recipe.takes_labels)
-        parts = assembly.build(recipe, facts.event_shape, facts.unit_interval, len(facts.classes))
+        facts = Facts.of(train, validation, splits.test, labels=recipe.takes_labels, schema=splits.schema)
+        parts = runs.build(recipe, facts)
         for part in (train, splits.test):
             parts.vae.likelihood.check(part.extremes)
         parts.vae.to(where)
         parts.estimators.to(where)
         state = State(adam(parts.vae, recipe.learning_rate), recipe.seed)
         run = Run(folder, recipe, facts, parts)
-        return cls(run, train, validation, splits.test, state, Progress(), splits.notes)
+        return cls(run, train, validation, splits.test, state, Progress(), (*splits.notes, *_missing(train)))
 
     @property
     def steps_an_epoch(self) -> int:
@@ -246,6 +247,11 @@ class Experiment:
         report.write(self.run, self.test, result)
         write_json(self.run.folder / runs.RESULT, result)  # last: a run that has it is complete
         return result
+
+
+def _missing(data: Dataset) -> list[str]:
+    """A note on values that are not there."""
+    return [f"{data.holes / data.array.numel():.1%} of all values are missing, and left out of the bound"] if data.holes else []
 
 
 def _refuse_infinite(train: dict[str, float], epoch: int, folder: Path) -> None:

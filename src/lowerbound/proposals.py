@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.distributions import Distribution, MultivariateNormal
 
@@ -42,6 +42,13 @@ def _over_all_of_space(prior: Distribution) -> bool:
     (size,) = prior.event_shape
     zero = torch.zeros_like(prior.sample(torch.Size([1])))
     return size <= MOST and within(prior, zero - 3) and within(prior, zero + 3)
+
+
+def resampled(weight: Float[Tensor, " M"], n: int) -> Int64[Tensor, " n"]:
+    """Which of M draws n are, each with the probability of its weight; at equal steps of it, so that they repeat as little as can be."""
+    steps = (torch.rand(()) + torch.arange(n)) / n
+    chosen = torch.searchsorted(weight.cumsum(0), steps.double()).clamp(max=len(weight) - 1)
+    return chosen[torch.randperm(n)]
 
 
 @dataclass(frozen=True)

@@ -51,10 +51,11 @@ class Recipe:
     Errors: RecipeError for a value that makes no sense, said when the recipe is made.
     """
 
-    data: str = _word("digits", "data", "a known set, a .npy or .npz file, a folder of IDX files or of images")
+    data: str = _word("digits", "data", "a known set, a .npy, .npz, .csv, .tsv or .parquet file, a folder of IDX files or of images")
     size: int | None = _word(None, "data", "images: crop the centre square and resize it to this many pixels")
     color: str = _word("auto", "data", "images: grey, rgb, or auto (grey if all are)")
     skip_unreadable: bool = _word(False, "data", "images: leave out those that cannot be read")
+    types: str | None = _word(None, "data", "tables: a TOML file that says what columns are, where it is not what they are taken for")
     validation: int | None = _word(None, "data", "data held out for the curves (default: 5,000, at most a tenth)")
 
     labels: str | int | None = _word(None, "data", "semi-supervised: how many training data keep theirs, or a file of labels")
@@ -66,7 +67,7 @@ class Recipe:
     scale: str | float | None = _word(None, "model", "gaussian and its kin: σ, where white is 1 (default: 0.1), or whence", SCALES)
     pixels: str | None = _word(None, "model", "bernoulli: zeros and ones drawn afresh (default), or grey values kept", PIXELS)
     posterior: str = _word("gaussian", "model", "q(z|x)", POSTERIORS)
-    network: str = _word("mlp:512", "model", "mlp:WIDTH-… or conv:CHANNELS-… (the decoder's in reverse order), or linear")
+    network: str = _word("mlp:512", "model", "mlp:WIDTH-…, orthogonal:WIDTH-…, conv:CHANNELS-… (reversed in the decoder), linear")
     corruption: str | None = _word(None, "model", "in training the encoder sees x damaged (default: as it is)", CORRUPTIONS)
     semi_supervised: str | None = _word(None, "model", "how the labels of some of the data come in", SEMI_SUPERVISED)
     label_estimator: str | None = _word(None, "model", "how gradients get past an unknown label (default: enumerated)", LABEL_ESTIMATORS)

@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import torch
 from lowerbound import assembly, checkpoint, data, devices, recipes
 from lowerbound.assembly import Parts
 from lowerbound.calibration import UNCALIBRATED, Calibration
-from lowerbound.data import Dataset, Splits, fingerprint_of, labels
+from lowerbound.data import Dataset, Schema, Splits, fingerprint_of, labels
 from lowerbound.errors import DataError, OutputError, RunError, reason
 from lowerbound.evaluation import DENSITY_KEYS, KEYS
 from lowerbound.files import to_json, write_json, written
@@ -28,6 +28,7 @@ FORMAT = 1  # of the folder; counted up when an older program could not read it
 
 RECIPE = "recipe.toml"
 DATA = "data.json"
+COLUMNS = "columns.json"  # of a table
 ENVIRONMENT = "environment.json"
 METRICS = "metrics.jsonl"
 WEIGHTS = "weights.safetensors"
@@ -70,31 +71,44 @@ class Facts:
     test: int
     fingerprint: str
     format: int = FORMAT
+    holes: bool = False
+    schema: Schema | None = None
 
     @classmethod
-    def of(cls, train: Dataset, validation: Dataset, test: Dataset, labels: bool = False) -> Facts:
-        """The facts of the data that a training uses; ``labels`` says whether it uses those too."""
+    def of(cls, train: Dataset, validation: Dataset, test: Dataset, labels: bool = False, schema: Schema | None = None) -> Facts:
+        """The facts of the data that a training uses; ``labels`` says whether it uses those too, ``schema`` what a table's columns are."""
         low, high = (float(value) for value in train.extremes)
         sizes = len(train), len(validation), len(test)
         fingerprint = fingerprint_of(train, validation, test, labels=labels)
-        return cls(train.event_shape, low, high, train.classes, *sizes, fingerprint)
+        holes = schema is not None or train.holes + test.holes > 0
+        return cls(train.event_shape, low, high, train.classes, *sizes, fingerprint, holes=holes, schema=schema)
 
     @classmethod
     def read(cls, words: dict[str, Any]) -> Facts:
-        """The facts from what a file holds. Errors: TypeError, KeyError, ValueError for what they cannot be."""
+        """The facts from what a file holds, but for the schema, which has a file of its own.
+
+        Errors: TypeError, KeyError, ValueError for what they cannot be.
+        """
         numbers = {name: int(words[name]) for name in ("train", "validation", "test", "format")}
         shape, classes = words["event_shape"], words["classes"]
         if not (isinstance(shape, list) and shape and all(type(side) is int and 0 < side < 10**9 for side in shape)):
             raise ValueError(f"event_shape {shape!r}")
         if not (isinstance(classes, list) and all(isinstance(name, str) for name in classes)):
             raise ValueError(f"classes {classes!r}")
-        low, high = float(words["low"]), float(words["high"])
-        return cls(tuple(shape), low, high, tuple(classes), fingerprint=str(words["fingerprint"]), **numbers)
+        low, high, holes = float(words["low"]), float(words["high"]), words.get("holes", False)  # which runs of before had not
+        if not isinstance(holes, bool):
+            raise ValueError(f"holes {holes!r}")
+        sizes, fingerprint = (numbers["train"], numbers["validation"], numbers["test"]), str(words["fingerprint"])
+        return cls(tuple(shape), low, high, tuple(classes), *sizes, fingerprint, numbers["format"], holes)
+
+    def words(self) -> dict[str, Any]:
+        """What a file holds of them, but for the schema."""
+        return {name: value for name, value in asdict(self).items() if name != "schema"}
 
     @property
     def unit_interval(self) -> bool:
         """Whether all values are in [0, 1], as those of pixels are."""
-        return self.low >= 0 and self.high <= 1
+        return self.schema is None and self.low >= 0 and self.high <= 1
 
     @property
     def dimensions(self) -> int:
@@ -126,12 +140,12 @@ class Run:
         Errors: DataError where they are gone, or of another shape than the model's.
         """
         if source is None or self.is_own(source):
-            splits = load_data(self.recipe, data_dir)
+            splits = load_data(self.recipe, data_dir, self.facts)
         elif data.is_image_folder(source):
             color = "grey" if self.facts.event_shape[0] == 1 else "rgb"
             splits = data.load(source, size=self.recipe.size, color=color, skip_unreadable=self.recipe.skip_unreadable)
         else:
-            splits = data.load(source, data_dir=data_dir, holes=holes)
+            splits = data.load(source, data_dir=data_dir, holes=holes or self.facts.holes, schema=self.facts.schema)
         if splits.train.event_shape != self.facts.event_shape:
             shapes = f"{splits.train.event_shape}, and this run's model is for {self.facts.event_shape}"
             raise DataError(f"the data are of shape {shapes}; give data of that shape")
@@ -172,10 +186,15 @@ def load(folder: str | Path, device: str = devices.AUTO) -> Run:
     """The run of a folder, its model on ``device``. Errors: RunError where there is none, or it is damaged."""
     folder = Path(folder)
     recipe, facts = describe(folder)
-    parts = assembly.build(recipe, facts.event_shape, facts.unit_interval, len(facts.classes))
+    parts = build(recipe, facts)
     checkpoint.load_weights(folder / WEIGHTS, parts.vae)
     parts.vae.to(devices.choose(device)).eval()
     return Run(folder, recipe, facts, parts)
+
+
+def build(recipe: Recipe, facts: Facts) -> Parts:
+    """The parts of a recipe for data of which these are the facts. Errors: RecipeError."""
+    return assembly.build(recipe, facts.event_shape, facts.unit_interval, len(facts.classes), facts.holes, facts.schema)
 
 
 def describe(folder: Path) -> tuple[Recipe, Facts]:
@@ -187,19 +206,32 @@ def describe(folder: Path) -> tuple[Recipe, Facts]:
     if isinstance(words["format"], int) and words["format"] > FORMAT:
         raise RunError(f"{folder} was written by a newer lowerbound; update this one")
     try:
-        return recipe, Facts.read(words)
+        facts = Facts.read(words)
     except (TypeError, KeyError, ValueError) as error:
         raise _damaged(folder / DATA, error) from error
+    path = folder / COLUMNS
+    if not path.is_file():
+        return recipe, facts
+    try:
+        schema = Schema.read(_read_json(path, "columns"))
+        if facts.event_shape != (len(schema.modelled),):
+            raise ValueError("columns are missing")
+        return recipe, replace(facts, schema=schema)
+    except (TypeError, KeyError, ValueError, OverflowError) as error:
+        raise _damaged(path, error) from error
 
 
-def load_data(recipe: Recipe, data_dir: str | Path | None) -> Splits:
-    """The data that a recipe asks for, with the labels of its file where it names one."""
+def load_data(recipe: Recipe, data_dir: str | Path | None, facts: Facts | None = None) -> Splits:
+    """The data that a recipe asks for, with the labels of its file where it names one; read for a model by its ``facts``."""
     splits = data.load(
         recipe.data,
         data_dir=data_dir,
         size=recipe.size,
         color=recipe.color,
         skip_unreadable=recipe.skip_unreadable,
+        holes=facts is None or facts.holes,
+        types=recipe.types,
+        schema=None if facts is None else facts.schema,
     )
     return splits if recipe.labels_file is None else labels.of_file(splits, Path(recipe.labels_file))
 
@@ -208,7 +240,9 @@ def describe_new(folder: Path, recipe: Recipe, facts: Facts, device: torch.devic
     """Write what a new run is, before its first step."""
     with written(folder / RECIPE) as file:
         file.write(recipes.to_toml(recipe).encode())
-    write_json(folder / DATA, asdict(facts))
+    write_json(folder / DATA, facts.words())
+    if facts.schema is not None:
+        write_json(folder / COLUMNS, facts.schema.words())
     write_json(folder / ENVIRONMENT, environment(recipe, device))
 
 
@@ -229,7 +263,7 @@ def reopen(folder: Path) -> None:
 
 def clear(folder: Path) -> None:
     """Remove what a run wrote into ``folder``, and nothing that somebody else put there. Errors: OutputError."""
-    files = [folder / name for name in (REPORT, RESULT, EVALUATION, METRICS, TRAINING, WEIGHTS, ENVIRONMENT, DATA, RECIPE)]
+    files = [folder / name for name in (REPORT, RESULT, EVALUATION, METRICS, TRAINING, WEIGHTS, ENVIRONMENT, COLUMNS, DATA, RECIPE)]
     files += [folder / FIGURES / name for name in DRAWN]
     for path in files:
         if path.is_dir():  # looked at before anything is gone

@@ -13,10 +13,10 @@ from lowerbound.files import written
 Columns = Mapping[str, Sequence[Any]]
 
 
-def as_csv(columns: Columns) -> bytes:
-    """A line of names, then a line a row; numbers with all their digits."""
+def as_csv(columns: Columns, delimiter: str = ",") -> bytes:
+    """A line of names, then a line a row; numbers with all their digits, nothing for None."""
     with io.StringIO(newline="") as text:
-        writer = csv.writer(text)
+        writer = csv.writer(text, delimiter=delimiter)
         writer.writerow(columns)
         writer.writerows(zip(*columns.values(), strict=True))
         return text.getvalue().encode(errors="backslashreplace")
@@ -32,7 +32,12 @@ def as_parquet(columns: Columns) -> bytes:
     return sink.getvalue().to_pybytes()
 
 
-WRITERS: Mapping[str, Callable[[Columns], bytes]] = {".parquet": as_parquet, ".csv": as_csv}
+def as_tsv(columns: Columns) -> bytes:
+    """The same, separated by tabs."""
+    return as_csv(columns, "\t")
+
+
+WRITERS: Mapping[str, Callable[[Columns], bytes]] = {".parquet": as_parquet, ".csv": as_csv, ".tsv": as_tsv}
 
 
 def write(path: Path, columns: Columns) -> None:

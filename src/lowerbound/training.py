@@ -119,7 +119,7 @@ def _check(vae: VAE, data: Rows) -> None:
     if not len(data):
         raise DataError("there are no data to train on")
     for rows in torch.arange(len(data)).split(rows_at_once(data)):
-        vae.likelihood.check(data[rows])
+        vae.likelihood.admit(data[rows])
 
 
 def _means(part: Loss) -> Tensor:

@@ -48,5 +48,9 @@ ZOO = {
     "beta-latent-vae": Named("latents between 0 and 1", {"prior": "beta:1:1", "posterior": "beta", "latent": 10}),
     "bbvi-vae": Named("Ranganath et al., 2014", {"objective": "elbo:10", "estimator": "score-leave-one-out"}),
     "vimco": Named("Mnih and Rezende, 2016", {"objective": "iwae:10", "estimator": "score-leave-one-out"}),
+    "miwae": Named(
+        "Mattei and Frellsen, 2019: tables with holes",
+        {"likelihood": "columns", "objective": "iwae:20", "latent": 10, "network": "orthogonal:128-128", "batch": 64, "epochs": 300},
+    ),
     "logistic-vae": Named("Salimans et al., 2017: honest bits a dimension", {"likelihood": "logistic-mixture:5", "latent": 10}),
 }

@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lowerbound import runs
+from lowerbound.data import Schema, kinds
+from lowerbound.data.columns import Column
 from lowerbound.experiment import Experiment
 from lowerbound.files import to_json
 from lowerbound.runs import Run
@@ -22,6 +24,7 @@ QUIET = 1.0  # seconds at least between two plain lines
 SILENT = 30.0  # seconds at most without one
 REFRESH = 0.2  # seconds between two looks at a device's numbers
 UNKNOWN = "–"
+LEVELS = 6  # of a category that are told
 
 
 @dataclass(frozen=True)
@@ -195,6 +198,9 @@ def shown(run: Run) -> Answer:
         f"  figures   {_score(result['test']) if result else 'none yet: the training has not come to its end'}",
         f"  size      {weights:,} weights, {size / 1e6:.1f} MB on disk",
     ]
+    if facts.schema is not None:
+        rows = [{"column": column.name, "kind": column.kind, "of": described(column)} for column in facts.schema.columns]
+        lines += ["  columns", *(f"    {line}" for line in table(rows).splitlines())]
     values = {
         "run": str(run.folder),
         "recipe": run.recipe.words(),
@@ -226,6 +232,37 @@ def listed(rows: Sequence[dict[str, Any]]) -> Answer:
         state = f"missing {', '.join(row['missing'])}: downloaded there at first use" if row["missing"] else "ready"
         lines.append(f"{'':<{width}}  {row['place']} ({state})")
     return Answer("\n".join(lines), {"data": list(rows)})
+
+
+def columns(path: str, schema: Schema, cells: Mapping[str, Sequence[str | None]]) -> Answer:
+    """What the columns of a table are taken for, each with an example, and how many cells hold nothing."""
+    rows = [
+        {
+            "column": column.name,
+            "kind": column.kind,
+            "missing": sum(text is None for text in cells[column.name]),
+            "of": described(column),
+            "example": next((text for text in cells[column.name] if text is not None), ""),
+        }
+        for column in schema.columns
+    ]
+    return Answer(table(rows), {"table": path, "rows": len(cells[schema.columns[0].name]), "columns": rows})
+
+
+def described(column: Column) -> str:
+    """What there is to know of a column, in words."""
+    match column.kind:
+        case "category" | "boolean":
+            shown = ", ".join(column.levels[:LEVELS])
+            return f"{shown}, … ({len(column.levels):,})" if column.levels[LEVELS:] else shown
+        case "number":
+            return f"{column.loc:.4g} ± {column.scale:.4g}"
+        case "date":
+            return f"{kinds.as_date(column.loc, column.format)} ± {column.unit:.4g} days"
+        case "count":
+            return f"about {math.expm1(column.loc):.4g}"
+        case _:
+            return ", ".join(column.levels)
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:

@@ -91,7 +91,7 @@ def _sample(parser: Parser) -> None:
     _seed(parser)
     _draw(parser, "draw x from p(x|z) instead of taking its mean")
     _label(parser, "of a run given labels: data of this class (default: of all in turn)")
-    _output(parser, ".png, or .npy for the array")
+    _output(parser, ".png, or .npy for the array; of tables .csv, .tsv or .parquet, and always drawn")
     _device(parser)
 
 
@@ -145,6 +145,21 @@ def _complete(parser: Parser) -> None:
     _estimate(parser, 2000, "draws of z for each datum")
     _output(parser, ".png, or .npz for the arrays")
     _machine(parser)
+
+
+def _impute(parser: Parser) -> None:
+    _run(parser)
+    parser.add_argument("data", nargs="?", metavar="TABLE", help="a .csv, .tsv or .parquet file (default: what the run was trained on)")
+    parser.add_argument(
+        "--draws",
+        type=_at_least(0),
+        default=0,
+        metavar="M",
+        help="multiple imputations, each a draw and a file of its own: FILE-1.csv … (default: 0)",
+    )
+    _estimate(parser, 1000, "draws of z for each row")
+    _output(parser, ".csv, .tsv or .parquet: the table with its missing cells filled in; beside it FILE-errors")
+    _device(parser)
 
 
 def _plot(parser: Parser) -> None:
@@ -211,6 +226,8 @@ def _nothing(parser: Parser) -> None:
 
 
 def _datasets(parser: Parser) -> None:
+    parser.add_argument("table", nargs="?", metavar="TABLE", help="a .csv, .tsv or .parquet file: what its columns are taken for")
+    parser.add_argument("--types", metavar="FILE", help="a TOML file that says what columns are, where it is not that")
     _data_dir(parser)
 
 
@@ -298,6 +315,7 @@ VERBS = {
     "decode": Verb("decode", "latents → data", _decode),
     "interpolate": Verb("interpolate", "a straight line in the latent between two data, decoded", _interpolate),
     "complete": Verb("complete", "data of which a part is missing, and what it may have been", _complete),
+    "impute": Verb("impute", "a table with its missing cells filled in, with draws and errors", _impute),
     "evaluate": Verb("evaluate", "log p(x) with its error, the bound's parts, the latent space, what is wrong", _evaluate),
     "score": Verb("score", "log p(x) of each datum, in a table", _score),
     "classify": Verb("classify", "the class of each datum and how sure the model is, in a table", _classify),
@@ -306,7 +324,7 @@ VERBS = {
     "lab": Verb("lab", "an experiment of the lessons, and its figure", _lab),
     "show": Verb("show", "what a run is: recipe, data, figures, size", _show),
     "recipes": Verb("zoo", "the models known by name, for train --recipe NAME", _nothing),
-    "data": Verb("datasets", "the data sets known by name, where they are, what is missing", _datasets),
+    "data": Verb("datasets", "the data sets known by name and where they are, or what a table's columns are", _datasets),
 }
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from lowerbound import figures as drawn
-from lowerbound import plots, recipes, runs
+from lowerbound import plots, recipes, runs, tables
 from lowerbound.cli import console
 from lowerbound.cli.classify import classify as classify
 from lowerbound.cli.compare import compare as compare
@@ -23,11 +23,13 @@ from lowerbound.cli.complete import complete as complete
 from lowerbound.cli.console import Answer
 from lowerbound.cli.evaluate import evaluate as evaluate
 from lowerbound.cli.evaluate import score as score
+from lowerbound.cli.impute import impute as impute
 from lowerbound.cli.lab import lab as lab
 from lowerbound.cli.output import of_kind
 from lowerbound.cli.source import asked_for, first
 from lowerbound.data import NAMED, arrays
-from lowerbound.errors import UsageError, nearest
+from lowerbound.data.tables import inferred
+from lowerbound.errors import OutputError, UsageError, nearest
 from lowerbound.experiment import Experiment
 from lowerbound.files import save_array, save_arrays, written
 from lowerbound.model import VAE
@@ -96,7 +98,7 @@ def sample(words: Namespace) -> Answer:
     run = runs.load(words.run, words.device)
     with seeded(words.seed, "sample", device=run.vae.device):
         vae = _given(run, words.label, lambda: labels.evenly(run.vae, words.n))
-        values = vae.sample(words.n, draw=words.draw).cpu()
+        values = vae.sample(words.n, draw=words.draw or run.facts.schema is not None).cpu()  # a row of means is no row of a table
     return write(run, values, f"{words.n} samples")
 
 
@@ -123,7 +125,7 @@ def reconstruct(words: Namespace) -> Answer:
     else:
         other = _as_class(run, words.as_label)
         values = compress.decode(other, compress.encode(run.vae, data)).reshape(given.shape)
-    error = float((values - given).square().mean())
+    error = float((values - given).square().nanmean())
     return write(run, values, f"{len(given)} reconstructions, mean squared error {error:.4f} a value", mean_squared_error=error)
 
 
@@ -213,7 +215,13 @@ def zoo(words: Namespace) -> Answer:
 
 
 def datasets(words: Namespace) -> Answer:
-    """The named sets."""
+    """The named sets, or what the columns of a table are taken for."""
+    if words.table is not None:
+        table, schema, notes = inferred(Path(words.table), words.types)
+        console.notes(notes)
+        return console.columns(words.table, schema, table.cells)
+    if words.types is not None:
+        raise UsageError("types are those of a table; name the file too: lowerbound data FILE --types TYPES")
     folder = None if words.data_dir is None else Path(words.data_dir)
     rows = [
         {"name": name, "what": source.description, "place": source.place(name, folder), "missing": source.missing(name, folder)}
@@ -228,12 +236,17 @@ Writer = Callable[..., Answer]
 
 
 def _image_writer(output: str, png: Callable[[np.ndarray], bytes]) -> Writer:
-    """What writes values as an array or, by ``png``, as a picture; a bad name is refused before any work is done."""
-    path = of_kind(output, ".png", ".npy")
+    """What writes values as an array, of a table as its rows or else, by ``png``, as a picture; a bad name is refused before any work."""
+    path = of_kind(output, ".png", ".npy", *tables.WRITERS)
 
     def write(run: Run, values: Tensor, what: str, **figures: Any) -> Answer:
         if path.suffix == ".npy":
             save_array(path, values.numpy())
+        elif path.suffix in tables.WRITERS:
+            if run.facts.schema is None:
+                raise OutputError(f"cannot write '{path.suffix}' here; this run's data are no table: name the output FILE.npy")
+            texts = run.facts.schema.texts(values.numpy())
+            tables.write(path, run.facts.schema.typed(texts) if path.suffix == ".parquet" else texts)
         else:
             content = png(drawn.images(values, run.facts))
             with written(path) as file:

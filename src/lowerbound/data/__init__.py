@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lowerbound.data import arrays, idx, images
+from lowerbound.data import arrays, idx, images, tables
+from lowerbound.data.columns import Schema
 from lowerbound.data.dataset import UNKNOWN, Dataset, Splits, fingerprint_of
 from lowerbound.data.named import NAMED
 from lowerbound.errors import DataError, nearest
 
-__all__ = ["NAMED", "UNKNOWN", "Dataset", "Splits", "fingerprint_of", "is_image_folder", "load", "located"]
+__all__ = ["NAMED", "UNKNOWN", "Dataset", "Schema", "Splits", "fingerprint_of", "is_image_folder", "load", "located"]
 
 ARRAYS = (".npy", ".npz")
 
@@ -36,11 +37,15 @@ def load(
     color: str = "auto",
     skip_unreadable: bool = False,
     holes: bool = False,
+    types: str | Path | None = None,
+    schema: Schema | None = None,
 ) -> Splits:
-    """The data of ``source``: a known name, a ``.npy`` or ``.npz`` file, a folder of IDX files or of images.
+    """The data of ``source``: a known name, a ``.npy`` or ``.npz`` file, a table, a folder of IDX files or of images.
 
     Named sets are looked for in ``data_dir``, then $LOWERBOUND_DATA, then the user's cache, and else
-    downloaded. ``size``, ``color`` and ``skip_unreadable`` are for folders of images; ``holes`` lets in NaN, for what is missing in a file.
+    downloaded. ``size``, ``color`` and ``skip_unreadable`` are for folders of images; ``holes`` lets in NaN, for what is missing in an
+    array's file. ``types`` is for tables, a file that overrules what their columns are taken for; ``schema`` that of a model, by which
+    they are then read.
     Errors: DataError for what is missing, damaged or cannot be told apart.
     """
     path = Path(source)
@@ -50,10 +55,18 @@ def load(
         raise DataError(f"size, color and skip-unreadable are for folders of images, and '{source}' is none; leave them out")
     if str(source) in NAMED:
         return NAMED[str(source)].load(str(source), None if data_dir is None else Path(data_dir))
+    if types is not None and not tables.is_table(path):
+        raise DataError(f"types are for tables ({', '.join(tables.SUFFIXES)}), and '{source}' is none; leave them out")
+    if schema is not None and path.is_file() and not tables.is_table(path):
+        raise DataError(f"this model is for tables ({', '.join(tables.SUFFIXES)}), and '{source}' is none")
     if path.is_dir():
         return idx.load_folder(path)
     if path.suffix in ARRAYS and path.is_file():
         return arrays.load_file(path, holes)
+    if tables.is_table(path):
+        return tables.load(path, types, schema)
     if path.is_file():
-        raise DataError(f"cannot tell what {path} holds; a .npy or .npz file, or a folder of IDX files or images is read")
+        raise DataError(
+            f"cannot tell what {path} holds; a .npy, .npz, .csv, .tsv or .parquet file, or a folder of IDX files or images is read"
+        )
     raise DataError(f"no data set, file or folder is called '{source}'{nearest(str(source), NAMED)}")

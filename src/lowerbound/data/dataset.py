@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from lowerbound.data.columns import Schema
 from lowerbound.errors import DataError
 from lowerbound.seeding import permutation
 
@@ -71,6 +72,11 @@ class Dataset:
         return torch.empty(0, dtype=torch.long) if labels is None else (labels != UNKNOWN).nonzero()[:, 0]
 
     @property
+    def holes(self) -> int:
+        """How many values of the whole array are not there (NaN)."""
+        return 0 if self.array.dtype == torch.uint8 else int(self.array.isnan().sum())
+
+    @property
     def extremes(self) -> Float[Tensor, " 2"]:
         """The least and the greatest value there can be: 0 and 1 for pixels, looked up for floats, holes left out."""
         if self.array.dtype == torch.uint8:
@@ -124,13 +130,14 @@ class Splits:
     """A source of data: what to learn from, and what to score once at the end.
 
     ``whole`` is everything in its order where the source has no test data of its own (one in ten was
-    then held out), None where it has. ``notes`` say what a user should know of the reading.
+    then held out), None where it has. ``notes`` say what a user should know of the reading; ``schema`` what the values are, of a table.
     """
 
     train: Dataset
     test: Dataset
     whole: Dataset | None = None
     notes: tuple[str, ...] = ()
+    schema: Schema | None = None
 
     @classmethod
     def of(cls, whole: Dataset, notes: tuple[str, ...] = ()) -> Splits:

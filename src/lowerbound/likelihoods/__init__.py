@@ -4,6 +4,7 @@ Each also says how values are seen by it (``observe``): a Bernoulli is a law of 
 grey values become them before anything is scored.
 """
 
+from lowerbound.likelihoods.columns import Columns
 from lowerbound.likelihoods.contract import Likelihood
 from lowerbound.likelihoods.counts import BetaBinomial, DiscretizedLogistic, LevelCategorical, LogisticMixture, NegativeBinomial, Poisson
 from lowerbound.likelihoods.values import Bernoulli, Beta, ContinuousBernoulli, Gaussian, Laplace, LocationScale, StudentT
@@ -12,6 +13,7 @@ __all__ = [
     "Bernoulli",
     "Beta",
     "BetaBinomial",
+    "Columns",
     "ContinuousBernoulli",
     "DiscretizedLogistic",
     "Gaussian",

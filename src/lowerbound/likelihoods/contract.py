@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
@@ -40,6 +41,10 @@ class Likelihood(ConditionalLaw):
         parameters = (output,) if self.outputs == 1 else output.unbind(axes)
         return Independent(self.each(*parameters), parameters[0].dim() - axes, validate_args=False)
 
+    def decoded(self, event: Sequence[int]) -> tuple[tuple[int, ...], int]:
+        """For data of shape ``event`` the shape of what the network gives, and how many numbers for each value of that."""
+        return tuple(event), self.outputs
+
     def each(self, *parameters: Tensor) -> Distribution:
         """The law of each value alone, all values independent given z; its batch is the shape of ``parameters[0]``."""
         raise NotImplementedError
@@ -49,6 +54,16 @@ class Likelihood(ConditionalLaw):
 
         Apart from ``observe`` because a look at the values makes an accelerator wait: once, not each step.
         """
+
+    def admit(self, values: Float[Tensor, "..."]) -> None:
+        """``check`` of the values that are there."""
+        there = values[~values.isnan()] if self.holes else values
+        if there.numel():
+            self.check(there)
+
+    def errors(self, back: Float[Tensor, "B *event"], x: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
+        """How far values that came back are from what they were: the squared error by default; NaN where there was none."""
+        return (back - x).square()
 
     def observe(self, values: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
         """Raw values as the data that this law describes; the same by default."""

@@ -52,7 +52,9 @@ class Bernoulli(Likelihood):
 
     def observe(self, values: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
         """Zeros and ones, or the grey values themselves."""
-        return (torch.rand_like(values) < values).to(values.dtype) if self.binarize else values
+        if not self.binarize:
+            return values
+        return (torch.rand_like(values) < values).to(values.dtype).where(~values.isnan(), torch.nan)
 
 
 class ContinuousBernoulli(Likelihood):

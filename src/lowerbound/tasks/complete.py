@@ -82,7 +82,7 @@ def complete(
         raise UsageError(f"{n:,} completions need as many samples or more, and at least one of each; there are {samples:,} samples")
     if bool(observed.all()):
         raise DataError("nothing is missing in these data; say which part is")
-    holed = _Holed(data, observed)
+    holed = _Holed(data, observed, torch.nan if vae.likelihood.holes else 0.0)
     with vae.evaluating():
         found = [_completed(_Datum.read(vae, holed, row, memory, seed), METHODS[method], n, samples, draw) for row in range(len(data))]
     axes = {field.name: int(field.name == "values") for field in fields(Completions)}
@@ -91,16 +91,17 @@ def complete(
 
 @dataclass(frozen=True)
 class _Holed:
-    """Data without what is missing in them: a 0 is there, which every likelihood can see, and none is asked to score."""
+    """Data without what is missing in them: NaN for a model of holes, else a 0, which every likelihood can see, and none scores."""
 
     data: Rows
     observed: Tensor
+    blank: float
 
     def __len__(self) -> int:
         return len(self.data)
 
     def __getitem__(self, rows: Tensor) -> Tensor:
-        return self.data[rows].where(self.observed[rows], 0.0)
+        return self.data[rows].where(self.observed[rows], self.blank)
 
     @property
     def labels(self) -> Int64[Tensor, " N"] | None:
@@ -210,7 +211,7 @@ def _importance(datum: _Datum, n: int, samples: int) -> _Latents:
     log_likelihood = torch.cat([datum.log_likelihood(few[:, None])[:, 0] for few in z.split(datum.decoded)])
     log_w = log_likelihood + prior.log_prob(z) - torch.cat(parts, 1).logsumexp(1)
     weight = log_w.cpu().double().nan_to_num(nan=-torch.inf).softmax(0)
-    return _Latents(z, weight, z[_resampled(weight, n).to(z.device)], ess=1 / float(weight.square().sum()))
+    return _Latents(z, weight, z[proposals.resampled(weight, n).to(z.device)], ess=1 / float(weight.square().sum()))
 
 
 def _around(datum: _Datum, prior: Distribution, samples: int) -> list[tuple[Distribution, int, int]]:
@@ -226,13 +227,6 @@ def _around(datum: _Datum, prior: Distribution, samples: int) -> list[tuple[Dist
         mode = proposals.find_mode(lambda z: datum.log_likelihood(z) + prior.log_prob(z), datum.vae.posterior.centre(posterior))
         laws |= {"mode": (mode.law(slice(None)), guesses), "wide": (mode.law(slice(None), widening=2.0), guesses)}
     return [(law, size, max(1, counts[name] // size)) for name, (law, size) in laws.items() if name in counts]
-
-
-def _resampled(weight: Float[Tensor, " M"], n: int) -> Int64[Tensor, " n"]:
-    """Which of M draws n are, each with the probability of its weight; at equal steps of it, so that they repeat as little as can be."""
-    steps = (torch.rand(()) + torch.arange(n)) / n
-    chosen = torch.searchsorted(weight.cumsum(0), steps.double()).clamp(max=len(weight) - 1)
-    return chosen[torch.randperm(n)]
 
 
 def _gibbs(datum: _Datum, n: int, samples: int) -> _Latents:

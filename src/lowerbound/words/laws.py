@@ -12,6 +12,7 @@ from lowerbound.words.reading import call
 if TYPE_CHECKING:
     from torch import nn
 
+    from lowerbound.data.columns import Column
     from lowerbound.likelihoods import Likelihood
     from lowerbound.posteriors import Posterior
     from lowerbound.scales import Scale
@@ -21,12 +22,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Facts:
-    """What parts have to know of data, latent and context: shapes, and whether all values are in [0, 1], as pixels are."""
+    """What parts have to know of data, latent and context: shapes, whether values are in [0, 1], as pixels are, a table's columns."""
 
     event: tuple[int, ...]
     latent: int
     unit_interval: bool = True
     context: tuple[int, ...] = ()  # the shape of what the model is given, if it is given any
+    columns: tuple[Column, ...] | None = None
 
     @property
     def steps(self) -> int:
@@ -93,6 +95,21 @@ def _categorical(network: nn.Module, facts: Facts, own: Mapping[str, Any], level
     return LevelCategorical(network, levels - 1)
 
 
+def _columns(heavy: bool) -> Callable[..., Likelihood]:
+    def make(network: nn.Module, facts: Facts, own: Mapping[str, Any]) -> Likelihood:
+        from lowerbound.likelihoods import Columns, Gaussian, StudentT
+        from lowerbound.scales import Decoded
+
+        if len(facts.event) == 1:
+            return Columns(network, facts.event[0] if facts.columns is None else facts.columns, heavy)
+        made = StudentT if heavy else Gaussian
+        numbers = made(network, Decoded(), squash=facts.unit_interval)  # of images, whose networks keep their shape
+        numbers.holes = True
+        return numbers
+
+    return make
+
+
 SCALED = {"scale": "0.1"}
 LIKELIHOODS = {
     "bernoulli": LikelihoodWord(_bernoulli, own={"pixels": "binarized"}),
@@ -107,6 +124,8 @@ LIKELIHOODS = {
     "beta-binomial": LikelihoodWord(_whole("BetaBinomial"), own={}),
     "poisson": LikelihoodWord(_whole("Poisson"), own={}),
     "negative-binomial": LikelihoodWord(_whole("NegativeBinomial"), own={}),
+    "columns": LikelihoodWord(_columns(heavy=True), own={}),
+    "columns-gaussian": LikelihoodWord(_columns(heavy=False), own={}),
 }
 LIKELIHOOD_MAKERS: dict[str, Callable[..., Any]] = {name: row.make for name, row in LIKELIHOODS.items()}
 PIXELS = {"binarized": True, "grey": False}
@@ -194,6 +213,8 @@ def _mixture(facts: Facts, posterior: Posterior, components: int = 10) -> nn.Mod
 def _vamp(facts: Facts, posterior: Posterior, components: int = 100) -> nn.Module:
     from lowerbound.priors import VampPrior
 
+    if any(column.kind == "category" for column in facts.columns or ()):
+        raise RecipeError("pseudo-inputs are learned, and a category of a table cannot be; choose another prior")
     return VampPrior(posterior, facts.event, components, squash=facts.unit_interval)
 
 

@@ -43,6 +43,20 @@ def _mlp_decoder(latent: int, widths: Sequence[int], event: Sequence[int], param
     return Joined(mlp(latent + prod(context), *reversed(widths), output)) if context else mlp(latent, *reversed(widths), output)
 
 
+def _orthogonal_encoder(event: Sequence[int], widths: Sequence[int], features: int, context: Sequence[int] = ()) -> nn.Module:
+    from lowerbound.nn import orthogonal
+
+    return orthogonal(_mlp_encoder(event, widths, features, context))
+
+
+def _orthogonal_decoder(
+    latent: int, widths: Sequence[int], event: Sequence[int], parameters: int, context: Sequence[int] = ()
+) -> nn.Module:
+    from lowerbound.nn import orthogonal
+
+    return orthogonal(_mlp_decoder(latent, widths, event, parameters, context))
+
+
 def _conv_encoder(event: Sequence[int], widths: Sequence[int], features: int, context: Sequence[int] = ()) -> nn.Module:
     from lowerbound.nn import Planes, convolutional_encoder
 
@@ -76,6 +90,7 @@ def _must_be_image(event: Sequence[int]) -> None:
 WIDEST = 1_000_000  # units in a layer: more is a slip of the finger
 NETWORKS = {
     "mlp": NetworkWord((512,), _mlp_encoder, _mlp_decoder),
+    "orthogonal": NetworkWord((128, 128), _orthogonal_encoder, _orthogonal_decoder),
     "conv": NetworkWord((32, 64), _conv_encoder, _conv_decoder),
     "linear": NetworkWord((), _mlp_encoder, _mlp_decoder),
 }

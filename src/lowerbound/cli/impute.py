@@ -1,0 +1,119 @@
+"""``lowerbound impute``: a table with its missing cells filled in, as many draws of them as wanted, and how sure each is."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lowerbound import runs
+from lowerbound import tables as writing
+from lowerbound.cli import console
+from lowerbound.cli.console import Answer
+from lowerbound.cli.output import of_kind
+from lowerbound.data import Dataset, Schema, tables
+from lowerbound.data.parquets import Parquet
+from lowerbound.data.tables import Table
+from lowerbound.diagnosis import FEW_DRAWS
+from lowerbound.errors import UsageError
+from lowerbound.files import written
+from lowerbound.tasks.impute import Imputations
+from lowerbound.tasks.impute import impute as imputed
+
+MIB = 2**20
+
+
+def impute(words: Namespace) -> Answer:
+    """The table filled in, its draws and its errors, each a file."""
+    path = of_kind(words.output, *tables.SUFFIXES)
+    run = runs.load(words.run, words.device)
+    schema = run.facts.schema
+    if schema is None:
+        raise UsageError("this run's model is not of a table; fill in its arrays with: lowerbound complete RUN DATA --missing nan")
+    table = tables.read(Path(words.data or run.recipe.data))
+    cells = table.cells
+    values, notes = schema.values(cells)
+    console.notes(notes)
+    data = Dataset(torch.from_numpy(values))
+    found = imputed(run.vae, data, words.draws, samples=words.samples, memory=words.memory * MIB, seed=words.seed)
+    several = [(path.with_name(f"{path.stem}-{number}{path.suffix}"), draw) for number, draw in enumerate(found.draws, start=1)]
+    for each, filling in [(path, found.mean), *several]:
+        _write(each, table, schema, cells, _filled(schema, cells, filling))
+    errors = path.with_name(f"{path.stem}-errors{'.parquet' if path.suffix == '.parquet' else '.csv'}")
+    writing.write(errors, _errors(schema, cells, found.error))
+    return _answer(words, path, [each for each, _ in several], errors, found, schema, cells)
+
+
+def _filled(schema: Schema, cells: Mapping[str, Sequence[str | None]], values: Tensor) -> dict[str, dict[int, str]]:
+    """A text for each cell that holds nothing, of the columns that the model has and of those that are always the same."""
+    new = schema.texts(values.numpy())
+    kept = [column.name for column in schema.columns if column.kind != "ignore" and column.name in cells]
+    return {name: {row: str(new[name][row]) for row, text in enumerate(cells[name]) if text is None} for name in kept}
+
+
+def _write(
+    path: Path, table: Table, schema: Schema, cells: Mapping[str, Sequence[str | None]], filled: Mapping[str, Mapping[int, str]]
+) -> None:
+    """The table as its file is; of the other kind of file, in types that suit the columns."""
+    if (path.suffix == ".parquet") == isinstance(table, Parquet):
+        content = table.filled(filled)
+        with written(path) as file:
+            file.write(content)
+        return
+    texts = {name: [filled.get(name, {}).get(row, text) for row, text in enumerate(column)] for name, column in cells.items()}
+    writing.write(path, schema.typed(texts) if path.suffix == ".parquet" else texts)
+
+
+def _errors(schema: Schema, cells: Mapping[str, Sequence[str | None]], errors: Tensor) -> dict[str, list[float | None]]:
+    """The standard error of each cell that was filled in, in the column's units; nothing for the others."""
+    places = {column.name: place for place, column in enumerate(schema.modelled)}
+    units = {column.name: column.unit for column in schema.columns}
+    constant = {column.name for column in schema.columns if column.kind == "constant"}
+
+    def error(name: str, row: int) -> float | None:
+        if name in constant:
+            return 0.0
+        return float(errors[row, places[name]]) * units[name] if name in places else None
+
+    return {name: [error(name, row) if text is None else None for row, text in enumerate(column)] for name, column in cells.items()}
+
+
+def _answer(
+    words: Namespace,
+    path: Path,
+    several: Sequence[Path],
+    errors: Path,
+    found: Imputations,
+    schema: Schema,
+    cells: Mapping[str, Sequence[str | None]],
+) -> Answer:
+    rows = len(found.mean)
+    of_model = [column.name for column in schema.columns if column.kind != "ignore"]
+    missing = sum(text is None for name in of_model for text in cells.get(name, ()))
+    left = sum(text is None for name, column in cells.items() if name not in of_model for text in column)
+    if left:
+        console.notes([f"{left:,} cells stay missing, of columns that the model has not"])
+    ess = found.ess[~found.ess.isnan()]
+    few = int((ess < FEW_DRAWS).sum())
+    if few:
+        console.notes([f"fewer than {FEW_DRAWS} effective draws for {few:,} of {len(ess):,} rows; ask for more --samples"])
+    values: dict[str, Any] = {
+        "run": words.run,
+        "output": str(path),
+        "imputations": [str(each) for each in several],
+        "errors": str(errors),
+        "rows": rows,
+        "filled": missing,
+        "left": left,
+        "samples": words.samples,
+        "ess": float(ess.mean()) if len(ess) else None,
+        "ess_least": float(ess.min()) if len(ess) else None,
+    }
+    told = f"{missing:,} missing cells of {rows:,} rows filled in: {path}"
+    if several:
+        told += f"\n{len(several)} imputations: {several[0]}" + (f" … {several[-1].name}" if several[1:] else "")
+    return Answer(f"{told}\nstandard errors: {errors}", values)

@@ -1,0 +1,212 @@
+"""What the columns of a table are, and so how their cells become numbers and numbers their cells.
+
+A run keeps this description, so that it can be used without the table it was trained on.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lowerbound.data import kinds
+from lowerbound.errors import DataError
+
+#: kinds of columns that a model has, and those that it has not
+MODELLED = ("number", "category", "boolean", "count", "date")
+LEFT_OUT = ("constant", "ignore")
+LARGEST_COUNT = 2**24  # the largest up to which single precision has all whole numbers
+MOST_LEVELS = 10_000
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its name, its kind, and what its kind needs.
+
+    ``levels`` are the texts of a category, by number; of a boolean, false and true; of a constant, the only one. Numbers and dates
+    (in seconds) are standardized, (x − ``loc``)/``scale``; of counts k these are of log(1 + k), and k itself is modelled. Numbers are
+    written with ``decimals``, dates in their ``format``.
+    """
+
+    name: str
+    kind: str
+    levels: tuple[str, ...] = ()
+    loc: float = 0.0
+    scale: float = 1.0
+    decimals: int | None = None
+    format: str = ""
+
+    @classmethod
+    def read(cls, words: Any) -> Column:
+        """The column from what a file holds. Errors: TypeError, KeyError, ValueError for what it cannot be."""
+        name, kind, levels = words["name"], words["kind"], words["levels"]
+        loc, scale, places, form = float(words["loc"]), float(words["scale"]), words["decimals"], words["format"]
+        if not (isinstance(name, str) and kind in (*MODELLED, *LEFT_OUT) and isinstance(form, str)):
+            raise ValueError(f"column {name!r}")
+        if not (isinstance(levels, list) and all(isinstance(level, str) for level in levels) and len(set(levels)) == len(levels)):
+            raise ValueError(f"levels of column {name!r}")
+        if {"category": 2 <= len(levels) <= MOST_LEVELS, "boolean": len(levels) == 2, "constant": len(levels) == 1}.get(kind) is False:
+            raise ValueError(f"levels of column {name!r}")
+        if not (math.isfinite(loc) and 0 < scale < math.inf and (places is None or (type(places) is int and 0 <= places <= 20))):
+            raise ValueError(f"numbers of column {name!r}")
+        if kind == "boolean" and kinds.truths(levels) is None:
+            raise ValueError(f"levels of column {name!r}")
+        if kind == "date" and kinds.moment(kinds.as_date(0.0, form), form) is None:
+            raise ValueError(f"format of column {name!r}")
+        return cls(name, kind, tuple(levels), loc, scale, places, form)
+
+    @property
+    def is_modelled(self) -> bool:
+        """Whether a model has it."""
+        return self.kind in MODELLED
+
+    def numbers(self, texts: Sequence[str | None]) -> tuple[npt.NDArray[np.float64], int]:
+        """What a model sees of these cells, NaN for those that hold nothing, and how many hold a category that is not known.
+
+        Such a category is taken for missing. Errors: DataError, naming the row, for a cell that is none of this column's kind.
+        """
+        match self.kind:
+            case "category":
+                known = {level: number for number, level in enumerate(self.levels)}
+                found = [math.nan if text is None else known.get(text, math.nan) for text in texts]
+                strange = sum(text is not None and text not in known for text in texts)
+                return np.array(found, dtype=np.float64), strange
+            case "boolean":
+                return self._each(texts, kinds.truth, f"{self.levels[0]} or {self.levels[1]}"), 0
+            case "date":
+                raw = self._each(texts, lambda text: kinds.moment(text, self.format), f"a date such as {kinds.as_date(0.0, self.format)}")
+            case "count":
+                return self._each(texts, _count, f"a whole number from 0 to {LARGEST_COUNT:,}"), 0
+            case _:
+                raw = self._each(texts, kinds.number, "a number below 1.8e308")
+        with np.errstate(over="ignore"):
+            return (raw - self.loc) / self.scale, 0
+
+    def _each(self, texts: Sequence[str | None], read: Any, wanted: str) -> npt.NDArray[np.float64]:
+        values = np.full(len(texts), math.nan)
+        for row, text in enumerate(texts):
+            if text is not None:
+                value = read(text)
+                if value is None:
+                    raise DataError(f"column '{self.name}', row {row + 1}: '{text[:40]}' is not {wanted}, as this {self.kind} column needs")
+                values[row] = value
+        return values
+
+    def text(self, value: float) -> str:
+        """The cell of a value that a model gives."""
+        match self.kind:
+            case "category" | "boolean":
+                return self.levels[min(max(round(value), 0), len(self.levels) - 1)]
+            case "date":
+                return kinds.as_date(self.loc + self.scale * value, self.format)
+            case "count":
+                return kinds.as_number(float(max(0, round(value))), self.decimals or 0)
+            case "constant":
+                return self.levels[0]
+            case _:
+                return kinds.as_number(self.loc + self.scale * value, self.decimals)
+
+    def value(self, text: str | None) -> bool | float | int | str | date | datetime | None:
+        """The cell as a value of its type, for files that have types."""
+        if text is None:
+            return None
+        match self.kind:
+            case "number":
+                return int(text) if self.decimals == 0 else float(text)
+            case "count":
+                return int(float(text))
+            case "boolean":
+                return kinds.truth(text)
+            case "date":
+                seconds = kinds.moment(text, self.format) or 0.0
+                when = kinds.as_datetime(seconds, self.format)
+                return when.replace(tzinfo=None) if any(code in self.format for code in kinds.STEPS) else when.date()
+            case _:
+                return text
+
+    @property
+    def unit(self) -> float:
+        """How much of what the column holds is a model's 1: σ of numbers, of dates in days, else 1."""
+        return {"number": self.scale, "date": self.scale / kinds.DAY}.get(self.kind, 1.0)
+
+
+def _count(text: str) -> float | None:
+    value = kinds.number(text)
+    return value if value is not None and 0 <= value <= LARGEST_COUNT and value == round(value) else None
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The columns of a table, in their order."""
+
+    columns: tuple[Column, ...]
+
+    @classmethod
+    def read(cls, words: Any) -> Schema:
+        """The schema from what a file holds. Errors: TypeError, KeyError, ValueError for what it cannot be."""
+        columns = tuple(Column.read(each) for each in words["columns"])
+        if len({column.name for column in columns}) != len(columns) or not any(column.is_modelled for column in columns):
+            raise ValueError("columns")
+        return cls(columns)
+
+    def words(self) -> dict[str, Any]:
+        """What a file holds of it."""
+        return {"columns": [asdict(column) for column in self.columns]}
+
+    @property
+    def modelled(self) -> tuple[Column, ...]:
+        """The columns that a model has: its D values, in their order."""
+        return tuple(column for column in self.columns if column.is_modelled)
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """For each value how many classes it has; 0 for what is no category."""
+        return tuple(len(column.levels) if column.kind == "category" else 0 for column in self.modelled)
+
+    def values(self, cells: Mapping[str, Sequence[str | None]]) -> tuple[npt.NDArray[np.float32], tuple[str, ...]]:
+        """The values ``(N, D)`` of a table's cells, and notes on what was left out of them.
+
+        Errors: DataError for a column that is not there, and for a cell that is none of its column's kind.
+        """
+        lacking = [column.name for column in self.modelled if column.name not in cells]
+        if lacking:
+            raise DataError(f"the table has no column {_quoted(lacking)}, which the model has; bring one with all of its columns")
+        known = {column.name for column in self.columns}
+        extra = [name for name in cells if name not in known]
+        notes = [f"ignored, for the model has no such column: {_quoted(extra)}"] if extra else []
+        found = []
+        for column in self.modelled:
+            values, strange = column.numbers(cells[column.name])
+            notes += [f"column '{column.name}': {strange:,} cells of unknown categories are taken for missing"] if strange else []
+            with np.errstate(over="ignore"):
+                found.append(values.astype(np.float32))
+            if np.isinf(found[-1]).any():
+                row = int(np.isinf(found[-1]).argmax()) + 1
+                raise DataError(f"column '{column.name}', row {row}: {cells[column.name][row - 1]} is too far from all that was trained on")
+        return np.stack(found, 1), tuple(notes)
+
+    def texts(self, values: npt.NDArray[np.floating[Any]]) -> dict[str, list[str | None]]:
+        """The cells of values ``(N, D)`` that a model gives, a column after the other; nothing where it has not the column."""
+        places = {column.name: place for place, column in enumerate(self.modelled)}
+
+        def column_of(column: Column) -> list[str | None]:
+            if column.name in places:
+                return [column.text(float(value)) for value in values[:, places[column.name]]]
+            return [column.text(0.0) if column.kind == "constant" else None] * len(values)
+
+        return {column.name: column_of(column) for column in self.columns}
+
+    def typed(self, cells: Mapping[str, Sequence[str | None]]) -> dict[str, list[Any]]:
+        """Cells as values of their columns' types; of other columns the texts."""
+        known = {column.name: column for column in self.columns}
+        return {name: [known[name].value(text) if name in known else text for text in column] for name, column in cells.items()}
+
+
+def _quoted(names: Sequence[str]) -> str:
+    shown = ", ".join(f"'{name}'" for name in names[:5])
+    return f"{shown} and {len(names) - 5} others" if len(names) > 5 else shown

@@ -1,0 +1,167 @@
+"""A CSV file as its cells, and back: whatever is not filled in comes out byte for byte as it came in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from lowerbound.data import kinds
+from lowerbound.errors import DataError, reason
+
+DELIMITERS = ",;\t|"
+BOM = "\ufeff"
+
+Cells = Mapping[str, Mapping[int, str]]  # by column and row
+
+
+@dataclass(frozen=True)
+class Csv:
+    """A table in the words of its file: each cell as it is written, quotes included, and each row's end.
+
+    ``head`` is all that stands before the first row, ``ends`` the end of each row's line and blank lines after it.
+    """
+
+    names: tuple[str, ...]
+    head: str
+    delimiter: str
+    raw: list[list[str]]
+    ends: list[str]
+
+    @property
+    def types(self) -> Mapping[str, str]:
+        """What the file says of the types of its columns: nothing."""
+        return {}
+
+    def __len__(self) -> int:
+        return len(self.raw)
+
+    @property
+    def cells(self) -> dict[str, list[str | None]]:
+        """The text of the cells of each column, None for those that hold nothing."""
+        read = cache(lambda raw: _none_if_missing(_text(raw)))
+        return {name: [read(row[place]) for row in self.raw] for place, name in enumerate(self.names)}
+
+    def filled(self, cells: Cells) -> bytes:
+        """The file with these cells, by column and row, in the place of those that are there."""
+        rows = [list(row) for row in self.raw]
+        for place, name in enumerate(self.names):
+            if cells.get(name):
+                written = self._writer(place)
+                for row, text in cells[name].items():
+                    rows[row][place] = written(text)
+        lines = [self.delimiter.join(row) + end for row, end in zip(rows, self.ends, strict=True)]
+        return (self.head + "".join(lines)).encode()
+
+    def _writer(self, place: int) -> Callable[[str], str]:
+        """How a text is written in a column: as it is there already, or else quoted as others there are, or where it must be."""
+        there = [row[place] for row in self.raw]
+        known = {_text(raw): raw for raw in reversed(there)}
+        always = any(raw.startswith('"') and not kinds.is_missing(_text(raw)) for raw in there)
+        special = (self.delimiter, '"', "\r", "\n")
+
+        def written(text: str) -> str:
+            quoted = always or any(mark in text for mark in special) or text != text.strip() or kinds.is_missing(text)
+            return known.get(text) or ('"' + text.replace('"', '""') + '"' if quoted else text)
+
+        return written
+
+
+def read(path: Path) -> Csv:
+    """The cells of a file in UTF-8, with a line of names above them.
+
+    The delimiter is the one of comma, semicolon, tab and bar that the names have most of (a tab in a ``.tsv``). Errors: DataError.
+    """
+    text = _decoded(path)
+    head, text = (BOM, text[1:]) if text.startswith(BOM) else ("", text)
+    delimiter = "\t" if path.suffix == ".tsv" else _delimiter(text)
+    lines = _lines(path, text, delimiter)
+    if not lines:
+        raise DataError(f"{path} is empty; a table has a line of names, and rows")
+    before, (names, end) = _blank_before(lines)
+    rows, ends, end = _rows(path, lines, end, len(names))
+    return Csv(_names(path, names), head + before + delimiter.join(names) + end, delimiter, rows, ends)
+
+
+def _decoded(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {reason(error)}") from error
+    if b"\0" in content:
+        raise DataError(f"{path} holds NUL bytes: it is no CSV, is UTF-16, or is damaged; write it as CSV in UTF-8")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise DataError(f"{path} is not in UTF-8 (line {line}); write it so, e.g. with iconv -f latin1 -t utf-8") from error
+
+
+def _delimiter(text: str) -> str:
+    line = re.sub(r'"[^"]*+"', "", text.lstrip("\r\n")[:100_000]).splitlines()
+    return max(DELIMITERS, key=(line[0] if line else "").count)
+
+
+def _lines(path: Path, text: str, delimiter: str) -> list[tuple[list[str], str]]:
+    """Each line's cells, and what ends it; lines within quotes are none."""
+    mark = re.escape(delimiter)
+    cell = re.compile(rf'("[^"]*+(?:""[^"]*+)*+"[ \t]*|[^"{mark}\r\n][^{mark}\r\n]*|)({mark}|\r\n|\n|\r|\Z)')
+    lines: list[tuple[list[str], str]] = []
+    cells: list[str] = []
+    place = 0
+    while place < len(text) or cells:
+        found = cell.match(text, place)
+        if found is None:
+            where = f"row {len(lines)}" if lines else "the line of names"
+            raise DataError(f"{path}: a quote does not close a cell in {where}; a quote within quotes is written twice")
+        raw, end = found.groups()
+        cells.append(raw)
+        place = found.end()
+        if end != delimiter:
+            lines.append((cells, end))
+            cells = []
+    return lines
+
+
+def _blank_before(lines: list[tuple[list[str], str]]) -> tuple[str, tuple[list[str], str]]:
+    before = ""
+    while lines[0][0] == [""] and len(lines) > 1:
+        before += lines.pop(0)[1]
+    return before, lines.pop(0)
+
+
+def _rows(path: Path, lines: list[tuple[list[str], str]], end: str, width: int) -> tuple[list[list[str]], list[str], str]:
+    """The cells of each row and its end, and that of the line above the first row; blank lines are no rows."""
+    rows: list[list[str]] = []
+    ends: list[str] = []
+    for cells, mark in lines:
+        if cells == [""]:
+            if ends:
+                ends[-1] += mark
+            else:
+                end += mark
+            continue
+        if len(cells) != width:
+            raise DataError(f"{path}: row {len(rows) + 1} has {len(cells)} cells, and there are {width} names above; mend that line")
+        rows.append(cells)
+        ends.append(mark)
+    return rows, ends, end
+
+
+def _names(path: Path, raw: Sequence[str]) -> tuple[str, ...]:
+    names = tuple(_text(name) or f"column {place}" for place, name in enumerate(raw, start=1))
+    twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
+    if twice is not None:
+        raise DataError(f"{path} has two columns called '{twice}'; give each a name of its own")
+    return names
+
+
+def _text(raw: str) -> str:
+    raw = raw.strip()
+    return (raw[1:-1].replace('""', '"') if raw.startswith('"') else raw).strip()
+
+
+def _none_if_missing(text: str) -> str | None:
+    return None if kinds.is_missing(text) else text

@@ -1,0 +1,170 @@
+"""From a table's cells to what its columns are: inferred, or as somebody says who knows better."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from lowerbound.data import kinds
+from lowerbound.data.columns import MODELLED, MOST_LEVELS, Column, Schema
+from lowerbound.errors import DataError, nearest, reason
+
+#: what a file of types can say of a column
+TYPES = (*MODELLED, "ignore")
+#: most categories of a column that is taken for one: more are a text
+LEVELS = 256
+#: up to so many categories need not repeat one another
+FEW = 20
+#: largest whole number that is taken for a count: of larger ones log p has too few digits in single precision
+LARGEST = 10_000
+#: of counts the variance is at least this share of the mean; years and ages are numbers
+DISPERSED = 0.5
+
+Cells = Mapping[str, Sequence[str | None]]
+
+
+def read_types(path: Path) -> dict[str, str]:
+    """What a TOML file says of columns: ``name = "category"``, or ``"date:%d/%m/%Y"`` for a date in a format. Errors: DataError."""
+    try:
+        told = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {reason(error)}") from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(f'{path} is no TOML of types, lines such as age = "count": {error}') from error
+    for name, kind in told.items():
+        if not isinstance(kind, str) or kind.partition(":")[0] not in TYPES or (":" in kind and not kind.startswith("date:")):
+            raise DataError(f"{path}: column '{name}' cannot be {kind!r}{nearest(str(kind), TYPES)}")
+    return told
+
+
+def infer(cells: Cells, told: Mapping[str, str], types: Mapping[str, str]) -> tuple[Schema, tuple[str, ...]]:
+    """The schema of a table, and notes on what was left out; ``told`` overrules, ``types`` are those of the file.
+
+    Errors: DataError for a told column that is not there, or cannot be that; where nothing is left.
+    """
+    for name in told:
+        if name not in cells:
+            raise DataError(f"the table has no column '{name}', of which its types are told{nearest(name, cells)}")
+    found = [_column(name, texts, told.get(name), types.get(name, "")) for name, texts in cells.items()]
+    schema, notes = Schema(tuple(column for column, _ in found)), tuple(note for _, note in found if note)
+    if not schema.modelled:
+        raise DataError(f"no column is left to learn from: {'; '.join(notes) or 'all are ignored'}")
+    return schema, notes
+
+
+def _column(name: str, texts: Sequence[str | None], told: str | None, of_file: str) -> tuple[Column, str]:
+    there = [text for text in texts if text is not None]
+    if told is not None and told != "ignore" and not there:
+        raise DataError(f"column '{name}' is told to be a {told}, and holds nothing at all; leave it out of the types")
+    if told == "ignore":
+        return Column(name, "ignore"), ""
+    if not there or of_file == "other":
+        why = "is of a type that is not read" if there else "holds nothing"
+        return Column(name, "ignore"), f"column '{name}' {why}, and is left out"
+    if len(distinct := set(there)) == 1:
+        only = there[0]
+        return Column(name, "constant", (only,)), f"column '{name}' is always '{only[:40]}', and is left out of the model"
+    if told is not None:
+        return _told(name, there, distinct, told), ""
+    return _inferred(name, there, distinct, of_file)
+
+
+def _told(name: str, there: list[str], distinct: set[str], told: str) -> Column:
+    kind, _, form = told.partition(":")
+    match kind:
+        case "category":
+            return _category(name, distinct)
+        case "boolean":
+            spelled = kinds.truths(distinct)
+            if spelled is None:
+                pairs = ", ".join("/".join(pair) for pair in kinds.TRUTHS)
+                raise DataError(f"column '{name}' is told to be boolean, and is not of two words among {pairs}; say category")
+            return Column(name, kind, spelled)
+        case "date":
+            form = form or kinds.date_format(there) or kinds.FORMATS[0]
+            if kinds.moment(kinds.as_date(0.0, form), form) is None:
+                raise DataError(f"column '{name}': '{form}' is no format of dates; write such as date:%d/%m/%Y")
+            column = Column(name, kind, format=form)
+        case _:
+            column = Column(name, kind, decimals=kinds.decimals(there))
+    column.numbers(there)
+    return column
+
+
+def _inferred(name: str, there: list[str], distinct: set[str], of_file: str) -> tuple[Column, str]:
+    of_text = of_file == "text"
+    spelled = None if of_text else kinds.truths(distinct)
+    if spelled is not None:
+        return Column(name, "boolean", spelled), ""
+    if not of_text and all(map(kinds.is_number, distinct)):
+        return _numeric(name, there, distinct)
+    form = None if of_text else kinds.date_format(there)
+    if form is not None:
+        return Column(name, "date", format=form), ""
+    how = f"""to have it, say {_key(name)} = "category" in a file for --types"""
+    if len(distinct) == len(there):
+        return Column(
+            name, "ignore"
+        ), f"column '{name}': no two of its {len(there):,} texts agree; taken for identifiers and left out ({how})"
+    if len(distinct) > LEVELS or len(distinct) > max(FEW, len(there) // 2):
+        return Column(name, "ignore"), f"column '{name}' has {len(distinct):,} different texts, and is left out ({how})"
+    return _category(name, distinct), ""
+
+
+def _numeric(name: str, there: list[str], distinct: set[str]) -> tuple[Column, str]:
+    whole = all(map(kinds.is_whole, distinct))
+    number = Column(name, "number", decimals=kinds.decimals(there))
+    values, _ = number.numbers(there)
+    if whole and len(distinct) == len(there):
+        how = f"""to have it, say {_key(name)} = "number" in a file for --types"""
+        return (
+            Column(name, "ignore"),
+            f"column '{name}': no two of its {len(there):,} whole numbers agree; taken for identifiers and left out ({how})",
+        )
+    counted = whole and values.min() >= 0 and values.max() <= LARGEST and values.var() >= DISPERSED * values.mean()
+    return (replace(number, kind="count") if counted else number), ""
+
+
+def _key(name: str) -> str:
+    """A name as TOML has it before an equals sign."""
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name, ensure_ascii=False)
+
+
+def _category(name: str, distinct: set[str]) -> Column:
+    if len(distinct) > MOST_LEVELS:
+        raise DataError(f"column '{name}' has {len(distinct):,} categories, and at most {MOST_LEVELS:,} can be; say ignore")
+    numeric = all(map(kinds.is_number, distinct))
+    return Column(name, "category", tuple(sorted(distinct, key=(lambda text: (float(text), text)) if numeric else str)))
+
+
+def standardized(schema: Schema, cells: Cells, rows: Sequence[int]) -> Schema:
+    """The schema with location and scale of numbers, dates and counts: those of the training ``rows``, or of all where these tell none.
+
+    Errors: DataError where values are too far apart for numbers to hold.
+    """
+    columns = [_standardized(column, column.numbers(cells[column.name])[0], rows) for column in schema.modelled]
+    new = {column.name: column for column in columns}
+    return Schema(tuple(new.get(column.name, column) for column in schema.columns))
+
+
+def _standardized(column: Column, values: npt.NDArray[np.float64], rows: Sequence[int]) -> Column:
+    if column.kind not in ("number", "date", "count"):
+        return column
+    if column.kind == "count":
+        values = np.log1p(values)
+    for some in (values[list(rows)], values):
+        there = some[~np.isnan(some)]
+        if len(there) and there.min() < there.max():
+            with np.errstate(over="ignore", invalid="ignore"):
+                loc, scale = float(there.mean()), float(there.std())
+            if not (np.isfinite(loc) and 0 < scale < np.inf):
+                raise DataError(f"column '{column.name}' goes from {there.min():g} to {there.max():g}, too far for numbers to hold")
+            return replace(column, loc=loc, scale=scale)
+    return replace(column, loc=float(values[~np.isnan(values)][0]))

@@ -1,0 +1,136 @@
+"""A Parquet file as its cells, and back in the types that it has. pyarrow is imported only here, when a file is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lowerbound.data import kinds
+from lowerbound.data.csvs import Cells
+from lowerbound.errors import DataError, reason
+
+
+@dataclass(frozen=True)
+class Parquet:
+    """A table in the types of its file."""
+
+    table: Any  # pyarrow's
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the columns."""
+        return tuple(self.table.column_names)
+
+    @property
+    def types(self) -> dict[str, str]:
+        """What the file says of each column: text, number, boolean, date, or other for what is none of these."""
+        return {field.name: _type(_plain(field.type))[0] for field in self.table.schema}
+
+    @property
+    def cells(self) -> dict[str, list[str | None]]:
+        """The text of the cells of each column, None for those that hold nothing: null, and NaN among numbers."""
+        return {name: self._texts(name) for name in self.names}
+
+    def _texts(self, name: str) -> list[str | None]:
+        column = self.table[name].cast(_plain(self.table[name].type))
+        _, text = _type(column.type)
+        return [None if value is None else text(value) for value in _python(column)]
+
+    def filled(self, cells: Cells) -> bytes:
+        """The file with these cells in the place of those that are there, in its types and with its metadata. Errors: DataError."""
+        import pyarrow
+        import pyarrow.parquet
+
+        table = self.table
+        for place, name in enumerate(self.names):
+            if cells.get(name):
+                table = table.set_column(place, self.table.schema.field(name), self._with(name, cells[name]))
+        sink = pyarrow.BufferOutputStream()
+        pyarrow.parquet.write_table(table.replace_schema_metadata(self.table.schema.metadata), sink)
+        return bytes(sink.getvalue().to_pybytes())
+
+    def _with(self, name: str, texts: Mapping[int, str]) -> Any:
+        import pyarrow
+        from pyarrow import compute
+
+        column, kind = self.table[name], _plain(self.table[name].type)
+        try:
+            told = {row: str(kinds.truth(text)).lower() for row, text in texts.items()} if pyarrow.types.is_boolean(kind) else texts
+            new = pyarrow.array([told.get(row) for row in range(len(self))], pyarrow.string())
+            new = _zoned(new, kind).cast(kind)
+            whole = compute.if_else(new.is_valid(), new, column.cast(kind))
+            return whole.dictionary_encode().cast(column.type) if pyarrow.types.is_dictionary(column.type) else whole
+        except pyarrow.ArrowException as error:
+            raise DataError(f"column '{name}' cannot be filled in as {column.type}: {error}") from error
+
+
+def _zoned(texts: Any, kind: Any) -> Any:
+    """Moments are in UTC, and say so where the column has a zone."""
+    import pyarrow
+    from pyarrow import compute
+
+    if pyarrow.types.is_timestamp(kind):
+        unit = {"s": 0, "ms": 4}.get(kind.unit, 7)
+        short = compute.utf8_slice_codeunits(texts, 0, 19 + unit)
+        return compute.binary_join_element_wise(short, "Z" if kind.tz else "", "")
+    return texts
+
+
+def _plain(kind: Any) -> Any:
+    """The type of the values of a dictionary, or the type itself."""
+    import pyarrow
+
+    return kind.value_type if pyarrow.types.is_dictionary(kind) else kind
+
+
+def _type(kind: Any) -> tuple[str, Callable[[Any], str]]:
+    """What a type is for us, and how its values are told."""
+    from pyarrow import types
+
+    if types.is_boolean(kind):
+        return "boolean", lambda value: "true" if value else "false"
+    if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
+        return "number", str
+    if types.is_string(kind) or types.is_large_string(kind):
+        return "text", str
+    if types.is_date(kind):
+        return "date", lambda value: value.isoformat()
+    if types.is_timestamp(kind):
+        return "date", lambda value: value.isoformat(timespec="microseconds")
+    return "other", lambda value: ""
+
+
+def _python(column: Any) -> list[Any]:
+    """Its values: moments in UTC to the microsecond, NaN as None."""
+    import pyarrow
+    from pyarrow import compute, types
+
+    kind = column.type
+    if types.is_timestamp(kind):
+        column = column.cast(pyarrow.timestamp("us", kind.tz), safe=False).cast(pyarrow.timestamp("us"))
+    elif types.is_floating(kind):
+        column = compute.if_else(compute.is_nan(column.cast(pyarrow.float64())), None, column.cast(pyarrow.float64()))
+    return list(column.to_pylist())
+
+
+def read(path: Path) -> Parquet:
+    """The table of a file. Errors: DataError for what is damaged, or has two columns of one name."""
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        table = pyarrow.parquet.read_table(pyarrow.BufferReader(path.read_bytes()))
+        table.validate(full=True)
+    except pyarrow.ArrowException as error:
+        raise DataError(f"{path} is no Parquet file, or is damaged: {error}") from error
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {reason(error)}") from error
+    twice = next((name for name in table.column_names if table.column_names.count(name) > 1), None)
+    if twice is not None:
+        raise DataError(f"{path} has two columns called '{twice}'; give each a name of its own")
+    return Parquet(table)

@@ -1,0 +1,72 @@
+"""What an encoder is shown of data of which some are missing: no value is guessed before, it sees the hole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from lowerbound.data.columns import Column
+
+
+class Shown(nn.Module):
+    """A network of twice the values: 0 in each hole, since a pixel can be 0 too, and beside the values a mask that says which are there.
+
+    ``(N, D)`` with NaN → ``(N, 2D)``; of images the masks are further channels, ``(N, 2C, H, W)``.
+    """
+
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        self.network = network
+
+    @staticmethod
+    def shape(event: Sequence[int]) -> tuple[int, ...]:
+        """The shape of what the network sees of a datum."""
+        return (2 * event[0], *event[1:])
+
+    def forward(self, x: Float[Tensor, "N *event"], *context: Tensor) -> Tensor:
+        """The network's output for values, NaN where one is missing."""
+        output: Tensor = self.network(torch.cat([x.nan_to_num(nan=0.0), (~x.isnan()).to(x.dtype)], 1), *context)
+        return output
+
+
+class ShownColumns(nn.Module):
+    """A network of a table's columns, 0 in each hole: the mean of a number, and of the others what no value is.
+
+    Numbers and dates are standardized, counts are standardized log(1 + k), booleans are −1 and 1, categories one-hot. There are no masks
+    beside them: of a table with few rows a mask is the name of its row, by which it is learned by heart (docs/log.md).
+    Source: Mattei and Frellsen, "MIWAE: Deep Generative Modelling and Imputation of Incomplete Data Sets", 2019,
+    https://arxiv.org/abs/1812.02633.
+    """
+
+    def __init__(self, network: nn.Module, columns: Sequence[Column]):
+        super().__init__()
+        self.network = network
+        self.plain = [place for place, column in enumerate(columns) if column.kind != "category"]
+        self.counts = [index for index, place in enumerate(self.plain) if columns[place].kind == "count"]
+        self.truths = [index for index, place in enumerate(self.plain) if columns[place].kind == "boolean"]
+        self.categories = [(place, len(column.levels)) for place, column in enumerate(columns) if column.kind == "category"]
+        counts = [column for column in columns if column.kind == "count"]
+        self.loc: Tensor
+        self.scale: Tensor
+        self.register_buffer("loc", torch.tensor([column.loc for column in counts]), persistent=False)
+        self.register_buffer("scale", torch.tensor([column.scale for column in counts]), persistent=False)
+
+    @staticmethod
+    def shape(columns: Sequence[Column]) -> tuple[int]:
+        """The shape of what the network sees of a datum: a number a column, of a category one for each class."""
+        return (sum(len(column.levels) if column.kind == "category" else 1 for column in columns),)
+
+    def forward(self, x: Float[Tensor, "N D"], *context: Tensor) -> Tensor:
+        """The network's output for values, NaN where one is missing."""
+        plain = x[:, self.plain]
+        for places, shown in (
+            (self.counts, (plain[:, self.counts].log1p() - self.loc) / self.scale),
+            (self.truths, 2 * plain[:, self.truths] - 1),
+        ):
+            plain = plain.index_copy(1, torch.tensor(places, dtype=torch.long, device=x.device), shown)
+        classes = [(x[:, place, None] == torch.arange(number, device=x.device)).to(x.dtype) for place, number in self.categories]
+        output: Tensor = self.network(torch.cat([plain.nan_to_num(nan=0.0), *classes], 1), *context)
+        return output

@@ -1,0 +1,97 @@
+"""One law for values of several kinds: numbers beside classes beside counts, each independent of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch import distributions as td
+from torch.distributions import constraints
+
+
+class Mixed(td.Distribution):
+    """D laws side by side, ``(*batch, D)`` of them over single numbers: ``parts`` are laws of some places each, ``(*batch, n)``.
+
+    ``places`` says of each part which of the D values its laws are of. ``log_prob`` is that of each value, in nats. A ``Named`` part has
+    no mean to speak of: what stands for it is its most likely class, and 1 − p of that class for its variance.
+    """
+
+    arg_constraints: dict[str, constraints.Constraint] = {}  # noqa: RUF012 torch's name and kind
+
+    def __init__(self, parts: Sequence[td.Distribution], places: Sequence[Sequence[int]]):
+        self.parts, self.places = tuple(parts), tuple(tuple(each) for each in places)
+        order = [place for each in self.places for place in each]
+        self._back = torch.tensor(order).argsort()
+        batch = parts[0].batch_shape[:-1]
+        super().__init__(torch.Size([*batch, len(order)]), validate_args=False)
+
+    @property
+    def support(self) -> constraints.Constraint:
+        """Numbers."""
+        return constraints.real
+
+    def _joined(self, each: Sequence[Tensor]) -> Tensor:
+        """What the parts give, side by side in the order of the values."""
+        return torch.cat(list(each), -1).index_select(-1, self._back.to(each[0].device))
+
+    def expand(self, batch_shape: Any, _instance: Any = None) -> Mixed:
+        """The same laws over more batches."""
+        lead = torch.Size(batch_shape)[:-1]
+        return Mixed([part.expand(torch.Size([*lead, part.batch_shape[-1]])) for part in self.parts], self.places)
+
+    def log_prob(self, value: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+        """log p of each value."""
+        each = [value[..., list(places)] for places in self.places]
+        return self._joined([part.log_prob(some) for part, some in zip(self.parts, each, strict=True)])
+
+    def sample(self, sample_shape: Any = ()) -> Tensor:
+        """Values, whole numbers as floats."""
+        return self._joined([part.sample(sample_shape) for part in self.parts])
+
+    @property
+    def mean(self) -> Tensor:
+        """The mean of each value; of a class the most likely one."""
+        return self._joined([part.mean for part in self.parts])
+
+    @property
+    def variance(self) -> Tensor:
+        """The variance of each value; of a class the probability that it is another than the most likely."""
+        return self._joined([part.variance for part in self.parts])
+
+    @property
+    def classes(self) -> dict[int, Float[Tensor, "*batch classes"]]:
+        """For each place that holds a class the probabilities of all of them."""
+        return {place[0]: part.probs[..., 0, :] for part, place in zip(self.parts, self.places, strict=True) if isinstance(part, Named)}
+
+
+class Named(td.Categorical):
+    """A categorical law of the classes 0 … C − 1, numbers that are names only."""
+
+    def __init__(self, logits: Float[Tensor, "*batch C"]):
+        super().__init__(logits=logits, validate_args=False)
+
+    @property
+    def mean(self) -> Tensor:
+        """The most likely class."""
+        return self.logits.argmax(-1).to(self.logits.dtype)
+
+    @property
+    def variance(self) -> Tensor:
+        """The probability of all others."""
+        return 1 - self.probs.amax(-1)
+
+    def expand(self, batch_shape: Any, _instance: Any = None) -> Named:
+        """The same law over more batches."""
+        return Named(self.logits.expand(*batch_shape, self.logits.shape[-1]))
+
+    def sample(self, sample_shape: Any = ()) -> Tensor:
+        """Classes, as floats."""
+        drawn: Tensor = super().sample(sample_shape)  # type: ignore[no-untyped-call]
+        return drawn.to(self.logits.dtype)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """log p of the class."""
+        return super().log_prob(value.long())  # type: ignore[no-untyped-call]

@@ -1,0 +1,143 @@
+"""Data of which some values are missing, by a model that was trained on such: what they are on average, how sure that is, and draws.
+
+The encoder sees the holes, so that q(z|x_observed) needs no guess at the rest, and all rows are done in batches. ``complete`` is for any
+model, one datum at a time.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Size, Tensor
+from torch.distributions import Distribution
+
+from lowerbound import proposals
+from lowerbound.density import MEMORY, VALUES, must_have_density
+from lowerbound.errors import DataError, RecipeError, UsageError
+from lowerbound.footprint import bytes_each, how_many
+from lowerbound.laws.mixed import Mixed
+from lowerbound.model import VAE, Rows, log_density
+from lowerbound.seeding import seeded
+
+SAMPLES = 1_000
+#: rows whose noise is drawn together; part of what a seed means
+ROWS = 64
+#: of the draws of z, the share that is of the prior, so that no weight is above ten times p(x_observed|z)
+OF_PRIOR = 0.1
+
+
+@dataclass(frozen=True)
+class Imputations:
+    """N data filled in, on the CPU; what was observed is as it was.
+
+    ``mean`` is E[x|x_observed], of a class the most likely one; ``error`` the standard deviation of p(x|x_observed), of a class the
+    probability that it is another; 0 where a value was observed. ``draws`` are M draws of p(x_missing|x_observed), M multiple imputations.
+    ``ess`` is how many independent draws of z the weighted ones are worth, NaN for a datum without holes.
+    """
+
+    mean: Float[Tensor, "N *event"]
+    error: Float[Tensor, "N *event"]
+    draws: Float[Tensor, "M N *event"]
+    ess: Float[Tensor, " N"]
+
+
+@torch.no_grad()
+def impute(vae: VAE, data: Rows, draws: int = 0, *, samples: int = SAMPLES, memory: int = MEMORY, seed: int = 0) -> Imputations:
+    """What is missing (NaN) in ``data``, by ``samples`` latents a datum, weighted by w = p(x_observed|z) p(z)/r(z).
+
+    E[x_missing|x_observed] ≈ Σ w E[x_missing|z] / Σ w, the latents those of a mixture r of q(z|x_observed) and, one in ten, the prior;
+    draws are of p(x_missing|z) at latents drawn anew by their weights. Exact as ``samples`` grows. ``memory`` is in bytes.
+
+    Sources: Mattei and Frellsen, "MIWAE: Deep Generative Modelling and Imputation of Incomplete Data Sets", 2019,
+    https://arxiv.org/abs/1812.02633; Rubin, "Using the SIR algorithm to simulate posterior distributions", 1988.
+    Errors: DataError for a model of whole data; UsageError for fewer samples than draws; RecipeError where q has no density.
+    """
+    if not vae.likelihood.holes:
+        raise DataError("this model was trained on whole data, and its encoder knows no holes; complete them one by one (complete)")
+    if not 0 <= draws <= samples or samples < 1:
+        raise UsageError(f"{draws:,} draws need as many samples or more, and at least one; there are {samples:,} samples")
+    whole = data[torch.arange(len(data))]
+    found = Imputations(
+        whole.clone(), torch.zeros_like(whole), whole.expand(draws, *whole.shape).clone(), torch.full((len(whole),), torch.nan)
+    )
+    with vae.evaluating():
+        for tile in torch.arange(len(data)).split(ROWS):
+            rows = tile[whole[tile].isnan().flatten(1).any(1)]
+            if len(rows):
+                with seeded(seed, "impute", int(tile[0]), device=vae.device):
+                    _fill(vae, data, rows, found, samples, memory)
+    return found
+
+
+def _fill(vae: VAE, data: Rows, rows: Int64[Tensor, " B"], found: Imputations, samples: int, memory: int) -> None:
+    vae.likelihood.admit(data[rows])
+    given, x = vae.read(data, rows, observe=True)
+    posterior, prior = given.posterior(x), given.prior()
+    must_have_density(posterior)
+    z = torch.cat([_of(posterior, samples - round(OF_PRIOR * samples), len(rows)), _of(prior, round(OF_PRIOR * samples), len(rows))])
+    parts = [math.log1p(-OF_PRIOR) + posterior.log_prob(z), math.log(OF_PRIOR) + prior.log_prob(z)]
+    log_ratio = prior.log_prob(z) - (torch.logaddexp(*parts) if round(OF_PRIOR * samples) else posterior.log_prob(z))
+    sums = _Sums(given, x)
+    decoding = bytes_each(given.likelihood.network, *given.likelihood.inputs(z[:1, :1]))
+    few = how_many(memory // 4, decoding, "decoding a draw", most=max(1, VALUES // x[0].numel()))
+    for some, ratio in zip(z.split(max(1, few // len(rows))), log_ratio.split(max(1, few // len(rows))), strict=True):
+        sums.add(some, ratio)
+    weight = torch.cat(sums.log_weight).double().cpu().softmax(0)
+    missing = x.isnan().cpu()
+    mean, error = sums.moments()
+    found.mean[rows] = found.mean[rows].where(~missing, mean.cpu())
+    found.error[rows] = error.cpu().where(missing, 0.0)
+    found.ess[rows] = (1 / weight.square().sum(0)).float()
+    if len(found.draws):
+        chosen = torch.stack([z[proposals.resampled(weight[:, row], len(found.draws)), row] for row in range(len(rows))], 1)
+        drawn = given.likelihood(chosen).sample().reshape(-1, *x.shape).cpu()
+        found.draws[:, rows] = found.draws[:, rows].where(~missing, drawn)
+
+
+def _of(law: Distribution, n: int, rows: int) -> Float[Tensor, "K B d"]:
+    """n draws for each of so many rows, of a law for each of them or of one for all."""
+    return law.sample(Size([n] if law.batch_shape else [n, rows]))
+
+
+class _Sums:
+    """Weighted sums over draws, a few at a time: of E[x|z], of E[x²|z], and of the probabilities of classes."""
+
+    def __init__(self, vae: VAE, x: Float[Tensor, "B *event"]):
+        self.vae, self.x, self.counted = vae, x, vae.counted(x)
+        self.log_weight: list[Tensor] = []
+        self.top = torch.full((len(x),), -torch.inf, device=x.device)
+        self.total = torch.zeros_like(self.top)
+        self.first = self.second = torch.zeros(len(x), x[0].numel(), device=x.device)
+        self.classes: dict[int, Tensor] = {}
+
+    def add(self, z: Float[Tensor, "K B d"], log_ratio: Float[Tensor, "K B"]) -> None:
+        """Take in some draws, log p(z)/r(z) beside them."""
+        law = self.vae.likelihood(z)
+        log_w = log_density(law, self.x, self.counted) + log_ratio
+        log_w = log_w.nan_to_num(nan=-torch.inf)
+        each = law.base_dist  # of an Independent, or log_density had refused
+        self.log_weight.append(log_w)
+        top = torch.maximum(self.top, log_w.amax(0))
+        kept, w = (self.top - top).exp().nan_to_num(nan=0.0), (log_w - top).exp().nan_to_num(nan=0.0)
+        mean, variance = each.mean.flatten(2), each.variance.flatten(2)
+        self.total = kept * self.total + w.sum(0)
+        self.first = kept[:, None] * self.first + torch.einsum("kb,kbd->bd", w, mean)
+        self.second = kept[:, None] * self.second + torch.einsum("kb,kbd->bd", w, mean.square() + variance)
+        for place, chances in (each.classes if isinstance(each, Mixed) else {}).items():
+            before = self.classes.get(place, torch.zeros_like(chances[0]))
+            self.classes[place] = kept[:, None] * before + torch.einsum("kb,kbc->bc", w, chances)
+        self.top = top
+
+    def moments(self) -> tuple[Float[Tensor, "B *event"], Float[Tensor, "B *event"]]:
+        """What each value is, and its error. Errors: RecipeError where no draw explains what was observed."""
+        if not bool((self.total > 0).all()):
+            raise RecipeError("no latent explains some of the rows: their values are out of the numbers' range")
+        mean = self.first / self.total[:, None]
+        error = (self.second / self.total[:, None] - mean.square()).clamp(min=0).sqrt()
+        for place, sums in self.classes.items():
+            most = (sums / self.total[:, None]).max(-1)
+            mean[:, place], error[:, place] = most.indices.to(mean.dtype), 1 - most.values
+        return mean.reshape(self.x.shape), error.reshape(self.x.shape)

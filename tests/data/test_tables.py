@@ -1,0 +1,294 @@
+"""Tables: kinds are inferred, told and kept; cells come back byte for byte; what cannot be read says so."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import random
+from pathlib import Path
+
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+import pytest
+import torch
+
+from lowerbound import data
+from lowerbound.data import tables
+from lowerbound.data.columns import Schema
+from lowerbound.errors import DataError, LowerboundError
+
+
+def written(folder: Path, text: str | bytes, name: str = "t.csv") -> Path:
+    path = folder / name
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return path
+
+
+def table_of(folder: Path, **columns: list[str]) -> Path:
+    rows = [",".join(cells) for cells in zip(*columns.values(), strict=True)]
+    return written(folder, "\n".join([",".join(columns), *rows]) + "\n")
+
+
+KINDS = {
+    "1.5 2.5 NA 1.5": "number",
+    "-3 4 4 -3": "number",
+    "1e3 2 2 5": "number",
+    "1990 1991 1991 1990": "number",  # of little variance: no counts
+    "0 3 1 0": "count",
+    "5.0 0.0 NaN 0.0": "count",
+    "true false NA true": "boolean",
+    "Yes no no Yes": "boolean",
+    "0 1 1 0": "boolean",
+    "2024-01-31 2023-02-28 null 2024-01-31": "date",
+    "2024-01-31T10:00:00Z 2023-02-28T00:00:01Z 2023-02-28T00:00:01Z NA": "date",
+    "31.01.2024 01.02.2023 01.02.2023 NA": "date",
+    "a b b a": "category",
+    "007 008 008 007": "category",
+    "a b c d": "ignore",
+    "17 12 99 3": "ignore",
+    "NA NA NA NA": "ignore",
+    "x x NA x": "constant",
+}
+
+
+@pytest.mark.parametrize("cells", KINDS)
+def test_a_kind_is_inferred(cells: str, tmp_path: Path) -> None:
+    splits = data.load(table_of(tmp_path, c=cells.split(), other=["0.5", "1.5", "2.5", "0.5"]))
+    assert splits.schema is not None
+    assert splits.schema.columns[0].kind == KINDS[cells]
+    noted = any("column 'c'" in note for note in splits.notes)
+    assert noted == (KINDS[cells] in ("ignore", "constant"))
+
+
+def test_values_are_what_the_schema_says(tmp_path: Path) -> None:
+    path = table_of(
+        tmp_path,
+        x=["1.0", "NA", "3.0", "2.0", "2.0"],
+        kind=["b", "a", "", "b", "c"],
+        ok=["no", "yes", "yes", "NaN", "no"],
+        k=["0", "7", "2", "0", "null"],
+        day=["2020-01-01", "2020-01-03", "2020-01-02", "2020-01-02", "NA"],
+    )
+    splits = data.load(path)
+    assert splits.schema is not None
+    assert splits.whole is not None
+    values = splits.whole[:]
+    x, day = splits.schema.columns[0], splits.schema.columns[4]
+    np.testing.assert_allclose(values[:, 0] * x.scale + x.loc, [1, np.nan, 3, 2, 2], rtol=1e-6)
+    assert values[:, 1].nan_to_num(-1).tolist() == [1, 0, -1, 1, 2]
+    assert values[:, 2].nan_to_num(-1).tolist() == [0, 1, 1, -1, 0]
+    assert values[:, 3].nan_to_num(-1).tolist() == [0, 7, 2, 0, -1]
+    assert [day.text(float(value)) for value in values[:4, 4]] == ["2020-01-01", "2020-01-03", "2020-01-02", "2020-01-02"]
+    train = splits.train[:]
+    for column in (0, 4):
+        there = train[~train[:, column].isnan(), column]
+        assert abs(float(there.mean())) < 1e-5
+        assert float(there.std(correction=0)) == pytest.approx(1, rel=1e-5)
+    assert splits.train.holes == 5
+
+
+def test_types_overrule(tmp_path: Path) -> None:
+    path = table_of(
+        tmp_path, id=["1", "2", "3", "4"], zip=["10", "20", "20", "30"], day=["1/2/2020", "3/2/2020", "NA", "3/2/2020"], x=list("5678")
+    )
+    types = written(tmp_path, 'id = "count"\nzip = "category"\nday = "date:%d/%m/%Y"\nx = "ignore"\n', "t.toml")
+    splits = data.load(path, types=types)
+    assert splits.schema is not None
+    assert [column.kind for column in splits.schema.columns] == ["count", "category", "date", "ignore"]
+    assert splits.schema.columns[1].levels == ("10", "20", "30")
+    assert splits.schema.columns[2].text(0.0).count("/") == 2
+    assert not splits.notes
+
+
+@pytest.mark.parametrize(
+    ("types", "message"),
+    [
+        ('x = "colour"', "cannot be 'colour'"),
+        ("x = 3", "cannot be 3"),
+        ('x = "number:2"', "cannot be 'number:2'"),
+        ("x = ", "is no TOML"),
+        ('y = "number"', "no column 'y'"),
+        ('empty = "number"', "holds nothing at all"),
+        ('word = "number"', "'a' is not a number"),
+        ('word = "boolean"', "is told to be boolean"),
+        ('word = "date"', "not a date such as 1970-01-01"),
+        ('x = "count"', "'1.5' is not a whole number"),
+        ('x = "date:%Q"', "is no format of dates"),
+    ],
+)
+def test_types_that_cannot_be_are_refused(types: str, message: str, tmp_path: Path) -> None:
+    path = table_of(tmp_path, x=["1.5", "2.5", "1.5"], word=["a", "b", "a"], empty=["", "", ""])
+    with pytest.raises(DataError, match=message):
+        data.load(path, types=written(tmp_path, types, "t.toml"))
+
+
+def test_a_schema_comes_back_from_its_words(tmp_path: Path) -> None:
+    splits = data.load(
+        table_of(tmp_path, x=["1.5", "2", "1.5"], word=["a", "b", "a"], c=["z", "z", "z"], day=["2020-01-01", "NA", "2020-01-02"])
+    )
+    assert splits.schema is not None
+    words = json.loads(json.dumps(splits.schema.words()))
+    assert Schema.read(words) == splits.schema
+    for name, value in {"kind": "colour", "levels": ["a", "a"], "scale": 0, "loc": "x", "name": 3, "decimals": -1, "format": "%Q"}.items():
+        for column in words["columns"]:
+            damaged = {**words, "columns": [{**one, name: value} if one is column else one for one in words["columns"]]}
+            if name == "format" and column["kind"] != "date":
+                continue
+            with pytest.raises((ValueError, TypeError, KeyError)):
+                Schema.read(damaged)
+
+
+def test_another_table_is_read_by_the_schema(tmp_path: Path) -> None:
+    columns = {"x": ["1.5", "2", "1.5"], "word": ["a", "b", "a"], "ok": ["yes", "no", "no"]}
+    schema = data.load(table_of(tmp_path, **columns)).schema
+    assert schema is not None
+    other = table_of(tmp_path, new=["1", "2"], ok=["YES", ""], word=["c", "b"], x=["9", "NA"])
+    splits = data.load(other, schema=schema)
+    assert splits.whole is not None
+    expected = [[(9 - schema.columns[0].loc) / schema.columns[0].scale, torch.nan, 1.0], [torch.nan, 1.0, torch.nan]]
+    torch.testing.assert_close(splits.whole[:], torch.tensor(expected), equal_nan=True)
+    assert list(splits.notes) == [
+        "ignored, for the model has no such column: 'new'",
+        "column 'word': 1 cells of unknown categories are taken for missing",
+    ]
+    for cells, message in (
+        ({"x": ["1", "2"], "ok": ["yes", "no"]}, "has no column 'word'"),
+        ({**columns, "x": ["1", "two", "3"]}, "column 'x', row 2: 'two' is not a number"),
+        ({**columns, "ok": ["yes", "no", "maybe"]}, "column 'ok', row 3: 'maybe' is not no or yes"),
+        ({**columns, "x": ["1", "2", "1e300"]}, "column 'x', row 3: 1e300 is too far"),
+    ):
+        with pytest.raises(DataError, match=message):
+            data.load(table_of(tmp_path, **cells), schema=schema)
+    np.save(tmp_path / "x.npy", np.zeros((3, 3)))
+    with pytest.raises(DataError, match="is for tables"):
+        data.load(tmp_path / "x.npy", schema=schema)
+
+
+BROKEN = {
+    "empty": ("", "is empty"),
+    "no row": ("a,b\n", "and no row"),
+    "one row": ("a,b\n1,2\n", "has one row"),
+    "two of a name": ("a,b,a\n1,2,3\n1,2,3\n", "two columns called 'a'"),
+    "a short row": ("a,b\n1,2\n3\n", "row 2 has 1 cells"),
+    "a long row": ("a,b\n1,2,3\n", "row 1 has 3 cells"),
+    "no quote to close": ('a,b\n1,"2\n3,4\n', "quote does not close a cell in row 1"),
+    "after a quote": ('a,b\n1,"2"x\n', "quote does not close a cell in row 1"),
+    "latin 1": ("a,b\n1,é\n".encode("latin-1"), r"not in UTF-8 \(line 2\)"),
+    "NUL": (b"a,b\n1,\0\n", "NUL"),
+    "UTF-16": ("a,b\n1,2\n".encode("utf-16"), "NUL"),
+    "a number too large": ("a,b\n1e400,1.5\n2,2.5\n2,1.5\n", "column 'a', row 1: '1e400' is not a number"),
+    "infinity": ("a,b\ninf,1.5\n2,2.5\n2,1.5\n", "column 'a', row 1: 'inf' is not a number"),
+    "numbers too far apart": ("a,b\n1.7e308,1.5\n-1.7e308,2.5\n-1.7e308,1.5\n", "too far for numbers"),
+    "nothing to learn from": ("a,b\n1,x\n2,x\n3,x\n", "no column is left"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_what_is_broken_says_so(name: str, tmp_path: Path) -> None:
+    content, message = BROKEN[name]
+    with pytest.raises(DataError, match=message):
+        data.load(written(tmp_path, content))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a,b\n1,2\n3,4",
+        "\ufeffa;b\r\n1,5;2\r\n;4\r\n",
+        '\n"a ""x""",b\n"1\n2", 4 \n\n\n5,"6"\n\n',
+        "a\tb\r1\t2\r\t\r",
+        "a\n1\n\n2\n",
+        "a|b\nNA|\n|x",
+    ],
+)
+def test_a_file_comes_back_byte_for_byte(text: str, tmp_path: Path) -> None:
+    path = written(tmp_path, text)
+    assert tables.read(path).filled({}) == path.read_bytes()
+
+
+def test_a_cell_is_written_as_its_column_is(tmp_path: Path) -> None:
+    path = written(tmp_path, 'x,s,q\n1,"a, b" ,"1"\n,,""\nNA,c,"3"\n')
+    filled = tables.read(path).filled({"x": {1: "2.5", 2: "7"}, "s": {1: "a, b"}, "q": {1: "4"}})
+    assert filled.decode() == 'x,s,q\n1,"a, b" ,"1"\n2.5,"a, b" ,"4"\n7,c,"3"\n'
+
+
+def test_parquet_keeps_its_types(tmp_path: Path) -> None:
+    zone = datetime.timezone(datetime.timedelta(hours=2))
+    table = pyarrow.table(
+        {
+            "f": pyarrow.array([1.5, None, float("nan"), 1.5], pyarrow.float32()),
+            "i": pyarrow.array([1, None, 3, 3], pyarrow.int16()),
+            "s": pyarrow.array(["NA", None, "2", "2"]).dictionary_encode(),
+            "t": pyarrow.array([datetime.datetime(2020, 1, 1, 3, tzinfo=zone), None, None, None], pyarrow.timestamp("ms", tz="+02:00")),
+            "d": pyarrow.array([datetime.date(2020, 1, 1), None, datetime.date(999, 1, 1), None]),
+            "b": pyarrow.array([True, None, False, True]),
+            "m": pyarrow.array([None, [1], [2], None]),
+        }
+    ).replace_schema_metadata({"made": "here"})
+    pyarrow.parquet.write_table(table, tmp_path / "t.parquet")
+    splits = data.load(tmp_path / "t.parquet")
+    assert splits.schema is not None
+    assert [column.kind for column in splits.schema.columns] == ["constant", "number", "category", "constant", "date", "boolean", "ignore"]
+    read = tables.read(tmp_path / "t.parquet")
+    (tmp_path / "u.parquet").write_bytes(read.filled({}))
+    again = pyarrow.parquet.read_table(tmp_path / "u.parquet")
+    assert again.schema.equals(pyarrow.parquet.read_table(tmp_path / "t.parquet").schema, check_metadata=True)
+    assert repr(again.to_pydict()) == repr(table.to_pydict())
+    cells = {
+        "f": {1: "2.5"},
+        "i": {1: "7"},
+        "s": {1: "2"},
+        "t": {1: "2020-05-05T01:02:03.004005"},
+        "d": {1: "2020-05-05"},
+        "b": {1: "true"},
+    }
+    (tmp_path / "u.parquet").write_bytes(read.filled(cells))
+    back = pyarrow.parquet.read_table(tmp_path / "u.parquet")
+    assert back.schema.equals(again.schema, check_metadata=True)
+    assert [back[name][1].as_py() for name in "fisdbm"] == [2.5, 7, "2", datetime.date(2020, 5, 5), True, [1]]
+    assert back["t"][1].as_py() == datetime.datetime(2020, 5, 5, 1, 2, 3, 4000, tzinfo=datetime.UTC)
+    (tmp_path / "t.parquet").write_bytes((tmp_path / "t.parquet").read_bytes()[:-20])
+    with pytest.raises(DataError, match="no Parquet file, or is damaged"):
+        tables.read(tmp_path / "t.parquet")
+
+
+PIECES = [
+    "",
+    "NA",
+    "1",
+    "2",
+    "-3.5",
+    "1e400",
+    "inf",
+    "007",
+    "a",
+    '"q, ""x"""',
+    '"',
+    "true",
+    "2020-01-01",
+    "é",
+    " ",
+    ",",
+    "\n",
+    "\r\n",
+    "\t",
+    ";",
+]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_odd_tables_are_read_or_refused_in_words(seed: int, tmp_path: Path) -> None:
+    """And those that are read come back byte for byte."""
+    some = random.Random(seed)
+    text = ",".join(some.sample("abcdef", 3)) + "\n"
+    for _ in range(some.randrange(1, 8)):
+        text += ",".join(some.choice(PIECES[: some.choice((6, len(PIECES)))]) for _ in range(3)) + some.choice(["\n", "\r\n", ""])
+    path = written(tmp_path, text)
+    try:
+        assert tables.read(path).filled({}) == path.read_bytes()
+        splits = data.load(path)
+    except LowerboundError:
+        return
+    assert splits.train.array.dtype == torch.float32
+    assert not splits.train.array.isinf().any()

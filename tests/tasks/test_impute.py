@@ -1,0 +1,272 @@
+"""Imputation: exact where the conditional law is known, observed cells untouched to the byte, the types of a table kept."""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet
+import pytest
+import torch
+from test_complete import conditional
+from torch import nn
+from torch.distributions import MultivariateNormal
+from toys import LinearGaussian, z_score
+
+import lowerbound as lb
+from lowerbound import runs
+from lowerbound.cli import main
+from lowerbound.data import tables
+from lowerbound.data.csvs import Csv
+from lowerbound.errors import DataError, UsageError
+from lowerbound.experiment import Experiment
+from lowerbound.recipes import Recipe
+from lowerbound.tasks.impute import impute
+
+# --- on a linear-Gaussian VAE ------------------------------------------------------------------------
+
+TOY = LinearGaussian(2, 5, 0.7, orthogonal=True)
+HOLES = torch.tensor([[0, 1, 0, 1, 0], [1, 1, 1, 0, 1], [1, 1, 1, 1, 1], [0, 0, 0, 0, 0]]).bool()
+
+
+class Holed(nn.Module):
+    """The exact encoder of whole data, with zeros in the holes: a proposal that is off."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = TOY.exact_encoder()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.encoder(x.nan_to_num(0.0)) + torch.tensor([0.0, 0.0, 1.5, 1.5])
+
+
+def toy() -> tuple[lb.VAE, torch.Tensor, torch.Tensor]:
+    vae = TOY.vae(Holed())
+    vae.likelihood.holes = True
+    torch.manual_seed(3)
+    whole = TOY.evidence.sample(torch.Size([len(HOLES)]))
+    return vae, whole, whole.where(~HOLES, torch.nan)
+
+
+def test_it_agrees_with_the_exact_conditional() -> None:
+    vae, whole, x = toy()
+    found = impute(vae, x, 2000, samples=60_000)
+    for row in range(3):
+        hole, law = HOLES[row], TOY.evidence
+        truth = MultivariateNormal(law.loc, law.covariance_matrix) if hole.all() else conditional(law, whole[row], ~hole)
+        draws = found.draws[:, row, hole]
+        centred = draws - truth.loc
+        assert z_score(draws, truth.loc) < 4
+        assert z_score(centred[:, :, None] * centred[:, None], truth.covariance_matrix) < 4
+        error = 5 * truth.stddev / float(found.ess[row]) ** 0.5
+        assert ((found.mean[row, hole] - truth.loc).abs() < error).all()
+        torch.testing.assert_close(found.error[row, hole], truth.stddev, rtol=0.04, atol=0)
+    seen = ~HOLES
+    assert torch.equal(found.mean[seen], whole[seen])
+    assert all(torch.equal(draw[seen], whole[seen]) for draw in found.draws)
+    assert not found.error[seen].any()
+    assert found.ess[:3].min() > 1000
+    assert found.ess[3].isnan()
+
+
+def test_neither_memory_nor_the_number_of_draws_changes_a_mean() -> None:
+    vae, _, x = toy()
+    one, other = impute(vae, x, samples=500), impute(vae, x, 3, samples=500, memory=2_000_000)
+    torch.testing.assert_close(one.mean, other.mean)
+    assert torch.equal(impute(vae, x, 3, samples=500).draws, other.draws)
+    assert not torch.equal(impute(vae, x, samples=500, seed=1).mean, one.mean)
+
+
+def test_what_cannot_be_is_refused() -> None:
+    vae, _, x = toy()
+    with pytest.raises(UsageError, match="9 draws need as many samples"):
+        impute(vae, x, 9, samples=8)
+    with pytest.raises(DataError, match="trained on whole data"):
+        impute(TOY.vae(TOY.exact_encoder()), x)
+
+
+# --- tables ------------------------------------------------------------------------------------------
+
+
+def mixed(rows: int, seed: int = 0) -> dict[str, list[str]]:
+    """Columns that tell something of one another, some cells of which hold nothing, in several spellings."""
+    rng, some = np.random.default_rng(seed), random.Random(seed)
+    z = rng.normal(size=rows)
+    day = np.datetime64("2020-01-01") + (40 * z + 10 * rng.normal(size=rows)).astype(int)
+    columns = {
+        "id": [f"p{number}" for number in range(rows)],
+        "x": [f"{value:.2f}" for value in z + 0.3 * rng.normal(size=rows)],
+        "city": [("Oslo, N", "Rome", 'the "city"')[int(place)] for place in (z > 0.6) * 1 + (z > -0.6) * 1],
+        "ok": ["yes" if value > 0 else "no" for value in z + 0.5 * rng.normal(size=rows)],
+        "visits": [str(value) for value in rng.poisson(np.exp(1 + z))],
+        "day": [str(value) for value in day],
+        "unit": ["cm"] * rows,
+    }
+    for name in ("x", "city", "ok", "visits", "day", "unit"):
+        columns[name] = [some.choice(["", "NA", "null"]) if some.random() < 0.2 else cell for cell in columns[name]]
+    return columns
+
+
+def as_csv(path: Path, columns: dict[str, list[str]]) -> Path:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\r\n")
+        writer.writerow(columns)
+        writer.writerows(zip(*columns.values(), strict=True))
+    return path
+
+
+@pytest.fixture(scope="module")
+def table_run(tmp_path_factory: pytest.TempPathFactory) -> runs.Run:
+    folder = tmp_path_factory.mktemp("tables")
+    path = as_csv(folder / "t.csv", mixed(300))
+    recipe = Recipe(
+        data=str(path), likelihood="columns", objective="iwae:5", latent=2, network="mlp:32", epochs=60, batch=64, learning_rate=5e-3
+    )
+    experiment = Experiment.begin(recipe, folder / "run", device="cpu")
+    for _ in experiment.train():
+        pass
+    experiment.finish()
+    return runs.load(folder / "run", device="cpu")
+
+
+def cells(path: Path) -> dict[str, list[str | None]]:
+    return dict(tables.read(path).cells)
+
+
+def test_a_round_trip_of_10_000_rows_keeps_every_observed_cell(table_run: runs.Run, tmp_path: Path) -> None:
+    path = as_csv(tmp_path / "t.csv", mixed(10_000, seed=1))
+    words = ["impute", str(table_run.folder), str(path), "-o", str(tmp_path / "f.csv"), "--samples", "20", "--draws", "1"]
+    assert main(words) == 0
+    given = tables.read(path)
+    for name in ("f.csv", "f-1.csv"):
+        filled = tables.read(tmp_path / name)
+        assert isinstance(given, Csv)
+        assert isinstance(filled, Csv)
+        assert (filled.head, filled.ends) == (given.head, given.ends)
+        for row, (before, after) in enumerate(zip(given.raw, filled.raw, strict=True)):
+            for old, new in zip(before, after, strict=True):
+                assert (new == old) if old not in ("", "NA", "null") else new not in ("", "NA", "null"), row
+    lines = ((tmp_path / name).read_bytes().split(b"\r\n") for name in ("t.csv", "f.csv"))
+    for old, new in zip(*lines, strict=True):
+        assert old == new or any(spelled in old.split(b",") for spelled in (b"", b"NA", b"null"))
+    schema = table_run.facts.schema
+    assert schema is not None
+    schema.values(cells(tmp_path / "f-1.csv"))  # all cells are of their kinds
+    assert set(cells(tmp_path / "f.csv")["unit"]) == {"cm"}
+
+
+def test_a_fill_tells_what_the_other_cells_tell(table_run: runs.Run, tmp_path: Path) -> None:
+    """On rows whose cells are known, half of them hidden: nearer than each column's mean, and not beyond their errors."""
+    whole = mixed(300, seed=2)
+    rng = np.random.default_rng(0)
+    schema = table_run.facts.schema
+    assert schema is not None
+    truth, _ = schema.values(
+        {name: [cell if cell not in ("", "NA", "null") else None for cell in column] for name, column in whole.items()}
+    )
+    hidden = (rng.random(truth.shape) < 0.4) & ~np.isnan(truth)
+    found = impute(table_run.vae, torch.from_numpy(np.where(hidden, np.nan, truth)), samples=300)
+    for place, column in enumerate(schema.modelled):
+        hole = hidden[:, place]
+        guess, value, error = found.mean[hole, place].numpy(), truth[hole, place], found.error[hole, place].numpy()
+        if column.kind == "category":
+            assert (guess == value).mean() > np.bincount(value.astype(int)).max() / len(value) + 0.1
+            assert abs(error.mean() - (guess != value).mean()) < 0.12
+        else:
+            assert ((guess - value) ** 2).mean() < 0.8 * value.var(), column.name
+            assert 0.5 < np.sqrt((((guess - value) / error) ** 2).mean()) < 1.6, column.name
+
+
+def test_parquet_comes_back_in_its_types(table_run: runs.Run, tmp_path: Path) -> None:
+    columns = mixed(40, seed=3)
+    path = as_csv(tmp_path / "t.csv", columns)
+    assert main(["impute", str(table_run.folder), str(path), "-o", str(tmp_path / "f.parquet"), "--samples", "20"]) == 0
+    found = pyarrow.parquet.read_table(tmp_path / "f.parquet")
+    assert list(found.column_names) == list(columns)
+    assert [str(kind) for kind in found.schema.types] == ["string", "double", "string", "bool", "int64", "date32[day]", "string"]
+    emptied = found.set_column(1, "x", pyarrow.array([None, *found["x"].to_pylist()[1:]], pyarrow.float64()))
+    pyarrow.parquet.write_table(emptied, tmp_path / "e.parquet")
+    assert main(["impute", str(table_run.folder), str(tmp_path / "e.parquet"), "-o", str(tmp_path / "g.parquet"), "--samples", "20"]) == 0
+    back = pyarrow.parquet.read_table(tmp_path / "g.parquet")
+    assert back.schema == emptied.schema
+    assert back.slice(1).equals(emptied.slice(1))
+    assert back["x"][0].as_py() is not None
+    errors = pyarrow.parquet.read_table(tmp_path / "g-errors.parquet").to_pydict()
+    assert errors["x"][0] > 0
+    assert [value for column in errors.values() for value in column if value is not None] == errors["x"][:1]
+
+
+def test_a_table_of_another_schema(table_run: runs.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    columns = mixed(30, seed=4)
+    other = {"new": ["1"] * 30, **dict(reversed(columns.items()))} | {"city": ["Paris", "", *columns["city"][2:]]}
+    assert (
+        main(["impute", str(table_run.folder), str(as_csv(tmp_path / "t.csv", other)), "-o", str(tmp_path / "f.csv"), "--samples", "20"])
+        == 0
+    )
+    told = capsys.readouterr().err
+    assert "no such column: 'new'" in told
+    assert "column 'city': 1 cells of unknown categories are taken for missing" in told
+    filled = cells(tmp_path / "f.csv")
+    assert list(filled) == list(other)
+    assert filled["city"][0] == "Paris", "what is there stays"
+    assert filled["city"][1] in ("Oslo, N", "Rome", 'the "city"')
+    for broken, message in (
+        ({name: column for name, column in columns.items() if name != "x"}, "no column 'x'"),
+        ({**columns, "visits": ["-1"] * 30}, "'-1' is not a whole number"),
+    ):
+        path = as_csv(tmp_path / "b.csv", broken)
+        assert main(["impute", str(table_run.folder), str(path), "-o", str(tmp_path / "f.csv")]) == 2
+        assert message in capsys.readouterr().err
+
+
+def test_the_other_verbs_take_tables(table_run: runs.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = str(table_run.folder)
+    assert main(["sample", run, "--n", "50", "-o", str(tmp_path / "s.csv")]) == 0
+    assert main(["sample", run, "--n", "50", "-o", str(tmp_path / "s.parquet")]) == 0
+    drawn = cells(tmp_path / "s.csv")
+    schema = table_run.facts.schema
+    assert schema is not None
+    values, notes = schema.values(drawn)
+    assert not np.isnan(values).any()
+    assert not notes
+    assert set(drawn["unit"]) == {"cm"}
+    assert set(drawn["id"]) == {None}
+    assert len(set(drawn["x"])) > 25, "draws and no means"
+    assert pyarrow.parquet.read_table(tmp_path / "s.parquet")["visits"].to_pylist() == [int(str(text)) for text in drawn["visits"]]
+    path = as_csv(tmp_path / "t.csv", mixed(20, seed=5))
+    assert main(["score", run, str(path), "--samples", "30", "-o", str(tmp_path / "scores.csv")]) == 0
+    assert all(np.isfinite(float(str(value))) for value in cells(tmp_path / "scores.csv")["log_p"])
+    assert main(["encode", run, str(path), "-o", str(tmp_path / "z.npy")]) == 0
+    assert np.isfinite(np.load(tmp_path / "z.npy")).all()
+    assert main(["reconstruct", run, str(path), "--n", "5", "-o", str(tmp_path / "r.csv")]) == 0
+    capsys.readouterr()
+    assert main(["show", run]) == 0
+    assert "Oslo, N, Rome" in capsys.readouterr().out
+    assert main(["data", str(path), "--json"]) == 0
+    kinds = {column["column"]: column["kind"] for column in json.loads(capsys.readouterr().out)["columns"]}
+    assert kinds == dict(zip(mixed(1), ["ignore", "number", "category", "boolean", "count", "date", "constant"], strict=True))
+
+
+def test_a_run_comes_back_without_its_table_and_refuses_a_damaged_schema(table_run: runs.Run, tmp_path: Path) -> None:
+    import shutil
+
+    folder = shutil.copytree(table_run.folder, tmp_path / "copy")
+    assert runs.load(folder, device="cpu").facts == table_run.facts
+    path = folder / runs.COLUMNS
+    text = path.read_text(encoding="utf-8")
+    for damaged in (text.replace('"count"', '"colour"'), text[:-20], "[]", '{"columns": []}', text.replace('"x"', '"city"')):
+        path.write_text(damaged, encoding="utf-8")
+        with pytest.raises(lb.errors.RunError, match="is damaged"):
+            runs.load(folder, device="cpu")
+
+
+def test_a_run_of_images_imputes_no_table(digits_run: runs.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = as_csv(tmp_path / "t.csv", mixed(200))
+    assert main(["impute", str(digits_run.folder), str(path), "-o", str(tmp_path / "f.csv")]) == 2
+    assert "is not of a table" in capsys.readouterr().err
+    assert main(["train", str(path), "--out", str(tmp_path / "r")]) == 2
+    assert "choose --likelihood columns" in capsys.readouterr().err
+    assert not (tmp_path / "r").exists()
