@@ -124,7 +124,10 @@ class SemiSupervisedLoss:
 
 @dataclass(frozen=True)
 class _Inner:
-    """What bounds log p(x|y), for K labels of each of B data: what is maximised, and what is reported, each ``(K, B)``."""
+    """What bounds log p(x|y), for K labels of each of B data: what is maximised, and what is reported, each ``(K, B)``.
+
+    The number of ``value`` is the objective's, its gradient the estimator's: y's estimator weighs by the one and follows the other.
+    """
 
     value: Tensor
     bound: Tensor
@@ -137,5 +140,7 @@ def _given(vae: SemiSupervised, x: Tensor, y: Float[Tensor, "K B classes"], obje
     given = vae.given(y.flatten(0, 1))
     draw = estimator.draw(given.posterior(x), objective.samples)
     terms = given.terms(x.repeat(lead[0], *[1] * (x.dim() - 1)), draw.posterior, draw.z, draw.weights)
-    parts = (estimator.surrogate(objective, terms, draw), objective.bound(terms), terms.mean(terms.log_likelihood), objective.kl(terms))
+    surrogate = estimator.surrogate(objective, terms, draw)
+    value = surrogate - surrogate.detach() + objective.value(terms).detach()
+    parts = (value, objective.bound(terms), terms.mean(terms.log_likelihood), objective.kl(terms))
     return _Inner(*(part.reshape(lead) for part in parts))
