@@ -198,9 +198,23 @@ def test_classes_of_another_source_are_known_by_name() -> None:
         data.relabelled(("a", "c"))
 
 
-@pytest.mark.parametrize("network", [mlp(5 + CLASSES, 8, 4), nn.Linear(5 + CLASSES, 4)], ids=["layers", "any module"])
+BOTH = 5 + CLASSES
+NETWORKS = {
+    "layers": mlp(BOTH, 8, 4),
+    "any module": nn.Linear(BOTH, 4),
+    "one layer": nn.Sequential(nn.Linear(BOTH, 4)),
+    "linear first": nn.Sequential(nn.Linear(BOTH, 4), nn.Linear(4, 4)),
+    "batch norm first": nn.Sequential(nn.BatchNorm1d(BOTH), nn.Linear(BOTH, 4)),
+    "layer norm first": nn.Sequential(nn.LayerNorm(BOTH), nn.Linear(BOTH, 4)),
+    "layer norm after": nn.Sequential(nn.Flatten(), nn.Linear(BOTH, 4), nn.LayerNorm(4)),
+    "nothing more": nn.Sequential(nn.Flatten(), nn.Linear(BOTH, 4)),
+}
+NETWORKS["batch norm first"][0].running_mean += torch.linspace(-1, 1, BOTH)  # so that it does something
+
+
+@pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
 def test_several_contexts_for_each_datum_are_as_many_laws(network: nn.Module) -> None:
-    posterior, x, y = lb.posteriors.DiagonalGaussian(Joined(network)), torch.randn(6, 5), torch.eye(CLASSES)
+    posterior, x, y = lb.posteriors.DiagonalGaussian(Joined(network)).eval(), torch.randn(6, 5), torch.eye(CLASSES)
     together = posterior.given(y.repeat_interleave(6, 0))(x)
     one_by_one = [posterior.given(one)(x).mean for one in y.split(1)]
     assert torch.allclose(together.mean, torch.cat(one_by_one), atol=1e-6)
