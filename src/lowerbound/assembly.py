@@ -97,12 +97,14 @@ def _context(recipe: Recipe, supervision: Supervision | None, classes: int) -> C
 
 
 def _supervised(recipe: Recipe, supervision: Supervision, parts: Parts, facts: Facts, classes: int) -> Parts:
-    """The same parts with the loss of partly labelled data, after a trial on two of them."""
+    """The same parts with the loss of partly labelled data, after a trial on two of them. Errors: RecipeError where it is not finite."""
     of_labels = words.call("label-estimator", recipe.label_estimator or "enumerated", LABEL_ESTIMATORS)
     parts = replace(parts, loss=supervision.loss(of_labels), of_labels=of_labels)
     two = Dataset(torch.full((2, *facts.event), 0.5), torch.arange(2), tuple(map(str, range(classes))))
     with _at_rest(parts):
-        parts.loss(parts.vae, two, torch.arange(2), parts.objective, parts.estimator)
+        found = parts.loss(parts.vae, two, torch.arange(2), parts.objective, parts.estimator)
+    if not bool(torch.isfinite(found.value)):
+        raise RecipeError(f"{recipe.semi_supervised} has a loss that is not finite from the start; choose smaller weights")
     return parts
 
 

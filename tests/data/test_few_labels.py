@@ -156,6 +156,69 @@ def test_the_command_line_says_it_in_a_line(
     assert not out.exists()
 
 
+SMALL = ["--batch", "16", "--latent", "2", "--network", "mlp:8", "--epochs", "1"]
+WRONG = [
+    (["--semi-supervised", "m2:nan"], "must be 0 or a positive number, not nan"),
+    (["--semi-supervised", "m1:inf"], "must be 0 or a positive number, not inf"),
+    (["--semi-supervised", "m2:-5"], "must be 0 or a positive number, not -5"),
+    (["--semi-supervised", "m1m2:1e39"], "choose smaller weights"),
+    (["--recipe", "m2", "--objective", "mmd"], "looks at a batch as a whole"),
+    (["--recipe", "m2", "--prior", "vamp:10"], "choose another --prior"),
+    (["--recipe", "m2", "--label-estimator", "score-leave-one-out:1"], "the label's gradient needs 2 draws of it"),
+]
+
+
+@pytest.mark.parametrize(("told", "message"), WRONG, ids=[" ".join(row[0]) for row in WRONG])
+def test_a_model_that_cannot_be_is_refused_in_a_line(
+    told: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["train", own(tmp_path, np.arange(60) % 3), *told, "--labels", "9", *SMALL, "--out", str(tmp_path / "run")]
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert len(said.strip().splitlines()) == 1
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("estimator", ["enumerated", "score"])
+def test_a_training_that_diverges_says_so(estimator: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--recipe", "m2", "--label-estimator", estimator, "--labels", "9", *SMALL, "--learning-rate", "1e30"]
+    assert main(["train", own(tmp_path, np.arange(60) % 3), *words, "--out", str(tmp_path / "run")]) == 2
+    assert "not finite any more; lower --learning-rate" in capsys.readouterr().err
+
+
+def test_a_trial_leaves_the_callers_random_numbers_alone() -> None:
+    drawn = []
+    for words in (None, {"semi_supervised": "m2", "labels": 9}, {"semi_supervised": "m1m2", "labels": 9}):
+        torch.manual_seed(0)
+        if words is not None:
+            build(Recipe(network="mlp:8", **words), (1, 4, 4), classes=3)
+        drawn.append(float(torch.rand(())))
+    assert drawn[0] == drawn[1] == drawn[2]
+
+
+def test_labels_that_changed_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file, run = write(tmp_path / "y.csv", "0\n1\n2\n" * 20), str(tmp_path / "run")
+    assert main(["train", own(tmp_path, None), "--recipe", "m2", "--labels", str(file), *SMALL, "--out", run]) == 0
+    write(file, "0\n2\n1\n" * 20)
+    assert main(["resume", run, "--epochs", "2"]) == 2
+    assert f"or their labels in {file}, are not those" in capsys.readouterr().err
+
+
+def test_unknown_labels_of_data_are_no_class(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    numbers = np.arange(60) % 3 - 1
+    named = np.array(["", "cat", "dog"])[numbers + 1]
+    for told, classes in ((numbers, ("0", "1")), (numbers[:, None].astype(float), ("0", "1")), (named, ("cat", "dog"))):
+        found = data.load(own(tmp_path, told)).whole
+        assert found is not None
+        assert found.classes == classes
+        assert found.labels.tolist() == numbers.tolist()
+    words = ["--given", "label", *SMALL, "--out", str(tmp_path / "run")]
+    assert main(["train", own(tmp_path, numbers), *words]) == 2
+    assert "have no known label" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
 def test_data_without_labels_learn_those_of_a_file(tmp_path: Path) -> None:
     file = write(tmp_path / "y.csv", "".join(f"{'even' if row % 2 == 0 else 'odd'}\n" if row < 30 else "\n" for row in range(60)))
     run = tmp_path / "run"

@@ -13,18 +13,20 @@ from dataclasses import dataclass, field, replace
 
 import torch
 from jaxtyping import Float, Int64
-from torch import Tensor, nn
-from torch.distributions import Distribution, OneHotCategorical
+from torch import Size, Tensor, nn
+from torch.distributions import Distribution
 
 from lowerbound.contexts import Label
 from lowerbound.data import UNKNOWN
-from lowerbound.estimators import Enumerated, Estimator
+from lowerbound.errors import RecipeError
+from lowerbound.estimators import Draw, Enumerated, Estimator, Pathwise, ScoreFunction
+from lowerbound.laws import OneHotCategorical
 from lowerbound.likelihoods import Likelihood
 from lowerbound.loss import Loss
 from lowerbound.model import VAE, Rows, labels_of
 from lowerbound.objectives import ELBO, Objective, Terms
 from lowerbound.posteriors import Categorical, Posterior
-from lowerbound.semi.contract import Batch
+from lowerbound.semi.contract import Batch, check_weight
 
 
 class SemiSupervised(VAE):
@@ -68,7 +70,7 @@ class SemiSupervised(VAE):
 
     def labels(self) -> Distribution:
         """p(y), uniform."""
-        return OneHotCategorical(logits=torch.zeros(self.context.classes, device=self.device), validate_args=False)
+        return OneHotCategorical(torch.zeros(self.context.classes, device=self.device))
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,9 @@ class SemiSupervisedLoss:
     labelled: int = 100
     estimator: Estimator = field(default_factory=Enumerated)
     samples: int = 1
+
+    def __post_init__(self) -> None:
+        check_weight(self.weight)
 
     def __call__(self, vae: SemiSupervised, data: Rows, rows: Tensor, objective: Objective, estimator: Estimator) -> Loss:
         """The loss of some rows of ``data``, whose labels it does not look at, and of as many as there may be that have one."""

@@ -21,7 +21,7 @@ from lowerbound.loss import Loss, of_rows
 from lowerbound.model import VAE, Rows
 from lowerbound.objectives import ELBO, Objective
 from lowerbound.posteriors import Categorical, Posterior
-from lowerbound.semi.contract import Batch
+from lowerbound.semi.contract import Batch, check_weight
 from lowerbound.semi.joint import SemiSupervised
 
 
@@ -65,15 +65,18 @@ class HeadLoss(Protocol):
 
 @dataclass(frozen=True)
 class OnLabels:
-    """−log q(y|z) of the data that have labels, their mean ``weight`` times: what M1's head descends."""
+    """−log q(y|z) of the data that have labels, their mean ``weight`` times: what M1's head descends. Errors: as for ``check_weight``."""
 
     weight: float = 1.0
 
-    def of_batch(self, head: Head, batch: Batch, objective: Objective, estimator: Estimator) -> Loss:
-        """The loss; the bound is none of its own."""
-        nothing, law = torch.zeros(len(batch.values)), head(batch.labelled)
-        y = nn.functional.one_hot(batch.labels, law.event_shape[0])
-        return Loss(-self.weight * law.log_prob(y).mean(), nothing, nothing, nothing)
+    def __post_init__(self) -> None:
+        check_weight(self.weight)
+
+    def of_head(self, head: Head, batch: Batch) -> Float[Tensor, ""]:
+        """What is descended for a batch of latents."""
+        law = head(batch.labelled)
+        y = nn.functional.one_hot(batch.labels, law.event_shape[0]).to(batch.labelled.device)
+        return -self.weight * law.log_prob(y).mean()
 
 
 @dataclass(frozen=True)
