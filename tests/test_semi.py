@@ -14,13 +14,15 @@ from toys import LinearGaussian, z_score
 import lowerbound as lb
 from lowerbound import words
 from lowerbound.contexts import Label
+from lowerbound.coupled import MMD, FreeBits, TotalCorrelation
 from lowerbound.data import UNKNOWN, Dataset
 from lowerbound.errors import DataError, RecipeError
 from lowerbound.estimators import GREP, Enumerated, Estimator, LeaveOneOut, Pathwise, ScoreFunction
 from lowerbound.nn import Joined
 from lowerbound.objectives import ELBO, IWAE, Objective
 from lowerbound.posteriors import Categorical, DiagonalGaussian
-from lowerbound.semi import SemiSupervised, SemiSupervisedLoss, known_rows
+from lowerbound.semi import Head, OnLabels, SemiSupervised, SemiSupervisedLoss, known_rows
+from lowerbound.semi.contract import Batch
 from lowerbound.words import OfLabels
 
 CLASSES, LATENT, SIZE = 3, 2, 4
@@ -199,6 +201,52 @@ def test_what_does_not_apply_says_so() -> None:
         known_rows(Dataset(x))
     with pytest.raises(DataError, match="no datum has a label"):
         known_rows(hidden(toy.data(6), 0))
+
+
+@pytest.mark.parametrize("objective", [FreeBits(), TotalCorrelation(), MMD()], ids=lambda objective: type(objective).__name__)
+def test_what_looks_at_a_batch_as_a_whole_is_reported_and_not_maximised(objective: Objective) -> None:
+    """In the mean over all classes of all data, that of q(y|x) would have no part."""
+    toy = Clusters()
+    data, vae = toy.data(12), wrong(toy.exact())
+    with pytest.raises(RecipeError, match="looks at a batch as a whole"):
+        SemiSupervisedLoss(1.0).unlabelled(vae, data[:], objective, Pathwise())
+    assert lb.score(vae, data, objective=objective) == lb.score(vae, data)
+
+
+def test_what_is_reported_is_the_bound_without_labels() -> None:
+    toy = Clusters()
+    data, vae = toy.data(12), wrong(toy.exact())
+    scored = [lb.score(vae, data, seed=seed).bound for seed in range(200)]
+    torch.manual_seed(0)
+    with torch.no_grad():
+        drawn = SemiSupervisedLoss(1.0).unlabelled(vae, data[:].repeat(2000, 1), ELBO(), Pathwise()).bound.view(2000, -1).mean(1)
+    error = (torch.tensor(scored).var() / 200 + drawn.var() / 2000).sqrt()
+    assert abs(torch.tensor(scored).mean() - drawn.mean()) < 4.5 * error
+
+
+@pytest.mark.parametrize("of_labels", words.LABEL_ESTIMATORS)
+def test_a_classifier_that_is_not_finite_any_more_makes_a_loss_that_is_not(of_labels: str) -> None:
+    toy = Clusters()
+    vae, y = toy.exact(), words.call("label-estimator", of_labels, words.LABEL_ESTIMATORS)
+    vae.classifier.network.bias.data += math.nan
+    loss = SemiSupervisedLoss(1.0, estimator=y.estimator, samples=y.samples)
+    assert loss(vae, toy.data(6), torch.arange(6), ELBO(), Pathwise()).bound.isnan().all()
+    head = Head(nn.Linear(SIZE, CLASSES))
+    head.network.bias.data += math.nan
+    assert OnLabels().of_head(head, Batch.of(toy.data(6), torch.arange(6), 6, torch.device("cpu"))).isnan()
+
+
+@pytest.mark.parametrize("weight", [math.nan, math.inf, -5.0])
+def test_a_weight_is_a_number_from_nothing_upwards(weight: float) -> None:
+    for make in (SemiSupervisedLoss, OnLabels):
+        assert make(0.0).weight == 0
+        with pytest.raises(RecipeError, match="must be 0 or a positive number"):
+            make(weight)
+
+
+def test_labels_are_looked_at_where_that_waits_for_nothing() -> None:
+    batch = Batch.of(Clusters().data(6), torch.arange(6), 4, torch.device("meta"))
+    assert (batch.values.device.type, batch.labelled.device.type, batch.labels.device.type) == ("meta", "meta", "cpu")
 
 
 def test_data_are_read_as_their_label_or_the_likeliest_class() -> None:

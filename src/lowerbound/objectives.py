@@ -146,6 +146,8 @@ class Objective(ABC):
 
     #: whether the value is a mean over draws, so that one draw's part does not depend on the others
     mean_over_draws: ClassVar[bool] = True
+    #: whether a datum's value depends on the others of its batch, so that data cannot be weighted each by itself
+    over_batch: ClassVar[bool] = False
     #: K, how many draws of z each datum gets
     samples: int
     #: how the KL is computed where the value has one, and for the report

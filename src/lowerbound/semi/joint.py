@@ -105,13 +105,11 @@ class SemiSupervisedLoss:
         x = vae.likelihood.observe(values)
         over_labels = ELBO(samples=self.samples)
         draw = self.estimator.draw(vae.classifier(x), over_labels.samples)
-        inner = _given(vae, x, draw.z, objective, estimator)
-        followed, reported = (
-            Terms(part, draw.z, vae.labels(), draw.posterior, weights=draw.weights) for part in (inner.value, inner.bound)
-        )
-        value = self.estimator.surrogate(over_labels, followed, draw)
+        value, inner = _given(vae, x, draw.z, objective, estimator)
+        followed, told = (Terms(part, draw.z, vae.labels(), draw.posterior, weights=draw.weights) for part in (value, inner.bound))
+        surrogate = self.estimator.surrogate(over_labels, followed, draw)
         kl = followed.mean(inner.kl) + over_labels.kl(followed)
-        return Loss(-value.mean(), over_labels.bound(reported), followed.mean(inner.log_likelihood), kl)
+        return Loss(-surrogate.mean(), over_labels.bound(told), followed.mean(inner.log_likelihood), kl)
 
     def of_known(
         self,
@@ -122,9 +120,18 @@ class SemiSupervisedLoss:
         estimator: Estimator,
     ) -> tuple[Float[Tensor, " B"], Float[Tensor, " B"]]:
         """What bounds log p(x, y) where y is known, and log q(y|x)."""
-        x, y = vae.likelihood.observe(values), vae.context.numbered(labels)
-        inner = _given(vae, x, y[None], objective, estimator)
-        return inner.value[0] - math.log(vae.context.classes), vae.classifier(x).log_prob(y)
+        x, y = vae.likelihood.observe(values), vae.context.numbered(labels).to(values.device)
+        value, _ = _given(vae, x, y[None], objective, estimator)
+        return value[0] - math.log(vae.context.classes), vae.classifier(x).log_prob(y)
+
+
+def reported(vae: SemiSupervised, values: Float[Tensor, "B *event"], objective: Objective) -> Float[Tensor, "3 B"]:
+    """Bound, reconstruction term and KL without labels, all of them listed: what ``unlabelled`` reports, with nothing to descend."""
+    x, over_labels = vae.likelihood.observe(values), ELBO()
+    draw = Enumerated().draw(vae.classifier(x), 1)
+    inner = _reported(_terms(vae, x, draw.z, objective, ScoreFunction())[0], objective, draw.z.shape[:2])
+    outer = Terms(inner.bound, draw.z, vae.labels(), draw.posterior, weights=draw.weights)
+    return torch.stack([over_labels.bound(outer), outer.mean(inner.log_likelihood), outer.mean(inner.kl) + over_labels.kl(outer)])
 
 
 @dataclass(frozen=True)
@@ -134,18 +141,37 @@ class _Inner:
     The number of ``value`` is the objective's, its gradient the estimator's: y's estimator weighs by the one and follows the other.
     """
 
-    value: Tensor
     bound: Tensor
     log_likelihood: Tensor
     kl: Tensor
 
 
-def _given(vae: SemiSupervised, x: Tensor, y: Float[Tensor, "K B classes"], objective: Objective, estimator: Estimator) -> _Inner:
-    lead = y.shape[:2]
+def _terms(vae: SemiSupervised, x: Tensor, y: Tensor, objective: Objective, estimator: Estimator) -> tuple[Terms, Draw]:
+    """Those of K·B data, all with their first label, then all with their next."""
     given = vae.given(y.flatten(0, 1))
     draw = estimator.draw(given.posterior(x), objective.samples)
-    terms = given.terms(x.repeat(lead[0], *[1] * (x.dim() - 1)), draw.posterior, draw.z, draw.weights)
+    return given.terms(x.repeat(len(y), *[1] * (x.dim() - 1)), draw.posterior, draw.z, draw.weights), draw
+
+
+def _reported(terms: Terms, objective: Objective, lead: Size) -> _Inner:
+    parts = (objective.bound(terms), terms.mean(terms.log_likelihood), objective.kl(terms))
+    return _Inner(*(part.reshape(lead) for part in parts))
+
+
+def _given(
+    vae: SemiSupervised, x: Tensor, y: Float[Tensor, "K B classes"], objective: Objective, estimator: Estimator
+) -> tuple[Float[Tensor, "K B"], _Inner]:
+    """What is maximised for K labels of each of B data, and what is reported.
+
+    The number of the first is the objective's, its gradient the estimator's: y's estimator weighs by the one and follows the other.
+    Errors: RecipeError for an objective that looks at a batch as a whole, where every class would count alike, whatever q(y|x) holds of it.
+    """
+    if objective.over_batch:
+        raise RecipeError(
+            f"{type(objective).__name__} looks at a batch as a whole, and a label that is not known weighs each datum by itself; "
+            "choose another objective, or m1m2"
+        )
+    terms, draw = _terms(vae, x, y, objective, estimator)
     surrogate = estimator.surrogate(objective, terms, draw)
     value = surrogate - surrogate.detach() + objective.value(terms).detach()
-    parts = (value, objective.bound(terms), terms.mean(terms.log_likelihood), objective.kl(terms))
-    return _Inner(*(part.reshape(lead) for part in parts))
+    return value.reshape(y.shape[:2]), _reported(terms, objective, y.shape[:2])
