@@ -100,6 +100,10 @@ class SemiSupervisedLoss:
         with_labels, log_q = self.of_known(vae, batch.labelled, batch.labels, objective, estimator)
         return replace(without, value=without.value - batch.known * with_labels.mean() - self.weight * log_q.mean())
 
+    def of_head(self, head: SemiSupervised, batch: Batch) -> Float[Tensor, ""]:
+        """What is descended as the head of another model, for a batch of its latents: by the ELBO and its usual gradient."""
+        return self.of_batch(head, batch, ELBO(), Pathwise()).value
+
     def unlabelled(self, vae: SemiSupervised, values: Float[Tensor, "B *event"], objective: Objective, estimator: Estimator) -> Loss:
         """The bound where y is not known: that of a VAE over y."""
         x = vae.likelihood.observe(values)

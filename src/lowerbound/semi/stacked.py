@@ -15,11 +15,11 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from lowerbound.estimators import Estimator, Pathwise
+from lowerbound.estimators import Estimator
 from lowerbound.likelihoods import Likelihood
 from lowerbound.loss import Loss, of_rows
 from lowerbound.model import VAE, Rows
-from lowerbound.objectives import ELBO, Objective
+from lowerbound.objectives import Objective
 from lowerbound.posteriors import Categorical, Posterior
 from lowerbound.semi.contract import Batch, check_weight
 from lowerbound.semi.joint import SemiSupervised
@@ -59,8 +59,8 @@ class Classified(VAE):
 class HeadLoss(Protocol):
     """What a head descends."""
 
-    def of_batch(self, head: Any, batch: Batch, objective: Objective, estimator: Estimator, /) -> Loss:
-        """The loss of a batch of latents."""
+    def of_head(self, head: Any, batch: Batch, /) -> Float[Tensor, ""]:
+        """What is descended for a batch of latents."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class OnLabels:
 
 @dataclass(frozen=True)
 class ClassifiedLoss:
-    """The loss of the VAE, and the head's on draws of z, by the ELBO and its usual gradient. What is reported is the VAE's bound."""
+    """The loss of the VAE, and the head's on draws of z. What is reported is the VAE's bound."""
 
     head: HeadLoss
     labelled: int = 100
@@ -91,7 +91,7 @@ class ClassifiedLoss:
         below = of_rows(vae, data, rows, objective, estimator)
         batch = Batch.of(data, rows, self.labelled, vae.device)
         above = replace(batch, values=_drawn(vae, batch.values), labelled=_drawn(vae, batch.labelled))
-        return replace(below, value=below.value + self.head.of_batch(vae.head, above, ELBO(), Pathwise()).value)
+        return replace(below, value=below.value + self.head.of_head(vae.head, above))
 
 
 @torch.no_grad()
