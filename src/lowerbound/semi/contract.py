@@ -32,7 +32,10 @@ def classifier_of(vae: VAE) -> Classifier:
 
 @dataclass(frozen=True)
 class Batch:
-    """Some values whose labels nobody looks at, and some with their labels; of all data the share ``known`` has one."""
+    """Some values whose labels nobody looks at, and some with their labels; of all data the share ``known`` has one.
+
+    Labels stay on the CPU, where a look at them waits for nothing.
+    """
 
     values: Float[Tensor, "B *event"]
     labelled: Float[Tensor, "L *event"]
@@ -46,7 +49,7 @@ class Batch:
         some = known[torch.randperm(len(known))[:labelled]]
         labels = labels_of(data, some)
         assert labels is not None
-        return cls(data[rows].to(device), data[some].to(device), labels.to(device), len(known) / len(data))
+        return cls(data[rows].to(device), data[some].to(device), labels, len(known) / len(data))
 
 
 def known_rows(data: Rows) -> Int64[Tensor, " L"]:
