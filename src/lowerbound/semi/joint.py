@@ -43,7 +43,10 @@ class SemiSupervised(VAE):
         self.classifier = classifier
 
     def read(self, data: Rows, rows: Tensor, observe: bool = False) -> tuple[VAE, Float[Tensor, "B *event"]]:
-        """The values of some rows, and the model given their classes, or where they are not known the most likely ones."""
+        """The values of some rows, and the model given their classes, or where they are not known the most likely ones.
+
+        The classifier tells those from the values that are returned: with ``observe`` as it sees them in training, else greys as they are.
+        """
         values = data[rows].to(self.device)
         values = self.likelihood.observe(values) if observe else values
         guessed = self.log_classify(values).argmax(1)
@@ -79,7 +82,8 @@ class SemiSupervisedLoss:
 
     Of N data of which L have a label a step maximises the mean over a batch of the bound without labels, + L/N the mean over a batch of
     labelled ones of the bound with them, + ``weight`` the mean of log q(y|x) over those. ``labelled`` is how many there are at most in
-    that batch, ``estimator`` that of y, which draws ``samples`` of it. What is reported is the bound without labels.
+    that batch, ``estimator`` that of y, which draws ``samples`` of it. What is reported is the bound without labels, whose batch is of all
+    rows, those that have a label among them. Errors: RecipeError for a weight that is none.
     """
 
     weight: float
@@ -140,10 +144,7 @@ def reported(vae: SemiSupervised, values: Float[Tensor, "B *event"], objective: 
 
 @dataclass(frozen=True)
 class _Inner:
-    """What bounds log p(x|y), for K labels of each of B data: what is maximised, and what is reported, each ``(K, B)``.
-
-    The number of ``value`` is the objective's, its gradient the estimator's: y's estimator weighs by the one and follows the other.
-    """
+    """What is reported of log p(x|y), for K labels of each of B data: each ``(K, B)``."""
 
     bound: Tensor
     log_likelihood: Tensor
