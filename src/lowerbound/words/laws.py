@@ -194,6 +194,8 @@ def _mixture(facts: Facts, posterior: Posterior, components: int = 10) -> nn.Mod
 def _vamp(facts: Facts, posterior: Posterior, components: int = 100) -> nn.Module:
     from lowerbound.priors import VampPrior
 
+    if facts.context:
+        raise RecipeError("vamp is the mean of what the encoder makes of data, and here it wants a context besides; choose another --prior")
     return VampPrior(posterior, facts.event, components, squash=facts.unit_interval)
 
 
