@@ -85,7 +85,7 @@ def build(recipe: Recipe, event_shape: Sequence[int], unit_interval: bool = True
         if supervision is None:
             return _crossed(recipe, VAE(prior, likelihood, posterior, context), facts)
         vae = supervision.model(prior, likelihood, posterior, recipe.latent, classes, encoder)
-    return _supervised(recipe, supervision, _crossed(recipe, vae, facts), facts, classes)
+        return _supervised(recipe, supervision, _crossed(recipe, vae, facts), facts, classes)
 
 
 def _context(recipe: Recipe, supervision: Supervision | None, classes: int) -> Context | None:
@@ -112,8 +112,10 @@ def _supervised(recipe: Recipe, supervision: Supervision, parts: Parts, facts: F
 def _at_rest(parts: Parts) -> Iterator[None]:
     """Within the block nothing is in training, so that a trial leaves no trace."""
     parts.vae.eval(), parts.estimators.eval()
-    yield
-    parts.vae.train(), parts.estimators.train()
+    try:
+        yield
+    finally:
+        parts.vae.train(), parts.estimators.train()
 
 
 def _crossed(recipe: Recipe, vae: VAE, facts: Facts) -> Parts:
