@@ -49,6 +49,20 @@ def test_what_cannot_be_kept_is_said() -> None:
         labels.few(Dataset(torch.rand(5, 4), torch.zeros(5, dtype=torch.long), NAMES), 3, seed=0)
 
 
+def test_a_class_that_no_training_datum_is_of_asks_for_no_label() -> None:
+    absent = Dataset(torch.rand(30, 4), torch.arange(30) % 2 * 2, NAMES)  # no dog
+    kept = labels.few(absent, 5, seed=0)
+    assert torch.bincount(kept.labels[kept.known], minlength=3).tolist() == [3, 0, 2]
+    with pytest.raises(DataError, match="one of each of the 2"):
+        labels.few(absent, 1, seed=0)
+
+
+def test_known_rows_are_looked_up_once() -> None:
+    view = some().view(torch.arange(0, 60, 2))
+    assert view.known is view.known
+    assert view.labels is view.labels
+
+
 def write(path: Path, text: str) -> Path:
     path.write_text(text, encoding="utf-8")
     return path

@@ -21,17 +21,18 @@ COLUMN = "label"
 def few(data: Dataset, n: int, seed: int) -> Dataset:
     """The same data, all labels hidden but n: as many of each class, those of the first classes one more where n is no multiple.
 
-    Errors: DataError where there are not so many, or not one of each class.
+    A class that no datum here is of is left out of account. Errors: DataError where there are not so many, or not one of each class.
     """
     if data.targets is None:
         raise DataError("these data have no labels; give a file of them with --labels FILE")
     must_be_several(data)
-    if n < len(data.classes):
-        raise DataError(f"{n:,} labels are too few: at least one of each of the {len(data.classes)} classes is needed")
     labels = data.labels
     assert labels is not None
+    there = labels[data.known].unique().tolist()
+    if n < len(there):
+        raise DataError(f"{n:,} labels are too few: at least one of each of the {len(there)} classes is needed")
     order = permutation(len(data), seed, "labels")
-    kept = [_some(data, order[labels[order] == number], number, share) for number, share in enumerate(_shares(n, len(data.classes)))]
+    kept = [_some(data, order[labels[order] == number], number, share) for number, share in zip(there, _shares(n, len(there)), strict=True)]
     rows = torch.cat(kept) if data.rows is None else data.rows[torch.cat(kept)]
     targets = torch.full_like(data.targets, UNKNOWN)
     targets[rows] = data.targets[rows]
