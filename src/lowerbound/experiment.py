@@ -14,6 +14,7 @@ import torch
 
 from lowerbound import assembly, checkpoint, data, devices, diagnosis, report, runs
 from lowerbound.calibration import calibrate
+from lowerbound.contexts import Label
 from lowerbound.data import Dataset, labels
 from lowerbound.errors import DataError, Diverged, OutputError, RunError
 from lowerbound.evaluation import Score, score
@@ -144,6 +145,9 @@ class Experiment:
         parts = assembly.build(recipe, facts.event_shape, facts.unit_interval, len(facts.classes))
         for part in (train, splits.test):
             parts.vae.likelihood.check(part.extremes)
+        if isinstance(parts.vae.context, Label) and recipe.semi_supervised is None:
+            for part in (train, validation, splits.test):
+                labels.must_be_known(part)
         parts.vae.to(where)
         parts.estimators.to(where)
         state = State(adam(parts.vae, recipe.learning_rate), recipe.seed)

@@ -68,7 +68,10 @@ def write(path: Path, text: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("text", ["cat\n\n-1\nowl\n", "row,label\n0,cat\n1,\n2,-1\n3,owl\n"], ids=["lines", "a column"])
+TEXTS = ["cat\n\n-1\nowl\n", "row,label\n0,cat\n1,\n2,-1\n3,owl\n", "row,Label\n0,cat\n1,\n2,-1\n3,owl\n"]
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=["lines", "a column", "a capital"])
 def test_a_text_is_read(text: str, tmp_path: Path) -> None:
     assert labels.read(write(tmp_path / "y.csv", text)) == ["cat", None, None, "owl"]
 
@@ -77,6 +80,15 @@ def test_arrays_are_read(tmp_path: Path) -> None:
     np.save(tmp_path / "y.npy", np.array([3, -1, 0]))
     np.save(tmp_path / "names.npy", np.array(["owl", "", "cat"]))
     np.save(tmp_path / "wide.npy", np.zeros((2, 2), int))
+    np.save(tmp_path / "column.npy", np.array([[1.0], [-1.0], [12.0]]))
+    np.save(tmp_path / "half.npy", np.array([1.0, 0.5]))
+    np.save(tmp_path / "nan.npy", np.array([1.0, np.nan, np.inf]))
+    np.savez(tmp_path / "encoded.npz", latents=np.zeros((3, 2)), labels=np.array([1, -1, 0]), classes=np.array(["owl", "cat"]))
+    assert labels.read(tmp_path / "column.npy") == ["1", None, "12"]
+    assert labels.read(tmp_path / "encoded.npz") == ["cat", None, "owl"], "names, not numbers of classes"
+    for name in ("half.npy", "nan.npy"):
+        with pytest.raises(DataError, match="no list of labels"):
+            labels.read(tmp_path / name)
     assert labels.read(tmp_path / "y.npy") == ["3", None, "0"]
     assert labels.read(tmp_path / "names.npy") == ["owl", None, "cat"]
     with pytest.raises(DataError, match="no list of labels"):
@@ -95,6 +107,21 @@ def test_a_file_labels_all_data_or_the_training_part(tmp_path: Path) -> None:
     assert train.train.classes == ("1", "2", "10"), "numbers in their order"
     assert train.train.labels.tolist()[:3] == [0, 2, 1]
     assert (train.test.labels == UNKNOWN).all()
+
+
+def test_blank_lines_at_the_end_are_of_no_datum(tmp_path: Path) -> None:
+    splits = Splits(some(6), some(3))
+    found = labels.of_file(splits, write(tmp_path / "y.csv", "owl\n\n\ncat\n\n\n\n\n"))
+    assert found.train.labels.tolist() == [2, -1, -1, 0, -1, -1]
+    with pytest.raises(DataError, match="has 8 labels, and there are 6 data"):
+        labels.of_file(splits, write(tmp_path / "y.csv", "owl\n\n\ncat\n\n\n\ncat\n"))
+
+
+def test_strange_labels_are_names_and_endless_ones_none(tmp_path: Path) -> None:
+    bare = Splits.of(Dataset(torch.rand(4, 4)))
+    assert labels.of_file(bare, write(tmp_path / "y.csv", "²\n2\n10\n²\n")).train.classes == ("2", "10", "²")
+    with pytest.raises(DataError, match="label of datum 1 has 5,000 characters"):
+        labels.of_file(bare, write(tmp_path / "y.csv", f"2\n{'9' * 5000}\n10\n2\n"))
 
 
 def test_a_file_keeps_the_classes_that_there_are(tmp_path: Path) -> None:
