@@ -110,7 +110,8 @@ class Experiment:
         recipe = recipe if epochs is None else replace(recipe, epochs=epochs)
         experiment = cls._prepare(recipe, folder, data_dir, device)
         if experiment.run.facts != facts:
-            raise DataError(f"the data of '{recipe.data}' are not those that {folder} was trained on; bring those back")
+            source = f"'{recipe.data}'" + ("" if recipe.labels_file is None else f", or their labels in {recipe.labels_file},")
+            raise DataError(f"the data of {source} are not those that {folder} was trained on; bring those back")
         progress = checkpoint.load_training(folder / runs.TRAINING, experiment.run.vae, experiment.run.parts.estimators, experiment.state)
         _refuse_changed(recipe.words(), progress.pop("recipe"), folder)
         experiment.progress = Progress(**progress)

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from lowerbound import data
+from lowerbound.assembly import build
 from lowerbound.cli import main
 from lowerbound.data import UNKNOWN, Dataset, Splits, labels
 from lowerbound.errors import DataError, RecipeError
@@ -155,6 +156,8 @@ WORDS = [
     ({"semi_supervised": "m1", "labels": 9, "label_estimator": "score"}, "leave out --label-estimator"),
     ({"semi_supervised": "m3", "labels": 9}, "known: m1"),
     ({"semi_supervised": "m2:x", "labels": 9}, "write m2:30.0"),
+    ({"semi_supervised": "m1m2:50:99999999999", "labels": 9}, "latent must be at most 1,000,000"),
+    ({"semi_supervised": "m2", "labels": ""}, "give --labels N, or FILE"),
 ]
 
 
