@@ -7,7 +7,8 @@ from typing import Any
 
 from lowerbound import calibration, runs, tables
 from lowerbound.calibration import Calibration, Classification
-from lowerbound.cli.console import Answer
+from lowerbound.cli import console
+from lowerbound.cli.console import Answer, percent
 from lowerbound.cli.output import of_kind
 from lowerbound.cli.source import part_of
 from lowerbound.data.labels import COLUMN
@@ -53,11 +54,14 @@ def _accuracy(known: Classification | None, seen: bool) -> str:
     if known is None:
         return ""
     trained = " (some of these data were trained on)" if seen else ""
-    return f", {known.accuracy:.1%} ± {known.accuracy_se:.1%} of the {known.labels:,} known labels told right{trained}"
+    return f", {known.accuracy:.1%} ± {percent(known.accuracy_se, 1)} of the {known.labels:,} known labels told right{trained}"
 
 
 def described(found: Calibration) -> str:
     """Whence a temperature comes."""
     if found.calibrated_on:
         return f"probabilities calibrated, T = {found.temperature:.3g} of {found.calibrated_on:,} validation labels"
-    return "probabilities not calibrated, T = 1: too few validation labels, or none told wrong"
+    return (
+        "probabilities not calibrated, T = 1: T is learned at the end of training, "
+        f"from {calibration.LEAST} validation labels or more of which some are told wrong"
+    )
