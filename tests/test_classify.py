@@ -23,6 +23,7 @@ from lowerbound.cli import main
 from lowerbound.data import UNKNOWN, Splits
 from lowerbound.errors import DataError, RunError
 from lowerbound.experiment import Experiment
+from lowerbound.recipes import Recipe
 
 # --- closed forms --------------------------------------------------------------------------------------
 
@@ -203,6 +204,24 @@ def test_what_was_told_can_be_learned_from(classifier_run: runs.Run, capsys: pyt
     words = ("--semi-supervised", "m1", "--labels", tmp_path / "labels.csv", "--epochs", 1, "--network", "mlp:8")
     answer(capsys, "train", "digits", *words, "--out", tmp_path / "r")
     assert runs.load(tmp_path / "r").read().whole.names == told
+
+
+def test_which_data_were_trained_on_goes_by_the_split(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Not by how many there are. The run is not at its end, and says so of its temperature."""
+    images = np.random.default_rng(0).integers(0, 255, (40, 4, 4)).astype(np.uint8)
+    labels = np.arange(20) % 2
+    np.savez(tmp_path / "d.npz", x_train=images[:20], y_train=labels, x_test=images[20:], y_test=labels)
+    np.savez(tmp_path / "one.npz", x=images[:1], y=labels[:1])
+    recipe = Recipe(data=str(tmp_path / "d.npz"), semi_supervised="m2", labels="4", network="mlp:4", batch=4)
+    Experiment.begin(recipe, tmp_path / "r", device="cpu")
+    for split, seen in (("train", True), ("test", False)):
+        assert main(["classify", str(tmp_path / "r"), "--split", split, "-o", str(tmp_path / "l.csv")]) == 0
+        told = capsys.readouterr().out
+        assert ("some of these data were trained on" in told) is seen
+        assert "learned at the end of training" in told
+    assert main(["classify", str(tmp_path / "r"), str(tmp_path / "one.npz"), "-o", str(tmp_path / "l.csv")]) == 0
+    assert "± – of the 1 known labels" in capsys.readouterr().out, "one datum says nothing of how far an accuracy is to be believed"
+    assert answer(capsys, "classify", tmp_path / "r", tmp_path / "one.npz", "-o", tmp_path / "l.csv")["accuracy_se"] is None
 
 
 def test_data_without_labels_are_classified(classifier_run: runs.Run, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

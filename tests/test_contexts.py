@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 from torch.distributions import MultivariateNormal
-from toys import Constant, LinearGaussian
+from toys import Constant, LinearGaussian, z_score
 
 import lowerbound as lb
 from lowerbound.assembly import build
@@ -185,8 +185,9 @@ def test_what_cannot_be_given_is_refused() -> None:
             build(Recipe(given="label"), (1, 8, 8), classes=classes)
     with pytest.raises(RecipeError, match="add --given label"):
         build(Recipe(prior="given-context"), (1, 8, 8))
-    with pytest.raises(RecipeError, match="conditional"):
-        build(Recipe(given="label", prior="vamp:5"), (1, 8, 8), classes=4)
+    for told in ({"given": "label"}, {"semi_supervised": "m2", "labels": 8}):
+        with pytest.raises(RecipeError, match="it wants a context besides; choose another --prior"):
+            build(Recipe(**told, prior="vamp:5"), (1, 8, 8), classes=4)
     with pytest.raises(RecipeError, match="prior is that of a context"):
         GivenContext(mlp(4, 8, 4))()
 
@@ -198,9 +199,23 @@ def test_classes_of_another_source_are_known_by_name() -> None:
         data.relabelled(("a", "c"))
 
 
-@pytest.mark.parametrize("network", [mlp(5 + CLASSES, 8, 4), nn.Linear(5 + CLASSES, 4)], ids=["layers", "any module"])
+BOTH = 5 + CLASSES
+NETWORKS = {
+    "layers": mlp(BOTH, 8, 4),
+    "any module": nn.Linear(BOTH, 4),
+    "one layer": nn.Sequential(nn.Linear(BOTH, 4)),
+    "linear first": nn.Sequential(nn.Linear(BOTH, 4), nn.Linear(4, 4)),
+    "batch norm first": nn.Sequential(nn.BatchNorm1d(BOTH), nn.Linear(BOTH, 4)),
+    "layer norm first": nn.Sequential(nn.LayerNorm(BOTH), nn.Linear(BOTH, 4)),
+    "layer norm after": nn.Sequential(nn.Flatten(), nn.Linear(BOTH, 4), nn.LayerNorm(4)),
+    "nothing more": nn.Sequential(nn.Flatten(), nn.Linear(BOTH, 4)),
+}
+NETWORKS["batch norm first"][0].running_mean += torch.linspace(-1, 1, BOTH)  # so that it does something
+
+
+@pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
 def test_several_contexts_for_each_datum_are_as_many_laws(network: nn.Module) -> None:
-    posterior, x, y = lb.posteriors.DiagonalGaussian(Joined(network)), torch.randn(6, 5), torch.eye(CLASSES)
+    posterior, x, y = lb.posteriors.DiagonalGaussian(Joined(network)).eval(), torch.randn(6, 5), torch.eye(CLASSES)
     together = posterior.given(y.repeat_interleave(6, 0))(x)
     one_by_one = [posterior.given(one)(x).mean for one in y.split(1)]
     assert torch.allclose(together.mean, torch.cat(one_by_one), atol=1e-6)
@@ -211,3 +226,54 @@ def test_several_contexts_for_each_image() -> None:
     encoder = words.encoder((1, 8, 8), (4,), 6, (CLASSES,))
     x, y = torch.rand(2, 1, 8, 8), torch.eye(CLASSES)
     assert torch.allclose(encoder(x, y.repeat_interleave(2, 0)), torch.cat([encoder(x, one.repeat(2, 1)) for one in y.split(1)]), atol=1e-6)
+
+
+def test_an_encoder_that_is_given_a_context_is_contracted_in_its_data_alone() -> None:
+    """‖∂h/∂x‖² of h = W (x, y) + b is that of the part of W that x meets, in the mean of estimates without bias."""
+    linear, x = nn.Linear(5 + CLASSES, 4), torch.randn(30, 5)
+    decoder = Joined(nn.Linear(2 + CLASSES, 5))
+    vae = lb.VAE(
+        lb.priors.StandardNormal(2), lb.likelihoods.Gaussian(decoder), lb.posteriors.DiagonalGaussian(Joined(linear)), Label(CLASSES)
+    )
+    torch.manual_seed(0)
+    for context in (torch.eye(CLASSES).repeat(10, 1), torch.eye(CLASSES)[:1]):
+        given = vae.given(context)
+        posterior = given.posterior(x)
+        found = torch.stack([given.terms(x, posterior, posterior.sample((1,))).contraction.detach() for _ in range(200)]).flatten()
+        assert z_score(found, linear.weight[:, :5].square().sum().detach()) < 4.5
+
+
+CONDITIONAL = {
+    "cae": {"given": "label", "posterior": "dirac", "objective": "contractive"},
+    "m2": {"semi_supervised": "m2", "labels": 8, "objective": "contractive"},
+}
+
+
+@pytest.mark.parametrize("told", CONDITIONAL.values(), ids=CONDITIONAL)
+def test_contractive_models_may_be_given_a_context(told: dict[str, str]) -> None:
+    parts = build(Recipe(**told), (1, 8, 8), classes=4)
+    data = Dataset(torch.rand(4, 1, 8, 8), torch.arange(4), tuple("abcd"))
+    found = parts.loss(parts.vae, data, torch.arange(4), parts.objective, parts.estimator).value
+    found.backward()
+    assert found.isfinite()
+
+
+PRECISE = {
+    "given a label": {"given": "label"},
+    "prior and all": {"given": "label", "prior": "given-context"},
+    "convolutions": {"given": "label", "network": "conv:4"},
+    "m2": {"semi_supervised": "m2", "labels": 8},
+    "m2, drawn": {"semi_supervised": "m2", "labels": 8, "label_estimator": "score"},
+    "m1m2": {"semi_supervised": "m1m2", "labels": 8},
+}
+
+
+@pytest.mark.parametrize("told", PRECISE.values(), ids=PRECISE)
+def test_a_context_has_the_precision_of_the_model(told: dict[str, str]) -> None:
+    parts = build(Recipe(**{"network": "mlp:8", **told}), (1, 8, 8), classes=4)
+    vae = parts.vae.bfloat16()
+    data = Dataset(torch.rand(4, 1, 8, 8).bfloat16(), torch.arange(4), tuple("abcd"))
+    found = parts.loss(vae, data, torch.arange(4), parts.objective, parts.estimator).value
+    found.backward()
+    assert found.isfinite()
+    assert lb.score(vae, data).rows == 4

@@ -97,7 +97,7 @@ def build(
         if supervision is None:
             return _crossed(recipe, VAE(prior, likelihood, posterior, context), facts)
         vae = supervision.model(prior, likelihood, posterior, recipe.latent, classes, encoder)
-    return _supervised(recipe, supervision, _crossed(recipe, vae, facts), facts, classes)
+        return _supervised(recipe, supervision, _crossed(recipe, vae, facts), facts, classes)
 
 
 def _sighted(likelihood: Likelihood, facts: Facts, network: Callable[[tuple[int, ...]], nn.Module]) -> nn.Module:
@@ -133,12 +133,14 @@ def _context(recipe: Recipe, supervision: Supervision | None, classes: int) -> C
 
 
 def _supervised(recipe: Recipe, supervision: Supervision, parts: Parts, facts: Facts, classes: int) -> Parts:
-    """The same parts with the loss of partly labelled data, after a trial on two of them."""
+    """The same parts with the loss of partly labelled data, after a trial on two of them. Errors: RecipeError where it is not finite."""
     of_labels = words.call("label-estimator", recipe.label_estimator or "enumerated", LABEL_ESTIMATORS)
     parts = replace(parts, loss=supervision.loss(of_labels), of_labels=of_labels)
     two = Dataset(torch.full((2, *facts.event), 0.5), torch.arange(2), tuple(map(str, range(classes))))
     with _at_rest(parts):
-        parts.loss(parts.vae, two, torch.arange(2), parts.objective, parts.estimator)
+        found = parts.loss(parts.vae, two, torch.arange(2), parts.objective, parts.estimator)
+    if not bool(torch.isfinite(found.value)):
+        raise RecipeError(f"{recipe.semi_supervised} has a loss that is not finite from the start; choose smaller weights")
     return parts
 
 
@@ -146,8 +148,10 @@ def _supervised(recipe: Recipe, supervision: Supervision, parts: Parts, facts: F
 def _at_rest(parts: Parts) -> Iterator[None]:
     """Within the block nothing is in training, so that a trial leaves no trace."""
     parts.vae.eval(), parts.estimators.eval()
-    yield
-    parts.vae.train(), parts.estimators.train()
+    try:
+        yield
+    finally:
+        parts.vae.train(), parts.estimators.train()
 
 
 def _crossed(recipe: Recipe, vae: VAE, facts: Facts) -> Parts:

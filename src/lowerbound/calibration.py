@@ -126,9 +126,9 @@ def reliability(log_q: Float[Tensor, "N classes"], labels: Int64[Tensor, " N"]) 
 class Classification:
     """What a classifier makes of data of which ``labels`` labels are known.
 
-    ``accuracy`` is the share told right, ``accuracy_se`` its standard error √(a(1 − a)/n); ``negative_log_likelihood`` is the mean of
-    −log q_T(y|x) in nats; calibration errors are ``Reliability.error``; ``confusion`` counts data of the class of its row told to be of
-    that of its column.
+    ``accuracy`` is the share told right, ``accuracy_se`` its standard error √(a(1 − a)/n), NaN where all or none are, of which it says
+    nothing; ``negative_log_likelihood`` is the mean of −log q_T(y|x) in nats; calibration errors are ``Reliability.error``; ``confusion``
+    counts data of the class of its row told to be of that of its column.
     """
 
     accuracy: float
@@ -153,7 +153,7 @@ def classification(
     accuracy = float((log_q.argmax(1) == labels).double().mean())
     return Classification(
         accuracy,
-        math.sqrt(accuracy * (1 - accuracy) / n),
+        math.sqrt(accuracy * (1 - accuracy) / n) or math.nan,
         -float(_of(calibrated, labels).mean()),
         reliability(calibrated, labels).error,
         reliability(log_q, labels).error,

@@ -56,7 +56,8 @@ class ConditionalLaw(nn.Module, ABC):
         if self.context is None:
             return (parent.reshape(-1, *event),)
         shape = self.context.shape[1:]
-        contexts = self.context if self.several(lead) else self.context.expand(*lead, *shape)
+        context = self.context.to(parent.dtype)  # zeros and ones, say, of a model of another precision
+        contexts = context if self.several(lead) else context.expand(*lead, *shape)
         return parent.reshape(-1, *event), contexts.reshape(-1, *shape)
 
     def several(self, lead: Sequence[int]) -> bool:

@@ -10,6 +10,8 @@ Matrix for Laplacian Smoothing Splines", 1989, https://doi.org/10.1080/036109189
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -18,8 +20,8 @@ from torch import Tensor, nn
 ELEMENTWISE = (nn.Identity, nn.Sigmoid, nn.Tanh, nn.ReLU, nn.LeakyReLU, nn.ELU, nn.SELU, nn.SiLU, nn.GELU, nn.Softplus, nn.Softsign)
 
 
-def contraction(encoder: nn.Module, x: Float[Tensor, "B *event"]) -> Float[Tensor, " B"]:
-    """‖∂h/∂x‖²_F of h = ``encoder(x)``, for each datum, or an estimate of it without bias.
+def contraction(encoder: Callable[[Tensor], Tensor], x: Float[Tensor, "B *event"]) -> Float[Tensor, " B"]:
+    """‖∂h/∂x‖²_F of h = ``encoder(x)``, for each datum, or an estimate of it without bias; the latter where the encoder is given a context.
 
     Differentiable in the encoder's weights where gradients are wanted. Each datum's output must depend on that datum alone: no
     batch norm in training.
@@ -39,7 +41,7 @@ def exact(linear: nn.Linear, activation: nn.Module, x: Float[Tensor, "B *event"]
     return slope.square() @ linear.weight.square().sum(1)
 
 
-def estimated(encoder: nn.Module, x: Float[Tensor, "B *event"]) -> Float[Tensor, " B"]:
+def estimated(encoder: Callable[[Tensor], Tensor], x: Float[Tensor, "B *event"]) -> Float[Tensor, " B"]:
     """‖vᵀ ∂h/∂x‖² for one v of random signs a datum, whose expectation is ‖∂h/∂x‖²_F since E[v vᵀ] = I."""
     wanted = torch.is_grad_enabled()
     with torch.enable_grad():
@@ -57,7 +59,7 @@ def _product(outputs: Tensor, inputs: Tensor, vector: Tensor, wanted: bool) -> T
     return found
 
 
-def _one_layer(encoder: nn.Module) -> tuple[nn.Linear, nn.Module] | None:
+def _one_layer(encoder: Callable[[Tensor], Tensor]) -> tuple[nn.Linear, nn.Module] | None:
     """The linear layer and the activation of an encoder that has nothing else; None for others."""
     match [layer for layer in _in_order(encoder) if not isinstance(layer, nn.Flatten)]:
         case [nn.Linear() as linear]:
@@ -68,6 +70,6 @@ def _one_layer(encoder: nn.Module) -> tuple[nn.Linear, nn.Module] | None:
             return None
 
 
-def _in_order(module: nn.Module) -> list[nn.Module]:
+def _in_order(module: Callable[[Tensor], Tensor]) -> list[Callable[[Tensor], Tensor]]:
     """The layers of nested sequences, one after the other."""
     return [layer for part in module for layer in _in_order(part)] if isinstance(module, nn.Sequential) else [module]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -29,6 +30,7 @@ class FreeBits(Objective):
     (appendix C.8). Errors: RecipeError where prior or posterior does not factorise, NoClosedForm for other pairs.
     """
 
+    over_batch: ClassVar[bool] = True
     nats: float = 0.1
     kl: KL = field(default_factory=ClosedKL)
     samples: int = 1
@@ -52,6 +54,7 @@ class TotalCorrelation(Objective):
     Errors: RecipeError where the posterior does not factorise.
     """
 
+    over_batch: ClassVar[bool] = True
     beta: float = 6.0
     kl: KL = field(default_factory=ClosedKL)
     samples: int = 1
@@ -75,6 +78,7 @@ class MMD(Objective):
     2018, https://arxiv.org/abs/1711.01558 (the kernel).
     """
 
+    over_batch: ClassVar[bool] = True
     kl: KL = field(default_factory=ClosedKL)
     weight: float = 500.0
     kl_weight: float = 0.0

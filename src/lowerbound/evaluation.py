@@ -16,13 +16,12 @@ from lowerbound.calibration import UNCALIBRATED, Calibration, Classification, cl
 from lowerbound.density import MEMORY, SAMPLES, Density
 from lowerbound.diagnosis import Finding
 from lowerbound.errors import DataError
-from lowerbound.estimators import ScoreFunction
 from lowerbound.latents import Latents, latents
 from lowerbound.laws import Delta
 from lowerbound.model import VAE, Rows, labels_of, rows_at_once
 from lowerbound.objectives import ELBO, Objective
 from lowerbound.seeding import seeded
-from lowerbound.semi import Classifier, SemiSupervised, SemiSupervisedLoss, log_likelihood
+from lowerbound.semi import Classifier, SemiSupervised, log_likelihood, reported
 
 
 @dataclass(frozen=True)
@@ -59,8 +58,7 @@ def score(vae: VAE, data: Rows, *, objective: Objective | None = None, batch: in
 
 def _bound(vae: VAE, data: Rows, rows: Tensor, objective: Objective) -> Float[Tensor, "3 B"]:
     if isinstance(vae, SemiSupervised):  # whose bound is one without labels
-        found = SemiSupervisedLoss(0.0).unlabelled(vae, data[rows].to(vae.device), objective, ScoreFunction())
-        return torch.stack([found.bound, found.log_likelihood, found.kl])
+        return reported(vae, data[rows].to(vae.device), objective)
     given, x = vae.read(data, rows, observe=True)
     posterior = given.posterior(x)
     terms = given.terms(x, posterior, posterior.sample(Size([objective.samples])))

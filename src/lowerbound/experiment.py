@@ -14,6 +14,7 @@ import torch
 
 from lowerbound import checkpoint, data, devices, diagnosis, report, runs
 from lowerbound.calibration import calibrate
+from lowerbound.contexts import Label
 from lowerbound.data import Dataset, labels
 from lowerbound.errors import DataError, Diverged, OutputError, RunError
 from lowerbound.evaluation import Score, score
@@ -110,7 +111,8 @@ class Experiment:
         recipe = recipe if epochs is None else replace(recipe, epochs=epochs)
         experiment = cls._prepare(recipe, folder, data_dir, device)
         if experiment.run.facts != facts:
-            raise DataError(f"the data of '{recipe.data}' are not those that {folder} was trained on; bring those back")
+            source = f"'{recipe.data}'" + ("" if recipe.labels_file is None else f", or their labels in {recipe.labels_file},")
+            raise DataError(f"the data of {source} are not those that {folder} was trained on; bring those back")
         progress = checkpoint.load_training(folder / runs.TRAINING, experiment.run.vae, experiment.run.parts.estimators, experiment.state)
         _refuse_changed(recipe.words(), progress.pop("recipe"), folder)
         experiment.progress = Progress(**progress)
@@ -145,6 +147,9 @@ class Experiment:
         parts = runs.build(recipe, facts)
         for part in (train, splits.test):
             parts.vae.likelihood.check(part.extremes)
+        if isinstance(parts.vae.context, Label) and recipe.semi_supervised is None:
+            for part in (train, validation, splits.test):
+                labels.must_be_known(part)
         parts.vae.to(where)
         parts.estimators.to(where)
         state = State(adam(parts.vae, recipe.learning_rate), recipe.seed)

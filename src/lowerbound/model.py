@@ -137,7 +137,8 @@ class VAE(nn.Module):
         self, x: Float[Tensor, "B *event"], posterior: Distribution, z: Float[Tensor, "K B *latent"], weights: Tensor | None = None
     ) -> Terms:
         """The parts of the bound for draws ``z`` of ``posterior``, q(z|x), in nats. Errors: as for ``log_density``."""
-        return Terms(self.log_likelihood(x, z), z, self.prior(), posterior, self.posterior.network, x, weights)
+        encoder = self.posterior.network if self.posterior.context is None else self.posterior.output  # given its context
+        return Terms(self.log_likelihood(x, z), z, self.prior(), posterior, encoder, x, weights)
 
     def log_likelihood(
         self, x: Float[Tensor, "B *event"], z: Float[Tensor, "K B *latent"], observed: Bool[Tensor, "B *event"] | None = None

@@ -97,7 +97,8 @@ class Joined(nn.Module):
     """A network of two inputs made of one of one: input and context, both flat, one after the other.
 
     There may be several contexts for each input, all inputs with the first ones, then all with the next. What the first layer makes of
-    an input alone is then computed once, which is most of the work where inputs are images and contexts classes.
+    an input alone is then computed once, which is most of the work where inputs are images and contexts classes; so it is of networks that
+    begin with ``Flatten`` and ``Linear``, as ``mlp`` does.
     """
 
     def __init__(self, network: nn.Module):
@@ -108,11 +109,13 @@ class Joined(nn.Module):
         """``(N, *in)`` and ``(K N, *context)`` → ``(K N, *out)``."""
         x, context = x.flatten(1), _must_be_there(context).flatten(1)
         times = len(context) // max(1, len(x))
-        if times > 1 and isinstance(self.network, nn.Sequential) and isinstance(self.network[1], nn.Linear):
-            first, rest = self.network[1], self.network[2:]
-            of_x, of_context = first.weight.split([x.shape[1], context.shape[1]], 1)
-            shared: Tensor = rest(F.linear(x, of_x, first.bias).repeat(times, 1) + F.linear(context, of_context))
-            return shared
+        if times > 1 and isinstance(self.network, nn.Sequential):
+            match list(self.network[:2]):
+                case [nn.Flatten(), nn.Linear() as first]:
+                    of_x, of_context = first.weight.split([x.shape[1], context.shape[1]], 1)
+                    shared = F.linear(x, of_x, first.bias).repeat(times, 1) + F.linear(context, of_context)
+                    rest: Tensor = self.network[2:](shared)
+                    return rest
         joined: Tensor = self.network(torch.cat([x.repeat(times, 1) if times > 1 else x, context], 1))
         return joined
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import ClassVar
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 from torch.distributions import Distribution, kl_divergence
 
 from lowerbound.contraction import contraction
@@ -37,7 +38,7 @@ class Terms:
     z: Float[Tensor, "K B *latent"]
     prior: Distribution
     posterior: Distribution
-    encoder: nn.Module | None = None
+    encoder: Callable[[Tensor], Tensor] | None = None
     x: Float[Tensor, "B *event"] | None = None
     weights: Float[Tensor, "K B"] | None = None
 
@@ -146,6 +147,8 @@ class Objective(ABC):
 
     #: whether the value is a mean over draws, so that one draw's part does not depend on the others
     mean_over_draws: ClassVar[bool] = True
+    #: whether a datum's value depends on the others of its batch, so that data cannot be weighted each by itself
+    over_batch: ClassVar[bool] = False
     #: K, how many draws of z each datum gets
     samples: int
     #: how the KL is computed where the value has one, and for the report

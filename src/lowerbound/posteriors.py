@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.distributions import Distribution, Independent, MultivariateNormal, Normal, OneHotCategorical
+from torch.distributions import Distribution, Independent, MultivariateNormal, Normal
 
 from lowerbound import laws
 from lowerbound.conditional import LOG_VARIANCE, ConditionalLaw
@@ -180,7 +180,7 @@ class Categorical(Posterior):
 
     def law(self, output: Float[Tensor, "B parameters"], axes: int) -> Distribution:
         """A batch ``(B,)`` of laws over ``(classes,)``."""
-        return OneHotCategorical(logits=output, validate_args=False)
+        return laws.OneHotCategorical(output)
 
 
 class Dirac(Posterior):

@@ -24,6 +24,7 @@ from lowerbound.words import (
     ESTIMATORS,
     KLS,
     LABEL_ESTIMATORS,
+    LARGEST,
     LIKELIHOODS,
     OBJECTIVES,
     PIXELS,
@@ -33,8 +34,6 @@ from lowerbound.words import (
     SEMI_SUPERVISED,
 )
 from lowerbound.zoo import ZOO
-
-LARGEST = 1_000_000  # for every whole number of a recipe but the seed: more is a slip of the finger
 
 # --- the recipe ------------------------------------------------------------------------------------
 
@@ -157,6 +156,8 @@ def _check_semi_supervised(recipe: Recipe) -> None:
     supervision = words.call("semi-supervised", recipe.semi_supervised, SEMI_SUPERVISED)
     if recipe.labels is None:
         raise RecipeError("a semi-supervised model wants to know the labels of some data; give --labels N, or a file of them")
+    if not recipe.labels.strip():
+        raise RecipeError("labels must be a number, or a file of them, and nothing was given; give --labels N, or FILE")
     if recipe.labels_kept is not None and not 1 <= recipe.labels_kept <= LARGEST:
         raise RecipeError(f"labels must be from 1 to {LARGEST:,}, or a file, not {recipe.labels}")
     if recipe.given is not None:

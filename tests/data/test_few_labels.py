@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from lowerbound import data
+from lowerbound.assembly import build
 from lowerbound.cli import main
 from lowerbound.data import UNKNOWN, Dataset, Splits, labels
 from lowerbound.errors import DataError, RecipeError
@@ -49,12 +50,29 @@ def test_what_cannot_be_kept_is_said() -> None:
         labels.few(Dataset(torch.rand(5, 4), torch.zeros(5, dtype=torch.long), NAMES), 3, seed=0)
 
 
+def test_a_class_that_no_training_datum_is_of_asks_for_no_label() -> None:
+    absent = Dataset(torch.rand(30, 4), torch.arange(30) % 2 * 2, NAMES)  # no dog
+    kept = labels.few(absent, 5, seed=0)
+    assert torch.bincount(kept.labels[kept.known], minlength=3).tolist() == [3, 0, 2]
+    with pytest.raises(DataError, match="one of each of the 2"):
+        labels.few(absent, 1, seed=0)
+
+
+def test_known_rows_are_looked_up_once() -> None:
+    view = some().view(torch.arange(0, 60, 2))
+    assert view.known is view.known
+    assert view.labels is view.labels
+
+
 def write(path: Path, text: str) -> Path:
     path.write_text(text, encoding="utf-8")
     return path
 
 
-@pytest.mark.parametrize("text", ["cat\n\n-1\nowl\n", "row,label\n0,cat\n1,\n2,-1\n3,owl\n"], ids=["lines", "a column"])
+TEXTS = ["cat\n\n-1\nowl\n", "row,label\n0,cat\n1,\n2,-1\n3,owl\n", "row,Label\n0,cat\n1,\n2,-1\n3,owl\n"]
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=["lines", "a column", "a capital"])
 def test_a_text_is_read(text: str, tmp_path: Path) -> None:
     assert labels.read(write(tmp_path / "y.csv", text)) == ["cat", None, None, "owl"]
 
@@ -63,6 +81,15 @@ def test_arrays_are_read(tmp_path: Path) -> None:
     np.save(tmp_path / "y.npy", np.array([3, -1, 0]))
     np.save(tmp_path / "names.npy", np.array(["owl", "", "cat"]))
     np.save(tmp_path / "wide.npy", np.zeros((2, 2), int))
+    np.save(tmp_path / "column.npy", np.array([[1.0], [-1.0], [12.0]]))
+    np.save(tmp_path / "half.npy", np.array([1.0, 0.5]))
+    np.save(tmp_path / "nan.npy", np.array([1.0, np.nan, np.inf]))
+    np.savez(tmp_path / "encoded.npz", latents=np.zeros((3, 2)), labels=np.array([1, -1, 0]), classes=np.array(["owl", "cat"]))
+    assert labels.read(tmp_path / "column.npy") == ["1", None, "12"]
+    assert labels.read(tmp_path / "encoded.npz") == ["cat", None, "owl"], "names, not numbers of classes"
+    for name in ("half.npy", "nan.npy"):
+        with pytest.raises(DataError, match="no list of labels"):
+            labels.read(tmp_path / name)
     assert labels.read(tmp_path / "y.npy") == ["3", None, "0"]
     assert labels.read(tmp_path / "names.npy") == ["owl", None, "cat"]
     with pytest.raises(DataError, match="no list of labels"):
@@ -81,6 +108,21 @@ def test_a_file_labels_all_data_or_the_training_part(tmp_path: Path) -> None:
     assert train.train.classes == ("1", "2", "10"), "numbers in their order"
     assert train.train.labels.tolist()[:3] == [0, 2, 1]
     assert (train.test.labels == UNKNOWN).all()
+
+
+def test_blank_lines_at_the_end_are_of_no_datum(tmp_path: Path) -> None:
+    splits = Splits(some(6), some(3))
+    found = labels.of_file(splits, write(tmp_path / "y.csv", "owl\n\n\ncat\n\n\n\n\n"))
+    assert found.train.labels.tolist() == [2, -1, -1, 0, -1, -1]
+    with pytest.raises(DataError, match="has 8 labels, and there are 6 data"):
+        labels.of_file(splits, write(tmp_path / "y.csv", "owl\n\n\ncat\n\n\n\ncat\n"))
+
+
+def test_strange_labels_are_names_and_endless_ones_none(tmp_path: Path) -> None:
+    bare = Splits.of(Dataset(torch.rand(4, 4)))
+    assert labels.of_file(bare, write(tmp_path / "y.csv", "²\n2\n10\n²\n")).train.classes == ("2", "10", "²")
+    with pytest.raises(DataError, match="label of datum 1 has 5,000 characters"):
+        labels.of_file(bare, write(tmp_path / "y.csv", f"2\n{'9' * 5000}\n10\n2\n"))
 
 
 def test_a_file_keeps_the_classes_that_there_are(tmp_path: Path) -> None:
@@ -114,6 +156,8 @@ WORDS = [
     ({"semi_supervised": "m1", "labels": 9, "label_estimator": "score"}, "leave out --label-estimator"),
     ({"semi_supervised": "m3", "labels": 9}, "known: m1"),
     ({"semi_supervised": "m2:x", "labels": 9}, "write m2:30.0"),
+    ({"semi_supervised": "m1m2:50:99999999999", "labels": 9}, "latent must be at most 1,000,000"),
+    ({"semi_supervised": "m2", "labels": ""}, "give --labels N, or FILE"),
 ]
 
 
@@ -154,6 +198,69 @@ def test_the_command_line_says_it_in_a_line(
     assert message in said.err
     assert len(said.err.strip().splitlines()) == 1
     assert not out.exists()
+
+
+SMALL = ["--batch", "16", "--latent", "2", "--network", "mlp:8", "--epochs", "1"]
+WRONG = [
+    (["--semi-supervised", "m2:nan"], "must be 0 or a positive number, not nan"),
+    (["--semi-supervised", "m1:inf"], "must be 0 or a positive number, not inf"),
+    (["--semi-supervised", "m2:-5"], "must be 0 or a positive number, not -5"),
+    (["--semi-supervised", "m1m2:1e39"], "choose smaller weights"),
+    (["--recipe", "m2", "--objective", "mmd"], "looks at a batch as a whole"),
+    (["--recipe", "m2", "--prior", "vamp:10"], "choose another --prior"),
+    (["--recipe", "m2", "--label-estimator", "score-leave-one-out:1"], "the label's gradient needs 2 draws of it"),
+]
+
+
+@pytest.mark.parametrize(("told", "message"), WRONG, ids=[" ".join(row[0]) for row in WRONG])
+def test_a_model_that_cannot_be_is_refused_in_a_line(
+    told: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["train", own(tmp_path, np.arange(60) % 3), *told, "--labels", "9", *SMALL, "--out", str(tmp_path / "run")]
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert len(said.strip().splitlines()) == 1
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("estimator", ["enumerated", "score"])
+def test_a_training_that_diverges_says_so(estimator: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--recipe", "m2", "--label-estimator", estimator, "--labels", "9", *SMALL, "--learning-rate", "1e30"]
+    assert main(["train", own(tmp_path, np.arange(60) % 3), *words, "--out", str(tmp_path / "run")]) == 2
+    assert "not finite any more; lower --learning-rate" in capsys.readouterr().err
+
+
+def test_a_trial_leaves_the_callers_random_numbers_alone() -> None:
+    drawn = []
+    for words in (None, {"semi_supervised": "m2", "labels": 9}, {"semi_supervised": "m1m2", "labels": 9}):
+        torch.manual_seed(0)
+        if words is not None:
+            build(Recipe(network="mlp:8", **words), (1, 4, 4), classes=3)
+        drawn.append(float(torch.rand(())))
+    assert drawn[0] == drawn[1] == drawn[2]
+
+
+def test_labels_that_changed_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file, run = write(tmp_path / "y.csv", "0\n1\n2\n" * 20), str(tmp_path / "run")
+    assert main(["train", own(tmp_path, None), "--recipe", "m2", "--labels", str(file), *SMALL, "--out", run]) == 0
+    write(file, "0\n2\n1\n" * 20)
+    assert main(["resume", run, "--epochs", "2"]) == 2
+    assert f"or their labels in {file}, are not those" in capsys.readouterr().err
+
+
+def test_unknown_labels_of_data_are_no_class(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    numbers = np.arange(60) % 3 - 1
+    named = np.array(["", "cat", "dog"])[numbers + 1]
+    for told, classes in ((numbers, ("0", "1")), (numbers[:, None].astype(float), ("0", "1")), (named, ("cat", "dog"))):
+        found = data.load(own(tmp_path, told)).whole
+        assert found is not None
+        assert found.classes == classes
+        assert found.labels.tolist() == numbers.tolist()
+    words = ["--given", "label", *SMALL, "--out", str(tmp_path / "run")]
+    assert main(["train", own(tmp_path, numbers), *words]) == 2
+    assert "have no known label" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
 
 
 def test_data_without_labels_learn_those_of_a_file(tmp_path: Path) -> None:

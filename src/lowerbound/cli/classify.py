@@ -7,9 +7,10 @@ from typing import Any
 
 from lowerbound import calibration, runs, tables
 from lowerbound.calibration import Calibration, Classification
-from lowerbound.cli.console import Answer
+from lowerbound.cli import console
+from lowerbound.cli.console import Answer, percent
 from lowerbound.cli.output import of_kind
-from lowerbound.cli.source import asked_for
+from lowerbound.cli.source import part_of
 from lowerbound.data.labels import COLUMN
 from lowerbound.semi import classifier_of
 
@@ -19,7 +20,9 @@ def classify(words: Namespace) -> Answer:
     path = of_kind(words.output, *tables.WRITERS)
     run = runs.load(words.run, words.device)
     classifier_of(run.vae)
-    found, data = run.calibration(), asked_for(run, words)
+    found, splits = run.calibration(), run.read(words.data, words.data_dir)
+    console.notes(splits.notes)
+    data = part_of(splits, words.split)
     log_q = calibration.log_probabilities(run.vae, data)
     probabilities, told = calibration.scaled(log_q, found.temperature).exp(), log_q.argmax(1)
     columns: dict[str, Any] = {
@@ -32,7 +35,7 @@ def classify(words: Namespace) -> Answer:
         columns["true"] = data.names
     tables.write(path, columns)
     known = calibration.classification(log_q, data.labels, found)
-    seen = run.is_own(words.data) and len(data) != run.facts.test
+    seen = run.is_own(words.data) and data is not splits.test
     values = {"run": words.run, "output": str(path), "n": len(data), "columns": list(columns), **_values(found, known)}
     return Answer(f"{len(data):,} data{_accuracy(known, seen)}; {described(found)}: {path}", values)
 
@@ -51,11 +54,14 @@ def _accuracy(known: Classification | None, seen: bool) -> str:
     if known is None:
         return ""
     trained = " (some of these data were trained on)" if seen else ""
-    return f", {known.accuracy:.1%} ± {known.accuracy_se:.1%} of the {known.labels:,} known labels told right{trained}"
+    return f", {known.accuracy:.1%} ± {percent(known.accuracy_se, 1)} of the {known.labels:,} known labels told right{trained}"
 
 
 def described(found: Calibration) -> str:
     """Whence a temperature comes."""
     if found.calibrated_on:
         return f"probabilities calibrated, T = {found.temperature:.3g} of {found.calibrated_on:,} validation labels"
-    return "probabilities not calibrated, T = 1: too few validation labels, or none told wrong"
+    return (
+        "probabilities not calibrated, T = 1: T is learned at the end of training, "
+        f"from {calibration.LEAST} validation labels or more of which some are told wrong"
+    )

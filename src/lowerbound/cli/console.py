@@ -184,6 +184,11 @@ def fixed(value: float | None, digits: int) -> str:
     return UNKNOWN if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
 
 
+def percent(value: float | None, digits: int) -> str:
+    """A share as it is told; a dash where there is none."""
+    return UNKNOWN if value is None or not math.isfinite(value) else f"{value:.{digits}%}"
+
+
 def shown(run: Run) -> Answer:
     """What a run is."""
     history, result, facts = run.history(), run.result(), run.facts

@@ -10,7 +10,7 @@ from lowerbound import evaluation, report, runs, tables
 from lowerbound.calibration import Calibration
 from lowerbound.cli import console
 from lowerbound.cli.classify import described
-from lowerbound.cli.console import Answer, fixed
+from lowerbound.cli.console import Answer, fixed, percent
 from lowerbound.cli.output import of_kind
 from lowerbound.cli.source import asked_for, first
 from lowerbound.data import Dataset
@@ -113,7 +113,9 @@ def _density(values: dict[str, Any]) -> list[str]:
 def _classes(found: dict[str, Any]) -> list[str]:
     told = described(Calibration.read(found))
     return [
-        _line("accuracy", f"{found['accuracy']:.2%}", f"± {found['accuracy_se']:.2%} over data, of {found['labels']:,} known labels"),
+        _line(
+            "accuracy", f"{found['accuracy']:.2%}", f"± {percent(found['accuracy_se'], 2)} over data, of {found['labels']:,} known labels"
+        ),
         _line("−log q(y|x)", f"{found['negative_log_likelihood']:.4f}", f"nats, of the true class; {told}"),
         _line("calibration error", f"{found['calibration_error']:.2%}", f"and {found['calibration_error_uncalibrated']:.2%} with T = 1"),
     ]

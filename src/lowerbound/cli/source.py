@@ -7,7 +7,7 @@ from argparse import Namespace
 import torch
 
 from lowerbound.cli import console
-from lowerbound.data import Dataset
+from lowerbound.data import Dataset, Splits
 from lowerbound.errors import UsageError, nearest
 from lowerbound.runs import Run
 
@@ -16,12 +16,19 @@ def asked_for(run: Run, words: Namespace, look: bool = False, holes: bool = Fals
     """The part of the data that was asked for; to ``look`` at the run's own, the part it was not trained on. Errors: UsageError."""
     splits = run.read(words.data, words.data_dir, holes)
     console.notes(splits.notes)
+    if words.split is None and look and run.is_own(words.data):
+        return splits.test
+    return part_of(splits, words.split)
+
+
+def part_of(splits: Splits, split: str | None) -> Dataset:
+    """The part that was asked for, or the usual one. Errors: UsageError."""
     parts = {"train": splits.train, "test": splits.test, "all": splits.whole}
-    if words.split is None:
-        return splits.test if look and run.is_own(words.data) else splits.usual
-    if words.split not in parts:
-        raise UsageError(f"unknown split '{words.split}'{nearest(words.split, parts)}")
-    part = parts[words.split]
+    if split is None:
+        return splits.usual
+    if split not in parts:
+        raise UsageError(f"unknown split '{split}'{nearest(split, parts)}")
+    part = parts[split]
     if part is None:
         raise UsageError("these data come in two parts; choose --split train or test")
     return part

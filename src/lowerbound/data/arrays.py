@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,8 +25,8 @@ def load_file(path: Path, holes: bool = False) -> Splits:
 
     ``.npy`` or the array of an ``.npz`` named as in ``VALUES`` (or the only one): ``(N, D)`` vectors,
     ``(N, H, W)`` grey images, ``(N, H, W, C)`` or ``(N, C, H, W)`` images with C = 1 or 3. Integers
-    must be pixels (0–255), floats are kept. ``x_train``/``x_test`` with ``y_train``/``y_test`` give
-    both splits. Errors: DataError for anything else, for infinity, and for NaN unless they are ``holes``.
+    must be pixels (0–255), floats are kept. ``x_train``/``x_test`` with ``y_train``/``y_test`` give both splits. Labels are names or
+    numbers, unknown where they are −1 or nothing. Errors: DataError for anything else, for infinity, and for NaN unless they are ``holes``.
     """
     arrays = read(path)
     if "x_train" in arrays and "x_test" in arrays:
@@ -101,13 +102,28 @@ def _dataset(path: Path, values: np.ndarray, labels: np.ndarray | None, holes: b
     tensor = _event_layout(path, _checked(path, values, holes))
     if labels is None:
         return Dataset(tensor)
-    labels = labels.reshape(-1) if labels.ndim == 2 and labels.shape[1] == 1 else labels
+    labels = flat(labels)
     if labels.shape != (len(tensor),):
         raise DataError(f"{path}: labels are {labels.shape}, the data {tuple(tensor.shape)}; one label a datum is needed")
     if labels.dtype.kind == "f" and not np.isfinite(labels).all():
         raise DataError(f"{path}: some labels are NaN or infinite; remove those data or leave the labels out")
-    names, numbers = np.unique(labels, return_inverse=True)
-    return Dataset(tensor, torch.from_numpy(numbers.astype(np.int64)), tuple(str(name) for name in names))
+    found, rows = np.unique(labels, return_inverse=True)
+    names = [name_of(label) for label in found]
+    classes = tuple(dict.fromkeys(name for name in names if name is not None))
+    numbers = torch.tensor([UNKNOWN if name is None else classes.index(name) for name in names])
+    return Dataset(tensor, numbers[torch.from_numpy(rows)], classes)
+
+
+def flat(labels: np.ndarray) -> np.ndarray:
+    """Labels in a column as a list of them."""
+    return labels.reshape(-1) if labels.ndim == 2 and labels.shape[1] == 1 else labels
+
+
+def name_of(label: Any) -> str | None:
+    """The name of the class of a label, whole numbers alike whatever their type; None where it is not known: nothing, or −1."""
+    whole = isinstance(label, (float, np.floating)) and label == int(label)
+    name = str(int(label) if whole else label).strip()
+    return None if name in ("", str(UNKNOWN)) else name
 
 
 def _checked(path: Path, values: np.ndarray, holes: bool = False) -> Tensor:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from jaxtyping import Float, Int64
@@ -54,7 +55,7 @@ class Dataset:
         """The shape of one datum; ``(C, H, W)`` for images."""
         return tuple(self.array.shape[1:])
 
-    @property
+    @cached_property
     def labels(self) -> Int64[Tensor, " n"] | None:
         """The class number of each datum of this view, or None."""
         return self.targets if self.targets is None or self.rows is None else self.targets[self.rows]
@@ -65,7 +66,7 @@ class Dataset:
         labels = self.labels
         return None if labels is None else [None if label == UNKNOWN else self.classes[label] for label in labels.tolist()]
 
-    @property
+    @cached_property
     def known(self) -> Int64[Tensor, " m"]:
         """The rows of this view whose class is known."""
         labels = self.labels

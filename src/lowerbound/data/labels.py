@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,22 +17,24 @@ from lowerbound.errors import DataError, nearest, reason
 from lowerbound.seeding import permutation
 
 COLUMN = "label"
+LONGEST = 200  # characters in the name of a class: more is no name
 
 
 def few(data: Dataset, n: int, seed: int) -> Dataset:
     """The same data, all labels hidden but n: as many of each class, those of the first classes one more where n is no multiple.
 
-    Errors: DataError where there are not so many, or not one of each class.
+    A class that no datum here is of is left out of account. Errors: DataError where there are not so many, or not one of each class.
     """
     if data.targets is None:
         raise DataError("these data have no labels; give a file of them with --labels FILE")
     must_be_several(data)
-    if n < len(data.classes):
-        raise DataError(f"{n:,} labels are too few: at least one of each of the {len(data.classes)} classes is needed")
     labels = data.labels
     assert labels is not None
+    there = labels[data.known].unique().tolist()
+    if n < len(there):
+        raise DataError(f"{n:,} labels are too few: at least one of each of the {len(there)} classes is needed")
     order = permutation(len(data), seed, "labels")
-    kept = [_some(data, order[labels[order] == number], number, share) for number, share in enumerate(_shares(n, len(data.classes)))]
+    kept = [_some(data, order[labels[order] == number], number, share) for number, share in zip(there, _shares(n, len(there)), strict=True)]
     rows = torch.cat(kept) if data.rows is None else data.rows[torch.cat(kept)]
     targets = torch.full_like(data.targets, UNKNOWN)
     targets[rows] = data.targets[rows]
@@ -45,6 +48,16 @@ def must_be_several(data: Dataset) -> None:
     if len(found) < 2:
         one = f"all known labels are '{data.classes[int(found[0])]}'" if len(found) else "no label is known"
         raise DataError(f"{one}: there is nothing to tell apart; bring labels of several classes")
+
+
+def must_be_known(data: Dataset) -> None:
+    """Errors: DataError for data that have labels, but not all of them."""
+    unknown = 0 if data.labels is None else len(data) - len(data.known)
+    if unknown:
+        raise DataError(
+            f"{unknown:,} of these data have no known label, and this model is given them; leave those out, or train with "
+            "--semi-supervised m2"
+        )
 
 
 def _shares(n: int, classes: int) -> list[int]:
@@ -64,12 +77,12 @@ def of_file(splits: Splits, path: Path) -> Splits:
     Errors: DataError for a file of another length, or a label that is none of the data's classes, where they have some.
     """
     names = read(path)
-    part = next((each for each in (splits.whole, splits.train) if each is not None and len(each) == len(names)), None)
+    part = next((each for each in (splits.whole, splits.train) if each is not None and _fits(names, len(each))), None)
     if part is None:
         there = len(splits.train if splits.whole is None else splits.whole)
         raise DataError(f"{path} has {len(names):,} labels, and there are {there:,} data; write one for each, nothing where it is unknown")
     classes = _classes(path, names, part.classes)
-    numbers = torch.tensor([UNKNOWN if name is None else classes.index(name) for name in names])
+    numbers = torch.tensor([UNKNOWN if name is None else classes.index(name) for name in names[: len(part)]])
     rows = torch.arange(len(part.array)) if part.rows is None else part.rows
     targets = torch.full((len(part.array),), UNKNOWN) if part.targets is None else part.targets.clone()
     targets[rows] = numbers
@@ -81,22 +94,36 @@ def of_file(splits: Splits, path: Path) -> Splits:
     return replace(splits, train=labelled(splits.train), test=labelled(splits.test), whole=everything)
 
 
+def _fits(names: Sequence[str | None], n: int) -> bool:
+    """Whether these are the labels of n data: lines without one at the end of a file are of no datum."""
+    return len(names) >= n and not any(names[n:])
+
+
 def read(path: Path) -> list[str | None]:
-    """The labels of a file, None where one is unknown: a ``.npy`` of names or numbers (unknown: −1), or text, one a line, or with a column
-    ``label`` (unknown: nothing, or −1).
+    """The labels of a file, None where one is unknown: a ``.npy`` of names or whole numbers, a ``.npz`` of ``encode``, or text, one a line,
+    or with a column ``label``. Unknown is nothing, or −1.
 
     Errors: DataError.
     """
-    found = _of_array(path) if path.suffix in (".npy", ".npz") else _of_text(path)
-    return [None if name.strip() in ("", str(UNKNOWN)) else name.strip() for name in found]
+    found = _of_array(path) if path.suffix in (".npy", ".npz") else [arrays.name_of(text) for text in _of_text(path)]
+    endless = next((row for row, name in enumerate(found) if name is not None and len(name) > LONGEST), None)
+    if endless is not None:
+        raise DataError(
+            f"{path}: the label of datum {endless} has {len(found[endless] or ''):,} characters; at most {LONGEST} name a class"
+        )
+    return found
 
 
-def _of_array(path: Path) -> list[str]:
+def _of_array(path: Path) -> list[str | None]:
+    named = arrays.load_classes(path)
+    if named is not None:
+        return named
     held = arrays.read(path)
-    array = next((held[name] for name in (*arrays.LABELS, "data") if name in held), None)
-    if array is None or array.ndim != 1 or array.dtype.kind not in "iuU":
+    array = next((arrays.flat(held[name]) for name in (*arrays.LABELS, "data") if name in held), None)
+    numbers = array is not None and array.dtype.kind == "f" and bool((array == np.floor(array)).all())  # NaN is none, infinity has no name
+    if array is None or array.ndim != 1 or not (array.dtype.kind in "biuU" or (numbers and bool(np.isfinite(array).all()))):
         raise DataError(f"{path} holds no list of labels, numbers of classes or their names")
-    return [str(name) for name in array]
+    return [arrays.name_of(label) for label in array]
 
 
 def _of_text(path: Path) -> list[str]:
@@ -104,8 +131,9 @@ def _of_text(path: Path) -> list[str]:
         lines = list(csv.reader(path.read_text(encoding="utf-8-sig").splitlines()))
     except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"cannot read labels from {path}: {reason(error) if isinstance(error, OSError) else error}") from error
-    if lines and COLUMN in lines[0]:
-        column = lines[0].index(COLUMN)
+    header = [name.strip().lower() for name in lines[0]] if lines else []
+    if COLUMN in header:
+        column = header.index(COLUMN)
         return [line[column] if len(line) > column else "" for line in lines[1:]]
     if any(len(line) > 1 for line in lines):
         raise DataError(f"{path} has several columns and none is called '{COLUMN}'; name the one that holds the labels so")
@@ -122,4 +150,4 @@ def _classes(path: Path, names: Sequence[str | None], known: Sequence[str]) -> t
             )
         return tuple(known)
     found = {name for name in names if name is not None}
-    return tuple(sorted(found, key=lambda name: (not name.isdigit(), int(name) if name.isdigit() else 0, name)))
+    return tuple(sorted(found, key=lambda name: (not name.isdecimal(), int(name) if name.isdecimal() else 0, name)))

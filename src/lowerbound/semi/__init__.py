@@ -4,7 +4,7 @@
 """
 
 from lowerbound.semi.contract import Classifier, classifier_of, known_rows
-from lowerbound.semi.joint import SemiSupervised, SemiSupervisedLoss
+from lowerbound.semi.joint import SemiSupervised, SemiSupervisedLoss, reported
 from lowerbound.semi.marginal import log_likelihood
 from lowerbound.semi.stacked import Classified, ClassifiedLoss, Head, OnLabels
 
@@ -19,4 +19,5 @@ __all__ = [
     "classifier_of",
     "known_rows",
     "log_likelihood",
+    "reported",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -10,7 +11,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from lowerbound.data import Dataset
-from lowerbound.errors import DataError, UsageError
+from lowerbound.errors import DataError, RecipeError, UsageError
 from lowerbound.model import VAE, Rows, labels_of
 
 
@@ -31,7 +32,10 @@ def classifier_of(vae: VAE) -> Classifier:
 
 @dataclass(frozen=True)
 class Batch:
-    """Some values whose labels nobody looks at, and some with their labels; of all data the share ``known`` has one."""
+    """Some values whose labels nobody looks at, and some with their labels; of all data the share ``known`` has one.
+
+    Labels stay on the CPU, where a look at them waits for nothing.
+    """
 
     values: Float[Tensor, "B *event"]
     labelled: Float[Tensor, "L *event"]
@@ -45,7 +49,7 @@ class Batch:
         some = known[torch.randperm(len(known))[:labelled]]
         labels = labels_of(data, some)
         assert labels is not None
-        return cls(data[rows].to(device), data[some].to(device), labels.to(device), len(known) / len(data))
+        return cls(data[rows].to(device), data[some].to(device), labels, len(known) / len(data))
 
 
 def known_rows(data: Rows) -> Int64[Tensor, " L"]:
@@ -54,3 +58,9 @@ def known_rows(data: Rows) -> Int64[Tensor, " L"]:
     if not len(known):
         raise DataError("no datum has a label, and some must have one; bring labels")
     return known
+
+
+def check_weight(weight: float) -> None:
+    """Errors: RecipeError for what can be no weight of log q(y|x)."""
+    if not 0 <= weight < math.inf:
+        raise RecipeError(f"the weight of known labels must be 0 or a positive number, not {weight:g}")

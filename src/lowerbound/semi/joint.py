@@ -13,18 +13,20 @@ from dataclasses import dataclass, field, replace
 
 import torch
 from jaxtyping import Float, Int64
-from torch import Tensor, nn
-from torch.distributions import Distribution, OneHotCategorical
+from torch import Size, Tensor, nn
+from torch.distributions import Distribution
 
 from lowerbound.contexts import Label
 from lowerbound.data import UNKNOWN
-from lowerbound.estimators import Enumerated, Estimator
+from lowerbound.errors import RecipeError
+from lowerbound.estimators import Draw, Enumerated, Estimator, Pathwise, ScoreFunction
+from lowerbound.laws import OneHotCategorical
 from lowerbound.likelihoods import Likelihood
 from lowerbound.loss import Loss
 from lowerbound.model import VAE, Rows, labels_of
 from lowerbound.objectives import ELBO, Objective, Terms
 from lowerbound.posteriors import Categorical, Posterior
-from lowerbound.semi.contract import Batch
+from lowerbound.semi.contract import Batch, check_weight
 
 
 class SemiSupervised(VAE):
@@ -41,7 +43,10 @@ class SemiSupervised(VAE):
         self.classifier = classifier
 
     def read(self, data: Rows, rows: Tensor, observe: bool = False) -> tuple[VAE, Float[Tensor, "B *event"]]:
-        """The values of some rows, and the model given their classes, or where they are not known the most likely ones."""
+        """The values of some rows, and the model given their classes, or where they are not known the most likely ones.
+
+        The classifier tells those from the values that are returned: with ``observe`` as it sees them in training, else greys as they are.
+        """
         values = data[rows].to(self.device)
         values = self.likelihood.observe(values) if observe else values
         guessed = self.log_classify(values).argmax(1)
@@ -68,7 +73,7 @@ class SemiSupervised(VAE):
 
     def labels(self) -> Distribution:
         """p(y), uniform."""
-        return OneHotCategorical(logits=torch.zeros(self.context.classes, device=self.device), validate_args=False)
+        return OneHotCategorical(torch.zeros(self.context.classes, device=self.device))
 
 
 @dataclass(frozen=True)
@@ -77,13 +82,17 @@ class SemiSupervisedLoss:
 
     Of N data of which L have a label a step maximises the mean over a batch of the bound without labels, + L/N the mean over a batch of
     labelled ones of the bound with them, + ``weight`` the mean of log q(y|x) over those. ``labelled`` is how many there are at most in
-    that batch, ``estimator`` that of y, which draws ``samples`` of it. What is reported is the bound without labels.
+    that batch, ``estimator`` that of y, which draws ``samples`` of it. What is reported is the bound without labels, whose batch is of all
+    rows, those that have a label among them. Errors: RecipeError for a weight that is none.
     """
 
     weight: float
     labelled: int = 100
     estimator: Estimator = field(default_factory=Enumerated)
     samples: int = 1
+
+    def __post_init__(self) -> None:
+        check_weight(self.weight)
 
     def __call__(self, vae: SemiSupervised, data: Rows, rows: Tensor, objective: Objective, estimator: Estimator) -> Loss:
         """The loss of some rows of ``data``, whose labels it does not look at, and of as many as there may be that have one."""
@@ -95,18 +104,20 @@ class SemiSupervisedLoss:
         with_labels, log_q = self.of_known(vae, batch.labelled, batch.labels, objective, estimator)
         return replace(without, value=without.value - batch.known * with_labels.mean() - self.weight * log_q.mean())
 
+    def of_head(self, head: SemiSupervised, batch: Batch) -> Float[Tensor, ""]:
+        """What is descended as the head of another model, for a batch of its latents: by the ELBO and its usual gradient."""
+        return self.of_batch(head, batch, ELBO(), Pathwise()).value
+
     def unlabelled(self, vae: SemiSupervised, values: Float[Tensor, "B *event"], objective: Objective, estimator: Estimator) -> Loss:
         """The bound where y is not known: that of a VAE over y."""
         x = vae.likelihood.observe(values)
         over_labels = ELBO(samples=self.samples)
         draw = self.estimator.draw(vae.classifier(x), over_labels.samples)
-        inner = _given(vae, x, draw.z, objective, estimator)
-        followed, reported = (
-            Terms(part, draw.z, vae.labels(), draw.posterior, weights=draw.weights) for part in (inner.value, inner.bound)
-        )
-        value = self.estimator.surrogate(over_labels, followed, draw)
+        value, inner = _given(vae, x, draw.z, objective, estimator)
+        followed, told = (Terms(part, draw.z, vae.labels(), draw.posterior, weights=draw.weights) for part in (value, inner.bound))
+        surrogate = self.estimator.surrogate(over_labels, followed, draw)
         kl = followed.mean(inner.kl) + over_labels.kl(followed)
-        return Loss(-value.mean(), over_labels.bound(reported), followed.mean(inner.log_likelihood), kl)
+        return Loss(-surrogate.mean(), over_labels.bound(told), followed.mean(inner.log_likelihood), kl)
 
     def of_known(
         self,
@@ -117,25 +128,55 @@ class SemiSupervisedLoss:
         estimator: Estimator,
     ) -> tuple[Float[Tensor, " B"], Float[Tensor, " B"]]:
         """What bounds log p(x, y) where y is known, and log q(y|x)."""
-        x, y = vae.likelihood.observe(values), vae.context.numbered(labels)
-        inner = _given(vae, x, y[None], objective, estimator)
-        return inner.value[0] - math.log(vae.context.classes), vae.classifier(x).log_prob(y)
+        x, y = vae.likelihood.observe(values), vae.context.numbered(labels).to(values.device)
+        value, _ = _given(vae, x, y[None], objective, estimator)
+        return value[0] - math.log(vae.context.classes), vae.classifier(x).log_prob(y)
+
+
+def reported(vae: SemiSupervised, values: Float[Tensor, "B *event"], objective: Objective) -> Float[Tensor, "3 B"]:
+    """Bound, reconstruction term and KL without labels, all of them listed: what ``unlabelled`` reports, with nothing to descend."""
+    x, over_labels = vae.likelihood.observe(values), ELBO()
+    draw = Enumerated().draw(vae.classifier(x), 1)
+    inner = _reported(_terms(vae, x, draw.z, objective, ScoreFunction())[0], objective, draw.z.shape[:2])
+    outer = Terms(inner.bound, draw.z, vae.labels(), draw.posterior, weights=draw.weights)
+    return torch.stack([over_labels.bound(outer), outer.mean(inner.log_likelihood), outer.mean(inner.kl) + over_labels.kl(outer)])
 
 
 @dataclass(frozen=True)
 class _Inner:
-    """What bounds log p(x|y), for K labels of each of B data: what is maximised, and what is reported, each ``(K, B)``."""
+    """What is reported of log p(x|y), for K labels of each of B data: each ``(K, B)``."""
 
-    value: Tensor
     bound: Tensor
     log_likelihood: Tensor
     kl: Tensor
 
 
-def _given(vae: SemiSupervised, x: Tensor, y: Float[Tensor, "K B classes"], objective: Objective, estimator: Estimator) -> _Inner:
-    lead = y.shape[:2]
+def _terms(vae: SemiSupervised, x: Tensor, y: Tensor, objective: Objective, estimator: Estimator) -> tuple[Terms, Draw]:
+    """Those of K·B data, all with their first label, then all with their next."""
     given = vae.given(y.flatten(0, 1))
     draw = estimator.draw(given.posterior(x), objective.samples)
-    terms = given.terms(x.repeat(lead[0], *[1] * (x.dim() - 1)), draw.posterior, draw.z, draw.weights)
-    parts = (estimator.surrogate(objective, terms, draw), objective.bound(terms), terms.mean(terms.log_likelihood), objective.kl(terms))
+    return given.terms(x.repeat(len(y), *[1] * (x.dim() - 1)), draw.posterior, draw.z, draw.weights), draw
+
+
+def _reported(terms: Terms, objective: Objective, lead: Size) -> _Inner:
+    parts = (objective.bound(terms), terms.mean(terms.log_likelihood), objective.kl(terms))
     return _Inner(*(part.reshape(lead) for part in parts))
+
+
+def _given(
+    vae: SemiSupervised, x: Tensor, y: Float[Tensor, "K B classes"], objective: Objective, estimator: Estimator
+) -> tuple[Float[Tensor, "K B"], _Inner]:
+    """What is maximised for K labels of each of B data, and what is reported.
+
+    The number of the first is the objective's, its gradient the estimator's: y's estimator weighs by the one and follows the other.
+    Errors: RecipeError for an objective that looks at a batch as a whole, where every class would count alike, whatever q(y|x) holds of it.
+    """
+    if objective.over_batch:
+        raise RecipeError(
+            f"{type(objective).__name__} looks at a batch as a whole, and a label that is not known weighs each datum by itself; "
+            "choose another objective, or m1m2"
+        )
+    terms, draw = _terms(vae, x, y, objective, estimator)
+    surrogate = estimator.surrogate(objective, terms, draw)
+    value = surrogate - surrogate.detach() + objective.value(terms).detach()
+    return value.reshape(y.shape[:2]), _reported(terms, objective, y.shape[:2])

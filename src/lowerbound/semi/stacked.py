@@ -15,13 +15,13 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from lowerbound.estimators import Estimator, Pathwise
+from lowerbound.estimators import Estimator
 from lowerbound.likelihoods import Likelihood
 from lowerbound.loss import Loss, of_rows
 from lowerbound.model import VAE, Rows
-from lowerbound.objectives import ELBO, Objective
+from lowerbound.objectives import Objective
 from lowerbound.posteriors import Categorical, Posterior
-from lowerbound.semi.contract import Batch
+from lowerbound.semi.contract import Batch, check_weight
 from lowerbound.semi.joint import SemiSupervised
 
 
@@ -59,26 +59,29 @@ class Classified(VAE):
 class HeadLoss(Protocol):
     """What a head descends."""
 
-    def of_batch(self, head: Any, batch: Batch, objective: Objective, estimator: Estimator, /) -> Loss:
-        """The loss of a batch of latents."""
+    def of_head(self, head: Any, batch: Batch, /) -> Float[Tensor, ""]:
+        """What is descended for a batch of latents."""
 
 
 @dataclass(frozen=True)
 class OnLabels:
-    """−log q(y|z) of the data that have labels, their mean ``weight`` times: what M1's head descends."""
+    """−log q(y|z) of the data that have labels, their mean ``weight`` times: what M1's head descends. Errors: as for ``check_weight``."""
 
     weight: float = 1.0
 
-    def of_batch(self, head: Head, batch: Batch, objective: Objective, estimator: Estimator) -> Loss:
-        """The loss; the bound is none of its own."""
-        nothing, law = torch.zeros(len(batch.values)), head(batch.labelled)
-        y = nn.functional.one_hot(batch.labels, law.event_shape[0])
-        return Loss(-self.weight * law.log_prob(y).mean(), nothing, nothing, nothing)
+    def __post_init__(self) -> None:
+        check_weight(self.weight)
+
+    def of_head(self, head: Head, batch: Batch) -> Float[Tensor, ""]:
+        """What is descended for a batch of latents."""
+        law = head(batch.labelled)
+        y = nn.functional.one_hot(batch.labels, law.event_shape[0]).to(batch.labelled.device)
+        return -self.weight * law.log_prob(y).mean()
 
 
 @dataclass(frozen=True)
 class ClassifiedLoss:
-    """The loss of the VAE, and the head's on draws of z, by the ELBO and its usual gradient. What is reported is the VAE's bound."""
+    """The loss of the VAE, and the head's on draws of z. What is reported is the VAE's bound."""
 
     head: HeadLoss
     labelled: int = 100
@@ -88,7 +91,7 @@ class ClassifiedLoss:
         below = of_rows(vae, data, rows, objective, estimator)
         batch = Batch.of(data, rows, self.labelled, vae.device)
         above = replace(batch, values=_drawn(vae, batch.values), labelled=_drawn(vae, batch.labelled))
-        return replace(below, value=below.value + self.head.of_batch(vae.head, above, ELBO(), Pathwise()).value)
+        return replace(below, value=below.value + self.head.of_head(vae.head, above))
 
 
 @torch.no_grad()

@@ -16,7 +16,7 @@ from lowerbound.model import VAE
 def label_of(vae: VAE) -> Label:
     """How the model is given labels. Errors: UsageError for one that is not."""
     if not isinstance(vae.context, Label):
-        raise UsageError("this model is not given labels, and cannot be asked for one; train with --given label")
+        raise UsageError("this model is not given labels, and cannot be asked for one; train with --given label, or --semi-supervised m2")
     return vae.context
 
 

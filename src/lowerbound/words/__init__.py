@@ -8,7 +8,7 @@ from lowerbound.words.bounds import ESTIMATORS, KLS, OBJECTIVES
 from lowerbound.words.contexts import CONTEXTS
 from lowerbound.words.laws import LIKELIHOODS, PIXELS, POSTERIORS, PRIORS, SCALES, Facts, likelihood, scale
 from lowerbound.words.networks import CORRUPTIONS, NETWORKS, corrupted, network
-from lowerbound.words.reading import call, known
+from lowerbound.words.reading import LARGEST, call, known
 from lowerbound.words.semi import LABEL_ESTIMATORS, SEMI_SUPERVISED, OfLabels, Supervision
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "ESTIMATORS",
     "KLS",
     "LABEL_ESTIMATORS",
+    "LARGEST",
     "LIKELIHOODS",
     "NETWORKS",
     "OBJECTIVES",

@@ -215,6 +215,8 @@ def _vamp(facts: Facts, posterior: Posterior, components: int = 100) -> nn.Modul
 
     if any(column.kind == "category" for column in facts.columns or ()):
         raise RecipeError("pseudo-inputs are learned, and a category of a table cannot be; choose another prior")
+    if facts.context:
+        raise RecipeError("vamp is the mean of what the encoder makes of data, and here it wants a context besides; choose another --prior")
     return VampPrior(posterior, facts.event, components, squash=facts.unit_interval)
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from lowerbound.errors import RecipeError, nearest
 
+LARGEST = 1_000_000  # for every whole number of a recipe but the seed: more is a slip of the finger
+
 
 def call(what: str, word: str, table: Mapping[str, Callable[..., Any]], *given: Any) -> Any:
     """What ``word`` makes: ``name:number:number`` calls the row ``name`` with ``given`` and the numbers.
@@ -36,6 +38,8 @@ def _number(parameter: inspect.Parameter, text: str) -> int | float:
     value = type(parameter.default)(text)
     if isinstance(value, int) and value < 1:
         raise ValueError(text)
+    if isinstance(value, int) and value > LARGEST:
+        raise RecipeError(f"{parameter.name} must be at most {LARGEST:,}, not {value:,}")
     return value
 
 

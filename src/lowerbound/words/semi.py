@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lowerbound.errors import RecipeError
 from lowerbound.words.networks import NETWORKS
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ def _score(baseline: str, least: int) -> Callable[[int], OfLabels]:
     def make(samples: int = least) -> OfLabels:
         from lowerbound import estimators
 
+        if samples < least:
+            raise RecipeError(f"this estimator of the label's gradient needs {least} draws of it or more, not {samples}")
         return OfLabels(estimators.ScoreFunction(getattr(estimators, baseline)()), samples)
 
     return make

@@ -1,0 +1,35 @@
+"""The law of a label: zeros and a one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Size, Tensor
+from torch import distributions as td
+
+
+class OneHotCategorical(td.OneHotCategorical):
+    """torch's, of ``logits`` ``(*batch, classes)``, but that nothing in it looks at its arguments.
+
+    Of logits that are not finite any more the log-density is not either, which is told where bounds are looked at, as it is of other laws.
+    """
+
+    def __init__(self, logits: Tensor):
+        super().__init__(logits=torch.zeros_like(logits), validate_args=False)  # its inner law is checked whatever is said
+        self._categorical = td.Categorical(logits=logits, validate_args=False)
+
+    def expand(self, batch_shape: Any, _instance: Any = None) -> OneHotCategorical:
+        """The same law over a larger batch."""
+        return type(self)(self.logits.expand(*batch_shape, *self.event_shape))
+
+    def sample(self, sample_shape: Any = ()) -> Tensor:
+        """Draws ``(*sample_shape, *batch, classes)``: where the logits, each with Gumbel noise, are the greatest.
+
+        Source: Yellott, "The Relationship between Luce's Choice Axiom, Thurstone's Theory of Comparative Judgment, and the Double
+        Exponential Distribution", 1977, https://doi.org/10.1016/0022-2496(77)90026-8.
+        """
+        with torch.no_grad():
+            logits = self.logits.expand(*Size(sample_shape), *self.logits.shape)
+            noise = torch.empty_like(logits, memory_format=torch.contiguous_format).exponential_()
+            return torch.nn.functional.one_hot((logits - noise.log()).argmax(-1), logits.shape[-1]).to(logits)
