@@ -110,7 +110,7 @@ class Joined(nn.Module):
         x, context = x.flatten(1), _must_be_there(context).flatten(1)
         times = len(context) // max(1, len(x))
         if times > 1 and isinstance(self.network, nn.Sequential):
-            match list(self.network[:2]):
+            match list(self.network.children())[:2]:
                 case [nn.Flatten(), nn.Linear() as first]:
                     of_x, of_context = first.weight.split([x.shape[1], context.shape[1]], 1)
                     shared = F.linear(x, of_x, first.bias).repeat(times, 1) + F.linear(context, of_context)

@@ -156,7 +156,7 @@ def _check_semi_supervised(recipe: Recipe) -> None:
     supervision = words.call("semi-supervised", recipe.semi_supervised, SEMI_SUPERVISED)
     if recipe.labels is None:
         raise RecipeError("a semi-supervised model wants to know the labels of some data; give --labels N, or a file of them")
-    if not recipe.labels.strip():
+    if not str(recipe.labels).strip():
         raise RecipeError("labels must be a number, or a file of them, and nothing was given; give --labels N, or FILE")
     if recipe.labels_kept is not None and not 1 <= recipe.labels_kept <= LARGEST:
         raise RecipeError(f"labels must be from 1 to {LARGEST:,}, or a file, not {recipe.labels}")
