@@ -97,7 +97,7 @@ def _m2(weight: float = 30.0, dropout: float = 0.5) -> Supervision:
     return Supervision(model, lambda of: SemiSupervisedLoss(weight, estimator=of.estimator, samples=of.samples), Label)
 
 
-def _m1m2(weight: float = 50.0, latent: int = 50) -> Supervision:
+def _m1m2(weight: float = 50.0, latent: int = 8) -> Supervision:
     from lowerbound.semi import Classified, ClassifiedLoss, SemiSupervisedLoss
 
     def model(prior: nn.Module, likelihood: Likelihood, posterior: Posterior, below: int, classes: int, encoder: Encoder) -> VAE:
