@@ -24,7 +24,6 @@ from lowerbound.objectives import Objective
 from lowerbound.recipes import Recipe
 from lowerbound.seeding import seeded
 from lowerbound.words import (
-    CONTEXTS,
     ESTIMATORS,
     KLS,
     LABEL_ESTIMATORS,
@@ -64,7 +63,7 @@ def build(recipe: Recipe, event_shape: Sequence[int], unit_interval: bool = True
     Errors: RecipeError, with the reason, where the words do not fit the data or one another.
     """
     supervision = None if recipe.semi_supervised is None else words.call("semi-supervised", recipe.semi_supervised, SEMI_SUPERVISED)
-    context = _context(recipe, supervision, classes)
+    context = _context(recipe, supervision, event_shape, classes)
     shape = context.shape if context else ()
     facts = Facts(tuple(event_shape), recipe.latent, unit_interval, shape)
     own = recipe.own_words
@@ -85,9 +84,9 @@ def build(recipe: Recipe, event_shape: Sequence[int], unit_interval: bool = True
     return _supervised(recipe, supervision, _crossed(recipe, vae, facts), facts, classes)
 
 
-def _context(recipe: Recipe, supervision: Supervision | None, classes: int) -> Context | None:
+def _context(recipe: Recipe, supervision: Supervision | None, event_shape: Sequence[int], classes: int) -> Context | None:
     if supervision is None:
-        return None if recipe.given is None else words.call("context", recipe.given, CONTEXTS, classes)
+        return None if recipe.given is None else words.context(recipe.given, event_shape, classes)
     if classes < 2:
         raise RecipeError("these data have no labels of several classes; bring some with --labels FILE")
     return supervision.context(classes)

@@ -13,7 +13,7 @@ from torch import Size, Tensor
 
 from lowerbound import diagnosis
 from lowerbound.calibration import UNCALIBRATED, Calibration, Classification, classification, log_probabilities
-from lowerbound.density import MEMORY, SAMPLES, Density
+from lowerbound.density import MEMORY, SAMPLES, Density, observed
 from lowerbound.diagnosis import Finding
 from lowerbound.errors import DataError
 from lowerbound.estimators import ScoreFunction
@@ -30,7 +30,7 @@ class Score:
     """Mean bound and its parts over ``rows`` data, in nats a datum.
 
     ``bound_se`` is the standard error of the mean bound over data; ``bits_per_dim`` is
-    −bound / (D log 2) for D values a datum.
+    −bound / (D log 2) for D values a datum, of which those do not count that a context tells already.
     """
 
     bound: float
@@ -54,29 +54,36 @@ def score(vae: VAE, data: Rows, *, objective: Objective | None = None, batch: in
             vae.likelihood.check(data[rows])
             part = _bound(vae, data, rows, objective)
             parts.append(part.cpu().double())  # in this order: not every accelerator has doubles
-    return _summary(torch.cat(parts, 1), data[[0]].numel())
+    return _summary(torch.cat(parts, 1))
 
 
-def _bound(vae: VAE, data: Rows, rows: Tensor, objective: Objective) -> Float[Tensor, "3 B"]:
+def _bound(vae: VAE, data: Rows, rows: Tensor, objective: Objective) -> Float[Tensor, "4 B"]:
     if isinstance(vae, SemiSupervised):  # whose bound is one without labels
-        found = SemiSupervisedLoss(0.0).unlabelled(vae, data[rows].to(vae.device), objective, ScoreFunction())
-        return torch.stack([found.bound, found.log_likelihood, found.kl])
+        values = data[rows].to(vae.device)
+        found = SemiSupervisedLoss(0.0).unlabelled(vae, values, objective, ScoreFunction())
+        return torch.stack([found.bound, found.log_likelihood, found.kl, _scored(vae, values)])
     given, x = vae.read(data, rows, observe=True)
     posterior = given.posterior(x)
     terms = given.terms(x, posterior, posterior.sample(Size([objective.samples])))
-    return torch.stack([objective.bound(terms), terms.log_likelihood.mean(0), objective.kl(terms)])
+    return torch.stack([objective.bound(terms), terms.log_likelihood.mean(0), objective.kl(terms), _scored(given, x)])
 
 
-def _summary(parts: Tensor, dimensions: int) -> Score:
-    bound, log_likelihood, kl = (float(mean) for mean in parts.mean(1))
+def _scored(given: VAE, x: Float[Tensor, "B *event"]) -> Float[Tensor, " B"]:
+    """How many values of each datum the bound is of."""
+    counted = given.counted(x)
+    return torch.full((len(x),), float(x[0].numel()), device=x.device) if counted is None else counted.flatten(1).float().sum(1)
+
+
+def _summary(parts: Float[Tensor, "4 N"]) -> Score:
+    bound, log_likelihood, kl, scored = (float(mean) for mean in parts.mean(1))
     rows = parts.shape[1]
     error = float(parts[0].std()) / math.sqrt(rows) if rows > 1 else math.nan
-    return Score(bound, error, log_likelihood, kl, bits_per_dim(bound, dimensions), rows)
+    return Score(bound, error, log_likelihood, kl, bits_per_dim(bound, scored), rows)
 
 
-def bits_per_dim(bound: float, dimensions: int) -> float:
-    """Nats a datum as bits a dimension: −bound / (D log 2)."""
-    return -bound / (dimensions * math.log(2))
+def bits_per_dim(bound: float, dimensions: float) -> float:
+    """Nats a datum as bits a dimension: −bound / (D log 2), D the values that are scored; NaN where there are none."""
+    return -bound / (dimensions * math.log(2)) if dimensions else math.nan
 
 
 #: what an evaluation says, and what besides where q has a density: as files have it
@@ -95,26 +102,30 @@ class Evaluation:
     """What is known of a model on ``rows`` data; ``density`` is None where q has no density, ``classifier`` where no classes can be told.
 
     ``reconstruction_error`` is the mean squared error a value of what comes back through the latent, in the data's units;
-    ``note`` says what the nats are nats of.
+    ``note`` says what the nats are nats of. ``scored`` is how many values of a datum they are of, on average; ``of`` what there is a
+    density of, log p(x) or that of a part of x.
     """
 
     density: Density | None
     latents: Latents
     reconstruction_error: float
     findings: tuple[Finding, ...]
-    dimensions: int
+    scored: float
     rows: int
     note: str
     classifier: Classification | None = None
+    of: str = "log p(x)"
 
     def values(self) -> dict[str, Any]:
         """All of it as words and numbers, for JSON; the bound is −(rate + distortion)."""
         return {
             "rows": self.rows,
-            **(_of_density(self.density, self.dimensions) if self.density is not None else {"log_likelihood": None}),
+            **(_of_density(self.density, self.scored) if self.density is not None else {"log_likelihood": None}),
             **_of_latents(self.latents),
             "reconstruction_error": self.reconstruction_error,
             **({} if self.classifier is None else {"classifier": asdict(self.classifier)}),
+            "density": self.of,
+            "scored": self.scored,
             "findings": [asdict(finding) for finding in self.findings],
             "note": self.note,
         }
@@ -138,7 +149,7 @@ def evaluate(
     if not len(data):
         raise DataError("there are no data to score")
     with torch.no_grad(), vae.evaluating():
-        given, first = vae.read(data, torch.tensor([0]))
+        given, first = vae.read(data, torch.tensor([0]), seed=seed)
         point = isinstance(given.posterior(first), Delta)
     density = None if point else log_likelihood(vae, data, samples, memory=memory, seed=seed)
     used = latents(vae, data, seed)
@@ -150,9 +161,18 @@ def evaluate(
             *diagnosis.out_of_range(density),
             *diagnosis.few_draws(density),
         ]
-    error = reconstruction_error(vae, data)
+    error = reconstruction_error(vae, data, seed=seed)
     told = _classified(vae, data, calibration)
-    return Evaluation(density, used, error, tuple(findings), data[[0]].numel(), len(data), vae.likelihood.note, told)
+    scored = _mean_scored(vae, data, seed)
+    return Evaluation(density, used, error, tuple(findings), scored, len(data), vae.likelihood.note, told, vae.density)
+
+
+def _mean_scored(vae: VAE, data: Rows, seed: int) -> float:
+    """How many values of a datum ``log_likelihood`` scores, on average."""
+    if vae.context is None and not vae.likelihood.holes:
+        return float(data[[0]].numel())
+    few = (observed(vae, data, rows.tolist(), seed) for rows in torch.arange(len(data)).split(rows_at_once(data)))
+    return float(torch.cat([_scored(given, x) for given, x in few]).double().mean())
 
 
 def _classified(vae: VAE, data: Rows, calibration: Calibration) -> Classification | None:
@@ -160,21 +180,27 @@ def _classified(vae: VAE, data: Rows, calibration: Calibration) -> Classificatio
     return classification(log_probabilities(vae, data), labels, calibration) if isinstance(vae, Classifier) else None
 
 
-def reconstruction_error(vae: VAE, data: Rows, damage: Callable[[Tensor], Tensor] | None = None) -> float:
-    """Mean squared error a value of what comes back through the latent; with ``damage`` the encoder sees the data so changed."""
-    total = 0.0
+def reconstruction_error(vae: VAE, data: Rows, damage: Callable[[Tensor], Tensor] | None = None, seed: int = 0) -> float:
+    """Mean squared error a value of what comes back through the latent; with ``damage`` the encoder sees the data so changed.
+
+    Values that a context tells are not counted.
+    """
+    total, scored = 0.0, 0.0
     for rows in torch.arange(len(data)).split(rows_at_once(data)):
-        given, values = vae.read(data, rows)
+        given, values = vae.read(data, rows, seed=seed)
         back = given.reconstruct(values if damage is None else damage(values))
-        total += float((back - values).square().mean(tuple(range(1, values.dim()))).sum())
-    return total / len(data)
+        counted = given.counted(values)
+        square = (back - values).square()
+        total += float((square if counted is None else square.where(counted, 0.0)).double().sum())
+        scored += float(_scored(given, values).double().sum())
+    return total / max(scored, 1.0)
 
 
 def _error(values: Tensor) -> float:
     return float(values.std()) / math.sqrt(len(values)) if len(values) > 1 else math.nan
 
 
-def _of_density(density: Density, dimensions: int) -> dict[str, Any]:
+def _of_density(density: Density, dimensions: float) -> dict[str, Any]:
     finite = density.log_p[density.log_p.isfinite()]  # data far from all that a model knows can be out of the numbers' range
     counts, edges = torch.histogram(finite, bins=min(50, max(1, len(finite) // 5)))
     return {

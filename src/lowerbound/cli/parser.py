@@ -92,7 +92,7 @@ def _sample(parser: Parser) -> None:
     _draw(parser, "draw x from p(x|z) instead of taking its mean")
     _label(parser, "of a run given labels: data of this class (default: of all in turn)")
     _output(parser, ".png, or .npy for the array")
-    _device(parser)
+    _machine(parser)
 
 
 def _reconstruct(parser: Parser) -> None:
@@ -109,14 +109,14 @@ def _encode(parser: Parser) -> None:
     _data(parser)
     _draw(parser, "draw z from q(z|x) instead of taking its mean")
     _seed(parser)
-    _output(parser, ".npz for latents and labels, or .npy for latents")
+    _output(parser, ".npz for latents and what is beside them, or .npy for latents")
     _machine(parser)
 
 
 def _decode(parser: Parser) -> None:
     _run(parser)
     parser.add_argument("latents", metavar="LATENTS", help="a .npz from encode, or a .npy of shape (N, latent)")
-    _label(parser, "of a run given labels: decoded as this class (default: those of the .npz)")
+    _label(parser, "of a run given labels: decoded as this class (default: what the .npz has beside the latents)")
     _output(parser, ".npy, or .png for a sheet of images")
     _device(parser)
 
