@@ -137,10 +137,22 @@ def _complete(parser: Parser) -> None:
     missing = f"what is missing: {', '.join(MISSING)}, or FILE.npy, True where it is"
     parser.add_argument("--missing", required=True, metavar="WORD", help=missing)
     parser.add_argument("-n", "--n", type=_at_least(1), default=8, metavar="N", help="completions of each datum (default: 8)")
-    parser.add_argument(
-        "--rows", type=_at_least(1), metavar="N", help="how many data, the first ones (default: 10 for a .png, all for a .npz)"
-    )
-    parser.add_argument("--method", default=METHODS[0], metavar="NAME", help=f"{', '.join(METHODS)} (default: {METHODS[0]})")
+    _rows(parser)
+    method = f"{', '.join(METHODS)} (default: {METHODS[0]}; a run given observed needs none)"
+    parser.add_argument("--method", metavar="NAME", help=method)
+    _draw(parser, "draw x from p(x|z) instead of taking its mean")
+    _estimate(parser, 2000, "draws of z for each datum")
+    _output(parser, ".png, or .npz for the arrays")
+    _machine(parser)
+
+
+def _upscale(parser: Parser) -> None:
+    _run(parser)
+    _data(parser)
+    factor = "how many times larger (default: what the run was trained for, or 4)"
+    parser.add_argument("--factor", type=_at_least(2), metavar="N", help=factor)
+    parser.add_argument("-n", "--n", type=_at_least(1), default=8, metavar="N", help="images of each datum (default: 8)")
+    _rows(parser)
     _draw(parser, "draw x from p(x|z) instead of taking its mean")
     _estimate(parser, 2000, "draws of z for each datum")
     _output(parser, ".png, or .npz for the arrays")
@@ -245,6 +257,12 @@ def _estimate(parser: Parser, samples: int = 5000, text: str = "draws for the lo
     _seed(parser)
 
 
+def _rows(parser: Parser) -> None:
+    parser.add_argument(
+        "--rows", type=_at_least(1), metavar="N", help="how many data, the first ones (default: 10 for a .png, all for a .npz)"
+    )
+
+
 def _seed(parser: Parser) -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of what is drawn (default: 0)")
 
@@ -292,6 +310,7 @@ VERBS = {
     "decode": Verb("decode", "latents → data", _decode),
     "interpolate": Verb("interpolate", "a straight line in the latent between two data, decoded", _interpolate),
     "complete": Verb("complete", "data of which a part is missing, and what it may have been", _complete),
+    "upscale": Verb("upscale", "images made larger, in several ways that they may have been", _upscale),
     "evaluate": Verb("evaluate", "log p(x) with its error, the bound's parts, the latent space, what is wrong", _evaluate),
     "score": Verb("score", "log p(x) of each datum, in a table", _score),
     "classify": Verb("classify", "the class of each datum and how sure the model is, in a table", _classify),

@@ -26,6 +26,7 @@ from lowerbound.cli.evaluate import score as score
 from lowerbound.cli.lab import lab as lab
 from lowerbound.cli.output import of_kind
 from lowerbound.cli.source import asked_for, first
+from lowerbound.cli.upscale import upscale as upscale
 from lowerbound.contexts import Label
 from lowerbound.data import NAMED, arrays
 from lowerbound.errors import UsageError, nearest
