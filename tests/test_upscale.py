@@ -54,7 +54,7 @@ def truth(y: torch.Tensor) -> MultivariateNormal:
 def test_posterior_inference_agrees_with_the_exact_conditional(encoder: nn.Module) -> None:
     """Mean and covariance of draws, and the mean and spread by all draws of z."""
     y = small()
-    found = upscale(toy(encoder), y, 2, 1000, samples=20_000, draw=True)
+    found = upscale(toy(encoder), y, 2, 4000, samples=40_000, draw=True)
     for row in range(len(y)):
         law = truth(y[row])
         draws = found.values[:, row].flatten(1)
@@ -62,10 +62,10 @@ def test_posterior_inference_agrees_with_the_exact_conditional(encoder: nn.Modul
         assert z_score(draws, law.loc) < 3.9
         pairs = torch.triu_indices(16, 16)
         products = (centred[:, :, None] * centred[:, None])[:, pairs[0], pairs[1]]
-        assert z_score(products, law.covariance_matrix[pairs[0], pairs[1]]) < 4.2
+        assert z_score(products, law.covariance_matrix[pairs[0], pairs[1]]) < 3.9
         torch.testing.assert_close(found.mean[row].flatten(), law.loc, rtol=0, atol=0.02)
         torch.testing.assert_close(found.spread[row].flatten(), law.variance.sqrt(), rtol=0.03, atol=0.005)
-    torch.testing.assert_close(reduced(found.values.flatten(0, 1), 2), y.repeat(1000, 1, 1, 1), rtol=0, atol=5 * NOISE)
+    torch.testing.assert_close(reduced(found.values.flatten(0, 1), 2), y.repeat(4000, 1, 1, 1), rtol=0, atol=5 * NOISE)
 
 
 def test_the_spread_of_means_leaves_out_what_a_draw_adds() -> None:
@@ -84,7 +84,7 @@ def test_a_model_that_is_given_the_small_image_draws_from_its_own_law() -> None:
     given = vae.given(y)
     torch.manual_seed(0)
     z = given.prior().sample(torch.Size([8000]))
-    x = given.likelihood(z).mean
+    x = given.likelihood(z).mean.detach()
     assert z_score(found.values, x.mean(0)) < 4.5
     torch.testing.assert_close(found.mean, x.mean(0), rtol=0, atol=0.05)
     torch.testing.assert_close(found.spread, (x.var(0) + 0.2**2).sqrt(), rtol=0.05, atol=0.01)
@@ -108,7 +108,7 @@ def test_neither_company_nor_memory_changes_an_image() -> None:
     assert torch.equal(torch.get_rng_state(), state)
     assert torch.equal(upscale(vae, y[:1], 2, 5, samples=200).values, one.values[:, :1])
     assert not torch.equal(upscale(vae, y, 2, 5, samples=200, seed=1).values, one.values)
-    torch.testing.assert_close(upscale(vae, y, 2, 5, samples=200, memory=120_000).values.isfinite().all(), torch.tensor(True))
+    assert upscale(vae, y, 2, 5, samples=200, memory=120_000).values.isfinite().all()
     with pytest.raises(UsageError, match="MiB of memory or more"):
         upscale(vae, y, 2, 5, samples=200, memory=1000)
 
@@ -122,8 +122,8 @@ def test_what_cannot_be_made_larger_is_refused() -> None:
             upscale(vae, y, 2)
     with pytest.raises(UsageError, match="9 images need as many samples"):
         upscale(toy(TOY.exact_encoder()), y, 2, 9, samples=8)
-    with pytest.raises(RecipeError, match="are no images"):
-        reduced(torch.rand(2, 16), 2)
+    with pytest.raises(RecipeError, match="cannot be made 2 times smaller"):
+        reduced(torch.rand(2, 1, 4, 5), 2)
 
 
 # --- plain ways, and how near they come --------------------------------------------------------------
@@ -131,12 +131,12 @@ def test_what_cannot_be_made_larger_is_refused() -> None:
 
 def test_plain_ways() -> None:
     y = torch.rand(2, 3, 5, 6, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(reduced(nearest(y, 4), 4), y.clone().float()) or torch.allclose(reduced(nearest(y, 4), 4), y, atol=1e-6)
+    torch.testing.assert_close(reduced(nearest(y, 4), 4), y)
     by_pillow = np.stack([np.asarray(Image.fromarray(c.numpy()).resize((24, 20), Image.Resampling.BICUBIC)) for c in y.flatten(0, 1)])
-    torch.testing.assert_close(bicubic(y, 4, -9, 9).flatten(0, 1), torch.from_numpy(by_pillow), rtol=0, atol=1e-5)
+    torch.testing.assert_close(bicubic(y, 4, -9.0, 9.0).flatten(0, 1), torch.from_numpy(by_pillow), rtol=0, atol=1e-5)
     step = torch.zeros(1, 1, 4, 4)
     step[..., 2:] = 1
-    assert bicubic(step, 4, -9, 9).max() > 1.01
+    assert bicubic(step, 4, -9.0, 9.0).max() > 1.01
     assert bicubic(step, 4).max() == 1
 
 
@@ -181,7 +181,7 @@ def test_ssim_is_that_of_its_formula(size: tuple[int, int], window: int) -> None
 @pytest.fixture(scope="session")
 def small_run(tmp_path_factory: pytest.TempPathFactory) -> runs.Run:
     """A run of digits given their 4 × 4 pixels."""
-    words = {"likelihood": "gaussian", "scale": "optimal", "prior": "given-context", "latent": 4, "epochs": 15, "network": "mlp:128"}
+    words = {"likelihood": "gaussian", "scale": "optimal", "prior": "given-context", "latent": 4, "epochs": 40, "network": "mlp:128"}
     return trained(tmp_path_factory.mktemp("runs") / "small", given="low-resolution:2", **words)
 
 
@@ -204,7 +204,7 @@ def test_a_run_given_small_images(small_run: runs.Run, tmp_path: Path, capsys: p
     found = answer(capsys, *words, "-o", tmp_path / "u.npz")
     assert (found["n"], found["rows"], found["factor"], found["ess"]) == (3, 179, 2, 50)
     assert found["psnr"].keys() == found["ssim"].keys() == {"mean", "samples", "nearest", "bicubic"}
-    assert found["psnr"]["mean"] > found["psnr"]["bicubic"] + 2
+    assert found["psnr"]["mean"] > found["psnr"]["bicubic"] + 1
     assert found["psnr"]["mean"] > found["psnr"]["samples"] - 0.01
     assert found["ssim"]["mean"] > found["ssim"]["bicubic"] > found["ssim"]["nearest"] - 0.1
     test = small_run.read().test[:]
