@@ -44,7 +44,22 @@ def test_it_trains(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["svae", "flow-vae", "vampprior-vae", "sigma-vae", "bbvi-vae", "gamma-vae", "dae", "cae", "m1", "m2", "m1m2"]
+    "name",
+    [
+        "svae",
+        "flow-vae",
+        "vampprior-vae",
+        "sigma-vae",
+        "bbvi-vae",
+        "gamma-vae",
+        "dae",
+        "cae",
+        "vaeac",
+        "super-resolution-vae",
+        "m1",
+        "m2",
+        "m1m2",
+    ],
 )
 def test_it_comes_back_from_its_files(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = str(tmp_path / "r")

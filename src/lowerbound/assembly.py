@@ -27,7 +27,6 @@ from lowerbound.recipes import Recipe
 from lowerbound.scales import Optimal
 from lowerbound.seeding import seeded
 from lowerbound.words import (
-    CONTEXTS,
     ESTIMATORS,
     KLS,
     LABEL_ESTIMATORS,
@@ -75,7 +74,7 @@ def build(
     Errors: RecipeError, with the reason, where the words do not fit the data or one another.
     """
     supervision = None if recipe.semi_supervised is None else words.call("semi-supervised", recipe.semi_supervised, SEMI_SUPERVISED)
-    context = _context(recipe, supervision, classes)
+    context = _context(recipe, supervision, event_shape, classes)
     shape = context.shape if context else ()
     facts = Facts(tuple(event_shape), recipe.latent, unit_interval, shape, None if schema is None else schema.modelled)
     kind, widths = words.network(recipe.network)
@@ -124,9 +123,9 @@ def _must_take_columns(recipe: Recipe, likelihood: Likelihood, facts: Facts) -> 
         raise RecipeError("a table's columns are of several kinds, and a corruption is of one; leave out --corruption")
 
 
-def _context(recipe: Recipe, supervision: Supervision | None, classes: int) -> Context | None:
+def _context(recipe: Recipe, supervision: Supervision | None, event_shape: Sequence[int], classes: int) -> Context | None:
     if supervision is None:
-        return None if recipe.given is None else words.call("context", recipe.given, CONTEXTS, classes)
+        return None if recipe.given is None else words.context(recipe.given, event_shape, classes)
     if classes < 2:
         raise RecipeError("these data have no labels of several classes; bring some with --labels FILE")
     return supervision.context(classes)

@@ -48,10 +48,10 @@ class Bubbles:
 @torch.no_grad()
 def bubbles(vae: VAE, data: Rows, seed: int = 0) -> Bubbles:
     """Moments of q(z|x) for each of N data by ``DRAWS`` draws, the values given to the encoder as they are, on the CPU."""
-    latent = vae.prior().event_shape[0]
+    latent = vae.read(data, torch.tensor([0]), seed=seed)[0].prior().event_shape[0]
     few = max(1, VALUES // (DRAWS * latent))
     with vae.evaluating(), seeded(seed, "bubbles", device=vae.device):
-        few_at_once = (vae.read(data, rows) for rows in torch.arange(len(data)).split(few))
+        few_at_once = (vae.read(data, rows, seed=seed) for rows in torch.arange(len(data)).split(few))
         draws = [given.posterior(x).sample(Size([DRAWS])).cpu().double() for given, x in few_at_once]
     means = torch.cat([z.mean(0) for z in draws])
     dims = means.var(0, unbiased=False).argsort(descending=True)[:2].sort().values

@@ -255,12 +255,13 @@ def density(evaluation: dict[str, Any]) -> Figure:
     best, bound = (np.nan if value is None else value for value in (evaluation["log_likelihood"]["mean"], evaluation["bound"]))
     curve.axhline(best, color=COLORS[2], ls="--", lw=1.2, label=f"by all {evaluation['samples']:,} draws")
     curve.axhline(bound, color=COLORS[3], ls=":", lw=1.2, label="bound")
-    curve.set(xscale="log", xlabel="draws for a datum", ylabel="nats a datum", title="log p(x), mean ± standard error over data")
+    of = evaluation.get("density", "log p(x)")  # of a file of a time when there was no other
+    curve.set(xscale="log", xlabel="draws for a datum", ylabel="nats a datum", title=f"{of}, mean ± standard error over data")
     figure.legend(*curve.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     edges = evaluation["histogram"]["edges"]
     spread.stairs(evaluation["histogram"]["counts"], edges, fill=True, color=COLORS[0], alpha=0.6)
     spread.axvline(best, color=COLORS[2], ls="--", lw=1.2)
-    spread.set(xlabel="log p(x), nats", ylabel="data", title="log p(x) of each datum; dashed: its mean")
+    spread.set(xlabel=f"{of}, nats", ylabel="data", title=f"{of} of each datum; dashed: its mean")
     return figure
 
 

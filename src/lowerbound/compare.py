@@ -43,13 +43,15 @@ def compare(runs: Mapping[str, Run], splits: Splits, seed: int = 0) -> list[Side
     """Each of ``runs``, by its name, on the held-out data of ``splits``; probes are fitted to latents of the training data.
 
     Errors: DataError where a run is for data of another shape, or its likelihood cannot be a law of these; UsageError for one that is
-    given labels.
+    given a context.
     """
     if not len(splits.test):
         raise DataError("there are no held-out data to compare runs on; give more")
     for name, run in runs.items():
         if run.vae.context is not None:
-            raise UsageError(f"{name} is given labels, and what it makes of a z depends on them; compare runs that are not")
+            raise UsageError(
+                f"{name} is given {run.recipe.given or 'labels'}, and what it makes of a z depends on that; compare runs that are not"
+            )
         if run.facts.holes:
             raise UsageError(f"{name} is of a table, or of data of which some are missing; compare runs of whole arrays or images")
         if run.facts.event_shape != splits.test.event_shape:

@@ -1,22 +1,34 @@
 """What a conditional model is given besides: a context c for each datum, a function of its record, values and label.
 
+The label makes the conditional VAE, a part of the values makes data completion, the datum made small makes super-resolution.
 A new context is one class here and one row in a table of ``words``.
 """
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
+from torch.nn import functional as F
 
-from lowerbound.errors import DataError
+from lowerbound.errors import DataError, RecipeError
 
 
 class Context(ABC):
     """The contract of this room."""
+
+    #: what a model that is given it has a density of, as it is told
+    density: ClassVar[str] = "log p(x|c)"
+    #: whether it is made of the values of the datum
+    of_values: ClassVar[bool] = True
+    #: whether it is drawn, from torch's random numbers, so that at each look the same datum may have another one
+    drawn: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -31,11 +43,16 @@ class Context(ABC):
         """Which values of the datum c has in it, so that there is nothing left to say of them; None for none."""
         return None
 
+    def put(self, context: Float[Tensor, "B *context"], x: Float[Tensor, "*K B *event"]) -> Float[Tensor, "*K B *event"]:
+        """x with the values that c tells in their places."""
+        return x
+
 
 @dataclass(frozen=True)
 class Label(Context):
     """The class of the datum, one of ``classes``, as zeros and a one."""
 
+    of_values: ClassVar[bool] = False
     classes: int
 
     @property
@@ -55,3 +72,78 @@ class Label(Context):
             strange = next(label for label in labels.tolist() if not 0 <= label < self.classes)
             raise DataError(f"label {strange} is none of this model's classes, 0 to {self.classes - 1}")
         return torch.nn.functional.one_hot(labels, self.classes).float()
+
+
+@dataclass(frozen=True)
+class Observed(Context):
+    """A part of the values, and which part: x · m and m, as one image ``(2C, H, W)`` or vector ``(2D,)``; m is 1 where observed.
+
+    The model is then one of the rest, p(x_missing | x_observed). ``masks`` gives those of n data, True where observed, anew at each call.
+    Source: Sohn et al., "Learning Structured Output Representation using Deep Conditional Generative Models", 2015,
+    https://papers.nips.cc/paper/5775; masks drawn at random: Ivanov et al., "Variational Autoencoder with Arbitrary Conditioning", 2018,
+    https://arxiv.org/abs/1806.02382.
+    """
+
+    event_shape: tuple[int, ...]
+    masks: Callable[[int], Bool[Tensor, "n *event"]]
+    density: ClassVar[str] = "log p(x_missing | x_observed)"
+    drawn: ClassVar[bool] = True
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Twice the channels, or values."""
+        first, *rest = self.event_shape
+        return (2 * first, *rest)
+
+    def of(self, values: Float[Tensor, "B *event"], labels: Int64[Tensor, " B"] | None) -> Float[Tensor, "B *context"]:
+        """A part of each datum, drawn."""
+        return self.part(values, self.masks(len(values)).to(values.device))
+
+    def part(self, values: Float[Tensor, "B *event"], observed: Bool[Tensor, "B *event"]) -> Float[Tensor, "B *context"]:
+        """The context of data of which these values are observed; nothing is looked at where it is not observed."""
+        return torch.cat([values.where(observed, 0.0), observed.to(values.dtype)], 1)
+
+    def tells(self, context: Float[Tensor, "B *context"]) -> Bool[Tensor, "B *event"]:
+        """The mask."""
+        return context.chunk(2, 1)[1] > 0
+
+    def put(self, context: Float[Tensor, "B *context"], x: Float[Tensor, "*K B *event"]) -> Float[Tensor, "*K B *event"]:
+        """What was observed, to the bit, and x elsewhere; images may come as vectors, and go as images."""
+        values = context.chunk(2, 1)[0]
+        lead = x.shape[: x.dim() - len(self.event_shape)] if x.shape[-len(self.event_shape) :] == self.event_shape else x.shape[:-1]
+        return torch.where(self.tells(context), values, x.reshape(*lead, *self.event_shape))
+
+
+@dataclass(frozen=True)
+class LowResolution(Context):
+    """The image made smaller: the means of its blocks of ``factor`` × ``factor`` pixels, ``(C, H/factor, W/factor)``.
+
+    Errors: RecipeError for data that are no images, and for images whose sides the factor does not divide.
+    """
+
+    factor: int
+    event_shape: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        must_divide(self.factor, self.event_shape)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """That of the small image."""
+        channels, height, width = self.event_shape
+        return channels, height // self.factor, width // self.factor
+
+    def of(self, values: Float[Tensor, "B *event"], labels: Int64[Tensor, " B"] | None = None) -> Float[Tensor, "B *context"]:
+        """The block means of each datum."""
+        return F.avg_pool2d(values, self.factor)
+
+
+def must_divide(factor: int, event_shape: tuple[int, ...]) -> None:
+    """Raise RecipeError where data of this shape cannot be made smaller by the factor."""
+    if len(event_shape) != 3:
+        raise RecipeError(f"data of shape {event_shape} are no images, and have no lower resolution; bring images")
+    if factor < 2 or math.gcd(factor, *event_shape[1:]) != factor:
+        height, width = event_shape[1:]
+        raise RecipeError(
+            f"images of {height} × {width} pixels cannot be made {factor} times smaller; choose one of 2 or more that divides both sides"
+        )

@@ -115,14 +115,7 @@ def log_likelihood(vae: VAE, data: Rows, samples: int = SAMPLES, *, memory: int 
 def observed(vae: VAE, data: Rows, rows: Sequence[int], seed: int) -> tuple[VAE, Float[Tensor, "B *event"]]:
     """The model given the contexts of some rows, and these as the likelihood sees them: the same for a row whichever others are with it."""
     vae.likelihood.admit(data[torch.as_tensor(rows)])
-    seen, contexts = [], []
-    for row in rows:
-        with seeded(seed, "observed", row, device=vae.device):
-            given, x = vae.read(data, torch.tensor([row]), observe=True)
-        seen.append(x)
-        contexts.append(given.posterior.context)
-    told = [context for context in contexts if context is not None]
-    return vae.given(torch.cat(told)) if told else vae, torch.cat(seen)
+    return vae.read(data, torch.as_tensor(rows), observe=True, seed=seed)
 
 
 def must_have_density(posterior: Distribution) -> None:

@@ -75,7 +75,7 @@ def at_floor(vae: VAE, data: Rows) -> list[Finding]:
 
 @torch.no_grad()
 def share_at_floor(vae: VAE, data: Rows) -> float:
-    """The share, 0 to 1, of the values of ``data`` whose σ in p(x|z), z the centre of q(z|x), is held up by ``scales.FLOOR`` alone.
+    """The share, 0 to 1, of the scored values of ``data`` whose σ in p(x|z), z the centre of q(z|x), is held up by ``scales.FLOOR`` alone.
 
     A decoder that predicts some values exactly, constant pixels say, can raise their density without end; the bound on log p(x) is
     then one, but its number says more of FLOOR than of the model.
@@ -83,9 +83,9 @@ def share_at_floor(vae: VAE, data: Rows) -> float:
     shares = []
     with vae.evaluating():
         for rows in torch.arange(len(data)).split(rows_at_once(data)):
-            given, values = vae.read(data, rows)
+            given, values = vae.read(data, rows, seed=0)
             law = given.likelihood(given.encode(values))
-            shares.append(vae.likelihood.at_floor(law).cpu())
+            shares.append(vae.likelihood.at_floor(law, given.counted(values)).cpu())
     return float(torch.cat(shares).mean())
 
 
@@ -94,14 +94,16 @@ def misweighted(vae: VAE, data: Rows, seed: int = 0) -> list[Finding]:
     likelihood = vae.likelihood
     if not (isinstance(likelihood, LocationScale) and isinstance(likelihood.scale, Fixed)):
         return []
-    x, loc, extra = _residuals(vae, likelihood, data, seed)
-    sound = (x - loc).square().isfinite().flatten(1).all(1)
-    if not bool(sound.any()):
+    x, loc, extra, scored = _residuals(vae, likelihood, data, seed)
+    sound = ((x - loc).square().isfinite() | ~scored).flatten(1).all(1)
+    rows = int(sound.sum())
+    scored = scored & sound.reshape(-1, *[1] * (x.dim() - 1))
+    if not bool(scored.any()):
         return []
-    x, loc, extra = x[sound], loc[sound], [part[sound] for part in extra]
+    x, loc, extra = x[scored], loc[scored], [part[scored] for part in extra]
     given = likelihood.scale.value
     tried = [given * float(factor) for factor in FACTORS]
-    likely = [float(likelihood.around(loc, torch.full_like(loc, scale), extra).log_prob(x).double().sum()) / len(x) for scale in tried]
+    likely = [float(likelihood.around(loc, torch.full_like(loc, scale), extra).log_prob(x).double().sum()) / rows for scale in tried]
     best = max(range(len(tried)), key=likely.__getitem__)
     # a root mean square of n residuals is known to a share of about 1/√(2n)
     factor = FACTOR * (1 + ERRORS * 2 / math.sqrt(2 * x.numel()))
@@ -118,14 +120,18 @@ def misweighted(vae: VAE, data: Rows, seed: int = 0) -> list[Finding]:
 
 
 @torch.no_grad()
-def _residuals(vae: VAE, likelihood: LocationScale, data: Rows, seed: int) -> tuple[Tensor, Tensor, list[Tensor]]:
-    """Data, locations and further parameters at a draw of each q(z|x): at its centre they would be smaller than what σ has to explain."""
+def _residuals(vae: VAE, likelihood: LocationScale, data: Rows, seed: int) -> tuple[Tensor, Tensor, list[Tensor], Tensor]:
+    """Data, locations, further parameters and which values are scored, at a draw of each q(z|x): at its centre residuals would be smaller
+    than what σ has to explain.
+    """
     with vae.evaluating(), seeded(seed, "residuals", device=vae.device):
         given, x = observed(vae, data, spread(len(data), SCORED).tolist(), seed)
         output = given.likelihood.output(given.posterior(x).sample())
         loc, *extra = (output,) if likelihood.outputs == 1 else output.unbind(1)
         loc = torch.sigmoid(loc) if likelihood.squash else loc
-        return x.reshape(loc.shape), loc, extra
+        counted = given.counted(x)
+        scored = torch.ones_like(loc, dtype=torch.bool) if counted is None else counted.reshape(loc.shape)
+        return x.reshape(loc.shape), loc, extra, scored
 
 
 def overfitting(history: Sequence[Mapping[str, Any]]) -> list[Finding]:

@@ -13,7 +13,7 @@ from torch import Size, Tensor
 
 from lowerbound import diagnosis
 from lowerbound.calibration import UNCALIBRATED, Calibration, Classification, classification, log_probabilities
-from lowerbound.density import MEMORY, SAMPLES, Density
+from lowerbound.density import MEMORY, SAMPLES, Density, observed
 from lowerbound.diagnosis import Finding
 from lowerbound.errors import DataError
 from lowerbound.latents import Latents, latents
@@ -29,7 +29,7 @@ class Score:
     """Mean bound and its parts over ``rows`` data, in nats a datum.
 
     ``bound_se`` is the standard error of the mean bound over data; ``bits_per_dim`` is
-    −bound / (D log 2) for D values a datum.
+    −bound / (D log 2) for D values a datum, of which those do not count that a context tells already.
     """
 
     bound: float
@@ -53,28 +53,35 @@ def score(vae: VAE, data: Rows, *, objective: Objective | None = None, batch: in
             vae.likelihood.admit(data[rows])
             part = _bound(vae, data, rows, objective)
             parts.append(part.cpu().double())  # in this order: not every accelerator has doubles
-    return _summary(torch.cat(parts, 1), data[[0]].numel())
+    return _summary(torch.cat(parts, 1))
 
 
-def _bound(vae: VAE, data: Rows, rows: Tensor, objective: Objective) -> Float[Tensor, "3 B"]:
+def _bound(vae: VAE, data: Rows, rows: Tensor, objective: Objective) -> Float[Tensor, "4 B"]:
     if isinstance(vae, SemiSupervised):  # whose bound is one without labels
-        return reported(vae, data[rows].to(vae.device), objective)
+        values = data[rows].to(vae.device)
+        return torch.cat([reported(vae, values, objective), _scored(vae, values)[None]])
     given, x = vae.read(data, rows, observe=True)
     posterior = given.posterior(x)
     terms = given.terms(x, posterior, posterior.sample(Size([objective.samples])))
-    return torch.stack([objective.bound(terms), terms.log_likelihood.mean(0), objective.kl(terms)])
+    return torch.stack([objective.bound(terms), terms.log_likelihood.mean(0), objective.kl(terms), _scored(given, x)])
 
 
-def _summary(parts: Tensor, dimensions: int) -> Score:
-    bound, log_likelihood, kl = (float(mean) for mean in parts.mean(1))
+def _scored(given: VAE, x: Float[Tensor, "B *event"]) -> Float[Tensor, " B"]:
+    """How many values of each datum the bound is of."""
+    counted = given.counted(x)
+    return torch.full((len(x),), float(x[0].numel()), device=x.device) if counted is None else counted.flatten(1).float().sum(1)
+
+
+def _summary(parts: Float[Tensor, "4 N"]) -> Score:
+    bound, log_likelihood, kl, scored = (float(mean) for mean in parts.mean(1))
     rows = parts.shape[1]
     error = float(parts[0].std()) / math.sqrt(rows) if rows > 1 else math.nan
-    return Score(bound, error, log_likelihood, kl, bits_per_dim(bound, dimensions), rows)
+    return Score(bound, error, log_likelihood, kl, bits_per_dim(bound, scored), rows)
 
 
-def bits_per_dim(bound: float, dimensions: int) -> float:
-    """Nats a datum as bits a dimension: −bound / (D log 2)."""
-    return -bound / (dimensions * math.log(2))
+def bits_per_dim(bound: float, dimensions: float) -> float:
+    """Nats a datum as bits a dimension: −bound / (D log 2), D the values that are scored; NaN where there are none."""
+    return -bound / (dimensions * math.log(2)) if dimensions else math.nan
 
 
 #: what an evaluation says, and what besides where q has a density: as files have it
@@ -93,26 +100,30 @@ class Evaluation:
     """What is known of a model on ``rows`` data; ``density`` is None where q has no density, ``classifier`` where no classes can be told.
 
     ``reconstruction_error`` is the mean squared error a value of what comes back through the latent, in the data's units;
-    ``note`` says what the nats are nats of.
+    ``note`` says what the nats are nats of. ``scored`` is how many values of a datum they are of, on average; ``of`` what there is a
+    density of, log p(x) or that of a part of x.
     """
 
     density: Density | None
     latents: Latents
     reconstruction_error: float
     findings: tuple[Finding, ...]
-    dimensions: int
+    scored: float
     rows: int
     note: str
     classifier: Classification | None = None
+    of: str = "log p(x)"
 
     def values(self) -> dict[str, Any]:
         """All of it as words and numbers, for JSON; the bound is −(rate + distortion)."""
         return {
             "rows": self.rows,
-            **(_of_density(self.density, self.dimensions) if self.density is not None else {"log_likelihood": None}),
+            **(_of_density(self.density, self.scored) if self.density is not None else {"log_likelihood": None}),
             **_of_latents(self.latents),
             "reconstruction_error": self.reconstruction_error,
             **({} if self.classifier is None else {"classifier": asdict(self.classifier)}),
+            "density": self.of,
+            "scored": self.scored,
             "findings": [asdict(finding) for finding in self.findings],
             "note": self.note,
         }
@@ -136,7 +147,7 @@ def evaluate(
     if not len(data):
         raise DataError("there are no data to score")
     with torch.no_grad(), vae.evaluating():
-        given, first = vae.read(data, torch.tensor([0]))
+        given, first = vae.read(data, torch.tensor([0]), seed=seed)
         point = isinstance(given.posterior(first), Delta)
     density = None if point else log_likelihood(vae, data, samples, memory=memory, seed=seed)
     used = latents(vae, data, seed)
@@ -148,9 +159,18 @@ def evaluate(
             *diagnosis.out_of_range(density),
             *diagnosis.few_draws(density),
         ]
-    error = reconstruction_error(vae, data)
+    error = reconstruction_error(vae, data, seed=seed)
     told = _classified(vae, data, calibration)
-    return Evaluation(density, used, error, tuple(findings), data[[0]].numel(), len(data), vae.likelihood.note, told)
+    scored = _mean_scored(vae, data, seed)
+    return Evaluation(density, used, error, tuple(findings), scored, len(data), vae.likelihood.note, told, vae.density)
+
+
+def _mean_scored(vae: VAE, data: Rows, seed: int) -> float:
+    """How many values of a datum ``log_likelihood`` scores, on average."""
+    if vae.context is None and not vae.likelihood.holes:
+        return float(data[[0]].numel())
+    few = (observed(vae, data, rows.tolist(), seed) for rows in torch.arange(len(data)).split(rows_at_once(data)))
+    return float(torch.cat([_scored(given, x) for given, x in few]).double().mean())
 
 
 def _classified(vae: VAE, data: Rows, calibration: Calibration) -> Classification | None:
@@ -158,26 +178,26 @@ def _classified(vae: VAE, data: Rows, calibration: Calibration) -> Classificatio
     return classification(log_probabilities(vae, data), labels, calibration) if isinstance(vae, Classifier) else None
 
 
-def reconstruction_error(vae: VAE, data: Rows, damage: Callable[[Tensor], Tensor] | None = None) -> float:
-    """Mean squared error a value (of categories the share that is wrong) of what comes back through the latent, where there was one.
+def reconstruction_error(vae: VAE, data: Rows, damage: Callable[[Tensor], Tensor] | None = None, seed: int = 0) -> float:
+    """Mean squared error a value (of categories the share that is wrong) of what comes back through the latent.
 
-    With ``damage`` the encoder sees the data so changed.
+    Of the values that are there, and that a context does not tell. With ``damage`` the encoder sees the data so changed.
     """
-    total, there = 0.0, 0
+    total, scored = 0.0, 0.0
     for rows in torch.arange(len(data)).split(rows_at_once(data)):
-        given, values = vae.read(data, rows)
+        given, values = vae.read(data, rows, seed=seed)
         back = given.reconstruct(values if damage is None else damage(values))
-        errors = vae.likelihood.errors(back, values).flatten(1)
-        total += float(errors.nanmean(1).nansum())  # each datum by its values that are there
-        there += int((~errors.isnan()).any(1).sum())
-    return total / max(1, there)
+        errors, counted = vae.likelihood.errors(back, values), given.counted(values)
+        total += float((errors if counted is None else errors.where(counted, 0.0)).double().sum())
+        scored += float(_scored(given, values).double().sum())
+    return total / max(scored, 1.0)
 
 
 def _error(values: Tensor) -> float:
     return float(values.std()) / math.sqrt(len(values)) if len(values) > 1 else math.nan
 
 
-def _of_density(density: Density, dimensions: int) -> dict[str, Any]:
+def _of_density(density: Density, dimensions: float) -> dict[str, Any]:
     finite = density.log_p[density.log_p.isfinite()]  # data far from all that a model knows can be out of the numbers' range
     counts, edges = torch.histogram(finite, bins=min(50, max(1, len(finite) // 5)))
     return {

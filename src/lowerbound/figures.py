@@ -15,13 +15,14 @@ import torch
 from lowerbound import bubbles as posteriors
 from lowerbound import calibration as calibrating
 from lowerbound import charts, plots
+from lowerbound.contexts import Label
 from lowerbound.data import Dataset
 from lowerbound.density import log_likelihood
 from lowerbound.distributions import within
 from lowerbound.errors import DataError, OutputError, UsageError
 from lowerbound.files import written
 from lowerbound.latents import ACTIVE
-from lowerbound.model import spread
+from lowerbound.model import VAE, spread
 from lowerbound.priors import StandardNormal
 from lowerbound.runs import CLASSIFIER, Facts, Run
 from lowerbound.seeding import seeded
@@ -68,11 +69,19 @@ def images(values: torch.Tensor, facts: Facts) -> Array:
 
 
 def samples(context: Context) -> bytes:
-    """Means of p(x|z) for draws of the prior."""
-    with seeded(context.seed, "samples", device=context.run.vae.device):
-        vae = context.run.vae
-        vae = vae if vae.context is None else labels.as_labels(vae, labels.evenly(vae, SHOWN))
+    """Means of p(x|z) for draws of the prior; given a label of all in turn, given something else of data evenly spread."""
+    vae = context.run.vae
+    vae = vae if vae.context is None else given(vae, SHOWN, lambda: context.data, context.seed)
+    with seeded(context.seed, "samples", device=vae.device):
         return plots.encode_png(plots.samples(images(vae.sample(SHOWN), context.run.facts)))
+
+
+def given(vae: VAE, n: int, load: Callable[[], Dataset], seed: int) -> VAE:
+    """The conditional model of n data: of all classes in turn, or given what some data would give it."""
+    if isinstance(vae.context, Label):
+        return labels.as_labels(vae, labels.evenly(vae, n))
+    data = load()
+    return vae.given(compress.contexts(vae, data.view(torch.arange(n) * len(data) // n), seed).to(vae.device))
 
 
 def reconstructions(context: Context) -> bytes:
@@ -129,8 +138,10 @@ def _traversal(context: Context, steps: int) -> tuple[Array, Array, list[str]]:
 
 
 def _must_be_of_no_context(run: Run) -> None:
-    if _conditional(run):
+    if isinstance(run.vae.context, Label):
         raise UsageError("a run given labels decodes each z in as many ways as there are classes; plot styles")
+    if _conditional(run):
+        raise UsageError(f"a run given {run.recipe.given} decodes each z in another way for each datum; plot samples")
 
 
 def traversal(context: Context) -> bytes:
@@ -297,12 +308,13 @@ FIGURES = {
         {".png": samples},
         _of_images,
         "Samples",
-        "New data: z drawn from the prior, then the mean of p(x|z). No datum went in.",
+        "New data: z drawn from the prior, then the mean of p(x|z). No datum went in, but what the model is given: a class, or its part of "
+        "test data.",
         square=True,
     ),
     "styles": Row(
         {".png": styles},
-        lambda run: _of_images(run) and _conditional(run),
+        lambda run: _of_images(run) and isinstance(run.vae.context, Label),
         "Styles and classes",
         "Each row is one z drawn from the prior, each column a class: what z says besides the class is the same along a row.",
     ),

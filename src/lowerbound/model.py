@@ -14,9 +14,10 @@ from torch.distributions import Distribution, Independent
 from lowerbound.conditional import ConditionalLaw
 from lowerbound.contexts import Context
 from lowerbound.errors import DataError, RecipeError, law_name
-from lowerbound.likelihoods import Likelihood
+from lowerbound.likelihoods import Calibrated, Likelihood
 from lowerbound.objectives import Terms
 from lowerbound.posteriors import Posterior
+from lowerbound.seeding import seeded
 
 BLANK = 0.5  # stands where there is no value: every law has a finite density here, and a finite gradient of it
 
@@ -76,7 +77,9 @@ def log_density(
             f"the values of {law_name(likelihood)} are not independent given z, so that a part of them has no density at hand"
         )
     observed = observed.reshape(x.shape)
-    each = likelihood.base_dist.log_prob(x.where(observed, BLANK))
+    law = likelihood.base_dist
+    law = law.of(observed) if isinstance(law, Calibrated) else law
+    each = law.log_prob(x.where(observed, BLANK))
     return each.where(observed, 0.0).flatten(len(likelihood.batch_shape)).sum(-1)
 
 
@@ -102,16 +105,36 @@ class VAE(nn.Module):
         bound.training = self.training
         return bound
 
-    def read(self, data: Rows, rows: Tensor, observe: bool = False) -> tuple[VAE, Float[Tensor, "B *event"]]:
+    def read(self, data: Rows, rows: Tensor, observe: bool = False, seed: int | None = None) -> tuple[VAE, Float[Tensor, "B *event"]]:
         """The values of some rows of data, on the model's device, and the model given their contexts, if it is given any.
 
-        With ``observe`` the values are as the likelihood sees them, and so are those that contexts are made of.
+        With ``observe`` the values are as the likelihood sees them, and so are those that contexts are made of. What is drawn for it, zeros
+        and ones of greys or a context, follows with a ``seed`` from that and the row, whichever others are with it.
         """
+        if seed is None or not (observe or self._draws_contexts):
+            return self._read(data, rows, observe)
+        each = []
+        for row in rows.split(1):
+            with seeded(seed, "observed", int(row), device=self.device):
+                each.append(self._read(data, row, observe))
+        contexts = [given.posterior.context for given, _ in each if given.posterior.context is not None]
+        return self.given(torch.cat(contexts)) if contexts else self, torch.cat([values for _, values in each])
+
+    @property
+    def _draws_contexts(self) -> bool:
+        return self.context is not None and self.context.drawn
+
+    def _read(self, data: Rows, rows: Tensor, observe: bool) -> tuple[VAE, Float[Tensor, "B *event"]]:
         values = data[rows].to(self.device)
         values = self.likelihood.observe(values) if observe else values
         if self.context is None:
             return self, values
         return self.given(self.context.of(values, labels_of(data, rows)).to(self.device)), values
+
+    @property
+    def density(self) -> str:
+        """What it has a density of, in words: log p(x), or that of some context."""
+        return "log p(x)" if self.context is None else self.context.density
 
     def some(self, rows: slice | Tensor) -> VAE:
         """The model given the contexts of some of the data whose contexts it was given; one for all stays."""
@@ -182,10 +205,12 @@ class VAE(nn.Module):
 
     @torch.no_grad()
     def decode(self, z: Float[Tensor, "*batch latent"], draw: bool = False) -> Float[Tensor, "*batch *event"]:
-        """The mean of p(x|z), or with ``draw`` a draw from it."""
+        """The mean of p(x|z), or with ``draw`` a draw from it; values that the context tells are what it tells."""
         with self.evaluating():
             likelihood = self.likelihood(z)
-            return likelihood.sample() if draw else likelihood.mean
+            x = likelihood.sample() if draw else likelihood.mean
+            context = self.posterior.context
+            return x if self.context is None or context is None else self.context.put(context, x)
 
     @torch.no_grad()
     def reconstruct(self, x: Float[Tensor, "B *event"], draw: bool = False) -> Float[Tensor, "B *event"]:

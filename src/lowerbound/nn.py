@@ -121,19 +121,46 @@ class Joined(nn.Module):
 
 
 class Planes(nn.Module):
-    """A network of images and a context made of one of images: the context as further channels, a vector's numbers all over the image."""
+    """A network of images and a context made of one of images: the context as further channels.
+
+    A vector's numbers are all over the image, an image is enlarged to its size.
+    """
 
     def __init__(self, network: nn.Module):
         super().__init__()
         self.network = network
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        """``(N, C, H, W)`` and ``(K N, c)`` → ``(K N, *out)``."""
+        """``(N, C, H, W)`` and ``(K N, c)`` or ``(K N, c, h, w)`` → ``(K N, *out)``."""
         context = _must_be_there(context)
         times = len(context) // max(1, len(x))
         x = x.repeat(times, 1, 1, 1) if times > 1 else x
-        planes = context[:, :, None, None].expand(-1, -1, *x.shape[2:])
-        return self.network(torch.cat([x, planes], 1))
+        return self.network(torch.cat([x, _planes(context, x.shape[2:])], 1))
+
+
+class Guided(nn.Module):
+    """A decoder of latents that an image guides: its features join z, for what is far, itself the last layers' input, for what is near.
+
+    ``features`` is ``(N, c, H, W) → (N, f)``, ``decoder`` ``(N, latent + f) → (N, w, H, W)`` and ``last`` ``(N, w + c, H, W) → (N, *out)``.
+    """
+
+    def __init__(self, features: nn.Module, decoder: nn.Module, last: nn.Module, size: Sequence[int]):
+        super().__init__()
+        self.features, self.decoder, self.last, self.size = features, decoder, last, tuple(size)
+
+    def forward(self, z: Tensor, context: Tensor | None = None) -> Tensor:
+        """``(N, latent)`` and ``(K N, c, h, w)`` → ``(K N, *out)``."""
+        planes = _planes(_must_be_there(context), self.size)
+        times = len(planes) // max(1, len(z))
+        z = z.repeat(times, 1) if times > 1 else z
+        return self.last(torch.cat([self.decoder(torch.cat([z, self.features(planes)], 1)), planes], 1))
+
+
+def _planes(context: Tensor, size: Sequence[int]) -> Tensor:
+    """The context as an image of this size: a vector's numbers everywhere, a smaller image by nearest neighbours."""
+    if context.dim() == 2:
+        return context[:, :, None, None].expand(-1, -1, *size)
+    return context if context.shape[2:] == Size(size) else F.interpolate(context, size=tuple(size))
 
 
 def _must_be_there(context: Tensor | None) -> Tensor:

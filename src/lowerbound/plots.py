@@ -42,8 +42,6 @@ STYLE: Any = {  # matplotlib types its keys one by one
 }
 FILLS = 16  # pixels: narrower images are drawn apart from their neighbours
 ACROSS = 20  # images in a row
-STRIPE = 4  # pixels of a picture, after it was enlarged
-BLUES = (0.55, 0.75, 0.95), (0.8, 0.9, 1.0)  # of what is missing
 
 
 def styled(draw: Callable[P, R]) -> Callable[P, R]:
@@ -94,7 +92,8 @@ def sheet_png(images: Array, columns: int) -> bytes:
         return buffer.getvalue()
 
 
-def _show(axes: Axes, sheet: Array, **kwargs: Any) -> None:
+def show(axes: Axes, sheet: Array, **kwargs: Any) -> None:
+    """A sheet of images, its pixels as they are, without a frame."""
     axes.imshow(sheet, interpolation="nearest", **kwargs)
     axes.spines[:].set_visible(False)
 
@@ -105,7 +104,7 @@ def samples(images: Array) -> Figure:
     side = math.ceil(math.sqrt(len(images)))
     figure = Figure(figsize=(5, 5.3), layout="constrained")
     axes = figure.add_subplot()
-    _show(axes, tile(images, side))
+    show(axes, tile(images, side))
     axes.set(xticks=[], yticks=[], title="Decoded from draws of the prior")
     return figure
 
@@ -120,41 +119,6 @@ def reconstructions(given: Array, reconstructed: Array) -> Figure:
             missing = min(ACROSS, len(given)) - len(part)
             rows.append(np.concatenate([part, np.ones((missing, *part.shape[1:]), part.dtype)]))
     return _rows(rows, ["given", "reconstructed"] * (len(rows) // 2))
-
-
-@styled
-def completions(given: Array, observed: Array, completed: Array, mean: Array, spread: Array, truth: Array | None) -> Figure:
-    """A row for each datum: what was given, its completions, their mean and spread, and the truth where there is one.
-
-    Images are ``(N, C, H, W)`` in [0, 1], completions ``(n, N, C, H, W)``, ``observed`` is True where there was something; the
-    spread is brighter the larger, and white where it is the largest of all.
-    """
-    most = float(spread.max())
-    each = completed.swapaxes(0, 1).reshape(-1, *mean.shape[1:])
-    panels = [("given", _striped(given, observed)), (f"{len(completed)} completions", each), ("mean", mean)]
-    panels.append((f"spread (white:\nσ = {most:.2g})", spread / max(most, 1e-12)))
-    panels += [] if truth is None else [("truth", truth)]
-    columns = [len(images) // len(mean) for _, images in panels]
-    inches = 10 / (sum(columns) + 2)
-    shape = mean.shape[-2] / mean.shape[-1]
-    figure = Figure(figsize=(10, inches * shape * len(mean) + 0.6), layout="constrained")
-    for axes, (title, images), width in zip(figure.subplots(1, len(panels), width_ratios=columns), panels, columns, strict=True):
-        enlarged = images.shape[-1] // mean.shape[-1]
-        _show(axes, tile(images, width, gap=enlarged * max(1, mean.shape[-1] // 14)))
-        axes.set(xticks=[], yticks=[])
-        axes.set_title(title, fontsize=9)
-    return figure
-
-
-def _striped(images: Array, observed: Array) -> Array:
-    """Images in colour and larger, in stripes of two blues where nothing was observed: no pixel looks so, whatever its colour."""
-    factor = max(STRIPE, round(64 / images.shape[-1] / STRIPE) * STRIPE)
-    n, _, height, width = images.shape
-    large = np.broadcast_to(images, (n, 3, height, width)).repeat(factor, 2).repeat(factor, 3)
-    holes = ~observed.all(1, keepdims=True).repeat(factor, 2).repeat(factor, 3)
-    rows, columns = np.indices(large.shape[2:])
-    stripes = np.where((rows + columns) // STRIPE % 2, *(np.reshape(blue, (3, 1, 1)) for blue in BLUES))
-    return np.where(holes, stripes, large)
 
 
 @styled
@@ -174,7 +138,7 @@ def _rows(rows: Sequence[Array], names: Sequence[str]) -> Figure:
     inches = 10
     figure = Figure(figsize=(inches, inches * sheet.shape[0] / sheet.shape[1] + 0.6), layout="constrained")
     axes = figure.add_subplot()
-    _show(axes, sheet)
+    show(axes, sheet)
     axes.set_yticks([i * (height + 1) + height / 2 for i in range(len(rows))], names)
     axes.tick_params(length=0)
     axes.set_xticks([])
@@ -191,7 +155,7 @@ def manifold(images: Array, coordinates: Array) -> Figure:
     figure = Figure(figsize=(7, 7), layout="constrained")
     axes = figure.add_subplot()
     # small images fill their tiles, and would run into one another without a gap
-    _show(axes, tile(images, n, gap=0 if images.shape[-1] >= FILLS else 1), extent=(0, n, 0, n))
+    show(axes, tile(images, n, gap=0 if images.shape[-1] >= FILLS else 1), extent=(0, n, 0, n))
     ticks = np.linspace(0, n - 1, min(n, 7)).round().astype(int)
     names = [_fixed(float(coordinates[i])) for i in ticks]
     axes.set_xticks(ticks + 0.5, names)
@@ -212,7 +176,7 @@ def styles(images: Array, classes: Sequence[str]) -> Figure:
     inches = min(10.0, 1.0 + 0.7 * len(classes))
     figure = Figure(figsize=(inches, inches * sheet.shape[0] / sheet.shape[1] + 0.6), layout="constrained")
     axes = figure.add_subplot()
-    _show(axes, sheet)
+    show(axes, sheet)
     width = images.shape[-1] + 1
     steep = max(map(len, classes)) > 4
     axes.set_xticks([i * width + width / 2 - 1 for i in range(len(classes))], classes, rotation=45 if steep else 0)
@@ -231,7 +195,7 @@ def extremes(most: Array, least: Array, most_likely: Sequence[float], least_like
         figure.subplots(2, 1), (most, least), (most_likely, least_likely), ("most likely", "least likely"), strict=True
     ):
         width = images.shape[-1] + 1
-        _show(axes, tile(images, len(images)))
+        show(axes, tile(images, len(images)))
         axes.set_xticks([i * width + width / 2 - 1 for i in range(len(images))], [_fixed(value, 0) for value in values])
         axes.tick_params(length=0)
         axes.set_yticks([])
@@ -246,7 +210,7 @@ def traversal(images: Array, values: Array, names: Sequence[str]) -> Figure:
     sheet = tile(images.reshape(-1, *images.shape[2:]), steps)
     figure = Figure(figsize=(8, 8 * sheet.shape[0] / sheet.shape[1] + 0.7), layout="constrained")
     axes = figure.add_subplot()
-    _show(axes, sheet)
+    show(axes, sheet)
     axes.set_yticks([i * (height + 1) + height / 2 for i in range(dims)], names)
     axes.set_xticks([i * (width + 1) + width / 2 for i in range(steps)], [_fixed(float(v), 1) for v in values])
     axes.tick_params(length=0)

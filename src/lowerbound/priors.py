@@ -48,7 +48,7 @@ class GivenContext(DiagonalGaussian):
         context = self.context if parent is None else parent
         if context is None:
             raise RecipeError("this prior is that of a context; take the model's given(context)")
-        return self.law(self.network(context.to(next(self.parameters()).dtype)), 1)
+        return self.law(self.network(context.to(next(self.parameters(), context).dtype)), 1)
 
 
 class GaussianMixture(nn.Module):

@@ -125,7 +125,7 @@ class Recipe:
     @property
     def takes_labels(self) -> bool:
         """Whether labels are a part of what is learned from."""
-        return self.given is not None or self.semi_supervised is not None
+        return self.semi_supervised is not None or (self.given is not None and CONTEXTS[self.given.partition(":")[0]].labels)
 
     @property
     def own_words(self) -> dict[str, Any]:

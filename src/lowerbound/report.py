@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lowerbound import figures, pages, runs
+from lowerbound.contexts import Observed
 from lowerbound.data import Dataset
 from lowerbound.evaluation import bits_per_dim
 from lowerbound.files import make_folder, written
@@ -48,6 +49,7 @@ def _page(run: Run, panels: list[Panel], result: dict[str, Any]) -> bytes:
         folder=shlex.quote(str(run.folder)),
         result=result,
         rows=_rows(run, result),
+        density=run.vae.density,
         panels=panels,
         evaluation=_evaluation(run),
         words=run.recipe.words(),
@@ -59,14 +61,15 @@ def _page(run: Run, panels: list[Panel], result: dict[str, Any]) -> bytes:
 def _evaluation(run: Run) -> dict[str, Any] | None:
     """What was evaluated; of runs that tell no classes, and files of a time when none did, without a classifier."""
     found = run.evaluation()
-    return None if found is None else {runs.CLASSIFIER: None, **found}
+    return None if found is None else {runs.CLASSIFIER: None, "density": run.vae.density, **found}
 
 
 def _rows(run: Run, result: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     """The table of bounds: a name and the score of each part of the data, in nats a datum."""
     last = run.history()[-1]
     bound = last["train"]["bound"]  # None, as JSON has it, where q has no density and the bound is −∞
-    bits = None if bound is None else bits_per_dim(bound, run.facts.dimensions)
+    # of a part of the values nobody counted how many
+    bits = None if bound is None or isinstance(run.vae.context, Observed) else bits_per_dim(bound, float(run.facts.dimensions))
     train = last["train"] | {"bits_per_dim": bits, "bound_se": None}
     rows = [("training, last epoch", train), ("validation", last["validation"]), ("test", result["test"])]
     return [(name, score) for name, score in rows if score is not None]

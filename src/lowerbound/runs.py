@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -134,23 +135,39 @@ class Run:
         """Whether ``source`` (None: not said) is what this run was trained on."""
         return source is None or data.located(str(source)) == self.recipe.data
 
-    def read(self, source: str | Path | None = None, data_dir: str | Path | None = None, holes: bool = False) -> Splits:
+    def read(
+        self,
+        source: str | Path | None = None,
+        data_dir: str | Path | None = None,
+        holes: bool = False,
+        small: tuple[int, ...] | None = None,
+    ) -> Splits:
         """Data for this model: those it was trained on, or another source, images made alike; NaN in a file only where ``holes`` are.
+
+        Data of the shape ``small``, where it is said, are taken as they are.
 
         Errors: DataError where they are gone, or of another shape than the model's.
         """
         if source is None or self.is_own(source):
             splits = load_data(self.recipe, data_dir, self.facts)
         elif data.is_image_folder(source):
-            color = "grey" if self.facts.event_shape[0] == 1 else "rgb"
-            splits = data.load(source, size=self.recipe.size, color=color, skip_unreadable=self.recipe.skip_unreadable)
+            splits = self._read_images(source, small)
         else:
             splits = data.load(source, data_dir=data_dir, holes=holes or self.facts.holes, schema=self.facts.schema)
-        if splits.train.event_shape != self.facts.event_shape:
+        if splits.train.event_shape not in (self.facts.event_shape, small):
             shapes = f"{splits.train.event_shape}, and this run's model is for {self.facts.event_shape}"
             raise DataError(f"the data are of shape {shapes}; give data of that shape")
         self.vae.likelihood.check(splits.train.extremes)
         return splits.relabelled(self.facts.classes) if self.recipe.takes_labels else splits
+
+    def _read_images(self, source: str | Path, small: tuple[int, ...] | None) -> Splits:
+        color = "grey" if self.facts.event_shape[0] == 1 else "rgb"
+        if small is not None:
+            with contextlib.suppress(DataError):  # of several sizes, say
+                splits = data.load(source, color=color, skip_unreadable=self.recipe.skip_unreadable)
+                if splits.train.event_shape == small:
+                    return splits
+        return data.load(source, size=self.recipe.size, color=color, skip_unreadable=self.recipe.skip_unreadable)
 
     def environment(self) -> dict[str, Any]:
         """Versions and machine of its training."""

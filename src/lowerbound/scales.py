@@ -107,9 +107,8 @@ class Optimal(Scale):
         """The running σ; 1 before the first batch."""
         return self.square.nan_to_num(nan=1.0).sqrt().clamp(min=FLOOR).expand_as(loc)
 
-    def fit(self, residual: Tensor) -> Tensor:
-        """The batch's own σ, which the running one then follows."""
-        square = residual.square().mean()
+    def fit(self, square: Float[Tensor, ""]) -> Tensor:
+        """The batch's own σ, of the mean square of its residuals, which the running one then follows."""
         with torch.no_grad():
             before = torch.where(self.square.isnan(), square, self.square)
             self.square = (1 - self.MOMENTUM) * before + self.MOMENTUM * square

@@ -33,6 +33,11 @@ ZOO = {
     "mixture-vae": Named("a mixture of Gaussians as prior", {"prior": "mixture:10", "latent": 10}),
     "info-vae": Named("Zhao et al., 2019", {"objective": "mmd:500", "latent": 10}),
     "conditional-vae": Named("Sohn et al., 2015: given the label", {"given": "label", "latent": 10}),
+    "vaeac": Named("Ivanov et al., 2018: given any part", {"given": "observed", "prior": "given-context:256", "latent": 16}),
+    "super-resolution-vae": Named(
+        "Sohn et al., 2015: given the image made small",
+        {"given": "low-resolution:4", "prior": "given-context:256", "likelihood": "gaussian", "scale": "optimal", "latent": 16},
+    ),
     "m1": Named("Kingma et al., 2014: a classifier of latents", {"semi_supervised": "m1", "labels": "100", "latent": 50}),
     "m2": Named(
         "Kingma et al., 2014: the label as a latent",

@@ -8,11 +8,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from lowerbound import figures, plots, runs
+from lowerbound import figures, panels, plots, runs
 from lowerbound.cli import console
 from lowerbound.cli.console import Answer, fixed
 from lowerbound.cli.output import of_kind
+from lowerbound.cli.parser import METHODS
 from lowerbound.cli.source import asked_for, first
+from lowerbound.contexts import Observed
 from lowerbound.data import Dataset
 from lowerbound.diagnosis import FEW_DRAWS
 from lowerbound.errors import UsageError
@@ -25,6 +27,7 @@ from lowerbound.words import masks
 
 MIB = 2**20
 SHOWN = 10  # data in a figure
+OWN = "own"  # in place of a method, of a run whose model is one of what is missing
 
 
 def complete(words: Namespace) -> Answer:
@@ -35,6 +38,7 @@ def complete(words: Namespace) -> Answer:
         raise UsageError("this run's model reads the class off whole data, and has none to read; take a run of another recipe")
     holes = masks.lets_holes_in(words.missing)
     data = asked_for(run, words, look=True, holes=holes)
+    console.notes(_strange(run, words.missing))
     shown = first(data, words.rows or (min(SHOWN, len(data)) if path.suffix == ".png" else len(data)))
     observed = masks.observed(words.missing, data, words.seed)[: len(shown)]
     found = completed(
@@ -50,7 +54,17 @@ def complete(words: Namespace) -> Answer:
     )
     truth = None if holes else shown[:]
     _write(path, run, shown, observed, found, truth)
-    return _answer(words, path, observed, found, truth)
+    return _answer(words, run, path, observed, found, truth)
+
+
+def _strange(run: Run, missing: str) -> list[str]:
+    """A word on a run that was trained to be given another part."""
+    name, _, part = (run.recipe.given or "").partition(":")
+    if not isinstance(run.vae.context, Observed) or not part or part == missing:
+        return []
+    return [
+        f"this run was trained with {part} missing, not {missing}: what it makes of that it never learned (plain --given {name} learns all)"
+    ]
 
 
 def _write(path: Path, run: Run, data: Dataset, observed: Tensor, found: Completions, truth: Tensor | None) -> None:
@@ -60,7 +74,7 @@ def _write(path: Path, run: Run, data: Dataset, observed: Tensor, found: Complet
         save_arrays(path, {name: array.numpy() for name, array in arrays.items()})
         return
     content = plots.encode_png(
-        plots.completions(
+        panels.completions(
             figures.images(data[:].where(observed, 0.0), run.facts),
             observed.numpy(),
             figures.images(found.values.flatten(0, 1), run.facts).reshape(found.values.shape),
@@ -73,14 +87,15 @@ def _write(path: Path, run: Run, data: Dataset, observed: Tensor, found: Complet
         file.write(content)
 
 
-def _answer(words: Namespace, path: Path, observed: Tensor, found: Completions, truth: Tensor | None) -> Answer:
+def _answer(words: Namespace, run: Run, path: Path, observed: Tensor, found: Completions, truth: Tensor | None) -> Answer:
     n, rows = found.values.shape[:2]
+    method = OWN if isinstance(run.vae.context, Observed) else words.method or METHODS[0]
     share = 1 - float(observed.float().mean())
     error = None if truth is None else float((found.mean - truth)[~observed].square().mean())
     values = {
         "run": words.run,
         "output": str(path),
-        "method": words.method,
+        "method": method,
         "n": n,
         "rows": rows,
         "missing": share,
@@ -96,7 +111,9 @@ def _answer(words: Namespace, path: Path, observed: Tensor, found: Completions, 
     told = [f"{n} completions of {rows:,} data with {share:.0%} of their values missing"]
     if error is not None:
         told.append(f"mean squared error of their mean {fixed(error, 4)} a missing value")
-    if torch.isfinite(found.ess).all():
+    if method == OWN:
+        told.append("drawn from the model's own p(x_missing | x_observed)")
+    elif torch.isfinite(found.ess).all():
         told.append(f"{values['ess']:,.0f} effective draws of {words.samples:,}, at least {values['ess_least']:,.1f}")
     else:
         told.append(f"{values['acceptance']:.0%} of what the encoder proposed was taken")

@@ -58,8 +58,15 @@ def score(words: Namespace) -> Answer:
     if words.regret:
         columns["regret"] = likelihood_regret(run.vae, data, memory=words.memory * MIB, seed=words.seed)
     tables.write(path, {name: column if isinstance(column, list) else column.tolist() for name, column in columns.items()})
-    text = f"{len(data):,} data, log p(x) {density.mean:.2f} ± {density.se_data:.2f} nats on average: {path}"
-    values = {"run": words.run, "output": str(path), "n": len(data), "columns": list(columns), "mean": density.mean}
+    text = f"{len(data):,} data, {run.vae.density} {density.mean:.2f} ± {density.se_data:.2f} nats on average: {path}"
+    values = {
+        "run": words.run,
+        "output": str(path),
+        "n": len(data),
+        "columns": list(columns),
+        "density": run.vae.density,
+        "mean": density.mean,
+    }
     return Answer(text, values)
 
 
@@ -88,19 +95,19 @@ def _told(values: dict[str, Any]) -> str:
 
 
 def _line(name: str, value: str, text: str = "") -> str:
-    return f"  {name:<22}{value:>12}  {text}".rstrip()
+    return f"  {name:<29}{value:>12}  {text}".rstrip()
 
 
 def _density(values: dict[str, Any]) -> list[str]:
     found, draws = values["log_likelihood"], values["samples"]
     lines = [
         _line(
-            "log p(x)",
+            values["density"],
             f"{found['mean']:.3f}",
             f"± {fixed(found['se_data'], 3)} over data, ± {fixed(found['se_samples'], 3)} over draws, "
             f"too low by about {fixed(-found['bias'], 3)}, nats",
         ),
-        _line("bits a dimension", f"{values['bits_per_dim']:.4f}"),
+        _line("bits a dimension", fixed(values["bits_per_dim"], 4), f"{values['scored']:,.4g} values of a datum are scored"),
         _line("effective draws", f"{values['ess']:,.0f}", f"of {draws:,}, on average; at least {values['ess_least']:,.1f}"),
         _line("bound", f"{values['bound']:.3f}", f"± {fixed(values['bound_se'], 3)} over data"),
         _line("  rate", f"{values['rate']:.3f}", "KL(q(z|x) ‖ p(z))"),

@@ -92,7 +92,7 @@ def _sample(parser: Parser) -> None:
     _draw(parser, "draw x from p(x|z) instead of taking its mean")
     _label(parser, "of a run given labels: data of this class (default: of all in turn)")
     _output(parser, ".png, or .npy for the array; of tables .csv, .tsv or .parquet, and always drawn")
-    _device(parser)
+    _machine(parser)
 
 
 def _reconstruct(parser: Parser) -> None:
@@ -109,14 +109,14 @@ def _encode(parser: Parser) -> None:
     _data(parser)
     _draw(parser, "draw z from q(z|x) instead of taking its mean")
     _seed(parser)
-    _output(parser, ".npz for latents and labels, or .npy for latents")
+    _output(parser, ".npz for latents and what is beside them, or .npy for latents")
     _machine(parser)
 
 
 def _decode(parser: Parser) -> None:
     _run(parser)
     parser.add_argument("latents", metavar="LATENTS", help="a .npz from encode, or a .npy of shape (N, latent)")
-    _label(parser, "of a run given labels: decoded as this class (default: those of the .npz)")
+    _label(parser, "of a run given labels: decoded as this class (default: what the .npz has beside the latents)")
     _output(parser, ".npy, or .png for a sheet of images")
     _device(parser)
 
@@ -137,10 +137,22 @@ def _complete(parser: Parser) -> None:
     missing = f"what is missing: {', '.join(MISSING)}, or FILE.npy, True where it is"
     parser.add_argument("--missing", required=True, metavar="WORD", help=missing)
     parser.add_argument("-n", "--n", type=_at_least(1), default=8, metavar="N", help="completions of each datum (default: 8)")
-    parser.add_argument(
-        "--rows", type=_at_least(1), metavar="N", help="how many data, the first ones (default: 10 for a .png, all for a .npz)"
-    )
-    parser.add_argument("--method", default=METHODS[0], metavar="NAME", help=f"{', '.join(METHODS)} (default: {METHODS[0]})")
+    _rows(parser, "10 for a .png, all for a .npz")
+    method = f"{', '.join(METHODS)} (default: {METHODS[0]}; a run given observed needs none)"
+    parser.add_argument("--method", metavar="NAME", help=method)
+    _draw(parser, "draw x from p(x|z) instead of taking its mean")
+    _estimate(parser, 2000, "draws of z for each datum")
+    _output(parser, ".png, or .npz for the arrays")
+    _machine(parser)
+
+
+def _upscale(parser: Parser) -> None:
+    _run(parser)
+    _data(parser)
+    factor = "how many times larger (default: what the run was trained for, or 4)"
+    parser.add_argument("--factor", type=_at_least(2), metavar="N", help=factor)
+    parser.add_argument("-n", "--n", type=_at_least(1), default=8, metavar="N", help="images of each datum (default: 8)")
+    _rows(parser, "10 for a .png, all for a .npz")
     _draw(parser, "draw x from p(x|z) instead of taking its mean")
     _estimate(parser, 2000, "draws of z for each datum")
     _output(parser, ".png, or .npz for the arrays")
@@ -245,8 +257,8 @@ def _data(parser: Parser) -> None:
     )
 
 
-def _rows(parser: Parser) -> None:
-    parser.add_argument("--rows", type=_at_least(1), metavar="N", help="how many data, the first ones (default: all)")
+def _rows(parser: Parser, default: str = "all") -> None:
+    parser.add_argument("--rows", type=_at_least(1), metavar="N", help=f"how many data, the first ones (default: {default})")
 
 
 def _count(parser: Parser, default: int, text: str, least: int = 1) -> None:
@@ -316,6 +328,7 @@ VERBS = {
     "interpolate": Verb("interpolate", "a straight line in the latent between two data, decoded", _interpolate),
     "complete": Verb("complete", "data of which a part is missing, and what it may have been", _complete),
     "impute": Verb("impute", "a table with its missing cells filled in, with draws and errors", _impute),
+    "upscale": Verb("upscale", "images made larger, in several ways that they may have been", _upscale),
     "evaluate": Verb("evaluate", "log p(x) with its error, the bound's parts, the latent space, what is wrong", _evaluate),
     "score": Verb("score", "log p(x) of each datum, in a table", _score),
     "classify": Verb("classify", "the class of each datum and how sure the model is, in a table", _classify),

@@ -12,9 +12,9 @@ from lowerbound.errors import UsageError, nearest
 from lowerbound.runs import Run
 
 
-def asked_for(run: Run, words: Namespace, look: bool = False, holes: bool = False) -> Dataset:
+def asked_for(run: Run, words: Namespace, look: bool = False, holes: bool = False, small: tuple[int, ...] | None = None) -> Dataset:
     """The part of the data that was asked for; to ``look`` at the run's own, the part it was not trained on. Errors: UsageError."""
-    splits = run.read(words.data, words.data_dir, holes)
+    splits = run.read(words.data, words.data_dir, holes, small)
     console.notes(splits.notes)
     if words.split is None and look and run.is_own(words.data):
         return splits.test

@@ -27,6 +27,8 @@ from lowerbound.cli.impute import impute as impute
 from lowerbound.cli.lab import lab as lab
 from lowerbound.cli.output import of_kind
 from lowerbound.cli.source import asked_for, first
+from lowerbound.cli.upscale import upscale as upscale
+from lowerbound.contexts import Label
 from lowerbound.data import NAMED, arrays
 from lowerbound.data.tables import inferred
 from lowerbound.errors import OutputError, UsageError, nearest
@@ -38,6 +40,8 @@ from lowerbound.runs import Run
 from lowerbound.seeding import seeded
 from lowerbound.tasks import compress, generate, labels
 from lowerbound.zoo import ZOO
+
+CONTEXTS = "contexts"  # the array of a .npz beside latents that has what the model was given of each datum
 
 # --- training --------------------------------------------------------------------------------------
 
@@ -96,17 +100,18 @@ def sample(words: Namespace) -> Answer:
     """Draws of the prior, decoded."""
     write = _image_writer(words.output, lambda images: plots.sheet_png(images, columns=_side(len(images))))
     run = runs.load(words.run, words.device)
-    with seeded(words.seed, "sample", device=run.vae.device):
-        vae = _given(run, words.label, lambda: labels.evenly(run.vae, words.n))
+    # of a run given a part of the data, or the data made small, what it was not trained on gives that
+    vae = _given(run, words.label, lambda: drawn.given(run.vae, words.n, lambda: run.read(None, words.data_dir).test, words.seed))
+    with seeded(words.seed, "sample", device=vae.device):
         values = vae.sample(words.n, draw=words.draw or run.facts.schema is not None).cpu()  # a row of means is no row of a table
     return write(run, values, f"{words.n} samples")
 
 
-def _given(run: Run, label: str | None, usual: Callable[[], Tensor]) -> VAE:
-    """The run's model, given the class that was asked for or else the usual ones. Errors: UsageError for a run that is not given labels."""
+def _given(run: Run, label: str | None, usual: Callable[[], VAE]) -> VAE:
+    """The run's model, given the class that was asked for or else the usual. Errors: UsageError for a run that is not given labels."""
     if label is not None:
         return _as_class(run, label)
-    return run.vae if run.vae.context is None else labels.as_labels(run.vae, usual())
+    return run.vae if run.vae.context is None else usual()
 
 
 def _as_class(run: Run, label: str) -> VAE:
@@ -125,7 +130,10 @@ def reconstruct(words: Namespace) -> Answer:
     else:
         other = _as_class(run, words.as_label)
         values = compress.decode(other, compress.encode(run.vae, data)).reshape(given.shape)
-    error = float((values - given).square().nanmean())
+    context = run.vae.context
+    told = None if context is None else context.tells(compress.contexts(run.vae, data))
+    square = (values - given).square()
+    error = float((square if told is None else square[~told]).nanmean())
     return write(run, values, f"{len(given)} reconstructions, mean squared error {error:.4f} a value", mean_squared_error=error)
 
 
@@ -135,13 +143,14 @@ def encode(words: Namespace) -> Answer:
     run = runs.load(words.run, words.device)
     data = asked_for(run, words)
     with seeded(words.seed, "encode", device=run.vae.device):
-        latents = compress.encode(run.vae, data, draw=words.draw).numpy()
+        latents = compress.encode(run.vae, data, words.draw, words.seed).numpy()
     if path.suffix == ".npy":
         save_array(path, latents)
-    elif data.labels is None:
-        save_arrays(path, {"latents": latents})
     else:
-        save_arrays(path, {"latents": latents, "labels": data.labels.numpy(), "classes": np.array(data.classes)})
+        beside = {} if data.labels is None else {"labels": data.labels.numpy(), "classes": np.array(data.classes)}
+        if run.vae.context is not None and run.vae.context.of_values:
+            beside[CONTEXTS] = compress.contexts(run.vae, data, words.seed).numpy()
+        save_arrays(path, {"latents": latents, **beside})
     ratio = run.facts.dimensions / latents.shape[1]
     text = f"{len(latents):,} data of {run.facts.dimensions} values as {latents.shape[1]} each ({ratio:.3g} to 1): {path}"
     return Answer(text, {"run": words.run, "output": str(path), "n": len(latents), "latent": latents.shape[1]})
@@ -153,7 +162,7 @@ def decode(words: Namespace) -> Answer:
     run = runs.load(words.run, words.device)
     path = Path(words.latents)
     latents = _latents(run, path)
-    vae = _given(run, words.label, lambda: _labels_beside(run, path))
+    vae = _given(run, words.label, lambda: _given_beside(run, path, len(latents)))
     values = compress.decode(vae, latents)
     return write(run, values, f"{len(values):,} data decoded")
 
@@ -163,6 +172,19 @@ def _latents(run: Run, path: Path) -> Tensor:
     if latents.shape[1:] != (run.recipe.latent,):
         raise UsageError(f"{path} has the shape {tuple(latents.shape)}; this run decodes latents (N, {run.recipe.latent})")
     return latents
+
+
+def _given_beside(run: Run, path: Path, n: int) -> VAE:
+    """The model given what is in the file beside n latents. Errors: UsageError where that is not there."""
+    context = run.vae.context
+    assert context is not None
+    if isinstance(context, Label):
+        return labels.as_labels(run.vae, _labels_beside(run, path))
+    found = arrays.read(path).get(CONTEXTS)
+    if found is None or found.shape != (n, *context.shape) or found.dtype.kind != "f":
+        lacking = f"this run's model is given {run.recipe.given}; decode the .npz that encode made of the data"
+        raise UsageError(f"{path} has no {CONTEXTS} {(n, *context.shape)} beside its latents, and {lacking}")
+    return run.vae.given(torch.from_numpy(found).float().to(run.vae.device))
 
 
 def _labels_beside(run: Run, path: Path) -> Tensor:
@@ -184,7 +206,7 @@ def interpolate(words: Namespace) -> Answer:
             raise UsageError(f"there is no row {row}: these data have rows 0 to {len(data) - 1}")
     between = data.view(torch.tensor(words.between))
     ends = compress.encode(run.vae, between).to(run.vae.device)
-    vae = run.vae.read(between, torch.tensor([0]))[0] if words.label is None else _as_class(run, words.label)
+    vae = run.vae.read(between, torch.tensor([0]), seed=0)[0] if words.label is None else _as_class(run, words.label)
     values = generate.interpolate(vae, ends[0], ends[1], words.n).cpu()
     return write(run, values, f"{words.n} steps between rows {words.between[0]} and {words.between[1]}")
 

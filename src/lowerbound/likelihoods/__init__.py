@@ -7,12 +7,13 @@ grey values become them before anything is scored.
 from lowerbound.likelihoods.columns import Columns
 from lowerbound.likelihoods.contract import Likelihood
 from lowerbound.likelihoods.counts import BetaBinomial, DiscretizedLogistic, LevelCategorical, LogisticMixture, NegativeBinomial, Poisson
-from lowerbound.likelihoods.values import Bernoulli, Beta, ContinuousBernoulli, Gaussian, Laplace, LocationScale, StudentT
+from lowerbound.likelihoods.values import Bernoulli, Beta, Calibrated, ContinuousBernoulli, Gaussian, Laplace, LocationScale, StudentT
 
 __all__ = [
     "Bernoulli",
     "Beta",
     "BetaBinomial",
+    "Calibrated",
     "Columns",
     "ContinuousBernoulli",
     "DiscretizedLogistic",

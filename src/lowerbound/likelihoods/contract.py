@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.distributions import Distribution, Independent
 
@@ -69,8 +69,8 @@ class Likelihood(ConditionalLaw):
         """Raw values as the data that this law describes; the same by default."""
         return values
 
-    def at_floor(self, law: Distribution) -> Float[Tensor, "*batch"]:
-        """The share of values whose σ, in a law that this gave, is held up by its bound alone; 0 where there is no such bound."""
+    def at_floor(self, law: Distribution, counted: Bool[Tensor, "*batch_event"] | None = None) -> Float[Tensor, "*batch"]:
+        """The share of (``counted``) values whose σ, in a law that this gave, is held up by its bound alone; 0 where there is none."""
         return torch.zeros(law.batch_shape)
 
 

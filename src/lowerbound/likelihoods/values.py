@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.distributions import Beta as BetaLaw
 from torch.distributions import ContinuousBernoulli as ContinuousBernoulliLaw
@@ -127,9 +127,12 @@ class LocationScale(Likelihood):
         """L at this location and scale."""
         raise NotImplementedError
 
-    def at_floor(self, law: Distribution) -> Float[Tensor, "*batch"]:
+    def at_floor(self, law: Distribution, counted: Bool[Tensor, "*batch_event"] | None = None) -> Float[Tensor, "*batch"]:
         """The share of σ at ``scales.FLOOR``; 0 where σ is given."""
-        return self.scale.at_floor(law.base_dist.scale).flatten(len(law.batch_shape)).mean(-1)  # type: ignore[attr-defined]  # an Independent
+        scale = law.base_dist.scale  # type: ignore[attr-defined]  # an Independent
+        weight = torch.ones_like(scale) if counted is None else counted.reshape(scale.shape).to(scale.dtype)
+        held, axes = self.scale.at_floor(scale) * weight, len(law.batch_shape)
+        return held.flatten(axes).sum(-1) / weight.flatten(axes).sum(-1).clamp(min=1)
 
 
 class Gaussian(LocationScale):
@@ -162,13 +165,21 @@ class Gaussian(LocationScale):
 class Calibrated(Normal):
     """A normal that scores data with the σ that makes them most likely together (see ``scales.Optimal``)."""
 
-    def __init__(self, loc: Tensor, scale: Tensor, optimal: Optimal):
-        self.optimal = optimal
+    def __init__(self, loc: Tensor, scale: Tensor, optimal: Optimal, observed: Tensor | None = None):
+        self.optimal, self.observed = optimal, observed
         super().__init__(loc, scale, validate_args=False)
+
+    def of(self, observed: Bool[Tensor, "B *event"]) -> Calibrated:
+        """The same, its σ the best for these values alone, the others not being there, or not scored."""
+        return Calibrated(self.loc, self.scale, self.optimal, observed)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """log N(x; f(z), σ²) at the best σ."""
-        return Normal(self.loc, self.optimal.fit(value - self.loc), validate_args=False).log_prob(value)
+        residual = value - self.loc
+        square = residual.square()
+        scored = torch.ones_like(square) if self.observed is None else self.observed.to(square.dtype).expand_as(square)
+        scale = self.optimal.fit((square * scored).sum() / scored.sum().clamp(min=1))
+        return Normal(self.loc, scale, validate_args=False).log_prob(value)
 
 
 class Laplace(LocationScale):

@@ -42,7 +42,7 @@ class SemiSupervised(VAE):
         super().__init__(prior, likelihood, posterior, context)
         self.classifier = classifier
 
-    def read(self, data: Rows, rows: Tensor, observe: bool = False) -> tuple[VAE, Float[Tensor, "B *event"]]:
+    def _read(self, data: Rows, rows: Tensor, observe: bool) -> tuple[VAE, Float[Tensor, "B *event"]]:
         """The values of some rows, and the model given their classes, or where they are not known the most likely ones.
 
         The classifier tells those from the values that are returned: with ``observe`` as it sees them in training, else greys as they are.
@@ -53,6 +53,11 @@ class SemiSupervised(VAE):
         labels = labels_of(data, rows)
         known = guessed if labels is None else torch.where(labels.to(self.device) == UNKNOWN, guessed, labels.to(self.device))
         return self.given(self.context.numbered(known)), values
+
+    @property
+    def density(self) -> str:
+        """log p(x), the label being a latent."""
+        return "log p(x)"
 
     @torch.no_grad()
     def log_classify(self, x: Float[Tensor, "B *event"]) -> Float[Tensor, "B classes"]:

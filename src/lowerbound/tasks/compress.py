@@ -8,18 +8,19 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from lowerbound.errors import UsageError
 from lowerbound.model import VAE, Rows, rows_at_once
 
 
-def encode(vae: VAE, data: Rows, draw: bool = False) -> Float[Tensor, "N latent"]:
+def encode(vae: VAE, data: Rows, draw: bool = False, seed: int = 0) -> Float[Tensor, "N latent"]:
     """The mean of q(z|x) for each datum, or with ``draw`` a draw, on the CPU.
 
     Grey values are given to the encoder as they are, not binarized, so that the same image gives the
-    same latent whatever stands around it.
+    same latent whatever stands around it; a context that is drawn follows from ``seed`` and the row.
     """
 
     def encoded(rows: Tensor) -> Tensor:
-        given, values = vae.read(data, rows)
+        given, values = vae.read(data, rows, seed=seed)
         return given.encode(values, draw)
 
     return _in_batches(encoded, data)
@@ -30,11 +31,23 @@ def decode(vae: VAE, latents: Float[Tensor, "N latent"], draw: bool = False) -> 
     return _in_batches(lambda rows: vae.some(rows).decode(latents[rows].to(vae.device), draw), latents)
 
 
-def reconstruct(vae: VAE, data: Rows) -> Float[Tensor, "N *event"]:
-    """The mean of p(x|z) at the mean of q(z|x) for each datum, on the CPU."""
+def contexts(vae: VAE, data: Rows, seed: int = 0) -> Float[Tensor, "N *context"]:
+    """What ``encode`` gives the model besides each datum, on the CPU. Errors: UsageError for a model that is given nothing."""
+
+    def given(rows: Tensor) -> Tensor:
+        context = vae.read(data, rows, seed=seed)[0].posterior.context
+        if context is None:
+            raise UsageError("this model is given nothing besides the data")
+        return context
+
+    return _in_batches(given, data)
+
+
+def reconstruct(vae: VAE, data: Rows, seed: int = 0) -> Float[Tensor, "N *event"]:
+    """The mean of p(x|z) at the mean of q(z|x) for each datum, on the CPU; values that a context tells are as they were."""
 
     def back(rows: Tensor) -> Tensor:
-        given, values = vae.read(data, rows)
+        given, values = vae.read(data, rows, seed=seed)
         return given.reconstruct(values)
 
     return _in_batches(back, data)

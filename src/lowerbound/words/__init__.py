@@ -5,7 +5,7 @@ defaults; classes are imported only when one is made, so that the words alone (f
 """
 
 from lowerbound.words.bounds import ESTIMATORS, KLS, OBJECTIVES
-from lowerbound.words.contexts import CONTEXTS
+from lowerbound.words.contexts import CONTEXTS, context
 from lowerbound.words.laws import LIKELIHOODS, PIXELS, POSTERIORS, PRIORS, SCALES, Facts, likelihood, scale
 from lowerbound.words.networks import CORRUPTIONS, NETWORKS, corrupted, network
 from lowerbound.words.reading import LARGEST, call, known
@@ -30,6 +30,7 @@ __all__ = [
     "OfLabels",
     "Supervision",
     "call",
+    "context",
     "corrupted",
     "known",
     "likelihood",

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lowerbound.errors import RecipeError
+from lowerbound.words.reading import call
 
 if TYPE_CHECKING:
     from lowerbound.contexts import Context
 
 
-def _label(classes: int) -> Context:
+@dataclass(frozen=True)
+class ContextWord:
+    """A context: a function of the data's shape, their number of classes and what the word says besides; whether it is made of labels."""
+
+    make: Callable[..., Context]
+    labels: bool = False
+
+
+def _label(event: Sequence[int], classes: int) -> Context:
     from lowerbound.contexts import Label
 
     if not classes:
@@ -21,4 +31,28 @@ def _label(classes: int) -> Context:
     return Label(classes)
 
 
-CONTEXTS: dict[str, Callable[..., Context]] = {"label": _label}
+def _observed(event: Sequence[int], classes: int, *missing: str) -> Context:
+    """``missing`` is a word of ``masks``; where nothing is said, for each datum one of all that its kind of data has."""
+    from lowerbound.contexts import Observed
+    from lowerbound.words import masks
+
+    drawn = masks.drawn(":".join(missing) or None, event)
+    return Observed(tuple(event), lambda n: ~drawn(n))
+
+
+def _low_resolution(event: Sequence[int], classes: int, factor: int = 4) -> Context:
+    from lowerbound.contexts import LowResolution
+
+    return LowResolution(factor, tuple(event))
+
+
+CONTEXTS = {
+    "label": ContextWord(_label, labels=True),
+    "observed": ContextWord(_observed),
+    "low-resolution": ContextWord(_low_resolution),
+}
+
+
+def context(word: str, event: Sequence[int], classes: int) -> Context:
+    """The context of that word for data of this shape, their labels of so many classes. Errors: RecipeError, UsageError."""
+    return call("context", word, {name: row.make for name, row in CONTEXTS.items()}, event, classes)

@@ -1,10 +1,12 @@
-"""What is missing, in words: ``--missing``. A new way is one row of ``MISSING``, a function of data and a seed that marks what is gone.
+"""What is missing, in words: ``--missing``, and ``--given observed``. A new way is one row of ``MISSING``.
 
-On images a word is about whole pixels; an array may be about single values. ``observed`` is the way in.
+A row takes the shape of the data and gives a function: n → what is missing of n data, True there. Where that is drawn it is from torch's
+random numbers, anew for each datum. On images a word is about whole pixels; an array may be about single values.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,84 +16,35 @@ from torch import Tensor
 
 from lowerbound.data import Dataset, arrays
 from lowerbound.errors import DataError, UsageError
-from lowerbound.seeding import key
-from lowerbound.words.reading import call
+from lowerbound.seeding import seeded
+from lowerbound.words.reading import call, known
 
 ARRAY, HOLES = ".npy", "nan"
+Masks = Callable[[int], Tensor]
 
 
 def observed(word: str, data: Dataset, seed: int = 0) -> Bool[Tensor, "N *event"]:
-    """Which values are there, True, when ``word`` says which are missing: a row of ``MISSING``, or an array's file.
+    """Which values are there, True, when ``word`` says which are missing: a row of ``MISSING``, an array's file, or NaN.
 
     Errors: RecipeError for an unknown word; UsageError for one that these data do not have, or that makes no sense; DataError for an
     array that does not fit.
     """
-    missing = _of_file(data, Path(word)) if word.endswith(ARRAY) else call("missing part", word, MISSING, data, seed)
-    return ~missing.expand(len(data), *data.event_shape)
+    if word.endswith(ARRAY):
+        return ~_of_file(data, Path(word)).expand(len(data), *data.event_shape)
+    if word == HOLES:
+        return ~data[:].isnan()
+    known("missing part", word.partition(":")[0], [*MISSING, HOLES])
+    with seeded(seed, "missing"):
+        return ~drawn(word, data.event_shape)(len(data))
 
 
-# --- words -------------------------------------------------------------------------------------------
+def drawn(word: str | None, event: Sequence[int]) -> Callable[[int], Bool[Tensor, "n *event"]]:
+    """n → what is missing of n data of this shape, by a row of ``MISSING``, or for each datum by any that fits (None).
 
-
-def _left(data: Dataset, seed: int) -> Bool[Tensor, "1 1 H W"]:
-    """The columns before the middle one."""
-    missing = _pixels(data)
-    missing[..., : missing.shape[-1] // 2] = True
-    return missing
-
-
-def _right(data: Dataset, seed: int) -> Bool[Tensor, "1 1 H W"]:
-    """The other columns."""
-    return ~_left(data, seed)
-
-
-def _top(data: Dataset, seed: int) -> Bool[Tensor, "1 1 H W"]:
-    """The rows above the middle one."""
-    missing = _pixels(data)
-    missing[..., : missing.shape[-2] // 2, :] = True
-    return missing
-
-
-def _bottom(data: Dataset, seed: int) -> Bool[Tensor, "1 1 H W"]:
-    """The other rows."""
-    return ~_top(data, seed)
-
-
-def _quadrants(data: Dataset, seed: int, there: int = 1) -> Bool[Tensor, "1 1 H W"]:
-    """All but the lower left (1), all but the left half (2), the lower right (3): those that are there are counted.
-
-    Source: Pyro's tutorial on conditional VAEs, https://pyro.ai/examples/cvae.html.
+    Errors: RecipeError for an unknown word; UsageError for one that these data do not have, or that makes no sense.
     """
-    left, bottom = _left(data, seed), _bottom(data, seed)
-    kept = {1: left & bottom, 2: left, 3: left | ~bottom}
-    if there not in kept:
-        raise UsageError(f"of four quadrants 1, 2 or 3 can be there, not {there}")
-    return ~kept[there]
-
-
-def _random(data: Dataset, seed: int, share: float = 0.5) -> Tensor:
-    """Each pixel or value by itself, with this probability."""
-    if not 0 < share <= 1:
-        raise UsageError(f"random:{share:g} is no share of the values; write one above 0 and up to 1, as random:0.5")
-    shape = (1, *data.event_shape[1:]) if len(data.event_shape) > 1 else data.event_shape
-    generator = torch.Generator().manual_seed(key(seed, "missing"))
-    return torch.rand(len(data), *shape, generator=generator) < share
-
-
-def _nan(data: Dataset, seed: int) -> Bool[Tensor, "N *event"]:
-    """Where the data have no number."""
-    return data[:].isnan()
-
-
-MISSING = {
-    "left": _left,
-    "right": _right,
-    "top": _top,
-    "bottom": _bottom,
-    "quadrants": _quadrants,
-    "random": _random,
-    HOLES: _nan,
-}
+    masks: Masks = _any(event) if word is None else call("missing part", word, MISSING, event)
+    return lambda n: masks(n).expand(n, *event)
 
 
 def lets_holes_in(word: str) -> bool:
@@ -99,11 +52,87 @@ def lets_holes_in(word: str) -> bool:
     return word == HOLES
 
 
-def _pixels(data: Dataset) -> Bool[Tensor, "1 1 H W"]:
-    """An image of which nothing is missing. Errors: UsageError for data that are no images."""
-    if len(data.event_shape) != 3:
-        raise UsageError(f"data of shape {data.event_shape} have no left, right, top or bottom; write random:0.5, {HOLES} or FILE{ARRAY}")
-    return torch.zeros(1, 1, *data.event_shape[1:], dtype=torch.bool)
+# --- words -------------------------------------------------------------------------------------------
+
+
+def _left(event: Sequence[int]) -> Masks:
+    """The columns before the middle one."""
+    return _same(_first_half(event, -1))
+
+
+def _right(event: Sequence[int]) -> Masks:
+    """The other columns."""
+    return _same(~_first_half(event, -1))
+
+
+def _top(event: Sequence[int]) -> Masks:
+    """The rows above the middle one."""
+    return _same(_first_half(event, -2))
+
+
+def _bottom(event: Sequence[int]) -> Masks:
+    """The other rows."""
+    return _same(~_first_half(event, -2))
+
+
+def _quadrants(event: Sequence[int], there: int = 1) -> Masks:
+    """All but the lower left (1), all but the left half (2), the lower right (3): those that are there are counted.
+
+    Source: Pyro's tutorial on conditional VAEs, https://pyro.ai/examples/cvae.html.
+    """
+    left, bottom = _first_half(event, -1), ~_first_half(event, -2)
+    kept = {1: left & bottom, 2: left, 3: left | ~bottom}
+    if there not in kept:
+        raise UsageError(f"of four quadrants 1, 2 or 3 can be there, not {there}")
+    return _same(~kept[there])
+
+
+def _random(event: Sequence[int], share: float = 0.5) -> Masks:
+    """Each pixel or value by itself, with this probability."""
+    if not 0 < share <= 1:
+        raise UsageError(f"random:{share:g} is no share of the values; write one above 0 and up to 1, as random:0.5")
+    pixels = _pixels(event)
+    return lambda n: torch.rand(n, *pixels) < share
+
+
+MISSING = {"left": _left, "right": _right, "top": _top, "bottom": _bottom, "quadrants": _quadrants, "random": _random}
+#: what may be missing of an image besides pixels at random, if anything may
+PARTS = ("left", "right", "top", "bottom", "quadrants:1", "quadrants:2", "quadrants:3")
+
+
+def _any(event: Sequence[int]) -> Masks:
+    """For each datum one of ``PARTS``, if it is an image, or each pixel or value with a probability that is itself uniform in (0, 1)."""
+    pixels = _pixels(event)
+    parts = [call("missing part", word, MISSING, event)(1) for word in PARTS] if len(pixels) == 3 else []
+
+    def masks(n: int) -> Tensor:
+        missing = torch.rand(n, *pixels) < torch.rand(n, *(1 for _ in pixels))
+        if not parts:
+            return missing
+        kind = torch.randint(len(parts) + 1, (n,))
+        fixed = torch.cat([*parts, torch.zeros_like(parts[0])])[kind]
+        return torch.where((kind == len(parts))[:, None, None, None], missing, fixed)
+
+    return masks
+
+
+def _pixels(event: Sequence[int]) -> tuple[int, ...]:
+    """The shape of what is missing or not: of images all channels at once."""
+    return (1, *event[1:]) if len(event) > 1 else tuple(event)
+
+
+def _first_half(event: Sequence[int], axis: int) -> Bool[Tensor, "1 1 H W"]:
+    """True before the middle. Errors: UsageError for data that are no images."""
+    if len(event) != 3:
+        raise UsageError(f"data of shape {tuple(event)} have no left, right, top or bottom; write random:0.5")
+    half = torch.zeros(1, *_pixels(event), dtype=torch.bool)
+    half.narrow(axis, 0, half.shape[axis] // 2).fill_(True)
+    return half
+
+
+def _same(missing: Bool[Tensor, "1 1 H W"]) -> Masks:
+    """The same for all data."""
+    return lambda n: missing
 
 
 # --- arrays ------------------------------------------------------------------------------------------

@@ -76,10 +76,27 @@ def _conv_decoder(latent: int, widths: Sequence[int], event: Sequence[int], para
 
     _must_be_image(event)
     channels, *size = event
-    inputs = latent + prod(context) if context else latent
-    made: nn.Module = convolutional_decoder(inputs, widths, (parameters * channels, *size))
+    if len(context) == 3:
+        return _guided(latent, widths, event, parameters, context)
+    made: nn.Module = convolutional_decoder(latent + sum(context), widths, (parameters * channels, *size))
     made = made if parameters == 1 else nn.Sequential(made, nn.Unflatten(1, (parameters, channels)))
     return Joined(made) if context else made
+
+
+def _guided(latent: int, widths: Sequence[int], event: Sequence[int], parameters: int, context: Sequence[int]) -> nn.Module:
+    """A decoder beside an image: that is encoded as an image of the data is, to as many features as the encoder has in its last layer."""
+    from torch import nn
+
+    from lowerbound.nn import Guided, convolutional_decoder, convolutional_encoder
+
+    channels, *size = event
+    features = convolutional_encoder((context[0], *size), widths, widths[-1])
+    decoder = nn.Sequential(convolutional_decoder(latent + widths[-1], widths, (widths[0], *size)), nn.ReLU())
+    last: list[nn.Module] = [nn.Conv2d(widths[0] + context[0], widths[0], 3, padding=1), nn.ReLU()]
+    last.append(nn.Conv2d(widths[0], parameters * channels, 3, padding=1))
+    if parameters > 1:
+        last.append(nn.Unflatten(1, (parameters, channels)))
+    return Guided(features, decoder, nn.Sequential(*last), size)
 
 
 def _must_be_image(event: Sequence[int]) -> None:

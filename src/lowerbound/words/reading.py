@@ -12,14 +12,17 @@ LARGEST = 1_000_000  # for every whole number of a recipe but the seed: more is 
 
 
 def call(what: str, word: str, table: Mapping[str, Callable[..., Any]], *given: Any) -> Any:
-    """What ``word`` makes: ``name:number:number`` calls the row ``name`` with ``given`` and the numbers.
+    """What ``word`` makes: ``name:number:number`` calls the row ``name`` with ``given`` and the numbers, or with all the rest as it is.
 
     Errors: RecipeError for an unknown name, or numbers that it does not take.
     """
     name, *numbers = word.split(":")
     known(what, name, table)
     makes = table[name]
-    parameters = [p for p in inspect.signature(makes).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD][len(given) :]
+    every = inspect.signature(makes).parameters.values()
+    if any(p.kind is p.VAR_POSITIONAL for p in every):
+        return makes(*given, *numbers)
+    parameters = [p for p in every if p.kind is p.POSITIONAL_OR_KEYWORD][len(given) :]
     if len(numbers) > len(parameters):
         raise RecipeError(f"{what} '{word}' has too many numbers; write {usage(name, parameters)}")
     try:

@@ -1,0 +1,105 @@
+"""``lowerbound upscale``: images made larger, and how near they come to the truth where it is known."""
+
+from __future__ import annotations
+
+import math
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lowerbound import fidelity, figures, panels, plots, runs
+from lowerbound.cli import console
+from lowerbound.cli.console import Answer, fixed
+from lowerbound.cli.output import of_kind
+from lowerbound.cli.source import asked_for, first
+from lowerbound.contexts import LowResolution
+from lowerbound.diagnosis import FEW_DRAWS
+from lowerbound.errors import UsageError
+from lowerbound.files import save_arrays, written
+from lowerbound.runs import Run
+from lowerbound.semi import SemiSupervised
+from lowerbound.tasks.upscale import Upscaled, bicubic, must_take, nearest, reduced
+from lowerbound.tasks.upscale import upscale as upscaled
+
+MIB = 2**20
+SHOWN = 10  # data in a figure
+FACTOR = 4
+
+
+def upscale(words: Namespace) -> Answer:
+    """The first data made larger: those of the model's own size are made small first, and are then the truth."""
+    path = of_kind(words.output, ".png", ".npz")
+    run = runs.load(words.run, words.device)
+    if isinstance(run.vae, SemiSupervised):
+        raise UsageError("this run's model reads the class off whole data, and has none to read; take a run of another recipe")
+    own = run.vae.context.factor if isinstance(run.vae.context, LowResolution) else FACTOR
+    factor = own if words.factor is None else words.factor
+    must_take(run.vae, factor)
+    shape = LowResolution(factor, run.facts.event_shape).shape
+    data = asked_for(run, words, look=True, small=shape)
+    values = first(data, words.rows or (min(SHOWN, len(data)) if path.suffix == ".png" else len(data)))[:]
+    truth = None if tuple(values.shape[1:]) == shape else values
+    low = values if truth is None else reduced(values, factor)
+    found = upscaled(run.vae, low, factor, words.n, samples=words.samples, draw=words.draw, memory=words.memory * MIB, seed=words.seed)
+    plain = {"nearest": nearest(low, factor), "bicubic": bicubic(low, factor, run.facts.low, run.facts.high)}
+    _write(path, run, low, plain, found, truth)
+    return _answer(words, run, path, factor, low, plain, found, truth)
+
+
+def _write(path: Path, run: Run, low: Tensor, plain: dict[str, Tensor], found: Upscaled, truth: Tensor | None) -> None:
+    if path.suffix == ".npz":
+        arrays = {"given": low, "values": found.values, "mean": found.mean, "spread": found.spread, **plain}
+        arrays |= {} if truth is None else {"truth": truth}
+        save_arrays(path, {name: array.numpy() for name, array in arrays.items()})
+        return
+    small, near, cubic, mean = (figures.images(part, run.facts) for part in (low, *plain.values(), found.mean))
+    samples = figures.images(found.values.flatten(0, 1), run.facts).reshape(found.values.shape)
+    content = plots.encode_png(
+        panels.upscaled(
+            small, near, cubic, samples, mean, found.spread.numpy(), None if truth is None else figures.images(truth, run.facts)
+        )
+    )
+    with written(path) as file:
+        file.write(content)
+
+
+def _answer(
+    words: Namespace, run: Run, path: Path, factor: int, low: Tensor, plain: dict[str, Tensor], found: Upscaled, truth: Tensor | None
+) -> Answer:
+    n, rows = found.values.shape[:2]
+    off = float((reduced(found.mean, factor) - low).square().mean().sqrt())
+    values: dict[str, Any] = {"run": words.run, "output": str(path), "n": n, "rows": rows, "factor": factor, "inconsistency": off}
+    values |= {"ess": float(found.ess.mean()), "ess_least": float(found.ess.min())}
+    few = int((found.ess < FEW_DRAWS).sum())
+    if few:
+        what = f"fewer than {FEW_DRAWS} effective draws for {few:,} of {rows:,} data"
+        console.notes([f"{what}, whose images are then too alike; ask for more --samples"])
+    told = [f"{n} images for each of {rows:,}, {factor} times larger: {path}"]
+    told.append(f"their mean, made small again, is {fixed(off, 4)} from what was given (root mean square)")
+    if run.vae.context is None:
+        told.append(f"{values['ess']:,.0f} effective draws of {words.samples:,}, at least {values['ess_least']:,.1f}")
+    if truth is not None:
+        measured = _measured(found, plain, truth, run.facts.high - run.facts.low)
+        values |= {name: {row["images"]: row[heading] for row in measured} for name, heading in (("psnr", PSNR), ("ssim", "SSIM"))}
+        told.append(console.table(measured))
+    return Answer("\n".join(told), values)
+
+
+PSNR = "PSNR, dB"
+
+
+def _measured(found: Upscaled, plain: dict[str, Tensor], truth: Tensor, span: float) -> list[dict[str, Any]]:
+    """PSNR and SSIM, means over images, those of single samples over samples too."""
+    span = span if span > 0 and math.isfinite(span) else 1.0
+    of = {"mean": found.mean[None], "samples": found.values, **{name: images[None] for name, images in plain.items()}}
+    return [
+        {
+            "images": name,
+            PSNR: float(torch.stack([fidelity.psnr(one, truth, span) for one in images]).mean()),
+            "SSIM": float(torch.stack([fidelity.ssim(one, truth, span) for one in images]).mean()),
+        }
+        for name, images in of.items()
+    ]
