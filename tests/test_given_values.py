@@ -18,6 +18,7 @@ from lowerbound.contexts import LowResolution, Observed
 from lowerbound.data import Dataset
 from lowerbound.errors import DataError, RecipeError, UsageError
 from lowerbound.likelihoods import Calibrated
+from lowerbound.loss import loss
 from lowerbound.model import log_density
 from lowerbound.priors import GivenContext
 from lowerbound.recipes import Recipe
@@ -302,3 +303,18 @@ def test_a_model_given_nothing_has_no_contexts() -> None:
 
 def test_a_part_of_the_values_is_an_observed_one() -> None:
     assert isinstance(word("observed", (4,)), Observed)
+
+
+@pytest.mark.parametrize("likelihood", ["gaussian", "columns"])
+def test_what_is_not_there_is_neither_given_nor_scored(likelihood: str) -> None:
+    recipe = Recipe(given="observed:random:0.5", likelihood=likelihood, network="mlp:8", latent=2)
+    parts = build(recipe, (4,), unit_interval=False, holes=True)
+    x = torch.tensor([[1.0, torch.nan, 3.0, torch.nan], [torch.nan] * 4])
+    torch.manual_seed(0)
+    for _ in range(5):
+        given, values = parts.vae.read(x, torch.arange(2), observe=True)
+        told, counted = parts.vae.context.tells(given.posterior.context), given.counted(values)
+        assert not given.posterior.context.isnan().any()
+        assert not (told & x.isnan()).any()
+        assert torch.equal(told | counted, ~x.isnan())
+    assert loss(given, x, parts.objective, parts.estimator).value.isfinite()

@@ -100,7 +100,8 @@ class Observed(Context):
         return self.part(values, self.masks(len(values)).to(values.device))
 
     def part(self, values: Float[Tensor, "B *event"], observed: Bool[Tensor, "B *event"]) -> Float[Tensor, "B *context"]:
-        """The context of data of which these values are observed; nothing is looked at where it is not observed."""
+        """The context of data of which these values are observed, but where there are none (NaN); nothing else is looked at."""
+        observed = observed & ~values.isnan()
         return torch.cat([values.where(observed, 0.0), observed.to(values.dtype)], 1)
 
     def tells(self, context: Float[Tensor, "B *context"]) -> Bool[Tensor, "B *event"]:
