@@ -16,7 +16,11 @@ from statistics import mean, stdev
 from typing import Any
 
 import torch
-from experiments import EXPERIMENTS, spent
+from conditional import EXPERIMENTS as CONDITIONAL
+from experiments import EXPERIMENTS as OTHERS
+from experiments import spent
+
+EXPERIMENTS = OTHERS | CONDITIONAL
 
 RESULTS = Path(__file__).parent / "results"
 KEPT = Path(__file__).parent / "kept"

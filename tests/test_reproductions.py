@@ -15,7 +15,7 @@ from lowerbound import data
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 
 import reproduce
-from experiments import EXPERIMENTS
+from reproduce import EXPERIMENTS
 
 FOUND = [path for name in EXPERIMENTS for path in sorted(reproduce.RESULTS.glob(f"{name}-[0-9]*.json"))]
 

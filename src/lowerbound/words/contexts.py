@@ -54,5 +54,5 @@ CONTEXTS = {
 
 
 def context(word: str, event: Sequence[int], classes: int) -> Context:
-    """The context of that word for data of this shape, their labels of so many classes. Errors: RecipeError, UsageError."""
+    """The context of that word for data of this shape, with labels of so many classes. Errors: RecipeError, UsageError."""
     return call("context", word, {name: row.make for name, row in CONTEXTS.items()}, event, classes)
