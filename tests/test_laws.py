@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -15,7 +16,8 @@ from lowerbound import words
 from lowerbound.conditional import LOG_VARIANCE, ConditionalLaw
 from lowerbound.words import Facts
 
-FACTS = Facts(event=(2,), latent=2, context=(3,))
+FACTS = Facts(event=(2,), latent=2)
+GIVEN = replace(FACTS, context=(3,))  # of the one prior that is given something
 OWN = {"pixels": "binarized", "scale": "0.3"}
 
 
@@ -33,7 +35,7 @@ def posterior(word: str) -> nn.Module:
 
 
 def prior(word: str) -> nn.Module:
-    made = words.call("prior", word, words.PRIORS, FACTS, posterior_of_images())
+    made = words.call("prior", word, words.PRIORS, GIVEN if word == "given-context" else FACTS, posterior_of_images())
     return made.given(torch.linspace(-1, 1, 3)[None]) if isinstance(made, ConditionalLaw) else made
 
 
