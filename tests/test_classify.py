@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from commands import answer, complaint
 from conftest import trained
 from matplotlib.colors import to_rgb
 
@@ -115,20 +116,6 @@ def test_unknown_labels_are_left_out() -> None:
 
 
 # --- a run ---------------------------------------------------------------------------------------------
-
-
-def answer(capsys: pytest.CaptureFixture[str], *words: object) -> dict:
-    capsys.readouterr()
-    assert main([*map(str, words), "--json"]) == 0
-    return json.loads(capsys.readouterr().out)
-
-
-def complaint(capsys: pytest.CaptureFixture[str], *words: object) -> str:
-    capsys.readouterr()
-    assert main([*map(str, words)]) == 2
-    told = capsys.readouterr()
-    assert (told.out, told.err.count("\n")) == ("", 1)
-    return told.err
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:

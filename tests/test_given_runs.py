@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from commands import answer, complaint
 from conftest import trained
 from test_complete import conditional
 from test_given_values import TOY, exact
@@ -31,20 +32,6 @@ WORDS = {"given": "observed", "prior": "given-context", "latent": 4, "network": 
 def part_run(tmp_path_factory: pytest.TempPathFactory) -> runs.Run:
     """A run of digits given any part of them."""
     return trained(tmp_path_factory.mktemp("runs") / "part", **WORDS, epochs=10)
-
-
-def answer(capsys: pytest.CaptureFixture[str], *words: object) -> dict:
-    capsys.readouterr()
-    assert main([*map(str, words), "--json"]) == 0
-    return json.loads(capsys.readouterr().out)
-
-
-def complaint(capsys: pytest.CaptureFixture[str], *words: object) -> str:
-    capsys.readouterr()
-    assert main([*map(str, words)]) == 2
-    told = capsys.readouterr().err
-    assert told.count("\n") == 1
-    return told
 
 
 # --- completing --------------------------------------------------------------------------------------

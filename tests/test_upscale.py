@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from commands import answer, complaint
 from conftest import trained
 from PIL import Image
 from torch import nn
@@ -183,20 +183,6 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> runs.Run:
     """A run of digits given their 4 × 4 pixels."""
     words = {"likelihood": "gaussian", "scale": "optimal", "prior": "given-context", "latent": 4, "epochs": 40, "network": "mlp:128"}
     return trained(tmp_path_factory.mktemp("runs") / "small", given="low-resolution:2", **words)
-
-
-def answer(capsys: pytest.CaptureFixture[str], *words: object) -> dict:
-    capsys.readouterr()
-    assert main([*map(str, words), "--json"]) == 0
-    return json.loads(capsys.readouterr().out)
-
-
-def complaint(capsys: pytest.CaptureFixture[str], *words: object) -> str:
-    capsys.readouterr()
-    assert main([*map(str, words)]) == 2
-    told = capsys.readouterr().err
-    assert told.count("\n") == 1
-    return told
 
 
 def test_a_run_given_small_images(small_run: runs.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -91,7 +91,7 @@ def build(
         posterior = posterior_kind.of(encoder(posterior_kind.features(recipe.latent), shape), recipe.latent)
         likelihood.network = kind.decoder(recipe.latent, widths, *likelihood.decoded(event_shape), shape)  # now that they are counted
         prior = words.call("prior", recipe.prior, PRIORS, facts, posterior)
-        if not any(True for _ in prior.parameters()):  # the latents' scale stays what it is
+        if not list(prior.parameters()):  # the latents' scale stays what it is
             expect(likelihood.network, prior().mean, prior().stddev)
         if supervision is None:
             return _crossed(recipe, VAE(prior, likelihood, posterior, context), facts)

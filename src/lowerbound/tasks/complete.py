@@ -20,10 +20,9 @@ from torch.distributions import Distribution
 from lowerbound import density
 from lowerbound.contexts import Observed
 from lowerbound.errors import DataError, UsageError, nearest
-from lowerbound.footprint import bytes_each, how_many
 from lowerbound.model import VAE, Rows, labels_of
 from lowerbound.seeding import key, seeded
-from lowerbound.tasks.posterior import SAMPLES, Latents, few_of, from_prior, importance, moments, of_prior
+from lowerbound.tasks.posterior import SAMPLES, Latents, few_of, from_prior, importance, moments, must_suffice, of_prior, room
 
 COMPLETIONS = 8
 #: steps of pseudo-Gibbs that lead to each guess at the whole datum, before importance sampling begins
@@ -74,8 +73,7 @@ def complete(
     fewer samples than completions or too little memory; RecipeError where q has no density, and where given z values are not independent.
     """
     way = _way(vae, method)
-    if not 1 <= n <= samples:
-        raise UsageError(f"{n:,} completions need as many samples or more, and at least one of each; there are {samples:,} samples")
+    must_suffice(samples, n, "completions")
     if bool(observed.all()):
         raise DataError("nothing is missing in these data; say which part is")
     holed = _Holed(data, observed, torch.nan if vae.likelihood.holes else 0.0)
@@ -137,13 +135,7 @@ class _Datum:
         given, x = density.observed(vae, data, [row], seed)
         observed = data.observed[rows].to(x.device)
         given = given.given(vae.context.part(x, observed)) if isinstance(vae.context, Observed) else given
-        z = torch.zeros(1, *given.prior().event_shape, device=x.device)
-        decoding = bytes_each(given.likelihood.network, *given.likelihood.inputs(z))
-        encoding = bytes_each(given.posterior.network, *given.posterior.inputs(x))
-        decoded = how_many(memory // 2, decoding, "decoding a draw", most=max(1, density.VALUES // x.numel()))
-        # the search for modes keeps every layer's output for its gradients and theirs, and tries several lengths of a step at once
-        chains = how_many(memory // 4, encoding + 8 * decoding, "a chain")
-        return cls(given, data[rows], x, observed, decoded, chains, key(seed, row))
+        return cls(given, data[rows], x, observed, *room(given, x, memory), key(seed, row))
 
     def noise(self) -> AbstractContextManager[None]:
         """Within the block random numbers are this datum's, whichever others are completed with it."""

@@ -16,6 +16,8 @@ from torch import Size, Tensor
 from torch.distributions import Distribution
 
 from lowerbound import density, proposals
+from lowerbound.errors import UsageError
+from lowerbound.footprint import bytes_each, how_many
 from lowerbound.model import VAE
 
 #: draws of z for each datum
@@ -104,10 +106,26 @@ def _around(known: Known, prior: Distribution, samples: int) -> list[tuple[Distr
     return [(law, size, max(1, counts[name] // size)) for name, (law, size) in laws.items() if name in counts]
 
 
+def must_suffice(samples: int, n: int, what: str) -> None:
+    """Raise UsageError for fewer draws of z than there are to be ``what``, or for none of these."""
+    if not 1 <= n <= samples:
+        raise UsageError(f"{n:,} {what} need as many samples or more, and at least one of each; there are {samples:,} samples")
+
+
 # --- what they are on average ------------------------------------------------------------------------
 
 #: z → mean and variance of x given it, and of what is known
 Moments = Callable[[Float[Tensor, "k d"]], tuple[Float[Tensor, "k *event"], Float[Tensor, "k *event"]]]
+
+
+def room(vae: VAE, x: Float[Tensor, "1 *event"], memory: int) -> tuple[int, int]:
+    """How many draws of z can be decoded at once, and how many guesses at a datum like x be encoded and made better, in so many bytes."""
+    z = torch.zeros(1, *vae.prior().event_shape, device=x.device)
+    decoding = bytes_each(vae.likelihood.network, *vae.likelihood.inputs(z))
+    encoding = bytes_each(vae.posterior.network, *vae.posterior.inputs(x))
+    decoded = how_many(memory // 2, decoding, "decoding a draw", most=max(1, density.VALUES // x.numel()))
+    # the search for modes keeps every layer's output for its gradients and theirs, and tries several lengths of a step at once
+    return decoded, how_many(memory // 4, encoding + 8 * decoding, "a guess at a datum")
 
 
 def few_of(known: int, values: int) -> int:

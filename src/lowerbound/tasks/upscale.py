@@ -17,10 +17,9 @@ from torch.nn import functional as F
 from lowerbound import density
 from lowerbound.contexts import LowResolution, must_divide
 from lowerbound.errors import UsageError
-from lowerbound.footprint import bytes_each, how_many
 from lowerbound.model import VAE
 from lowerbound.seeding import seeded
-from lowerbound.tasks.posterior import SAMPLES, Latents, few_of, from_prior, importance, moments, of_prior
+from lowerbound.tasks.posterior import SAMPLES, few_of, from_prior, importance, moments, must_suffice, of_prior, room
 
 #: steps that lead from a draw of the prior to a guess at the whole image
 LOOKS = 10
@@ -91,8 +90,7 @@ def upscale(
     Errors: UsageError for a model given something else, another factor than it was made for, fewer samples than images, or too little
     memory; RecipeError where q has no density or the numbers of values do not fit.
     """
-    if not 1 <= n <= samples:
-        raise UsageError(f"{n:,} images need as many samples or more, and at least one of each; there are {samples:,} samples")
+    must_suffice(samples, n, "images")
     must_take(vae, factor)
     with vae.evaluating():
         found = []
@@ -119,11 +117,7 @@ def _upscaled(vae: VAE, y: Tensor, factor: int, n: int, samples: int, draw: bool
     found = of_prior(datum.vae, n, samples) if datum.given else importance(datum, n, samples)
     chosen = torch.cat([datum.drawn(z) if draw else datum.moments(z)[0] for z in found.chosen.split(few)])
     mean, spread = moments(found, datum.moments, few, draw)
-    return Upscaled(chosen.cpu()[:, None], mean[None], spread[None], _ess(found))
-
-
-def _ess(found: Latents) -> Float[Tensor, " 1"]:
-    return torch.tensor([found.ess])
+    return Upscaled(chosen.cpu()[:, None], mean[None], spread[None], torch.tensor([found.ess]))
 
 
 @dataclass(frozen=True)
@@ -142,12 +136,7 @@ class _Datum:
         """One small image."""
         given = vae.context is not None
         vae = vae.given(y) if given else vae
-        x, z = nearest(y, factor), torch.zeros(1, *vae.prior().event_shape, device=y.device)
-        decoding = bytes_each(vae.likelihood.network, *vae.likelihood.inputs(z))
-        encoding = bytes_each(vae.posterior.network, *vae.posterior.inputs(x))
-        decoded = how_many(memory // 2, decoding, "decoding a draw", most=max(1, density.VALUES // x.numel()))
-        # the search for modes keeps every layer's output for its gradients and theirs, and tries several lengths of a step at once
-        return cls(vae, y, factor, given, decoded, how_many(memory // 4, encoding + 8 * decoding, "a guess"))
+        return cls(vae, y, factor, given, *room(vae, nearest(y, factor), memory))
 
     def log_likelihood(self, z: Float[Tensor, "K C d"]) -> Float[Tensor, "K C"]:
         """log p(y|z), nats."""
