@@ -13,20 +13,15 @@ from lowerbound.cli import console
 from lowerbound.cli.console import Answer, fixed
 from lowerbound.cli.output import of_kind
 from lowerbound.cli.parser import METHODS
-from lowerbound.cli.source import asked_for, first
+from lowerbound.cli.source import asked_for, looked_at, must_not_read_classes
 from lowerbound.contexts import Observed
 from lowerbound.data import Dataset
-from lowerbound.diagnosis import FEW_DRAWS
-from lowerbound.errors import UsageError
 from lowerbound.files import save_arrays, written
 from lowerbound.runs import Run
-from lowerbound.semi import SemiSupervised
 from lowerbound.tasks.complete import Completions
 from lowerbound.tasks.complete import complete as completed
 from lowerbound.words import masks
 
-MIB = 2**20
-SHOWN = 10  # data in a figure
 OWN = "own"  # in place of a method, of a run whose model is one of what is missing
 
 
@@ -34,12 +29,11 @@ def complete(words: Namespace) -> Answer:
     """Completions of the first data."""
     path = of_kind(words.output, ".png", ".npz")
     run = runs.load(words.run, words.device)
-    if isinstance(run.vae, SemiSupervised):
-        raise UsageError("this run's model reads the class off whole data, and has none to read; take a run of another recipe")
+    must_not_read_classes(run)
     holes = masks.lets_holes_in(words.missing)
     data = asked_for(run, words, look=True, holes=holes)
     console.notes(_strange(run, words.missing))
-    shown = first(data, words.rows or (min(SHOWN, len(data)) if path.suffix == ".png" else len(data)))
+    shown = looked_at(data, words.rows, path)
     observed = masks.observed(words.missing, data, words.seed)[: len(shown)]
     found = completed(
         run.vae,
@@ -49,7 +43,7 @@ def complete(words: Namespace) -> Answer:
         method=words.method,
         samples=words.samples,
         draw=words.draw,
-        memory=words.memory * MIB,
+        memory=words.memory,
         seed=words.seed,
     )
     truth = None if holes else shown[:]
@@ -104,10 +98,7 @@ def _answer(words: Namespace, run: Run, path: Path, observed: Tensor, found: Com
         "ess_least": float(found.ess.min()),
         "acceptance": float(found.acceptance.mean()),
     }
-    few = int((found.ess < FEW_DRAWS).sum())
-    if few:
-        what = f"fewer than {FEW_DRAWS} effective draws for {few:,} of {rows:,} data"
-        console.notes([f"{what}, whose completions are then too alike; ask for more --samples"])
+    console.few_draws(found.ess, "data, whose completions are then too alike")
     told = [f"{n} completions of {rows:,} data with {share:.0%} of their values missing"]
     if error is not None:
         told.append(f"mean squared error of their mean {fixed(error, 4)} a missing value")

@@ -11,9 +11,12 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from torch import Tensor
+
 from lowerbound import runs
 from lowerbound.data import Schema, kinds
 from lowerbound.data.columns import Column
+from lowerbound.diagnosis import FEW_DRAWS
 from lowerbound.experiment import Experiment
 from lowerbound.files import to_json
 from lowerbound.runs import Run
@@ -177,6 +180,13 @@ def _score(score: dict[str, Any]) -> str:
     error = "" if error == UNKNOWN else f" ± {error}"
     bits = fixed(score["bits_per_dim"], 4)
     return f"test bound {bound}{error} nats a datum (E[log p(x|z)] {log_likelihood}, KL {kl}); {bits} bits a dimension"
+
+
+def few_draws(ess: Tensor, of: str) -> None:
+    """A note where some of so many data have too few effective draws ``(N,)``."""
+    few = int((ess < FEW_DRAWS).sum())
+    if few:
+        notes([f"fewer than {FEW_DRAWS} effective draws for {few:,} of {len(ess):,} {of}; ask for more --samples"])
 
 
 def fixed(value: float | None, digits: int) -> str:

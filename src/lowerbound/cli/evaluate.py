@@ -18,7 +18,6 @@ from lowerbound.files import write_json
 from lowerbound.regret import likelihood_regret
 from lowerbound.semi import log_likelihood
 
-MIB = 2**20
 LONG = 2_000_000  # draws in all: more take most of a minute
 
 
@@ -30,7 +29,7 @@ def evaluate(words: Namespace) -> Answer:
         run.vae,
         data,
         samples=words.samples,
-        memory=words.memory * MIB,
+        memory=words.memory,
         seed=words.seed,
         history=run.history(),
         calibration=run.calibration(),
@@ -50,13 +49,13 @@ def score(words: Namespace) -> Answer:
     path = of_kind(words.output, *tables.WRITERS)
     run = runs.load(words.run, words.device)
     data = _some(asked_for(run, words), words)
-    density = log_likelihood(run.vae, data, words.samples, memory=words.memory * MIB, seed=words.seed)
+    density = log_likelihood(run.vae, data, words.samples, memory=words.memory, seed=words.seed)
     columns: dict[str, Any] = {"row": list(range(len(data)))}
     if data.names is not None:
         columns["label"] = data.names
     columns |= {"log_p": density.log_p, "log_p_se": density.se, "ess": density.ess, "elbo": density.elbo}
     if words.regret:
-        columns["regret"] = likelihood_regret(run.vae, data, memory=words.memory * MIB, seed=words.seed)
+        columns["regret"] = likelihood_regret(run.vae, data, memory=words.memory, seed=words.seed)
     tables.write(path, {name: column if isinstance(column, list) else column.tolist() for name, column in columns.items()})
     text = f"{len(data):,} data, {run.vae.density} {density.mean:.2f} ± {density.se_data:.2f} nats on average: {path}"
     values = {

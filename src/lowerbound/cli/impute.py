@@ -18,13 +18,10 @@ from lowerbound.cli.output import of_kind
 from lowerbound.data import Dataset, Schema, tables
 from lowerbound.data.parquets import Parquet
 from lowerbound.data.tables import Table
-from lowerbound.diagnosis import FEW_DRAWS
 from lowerbound.errors import UsageError
 from lowerbound.files import written
 from lowerbound.tasks.impute import Imputations
 from lowerbound.tasks.impute import impute as imputed
-
-MIB = 2**20
 
 
 def impute(words: Namespace) -> Answer:
@@ -39,7 +36,7 @@ def impute(words: Namespace) -> Answer:
     values, notes = schema.values(cells)
     console.notes(notes)
     data = Dataset(torch.from_numpy(values))
-    found = imputed(run.vae, data, words.draws, samples=words.samples, memory=words.memory * MIB, seed=words.seed)
+    found = imputed(run.vae, data, words.draws, samples=words.samples, memory=words.memory, seed=words.seed)
     several = [(path.with_name(f"{path.stem}-{number}{path.suffix}"), draw) for number, draw in enumerate(found.draws, start=1)]
     for each, filling in [(path, found.mean), *several]:
         _write(each, table, schema, cells, _filled(schema, cells, filling))
@@ -98,9 +95,7 @@ def _answer(
     if left:
         console.notes([f"{left:,} cells stay missing, of columns that the model has not"])
     ess = found.ess[~found.ess.isnan()]
-    few = int((ess < FEW_DRAWS).sum())
-    if few:
-        console.notes([f"fewer than {FEW_DRAWS} effective draws for {few:,} of {len(ess):,} rows; ask for more --samples"])
+    console.few_draws(ess, "rows")
     values: dict[str, Any] = {
         "run": words.run,
         "output": str(path),

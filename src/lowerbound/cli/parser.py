@@ -136,14 +136,9 @@ def _complete(parser: Parser) -> None:
     _data(parser)
     missing = f"what is missing: {', '.join(MISSING)}, or FILE.npy, True where it is"
     parser.add_argument("--missing", required=True, metavar="WORD", help=missing)
-    parser.add_argument("-n", "--n", type=_at_least(1), default=8, metavar="N", help="completions of each datum (default: 8)")
-    _rows(parser, "10 for a .png, all for a .npz")
+    _several(parser, "completions")
     method = f"{', '.join(METHODS)} (default: {METHODS[0]}; a run given observed needs none)"
     parser.add_argument("--method", metavar="NAME", help=method)
-    _draw(parser, "draw x from p(x|z) instead of taking its mean")
-    _estimate(parser, 2000, "draws of z for each datum")
-    _output(parser, ".png, or .npz for the arrays")
-    _machine(parser)
 
 
 def _upscale(parser: Parser) -> None:
@@ -151,12 +146,7 @@ def _upscale(parser: Parser) -> None:
     _data(parser)
     factor = "how many times larger (default: what the run was trained for, or 4)"
     parser.add_argument("--factor", type=_at_least(2), metavar="N", help=factor)
-    parser.add_argument("-n", "--n", type=_at_least(1), default=8, metavar="N", help="images of each datum (default: 8)")
-    _rows(parser, "10 for a .png, all for a .npz")
-    _draw(parser, "draw x from p(x|z) instead of taking its mean")
-    _estimate(parser, 2000, "draws of z for each datum")
-    _output(parser, ".png, or .npz for the arrays")
-    _machine(parser)
+    _several(parser, "images")
 
 
 def _impute(parser: Parser) -> None:
@@ -257,6 +247,16 @@ def _data(parser: Parser) -> None:
     )
 
 
+def _several(parser: Parser, what: str) -> None:
+    """Of what is drawn several times for each datum."""
+    parser.add_argument("-n", "--n", type=_at_least(1), default=8, metavar="N", help=f"{what} of each datum (default: 8)")
+    _rows(parser, "10 for a .png, all for a .npz")
+    _draw(parser, "draw x from p(x|z) instead of taking its mean")
+    _estimate(parser, 2000, "draws of z for each datum")
+    _output(parser, ".png, or .npz for the arrays")
+    _machine(parser)
+
+
 def _rows(parser: Parser, default: str = "all") -> None:
     parser.add_argument("--rows", type=_at_least(1), metavar="N", help=f"how many data, the first ones (default: {default})")
 
@@ -274,9 +274,14 @@ def _at_least(least: int) -> Callable[[str], int]:
     return number
 
 
+def _mebibytes(text: str) -> int:
+    """So many, in bytes."""
+    return _at_least(1)(text) * 2**20
+
+
 def _estimate(parser: Parser, samples: int = 5000, text: str = "draws for the log p(x) of each datum") -> None:
     parser.add_argument("--samples", type=_at_least(1), default=samples, metavar="K", help=f"{text} (default: {samples})")
-    parser.add_argument("--memory", type=_at_least(1), default=1024, metavar="MIB", help="for these draws, in MiB (default: 1024)")
+    parser.add_argument("--memory", type=_mebibytes, default=2**30, metavar="MIB", help="for these draws, in MiB (default: 1024)")
     _seed(parser)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from pathlib import Path
 
 import torch
 
@@ -10,6 +11,9 @@ from lowerbound.cli import console
 from lowerbound.data import Dataset, Splits
 from lowerbound.errors import UsageError, nearest
 from lowerbound.runs import Run
+from lowerbound.semi import SemiSupervised
+
+SHOWN = 10  # data in a figure
 
 
 def asked_for(run: Run, words: Namespace, look: bool = False, holes: bool = False, small: tuple[int, ...] | None = None) -> Dataset:
@@ -32,6 +36,17 @@ def part_of(splits: Splits, split: str | None) -> Dataset:
     if part is None:
         raise UsageError("these data come in two parts; choose --split train or test")
     return part
+
+
+def looked_at(data: Dataset, rows: int | None, path: Path) -> Dataset:
+    """The first ``rows`` data, or a few for a figure and all for arrays. Errors: UsageError where there are fewer."""
+    return first(data, rows or (min(SHOWN, len(data)) if path.suffix == ".png" else len(data)))
+
+
+def must_not_read_classes(run: Run) -> None:
+    """Raise UsageError for a model that tells the class from whole data, where there is only a part of them."""
+    if isinstance(run.vae, SemiSupervised):
+        raise UsageError("this run's model reads the class off whole data, and has none to read; take a run of another recipe")
 
 
 def first(data: Dataset, n: int) -> Dataset:

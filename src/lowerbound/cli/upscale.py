@@ -14,18 +14,13 @@ from lowerbound import fidelity, figures, panels, plots, runs
 from lowerbound.cli import console
 from lowerbound.cli.console import Answer, fixed
 from lowerbound.cli.output import of_kind
-from lowerbound.cli.source import asked_for, first
+from lowerbound.cli.source import asked_for, looked_at, must_not_read_classes
 from lowerbound.contexts import LowResolution
-from lowerbound.diagnosis import FEW_DRAWS
-from lowerbound.errors import UsageError
 from lowerbound.files import save_arrays, written
 from lowerbound.runs import Run
-from lowerbound.semi import SemiSupervised
 from lowerbound.tasks.upscale import Upscaled, bicubic, must_take, nearest, reduced
 from lowerbound.tasks.upscale import upscale as upscaled
 
-MIB = 2**20
-SHOWN = 10  # data in a figure
 FACTOR = 4
 
 
@@ -33,17 +28,16 @@ def upscale(words: Namespace) -> Answer:
     """The first data made larger: those of the model's own size are made small first, and are then the truth."""
     path = of_kind(words.output, ".png", ".npz")
     run = runs.load(words.run, words.device)
-    if isinstance(run.vae, SemiSupervised):
-        raise UsageError("this run's model reads the class off whole data, and has none to read; take a run of another recipe")
+    must_not_read_classes(run)
     own = run.vae.context.factor if isinstance(run.vae.context, LowResolution) else FACTOR
     factor = own if words.factor is None else words.factor
     must_take(run.vae, factor)
     shape = LowResolution(factor, run.facts.event_shape).shape
     data = asked_for(run, words, look=True, small=shape)
-    values = first(data, words.rows or (min(SHOWN, len(data)) if path.suffix == ".png" else len(data)))[:]
+    values = looked_at(data, words.rows, path)[:]
     truth = None if tuple(values.shape[1:]) == shape else values
     low = values if truth is None else reduced(values, factor)
-    found = upscaled(run.vae, low, factor, words.n, samples=words.samples, draw=words.draw, memory=words.memory * MIB, seed=words.seed)
+    found = upscaled(run.vae, low, factor, words.n, samples=words.samples, draw=words.draw, memory=words.memory, seed=words.seed)
     plain = {"nearest": nearest(low, factor), "bicubic": bicubic(low, factor, run.facts.low, run.facts.high)}
     _write(path, run, low, plain, found, truth)
     return _answer(words, run, path, factor, low, plain, found, truth)
@@ -73,10 +67,7 @@ def _answer(
     off = float((reduced(found.mean, factor) - low).square().mean().sqrt())
     values: dict[str, Any] = {"run": words.run, "output": str(path), "n": n, "rows": rows, "factor": factor, "inconsistency": off}
     values |= {"ess": float(found.ess.mean()), "ess_least": float(found.ess.min())}
-    few = int((found.ess < FEW_DRAWS).sum())
-    if few:
-        what = f"fewer than {FEW_DRAWS} effective draws for {few:,} of {rows:,} data"
-        console.notes([f"{what}, whose images are then too alike; ask for more --samples"])
+    console.few_draws(found.ess, "data, whose images are then too alike")
     told = [f"{n} images for each of {rows:,}, {factor} times larger: {path}"]
     told.append(f"their mean, made small again, is {fixed(off, 4)} from what was given (root mean square)")
     if run.vae.context is None:

@@ -262,6 +262,7 @@ def _image_writer(output: str, png: Callable[[np.ndarray], bytes]) -> Writer:
     path = of_kind(output, ".png", ".npy", *tables.WRITERS)
 
     def write(run: Run, values: Tensor, what: str, **figures: Any) -> Answer:
+        """The values, and what is said of them. Errors: OutputError for a table of what is none."""
         if path.suffix == ".npy":
             save_array(path, values.numpy())
         elif path.suffix in tables.WRITERS:

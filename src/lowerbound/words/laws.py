@@ -97,13 +97,14 @@ def _categorical(network: nn.Module, facts: Facts, own: Mapping[str, Any], level
 
 def _columns(heavy: bool) -> Callable[..., Likelihood]:
     def make(network: nn.Module, facts: Facts, own: Mapping[str, Any]) -> Likelihood:
+        """A law for each column, or of images, whose networks keep their shape, for each value."""
         from lowerbound.likelihoods import Columns, Gaussian, StudentT
         from lowerbound.scales import Decoded
 
         if len(facts.event) == 1:
             return Columns(network, facts.event[0] if facts.columns is None else facts.columns, heavy)
         made = StudentT if heavy else Gaussian
-        numbers = made(network, Decoded(), squash=facts.unit_interval)  # of images, whose networks keep their shape
+        numbers = made(network, Decoded(), squash=facts.unit_interval)
         numbers.holes = True
         return numbers
 
