@@ -11,14 +11,15 @@ import dataclasses
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 from lowerbound import __version__
+from lowerbound.cli import options
+from lowerbound.cli.options import Parser
 from lowerbound.errors import UsageError, nearest
 from lowerbound.lab.names import EXPERIMENTS, STEPS, P, Q
 from lowerbound.recipes import Recipe, word_type
 
-MOST = 1_000_000  # images in one go
 FIGURES = (
     "manifold",
     "scatter",
@@ -38,14 +39,6 @@ METHODS = ("importance", "gibbs", "metropolis")
 MISSING = ("left", "right", "top", "bottom", "quadrants:1", "random:0.5", "nan")
 
 
-class Parser(argparse.ArgumentParser):
-    """argparse with errors raised instead of printed over several lines."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise UsageError with what is wrong."""
-        raise UsageError(f"{message} (see {self.prog} --help)")
-
-
 def _train(parser: Parser) -> None:
     parser.add_argument("data", nargs="?", default=argparse.SUPPRESS, help=_field("data").metadata["help"] + "; default: digits")
     groups: dict[str, Any] = {}
@@ -60,7 +53,7 @@ def _train(parser: Parser) -> None:
     )
     group.add_argument("-o", "--out", metavar="FOLDER", help="the run's folder (default: runs/ and the name of the data)")
     group.add_argument("--overwrite", action="store_true", help="replace the run that is there")
-    _machine(group)
+    options.machine(group)
 
 
 def _field(name: str) -> dataclasses.Field[Any]:
@@ -80,131 +73,131 @@ def _recipe_option(group: Any, field: dataclasses.Field[Any]) -> None:
 
 
 def _resume(parser: Parser) -> None:
-    _run(parser)
+    options.run(parser)
     parser.add_argument("--epochs", type=int, metavar="N", help="go on to this many epochs in all (default: the recipe's)")
-    _machine(parser)
+    options.machine(parser)
 
 
 def _sample(parser: Parser) -> None:
-    _run(parser)
-    _count(parser, 64, "how many")
-    _seed(parser)
-    _draw(parser, "draw x from p(x|z) instead of taking its mean")
-    _label(parser, "of a run given labels: data of this class (default: of all in turn)")
-    _output(parser, ".png, or .npy for the array; of tables .csv, .tsv or .parquet, and always drawn")
-    _machine(parser)
+    options.run(parser)
+    options.count(parser, 64, "how many")
+    options.seed(parser)
+    options.draw(parser, "draw x from p(x|z) instead of taking its mean")
+    options.label(parser, "of a run given labels: data of this class (default: of all in turn)")
+    options.output(parser, ".png, or .npy for the array; of tables .csv, .tsv or .parquet, and always drawn")
+    options.machine(parser)
 
 
 def _reconstruct(parser: Parser) -> None:
-    _run(parser)
-    _data(parser)
-    _count(parser, 20, "how many")
+    options.run(parser)
+    options.data(parser)
+    options.count(parser, 20, "how many")
     parser.add_argument("--as-label", metavar="CLASS", help="of a run given labels: decoded as this class")
-    _output(parser, ".png, or .npy for the reconstructed array")
-    _machine(parser)
+    options.output(parser, ".png, or .npy for the reconstructed array")
+    options.machine(parser)
 
 
 def _encode(parser: Parser) -> None:
-    _run(parser)
-    _data(parser)
-    _draw(parser, "draw z from q(z|x) instead of taking its mean")
-    _seed(parser)
-    _output(parser, ".npz for latents and what is beside them, or .npy for latents")
-    _machine(parser)
+    options.run(parser)
+    options.data(parser)
+    options.draw(parser, "draw z from q(z|x) instead of taking its mean")
+    options.seed(parser)
+    options.output(parser, ".npz for latents and what is beside them, or .npy for latents")
+    options.machine(parser)
 
 
 def _decode(parser: Parser) -> None:
-    _run(parser)
+    options.run(parser)
     parser.add_argument("latents", metavar="LATENTS", help="a .npz from encode, or a .npy of shape (N, latent)")
-    _label(parser, "of a run given labels: decoded as this class (default: what the .npz has beside the latents)")
-    _output(parser, ".npy, or .png for a sheet of images")
-    _device(parser)
+    options.label(parser, "of a run given labels: decoded as this class (default: what the .npz has beside the latents)")
+    options.output(parser, ".npy, or .png for a sheet of images")
+    options.device(parser)
 
 
 def _interpolate(parser: Parser) -> None:
-    _run(parser)
-    _data(parser)
+    options.run(parser)
+    options.data(parser)
     parser.add_argument("--between", nargs=2, type=int, metavar=("I", "J"), default=(0, 1), help="rows of the data (default: 0 1)")
-    _count(parser, 11, "how many steps, both ends included", least=2)
-    _label(parser, "of a run given labels: decoded as this class (default: that of the first)")
-    _output(parser, ".png, or .npy for the array")
-    _machine(parser)
+    options.count(parser, 11, "how many steps, both ends included", least=2)
+    options.label(parser, "of a run given labels: decoded as this class (default: that of the first)")
+    options.output(parser, ".png, or .npy for the array")
+    options.machine(parser)
 
 
 def _complete(parser: Parser) -> None:
-    _run(parser)
-    _data(parser)
+    options.run(parser)
+    options.data(parser)
     missing = f"what is missing: {', '.join(MISSING)}, or FILE.npy, True where it is"
     parser.add_argument("--missing", required=True, metavar="WORD", help=missing)
-    _several(parser, "completions")
+    options.several(parser, "completions")
     method = f"{', '.join(METHODS)} (default: {METHODS[0]}; a run given observed needs none)"
     parser.add_argument("--method", metavar="NAME", help=method)
 
 
 def _upscale(parser: Parser) -> None:
-    _run(parser)
-    _data(parser)
+    options.run(parser)
+    options.data(parser)
     factor = "how many times larger (default: what the run was trained for, or 4)"
-    parser.add_argument("--factor", type=_at_least(2), metavar="N", help=factor)
-    _several(parser, "images")
+    parser.add_argument("--factor", type=options.at_least(2), metavar="N", help=factor)
+    options.several(parser, "images")
 
 
 def _impute(parser: Parser) -> None:
-    _run(parser)
+    options.run(parser)
     parser.add_argument("data", nargs="?", metavar="TABLE", help="a .csv, .tsv or .parquet file (default: what the run was trained on)")
     parser.add_argument(
         "--draws",
-        type=_at_least(0),
+        type=options.at_least(0),
         default=0,
         metavar="M",
         help="multiple imputations, each a draw and a file of its own: FILE-1.csv … (default: 0)",
     )
-    _estimate(parser, 1000, "draws of z for each row")
-    _output(parser, ".csv, .tsv or .parquet: the table with its missing cells filled in; beside it FILE-errors")
-    _device(parser)
+    options.estimate(parser, 1000, "draws of z for each row")
+    options.output(parser, ".csv, .tsv or .parquet: the table with its missing cells filled in; beside it FILE-errors")
+    options.device(parser)
 
 
 def _plot(parser: Parser) -> None:
-    _run(parser)
+    options.run(parser)
     parser.add_argument("figure", metavar="FIGURE", help=", ".join(FIGURES))
-    _data(parser)
+    options.data(parser)
     parser.add_argument("--seed", type=int, metavar="N", help="of what is drawn (default: the run's)")
     parser.add_argument("-o", "--output", metavar="FILE", help="default: in the run's figures/; traversal is a .gif or a .png")
-    _machine(parser)
+    options.machine(parser)
 
 
 def _evaluate(parser: Parser) -> None:
-    _run(parser)
-    _data(parser)
-    _rows(parser)
-    _estimate(parser)
-    _machine(parser)
+    options.run(parser)
+    options.data(parser)
+    options.rows(parser)
+    options.estimate(parser)
+    options.machine(parser)
 
 
 def _score(parser: Parser) -> None:
-    _run(parser)
-    _data(parser)
-    _rows(parser)
-    _estimate(parser)
+    options.run(parser)
+    options.data(parser)
+    options.rows(parser)
+    options.estimate(parser)
     parser.add_argument("--regret", action="store_true", help="add the likelihood regret, high for strangers however likely they are")
-    _output(parser, ".parquet or .csv: a row for each datum")
-    _machine(parser)
+    options.output(parser, ".parquet or .csv: a row for each datum")
+    options.machine(parser)
 
 
 def _classify(parser: Parser) -> None:
-    _run(parser)
-    _data(parser)
-    _output(parser, ".csv, which train --labels FILE reads, or .parquet: a row for each datum")
-    _machine(parser)
+    options.run(parser)
+    options.data(parser)
+    options.output(parser, ".csv, which train --labels FILE reads, or .parquet: a row for each datum")
+    options.machine(parser)
 
 
 def _compare(parser: Parser) -> None:
     told = "folders of trained runs for data of one shape, then if wanted the data: a known set, file or folder (default: the first run's)"
     parser.add_argument("runs", nargs="+", metavar="RUN", help=told)
-    _count(parser, 10, "how many data are shown reconstructed", least=2)
-    _seed(parser)
+    options.count(parser, 10, "how many data are shown reconstructed", least=2)
+    options.seed(parser)
     parser.add_argument("-o", "--output", default="compare.html", metavar="FILE", help="the page (default: compare.html)")
-    _machine(parser)
+    options.machine(parser)
 
 
 def _lab(parser: Parser) -> None:
@@ -213,14 +206,14 @@ def _lab(parser: Parser) -> None:
     parser.add_argument("--p", metavar="NAME", help=f"of elbo, the law to reach: {', '.join(P)} (default: {P[0]})")
     parser.add_argument("--q", metavar="NAME", help=f"of elbo, the law that is fitted: {', '.join(Q)} (default: {Q[0]})")
     steps = f"of def, how many steps of each estimator (default: {STEPS:,}, which take most of an hour)"
-    parser.add_argument("--steps", type=_at_least(1), metavar="N", help=steps)
-    _seed(parser)
-    _output(parser, ".png; of elbo .gif")
-    _machine(parser)
+    parser.add_argument("--steps", type=options.at_least(1), metavar="N", help=steps)
+    options.seed(parser)
+    options.output(parser, ".png; of elbo .gif")
+    options.machine(parser)
 
 
 def _show(parser: Parser) -> None:
-    _run(parser)
+    options.run(parser)
 
 
 def _nothing(parser: Parser) -> None:
@@ -230,88 +223,7 @@ def _nothing(parser: Parser) -> None:
 def _datasets(parser: Parser) -> None:
     parser.add_argument("table", nargs="?", metavar="TABLE", help="a .csv, .tsv or .parquet file: what its columns are taken for")
     parser.add_argument("--types", metavar="FILE", help="a TOML file that says what columns are, where it is not that")
-    _data_dir(parser)
-
-
-# --- options that several verbs share --------------------------------------------------------------
-
-
-def _run(parser: Parser) -> None:
-    parser.add_argument("run", metavar="RUN", help="the folder of a trained run")
-
-
-def _data(parser: Parser) -> None:
-    parser.add_argument("data", nargs="?", metavar="DATA", help="a known set, file or folder (default: what the run was trained on)")
-    parser.add_argument(
-        "--split", metavar="SPLIT", help="train, test or all (default: test; all where data of your own come without a test part)"
-    )
-
-
-def _several(parser: Parser, what: str) -> None:
-    """Of what is drawn several times for each datum."""
-    parser.add_argument("-n", "--n", type=_at_least(1), default=8, metavar="N", help=f"{what} of each datum (default: 8)")
-    _rows(parser, "10 for a .png, all for a .npz")
-    _draw(parser, "draw x from p(x|z) instead of taking its mean")
-    _estimate(parser, 2000, "draws of z for each datum")
-    _output(parser, ".png, or .npz for the arrays")
-    _machine(parser)
-
-
-def _rows(parser: Parser, default: str = "all") -> None:
-    parser.add_argument("--rows", type=_at_least(1), metavar="N", help=f"how many data, the first ones (default: {default})")
-
-
-def _count(parser: Parser, default: int, text: str, least: int = 1) -> None:
-    parser.add_argument("--n", type=_at_least(least), default=default, metavar="N", help=f"{text} (default: {default})")
-
-
-def _at_least(least: int) -> Callable[[str], int]:
-    def number(text: str) -> int:
-        if not least <= int(text) <= MOST:
-            raise argparse.ArgumentTypeError(f"must be at least {least} and at most {MOST:,}, not {text}")
-        return int(text)
-
-    return number
-
-
-def _mebibytes(text: str) -> int:
-    """So many, in bytes."""
-    return _at_least(1)(text) * 2**20
-
-
-def _estimate(parser: Parser, samples: int = 5000, text: str = "draws for the log p(x) of each datum") -> None:
-    parser.add_argument("--samples", type=_at_least(1), default=samples, metavar="K", help=f"{text} (default: {samples})")
-    parser.add_argument("--memory", type=_mebibytes, default=2**30, metavar="MIB", help="for these draws, in MiB (default: 1024)")
-    _seed(parser)
-
-
-def _seed(parser: Parser) -> None:
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of what is drawn (default: 0)")
-
-
-def _label(parser: Parser, text: str) -> None:
-    parser.add_argument("--label", metavar="CLASS", help=text)
-
-
-def _draw(parser: Parser, text: str) -> None:
-    parser.add_argument("--draw", action="store_true", help=text)
-
-
-def _output(parser: Parser, kinds: str) -> None:
-    parser.add_argument("-o", "--output", required=True, metavar="FILE", help=kinds)
-
-
-def _machine(parser: Any) -> None:
-    _data_dir(parser)
-    _device(parser)
-
-
-def _data_dir(parser: Any) -> None:
-    parser.add_argument("--data-dir", metavar="FOLDER", help="where named data sets are, or will be put")
-
-
-def _device(parser: Any) -> None:
-    parser.add_argument("--device", default="auto", metavar="NAME", help="cpu, cuda, cuda:1, mps … (default: auto)")
+    options.data_dir(parser)
 
 
 @dataclass(frozen=True)
