@@ -14,6 +14,7 @@ import torch
 from lowerbound import checkpoint, runs
 from lowerbound.errors import DataError, Diverged, OutputError, RunError
 from lowerbound.experiment import Experiment
+from lowerbound.facts import FORMAT
 from lowerbound.recipes import Recipe
 
 RECIPE = Recipe(epochs=3)
@@ -234,7 +235,7 @@ def test_damaged_runs_are_told(digits_run: runs.Run, tmp_path: Path) -> None:
             runs.load(folder)
     newer = shutil.copytree(digits_run.folder, tmp_path / "newer")
     facts = json.loads((newer / runs.DATA).read_text())
-    (newer / runs.DATA).write_text(json.dumps(facts | {"format": runs.FORMAT + 1}))
+    (newer / runs.DATA).write_text(json.dumps(facts | {"format": FORMAT + 1}))
     with pytest.raises(RunError, match="newer lowerbound"):
         runs.load(newer)
 

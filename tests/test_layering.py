@@ -28,7 +28,7 @@ ROWS = [
         "fidelity",
     },
     {"data", "plots", "tables", "scales", "distributions", "objectives"},
-    {"conditional", "coupled", "charts", "panels", "inputs"},
+    {"conditional", "coupled", "charts", "panels", "inputs", "facts"},
     {"likelihoods", "posteriors", "estimators"},
     {"priors", "proposals"},
     {"model"},

@@ -18,9 +18,10 @@ from lowerbound.contexts import Label
 from lowerbound.data import Dataset, labels
 from lowerbound.errors import DataError, Diverged, OutputError, RunError
 from lowerbound.evaluation import Score, score
+from lowerbound.facts import Facts
 from lowerbound.files import make_folder, write_json
 from lowerbound.recipes import Recipe
-from lowerbound.runs import Facts, Run
+from lowerbound.runs import Run
 from lowerbound.semi import Classifier
 from lowerbound.training import Record, State, adam, fit, steps_an_epoch
 
