@@ -116,7 +116,7 @@ def test_sample(capsys: pytest.CaptureFixture[str], run: str, tmp_path: Path) ->
     answer(capsys, "sample", run, "--n", 9, "-o", tmp_path / "a.png")
     with Image.open(tmp_path / "a.png") as image:
         assert image.width == image.height
-    answer(capsys, "sample", run, "--n", 9, "--draw", "-o", tmp_path / "d.npy")
+    answer(capsys, "sample", run, "-n", 9, "--draw", "-o", tmp_path / "d.npy")
     assert set(np.unique(np.load(tmp_path / "d.npy"))) == {0.0, 1.0}
 
 

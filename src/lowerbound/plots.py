@@ -110,15 +110,15 @@ def samples(images: Array) -> Figure:
 
 
 @styled
-def reconstructions(given: Array, reconstructed: Array) -> Figure:
-    """Two rows: what was given ``(N, C, H, W)``, and what came back; of many images two rows for each ``ACROSS``."""
+def reconstructions(given: Array, reconstructed: Array, name: str = "reconstructed") -> Figure:
+    """Two rows: what was given ``(N, C, H, W)``, and what came back, called ``name``; of many images two rows for each ``ACROSS``."""
     rows: list[Array] = []
     for start in range(0, len(given), ACROSS):
         for images in (given, reconstructed):
             part = images[start : start + ACROSS]
             missing = min(ACROSS, len(given)) - len(part)
             rows.append(np.concatenate([part, np.ones((missing, *part.shape[1:]), part.dtype)]))
-    return _rows(rows, ["given", "reconstructed"] * (len(rows) // 2))
+    return _rows(rows, ["given", name] * (len(rows) // 2))
 
 
 @styled

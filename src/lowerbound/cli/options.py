@@ -52,7 +52,7 @@ def rows(parser: Parser, default: str = "all") -> None:
 
 def count(parser: Parser, default: int, text: str, least: int = 1) -> None:
     """How many of what is made."""
-    parser.add_argument("--n", type=at_least(least), default=default, metavar="N", help=f"{text} (default: {default})")
+    parser.add_argument("-n", "--n", type=at_least(least), default=default, metavar="N", help=f"{text} (default: {default})")
 
 
 def at_least(least: int) -> Callable[[str], int]:

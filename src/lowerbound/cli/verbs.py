@@ -6,6 +6,7 @@ import signal
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -124,7 +125,9 @@ def reconstruct(words: Namespace) -> Answer:
     run = runs.load(words.run, words.device)
     data = first(asked_for(run, words, look=True), words.n)
     given = data[:]
-    write = _image_writer(words.output, lambda images: plots.encode_png(plots.reconstructions(drawn.images(given, run.facts), images)))
+    name = "reconstructed" if words.as_label is None else f"as {words.as_label}"
+    picture = partial(plots.reconstructions, drawn.images(given, run.facts), name=name)
+    write = _image_writer(words.output, lambda images: plots.encode_png(picture(images)))
     if words.as_label is None:
         values = compress.reconstruct(run.vae, data)
     else:
