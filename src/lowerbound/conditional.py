@@ -12,9 +12,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TypeVar
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributions import Distribution
+
+from lowerbound.nn import rounding
 
 # One bound for every log-variance that a network gives: σ between 4.5e-5 and 2.2e4. It is wide
 # enough never to matter in a healthy run and keeps exp() finite in a sick one; outside it the gradient is 0.
@@ -29,6 +32,10 @@ class ConditionalLaw(nn.Module, ABC):
 
     #: c ``(B, *context)``, one for each datum, ``(1, *context)`` for all, or ``(K B, *context)``, K for each, where this law was given one
     context: Tensor | None = None
+    #: the type in which the network multiplies in training, where that is not the weights' own
+    products: torch.dtype | None = None
+    #: whether three digits of its parameters are enough in training
+    rough: bool = False
 
     def __init__(self, network: nn.Module):
         super().__init__()
@@ -47,7 +54,8 @@ class ConditionalLaw(nn.Module, ABC):
     def output(self, parent: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """The network's output for ``parent``, its batch axes those of the parent: what ``law`` takes."""
         lead = parent.shape[: self.batch_axes(parent)]
-        output = self.network(*self.inputs(parent))
+        with rounding(self.network, parent.device, self.products if self.training else None, self.rough):
+            output = self.network(*self.inputs(parent)).to(parent.dtype)
         return output if self.several(lead) else output.reshape(*lead, *output.shape[1:])
 
     def inputs(self, parent: Float[Tensor, "..."]) -> tuple[Tensor, ...]:

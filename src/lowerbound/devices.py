@@ -10,6 +10,15 @@ AUTO = "auto"
 KINDS = ("cpu", "cuda", "mps")  # those whose random numbers ``seeding`` can decide
 
 
+def fastest(device: torch.device) -> torch.dtype:
+    """The type in which a device multiplies matrices the fastest: bfloat16 where the hardware has it, else single precision."""
+    if device.type == "cpu":
+        native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    else:
+        native = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)  # where torch has it without emulation
+    return torch.bfloat16 if native else torch.float32
+
+
 def choose(name: str = AUTO) -> torch.device:
     """The device of that name; ``auto`` is CUDA where there is one, else Apple's MPS, else the CPU.
 

@@ -24,6 +24,7 @@ from lowerbound.recipes import Recipe
 from lowerbound.runs import Run
 from lowerbound.semi import Classifier
 from lowerbound.training import Record, State, adam, fit, steps_an_epoch
+from lowerbound.words import products
 
 SAVE_AFTER = 5.0  # seconds of training at least between checkpoints at the ends of epochs
 SAVE_WITHIN = 120.0  # seconds of training at most between checkpoints, also in the middle of an epoch
@@ -182,6 +183,7 @@ class Experiment:
             estimator=parts.estimator,
             loss=parts.loss,
             state=self.state,
+            products=products(recipe.precision, parts.vae.device),
         )
         started = time.perf_counter()
         for record in records:

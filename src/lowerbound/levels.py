@@ -186,13 +186,7 @@ class Numbered(Categorical):
 
 
 class Bits(Independent):  # type: ignore[type-arg]  # it takes none where Python runs
-    """Π Bernoulli(xᵢ; logits lᵢ) over the last ``axes`` axes of the logits.
-
-    Where no gradient is asked for, log p(x) = −Σ (max(lᵢ, 0) − xᵢ lᵢ) − Σ log(1 + exp(−|lᵢ|)) takes one logarithm for up to
-    ``FACTORS`` values: the factors are at most 2, and their product stays below the largest number of single precision.
-    """
-
-    FACTORS = 100
+    """Π Bernoulli(xᵢ; logits lᵢ) over the last ``axes`` axes of the logits."""
 
     def __init__(self, logits: Tensor, axes: int):
         super().__init__(Bernoulli(logits=logits, validate_args=False), axes, validate_args=False)
@@ -204,11 +198,33 @@ class Bits(Independent):  # type: ignore[type-arg]  # it takes none where Python
     def log_prob(self, value: Tensor) -> Tensor:
         """log p of the zeros and ones, nats; of greys the negative cross-entropy."""
         logits = self.base_dist.logits
-        if torch.is_grad_enabled() or not self.event_shape:
+        if not self.event_shape or value.requires_grad:
             return super().log_prob(value)  # type: ignore[no-untyped-call]
         logits, value = logits.flatten(-len(self.event_shape)), value.flatten(-len(self.event_shape))
+        logits = logits.expand(torch.broadcast_shapes(logits.shape, value.shape))
+        log_prob: Tensor = _OfBits.apply(logits, value)  # type: ignore[no-untyped-call]
+        return log_prob
+
+
+class _OfBits(torch.autograd.Function):
+    """log p(x) = −Σ (max(lᵢ, 0) − xᵢ lᵢ) − Σ log(1 + exp(−|lᵢ|)), and its gradient x − S(l), each in few passes over the values.
+
+    It takes one logarithm for up to ``FACTORS`` values: the factors are at most 2, and their product stays below the largest number of
+    single precision.
+    """
+
+    FACTORS = 100
+
+    @staticmethod
+    def forward(context: Any, logits: Float[Tensor, "*batch D"], value: Float[Tensor, "*rows D"]) -> Float[Tensor, "*batch"]:
+        context.save_for_backward(logits, value)
         linear = logits.relu().sum(-1) - (logits @ value[0] if value.dim() == 2 and len(value) == 1 else (logits * value).sum(-1))
         size = logits.shape[-1]
-        group = next(n for n in range(self.FACTORS, 0, -1) if size % n == 0)
+        group = next(n for n in range(_OfBits.FACTORS, 0, -1) if size % n == 0)
         factors = logits.abs().neg_().exp_().add_(1)
         return -linear - factors.unflatten(-1, (-1, group)).prod(-1).log_().sum(-1)
+
+    @staticmethod
+    def backward(context: Any, *gradients: Float[Tensor, "*batch"]) -> tuple[Tensor, None]:
+        logits, value = context.saved_tensors
+        return (value - logits.sigmoid()) * gradients[0][..., None], None

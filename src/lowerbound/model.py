@@ -156,6 +156,18 @@ class VAE(nn.Module):
         finally:
             self.train(before)
 
+    @contextmanager
+    def multiplying(self, products: torch.dtype) -> Iterator[None]:
+        """Within the block networks in training mode multiply in this type (``devices.fastest``); weights and laws stay as they are."""
+        laws = [module for module in self.modules() if isinstance(module, ConditionalLaw)]
+        for law in laws:
+            law.products = products
+        try:
+            yield
+        finally:
+            for law in laws:
+                law.products = None
+
     def terms(
         self, x: Float[Tensor, "B *event"], posterior: Distribution, z: Float[Tensor, "K B *latent"], weights: Tensor | None = None
     ) -> Terms:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Size, Tensor, nn
@@ -36,6 +38,60 @@ def _numel(shape: Shape) -> int:
     return shape if isinstance(shape, int) else math.prod(shape)
 
 
+# --- products that may be rounded ----------------------------------------------------------------------
+# Training multiplies in bfloat16 where a device is faster so (``VAE.multiplying``): it has the range of single precision and three
+# digits, which is less than the noise of a batch. What a law's parameters are made by is not rounded, unless the law says that it may be.
+
+
+class Linear(nn.Linear):
+    """The last layer of a network: its output has all its digits, also where those before may round theirs."""
+
+    rough = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x Wᵀ + b."""
+        with _whole(self.rough, x):
+            return super().forward(x if self.rough else x.to(self.weight.dtype))
+
+
+class Conv2d(nn.Conv2d):
+    """The same of a convolutional network."""
+
+    rough = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The convolution."""
+        with _whole(self.rough, x):
+            return super().forward(x if self.rough else x.to(self.weight.dtype))
+
+
+def _whole(rough: bool, x: Tensor) -> AbstractContextManager[Any]:
+    return nullcontext() if rough else torch.autocast(x.device.type, enabled=False)
+
+
+def roughly(network: nn.Module) -> nn.Module:
+    """The same network, changed: its output may be rounded too."""
+    for layer in network.modules():
+        if isinstance(layer, (Linear, Conv2d)):
+            layer.rough = True
+    return network
+
+
+def rounding(network: nn.Module, device: torch.device, products: torch.dtype | None, rough: bool) -> AbstractContextManager[Any]:
+    """Within the block ``network`` multiplies in the type ``products``, its last layer too if ``rough``.
+
+    One that has no last layer of these does not round at all.
+    """
+    last = [layer for layer in network.modules() if isinstance(layer, (Linear, Conv2d))][-1:]
+    if products in (None, torch.float32) or not last:
+        return nullcontext()
+    last[0].rough = rough
+    return torch.autocast(device.type, products, cache_enabled=False)
+
+
+# --- fully connected -----------------------------------------------------------------------------------
+
+
 def mlp(*shapes: Shape, activation: Callable[[], nn.Module] = nn.ReLU) -> nn.Sequential:
     """Fully connected layers with an activation between them: ``mlp(784, 512, 4)`` has one hidden layer.
 
@@ -47,7 +103,7 @@ def mlp(*shapes: Shape, activation: Callable[[], nn.Module] = nn.ReLU) -> nn.Seq
     layers: list[nn.Module] = [nn.Flatten()]
     for before, after in pairwise(widths):
         layers += [_hidden(before, after), activation()]
-    layers.append(nn.Linear(widths[-1], last))
+    layers.append(Linear(widths[-1], last))
     if not isinstance(shapes[-1], int):
         layers.append(nn.Unflatten(1, Size(shapes[-1])))
     return nn.Sequential(*layers)
@@ -111,7 +167,7 @@ class Joined(nn.Module):
         times = len(context) // max(1, len(x))
         if times > 1 and isinstance(self.network, nn.Sequential):
             match list(self.network.children())[:2]:
-                case [nn.Flatten(), nn.Linear() as first]:
+                case [nn.Flatten(), nn.Linear() as first] if not isinstance(first, Linear):
                     of_x, of_context = first.weight.split([x.shape[1], context.shape[1]], 1)
                     shared = F.linear(x, of_x, first.bias).repeat(times, 1) + F.linear(context, of_context)
                     rest: Tensor = self.network[2:](shared)
@@ -185,7 +241,7 @@ def convolutional_encoder(image: Sequence[int], channels: Sequence[int], feature
     for before, after in pairwise([depth, *channels]):
         layers += [nn.Conv2d(before, after, 3, stride=2, padding=1), nn.ReLU()]
     height, width = _sizes(height, width, len(channels))[-1]
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels[-1] * height * width, features))
+    return nn.Sequential(*layers, nn.Flatten(), Linear(channels[-1] * height * width, features))
 
 
 def convolutional_decoder(latent: int, channels: Sequence[int], image: Sequence[int]) -> nn.Sequential:
@@ -201,6 +257,7 @@ def convolutional_decoder(latent: int, channels: Sequence[int], image: Sequence[
         nn.Linear(latent, channels[-1] * height * width),
         nn.Unflatten(1, (channels[-1], height, width)),
     ]
-    for (before, after), size in zip(pairwise(reversed([depth, *channels])), reversed(larger), strict=True):
-        layers += [nn.ReLU(), nn.Upsample(size=size), nn.Conv2d(before, after, 3, padding=1)]
+    kinds = [nn.Conv2d] * (len(channels) - 1) + [Conv2d]
+    for kind, (before, after), size in zip(kinds, pairwise(reversed([depth, *channels])), reversed(larger), strict=True):
+        layers += [nn.ReLU(), nn.Upsample(size=size), kind(before, after, 3, padding=1)]
     return nn.Sequential(*layers)

@@ -12,6 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from lowerbound.nn import Linear
+
 WORTH = 0.6  # share of units that switch up to which leaving the others out is worth its preparation
 
 
@@ -30,7 +32,7 @@ def near(network: nn.Module, inputs: Float[Tensor, "N in"]) -> Callable[[Float[T
 
 def _plain(*layers: nn.Linear) -> bool:
     """Whether layers are what their name says: one that masks its weights, or is hooked into, gives something else than they alone."""
-    return all(type(layer) is nn.Linear and not layer._forward_hooks and not layer._forward_pre_hooks for layer in layers)
+    return all(type(layer) in (nn.Linear, Linear) and not layer._forward_hooks and not layer._forward_pre_hooks for layer in layers)
 
 
 def _restricted(first: nn.Linear, second: nn.Linear, rest: nn.Module, inputs: Tensor) -> Callable[[Tensor], Tensor] | None:

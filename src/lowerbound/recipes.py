@@ -29,6 +29,7 @@ from lowerbound.words import (
     OBJECTIVES,
     PIXELS,
     POSTERIORS,
+    PRECISIONS,
     PRIORS,
     SCALES,
     SEMI_SUPERVISED,
@@ -77,6 +78,7 @@ class Recipe:
     epochs: int = _word(20, "training", "passes over the training data")
     batch: int = _word(128, "training", "data a step")
     learning_rate: float = _word(1e-3, "training", "Adam's step size")
+    precision: str = _word("auto", "training", "what networks multiply in: auto takes the fastest of the device", PRECISIONS)
     seed: int = _word(0, "training", "decides the first weights, the order of the data and all noise")
 
     def __post_init__(self) -> None:

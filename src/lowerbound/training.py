@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from lowerbound.devices import fastest
 from lowerbound.errors import DataError
 from lowerbound.estimators import Estimator, Pathwise
 from lowerbound.loss import Loss, LossFunction, of_rows
@@ -86,6 +87,7 @@ def fit(
     loss: LossFunction = of_rows,
     seed: int = 0,
     state: State | None = None,
+    products: torch.dtype | None = None,
 ) -> Iterator[Record]:
     """Train ``vae`` in place for ``epochs`` passes over ``data``, yielding a ``Record`` after each step.
 
@@ -93,6 +95,7 @@ def fit(
     stands (``seed`` is then the state's), and the state is kept up to date, so that between two records
     it can be saved. By default the objective is ``ELBO()`` and the estimator ``Pathwise()``. ``loss`` says what a step descends
     where it is more than that of its rows, as in ``semi``.
+    Networks multiply in the type ``products`` (by default ``devices.fastest``; ``torch.float32`` for no rounding), see ``nn.rounding``.
     ``epochs`` counts those that ``state`` has behind it. The model is left in training mode; a ``VAE`` answers in
     evaluation mode all the same. Errors: DataError where there are no data, or the likelihood cannot be a law of them.
     """
@@ -102,11 +105,12 @@ def fit(
     objective, estimator = objective or ELBO(), estimator or Pathwise()
     steps = steps_an_epoch(len(data), batch)
     estimator.train()
+    products = products or fastest(vae.device)
     while (position := divmod(state.step, steps))[0] < epochs:
         epoch, done = position
         batches = permutation(len(data), state.seed, "order", epoch).split(batch)
         for number, rows in enumerate(batches[done:], start=done + 1):
-            with seeded(state.seed, "noise", state.step, device=vae.device):
+            with seeded(state.seed, "noise", state.step, device=vae.device), vae.multiplying(products):
                 part = loss(vae, data, rows, objective.at(state.step / steps), estimator)
             state.optimizer.zero_grad()
             part.value.backward()

@@ -33,6 +33,8 @@ class Bernoulli(Likelihood):
     deep belief networks", 2008, https://doi.org/10.1145/1390156.1390266.
     """
 
+    rough = True  # of a logit
+
     def __init__(self, network: nn.Module, binarize: bool = True):
         super().__init__(network)
         self.binarize = binarize
@@ -54,7 +56,7 @@ class Bernoulli(Likelihood):
         """Zeros and ones, or the grey values themselves."""
         if not self.binarize:
             return values
-        return (torch.rand_like(values) < values).to(values.dtype).where(~values.isnan(), torch.nan)
+        return (torch.rand_like(values) < values).to(values.dtype).add_(values, alpha=0)  # 0 times NaN is NaN: what is not there stays so
 
 
 class ContinuousBernoulli(Likelihood):

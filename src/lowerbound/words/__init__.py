@@ -7,7 +7,7 @@ defaults; classes are imported only when one is made, so that the words alone (f
 from lowerbound.words.bounds import ESTIMATORS, KLS, OBJECTIVES
 from lowerbound.words.contexts import CONTEXTS, context
 from lowerbound.words.laws import LIKELIHOODS, PIXELS, POSTERIORS, PRIORS, SCALES, Facts, likelihood, scale
-from lowerbound.words.networks import CORRUPTIONS, NETWORKS, corrupted, network
+from lowerbound.words.networks import CORRUPTIONS, NETWORKS, PRECISIONS, corrupted, network, products
 from lowerbound.words.reading import LARGEST, call, known
 from lowerbound.words.semi import LABEL_ESTIMATORS, SEMI_SUPERVISED, OfLabels, Supervision
 
@@ -23,6 +23,7 @@ __all__ = [
     "OBJECTIVES",
     "PIXELS",
     "POSTERIORS",
+    "PRECISIONS",
     "PRIORS",
     "SCALES",
     "SEMI_SUPERVISED",
@@ -35,5 +36,6 @@ __all__ = [
     "known",
     "likelihood",
     "network",
+    "products",
     "scale",
 ]

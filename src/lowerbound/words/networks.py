@@ -1,4 +1,6 @@
-"""The words of networks and their widths, ``mlp:512``, ``conv:32-64``, and of what damages an encoder's input, ``masking:0.3``."""
+"""The words of networks and their widths, ``mlp:512``, ``conv:32-64``, of what damages an encoder's input, ``masking:0.3``, and of the type
+in which networks multiply in training.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,7 @@ from lowerbound.errors import RecipeError
 from lowerbound.words.reading import call, known
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
     from lowerbound.corruptions import Corruption
@@ -87,13 +90,13 @@ def _guided(latent: int, widths: Sequence[int], event: Sequence[int], parameters
     """A decoder beside an image: that is encoded as an image of the data is, to as many features as the encoder has in its last layer."""
     from torch import nn
 
-    from lowerbound.nn import Guided, convolutional_decoder, convolutional_encoder
+    from lowerbound.nn import Conv2d, Guided, convolutional_decoder, convolutional_encoder, roughly
 
     channels, *size = event
-    features = convolutional_encoder((context[0], *size), widths, widths[-1])
-    decoder = nn.Sequential(convolutional_decoder(latent + widths[-1], widths, (widths[0], *size)), nn.ReLU())
+    features = roughly(convolutional_encoder((context[0], *size), widths, widths[-1]))
+    decoder = nn.Sequential(roughly(convolutional_decoder(latent + widths[-1], widths, (widths[0], *size))), nn.ReLU())
     last: list[nn.Module] = [nn.Conv2d(widths[0] + context[0], widths[0], 3, padding=1), nn.ReLU()]
-    last.append(nn.Conv2d(widths[0], parameters * channels, 3, padding=1))
+    last.append(Conv2d(widths[0], parameters * channels, 3, padding=1))
     if parameters > 1:
         last.append(nn.Unflatten(1, (parameters, channels)))
     return Guided(features, decoder, nn.Sequential(*last), size)
@@ -126,6 +129,22 @@ def network(word: str) -> tuple[NetworkWord, tuple[int, ...]]:
         example = f"e.g. {name}:{'-'.join(map(str, usual))}" if usual else name
         raise RecipeError(f"network '{word}' is not understood; write {example}")
     return NETWORKS[name], widths
+
+
+# --- precision ---------------------------------------------------------------------------------------
+
+#: torch's name of the type; None for the fastest
+PRECISIONS = {"auto": None, "float32": "float32", "bfloat16": "bfloat16"}
+
+
+def products(precision: str, device: torch.device) -> torch.dtype:
+    """The type in which networks multiply in training on this device."""
+    import torch
+
+    from lowerbound.devices import fastest
+
+    name = PRECISIONS[precision]
+    return fastest(device) if name is None else getattr(torch, name)
 
 
 # --- corruptions -------------------------------------------------------------------------------------
