@@ -12,7 +12,6 @@ import lowerbound as lb
 from lowerbound import words
 from lowerbound.devices import fastest
 from lowerbound.levels import Bits
-from lowerbound.loss import loss
 from lowerbound.seeding import seeded
 from lowerbound.words import PRECISIONS
 

@@ -21,6 +21,7 @@ from lowerbound.estimators import GREP, Enumerated, Estimator, LeaveOneOut, Path
 from lowerbound.nn import Joined
 from lowerbound.objectives import ELBO, IWAE, Objective
 from lowerbound.posteriors import Categorical, DiagonalGaussian
+from lowerbound.seeding import seeded
 from lowerbound.semi import Head, OnLabels, SemiSupervised, SemiSupervisedLoss, known_rows
 from lowerbound.semi.contract import Batch
 from lowerbound.words import OfLabels
@@ -110,6 +111,28 @@ def test_both_bounds_are_tight_where_every_law_is_exact() -> None:
     assert z_score(without, joint.logsumexp(1)) < 4.5
     assert z_score(known, joint.gather(1, data.targets[:, None])[:, 0]) < 4.5
     assert torch.allclose(vae.classify(x), joint.softmax(1), atol=1e-5)
+
+
+@pytest.mark.parametrize("word", ["enumerated", "score:1"])
+def test_balance_charges_how_far_classes_are_from_as_frequent_as_each_other(word: str) -> None:
+    toy = Clusters()
+    data = toy.data(60)
+    vae, x, y = wrong(toy.exact()), data[:][data.targets == 0], words.call("label-estimator", word, words.LABEL_ESTIMATORS)
+    q = vae.classifier(x).logits.exp().mean(0)
+    charge = (q * (q.log() + math.log(len(q)))).sum()
+    slope, charge = torch.autograd.grad(charge, list(vae.classifier.parameters())), charge.detach()
+    losses = [SemiSupervisedLoss(1.0, balance, estimator=y.estimator, samples=y.samples) for balance in (0.0, 7.0)]
+    found = []
+    for loss in losses:
+        with seeded(0):
+            part = loss.unlabelled(vae, x, ELBO(), Pathwise())
+        found.append((part, torch.autograd.grad(part.value, list(vae.classifier.parameters()))))
+    (plain, before), (balanced, after) = found
+    assert torch.equal(plain.bound, balanced.bound)
+    assert float((balanced.value - plain.value).detach()) == pytest.approx(7 * float(charge), rel=1e-4)
+    assert float(charge) > 0.05
+    for one, other, expected in zip(before, after, slope, strict=True):
+        torch.testing.assert_close(other - one, 7 * expected, rtol=1e-3, atol=1e-5)
 
 
 def test_log_p_is_over_all_labels() -> None:

@@ -60,7 +60,7 @@ def known_rows(data: Rows) -> Int64[Tensor, " L"]:
     return known
 
 
-def check_weight(weight: float) -> None:
-    """Errors: RecipeError for what can be no weight of log q(y|x)."""
+def check_weight(weight: float, of: str = "known labels") -> None:
+    """Errors: RecipeError for what can be no weight of log q(y|x), or of another term."""
     if not 0 <= weight < math.inf:
-        raise RecipeError(f"the weight of known labels must be 0 or a positive number, not {weight:g}")
+        raise RecipeError(f"the weight of {of} must be 0 or a positive number, not {weight:g}")

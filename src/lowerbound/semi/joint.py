@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from jaxtyping import Float, Int64
 from torch import Size, Tensor, nn
-from torch.distributions import Distribution
+from torch.distributions import Distribution, kl_divergence
 
 from lowerbound.contexts import Label
 from lowerbound.data import UNKNOWN
@@ -86,18 +86,22 @@ class SemiSupervisedLoss:
     """Both bounds, and what teaches the classifier the labels that are known.
 
     Of N data of which L have a label a step maximises the mean over a batch of the bound without labels, + L/N the mean over a batch of
-    labelled ones of the bound with them, + ``weight`` the mean of log q(y|x) over those. ``labelled`` is how many there are at most in
-    that batch, ``estimator`` that of y, which draws ``samples`` of it. What is reported is the bound without labels, whose batch is of all
-    rows, those that have a label among them. Errors: RecipeError for a weight that is none.
+    labelled ones of the bound with them, + ``weight`` the mean of log q(y|x) over those, − ``balance`` KL(q̄(y) ‖ p(y)), q̄ the mean of
+    q(y|x) over the batch. That is a part of the bound's mean KL(q(y|x) ‖ p(y)), weighted more: that classes are as frequent as p(y) has
+    them. ``labelled`` is how many data with labels there are at most in a batch, ``estimator`` that of y, which draws ``samples`` of it.
+    What is reported is the bound without labels, whose batch is of all rows, those that have a label among them. Errors: RecipeError for
+    weights that are none.
     """
 
     weight: float
+    balance: float = 0.0
     labelled: int = 100
     estimator: Estimator = field(default_factory=Enumerated)
     samples: int = 1
 
     def __post_init__(self) -> None:
         check_weight(self.weight)
+        check_weight(self.balance, "balanced classes")
 
     def __call__(self, vae: SemiSupervised, data: Rows, rows: Tensor, objective: Objective, estimator: Estimator) -> Loss:
         """The loss of some rows of ``data``, whose labels it does not look at, and of as many as there may be that have one."""
@@ -117,12 +121,15 @@ class SemiSupervisedLoss:
         """The bound where y is not known: that of a VAE over y."""
         x = vae.likelihood.observe(values)
         over_labels = ELBO(samples=self.samples)
-        draw = self.estimator.draw(vae.classifier(x), over_labels.samples)
+        law = vae.classifier(x)
+        draw = self.estimator.draw(law, over_labels.samples)
         value, inner = _given(vae, x, draw.z, objective, estimator)
         followed, told = (Terms(part, draw.z, vae.labels(), draw.posterior, weights=draw.weights) for part in (value, inner.bound))
-        surrogate = self.estimator.surrogate(over_labels, followed, draw)
+        surrogate = self.estimator.surrogate(over_labels, followed, draw).mean()
+        if self.balance:
+            surrogate = surrogate - self.balance * kl_divergence(_aggregate(law), vae.labels())
         kl = followed.mean(inner.kl) + over_labels.kl(followed)
-        return Loss(-surrogate.mean(), over_labels.bound(told), followed.mean(inner.log_likelihood), kl)
+        return Loss(-surrogate, over_labels.bound(told), followed.mean(inner.log_likelihood), kl)
 
     def of_known(
         self,
@@ -136,6 +143,12 @@ class SemiSupervisedLoss:
         x, y = vae.likelihood.observe(values), vae.context.numbered(labels).to(values.device)
         value, _ = _given(vae, x, y[None], objective, estimator)
         return value[0] - math.log(vae.context.classes), vae.classifier(x).log_prob(y)
+
+
+def _aggregate(law: Distribution) -> OneHotCategorical:
+    """q̄(y), the mean of q(y|x) over a batch."""
+    assert isinstance(law, OneHotCategorical)
+    return OneHotCategorical(law.logits.logsumexp(0) - math.log(len(law.logits)))
 
 
 def reported(vae: SemiSupervised, values: Float[Tensor, "B *event"], objective: Objective) -> Float[Tensor, "3 B"]:

@@ -84,7 +84,7 @@ def _m1(weight: float = 1.0) -> Supervision:
     return Supervision(model, lambda _: ClassifiedLoss(OnLabels(weight)), samples_labels=False)
 
 
-def _m2(weight: float = 30.0, dropout: float = 0.5) -> Supervision:
+def _m2(weight: float = 30.0, dropout: float = 0.5, balance: float = 10.0) -> Supervision:
     from lowerbound.contexts import Label
     from lowerbound.nn import with_dropout
     from lowerbound.posteriors import Categorical
@@ -94,7 +94,7 @@ def _m2(weight: float = 30.0, dropout: float = 0.5) -> Supervision:
         classifier = Categorical(with_dropout(encoder(classes), dropout))
         return SemiSupervised(prior, likelihood, posterior, Label(classes), classifier)
 
-    return Supervision(model, lambda of: SemiSupervisedLoss(weight, estimator=of.estimator, samples=of.samples), Label)
+    return Supervision(model, lambda of: SemiSupervisedLoss(weight, balance, estimator=of.estimator, samples=of.samples), Label)
 
 
 def _m1m2(weight: float = 50.0, latent: int = 8) -> Supervision:
