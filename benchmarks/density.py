@@ -80,7 +80,7 @@ def _in_turns(vae, x, words: argparse.Namespace, path: Path):
     _hand_over(vae, x, path)
     command = [words.peer, "-c", PEER % SAMPLES, str(path), str(words.threads), str(words.batch)]
     ours, theirs = [], []
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as peer:  # noqa: S603 - the user's own interpreter
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as peer:
         while peer.stdout.readline().strip() != "ready":
             if peer.poll() is not None:
                 sys.exit("the peer did not start")

@@ -1,0 +1,100 @@
+"""This project, by its public names. ``--precision float32`` does without rounded products."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from functools import cache
+from itertools import islice
+from typing import Any
+
+import torch
+from worker import BATCH, NETWORKS, greys, serve, timed
+
+import lowerbound as lb
+from lowerbound.words import products
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--precision", default="auto")
+PRECISION = parser.parse_args().precision
+CONVOLUTIONAL = "convolutional"
+
+
+def parts(network: str) -> Any:
+    """A model of that network, and its objective."""
+    if network == CONVOLUTIONAL:
+        recipe = lb.Recipe(data="mnist", network="conv:32-64", latent=16)
+    else:
+        widths, latent, k = NETWORKS[network]
+        objective = f"iwae:{k}" if k > 1 else "elbo"
+        recipe = lb.Recipe(data="mnist", network="mlp:" + "-".join(map(str, widths)), latent=latent, objective=objective)
+    return lb.build(recipe, (1, 28, 28), unit_interval=True)
+
+
+@cache
+def data(path: str, rows: int, first: int = 0) -> lb.data.Dataset:
+    """Greys, as they are kept."""
+    return lb.data.Dataset(torch.from_numpy(greys(path, first + rows)[first:]).reshape(-1, 1, 28, 28))
+
+
+def fit(made: Any, rows: lb.data.Dataset, epochs: int) -> Any:
+    """The loop."""
+    kind = products(PRECISION, made.vae.device)
+    return lb.fit(made.vae, rows, epochs=epochs, batch=BATCH, objective=made.objective, products=kind)
+
+
+def train(path: str, network: str, rows: int) -> dict[str, float]:
+    """An epoch, after some steps that are not counted."""
+    made = parts(network)
+    for _ in islice(fit(made, data(path, rows), 1), 20):
+        pass
+    seconds, last = timed(lambda: [record.means for record in fit(made, data(path, rows), 1)][-1])
+    return {"seconds": seconds, "bound": float(last[0])}
+
+
+def quality(path: str, rows: int, held_out: int, target: float, limit: int) -> dict[str, float]:
+    """Seconds of training, scoring left out, until the held-out bound is that of the target; the bounds on the way."""
+    made, seconds, bounds, started = parts("latent 20"), 0.0, [], time.perf_counter()
+    for record in fit(made, data(path, rows), limit):
+        if record.ends_epoch:
+            seconds += time.perf_counter() - started
+            bounds.append(lb.score(made.vae, data(path, held_out, rows)).bound)
+            if bounds[-1] >= target:
+                break
+            started = time.perf_counter()
+    return {"seconds": seconds, "epochs": len(bounds), "bound": bounds[-1]}
+
+
+def equal(path: str, network: str, rows: int, held_out: int, epochs: int) -> dict[str, float]:
+    """The held-out bound after so many epochs."""
+    made = parts(network)
+    for _ in fit(made, data(path, rows), epochs):
+        pass
+    return {"bound": lb.score(made.vae, data(path, held_out, rows)).bound}
+
+
+@cache
+def trained(path: str) -> Any:
+    """The lesson's network after an epoch."""
+    made = parts("lesson")
+    for _ in fit(made, data(path, 60_000), 1):
+        pass
+    return made.vae
+
+
+def density(path: str, images: int, samples: int) -> dict[str, float]:
+    """log p(x)."""
+    vae = trained(path)
+    seconds, found = timed(lambda: lb.log_likelihood(vae, data(path, images, 60_000), samples))
+    return {"seconds": seconds, "mean": found.mean}
+
+
+def throughput(path: str, rows: int) -> dict[str, float]:
+    """Sampling, encoding and reconstructing."""
+    vae = trained(path)
+    x = data(path, rows)[:]
+    calls = {"sample": lambda: vae.sample(rows), "encode": lambda: vae.encode(x), "reconstruct": lambda: vae.reconstruct(x)}
+    return {name: timed(call)[0] for name, call in calls.items()}
+
+
+serve(train=train, equal=equal, quality=quality, density=density, throughput=throughput)
