@@ -221,6 +221,25 @@ def test_several_contexts_for_each_datum_are_as_many_laws(network: nn.Module) ->
     assert torch.allclose(together.mean, torch.cat(one_by_one), atol=1e-6)
 
 
+@pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
+def test_several_draws_for_each_context(network: nn.Module) -> None:
+    z, y = torch.randn(3, 6, 5), torch.eye(CLASSES)[torch.randint(CLASSES, (6,))]
+    likelihood = lb.likelihoods.Gaussian(Joined(network)).eval()
+    one_by_one = [likelihood.given(y)(each[None]).mean for each in z]
+    assert torch.allclose(likelihood.given(y)(z).mean, torch.cat(one_by_one), atol=1e-6)
+    assert torch.allclose(likelihood.given(y[:1])(z).mean, likelihood.given(y[:1].expand(6, -1))(z).mean, atol=1e-6)
+
+
+@pytest.mark.parametrize("given", ["label", "observed", "low-resolution:2"])
+def test_several_draws_of_an_image_for_each_context(given: str) -> None:
+    data = lb.data.load("digits").test
+    vae = lb.build(lb.Recipe(given=given, network="conv:4-8"), (1, 8, 8), classes=10).vae.eval()
+    bound, _ = vae.read(data, torch.arange(5), observe=True)
+    z = torch.randn(3, 5, 2)
+    one_by_one = [bound.likelihood(each[None]).mean for each in z]
+    assert torch.allclose(bound.likelihood(z).mean, torch.cat(one_by_one), atol=1e-6)
+
+
 def test_several_contexts_for_each_image() -> None:
     words = lb.recipes.words.network("conv:4")[0]
     encoder = words.encoder((1, 8, 8), (4,), 6, (CLASSES,))

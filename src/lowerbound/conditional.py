@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from lowerbound.nn import rounding
+from lowerbound.nn import Conditioned, rounding
 
 # One bound for every log-variance that a network gives: σ between 4.5e-5 and 2.2e4. It is wide
 # enough never to matter in a healthy run and keeps exp() finite in a sick one; outside it the gradient is 0.
@@ -65,7 +65,8 @@ class ConditionalLaw(nn.Module, ABC):
             return (parent.reshape(-1, *event),)
         shape = self.context.shape[1:]
         context = self.context.to(parent.dtype)  # zeros and ones, say, of a model of another precision
-        contexts = context if self.several(lead) else context.expand(*lead, *shape)
+        alone = self.several(lead) or isinstance(self.network, Conditioned)  # then it is the network that brings them together
+        contexts = context if alone else context.expand(*lead, *shape)
         return parent.reshape(-1, *event), contexts.reshape(-1, *shape)
 
     def several(self, lead: Sequence[int]) -> bool:

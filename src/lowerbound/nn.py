@@ -149,12 +149,25 @@ def orthogonal(network: nn.Module) -> nn.Module:
     return network
 
 
-class Joined(nn.Module):
-    """A network of two inputs made of one of one: input and context, both flat, one after the other.
+class Conditioned(nn.Module):
+    """A network of two inputs, ``(N, *in)`` and a context ``(M, *context)`` → ``(max(N, M), *out)``.
 
-    There may be several contexts for each input, all inputs with the first ones, then all with the next. What the first layer makes of
-    an input alone is then computed once, which is most of the work where inputs are images and contexts classes; so it is of networks that
-    begin with ``Flatten`` and ``Linear``, as ``mlp`` does.
+    Of the one there may be several times as many as of the other: all of the fewer go with the first of those, then all with the next. What
+    is made of the fewer alone is computed once.
+    """
+
+
+def _as_many(some: Tensor, others: Tensor) -> Tensor:
+    """``some``, again and again, until they are as many as the others."""
+    times = len(others) // max(1, len(some))
+    return some.repeat(times, *[1] * (some.dim() - 1)) if times > 1 else some
+
+
+class Joined(Conditioned):
+    """Made of a network of one input: input and context, both flat, one after the other.
+
+    Where they are not as many as each other, a first layer (of networks that begin with ``Flatten`` and ``Linear``, as ``mlp`` does) is the
+    sum of what it makes of each: most of the work, where the fewer are images.
     """
 
     def __init__(self, network: nn.Module):
@@ -162,22 +175,21 @@ class Joined(nn.Module):
         self.network = network
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        """``(N, *in)`` and ``(K N, *context)`` → ``(K N, *out)``."""
+        """``(N, *in)`` and ``(M, *context)`` → ``(max(N, M), *out)``."""
         x, context = x.flatten(1), _must_be_there(context).flatten(1)
-        times = len(context) // max(1, len(x))
-        if times > 1 and isinstance(self.network, nn.Sequential):
+        if len(x) != len(context) and isinstance(self.network, nn.Sequential):
             match list(self.network.children())[:2]:
                 case [nn.Flatten(), nn.Linear() as first] if not isinstance(first, Linear):
                     of_x, of_context = first.weight.split([x.shape[1], context.shape[1]], 1)
-                    shared = F.linear(x, of_x, first.bias).repeat(times, 1) + F.linear(context, of_context)
-                    rest: Tensor = self.network[2:](shared)
+                    parts = F.linear(x, of_x, first.bias), F.linear(context, of_context)
+                    rest: Tensor = self.network[2:](_as_many(*parts) + _as_many(*parts[::-1]))
                     return rest
-        joined: Tensor = self.network(torch.cat([x.repeat(times, 1) if times > 1 else x, context], 1))
+        joined: Tensor = self.network(torch.cat([_as_many(x, context), _as_many(context, x)], 1))
         return joined
 
 
-class Planes(nn.Module):
-    """A network of images and a context made of one of images: the context as further channels.
+class Planes(Conditioned):
+    """Made of a network of images: the context as further channels.
 
     A vector's numbers are all over the image, an image is enlarged to its size.
     """
@@ -187,17 +199,15 @@ class Planes(nn.Module):
         self.network = network
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        """``(N, C, H, W)`` and ``(K N, c)`` or ``(K N, c, h, w)`` → ``(K N, *out)``."""
-        context = _must_be_there(context)
-        times = len(context) // max(1, len(x))
-        x = x.repeat(times, 1, 1, 1) if times > 1 else x
-        return self.network(torch.cat([x, _planes(context, x.shape[2:])], 1))
+        """``(N, C, H, W)`` and ``(M, c)`` or ``(M, c, h, w)`` → ``(max(N, M), *out)``."""
+        planes = _planes(_must_be_there(context), x.shape[2:])
+        return self.network(torch.cat([_as_many(x, planes), _as_many(planes, x)], 1))
 
 
-class Guided(nn.Module):
+class Guided(Conditioned):
     """A decoder of latents that an image guides: its features join z, for what is far, itself the last layers' input, for what is near.
 
-    ``features`` is ``(N, c, H, W) → (N, f)``, ``decoder`` ``(N, latent + f) → (N, w, H, W)`` and ``last`` ``(N, w + c, H, W) → (N, *out)``.
+    ``features`` is ``(M, c, H, W) → (M, f)``, ``decoder`` ``(N, latent + f) → (N, w, H, W)`` and ``last`` ``(N, w + c, H, W) → (N, *out)``.
     """
 
     def __init__(self, features: nn.Module, decoder: nn.Module, last: nn.Module, size: Sequence[int]):
@@ -205,11 +215,11 @@ class Guided(nn.Module):
         self.features, self.decoder, self.last, self.size = features, decoder, last, tuple(size)
 
     def forward(self, z: Tensor, context: Tensor | None = None) -> Tensor:
-        """``(N, latent)`` and ``(K N, c, h, w)`` → ``(K N, *out)``."""
+        """``(N, latent)`` and ``(M, c, h, w)`` → ``(max(N, M), *out)``."""
         planes = _planes(_must_be_there(context), self.size)
-        times = len(planes) // max(1, len(z))
-        z = z.repeat(times, 1) if times > 1 else z
-        return self.last(torch.cat([self.decoder(torch.cat([z, self.features(planes)], 1)), planes], 1))
+        features = self.features(planes)
+        made = self.decoder(torch.cat([_as_many(z, features), _as_many(features, z)], 1))
+        return self.last(torch.cat([made, _as_many(planes, z)], 1))
 
 
 def _planes(context: Tensor, size: Sequence[int]) -> Tensor:
