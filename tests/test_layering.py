@@ -32,7 +32,7 @@ ROWS = [
     {"priors", "proposals"},
     {"model"},
     {"loss", "density"},
-    {"semi", "tasks"},
+    {"semi", "tasks", "fused"},
     {"words"},
     {"training", "recipes", "regret", "latents", "bubbles", "probes", "calibration"},
     {"assembly"},

@@ -206,23 +206,25 @@ class Bits(Independent):  # type: ignore[type-arg]  # it takes none where Python
         return log_prob
 
 
+FACTORS = 100  # whose product stays below the largest number of single precision, each being at most 2
+
+
+def log_prob_of_bits(logits: Float[Tensor, "*batch D"], value: Float[Tensor, "*rows D"]) -> Float[Tensor, "*batch"]:
+    """Σ log p of Bernoullis in few passes: −Σ (max(lᵢ, 0) − xᵢ lᵢ) − Σ log(1 + exp(−|lᵢ|)), one logarithm for up to ``FACTORS`` values."""
+    linear = logits.relu().sum(-1) - (logits @ value[0] if value.dim() == 2 and len(value) == 1 else (logits * value).sum(-1))
+    size = logits.shape[-1]
+    group = next(n for n in range(FACTORS, 0, -1) if size % n == 0)
+    factors = logits.abs().neg_().exp_().add_(1)
+    return -linear - factors.unflatten(-1, (-1, group)).prod(-1).log_().sum(-1)
+
+
 class _OfBits(torch.autograd.Function):
-    """log p(x) = −Σ (max(lᵢ, 0) − xᵢ lᵢ) − Σ log(1 + exp(−|lᵢ|)), and its gradient x − S(l), each in few passes over the values.
-
-    It takes one logarithm for up to ``FACTORS`` values: the factors are at most 2, and their product stays below the largest number of
-    single precision.
-    """
-
-    FACTORS = 100
+    """The same, with its gradient x − S(l)."""
 
     @staticmethod
     def forward(context: Any, logits: Float[Tensor, "*batch D"], value: Float[Tensor, "*rows D"]) -> Float[Tensor, "*batch"]:
         context.save_for_backward(logits, value)
-        linear = logits.relu().sum(-1) - (logits @ value[0] if value.dim() == 2 and len(value) == 1 else (logits * value).sum(-1))
-        size = logits.shape[-1]
-        group = next(n for n in range(_OfBits.FACTORS, 0, -1) if size % n == 0)
-        factors = logits.abs().neg_().exp_().add_(1)
-        return -linear - factors.unflatten(-1, (-1, group)).prod(-1).log_().sum(-1)
+        return log_prob_of_bits(logits, value)
 
     @staticmethod
     def backward(context: Any, *gradients: Float[Tensor, "*batch"]) -> tuple[Tensor, None]:

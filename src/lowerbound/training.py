@@ -16,7 +16,8 @@ from torch import Tensor
 from lowerbound.devices import fastest
 from lowerbound.errors import DataError
 from lowerbound.estimators import Estimator, Pathwise
-from lowerbound.loss import Loss, LossFunction, of_rows
+from lowerbound.fused import Step, step_of
+from lowerbound.loss import LossFunction, of_rows
 from lowerbound.model import VAE, Rows, rows_at_once
 from lowerbound.objectives import ELBO, Objective
 from lowerbound.seeding import permutation, seeded
@@ -106,17 +107,29 @@ def fit(
     steps = steps_an_epoch(len(data), batch)
     estimator.train()
     products = products or fastest(vae.device)
+    descend = step_of(vae, objective, estimator, loss, products) or _by_autograd(vae, estimator, loss, products)
     while (position := divmod(state.step, steps))[0] < epochs:
         epoch, done = position
         batches = permutation(len(data), state.seed, "order", epoch).split(batch)
         for number, rows in enumerate(batches[done:], start=done + 1):
-            with seeded(state.seed, "noise", state.step, device=vae.device), vae.multiplying(products):
-                part = loss(vae, data, rows, objective.at(state.step / steps), estimator)
-            state.optimizer.zero_grad()
-            part.value.backward()
+            with seeded(state.seed, "noise", state.step, device=vae.device):
+                means = descend(data, rows, objective.at(state.step / steps))
             state.optimizer.step()
             state.step += 1
-            yield Record(state.step, epoch + 1, number == len(batches), len(rows), _means(part))
+            yield Record(state.step, epoch + 1, number == len(batches), len(rows), means)
+
+
+def _by_autograd(vae: VAE, estimator: Estimator, loss: LossFunction, products: torch.dtype) -> Step:
+    """The gradient of any loss."""
+
+    def step(data: Rows, rows: Tensor, objective: Objective) -> Float[Tensor, " 3"]:
+        with vae.multiplying(products):
+            part = loss(vae, data, rows, objective, estimator)
+        vae.zero_grad()
+        part.value.backward()
+        return torch.stack([part.bound, part.log_likelihood, part.kl]).detach().mean(1)
+
+    return step
 
 
 def _check(vae: VAE, data: Rows) -> None:
@@ -124,7 +137,3 @@ def _check(vae: VAE, data: Rows) -> None:
         raise DataError("there are no data to train on")
     for rows in torch.arange(len(data)).split(rows_at_once(data)):
         vae.likelihood.admit(data[rows])
-
-
-def _means(part: Loss) -> Tensor:
-    return torch.stack([part.bound, part.log_likelihood, part.kl]).detach().mean(1)

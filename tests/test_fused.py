@@ -1,0 +1,147 @@
+"""The step by hand gives what autograd gives, for every model that it takes; and takes no other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import lowerbound as lb
+from lowerbound.fused import step_of
+from lowerbound.loss import of_rows
+from lowerbound.seeding import seeded
+from lowerbound.semi import SemiSupervisedLoss
+from lowerbound.training import _by_autograd
+
+USUAL: list[dict[str, Any]] = [
+    {"network": "mlp:32"},
+    {"network": "mlp:16-24-16"},
+    {"network": "linear"},
+    {"network": "orthogonal:16", "latent": 7},
+    {"pixels": "grey"},
+    {"objective": "elbo:6"},
+    {"objective": "beta:4"},
+    {"objective": "beta-linear:1:4"},
+    {"objective": "iwae:5"},
+    {"objective": "iwae:200", "network": "mlp:16-16"},
+]
+OTHERS: list[dict[str, Any]] = [
+    {"network": "conv:4"},
+    {"likelihood": "gaussian"},
+    {"likelihood": "continuous-bernoulli"},
+    {"posterior": "full-gaussian"},
+    {"prior": "mixture:3"},
+    {"prior": "vamp:5"},
+    {"kl": "sampled"},
+    {"objective": "renyi:0.5"},
+    {"objective": "free-bits:0.1"},
+    {"objective": "total-correlation:6"},
+    {"estimator": "score"},
+    {"estimator": "doubly-reparameterized", "objective": "iwae:5"},
+    {"corruption": "masking:0.3"},
+    {"given": "label"},
+]
+
+
+def built(words: dict[str, Any]) -> Any:
+    parts = lb.build(lb.Recipe(**{"latent": 3, "network": "mlp:32", **words}), (1, 8, 8), unit_interval=True, classes=10)
+    parts.vae.train()
+    return parts
+
+
+def gradients(vae: lb.VAE) -> Tensor:
+    return torch.cat([parameter.grad.flatten() for parameter in vae.parameters()])
+
+
+def both(parts: Any, products: torch.dtype) -> list[tuple[Tensor, Tensor]]:
+    """Means and gradients, by hand and by autograd."""
+    data, rows, found = lb.data.load("digits").train, torch.arange(0, 1400, 7), []
+    fast = step_of(parts.vae, parts.objective, parts.estimator, of_rows, products)
+    assert fast is not None
+    for step in (fast, _by_autograd(parts.vae, parts.estimator, of_rows, products)):
+        with seeded(0, "noise"):
+            means = step(data, rows, parts.objective.at(0.3))
+        found.append((means, gradients(parts.vae)))
+    return found
+
+
+def name(words: dict[str, Any]) -> str:
+    return " ".join(map(str, words.values()))
+
+
+@pytest.mark.parametrize("words", USUAL, ids=name)
+def test_it_is_what_autograd_gives(words: dict[str, Any]) -> None:
+    (means, ours), (told, theirs) = both(built(words), torch.float32)
+    torch.testing.assert_close(means, told, rtol=1e-5, atol=1e-5)
+    assert float((ours - theirs).norm() / theirs.norm()) < 1e-5
+
+
+@pytest.mark.parametrize("words", USUAL, ids=name)
+def test_rounded_it_is_as_near_as_three_digits(words: dict[str, Any]) -> None:
+    """To what autograd gives without rounding: as near as autograd with it."""
+    (means, ours), (_, rounded) = both(built(words), torch.bfloat16)
+    told, theirs = both(built(words), torch.float32)[1]
+    torch.testing.assert_close(means, told, rtol=1e-2, atol=1e-2)
+    error = float((rounded - theirs).norm() / theirs.norm())
+    assert float((ours - theirs).norm() / theirs.norm()) < max(2 * error, 1e-3)
+
+
+def test_extreme_variances_have_no_gradient() -> None:
+    parts = built({})
+    last = parts.vae.posterior.network[-1]
+    with torch.no_grad():
+        last.bias[3] = -50.0  # of a log σ², below its bound
+    (_, ours), (_, theirs) = both(parts, torch.float32)
+    assert float((ours - theirs).norm() / theirs.norm()) < 1e-5
+    assert float(last.weight.grad[3].abs().max()) == 0.0
+
+
+def test_gradients_are_those_of_one_step() -> None:
+    """Not added to what was there."""
+    parts = built({})
+    first = both(parts, torch.float32)[0][1].clone()
+    assert torch.allclose(both(parts, torch.float32)[0][1], first, rtol=1e-6)
+
+
+@pytest.mark.parametrize("words", OTHERS, ids=name)
+def test_it_takes_no_other(words: dict[str, Any]) -> None:
+    parts = built(words)
+    assert step_of(parts.vae, parts.objective, parts.estimator, of_rows, torch.float32) is None
+
+
+def test_networks_that_only_look_usual_are_left_to_autograd() -> None:
+    def taken(change: Any, loss: Any = of_rows) -> bool:
+        parts = built({})
+        change(parts.vae)
+        return step_of(parts.vae, parts.objective, parts.estimator, loss, torch.float32) is not None
+
+    def hooked(vae: lb.VAE) -> None:
+        vae.posterior.network[1].register_forward_hook(lambda *_: None)
+
+    def frozen(vae: lb.VAE) -> None:
+        vae.likelihood.network[1].weight.requires_grad_(False)
+
+    def dropped(vae: lb.VAE) -> None:
+        lb.nn.with_dropout(vae.posterior.network, 0.5)
+
+    def bent(vae: lb.VAE) -> None:
+        vae.likelihood.network[2] = nn.Tanh()
+
+    assert taken(lambda vae: None)
+    assert not any(map(taken, (hooked, frozen, dropped, bent, lambda vae: vae.double())))
+    assert not taken(lambda vae: None, SemiSupervisedLoss(1.0))
+
+
+@pytest.mark.parametrize("words", [{}, {"objective": "iwae:5"}], ids=name)
+def test_a_training_is_the_same(words: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    def weights() -> Tensor:
+        parts = built(words)
+        for _ in lb.fit(parts.vae, lb.data.load("digits").train, epochs=1, objective=parts.objective, products=torch.float32):
+            pass
+        return torch.cat([parameter.detach().flatten() for parameter in parts.vae.parameters()])
+
+    by_hand = weights()
+    monkeypatch.setattr("lowerbound.training.step_of", lambda *_: None)
+    torch.testing.assert_close(by_hand, weights(), rtol=1e-3, atol=1e-4)
