@@ -41,7 +41,7 @@ ZOO = {
     "m1": Named("Kingma et al., 2014: a classifier of latents", {"semi_supervised": "m1", "labels": "100", "latent": 50}),
     "m2": Named(
         "Kingma et al., 2014: the label as a latent",
-        {"semi_supervised": "m2:30", "labels": "100", "corruption": "masking:0.3", "batch": 50, "learning_rate": 2e-3},
+        {"semi_supervised": "m2", "labels": "100", "latent": 5, "corruption": "masking:0.3", "batch": 50, "learning_rate": 2e-3},
     ),
     "m1m2": Named("Kingma et al., 2014: m2 of the latents of m1", {"semi_supervised": "m1m2", "labels": "100", "latent": 20, "batch": 50}),
     "svae": Named("Davidson et al., 2018: on the sphere", {"prior": "sphere", "posterior": "von-mises-fisher", "latent": 3}),
