@@ -100,6 +100,16 @@ def test_a_changed_recipe_is_not_resumed(digits_run: runs.Run, tmp_path: Path) -
         Experiment.resume(folder, epochs=4, device="cpu")
 
 
+def test_a_run_from_before_there_was_a_word_goes_on(digits_run: runs.Run, tmp_path: Path) -> None:
+    shutil.copytree(digits_run.folder, tmp_path / "r")
+    tensors, meta = checkpoint.read(tmp_path / "r" / runs.TRAINING)
+    del meta["progress"]["recipe"]["precision"]
+    checkpoint.write(tmp_path / "r" / runs.TRAINING, tensors, meta)
+    told = tmp_path / "r" / runs.RECIPE
+    told.write_text("".join(line for line in told.read_text().splitlines(keepends=True) if "precision" not in line))
+    assert Experiment.resume(tmp_path / "r", device="cpu", epochs=4).run.recipe.precision == "auto"
+
+
 def test_killed_before_its_report_a_run_is_finished_by_resuming(digits_run: runs.Run, tmp_path: Path) -> None:
     folder = shutil.copytree(digits_run.folder, tmp_path / "r")
     (folder / runs.RESULT).unlink()
