@@ -126,8 +126,8 @@ def reconstruct(words: Namespace) -> Answer:
     data = first(asked_for(run, words, look=True), words.n)
     given = data[:]
     name = "reconstructed" if words.as_label is None else f"as {words.as_label}"
-    picture = partial(plots.reconstructions, drawn.images(given, run.facts), name=name)
-    write = _image_writer(words.output, lambda images: plots.encode_png(picture(images)))
+    picture = partial(plots.reconstructions, name=name)
+    write = _image_writer(words.output, lambda images: plots.encode_png(picture(drawn.images(given, run.facts), images)))
     if words.as_label is None:
         values = compress.reconstruct(run.vae, data)
     else:
