@@ -83,7 +83,10 @@ class Dataset:
         if self.array.dtype == torch.uint8:
             return torch.tensor([0.0, 1.0])
         found = torch.stack(torch.aminmax(self.array))  # NaN where there is one
-        return torch.stack(torch.aminmax(self.array[~self.array.isnan()])) if found.isnan().any() else found
+        there = self.array[~self.array.isnan()] if found.isnan().any() else None
+        if there is None:
+            return found
+        return torch.stack(torch.aminmax(there)) if len(there) else torch.zeros(2)
 
     def view(self, rows: Tensor) -> Dataset:
         """Some rows of this view, nothing copied."""

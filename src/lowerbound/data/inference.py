@@ -24,8 +24,8 @@ LEVELS = 256
 FEW = 20
 #: largest whole number that is taken for a count: of larger ones log p has too few digits in single precision
 LARGEST = 10_000
-#: of counts the variance is at least this share of the mean; years and ages are numbers
-DISPERSED = 0.5
+#: of counts the variance is at least this share of the mean, and the least is this or less; years, ages and sizes are numbers
+DISPERSED, BEGINS = 0.5, 1
 
 Cells = Mapping[str, Sequence[str | None]]
 
@@ -128,7 +128,7 @@ def _numeric(name: str, there: list[str], distinct: set[str]) -> tuple[Column, s
             Column(name, "ignore"),
             f"column '{name}': no two of its {len(there):,} whole numbers agree; taken for identifiers and left out ({how})",
         )
-    counted = whole and values.min() >= 0 and values.max() <= LARGEST and values.var() >= DISPERSED * values.mean()
+    counted = whole and 0 <= values.min() <= BEGINS and values.max() <= LARGEST and values.var() >= DISPERSED * values.mean()
     return (replace(number, kind="count") if counted else number), ""
 
 

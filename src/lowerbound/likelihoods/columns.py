@@ -16,15 +16,15 @@ from lowerbound.likelihoods.contract import Likelihood
 from lowerbound.scales import positive
 
 LOG_COUNT = (-10.0, 17.0)  # of the mean of counts: far beyond the least and the largest that there are
+LOG_TOTAL = 2.0  # where log r begins, the variance of a count being μ + μ²/r: between a Poisson's, r = ∞, and one that says nothing
 
 
 class Columns(Likelihood):
     """p(x|z) = Π p(xᵢ|z), the values that are missing (NaN) left out: tables, and arrays ``(N, D)`` with holes.
 
     Numbers and dates are Student-t, or with ``heavy`` False normal, with location, σ and degrees of freedom (above 2) from the decoder;
-    booleans are Bernoulli; counts negative binomial, their log-mean from the decoder, their dispersion learned, one for each column;
-    categories categorical. ``columns`` are those of a table's schema; a number of them stands for numbers. The network is
-    ``(N, d) → (N, parameters)``.
+    booleans are Bernoulli; counts negative binomial, with log-mean and dispersion from the decoder; categories categorical. ``columns``
+    are those of a table's schema; a number of them stands for numbers. The network is ``(N, d) → (N, parameters)``.
 
     Sources: Mattei and Frellsen, "MIWAE: Deep Generative Modelling and Imputation of Incomplete Data Sets", 2019,
     https://arxiv.org/abs/1812.02633; Nazabal et al., "Handling Incomplete Heterogeneous Data using VAEs", 2018,
@@ -45,14 +45,13 @@ class Columns(Likelihood):
         self.scale: Tensor
         self.register_buffer("loc", torch.tensor([column.loc for column in counts]), persistent=False)
         self.register_buffer("scale", torch.tensor([column.scale for column in counts]), persistent=False)
-        self.dispersion = nn.Parameter(torch.ones(len(counts)))
 
     def decoded(self, event: Sequence[int]) -> tuple[tuple[int, ...], int]:
         """All parameters in a row: each kind has another number of them."""
         return (sum(self._width(kind, places, classes) for kind, places, classes in self.groups),), 1
 
     def _width(self, kind: str, places: Sequence[int], classes: int) -> int:
-        return classes or {"number": 3 if self.heavy else 2}.get(kind, 1) * len(places)
+        return classes or {"number": 3 if self.heavy else 2, "count": 2}.get(kind, 1) * len(places)
 
     def law(self, output: Float[Tensor, "..."], axes: int) -> Distribution:
         """Laws over the D values."""
@@ -71,9 +70,10 @@ class Columns(Likelihood):
             case "boolean":
                 return Bernoulli(logits=output, validate_args=False)
             case "count":
-                total = positive(self.dispersion)
-                log_mean = (self.loc + self.scale * output).clamp(*LOG_COUNT)
-                return NegativeBinomial(total.expand_as(log_mean), logits=log_mean - total.log(), validate_args=False)
+                mean, total = output.chunk(2, -1)
+                log_mean = (self.loc + self.scale * mean).clamp(*LOG_COUNT)
+                log_total = (LOG_TOTAL + total).clamp(*LOG_COUNT)
+                return NegativeBinomial(log_total.exp(), logits=log_mean - log_total, validate_args=False)
             case _:
                 return Named(output.unsqueeze(-2))
 
