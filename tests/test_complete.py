@@ -354,3 +354,27 @@ def test_a_file_with_holes(digits_run: runs.Run, tmp_path: Path, capsys: pytest.
     for other in ([*words, "--missing", "left"], ["encode", *words[1:3], "-o", str(tmp_path / "z.npz")]):
         assert main(other) == 2
         assert "values are NaN or infinite" in capsys.readouterr().err
+
+
+def test_holes_of_the_data_are_missing_whatever_the_word(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """And of a run's own file all rows are meant where it says itself what is missing."""
+    values = np.random.default_rng(0).normal(size=(60, 5)).astype(np.float32)
+    values[np.random.default_rng(1).random(values.shape) < 0.2] = np.nan
+    np.save(tmp_path / "x.npy", values)
+    words = ["train", str(tmp_path / "x.npy"), "--recipe", "miwae", "--network", "orthogonal:8", "--epochs", "1", "--batch", "16"]
+    assert main([*words, "--out", str(tmp_path / "r")]) == 0
+    for missing, rows in (("random:0.5", 6), ("nan", 60)):
+        words = ["complete", str(tmp_path / "r"), str(tmp_path / "x.npy"), "--missing", missing, "-n", "2", "--samples", "40"]
+        capsys.readouterr()
+        assert main([*words, "-o", str(tmp_path / "c.npz"), "--json"]) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert told["rows"] == rows
+        assert (told["mean_squared_error"] is None) == (missing == "nan")
+        with np.load(tmp_path / "c.npz", allow_pickle=False) as found:
+            assert not np.isnan(found["values"]).any()
+            assert not np.isnan(found["mean"]).any()
+            assert found["observed"].mean() < (0.85 if missing == "nan" else 0.6)
+
+
+def test_of_nothing_there_are_no_extremes() -> None:
+    assert Dataset(torch.full((3, 2), torch.nan)).extremes.tolist() == [0.0, 0.0]

@@ -31,10 +31,11 @@ def complete(words: Namespace) -> Answer:
     run = runs.load(words.run, words.device)
     must_not_read_classes(run)
     holes = masks.lets_holes_in(words.missing)
-    data = asked_for(run, words, look=True, holes=holes)
+    data = asked_for(run, words, look=not masks.is_of_data(words.missing), holes=holes)
     console.notes(_strange(run, words.missing))
     shown = looked_at(data, words.rows, path)
-    observed = masks.observed(words.missing, data, words.seed)[: len(shown)]
+    known = ~shown[:].isnan()
+    observed = masks.observed(words.missing, data, words.seed)[: len(shown)] & known
     found = completed(
         run.vae,
         shown,
@@ -46,7 +47,7 @@ def complete(words: Namespace) -> Answer:
         memory=words.memory,
         seed=words.seed,
     )
-    truth = None if holes else shown[:]
+    truth = None if bool(observed.equal(known)) else shown[:]
     _write(path, run, shown, observed, found, truth)
     return _answer(words, run, path, observed, found, truth)
 
@@ -85,7 +86,7 @@ def _answer(words: Namespace, run: Run, path: Path, observed: Tensor, found: Com
     n, rows = found.values.shape[:2]
     method = OWN if isinstance(run.vae.context, Observed) else words.method or METHODS[0]
     share = 1 - float(observed.float().mean())
-    error = None if truth is None else float((found.mean - truth)[~observed].square().mean())
+    error = None if truth is None else float((found.mean - truth)[~observed].square().nanmean())
     values = {
         "run": words.run,
         "output": str(path),

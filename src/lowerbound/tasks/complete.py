@@ -62,7 +62,7 @@ def complete(
     memory: int = density.MEMORY,
     seed: int = 0,
 ) -> Completions:
-    """n completions of each datum, whose values are looked at only where they are ``observed``; of none, it is a sample of p(x).
+    """n completions of each datum, whose values are looked at only where ``observed`` and not NaN; of none, it is a sample of p(x).
 
     ``method`` is a row of ``METHODS``, the first one by default. A model given what was observed has none: z is drawn from its p(z|c), x
     from its p(x|z, c), which is exact under the model. ``samples`` draws of z are made for each datum: importance sampling weighs all of
@@ -74,6 +74,7 @@ def complete(
     """
     way = _way(vae, method)
     must_suffice(samples, n, "completions")
+    observed = observed & ~data[torch.arange(len(data))].isnan()
     if bool(observed.all()):
         raise DataError("nothing is missing in these data; say which part is")
     holed = _Holed(data, observed, torch.nan if vae.likelihood.holes else 0.0)

@@ -52,6 +52,11 @@ def lets_holes_in(word: str) -> bool:
     return word == HOLES
 
 
+def is_of_data(word: str) -> bool:
+    """Whether what is missing is told of each datum of a file, so that all of it is meant."""
+    return lets_holes_in(word) or word.endswith(ARRAY)
+
+
 # --- words -------------------------------------------------------------------------------------------
 
 
