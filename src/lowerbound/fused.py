@@ -35,15 +35,15 @@ Step = Callable[[Rows, Tensor, Objective], Float[Tensor, " 3"]]
 
 def step_of(vae: VAE, objective: Objective, estimator: Estimator, loss: LossFunction, products: torch.dtype) -> Step | None:
     """The step of a model of this kind; None for any other."""
-    kinds = (VAE, StandardNormal, Bernoulli, DiagonalGaussian, Pathwise)
-    if tuple(map(type, (vae, vae.prior, vae.likelihood, vae.posterior, estimator))) != kinds or loss is not of_rows:
+    likelihood, kinds = vae.likelihood, (VAE, StandardNormal, DiagonalGaussian, Pathwise)
+    if tuple(map(type, (vae, vae.prior, vae.posterior, estimator))) != kinds or type(likelihood) is not Bernoulli or loss is not of_rows:
         return None
-    if vae.context is not None or vae.likelihood.holes or not (_is_elbo(objective) or _is_importance_weighted(objective)):
+    if vae.context is not None or likelihood.holes or not (_is_elbo(objective) or _is_importance_weighted(objective)):
         return None
-    encoder, decoder = _perceptron(vae.posterior.network), _perceptron(vae.likelihood.network)
-    if encoder is None or decoder is None or vae.posterior.network[-1].weight.dtype != torch.float32:
+    encoder, decoder = _perceptron(vae.posterior.network), _perceptron(likelihood.network)
+    if encoder is None or decoder is None or encoder[0].weight.dtype != torch.float32:
         return None
-    return _Step(vae.likelihood, _Network(encoder, products, rough=False), _Network(decoder, products, rough=True))
+    return _Step(likelihood, _Network(encoder, products, rough=False), _Network(decoder, products, rough=True))
 
 
 def _is_elbo(objective: Objective) -> bool:
@@ -59,7 +59,9 @@ def _perceptron(network: nn.Module) -> list[nn.Linear] | None:
     if type(network) is not nn.Sequential:
         return None
     inner = [layer for layer in network if not isinstance(layer, (nn.Flatten, nn.Unflatten))]
-    layers = [layer for layer in inner[::2] if type(layer) in (nn.Linear, Linear) and layer.bias is not None]
+    layers = [
+        layer for layer in inner[::2] if isinstance(layer, nn.Linear) and type(layer) in (nn.Linear, Linear) and layer.bias is not None
+    ]
     between = [layer for layer in inner[1::2] if type(layer) is nn.ReLU]
     hooked = any(layer._forward_hooks or layer._forward_pre_hooks or layer._backward_hooks for layer in network.modules())
     learning = all(weight.requires_grad and not weight._backward_hooks for weight in network.parameters())
