@@ -15,9 +15,10 @@ from torch import Size, Tensor
 from torch.distributions import Distribution
 
 from lowerbound import proposals
+from lowerbound.contexts import Observed
 from lowerbound.density import MEMORY, VALUES, must_have_density
 from lowerbound.errors import DataError, RecipeError, UsageError
-from lowerbound.footprint import bytes_each, how_many
+from lowerbound.footprint import COPIES, bytes_each, how_many
 from lowerbound.laws.mixed import Mixed
 from lowerbound.model import VAE, Rows, log_density
 from lowerbound.seeding import seeded
@@ -75,13 +76,17 @@ def impute(vae: VAE, data: Rows, draws: int = 0, *, samples: int = SAMPLES, memo
 def _fill(vae: VAE, data: Rows, rows: Int64[Tensor, " B"], found: Imputations, samples: int, memory: int) -> None:
     vae.likelihood.admit(data[rows])
     given, x = vae.read(data, rows, observe=True)
+    if isinstance(vae.context, Observed):  # of what is there, not of a part of it
+        given = given.given(vae.context.part(x, ~x.isnan()))
     posterior, prior = given.posterior(x), given.prior()
     must_have_density(posterior)
+    how_many(memory // 4, samples * COPIES * posterior.mean.numel() * x.element_size(), f"{samples:,} draws of z for {len(rows)} rows")
     z = torch.cat([_of(posterior, samples - round(OF_PRIOR * samples), len(rows)), _of(prior, round(OF_PRIOR * samples), len(rows))])
     parts = [math.log1p(-OF_PRIOR) + posterior.log_prob(z), math.log(OF_PRIOR) + prior.log_prob(z)]
     log_ratio = prior.log_prob(z) - (torch.logaddexp(*parts) if round(OF_PRIOR * samples) else posterior.log_prob(z))
     sums = _Sums(given, x)
-    decoding = bytes_each(given.likelihood.network, *given.likelihood.inputs(z[:1, :1]))
+    one = given.some(slice(0, 1))
+    decoding = bytes_each(one.likelihood.network, *one.likelihood.inputs(z[:1, :1]))
     few = how_many(memory // 4, decoding, "decoding a draw", most=max(1, VALUES // x[0].numel()))
     for some, ratio in zip(z.split(max(1, few // len(rows))), log_ratio.split(max(1, few // len(rows))), strict=True):
         sums.add(some, ratio)
