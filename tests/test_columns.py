@@ -176,3 +176,9 @@ def test_a_table_of_numbers_may_have_another_likelihood() -> None:
     schema = Schema((COLUMNS[1], replace(COLUMNS[1], name="y")))
     made = build(Recipe(likelihood="gaussian", scale="learned", network="mlp:8"), (2,), False, holes=True, schema=schema)
     assert made.vae.posterior(torch.tensor([[0.5, torch.nan]])).mean.isfinite().all()
+
+
+def test_an_encoder_of_holes_has_no_contraction() -> None:
+    for likelihood in ("gaussian", "columns"):
+        with pytest.raises(RecipeError, match="not defined; choose another objective"):
+            lb.build(lb.Recipe(likelihood=likelihood, objective="contractive:0.1", network="mlp:8"), (5,), holes=True)

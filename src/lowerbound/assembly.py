@@ -22,7 +22,7 @@ from lowerbound.likelihoods import Columns, Likelihood, LocationScale
 from lowerbound.loss import LossFunction, loss, of_rows
 from lowerbound.model import VAE
 from lowerbound.nn import expect
-from lowerbound.objectives import Objective
+from lowerbound.objectives import Contractive, Objective
 from lowerbound.recipes import Recipe
 from lowerbound.scales import Optimal
 from lowerbound.seeding import seeded
@@ -158,7 +158,10 @@ def _crossed(recipe: Recipe, vae: VAE, facts: Facts) -> Parts:
     estimator = words.call("estimator", recipe.estimator, ESTIMATORS)
     choices = [recipe.kl] if recipe.kl else ["sampled"] if estimator.needs_log_posterior else ["closed", "sampled"]
     for kl in choices:
-        parts = Parts(vae, words.call("objective", recipe.objective, OBJECTIVES, KLS[kl]()), estimator, of_rows)
+        objective = words.call("objective", recipe.objective, OBJECTIVES, KLS[kl]())
+        if isinstance(objective, Contractive) and vae.likelihood.holes:
+            raise RecipeError("how far an encoder moves with data of which some are missing is not defined; choose another objective")
+        parts = Parts(vae, objective, estimator, of_rows)
         try:
             with _at_rest(parts):
                 _try(parts, facts)
