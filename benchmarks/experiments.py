@@ -308,8 +308,8 @@ EXPERIMENTS = {
         "Few labels: MNIST, of which some images have theirs",
         "Accuracy on the 10,000 test images; the labels are as many of each class, drawn by seed. M2 is "
         "784-512-z5, batch 50, 36 epochs of Adam at 2e-3 and 8 at 2.5e-4; its encoder and classifier see 30% of their input masked, "
-        "half of the classifier's hidden units are dropped, the balance of classes weighs 10. M1+M2 is 784-512-z20 with M2 of 512-z8 on its "
-        "latents, batch 50, 15 epochs at 3e-3, 30 at 1e-3, 12 at 2e-4. Labels alone: that M2's classifier, taught by the same labels.",
+        "half of the classifier's hidden units are dropped, the balance of classes weighs 10. M1+M2 is 784-512-z20 with M2 of 512-z8 on "
+        "its latents, batch 50, 15 epochs at 3e-3, 30 at 1e-3, 12 at 2e-4. Labels alone: that M2's classifier, taught by the same labels.",
         "Pyro's tutorial on the semi-supervised VAE, https://pyro.ai/examples/ss-vae.html; M1+M2: Kingma et al., 2014, https://arxiv.org/abs/1406.5298.",
         {
             f"{name}, {labels:,} labels, seed {seed}": Model(published, partial(run, labels=labels, seed=seed), seed)

@@ -63,7 +63,8 @@ def images(values: torch.Tensor, facts: Facts) -> Array:
     Errors: DataError for data that are no images.
     """
     if values.dim() != 4:
-        raise DataError(f"these data are vectors of shape {tuple(values.shape[1:])}, not images; write them to .npy, those of a table to .csv")
+        shape = tuple(values.shape[1:])
+        raise DataError(f"these data are vectors of shape {shape}, not images; write them to .npy, those of a table to .csv")
     if not facts.unit_interval:
         values = (values - facts.low) / max(facts.high - facts.low, 1e-12)
     return values.cpu().numpy()

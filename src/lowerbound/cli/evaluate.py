@@ -87,7 +87,8 @@ def _told(values: dict[str, Any]) -> str:
     else:
         lines += _density(values)
     lines += _latent(values) + (_classes(values["classifier"]) if "classifier" in values else [])
-    lines.append(_line("reconstruction error", f"{values['reconstruction_error']:.5f}", "mean square a value, in the data's units, of a table as the model has it"))
+    units = "mean square a value, in the data's units, of a table as the model has it"
+    lines.append(_line("reconstruction error", f"{values['reconstruction_error']:.5f}", units))
     lines.append(f"  {values['note']}")
     lines += [f"found: {one['name']}: {one['evidence']}; try: {one['advice']}" for one in values["findings"]] or ["found: nothing wrong"]
     return "\n".join(lines)
