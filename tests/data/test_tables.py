@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime
 import json
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -251,6 +253,28 @@ def test_parquet_keeps_its_types(tmp_path: Path) -> None:
     (tmp_path / "t.parquet").write_bytes((tmp_path / "t.parquet").read_bytes()[:-20])
     with pytest.raises(DataError, match="no Parquet file, or is damaged"):
         tables.read(tmp_path / "t.parquet")
+
+
+def test_a_parquet_file_that_is_refused_is_refused_in_words(tmp_path: Path) -> None:
+    column = pyarrow.array([1.5, 2.5])
+    for table, message in (
+        (pyarrow.Table.from_arrays([column, column], names=["a", "a"]), "has two columns called 'a'"),
+        (pyarrow.table({"a": column[:0]}), "and no row"),
+    ):
+        pyarrow.parquet.write_table(table, tmp_path / "t.parquet")
+        with pytest.raises(DataError, match=message):
+            tables.read(tmp_path / "t.parquet")
+
+
+def test_a_refusal_of_parquet_ends_the_process_in_order(tmp_path: Path) -> None:
+    """Threads that read may outlive it, and abort."""
+    pyarrow.parquet.write_table(
+        pyarrow.table({f"c{place}": pyarrow.array([], pyarrow.float64()) for place in range(4)}), tmp_path / "t.parquet"
+    )
+    for _ in range(3):
+        done = subprocess.run([sys.executable, "-m", "lowerbound", "data", str(tmp_path / "t.parquet")], capture_output=True, check=False)
+        assert done.returncode == 2
+        assert b"terminate" not in done.stderr
 
 
 PIECES = [

@@ -124,7 +124,8 @@ def read(path: Path) -> Parquet:
     import pyarrow.parquet
 
     try:
-        table = pyarrow.parquet.read_table(pyarrow.BufferReader(path.read_bytes()))
+        # not read_table, which reads no names that are there twice, and whose threads may outlive a refusal and abort the process
+        table = pyarrow.parquet.ParquetFile(pyarrow.BufferReader(path.read_bytes())).read(use_threads=False)
         table.validate(full=True)
     except pyarrow.ArrowException as error:
         raise DataError(f"{path} is no Parquet file, or is damaged: {error}") from error
