@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime
 import json
 import random
 from pathlib import Path
@@ -197,6 +198,33 @@ def test_parquet_comes_back_in_its_types(table_run: runs.Run, tmp_path: Path) ->
     errors = pyarrow.parquet.read_table(tmp_path / "g-errors.parquet").to_pydict()
     assert errors["x"][0] > 0
     assert [value for column in errors.values() for value in column if value is not None] == errors["x"][:1]
+
+
+def test_parquet_becomes_csv_with_all_that_it_holds_or_not_at_all(
+    table_run: runs.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["impute", str(table_run.folder), str(as_csv(tmp_path / "t.csv", mixed(3))), "-o", str(tmp_path / "f.parquet")]) == 0
+    given = pyarrow.parquet.read_table(tmp_path / "f.parquet")
+    moments = pyarrow.array([0, 1_500_000, None], pyarrow.timestamp("us", "Europe/Oslo"))
+    words = ["impute", str(table_run.folder), str(tmp_path / "g.parquet"), "-o", str(tmp_path / "g.csv"), "--samples", "20"]
+    for column, expected in (
+        (pyarrow.array([datetime.time(10, 9), None, datetime.time(0, 0, 1)], pyarrow.time32("s")), ["10:09:00.000", None, "00:00:01.000"]),
+        (moments, ["1970-01-01T00:00:00.000000Z", "1970-01-01T00:00:01.500000Z", None]),
+        (pyarrow.array([None, None, None], pyarrow.list_(pyarrow.int8())), [None, None, None]),
+        (pyarrow.array([None, [1], None]), "row 2: a cell of type list<item: int64> cannot be told"),
+        (pyarrow.array([b"", None, b"ab"]), "row 1: a cell of type binary cannot be told"),
+        (pyarrow.array(["a", "NA", " "]), "row 2: a cell 'NA' cannot be told"),
+        (pyarrow.array(["a", None, " "]).dictionary_encode(), "row 3: a cell ' ' cannot be told"),
+    ):
+        (tmp_path / "g.csv").unlink(missing_ok=True)
+        pyarrow.parquet.write_table(given.append_column("new", column), tmp_path / "g.parquet")
+        assert main(words) == (2 if isinstance(expected, str) else 0)
+        told = capsys.readouterr().err
+        if isinstance(expected, str):
+            assert f"column 'new', {expected} in a CSV; write a .parquet" in told
+            assert not (tmp_path / "g.csv").exists()
+        else:
+            assert cells(tmp_path / "g.csv")["new"] == expected
 
 
 def test_a_table_of_another_schema(table_run: runs.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

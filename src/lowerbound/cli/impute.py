@@ -33,6 +33,8 @@ def impute(words: Namespace) -> Answer:
         raise UsageError("this run's model is not of a table; fill in its arrays with: lowerbound complete RUN DATA --missing nan")
     table = tables.read(Path(words.data or run.recipe.data))
     cells = table.cells
+    if isinstance(table, Parquet) and path.suffix != ".parquet":
+        table.must_be_told(cells)
     values, notes = schema.values(cells)
     console.notes(notes)
     data = Dataset(torch.from_numpy(values))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,14 @@ class Parquet:
         column = self.table[name].cast(_plain(self.table[name].type))
         _, text = _type(column.type)
         return [None if value is None else text(value) for value in _python(column)]
+
+    def must_be_told(self, cells: Mapping[str, Sequence[str | None]]) -> None:
+        """Raise DataError where cells hold something and a text would say that they hold nothing."""
+        for name, texts in cells.items():
+            row = next((row for row, text in enumerate(texts) if text is not None and kinds.is_missing(text.strip())), None)
+            if row is not None:
+                what = f"'{texts[row]}'" if self.types[name] == "text" else f"of type {self.table[name].type}"
+                raise DataError(f"column '{name}', row {row + 1}: a cell {what} cannot be told in a CSV; write a .parquet")
 
     def filled(self, cells: Cells) -> bytes:
         """The file with these cells in the place of those that are there, in its types and with its metadata. Errors: DataError."""
@@ -101,12 +109,12 @@ def _type(kind: Any) -> tuple[str, Callable[[Any], str]]:
     if types.is_date(kind):
         return "date", lambda value: value.isoformat()
     if types.is_timestamp(kind):
-        return "date", lambda value: value.isoformat(timespec="microseconds")
-    return "other", lambda value: ""
+        return "date", lambda value: value.isoformat(timespec="microseconds") + ("Z" if kind.tz else "")
+    return "other", lambda value: value if isinstance(value, str) else ""
 
 
 def _python(column: Any) -> list[Any]:
-    """Its values: moments in UTC to the microsecond, NaN as None."""
+    """Its values: moments in UTC to the microsecond, NaN as None; times as texts, and of types without any only that they are there."""
     import pyarrow
     from pyarrow import compute, types
 
@@ -115,6 +123,10 @@ def _python(column: Any) -> list[Any]:
         column = column.cast(pyarrow.timestamp("us", kind.tz), safe=False).cast(pyarrow.timestamp("us"))
     elif types.is_floating(kind):
         column = compute.if_else(compute.is_nan(column.cast(pyarrow.float64())), None, column.cast(pyarrow.float64()))
+    elif types.is_time(kind):
+        column = column.cast(pyarrow.string())
+    elif _type(kind)[0] == "other":
+        column = compute.if_else(column.is_valid(), True, None)
     return list(column.to_pylist())
 
 
