@@ -211,7 +211,7 @@ def test_parquet_becomes_csv_with_all_that_it_holds_or_not_at_all(
         (pyarrow.array([datetime.time(10, 9), None, datetime.time(0, 0, 1)], pyarrow.time32("s")), ["10:09:00.000", None, "00:00:01.000"]),
         (moments, ["1970-01-01T00:00:00.000000Z", "1970-01-01T00:00:01.500000Z", None]),
         (pyarrow.array([None, None, None], pyarrow.list_(pyarrow.int8())), [None, None, None]),
-        (pyarrow.array([None, [1], None]), "row 2: a cell of type list<item: int64> cannot be told"),
+        (pyarrow.array([None, [1], None]), "row 2: a cell of type list<element: int64> cannot be told"),
         (pyarrow.array([b"", None, b"ab"]), "row 1: a cell of type binary cannot be told"),
         (pyarrow.array(["a", "NA", " "]), "row 2: a cell 'NA' cannot be told"),
         (pyarrow.array(["a", None, " "]).dictionary_encode(), "row 3: a cell ' ' cannot be told"),
@@ -225,6 +225,16 @@ def test_parquet_becomes_csv_with_all_that_it_holds_or_not_at_all(
             assert not (tmp_path / "g.csv").exists()
         else:
             assert cells(tmp_path / "g.csv")["new"] == expected
+
+
+def test_the_suffix_decides_what_separates(table_run: runs.Run, tmp_path: Path) -> None:
+    given = as_csv(tmp_path / "t.csv", mixed(30, seed=8))
+    for name, delimiter, crossed in (("f.tsv", "\t", given), ("g.csv", ",", tmp_path / "f.tsv")):
+        assert main(["impute", str(table_run.folder), str(crossed), "-o", str(tmp_path / name), "--samples", "20"]) == 0
+        filled, before = tables.read(tmp_path / name), cells(given)
+        assert isinstance(filled, Csv)
+        assert filled.delimiter == delimiter
+        assert all(old in (None, new) for name in before for old, new in zip(before[name], filled.cells[name], strict=True))
 
 
 def test_a_table_of_another_schema(table_run: runs.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

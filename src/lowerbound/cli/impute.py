@@ -16,6 +16,7 @@ from lowerbound.cli import console
 from lowerbound.cli.console import Answer
 from lowerbound.cli.output import of_kind
 from lowerbound.data import Dataset, Schema, tables
+from lowerbound.data.csvs import Csv
 from lowerbound.data.parquets import Parquet
 from lowerbound.data.tables import Table
 from lowerbound.errors import UsageError
@@ -31,7 +32,10 @@ def impute(words: Namespace) -> Answer:
     schema = run.facts.schema
     if schema is None:
         raise UsageError("this run's model is not of a table; fill in its arrays with: lowerbound complete RUN DATA --missing nan")
-    table = tables.read(Path(words.data or run.recipe.data))
+    given = Path(words.data or run.recipe.data)
+    table = tables.read(given)
+    if isinstance(table, Csv) and path.suffix != given.suffix:
+        table = table.separated("\t" if path.suffix == ".tsv" else ",")
     cells = table.cells
     if isinstance(table, Parquet) and path.suffix != ".parquet":
         table.must_be_told(cells)
