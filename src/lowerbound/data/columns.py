@@ -111,23 +111,21 @@ class Column:
             case _:
                 return kinds.as_number(self.loc + self.scale * value, self.decimals)
 
-    def value(self, text: str | None) -> bool | float | int | str | date | datetime | None:
-        """The cell as a value of its type, for files that have types."""
-        if text is None:
-            return None
+    def typed(self, texts: Sequence[str | None]) -> list[Any]:
+        """The cells as values of their type, for files that have types: whole numbers in 64 bits, or else all as others can be."""
         match self.kind:
-            case "number":
-                return int(text) if self.decimals == 0 else float(text)
-            case "count":
-                return int(float(text))
+            case "number" | "count":
+                return _numbers(texts, self.kind == "count" or self.decimals == 0)
             case "boolean":
-                return kinds.truth(text)
+                return [None if text is None else kinds.truth(text) for text in texts]
             case "date":
-                seconds = kinds.moment(text, self.format) or 0.0
-                when = kinds.as_datetime(seconds, self.format)
-                return when.replace(tzinfo=None) if any(code in self.format for code in kinds.STEPS) else when.date()
+                return [None if text is None else self._date(text) for text in texts]
             case _:
-                return text
+                return list(texts)
+
+    def _date(self, text: str) -> date | datetime:
+        when = kinds.as_datetime(kinds.moment(text, self.format) or 0.0, self.format)
+        return when.replace(tzinfo=None) if any(code in self.format for code in kinds.STEPS) else when.date()
 
     @property
     def unit(self) -> float:
@@ -138,6 +136,18 @@ class Column:
 def _count(text: str) -> float | None:
     value = kinds.number(text)
     return value if value is not None and 0 <= value <= LARGEST_COUNT and value == round(value) else None
+
+
+def _numbers(texts: Sequence[str | None], whole: bool) -> list[Any]:
+    """Integers of 64 bits; where one is none, floats; where a whole number is none of these either, the texts."""
+    if whole:
+        exact = [None if text is None else kinds.integer(text) for text in texts]
+        found = [value for value in exact if value is not None]
+        if len(found) == sum(text is not None for text in texts) and all(-(2**63) <= value < 2**63 for value in found):
+            return exact
+        if any(int(float(value)) != value for value in found):
+            return list(texts)
+    return [None if text is None else float(text) for text in texts]
 
 
 @dataclass(frozen=True)
@@ -204,7 +214,7 @@ class Schema:
     def typed(self, cells: Mapping[str, Sequence[str | None]]) -> dict[str, list[Any]]:
         """Cells as values of their columns' types; of other columns the texts."""
         known = {column.name: column for column in self.columns}
-        return {name: [known[name].value(text) if name in known else text for text in column] for name, column in cells.items()}
+        return {name: known[name].typed(column) if name in known else list(column) for name, column in cells.items()}
 
 
 def _quoted(names: Sequence[str]) -> str:

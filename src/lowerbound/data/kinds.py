@@ -55,6 +55,15 @@ def is_whole(text: str) -> bool:
     return _WHOLE.fullmatch(text) is not None
 
 
+def integer(text: str) -> int | None:
+    """The whole number that a text is, to the last digit; None for what is none."""
+    try:
+        return int(text)
+    except ValueError:
+        value = number(text)
+        return int(value) if value is not None and value.is_integer() else None
+
+
 def decimals(texts: Iterable[str]) -> int | None:
     """With how many decimals numbers are written at most; None where one has an exponent."""
     most = 0

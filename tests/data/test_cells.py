@@ -1,0 +1,27 @@
+"""Cells as values, and values as cells: at the ends of what numbers and calendars hold, and in the words of another file."""
+
+from __future__ import annotations
+
+import pyarrow
+import pytest
+
+from lowerbound.data.columns import Column
+
+NUMBERS = {
+    "1 NA 3": [1, None, 3],
+    "1 3.0 +2": [1, 3, 2],
+    "1990 1990.5 NA": [1990.0, 1990.5, None],
+    "9223372036854775807 1": [2**63 - 1, 1],
+    "9223372036854775808 NA": [2.0**63, None],
+    "1e30 1": [1e30, 1.0],
+    "9223372036854775809 NA": ["9223372036854775809", None],
+}
+
+
+@pytest.mark.parametrize("texts", NUMBERS)
+def test_whole_numbers_become_what_holds_them(texts: str) -> None:
+    cells = [None if text == "NA" else text for text in texts.split()]
+    found = Column("x", "number", decimals=0).typed(cells)
+    assert found == NUMBERS[texts]
+    assert [type(value) for value in found] == [type(value) for value in NUMBERS[texts]]
+    assert pyarrow.array(found).to_pylist() == found
