@@ -5,6 +5,7 @@ from __future__ import annotations
 import pyarrow
 import pytest
 
+from lowerbound.data import kinds
 from lowerbound.data.columns import Column
 
 NUMBERS = {
@@ -25,3 +26,13 @@ def test_whole_numbers_become_what_holds_them(texts: str) -> None:
     assert found == NUMBERS[texts]
     assert [type(value) for value in found] == [type(value) for value in NUMBERS[texts]]
     assert pyarrow.array(found).to_pylist() == found
+
+
+@pytest.mark.parametrize("form", kinds.FORMATS)
+def test_a_date_is_within_the_calendar(form: str) -> None:
+    for seconds in (-1e300, -1e11, kinds.FIRST, kinds.LAST, 1e12, 1e300):
+        text = kinds.as_date(seconds, form)
+        found = kinds.moment(text, form)
+        assert found is not None
+        assert text == kinds.as_date(found, form)
+        assert ("9999" if seconds > 0 else "0001") in text

@@ -106,7 +106,8 @@ def moment(text: str, form: str) -> float | None:
 def as_datetime(seconds: float, form: str) -> datetime:
     """The moment, to the format's last digit; those that no calendar has are taken to its ends."""
     step = next((step for code, step in STEPS.items() if code in form), DAY)
-    return EPOCH + timedelta(seconds=round(min(max(seconds, FIRST), LAST) / step) * step)
+    nearest = round(min(max(seconds, FIRST), LAST) / step) * step
+    return EPOCH + timedelta(seconds=min(max(nearest, FIRST), LAST // step * step))
 
 
 def as_date(seconds: float, form: str) -> str:
