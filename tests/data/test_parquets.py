@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import pyarrow
@@ -13,6 +14,7 @@ import pytest
 
 from lowerbound import data
 from lowerbound.data import tables
+from lowerbound.data.parquets import Parquet
 from lowerbound.errors import DataError
 
 
@@ -76,3 +78,18 @@ def test_a_refusal_of_parquet_ends_the_process_in_order(tmp_path: Path) -> None:
         done = subprocess.run([sys.executable, "-m", "lowerbound", "data", str(tmp_path / "t.parquet")], capture_output=True, check=False)
         assert done.returncode == 2
         assert b"terminate" not in done.stderr
+
+
+NARROW = [
+    (pyarrow.int8(), ["128", "-1e9", "3.6", "7"], [127, -128, 4, 7]),
+    (pyarrow.uint8(), ["256", "-1", "7.0", "007"], [255, 0, 7, 7]),
+    (pyarrow.int64(), ["9223372036854775808", "-1e300", "9223372036854775807", "1"], [2**63 - 1, -(2**63), 2**63 - 1, 1]),
+    (pyarrow.decimal128(4, 2), ["100", "-1e3", "1.234", "7"], [Decimal(text) for text in ("99.99", "-99.99", "1.23", "7.00")]),
+]
+
+
+@pytest.mark.parametrize(("kind", "texts", "expected"), NARROW, ids=str)
+def test_what_is_filled_in_is_the_nearest_that_a_type_has(kind: pyarrow.DataType, texts: list[str], expected: list[object]) -> None:
+    for column in (pyarrow.array([None] * 4, kind), pyarrow.array([None] * 4, kind).dictionary_encode()):
+        filled = Parquet(pyarrow.table({"a": column})).filled({"a": dict(enumerate(texts))})
+        assert pyarrow.parquet.read_table(pyarrow.BufferReader(filled))["a"].to_pylist() == expected

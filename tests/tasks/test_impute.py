@@ -19,6 +19,7 @@ from toys import LinearGaussian, z_score
 
 import lowerbound as lb
 from lowerbound import runs
+from lowerbound import tables as writing
 from lowerbound.cli import main
 from lowerbound.data import tables
 from lowerbound.data.csvs import Csv
@@ -235,6 +236,16 @@ def test_the_suffix_decides_what_separates(table_run: runs.Run, tmp_path: Path) 
         assert isinstance(filled, Csv)
         assert filled.delimiter == delimiter
         assert all(old in (None, new) for name in before for old, new in zip(before[name], filled.cells[name], strict=True))
+
+
+def test_no_file_is_written_where_one_cannot_be_made(table_run: runs.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(columns: object) -> bytes:
+        raise DataError("no errors today")
+
+    monkeypatch.setattr(writing, "WRITERS", {".csv": refused})
+    path = as_csv(tmp_path / "t.csv", mixed(5))
+    assert main(["impute", str(table_run.folder), str(path), "-o", str(tmp_path / "f.csv"), "--draws", "2"]) == 2
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_table_of_another_schema(table_run: runs.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

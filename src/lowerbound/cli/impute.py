@@ -44,10 +44,12 @@ def impute(words: Namespace) -> Answer:
     data = Dataset(torch.from_numpy(values))
     found = imputed(run.vae, data, words.draws, samples=words.samples, memory=words.memory, seed=words.seed)
     several = [(path.with_name(f"{path.stem}-{number}{path.suffix}"), draw) for number, draw in enumerate(found.draws, start=1)]
-    for each, filling in [(path, found.mean), *several]:
-        _write(each, table, schema, cells, _filled(schema, cells, filling))
     errors = path.with_name(f"{path.stem}-errors{'.parquet' if path.suffix == '.parquet' else '.csv'}")
-    writing.write(errors, _errors(schema, cells, found.error))
+    contents = {each: _content(path, table, schema, cells, filling) for each, filling in [(path, found.mean), *several]}
+    contents[errors] = writing.WRITERS[errors.suffix](_errors(schema, cells, found.error))
+    for each, content in contents.items():  # of which none is written where one cannot be made
+        with written(each) as file:
+            file.write(content)
     return _answer(words, path, [each for each, _ in several], errors, found, schema, cells)
 
 
@@ -58,17 +60,13 @@ def _filled(schema: Schema, cells: Mapping[str, Sequence[str | None]], values: T
     return {name: {row: str(new[name][row]) for row, text in enumerate(cells[name]) if text is None} for name in kept}
 
 
-def _write(
-    path: Path, table: Table, schema: Schema, cells: Mapping[str, Sequence[str | None]], filled: Mapping[str, Mapping[int, str]]
-) -> None:
+def _content(path: Path, table: Table, schema: Schema, cells: Mapping[str, Sequence[str | None]], values: Tensor) -> bytes:
     """The table as its file is; of the other kind of file, in types that suit the columns."""
+    filled = _filled(schema, cells, values)
     if (path.suffix == ".parquet") == isinstance(table, Parquet):
-        content = table.filled(filled)
-        with written(path) as file:
-            file.write(content)
-        return
+        return table.filled(filled)
     texts = {name: [filled.get(name, {}).get(row, text) for row, text in enumerate(column)] for name, column in cells.items()}
-    writing.write(path, schema.typed(texts) if path.suffix == ".parquet" else texts)
+    return writing.WRITERS[path.suffix](schema.typed(texts) if path.suffix == ".parquet" else texts)
 
 
 def _errors(schema: Schema, cells: Mapping[str, Sequence[str | None]], errors: Tensor) -> dict[str, list[float | None]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -68,13 +69,33 @@ class Parquet:
 
         column, kind = self.table[name], _plain(self.table[name].type)
         try:
-            told = {row: str(kinds.truth(text)).lower() for row, text in texts.items()} if pyarrow.types.is_boolean(kind) else texts
-            new = pyarrow.array([told.get(row) for row in range(len(self))], pyarrow.string())
-            new = _zoned(new, kind).cast(kind)
+            new = _array([texts.get(row) for row in range(len(self))], kind)
             whole = compute.if_else(new.is_valid(), new, column.cast(kind))
             return whole.dictionary_encode().cast(column.type) if pyarrow.types.is_dictionary(column.type) else whole
-        except pyarrow.ArrowException as error:
+        except (pyarrow.ArrowException, ValueError) as error:
             raise DataError(f"column '{name}' cannot be filled in as {column.type}: {error}") from error
+
+
+def _array(texts: Sequence[str | None], kind: Any) -> Any:
+    """Texts as values of a type, the nearest that it has. Errors: ArrowException, ValueError for what is none of it."""
+    import pyarrow
+    from pyarrow import types
+
+    if types.is_boolean(kind):
+        return pyarrow.array([None if text is None else kinds.truth(text) for text in texts], kind)
+    if types.is_integer(kind):
+        last = 2 ** (kind.bit_width - types.is_signed_integer(kind)) - 1
+        first = -last - 1 if types.is_signed_integer(kind) else 0
+        return pyarrow.array([None if text is None else min(max(_nearest(text), first), last) for text in texts], kind)
+    if types.is_decimal(kind):
+        last, unit = Decimal(10**kind.precision - 1).scaleb(-kind.scale), Decimal(1).scaleb(-kind.scale)
+        return pyarrow.array([None if text is None else min(max(Decimal(text), -last), last).quantize(unit) for text in texts], kind)
+    return _zoned(pyarrow.array(texts, pyarrow.string()), kind).cast(kind)
+
+
+def _nearest(text: str) -> int:
+    whole = kinds.integer(text)
+    return round(float(text)) if whole is None else whole
 
 
 def _zoned(texts: Any, kind: Any) -> Any:
