@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pyarrow
 import pytest
 
@@ -36,3 +38,25 @@ def test_a_date_is_within_the_calendar(form: str) -> None:
         assert found is not None
         assert text == kinds.as_date(found, form)
         assert ("9999" if seconds > 0 else "0001") in text
+
+
+LIKE = [
+    (Column("x", "boolean", ("No", "Yes")), "true NA FALSE", "FALSE true"),
+    (Column("x", "boolean", ("No", "Yes")), "T", "F T"),
+    (Column("x", "boolean", ("No", "Yes")), "True NA", "False True"),
+    (Column("x", "boolean", ("No", "Yes")), "1.0 NA", "0.0 1.0"),
+    (Column("x", "boolean", ("No", "Yes")), "yes Yes no NO", "no Yes"),
+    (Column("x", "boolean", ("No", "Yes")), "NA", "No Yes"),
+]
+
+
+@pytest.mark.parametrize(("column", "there", "written"), LIKE)
+def test_a_column_is_written_as_another_table_has_it(column: Column, there: str, written: str) -> None:
+    """The cells of 0, 1, …; all that are there are read by it."""
+    texts = [None if text == "NA" else text for text in there.split()]
+    like = column.like(texts)
+    assert [like.text(float(value)) for value in range(len(written.split()))] == written.split()
+    values, strange = like.numbers(texts)
+    assert not strange
+    assert [value is None for value in texts] == [math.isnan(value) for value in values]
+    assert like.like(texts) == like

@@ -41,6 +41,7 @@ def impute(words: Namespace) -> Answer:
         table.must_be_told(cells)
     values, notes = schema.values(cells)
     console.notes(notes)
+    schema = schema.like(cells)
     data = Dataset(torch.from_numpy(values))
     found = imputed(run.vae, data, words.draws, samples=words.samples, memory=words.memory, seed=words.seed)
     several = [(path.with_name(f"{path.stem}-{number}{path.suffix}"), draw) for number, draw in enumerate(found.draws, start=1)]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -64,6 +64,15 @@ class Column:
     def is_modelled(self) -> bool:
         """Whether a model has it."""
         return self.kind in MODELLED
+
+    def like(self, texts: Sequence[str | None]) -> Column:
+        """The column as the cells of another table spell it, where they show how."""
+        there = {text for text in texts if text is not None}
+        match self.kind:
+            case "boolean":
+                return replace(self, levels=kinds.spelled(there, self.levels))
+            case _:
+                return self
 
     def numbers(self, texts: Sequence[str | None]) -> tuple[npt.NDArray[np.float64], int]:
         """What a model sees of these cells, NaN for those that hold nothing, and how many hold a category that is not known.
@@ -178,6 +187,10 @@ class Schema:
         """For each value how many classes it has; 0 for what is no category."""
         return tuple(len(column.levels) if column.kind == "category" else 0 for column in self.modelled)
 
+    def like(self, cells: Mapping[str, Sequence[str | None]]) -> Schema:
+        """The schema in the words of another table, of which it keeps the numbers."""
+        return Schema(tuple(column.like(cells.get(column.name, ())) for column in self.columns))
+
     def values(self, cells: Mapping[str, Sequence[str | None]]) -> tuple[npt.NDArray[np.float32], tuple[str, ...]]:
         """The values ``(N, D)`` of a table's cells, and notes on what was left out of them.
 
@@ -191,7 +204,7 @@ class Schema:
         notes = [f"ignored, for the model has no such column: {_quoted(extra)}"] if extra else []
         found = []
         for column in self.modelled:
-            values, strange = column.numbers(cells[column.name])
+            values, strange = column.like(cells[column.name]).numbers(cells[column.name])
             notes += [f"column '{column.name}': {strange:,} cells of unknown categories are taken for missing"] if strange else []
             with np.errstate(over="ignore"):
                 found.append(values.astype(np.float32))

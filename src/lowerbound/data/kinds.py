@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 #: how a cell says that it holds nothing, besides blanks
@@ -79,6 +79,17 @@ def truths(distinct: Iterable[str]) -> tuple[str, str] | None:
     spelled = {text.casefold(): text for text in sorted(distinct, reverse=True)}
     pair = next((pair for pair in TRUTHS if spelled.keys() == set(pair)), None)
     return None if pair is None else (spelled[pair[0]], spelled[pair[1]])
+
+
+def spelled(there: Collection[str], usual: Sequence[str]) -> tuple[str, ...]:
+    """The spellings of false and true among these texts; of one that is not there in the case of the other, of none the usual."""
+    shown = {text.casefold(): text for text in sorted(there, key=lambda text: (text in usual, text))}
+    pair = next((pair for pair in TRUTHS if not shown.keys().isdisjoint(pair)), None)
+    if pair is None:
+        return tuple(usual)
+    other = next(shown[word] for word in pair if word in shown)
+    cased = str.upper if other.isupper() else str.title if other.istitle() else str
+    return tuple(shown.get(word, cased(word)) for word in pair)
 
 
 def truth(text: str) -> bool | None:
