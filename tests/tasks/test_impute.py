@@ -248,12 +248,18 @@ def test_no_file_is_written_where_one_cannot_be_made(table_run: runs.Run, tmp_pa
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_the_spelling_is_of_the_table_that_is_filled_in(table_run: runs.Run, tmp_path: Path) -> None:
+def test_the_spelling_is_of_the_table_that_is_filled_in(table_run: runs.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     columns = mixed(40, seed=9)
+    columns["unit"] = ["", "mm", *["cm"] * 38]
     columns["ok"] = [{"yes": "TRUE", "no": "False"}.get(cell, cell) for cell in columns["ok"]]
     path = as_csv(tmp_path / "t.csv", columns)
     assert main(["impute", str(table_run.folder), str(path), "-o", str(tmp_path / "f.csv"), "--samples", "20"]) == 0
     assert set(cells(tmp_path / "f.csv")["ok"]) == {"TRUE", "False"}
+    assert cells(tmp_path / "f.csv")["unit"] == [None, *columns["unit"][1:]]
+    told = capsys.readouterr().err
+    assert "column 'unit' was always 'cm' in training and is not here; its empty cells stay empty" in told
+    assert "1 cells stay missing" in told
+    assert set(cells(tmp_path / "f-errors.csv")["unit"]) == {None}
 
 
 def test_a_table_of_another_schema(table_run: runs.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -41,6 +41,7 @@ def impute(words: Namespace) -> Answer:
         table.must_be_told(cells)
     values, notes = schema.values(cells)
     console.notes(notes)
+    console.notes(_no_constants(schema, cells))
     schema = schema.like(cells)
     data = Dataset(torch.from_numpy(values))
     found = imputed(run.vae, data, words.draws, samples=words.samples, memory=words.memory, seed=words.seed)
@@ -52,6 +53,15 @@ def impute(words: Namespace) -> Answer:
         with written(each) as file:
             file.write(content)
     return _answer(words, path, [each for each, _ in several], errors, found, schema, cells)
+
+
+def _no_constants(schema: Schema, cells: Mapping[str, Sequence[str | None]]) -> list[str]:
+    """Which columns with holes were always the same in training, and are something else here."""
+    return [
+        f"column '{old.name}' was always '{old.levels[0][:40]}' in training and is not here; its empty cells stay empty"
+        for old, new in zip(schema.columns, schema.like(cells).columns, strict=True)
+        if old.kind == "constant" != new.kind and None in cells[old.name]
+    ]
 
 
 def _filled(schema: Schema, cells: Mapping[str, Sequence[str | None]], values: Tensor) -> dict[str, dict[int, str]]:

@@ -66,11 +66,13 @@ class Column:
         return self.kind in MODELLED
 
     def like(self, texts: Sequence[str | None]) -> Column:
-        """The column as the cells of another table spell it, where they show how."""
+        """The column as the cells of another table spell it, where they show how; what is always the same must be so there."""
         there = {text for text in texts if text is not None}
         match self.kind:
             case "boolean":
                 return replace(self, levels=kinds.spelled(there, self.levels))
+            case "constant" if not there <= {*self.levels}:
+                return Column(self.name, "ignore")
             case _:
                 return self
 
