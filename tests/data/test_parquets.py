@@ -93,3 +93,23 @@ def test_what_is_filled_in_is_the_nearest_that_a_type_has(kind: pyarrow.DataType
     for column in (pyarrow.array([None] * 4, kind), pyarrow.array([None] * 4, kind).dictionary_encode()):
         filled = Parquet(pyarrow.table({"a": column})).filled({"a": dict(enumerate(texts))})
         assert pyarrow.parquet.read_table(pyarrow.BufferReader(filled))["a"].to_pylist() == expected
+
+
+@pytest.mark.parametrize("text", ["2020-05-05", "2020-05-05T00:00:00Z", "2020/05/05", "05.05.2020"])
+def test_a_date_in_any_known_format_fills_any_type_of_dates(text: str) -> None:
+    day, moment = datetime.date(2020, 5, 5), datetime.datetime(2020, 5, 5)
+    kinds = {pyarrow.date32(): day, pyarrow.timestamp("s"): moment, pyarrow.timestamp("ns", "UTC"): moment.replace(tzinfo=datetime.UTC)}
+    for kind, expected in kinds.items():
+        filled = Parquet(pyarrow.table({"a": pyarrow.array([None], kind)})).filled({"a": {0: text}})
+        assert pyarrow.parquet.read_table(pyarrow.BufferReader(filled))["a"].to_pylist() == [expected]
+        with pytest.raises(DataError, match="'5/5/20' is no date such as 1970-01-01"):
+            Parquet(pyarrow.table({"a": pyarrow.array([None], kind)})).filled({"a": {0: "5/5/20"}})
+
+
+@pytest.mark.parametrize("text", ["9999-12-31", "0001-01-01"])
+def test_a_moment_is_within_nanoseconds(text: str) -> None:
+    filled = Parquet(pyarrow.table({"a": pyarrow.array([None], pyarrow.timestamp("ns"))})).filled({"a": {0: text}})
+    assert pyarrow.parquet.read_table(pyarrow.BufferReader(filled))["a"].cast(pyarrow.timestamp("s"), safe=False)[0].as_py().year in (
+        1677,
+        2262,
+    )

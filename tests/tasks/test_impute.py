@@ -21,7 +21,7 @@ import lowerbound as lb
 from lowerbound import runs
 from lowerbound import tables as writing
 from lowerbound.cli import main
-from lowerbound.data import tables
+from lowerbound.data import kinds, tables
 from lowerbound.data.csvs import Csv
 from lowerbound.errors import DataError, UsageError
 from lowerbound.experiment import Experiment
@@ -250,11 +250,13 @@ def test_no_file_is_written_where_one_cannot_be_made(table_run: runs.Run, tmp_pa
 
 def test_the_spelling_is_of_the_table_that_is_filled_in(table_run: runs.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     columns = mixed(40, seed=9)
+    columns["day"] = [cell + "T00:00Z" if "-" in cell else cell for cell in columns["day"]]
     columns["unit"] = ["", "mm", *["cm"] * 38]
     columns["ok"] = [{"yes": "TRUE", "no": "False"}.get(cell, cell) for cell in columns["ok"]]
     path = as_csv(tmp_path / "t.csv", columns)
     assert main(["impute", str(table_run.folder), str(path), "-o", str(tmp_path / "f.csv"), "--samples", "20"]) == 0
     assert set(cells(tmp_path / "f.csv")["ok"]) == {"TRUE", "False"}
+    assert all(str(day).endswith("Z") and kinds.date_format([str(day)]) for day in cells(tmp_path / "f.csv")["day"])
     assert cells(tmp_path / "f.csv")["unit"] == [None, *columns["unit"][1:]]
     told = capsys.readouterr().err
     assert "column 'unit' was always 'cm' in training and is not here; its empty cells stay empty" in told

@@ -71,6 +71,8 @@ class Column:
         match self.kind:
             case "boolean":
                 return replace(self, levels=kinds.spelled(there, self.levels))
+            case "date":
+                return replace(self, format=kinds.date_format(list(there), self.format) or self.format)
             case "constant" if not there <= {*self.levels}:
                 return Column(self.name, "ignore")
             case _:

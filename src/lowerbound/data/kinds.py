@@ -97,9 +97,10 @@ def truth(text: str) -> bool | None:
     return next((bool(pair.index(text.casefold())) for pair in TRUTHS if text.casefold() in pair), None)
 
 
-def date_format(texts: Sequence[str]) -> str | None:
-    """The format in which all these are dates, if there is one that is known."""
-    return next((form for form in FORMATS if all(moment(text, form) is not None for text in texts)), None) if texts else None
+def date_format(texts: Sequence[str], *more: str) -> str | None:
+    """The format in which all these are dates, if there is one: of ``more``, or of those that are known."""
+    forms = (*more, *FORMATS)
+    return next((form for form in forms if all(moment(text, form) is not None for text in texts)), None) if texts else None
 
 
 def moment(text: str, form: str) -> float | None:

@@ -12,6 +12,9 @@ from lowerbound.data import kinds
 from lowerbound.data.csvs import Cells
 from lowerbound.errors import DataError, reason
 
+#: moments to the last digit that we have
+ISO = "%Y-%m-%dT%H:%M:%S.%f"
+
 
 @dataclass(frozen=True)
 class Parquet:
@@ -90,7 +93,9 @@ def _array(texts: Sequence[str | None], kind: Any) -> Any:
     if types.is_decimal(kind):
         last, unit = Decimal(10**kind.precision - 1).scaleb(-kind.scale), Decimal(1).scaleb(-kind.scale)
         return pyarrow.array([None if text is None else min(max(Decimal(text), -last), last).quantize(unit) for text in texts], kind)
-    return _zoned(pyarrow.array(texts, pyarrow.string()), kind).cast(kind)
+    if types.is_timestamp(kind) or types.is_date(kind):
+        return pyarrow.array(_moments(texts, kind), pyarrow.string()).cast(kind)
+    return pyarrow.array(texts, pyarrow.string()).cast(kind)
 
 
 def _nearest(text: str) -> int:
@@ -98,16 +103,20 @@ def _nearest(text: str) -> int:
     return round(float(text)) if whole is None else whole
 
 
-def _zoned(texts: Any, kind: Any) -> Any:
-    """Moments are in UTC, and say so where the column has a zone."""
-    import pyarrow
-    from pyarrow import compute
+def _moments(texts: Sequence[str | None], kind: Any) -> list[str | None]:
+    """Dates in a known format as the type has them: in UTC, and said to be so where it has a zone; days, or to its unit's digits."""
+    from pyarrow import types
 
-    if pyarrow.types.is_timestamp(kind):
-        unit = {"s": 0, "ms": 4}.get(kind.unit, 7)
-        short = compute.utf8_slice_codeunits(texts, 0, 19 + unit)
-        return compute.binary_join_element_wise(short, "Z" if kind.tz else "", "")
-    return texts
+    there = [text for text in texts if text is not None]
+    form = kinds.date_format(there) or kinds.FORMATS[0]
+    if there and kinds.moment(there[0], form) is None:
+        raise ValueError(f"'{there[0]}' is no date such as {kinds.as_date(0.0, form)}")
+    seconds = [None if text is None else kinds.moment(text, form) for text in texts]
+    if types.is_date(kind):
+        return [None if when is None else kinds.as_date(when, "%Y-%m-%d") for when in seconds]
+    digits, zone = {"s": 19, "ms": 23}.get(kind.unit, 26), "Z" if kind.tz else ""
+    last = 2**63 / 1e9 - 1 if kind.unit == "ns" else kinds.LAST
+    return [None if when is None else kinds.as_date(min(max(when, -last), last), ISO)[:digits] + zone for when in seconds]
 
 
 def _plain(kind: Any) -> Any:
