@@ -73,8 +73,10 @@ class Column:
                 return replace(self, levels=kinds.spelled(there, self.levels))
             case "date":
                 return replace(self, format=kinds.date_format(list(there), self.format) or self.format)
-            case "constant" if not there <= {*self.levels}:
+            case "constant" if not {*map(kinds.bare, there)} <= {*map(kinds.bare, self.levels)}:
                 return Column(self.name, "ignore")
+            case "category" | "constant":
+                return replace(self, levels=kinds.pointed(there, self.levels))
             case _:
                 return self
 
@@ -85,9 +87,10 @@ class Column:
         """
         match self.kind:
             case "category":
-                known = {level: number for number, level in enumerate(self.levels)}
-                found = [math.nan if text is None else known.get(text, math.nan) for text in texts]
-                strange = sum(text is not None and text not in known for text in texts)
+                known = {kinds.bare(level): number for number, level in enumerate(self.levels)}
+                known |= {level: number for number, level in enumerate(self.levels)}
+                found = [math.nan if text is None else known.get(text, known.get(kinds.bare(text), math.nan)) for text in texts]
+                strange = sum(text is not None and math.isnan(number) for text, number in zip(texts, found, strict=True))
                 return np.array(found, dtype=np.float64), strange
             case "boolean":
                 return self._each(texts, kinds.truth, f"{self.levels[0]} or {self.levels[1]}"), 0

@@ -55,6 +55,18 @@ def is_whole(text: str) -> bool:
     return _WHOLE.fullmatch(text) is not None
 
 
+def bare(text: str) -> str:
+    """A whole number without point and zeros after it; whatever else as it is."""
+    return text.partition(".")[0] if is_whole(text) else text
+
+
+def pointed(there: Iterable[str], usual: Sequence[str]) -> tuple[str, ...]:
+    """The usual texts, whole numbers with the point and zeros that those among these have, if all have the same and no two become one."""
+    ends = {text.removeprefix(bare(text)) for text in there if is_whole(text)}
+    new = tuple(bare(text) + "".join(ends) if is_whole(text) else text for text in usual)
+    return new if len(ends) == 1 and len({*new}) == len(usual) else tuple(usual)
+
+
 def integer(text: str) -> int | None:
     """The whole number that a text is, to the last digit; None for what is none."""
     try:

@@ -75,7 +75,7 @@ class Parquet:
             new = _array([texts.get(row) for row in range(len(self))], kind)
             whole = compute.if_else(new.is_valid(), new, column.cast(kind))
             return whole.dictionary_encode().cast(column.type) if pyarrow.types.is_dictionary(column.type) else whole
-        except (pyarrow.ArrowException, ValueError) as error:
+        except (pyarrow.ArrowException, ValueError, ArithmeticError) as error:
             raise DataError(f"column '{name}' cannot be filled in as {column.type}: {error}") from error
 
 
