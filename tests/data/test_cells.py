@@ -48,7 +48,16 @@ LIKE = [
     (Column("x", "boolean", ("No", "Yes")), "1.0 NA", "0.0 1.0"),
     (Column("x", "boolean", ("No", "Yes")), "yes Yes no NO", "no Yes"),
     (Column("x", "boolean", ("No", "Yes")), "NA", "No Yes"),
-    (Column("x", "date", scale=86400.0, format="%Y-%m-%d"), "2020-01-31T00:00:00.000000 NA", "1970-01-01T00:00:00.000000"),
+    (
+        Column("x", "date", scale=1e5, format="%Y-%m-%d"),
+        "2020-01-31T00:00:00.000000 NA",
+        "1970-01-01T00:00:00.000000 1970-01-02T00:00:00.000000",
+    ),
+    (
+        Column("x", "date", scale=1e5, format="%Y-%m-%d"),
+        "2020-01-31T00:00:00 2020-01-31T00:00:01",
+        "1970-01-01T00:00:00 1970-01-02T03:46:40",
+    ),
     (Column("x", "date", scale=86400.0, format="%Y-%m-%dT%H:%M:%SZ"), "NA 2020-01-31", "1970-01-01 1970-01-02"),
     (Column("x", "date", scale=86400.0, format="%d/%m/%Y"), "2020-01-31T00:00+02:00", "1970-01-01T00:00+0000"),
     (Column("x", "date", scale=86400.0, format="%d/%m/%Y"), "31/01/2020", "01/01/1970"),

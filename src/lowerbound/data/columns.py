@@ -72,7 +72,7 @@ class Column:
             case "boolean":
                 return replace(self, levels=kinds.spelled(there, self.levels))
             case "date":
-                return replace(self, format=kinds.date_format(list(there), self.format) or self.format)
+                return replace(self, format=kinds.date_format(list(there), self.format, *kinds.MIDNIGHTS) or self.format)
             case "constant" if not {*map(kinds.bare, there)} <= {*map(kinds.bare, self.levels)}:
                 return Column(self.name, "ignore")
             case "category" | "constant":

@@ -18,6 +18,8 @@ FORMATS = (
     "%Y/%m/%d",
     "%d.%m.%Y",
 )
+#: those with a time of day, where it is always midnight: programs write days so that have no type for them
+MIDNIGHTS = tuple(re.sub("%[HMS]", "00", form).replace("%f", "000000") for form in FORMATS if "%H" in form)
 #: what is rounded away where a format does not tell it, in seconds
 STEPS = {"%f": 1e-6, "%S": 1.0, "%M": 60.0, "%H": 3600.0}
 DAY = 86_400.0
