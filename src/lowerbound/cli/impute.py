@@ -32,13 +32,8 @@ def impute(words: Namespace) -> Answer:
     schema = run.facts.schema
     if schema is None:
         raise UsageError("this run's model is not of a table; fill in its arrays with: lowerbound complete RUN DATA --missing nan")
-    given = Path(words.data or run.recipe.data)
-    table = tables.read(given)
-    if isinstance(table, Csv) and path.suffix != given.suffix:
-        table = table.separated("\t" if path.suffix == ".tsv" else ",")
+    table = _read(Path(words.data or run.recipe.data), path)
     cells = table.cells
-    if isinstance(table, Parquet) and path.suffix != ".parquet":
-        table.must_be_told(cells)
     values, notes = schema.values(cells)
     console.notes(notes)
     console.notes(_no_constants(schema, cells))
@@ -53,6 +48,16 @@ def impute(words: Namespace) -> Answer:
         with written(each) as file:
             file.write(content)
     return _answer(words, path, [each for each, _ in several], errors, found, schema, cells)
+
+
+def _read(given: Path, path: Path) -> Table:
+    """The table, as the file that is written will separate it. Errors: DataError where that file cannot hold its cells."""
+    table = tables.read(given)
+    if isinstance(table, Parquet) and path.suffix != ".parquet":
+        table.must_be_told(table.cells)
+    if isinstance(table, Csv) and path.suffix != given.suffix:
+        return table.separated("\t" if path.suffix == ".tsv" else ",")
+    return table
 
 
 def _no_constants(schema: Schema, cells: Mapping[str, Sequence[str | None]]) -> list[str]:
