@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import random
 from pathlib import Path
 
 import numpy as np
-import pyarrow
-import pyarrow.parquet
 import pytest
 import torch
 
@@ -211,46 +208,6 @@ def test_a_cell_is_written_as_its_column_is(tmp_path: Path) -> None:
     path = written(tmp_path, 'x,s,q\n1,"a, b" ,"1"\n,,""\nNA,c,"3"\n')
     filled = tables.read(path).filled({"x": {1: "2.5", 2: "7"}, "s": {1: "a, b"}, "q": {1: "4"}})
     assert filled.decode() == 'x,s,q\n1,"a, b" ,"1"\n2.5,"a, b" ,"4"\n7,c,"3"\n'
-
-
-def test_parquet_keeps_its_types(tmp_path: Path) -> None:
-    zone = datetime.timezone(datetime.timedelta(hours=2))
-    table = pyarrow.table(
-        {
-            "f": pyarrow.array([1.5, None, float("nan"), 1.5], pyarrow.float32()),
-            "i": pyarrow.array([1, None, 3, 3], pyarrow.int16()),
-            "s": pyarrow.array(["NA", None, "2", "2"]).dictionary_encode(),
-            "t": pyarrow.array([datetime.datetime(2020, 1, 1, 3, tzinfo=zone), None, None, None], pyarrow.timestamp("ms", tz="+02:00")),
-            "d": pyarrow.array([datetime.date(2020, 1, 1), None, datetime.date(999, 1, 1), None]),
-            "b": pyarrow.array([True, None, False, True]),
-            "m": pyarrow.array([None, [1], [2], None]),
-        }
-    ).replace_schema_metadata({"made": "here"})
-    pyarrow.parquet.write_table(table, tmp_path / "t.parquet")
-    splits = data.load(tmp_path / "t.parquet")
-    assert splits.schema is not None
-    assert [column.kind for column in splits.schema.columns] == ["constant", "number", "category", "constant", "date", "boolean", "ignore"]
-    read = tables.read(tmp_path / "t.parquet")
-    (tmp_path / "u.parquet").write_bytes(read.filled({}))
-    again = pyarrow.parquet.read_table(tmp_path / "u.parquet")
-    assert again.schema.equals(pyarrow.parquet.read_table(tmp_path / "t.parquet").schema, check_metadata=True)
-    assert repr(again.to_pydict()) == repr(table.to_pydict())
-    cells = {
-        "f": {1: "2.5"},
-        "i": {1: "7"},
-        "s": {1: "2"},
-        "t": {1: "2020-05-05T01:02:03.004005"},
-        "d": {1: "2020-05-05"},
-        "b": {1: "true"},
-    }
-    (tmp_path / "u.parquet").write_bytes(read.filled(cells))
-    back = pyarrow.parquet.read_table(tmp_path / "u.parquet")
-    assert back.schema.equals(again.schema, check_metadata=True)
-    assert [back[name][1].as_py() for name in "fisdbm"] == [2.5, 7, "2", datetime.date(2020, 5, 5), True, [1]]
-    assert back["t"][1].as_py() == datetime.datetime(2020, 5, 5, 1, 2, 3, 4000, tzinfo=datetime.UTC)
-    (tmp_path / "t.parquet").write_bytes((tmp_path / "t.parquet").read_bytes()[:-20])
-    with pytest.raises(DataError, match="no Parquet file, or is damaged"):
-        tables.read(tmp_path / "t.parquet")
 
 
 PIECES = [

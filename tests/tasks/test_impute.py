@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime
 import json
 import random
 from pathlib import Path
@@ -18,8 +19,9 @@ from toys import LinearGaussian, z_score
 
 import lowerbound as lb
 from lowerbound import runs
+from lowerbound import tables as writing
 from lowerbound.cli import main
-from lowerbound.data import tables
+from lowerbound.data import kinds, tables
 from lowerbound.data.csvs import Csv
 from lowerbound.errors import DataError, UsageError
 from lowerbound.experiment import Experiment
@@ -197,6 +199,69 @@ def test_parquet_comes_back_in_its_types(table_run: runs.Run, tmp_path: Path) ->
     errors = pyarrow.parquet.read_table(tmp_path / "g-errors.parquet").to_pydict()
     assert errors["x"][0] > 0
     assert [value for column in errors.values() for value in column if value is not None] == errors["x"][:1]
+
+
+def test_parquet_becomes_csv_with_all_that_it_holds_or_not_at_all(
+    table_run: runs.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["impute", str(table_run.folder), str(as_csv(tmp_path / "t.csv", mixed(3))), "-o", str(tmp_path / "f.parquet")]) == 0
+    given = pyarrow.parquet.read_table(tmp_path / "f.parquet")
+    moments = pyarrow.array([0, 1_500_000, None], pyarrow.timestamp("us", "Europe/Oslo"))
+    words = ["impute", str(table_run.folder), str(tmp_path / "g.parquet"), "-o", str(tmp_path / "g.csv"), "--samples", "20"]
+    for column, expected in (
+        (pyarrow.array([datetime.time(10, 9), None, datetime.time(0, 0, 1)], pyarrow.time32("s")), ["10:09:00.000", None, "00:00:01.000"]),
+        (moments, ["1970-01-01T00:00:00.000000Z", "1970-01-01T00:00:01.500000Z", None]),
+        (pyarrow.array([None, None, None], pyarrow.list_(pyarrow.int8())), [None, None, None]),
+        (pyarrow.array([None, [1], None]), "row 2: a cell of type list<element: int64> cannot be told"),
+        (pyarrow.array([b"", None, b"ab"]), "row 1: a cell of type binary cannot be told"),
+        (pyarrow.array(["a", "NA", " "]), "row 2: a cell 'NA' cannot be told"),
+        (pyarrow.array(["a", None, " "]).dictionary_encode(), "row 3: a cell ' ' cannot be told"),
+    ):
+        (tmp_path / "g.csv").unlink(missing_ok=True)
+        pyarrow.parquet.write_table(given.append_column("new", column), tmp_path / "g.parquet")
+        assert main(words) == (2 if isinstance(expected, str) else 0)
+        told = capsys.readouterr().err
+        if isinstance(expected, str):
+            assert f"column 'new', {expected} in a CSV; write a .parquet" in told
+            assert not (tmp_path / "g.csv").exists()
+        else:
+            assert cells(tmp_path / "g.csv")["new"] == expected
+
+
+def test_the_suffix_decides_what_separates(table_run: runs.Run, tmp_path: Path) -> None:
+    given = as_csv(tmp_path / "t.csv", mixed(30, seed=8))
+    for name, delimiter, crossed in (("f.tsv", "\t", given), ("g.csv", ",", tmp_path / "f.tsv")):
+        assert main(["impute", str(table_run.folder), str(crossed), "-o", str(tmp_path / name), "--samples", "20"]) == 0
+        filled, before = tables.read(tmp_path / name), cells(given)
+        assert isinstance(filled, Csv)
+        assert filled.delimiter == delimiter
+        assert all(old in (None, new) for name in before for old, new in zip(before[name], filled.cells[name], strict=True))
+
+
+def test_no_file_is_written_where_one_cannot_be_made(table_run: runs.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(columns: object) -> bytes:
+        raise DataError("no errors today")
+
+    monkeypatch.setattr(writing, "WRITERS", {".csv": refused})
+    path = as_csv(tmp_path / "t.csv", mixed(5))
+    assert main(["impute", str(table_run.folder), str(path), "-o", str(tmp_path / "f.csv"), "--draws", "2"]) == 2
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_spelling_is_of_the_table_that_is_filled_in(table_run: runs.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    columns = mixed(40, seed=9)
+    columns["day"] = [cell + "T00:00Z" if "-" in cell else cell for cell in columns["day"]]
+    columns["unit"] = ["", "mm", *["cm"] * 38]
+    columns["ok"] = [{"yes": "TRUE", "no": "False"}.get(cell, cell) for cell in columns["ok"]]
+    path = as_csv(tmp_path / "t.csv", columns)
+    assert main(["impute", str(table_run.folder), str(path), "-o", str(tmp_path / "f.csv"), "--samples", "20"]) == 0
+    assert set(cells(tmp_path / "f.csv")["ok"]) == {"TRUE", "False"}
+    assert all(str(day).endswith("Z") and kinds.date_format([str(day)]) for day in cells(tmp_path / "f.csv")["day"])
+    assert cells(tmp_path / "f.csv")["unit"] == [None, *columns["unit"][1:]]
+    told = capsys.readouterr().err
+    assert "column 'unit' was always 'cm' in training and is not here; its empty cells stay empty" in told
+    assert "1 cells stay missing" in told
+    assert set(cells(tmp_path / "f-errors.csv")["unit"]) == {None}
 
 
 def test_a_table_of_another_schema(table_run: runs.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

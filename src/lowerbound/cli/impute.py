@@ -16,6 +16,7 @@ from lowerbound.cli import console
 from lowerbound.cli.console import Answer
 from lowerbound.cli.output import of_kind
 from lowerbound.data import Dataset, Schema, tables
+from lowerbound.data.csvs import Csv
 from lowerbound.data.parquets import Parquet
 from lowerbound.data.tables import Table
 from lowerbound.errors import UsageError
@@ -31,18 +32,41 @@ def impute(words: Namespace) -> Answer:
     schema = run.facts.schema
     if schema is None:
         raise UsageError("this run's model is not of a table; fill in its arrays with: lowerbound complete RUN DATA --missing nan")
-    table = tables.read(Path(words.data or run.recipe.data))
+    table = _read(Path(words.data or run.recipe.data), path)
     cells = table.cells
     values, notes = schema.values(cells)
     console.notes(notes)
+    console.notes(_no_constants(schema, cells))
+    schema = schema.like(cells)
     data = Dataset(torch.from_numpy(values))
     found = imputed(run.vae, data, words.draws, samples=words.samples, memory=words.memory, seed=words.seed)
     several = [(path.with_name(f"{path.stem}-{number}{path.suffix}"), draw) for number, draw in enumerate(found.draws, start=1)]
-    for each, filling in [(path, found.mean), *several]:
-        _write(each, table, schema, cells, _filled(schema, cells, filling))
     errors = path.with_name(f"{path.stem}-errors{'.parquet' if path.suffix == '.parquet' else '.csv'}")
-    writing.write(errors, _errors(schema, cells, found.error))
+    contents = {each: _content(path, table, schema, cells, filling) for each, filling in [(path, found.mean), *several]}
+    contents[errors] = writing.WRITERS[errors.suffix](_errors(schema, cells, found.error))
+    for each, content in contents.items():  # of which none is written where one cannot be made
+        with written(each) as file:
+            file.write(content)
     return _answer(words, path, [each for each, _ in several], errors, found, schema, cells)
+
+
+def _read(given: Path, path: Path) -> Table:
+    """The table, as the file that is written will separate it. Errors: DataError where that file cannot hold its cells."""
+    table = tables.read(given)
+    if isinstance(table, Parquet) and path.suffix != ".parquet":
+        table.must_be_told(table.cells)
+    if isinstance(table, Csv) and path.suffix != given.suffix:
+        return table.separated("\t" if path.suffix == ".tsv" else ",")
+    return table
+
+
+def _no_constants(schema: Schema, cells: Mapping[str, Sequence[str | None]]) -> list[str]:
+    """Which columns with holes were always the same in training, and are something else here."""
+    return [
+        f"column '{old.name}' was always '{old.levels[0][:40]}' in training and is not here; its empty cells stay empty"
+        for old, new in zip(schema.columns, schema.like(cells).columns, strict=True)
+        if old.kind == "constant" != new.kind and None in cells[old.name]
+    ]
 
 
 def _filled(schema: Schema, cells: Mapping[str, Sequence[str | None]], values: Tensor) -> dict[str, dict[int, str]]:
@@ -52,17 +76,13 @@ def _filled(schema: Schema, cells: Mapping[str, Sequence[str | None]], values: T
     return {name: {row: str(new[name][row]) for row, text in enumerate(cells[name]) if text is None} for name in kept}
 
 
-def _write(
-    path: Path, table: Table, schema: Schema, cells: Mapping[str, Sequence[str | None]], filled: Mapping[str, Mapping[int, str]]
-) -> None:
+def _content(path: Path, table: Table, schema: Schema, cells: Mapping[str, Sequence[str | None]], values: Tensor) -> bytes:
     """The table as its file is; of the other kind of file, in types that suit the columns."""
+    filled = _filled(schema, cells, values)
     if (path.suffix == ".parquet") == isinstance(table, Parquet):
-        content = table.filled(filled)
-        with written(path) as file:
-            file.write(content)
-        return
+        return table.filled(filled)
     texts = {name: [filled.get(name, {}).get(row, text) for row, text in enumerate(column)] for name, column in cells.items()}
-    writing.write(path, schema.typed(texts) if path.suffix == ".parquet" else texts)
+    return writing.WRITERS[path.suffix](schema.typed(texts) if path.suffix == ".parquet" else texts)
 
 
 def _errors(schema: Schema, cells: Mapping[str, Sequence[str | None]], errors: Tensor) -> dict[str, list[float | None]]:

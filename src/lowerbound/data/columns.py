@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -65,6 +65,21 @@ class Column:
         """Whether a model has it."""
         return self.kind in MODELLED
 
+    def like(self, texts: Sequence[str | None]) -> Column:
+        """The column as the cells of another table spell it, where they show how; what is always the same must be so there."""
+        there = {text for text in texts if text is not None}
+        match self.kind:
+            case "boolean":
+                return replace(self, levels=kinds.spelled(there, self.levels))
+            case "date":
+                return replace(self, format=kinds.date_format(list(there), self.format, *kinds.MIDNIGHTS) or self.format)
+            case "constant" if not {*map(kinds.bare, there)} <= {*map(kinds.bare, self.levels)}:
+                return Column(self.name, "ignore")
+            case "category" | "constant":
+                return replace(self, levels=kinds.pointed(there, self.levels))
+            case _:
+                return self
+
     def numbers(self, texts: Sequence[str | None]) -> tuple[npt.NDArray[np.float64], int]:
         """What a model sees of these cells, NaN for those that hold nothing, and how many hold a category that is not known.
 
@@ -72,9 +87,10 @@ class Column:
         """
         match self.kind:
             case "category":
-                known = {level: number for number, level in enumerate(self.levels)}
-                found = [math.nan if text is None else known.get(text, math.nan) for text in texts]
-                strange = sum(text is not None and text not in known for text in texts)
+                known = {kinds.bare(level): number for number, level in enumerate(self.levels)}
+                known |= {level: number for number, level in enumerate(self.levels)}
+                found = [math.nan if text is None else known.get(text, known.get(kinds.bare(text), math.nan)) for text in texts]
+                strange = sum(text is not None and math.isnan(number) for text, number in zip(texts, found, strict=True))
                 return np.array(found, dtype=np.float64), strange
             case "boolean":
                 return self._each(texts, kinds.truth, f"{self.levels[0]} or {self.levels[1]}"), 0
@@ -111,23 +127,21 @@ class Column:
             case _:
                 return kinds.as_number(self.loc + self.scale * value, self.decimals)
 
-    def value(self, text: str | None) -> bool | float | int | str | date | datetime | None:
-        """The cell as a value of its type, for files that have types."""
-        if text is None:
-            return None
+    def typed(self, texts: Sequence[str | None]) -> list[Any]:
+        """The cells as values of their type, for files that have types: whole numbers in 64 bits, or else all as others can be."""
         match self.kind:
-            case "number":
-                return int(text) if self.decimals == 0 else float(text)
-            case "count":
-                return int(float(text))
+            case "number" | "count":
+                return _numbers(texts, self.kind == "count" or self.decimals == 0)
             case "boolean":
-                return kinds.truth(text)
+                return [None if text is None else kinds.truth(text) for text in texts]
             case "date":
-                seconds = kinds.moment(text, self.format) or 0.0
-                when = kinds.as_datetime(seconds, self.format)
-                return when.replace(tzinfo=None) if any(code in self.format for code in kinds.STEPS) else when.date()
+                return [None if text is None else self._date(text) for text in texts]
             case _:
-                return text
+                return list(texts)
+
+    def _date(self, text: str) -> date | datetime:
+        when = kinds.as_datetime(kinds.moment(text, self.format) or 0.0, self.format)
+        return when.replace(tzinfo=None) if any(code in self.format for code in kinds.STEPS) else when.date()
 
     @property
     def unit(self) -> float:
@@ -138,6 +152,18 @@ class Column:
 def _count(text: str) -> float | None:
     value = kinds.number(text)
     return value if value is not None and 0 <= value <= LARGEST_COUNT and value == round(value) else None
+
+
+def _numbers(texts: Sequence[str | None], whole: bool) -> list[Any]:
+    """Integers of 64 bits; where one is none, floats; where a whole number is none of these either, the texts."""
+    if whole:
+        exact = [None if text is None else kinds.integer(text) for text in texts]
+        found = [value for value in exact if value is not None]
+        if len(found) == sum(text is not None for text in texts) and all(-(2**63) <= value < 2**63 for value in found):
+            return exact
+        if any(int(float(value)) != value for value in found):
+            return list(texts)
+    return [None if text is None else float(text) for text in texts]
 
 
 @dataclass(frozen=True)
@@ -168,6 +194,10 @@ class Schema:
         """For each value how many classes it has; 0 for what is no category."""
         return tuple(len(column.levels) if column.kind == "category" else 0 for column in self.modelled)
 
+    def like(self, cells: Mapping[str, Sequence[str | None]]) -> Schema:
+        """The schema in the words of another table, of which it keeps the numbers."""
+        return Schema(tuple(column.like(cells.get(column.name, ())) for column in self.columns))
+
     def values(self, cells: Mapping[str, Sequence[str | None]]) -> tuple[npt.NDArray[np.float32], tuple[str, ...]]:
         """The values ``(N, D)`` of a table's cells, and notes on what was left out of them.
 
@@ -181,7 +211,7 @@ class Schema:
         notes = [f"ignored, for the model has no such column: {_quoted(extra)}"] if extra else []
         found = []
         for column in self.modelled:
-            values, strange = column.numbers(cells[column.name])
+            values, strange = column.like(cells[column.name]).numbers(cells[column.name])
             notes += [f"column '{column.name}': {strange:,} cells of unknown categories are taken for missing"] if strange else []
             with np.errstate(over="ignore"):
                 found.append(values.astype(np.float32))
@@ -204,7 +234,7 @@ class Schema:
     def typed(self, cells: Mapping[str, Sequence[str | None]]) -> dict[str, list[Any]]:
         """Cells as values of their columns' types; of other columns the texts."""
         known = {column.name: column for column in self.columns}
-        return {name: [known[name].value(text) if name in known else text for text in column] for name, column in cells.items()}
+        return {name: known[name].typed(column) if name in known else list(column) for name, column in cells.items()}
 
 
 def _quoted(names: Sequence[str]) -> str:

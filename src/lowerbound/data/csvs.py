@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -54,6 +54,16 @@ class Csv:
                     rows[row][place] = written(text)
         lines = [self.delimiter.join(row) + end for row, end in zip(rows, self.ends, strict=True)]
         return (self.head + "".join(lines)).encode()
+
+    def separated(self, delimiter: str) -> Csv:
+        """The same cells with another delimiter between them; quoted where they have it, names where they have any."""
+        if delimiter == self.delimiter:
+            return self
+        blank, (names, end) = _blank_before(_lines(Path(), self.head.removeprefix(BOM), self.delimiter))
+        bom = BOM if self.head.startswith(BOM) else ""
+        head = bom + blank + delimiter.join(_quoted(name, DELIMITERS) for name in names) + end
+        rows = [[_quoted(raw, delimiter) for raw in row] for row in self.raw]
+        return replace(self, head=head, delimiter=delimiter, raw=rows)
 
     def _writer(self, place: int) -> Callable[[str], str]:
         """How a text is written in a column: as it is there already, or else quoted as others there are, or where it must be."""
@@ -161,6 +171,11 @@ def _names(path: Path, raw: Sequence[str]) -> tuple[str, ...]:
 def _text(raw: str) -> str:
     raw = raw.strip()
     return (raw[1:-1].replace('""', '"') if raw.startswith('"') else raw).strip()
+
+
+def _quoted(raw: str, marks: str) -> str:
+    """The cell in quotes where it has one of these marks, which are then none of its ends."""
+    return '"' + _text(raw).replace('"', '""') + '"' if any(mark in raw for mark in marks) else raw
 
 
 def _none_if_missing(text: str) -> str | None:

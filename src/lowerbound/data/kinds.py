@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 #: how a cell says that it holds nothing, besides blanks
@@ -18,6 +18,8 @@ FORMATS = (
     "%Y/%m/%d",
     "%d.%m.%Y",
 )
+#: those with a time of day, where it is always midnight: programs write days so that have no type for them
+MIDNIGHTS = tuple(re.sub("%[HMS]", "00", form).replace("%f", "000000") for form in FORMATS if "%H" in form)
 #: what is rounded away where a format does not tell it, in seconds
 STEPS = {"%f": 1e-6, "%S": 1.0, "%M": 60.0, "%H": 3600.0}
 DAY = 86_400.0
@@ -55,6 +57,27 @@ def is_whole(text: str) -> bool:
     return _WHOLE.fullmatch(text) is not None
 
 
+def bare(text: str) -> str:
+    """A whole number without point and zeros after it; whatever else as it is."""
+    return text.partition(".")[0] if is_whole(text) else text
+
+
+def pointed(there: Iterable[str], usual: Sequence[str]) -> tuple[str, ...]:
+    """The usual texts, whole numbers with the point and zeros that those among these have, if all have the same and no two become one."""
+    ends = {text.removeprefix(bare(text)) for text in there if is_whole(text)}
+    new = tuple(bare(text) + "".join(ends) if is_whole(text) else text for text in usual)
+    return new if len(ends) == 1 and len({*new}) == len(usual) else tuple(usual)
+
+
+def integer(text: str) -> int | None:
+    """The whole number that a text is, to the last digit; None for what is none."""
+    try:
+        return int(text)
+    except ValueError:
+        value = number(text)
+        return int(value) if value is not None and value.is_integer() else None
+
+
 def decimals(texts: Iterable[str]) -> int | None:
     """With how many decimals numbers are written at most; None where one has an exponent."""
     most = 0
@@ -72,14 +95,26 @@ def truths(distinct: Iterable[str]) -> tuple[str, str] | None:
     return None if pair is None else (spelled[pair[0]], spelled[pair[1]])
 
 
+def spelled(there: Collection[str], usual: Sequence[str]) -> tuple[str, ...]:
+    """The spellings of false and true among these texts; of one that is not there in the case of the other, of none the usual."""
+    shown = {text.casefold(): text for text in sorted(there, key=lambda text: (text in usual, text))}
+    pair = next((pair for pair in TRUTHS if not shown.keys().isdisjoint(pair)), None)
+    if pair is None:
+        return tuple(usual)
+    other = next(shown[word] for word in pair if word in shown)
+    cased = str.upper if other.isupper() else str.title if other.istitle() else str
+    return tuple(shown.get(word, cased(word)) for word in pair)
+
+
 def truth(text: str) -> bool | None:
     """What a text says that is a truth, in whichever of the pairs of words; None for what is none."""
     return next((bool(pair.index(text.casefold())) for pair in TRUTHS if text.casefold() in pair), None)
 
 
-def date_format(texts: Sequence[str]) -> str | None:
-    """The format in which all these are dates, if there is one that is known."""
-    return next((form for form in FORMATS if all(moment(text, form) is not None for text in texts)), None) if texts else None
+def date_format(texts: Sequence[str], *more: str) -> str | None:
+    """The format in which all these are dates, if there is one: of ``more``, or of those that are known."""
+    forms = (*more, *FORMATS)
+    return next((form for form in forms if all(moment(text, form) is not None for text in texts)), None) if texts else None
 
 
 def moment(text: str, form: str) -> float | None:
@@ -97,7 +132,8 @@ def moment(text: str, form: str) -> float | None:
 def as_datetime(seconds: float, form: str) -> datetime:
     """The moment, to the format's last digit; those that no calendar has are taken to its ends."""
     step = next((step for code, step in STEPS.items() if code in form), DAY)
-    return EPOCH + timedelta(seconds=round(min(max(seconds, FIRST), LAST) / step) * step)
+    nearest = round(min(max(seconds, FIRST), LAST) / step) * step
+    return EPOCH + timedelta(seconds=min(max(nearest, FIRST), LAST // step * step))
 
 
 def as_date(seconds: float, form: str) -> str:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from lowerbound.data import kinds
 from lowerbound.data.csvs import Cells
 from lowerbound.errors import DataError, reason
+
+#: moments to the last digit that we have
+ISO = "%Y-%m-%dT%H:%M:%S.%f"
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,14 @@ class Parquet:
         _, text = _type(column.type)
         return [None if value is None else text(value) for value in _python(column)]
 
+    def must_be_told(self, cells: Mapping[str, Sequence[str | None]]) -> None:
+        """Raise DataError where cells hold something and a text would say that they hold nothing."""
+        for name, texts in cells.items():
+            row = next((row for row, text in enumerate(texts) if text is not None and kinds.is_missing(text.strip())), None)
+            if row is not None:
+                what = f"'{texts[row]}'" if self.types[name] == "text" else f"of type {self.table[name].type}"
+                raise DataError(f"column '{name}', row {row + 1}: a cell {what} cannot be told in a CSV; write a .parquet")
+
     def filled(self, cells: Cells) -> bytes:
         """The file with these cells in the place of those that are there, in its types and with its metadata. Errors: DataError."""
         import pyarrow
@@ -60,25 +72,51 @@ class Parquet:
 
         column, kind = self.table[name], _plain(self.table[name].type)
         try:
-            told = {row: str(kinds.truth(text)).lower() for row, text in texts.items()} if pyarrow.types.is_boolean(kind) else texts
-            new = pyarrow.array([told.get(row) for row in range(len(self))], pyarrow.string())
-            new = _zoned(new, kind).cast(kind)
+            new = _array([texts.get(row) for row in range(len(self))], kind)
             whole = compute.if_else(new.is_valid(), new, column.cast(kind))
             return whole.dictionary_encode().cast(column.type) if pyarrow.types.is_dictionary(column.type) else whole
-        except pyarrow.ArrowException as error:
+        except (pyarrow.ArrowException, ValueError, ArithmeticError) as error:
             raise DataError(f"column '{name}' cannot be filled in as {column.type}: {error}") from error
 
 
-def _zoned(texts: Any, kind: Any) -> Any:
-    """Moments are in UTC, and say so where the column has a zone."""
+def _array(texts: Sequence[str | None], kind: Any) -> Any:
+    """Texts as values of a type, the nearest that it has. Errors: ArrowException, ValueError for what is none of it."""
     import pyarrow
-    from pyarrow import compute
+    from pyarrow import types
 
-    if pyarrow.types.is_timestamp(kind):
-        unit = {"s": 0, "ms": 4}.get(kind.unit, 7)
-        short = compute.utf8_slice_codeunits(texts, 0, 19 + unit)
-        return compute.binary_join_element_wise(short, "Z" if kind.tz else "", "")
-    return texts
+    if types.is_boolean(kind):
+        return pyarrow.array([None if text is None else kinds.truth(text) for text in texts], kind)
+    if types.is_integer(kind):
+        last = 2 ** (kind.bit_width - types.is_signed_integer(kind)) - 1
+        first = -last - 1 if types.is_signed_integer(kind) else 0
+        return pyarrow.array([None if text is None else min(max(_nearest(text), first), last) for text in texts], kind)
+    if types.is_decimal(kind):
+        last, unit = Decimal(10**kind.precision - 1).scaleb(-kind.scale), Decimal(1).scaleb(-kind.scale)
+        return pyarrow.array([None if text is None else min(max(Decimal(text), -last), last).quantize(unit) for text in texts], kind)
+    if types.is_timestamp(kind) or types.is_date(kind):
+        return pyarrow.array(_moments(texts, kind), pyarrow.string()).cast(kind)
+    return pyarrow.array(texts, pyarrow.string()).cast(kind)
+
+
+def _nearest(text: str) -> int:
+    whole = kinds.integer(text)
+    return round(float(text)) if whole is None else whole
+
+
+def _moments(texts: Sequence[str | None], kind: Any) -> list[str | None]:
+    """Dates in a known format as the type has them: in UTC, and said to be so where it has a zone; days, or to its unit's digits."""
+    from pyarrow import types
+
+    there = [text for text in texts if text is not None]
+    form = kinds.date_format(there) or kinds.FORMATS[0]
+    if there and kinds.moment(there[0], form) is None:
+        raise ValueError(f"'{there[0]}' is no date such as {kinds.as_date(0.0, form)}")
+    seconds = [None if text is None else kinds.moment(text, form) for text in texts]
+    if types.is_date(kind):
+        return [None if when is None else kinds.as_date(when, "%Y-%m-%d") for when in seconds]
+    digits, zone = {"s": 19, "ms": 23}.get(kind.unit, 26), "Z" if kind.tz else ""
+    last = 2**63 / 1e9 - 1 if kind.unit == "ns" else kinds.LAST
+    return [None if when is None else kinds.as_date(min(max(when, -last), last), ISO)[:digits] + zone for when in seconds]
 
 
 def _plain(kind: Any) -> Any:
@@ -101,12 +139,12 @@ def _type(kind: Any) -> tuple[str, Callable[[Any], str]]:
     if types.is_date(kind):
         return "date", lambda value: value.isoformat()
     if types.is_timestamp(kind):
-        return "date", lambda value: value.isoformat(timespec="microseconds")
-    return "other", lambda value: ""
+        return "date", lambda value: value.isoformat(timespec="microseconds") + ("Z" if kind.tz else "")
+    return "other", lambda value: value if isinstance(value, str) else ""
 
 
 def _python(column: Any) -> list[Any]:
-    """Its values: moments in UTC to the microsecond, NaN as None."""
+    """Its values: moments in UTC to the microsecond, NaN as None; times as texts, and of types without any only that they are there."""
     import pyarrow
     from pyarrow import compute, types
 
@@ -115,6 +153,10 @@ def _python(column: Any) -> list[Any]:
         column = column.cast(pyarrow.timestamp("us", kind.tz), safe=False).cast(pyarrow.timestamp("us"))
     elif types.is_floating(kind):
         column = compute.if_else(compute.is_nan(column.cast(pyarrow.float64())), None, column.cast(pyarrow.float64()))
+    elif types.is_time(kind):
+        column = column.cast(pyarrow.string())
+    elif _type(kind)[0] == "other":
+        column = compute.if_else(column.is_valid(), True, None)
     return list(column.to_pylist())
 
 
@@ -124,7 +166,8 @@ def read(path: Path) -> Parquet:
     import pyarrow.parquet
 
     try:
-        table = pyarrow.parquet.read_table(pyarrow.BufferReader(path.read_bytes()))
+        # not read_table, which reads no names that are there twice, and whose threads may outlive a refusal and abort the process
+        table = pyarrow.parquet.ParquetFile(pyarrow.BufferReader(path.read_bytes())).read(use_threads=False)
         table.validate(full=True)
     except pyarrow.ArrowException as error:
         raise DataError(f"{path} is no Parquet file, or is damaged: {error}") from error
