@@ -70,7 +70,7 @@ def entropies(network: Any, given: lb.contexts.Context, x: torch.Tensor) -> torc
 
 def told(negative: float, se: float, bound: float) -> Figures:
     """The figures of one model; without a latent the bound is log p itself."""
-    return {"−log p(missing|observed), 2,000 images": negative, "se_data": se, "−ELBO, 10,000 images": bound}
+    return {"−log p of what is missing, 2,000 images": negative, "se_data": se, "−ELBO, 10,000 images": bound}
 
 
 PUBLISHED = {baseline: ("100.4", "61.9", "25.4"), quadrants: ("71.8", "51.0", "24.2")}
