@@ -272,7 +272,8 @@ def _refuse_infinite(train: dict[str, float], epoch: int, folder: Path) -> None:
 
 
 def _refuse_changed(now: dict[str, Any], then: dict[str, Any], folder: Path) -> None:
-    then = Recipe().words() | then  # a run from before there was a word has what is usual
+    usual = Recipe().words()
+    then = {word: usual[word] for word in now if word in usual} | then  # a run from before there was a word has what is usual
     changed = [word for word in now.keys() | then.keys() if word != "epochs" and now.get(word) != then.get(word)]
     if changed:
         word = min(changed)
