@@ -16,7 +16,8 @@ from lowerbound.semi import SemiSupervisedLoss
 from lowerbound.training import _by_autograd
 
 USUAL: list[dict[str, Any]] = [
-    {"network": "mlp:32"},
+    {"network": "mlp:512"},
+    {"network": "mlp:512", "objective": "iwae:5"},
     {"network": "mlp:16-24-16"},
     {"network": "linear"},
     {"network": "orthogonal:16", "latent": 7},

@@ -21,7 +21,7 @@ from lowerbound.levels import log_prob_of_bits
 from lowerbound.likelihoods import Bernoulli
 from lowerbound.loss import LossFunction, of_rows
 from lowerbound.model import VAE, Rows
-from lowerbound.nn import Linear
+from lowerbound.nn import Linear, gains
 from lowerbound.objectives import ELBO, ClosedKL, Objective, Renyi, SampledKL
 from lowerbound.posteriors import DiagonalGaussian
 from lowerbound.priors import StandardNormal
@@ -35,15 +35,16 @@ Step = Callable[[Rows, Tensor, Objective], Float[Tensor, " 3"]]
 
 def step_of(vae: VAE, objective: Objective, estimator: Estimator, loss: LossFunction, products: torch.dtype) -> Step | None:
     """The step of a model of this kind; None for any other."""
-    likelihood, kinds = vae.likelihood, (VAE, StandardNormal, DiagonalGaussian, Pathwise)
-    if tuple(map(type, (vae, vae.prior, vae.posterior, estimator))) != kinds or type(likelihood) is not Bernoulli or loss is not of_rows:
+    likelihood, usual = vae.likelihood, (VAE, StandardNormal, DiagonalGaussian, Pathwise)
+    if tuple(map(type, (vae, vae.prior, vae.posterior, estimator))) != usual or type(likelihood) is not Bernoulli or loss is not of_rows:
         return None
     if vae.context is not None or likelihood.holes or not (_is_elbo(objective) or _is_importance_weighted(objective)):
         return None
     encoder, decoder = _perceptron(vae.posterior.network), _perceptron(likelihood.network)
     if encoder is None or decoder is None or encoder[0].weight.dtype != torch.float32:
         return None
-    return _Step(likelihood, _Network(encoder, products, rough=False), _Network(decoder, products, rough=True))
+    kinds = [products if gains(law.network) else torch.float32 for law in (vae.posterior, likelihood)]
+    return _Step(likelihood, _Network(encoder, kinds[0], rough=False), _Network(decoder, kinds[1], rough=True))
 
 
 def _is_elbo(objective: Objective) -> bool:

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from lowerbound.errors import RecipeError
 
 Shape = int | Sequence[int]
+LARGE = 2**15  # weights of a layer from which on its products gain by rounding
 
 
 def _hidden(inputs: int, outputs: int) -> nn.Linear:
@@ -77,13 +78,20 @@ def roughly(network: nn.Module) -> nn.Module:
     return network
 
 
+def gains(network: nn.Module) -> bool:
+    """Whether rounding makes ``network`` faster: small layers spend more on it than they save (docs/log.md)."""
+    return any(
+        isinstance(layer, nn.Conv2d) or (isinstance(layer, nn.Linear) and layer.weight.numel() >= LARGE) for layer in network.modules()
+    )
+
+
 def rounding(network: nn.Module, device: torch.device, products: torch.dtype | None, rough: bool) -> AbstractContextManager[Any]:
     """Within the block ``network`` multiplies in the type ``products``, its last layer too if ``rough``.
 
-    One that has no last layer of these does not round at all.
+    One that has no last layer of these, or nothing to gain, does not round at all.
     """
     last = [layer for layer in network.modules() if isinstance(layer, (Linear, Conv2d))][-1:]
-    if products in (None, torch.float32) or not last:
+    if products in (None, torch.float32) or not last or not gains(network):
         return nullcontext()
     last[0].rough = rough
     return torch.autocast(device.type, products, cache_enabled=False)
