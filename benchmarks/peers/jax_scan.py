@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import optax
-from worker import BATCH, LEARNING_RATE, NETWORKS, greys, serve, timed
+from worker import BATCH, LEARNING_RATE, greys, known, serve, timed
 
 
 def _mlp(key: jax.Array, *widths: int) -> list[tuple[jax.Array, jax.Array]]:
@@ -35,9 +35,9 @@ def _loss(weights: dict[str, list[tuple[jax.Array, jax.Array]]], x: jax.Array, k
 
 def train(path: str, network: str, rows: int) -> dict[str, float]:
     """An epoch, after one that is not counted, in which it is compiled."""
-    if network not in NETWORKS:
+    if (found := known(network)) is None:
         return {"missing": True}
-    widths, latent, k = NETWORKS[network]
+    widths, latent, k = found
     first, second, key = jax.random.split(jax.random.key(0), 3)
     weights = {"encoder": _mlp(first, 784, *widths, 2 * latent), "decoder": _mlp(second, latent, *reversed(widths), 784)}
     adam, data = optax.adam(LEARNING_RATE), jnp.asarray(greys(path, rows))

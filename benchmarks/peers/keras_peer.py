@@ -9,7 +9,7 @@ os.environ["KERAS_BACKEND"] = "jax"
 import keras
 import numpy as np
 from keras import layers, ops
-from worker import BATCH, LEARNING_RATE, NETWORKS, greys, serve, timed
+from worker import BATCH, LEARNING_RATE, greys, known, serve, timed
 
 
 class Sampling(layers.Layer):
@@ -31,11 +31,9 @@ def _entropy(x, logits):
 
 def train(path: str, network: str, rows: int) -> dict[str, float]:
     """An epoch, after one that is not counted, in which it is compiled."""
-    if network not in NETWORKS:
+    if (found := known(network, 1)) is None:
         return {"missing": True}
-    widths, latent, k = NETWORKS[network]
-    if k > 1:
-        return {"missing": True}
+    widths, latent, _ = found
     x = inputs = keras.Input((784,))
     for width in widths:
         x = layers.Dense(width, activation="relu")(x)

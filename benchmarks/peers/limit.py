@@ -5,14 +5,14 @@ from __future__ import annotations
 import itertools
 
 import torch
-from worker import BATCH, NETWORKS, serve, timed
+from worker import BATCH, known, serve, timed
 
 
 def train(path: str, network: str, rows: int) -> dict[str, float]:
     """The products of an epoch: forward, and the gradients of weights and inputs (not those of the first layer's inputs)."""
-    if network not in NETWORKS:
+    if (found := known(network)) is None:
         return {"missing": True}
-    widths, latent, k = NETWORKS[network]
+    widths, latent, k = found
     steps, best = -(-rows // BATCH), None
     for kind in (torch.bfloat16, torch.float32):
         layers = [*_layers([784, *widths, 2 * latent], BATCH, kind), *_layers([latent, *reversed(widths), 784], k * BATCH, kind)]

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
-from worker import BATCH, LEARNING_RATE, NETWORKS, greys, serve, timed
+from worker import BATCH, LEARNING_RATE, NETWORKS, greys, known, serve, timed
 
 
 class Digits(Dataset):
@@ -69,11 +69,9 @@ def _epoch(model: VAE, loader: DataLoader, optimizer: torch.optim.Optimizer, ste
 
 def train(path: str, network: str, rows: int) -> dict[str, float]:
     """An epoch, after some steps that are not counted."""
-    if network not in NETWORKS:
+    if (found := known(network, 1)) is None:
         return {"missing": True}
-    widths, latent, k = NETWORKS[network]
-    if k > 1:
-        return {"missing": True}
+    widths, latent, _ = found
     model = VAE(widths, latent).train()
     loader = DataLoader(Digits(greys(path, rows)), batch_size=BATCH, shuffle=True)
     optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)

@@ -9,15 +9,15 @@ import numpyro.distributions as dist
 from jax.example_libraries import stax
 from numpyro import optim
 from numpyro.infer import SVI, Trace_ELBO
-from worker import BATCH, LEARNING_RATE, NETWORKS, greys, serve, timed
+from worker import BATCH, LEARNING_RATE, greys, known, serve, timed
 
 
 def train(path: str, network: str, rows: int) -> dict[str, float]:
     """An epoch, after one that is not counted, in which it is compiled."""
-    if network not in NETWORKS:
+    if (found := known(network, 1)) is None:
         return {"missing": True}
-    widths, latent, k = NETWORKS[network]
-    if k > 1 or widths != (512,):
+    widths, latent, _ = found
+    if widths != (512,):
         return {"missing": True}
     data, steps = jnp.asarray(greys(path, rows)), rows // BATCH
     (hidden,) = widths

@@ -26,6 +26,12 @@ NETWORKS = {
 }
 
 
+def known(network: str, most: int = 2**20) -> tuple[tuple[int, ...], int, int] | None:
+    """What a network is; None for one that is not fully connected, or has more draws of z than a worker can take."""
+    found = NETWORKS.get(network)
+    return None if found is None or found[2] > most else found
+
+
 def greys(path: str, rows: int) -> np.ndarray:
     """The first images, uint8 ``(rows, 784)``."""
     return np.load(path, mmap_mode="r")[:rows].copy()

@@ -90,8 +90,10 @@ def rounding(network: nn.Module, device: torch.device, products: torch.dtype | N
 
     One that has no last layer of these, or nothing to gain, does not round at all.
     """
+    if products in (None, torch.float32):
+        return nullcontext()
     last = [layer for layer in network.modules() if isinstance(layer, (Linear, Conv2d))][-1:]
-    if products in (None, torch.float32) or not last or not gains(network):
+    if not last or not gains(network):
         return nullcontext()
     last[0].rough = rough
     return torch.autocast(device.type, products, cache_enabled=False)
