@@ -227,8 +227,9 @@ def test_the_page_holds_all_and_asks_for_nothing(sides: dict[str, compare.Side])
     runs_, lines = len(sides), 3
     assert len(page.addresses) == len(pictures(text)) == runs_ * 3 + (runs_ + 1) + lines * runs_
     assert not re.search(r"https?://|@import|url\(", text)
-    assert "None" not in text
-    assert "nan" not in re.sub(r"base64,[^\"]+", "", text)
+    words = re.sub(r"base64,[^\"]+", "", text)  # of an image four letters can be anything
+    assert "None" not in words
+    assert "nan" not in words
     for name, side in sides.items():
         assert text.count(f"<h3>{name}</h3>") == 3
         assert f"{side.values['reconstruction_error']:.4f}" in text

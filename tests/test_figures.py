@@ -115,7 +115,7 @@ def test_the_report_is_one_page_that_asks_for_nothing(which: str, request: pytes
     assert all(address.startswith("data:image/") for address in page.addresses)
     assert not re.search(r"https?://|@import|url\(", text)
     assert f"−{-run.result()['test']['bound']:.2f}" in text
-    assert "None" not in text
+    assert "None" not in re.sub(r"base64,[^\"]+", "", text)  # of an image four letters can be anything
     assert {path.name for path in (run.folder / runs.FIGURES).iterdir()} == {figures.usual_name(name) for name in figures.suitable(run)}
 
 
