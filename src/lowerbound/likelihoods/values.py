@@ -56,7 +56,7 @@ class Bernoulli(Likelihood):
         """Zeros and ones, or the grey values themselves."""
         if not self.binarize:
             return values
-        return (torch.rand_like(values) < values).to(values.dtype).add_(values, alpha=0)  # 0 times NaN is NaN: what is not there stays so
+        return levels.bits(values).add_(values, alpha=0)  # 0 times NaN is NaN: what is not there stays so
 
 
 class ContinuousBernoulli(Likelihood):
