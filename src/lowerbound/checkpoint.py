@@ -20,6 +20,8 @@ from lowerbound.errors import RunError
 from lowerbound.files import written
 from lowerbound.training import State
 
+OF_OPTIMIZER = 4  # times the weights at most, for what the optimiser keeps of each
+REST = 2**24  # bytes of names, shapes, numbers of steps and the like
 HEADER = "lowerbound"  # one entry, since safetensors writes several in an order that changes from file to file
 
 
@@ -33,9 +35,15 @@ def write(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
         file.write(safetensors.save(tensors, {HEADER: header}))
 
 
-def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors, on the CPU, and the meta. Errors: RunError where the file is missing, damaged or another's."""
+def read(path: Path, most: int | None = None) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors, on the CPU, and the meta, of a file of at most ``most`` bytes.
+
+    Errors: RunError where the file is missing, damaged, another's or larger.
+    """
     try:
+        size = path.stat().st_size
+        if most is not None and size > most:  # before any memory is taken for it
+            raise RunError(f"{path} has {size:,} bytes, more than the model of this run can have; copy it anew from where it came")
         raw = path.read_bytes()
         tensors = safetensors.load(raw)
         header = _header(raw)
@@ -72,25 +80,34 @@ def save_weights(path: str | Path, model: nn.Module) -> None:
 
 def load_weights(path: str | Path, model: nn.Module) -> None:
     """Put the weights of ``path`` into ``model``. Errors: RunError where they are damaged or another model's."""
-    tensors, _ = read(Path(path))
+    tensors, _ = read(Path(path), _bytes(model) + REST)
     _into(model, tensors, Path(path))
 
 
-def save_training(path: Path, model: nn.Module, estimator: nn.Module, state: State, progress: dict[str, Any]) -> None:
-    """Weights, what the estimator remembers, optimiser and position, with ``progress`` (JSON) beside them: all that going on needs."""
+def save_training(
+    path: Path, model: nn.Module, estimator: nn.Module, state: State, progress: dict[str, Any], average: nn.Module | None = None
+) -> None:
+    """Weights, what the estimator remembers, optimiser and position, with ``progress`` (JSON) beside them: all that going on needs.
+
+    So is the moving ``average`` of the weights, where there is one.
+    """
     optimizer = state.optimizer.state_dict()
-    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
-    tensors |= {f"estimator.{name}": tensor for name, tensor in estimator.state_dict().items()}
+    tensors = {
+        f"{part}.{name}": tensor
+        for part, module in _parts(model, estimator, average).items()
+        for name, tensor in module.state_dict().items()
+    }
     for index, slots in optimizer["state"].items():
         tensors |= {f"optimizer.{index}.{slot}": value for slot, value in slots.items()}
     meta = {"seed": state.seed, "step": state.step, "groups": optimizer["param_groups"], "progress": progress}
     write(path, tensors, meta)
 
 
-def load_training(path: Path, model: nn.Module, estimator: nn.Module, state: State) -> dict[str, Any]:
-    """The reverse: fill ``model``, ``estimator`` and ``state`` and return the ``progress``. Errors: RunError as for ``read``."""
-    tensors, meta = read(path)
-    modules: dict[str, dict[str, Tensor]] = {"model": {}, "estimator": {}}
+def load_training(path: Path, model: nn.Module, estimator: nn.Module, state: State, average: nn.Module | None = None) -> dict[str, Any]:
+    """The reverse: fill ``model``, ``estimator``, ``state`` and ``average`` and give the ``progress``. Errors: as ``read``."""
+    parts = _parts(model, estimator, average)
+    tensors, meta = read(path, OF_OPTIMIZER * _bytes(model) + sum(map(_bytes, parts.values())) + REST)
+    modules: dict[str, dict[str, Tensor]] = {part: {} for part in parts}
     slots: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         part, rest = name.split(".", 1)
@@ -99,12 +116,20 @@ def load_training(path: Path, model: nn.Module, estimator: nn.Module, state: Sta
         else:
             index, slot = rest.split(".", 1)
             slots.setdefault(int(index), {})[slot] = tensor
-    _into(model, modules["model"], path)
-    _into(estimator, modules["estimator"], path)
+    for part, module in parts.items():
+        _into(module, modules[part], path)
     state.optimizer.load_state_dict({"state": slots, "param_groups": meta["groups"]})
     state.seed, state.step = meta["seed"], meta["step"]
     progress: dict[str, Any] = meta["progress"]
     return progress
+
+
+def _parts(model: nn.Module, estimator: nn.Module, average: nn.Module | None) -> dict[str, nn.Module]:
+    return {"model": model, "estimator": estimator} | ({} if average is None else {"average": average})
+
+
+def _bytes(module: nn.Module) -> int:
+    return sum(tensor.nbytes for tensor in module.state_dict().values())
 
 
 def _into(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:

@@ -201,7 +201,7 @@ class _Step:
     def _decoded(
         self, x: Float[Tensor, "B D"], z: Float[Tensor, "K B d"], even: float | None
     ) -> tuple[Float[Tensor, "K B"], Callable[[Float[Tensor, "K B"] | None], Float[Tensor, "K B d"]]]:
-        """log p(x|z); and what takes the share of each (None where all have the same, ``even``) to the gradient of z and leaves the decoder's."""
+        """log p(x|z); and what takes the share of each (None: all have ``even``) to the gradient of z and leaves the decoder's."""
         inputs, weights = self.decoder.forward(z.flatten(0, 1))
         parts, slope = [], torch.empty(len(inputs[0]), x.shape[1], dtype=weights[-1].dtype, device=x.device)
         for part in _parts(len(z), len(x)):

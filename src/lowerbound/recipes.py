@@ -32,6 +32,7 @@ from lowerbound.words import (
     PRECISIONS,
     PRIORS,
     SCALES,
+    SCHEDULES,
     SEMI_SUPERVISED,
 )
 from lowerbound.zoo import ZOO
@@ -78,6 +79,10 @@ class Recipe:
     epochs: int = _word(20, "training", "passes over the training data")
     batch: int = _word(128, "training", "data a step")
     learning_rate: float = _word(1e-3, "training", "Adam's step size")
+    schedule: str | None = _word(None, "training", "the step size over the epochs (default: constant)", SCHEDULES)
+    clip: float | None = _word(None, "training", "longest gradient, as a norm; a longer one is shortened (default: none is)")
+    average: float | None = _word(None, "training", "keep the moving average of the weights, of this decay, e.g. 0.999")
+    patience: int | None = _word(None, "training", "stop after so many epochs without a better held-out bound, and keep the best weights")
     precision: str = _word("auto", "training", "what networks multiply in: auto takes the fastest of the device", PRECISIONS)
     seed: int = _word(0, "training", "decides the first weights, the order of the data and all noise")
 
@@ -92,7 +97,7 @@ class Recipe:
             told = getattr(self, field.name)
             if field.metadata["table"] and told is not None and not _is_number(told):
                 words.known(field.name, told.partition(":")[0], field.metadata["table"])
-        for name in ("latent", "epochs", "batch", "size"):
+        for name in ("latent", "epochs", "batch", "size", "patience"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise RecipeError(f"{name} must be at least 1, not {value}")
@@ -102,6 +107,7 @@ class Recipe:
             raise RecipeError(f"validation must be 0 (none) or more, not {self.validation}")
         if not (0 < self.learning_rate < math.inf):
             raise RecipeError(f"learning-rate must be a positive number, not {self.learning_rate:g}")
+        _check_training_words(self)
         if not self.data or not _encodable(self.data):
             raise RecipeError(f"data must be a name or a path in Unicode, not {self.data!r}")
         if not (0 <= self.seed < 2**63):
@@ -144,6 +150,19 @@ def _check_types(recipe: Recipe) -> None:
         value, wanted = getattr(recipe, field.name), word_type(field)
         if value is not None and type(value) is not wanted and not (wanted is float and type(value) is int):
             raise RecipeError(f"{field.name} must be {wanted.__name__}, not {value!r}")
+
+
+def _check_training_words(recipe: Recipe) -> None:
+    """Errors: RecipeError for numbers that make no sense. A schedule as long as the training is told how long that is."""
+    if recipe.schedule is not None:
+        object.__setattr__(recipe, "schedule", words.settled(recipe.schedule, recipe.epochs))
+        words.schedule(recipe.schedule)
+    if recipe.clip is not None and not (0 < recipe.clip < math.inf):
+        raise RecipeError(f"clip, the longest gradient, must be a positive number, not {recipe.clip:g}")
+    if recipe.average is not None and not (0 < recipe.average < 1):
+        raise RecipeError(f"average, the decay of a moving average, must be between 0 and 1, not {recipe.average:g}")
+    if recipe.patience is not None and recipe.validation == 0:
+        raise RecipeError("patience is with the held-out bound, and validation is 0; leave one of them out")
 
 
 def _check_semi_supervised(recipe: Recipe) -> None:

@@ -32,7 +32,10 @@ COLUMNS = "columns.json"  # of a table
 ENVIRONMENT = "environment.json"
 METRICS = "metrics.jsonl"
 WEIGHTS = "weights.safetensors"
+BEST = "best.safetensors"  # of the epoch with the best held-out bound
 TRAINING = "checkpoint.safetensors"
+BEFORE = "checkpoint-before.safetensors"  # what TRAINING was, for when that is damaged
+COMING = "checkpoint-coming.safetensors"  # what it will be
 RESULT = "result.json"
 CLASSIFIER = "classifier"  # what RESULT and EVALUATION say of how classes are told
 EVALUATION = "evaluation.json"
@@ -150,6 +153,11 @@ def load(folder: str | Path, device: str = devices.AUTO) -> Run:
     return Run(folder, recipe, facts, parts)
 
 
+def is_begun(folder: Path) -> bool:
+    """Whether a training has kept something there to go on from."""
+    return (folder / TRAINING).is_file() or (folder / BEFORE).is_file()
+
+
 def build(recipe: Recipe, facts: Facts) -> Parts:
     """The parts of a recipe for data of which these are the facts. Errors: RecipeError."""
     return assembly.build(recipe, facts.event_shape, facts.unit_interval, len(facts.classes), facts.holes, facts.schema)
@@ -221,7 +229,10 @@ def reopen(folder: Path) -> None:
 
 def clear(folder: Path) -> None:
     """Remove what a run wrote into ``folder``, and nothing that somebody else put there. Errors: OutputError."""
-    files = [folder / name for name in (REPORT, RESULT, EVALUATION, METRICS, TRAINING, WEIGHTS, ENVIRONMENT, COLUMNS, DATA, RECIPE)]
+    files = [
+        folder / name
+        for name in (REPORT, RESULT, EVALUATION, METRICS, TRAINING, BEFORE, COMING, BEST, WEIGHTS, ENVIRONMENT, COLUMNS, DATA, RECIPE)
+    ]
     files += [folder / FIGURES / name for name in DRAWN]
     for path in files:
         if path.is_dir():  # looked at before anything is gone

@@ -1,4 +1,4 @@
-"""Numbers that change while a model is trained: β and its kin, as functions of the epoch (which may be a fraction).
+"""Numbers that change while a model is trained: β and its kin, the learning rate, as functions of the epoch (which may be a fraction).
 
 A new schedule is one class here and one row in a table of ``words``.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 
 @runtime_checkable
@@ -75,3 +75,61 @@ class Sigmoid:
     def __call__(self, epoch: float) -> float:
         """The value after ``epoch`` passes."""
         return self.value / (1 + math.exp(-10 * (min(epoch / self.epochs, 2.0) - 0.5)))
+
+
+# --- shares of a learning rate -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Cosine:
+    """Up from 0 over ``warm_up`` epochs, then down a half cosine from 1, to ``LEAST`` at the end of ``epochs``, where it stays.
+
+    Source: Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", 2016, https://arxiv.org/abs/1608.03983.
+    """
+
+    LEAST: ClassVar[float] = 0.01
+
+    epochs: float = 20.0
+    warm_up: float = 0.0
+
+    def __call__(self, epoch: float) -> float:
+        """The share after ``epoch`` passes."""
+        if epoch < self.warm_up:
+            return epoch / self.warm_up
+        done = min(1.0, (epoch - self.warm_up) / max(self.epochs - self.warm_up, 1e-9))
+        return self.LEAST + (1 - self.LEAST) * (1 + math.cos(math.pi * done)) / 2
+
+
+@dataclass(frozen=True)
+class Exponential:
+    """``factor`` to the power of the epoch."""
+
+    factor: float = 0.95
+
+    def __call__(self, epoch: float) -> float:
+        """The share after ``epoch`` passes."""
+        return self.factor**epoch
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Times ``factor`` after each ``epochs`` passes."""
+
+    epochs: float = 10.0
+    factor: float = 0.1
+
+    def __call__(self, epoch: float) -> float:
+        """The share after ``epoch`` passes."""
+        return self.factor ** (epoch // self.epochs)
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """Another schedule, times a number."""
+
+    schedule: Schedule
+    scale: float
+
+    def __call__(self, epoch: float) -> float:
+        """The share after ``epoch`` passes."""
+        return self.scale * self.schedule(epoch)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from lowerbound.devices import fastest
 from lowerbound.errors import DataError
@@ -20,7 +20,9 @@ from lowerbound.fused import Step, step_of
 from lowerbound.loss import LossFunction, of_rows
 from lowerbound.model import VAE, Rows, rows_at_once
 from lowerbound.objectives import ELBO, Objective
-from lowerbound.seeding import permutation, seeded
+from lowerbound.processes import ALONE, World
+from lowerbound.schedules import Schedule
+from lowerbound.seeding import permutation
 
 
 @dataclass
@@ -89,6 +91,9 @@ def fit(
     seed: int = 0,
     state: State | None = None,
     products: torch.dtype | None = None,
+    rate: Schedule | None = None,
+    clip: float | None = None,
+    world: World = ALONE,
 ) -> Iterator[Record]:
     """Train ``vae`` in place for ``epochs`` passes over ``data``, yielding a ``Record`` after each step.
 
@@ -97,6 +102,8 @@ def fit(
     it can be saved. By default the objective is ``ELBO()`` and the estimator ``Pathwise()``. ``loss`` says what a step descends
     where it is more than that of its rows, as in ``semi``.
     Networks multiply in the type ``products`` (by default ``devices.fastest``; ``torch.float32`` for no rounding), see ``nn.rounding``.
+    ``rate`` is the share of the optimiser's own learning rate at each epoch (by default all of it); gradients whose norm is above ``clip``
+    are shortened to it. Where ``world`` has several processes each makes its share of every step (of losses that are sums over rows).
     ``epochs`` counts those that ``state`` has behind it. The model is left in training mode; a ``VAE`` answers in
     evaluation mode all the same. Errors: DataError where there are no data, or the likelihood cannot be a law of them.
     """
@@ -112,8 +119,13 @@ def fit(
         epoch, done = position
         batches = permutation(len(data), state.seed, "order", epoch).split(batch)
         for number, rows in enumerate(batches[done:], start=done + 1):
-            with seeded(state.seed, "noise", state.step, device=vae.device):
-                means = descend(data, rows, objective.at(state.step / steps))
+            now = objective.at(state.step / steps)
+            with world.noise(rows, now.samples, state.seed, "noise", state.step, device=vae.device):
+                means = _shared(world, vae, descend, data, rows, now)
+            if rate is not None:
+                _set_rate(state.optimizer, rate(state.step / steps))
+            if clip is not None:
+                nn.utils.clip_grad_norm_(vae.parameters(), clip)
             state.optimizer.step()
             state.step += 1
             yield Record(state.step, epoch + 1, number == len(batches), len(rows), means)
@@ -130,6 +142,28 @@ def _by_autograd(vae: VAE, estimator: Estimator, loss: LossFunction, products: t
         return torch.stack([part.bound, part.log_likelihood, part.kl]).detach().mean(1)
 
     return step
+
+
+def _shared(world: World, vae: VAE, descend: Step, data: Rows, rows: Tensor, objective: Objective) -> Float[Tensor, " 3"]:
+    """The gradient of a batch, of which this process descends its share; and the means."""
+    if world.size == 1:
+        return descend(data, rows, objective)
+    mine = rows[world.share(rows)]
+    if len(mine):
+        return world.add(vae, descend(data, mine, objective), len(mine) / len(rows))
+    vae.zero_grad()
+    return world.add(vae, torch.zeros(3, device=vae.device), 0.0)
+
+
+def _set_rate(optimizer: torch.optim.Optimizer, share: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = group.setdefault("initial_lr", group["lr"]) * share
+
+
+def rows_of(n: int, batch: int, seed: int, step: int) -> Tensor:
+    """The rows of the batch, of n data, that is learned from after ``step`` steps."""
+    epoch, done = divmod(step, steps_an_epoch(n, batch))
+    return permutation(n, seed, "order", epoch).split(batch)[done]
 
 
 def _check(vae: VAE, data: Rows) -> None:

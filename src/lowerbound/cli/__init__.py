@@ -26,7 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         words = parse(sys.argv[1:] if argv is None else argv)
         verbs = import_module("lowerbound.cli.verbs")  # only now: what a verb needs takes seconds to import
         answer = getattr(verbs, words.verb)(words)
-        print(answer.json() if words.json else answer.text, flush=True)
+        if not answer.silent:
+            print(answer.json() if words.json else answer.text, flush=True)
         return INTERRUPTED if answer.interrupted else 0
     except LowerboundError as error:
         return _complain(str(error))

@@ -37,6 +37,7 @@ class Answer:
     text: str
     values: dict[str, Any] = field(default_factory=dict)
     interrupted: bool = False
+    silent: bool = False  # where another process tells it
 
     def json(self) -> str:
         """One JSON object."""
@@ -60,9 +61,23 @@ def tell(line: str) -> None:
 @contextmanager
 def progress(experiment: Experiment) -> Iterator[Callable[[Record], None]]:
     """Something to call with each record: a bar on a terminal, plain lines elsewhere."""
-    notes(experiment.notes)
+    told = 0
+
+    def tell_news() -> None:
+        """What was noted since."""
+        nonlocal told
+        notes(experiment.notes[told:])
+        told = len(experiment.notes)
+
+    tell_news()
     with (_bar if sys.stderr is not None and sys.stderr.isatty() else _lines)(experiment) as show:
-        yield show
+
+        def each(record: Record) -> None:
+            """A record and what was noted before it."""
+            tell_news()
+            show(record)
+
+        yield each
 
 
 class Pace:

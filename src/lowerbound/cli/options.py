@@ -98,6 +98,12 @@ def output(parser: Parser, kinds: str) -> None:
     parser.add_argument("-o", "--output", required=True, metavar="FILE", help=kinds)
 
 
+def save_every(parser: Any) -> None:
+    """How often a training keeps its state."""
+    text = "keep a state every N steps, or after 30s or 5m of training (default: at the ends of epochs, and each 2m)"
+    parser.add_argument("--save-every", metavar="N|TIME", help=text)
+
+
 def machine(parser: Any) -> None:
     """Where named data are, and the device."""
     data_dir(parser)

@@ -53,6 +53,7 @@ def _train(parser: Parser) -> None:
     )
     group.add_argument("-o", "--out", metavar="FOLDER", help="the run's folder (default: runs/ and the name of the data)")
     group.add_argument("--overwrite", action="store_true", help="replace the run that is there")
+    options.save_every(group)
     options.machine(group)
 
 
@@ -75,6 +76,7 @@ def _recipe_option(group: Any, field: dataclasses.Field[Any]) -> None:
 def _resume(parser: Parser) -> None:
     options.run(parser)
     parser.add_argument("--epochs", type=int, metavar="N", help="go on to this many epochs in all (default: the recipe's)")
+    options.save_every(parser)
     options.machine(parser)
 
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import signal
 from argparse import Namespace
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -16,7 +13,7 @@ import torch
 from torch import Tensor
 
 from lowerbound import figures as drawn
-from lowerbound import plots, recipes, runs, tables
+from lowerbound import plots, runs, tables
 from lowerbound.cli import console
 from lowerbound.cli.classify import classify as classify
 from lowerbound.cli.compare import compare as compare
@@ -28,71 +25,21 @@ from lowerbound.cli.impute import impute as impute
 from lowerbound.cli.lab import lab as lab
 from lowerbound.cli.output import of_kind
 from lowerbound.cli.source import asked_for, first
+from lowerbound.cli.train import resume as resume
+from lowerbound.cli.train import train as train
 from lowerbound.cli.upscale import upscale as upscale
 from lowerbound.contexts import Label
 from lowerbound.data import NAMED, arrays
 from lowerbound.data.tables import inferred
 from lowerbound.errors import OutputError, UsageError, nearest
-from lowerbound.experiment import Experiment
 from lowerbound.files import save_array, save_arrays, written
 from lowerbound.model import VAE
-from lowerbound.recipes import Recipe
 from lowerbound.runs import Run
 from lowerbound.seeding import seeded
 from lowerbound.tasks import compress, generate, labels
 from lowerbound.zoo import ZOO
 
 CONTEXTS = "contexts"  # the array of a .npz beside latents that has what the model was given of each datum
-
-# --- training --------------------------------------------------------------------------------------
-
-
-def train(words: Namespace) -> Answer:
-    """A new run."""
-    recipe = _recipe(words)
-    folder = words.out or Path("runs") / Path(recipe.data).stem
-    return _run_to_end(Experiment.begin(recipe, folder, data_dir=words.data_dir, device=words.device, overwrite=words.overwrite))
-
-
-def resume(words: Namespace) -> Answer:
-    """A run that goes on."""
-    return _run_to_end(Experiment.resume(words.run, epochs=words.epochs, data_dir=words.data_dir, device=words.device))
-
-
-def _recipe(words: Namespace) -> Recipe:
-    told = recipes.read(words.recipe) if words.recipe else {}
-    typed = {name: value for name, value in vars(words).items() if name in Recipe.__dataclass_fields__}
-    return Recipe(**recipes.merge(told, typed))
-
-
-def _run_to_end(experiment: Experiment) -> Answer:
-    with _asked_to_stop() as stopped, console.progress(experiment) as show:
-        for record in experiment.train():
-            show(record)
-            if stopped():
-                experiment.save()
-                return console.interrupted(experiment)
-    return console.trained(experiment, experiment.finish())
-
-
-@contextmanager
-def _asked_to_stop() -> Iterator[Callable[[], bool]]:
-    """Whether Ctrl-C or a termination came: the step under way is finished first. A second one stops at once."""
-    came: list[int] = []
-
-    def note(number: int, _: FrameType | None) -> None:
-        came.append(number)
-        signal.signal(number, before[number])
-
-    before: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    for number in before:
-        signal.signal(number, note)
-    try:
-        yield lambda: bool(came)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
 
 # --- using a model ---------------------------------------------------------------------------------
 

@@ -8,10 +8,12 @@ from lowerbound.words.bounds import ESTIMATORS, KLS, OBJECTIVES
 from lowerbound.words.contexts import CONTEXTS, context
 from lowerbound.words.laws import LIKELIHOODS, PIXELS, POSTERIORS, PRIORS, SCALES, Facts, likelihood, scale
 from lowerbound.words.networks import CORRUPTIONS, NETWORKS, PRECISIONS, corrupted, network, products
+from lowerbound.words.rates import CONSTANT, SCHEDULES, schedule, settled
 from lowerbound.words.reading import LARGEST, call, known
 from lowerbound.words.semi import LABEL_ESTIMATORS, SEMI_SUPERVISED, OfLabels, Supervision
 
 __all__ = [
+    "CONSTANT",
     "CONTEXTS",
     "CORRUPTIONS",
     "ESTIMATORS",
@@ -26,6 +28,7 @@ __all__ = [
     "PRECISIONS",
     "PRIORS",
     "SCALES",
+    "SCHEDULES",
     "SEMI_SUPERVISED",
     "Facts",
     "OfLabels",
@@ -38,4 +41,6 @@ __all__ = [
     "network",
     "products",
     "scale",
+    "schedule",
+    "settled",
 ]

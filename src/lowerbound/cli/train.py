@@ -1,0 +1,81 @@
+"""The verbs ``train`` and ``resume``: a run to its end, or to where it is asked to stop."""
+
+from __future__ import annotations
+
+import signal
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from lowerbound import processes, recipes, runs
+from lowerbound.cli import console
+from lowerbound.cli.console import Answer
+from lowerbound.experiment import Experiment
+from lowerbound.keeping import Every
+from lowerbound.recipes import Recipe
+
+
+def train(words: Namespace) -> Answer:
+    """A new run."""
+    recipe = _recipe(words)
+    folder = Path(words.out or Path("runs") / Path(recipe.data).stem)
+    world, device = processes.join(words.device)
+    shared: dict[str, Any] = {"data_dir": words.data_dir, "device": device, "every": _every(words), "world": world}
+    if processes.was_restarted() and runs.is_begun(folder):
+        return _run_to_end(Experiment.resume(folder, **shared))
+    return _run_to_end(Experiment.begin(recipe, folder, overwrite=words.overwrite, **shared))
+
+
+def resume(words: Namespace) -> Answer:
+    """A run that goes on."""
+    world, device = processes.join(words.device)
+    every = _every(words)
+    return _run_to_end(Experiment.resume(words.run, epochs=words.epochs, data_dir=words.data_dir, device=device, every=every, world=world))
+
+
+def _every(words: Namespace) -> Every | None:
+    return None if words.save_every is None else Every.read(words.save_every)
+
+
+def _recipe(words: Namespace) -> Recipe:
+    told = recipes.read(words.recipe) if words.recipe else {}
+    typed = {name: value for name, value in vars(words).items() if name in Recipe.__dataclass_fields__}
+    return Recipe(**recipes.merge(told, typed))
+
+
+def _run_to_end(experiment: Experiment) -> Answer:
+    if not experiment.world.is_first:
+        for _ in experiment.train():
+            pass
+        experiment.world.wait()
+        return Answer("", silent=True)
+    with _asked_to_stop() as stopped, console.progress(experiment) as show:
+        for record in experiment.train():
+            show(record)
+            if stopped():
+                experiment.save()
+                return console.interrupted(experiment)
+    experiment.world.wait()
+    return console.trained(experiment, experiment.finish())
+
+
+@contextmanager
+def _asked_to_stop() -> Iterator[Callable[[], bool]]:
+    """Whether Ctrl-C or a termination came: the step under way is finished first. A second one stops at once."""
+    came: list[int] = []
+
+    def note(number: int, _: FrameType | None) -> None:
+        came.append(number)
+        signal.signal(number, before[number])
+
+    before: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, note)
+    try:
+        yield lambda: bool(came)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

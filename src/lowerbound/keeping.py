@@ -1,0 +1,113 @@
+"""What a training keeps in its folder: its newest two states and its best weights, and a lock that keeps other trainings out."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from torch import Tensor, nn
+
+from lowerbound import checkpoint, runs
+from lowerbound.errors import OutputError, RunError, UsageError, reason
+from lowerbound.training import State
+
+LOCK = ".lock"
+
+
+@dataclass
+class Progress:
+    """What a checkpoint keeps besides weights and optimiser.
+
+    ``sums`` are those of bound, reconstruction term and KL over the ``rows`` of the epoch under way so
+    far; ``seconds`` is the time spent training, without scoring and saving. ``best`` is the best held-out bound of an epoch, with which
+    epoch it was. ``faults`` says what stopped being finite, each with its step.
+    """
+
+    sums: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
+    rows: int = 0
+    seconds: float = 0.0
+    best: tuple[float, int] | None = None
+    faults: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Every:
+    """How often a state is kept: every so many steps, or so many seconds of training."""
+
+    steps: int | None = None
+    seconds: float | None = None
+
+    @classmethod
+    def read(cls, word: str) -> Every:
+        """``500`` steps, ``30s`` or ``5m``. Errors: UsageError."""
+        found = re.fullmatch(r"([0-9]{1,6})([sm]?)", word)
+        if found is None or int(found[1]) < 1:
+            raise UsageError(f"cannot save every '{word}'; write a number of steps, 500, or a time, 30s or 5m")
+        number, unit = int(found[1]), found[2]
+        return cls(seconds=number * {"s": 1.0, "m": 60.0}[unit]) if unit else cls(steps=number)
+
+    def is_due(self, step: int, seconds: float) -> bool:
+        """After ``step`` steps, ``seconds`` since it was last kept."""
+        return (self.steps is not None and step % self.steps == 0) or (self.seconds is not None and seconds >= self.seconds)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The modules of a training and its state, which are saved and taken up together."""
+
+    folder: Path
+    model: nn.Module
+    estimators: nn.Module
+    average: nn.Module | None
+    state: State
+
+    def save(self, progress: Progress, recipe: dict[str, Any], best: dict[str, Tensor] | None) -> None:
+        """The state, after the best weights where they are new; what was the newest becomes the one before. Errors: OutputError."""
+        if best is not None:
+            checkpoint.write(self.folder / runs.BEST, best, {})
+        newest, before, coming = (self.folder / name for name in (runs.TRAINING, runs.BEFORE, runs.COMING))
+        words = {**asdict(progress), "recipe": recipe}
+        checkpoint.save_training(coming, self.model, self.estimators, self.state, words, self.average)
+        try:
+            if newest.exists():
+                newest.replace(before)
+            coming.replace(newest)
+        except OSError as error:
+            raise OutputError(f"cannot write {newest}: {reason(error)}") from error
+
+    def take_up(self) -> tuple[Progress, dict[str, Any], str | None]:
+        """Fill modules and state from the newest that is whole: progress, the recipe's words, and a note where it was not the newest.
+
+        Errors: RunError where none is.
+        """
+        try:
+            return (*self._read(runs.TRAINING), None)
+        except RunError as error:
+            try:
+                progress, words = self._read(runs.BEFORE)
+            except RunError:
+                raise error from None
+            return progress, words, f"{error}; went on from the checkpoint before it, after step {self.state.step:,}"
+
+    def _read(self, name: str) -> tuple[Progress, dict[str, Any]]:
+        told = checkpoint.load_training(self.folder / name, self.model, self.estimators, self.state, self.average)
+        recipe, best = told.pop("recipe"), told.pop("best", None)
+        return Progress(**told, best=None if best is None else (float(best[0]), int(best[1]))), recipe
+
+
+def locked(folder: Path) -> FileLock:
+    """The folder's lock, taken; it goes with the process, however that ends.
+
+    Errors: RunError where another training has it; OutputError.
+    """
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise RunError(f"another training is writing into {folder}; wait for its end, or choose another --out") from error
+    except OSError as error:
+        raise OutputError(f"cannot write into {folder}: {reason(error)}") from error
+    return lock

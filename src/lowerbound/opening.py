@@ -1,0 +1,112 @@
+"""Before a first step: the data are read, the model is made, and a folder is looked at before anything is written into it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from lowerbound import data, devices, runs
+from lowerbound.contexts import Label
+from lowerbound.data import Dataset, labels
+from lowerbound.errors import DataError, RunError, UsageError
+from lowerbound.facts import Facts
+from lowerbound.keeping import LOCK
+from lowerbound.loss import of_rows
+from lowerbound.processes import World
+from lowerbound.recipes import Recipe
+from lowerbound.runs import Run
+from lowerbound.training import State, adam
+
+
+@dataclass
+class Opened:
+    """What a training has before its first step."""
+
+    run: Run
+    train_data: Dataset
+    validation: Dataset
+    test: Dataset
+    state: State
+    notes: list[str]
+    average: AveragedModel | None
+    world: World
+
+
+def opened(recipe: Recipe, folder: Path, data_dir: str | Path | None, device: str, world: World) -> Opened:
+    """Everything of a recipe, nothing written. Errors: DataError, RecipeError, UsageError."""
+    where = devices.choose(device)
+    splits = runs.load_data(recipe, data_dir)
+    train, validation = splits.validation(recipe.validation)
+    if recipe.batch > len(train):
+        raise DataError(f"a batch of {recipe.batch} is larger than the {len(train):,} training data; choose a smaller --batch")
+    if not len(splits.test):
+        raise DataError(f"'{recipe.data}' has {len(train):,} data: too few to learn from and to test")
+    if recipe.patience is not None and not len(validation):
+        raise DataError("patience is with the held-out bound, and there are too few data to hold any out; leave it out")
+    if recipe.semi_supervised is not None:
+        train = train if recipe.labels_kept is None else labels.few(train, recipe.labels_kept, recipe.seed)
+        labels.must_be_several(train)
+    facts = Facts.of(train, validation, splits.test, labels=recipe.takes_labels, schema=splits.schema)
+    run = Run(folder, recipe, facts, runs.build(recipe, facts))
+    for part in (train, splits.test):
+        run.vae.likelihood.check(part.extremes)
+    if isinstance(run.vae.context, Label) and recipe.semi_supervised is None:
+        for part in (train, validation, splits.test):
+            labels.must_be_known(part)
+    if world.size > 1:
+        _must_be_of_rows(run)
+    run.vae.to(where)
+    run.parts.estimators.to(where)
+    state = State(adam(run.vae, recipe.learning_rate), recipe.seed)
+    average = None if recipe.average is None else AveragedModel(run.vae, multi_avg_fn=get_ema_multi_avg_fn(recipe.average))
+    return Opened(run, train, validation, splits.test, state, [*splits.notes, *_missing(train)], average, world)
+
+
+def _missing(data: Dataset) -> list[str]:
+    """A note on values that are not there."""
+    return [f"{data.holes / data.array.numel():.1%} of all values are missing, and left out of the bound"] if data.holes else []
+
+
+def _must_be_of_rows(run: Run) -> None:
+    """Raise UsageError where a batch is more than its rows, so that shares of it do not add up."""
+    recipe, parts = run.recipe, run.parts
+    whole = {
+        f"the objective {recipe.objective}": parts.objective.over_batch,
+        f"the estimator {recipe.estimator}, which remembers,": any(True for _ in parts.estimators.buffers()),
+        f"{recipe.semi_supervised}": parts.loss is not of_rows,
+    }
+    for what, is_so in whole.items():
+        if is_so:
+            raise UsageError(f"{what} looks at a batch as a whole; train it in one process, without torchrun")
+
+
+def absolute(recipe: Recipe) -> Recipe:
+    """The recipe with the places of its files in full, so that it is the same from another folder."""
+    recipe = replace(recipe, data=data.located(recipe.data))
+    recipe = recipe if recipe.labels_file is None else replace(recipe, labels=data.located(recipe.labels_file))
+    return recipe if recipe.types is None else replace(recipe, types=data.located(recipe.types))
+
+
+def must_be_unchanged(now: dict[str, Any], then: dict[str, Any], folder: Path) -> None:
+    """Raise RunError where a run's recipe says something else than when it began."""
+    usual = Recipe().words()
+    then = {word: usual[word] for word in now if word in usual} | then  # a run from before there was a word has what is usual
+    changed = [word for word in now.keys() | then.keys() if word != "epochs" and now.get(word) != then.get(word)]
+    if changed:
+        word = min(changed)
+        raise RunError(
+            f"{folder / runs.RECIPE} was changed: {word} was {then.get(word)} and is {now.get(word)}; change it back, or train anew"
+        )
+
+
+def must_be_free(folder: Path, overwrite: bool) -> None:
+    """Raise RunError where something is in a folder that a new run may not replace."""
+    if not folder.exists() or (folder.is_dir() and all(path.name == LOCK for path in folder.iterdir())):
+        return
+    if not all((folder / name).is_file() for name in (runs.RECIPE, runs.DATA, runs.ENVIRONMENT)):
+        raise RunError(f"{folder} exists and is no run; choose another --out")
+    if not overwrite:
+        raise RunError(f"{folder} holds a run already; choose another --out, go on with resume, or give --overwrite")

@@ -1,0 +1,138 @@
+"""Two real processes, by torchrun and gloo on this machine: the same model as one, and what happens when one dies."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from lowerbound import checkpoint, runs
+from lowerbound.experiment import Experiment
+from lowerbound.processes import World, _OfBatch
+from lowerbound.recipes import Recipe
+
+MODELS: list[dict[str, Any]] = [
+    {},
+    {"precision": "float32", "network": "conv:4", "likelihood": "gaussian"},
+    {"objective": "iwae:3", "estimator": "doubly-reparameterized", "corruption": "masking:0.3", "clip": 1.0, "average": 0.9},
+    {"given": "label", "prior": "mixture:3", "batch": 97},  # an odd last batch
+]
+
+
+def words(recipe: dict[str, Any], folder: Path) -> list[str]:
+    typed = {"epochs": 2, "precision": "float32", "network": "mlp:16", **recipe}
+    options = [text for name, value in typed.items() for text in (f"--{name.replace('_', '-')}", str(value))]
+    return ["-m", "lowerbound", "train", "digits", "--out", str(folder), "--device", "cpu", *options]
+
+
+def torchrun(command: list[str], *options: str) -> subprocess.Popen[str]:
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *options]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+    return subprocess.Popen([*launch, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+
+
+def trained(recipe: dict[str, Any], folder: Path) -> None:
+    told = {"epochs": 2, "precision": "float32", "network": "mlp:16", **recipe}
+    experiment = Experiment.begin(Recipe(**told), folder, device="cpu")
+    list(experiment.train())
+    experiment.finish()
+
+
+@pytest.mark.parametrize("recipe", MODELS, ids=lambda recipe: " ".join(map(str, recipe.values())) or "usual")
+def test_two_processes_train_the_model_of_one(recipe: dict[str, Any], tmp_path: Path) -> None:
+    job = torchrun(words(recipe, tmp_path / "two"))
+    out, err = job.communicate(timeout=300)
+    assert job.returncode == 0, err
+    assert out.count("report:") == 1, "only the first process tells"
+    trained(recipe, tmp_path / "one")
+    one, two = (checkpoint.read(tmp_path / name / runs.WEIGHTS)[0] for name in ("one", "two"))
+    for name, weight in one.items():
+        torch.testing.assert_close(two[name], weight, rtol=1e-3, atol=2e-4, msg=lambda told, name=name: f"{name}: {told}")
+    bounds = [[line["train"]["bound"] for line in runs.read_metrics(tmp_path / name)] for name in ("one", "two")]
+    assert bounds[0] == pytest.approx(bounds[1], rel=1e-4)
+
+
+def test_a_share_of_a_batch_has_the_noise_of_the_batch() -> None:
+    def drawn(rows: int) -> list[torch.Tensor]:
+        return [
+            torch.randn(3, rows, 2),
+            torch.rand(rows, 5),
+            torch.rand_like(torch.zeros(rows, 1, 4, 4)),
+            torch.empty(rows, 7, dtype=torch.int64).random_(-(2**63), None),
+            torch.randint(256, ()),
+            torch.distributions.Normal(torch.zeros(rows, 2), 1.0).rsample((3,)),
+            torch.distributions.Laplace(torch.zeros(rows, 2), 1.0).rsample((3,)),
+        ]
+
+    generator = torch.Generator().manual_seed(5)
+    torch.manual_seed(5)
+    every, parts = drawn(11), []
+    for rank in range(3):
+        share = World(rank, 3).share(torch.arange(11))
+        with _OfBatch(generator.manual_seed(5), 11, share, 3):
+            parts.append(drawn(share.stop - share.start))
+    for number, whole in enumerate(every):
+        axis = 1 if whole.dim() and whole.shape[0] == 3 else 0
+        found = torch.cat([part[number] for part in parts], axis) if whole.dim() else parts[0][number]
+        assert torch.equal(found, whole)
+
+
+@pytest.mark.parametrize(("size", "rows"), [(1, 5), (2, 5), (3, 2), (4, 128), (7, 100)])
+def test_shares_are_a_batch(size: int, rows: int) -> None:
+    batch = torch.arange(rows)
+    assert torch.equal(torch.cat([batch[World(rank, size).share(batch)] for rank in range(size)]), batch)
+
+
+@pytest.mark.parametrize("option", [["--objective", "total-correlation"], ["--recipe", "m2"], ["--estimator", "score-moving-average"]])
+def test_what_looks_at_a_batch_as_a_whole_is_refused(option: list[str], tmp_path: Path) -> None:
+    job = torchrun(["-m", "lowerbound", "train", "digits", "--out", str(tmp_path / "r"), *option])
+    _, err = job.communicate(timeout=300)
+    assert job.returncode != 0
+    assert "looks at a batch as a whole; train it in one process" in err
+    assert not (tmp_path / "r").exists()
+
+
+def workers(job: subprocess.Popen[str]) -> list[int]:
+    found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(job.pid)], capture_output=True, text=True, check=False).stdout
+    return [int(number) for number in re.findall(r"\d+", found)]
+
+
+def killed_one(folder: Path, *options: str) -> subprocess.Popen[str]:
+    """A job of which the second process was killed in mid-training."""
+    job = torchrun([*words({"epochs": 40}, folder), "--save-every", "20"], *options)
+    metrics, until = folder / runs.METRICS, time.monotonic() + 200
+    while not (metrics.exists() and len(metrics.read_text().splitlines()) >= 3):
+        assert job.poll() is None, job.communicate()[1]
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    os.kill(max(workers(job)), signal.SIGKILL)
+    return job
+
+
+def test_a_process_that_dies_takes_the_job_down_and_the_run_goes_on(tmp_path: Path) -> None:
+    job = killed_one(tmp_path / "two")
+    job.communicate(timeout=120)
+    assert job.returncode != 0
+    again = torchrun(["-m", "lowerbound", "resume", str(tmp_path / "two"), "--epochs", "42", "--device", "cpu"])
+    _, err = again.communicate(timeout=300)
+    assert again.returncode == 0, err
+    assert runs.load(tmp_path / "two", "cpu").result()["epochs"] == 42
+
+
+def test_an_elastic_restart_goes_on_from_the_last_state(tmp_path: Path) -> None:
+    job = killed_one(tmp_path / "two", "--max-restarts", "1")
+    _, err = job.communicate(timeout=120)
+    assert job.returncode == 0, err
+    trained({"epochs": 40}, tmp_path / "one")
+    lines = runs.read_metrics(tmp_path / "two")
+    assert [line["epoch"] for line in lines] == list(range(1, 41))
+    one = runs.read_metrics(tmp_path / "one")[-1]["train"]["bound"]
+    assert lines[-1]["train"]["bound"] == pytest.approx(one, rel=1e-3)
