@@ -15,7 +15,6 @@ from lowerbound import checkpoint, runs
 from lowerbound.errors import DataError, OutputError, RunError
 from lowerbound.experiment import Experiment
 from lowerbound.facts import FORMAT
-from lowerbound.keeping import LOCK
 from lowerbound.recipes import Recipe
 
 RECIPE = Recipe(epochs=3)
@@ -173,7 +172,7 @@ def test_overwriting_removes_a_run_and_nothing_else(digits_run: runs.Run, tmp_pa
     (folder / runs.FIGURES / "mine.txt").write_text("mine")
     Experiment.begin(Recipe(epochs=1), folder, overwrite=True, device="cpu")
     assert sorted(path.name for path in folder.iterdir() if path.is_file()) == sorted(
-        [LOCK, "notes.txt", runs.RECIPE, runs.DATA, runs.ENVIRONMENT, runs.WEIGHTS, runs.TRAINING]
+        [runs.LOCK, "notes.txt", runs.RECIPE, runs.DATA, runs.ENVIRONMENT, runs.WEIGHTS, runs.TRAINING]
     )
     assert [path.name for path in (folder / runs.FIGURES).iterdir()] == ["mine.txt"]
 
@@ -216,7 +215,7 @@ def test_a_disk_that_fills_up_keeps_the_last_checkpoint(tmp_path: Path, monkeypa
         with pytest.raises(OutputError, match="no room"):
             experiment.save()
     assert (tmp_path / "r" / runs.TRAINING).read_bytes() == before
-    assert not [path for path in (tmp_path / "r").iterdir() if path.name.startswith(".") and path.name != LOCK]
+    assert not [path for path in (tmp_path / "r").iterdir() if path.name.startswith(".") and path.name != runs.LOCK]
     experiment.close()
     Experiment.resume(tmp_path / "r", device="cpu")
 

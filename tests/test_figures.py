@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lowerbound import figures, plots, report, runs
+from lowerbound import figures, folders, plots, report, runs
 from lowerbound.errors import OutputError, UsageError
 from lowerbound.experiment import Experiment
 from lowerbound.recipes import Recipe
@@ -56,7 +56,7 @@ def test_the_traversal_moves(wide_run: runs.Run, tmp_path: Path) -> None:
 
 
 def test_a_run_is_cleared_of_the_figures_that_there_are() -> None:
-    assert set(runs.DRAWN) == {figures.usual_name(name) for name in figures.FIGURES}
+    assert set(folders.DRAWN) == {figures.usual_name(name) for name in figures.FIGURES}
 
 
 def test_figures_suit_the_run(digits_run: runs.Run, wide_run: runs.Run) -> None:

@@ -39,7 +39,7 @@ ROWS = [
     {"diagnosis"},
     {"evaluation", "checkpoint"},
     {"runs"},
-    {"figures", "keeping"},
+    {"figures", "keeping", "folders"},
     {"report", "compare", "faults", "opening"},
     {"underway"},
     {"experiment"},

@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lowerbound import checkpoint, devices, diagnosis, opening, report, runs
+from lowerbound import checkpoint, devices, diagnosis, folders, opening, report, runs
 from lowerbound.calibration import calibrate
 from lowerbound.errors import DataError, OutputError, RunError
 from lowerbound.files import make_folder, write_json
-from lowerbound.keeping import LOCK, Every, locked
+from lowerbound.keeping import Every, locked
 from lowerbound.processes import ALONE, World
 from lowerbound.recipes import Recipe
 from lowerbound.semi import Classifier
@@ -59,12 +59,12 @@ class Experiment(Underway):
         self._lock = locked(folder)
         try:
             opening.must_be_free(folder, overwrite)  # of another, meanwhile
-            runs.clear(folder)
-            runs.describe_new(folder, run.recipe, run.facts, run.vae.device)
+            folders.clear(folder)
+            folders.describe_new(folder, run.recipe, run.facts, run.vae.device)
             self.save()
         except OutputError:
-            runs.clear(folder)
-            (folder / LOCK).unlink(missing_ok=True)
+            folders.clear(folder)
+            (folder / runs.LOCK).unlink(missing_ok=True)
             with contextlib.suppress(OSError):  # it stays where somebody else's files are in it
                 folder.rmdir()
             raise
@@ -97,9 +97,9 @@ class Experiment(Underway):
         world.wait()
         if world.is_first:
             if epochs is not None:
-                runs.extend(folder, recipe)
-            runs.reopen(folder)
-            runs.write_metrics(folder, history)
+                folders.extend(folder, recipe)
+            folders.reopen(folder)
+            folders.write_metrics(folder, history)
         return experiment
 
     def _go_on(self) -> list[dict[str, Any]]:

@@ -14,8 +14,6 @@ from lowerbound import checkpoint, runs
 from lowerbound.errors import OutputError, RunError, UsageError, reason
 from lowerbound.training import State
 
-LOCK = ".lock"
-
 
 @dataclass
 class Progress:
@@ -103,7 +101,7 @@ def locked(folder: Path) -> FileLock:
 
     Errors: RunError where another training has it; OutputError.
     """
-    lock = FileLock(folder / LOCK)
+    lock = FileLock(folder / runs.LOCK)
     try:
         lock.acquire(timeout=0)
     except Timeout as error:

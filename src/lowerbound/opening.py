@@ -8,12 +8,11 @@ from typing import Any
 
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from lowerbound import data, devices, runs
+from lowerbound import data, devices, folders, runs
 from lowerbound.contexts import Label
 from lowerbound.data import Dataset, labels
 from lowerbound.errors import DataError, RunError, UsageError
 from lowerbound.facts import Facts
-from lowerbound.keeping import LOCK
 from lowerbound.loss import of_rows
 from lowerbound.processes import World
 from lowerbound.recipes import Recipe
@@ -104,7 +103,9 @@ def must_be_unchanged(now: dict[str, Any], then: dict[str, Any], folder: Path) -
 
 def must_be_free(folder: Path, overwrite: bool) -> None:
     """Raise RunError where something is in a folder that a new run may not replace."""
-    if not folder.exists() or (folder.is_dir() and all(path.name == LOCK for path in folder.iterdir())):
+    if not folder.exists():
+        return
+    if folder.is_dir() and folders.was_only_begun(folder):
         return
     if not all((folder / name).is_file() for name in (runs.RECIPE, runs.DATA, runs.ENVIRONMENT)):
         raise RunError(f"{folder} exists and is no run; choose another --out")

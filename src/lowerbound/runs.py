@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import platform
-import sys
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from importlib import metadata
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from lowerbound import assembly, checkpoint, data, devices, recipes
 from lowerbound.assembly import Parts
 from lowerbound.calibration import UNCALIBRATED, Calibration
 from lowerbound.data import Schema, Splits, labels
-from lowerbound.errors import DataError, OutputError, RunError, reason
-from lowerbound.evaluation import DENSITY_KEYS, KEYS
+from lowerbound.errors import DataError, RunError
+from lowerbound.evaluation import DENSITY_KEYS, KEYS, Score
 from lowerbound.facts import FORMAT, Facts
-from lowerbound.files import to_json, write_json, written
 from lowerbound.model import VAE
 from lowerbound.recipes import Recipe
 
@@ -31,6 +23,7 @@ DATA = "data.json"
 COLUMNS = "columns.json"  # of a table
 ENVIRONMENT = "environment.json"
 METRICS = "metrics.jsonl"
+LOCK = ".lock"
 WEIGHTS = "weights.safetensors"
 BEST = "best.safetensors"  # of the epoch with the best held-out bound
 TRAINING = "checkpoint.safetensors"
@@ -40,25 +33,7 @@ RESULT = "result.json"
 CLASSIFIER = "classifier"  # what RESULT and EVALUATION say of how classes are told
 EVALUATION = "evaluation.json"
 FIGURES = "figures"
-#: the files in there that a report or ``lowerbound plot`` leaves when nobody says otherwise
-DRAWN = (
-    "curves.png",
-    "manifold.png",
-    "scatter.png",
-    "reconstructions.png",
-    "samples.png",
-    "traversal.gif",
-    "density.png",
-    "dimensions.png",
-    "scores.png",
-    "styles.png",
-    "bubbles.png",
-    "confusion.png",
-    "calibration.png",
-)
 REPORT = "report.html"
-
-LIBRARIES = ("lowerbound", "torch", "numpy", "safetensors", "matplotlib", "pillow", "scikit-learn")
 
 
 @dataclass(frozen=True)
@@ -124,7 +99,14 @@ class Run:
     def result(self) -> dict[str, Any] | None:
         """The final figures, or None for a run that has not come to its end."""
         path = self.folder / RESULT
-        return _read_json(path, "epochs", "seconds", "images_per_second", "test") if path.is_file() else None
+        if not path.is_file():
+            return None
+        found = _read_json(path, "epochs", "seconds", "images_per_second", "test")
+        try:
+            _must_be_figures(found["test"], *Score.__dataclass_fields__)
+            return found
+        except (TypeError, KeyError, ValueError) as error:
+            raise _damaged(path, error) from error
 
     def calibration(self) -> Calibration:
         """The temperature of its classifier, 1 for a run that has not come to its end, or classifies nothing. Errors: RunError."""
@@ -202,72 +184,6 @@ def load_data(recipe: Recipe, data_dir: str | Path | None, facts: Facts | None =
     return splits if recipe.labels_file is None else labels.of_file(splits, Path(recipe.labels_file))
 
 
-def describe_new(folder: Path, recipe: Recipe, facts: Facts, device: torch.device) -> None:
-    """Write what a new run is, before its first step."""
-    with written(folder / RECIPE) as file:
-        file.write(recipes.to_toml(recipe).encode())
-    write_json(folder / DATA, facts.words())
-    if facts.schema is not None:
-        write_json(folder / COLUMNS, facts.schema.words())
-    write_json(folder / ENVIRONMENT, environment(recipe, device))
-
-
-def extend(folder: Path, recipe: Recipe) -> None:
-    """Write the recipe anew, with its other number of epochs."""
-    with written(folder / RECIPE) as file:
-        file.write(recipes.to_toml(recipe).encode())
-
-
-def reopen(folder: Path) -> None:
-    """What was the end is the end no more, and what was found of these weights will be true of others no more. Errors: OutputError."""
-    for path in (folder / RESULT, folder / EVALUATION):
-        try:
-            path.unlink(missing_ok=True)
-        except OSError as error:
-            raise OutputError(f"cannot remove {path}: {reason(error)}") from error
-
-
-def clear(folder: Path) -> None:
-    """Remove what a run wrote into ``folder``, and nothing that somebody else put there. Errors: OutputError."""
-    files = [
-        folder / name
-        for name in (REPORT, RESULT, EVALUATION, METRICS, TRAINING, BEFORE, COMING, BEST, WEIGHTS, ENVIRONMENT, COLUMNS, DATA, RECIPE)
-    ]
-    files += [folder / FIGURES / name for name in DRAWN]
-    for path in files:
-        if path.is_dir():  # looked at before anything is gone
-            raise OutputError(f"cannot clear {folder}: a folder stands where a file is wanted, {path}")
-    try:
-        for path in files:
-            path.unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot clear {folder}: {reason(error)}") from error
-
-
-def environment(recipe: Recipe, device: torch.device) -> dict[str, Any]:
-    """What a figure may depend on besides the recipe: versions, machine, threads."""
-    return {
-        "seed": recipe.seed,
-        "python": platform.python_version(),
-        "versions": {name: _version(name) for name in LIBRARIES},
-        "machine": {
-            "system": platform.platform(),
-            "processor": platform.processor() or platform.machine(),
-            "cores": os.cpu_count(),
-            "threads": torch.get_num_threads(),
-            "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
-        },
-        "command": sys.argv,
-    }
-
-
-def _version(name: str) -> str | None:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
-
-
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
     """The lines of a run's metrics; a last line that a crash cut short is left out. Errors: RunError for other damage."""
     path = folder / METRICS
@@ -279,27 +195,13 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
     for number, text in enumerate(texts, start=1):
         try:
             line = json.loads(text)
-            lines.append({"epoch": line["epoch"], "validation": line["validation"], "train": dict(line["train"]), **line})
+            for score in (line["train"], line["validation"] or line["train"]):
+                _must_be_figures(score, "bound", "log_likelihood_term", "kl")
+            lines.append({"epoch": line["epoch"], **line})
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             if number < len(texts):
                 raise RunError(f"{path} is damaged in line {number} ({str(error)[:80]}); copy it anew from where it came") from error
     return lines
-
-
-def append_metrics(folder: Path, line: dict[str, Any]) -> None:
-    """One more line. Errors: OutputError."""
-    path = folder / METRICS
-    try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(to_json(line) + "\n")
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {reason(error)}") from error
-
-
-def write_metrics(folder: Path, lines: Sequence[dict[str, Any]]) -> None:
-    """The metrics anew, as a whole."""
-    with written(folder / METRICS) as file:
-        file.write("".join(to_json(line) + "\n" for line in lines).encode())
 
 
 def _read_json(path: Path, *required: str) -> dict[str, Any]:
@@ -311,6 +213,13 @@ def _read_json(path: Path, *required: str) -> dict[str, Any]:
         return value
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise _damaged(path, error) from error
+
+
+def _must_be_figures(score: dict[str, Any], *names: str) -> None:
+    """Raise KeyError or ValueError unless each is there, a number or null."""
+    for name in names:
+        if not (score[name] is None or type(score[name]) in (int, float)):
+            raise ValueError(f"{name} is {score[name]!r}")
 
 
 def _damaged(path: Path, error: Exception) -> RunError:

@@ -12,7 +12,7 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
-from lowerbound import checkpoint, faults, runs
+from lowerbound import checkpoint, faults, folders, runs
 from lowerbound.data import Dataset
 from lowerbound.errors import Diverged
 from lowerbound.evaluation import Score, score
@@ -154,7 +154,7 @@ class Underway(Opened):
         self._best = None
         self.world.wait()
         if self.world.is_first:
-            runs.write_metrics(self.run.folder, self.run.history()[: self.epochs_done])
+            folders.write_metrics(self.run.folder, self.run.history()[: self.epochs_done])
 
     def _count(self) -> None:
         """Add up what the steps since the last count gave; apart from the step, which should wait for nothing. Errors: NotFinite."""
@@ -175,7 +175,7 @@ class Underway(Opened):
         line = {"epoch": record.epoch, "step": record.step, "seconds": self.progress.seconds}
         self.latest = {**line, "train": train, "validation": validation}
         if self.world.is_first:
-            runs.append_metrics(self.run.folder, self.latest)
+            folders.append_metrics(self.run.folder, self.latest)
         self.progress.sums, self.progress.rows = Progress().sums, 0
         if self._is_due(record):
             self.save()

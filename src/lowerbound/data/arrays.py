@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 import zlib
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ VALUES = ("images", "x", "X", "data", "values", "latents")
 LABELS = ("labels", "y", "target", "targets", "subject")
 COLOURS = (1, 3)
 MAGIC = (b"\x93N", b"PK")  # how a .npy and a .npz begin
+#: what numpy and zipfile raise of a file that is none, or is damaged
+DAMAGE = (ValueError, EOFError, KeyError, zipfile.BadZipFile, SyntaxError, TokenError, zlib.error, NotImplementedError, TypeError)
 
 
 def load_file(path: Path, holes: bool = False) -> Splits:
@@ -85,7 +88,17 @@ def read(path: Path) -> dict[str, np.ndarray]:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
     except MemoryError as error:
         raise DataError(f"{path} says that it is larger than the memory; it is damaged, or take fewer data") from error
-    except (ValueError, EOFError, KeyError, zipfile.BadZipFile, SyntaxError, zlib.error, NotImplementedError, TypeError) as error:
+    except (
+        ValueError,
+        EOFError,
+        KeyError,
+        zipfile.BadZipFile,
+        SyntaxError,
+        zlib.error,
+        NotImplementedError,
+        TypeError,
+        TokenError,
+    ) as error:
         raise DataError(f"{path} is no NumPy file of plain numbers, or is damaged: {error}") from error
 
 

@@ -1,0 +1,151 @@
+"""A run folder, as it is written: what a run is, what is added while it trains, and what is removed."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lowerbound import recipes
+from lowerbound.errors import OutputError, reason
+from lowerbound.facts import Facts
+from lowerbound.files import to_json, write_json, written
+from lowerbound.recipes import Recipe
+from lowerbound.runs import (
+    BEFORE,
+    BEST,
+    COLUMNS,
+    COMING,
+    DATA,
+    ENVIRONMENT,
+    EVALUATION,
+    FIGURES,
+    LOCK,
+    METRICS,
+    RECIPE,
+    REPORT,
+    RESULT,
+    TRAINING,
+    WEIGHTS,
+    is_begun,
+)
+
+#: the files in there that a report or ``lowerbound plot`` leaves when nobody says otherwise
+DRAWN = (
+    "curves.png",
+    "manifold.png",
+    "scatter.png",
+    "reconstructions.png",
+    "samples.png",
+    "traversal.gif",
+    "density.png",
+    "dimensions.png",
+    "scores.png",
+    "styles.png",
+    "bubbles.png",
+    "confusion.png",
+    "calibration.png",
+)
+#: what a run leaves in its folder, the recipe last: without it nothing there is a run
+WRITTEN = (REPORT, RESULT, EVALUATION, METRICS, TRAINING, BEFORE, COMING, BEST, WEIGHTS, ENVIRONMENT, COLUMNS, DATA, RECIPE)
+
+LIBRARIES = ("lowerbound", "torch", "numpy", "safetensors", "matplotlib", "pillow", "scikit-learn")
+
+
+def describe_new(folder: Path, recipe: Recipe, facts: Facts, device: torch.device) -> None:
+    """Write what a new run is, before its first step."""
+    with written(folder / RECIPE) as file:
+        file.write(recipes.to_toml(recipe).encode())
+    write_json(folder / DATA, facts.words())
+    if facts.schema is not None:
+        write_json(folder / COLUMNS, facts.schema.words())
+    write_json(folder / ENVIRONMENT, environment(recipe, device))
+
+
+def extend(folder: Path, recipe: Recipe) -> None:
+    """Write the recipe anew, with its other number of epochs."""
+    with written(folder / RECIPE) as file:
+        file.write(recipes.to_toml(recipe).encode())
+
+
+def append_metrics(folder: Path, line: dict[str, Any]) -> None:
+    """One more line. Errors: OutputError."""
+    path = folder / METRICS
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(to_json(line) + "\n")
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {reason(error)}") from error
+
+
+def write_metrics(folder: Path, lines: Sequence[dict[str, Any]]) -> None:
+    """The metrics anew, as a whole."""
+    with written(folder / METRICS) as file:
+        file.write("".join(to_json(line) + "\n" for line in lines).encode())
+
+
+def environment(recipe: Recipe, device: torch.device) -> dict[str, Any]:
+    """What a figure may depend on besides the recipe: versions, machine, threads."""
+    return {
+        "seed": recipe.seed,
+        "python": platform.python_version(),
+        "versions": {name: _version(name) for name in LIBRARIES},
+        "machine": {
+            "system": platform.platform(),
+            "processor": platform.processor() or platform.machine(),
+            "cores": os.cpu_count(),
+            "threads": torch.get_num_threads(),
+            "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        },
+        "command": sys.argv,
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+# --- what goes -----------------------------------------------------------------------------------------
+
+
+def reopen(folder: Path) -> None:
+    """What was the end is the end no more, and what was found of these weights will be true of others no more. Errors: OutputError."""
+    remove([folder / RESULT, folder / EVALUATION, *unfinished(folder)])
+
+
+def clear(folder: Path) -> None:
+    """Remove what a run wrote into ``folder``, and nothing that somebody else put there. Errors: OutputError."""
+    files = [*(folder / name for name in WRITTEN), *(folder / FIGURES / name for name in DRAWN), *unfinished(folder)]
+    for path in files:
+        if path.is_dir():  # looked at before anything is gone
+            raise OutputError(f"cannot clear {folder}: a folder stands where a file is wanted, {path}")
+    remove(files)
+
+
+def unfinished(folder: Path) -> list[Path]:
+    """Files that were being written when a training was killed."""
+    return [folder / COMING, *(path for name in WRITTEN for path in folder.glob(f".{name}.*"))]
+
+
+def remove(files: Sequence[Path]) -> None:
+    """Those of some files that are there. Errors: OutputError."""
+    for path in files:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputError(f"cannot remove {path}: {reason(error)}") from error
+
+
+def was_only_begun(folder: Path) -> bool:
+    """Whether nobody else's file is in there, and nothing that a training could go on from: one was killed as it began, or none was."""
+    ours = {LOCK, *WRITTEN, *(path.name for path in unfinished(folder))}
+    return not is_begun(folder) and all(path.name in ours for path in folder.iterdir())
