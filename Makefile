@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test lint sweep reproduce bench check clean
+.PHONY: demo test lint sweep reproduce bench faults check clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lowerbound needs Python 3.11 or newer; make PYTHON=python3.12 …")'
@@ -32,6 +32,9 @@ reproduce: $(READY)  ## hours: published experiments, run again; what was done i
 bench: $(READY)  ## twenty minutes on a machine that does nothing else: beside peers and the machine's limit
 	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/speed_page.py
+
+faults: $(READY)  ## two hours: killed, starved, damaged, fed rubbish
+	cd tests && OMP_NUM_THREADS=1 $(abspath $(BIN))/python -m faults
 
 check: lint test
 

@@ -27,6 +27,7 @@ HERE = Path(__file__).parent
 RESULT = HERE / "results" / "speed.json"
 ROWS = 20_000  # of an epoch that is timed
 TURNS = 5
+SEEDS = 3
 NETWORKS = ("lesson", "deep", "deep, K = 5", "deep, K = 50", "convolutional")
 FEW = {"deep, K = 50": 2_000, "deep, K = 5": 10_000, "convolutional": 4_000}  # rows of what takes long
 TORCH = "torch==2.13.0"
@@ -167,9 +168,9 @@ def quality(greys: str, peers: dict[str, Peer], turns: int) -> dict[str, Any]:
 
 
 def equal(greys: str, peers: dict[str, Peer], turns: int) -> dict[str, Any]:
-    """The held-out bound after five epochs of the lesson's network, of each precision and of the plain loop."""
+    """The held-out bound after five epochs of the lesson's network, of each precision and of the plain loop, from several seeds."""
     task = {"do": "equal", "path": greys, "network": "lesson", "rows": 60_000, "held_out": 10_000, "epochs": 5}
-    return {name: [peers[name].ask(**task)] for name in (OURS, SINGLE, LOOP) if name in peers}
+    return {name: [peers[name].ask(**task, seed=seed) for seed in range(SEEDS)] for name in (OURS, SINGLE, LOOP) if name in peers}
 
 
 def density(greys: str, peers: dict[str, Peer], turns: int) -> dict[str, Any]:

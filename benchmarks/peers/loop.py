@@ -80,10 +80,10 @@ def train(path: str, network: str, rows: int) -> dict[str, float]:
     return {"seconds": seconds, "bound": bound}
 
 
-def equal(path: str, network: str, rows: int, held_out: int, epochs: int) -> dict[str, float]:
+def equal(path: str, network: str, rows: int, held_out: int, epochs: int, seed: int) -> dict[str, float]:
     """The held-out bound after so many epochs, by one draw a datum."""
     widths, latent, _ = NETWORKS[network]
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     model = VAE(widths, latent).train()
     loader = DataLoader(Digits(greys(path, rows)), batch_size=BATCH, shuffle=True)
     optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)

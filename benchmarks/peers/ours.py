@@ -20,14 +20,14 @@ PRECISION = parser.parse_args().precision
 CONVOLUTIONAL = "convolutional"
 
 
-def parts(network: str) -> Any:
+def parts(network: str, seed: int = 0) -> Any:
     """A model of that network, and its objective."""
     if network == CONVOLUTIONAL:
-        recipe = lb.Recipe(data="mnist", network="conv:32-64", latent=16)
+        recipe = lb.Recipe(data="mnist", network="conv:32-64", latent=16, seed=seed)
     else:
         widths, latent, k = NETWORKS[network]
         objective = f"iwae:{k}" if k > 1 else "elbo"
-        recipe = lb.Recipe(data="mnist", network="mlp:" + "-".join(map(str, widths)), latent=latent, objective=objective)
+        recipe = lb.Recipe(data="mnist", network="mlp:" + "-".join(map(str, widths)), latent=latent, objective=objective, seed=seed)
     return lb.build(recipe, (1, 28, 28), unit_interval=True)
 
 
@@ -37,10 +37,10 @@ def data(path: str, rows: int, first: int = 0) -> lb.data.Dataset:
     return lb.data.Dataset(torch.from_numpy(greys(path, first + rows)[first:]).reshape(-1, 1, 28, 28))
 
 
-def fit(made: Any, rows: lb.data.Dataset, epochs: int) -> Any:
+def fit(made: Any, rows: lb.data.Dataset, epochs: int, seed: int = 0) -> Any:
     """The loop."""
     kind = products(PRECISION, made.vae.device)
-    return lb.fit(made.vae, rows, epochs=epochs, batch=BATCH, objective=made.objective, products=kind)
+    return lb.fit(made.vae, rows, epochs=epochs, batch=BATCH, objective=made.objective, products=kind, seed=seed)
 
 
 def train(path: str, network: str, rows: int) -> dict[str, float]:
@@ -65,10 +65,10 @@ def quality(path: str, rows: int, held_out: int, target: float, limit: int) -> d
     return {"seconds": seconds, "epochs": len(bounds), "bound": bounds[-1]}
 
 
-def equal(path: str, network: str, rows: int, held_out: int, epochs: int) -> dict[str, float]:
+def equal(path: str, network: str, rows: int, held_out: int, epochs: int, seed: int) -> dict[str, float]:
     """The held-out bound after so many epochs."""
-    made = parts(network)
-    for _ in fit(made, data(path, rows), epochs):
+    made = parts(network, seed)
+    for _ in fit(made, data(path, rows), epochs, seed):
         pass
     return {"bound": lb.score(made.vae, data(path, held_out, rows)).bound}
 
