@@ -299,6 +299,17 @@ def test_a_weight_that_was_damaged_is_survived(tmp_path: Path) -> None:
     assert [line["epoch"] for line in experiment.run.history()] == [1, 2, 3, 4]
 
 
+def test_asked_to_stop_with_a_damaged_weight_it_keeps_what_it_had(tmp_path: Path) -> None:
+    experiment = begun(tmp_path / "r")
+    list(islice(experiment.train(), 5))
+    before = weights(tmp_path / "r")
+    with torch.no_grad():
+        next(experiment.run.vae.parameters()).fill_(float("inf"))
+    with pytest.raises(Diverged, match="not finite after step 5; what was saved before is kept"):
+        experiment.save()
+    assert weights(tmp_path / "r") == before
+
+
 def test_a_gradient_that_is_not_finite_is_named_and_survived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     experiment = begun(tmp_path / "r")
     name, weight = next((name, one) for name, one in experiment.run.vae.named_parameters() if "likelihood" in name)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
+from lowerbound.errors import Diverged
 from lowerbound.model import VAE, Rows
 from lowerbound.training import Record
 
@@ -17,11 +18,11 @@ TERMS = ("the reconstruction term log p(x|z)", "the KL", "the bound")
 NOT_AGAIN = "it was not so when the steps were taken again: weights or gradients were damaged in between"
 
 
-class NotFinite(Exception):
-    """Found after a step; within the program, ``experiment`` steps back."""
+class NotFinite(Diverged):
+    """Found after a step. While it trains ``underway`` steps back."""
 
     def __init__(self, step: int):
-        super().__init__(f"step {step}")
+        super().__init__(f"something was not finite after step {step:,}; what was saved before is kept, go on with resume")
         self.step = step
 
 

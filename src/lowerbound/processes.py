@@ -91,7 +91,7 @@ ALONE = World()
 def join(device: str) -> tuple[World, str]:
     """The world that the environment tells of (that of ``torchrun``), and this process's device; alone where it tells of none."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
-    if size == 1:
+    if size == 1 or "RANK" not in os.environ:
         return ALONE, device
     if torch.cuda.is_available() and device in ("auto", "cuda"):
         device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
