@@ -163,7 +163,7 @@ def quality(greys: str, peers: dict[str, Peer], turns: int) -> dict[str, Any]:
     theirs = peers[PYTHAE].ask(do="quality", path=greys, rows=60_000, held_out=10_000, epochs=20) if PYTHAE in peers else None
     if theirs is None:
         return {}
-    ours = [peers[OURS].ask(do="quality", path=greys, rows=60_000, held_out=10_000, target=theirs["bound"], limit=20) for _ in range(turns)]
+    ours = [peers[OURS].ask(do="quality", path=greys, rows=60_000, held_out=10_000, target=theirs["bound"]) for _ in range(turns)]
     return {PYTHAE: [theirs], OURS: ours}
 
 

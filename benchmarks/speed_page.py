@@ -55,7 +55,7 @@ def of_seconds(task: str) -> Callable[[Found], float | None]:
 
     def find(found: Found) -> float | None:
         of = found.get(task) or {}
-        if OURS not in of or PYTHAE not in of:
+        if OURS not in of or PYTHAE not in of or not all(one.get("reached", True) for one in of[OURS]):
             return None
         return median(one["seconds"] for one in of[PYTHAE]) / median(one["seconds"] for one in of[OURS])
 
