@@ -192,6 +192,11 @@ def in_turns(peers: dict[str, Peer], names: tuple[str, ...], turns: int, **task:
     return found
 
 
+def profile(greys: str, peers: dict[str, Peer], turns: int) -> dict[str, Any]:
+    """Where a step of the lesson's network spends its time, in microseconds."""
+    return peers[OURS].ask(do="profile", path=greys, network="lesson", rows=ROWS) or {}
+
+
 def start(greys: str, peers: dict[str, Peer], turns: int) -> dict[str, Any]:
     """Seconds of ``--help``, of the import, and of everything until a first step of training is done."""
     code = "import lowerbound as lb; vae = lb.build(lb.Recipe(), (1, 8, 8)).vae; next(lb.fit(vae, lb.data.load('digits').train, epochs=1))"
@@ -227,6 +232,7 @@ TASKS = {
     "equal": equal,
     "density": density,
     "throughput": throughput,
+    "profile": profile,
     "start": start,
     "memory": memory,
 }

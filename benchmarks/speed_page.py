@@ -95,7 +95,7 @@ def page(result: dict[str, Any]) -> str:
     """All of it."""
     found, machine = result["found"], result["machine"]
     parts = [INTRODUCTION, goals(found), "![Images a second](benchmarks.png)\n", "## Training, images a second\n", training(found)]
-    parts += ["## The rest\n", rest(found), NOTES.read_text(encoding="utf-8")]
+    parts += ["## The rest\n", rest(found), profile(found), NOTES.read_text(encoding="utf-8")]
     missing = "".join(f" Missing: {name}, {why}." for name, why in result["missing"].items())
     where = ", ".join(f"{name} {value}" for name, value in machine.items())
     return "\n".join([*parts, f"Measured in {result['seconds']:,} s: {where}.{missing}\n"])
@@ -151,6 +151,13 @@ def rest(found: Found) -> str:
     if of := found.get("memory"):
         lines.append(f"| peak memory, MB, of a uint8 set of {of['of data'] / 1e6:,.0f} MB | {of['bytes'] / 1e6:,.0f} | – |")
     return "\n".join(lines) + "\n"
+
+
+def profile(found: Found) -> str:
+    """Where a step's time goes."""
+    of = found.get("profile") or {}
+    rows = [f"| {kind} | {value:,.0f} | {value / of['in all']:.0%} |" for kind, value in of.items()]
+    return "\n".join(["## Where a step of the lesson's network spends its time\n", "| | µs | |", "|---|---|---|", *rows, ""])
 
 
 def _seconds(values: list[float]) -> str:

@@ -76,6 +76,35 @@ def equal(path: str, network: str, rows: int, held_out: int, epochs: int, seed: 
     return {"bound": lb.score(made.vae, data(path, held_out, rows)).bound}
 
 
+KINDS = {
+    "matrix products": ("mm", "addmm", "bmm"),
+    "Adam": ("_fused_adam_",),
+    "random numbers": ("random_", "normal_", "uniform_"),
+    "conversions and copies": ("copy_",),
+    "gathering rows": ("index_select",),
+}
+REST, PYTHON = "all other passes over numbers", "Python and dispatch"
+
+
+def profile(path: str, network: str, rows: int) -> dict[str, float]:
+    """Microseconds of a step by kind; what is left of its time without the profiler is Python and dispatch."""
+    made, steps = parts(network), rows // BATCH
+    running = fit(made, data(path, rows), 4)
+    for _ in islice(running, steps):
+        pass
+    seconds, _ = timed(lambda: [record.means for record in islice(running, steps)])
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as watched:
+        for _ in islice(running, steps):
+            pass
+    found = dict.fromkeys([*KINDS, REST], 0.0)
+    for event in watched.key_averages():
+        if event.key.startswith("aten::"):
+            name = event.key.removeprefix("aten::")
+            kind = next((kind for kind, names in KINDS.items() if name in names), REST)
+            found[kind] += event.self_cpu_time_total / steps
+    return {**found, PYTHON: max(0.0, 1e6 * seconds / steps - sum(found.values())), "in all": 1e6 * seconds / steps}
+
+
 @cache
 def trained(path: str) -> Any:
     """The lesson's network after an epoch."""
@@ -100,4 +129,4 @@ def throughput(path: str, rows: int) -> dict[str, float]:
     return {name: timed(call)[0] for name, call in calls.items()}
 
 
-serve(train=train, equal=equal, quality=quality, density=density, throughput=throughput)
+serve(profile=profile, train=train, equal=equal, quality=quality, density=density, throughput=throughput)

@@ -139,3 +139,24 @@ def test_a_decompression_bomb_is_unreadable(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(images.Image, "MAX_IMAGE_PIXELS", 1000)
     with pytest.raises(DataError, match="cannot be read"):
         data.load(tmp_path)
+
+
+def test_links_that_lead_out_are_not_followed(tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 6, 6), dtype=np.uint8)
+    for number, one in enumerate(pixels):
+        Image.fromarray(one).save((tmp_path if number == 0 else folder) / f"{number}.png")
+    (folder / "inside.png").symlink_to(folder / "1.png")
+    assert len(images.load_folder(folder).whole) == 5
+    (folder / "outside.png").symlink_to(tmp_path / "0.png")
+    with pytest.raises(DataError, match=r"outside\.png\), links that lead out of the folder among them; --skip-unreadable"):
+        images.load_folder(folder)
+    assert len(images.load_folder(folder, skip_unreadable=True).whole) == 5
+
+
+def test_a_name_cannot_write_to_the_terminal(tmp_path: Path) -> None:
+    (tmp_path / "a\n\x1b[31mb.png").write_bytes(b"no image")
+    with pytest.raises(DataError) as told:
+        images.load_folder(tmp_path)
+    assert str(told.value).isprintable()

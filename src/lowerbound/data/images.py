@@ -25,21 +25,24 @@ def load_folder(folder: Path, size: int | None = None, color: str = "auto", skip
     """The images below ``folder`` as ``(N, C, H, W)`` uint8, in the order of their paths.
 
     ``size`` crops the centre square and resizes it to ``size`` × ``size``; without it all must be of one
-    size. ``color`` is grey, rgb or auto (grey if all are). Transparent images are laid on white.
-    Errors: DataError where there are none, sizes are mixed, or one is unreadable and not to be skipped.
+    size. ``color`` is grey, rgb or auto (grey if all are). Transparent images are laid on white. A link that leads out of the folder is
+    not followed. Errors: DataError where there are none, sizes are mixed, or one is unreadable and not to be skipped.
     """
     if color not in COLORS:
         raise DataError(f"unknown color '{color}'{nearest(color, COLORS)}")
     paths = _paths(folder)
     if not paths:
         raise DataError(f"{folder} holds no IDX files and no images ({', '.join(sorted(SUFFIXES))})")
-    array, kept, bad = _decode_all(paths, size, color)
+    inside = [path for path in paths if not _leads_out(path, folder)]
+    array, kept, bad = _decode_all(inside, size, color) if inside else (np.empty(0), [], [])
+    bad += sorted(set(paths) - set(inside))
     notes: tuple[str, ...] = ()
     if bad:
         names = ", ".join(repr(str(path.relative_to(folder)))[1:-1] for path in bad[:3]) + (", …" if len(bad) > 3 else "")
         if not (skip_unreadable and kept):
             advice = "" if skip_unreadable else "; --skip-unreadable leaves them out"
-            raise DataError(f"{len(bad):,} of {len(paths):,} images in {folder} cannot be read ({names}){advice}")
+            links = "" if len(inside) == len(paths) else ", links that lead out of the folder among them"
+            raise DataError(f"{len(bad):,} of {len(paths):,} images in {folder} cannot be read ({names}){links}{advice}")
         notes = (f"{len(bad):,} unreadable images skipped: {names}",)
     targets, classes = _labels(folder, kept)
     return Splits.of(Dataset(torch.from_numpy(array), targets, classes), notes)
@@ -51,6 +54,10 @@ def _paths(folder: Path) -> list[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         found += [Path(parent, f) for f in files if not f.startswith(".") and Path(f).suffix.lower() in SUFFIXES]
     return sorted(found)
+
+
+def _leads_out(path: Path, folder: Path) -> bool:
+    return path.is_symlink() and not path.resolve().is_relative_to(folder.resolve())
 
 
 def _labels(folder: Path, paths: Sequence[Path]) -> tuple[torch.Tensor | None, tuple[str, ...]]:
