@@ -15,10 +15,22 @@ import pytest
 import torch
 
 from lowerbound import checkpoint, runs
+from lowerbound.data import load
+from lowerbound.errors import UsageError
 from lowerbound.experiment import Experiment
+from lowerbound.opening import opened
 from lowerbound.processes import World, _OfBatch
 from lowerbound.recipes import Recipe
+from lowerbound.words import CONTEXTS, CORRUPTIONS, ESTIMATORS, OBJECTIVES, POSTERIORS, SCALES
 
+OF_POSTERIOR: dict[str, dict[str, Any]] = {
+    "gamma": {"prior": "gamma:1:1"},
+    "beta": {"prior": "beta:1:1"},
+    "von-mises-fisher": {"prior": "sphere"},
+    "dirac": {"objective": "reconstruction"},
+}
+OF_CONTEXT: dict[str, dict[str, Any]] = {"low-resolution": {"given": "low-resolution:2"}}
+OF_OBJECTIVE: dict[str, dict[str, Any]] = {name: {"posterior": "dirac"} for name in ("reconstruction", "contractive")}
 MODELS: list[dict[str, Any]] = [
     {},
     {"precision": "float32", "network": "conv:4", "likelihood": "gaussian"},
@@ -85,6 +97,53 @@ def test_a_share_of_a_batch_has_the_noise_of_the_batch() -> None:
         assert torch.equal(found, whole)
 
 
+WORDS: list[dict[str, Any]] = [
+    *({"estimator": name, "objective": "elbo:3"} for name in ESTIMATORS if name != "rejection"),
+    {"estimator": "rejection", "prior": "gamma:1:1", "posterior": "gamma"},
+    *({"posterior": name, **OF_POSTERIOR.get(name, {})} for name in POSTERIORS),
+    *({"given": name, **OF_CONTEXT.get(name, {})} for name in CONTEXTS),
+    *({"corruption": name} for name in CORRUPTIONS),
+    *({"objective": name, **OF_OBJECTIVE.get(name, {})} for name in OBJECTIVES),
+    *({"likelihood": "gaussian", "scale": name} for name in SCALES),
+    *({"prior": name} for name in ("mixture:3", "vamp:3", "flow")),
+]
+
+
+@pytest.mark.parametrize("words", WORDS, ids=lambda words: " ".join(map(str, words.values())))
+def test_shares_of_a_batch_add_up_to_it_or_are_refused(words: dict[str, Any], tmp_path: Path) -> None:
+    recipe = Recipe(**{"latent": 3, "network": "mlp:16", "precision": "float32", **words})
+    if not can_be_shared(recipe, tmp_path):
+        return
+    run = opened(recipe, tmp_path, None, "cpu", World(0, 2)).run
+    data, rows, vae = load("digits").train, torch.arange(7), run.vae
+    vae.train()
+
+    def gradient(world: World) -> torch.Tensor:
+        vae.zero_grad()
+        mine = rows[world.share(rows)]
+        with world.noise(rows, run.parts.objective.samples, 1, device=vae.device):
+            loss = run.parts.loss(vae, data, mine, run.parts.objective.at(0.5), run.parts.estimator)
+        (loss.value * len(mine) / len(rows)).backward()
+        return torch.cat([one.grad.flatten() for one in vae.parameters() if one.grad is not None])
+
+    whole = gradient(World())
+    parts = gradient(World(0, 2)) + gradient(World(1, 2))
+    assert float((parts - whole).norm() / whole.norm()) < 1e-4
+
+
+def can_be_shared(recipe: Recipe, folder: Path) -> bool:
+    try:
+        opened(recipe, folder, None, "cpu", World(0, 2))
+    except UsageError:
+        return False
+    return True
+
+
+def test_most_words_can_be_shared(tmp_path: Path) -> None:
+    recipes = [Recipe(**{"latent": 3, "network": "mlp:16", **words}) for words in WORDS]
+    assert sum(can_be_shared(recipe, tmp_path) for recipe in recipes) > 0.6 * len(WORDS)
+
+
 @pytest.mark.parametrize(("size", "rows"), [(1, 5), (2, 5), (3, 2), (4, 128), (7, 100)])
 def test_shares_are_a_batch(size: int, rows: int) -> None:
     batch = torch.arange(rows)
@@ -98,6 +157,31 @@ def test_what_looks_at_a_batch_as_a_whole_is_refused(option: list[str], tmp_path
     assert job.returncode != 0
     assert "looks at a batch as a whole; train it in one process" in err
     assert not (tmp_path / "r").exists()
+
+
+def test_a_refused_training_does_not_go_on_with_another_run(tmp_path: Path) -> None:
+    left = Experiment.begin(Recipe(epochs=5, latent=3), tmp_path / "r", device="cpu")
+    left.close()
+    before = {path.name: path.read_bytes() for path in (tmp_path / "r").iterdir() if path.is_file()}
+    job = torchrun(words({"latent": 7}, tmp_path / "r"), "--max-restarts", "1")
+    _, err = job.communicate(timeout=300)
+    assert job.returncode != 0
+    assert "holds a run already" in err
+    assert {path.name: path.read_bytes() for path in (tmp_path / "r").iterdir() if path.is_file()} == before
+
+
+def test_asked_to_stop_all_stop_after_the_same_step_and_it_is_saved(tmp_path: Path) -> None:
+    job = torchrun(words({"epochs": 4000}, tmp_path / "r"))
+    metrics, until = tmp_path / "r" / runs.METRICS, time.monotonic() + 200
+    while not (metrics.exists() and len(metrics.read_text().splitlines()) >= 3):
+        assert job.poll() is None, job.communicate()[1]
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    for worker in workers(job):
+        os.kill(worker, signal.SIGTERM)
+    out, _ = job.communicate(timeout=120)
+    assert "all is saved. Go on with" in out
+    assert checkpoint.read(tmp_path / "r" / runs.TRAINING)[1]["step"] >= 3 * 12
 
 
 def workers(job: subprocess.Popen[str]) -> list[int]:

@@ -174,6 +174,14 @@ def test_patience_ends_with_the_best_weights(tmp_path: Path) -> None:
         Experiment.resume(folder, epochs=70, device="cpu")
 
 
+def test_a_model_without_a_bound_has_patience_with_its_reconstructions(tmp_path: Path) -> None:
+    experiment = begun(tmp_path / "r", patience=2, posterior="dirac", objective="reconstruction")
+    list(experiment.train())
+    terms = [line["validation"]["log_likelihood_term"] for line in experiment.run.history()]
+    assert experiment.progress.best == (max(terms), terms.index(max(terms)) + 1)
+    assert experiment.finish()["epochs"] == 4
+
+
 def test_patience_wants_held_out_data(tmp_path: Path) -> None:
     import numpy as np
 
@@ -227,6 +235,53 @@ def test_a_damaged_newest_state_falls_back_to_the_one_before(how: str, tmp_path:
     assert main(["resume", str(tmp_path / "left"), "--device", "cpu"]) == 0
     assert "went on from the checkpoint before it, after step 8" in capsys.readouterr().err
     assert weights(tmp_path / "left") == told
+
+
+def test_after_a_fallback_the_damaged_state_takes_no_whole_ones_place(tmp_path: Path) -> None:
+    left = begun(tmp_path / "left")
+    for steps in (8, 6):
+        list(islice(left.train(), steps))
+        left.save()
+    left.close()
+    damaged(tmp_path / "left" / runs.TRAINING, "one bit")
+    again = Experiment.resume(tmp_path / "left", device="cpu")
+    assert again.state.step == 8
+    again.close()  # killed before it has kept anything
+    assert Experiment.resume(tmp_path / "left", device="cpu").state.step == 8
+
+
+def test_killed_between_two_names_it_goes_on_from_the_newest(tmp_path: Path) -> None:
+    left = begun(tmp_path / "left")
+    for steps in (8, 6):
+        list(islice(left.train(), steps))
+        left.save()
+    left.close()
+    folder = tmp_path / "left"
+    (folder / runs.BEFORE).unlink()
+    (folder / runs.TRAINING).rename(folder / runs.COMING)
+    again = Experiment.resume(folder, device="cpu")
+    assert again.state.step == 14
+    again.close()
+    assert Experiment.resume(folder, device="cpu").state.step == 14
+
+
+def test_the_recipe_of_a_state_is_looked_at_before_its_weights(tmp_path: Path) -> None:
+    left = begun(tmp_path / "left", average=0.9)
+    left.close()
+    path = tmp_path / "left" / runs.RECIPE
+    path.write_text(path.read_text().replace("average = 0.9", ""))
+    with pytest.raises(RunError, match=r"was changed: average was 0\.9 and is None"):
+        Experiment.resume(tmp_path / "left", device="cpu")
+
+
+def test_weights_are_no_state(tmp_path: Path) -> None:
+    left = begun(tmp_path / "left")
+    left.save()
+    left.close()
+    for name in (runs.TRAINING, runs.BEFORE):
+        shutil.copy(tmp_path / "left" / runs.WEIGHTS, tmp_path / "left" / name)
+    with pytest.raises(RunError, match="is no state of this training"):
+        Experiment.resume(tmp_path / "left", device="cpu")
 
 
 def test_with_both_states_damaged_it_says_so(tmp_path: Path) -> None:
@@ -338,6 +393,33 @@ def test_a_datum_that_is_not_finite_is_named(tmp_path: Path) -> None:
     assert [fault["told"].count("row 123") for fault in experiment.progress.faults] == [1, 1, 1]
     assert torch.isfinite(next(iter(checkpoint.read(tmp_path / "r" / runs.WEIGHTS)[0].values()))).all()
     assert main(["show", str(tmp_path / "r")]) == 0
+
+
+def test_a_gradient_that_goes_bad_at_the_end_of_an_epoch_is_survived(tmp_path: Path) -> None:
+    experiment = begun(tmp_path / "r")
+    weight = next(experiment.run.vae.posterior.parameters())
+
+    def broken(optimizer: torch.optim.Optimizer, *_: Any) -> None:
+        if experiment.state.step == 11 and optimizer.param_groups[0]["lr"] == 1e-3:
+            weight.grad.fill_(float("nan"))
+
+    experiment.state.optimizer.register_step_pre_hook(broken)
+    list(experiment.train())
+    assert experiment.notes[0].startswith("step 12 (epoch 1, rows ")
+    assert experiment.finish()["epochs"] == 4
+
+
+def test_clipping_leaves_it_to_be_seen_whose_gradient_it_was(tmp_path: Path) -> None:
+    experiment = begun(tmp_path / "r", clip=1.0)
+    name, weight = list(experiment.run.vae.named_parameters())[-1]
+
+    def broken(optimizer: torch.optim.Optimizer, *_: Any) -> None:
+        if experiment.state.step == 16 and optimizer.param_groups[0]["lr"] == 1e-3:
+            weight.grad[0] = float("nan")
+
+    experiment.state.optimizer.register_step_pre_hook(broken)
+    list(experiment.train())
+    assert f"the gradient of {name} is not finite" in experiment.notes[0]
 
 
 def test_what_stepped_back_is_resumed_to_the_same_bits(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -103,23 +104,39 @@ def save_training(
     write(path, tensors, meta)
 
 
-def load_training(path: Path, model: nn.Module, estimator: nn.Module, state: State, average: nn.Module | None = None) -> dict[str, Any]:
-    """The reverse: fill ``model``, ``estimator``, ``state`` and ``average`` and give the ``progress``. Errors: as ``read``."""
+def load_training(
+    path: Path,
+    model: nn.Module,
+    estimator: nn.Module,
+    state: State,
+    average: nn.Module | None = None,
+    accept: Callable[[dict[str, Any]], None] = lambda progress: None,
+) -> dict[str, Any]:
+    """The reverse: fill ``model``, ``estimator``, ``state`` and ``average`` and give the ``progress``, which ``accept`` may refuse first.
+
+    Errors: as ``read``; RunError where it is the state of another training.
+    """
     parts = _parts(model, estimator, average)
     tensors, meta = read(path, OF_OPTIMIZER * _bytes(model) + sum(map(_bytes, parts.values())) + REST)
+    if "progress" not in meta:
+        raise RunError(f"{path} is no state of this training; copy it anew from where it came")
+    accept(meta["progress"])
     modules: dict[str, dict[str, Tensor]] = {part: {} for part in parts}
     slots: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        part, rest = name.split(".", 1)
-        if part in modules:
-            modules[part][rest] = tensor
-        else:
-            index, slot = rest.split(".", 1)
-            slots.setdefault(int(index), {})[slot] = tensor
-    for part, module in parts.items():
-        _into(module, modules[part], path)
-    state.optimizer.load_state_dict({"state": slots, "param_groups": meta["groups"]})
-    state.seed, state.step = meta["seed"], meta["step"]
+    try:
+        for name, tensor in tensors.items():
+            part, rest = name.split(".", 1)
+            if part in modules:
+                modules[part][rest] = tensor
+            else:
+                index, slot = rest.split(".", 1)
+                slots.setdefault(int(index), {})[slot] = tensor
+        for part, module in parts.items():
+            _into(module, modules[part], path)
+        state.optimizer.load_state_dict({"state": slots, "param_groups": meta["groups"]})
+        state.seed, state.step = int(meta["seed"]), int(meta["step"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RunError(f"{path} is no state of this training ({error}); copy it anew from where it came") from error
     progress: dict[str, Any] = meta["progress"]
     return progress
 

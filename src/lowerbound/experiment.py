@@ -12,7 +12,7 @@ from lowerbound.calibration import calibrate
 from lowerbound.errors import DataError, OutputError, RunError
 from lowerbound.files import make_folder, write_json
 from lowerbound.keeping import Every, locked
-from lowerbound.processes import ALONE, World
+from lowerbound.processes import World
 from lowerbound.recipes import Recipe
 from lowerbound.semi import Classifier
 from lowerbound.underway import Underway
@@ -36,14 +36,14 @@ class Experiment(Underway):
         device: str = devices.AUTO,
         overwrite: bool = False,
         every: Every | None = None,
-        world: World = ALONE,
+        world: World | None = None,
     ) -> Experiment:
         """Read the data, make the model, and only then the folder, so that nothing is left behind by a mistake.
 
         ``every`` says how often a state is kept (by default at the ends of epochs and each two minutes), ``world`` which of several
         processes this is. Errors: DataError, RecipeError; RunError where the folder is taken; OutputError where it cannot be made.
         """
-        folder, recipe = Path(folder), opening.absolute(recipe)
+        folder, recipe, world = Path(folder), opening.absolute(recipe), world or World()
         if world.is_first:
             opening.must_be_free(folder, overwrite)
         experiment = cls(**vars(opening.opened(recipe, folder, data_dir, device, world)), every=every)
@@ -53,7 +53,7 @@ class Experiment(Underway):
         return experiment
 
     def _describe(self, overwrite: bool) -> None:
-        """Make the folder, with what the run is and its first weights; it is as it was where that fails."""
+        """Make the folder, with what the run is and its first weights; nothing of it stays where that fails."""
         run, folder = self.run, self.run.folder
         make_folder(folder)
         self._lock = locked(folder)
@@ -78,14 +78,14 @@ class Experiment(Underway):
         data_dir: str | Path | None = None,
         device: str = devices.AUTO,
         every: Every | None = None,
-        world: World = ALONE,
+        world: World | None = None,
     ) -> Experiment:
         """Take up a run where its last state stands, if wanted up to another number of epochs.
 
         Where the newest state is damaged it is the one before, with a note. Errors: RunError where the run is damaged, already at its end,
         or another training's; DataError where its data are not the same any more.
         """
-        folder = Path(folder)
+        folder, world = Path(folder), world or World()
         recipe, facts = runs.describe(folder)
         recipe = recipe if epochs is None else replace(recipe, epochs=epochs)
         experiment = cls(**vars(opening.opened(recipe, folder, data_dir, device, world)), every=every)
@@ -93,21 +93,21 @@ class Experiment(Underway):
             source = f"'{recipe.data}'" + ("" if recipe.labels_file is None else f", or their labels in {recipe.labels_file},")
             raise DataError(f"the data of {source} are not those that {folder} was trained on; bring those back")
         experiment._lock = locked(folder) if world.is_first else None
-        history = experiment._go_on()
+        history, taken = experiment._go_on()
         world.wait()
         if world.is_first:
+            experiment.kept.settle(taken)
             if epochs is not None:
                 folders.extend(folder, recipe)
             folders.reopen(folder)
             folders.write_metrics(folder, history)
         return experiment
 
-    def _go_on(self) -> list[dict[str, Any]]:
-        """Take up the last state; the metrics until then. Errors: RunError where it does not go on."""
+    def _go_on(self) -> tuple[list[dict[str, Any]], str]:
+        """Take up the last state; the metrics until then, and the state's file. Errors: RunError where it does not go on."""
         folder, recipe = self.run.folder, self.run.recipe
-        self.progress, words, note = self.kept.take_up()
+        self.progress, taken, note = self.kept.take_up(recipe.words())
         self.notes += [] if note is None else [note]
-        opening.must_be_unchanged(recipe.words(), words, folder)
         done, result, history = self.epochs_done, self.run.result(), self.run.history()
         if result is not None and self.is_out_of_patience:
             waited = f"{recipe.patience} epochs brought nothing better held out"
@@ -119,7 +119,7 @@ class Experiment(Underway):
                 f"{folder / runs.METRICS} has {len(history)} epochs, and the checkpoint is after {done}; copy it anew from where it came"
             )
         self.run.environment()  # wanted by the report at the end: better to know now that it is damaged
-        return history[:done]
+        return history[:done], taken
 
     def finish(self) -> dict[str, Any]:
         """Score the test data, once, and leave figures and the report; returns what ``result.json`` holds.
@@ -129,6 +129,7 @@ class Experiment(Underway):
         """
         seconds = self.progress.seconds
         self._show_last()
+        folders.remove([self.run.folder / runs.EVALUATION])  # of weights on the way here
         result = {
             "run": str(self.run.folder),
             "epochs": self.epochs_done,
@@ -147,7 +148,7 @@ class Experiment(Underway):
     def _show_last(self) -> None:
         """Put the weights that are kept into the model."""
         vae, folder = self.run.vae, self.run.folder
-        if self.run.recipe.patience is not None:
+        if self.run.recipe.patience is not None and self.progress.best is not None:
             checkpoint.load_weights(folder / runs.BEST, self.shown)
             checkpoint.save_weights(folder / runs.WEIGHTS, self.shown)
         if self.average is not None:

@@ -42,7 +42,7 @@ def _bad(record: Record) -> list[str]:
 
 def first(vae: VAE, records: Iterable[Record], data: Rows, batches: Iterable[Tensor]) -> str | None:
     """The first thing that is not finite as the steps are taken again, of which ``batches`` are the rows; None where all is."""
-    for record, rows in zip(records, batches, strict=False):
+    for rows, record in zip(batches, records, strict=False):  # in this order no step is taken beyond the last batch
         where = f"step {record.step:,} (epoch {record.epoch}, rows {', '.join(str(int(row)) for row in rows[:3])} … of the training data)"
         if bad := _bad(record):
             return f"{where}: {bad[0]} is not finite{_because_of(data[rows], rows, vae.likelihood.holes)}"

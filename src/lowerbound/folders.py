@@ -60,8 +60,7 @@ LIBRARIES = ("lowerbound", "torch", "numpy", "safetensors", "matplotlib", "pillo
 
 def describe_new(folder: Path, recipe: Recipe, facts: Facts, device: torch.device) -> None:
     """Write what a new run is, before its first step."""
-    with written(folder / RECIPE) as file:
-        file.write(recipes.to_toml(recipe).encode())
+    extend(folder, recipe)
     write_json(folder / DATA, facts.words())
     if facts.schema is not None:
         write_json(folder / COLUMNS, facts.schema.words())
@@ -69,7 +68,7 @@ def describe_new(folder: Path, recipe: Recipe, facts: Facts, device: torch.devic
 
 
 def extend(folder: Path, recipe: Recipe) -> None:
-    """Write the recipe anew, with its other number of epochs."""
+    """Write the recipe, which may have another number of epochs than before."""
     with written(folder / RECIPE) as file:
         file.write(recipes.to_toml(recipe).encode())
 
@@ -80,6 +79,8 @@ def append_metrics(folder: Path, line: dict[str, Any]) -> None:
     try:
         with path.open("a", encoding="utf-8") as file:
             file.write(to_json(line) + "\n")
+            file.flush()
+            os.fsync(file.fileno())  # or a state could outlive a loss of power that its metrics do not
     except OSError as error:
         raise OutputError(f"cannot write {path}: {reason(error)}") from error
 
@@ -133,7 +134,16 @@ def clear(folder: Path) -> None:
 
 def unfinished(folder: Path) -> list[Path]:
     """Files that were being written when a training was killed."""
-    return [folder / COMING, *(path for name in WRITTEN for path in folder.glob(f".{name}.*"))]
+    figures = (path for name in DRAWN for path in (folder / FIGURES).glob(f".{name}.*"))
+    return [folder / COMING, *(path for name in WRITTEN for path in folder.glob(f".{name}.*")), *figures]
+
+
+def rename(path: Path, to: Path) -> None:
+    """Another name for a file. Errors: OutputError."""
+    try:
+        path.replace(to)
+    except OSError as error:
+        raise OutputError(f"cannot write {to}: {reason(error)}") from error
 
 
 def remove(files: Sequence[Path]) -> None:

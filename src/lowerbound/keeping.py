@@ -10,8 +10,10 @@ from typing import Any
 from filelock import FileLock, Timeout
 from torch import Tensor, nn
 
-from lowerbound import checkpoint, runs
+from lowerbound import checkpoint, folders, runs
 from lowerbound.errors import OutputError, RunError, UsageError, reason
+from lowerbound.files import sync_folder
+from lowerbound.recipes import Recipe
 from lowerbound.training import State
 
 
@@ -75,25 +77,56 @@ class Kept:
             coming.replace(newest)
         except OSError as error:
             raise OutputError(f"cannot write {newest}: {reason(error)}") from error
+        sync_folder(self.folder)
 
-    def take_up(self) -> tuple[Progress, dict[str, Any], str | None]:
-        """Fill modules and state from the newest that is whole: progress, the recipe's words, and a note where it was not the newest.
+    def take_up(self, recipe: dict[str, Any]) -> tuple[Progress, str, str | None]:
+        """Fill modules and state from the newest that is whole: progress, its file's name, and a note where the newest was not.
 
-        Errors: RunError where none is.
+        Errors: RunError where none is, or it is of another recipe than these words.
         """
+        name = runs.TRAINING
+        if not (self.folder / name).exists() and (self.folder / runs.COMING).exists():
+            name = runs.COMING  # killed between two names
         try:
-            return (*self._read(runs.TRAINING), None)
+            return self._read(name, recipe), name, None
         except RunError as error:
             try:
-                progress, words = self._read(runs.BEFORE)
+                progress = self._read(runs.BEFORE, recipe)
             except RunError:
                 raise error from None
-            return progress, words, f"{error}; went on from the checkpoint before it, after step {self.state.step:,}"
+            return progress, runs.BEFORE, f"{error}; went on from the checkpoint before it, after step {self.state.step:,}"
 
-    def _read(self, name: str) -> tuple[Progress, dict[str, Any]]:
-        told = checkpoint.load_training(self.folder / name, self.model, self.estimators, self.state, self.average)
-        recipe, best = told.pop("recipe"), told.pop("best", None)
-        return Progress(**told, best=None if best is None else (float(best[0]), int(best[1]))), recipe
+    def settle(self, taken: str) -> None:
+        """Let the newest be what was taken up, so that no damaged one takes the place of a whole one. Errors: OutputError."""
+        if taken == runs.COMING:
+            folders.rename(self.folder / taken, self.folder / runs.TRAINING)
+        if taken == runs.BEFORE:
+            folders.remove([self.folder / runs.TRAINING])
+
+    def _read(self, name: str, recipe: dict[str, Any]) -> Progress:
+        def accept(told: dict[str, Any]) -> None:
+            must_be_unchanged(recipe, told.get("recipe", {}), self.folder)
+
+        path = self.folder / name
+        told = checkpoint.load_training(path, self.model, self.estimators, self.state, self.average, accept)
+        told.pop("recipe", None)
+        best = told.pop("best", None)
+        try:
+            return Progress(**told, best=None if best is None else (float(best[0]), int(best[1])))
+        except (TypeError, ValueError, IndexError) as error:
+            raise RunError(f"{path} is no state of this training ({error}); copy it anew from where it came") from error
+
+
+def must_be_unchanged(now: dict[str, Any], then: dict[str, Any], folder: Path) -> None:
+    """Raise RunError where a run's recipe says something else than when it began."""
+    usual = Recipe().words()
+    then = {word: usual[word] for word in now if word in usual} | then  # a run from before there was a word has what is usual
+    changed = [word for word in now.keys() | then.keys() if word != "epochs" and now.get(word) != then.get(word)]
+    if changed:
+        word = min(changed)
+        raise RunError(
+            f"{folder / runs.RECIPE} was changed: {word} was {then.get(word)} and is {now.get(word)}; change it back, or train anew"
+        )
 
 
 def locked(folder: Path) -> FileLock:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
+import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from lowerbound import data, devices, folders, runs
@@ -17,6 +17,7 @@ from lowerbound.loss import of_rows
 from lowerbound.processes import World
 from lowerbound.recipes import Recipe
 from lowerbound.runs import Run
+from lowerbound.scales import Optimal
 from lowerbound.training import State, adam
 
 
@@ -56,7 +57,7 @@ def opened(recipe: Recipe, folder: Path, data_dir: str | Path | None, device: st
         for part in (train, validation, splits.test):
             labels.must_be_known(part)
     if world.size > 1:
-        _must_be_of_rows(run)
+        _must_be_of_rows(run, train)
     run.vae.to(where)
     run.parts.estimators.to(where)
     state = State(adam(run.vae, recipe.learning_rate), recipe.seed)
@@ -69,17 +70,23 @@ def _missing(data: Dataset) -> list[str]:
     return [f"{data.holes / data.array.numel():.1%} of all values are missing, and left out of the bound"] if data.holes else []
 
 
-def _must_be_of_rows(run: Run) -> None:
-    """Raise UsageError where a batch is more than its rows, so that shares of it do not add up."""
+def _must_be_of_rows(run: Run, data: Dataset) -> None:
+    """Raise UsageError where a batch is more than its rows, so that shares of it do not add up, or share no noise."""
     recipe, parts = run.recipe, run.parts
     whole = {
         f"the objective {recipe.objective}": parts.objective.over_batch,
         f"the estimator {recipe.estimator}, which remembers,": any(True for _ in parts.estimators.buffers()),
+        f"the scale {recipe.scale}": any(isinstance(module, Optimal) for module in run.vae.modules()),
         f"{recipe.semi_supervised}": parts.loss is not of_rows,
     }
     for what, is_so in whole.items():
         if is_so:
             raise UsageError(f"{what} looks at a batch as a whole; train it in one process, without torchrun")
+    two = torch.arange(2)
+    run.vae.train()
+    with World(0, 2).noise(two, parts.objective.samples, "trial", device=run.vae.device):  # refuses what shares no noise
+        parts.loss(run.vae, data, two[:1], parts.objective.at(0.0), parts.estimator)
+    run.vae.eval()
 
 
 def absolute(recipe: Recipe) -> Recipe:
@@ -87,18 +94,6 @@ def absolute(recipe: Recipe) -> Recipe:
     recipe = replace(recipe, data=data.located(recipe.data))
     recipe = recipe if recipe.labels_file is None else replace(recipe, labels=data.located(recipe.labels_file))
     return recipe if recipe.types is None else replace(recipe, types=data.located(recipe.types))
-
-
-def must_be_unchanged(now: dict[str, Any], then: dict[str, Any], folder: Path) -> None:
-    """Raise RunError where a run's recipe says something else than when it began."""
-    usual = Recipe().words()
-    then = {word: usual[word] for word in now if word in usual} | then  # a run from before there was a word has what is usual
-    changed = [word for word in now.keys() | then.keys() if word != "epochs" and now.get(word) != then.get(word)]
-    if changed:
-        word = min(changed)
-        raise RunError(
-            f"{folder / runs.RECIPE} was changed: {word} was {then.get(word)} and is {now.get(word)}; change it back, or train anew"
-        )
 
 
 def must_be_free(folder: Path, overwrite: bool) -> None:

@@ -1,7 +1,7 @@
 """Several processes that train one model: who they are, which rows are whose, and how they add up.
 
 Each makes the gradient of its share of a batch, and the sum of all is what one process alone would have made but for rounding: a step's
-random numbers are drawn for the whole batch, and each process keeps those of its rows. ``torchrun`` or ``accelerate launch`` starts them.
+random numbers are drawn for the whole batch, and each process keeps those of its rows. ``torchrun`` starts them.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import torch
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch import distributed as dist
 from torch.overrides import TorchFunctionMode
 
-from lowerbound.errors import RunError
+from lowerbound.errors import RunError, UsageError
 from lowerbound.seeding import key, seeded
 
 T = TypeVar("T")
@@ -25,15 +25,30 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class World:
-    """``size`` processes, of which this is number ``rank``; one alone by default."""
+    """``size`` processes, of which this is number ``rank``; one alone by default.
+
+    Flags go with the gradients: what one raises, all see after the next step, so that all do the same after the same step.
+    """
 
     rank: int = 0
     size: int = 1
+    _raised: set[str] = field(default_factory=set)
+    _seen: set[str] = field(default_factory=set)
 
     @property
     def is_first(self) -> bool:
         """Whether this is the one that writes."""
         return self.rank == 0
+
+    def raise_flag(self, flag: str) -> None:
+        """Let all see one of ``FLAGS``, after the next step where there are several."""
+        (self._seen if self.size == 1 else self._raised).add(flag)
+
+    def sees(self, flag: str) -> bool:
+        """Whether it was raised, by anybody; it is down after that."""
+        seen = flag in self._seen
+        self._seen.discard(flag)
+        return seen
 
     def share(self, rows: Tensor) -> slice:
         """The part of a batch that is its own: as many as the others, or one more."""
@@ -61,12 +76,16 @@ class World:
             return means
         weights = [parameter for parameter in model.parameters() if parameter.requires_grad]
         gradients = [torch.zeros_like(one) if one.grad is None else one.grad for one in weights]
-        flat = torch.cat([gradient.flatten() for gradient in gradients] + [means]) * weight
+        flags = means.new_tensor([float(flag in self._raised) for flag in FLAGS])
+        flat = torch.cat([*(gradient.flatten() * weight for gradient in gradients), means * weight, flags])
         with _all_there():
             dist.all_reduce(flat)
-        for parameter, part in zip(weights, flat[: -len(means)].split([one.numel() for one in weights]), strict=True):
+        parts = flat.split([*(one.numel() for one in weights), len(means), len(flags)])
+        for parameter, part in zip(weights, parts, strict=False):
             parameter.grad = part.view_as(parameter)
-        return flat[-len(means) :]
+        self._raised.clear()
+        self._seen.update(flag for flag, value in zip(FLAGS, parts[-1].tolist(), strict=True) if value)
+        return parts[-2]
 
     def told(self, find: Callable[[], T]) -> T:
         """What the first process finds, told to all. Errors: RunError where one is gone."""
@@ -85,18 +104,21 @@ class World:
                 dist.barrier()
 
 
-ALONE = World()
+SAVE, STOP = FLAGS = ("save", "stop")
 
 
 def join(device: str) -> tuple[World, str]:
     """The world that the environment tells of (that of ``torchrun``), and this process's device; alone where it tells of none."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1 or "RANK" not in os.environ:
-        return ALONE, device
+        return World(), device
     if torch.cuda.is_available() and device in ("auto", "cuda"):
         device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
     if not dist.is_initialized():
-        store, rank, size = next(dist.rendezvous("env://"))  # type: ignore[attr-defined]
+        try:
+            store, rank, size = next(dist.rendezvous("env://"))  # type: ignore[attr-defined]
+        except (ValueError, RuntimeError) as error:
+            raise UsageError(f"RANK and WORLD_SIZE are set, but the others are not found ({str(error)[:60]}); use torchrun") from error
         ours = dist.PrefixStore(f"attempt {_restarts()}", store)  # type: ignore[attr-defined]  # else those started again look for the dead
         dist.init_process_group("nccl" if device.startswith("cuda") else "gloo", store=ours, rank=rank, world_size=size)
     return World(dist.get_rank(), dist.get_world_size()), device
@@ -125,7 +147,17 @@ class _OfBatch(TorchFunctionMode):
     SIZED = (torch.rand, torch.randn)
     LIKE = (torch.rand_like, torch.randn_like)
     IN_PLACE = (Tensor.normal_, Tensor.uniform_, Tensor.random_, Tensor.exponential_)
-    OTHERS = (torch.randint,)
+    #: whose numbers depend on more than their place: of these a share cannot be drawn alone
+    OTHERS = (
+        torch.bernoulli,
+        torch.multinomial,
+        torch.poisson,
+        torch.binomial,
+        torch._standard_gamma,
+        torch._sample_dirichlet,
+        torch.randperm,
+        nn.functional.dropout,
+    )
 
     def __init__(self, generator: torch.Generator, batch: int, share: slice, draws: int):
         super().__init__()
@@ -147,9 +179,23 @@ class _OfBatch(TorchFunctionMode):
             rest = {**options, "generator": self.generator}
             drawn = self._mine(given[0].shape, lambda whole: function(torch.empty(whole, **kind), *given[1:], **rest))
             return given[0].copy_(drawn)
+        if function is torch.randint:
+            return self._integers(given[:-1], given[-1], **options)
+        if function is torch.randint_like:
+            return self._integers(given[1:], given[0].shape, dtype=given[0].dtype, device=given[0].device)
+        if function is torch.normal:
+            return self._normal(*given, **options)
         if function in self.OTHERS:
-            options = {**options, "generator": self.generator}
+            raise UsageError(f"{function.__name__} draws for a share of a batch other numbers than for all of it; train in one process")
         return function(*given, **options)
+
+    def _integers(self, bounds: Any, shape: Any, **options: Any) -> Tensor:
+        draw: Any = torch.randint
+        return self._mine(shape, lambda whole: draw(*bounds, whole, generator=self.generator, **options))
+
+    def _normal(self, mean: Tensor, std: Tensor | float = 1.0) -> Tensor:
+        noise = self._mine(mean.shape, lambda whole: torch.randn(whole, generator=self.generator, dtype=mean.dtype, device=mean.device))
+        return mean + std * noise
 
     def _mine(self, shape: Any, draw: Callable[[list[int]], Tensor]) -> Tensor:
         """The own share of what is drawn, whole, in a shape whose axis of data is the second (of draws K, data) or else the first."""

@@ -20,7 +20,7 @@ from lowerbound.fused import Step, step_of
 from lowerbound.loss import LossFunction, of_rows
 from lowerbound.model import VAE, Rows, rows_at_once
 from lowerbound.objectives import ELBO, Objective
-from lowerbound.processes import ALONE, World
+from lowerbound.processes import World
 from lowerbound.schedules import Schedule
 from lowerbound.seeding import permutation
 
@@ -93,7 +93,7 @@ def fit(
     products: torch.dtype | None = None,
     rate: Schedule | None = None,
     clip: float | None = None,
-    world: World = ALONE,
+    world: World | None = None,
 ) -> Iterator[Record]:
     """Train ``vae`` in place for ``epochs`` passes over ``data``, yielding a ``Record`` after each step.
 
@@ -113,6 +113,7 @@ def fit(
     objective, estimator = objective or ELBO(), estimator or Pathwise()
     steps = steps_an_epoch(len(data), batch)
     estimator.train()
+    world = world or World()
     products = products or fastest(vae.device)
     descend = step_of(vae, objective, estimator, loss, products) or _by_autograd(vae, estimator, loss, products)
     while (position := divmod(state.step, steps))[0] < epochs:
@@ -125,7 +126,7 @@ def fit(
             if rate is not None:
                 _set_rate(state.optimizer, rate(state.step / steps))
             if clip is not None:
-                nn.utils.clip_grad_norm_(vae.parameters(), clip)
+                _shorten(vae, clip)
             state.optimizer.step()
             state.step += 1
             yield Record(state.step, epoch + 1, number == len(batches), len(rows), means)
@@ -153,6 +154,14 @@ def _shared(world: World, vae: VAE, descend: Step, data: Rows, rows: Tensor, obj
         return world.add(vae, descend(data, mine, objective), len(mine) / len(rows))
     vae.zero_grad()
     return world.add(vae, torch.zeros(3, device=vae.device), 0.0)
+
+
+def _shorten(vae: VAE, clip: float) -> None:
+    """Gradients of a norm above ``clip`` to that norm. One that is not finite is left as it is, so that it can be said whose it was."""
+    gradients = [parameter.grad for parameter in vae.parameters() if parameter.grad is not None]
+    norm = nn.utils.get_total_norm(gradients)
+    if torch.isfinite(norm):
+        nn.utils.clip_grads_with_norm_(vae.parameters(), clip, norm)
 
 
 def _set_rate(optimizer: torch.optim.Optimizer, share: float) -> None:

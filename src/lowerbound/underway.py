@@ -19,6 +19,7 @@ from lowerbound.evaluation import Score, score
 from lowerbound.keeping import Every, Kept, Progress
 from lowerbound.model import VAE
 from lowerbound.opening import Opened
+from lowerbound.processes import SAVE
 from lowerbound.schedules import Scaled
 from lowerbound.training import Record, fit, rows_of, steps_an_epoch
 from lowerbound.words import CONSTANT, products, schedule
@@ -101,6 +102,7 @@ class Underway(Opened):
         """To the end, or to the end of its patience. Errors: NotFinite."""
         at_once = self.run.vae.device.type == "cpu"
         started = time.perf_counter()
+        self._saved_at = self.progress.seconds
         for record in self._steps():
             self._uncounted.append(record)
             if self.average is not None:
@@ -118,10 +120,15 @@ class Underway(Opened):
             started = time.perf_counter()
 
     def _is_due(self, record: Record) -> bool:
-        """Whether the state after this step is to be kept."""
-        seconds = self.progress.seconds - self._saved_at
+        """Whether the state after this step is to be kept. Of several processes the first's clock decides, and all know a step later."""
         if record.ends_epoch and (record.epoch == self.run.recipe.epochs or self.is_out_of_patience):
             return True
+        if self.world.is_first and self._is_time(record):
+            self.world.raise_flag(SAVE)
+        return self.world.sees(SAVE)
+
+    def _is_time(self, record: Record) -> bool:
+        seconds = self.progress.seconds - self._saved_at
         if self.every is not None:
             return self.every.is_due(record.step, seconds)
         return seconds > (SAVE_AFTER if record.ends_epoch else SAVE_WITHIN)
@@ -147,13 +154,14 @@ class Underway(Opened):
 
     def _take_up(self, faults_so_far: list[dict[str, Any]]) -> None:
         """The last state that was kept, with these faults."""
-        self.progress, _, note = self.kept.take_up()
+        self.progress, taken, note = self.kept.take_up(self.run.recipe.words())
         self.notes += [] if note is None else [note]
         self.progress.faults = faults_so_far
         self._uncounted.clear()
         self._best = None
         self.world.wait()
         if self.world.is_first:
+            self.kept.settle(taken)
             folders.write_metrics(self.run.folder, self.run.history()[: self.epochs_done])
 
     def _count(self) -> None:
@@ -167,6 +175,7 @@ class Underway(Opened):
 
     def _end_epoch(self, record: Record) -> None:
         counting = time.perf_counter()
+        self._must_be_finite()
         self._count()  # where there is an accelerator, this is where its work is waited for
         self.progress.seconds += time.perf_counter() - counting
         bound, log_likelihood, kl = (total / self.progress.rows for total in self.progress.sums)
@@ -187,8 +196,9 @@ class Underway(Opened):
         found = self.world.told(lambda: asdict(score(self.shown, self.validation, objective=self.run.parts.objective)))
         if any(math.isnan(found[term]) for term in ("log_likelihood_term", "kl")):
             raise faults.NotFinite(record.step)
-        if self.progress.best is None or found["bound"] > self.progress.best[0]:
-            self.progress.best = found["bound"], record.epoch
+        best = next((found[term] for term in ("bound", "log_likelihood_term") if math.isfinite(found[term])), None)  # a point has no bound
+        if best is not None and (self.progress.best is None or best > self.progress.best[0]):
+            self.progress.best = best, record.epoch
             self._best = {name: tensor.detach().cpu().clone() for name, tensor in self.shown.state_dict().items()}
         return found
 
@@ -202,13 +212,16 @@ class Underway(Opened):
     def save(self) -> None:
         """Keep all that going on needs, and the weights alone. Errors: OutputError; NotFinite where they are not finite."""
         self._count()
-        if not all(torch.isfinite(parameter).all() for parameter in self.run.vae.parameters()):
-            raise faults.NotFinite(self.state.step)
+        self._must_be_finite()
         if self.world.is_first:
             checkpoint.save_weights(self.run.folder / runs.WEIGHTS, self.shown)
             self.kept.save(self.progress, self.run.recipe.words(), self._best)
         self._best = None
         self._saved_at = self.progress.seconds
+
+    def _must_be_finite(self) -> None:
+        if not all(torch.isfinite(parameter).all() for parameter in self.run.vae.parameters()):
+            raise faults.NotFinite(self.state.step)
 
     def close(self) -> None:
         """Leave the folder to others."""

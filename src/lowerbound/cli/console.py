@@ -69,6 +69,9 @@ def progress(experiment: Experiment) -> Iterator[Callable[[Record], None]]:
         notes(experiment.notes[told:])
         told = len(experiment.notes)
 
+    if not experiment.world.is_first:
+        yield lambda record: None
+        return
     tell_news()
     with (_bar if sys.stderr is not None and sys.stderr.isatty() else _lines)(experiment) as show:
 

@@ -10,11 +10,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from lowerbound import processes, recipes, runs
+from lowerbound import opening, processes, recipes, runs
 from lowerbound.cli import console
 from lowerbound.cli.console import Answer
 from lowerbound.experiment import Experiment
 from lowerbound.keeping import Every
+from lowerbound.processes import STOP
 from lowerbound.recipes import Recipe
 
 
@@ -24,7 +25,7 @@ def train(words: Namespace) -> Answer:
     folder = Path(words.out or Path("runs") / Path(recipe.data).stem)
     world, device = processes.join(words.device)
     shared: dict[str, Any] = {"data_dir": words.data_dir, "device": device, "every": _every(words), "world": world}
-    if processes.was_restarted() and runs.is_begun(folder):
+    if processes.was_restarted() and runs.is_begun(folder) and runs.describe(folder)[0] == opening.absolute(recipe):
         return _run_to_end(Experiment.resume(folder, **shared))
     return _run_to_end(Experiment.begin(recipe, folder, overwrite=words.overwrite, **shared))
 
@@ -47,19 +48,17 @@ def _recipe(words: Namespace) -> Recipe:
 
 
 def _run_to_end(experiment: Experiment) -> Answer:
-    if not experiment.world.is_first:
-        for _ in experiment.train():
-            pass
-        experiment.world.wait()
-        return Answer("", silent=True)
+    world = experiment.world
     with _asked_to_stop() as stopped, console.progress(experiment) as show:
         for record in experiment.train():
             show(record)
             if stopped():
+                world.raise_flag(STOP)
+            if world.sees(STOP):
                 experiment.save()
-                return console.interrupted(experiment)
-    experiment.world.wait()
-    return console.trained(experiment, experiment.finish())
+                return console.interrupted(experiment) if world.is_first else Answer("", silent=True, interrupted=True)
+    world.wait()
+    return console.trained(experiment, experiment.finish()) if world.is_first else Answer("", silent=True)
 
 
 @contextmanager
