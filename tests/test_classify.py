@@ -132,6 +132,7 @@ def test_its_temperature_is_of_the_validation_labels_and_as_repeatable_as_its_we
     first = Experiment.begin(run.recipe, tmp_path / "r", device="cpu")
     list(islice(first.train(), 17))
     first.save()
+    first.close()
     assert runs.load(tmp_path / "r").calibration() == UNCALIBRATED, "of a run that is not at its end"
     again = Experiment.resume(tmp_path / "r", device="cpu")
     list(again.train())

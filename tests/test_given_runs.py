@@ -122,6 +122,7 @@ def test_a_training_resumes_to_the_same_bits(tmp_path: Path) -> None:
         if record.step == 7:
             break
     part.save()
+    part.close()
     resumed = Experiment.resume(tmp_path / "part", device="cpu")
     list(resumed.train())
     for experiment in (whole, resumed):

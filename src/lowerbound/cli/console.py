@@ -207,12 +207,12 @@ def few_draws(ess: Tensor, of: str) -> None:
         notes([f"fewer than {FEW_DRAWS} effective draws for {few:,} of {len(ess):,} {of}; ask for more --samples"])
 
 
-def fixed(value: float | None, digits: int) -> str:
+def fixed(value: int | float | None, digits: int) -> str:
     """A number as it is told; a dash where there is none, which is also what JSON makes of one that is not finite."""
     return UNKNOWN if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
 
 
-def percent(value: float | None, digits: int) -> str:
+def percent(value: int | float | None, digits: int) -> str:
     """A share as it is told; a dash where there is none."""
     return UNKNOWN if value is None or not math.isfinite(value) else f"{value:.{digits}%}"
 
