@@ -274,23 +274,17 @@ def test_the_recipe_of_a_state_is_looked_at_before_its_weights(tmp_path: Path) -
         Experiment.resume(tmp_path / "left", device="cpu")
 
 
-def test_weights_are_no_state(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("how", "told"), [("cut", "damaged"), ("weights", "is no state of this training")])
+def test_with_neither_state_whole_it_says_so(how: str, told: str, tmp_path: Path) -> None:
     left = begun(tmp_path / "left")
     left.save()
     left.close()
     for name in (runs.TRAINING, runs.BEFORE):
-        shutil.copy(tmp_path / "left" / runs.WEIGHTS, tmp_path / "left" / name)
-    with pytest.raises(RunError, match="is no state of this training"):
-        Experiment.resume(tmp_path / "left", device="cpu")
-
-
-def test_with_both_states_damaged_it_says_so(tmp_path: Path) -> None:
-    left = begun(tmp_path / "left")
-    left.save()
-    left.close()
-    for name in (runs.TRAINING, runs.BEFORE):
-        damaged(tmp_path / "left" / name, "cut")
-    with pytest.raises(RunError, match="damaged"):
+        if how == "weights":
+            shutil.copy(tmp_path / "left" / runs.WEIGHTS, tmp_path / "left" / name)
+        else:
+            damaged(tmp_path / "left" / name, how)
+    with pytest.raises(RunError, match=told):
         Experiment.resume(tmp_path / "left", device="cpu")
 
 
@@ -348,7 +342,7 @@ def test_a_weight_that_was_damaged_is_survived(tmp_path: Path) -> None:
     at(17, wrong, experiment)
     assert experiment.finish()["epochs"] == 4
     assert len(experiment.progress.faults) == 1
-    assert "it was not so when the steps were taken again" in experiment.notes[0]
+    assert "no step to there, taken again, gave a loss or a gradient that is not" in experiment.notes[0]
     assert "0.5 of the learning rate" in experiment.notes[0]
     assert experiment.state.optimizer.param_groups[0]["lr"] == 0.5e-3
     assert [line["epoch"] for line in experiment.run.history()] == [1, 2, 3, 4]
@@ -360,7 +354,7 @@ def test_asked_to_stop_with_a_damaged_weight_it_keeps_what_it_had(tmp_path: Path
     before = weights(tmp_path / "r")
     with torch.no_grad():
         next(experiment.run.vae.parameters()).fill_(float("inf"))
-    with pytest.raises(Diverged, match="not finite after step 5; what was saved before is kept"):
+    with pytest.raises(Diverged, match="a weight was not finite after step 5; what was saved before is kept"):
         experiment.save()
     assert weights(tmp_path / "r") == before
 

@@ -15,15 +15,15 @@ from lowerbound.training import Record
 MOST = 3  # times that a training steps back and goes on
 SLOWING = 0.5  # of the learning rate, each time
 TERMS = ("the reconstruction term log p(x|z)", "the KL", "the bound")
-NOT_AGAIN = "it was not so when the steps were taken again: weights or gradients were damaged in between"
+NOT_AGAIN = "no step to there, taken again, gave a loss or a gradient that is not"
 
 
 class NotFinite(Diverged):
-    """Found after a step. While it trains ``underway`` steps back."""
+    """Found after a step, in ``what``. While it trains ``underway`` steps back."""
 
-    def __init__(self, step: int):
-        super().__init__(f"something was not finite after step {step:,}; what was saved before is kept, go on with resume")
-        self.step = step
+    def __init__(self, step: int, what: str = "something"):
+        super().__init__(f"{what} was not finite after step {step:,}; what was saved before is kept, go on with resume")
+        self.step, self.what = step, what
 
 
 def refuse(records: Sequence[Record]) -> None:
@@ -35,7 +35,7 @@ def refuse(records: Sequence[Record]) -> None:
 
 def _bad(record: Record) -> list[str]:
     """The terms that are not finite. Those of a posterior that is a point may be infinite, but for the reconstruction term."""
-    log_likelihood, kl, bound = record.means[1].item(), record.means[2].item(), record.means[0].item()
+    bound, log_likelihood, kl = record.means.tolist()
     found = [math.isfinite(log_likelihood), not math.isnan(kl), not math.isnan(bound)]
     return [term for term, good in zip(TERMS, found, strict=True) if not good]
 

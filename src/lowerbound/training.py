@@ -118,7 +118,7 @@ def fit(
     descend = step_of(vae, objective, estimator, loss, products) or _by_autograd(vae, estimator, loss, products)
     while (position := divmod(state.step, steps))[0] < epochs:
         epoch, done = position
-        batches = permutation(len(data), state.seed, "order", epoch).split(batch)
+        batches = _batches(len(data), batch, state.seed, epoch)
         for number, rows in enumerate(batches[done:], start=done + 1):
             now = objective.at(state.step / steps)
             with world.noise(rows, now.samples, state.seed, "noise", state.step, device=vae.device):
@@ -147,8 +147,6 @@ def _by_autograd(vae: VAE, estimator: Estimator, loss: LossFunction, products: t
 
 def _shared(world: World, vae: VAE, descend: Step, data: Rows, rows: Tensor, objective: Objective) -> Float[Tensor, " 3"]:
     """The gradient of a batch, of which this process descends its share; and the means."""
-    if world.size == 1:
-        return descend(data, rows, objective)
     mine = rows[world.share(rows)]
     if len(mine):
         return world.add(vae, descend(data, mine, objective), len(mine) / len(rows))
@@ -172,7 +170,11 @@ def _set_rate(optimizer: torch.optim.Optimizer, share: float) -> None:
 def rows_of(n: int, batch: int, seed: int, step: int) -> Tensor:
     """The rows of the batch, of n data, that is learned from after ``step`` steps."""
     epoch, done = divmod(step, steps_an_epoch(n, batch))
-    return permutation(n, seed, "order", epoch).split(batch)[done]
+    return _batches(n, batch, seed, epoch)[done]
+
+
+def _batches(n: int, batch: int, seed: int, epoch: int) -> tuple[Tensor, ...]:
+    return permutation(n, seed, "order", epoch).split(batch)
 
 
 def _check(vae: VAE, data: Rows) -> None:

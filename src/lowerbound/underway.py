@@ -77,12 +77,17 @@ class Underway(Opened):
             try:
                 yield from self._train()
             except faults.NotFinite as fault:
-                self._step_back(fault.step)
+                self._step_back(fault)
+
+    @property
+    def _slower(self) -> float:
+        """The share of its learning rate that faults have left."""
+        return faults.SLOWING ** len(self.progress.faults)
 
     def _steps(self) -> Iterator[Record]:
         """The steps from where the state stands."""
         recipe, parts = self.run.recipe, self.run.parts
-        slower = faults.SLOWING ** len(self.progress.faults)
+        slower = self._slower
         return fit(
             parts.vae,
             self.train_data,
@@ -133,14 +138,14 @@ class Underway(Opened):
             return self.every.is_due(record.step, seconds)
         return seconds > (SAVE_AFTER if record.ends_epoch else SAVE_WITHIN)
 
-    def _step_back(self, step: int) -> None:
-        """Say what was not finite at this step, take up the last state, and go on slower. Errors: Diverged after three times."""
-        before, saved = self.progress.faults, self.progress.seconds
+    def _step_back(self, fault: faults.NotFinite) -> None:
+        """Say what was not finite, take up the last state, and go on slower. Errors: Diverged after three times."""
+        step, before, saved = fault.step, self.progress.faults, self.progress.seconds
         self._take_up(before)
         at, rows = self.state.step, len(self.train_data)
         batches = (rows_of(rows, self.run.recipe.batch, self.state.seed, taken) for taken in range(at, step))
         found = faults.first(self.run.vae, self._steps(), self.train_data, batches)
-        told = found or f"step {step:,}: something was not finite; {faults.NOT_AGAIN}"
+        told = found or f"step {step:,}: {fault.what} was not finite; {faults.NOT_AGAIN}"
         self._take_up(before)
         if len(before) == faults.MOST:
             tried = f"with the learning rate halved {faults.MOST} times it still was so"
@@ -148,8 +153,7 @@ class Underway(Opened):
             raise Diverged(f"{told}; {tried}. {advice}. {self.run.folder} keeps the state after step {at:,}")
         self.progress.faults = [*before, {"step": step, "told": told}]
         self.progress.seconds = saved
-        share = faults.SLOWING ** len(self.progress.faults)
-        self.notes.append(f"{told}; went on from step {at:,} with {share:g} of the learning rate")
+        self.notes.append(f"{told}; went on from step {at:,} with {self._slower:g} of the learning rate")
         self.save()
 
     def _take_up(self, faults_so_far: list[dict[str, Any]]) -> None:
@@ -195,7 +199,7 @@ class Underway(Opened):
             return None
         found = self.world.told(lambda: asdict(score(self.shown, self.validation, objective=self.run.parts.objective)))
         if any(math.isnan(found[term]) for term in ("log_likelihood_term", "kl")):
-            raise faults.NotFinite(record.step)
+            raise faults.NotFinite(record.step, "the held-out bound")
         best = next((found[term] for term in ("bound", "log_likelihood_term") if math.isfinite(found[term])), None)  # a point has no bound
         if best is not None and (self.progress.best is None or best > self.progress.best[0]):
             self.progress.best = best, record.epoch
@@ -221,7 +225,7 @@ class Underway(Opened):
 
     def _must_be_finite(self) -> None:
         if not all(torch.isfinite(parameter).all() for parameter in self.run.vae.parameters()):
-            raise faults.NotFinite(self.state.step)
+            raise faults.NotFinite(self.state.step, "a weight")
 
     def close(self) -> None:
         """Leave the folder to others."""
