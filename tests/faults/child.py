@@ -26,21 +26,24 @@ class Child:
     err: Path
     code: int | None = None
 
+    def ended(self) -> bool:
+        """Whether it has."""
+        if self.code is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self.code = os.waitstatus_to_exitcode(status) if pid else None
+        return self.code is not None
+
     def wait(self, seconds: float = 120.0) -> int:
         """Its exit code, minus a signal's number where one ended it; TimeoutError (and it is killed) where it does not end."""
         until = time.monotonic() + seconds
-        while self.code is None:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                self.code = os.waitstatus_to_exitcode(status)
-            elif time.monotonic() > until:
-                os.kill(self.pid, signal.SIGKILL)
+        while not self.ended():
+            if time.monotonic() > until:
+                self.signal(signal.SIGKILL)
                 os.waitpid(self.pid, 0)
                 self.code = -signal.SIGKILL
                 raise TimeoutError(f"not at its end after {seconds:.0f} s")
-            else:
-                time.sleep(0.002)
-        return self.code
+            time.sleep(0.002)
+        return self.code  # type: ignore[return-value]
 
     def signal(self, number: int) -> None:
         """Send it a signal, unless it has ended."""

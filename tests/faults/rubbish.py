@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import gzip
-import json
 import os
-import random
 import shutil
+import signal
 import struct
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
+import hypothesis.strategies as st
 import numpy as np
+from hypothesis import HealthCheck, Phase, given, settings
 from PIL import Image
 
-from faults.child import complaint, start
+from faults.child import Child, complaint, start
 from faults.outcome import Outcome
 from lowerbound import runs
 
 HANG = 10.0  # seconds that a command may take
 GROWTH = 2 * 2**30  # bytes that it may need more than before
-PART = 50  # variants that one process tries
 
 Words = list[list[str]]  # commands
 
@@ -126,76 +128,89 @@ KINDS = [
 ]
 
 
-def damaged(content: bytes, dice: random.Random) -> bytes:
-    """Some bytes changed, cut, doubled or put in; one time in ten all of it random."""
+BYTE = st.binary(min_size=1, max_size=1)
+STRIKING = st.sampled_from((b"\xff" * 4, b"\0" * 4, b"\x7f\xff\xff\xff", b"1e99", b"nan,"))
+
+
+@st.composite
+def damaged(draw: st.DrawFn, content: bytes) -> bytes:
+    """Some bytes changed, cut, doubled or put in; one time in twenty all of it random."""
+    if draw(st.integers(0, 19)) == 19:
+        return draw(st.binary(max_size=min(len(content), 1_000)))
     made = bytearray(content)
-    for _ in range(dice.choice((1, 1, 1, 2, 4, 16))):
-        at = dice.randrange(len(made)) if made else 0
-        match dice.randrange(10):
-            case 0 | 1 | 2 | 3:
-                made[at : at + 1] = bytes([dice.randrange(256)])
-            case 4 | 5:
-                made[at : at + 1] = bytes([made[at] ^ (1 << dice.randrange(8))]) if made else b""
-            case 6:
-                del made[at : at + dice.choice((1, 4, 64, 10**6))]
-            case 7:
-                made[at:at] = made[at : at + dice.choice((1, 8, 100))]
-            case 8:
-                made[at : at + 4] = dice.choice((b"\xff" * 4, b"\0" * 4, b"\x7f\xff\xff\xff", b"1e99", b"nan,"))
-            case _:
-                made[at:at] = dice.randbytes(dice.choice((1, 4, 32)))
-    return bytes(made) if dice.random() < 0.95 else dice.randbytes(dice.choice((0, 1, 10, len(content))))
+    for _ in range(draw(st.sampled_from((1, 1, 1, 2, 4, 16)))):
+        at = draw(st.integers(0, max(0, len(made) - 1)))
+        gone, put = draw(_changes(made, at))
+        made[at : at + gone] = put
+    return bytes(made)
+
+
+def _changes(made: bytearray, at: int) -> st.SearchStrategy[tuple[int, bytes]]:
+    """How many bytes go there, and which come in their place."""
+    flipped = st.integers(0, 7).map(lambda bit: bytes(byte ^ (1 << bit) for byte in made[at : at + 1]))
+    doubled = st.sampled_from((1, 8, 100)).map(lambda length: bytes(made[at : at + length]))
+    return st.one_of(
+        st.tuples(st.just(1), BYTE),
+        st.tuples(st.just(1), flipped),
+        st.tuples(st.sampled_from((1, 4, 64, 10**6)), st.just(b"")),
+        st.tuples(st.just(0), doubled),
+        st.tuples(st.just(4), STRIKING),
+        st.tuples(st.just(0), st.binary(min_size=1, max_size=32)),
+    )
 
 
 def fed(kind: Kind, run: Path, table: Path, place: Path, times: int, seed: int = 5) -> Outcome:
-    """So many variants of a file of this kind, each given to the commands that read it."""
+    """So many variants of a file of this kind, each given to the commands that read it; of what is wrong, the least damage that does it."""
     outcome = Outcome()
     place.mkdir()
     path, commands = kind.make(run, table, place)
     whole = {file: file.read_bytes() for file in path.parent.rglob("*") if file.is_file()}
-    for first in range(0, times, PART):
-        _fed_part(kind, whole, path, commands, place, range(first, min(first + PART, times)), seed, outcome)
+
+    @hypothesis.seed(seed)
+    @settings(
+        max_examples=times, database=None, deadline=None, suppress_health_check=list(HealthCheck), phases=(Phase.generate, Phase.shrink)
+    )
+    @given(damaged(whole[path]))
+    def each(content: bytes) -> None:
+        for file in path.parent.rglob("*"):
+            if file.is_file() and file not in whole:
+                file.unlink()
+        for file, before in whole.items():
+            file.write_bytes(content if file == path else before)
+        codes = {_code(words, place) for words in commands}
+        outcome.note("refused in one line" if 2 in codes else "read")
+
+    try:
+        each()
+    except Exception as error:
+        outcome.note("wrong", "\n".join([f"{kind.name}: {error}", *getattr(error, "__notes__", [])]))
     return outcome
 
 
-def _fed_part(
-    kind: Kind, whole: dict[Path, bytes], path: Path, commands: Words, place: Path, variants: range, seed: int, outcome: Outcome
-) -> None:
-    """Some variants in a forked process, which tells of each as it ends: where it is silent for long, or dies, that one is to blame."""
-    told = place / "told.jsonl"
-    told.unlink(missing_ok=True)
-    done = 0
-    while done < len(variants):
-        child = _Variants(whole, path, commands, variants[done:], seed, told).start(place)
-        grown = _watched(child, told)
-        lines = [json.loads(line) for line in told.read_text().splitlines()] if told.exists() else []
-        for line in lines[done:]:
-            outcome.note(line["what"], line["wrong"])
-        done = len(lines)
-        if grown is not None:
-            outcome.note("wrong", f"{kind.name}, variant {variants[done]} of seed {seed}: {grown}")
-            with told.open("a") as file:
-                file.write(json.dumps({"what": "wrong", "wrong": grown}) + "\n")
-            done += 1
+def _code(words: list[str], place: Path) -> int:
+    """The exit code of a command in a process of its own, which must be 0, or 2 with one line."""
+    child = start(words, place, _warn)
+    code = _watched(child)
+    assert code in (0, 2), f"{words[0]}: exit code {code}: {child.said[-400:]}"
+    assert code == 0 or complaint(child.said) is not None, f"{words[0]}: {child.said[-400:]}"
+    return code
 
 
-def _watched(child: int, told: Path) -> str | None:
-    """None when the process came to its end; else how it died, or what it was ended for."""
-    heard, size, base = time.monotonic(), -1, None
-    while True:
-        pid, status = os.waitpid(child, os.WNOHANG)
-        if pid:
-            code = os.waitstatus_to_exitcode(status)
-            return None if code == 0 else f"the process died ({code})"
-        memory = _memory(child)
-        base = memory if base is None else base
-        now = told.stat().st_size if told.exists() else 0
-        heard, size = (time.monotonic(), now) if now != size else (heard, size)
-        if time.monotonic() - heard > HANG or memory - base > GROWTH:
-            os.kill(child, 9)
-            os.waitpid(child, 0)
-            return f"over {HANG:.0f} s" if time.monotonic() - heard > HANG else f"over {GROWTH / 2**30:.0f} GB"
-        time.sleep(0.02)
+def _warn() -> None:
+    warnings.simplefilter("default")  # each shown on stderr, where it would be a second line
+
+
+def _watched(child: Child) -> int:
+    """Its exit code; it is ended where it takes too long or too much."""
+    until, base = time.monotonic() + HANG, _memory(child.pid)
+    while not child.ended():
+        grown = _memory(child.pid) - base
+        if time.monotonic() > until or grown > GROWTH:
+            child.signal(signal.SIGKILL)
+            child.wait()
+            raise AssertionError(f"over {GROWTH / 2**30:.0f} GB" if grown > GROWTH else f"over {HANG:.0f} s")
+        time.sleep(0.002)
+    return child.wait()
 
 
 def _memory(pid: int) -> int:
@@ -203,57 +218,3 @@ def _memory(pid: int) -> int:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, IndexError):
         return 0
-
-
-@dataclass(frozen=True)
-class _Variants:
-    """What the forked process does."""
-
-    whole: dict[Path, bytes]
-    path: Path
-    commands: Words
-    variants: range
-    seed: int
-    told: Path
-
-    def start(self, place: Path) -> int:
-        """Fork; its number."""
-        return start([], place, self.run).pid
-
-    def run(self) -> None:
-        """Each variant by each command, then the end of the process."""
-        with self.told.open("a") as file:
-            for variant in self.variants:
-                for path, content in self.whole.items():
-                    path.write_bytes(content)
-                self.path.write_bytes(damaged(self.whole[self.path], random.Random(f"{self.seed} {self.path.name} {variant}")))
-                what, wrong = self._tried(variant)
-                file.write(json.dumps({"what": what, "wrong": wrong}) + "\n")
-                file.flush()
-        os._exit(0)
-
-    def _tried(self, variant: int) -> tuple[str, str | None]:
-        codes = set()
-        for words in self.commands:
-            code, said = self._said(words)
-            codes.add(code)
-            if code not in (0, 2) or (code == 2 and complaint(said) is None):
-                return "wrong", f"{self.path.name}, variant {variant} of seed {self.seed}, {words[0]}: {code} {said[-400:]}"
-        return ("refused in one line" if 2 in codes else "read"), None
-
-    def _said(self, words: list[str]) -> tuple[int, str]:
-        import contextlib
-        import io
-        import traceback
-        import warnings
-
-        from lowerbound.cli import main
-
-        err = io.StringIO()
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(err), warnings.catch_warnings():
-            warnings.simplefilter("default")  # each shown on stderr, where it would be a second line
-            try:
-                return main(words), err.getvalue()
-            except BaseException:
-                traceback.print_exc(file=err)
-                return 1, err.getvalue()
