@@ -150,7 +150,7 @@ class Underway(Opened):
         if len(before) == faults.MOST:
             tried = f"with the learning rate halved {faults.MOST} times it still was so"
             advice = "look at the data, lower --learning-rate, try --clip 10, or with a gaussian raise --scale"
-            raise Diverged(f"{told}; {tried}. {advice}. {self.run.folder} keeps the state after step {at:,}")
+            raise Diverged(f"{told}; {tried}; {advice}. {self.run.folder} keeps the state after step {at:,}")
         self.progress.faults = [*before, {"step": step, "told": told}]
         self.progress.seconds = saved
         self.notes.append(f"{told}; went on from step {at:,} with {self._slower:g} of the learning rate")

@@ -1,13 +1,11 @@
-"""What is told: progress on stderr while a training runs, and the words in which an answer is put."""
+"""What is told: notes on stderr, and the words in which an answer is put."""
 
 from __future__ import annotations
 
 import math
 import shlex
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -20,12 +18,8 @@ from lowerbound.diagnosis import FEW_DRAWS
 from lowerbound.experiment import Experiment
 from lowerbound.files import to_json
 from lowerbound.runs import Run
-from lowerbound.training import Record
 from lowerbound.zoo import Named
 
-QUIET = 1.0  # seconds at least between two plain lines
-SILENT = 30.0  # seconds at most without one
-REFRESH = 0.2  # seconds between two looks at a device's numbers
 UNKNOWN = "–"
 LEVELS = 6  # of a category that are told
 
@@ -53,124 +47,6 @@ def notes(lines: Sequence[str]) -> None:
 def tell(line: str) -> None:
     """How far a long piece of work is, on stderr."""
     print(line, file=sys.stderr, flush=True)
-
-
-# --- progress --------------------------------------------------------------------------------------
-
-
-@contextmanager
-def progress(experiment: Experiment) -> Iterator[Callable[[Record], None]]:
-    """Something to call with each record: a bar on a terminal, plain lines elsewhere."""
-    told = 0
-
-    def tell_news() -> None:
-        """What was noted since."""
-        nonlocal told
-        notes(experiment.notes[told:])
-        told = len(experiment.notes)
-
-    if not experiment.world.is_first:
-        yield lambda record: None
-        return
-    tell_news()
-    with (_bar if sys.stderr is not None and sys.stderr.isatty() else _lines)(experiment) as show:
-
-        def each(record: Record) -> None:
-            """A record and what was noted before it."""
-            tell_news()
-            show(record)
-
-        yield each
-
-
-class Pace:
-    """How fast a training goes, and how long it will."""
-
-    def __init__(self, experiment: Experiment):
-        self.experiment = experiment
-        self.total = experiment.run.recipe.epochs * experiment.steps_an_epoch
-        self.first = experiment.state.step
-        self.started = time.perf_counter()
-
-    def rate(self, step: int) -> float:
-        """Data a second so far, scoring and saving included."""
-        rows_a_step = len(self.experiment.train_data) / self.experiment.steps_an_epoch
-        return (step - self.first) * rows_a_step / max(time.perf_counter() - self.started, 1e-9)
-
-    def left(self, step: int) -> float:
-        """Seconds to the end, at this pace."""
-        done = max(step - self.first, 1)
-        return (time.perf_counter() - self.started) / done * (self.total - step)
-
-
-@contextmanager
-def _bar(experiment: Experiment) -> Iterator[Callable[[Record], None]]:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn
-
-    pace = Pace(experiment)
-    words = TextColumn("{task.fields[words]}")
-    looked = 0.0
-    with Progress(TextColumn("{task.description}"), BarColumn(), words, console=Console(stderr=True)) as bar:
-        task = bar.add_task(_epoch(experiment, experiment.epochs_done), total=pace.total, completed=pace.first, words="")
-
-        def show(record: Record) -> None:
-            """Bring the bar up to date, at most every ``REFRESH`` seconds."""
-            nonlocal looked
-            last = record.step == pace.total
-            if time.perf_counter() - looked > REFRESH or last:
-                looked = time.perf_counter()
-                text = f"{_bounds(experiment, record)}  {pace.rate(record.step):,.0f} data/s  {_clock(pace.left(record.step))} left"
-                bar.update(task, completed=record.step, description=_epoch(experiment, record.epoch), words=text)
-
-        yield show
-
-
-@contextmanager
-def _lines(experiment: Experiment) -> Iterator[Callable[[Record], None]]:
-    pace = Pace(experiment)
-    told = pace.started
-
-    def show(record: Record) -> None:
-        """A line at the end of an epoch, unless one was told just now, and else every ``SILENT`` seconds."""
-        nonlocal told
-        silent = time.perf_counter() - told
-        last = record.step == pace.total
-        if (record.ends_epoch and silent > QUIET) or silent > SILENT or last:
-            told = time.perf_counter()
-            where = _epoch(experiment, record.epoch)
-            if not record.ends_epoch:
-                where += f" step {record.step:,}"
-            pacing = f"{pace.rate(record.step):,.0f} data/s  {_clock(pace.left(record.step))} left"
-            print(f"{where}  {_bounds(experiment, record)}  {pacing}", file=sys.stderr, flush=True)
-
-    yield show
-
-
-def _epoch(experiment: Experiment, epoch: int) -> str:
-    total = str(experiment.run.recipe.epochs)
-    return f"epoch {epoch:>{len(total)}}/{total}"
-
-
-def _bounds(experiment: Experiment, record: Record) -> str:
-    """Of the epoch that ended, or of a step amid one."""
-    latest = experiment.latest
-    if latest is None or not record.ends_epoch:
-        return _told({"bound": record.bound, "log_likelihood_term": record.log_likelihood})
-    held_out = f"  held out {_told(latest['validation'])}" if latest["validation"] else ""
-    return _told(latest["train"]) + held_out
-
-
-def _told(score: Mapping[str, float]) -> str:
-    """The bound, or what there is of it: a point for a posterior has none."""
-    bound, log_likelihood = score["bound"], score["log_likelihood_term"]
-    return f"bound {bound:.2f}" if math.isfinite(bound) else f"E[log p(x|z)] {log_likelihood:.2f}"
-
-
-def _clock(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
 # --- answers ---------------------------------------------------------------------------------------

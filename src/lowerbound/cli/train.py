@@ -13,6 +13,7 @@ from typing import Any
 from lowerbound import opening, processes, recipes, runs
 from lowerbound.cli import console
 from lowerbound.cli.console import Answer
+from lowerbound.cli.progress import progress
 from lowerbound.experiment import Experiment
 from lowerbound.keeping import Every
 from lowerbound.processes import STOP
@@ -49,7 +50,7 @@ def _recipe(words: Namespace) -> Recipe:
 
 def _run_to_end(experiment: Experiment) -> Answer:
     world = experiment.world
-    with _asked_to_stop() as stopped, console.progress(experiment) as show:
+    with _asked_to_stop() as stopped, progress(experiment) as show:
         for record in experiment.train():
             show(record)
             if stopped():
