@@ -13,6 +13,7 @@ import types
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -233,9 +234,14 @@ def _check_likelihood_words(recipe: Recipe) -> None:
             object.__setattr__(recipe, word, default)
 
 
+@cache
+def _hints() -> dict[str, Any]:
+    return typing.get_type_hints(Recipe)
+
+
 def word_type(field: dataclasses.Field[Any]) -> type:
     """The type of a recipe's word, ``int`` for ``int | None``."""
-    hint = typing.get_type_hints(Recipe)[field.name]
+    hint = _hints()[field.name]
     options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     return next(option for option in options if option is not types.NoneType)
 
