@@ -220,3 +220,12 @@ def test_an_elastic_restart_goes_on_from_the_last_state(tmp_path: Path) -> None:
     assert [line["epoch"] for line in lines] == list(range(1, 41))
     one = runs.read_metrics(tmp_path / "one")[-1]["train"]["bound"]
     assert lines[-1]["train"]["bound"] == pytest.approx(one, rel=1e-3)
+
+
+def test_what_the_first_refuses_all_refuse_in_the_same_words(tmp_path: Path) -> None:
+    trained({}, tmp_path / "r")
+    job = torchrun(words({}, tmp_path / "r"))
+    _, err = job.communicate(timeout=300)
+    assert job.returncode != 0
+    assert "is gone" not in err
+    assert err.count("holds a run already") == 2

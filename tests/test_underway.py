@@ -170,7 +170,7 @@ def test_patience_ends_with_the_best_weights(tmp_path: Path) -> None:
     loaded = Experiment.begin(Recipe(**{**SMALL, "epochs": best, "learning_rate": 0.02}), tmp_path / "short", device="cpu")
     list(loaded.train())
     assert weights(tmp_path / "short")[runs.WEIGHTS] == weights(folder)[runs.BEST]
-    with pytest.raises(RunError, match="2 epochs brought nothing better"):
+    with pytest.raises(RunError, match="out of --patience 2; train anew with more"):
         Experiment.resume(folder, epochs=70, device="cpu")
 
 

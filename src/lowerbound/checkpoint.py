@@ -18,11 +18,13 @@ from safetensors import torch as safetensors
 from torch import Tensor, nn
 
 from lowerbound.errors import RunError
-from lowerbound.files import written
+from lowerbound.files import content, written
 from lowerbound.training import State
 
 OF_OPTIMIZER = 4  # times the weights at most, for what the optimiser keeps of each
 REST = 2**24  # bytes of names, shapes, numbers of steps and the like
+OPTIMIZER = "optimizer"
+OF_ADAM = {"step", "exp_avg", "exp_avg_sq"}
 HEADER = "lowerbound"  # one entry, since safetensors writes several in an order that changes from file to file
 
 
@@ -45,17 +47,17 @@ def read(path: Path, most: int | None = None) -> tuple[dict[str, Tensor], dict[s
         size = path.stat().st_size
         if most is not None and size > most:  # before any memory is taken for it
             raise RunError(f"{path} has {size:,} bytes, more than the model of this run can have; copy it anew from where it came")
-        raw = path.read_bytes()
+        raw = content(path)
         tensors = safetensors.load(raw)
         header = _header(raw)
         whole = header["sha256"] == _checksum(tensors, header["meta"])
+        meta = dict(json.loads(header["meta"]))
     except FileNotFoundError as error:
         raise RunError(f"{path} is missing: this run has not saved anything yet, or lost it") from error
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError, struct.error) as error:
-        raise RunError(f"{path} is damaged ({error}); train again, or copy it anew from where it came") from error
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError, RecursionError, struct.error) as error:
+        raise RunError(f"{path} is damaged ({str(error)[:80]}); train again, or copy it anew from where it came") from error
     if not whole:
         raise RunError(f"{path} is damaged: its checksum does not match; train again, or copy it anew from where it came")
-    meta: dict[str, Any] = json.loads(header["meta"])
     return tensors, meta
 
 
@@ -80,7 +82,7 @@ def save_weights(path: str | Path, model: nn.Module) -> None:
 
 
 def load_weights(path: str | Path, model: nn.Module) -> None:
-    """Put the weights of ``path`` into ``model``. Errors: RunError where they are damaged or another model's."""
+    """Put the weights of ``path`` into ``model``. Errors: RunError where they are damaged, another model's or not finite."""
     tensors, _ = read(Path(path), _bytes(model) + REST)
     _into(model, tensors, Path(path))
 
@@ -99,9 +101,8 @@ def save_training(
         for name, tensor in module.state_dict().items()
     }
     for index, slots in optimizer["state"].items():
-        tensors |= {f"optimizer.{index}.{slot}": value for slot, value in slots.items()}
-    meta = {"seed": state.seed, "step": state.step, "groups": optimizer["param_groups"], "progress": progress}
-    write(path, tensors, meta)
+        tensors |= {f"{OPTIMIZER}.{index}.{slot}": value for slot, value in slots.items()}
+    write(path, tensors, {"seed": state.seed, "step": state.step, "progress": progress})
 
 
 def load_training(
@@ -114,31 +115,46 @@ def load_training(
 ) -> dict[str, Any]:
     """The reverse: fill ``model``, ``estimator``, ``state`` and ``average`` and give the ``progress``, which ``accept`` may refuse first.
 
-    Errors: as ``read``; RunError where it is the state of another training.
+    The optimiser keeps its learning rate and other constants. Errors: as ``read``; RunError where it is the state of another training.
     """
     parts = _parts(model, estimator, average)
     tensors, meta = read(path, OF_OPTIMIZER * _bytes(model) + sum(map(_bytes, parts.values())) + REST)
-    if "progress" not in meta:
-        raise RunError(f"{path} is no state of this training; copy it anew from where it came")
-    accept(meta["progress"])
-    modules: dict[str, dict[str, Tensor]] = {part: {} for part in parts}
-    slots: dict[int, dict[str, Tensor]] = {}
     try:
+        progress, seed, step = dict(meta["progress"]), meta["seed"], meta["step"]
+        if not (type(seed) is type(step) is int and step >= 0):
+            raise ValueError(f"seed {seed!r}, step {step!r}")
+        accept(progress)
+        modules: dict[str, dict[str, Tensor]] = {part: {} for part in (*parts, OPTIMIZER)}
         for name, tensor in tensors.items():
             part, rest = name.split(".", 1)
-            if part in modules:
-                modules[part][rest] = tensor
-            else:
-                index, slot = rest.split(".", 1)
-                slots.setdefault(int(index), {})[slot] = tensor
+            modules[part][rest] = tensor
+        slots = _slots(state.optimizer, modules[OPTIMIZER])
         for part, module in parts.items():
             _into(module, modules[part], path)
-        state.optimizer.load_state_dict({"state": slots, "param_groups": meta["groups"]})
-        state.seed, state.step = int(meta["seed"]), int(meta["step"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RunError(f"{path} is no state of this training ({error}); copy it anew from where it came") from error
-    progress: dict[str, Any] = meta["progress"]
+        raise RunError(f"{path} is no state of this training ({str(error)[:80]}); copy it anew from where it came") from error
+    state.optimizer.load_state_dict({"state": slots, "param_groups": state.optimizer.state_dict()["param_groups"]})
+    state.seed, state.step = seed, step
     return progress
+
+
+def _slots(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> dict[int, dict[str, Tensor]]:
+    """What the optimiser keeps of each weight, by the weight's number: tensors of its shape and type, and a number of steps.
+
+    Errors: ValueError, KeyError for what a step would read as something else, or beyond its end.
+    """
+    weights = dict(enumerate(weight for group in optimizer.param_groups for weight in group["params"]))
+    slots: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        number, slot = name.split(".", 1)
+        weight = weights[int(number)]
+        shape, kind = ((), torch.float32) if slot == "step" else (weight.shape, weight.dtype)
+        if tensor.shape != torch.Size(shape) or tensor.dtype != kind:
+            raise ValueError(f"{slot} of weight {number} is {tensor.dtype} {tuple(tensor.shape)}")
+        slots.setdefault(int(number), {})[slot] = tensor
+    if isinstance(optimizer, torch.optim.Adam) and any(of_weight.keys() != OF_ADAM for of_weight in slots.values()):
+        raise ValueError("of some weight Adam's moments are missing")
+    return slots
 
 
 def _parts(model: nn.Module, estimator: nn.Module, average: nn.Module | None) -> dict[str, nn.Module]:
@@ -150,6 +166,12 @@ def _bytes(module: nn.Module) -> int:
 
 
 def _into(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
+    for name, there in model.state_dict().items():
+        if name in tensors and tensors[name].dtype != there.dtype:
+            raise RunError(f"{path} holds the weights of another model: {name} is {tensors[name].dtype}, not {there.dtype}")
+    for name, _ in model.named_parameters():
+        if name in tensors and not torch.isfinite(tensors[name]).all():
+            raise RunError(f"{path} holds weights that are not finite ({name}); copy it anew from where it came")
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:

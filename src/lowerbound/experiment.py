@@ -44,12 +44,9 @@ class Experiment(Underway):
         processes this is. Errors: DataError, RecipeError; RunError where the folder is taken; OutputError where it cannot be made.
         """
         folder, recipe, world = Path(folder), opening.absolute(recipe), world or World()
-        if world.is_first:
-            opening.must_be_free(folder, overwrite)
+        world.by_first(lambda: opening.must_be_free(folder, overwrite))
         experiment = cls(**vars(opening.opened(recipe, folder, data_dir, device, world)), every=every)
-        if world.is_first:
-            experiment._describe(overwrite)
-        world.wait()
+        world.by_first(lambda: experiment._describe(overwrite))
         return experiment
 
     def _describe(self, overwrite: bool) -> None:
@@ -62,6 +59,7 @@ class Experiment(Underway):
             folders.clear(folder)
             folders.describe_new(folder, run.recipe, run.facts, run.vae.device)
             self.save()
+            folders.extend(folder, run.recipe)  # last: with it the folder is a run
         except OutputError:
             folders.clear(folder)
             (folder / runs.LOCK).unlink(missing_ok=True)
@@ -92,34 +90,40 @@ class Experiment(Underway):
         if experiment.run.facts != facts:
             source = f"'{recipe.data}'" + ("" if recipe.labels_file is None else f", or their labels in {recipe.labels_file},")
             raise DataError(f"the data of {source} are not those that {folder} was trained on; bring those back")
-        experiment._lock = locked(folder) if world.is_first else None
-        history, taken = experiment._go_on()
+        world.by_first(experiment._lock_out)
+        taken, history = experiment._go_on(), experiment._history()
         world.wait()
-        if world.is_first:
-            experiment.kept.settle(taken)
-            if epochs is not None:
-                folders.extend(folder, recipe)
-            folders.reopen(folder)
-            folders.write_metrics(folder, history)
+        world.by_first(lambda: experiment._reopen(taken, history))
         return experiment
 
-    def _go_on(self) -> tuple[list[dict[str, Any]], str]:
-        """Take up the last state; the metrics until then, and the state's file. Errors: RunError where it does not go on."""
+    def _lock_out(self) -> None:
+        """Keep other trainings out of the folder."""
+        self._lock = locked(self.run.folder)
+
+    def _reopen(self, taken: str, history: list[dict[str, Any]]) -> None:
+        """Let the folder be that of a training which stands where it was taken up."""
+        folder = self.run.folder
+        self.kept.settle(taken)
+        folders.extend(folder, self.run.recipe)
+        folders.reopen(folder)
+        folders.write_metrics(folder, history)
+
+    def _go_on(self) -> str:
+        """Take up the last state; its file. Errors: RunError where it does not go on."""
         folder, recipe = self.run.folder, self.run.recipe
         self.progress, taken, note = self.kept.take_up(recipe.words())
         self.notes += [] if note is None else [note]
-        done, result, history = self.epochs_done, self.run.result(), self.run.history()
+        done, result, lines = self.epochs_done, self.run.result(), len(self._history())
         if result is not None and self.is_out_of_patience:
-            waited = f"{recipe.patience} epochs brought nothing better held out"
-            raise RunError(f"{folder} ended at epoch {done}: {waited}; train anew with more --patience")
+            raise RunError(f"{folder} ended at epoch {done}, out of --patience {recipe.patience}; train anew with more")
         if done > recipe.epochs or (done == recipe.epochs and result is not None):
             raise RunError(f"{folder} already has its {done} epochs; --epochs N goes on to N")
-        if len(history) < done:
-            raise RunError(
-                f"{folder / runs.METRICS} has {len(history)} epochs, and the checkpoint is after {done}; copy it anew from where it came"
+        if lines < done:
+            self.notes.append(
+                f"{folder / runs.METRICS} has lost {done - lines} of {done} epochs, which the curves will lack; nothing else has"
             )
         self.run.environment()  # wanted by the report at the end: better to know now that it is damaged
-        return history[:done], taken
+        return taken
 
     def finish(self) -> dict[str, Any]:
         """Score the test data, once, and leave figures and the report; returns what ``result.json`` holds.
@@ -127,8 +131,7 @@ class Experiment(Underway):
         A run that had patience ends with its best weights, others with their last.
         Of a model that classifies one number more is learned, the temperature of its probabilities, from the labels of the validation data.
         """
-        seconds = self.progress.seconds
-        self._show_last()
+        seconds, notes = self.progress.seconds, self._show_last()
         folders.remove([self.run.folder / runs.EVALUATION])  # of weights on the way here
         result = {
             "run": str(self.run.folder),
@@ -136,7 +139,7 @@ class Experiment(Underway):
             "test": asdict(self.score(self.test)),
             "seconds": seconds,
             "images_per_second": self.epochs_done * len(self.train_data) / seconds,
-            "notes": [f"{found.evidence}; {found.advice}" for found in diagnosis.at_floor(self.run.vae, self.test)],
+            "notes": notes + [f"{found.evidence}; {found.advice}" for found in diagnosis.at_floor(self.run.vae, self.test)],
         }
         if isinstance(self.run.vae, Classifier):
             result[runs.CLASSIFIER] = asdict(calibrate(self.run.vae, self.validation))
@@ -145,12 +148,16 @@ class Experiment(Underway):
         self.close()
         return result
 
-    def _show_last(self) -> None:
-        """Put the weights that are kept into the model."""
-        vae, folder = self.run.vae, self.run.folder
+    def _show_last(self) -> list[str]:
+        """Put the weights that are kept into the model; what is to be known of them."""
+        vae, folder, notes = self.run.vae, self.run.folder, [fault["told"] for fault in self.progress.faults]
         if self.run.recipe.patience is not None and self.progress.best is not None:
-            checkpoint.load_weights(folder / runs.BEST, self.shown)
-            checkpoint.save_weights(folder / runs.WEIGHTS, self.shown)
+            try:
+                checkpoint.load_weights(folder / runs.BEST, self.shown)
+                checkpoint.save_weights(folder / runs.WEIGHTS, self.shown)
+            except RunError as error:
+                notes.append(f"{error}; ended with the last weights in place of the best")
         if self.average is not None:
             vae.load_state_dict(self.shown.state_dict())
             self.average = None
+        return notes

@@ -33,7 +33,6 @@ from lowerbound.runs import (
     RESULT,
     TRAINING,
     WEIGHTS,
-    is_begun,
 )
 
 #: the files in there that a report or ``lowerbound plot`` leaves when nobody says otherwise
@@ -52,15 +51,16 @@ DRAWN = (
     "confusion.png",
     "calibration.png",
 )
-#: what a run leaves in its folder, the recipe last: without it nothing there is a run
-WRITTEN = (REPORT, RESULT, EVALUATION, METRICS, TRAINING, BEFORE, COMING, BEST, WEIGHTS, ENVIRONMENT, COLUMNS, DATA, RECIPE)
+#: what a training leaves that has come somewhere
+EARNED = (REPORT, RESULT, EVALUATION, METRICS, BEST)
+#: what a run leaves in its folder, in the order in which it is removed; without the recipe nothing there is a run
+WRITTEN = (*EARNED, RECIPE, TRAINING, BEFORE, COMING, WEIGHTS, ENVIRONMENT, COLUMNS, DATA)
 
 LIBRARIES = ("lowerbound", "torch", "numpy", "safetensors", "matplotlib", "pillow", "scikit-learn")
 
 
 def describe_new(folder: Path, recipe: Recipe, facts: Facts, device: torch.device) -> None:
-    """Write what a new run is, before its first step."""
-    extend(folder, recipe)
+    """Write what a new run is, before its first step, but for the recipe, which makes it one."""
     write_json(folder / DATA, facts.words())
     if facts.schema is not None:
         write_json(folder / COLUMNS, facts.schema.words())
@@ -68,7 +68,7 @@ def describe_new(folder: Path, recipe: Recipe, facts: Facts, device: torch.devic
 
 
 def extend(folder: Path, recipe: Recipe) -> None:
-    """Write the recipe, which may have another number of epochs than before."""
+    """Write the recipe: of a new run, or with another number of epochs than before."""
     with written(folder / RECIPE) as file:
         file.write(recipes.to_toml(recipe).encode())
 
@@ -156,6 +156,6 @@ def remove(files: Sequence[Path]) -> None:
 
 
 def was_only_begun(folder: Path) -> bool:
-    """Whether nobody else's file is in there, and nothing that a training could go on from: one was killed as it began, or none was."""
-    ours = {LOCK, *WRITTEN, *(path.name for path in unfinished(folder))}
-    return not is_begun(folder) and all(path.name in ours for path in folder.iterdir())
+    """Whether nobody else's file is in there, and no run nor what one has earned: a training was killed as it began, or none was."""
+    ours = {LOCK, *WRITTEN, *(path.name for path in unfinished(folder))} - {*EARNED, RECIPE}
+    return all(path.name in ours for path in folder.iterdir())

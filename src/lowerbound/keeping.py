@@ -16,6 +16,8 @@ from lowerbound.files import sync_folder
 from lowerbound.recipes import Recipe
 from lowerbound.training import State
 
+FAR = 1e300  # no bound is so far from 0, nor so many seconds
+
 
 @dataclass
 class Progress:
@@ -31,6 +33,20 @@ class Progress:
     seconds: float = 0.0
     best: tuple[float, int] | None = None
     faults: list[dict[str, Any]] = field(default_factory=list)
+
+    @classmethod
+    def read(cls, words: dict[str, Any]) -> Progress:
+        """What ``asdict`` made of one. Errors: TypeError, KeyError, ValueError for what is none."""
+        told, best = words.get("faults", []), words.get("best")  # which states of before had not
+        bound, epoch = (0.0, 0) if best is None else best
+        counts, numbers = (words["rows"], epoch), (words["seconds"], bound, *words["sums"])
+        if not (all(type(count) is int and count >= 0 for count in counts) and all(type(number) in (int, float) for number in numbers)):
+            raise ValueError(f"rows {words['rows']!r}, seconds {words['seconds']!r}, best {best!r}, sums {words['sums']!r}")
+        if len(words["sums"]) != 3 or not all(abs(number) < FAR for number in numbers[:2]):
+            raise ValueError(f"seconds {words['seconds']!r}, best {best!r}, sums {words['sums']!r}")
+        if not all(type(fault["step"]) is int and type(fault["told"]) is str for fault in told):
+            raise ValueError(f"faults {told!r}")
+        return cls([*words["sums"]], words["rows"], words["seconds"], None if best is None else (bound, epoch), [*told])
 
 
 @dataclass(frozen=True)
@@ -105,16 +121,16 @@ class Kept:
 
     def _read(self, name: str, recipe: dict[str, Any]) -> Progress:
         def accept(told: dict[str, Any]) -> None:
-            must_be_unchanged(recipe, told.get("recipe", {}), self.folder)
+            must_be_unchanged(recipe, dict(told.get("recipe", {})), self.folder)
 
         path = self.folder / name
         told = checkpoint.load_training(path, self.model, self.estimators, self.state, self.average, accept)
-        told.pop("recipe", None)
-        best = told.pop("best", None)
         try:
-            return Progress(**told, best=None if best is None else (float(best[0]), int(best[1])))
-        except (TypeError, ValueError, IndexError) as error:
-            raise RunError(f"{path} is no state of this training ({error}); copy it anew from where it came") from error
+            if self.state.seed != recipe["seed"]:
+                raise ValueError(f"seed {self.state.seed}")
+            return Progress.read(told)
+        except (TypeError, KeyError, ValueError, IndexError) as error:
+            raise RunError(f"{path} is no state of this training ({str(error)[:80]}); copy it anew from where it came") from error
 
 
 def must_be_unchanged(now: dict[str, Any], then: dict[str, Any], folder: Path) -> None:

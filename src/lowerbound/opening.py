@@ -102,7 +102,7 @@ def must_be_free(folder: Path, overwrite: bool) -> None:
         return
     if folder.is_dir() and folders.was_only_begun(folder):
         return
-    if not all((folder / name).is_file() for name in (runs.RECIPE, runs.DATA, runs.ENVIRONMENT)):
+    if not all((folder / name).is_file() for name in (runs.RECIPE, runs.DATA)):
         raise RunError(f"{folder} exists and is no run; choose another --out")
     if not overwrite:
         raise RunError(f"{folder} holds a run already; choose another --out, go on with resume, or give --overwrite")

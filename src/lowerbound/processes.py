@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch import distributed as dist
 from torch.overrides import TorchFunctionMode
 
-from lowerbound.errors import RunError, UsageError
+from lowerbound.errors import LowerboundError, RunError, UsageError
 from lowerbound.seeding import key, seeded
 
 T = TypeVar("T")
@@ -97,6 +97,19 @@ class World:
         answer: T = found[0]
         return answer
 
+    def by_first(self, act: Callable[[], None]) -> None:
+        """Done by the first process; what it refuses all refuse in the same words. Errors: its; RunError where one is gone."""
+
+        def refusal() -> LowerboundError | None:
+            try:
+                act()
+            except LowerboundError as error:
+                return error
+            return None
+
+        if (error := self.told(refusal)) is not None:
+            raise error
+
     def wait(self) -> None:
         """Until all are here. Errors: RunError where one is gone."""
         if self.size > 1:
@@ -109,9 +122,11 @@ SAVE, STOP = FLAGS = ("save", "stop")
 
 def join(device: str) -> tuple[World, str]:
     """The world that the environment tells of (that of ``torchrun``), and this process's device; alone where it tells of none."""
-    size = int(os.environ.get("WORLD_SIZE", "1"))
+    size, rank = _number("WORLD_SIZE", 1), _number("RANK", 0)
     if size == 1 or "RANK" not in os.environ:
         return World(), device
+    if not 0 <= rank < size:
+        raise UsageError(f"RANK is {rank} and WORLD_SIZE {size}; use torchrun")
     if torch.cuda.is_available() and device in ("auto", "cuda"):
         device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
     if not dist.is_initialized():
@@ -130,7 +145,15 @@ def was_restarted() -> bool:
 
 
 def _restarts() -> int:
-    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
+    return _number("TORCHELASTIC_RESTART_COUNT", 0)
+
+
+def _number(name: str, usual: int) -> int:
+    told = os.environ.get(name, str(usual))
+    try:
+        return int(told)
+    except ValueError as error:
+        raise UsageError(f"{name} is '{told}', and must be a whole number; use torchrun") from error
 
 
 @contextmanager
@@ -138,7 +161,7 @@ def _all_there() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        raise RunError(f"another process of this training is gone; go on with resume, from the last state ({str(error)[:80]})") from error
+        raise RunError("another process of this training is gone; go on with resume, from the last state") from error
 
 
 class _OfBatch(TorchFunctionMode):

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from lowerbound import words
-from lowerbound.errors import RecipeError, nearest
+from lowerbound.errors import RecipeError, nearest, reason
 from lowerbound.words import (
     CONTEXTS,
     CORRUPTIONS,
@@ -252,6 +252,8 @@ def read(path: str | Path) -> dict[str, Any]:
         return dict(ZOO[str(path)].words)
     try:
         told = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except PermissionError as error:
+        raise RecipeError(f"cannot read {path}: {reason(error)}") from error
     except OSError as error:
         raise RecipeError(f"no file and no recipe is called {path}{nearest(str(path), ZOO)} ({error.strerror or error})") from error
     except (ValueError, RecursionError) as error:  # TOML's own errors are ValueErrors, as are numbers of too many digits

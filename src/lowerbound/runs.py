@@ -15,6 +15,7 @@ from lowerbound.data import Schema, Splits, labels
 from lowerbound.errors import DataError, RunError
 from lowerbound.evaluation import DENSITY_KEYS, KEYS, Score
 from lowerbound.facts import FORMAT, Facts
+from lowerbound.files import content
 from lowerbound.model import VAE
 from lowerbound.recipes import Recipe
 
@@ -137,7 +138,7 @@ def load(folder: str | Path, device: str = devices.AUTO) -> Run:
 
 def is_begun(folder: Path) -> bool:
     """Whether a training has kept something there to go on from."""
-    return (folder / TRAINING).is_file() or (folder / BEFORE).is_file()
+    return (folder / RECIPE).is_file() and ((folder / TRAINING).is_file() or (folder / BEFORE).is_file())
 
 
 def build(recipe: Recipe, facts: Facts) -> Parts:
@@ -197,6 +198,8 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
             line = json.loads(text)
             for score in (line["train"], line["validation"] or line["train"]):
                 _must_be_figures(score, "bound", "log_likelihood_term", "kl")
+            if type(line["epoch"]) is not int:
+                raise ValueError(f"epoch {line['epoch']!r}")
             lines.append({"epoch": line["epoch"], **line})
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             if number < len(texts):
@@ -207,7 +210,7 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
 def _read_json(path: Path, *required: str) -> dict[str, Any]:
     """The object of a file, which has at least these keys."""
     try:
-        value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        value: dict[str, Any] = json.loads(content(path).decode())
         for key in required:
             value[key]
         return value

@@ -39,6 +39,7 @@ class Underway(Opened):
     _lock: FileLock | None = None
     _best: dict[str, Tensor] | None = None  # the weights of the best epoch, until they are written
     _saved_at: float = 0.0
+    _asked: bool = False  # to keep the state, which all do a step later
     _uncounted: list[Record] = field(default_factory=list)
 
     @property
@@ -128,8 +129,9 @@ class Underway(Opened):
         """Whether the state after this step is to be kept. Of several processes the first's clock decides, and all know a step later."""
         if record.ends_epoch and (record.epoch == self.run.recipe.epochs or self.is_out_of_patience):
             return True
-        if self.world.is_first and self._is_time(record):
+        if self.world.is_first and not self._asked and self._is_time(record):
             self.world.raise_flag(SAVE)
+            self._asked = True
         return self.world.sees(SAVE)
 
     def _is_time(self, record: Record) -> bool:
@@ -151,9 +153,10 @@ class Underway(Opened):
             tried = f"with the learning rate halved {faults.MOST} times it still was so"
             advice = "look at the data, lower --learning-rate, try --clip 10, or with a gaussian raise --scale"
             raise Diverged(f"{told}; {tried}; {advice}. {self.run.folder} keeps the state after step {at:,}")
+        told = f"{told}; went on from step {at:,} with {self._slower * faults.SLOWING:g} of the learning rate"
         self.progress.faults = [*before, {"step": step, "told": told}]
         self.progress.seconds = saved
-        self.notes.append(f"{told}; went on from step {at:,} with {self._slower:g} of the learning rate")
+        self.notes.append(told)
         self.save()
 
     def _take_up(self, faults_so_far: list[dict[str, Any]]) -> None:
@@ -166,7 +169,11 @@ class Underway(Opened):
         self.world.wait()
         if self.world.is_first:
             self.kept.settle(taken)
-            folders.write_metrics(self.run.folder, self.run.history()[: self.epochs_done])
+            folders.write_metrics(self.run.folder, self._history())
+
+    def _history(self) -> list[dict[str, Any]]:
+        """The lines of the metrics until the state."""
+        return [line for line in self.run.history() if line["epoch"] <= self.epochs_done]
 
     def _count(self) -> None:
         """Add up what the steps since the last count gave; apart from the step, which should wait for nothing. Errors: NotFinite."""
@@ -220,7 +227,7 @@ class Underway(Opened):
         if self.world.is_first:
             checkpoint.save_weights(self.run.folder / runs.WEIGHTS, self.shown)
             self.kept.save(self.progress, self.run.recipe.words(), self._best)
-        self._best = None
+        self._best, self._asked = None, False
         self._saved_at = self.progress.seconds
 
     def _must_be_finite(self) -> None:

@@ -95,5 +95,5 @@ def start(words: list[str], place: Path, before: Callable[[], None] = lambda: No
 
 def complaint(said: str) -> str | None:
     """The one line of an error; None where it is none, or more."""
-    lines = [line for line in said.splitlines() if line.strip() and not line.startswith("note: ") and " bound " not in line]
+    lines = [line for line in said.splitlines() if line.strip() and not line.startswith("note: ") and not line.startswith("epoch ")]
     return lines[0] if len(lines) == 1 and lines[0].startswith("lowerbound: ") else None

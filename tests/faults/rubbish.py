@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from PIL import Image
 
 from faults.child import Child, complaint, start
+from faults.damage import Whole, damaged, of_others
 from faults.outcome import Outcome
 from lowerbound import runs
 
@@ -31,10 +32,14 @@ Words = list[list[str]]  # commands
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of file: ``make`` puts one into a folder, beside finished runs, and gives it with the commands that read it."""
+    """A kind of file: ``make`` puts one into a folder, beside finished runs, and gives it with the commands that read it.
+
+    ``damage`` is what is done to it.
+    """
 
     name: str
     make: Callable[[Path, Path, Path], tuple[Path, Words]]
+    damage: Callable[[Whole], st.SearchStrategy[bytes]]
 
 
 def _pixels(n: int = 6) -> np.ndarray:
@@ -111,52 +116,23 @@ def _made_of_run(name: str, *commands: str) -> Callable[[Path, Path, Path], tupl
 
 
 KINDS = [
-    Kind("IDX, images", _made_idx),
-    Kind("IDX, labels", _made_labels),
-    Kind("IDX, compressed (gz)", _made_gz),
-    Kind("NumPy array (npy)", _made_npy),
-    Kind("NumPy archive (npz)", _made_npz),
-    Kind("image (png)", _made_png),
-    Kind("table (csv)", _made_table(".csv")),
-    Kind("table (parquet)", _made_table(".parquet")),
-    Kind("weights (safetensors)", _made_of_run(runs.WEIGHTS, "sample")),
-    Kind("state of a training (safetensors)", _made_of_run(runs.TRAINING, "resume")),
-    Kind("recipe (toml)", _made_of_run(runs.RECIPE, "sample", "show")),
-    Kind("facts of the data (json)", _made_of_run(runs.DATA, "sample", "show")),
-    Kind("metrics (jsonl)", _made_of_run(runs.METRICS, "show")),
-    Kind("result (json)", _made_of_run(runs.RESULT, "show")),
+    Kind("IDX, images", _made_idx, damaged),
+    Kind("IDX, labels", _made_labels, damaged),
+    Kind("IDX, compressed (gz)", _made_gz, damaged),
+    Kind("NumPy array (npy)", _made_npy, damaged),
+    Kind("NumPy archive (npz)", _made_npz, damaged),
+    Kind("image (png)", _made_png, damaged),
+    Kind("table (csv)", _made_table(".csv"), damaged),
+    Kind("table (parquet)", _made_table(".parquet"), damaged),
+    Kind("weights (safetensors)", _made_of_run(runs.WEIGHTS, "sample"), damaged),
+    Kind("state of a training (safetensors)", _made_of_run(runs.TRAINING, "resume"), damaged),
+    Kind("weights that are others', with their checksum", _made_of_run(runs.WEIGHTS, "sample"), of_others),
+    Kind("state that is another's, with its checksum", _made_of_run(runs.TRAINING, "resume"), of_others),
+    Kind("recipe (toml)", _made_of_run(runs.RECIPE, "sample", "show"), damaged),
+    Kind("facts of the data (json)", _made_of_run(runs.DATA, "sample", "show"), damaged),
+    Kind("metrics (jsonl)", _made_of_run(runs.METRICS, "show"), damaged),
+    Kind("result (json)", _made_of_run(runs.RESULT, "show"), damaged),
 ]
-
-
-BYTE = st.binary(min_size=1, max_size=1)
-STRIKING = st.sampled_from((b"\xff" * 4, b"\0" * 4, b"\x7f\xff\xff\xff", b"1e99", b"nan,"))
-
-
-@st.composite
-def damaged(draw: st.DrawFn, content: bytes) -> bytes:
-    """Some bytes changed, cut, doubled or put in; one time in twenty all of it random."""
-    if draw(st.integers(0, 19)) == 19:
-        return draw(st.binary(max_size=min(len(content), 1_000)))
-    made = bytearray(content)
-    for _ in range(draw(st.sampled_from((1, 1, 1, 2, 4, 16)))):
-        at = draw(st.integers(0, max(0, len(made) - 1)))
-        gone, put = draw(_changes(made, at))
-        made[at : at + gone] = put
-    return bytes(made)
-
-
-def _changes(made: bytearray, at: int) -> st.SearchStrategy[tuple[int, bytes]]:
-    """How many bytes go there, and which come in their place."""
-    flipped = st.integers(0, 7).map(lambda bit: bytes(byte ^ (1 << bit) for byte in made[at : at + 1]))
-    doubled = st.sampled_from((1, 8, 100)).map(lambda length: bytes(made[at : at + length]))
-    return st.one_of(
-        st.tuples(st.just(1), BYTE),
-        st.tuples(st.just(1), flipped),
-        st.tuples(st.sampled_from((1, 4, 64, 10**6)), st.just(b"")),
-        st.tuples(st.just(0), doubled),
-        st.tuples(st.just(4), STRIKING),
-        st.tuples(st.just(0), st.binary(min_size=1, max_size=32)),
-    )
 
 
 def fed(kind: Kind, run: Path, table: Path, place: Path, times: int, seed: int = 5) -> Outcome:
@@ -170,7 +146,7 @@ def fed(kind: Kind, run: Path, table: Path, place: Path, times: int, seed: int =
     @settings(
         max_examples=times, database=None, deadline=None, suppress_health_check=list(HealthCheck), phases=(Phase.generate, Phase.shrink)
     )
-    @given(damaged(whole[path]))
+    @given(kind.damage(Whole(whole[path])))
     def each(content: bytes) -> None:
         for file in path.parent.rglob("*"):
             if file.is_file() and file not in whole:

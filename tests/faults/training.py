@@ -118,7 +118,7 @@ def _after_some_steps(place: Path, dice: random.Random, seconds: float) -> None:
     """A run that was stopped somewhere."""
     place.mkdir()
     child = train(place)
-    while not runs.is_begun(place / "run"):
+    while not runs.is_begun(place / "run") and not child.ended():
         time.sleep(0.01)
     time.sleep(dice.uniform(0.0, 0.5) * seconds)
     child.signal(signal.SIGTERM)
@@ -171,10 +171,10 @@ def on_a_small_disk(place: Path, times: int, seed: int = 3) -> Outcome:
             with (disk / "filler").open("wb") as file:
                 room = os.statvfs(disk)
                 file.write(b"x" * max(0, room.f_bavail * room.f_bsize - dice.randrange(0, 40_000)))
+            before = readable(here)
             child = train(here)
             code = child.wait()
             (disk / "filler").unlink()
-            before = None
             _starved(here, told, outcome, "disk full", code, child, before)
         finally:
             subprocess.run(["umount", str(disk)], check=False)

@@ -105,6 +105,7 @@ def shown(run: Run) -> Answer:
         f"  data      {' × '.join(map(str, facts.event_shape))} values a datum; {parts}",
         f"  training  {len(history)} of {run.recipe.epochs} epochs",
         f"  figures   {_score(result['test']) if result else 'none yet: the training has not come to its end'}",
+        *(f"  note      {note}" for note in (result or {}).get("notes", [])),
         f"  size      {weights:,} weights, {size / 1e6:.1f} MB on disk",
     ]
     if facts.schema is not None:

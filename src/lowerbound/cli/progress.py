@@ -39,7 +39,10 @@ def progress(experiment: Experiment) -> Iterator[Callable[[Record], None]]:
             tell_news()
             show(record)
 
-        yield each
+        try:
+            yield each
+        finally:
+            tell_news()
 
 
 class Pace:
@@ -76,7 +79,7 @@ def _bar(experiment: Experiment) -> Iterator[Callable[[Record], None]]:
         def show(record: Record) -> None:
             """Bring the bar up to date, at most every ``REFRESH`` seconds."""
             nonlocal looked
-            last = record.step == pace.total
+            last = record.step == pace.total or (record.ends_epoch and experiment.is_out_of_patience)
             if time.perf_counter() - looked > REFRESH or last:
                 looked = time.perf_counter()
                 text = f"{_bounds(experiment, record)}  {pace.rate(record.step):,.0f} data/s  {_clock(pace.left(record.step))} left"
@@ -94,7 +97,7 @@ def _lines(experiment: Experiment) -> Iterator[Callable[[Record], None]]:
         """A line at the end of an epoch, unless one was told just now, and else every ``SILENT`` seconds."""
         nonlocal told
         silent = time.perf_counter() - told
-        last = record.step == pace.total
+        last = record.step == pace.total or (record.ends_epoch and experiment.is_out_of_patience)
         if (record.ends_epoch and silent > QUIET) or silent > SILENT or last:
             told = time.perf_counter()
             where = _epoch(experiment, record.epoch)

@@ -24,8 +24,8 @@ def train(words: Namespace) -> Answer:
     """A new run."""
     recipe = _recipe(words)
     folder = Path(words.out or Path("runs") / Path(recipe.data).stem)
-    world, device = processes.join(words.device)
-    shared: dict[str, Any] = {"data_dir": words.data_dir, "device": device, "every": _every(words), "world": world}
+    every, (world, device) = _every(words), processes.join(words.device)
+    shared: dict[str, Any] = {"data_dir": words.data_dir, "device": device, "every": every, "world": world}
     if processes.was_restarted() and runs.is_begun(folder) and runs.describe(folder)[0] == opening.absolute(recipe):
         return _run_to_end(Experiment.resume(folder, **shared))
     return _run_to_end(Experiment.begin(recipe, folder, overwrite=words.overwrite, **shared))
@@ -33,8 +33,7 @@ def train(words: Namespace) -> Answer:
 
 def resume(words: Namespace) -> Answer:
     """A run that goes on."""
-    world, device = processes.join(words.device)
-    every = _every(words)
+    every, (world, device) = _every(words), processes.join(words.device)
     return _run_to_end(Experiment.resume(words.run, epochs=words.epochs, data_dir=words.data_dir, device=device, every=every, world=world))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,9 @@ from lowerbound.words.reading import call
 
 if TYPE_CHECKING:
     from lowerbound.schedules import Schedule
+
+
+LEAST = 0.01  # of an epoch, between steps
 
 
 def _constant() -> Schedule:
@@ -21,7 +25,7 @@ def _constant() -> Schedule:
 def _cosine(epochs: float = 20.0, warm_up: float = 0.0) -> Schedule:
     from lowerbound.schedules import Cosine
 
-    if not 0 <= warm_up < epochs:
+    if not 0 <= warm_up < epochs < math.inf:
         raise RecipeError("a cosine's warm-up must be shorter than its epochs; write cosine:EPOCHS:WARM-UP")
     return Cosine(epochs, warm_up)
 
@@ -35,8 +39,8 @@ def _exponential(factor: float = 0.95) -> Schedule:
 def _steps(epochs: float = 10.0, factor: float = 0.1) -> Schedule:
     from lowerbound.schedules import Steps
 
-    if not epochs > 0:
-        raise RecipeError("steps must be some epochs apart; write steps:EPOCHS:FACTOR")
+    if not LEAST <= epochs < math.inf:
+        raise RecipeError(f"steps must be some epochs apart, at least {LEAST:g}; write steps:EPOCHS:FACTOR")
     return Steps(epochs, _share(factor))
 
 
