@@ -119,9 +119,7 @@ class Experiment(Underway):
         if done > recipe.epochs or (done == recipe.epochs and result is not None):
             raise RunError(f"{folder} already has its {done} epochs; --epochs N goes on to N")
         if lines < done:
-            self.notes.append(
-                f"{folder / runs.METRICS} has lost {done - lines} of {done} epochs, which the curves will lack; nothing else has"
-            )
+            self.notes.append(f"{folder / runs.METRICS} has lost {done - lines} of {done} epochs; the curves will lack them")
         self.run.environment()  # wanted by the report at the end: better to know now that it is damaged
         return taken
 
