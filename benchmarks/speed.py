@@ -116,7 +116,11 @@ def main() -> None:
                 missing[name] = str(error)
         peers = {name: PEERS[name] for name in typed.only if name not in missing}
         found = {task: TASKS[task](greys, peers, typed.turns) for task in typed.tasks}
-    result = {"machine": machine(), "seconds": round(time.perf_counter() - started), "missing": missing, "found": found}
+    seconds = round(time.perf_counter() - started)
+    if set(typed.tasks) != set(TASKS):  # those that were not asked for stay as they were found
+        before = json.loads(RESULT.read_text(encoding="utf-8"))
+        found, seconds = before["found"] | found, before["seconds"]
+    result = {"machine": machine(), "seconds": seconds, "missing": missing, "found": found}
     RESULT.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
