@@ -30,7 +30,7 @@ HEADER = "lowerbound"  # one entry, since safetensors writes several in an order
 
 def write(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
     """``tensors``, and ``meta`` as JSON, in one file. Errors: OutputError where it cannot be written."""
-    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    tensors = {name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
     # cloned, since modules may share a tensor and safetensors refuses to write one twice
     told = json.dumps(meta, sort_keys=True)
     header = json.dumps({"sha256": _checksum(tensors, told), "meta": told})

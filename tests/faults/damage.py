@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,14 @@ BYTE = st.binary(min_size=1, max_size=1)
 STRIKING = st.sampled_from((b"\xff" * 4, b"\0" * 4, b"\x7f\xff\xff\xff", b"1e99", b"nan,"))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Whole:
-    """What was in a file; told of nowhere, it is long."""
+    """What was in a file."""
 
-    content: bytes = field(repr=False)
+    content: bytes
+
+    def __repr__(self) -> str:  # it is long
+        return f"<{len(self.content):,} bytes>"
 
 
 @st.composite
