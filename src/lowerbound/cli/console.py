@@ -56,6 +56,8 @@ def trained(experiment: Experiment, result: dict[str, Any]) -> Answer:
     """The end of a training; what a user should know of it goes to stderr."""
     notes(result["notes"])
     pace = f"{result['epochs']} epochs in {result['seconds']:.1f} s of training, {result['images_per_second']:,.0f} data/s"
+    if experiment.is_out_of_patience:
+        pace += f"; ended there, no better held-out bound within --patience {experiment.run.recipe.patience}"
     return Answer(f"{_score(result['test'])}\n{pace}\nreport: {experiment.run.folder / runs.REPORT}", result)
 
 
