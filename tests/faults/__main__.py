@@ -71,7 +71,9 @@ def page(found: dict[str, dict[str, object]]) -> str:
     """The table."""
     lines = ["| fault | tried | what happened | wrong | seconds |", "|---|---|---|---|---|"]
     for fault in FAULTS:
-        if fault.what in found:
+        if fault.what not in found:
+            lines.append(f"| {fault.what} | not yet | | | |")
+        else:
             row = found[fault.what]
             counts = row["counts"]
             told = "; ".join(what if fault.unit == "seconds" else f"{times:,} {what}" for what, times in counts.items())  # type: ignore[attr-defined]
