@@ -56,6 +56,7 @@ def _run_to_end(experiment: Experiment) -> Answer:
                 world.raise_flag(STOP)
             if world.sees(STOP):
                 experiment.save()
+                experiment.close()  # here, where one more signal is waited for, and not when the collector comes to it
                 return console.interrupted(experiment) if world.is_first else Answer("", silent=True, interrupted=True)
     world.wait()
     return console.trained(experiment, experiment.finish()) if world.is_first else Answer("", silent=True)
