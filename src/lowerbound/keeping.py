@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,8 +16,6 @@ from lowerbound.errors import OutputError, RunError, UsageError, reason
 from lowerbound.files import sync_folder
 from lowerbound.recipes import Recipe
 from lowerbound.training import State
-
-FAR = 1e300  # no bound is so far from 0, nor so many seconds
 
 
 @dataclass
@@ -36,17 +35,23 @@ class Progress:
 
     @classmethod
     def read(cls, words: dict[str, Any]) -> Progress:
-        """What ``asdict`` made of one. Errors: TypeError, KeyError, ValueError for what is none."""
+        """What ``asdict`` made of one. Errors: TypeError, KeyError, ValueError, OverflowError for what is none."""
         told, best = words.get("faults", []), words.get("best")  # which states of before had not
         bound, epoch = (0.0, 0) if best is None else best
-        counts, numbers = (words["rows"], epoch), (words["seconds"], bound, *words["sums"])
-        if not (all(type(count) is int and count >= 0 for count in counts) and all(type(number) in (int, float) for number in numbers)):
-            raise ValueError(f"rows {words['rows']!r}, seconds {words['seconds']!r}, best {best!r}, sums {words['sums']!r}")
-        if len(words["sums"]) != 3 or not all(abs(number) < FAR for number in numbers[:2]):
-            raise ValueError(f"seconds {words['seconds']!r}, best {best!r}, sums {words['sums']!r}")
+        sums, seconds, bound = [_number(value) for value in words["sums"]], _number(words["seconds"]), _number(bound)
+        if len(sums) != 3 or not math.isfinite(seconds) or not math.isfinite(bound):
+            raise ValueError(f"sums {sums!r}, seconds {seconds!r}, best {best!r}")
+        if not all(type(count) is int and count >= 0 for count in (words["rows"], epoch)):
+            raise ValueError(f"rows {words['rows']!r}, best {best!r}")
         if not all(type(fault["step"]) is int and type(fault["told"]) is str for fault in told):
             raise ValueError(f"faults {told!r}")
-        return cls([*words["sums"]], words["rows"], words["seconds"], None if best is None else (bound, epoch), [*told])
+        return cls(sums, words["rows"], seconds, None if best is None else (bound, epoch), [*told])
+
+
+def _number(value: object) -> float:
+    if type(value) not in (int, float):
+        raise TypeError(f"{value!r} is no number")
+    return float(value)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -129,7 +134,7 @@ class Kept:
             if self.state.seed != recipe["seed"]:
                 raise ValueError(f"seed {self.state.seed}")
             return Progress.read(told)
-        except (TypeError, KeyError, ValueError, IndexError) as error:
+        except (TypeError, KeyError, ValueError, IndexError, OverflowError) as error:
             raise RunError(f"{path} is no state of this training ({str(error)[:80]}); copy it anew from where it came") from error
 
 

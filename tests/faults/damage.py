@@ -75,16 +75,21 @@ def of_others(draw: st.DrawFn, whole: Whole) -> bytes:
         return path.read_bytes()
 
 
-def _otherwise(draw: st.DrawFn, value: Any) -> Any:
+def _otherwise(draw: st.DrawFn, words: Any) -> Any:
     """The same words, but for one somewhere in them, which is another or is missing."""
-    if not (isinstance(value, (dict, list)) and value) or draw(st.integers(0, 3)) == 0:
-        return draw(STRANGE)
-    keys = list(value) if isinstance(value, dict) else list(range(len(value)))
-    at, made = draw(st.sampled_from(keys)), copy.copy(value)
-    if draw(st.integers(0, 4)) == 0:
-        del made[at]
+    keys = list(words) if isinstance(words, dict) else list(range(len(words)))
+    at, made = draw(st.sampled_from(keys)), copy.copy(words)
+    inner = made.pop(at)
+    if isinstance(inner, (dict, list)) and inner and draw(st.integers(0, 3)):
+        inner = _otherwise(draw, inner)
+    elif draw(st.integers(0, 4)):
+        inner = draw(STRANGE)
     else:
-        made[at] = _otherwise(draw, value[at])
+        return made
+    if isinstance(made, dict):
+        made[at] = inner
+    else:
+        made.insert(at, inner)
     return made
 
 
