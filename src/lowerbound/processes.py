@@ -41,8 +41,9 @@ class World:
         return self.rank == 0
 
     def raise_flag(self, flag: str) -> None:
-        """Let all see one of ``FLAGS``, after the next step where there are several."""
-        (self._seen if self.size == 1 else self._raised).add(flag)
+        """Let all see one of ``FLAGS``, after the next step where there are several; one that is up already stays as it is."""
+        if flag not in self._seen:
+            (self._seen if self.size == 1 else self._raised).add(flag)
 
     def sees(self, flag: str) -> bool:
         """Whether it was raised, by anybody; it is down after that."""

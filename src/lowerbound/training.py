@@ -114,14 +114,15 @@ def fit(
     steps = steps_an_epoch(len(data), batch)
     estimator.train()
     world = world or World()
-    products = products or fastest(vae.device)
+    device = vae.device
+    products = products or fastest(device)
     descend = step_of(vae, objective, estimator, loss, products) or _by_autograd(vae, estimator, loss, products)
     while (position := divmod(state.step, steps))[0] < epochs:
         epoch, done = position
         batches = _batches(len(data), batch, state.seed, epoch)
         for number, rows in enumerate(batches[done:], start=done + 1):
             now = objective.at(state.step / steps)
-            with world.noise(rows, now.samples, state.seed, "noise", state.step, device=vae.device):
+            with world.noise(rows, now.samples, state.seed, "noise", state.step, device=device):
                 means = _shared(world, vae, descend, data, rows, now)
             if rate is not None:
                 _set_rate(state.optimizer, rate(state.step / steps))

@@ -39,7 +39,6 @@ class Underway(Opened):
     _lock: FileLock | None = None
     _best: dict[str, Tensor] | None = None  # the weights of the best epoch, until they are written
     _saved_at: float = 0.0
-    _asked: bool = False  # to keep the state, which all do a step later
     _uncounted: list[Record] = field(default_factory=list)
 
     @property
@@ -129,9 +128,8 @@ class Underway(Opened):
         """Whether the state after this step is to be kept. Of several processes the first's clock decides, and all know a step later."""
         if record.ends_epoch and (record.epoch == self.run.recipe.epochs or self.is_out_of_patience):
             return True
-        if self.world.is_first and not self._asked and self._is_time(record):
+        if self.world.is_first and self._is_time(record):
             self.world.raise_flag(SAVE)
-            self._asked = True
         return self.world.sees(SAVE)
 
     def _is_time(self, record: Record) -> bool:
@@ -227,7 +225,7 @@ class Underway(Opened):
         if self.world.is_first:
             checkpoint.save_weights(self.run.folder / runs.WEIGHTS, self.shown)
             self.kept.save(self.progress, self.run.recipe.words(), self._best)
-        self._best, self._asked = None, False
+        self._best = None
         self._saved_at = self.progress.seconds
 
     def _must_be_finite(self) -> None:
