@@ -93,6 +93,8 @@ class Experiment(Underway):
         world.by_first(experiment._lock_out)
         taken, history = experiment._go_on(), experiment._history()
         world.wait()
+        if epochs is not None:
+            world.by_first(lambda: folders.extend(folder, recipe))
         world.by_first(lambda: experiment._reopen(taken, history))
         return experiment
 
@@ -104,7 +106,6 @@ class Experiment(Underway):
         """Let the folder be that of a training which stands where it was taken up."""
         folder = self.run.folder
         self.kept.settle(taken)
-        folders.extend(folder, self.run.recipe)
         folders.reopen(folder)
         folders.write_metrics(folder, history)
 
