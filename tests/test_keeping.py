@@ -18,7 +18,7 @@ from lowerbound import checkpoint, folders, runs
 from lowerbound.errors import RunError, UsageError
 from lowerbound.experiment import Experiment
 from lowerbound.keeping import Every
-from lowerbound.processes import World, join
+from lowerbound.processes import World, joined
 from lowerbound.recipes import Recipe
 
 RECIPE = Recipe(epochs=4, network="mlp:16", seed=3)
@@ -181,5 +181,5 @@ def test_of_several_processes_one_asks_once_for_a_state(tmp_path: Path, monkeypa
 def test_variables_that_make_no_world_are_told(variables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(UsageError, match="use torchrun"):
-        join("cpu")
+    with pytest.raises(UsageError, match="use torchrun"), joined("cpu"):
+        pass

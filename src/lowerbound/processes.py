@@ -121,23 +121,34 @@ class World:
 SAVE, STOP = FLAGS = ("save", "stop")
 
 
-def join(device: str) -> tuple[World, str]:
-    """The world that the environment tells of (that of ``torchrun``), and this process's device; alone where it tells of none."""
+@contextmanager
+def joined(device: str) -> Iterator[tuple[World, str]]:
+    """The world that the environment tells of (that of ``torchrun``), and this process's device; alone where it tells of none.
+
+    It is left at the end of the block: threads that still held a tensor when Python ended would abort the process.
+    """
     size, rank = _number("WORLD_SIZE", 1), _number("RANK", 0)
     if size == 1 or "RANK" not in os.environ:
-        return World(), device
+        yield World(), device
+        return
     if not 0 <= rank < size:
         raise UsageError(f"RANK is {rank} and WORLD_SIZE {size}; use torchrun")
     if torch.cuda.is_available() and device in ("auto", "cuda"):
         device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
-    if not dist.is_initialized():
-        try:
-            store, rank, size = next(dist.rendezvous("env://"))  # type: ignore[attr-defined]
-        except (ValueError, RuntimeError) as error:
-            raise UsageError(f"RANK and WORLD_SIZE are set, but the others are not found ({str(error)[:60]}); use torchrun") from error
-        ours = dist.PrefixStore(f"attempt {_restarts()}", store)  # type: ignore[attr-defined]  # else those started again look for the dead
-        dist.init_process_group("nccl" if device.startswith("cuda") else "gloo", store=ours, rank=rank, world_size=size)
-    return World(dist.get_rank(), dist.get_world_size()), device
+    _meet(rank, size, "nccl" if device.startswith("cuda") else "gloo")
+    try:
+        yield World(dist.get_rank(), dist.get_world_size()), device
+    finally:
+        dist.destroy_process_group()
+
+
+def _meet(rank: int, size: int, backend: str) -> None:
+    try:
+        store, rank, size = next(dist.rendezvous("env://"))  # type: ignore[attr-defined]
+    except (ValueError, RuntimeError) as error:
+        raise UsageError(f"RANK and WORLD_SIZE are set, but the others are not found ({str(error)[:60]}); use torchrun") from error
+    ours = dist.PrefixStore(f"attempt {_restarts()}", store)  # type: ignore[attr-defined]  # else those started again look for the dead
+    dist.init_process_group(backend, store=ours, rank=rank, world_size=size)
 
 
 def was_restarted() -> bool:

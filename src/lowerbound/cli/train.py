@@ -22,19 +22,21 @@ from lowerbound.recipes import Recipe
 
 def train(words: Namespace) -> Answer:
     """A new run."""
-    recipe = _recipe(words)
+    recipe, every = _recipe(words), _every(words)
     folder = Path(words.out or Path("runs") / Path(recipe.data).stem)
-    every, (world, device) = _every(words), processes.join(words.device)
-    shared: dict[str, Any] = {"data_dir": words.data_dir, "device": device, "every": every, "world": world}
-    if processes.was_restarted() and runs.is_begun(folder) and runs.describe(folder)[0] == opening.absolute(recipe):
-        return _run_to_end(Experiment.resume(folder, **shared))
-    return _run_to_end(Experiment.begin(recipe, folder, overwrite=words.overwrite, **shared))
+    with processes.joined(words.device) as (world, device):
+        shared: dict[str, Any] = {"data_dir": words.data_dir, "device": device, "every": every, "world": world}
+        if processes.was_restarted() and runs.is_begun(folder) and runs.describe(folder)[0] == opening.absolute(recipe):
+            return _run_to_end(Experiment.resume(folder, **shared))
+        return _run_to_end(Experiment.begin(recipe, folder, overwrite=words.overwrite, **shared))
 
 
 def resume(words: Namespace) -> Answer:
     """A run that goes on."""
-    every, (world, device) = _every(words), processes.join(words.device)
-    return _run_to_end(Experiment.resume(words.run, epochs=words.epochs, data_dir=words.data_dir, device=device, every=every, world=world))
+    every = _every(words)
+    with processes.joined(words.device) as (world, device):
+        shared: dict[str, Any] = {"data_dir": words.data_dir, "device": device, "every": every, "world": world}
+        return _run_to_end(Experiment.resume(words.run, epochs=words.epochs, **shared))
 
 
 def _every(words: Namespace) -> Every | None:
