@@ -24,10 +24,10 @@ import torch
 
 import lowerbound as lb
 from lowerbound import words
+from lowerbound.adam import Adam
 from lowerbound.assembly import build
 from lowerbound.errors import LowerboundError, NoClosedForm, RecipeError
 from lowerbound.recipes import Recipe
-from lowerbound.training import adam
 from lowerbound.zoo import ZOO
 
 ROOT = Path(__file__).parents[1]
@@ -154,7 +154,7 @@ def fault(told: dict[str, object], seed: int, steps: int = STEPS) -> str | None:
     """What went wrong in a training, or None: a NaN, a bound or weight that is not finite, or a refusal after its beginning."""
     recipe = Recipe(**{"latent": 3, **SIZE, **given(told), "seed": seed})
     parts = build(recipe, digits().event_shape, classes=10)
-    state = lb.State(adam(parts.vae, recipe.learning_rate), seed)
+    state = lb.State(Adam(parts.vae.parameters(), recipe.learning_rate), seed)
     records = lb.fit(
         parts.vae, digits(), epochs=steps, batch=recipe.batch, objective=parts.objective, estimator=parts.estimator, state=state
     )

@@ -7,9 +7,10 @@ import torch
 
 import lowerbound as lb
 from lowerbound import checkpoint
+from lowerbound.adam import Adam
 from lowerbound.errors import RunError
 from lowerbound.estimators import MovingAverage
-from lowerbound.training import State, adam
+from lowerbound.training import State
 
 
 def model(width: int = 5) -> lb.VAE:
@@ -31,13 +32,13 @@ def test_weights_come_back_to_the_bit(tmp_path) -> None:
 def test_a_training_comes_back_to_the_bit(tmp_path) -> None:
     x = torch.rand(20, 6)
     vae = model()
-    state = State(adam(vae, 3e-3), seed=5)
+    state = State(Adam(vae.parameters(), 3e-3), seed=5)
     list(lb.fit(vae, x, epochs=2, batch=8, state=state))
     baseline = MovingAverage()
     baseline.mean.fill_(3.0)
     checkpoint.save_training(tmp_path / "t", vae, baseline, state, {"seconds": 1.5})
     again = model()
-    taken_up = State(adam(again, 3e-3))
+    taken_up = State(Adam(again.parameters(), 3e-3))
     remembered = MovingAverage()
     assert checkpoint.load_training(tmp_path / "t", again, remembered, taken_up) == {"seconds": 1.5}
     assert float(remembered.mean) == 3.0

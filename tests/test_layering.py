@@ -11,7 +11,8 @@ import lowerbound
 
 ROOT = Path(lowerbound.__file__).parent
 ROWS = [
-    {"errors", "schedules", "zoo", "flows"},
+    {"errors", "schedules", "zoo", "flows", "threads"},
+    {"compiled"},
     {
         "nn",
         "contexts",
@@ -26,7 +27,7 @@ ROWS = [
         "pages",
         "fidelity",
     },
-    {"data", "plots", "tables", "scales", "distributions", "objectives", "piecewise", "processes"},
+    {"adam", "bits", "data", "plots", "tables", "scales", "distributions", "objectives", "piecewise", "processes"},
     {"conditional", "coupled", "charts", "panels", "inputs", "facts"},
     {"likelihoods", "posteriors", "estimators"},
     {"priors", "proposals"},

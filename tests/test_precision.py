@@ -10,8 +10,8 @@ from torch.distributions import Independent
 
 import lowerbound as lb
 from lowerbound import words
+from lowerbound.bits import Bits
 from lowerbound.devices import fastest
-from lowerbound.levels import Bits
 from lowerbound.seeding import seeded
 from lowerbound.words import PRECISIONS
 

@@ -10,8 +10,9 @@ import torch
 from toys import LinearGaussian
 
 import lowerbound as lb
+from lowerbound.adam import Adam
 from lowerbound.errors import DataError
-from lowerbound.training import State, adam
+from lowerbound.training import State
 
 ROWS, BATCH, EPOCHS = 50, 16, 3
 DATA = torch.rand(ROWS, 6, generator=torch.Generator().manual_seed(0))
@@ -65,7 +66,7 @@ def test_left_at_any_step_and_taken_up_again_it_ends_with_the_same_bits(stop: in
     whole = model()
     list(lb.fit(whole, DATA, epochs=EPOCHS, batch=BATCH, seed=3))
     vae = model()
-    state = State(adam(vae), seed=3)
+    state = State(Adam(vae.parameters()), seed=3)
     list(islice(lb.fit(vae, DATA, epochs=EPOCHS, batch=BATCH, state=state), stop))
     assert state.step == stop
     list(lb.fit(vae, DATA, epochs=EPOCHS, batch=BATCH, state=state))

@@ -1,6 +1,9 @@
-"""Which device a model lives on."""
+"""Which device a model lives on, and what it is good at."""
 
 from __future__ import annotations
+
+from functools import cache
+from types import ModuleType
 
 import torch
 
@@ -17,6 +20,16 @@ def fastest(device: torch.device) -> torch.dtype:
     else:
         native = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)  # where torch has it without emulation
     return torch.bfloat16 if native else torch.float32
+
+
+@cache
+def loops() -> ModuleType | None:
+    """The room ``compiled``, for numbers in a processor's memory; None where there is no numba."""
+    try:
+        from lowerbound import compiled
+    except ImportError:
+        return None
+    return compiled
 
 
 def choose(name: str = AUTO) -> torch.device:

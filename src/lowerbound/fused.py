@@ -1,23 +1,24 @@
-"""The step of the most usual model by hand: what autograd would do for it, in fewer passes over memory.
+"""The step of the most usual model by hand: what autograd would do for it, in fewer passes over a processor's memory.
 
 That is a Gaussian posterior and a Bernoulli likelihood of fully connected ReLU networks, a standard normal prior, the ELBO or the
-importance-weighted bound, and the pathwise gradient. Its random numbers are those of the plain way in the same order, so that both give the
-same gradients but for rounding: a law of tests/test_fused.py. Whoever reads for the ideas reads ``loss``.
+importance-weighted bound, and the pathwise gradient. Products are torch's, what is between is ``compiled``. Its random numbers are those of
+the plain way in the same order, so that both give the same gradients but for rounding: a law of tests/test_fused.py. Whoever reads for the
+ideas reads ``loss``, which is also the way where there is nothing compiled.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import ModuleType
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from lowerbound.conditional import LOG_VARIANCE
+from lowerbound.devices import loops
 from lowerbound.estimators import Estimator, Pathwise
-from lowerbound.levels import log_prob_of_bits
 from lowerbound.likelihoods import Bernoulli
 from lowerbound.loss import LossFunction, of_rows
 from lowerbound.model import VAE, Rows
@@ -35,17 +36,26 @@ NARROW = 32
 Step = Callable[[Rows, Tensor, Objective], Float[Tensor, " 3"]]
 
 
-def step_of(vae: VAE, objective: Objective, estimator: Estimator, loss: LossFunction, products: torch.dtype) -> Step | None:
-    """The step of a model of this kind; None for any other."""
+def step_of(
+    vae: VAE, objective: Objective, estimator: Estimator, loss: LossFunction, products: torch.dtype, rounded: bool = False
+) -> Step | None:
+    """The step of a model of this kind; None for any other, on another device, and where nothing is compiled.
+
+    Gradients are in the type of their products if they may be ``rounded``, else in that of their weights.
+    """
     likelihood, usual = vae.likelihood, (VAE, StandardNormal, DiagonalGaussian, Pathwise)
     if tuple(map(type, (vae, vae.prior, vae.posterior, estimator))) != usual or type(likelihood) is not Bernoulli or loss is not of_rows:
         return None
     if vae.context is not None or likelihood.holes or not (_is_elbo(objective) or _is_importance_weighted(objective)):
         return None
     encoder, decoder = _perceptron(vae.posterior.network), _perceptron(likelihood.network)
-    if encoder is None or decoder is None or encoder[0].weight.dtype != torch.float32:
+    if encoder is None or decoder is None or encoder[0].weight.dtype != torch.float32 or not encoder[0].weight.is_cpu:
         return None
-    return _Step(likelihood, _Network(encoder, products, rough=False), _Network(decoder, products, rough=True))
+    if (compiled := loops()) is None:
+        return None
+    return _Step(
+        compiled, likelihood, _Network(compiled, encoder, products, False, rounded), _Network(compiled, decoder, products, True, rounded)
+    )
 
 
 def _is_elbo(objective: Objective) -> bool:
@@ -71,103 +81,80 @@ def _perceptron(network: nn.Module) -> list[nn.Linear] | None:
     return layers if whole and learning and not hooked else None
 
 
+class _Memory:
+    """Places of numbers between two products, the same in each step: what a core has written there it finds in its own cache."""
+
+    def __init__(self) -> None:
+        self.places: dict[tuple[object, ...], Tensor] = {}
+
+    def __call__(self, name: object, kind: torch.dtype, *shape: int) -> Tensor:
+        """Of that name, type and shape."""
+        place = self.places.get((name, kind, *shape))
+        if place is None:
+            place = self.places[(name, kind, *shape)] = torch.empty(shape, dtype=kind)
+        return place
+
+
 @dataclass
 class _Network:
     """Linear layers with ReLUs between them; the large ones multiply in the type ``products``, the last only if it is ``rough``."""
 
+    compiled: ModuleType
     layers: list[nn.Linear]
     products: torch.dtype
     rough: bool
+    rounded: bool
 
-    def types(self) -> list[torch.dtype]:
-        """Of each layer's product."""
+    def __post_init__(self) -> None:
         rounded = self.layers if self.rough else self.layers[:-1]
-        return [self.products if layer in rounded and layer.weight.numel() >= LARGE else torch.float32 for layer in self.layers]
+        self.kinds = [self.products if layer in rounded and layer.weight.numel() >= LARGE else torch.float32 for layer in self.layers]
+        self.memory = _Memory()
 
     def forward(self, x: Float[Tensor, "N in"]) -> tuple[list[Tensor], list[Tensor]]:
         """What goes into each layer, and the weights, in the types of their products."""
-        types = self.types()
-        weights = [layer.weight.to(kind) for layer, kind in zip(self.layers, types, strict=True)]
-        inputs = [x.to(types[0])]
-        for layer, weight, kind in zip(self.layers, weights, types[1:], strict=False):
-            inputs.append(torch.addmm(layer.bias.to(weight.dtype), inputs[-1], weight.t()).relu_().to(kind))
+        weights = [layer.weight.to(kind) for layer, kind in zip(self.layers, self.kinds, strict=True)]
+        inputs = [x if x.dtype == self.kinds[0] else self.memory("x", self.kinds[0], *x.shape).copy_(x)]
+        for number, kind in enumerate(self.kinds[1:]):
+            output = self.product(number, inputs[-1], weights)
+            inputs.append(self.compiled.relu(output, self.layers[number].bias, self.memory(("input", number + 1), kind, *output.shape)))
         return inputs, weights
 
-    def last(self, inputs: list[Tensor], weights: list[Tensor], rows: slice = slice(None)) -> Tensor:
-        """What the last layer makes of some rows."""
-        return torch.addmm(self.layers[-1].bias.to(weights[-1].dtype), inputs[-1][rows], weights[-1].t())
+    def product(self, number: int, given: Float[Tensor, "N in"], weights: list[Tensor]) -> Float[Tensor, "N out"]:
+        """What a layer makes of its input but for its bias, until it is asked again."""
+        weight = weights[number]
+        return torch.mm(given, weight.t(), out=self.memory(("output", number), weight.dtype, given.shape[0], weight.shape[0]))
 
-    def backward(
-        self, inputs: list[Tensor], weights: list[Tensor], gradient: Float[Tensor, "N out"], scale: Float[Tensor, "N 1"] | None = None
-    ) -> Tensor:
-        """Leave the weights' gradients, that of the output being ``scale`` × ``gradient``, and give that of what the first layer made."""
+    def backward(self, inputs: list[Tensor], weights: list[Tensor], gradient: Tensor, scale: Tensor | None = None) -> Tensor:
+        """Leave the weights' gradients and give that of what the first layer made, from that of the output, times a row's scale."""
+        each = None if scale is None else scale[:, None].to(gradient.dtype)
+        _single(self.layers[-1].bias).copy_(gradient.sum(0) if each is None else (each.t() @ gradient)[0])
         for number in reversed(range(len(self.layers))):
-            gradient = gradient.to(weights[number].dtype)
-            scale = scale if scale is None else scale.to(gradient.dtype)
-            scaled = inputs[number] if scale is None else inputs[number] * scale
-            _leave(self.layers[number].weight, _crosswise(gradient, scaled))
-            _leave(self.layers[number].bias, gradient.sum(0) if scale is None else (scale.t() @ gradient)[0])
+            scaled = inputs[number] if each is None else inputs[number] * each
+            self._leave(self.layers[number].weight, gradient, scaled)
             if number:
-                gradient = gradient @ weights[number]
-                gradient = gradient if scale is None else gradient.mul_(scale)
-                gradient, scale = torch.ops.aten.threshold_backward(gradient, inputs[number], 0), None
-        return gradient if scale is None else gradient * scale
+                back = torch.mm(gradient, weights[number], out=self.memory(("back", number), gradient.dtype, *inputs[number].shape))
+                gradient = self.memory(("gradient", number), self.kinds[number - 1], *back.shape)
+                self.compiled.through_relu(back, inputs[number], gradient, _single(self.layers[number - 1].bias), scale)
+                scale = each = None
+        return gradient if each is None else gradient * each
+
+    def _leave(self, weight: Tensor, gradient: Float[Tensor, "N out"], given: Float[Tensor, "N in"]) -> None:
+        """The weight's gradient, Σ over rows of gradient × input."""
+        if NARROW * given.shape[1] <= gradient.shape[1]:  # five times as fast
+            _single(weight).copy_((given.t() @ gradient).t())
+        elif not self.rounded:
+            _single(weight).copy_(gradient.t() @ given)
+        elif weight.grad is not None and weight.grad.dtype == gradient.dtype:
+            torch.mm(gradient.t(), given, out=weight.grad)
+        else:
+            weight.grad_dtype, weight.grad = None, gradient.t() @ given
 
 
-def _crosswise(a: Float[Tensor, "N i"], b: Float[Tensor, "N j"]) -> Float[Tensor, "i j"]:
-    """aᵀ b; where b is far narrower than a it goes on the left, which takes a fifth of the time."""
-    return (b.t() @ a).t() if NARROW * b.shape[1] <= a.shape[1] else a.t() @ b
-
-
-def _leave(weight: Tensor, gradient: Tensor) -> None:
-    if weight.grad is None:
+def _single(weight: Tensor) -> Tensor:
+    """The place of its gradient, in its own type."""
+    if weight.grad is None or weight.grad.dtype != weight.dtype:
         weight.grad = torch.empty_like(weight)
-    weight.grad.copy_(gradient)
-
-
-# --- bounds --------------------------------------------------------------------------------------------
-
-
-@dataclass
-class _Draw:
-    """q(z|x) of B data and K draws of each."""
-
-    mean: Float[Tensor, "B d"]
-    log_variance: Float[Tensor, "B d"]
-    scale: Float[Tensor, "B d"]
-    noise: Float[Tensor, "K B d"]
-    z: Float[Tensor, "K B d"]
-
-
-@dataclass
-class _Bound:
-    """A bound and its KL, each ``(B,)``, and the gradient of the mean of its negative.
-
-    In log p(x|z) that is −``share`` (None where all have the same); in mean, log σ² and z what they have besides by the laws of z.
-    """
-
-    value: Float[Tensor, " B"]
-    kl: Float[Tensor, " B"]
-    share: Float[Tensor, "K B"] | None
-    of_mean: Tensor | float
-    of_log_variance: Tensor | float
-    of_z: Tensor | float
-
-
-def _elbo(q: _Draw, log_likelihood: Float[Tensor, "K B"], beta: float) -> _Bound:
-    """E_q[log p(x|z)] − KL, whose KL weighs β in what is descended."""
-    variance, weight = q.scale.square(), beta / len(q.mean)
-    kl = 0.5 * (q.mean.square() + variance - q.log_variance - 1).sum(1)
-    return _Bound(log_likelihood.mean(0) - kl, kl, None, weight * q.mean, 0.5 * weight * (variance - 1), 0.0)
-
-
-def _importance_weighted(q: _Draw, log_likelihood: Float[Tensor, "K B"]) -> _Bound:
-    """log 1/K Σ_k w_k."""
-    log_ratio = 0.5 * (q.noise.square() + q.log_variance - q.z.square()).sum(2)  # log p(z) − log q(z|x)
-    log_weight = log_likelihood + log_ratio
-    share = log_weight.softmax(0) / len(q.mean)
-    value = log_weight.logsumexp(0) - math.log(len(q.z))
-    return _Bound(value, -log_ratio.mean(0), share, 0.0, -0.5 / len(q.mean), share[..., None] * q.z)
+    return weight.grad
 
 
 # --- the step ------------------------------------------------------------------------------------------
@@ -175,6 +162,7 @@ def _importance_weighted(q: _Draw, log_likelihood: Float[Tensor, "K B"]) -> _Bou
 
 @dataclass
 class _Step:
+    compiled: ModuleType
     likelihood: Bernoulli
     encoder: _Network
     decoder: _Network
@@ -182,40 +170,35 @@ class _Step:
     @torch.no_grad()
     def __call__(self, data: Rows, rows: Tensor, objective: Objective) -> Float[Tensor, " 3"]:
         """Forward and backward."""
-        x = self.likelihood.observe(data[rows].to(self.encoder.layers[0].weight.device)).flatten(1)
+        x = self.likelihood.observe(data[rows]).flatten(1)
         inputs, weights = self.encoder.forward(x)
-        mean, raw = self.encoder.last(inputs, weights).chunk(2, 1)
-        log_variance = raw.clamp(*LOG_VARIANCE)
-        scale, noise = (log_variance / 2).exp(), torch.randn(objective.samples, *mean.shape, device=x.device)
-        q = _Draw(mean, log_variance, scale, noise, torch.addcmul(mean, scale, noise))
-        elbo = isinstance(objective, ELBO)
-        log_likelihood, back = self._decoded(x, q.z, 1 / (len(q.z) * len(x)) if elbo else None)
-        bound = _elbo(q, log_likelihood, objective.weight_of_kl) if elbo else _importance_weighted(q, log_likelihood)
-        of_z = back(bound.share).add_(bound.of_z)
-        of_mean = of_z.sum(0) + bound.of_mean
-        of_log_variance = (of_z * noise).sum(0).mul_(scale).mul_(0.5) + bound.of_log_variance
-        of_raw = torch.ops.aten.hardtanh_backward(of_log_variance, raw, *LOG_VARIANCE)
-        self.encoder.backward(inputs, weights, torch.cat([of_mean, of_raw], 1))
-        return torch.stack([bound.value.mean(), log_likelihood.mean(), bound.kl.mean()])
+        q = self.encoder.product(len(weights) - 1, inputs[-1], weights).add_(self.encoder.layers[-1].bias)
+        noise = torch.randn(objective.samples, q.shape[0], q.shape[1] // 2)
+        scale, z, kl, log_ratio = self.compiled.latents(q, noise, *LOG_VARIANCE)
+        weighted, n = not isinstance(objective, ELBO), q.shape[0]
+        log_likelihood, back = self._decoded(x, z, 1.0 if weighted else 1 / log_ratio.numel())
+        means, share = self.compiled.bounds(log_likelihood, kl, log_ratio, weighted)
+        constants = (0.0, -1 / n) if weighted else (objective.weight_of_kl / n, 0.0)  # of what of_z has not: log σ² and the KL
+        of_q = self.compiled.of_latents(q, noise, (scale, z), back(share), share, (*LOG_VARIANCE, *constants))
+        self.encoder.backward(inputs, weights, of_q)
+        return means
 
     def _decoded(
-        self, x: Float[Tensor, "B D"], z: Float[Tensor, "K B d"], even: float | None
+        self, x: Float[Tensor, "B D"], z: Float[Tensor, "K B d"], even: float
     ) -> tuple[Float[Tensor, "K B"], Callable[[Float[Tensor, "K B"] | None], Float[Tensor, "K B d"]]]:
-        """log p(x|z); and what takes the share of each (None: all have ``even``) to the gradient of z and leaves the decoder's."""
+        """log p(x|z); and what leaves the decoder's gradient and gives that of z, from each one's share besides ``even``."""
         inputs, weights = self.decoder.forward(z.flatten(0, 1))
-        parts, slope = [], torch.empty(len(inputs[0]), x.shape[1], dtype=weights[-1].dtype, device=x.device)
-        for part in _parts(len(z), len(x)):
-            logits = self.decoder.last(inputs, weights, part).float().unflatten(0, (-1, len(x)))
-            parts.append(log_prob_of_bits(logits, x))
-            gradient = logits.sigmoid_().sub_(x)
-            slope[part].unflatten(0, (-1, len(x))).copy_(gradient if even is None else gradient.mul_(even))
+        parts, scale, n = [], torch.tensor(-even), x.shape[0]
+        slope = self.decoder.memory("slope", weights[-1].dtype, inputs[0].shape[0], x.shape[1])
+        for part in _parts(z.shape[0], n):
+            logits = self.decoder.product(len(weights) - 1, inputs[-1][part], weights)
+            parts.append(self.compiled.bits(logits, x, scale, slope[part], self.decoder.layers[-1].bias))
 
         def back(share: Float[Tensor, "K B"] | None) -> Float[Tensor, "K B d"]:
-            scale = None if share is None else share.reshape(-1, 1)
-            gradient = self.decoder.backward(inputs, weights, slope, scale)
-            return (gradient @ weights[0]).float().unflatten(0, z.shape[:2])
+            gradient = self.decoder.backward(inputs, weights, slope, None if share is None else share.flatten())
+            return (gradient @ weights[0]).float().view(z.shape)
 
-        return torch.cat(parts), back
+        return torch.cat(parts).view(z.shape[:2]), back
 
 
 def _parts(k: int, b: int) -> list[slice]:

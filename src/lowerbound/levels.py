@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.distributions import Bernoulli, Binomial, Categorical, Distribution, Independent, constraints
 from torch.distributions import Beta as BetaLaw
+from torch.distributions import Binomial, Categorical, Distribution, constraints
 from torch.distributions.utils import broadcast_all
 
 
@@ -183,67 +183,3 @@ class Numbered(Categorical):
         """Numbers, as floats."""
         drawn: Tensor = super().sample(sample_shape)  # type: ignore[no-untyped-call]
         return drawn.to(self.logits.dtype)
-
-
-class Bits(Independent):  # type: ignore[type-arg]  # it takes none where Python runs
-    """Π Bernoulli(xᵢ; logits lᵢ) over the last ``axes`` axes of the logits."""
-
-    def __init__(self, logits: Tensor, axes: int):
-        super().__init__(Bernoulli(logits=logits, validate_args=False), axes, validate_args=False)
-
-    def expand(self, batch_shape: Any, _instance: Any = None) -> Bits:
-        """The same laws over more batches."""
-        return Bits(self.base_dist.logits.expand(*batch_shape, *self.event_shape), len(self.event_shape))
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        """log p of the zeros and ones, nats; of greys the negative cross-entropy."""
-        logits = self.base_dist.logits
-        if not self.event_shape or value.requires_grad:
-            return super().log_prob(value)  # type: ignore[no-untyped-call]
-        logits, value = logits.flatten(-len(self.event_shape)), value.flatten(-len(self.event_shape))
-        logits = logits.expand(torch.broadcast_shapes(logits.shape, value.shape))
-        log_prob: Tensor = _OfBits.apply(logits, value)  # type: ignore[no-untyped-call]
-        return log_prob
-
-
-FACTORS = 120  # whose product stays a normal number of single precision, each being ½ at least
-
-
-def log_prob_of_bits(logits: Float[Tensor, "*batch D"], value: Float[Tensor, "*rows D"]) -> Float[Tensor, "*batch"]:
-    """Σ log p of Bernoullis in few passes: Σ ((xᵢ − ½) lᵢ − ½|lᵢ|) + Σ log S(|lᵢ|), one logarithm for up to ``FACTORS`` values."""
-    size, centred, distance = logits.shape[-1], value - 0.5, logits.abs()
-    if value.dim() == 2 and len(value) == 1:  # of one datum for many draws
-        linear = logits @ centred[0] - distance.sum(-1) / 2
-    else:
-        linear = (logits * centred).sub_(distance, alpha=0.5).sum(-1)
-    group = next(n for n in range(FACTORS, 0, -1) if size % n == 0)
-    return linear + distance.sigmoid_().unflatten(-1, (-1, group)).prod(-1).log_().sum(-1)
-
-
-def bits(chance: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
-    """Zeros and ones of these chances, in a third of ``torch.bernoulli``'s time.
-
-    A chance is compared with a uniform number of 24 binary digits: 16 its own, as integers are cheap to draw by the four, the last
-    8 one number's for all: two values correlate by less than 1e-7.
-    """
-    if chance.device.type != "cpu":
-        return (torch.rand_like(chance) < chance).to(chance.dtype)
-    flat = chance[:, None].flatten(1)
-    fours = torch.empty(len(flat), -(-flat.shape[1] // 4), dtype=torch.int64).random_(-(2**63), None)
-    own = fours.view(torch.int16)[:, : flat.shape[1]].to(chance.dtype)
-    last = int(torch.randint(256, ())) / 256
-    return own.lt_(torch.add(flat.new_tensor(-(2**15) - last), flat, alpha=2**16)).view(chance.shape)
-
-
-class _OfBits(torch.autograd.Function):
-    """The same, with its gradient x − S(l)."""
-
-    @staticmethod
-    def forward(context: Any, logits: Float[Tensor, "*batch D"], value: Float[Tensor, "*rows D"]) -> Float[Tensor, "*batch"]:
-        context.save_for_backward(logits, value)
-        return log_prob_of_bits(logits, value)
-
-    @staticmethod
-    def backward(context: Any, *gradients: Float[Tensor, "*batch"]) -> tuple[Tensor, None]:
-        logits, value = context.saved_tensors
-        return (value - logits.sigmoid()) * gradients[0][..., None], None

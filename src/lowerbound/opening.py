@@ -9,6 +9,7 @@ import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from lowerbound import data, devices, folders, runs
+from lowerbound.adam import Adam
 from lowerbound.contexts import Label
 from lowerbound.data import Dataset, labels
 from lowerbound.errors import DataError, RunError, UsageError
@@ -18,7 +19,7 @@ from lowerbound.processes import World
 from lowerbound.recipes import Recipe
 from lowerbound.runs import Run
 from lowerbound.scales import Optimal
-from lowerbound.training import State, adam
+from lowerbound.training import State
 
 
 @dataclass
@@ -60,7 +61,7 @@ def opened(recipe: Recipe, folder: Path, data_dir: str | Path | None, device: st
         _must_be_of_rows(run, train)
     run.vae.to(where)
     run.parts.estimators.to(where)
-    state = State(adam(run.vae, recipe.learning_rate), recipe.seed)
+    state = State(Adam(run.vae.parameters(), recipe.learning_rate), recipe.seed)
     average = None if recipe.average is None else AveragedModel(run.vae, multi_avg_fn=get_ema_multi_avg_fn(recipe.average))
     return Opened(run, train, validation, splits.test, state, [*splits.notes, *_missing(train)], average, world)
 

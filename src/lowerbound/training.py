@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from lowerbound.adam import ROUNDED, Adam
 from lowerbound.devices import fastest
 from lowerbound.errors import DataError
 from lowerbound.estimators import Estimator, Pathwise
@@ -66,14 +67,6 @@ class Record:
         return float(self.means[2])
 
 
-def adam(vae: VAE, learning_rate: float = 1e-3) -> torch.optim.Adam:
-    """Adam with its usual constants, all parameters in one fused update.
-
-    Source: Kingma and Ba, "Adam: A Method for Stochastic Optimization", 2014, https://arxiv.org/abs/1412.6980.
-    """
-    return torch.optim.Adam(vae.parameters(), lr=learning_rate, fused=True)
-
-
 def steps_an_epoch(rows: int, batch: int) -> int:
     """How many batches cover all rows once; the last may be smaller."""
     return math.ceil(rows / batch)
@@ -97,7 +90,7 @@ def fit(
 ) -> Iterator[Record]:
     """Train ``vae`` in place for ``epochs`` passes over ``data``, yielding a ``Record`` after each step.
 
-    Without ``state`` it starts anew with ``adam`` and ``seed``; with one it goes on from where that
+    Without ``state`` it starts anew with ``Adam`` and ``seed``; with one it goes on from where that
     stands (``seed`` is then the state's), and the state is kept up to date, so that between two records
     it can be saved. By default the objective is ``ELBO()`` and the estimator ``Pathwise()``. ``loss`` says what a step descends
     where it is more than that of its rows, as in ``semi``.
@@ -109,14 +102,15 @@ def fit(
     """
     _check(vae, data)
     vae.train()
-    state = state or State(adam(vae), seed)
+    state = state or State(Adam(vae.parameters()), seed)
     objective, estimator = objective or ELBO(), estimator or Pathwise()
     steps = steps_an_epoch(len(data), batch)
     estimator.train()
     world = world or World()
     device = vae.device
     products = products or fastest(device)
-    descend = step_of(vae, objective, estimator, loss, products) or _by_autograd(vae, estimator, loss, products)
+    rounded = ROUNDED and isinstance(state.optimizer, Adam) and world.size == 1 and clip is None  # others add gradients up
+    descend = step_of(vae, objective, estimator, loss, products, rounded) or _by_autograd(vae, estimator, loss, products)
     while (position := divmod(state.step, steps))[0] < epochs:
         epoch, done = position
         batches = _batches(len(data), batch, state.seed, epoch)

@@ -1,0 +1,517 @@
+"""Loops over numbers for which torch has only several passes over memory: compiled by numba, run by torch's own threads.
+
+Each replaces a few lines of torch, which its docstring names and which run where there is no ``compiled`` room. A law of
+tests/test_compiled.py holds it to them. Whoever reads for the ideas reads those lines.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import struct
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from llvmlite import ir
+from numba import cfunc, njit, types
+from numba.extending import intrinsic
+from torch import Tensor
+
+from lowerbound.threads import run
+
+#: factors between 1 and 2 whose product is a number of single precision
+FACTORS = 112
+HOW: dict[str, Any] = {"fastmath": {"contract", "reassoc", "nsz", "arcp"}, "error_model": "numpy"}  # NaN and infinities stay what they are
+LOOP = types.void(types.CPointer(types.int64))
+single, whole, large = np.float32, np.int32, np.uint64
+BITS = ir.IntType(32)
+SIXTEEN = BITS(16)
+
+
+def _bare(make: Any) -> Callable[[Any], Any]:
+    """Without what watches a function's types in tests, which numba cannot compile."""
+    return lambda function: make(inspect.unwrap(function))
+
+
+def _kept(function: Any) -> Any:
+    """A loop that torch's threads can run, kept on disk where that is possible."""
+    try:
+        return cfunc(LOOP, cache=True, **HOW)(function)
+    except Exception:  # of whatever kind: no folder can be written, the disk is full, what was kept is damaged
+        return cfunc(LOOP, **HOW)(function)
+
+
+# --- pointers and bits -------------------------------------------------------------------------------
+
+
+@_bare(intrinsic)
+def _called(_: Any, address: Any) -> Any:
+    """The whole number that a function without arguments answers."""
+
+    def generate(_: Any, b: Any, __: Any, given: Any) -> Any:
+        return b.sext(b.call(b.inttoptr(given[0], ir.FunctionType(BITS, ()).as_pointer()), ()), ir.IntType(64))
+
+    return types.int64(address), generate
+
+
+def _pointer(kind: Any) -> Any:
+    @_bare(intrinsic)
+    def to(_: Any, address: Any) -> Any:
+        return types.CPointer(kind)(types.int64), lambda context, builder, signature, given: builder.inttoptr(
+            given[0], context.get_value_type(signature.return_type)
+        )
+
+    return to
+
+
+@_bare(intrinsic)
+def _to_single(_: Any, bits: Any) -> Any:
+    """The number of single precision that has these bits."""
+    return types.float32(types.int32), lambda _, b, __, given: b.bitcast(given[0], ir.FloatType())
+
+
+_singles, _halves, _larges = (_pointer(kind) for kind in (types.float32, types.uint16, types.uint64))
+
+
+@_bare(intrinsic)
+def _read(_: Any, pointer: Any, place: Any) -> Any:
+    """A number of single precision, of a pointer to such, or to the 16 bits of bfloat16."""
+
+    def generate(_: Any, b: Any, __: Any, given: Any) -> Any:
+        number = b.load(b.gep(given[0], [given[1]]))
+        return number if pointer.dtype == types.float32 else b.bitcast(b.shl(b.zext(number, BITS), SIXTEEN), ir.FloatType())
+
+    return types.float32(pointer, place), generate
+
+
+@_bare(intrinsic)
+def _leave(_: Any, pointer: Any, place: Any, number: Any) -> Any:
+    """A number of single precision to where such a pointer points, rounded to even."""
+
+    def generate(context: Any, b: Any, __: Any, given: Any) -> Any:
+        left = given[2]
+        if pointer.dtype != types.float32:
+            bits = b.bitcast(left, BITS)
+            odd = b.and_(b.lshr(bits, SIXTEEN), BITS(1))
+            left = b.trunc(b.lshr(b.add(b.add(bits, BITS(0x7FFF)), odd), SIXTEEN), ir.IntType(16))
+        b.store(left, b.gep(given[0], [given[1]]))
+        return context.get_dummy_value()
+
+    return types.none(pointer, place, number), generate
+
+
+@_bare(njit(inline="always", **HOW))
+def _own(a: Any) -> Any:
+    """Of the parts those of this thread, always the same: numbers that a core has made it finds in its own cache."""
+    if a[0] == 0:
+        return range(0, a[2], 1)
+    return range(_called(a[0]), a[2], _called(a[1]))
+
+
+@_bare(njit(inline="always", **HOW))
+def _number(bits: Any) -> Any:
+    """A number of single precision, given as the whole number of the same bits."""
+    return _to_single(whole(bits))
+
+
+@_bare(njit(inline="always", **HOW))
+def _within(x: Any, low: Any, high: Any) -> Any:
+    """The nearest number of an interval; NaN stays NaN."""
+    return low if x < low else (high if x > high else x)
+
+
+@_bare(njit(inline="always", **HOW))
+def _exp(x: Any) -> Any:
+    """e^x of x ≤ 88, to 2 units in the last place.
+
+    2^n of the nearest n is made by its exponent's bits, e^r of the rest |r| ≤ ½ log 2 by Cephes' polynomial.
+    """
+    x = single(-87.0) if x < single(-87.0) else x
+    n = np.floor(x * single(1.44269504) + single(0.5))
+    r = x - n * single(0.693359375) + n * single(2.12194440e-4)
+    p = single(1.9875691500e-4) * r + single(1.3981999507e-3)
+    p = p * r + single(8.3334519073e-3)
+    p = p * r + single(4.1665795894e-2)
+    p = p * r + single(1.6666665459e-1)
+    p = p * r + single(5.0000001201e-1)
+    return (p * r * r + r + single(1)) * _to_single((whole(n) + whole(127)) << whole(23))
+
+
+# --- loops -------------------------------------------------------------------------------------------
+
+
+@_bare(njit(**HOW))
+def _bits(
+    begin: Any, end: Any, size: Any, rows: Any, logits: Any, bias: Any, value: Any, found: Any, slope: Any, scale: Any, stride: Any
+) -> None:
+    """Σ (x l − max(l, 0) − log(1 + e^−|l|)), one logarithm for ``FACTORS`` values; and x − S(l) times a row's ``scale``."""
+    for row in range(begin, end):
+        here, there = row * size, row % rows * size
+        linear, logarithm, weight = single(0), single(0), scale[row * stride]
+        for first in range(0, size, FACTORS):
+            product = single(1)
+            for place in range(first, min(first + FACTORS, size)):
+                logit, x = _read(logits, here + place) + bias[place], value[there + place]
+                e = _exp(-abs(logit))
+                chance = single(1) / (single(1) + e)
+                product *= single(1) + e
+                linear += x * logit - (single(0) if logit < single(0) else logit)
+                _leave(slope, here + place, weight * (x - (chance if logit >= single(0) else e * chance)))
+            logarithm += np.log(product)
+        found[row] = linear - logarithm
+
+
+@_bare(njit(**HOW))
+def _bits_alone(begin: Any, end: Any, size: Any, rows: Any, logits: Any, value: Any, found: Any) -> None:
+    """The same without the slope."""
+    for row in range(begin, end):
+        here, there = row * size, row % rows * size
+        linear, logarithm = single(0), single(0)
+        for first in range(0, size, FACTORS):
+            product = single(1)
+            for place in range(first, min(first + FACTORS, size)):
+                logit = _read(logits, here + place)
+                product *= single(1) + _exp(-abs(logit))
+                linear += value[there + place] * logit - (single(0) if logit < single(0) else logit)
+            logarithm += np.log(product)
+        found[row] = linear - logarithm
+
+
+@_bare(_kept)
+def _bits_of_single(a: Any) -> None:
+    parts, n, size, rows, stride = a[2], a[3], a[4], a[5], a[11]
+    for part in _own(a):
+        begin, end = n * part // parts, n * (part + 1) // parts
+        if a[9]:
+            _bits(
+                begin,
+                end,
+                size,
+                rows,
+                _singles(a[6]),
+                _singles(a[12]),
+                _singles(a[7]),
+                _singles(a[8]),
+                _singles(a[9]),
+                _singles(a[10]),
+                stride,
+            )
+        else:
+            _bits_alone(begin, end, size, rows, _singles(a[6]), _singles(a[7]), _singles(a[8]))
+
+
+@_bare(_kept)
+def _bits_of_halves(a: Any) -> None:
+    parts, n, size, rows, stride = a[2], a[3], a[4], a[5], a[11]
+    for part in _own(a):
+        begin, end = n * part // parts, n * (part + 1) // parts
+        _bits(
+            begin, end, size, rows, _halves(a[6]), _singles(a[12]), _singles(a[7]), _singles(a[8]), _halves(a[9]), _singles(a[10]), stride
+        )
+
+
+@_bare(njit(inline="always", **HOW))
+def _mixed(z: Any) -> Any:
+    """The last steps of SplitMix64."""
+    z = (z ^ (z >> large(30))) * large(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> large(27))) * large(0x94D049BB133111EB)
+    return z ^ (z >> large(31))
+
+
+@_bare(_kept)
+def _drawn(a: Any) -> None:
+    """``bits.drawn``: of 64 random bits the lower half is for a place of the first half, the upper for one of the last."""
+    parts, n, size, keys = a[2], a[3], a[4], _larges(a[5])
+    chance, found, half = _singles(a[6]), _singles(a[7]), (size + 1) // 2
+    for part in _own(a):
+        for row in range(n * part // parts, n * (part + 1) // parts):
+            here, key = row * size, keys[row]
+            for place in range(half):
+                z = _mixed(key + large(place + 1) * large(0x9E3779B97F4A7C15))
+                low, c = single(whole(z >> large(8)) & whole(0xFFFFFF)), chance[here + place]
+                found[here + place] = (single(1) if low < c * single(2**24) else single(0)) + single(0) * c
+            for place in range(half, size):
+                z = _mixed(key + large(place - half + 1) * large(0x9E3779B97F4A7C15))
+                high, c = single(whole(z >> large(40))), chance[here + place]
+                found[here + place] = (single(1) if high < c * single(2**24) else single(0)) + single(0) * c
+
+
+@_bare(_kept)
+def _latents(a: Any) -> None:
+    """z = μ + σ ε with σ² = e^l; KL(q ‖ p) and log p(z) − log q(z|x) of a standard normal p."""
+    parts, n, d, k, low, high = a[2], a[3], a[4], a[5], _number(a[6]), _number(a[7])
+    q, noise, scale, z, kl, ratio = _singles(a[8]), _singles(a[9]), _singles(a[10]), _singles(a[11]), _singles(a[12]), _singles(a[13])
+    for part in _own(a):
+        for row in range(n * part // parts, n * (part + 1) // parts):
+            total, logarithms = single(0), single(0)
+            for j in range(d):
+                mean, log = q[2 * row * d + j], _within(q[(2 * row + 1) * d + j], low, high)
+                variance = _exp(log)
+                scale[row * d + j] = np.sqrt(variance)
+                logarithms += log
+                total += mean * mean + variance - log - single(1)
+            kl[row] = single(0.5) * total
+            for draw in range(row, k * n, n):
+                squares = logarithms
+                for j in range(d):
+                    e = noise[draw * d + j]
+                    drawn = q[2 * row * d + j] + scale[row * d + j] * e
+                    z[draw * d + j] = drawn
+                    squares += e * e - drawn * drawn
+                ratio[draw] = single(0.5) * squares
+
+
+@_bare(_kept)
+def _bounds(a: Any) -> None:
+    """Means of the bound, log p(x|z) and the KL; of the importance-weighted one, log 1/K Σ_k w_k, also each w_k / Σ w, over n."""
+    n, k, log_likelihood, kl, ratio, share, found = (
+        a[3],
+        a[4],
+        _singles(a[5]),
+        _singles(a[6]),
+        _singles(a[7]),
+        _singles(a[8]),
+        _singles(a[9]),
+    )
+    bounds, likelihoods, kls = 0.0, 0.0, 0.0
+    for row in range(n):
+        top, mean, divergence = -np.inf, 0.0, 0.0
+        for draw in range(row, k * n, n):
+            mean += log_likelihood[draw] / k
+            divergence -= ratio[draw] / k
+            top = max(top, np.float64(log_likelihood[draw] + ratio[draw]))
+        total = 0.0
+        if a[8]:
+            for draw in range(row, k * n, n):
+                weight = math.exp(log_likelihood[draw] + ratio[draw] - top)
+                share[draw] = weight
+                total += weight
+            for draw in range(row, k * n, n):
+                share[draw] /= total * n
+        else:
+            divergence = kl[row]
+        bounds += (top + math.log(total / k) if a[8] else mean - divergence) / n
+        likelihoods += mean / n
+        kls += divergence / n
+    found[0], found[1], found[2] = bounds, likelihoods, kls
+
+
+@_bare(_kept)
+def _of_latents(a: Any) -> None:
+    """The gradient in μ and l: Σ_k g + c μ and ½ (σ Σ_k g ε + c (σ² − 1) + e), none in l beyond its bounds; g = of_z + share z."""
+    parts, n, d, k, low, high, c, e = a[2], a[3], a[4], a[5], _number(a[6]), _number(a[7]), _number(a[8]), _number(a[9])
+    q, noise, scale, z = _singles(a[10]), _singles(a[11]), _singles(a[12]), _singles(a[13])
+    of_z, share, found = _singles(a[14]), _singles(a[15]), _singles(a[16])
+    for part in _own(a):
+        for row in range(n * part // parts, n * (part + 1) // parts):
+            means, logs = 2 * row * d, (2 * row + 1) * d
+            for j in range(d):
+                found[means + j], found[logs + j] = single(0), single(0)
+            for draw in range(row, k * n, n):
+                mine = share[draw] if a[15] else single(0)
+                for j in range(d):
+                    g = of_z[draw * d + j] + mine * z[draw * d + j]
+                    found[means + j] += g
+                    found[logs + j] += g * noise[draw * d + j]
+            for j in range(d):
+                s, log = scale[row * d + j], q[logs + j]
+                found[means + j] += c * q[means + j]
+                slope = single(0.5) * (s * found[logs + j] + c * (s * s - single(1)) + e)
+                found[logs + j] = slope if low < log < high else slope * single(0)
+
+
+@_bare(njit(**HOW))
+def _masked(begin: Any, end: Any, n: Any, size: Any, gradient: Any, output: Any, found: Any, sums: Any, scale: Any, stride: Any) -> None:
+    for column in range(begin, end):
+        sums[column] = single(0)
+    for row in range(n):
+        weight = scale[row * stride]
+        for place in range(row * size + begin, row * size + end):
+            g = _read(gradient, place) * weight
+            g = g if _read(output, place) > single(0) else single(0)
+            _leave(found, place, g)
+            sums[place - row * size] += g
+
+
+@_bare(njit(**HOW))
+def _rectify(begin: Any, end: Any, size: Any, output: Any, bias: Any, found: Any) -> None:
+    for row in range(begin, end):
+        for place in range(size):
+            x = _read(output, row * size + place) + bias[place]
+            _leave(found, row * size + place, single(0) if x < single(0) else x)
+
+
+@_bare(_kept)
+def _relu(a: Any) -> None:
+    """max(x + bias, 0), from one type into another."""
+    parts, n, size, bias = a[2], a[3], a[4], _singles(a[6])
+    for part in _own(a):
+        begin, end = n * part // parts, n * (part + 1) // parts
+        if a[8] and a[9]:
+            _rectify(begin, end, size, _halves(a[5]), bias, _halves(a[7]))
+        elif a[8]:
+            _rectify(begin, end, size, _halves(a[5]), bias, _singles(a[7]))
+        elif a[9]:
+            _rectify(begin, end, size, _singles(a[5]), bias, _halves(a[7]))
+        else:
+            _rectify(begin, end, size, _singles(a[5]), bias, _singles(a[7]))
+
+
+@_bare(_kept)
+def _through_relu(a: Any) -> None:
+    """A ReLU's gradient, times a row's scale, from one type into another, and its sum over rows: each thread has columns of its own."""
+    parts, n, size, stride = a[2], a[3], a[4], a[9]
+    sums, scale = _singles(a[8]), _singles(a[10])
+    for part in _own(a):
+        begin, end = size * part // parts, size * (part + 1) // parts
+        if a[11] and a[12]:
+            _masked(begin, end, n, size, _halves(a[5]), _halves(a[6]), _halves(a[7]), sums, scale, stride)
+        elif a[11]:
+            _masked(begin, end, n, size, _halves(a[5]), _halves(a[6]), _singles(a[7]), sums, scale, stride)
+        elif a[12]:
+            _masked(begin, end, n, size, _singles(a[5]), _singles(a[6]), _halves(a[7]), sums, scale, stride)
+        else:
+            _masked(begin, end, n, size, _singles(a[5]), _singles(a[6]), _singles(a[7]), sums, scale, stride)
+
+
+@_bare(njit(inline="always", **HOW))
+def _moved(p: Any, g: Any, m: Any, v: Any, numbers: Any) -> Any:
+    """The momenta, and p − rate m / (√v / root + ε)."""
+    one, two, rest_of_one, rest_of_two, tiny, rate, root = numbers
+    m, v = one * m + rest_of_one * g, two * v + rest_of_two * g * g
+    return m, v, p - rate * m / (np.sqrt(v) / root + tiny)
+
+
+@_bare(njit(**HOW))
+def _descend(begin: Any, end: Any, p: Any, g: Any, m: Any, v: Any, numbers: Any) -> None:
+    for place in range(begin, end):
+        m[place], v[place], p[place] = _moved(p[place], _read(g, place), m[place], v[place], numbers)
+
+
+@_bare(_kept)
+def _adam(a: Any) -> None:
+    """A share of each parameter, whose gradient is in single precision or in bfloat16."""
+    parts, constants = a[2], (_number(a[4]), _number(a[5]), _number(a[6]), _number(a[7]), _number(a[8]))
+    for part in _own(a):
+        for at in range(9, 9 + 10 * a[3], 10):
+            n, p, m, v = a[at], _singles(a[at + 5]), _singles(a[at + 7]), _singles(a[at + 8])
+            begin, end, numbers = n * part // parts, n * (part + 1) // parts, (*constants, _number(a[at + 1]), _number(a[at + 2]))
+            if a[at + 4]:
+                _descend(begin, end, p, _halves(a[at + 6]), m, v, numbers)
+            else:
+                _descend(begin, end, p, _singles(a[at + 6]), m, v, numbers)
+            if part == 0:
+                _singles(a[at + 9])[0] = _number(a[at + 3])
+
+
+# --- what they are called by -------------------------------------------------------------------------
+
+
+def _as_wholes(*numbers: float) -> tuple[int, ...]:
+    """The whole numbers that have the bits of these of single precision."""
+    return struct.unpack(f"{len(numbers)}i", struct.pack(f"{len(numbers)}f", *numbers))
+
+
+def takes_bits(logits: Tensor, value: Tensor, *more: Tensor) -> bool:
+    """Whether ``bits`` can be asked: the values are a last part of the logits' shape, and all lies in this machine's memory in order."""
+    alike = all(one.device.type == "cpu" and one.is_contiguous() for one in (logits, value, *more)) and value.dtype == torch.float32
+    return alike and logits.dtype in LOOPS and (logits.shape[-value.dim() :] == value.shape or value.numel() == logits.shape[-1])
+
+
+def bits(
+    logits: Float[Tensor, "*batch D"],
+    value: Float[Tensor, "*rows D"],
+    scale: Float[Tensor, "*some"] | None = None,
+    slope: Float[Tensor, "*batch D"] | None = None,
+    bias: Float[Tensor, " D"] | None = None,
+) -> Float[Tensor, "*batch"]:
+    """``log_prob_of_bits`` and ``slope_of_bits`` of the room ``bits``; with a slope, of logits + ``bias``."""
+    found, size = torch.empty(logits.shape[:-1]), logits.shape[-1]
+    bias = torch.zeros(size) if bias is None and slope is not None else bias
+    sizes = found.numel(), size, value.numel() // size
+    addresses = [0 if tensor is None else tensor.data_ptr() for tensor in (logits, value, found, slope, scale)]
+    stride = scale is not None and scale.numel() > 1
+    run(LOOPS[logits.dtype], logits.numel(), *sizes, *addresses, stride, 0 if bias is None else bias.data_ptr())
+    return found
+
+
+def drawn(chance: Float[Tensor, "B D"], keys: Int64[Tensor, " B"]) -> Float[Tensor, "B D"]:
+    """Those of the room ``bits``."""
+    found = torch.empty_like(chance)
+    run(_drawn, chance.numel(), len(chance), chance.shape[1], keys.data_ptr(), chance.data_ptr(), found.data_ptr())
+    return found
+
+
+def latents(q: Float[Tensor, "B both"], noise: Float[Tensor, "K B d"], low: float, high: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Of means, log σ² (kept within bounds) and noise ε: σ ``(B, d)``, z ``(K, B, d)``, the KL ``(B,)``, log p(z)/q(z|x) ``(K, B)``."""
+    k, n, d = noise.shape
+    scale, z, kl, ratio = torch.empty(n, d), torch.empty_like(noise), torch.empty(n), torch.empty(k, n)
+    places = [tensor.data_ptr() for tensor in (q, noise, scale, z, kl, ratio)]
+    run(_latents, noise.numel(), n, d, k, *_as_wholes(low, high), *places)
+    return scale, z, kl, ratio
+
+
+def bounds(
+    log_likelihood: Float[Tensor, "K B"], kl: Float[Tensor, " B"], ratio: Float[Tensor, "K B"], weighted: bool
+) -> tuple[Float[Tensor, " 3"], Float[Tensor, "K B"] | None]:
+    """Means of the ELBO, log p(x|z) and the KL; ``weighted`` of the importance-weighted bound, and each draw's share of its gradient."""
+    found, share, (k, n) = torch.empty(3), torch.empty_like(ratio) if weighted else None, log_likelihood.shape
+    run(_bounds, 0, n, k, *(0 if tensor is None else tensor.data_ptr() for tensor in (log_likelihood, kl, ratio, share, found)))
+    return found, share
+
+
+def of_latents(
+    q: Float[Tensor, "B both"],
+    noise: Float[Tensor, "K B d"],
+    drawn: tuple[Tensor, Tensor],
+    of_z: Float[Tensor, "K B d"],
+    share: Float[Tensor, "K B"] | None,
+    constants: tuple[float, float, float, float],
+) -> Float[Tensor, "B both"]:
+    """The gradient of means and log σ², of that of z and, by ``constants``, of what a bound has besides (the bounds of log σ², c and e)."""
+    (k, n, d), found = noise.shape, torch.empty_like(q)
+    tensors = (q, noise, *drawn, of_z, share, found)
+    places = [0 if tensor is None else tensor.data_ptr() for tensor in tensors]
+    run(_of_latents, noise.numel(), n, d, k, *_as_wholes(*constants), *places)
+    return found
+
+
+def relu(output: Float[Tensor, "N H"], bias: Float[Tensor, " H"], found: Float[Tensor, "N H"]) -> Float[Tensor, "N H"]:
+    """max(output + bias, 0), into ``found`` of any type."""
+    places = [tensor.data_ptr() for tensor in (output, bias, found)]
+    run(_relu, output.numel(), *output.shape, *places, output.dtype == torch.bfloat16, found.dtype == torch.bfloat16)
+    return found
+
+
+def through_relu(
+    gradient: Float[Tensor, "N H"],
+    output: Float[Tensor, "N H"],
+    found: Float[Tensor, "N H"],
+    sums: Float[Tensor, " H"],
+    scale: Float[Tensor, " N"] | None = None,
+) -> None:
+    """A ReLU's gradient from that of its ``output``, times a row's ``scale``, into ``found`` of any type, and its ``sums`` over rows."""
+    places = [tensor.data_ptr() for tensor in (gradient, output, found, sums)]
+    halves = [one.dtype == torch.bfloat16 for one in (gradient, found)]
+    run(_through_relu, gradient.numel(), *gradient.shape, *places, scale is not None, (ONE if scale is None else scale).data_ptr(), *halves)
+
+
+ONE = torch.ones(())
+LOOPS = {torch.float32: _bits_of_single, torch.bfloat16: _bits_of_halves}
+
+
+def adam(each: list[tuple[Tensor, Tensor, dict[str, Tensor]]], rate: float, betas: tuple[float, float], tiny: float) -> None:
+    """A step of ``torch.optim.Adam`` for weights, each with its gradient, of which the type may be bfloat16, and what torch keeps of it."""
+    (one, two), known, total = betas, {}, 0
+    given = [len(each), *_as_wholes(one, two, 1 - one, 1 - two, tiny)]  # 1 - .999 is rounded once
+    for weight, gradient, slots in each:
+        step, m, v = slots["step"], slots["exp_avg"], slots["exp_avg_sq"]
+        if (count := int(step) + 1) not in known:
+            known[count] = _as_wholes(rate / (1 - one**count), math.sqrt(1 - two**count), float(count))
+        places = weight.data_ptr(), gradient.data_ptr(), m.data_ptr(), v.data_ptr(), step.data_ptr()
+        given += (weight.numel(), *known[count], gradient.dtype == torch.bfloat16, *places)
+        total += weight.numel()
+    run(_adam, total, *given)

@@ -1,0 +1,265 @@
+"""Each compiled loop gives what the lines of torch give that it replaces, whatever the number of threads; and nothing needs them."""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+import lowerbound as lb
+from lowerbound import adam, bits, compiled, fused
+from lowerbound.adam import Adam
+from lowerbound.conditional import LOG_VARIANCE
+
+BF16 = torch.bfloat16
+TYPES = [torch.float32, BF16]
+SIZES = [1, 7, 112, 113, 784]
+
+
+@pytest.fixture(autouse=True)
+def seed() -> None:
+    torch.manual_seed(0)
+
+
+@pytest.fixture(params=[1, 2, 3])
+def threads(request: pytest.FixtureRequest) -> Iterator[int]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is compiled."""
+    for room in (adam, bits, fused):
+        monkeypatch.setattr(room, "loops", lambda: None)
+
+
+def near(found: Tensor, told: Tensor, kind: torch.dtype = torch.float32) -> None:
+    """To single precision's rounding, or to one of bfloat16 of what is told."""
+    assert found.dtype == kind
+    torch.testing.assert_close(found.double(), told.double(), rtol=2.0**-8 if kind == BF16 else 2e-6, atol=1e-6)
+
+
+def bernoulli(logits: Tensor, x: Tensor) -> Tensor:
+    law = torch.distributions.Bernoulli(logits=logits.double(), validate_args=False)
+    return law.log_prob(x.double()).sum(-1)
+
+
+# --- bits --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("threads")
+@pytest.mark.parametrize("kind", TYPES)
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("scale", [0.1, 5.0, 40.0])
+def test_bits_and_their_slope(kind: torch.dtype, size: int, scale: float) -> None:
+    logits, x, bias = (scale * torch.randn(5, 60, size)).to(kind), (torch.rand(60, size) < 0.3).float(), torch.randn(size)
+    weights, slope = torch.randn(5, 60), torch.empty(5, 60, size, dtype=kind)
+    found = compiled.bits(logits, x, weights, slope, bias)
+    biased = logits.double() + bias.double()
+    torch.testing.assert_close(found.double(), bernoulli(biased, x), rtol=5e-6, atol=1e-3)
+    near(slope, weights.double()[..., None] * (x.double() - biased.sigmoid()), kind)
+    if kind == torch.float32:
+        torch.testing.assert_close(compiled.bits(logits, x).double(), bernoulli(logits, x), rtol=5e-6, atol=1e-3)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_greys_have_the_cross_entropy(size: int) -> None:
+    logits, x = torch.randn(9, size), torch.rand(9, size)
+    torch.testing.assert_close(compiled.bits(logits, x).double(), bernoulli(logits, x), rtol=5e-6, atol=1e-4)
+
+
+@pytest.mark.parametrize("logits", [500.0, -500.0, 1e30, -1e30])
+def test_bits_of_extreme_logits_are_finite(logits: float) -> None:
+    x = torch.tensor([[0.0], [1.0]])
+    told = torch.tensor([-max(logits, 0.0), min(logits, 0.0)])
+    torch.testing.assert_close(compiled.bits(torch.full((2, 1), logits), x), told)
+
+
+@pytest.mark.usefixtures("threads")
+def test_what_is_not_a_number_stays_none() -> None:
+    logits = torch.randn(4, 300)
+    logits[2, 17] = math.nan
+    slope = torch.empty(4, 300)
+    found = compiled.bits(logits, torch.ones(4, 300), torch.tensor(1.0), slope)
+    assert found.isnan().tolist() == [False, False, True, False]
+    assert slope.isnan().nonzero().tolist() == [[2, 17]]
+
+
+@pytest.mark.usefixtures("threads")
+@pytest.mark.parametrize("shape", [(1, 1), (3, 7), (130, 784), (2, 1, 28, 28)])
+def test_bits_are_drawn_as_by_torch_to_the_bit(shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    chance = torch.rand(shape)
+    chance.view(-1)[0] = math.nan
+    found = []
+    for loops in (bits.loops, lambda: None):
+        monkeypatch.setattr(bits, "loops", loops)
+        torch.manual_seed(1)
+        found.append(bits.drawn(chance))
+    assert torch.equal(*(one.nan_to_num(7.0) for one in found))
+    assert found[0].isnan().sum() == 1
+
+
+def test_gradients_of_bits_can_be_differentiated_once_more() -> None:
+    logits, x = torch.randn(3, 5, requires_grad=True), torch.ones(3, 5)
+    law = bits.Bits(logits, 1)
+    (first,) = torch.autograd.grad(law.log_prob(x).sum(), logits, create_graph=True)
+    (second,) = torch.autograd.grad(first.sum(), logits)
+    p = logits.detach().sigmoid()
+    near(first.detach(), 1 - p)
+    near(second, -p * (1 - p))
+
+
+# --- layers and latents ------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("threads")
+@pytest.mark.parametrize("given", TYPES)
+@pytest.mark.parametrize("kind", TYPES)
+@pytest.mark.parametrize("scaled", [False, True])
+def test_relu_and_back(given: torch.dtype, kind: torch.dtype, scaled: bool) -> None:
+    x, bias, gradient = torch.randn(97, 531).to(given), torch.randn(531), torch.randn(97, 531).to(given)
+    output = compiled.relu(x, bias, torch.empty(97, 531, dtype=kind))
+    near(output, (x.double() + bias.double()).relu(), kind)
+    scale, found, sums = torch.randn(97) if scaled else None, torch.empty(97, 531, dtype=kind), torch.empty(531)
+    compiled.through_relu(gradient, x, found, sums, scale)
+    told = torch.where(x > 0, gradient.double(), 0.0) * (1 if scale is None else scale.double()[:, None])
+    near(found, told, kind)
+    torch.testing.assert_close(sums.double(), told.sum(0), rtol=1e-5, atol=1e-4)
+
+
+def both_ways(k: int, weighted: bool) -> tuple[list[Tensor], list[Tensor]]:
+    """Means and the gradient of the encoder's output, by the loops and by autograd in double precision; decoding is a sum of squares."""
+    q, noise, low_high = torch.randn(300, 10), torch.randn(k, 300, 5), LOG_VARIANCE
+    q[3, 7], q[4, 8] = -50.0, 50.0  # log σ² out of their bounds
+    q[4, 3] = 0.0
+    scale, z, kl, ratio = compiled.latents(q, noise, *low_high)
+    means, share = compiled.bounds(-z.square().sum(2), kl, ratio, weighted)
+    of_z = 2 * z * (1 / (k * 300) if share is None else share[..., None])
+    found = compiled.of_latents(q, noise, (scale, z), of_z, share, (*low_high, *((0.0, -1 / 300) if weighted else (1 / 300, 0.0))))
+    exact = q.double().requires_grad_()
+    mean, log_variance = exact[:, :5], exact[:, 5:].clamp(*low_high)
+    posterior = torch.distributions.Normal(mean, (log_variance / 2).exp())
+    drawn = mean + (log_variance / 2).exp() * noise.double()
+    log_likelihood = -drawn.square().sum(2)
+    prior = torch.distributions.Normal(torch.zeros(5).double(), 1.0)
+    closed = torch.distributions.kl_divergence(posterior, torch.distributions.Normal(torch.zeros_like(mean), 1.0)).sum(1)
+    log_ratio = (prior.log_prob(drawn) - posterior.log_prob(drawn)).sum(2)
+    bound = (log_likelihood + log_ratio).logsumexp(0) - math.log(k) if weighted else log_likelihood.mean(0) - closed
+    told = [bound.mean(), log_likelihood.mean(), (-log_ratio.mean(0) if weighted else closed).mean()]
+    (-bound.mean()).backward()
+    return [*means, found], [*(one.detach() for one in told), exact.grad]
+
+
+@pytest.mark.usefixtures("threads")
+@pytest.mark.parametrize("k", [1, 20])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_bounds_and_the_gradient_of_latents(k: int, weighted: bool) -> None:
+    (*means, found), (*told, exact) = both_ways(k, weighted)
+    for one, other in zip(means, told, strict=True):
+        assert float(one) == pytest.approx(float(other), rel=1e-5)
+    ordinary = exact.abs() < 1e3  # where σ² is e^20 nothing is exact in single precision
+    torch.testing.assert_close(found.double()[ordinary], exact[ordinary], rtol=1e-4, atol=1e-5)
+    assert found[3, 7] == found[4, 8] == 0
+
+
+# --- Adam --------------------------------------------------------------------------------------------
+
+SHAPES = [(300, 200), (200,), (7, 3), ()]
+
+
+def descended(optimizer: Any, kind: torch.dtype, steps: int) -> list[Tensor]:
+    torch.manual_seed(3)
+    weights = [torch.nn.Parameter(torch.randn(shape)) for shape in SHAPES]
+    made = optimizer(weights)
+    for _ in range(steps):
+        for weight in weights:
+            gradient = torch.randn(weight.shape).to(kind)
+            weight.grad_dtype = None
+            weight.grad = gradient.float() if type(made) is torch.optim.Adam else gradient
+        made.param_groups[0]["lr"] *= 0.9
+        made.step()
+    return [
+        tensor.detach() for weight in weights for tensor in (weight, *(made.state[weight][name] for name in sorted(made.state[weight])))
+    ]
+
+
+@pytest.mark.usefixtures("threads")
+@pytest.mark.parametrize("kind", TYPES)
+def test_adam_is_adam(kind: torch.dtype) -> None:
+    ours, torchs = descended(Adam, kind, 12), descended(lambda weights: torch.optim.Adam(weights, fused=True), kind, 12)
+    for one, other in zip(ours, torchs, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
+
+
+def test_the_number_of_threads_changes_no_bit() -> None:
+    found, before = [], torch.get_num_threads()
+    for threads in (1, 2, 3):
+        torch.set_num_threads(threads)
+        found.append(descended(Adam, torch.float32, 5))
+    torch.set_num_threads(before)
+    assert all(torch.equal(one, other) for more in found[1:] for one, other in zip(found[0], more, strict=True))
+
+
+@pytest.mark.usefixtures("alone")
+def test_without_loops_adam_is_torchs() -> None:
+    for one, other in zip(descended(Adam, BF16, 3), descended(lambda weights: torch.optim.Adam(weights, fused=True), BF16, 3), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_weights_that_do_not_lie_in_order_are_left_to_torch() -> None:
+    weight = torch.nn.Parameter(torch.randn(5, 4).t())
+    weight.grad = torch.ones_like(weight)
+    told = weight.detach() - 2e-3
+    optimizer = Adam([weight])
+    for _ in range(2):
+        optimizer.step()
+    torch.testing.assert_close(weight.detach(), told, rtol=0, atol=1e-6)
+
+
+def test_a_step_is_seen_by_autograd() -> None:
+    weight = torch.nn.Parameter(torch.randn(3))
+    weight.grad, optimizer = torch.ones(3), Adam([weight])
+    optimizer.step()
+    product = weight.square().sum()
+    optimizer.step()
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        product.backward()
+
+
+# --- all of it ---------------------------------------------------------------------------------------
+
+TRAINING = """
+import lowerbound as lb
+vae = lb.build(lb.Recipe(latent=2), (1, 8, 8), unit_interval=True).vae
+print([record.bound for record in lb.fit(vae, lb.data.load("digits").train, epochs=6)][-1])
+"""
+
+
+def bound_after(**environment: str) -> float:
+    done = subprocess.run([sys.executable, "-c", TRAINING], capture_output=True, text=True, check=True, env=os.environ | environment)
+    assert not done.stderr
+    return float(done.stdout)
+
+
+def test_where_nothing_can_be_kept_or_compiled_a_training_learns_the_same(tmp_path: Path) -> None:
+    (tmp_path / "numba.py").write_text("raise ImportError('not here')\n")
+    usual = bound_after()
+    assert bound_after(NUMBA_CACHE_DIR="/dev/null/nowhere") == usual
+    assert bound_after(PYTHONPATH=str(tmp_path)) == pytest.approx(usual, abs=0.2)
+
+
+@pytest.mark.usefixtures("alone")
+def test_without_loops_the_usual_model_is_left_to_autograd() -> None:
+    parts = lb.build(lb.Recipe(latent=2), (1, 8, 8), unit_interval=True)
+    assert fused.step_of(parts.vae, parts.objective, parts.estimator, fused.of_rows, torch.float32) is None
