@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 import lowerbound as lb
-from lowerbound import adam, bits, compiled, fused
+from lowerbound import adam, bits, compiled, devices, fused
 from lowerbound.adam import Adam
 from lowerbound.conditional import LOG_VARIANCE
 
@@ -263,3 +263,18 @@ def test_where_nothing_can_be_kept_or_compiled_a_training_learns_the_same(tmp_pa
 def test_without_loops_the_usual_model_is_left_to_autograd() -> None:
     parts = lb.build(lb.Recipe(latent=2), (1, 8, 8), unit_interval=True)
     assert fused.step_of(parts.vae, parts.objective, parts.estimator, fused.of_rows, torch.float32) is None
+
+
+def test_this_machine_has_them() -> None:
+    assert devices.loops() is compiled
+
+
+def test_bits_that_do_not_lie_in_order_or_fit_are_left_to_torch() -> None:
+    logits, x = torch.randn(6, 4), torch.rand(4)
+    assert compiled.takes_bits(logits, x)
+    assert not compiled.takes_bits(logits.t().contiguous().t(), x)
+    assert not compiled.takes_bits(logits.double(), x)
+    assert not compiled.takes_bits(logits, x.double())
+    assert not compiled.takes_bits(logits, torch.rand(3, 4))
+    assert not compiled.takes_bits(logits, x, torch.ones(6), torch.empty(6, 4, dtype=BF16))
+    assert not compiled.takes_bits(torch.randn(6, 0), torch.rand(0))

@@ -7,6 +7,7 @@ from types import ModuleType
 
 import torch
 
+from lowerbound import threads
 from lowerbound.errors import UsageError
 
 AUTO = "auto"
@@ -24,10 +25,12 @@ def fastest(device: torch.device) -> torch.dtype:
 
 @cache
 def loops() -> ModuleType | None:
-    """The room ``compiled``, for numbers in a processor's memory; None where there is no numba."""
+    """The room ``compiled``, for numbers in a processor's memory; None where numba, or torch's threads, are not to be had."""
+    if not threads.are_to_be_had():
+        return None
     try:
         from lowerbound import compiled
-    except ImportError:
+    except Exception:  # whatever numba cannot do on a machine, torch can
         return None
     return compiled
 

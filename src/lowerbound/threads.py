@@ -39,6 +39,11 @@ def _team() -> tuple[Callable[..., None], int, int] | None:
     return None
 
 
+def are_to_be_had() -> bool:
+    """Whether a loop has as many threads as torch."""
+    return torch.get_num_threads() == 1 or _team() is not None
+
+
 def run(loop: Any, numbers: int, *arguments: int) -> None:
     """A loop over so many numbers; what it is given are where it learns which thread it is and of how many, the parts, ``arguments``."""
     threads = min(torch.get_num_threads(), 1 + numbers // GRAIN)

@@ -1,26 +1,20 @@
-"""Loops over numbers for which torch has only several passes over memory: compiled by numba, run by torch's own threads.
+"""Loops over numbers for which torch has only several passes over memory, each a line or two of mathematics in its docstring.
 
-Each replaces a few lines of torch, which its docstring names and which run where there is no ``compiled`` room. A law of
-tests/test_compiled.py holds it to them. Whoever reads for the ideas reads those lines.
+What a loop is given are whole numbers, ``a``: those of ``threads.run``, then what its caller in ``__init__`` names. All are in one file:
+numba tells by that file's date alone whether what it has kept of a loop is old.
 """
 
 from __future__ import annotations
 
 import inspect
 import math
-import struct
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
-from jaxtyping import Float, Int64
 from llvmlite import ir
 from numba import cfunc, njit, types
 from numba.extending import intrinsic
-from torch import Tensor
-
-from lowerbound.threads import run
 
 #: factors between 1 and 2 whose product is a number of single precision
 FACTORS = 112
@@ -140,7 +134,7 @@ def _exp(x: Any) -> Any:
     return (p * r * r + r + single(1)) * _to_single((whole(n) + whole(127)) << whole(23))
 
 
-# --- loops -------------------------------------------------------------------------------------------
+# --- zeros and ones -------------------------------------------------------------------------------------
 
 
 @_bare(njit(**HOW))
@@ -181,36 +175,29 @@ def _bits_alone(begin: Any, end: Any, size: Any, rows: Any, logits: Any, value: 
 
 
 @_bare(_kept)
-def _bits_of_single(a: Any) -> None:
-    parts, n, size, rows, stride = a[2], a[3], a[4], a[5], a[11]
+def bits_of_single(a: Any) -> None:
+    """Of logits in single precision."""
+    parts, n, size, rows, value, found = a[2], a[3], a[4], a[5], _singles(a[7]), _singles(a[8])
+    scale, stride, bias = _singles(a[10]), a[11], _singles(a[12])
     for part in _own(a):
         begin, end = n * part // parts, n * (part + 1) // parts
         if a[9]:
-            _bits(
-                begin,
-                end,
-                size,
-                rows,
-                _singles(a[6]),
-                _singles(a[12]),
-                _singles(a[7]),
-                _singles(a[8]),
-                _singles(a[9]),
-                _singles(a[10]),
-                stride,
-            )
+            _bits(begin, end, size, rows, _singles(a[6]), bias, value, found, _singles(a[9]), scale, stride)
         else:
-            _bits_alone(begin, end, size, rows, _singles(a[6]), _singles(a[7]), _singles(a[8]))
+            _bits_alone(begin, end, size, rows, _singles(a[6]), value, found)
 
 
 @_bare(_kept)
-def _bits_of_halves(a: Any) -> None:
-    parts, n, size, rows, stride = a[2], a[3], a[4], a[5], a[11]
+def bits_of_halves(a: Any) -> None:
+    """Of logits in bfloat16."""
+    parts, n, size, rows, value, found = a[2], a[3], a[4], a[5], _singles(a[7]), _singles(a[8])
+    scale, stride, bias = _singles(a[10]), a[11], _singles(a[12])
     for part in _own(a):
         begin, end = n * part // parts, n * (part + 1) // parts
-        _bits(
-            begin, end, size, rows, _halves(a[6]), _singles(a[12]), _singles(a[7]), _singles(a[8]), _halves(a[9]), _singles(a[10]), stride
-        )
+        if a[9]:
+            _bits(begin, end, size, rows, _halves(a[6]), bias, value, found, _halves(a[9]), scale, stride)
+        else:
+            _bits_alone(begin, end, size, rows, _halves(a[6]), value, found)
 
 
 @_bare(njit(inline="always", **HOW))
@@ -222,8 +209,8 @@ def _mixed(z: Any) -> Any:
 
 
 @_bare(_kept)
-def _drawn(a: Any) -> None:
-    """``bits.drawn``: of 64 random bits the lower half is for a place of the first half, the upper for one of the last."""
+def drawn(a: Any) -> None:
+    """Zeros and ones of given chances: of 64 random bits the lower half is for a place of the first half, the upper for one of the last."""
     parts, n, size, keys = a[2], a[3], a[4], _larges(a[5])
     chance, found, half = _singles(a[6]), _singles(a[7]), (size + 1) // 2
     for part in _own(a):
@@ -239,8 +226,11 @@ def _drawn(a: Any) -> None:
                 found[here + place] = (single(1) if high < c * single(2**24) else single(0)) + single(0) * c
 
 
+# --- latents -------------------------------------------------------------------------------------------
+
+
 @_bare(_kept)
-def _latents(a: Any) -> None:
+def latents(a: Any) -> None:
     """z = μ + σ ε with σ² = e^l; KL(q ‖ p) and log p(z) − log q(z|x) of a standard normal p."""
     parts, n, d, k, low, high = a[2], a[3], a[4], a[5], _number(a[6]), _number(a[7])
     q, noise, scale, z, kl, ratio = _singles(a[8]), _singles(a[9]), _singles(a[10]), _singles(a[11]), _singles(a[12]), _singles(a[13])
@@ -265,17 +255,10 @@ def _latents(a: Any) -> None:
 
 
 @_bare(_kept)
-def _bounds(a: Any) -> None:
+def bounds(a: Any) -> None:
     """Means of the bound, log p(x|z) and the KL; of the importance-weighted one, log 1/K Σ_k w_k, also each w_k / Σ w, over n."""
-    n, k, log_likelihood, kl, ratio, share, found = (
-        a[3],
-        a[4],
-        _singles(a[5]),
-        _singles(a[6]),
-        _singles(a[7]),
-        _singles(a[8]),
-        _singles(a[9]),
-    )
+    n, k, log_likelihood, kl, ratio = a[3], a[4], _singles(a[5]), _singles(a[6]), _singles(a[7])
+    share, found = _singles(a[8]), _singles(a[9])
     bounds, likelihoods, kls = 0.0, 0.0, 0.0
     for row in range(n):
         top, mean, divergence = -np.inf, 0.0, 0.0
@@ -300,7 +283,7 @@ def _bounds(a: Any) -> None:
 
 
 @_bare(_kept)
-def _of_latents(a: Any) -> None:
+def of_latents(a: Any) -> None:
     """The gradient in μ and l: Σ_k g + c μ and ½ (σ Σ_k g ε + c (σ² − 1) + e), none in l beyond its bounds; g = of_z + share z."""
     parts, n, d, k, low, high, c, e = a[2], a[3], a[4], a[5], _number(a[6]), _number(a[7]), _number(a[8]), _number(a[9])
     q, noise, scale, z = _singles(a[10]), _singles(a[11]), _singles(a[12]), _singles(a[13])
@@ -321,6 +304,9 @@ def _of_latents(a: Any) -> None:
                 found[means + j] += c * q[means + j]
                 slope = single(0.5) * (s * found[logs + j] + c * (s * s - single(1)) + e)
                 found[logs + j] = slope if low < log < high else slope * single(0)
+
+
+# --- layers --------------------------------------------------------------------------------------------
 
 
 @_bare(njit(**HOW))
@@ -345,7 +331,7 @@ def _rectify(begin: Any, end: Any, size: Any, output: Any, bias: Any, found: Any
 
 
 @_bare(_kept)
-def _relu(a: Any) -> None:
+def relu(a: Any) -> None:
     """max(x + bias, 0), from one type into another."""
     parts, n, size, bias = a[2], a[3], a[4], _singles(a[6])
     for part in _own(a):
@@ -361,7 +347,7 @@ def _relu(a: Any) -> None:
 
 
 @_bare(_kept)
-def _through_relu(a: Any) -> None:
+def through_relu(a: Any) -> None:
     """A ReLU's gradient, times a row's scale, from one type into another, and its sum over rows: each thread has columns of its own."""
     parts, n, size, stride = a[2], a[3], a[4], a[9]
     sums, scale = _singles(a[8]), _singles(a[10])
@@ -375,6 +361,9 @@ def _through_relu(a: Any) -> None:
             _masked(begin, end, n, size, _singles(a[5]), _singles(a[6]), _halves(a[7]), sums, scale, stride)
         else:
             _masked(begin, end, n, size, _singles(a[5]), _singles(a[6]), _singles(a[7]), sums, scale, stride)
+
+
+# --- Adam ----------------------------------------------------------------------------------------------
 
 
 @_bare(njit(inline="always", **HOW))
@@ -392,7 +381,7 @@ def _descend(begin: Any, end: Any, p: Any, g: Any, m: Any, v: Any, numbers: Any)
 
 
 @_bare(_kept)
-def _adam(a: Any) -> None:
+def adam(a: Any) -> None:
     """A share of each parameter, whose gradient is in single precision or in bfloat16."""
     parts, constants = a[2], (_number(a[4]), _number(a[5]), _number(a[6]), _number(a[7]), _number(a[8]))
     for part in _own(a):
@@ -405,113 +394,3 @@ def _adam(a: Any) -> None:
                 _descend(begin, end, p, _singles(a[at + 6]), m, v, numbers)
             if part == 0:
                 _singles(a[at + 9])[0] = _number(a[at + 3])
-
-
-# --- what they are called by -------------------------------------------------------------------------
-
-
-def _as_wholes(*numbers: float) -> tuple[int, ...]:
-    """The whole numbers that have the bits of these of single precision."""
-    return struct.unpack(f"{len(numbers)}i", struct.pack(f"{len(numbers)}f", *numbers))
-
-
-def takes_bits(logits: Tensor, value: Tensor, *more: Tensor) -> bool:
-    """Whether ``bits`` can be asked: the values are a last part of the logits' shape, and all lies in this machine's memory in order."""
-    alike = all(one.device.type == "cpu" and one.is_contiguous() for one in (logits, value, *more)) and value.dtype == torch.float32
-    return alike and logits.dtype in LOOPS and (logits.shape[-value.dim() :] == value.shape or value.numel() == logits.shape[-1])
-
-
-def bits(
-    logits: Float[Tensor, "*batch D"],
-    value: Float[Tensor, "*rows D"],
-    scale: Float[Tensor, "*some"] | None = None,
-    slope: Float[Tensor, "*batch D"] | None = None,
-    bias: Float[Tensor, " D"] | None = None,
-) -> Float[Tensor, "*batch"]:
-    """``log_prob_of_bits`` and ``slope_of_bits`` of the room ``bits``; with a slope, of logits + ``bias``."""
-    found, size = torch.empty(logits.shape[:-1]), logits.shape[-1]
-    bias = torch.zeros(size) if bias is None and slope is not None else bias
-    sizes = found.numel(), size, value.numel() // size
-    addresses = [0 if tensor is None else tensor.data_ptr() for tensor in (logits, value, found, slope, scale)]
-    stride = scale is not None and scale.numel() > 1
-    run(LOOPS[logits.dtype], logits.numel(), *sizes, *addresses, stride, 0 if bias is None else bias.data_ptr())
-    return found
-
-
-def drawn(chance: Float[Tensor, "B D"], keys: Int64[Tensor, " B"]) -> Float[Tensor, "B D"]:
-    """Those of the room ``bits``."""
-    found = torch.empty_like(chance)
-    run(_drawn, chance.numel(), len(chance), chance.shape[1], keys.data_ptr(), chance.data_ptr(), found.data_ptr())
-    return found
-
-
-def latents(q: Float[Tensor, "B both"], noise: Float[Tensor, "K B d"], low: float, high: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Of means, log σ² (kept within bounds) and noise ε: σ ``(B, d)``, z ``(K, B, d)``, the KL ``(B,)``, log p(z)/q(z|x) ``(K, B)``."""
-    k, n, d = noise.shape
-    scale, z, kl, ratio = torch.empty(n, d), torch.empty_like(noise), torch.empty(n), torch.empty(k, n)
-    places = [tensor.data_ptr() for tensor in (q, noise, scale, z, kl, ratio)]
-    run(_latents, noise.numel(), n, d, k, *_as_wholes(low, high), *places)
-    return scale, z, kl, ratio
-
-
-def bounds(
-    log_likelihood: Float[Tensor, "K B"], kl: Float[Tensor, " B"], ratio: Float[Tensor, "K B"], weighted: bool
-) -> tuple[Float[Tensor, " 3"], Float[Tensor, "K B"] | None]:
-    """Means of the ELBO, log p(x|z) and the KL; ``weighted`` of the importance-weighted bound, and each draw's share of its gradient."""
-    found, share, (k, n) = torch.empty(3), torch.empty_like(ratio) if weighted else None, log_likelihood.shape
-    run(_bounds, 0, n, k, *(0 if tensor is None else tensor.data_ptr() for tensor in (log_likelihood, kl, ratio, share, found)))
-    return found, share
-
-
-def of_latents(
-    q: Float[Tensor, "B both"],
-    noise: Float[Tensor, "K B d"],
-    drawn: tuple[Tensor, Tensor],
-    of_z: Float[Tensor, "K B d"],
-    share: Float[Tensor, "K B"] | None,
-    constants: tuple[float, float, float, float],
-) -> Float[Tensor, "B both"]:
-    """The gradient of means and log σ², of that of z and, by ``constants``, of what a bound has besides (the bounds of log σ², c and e)."""
-    (k, n, d), found = noise.shape, torch.empty_like(q)
-    tensors = (q, noise, *drawn, of_z, share, found)
-    places = [0 if tensor is None else tensor.data_ptr() for tensor in tensors]
-    run(_of_latents, noise.numel(), n, d, k, *_as_wholes(*constants), *places)
-    return found
-
-
-def relu(output: Float[Tensor, "N H"], bias: Float[Tensor, " H"], found: Float[Tensor, "N H"]) -> Float[Tensor, "N H"]:
-    """max(output + bias, 0), into ``found`` of any type."""
-    places = [tensor.data_ptr() for tensor in (output, bias, found)]
-    run(_relu, output.numel(), *output.shape, *places, output.dtype == torch.bfloat16, found.dtype == torch.bfloat16)
-    return found
-
-
-def through_relu(
-    gradient: Float[Tensor, "N H"],
-    output: Float[Tensor, "N H"],
-    found: Float[Tensor, "N H"],
-    sums: Float[Tensor, " H"],
-    scale: Float[Tensor, " N"] | None = None,
-) -> None:
-    """A ReLU's gradient from that of its ``output``, times a row's ``scale``, into ``found`` of any type, and its ``sums`` over rows."""
-    places = [tensor.data_ptr() for tensor in (gradient, output, found, sums)]
-    halves = [one.dtype == torch.bfloat16 for one in (gradient, found)]
-    run(_through_relu, gradient.numel(), *gradient.shape, *places, scale is not None, (ONE if scale is None else scale).data_ptr(), *halves)
-
-
-ONE = torch.ones(())
-LOOPS = {torch.float32: _bits_of_single, torch.bfloat16: _bits_of_halves}
-
-
-def adam(each: list[tuple[Tensor, Tensor, dict[str, Tensor]]], rate: float, betas: tuple[float, float], tiny: float) -> None:
-    """A step of ``torch.optim.Adam`` for weights, each with its gradient, of which the type may be bfloat16, and what torch keeps of it."""
-    (one, two), known, total = betas, {}, 0
-    given = [len(each), *_as_wholes(one, two, 1 - one, 1 - two, tiny)]  # 1 - .999 is rounded once
-    for weight, gradient, slots in each:
-        step, m, v = slots["step"], slots["exp_avg"], slots["exp_avg_sq"]
-        if (count := int(step) + 1) not in known:
-            known[count] = _as_wholes(rate / (1 - one**count), math.sqrt(1 - two**count), float(count))
-        places = weight.data_ptr(), gradient.data_ptr(), m.data_ptr(), v.data_ptr(), step.data_ptr()
-        given += (weight.numel(), *known[count], gradient.dtype == torch.bfloat16, *places)
-        total += weight.numel()
-    run(_adam, total, *given)

@@ -1,0 +1,134 @@
+"""What a processor does in one pass where torch has only several: compiled by numba, run by torch's own threads.
+
+Here the loops are called by tensors. Each is what some lines of torch are, of ``bits``, of ``torch.optim.Adam``, or of a step by autograd,
+which run where there are no loops; laws of tests/test_compiled.py hold them to it. Whoever reads for the ideas reads those lines.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from lowerbound.compiled import loops
+from lowerbound.threads import run
+
+BITS_OF = {torch.float32: loops.bits_of_single, torch.bfloat16: loops.bits_of_halves}
+ONE = torch.ones(())
+
+
+def _as_wholes(*numbers: float) -> tuple[int, ...]:
+    """The whole numbers that have the bits of these of single precision."""
+    return struct.unpack(f"{len(numbers)}i", struct.pack(f"{len(numbers)}f", *numbers))
+
+
+def takes_bits(logits: Tensor, value: Tensor, scale: Tensor | None = None, slope: Tensor | None = None) -> bool:
+    """Whether ``bits`` can be asked: the values are a last part of the logits' shape, and all lies in this machine's memory in order."""
+    singles, others = [value] if scale is None else [value, scale], [logits] if slope is None else [logits, slope]
+    in_order = all(one.device.type == "cpu" and one.is_contiguous() for one in (*singles, *others))
+    of_types = all(one.dtype == torch.float32 for one in singles) and all(one.dtype == logits.dtype for one in others)
+    fits = value.numel() > 0 and (logits.shape[-value.dim() :] == value.shape or value.numel() == logits.shape[-1])
+    return in_order and of_types and fits and logits.dtype in BITS_OF
+
+
+def bits(
+    logits: Float[Tensor, "*batch D"],
+    value: Float[Tensor, "*rows D"],
+    scale: Float[Tensor, "*some"] | None = None,
+    slope: Float[Tensor, "*batch D"] | None = None,
+    bias: Float[Tensor, " D"] | None = None,
+) -> Float[Tensor, "*batch"]:
+    """``log_prob_of_bits`` and ``slope_of_bits`` of the room ``bits``; with a slope, of logits + ``bias``."""
+    found, size = torch.empty(logits.shape[:-1]), logits.shape[-1]
+    bias = torch.zeros(size) if bias is None and slope is not None else bias
+    sizes = found.numel(), size, value.numel() // size
+    addresses = [0 if tensor is None else tensor.data_ptr() for tensor in (logits, value, found, slope, scale)]
+    stride = scale is not None and scale.numel() > 1
+    run(BITS_OF[logits.dtype], logits.numel(), *sizes, *addresses, stride, 0 if bias is None else bias.data_ptr())
+    return found
+
+
+def drawn(chance: Float[Tensor, "B D"], keys: Int64[Tensor, " B"]) -> Float[Tensor, "B D"]:
+    """Those of the room ``bits``."""
+    found = torch.empty_like(chance)
+    run(loops.drawn, chance.numel(), len(chance), chance.shape[1], keys.data_ptr(), chance.data_ptr(), found.data_ptr())
+    return found
+
+
+def latents(q: Float[Tensor, "B both"], noise: Float[Tensor, "K B d"], low: float, high: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Of means, log σ² (kept within bounds) and noise ε: σ ``(B, d)``, z ``(K, B, d)``, the KL ``(B,)``, log p(z)/q(z|x) ``(K, B)``."""
+    k, n, d = noise.shape
+    scale, z, kl, ratio = torch.empty(n, d), torch.empty_like(noise), torch.empty(n), torch.empty(k, n)
+    places = [tensor.data_ptr() for tensor in (q, noise, scale, z, kl, ratio)]
+    run(loops.latents, noise.numel(), n, d, k, *_as_wholes(low, high), *places)
+    return scale, z, kl, ratio
+
+
+def bounds(
+    log_likelihood: Float[Tensor, "K B"], kl: Float[Tensor, " B"], ratio: Float[Tensor, "K B"], weighted: bool
+) -> tuple[Float[Tensor, " 3"], Float[Tensor, "K B"] | None]:
+    """Means of the ELBO, log p(x|z) and the KL; ``weighted`` of the importance-weighted bound, and each draw's share of its gradient."""
+    found, share, (k, n) = torch.empty(3), torch.empty_like(ratio) if weighted else None, log_likelihood.shape
+    run(loops.bounds, 0, n, k, *(0 if tensor is None else tensor.data_ptr() for tensor in (log_likelihood, kl, ratio, share, found)))
+    return found, share
+
+
+def of_latents(
+    q: Float[Tensor, "B both"],
+    noise: Float[Tensor, "K B d"],
+    drawn: tuple[Tensor, Tensor],
+    of_z: Float[Tensor, "K B d"],
+    share: Float[Tensor, "K B"] | None,
+    constants: tuple[float, float, float, float],
+) -> Float[Tensor, "B both"]:
+    """The gradient of means and log σ², of that of z and, by ``constants``, of what a bound has besides (the bounds of log σ², c and e)."""
+    (k, n, d), found = noise.shape, torch.empty_like(q)
+    tensors = (q, noise, *drawn, of_z, share, found)
+    places = [0 if tensor is None else tensor.data_ptr() for tensor in tensors]
+    run(loops.of_latents, noise.numel(), n, d, k, *_as_wholes(*constants), *places)
+    return found
+
+
+def relu(output: Float[Tensor, "N H"], bias: Float[Tensor, " H"], found: Float[Tensor, "N H"]) -> Float[Tensor, "N H"]:
+    """max(output + bias, 0), into ``found`` of any type."""
+    places = [tensor.data_ptr() for tensor in (output, bias, found)]
+    run(loops.relu, output.numel(), *output.shape, *places, output.dtype == torch.bfloat16, found.dtype == torch.bfloat16)
+    return found
+
+
+def through_relu(
+    gradient: Float[Tensor, "N H"],
+    output: Float[Tensor, "N H"],
+    found: Float[Tensor, "N H"],
+    sums: Float[Tensor, " H"],
+    scale: Float[Tensor, " N"] | None = None,
+) -> None:
+    """A ReLU's gradient from that of its ``output``, times a row's ``scale``, into ``found`` of any type, and its ``sums`` over rows."""
+    places = [tensor.data_ptr() for tensor in (gradient, output, found, sums)]
+    halves = [one.dtype == torch.bfloat16 for one in (gradient, found)]
+    run(
+        loops.through_relu,
+        gradient.numel(),
+        *gradient.shape,
+        *places,
+        scale is not None,
+        (ONE if scale is None else scale).data_ptr(),
+        *halves,
+    )
+
+
+def adam(each: list[tuple[Tensor, Tensor, dict[str, Tensor]]], rate: float, betas: tuple[float, float], tiny: float) -> None:
+    """A step of ``torch.optim.Adam`` for weights, each with its gradient, of which the type may be bfloat16, and what torch keeps of it."""
+    (one, two), known, total = betas, {}, 0
+    given = [len(each), *_as_wholes(one, two, 1 - one, 1 - two, tiny)]  # 1 - .999 is rounded once
+    for weight, gradient, slots in each:
+        step, m, v = slots["step"], slots["exp_avg"], slots["exp_avg_sq"]
+        if (count := int(step) + 1) not in known:
+            known[count] = _as_wholes(rate / (1 - one**count), math.sqrt(1 - two**count), float(count))
+        places = weight.data_ptr(), gradient.data_ptr(), m.data_ptr(), v.data_ptr(), step.data_ptr()
+        given += (weight.numel(), *known[count], gradient.dtype == torch.bfloat16, *places)
+        total += weight.numel()
+    run(loops.adam, total, *given)
