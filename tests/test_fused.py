@@ -99,6 +99,24 @@ def test_extreme_variances_have_no_gradient() -> None:
     assert float(last.weight.grad[3].abs().max()) == 0.0
 
 
+def test_data_of_any_type_and_order_are_read_as_they_are() -> None:
+    parts, data, rows = built({"pixels": "grey"}), lb.data.load("digits").train[:100], torch.arange(100)
+    fast = step_of(parts.vae, parts.objective, parts.estimator, of_rows, torch.float32)
+    assert fast is not None
+    found = []
+    for given in (data, data.double(), data.flatten(1).t().contiguous().t()):
+        with seeded(0, "noise"):
+            found.append(fast(given, rows, parts.objective.at(0.0)))
+    assert torch.equal(found[0], found[1])
+    assert torch.equal(found[0], found[2])
+
+
+def test_a_decoder_of_another_size_is_refused() -> None:
+    parts = built({})
+    with pytest.raises(lb.errors.DataError, match="the decoder gives 64 values a datum, the data have 63"):
+        list(lb.fit(parts.vae, torch.rand(20, 63), epochs=1))
+
+
 def test_gradients_are_those_of_one_step() -> None:
     """Not added to what was there."""
     parts = built({})

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         semi,
         tasks,
     )
+    from lowerbound.adam import Adam
     from lowerbound.assembly import build
     from lowerbound.density import Density
     from lowerbound.evaluation import evaluate, score
@@ -69,6 +70,7 @@ ROOMS = (
     "tasks",
 )
 NAMES = {
+    "Adam": "adam",
     "Density": "density",
     "Experiment": "experiment",
     "Recipe": "recipes",

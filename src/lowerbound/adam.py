@@ -39,9 +39,9 @@ class Adam(torch.optim.Adam):
         """Whether all lies in this machine's memory in order, in types that the loop reads; once it does, gradients alone are looked at."""
         tensors = [tensor for weight in weights for tensor in (weight, *self.state[weight].values())]
         places = [tensor.data_ptr() for tensor in tensors]
-        if places != self._places and len(tensors) == 4 * len(weights) and all(map(_is_plain, tensors)):
+        if places != self._places and len(tensors) == 4 * len(weights) and all(map(is_plain, tensors)):
             self._places = places
-        return places == self._places and all(_is_plain(weight.grad, torch.bfloat16) for weight in weights)
+        return places == self._places and all(is_plain(weight.grad, torch.bfloat16) for weight in weights)
 
     def _by_torch(self, weights: list[nn.Parameter], closure: Callable[[], Any] | None) -> Any:
         for weight in weights:
@@ -49,5 +49,6 @@ class Adam(torch.optim.Adam):
         return super().step(closure)
 
 
-def _is_plain(tensor: Tensor | None, *kinds: torch.dtype) -> bool:
+def is_plain(tensor: Tensor | None, *kinds: torch.dtype) -> bool:
+    """Whether a loop can read it: single precision or one of ``kinds``, number after number in this machine's memory."""
     return tensor is not None and tensor.is_cpu and tensor.dtype in (torch.float32, *kinds) and tensor.is_contiguous()

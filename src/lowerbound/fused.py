@@ -16,8 +16,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from lowerbound.adam import is_plain
 from lowerbound.conditional import LOG_VARIANCE
 from lowerbound.devices import loops
+from lowerbound.errors import DataError
 from lowerbound.estimators import Estimator, Pathwise
 from lowerbound.likelihoods import Bernoulli
 from lowerbound.loss import LossFunction, of_rows
@@ -49,13 +51,10 @@ def step_of(
     if vae.context is not None or likelihood.holes or not (_is_elbo(objective) or _is_importance_weighted(objective)):
         return None
     encoder, decoder = _perceptron(vae.posterior.network), _perceptron(likelihood.network)
-    if encoder is None or decoder is None or encoder[0].weight.dtype != torch.float32 or not encoder[0].weight.is_cpu:
+    if encoder is None or decoder is None or (compiled := loops()) is None or not all(map(is_plain, vae.parameters())):
         return None
-    if (compiled := loops()) is None:
-        return None
-    return _Step(
-        compiled, likelihood, _Network(compiled, encoder, products, False, rounded), _Network(compiled, decoder, products, True, rounded)
-    )
+    networks = [_Network(compiled, layers, products, rough, rounded) for layers, rough in ((encoder, False), (decoder, True))]
+    return _Step(compiled, likelihood, *networks)
 
 
 def _is_elbo(objective: Objective) -> bool:
@@ -151,8 +150,8 @@ class _Network:
 
 
 def _single(weight: Tensor) -> Tensor:
-    """The place of its gradient, in its own type."""
-    if weight.grad is None or weight.grad.dtype != weight.dtype:
+    """The place of its gradient in single precision."""
+    if weight.grad is None or not is_plain(weight.grad):
         weight.grad = torch.empty_like(weight)
     return weight.grad
 
@@ -170,7 +169,9 @@ class _Step:
     @torch.no_grad()
     def __call__(self, data: Rows, rows: Tensor, objective: Objective) -> Float[Tensor, " 3"]:
         """Forward and backward."""
-        x = self.likelihood.observe(data[rows]).flatten(1)
+        x = self.likelihood.observe(data[rows]).flatten(1).to("cpu", torch.float32).contiguous()
+        if x.shape[1] != (values := self.decoder.layers[-1].out_features):
+            raise DataError(f"the decoder gives {values} values a datum, the data have {x.shape[1]}; make them fit")
         inputs, weights = self.encoder.forward(x)
         q = self.encoder.product(len(weights) - 1, inputs[-1], weights).add_(self.encoder.layers[-1].bias)
         noise = torch.randn(objective.samples, q.shape[0], q.shape[1] // 2)
