@@ -143,7 +143,11 @@ def both_ways(k: int, weighted: bool) -> tuple[list[Tensor], list[Tensor]]:
     q, noise, low_high = torch.randn(300, 10), torch.randn(k, 300, 5), LOG_VARIANCE
     q[3, 7], q[4, 8] = -50.0, 50.0  # log σ² out of their bounds
     q[4, 3] = 0.0
-    scale, z, kl, ratio = compiled.latents(q, noise, *low_high)
+    bias = torch.randn(10)
+    without = q - bias
+    scale, z, kl, ratio = compiled.latents(without, bias, noise, *low_high)
+    torch.testing.assert_close(without, q, rtol=1e-6, atol=1e-5)
+    q = without
     means, share = compiled.bounds(-z.square().sum(2), kl, ratio, weighted)
     of_z = 2 * z * (1 / (k * 300) if share is None else share[..., None])
     found = compiled.of_latents(q, noise, (scale, z), of_z, share, (*low_high, *((0.0, -1 / 300) if weighted else (1 / 300, 0.0))))

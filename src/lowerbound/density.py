@@ -32,7 +32,7 @@ MEMORY = 2**30
 #: draws whose noise is made in one go; part of what a seed means
 TILE = 2_500
 #: values of x decoded at once: enough for the matrix products, few enough for the processor's cache
-VALUES = 2**19
+VALUES = 2**20
 #: draws that a law of z scores at once
 TOGETHER = 2**13
 #: data encoded, and their modes sought, in one go

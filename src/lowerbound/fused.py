@@ -126,7 +126,11 @@ class _Network:
     def backward(self, inputs: list[Tensor], weights: list[Tensor], gradient: Tensor, scale: Tensor | None = None) -> Tensor:
         """Leave the weights' gradients and give that of what the first layer made, from that of the output, times a row's scale."""
         each = None if scale is None else scale[:, None].to(gradient.dtype)
-        _single(self.layers[-1].bias).copy_(gradient.sum(0) if each is None else (each.t() @ gradient)[0])
+        total = _single(self.layers[-1].bias)
+        if each is None:
+            torch.sum(gradient, 0, dtype=total.dtype, out=total)
+        else:
+            total.copy_((each.t() @ gradient)[0])
         for number in reversed(range(len(self.layers))):
             scaled = inputs[number] if each is None else inputs[number] * each
             self._leave(self.layers[number].weight, gradient, scaled)
@@ -173,9 +177,9 @@ class _Step:
         if x.shape[1] != (values := self.decoder.layers[-1].out_features):
             raise DataError(f"the decoder gives {values} values a datum, the data have {x.shape[1]}; make them fit")
         inputs, weights = self.encoder.forward(x)
-        q = self.encoder.product(len(weights) - 1, inputs[-1], weights).add_(self.encoder.layers[-1].bias)
+        q, bias = self.encoder.product(len(weights) - 1, inputs[-1], weights), self.encoder.layers[-1].bias
         noise = torch.randn(objective.samples, q.shape[0], q.shape[1] // 2)
-        scale, z, kl, log_ratio = self.compiled.latents(q, noise, *LOG_VARIANCE)
+        scale, z, kl, log_ratio = self.compiled.latents(q, bias, noise, *LOG_VARIANCE)
         weighted, n = not isinstance(objective, ELBO), q.shape[0]
         log_likelihood, back = self._decoded(x, z, 1.0 if weighted else 1 / log_ratio.numel())
         means, share = self.compiled.bounds(log_likelihood, kl, log_ratio, weighted)
@@ -189,7 +193,7 @@ class _Step:
     ) -> tuple[Float[Tensor, "K B"], Callable[[Float[Tensor, "K B"] | None], Float[Tensor, "K B d"]]]:
         """log p(x|z); and what leaves the decoder's gradient and gives that of z, from each one's share besides ``even``."""
         inputs, weights = self.decoder.forward(z.flatten(0, 1))
-        parts, scale, n = [], torch.tensor(-even), x.shape[0]
+        parts, scale, n = [], self.decoder.memory("scale", torch.float32).fill_(-even), x.shape[0]
         slope = self.decoder.memory("slope", weights[-1].dtype, inputs[0].shape[0], x.shape[1])
         for part in _parts(z.shape[0], n):
             logits = self.decoder.product(len(weights) - 1, inputs[-1][part], weights)

@@ -142,6 +142,8 @@ def _by_autograd(vae: VAE, estimator: Estimator, loss: LossFunction, products: t
 
 def _shared(world: World, vae: VAE, descend: Step, data: Rows, rows: Tensor, objective: Objective) -> Float[Tensor, " 3"]:
     """The gradient of a batch, of which this process descends its share; and the means."""
+    if world.size == 1:
+        return descend(data, rows, objective)
     mine = rows[world.share(rows)]
     if len(mine):
         return world.add(vae, descend(data, mine, objective), len(mine) / len(rows))

@@ -58,11 +58,16 @@ def drawn(chance: Float[Tensor, "B D"], keys: Int64[Tensor, " B"]) -> Float[Tens
     return found
 
 
-def latents(q: Float[Tensor, "B both"], noise: Float[Tensor, "K B d"], low: float, high: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Of means, log σ² (kept within bounds) and noise ε: σ ``(B, d)``, z ``(K, B, d)``, the KL ``(B,)``, log p(z)/q(z|x) ``(K, B)``."""
+def latents(
+    q: Float[Tensor, "B both"], bias: Float[Tensor, " both"], noise: Float[Tensor, "K B d"], low: float, high: float
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Of means and log σ² (kept within bounds), to which their bias is added in place, and noise ε.
+
+    σ ``(B, d)``, z ``(K, B, d)``, the KL ``(B,)`` and log p(z)/q(z|x) ``(K, B)``.
+    """
     k, n, d = noise.shape
     scale, z, kl, ratio = torch.empty(n, d), torch.empty_like(noise), torch.empty(n), torch.empty(k, n)
-    places = [tensor.data_ptr() for tensor in (q, noise, scale, z, kl, ratio)]
+    places = [tensor.data_ptr() for tensor in (q, noise, scale, z, kl, ratio, bias)]
     run(loops.latents, noise.numel(), n, d, k, *_as_wholes(low, high), *places)
     return scale, z, kl, ratio
 

@@ -231,12 +231,15 @@ def drawn(a: Any) -> None:
 
 @_bare(_kept)
 def latents(a: Any) -> None:
-    """z = μ + σ ε with σ² = e^l; KL(q ‖ p) and log p(z) − log q(z|x) of a standard normal p."""
+    """z = μ + σ ε with σ² = e^l, μ and l being what ``q`` is with its bias; KL(q ‖ p), log p(z) − log q(z|x) of a standard normal p."""
     parts, n, d, k, low, high = a[2], a[3], a[4], a[5], _number(a[6]), _number(a[7])
     q, noise, scale, z, kl, ratio = _singles(a[8]), _singles(a[9]), _singles(a[10]), _singles(a[11]), _singles(a[12]), _singles(a[13])
+    bias = _singles(a[14])
     for part in _own(a):
         for row in range(n * part // parts, n * (part + 1) // parts):
             total, logarithms = single(0), single(0)
+            for j in range(2 * d):
+                q[2 * row * d + j] += bias[j]
             for j in range(d):
                 mean, log = q[2 * row * d + j], _within(q[(2 * row + 1) * d + j], low, high)
                 variance = _exp(log)

@@ -48,7 +48,7 @@ class Dataset:
         if self.rows is not None:
             picked = self.rows[picked]
         values = self.array.index_select(0, picked)
-        return values.float().div_(255) if self.array.dtype == torch.uint8 else values
+        return values.div(255) if self.array.dtype == torch.uint8 else values
 
     @property
     def event_shape(self) -> tuple[int, ...]:
