@@ -231,6 +231,21 @@ def test_weights_that_do_not_lie_in_order_are_left_to_torch() -> None:
     torch.testing.assert_close(weight.detach(), told, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("option", [{"weight_decay": 0.1}, {"amsgrad": True}, {"maximize": True}])
+def test_what_the_loop_cannot_is_left_to_torch(option: dict[str, Any]) -> None:
+    found = []
+    for optimizer in (Adam, torch.optim.Adam):
+        torch.manual_seed(0)
+        weight = torch.nn.Parameter(torch.randn(5))
+        made = optimizer([weight])
+        made.param_groups[0].update(option)
+        for _ in range(5):
+            weight.grad = torch.randn(5)
+            made.step()
+        found.append(weight.detach())
+    torch.testing.assert_close(*found, rtol=1e-6, atol=1e-6)
+
+
 def test_a_step_is_seen_by_autograd() -> None:
     weight = torch.nn.Parameter(torch.randn(3))
     weight.grad, optimizer = torch.ones(3), Adam([weight])

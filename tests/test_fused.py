@@ -111,6 +111,22 @@ def test_data_of_any_type_and_order_are_read_as_they_are() -> None:
     assert torch.equal(found[0], found[2])
 
 
+def shorter(vae: lb.VAE) -> None:
+    for layer in vae.modules():
+        if isinstance(layer, nn.Linear):
+            layer.bias = nn.Parameter(torch.zeros(1))
+
+
+@pytest.mark.parametrize("change", [shorter, lambda vae: vae.double()], ids=["shorter", "double"])
+def test_a_model_made_another_while_it_is_trained_is_refused(change: Any) -> None:
+    vae = built({}).vae
+    running = lb.fit(vae, lb.data.load("digits").train, epochs=1)
+    next(running)
+    change(vae)
+    with pytest.raises(lb.errors.UsageError, match="made another while it was trained"):
+        next(running)
+
+
 def test_a_decoder_of_another_size_is_refused() -> None:
     parts = built({})
     with pytest.raises(lb.errors.DataError, match="the decoder gives 64 values a datum, the data have 63"):

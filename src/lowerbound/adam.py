@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from lowerbound.devices import loops
 
 ROUNDED = hasattr(Tensor, "grad_dtype")
+#: what torch's Adam can besides, and the loop cannot
+OTHERS = ("weight_decay", "amsgrad", "maximize", "capturable", "differentiable")
 
 
 class Adam(torch.optim.Adam):
@@ -29,7 +31,8 @@ class Adam(torch.optim.Adam):
         """One step down the gradients. The first is torch's, which makes the momenta."""
         group, compiled = self.param_groups[0], loops()
         weights = [weight for each in self.param_groups for weight in each["params"] if weight.grad is not None]
-        if compiled is None or closure or group["weight_decay"] or len(self.param_groups) > 1 or not self._can_be_read(weights):
+        usual = len(self.param_groups) == 1 and not any(group[name] for name in OTHERS)
+        if compiled is None or closure or not usual or not self._can_be_read(weights):
             return self._by_torch(weights, closure)
         compiled.adam([(weight, weight.grad, self.state[weight]) for weight in weights], group["lr"], group["betas"], group["eps"])
         torch.autograd.graph.increment_version(weights)

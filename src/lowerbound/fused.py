@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from lowerbound.adam import is_plain
 from lowerbound.conditional import LOG_VARIANCE
 from lowerbound.devices import loops
-from lowerbound.errors import DataError
+from lowerbound.errors import DataError, UsageError
 from lowerbound.estimators import Estimator, Pathwise
 from lowerbound.likelihoods import Bernoulli
 from lowerbound.loss import LossFunction, of_rows
@@ -115,7 +115,7 @@ class _Network:
         inputs = [x if x.dtype == self.kinds[0] else self.memory("x", self.kinds[0], *x.shape).copy_(x)]
         for number, kind in enumerate(self.kinds[1:]):
             output = self.product(number, inputs[-1], weights)
-            inputs.append(self.compiled.relu(output, self.layers[number].bias, self.memory(("input", number + 1), kind, *output.shape)))
+            inputs.append(self.compiled.relu(output, self.bias(number), self.memory(("input", number + 1), kind, *output.shape)))
         return inputs, weights
 
     def product(self, number: int, given: Float[Tensor, "N in"], weights: list[Tensor]) -> Float[Tensor, "N out"]:
@@ -123,10 +123,17 @@ class _Network:
         weight = weights[number]
         return torch.mm(given, weight.t(), out=self.memory(("output", number), weight.dtype, given.shape[0], weight.shape[0]))
 
+    def bias(self, number: int) -> Tensor:
+        """Of a layer. Errors: UsageError where it is not what it was."""
+        weight, bias = self.layers[number].weight, self.layers[number].bias
+        if not is_plain(bias) or bias.shape[0] != weight.shape[0]:
+            raise UsageError("the model was made another while it was trained; begin fit anew")
+        return bias
+
     def backward(self, inputs: list[Tensor], weights: list[Tensor], gradient: Tensor, scale: Tensor | None = None) -> Tensor:
         """Leave the weights' gradients and give that of what the first layer made, from that of the output, times a row's scale."""
         each = None if scale is None else scale[:, None].to(gradient.dtype)
-        total = _single(self.layers[-1].bias)
+        total = _single(self.bias(-1))
         if each is None:
             torch.sum(gradient, 0, dtype=total.dtype, out=total)
         else:
@@ -137,7 +144,7 @@ class _Network:
             if number:
                 back = torch.mm(gradient, weights[number], out=self.memory(("back", number), gradient.dtype, *inputs[number].shape))
                 gradient = self.memory(("gradient", number), self.kinds[number - 1], *back.shape)
-                self.compiled.through_relu(back, inputs[number], gradient, _single(self.layers[number - 1].bias), scale)
+                self.compiled.through_relu(back, inputs[number], gradient, _single(self.bias(number - 1)), scale)
                 scale = each = None
         return gradient if each is None else gradient * each
 
@@ -177,7 +184,7 @@ class _Step:
         if x.shape[1] != (values := self.decoder.layers[-1].out_features):
             raise DataError(f"the decoder gives {values} values a datum, the data have {x.shape[1]}; make them fit")
         inputs, weights = self.encoder.forward(x)
-        q, bias = self.encoder.product(len(weights) - 1, inputs[-1], weights), self.encoder.layers[-1].bias
+        q, bias = self.encoder.product(len(weights) - 1, inputs[-1], weights), self.encoder.bias(-1)
         noise = torch.randn(objective.samples, q.shape[0], q.shape[1] // 2)
         scale, z, kl, log_ratio = self.compiled.latents(q, bias, noise, *LOG_VARIANCE)
         weighted, n = not isinstance(objective, ELBO), q.shape[0]
@@ -197,7 +204,7 @@ class _Step:
         slope = self.decoder.memory("slope", weights[-1].dtype, inputs[0].shape[0], x.shape[1])
         for part in _parts(z.shape[0], n):
             logits = self.decoder.product(len(weights) - 1, inputs[-1][part], weights)
-            parts.append(self.compiled.bits(logits, x, scale, slope[part], self.decoder.layers[-1].bias))
+            parts.append(self.compiled.bits(logits, x, scale, slope[part], self.decoder.bias(-1)))
 
         def back(share: Float[Tensor, "K B"] | None) -> Float[Tensor, "K B d"]:
             gradient = self.decoder.backward(inputs, weights, slope, None if share is None else share.flatten())
