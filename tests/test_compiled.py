@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import os
 import subprocess
@@ -108,6 +109,23 @@ def test_bits_are_drawn_as_by_torch_to_the_bit(shape: tuple[int, ...], monkeypat
         found.append(bits.drawn(chance))
     assert torch.equal(*(one.nan_to_num(7.0) for one in found))
     assert found[0].isnan().sum() == 1
+
+
+def test_a_value_for_all_of_an_event_is_not_taken_for_a_row() -> None:
+    logits, x = torch.randn(3, 3), torch.tensor([[0.0], [1.0], [1.0]])
+    near(bits.Bits(logits, 1).log_prob(x), bernoulli(logits, x.expand(3, 3)))
+
+
+def test_torchs_default_type_changes_nothing() -> None:
+    logits, x = torch.randn(4, 7), torch.ones(4, 7)
+    vae = lb.build(lb.Recipe(latent=2), (1, 8, 8), unit_interval=True).vae
+    before, rows = compiled.bits(logits, x), torch.rand(50, 1, 8, 8)
+    try:
+        torch.set_default_dtype(torch.float64)
+        assert torch.equal(compiled.bits(logits, x), before)
+        assert -80 < [record.bound for record in lb.fit(vae, rows, epochs=2)][-1] < -30
+    finally:
+        torch.set_default_dtype(torch.float32)
 
 
 def test_gradients_of_bits_can_be_differentiated_once_more() -> None:
@@ -244,6 +262,26 @@ def test_what_the_loop_cannot_is_left_to_torch(option: dict[str, Any]) -> None:
             made.step()
         found.append(weight.detach())
     torch.testing.assert_close(*found, rtol=1e-6, atol=1e-6)
+
+
+def test_momenta_of_another_shape_are_not_read() -> None:
+    small, large = torch.nn.Parameter(torch.randn(3, 4)), torch.nn.Parameter(torch.randn(300, 400))
+    first, second = Adam([small]), Adam([large])
+    small.grad = torch.ones_like(small)
+    first.step()
+    second.load_state_dict(first.state_dict())
+    large.grad = torch.ones_like(large)
+    assert not second._can_be_read([large])
+
+
+def test_a_copy_of_it_goes_on() -> None:
+    weight = torch.nn.Parameter(torch.randn(3))
+    weight.grad, optimizer = torch.ones(3), Adam([weight])
+    optimizer.step()
+    again = copy.deepcopy(optimizer)
+    for weight in again.param_groups[0]["params"]:
+        weight.grad = torch.ones(3)
+    again.step()
 
 
 def test_a_step_is_seen_by_autograd() -> None:

@@ -111,6 +111,24 @@ def test_data_of_any_type_and_order_are_read_as_they_are() -> None:
     assert torch.equal(found[0], found[2])
 
 
+def test_other_types_of_products_and_tied_weights_are_left_to_autograd() -> None:
+    parts = built({"network": "mlp:16-16-16"})
+    assert step_of(parts.vae, parts.objective, parts.estimator, of_rows, torch.float16) is None
+    layers = [layer for layer in parts.vae.likelihood.network if isinstance(layer, nn.Linear)]
+    layers[2].weight = layers[1].weight
+    assert step_of(parts.vae, parts.objective, parts.estimator, of_rows, torch.float32) is None
+
+
+def test_gradients_are_left_in_the_type_of_their_weights() -> None:
+    vae = built({"network": "mlp:512"}).vae
+    running = lb.fit(vae, lb.data.load("digits").train, epochs=1, products=torch.bfloat16)
+    next(running)
+    next(running)
+    assert torch.bfloat16 in {weight.grad.dtype for weight in vae.parameters()}
+    running.close()
+    assert {weight.grad.dtype for weight in vae.parameters()} == {torch.float32}
+
+
 def shorter(vae: lb.VAE) -> None:
     for layer in vae.modules():
         if isinstance(layer, nn.Linear):

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from lowerbound.devices import loops
 
 ROUNDED = hasattr(Tensor, "grad_dtype")
+SLOTS = 3  # of a weight: steps and two momenta
 #: what torch's Adam can besides, and the loop cannot
 OTHERS = ("weight_decay", "amsgrad", "maximize", "capturable", "differentiable")
 
@@ -24,14 +25,15 @@ class Adam(torch.optim.Adam):
 
     def __init__(self, parameters: Iterable[nn.Parameter], learning_rate: float = 1e-3):
         super().__init__(parameters, lr=learning_rate, fused=True)
-        self._places: list[int] = []
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One step down the gradients. The first is torch's, which makes the momenta."""
         group, compiled = self.param_groups[0], loops()
         weights = [weight for each in self.param_groups for weight in each["params"] if weight.grad is not None]
-        usual = len(self.param_groups) == 1 and not any(group[name] for name in OTHERS)
+        usual = (
+            len(self.param_groups) == 1 and not any(group[name] for name in OTHERS) and not hasattr(self, "grad_scale")
+        )  # a GradScaler's
         if compiled is None or closure or not usual or not self._can_be_read(weights):
             return self._by_torch(weights, closure)
         compiled.adam([(weight, weight.grad, self.state[weight]) for weight in weights], group["lr"], group["betas"], group["eps"])
@@ -39,12 +41,15 @@ class Adam(torch.optim.Adam):
         return None
 
     def _can_be_read(self, weights: list[nn.Parameter]) -> bool:
-        """Whether all lies in this machine's memory in order, in types that the loop reads; once it does, gradients alone are looked at."""
-        tensors = [tensor for weight in weights for tensor in (weight, *self.state[weight].values())]
-        places = [tensor.data_ptr() for tensor in tensors]
-        if places != self._places and len(tensors) == 4 * len(weights) and all(map(is_plain, tensors)):
-            self._places = places
-        return places == self._places and all(is_plain(weight.grad, torch.bfloat16) for weight in weights)
+        """Whether all is of its weight's shape and lies in this machine's memory in order, in types that the loop reads."""
+        for weight in weights:
+            slots, gradient = self.state[weight], weight.grad
+            momenta = [slots.get("exp_avg"), slots.get("exp_avg_sq")]
+            if len(slots) != SLOTS or not all(map(is_plain, (weight, slots["step"], *momenta))) or not is_plain(gradient, torch.bfloat16):
+                return False
+            if any(one is None or one.shape != weight.shape for one in (gradient, *momenta)):
+                return False
+        return True
 
     def _by_torch(self, weights: list[nn.Parameter], closure: Callable[[], Any] | None) -> Any:
         for weight in weights:

@@ -32,6 +32,7 @@ class Bits(Independent):  # type: ignore[type-arg]  # it takes none where Python
             return super().log_prob(value)  # type: ignore[no-untyped-call]
         logits, value = logits.flatten(-len(self.event_shape)), value.flatten(-len(self.event_shape))
         logits = logits.expand(torch.broadcast_shapes(logits.shape, value.shape))
+        value = value.expand(*value.shape[:-1], logits.shape[-1])
         log_prob: Tensor = _OfBits.apply(logits, value)  # type: ignore[no-untyped-call]
         return log_prob
 

@@ -31,6 +31,9 @@ from lowerbound.priors import StandardNormal
 
 #: rows of logits at once: few enough for the processor's cache
 ROWS = 512
+HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+#: of products
+TYPES = (torch.float32, torch.bfloat16)
 #: of how many times as many columns the other factor of a product has, for this one to be narrow
 NARROW = 32
 
@@ -51,10 +54,17 @@ def step_of(
     if vae.context is not None or likelihood.holes or not (_is_elbo(objective) or _is_importance_weighted(objective)):
         return None
     encoder, decoder = _perceptron(vae.posterior.network), _perceptron(likelihood.network)
-    if encoder is None or decoder is None or (compiled := loops()) is None or not all(map(is_plain, vae.parameters())):
+    if encoder is None or decoder is None or (compiled := loops()) is None or products not in TYPES or not _are_plain(encoder + decoder):
         return None
     networks = [_Network(compiled, layers, products, rough, rounded) for layers, rough in ((encoder, False), (decoder, True))]
     return _Step(compiled, likelihood, *networks)
+
+
+def _are_plain(layers: list[nn.Linear]) -> bool:
+    """Whether loops can read the weights, none of which is another's too, and each layer has as many biases as outputs."""
+    weights = [weight for layer in layers for weight in (layer.weight, layer.bias)]
+    alone = len(set(map(id, weights))) == len(weights)
+    return alone and all(map(is_plain, weights)) and all(layer.bias.shape == layer.weight.shape[:1] for layer in layers)
 
 
 def _is_elbo(objective: Objective) -> bool:
@@ -74,8 +84,10 @@ def _perceptron(network: nn.Module) -> list[nn.Linear] | None:
         layer for layer in inner[::2] if isinstance(layer, nn.Linear) and type(layer) in (nn.Linear, Linear) and layer.bias is not None
     ]
     between = [layer for layer in inner[1::2] if type(layer) is nn.ReLU]
-    hooked = any(layer._forward_hooks or layer._forward_pre_hooks or layer._backward_hooks for layer in network.modules())
-    learning = all(weight.requires_grad and not weight._backward_hooks for weight in network.parameters())
+    hooked = any(getattr(layer, kind) for layer in network.modules() for kind in HOOKS)
+    learning = all(
+        weight.requires_grad and not weight._backward_hooks and not weight._post_accumulate_grad_hooks for weight in network.parameters()
+    )
     whole = len(layers) == len(between) + 1 and len(layers) + len(between) == len(inner)
     return layers if whole and learning and not hooked else None
 
@@ -90,7 +102,7 @@ class _Memory:
         """Of that name, type and shape."""
         place = self.places.get((name, kind, *shape))
         if place is None:
-            place = self.places[(name, kind, *shape)] = torch.empty(shape, dtype=kind)
+            place = self.places[(name, kind, *shape)] = torch.empty(shape, dtype=kind, device="cpu")
         return place
 
 
@@ -127,7 +139,7 @@ class _Network:
         """Of a layer. Errors: UsageError where it is not what it was."""
         weight, bias = self.layers[number].weight, self.layers[number].bias
         if not is_plain(bias) or bias.shape[0] != weight.shape[0]:
-            raise UsageError("the model was made another while it was trained; begin fit anew")
+            raise UsageError("a layer of the model was made another while it was trained (its bias); begin fit anew")
         return bias
 
     def backward(self, inputs: list[Tensor], weights: list[Tensor], gradient: Tensor, scale: Tensor | None = None) -> Tensor:
@@ -185,7 +197,7 @@ class _Step:
             raise DataError(f"the decoder gives {values} values a datum, the data have {x.shape[1]}; make them fit")
         inputs, weights = self.encoder.forward(x)
         q, bias = self.encoder.product(len(weights) - 1, inputs[-1], weights), self.encoder.bias(-1)
-        noise = torch.randn(objective.samples, q.shape[0], q.shape[1] // 2)
+        noise = torch.randn(objective.samples, q.shape[0], q.shape[1] // 2, dtype=q.dtype, device=q.device)
         scale, z, kl, log_ratio = self.compiled.latents(q, bias, noise, *LOG_VARIANCE)
         weighted, n = not isinstance(objective, ELBO), q.shape[0]
         log_likelihood, back = self._decoded(x, z, 1.0 if weighted else 1 / log_ratio.numel())

@@ -17,7 +17,14 @@ from lowerbound.compiled import loops
 from lowerbound.threads import run
 
 BITS_OF = {torch.float32: loops.bits_of_single, torch.bfloat16: loops.bits_of_halves}
-ONE = torch.ones(())
+
+
+def _numbers(*shape: int) -> Tensor:
+    """Room for numbers in single precision, whatever torch's default."""
+    return torch.empty(shape, dtype=torch.float32, device="cpu")
+
+
+ONE = _numbers().fill_(1.0)
 
 
 def _as_wholes(*numbers: float) -> tuple[int, ...]:
@@ -30,7 +37,11 @@ def takes_bits(logits: Tensor, value: Tensor, scale: Tensor | None = None, slope
     singles, others = [value] if scale is None else [value, scale], [logits] if slope is None else [logits, slope]
     in_order = all(one.device.type == "cpu" and one.is_contiguous() for one in (*singles, *others))
     of_types = all(one.dtype == torch.float32 for one in singles) and all(one.dtype == logits.dtype for one in others)
-    fits = value.numel() > 0 and (logits.shape[-value.dim() :] == value.shape or value.numel() == logits.shape[-1])
+    fits = (
+        value.numel() > 0
+        and value.shape[-1] == logits.shape[-1]
+        and (logits.shape[-value.dim() :] == value.shape or value.numel() == logits.shape[-1])
+    )
     return in_order and of_types and fits and logits.dtype in BITS_OF
 
 
@@ -42,8 +53,8 @@ def bits(
     bias: Float[Tensor, " D"] | None = None,
 ) -> Float[Tensor, "*batch"]:
     """``log_prob_of_bits`` and ``slope_of_bits`` of the room ``bits``; with a slope, of logits + ``bias``."""
-    found, size = torch.empty(logits.shape[:-1]), logits.shape[-1]
-    bias = torch.zeros(size) if bias is None and slope is not None else bias
+    found, size = _numbers(*logits.shape[:-1]), logits.shape[-1]
+    bias = _numbers(size).zero_() if bias is None and slope is not None else bias
     sizes = found.numel(), size, value.numel() // size
     addresses = [0 if tensor is None else tensor.data_ptr() for tensor in (logits, value, found, slope, scale)]
     stride = scale is not None and scale.numel() > 1
@@ -66,7 +77,7 @@ def latents(
     σ ``(B, d)``, z ``(K, B, d)``, the KL ``(B,)`` and log p(z)/q(z|x) ``(K, B)``.
     """
     k, n, d = noise.shape
-    scale, z, kl, ratio = torch.empty(n, d), torch.empty_like(noise), torch.empty(n), torch.empty(k, n)
+    scale, z, kl, ratio = _numbers(n, d), torch.empty_like(noise), _numbers(n), _numbers(k, n)
     places = [tensor.data_ptr() for tensor in (q, noise, scale, z, kl, ratio, bias)]
     run(loops.latents, noise.numel(), n, d, k, *_as_wholes(low, high), *places)
     return scale, z, kl, ratio
@@ -76,7 +87,7 @@ def bounds(
     log_likelihood: Float[Tensor, "K B"], kl: Float[Tensor, " B"], ratio: Float[Tensor, "K B"], weighted: bool
 ) -> tuple[Float[Tensor, " 3"], Float[Tensor, "K B"] | None]:
     """Means of the ELBO, log p(x|z) and the KL; ``weighted`` of the importance-weighted bound, and each draw's share of its gradient."""
-    found, share, (k, n) = torch.empty(3), torch.empty_like(ratio) if weighted else None, log_likelihood.shape
+    found, share, (k, n) = _numbers(3), torch.empty_like(ratio) if weighted else None, log_likelihood.shape
     run(loops.bounds, 0, n, k, *(0 if tensor is None else tensor.data_ptr() for tensor in (log_likelihood, kl, ratio, share, found)))
     return found, share
 
