@@ -125,7 +125,7 @@ def test_gradients_are_left_in_the_type_of_their_weights() -> None:
     next(running)
     next(running)
     assert torch.bfloat16 in {weight.grad.dtype for weight in vae.parameters()}
-    running.close()
+    list(running)
     assert {weight.grad.dtype for weight in vae.parameters()} == {torch.float32}
 
 

@@ -111,23 +111,21 @@ def fit(
     products = products or fastest(device)
     rounded = ROUNDED and isinstance(state.optimizer, Adam) and world.size == 1 and clip is None  # others add gradients up
     descend = step_of(vae, objective, estimator, loss, products, rounded) or _by_autograd(vae, estimator, loss, products)
-    try:
-        while (position := divmod(state.step, steps))[0] < epochs:
-            epoch, done = position
-            batches = _batches(len(data), batch, state.seed, epoch)
-            for number, rows in enumerate(batches[done:], start=done + 1):
-                now = objective.at(state.step / steps)
-                with world.noise(rows, now.samples, state.seed, "noise", state.step, device=device):
-                    means = _shared(world, vae, descend, data, rows, now)
-                if rate is not None:
-                    _set_rate(state.optimizer, rate(state.step / steps))
-                if clip is not None:
-                    _shorten(vae, clip)
-                state.optimizer.step()
-                state.step += 1
-                yield Record(state.step, epoch + 1, number == len(batches), len(rows), means)
-    finally:
-        _unrounded(vae)
+    while (position := divmod(state.step, steps))[0] < epochs:
+        epoch, done = position
+        batches = _batches(len(data), batch, state.seed, epoch)
+        for number, rows in enumerate(batches[done:], start=done + 1):
+            now = objective.at(state.step / steps)
+            with world.noise(rows, now.samples, state.seed, "noise", state.step, device=device):
+                means = _shared(world, vae, descend, data, rows, now)
+            if rate is not None:
+                _set_rate(state.optimizer, rate(state.step / steps))
+            if clip is not None:
+                _shorten(vae, clip)
+            state.optimizer.step()
+            state.step += 1
+            yield Record(state.step, epoch + 1, number == len(batches), len(rows), means)
+    _unrounded(vae)
 
 
 def _unrounded(vae: VAE) -> None:
