@@ -322,6 +322,7 @@ def test_without_loops_the_usual_model_is_left_to_autograd() -> None:
     assert fused.step_of(parts.vae, parts.objective, parts.estimator, fused.of_rows, torch.float32) is None
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="torch's threads are lent on Linux alone")
 def test_this_machine_has_them() -> None:
     assert devices.loops() is compiled
 

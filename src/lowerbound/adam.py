@@ -9,8 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from lowerbound.devices import loops
+from lowerbound.threads import is_plain
 
+#: whether a gradient may be of another type than its weight
 ROUNDED = hasattr(Tensor, "grad_dtype")
+SCALED = "grad_scale"  # what torch.amp.GradScaler leaves
 SLOTS = 3  # of a weight: steps and two momenta
 #: what torch's Adam can besides, and the loop cannot
 OTHERS = ("weight_decay", "amsgrad", "maximize", "capturable", "differentiable")
@@ -31,9 +34,7 @@ class Adam(torch.optim.Adam):
         """One step down the gradients. The first is torch's, which makes the momenta."""
         group, compiled = self.param_groups[0], loops()
         weights = [weight for each in self.param_groups for weight in each["params"] if weight.grad is not None]
-        usual = (
-            len(self.param_groups) == 1 and not any(group[name] for name in OTHERS) and not hasattr(self, "grad_scale")
-        )  # a GradScaler's
+        usual = len(self.param_groups) == 1 and not any(group[name] for name in OTHERS) and not hasattr(self, SCALED)
         if compiled is None or closure or not usual or not self._can_be_read(weights):
             return self._by_torch(weights, closure)
         compiled.adam([(weight, weight.grad, self.state[weight]) for weight in weights], group["lr"], group["betas"], group["eps"])
@@ -55,8 +56,3 @@ class Adam(torch.optim.Adam):
         for weight in weights:
             weight.grad = None if weight.grad is None else weight.grad.to(weight.dtype)
         return super().step(closure)
-
-
-def is_plain(tensor: Tensor | None, *kinds: torch.dtype) -> bool:
-    """Whether a loop can read it: single precision or one of ``kinds``, number after number in this machine's memory."""
-    return tensor is not None and tensor.is_cpu and tensor.dtype in (torch.float32, *kinds) and tensor.is_contiguous()

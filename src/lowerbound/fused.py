@@ -16,7 +16,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from lowerbound.adam import is_plain
 from lowerbound.conditional import LOG_VARIANCE
 from lowerbound.devices import loops
 from lowerbound.errors import DataError, UsageError
@@ -28,6 +27,7 @@ from lowerbound.nn import LARGE, Linear
 from lowerbound.objectives import ELBO, ClosedKL, Objective, Renyi, SampledKL
 from lowerbound.posteriors import DiagonalGaussian
 from lowerbound.priors import StandardNormal
+from lowerbound.threads import is_plain
 
 #: rows of logits at once: few enough for the processor's cache
 ROWS = 512

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 #: numbers that are worth a thread of their own
 GRAIN = 2**14
@@ -37,6 +38,11 @@ def _team() -> tuple[Callable[..., None], int, int] | None:
         start.argtypes, start.restype = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint], None
         return start, int(number or 0), int(size or 0)
     return None
+
+
+def is_plain(tensor: Tensor | None, *kinds: torch.dtype) -> bool:
+    """Whether a loop can read it: single precision or one of ``kinds``, number after number in this machine's memory."""
+    return tensor is not None and tensor.is_cpu and tensor.dtype in (torch.float32, *kinds) and tensor.is_contiguous()
 
 
 def are_to_be_had() -> bool:

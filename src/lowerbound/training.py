@@ -108,9 +108,8 @@ def fit(
     estimator.train()
     world = world or World()
     device = vae.device
-    products = products or fastest(device)
     rounded = ROUNDED and isinstance(state.optimizer, Adam) and world.size == 1 and clip is None  # others add gradients up
-    descend = step_of(vae, objective, estimator, loss, products, rounded) or _by_autograd(vae, estimator, loss, products)
+    descend = _descent(vae, objective, estimator, loss, products or fastest(device), rounded)
     while (position := divmod(state.step, steps))[0] < epochs:
         epoch, done = position
         batches = _batches(len(data), batch, state.seed, epoch)
@@ -137,6 +136,10 @@ def _unrounded(vae: VAE) -> None:
             weight.grad = gradient.to(weight.dtype)
 
 
+def _descent(vae: VAE, objective: Objective, estimator: Estimator, loss: LossFunction, products: torch.dtype, rounded: bool) -> Step:
+    return step_of(vae, objective, estimator, loss, products, rounded) or _by_autograd(vae, estimator, loss, products)
+
+
 def _by_autograd(vae: VAE, estimator: Estimator, loss: LossFunction, products: torch.dtype) -> Step:
     """The gradient of any loss."""
 
@@ -152,8 +155,6 @@ def _by_autograd(vae: VAE, estimator: Estimator, loss: LossFunction, products: t
 
 def _shared(world: World, vae: VAE, descend: Step, data: Rows, rows: Tensor, objective: Objective) -> Float[Tensor, " 3"]:
     """The gradient of a batch, of which this process descends its share; and the means."""
-    if world.size == 1:
-        return descend(data, rows, objective)
     mine = rows[world.share(rows)]
     if len(mine):
         return world.add(vae, descend(data, mine, objective), len(mine) / len(rows))

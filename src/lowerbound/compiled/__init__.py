@@ -14,9 +14,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from lowerbound.compiled import loops
-from lowerbound.threads import run
-
-BITS_OF = {torch.float32: loops.bits_of_single, torch.bfloat16: loops.bits_of_halves}
+from lowerbound.threads import is_plain, run
 
 
 def _numbers(*shape: int) -> Tensor:
@@ -33,16 +31,11 @@ def _as_wholes(*numbers: float) -> tuple[int, ...]:
 
 
 def takes_bits(logits: Tensor, value: Tensor, scale: Tensor | None = None, slope: Tensor | None = None) -> bool:
-    """Whether ``bits`` can be asked: the values are a last part of the logits' shape, and all lies in this machine's memory in order."""
-    singles, others = [value] if scale is None else [value, scale], [logits] if slope is None else [logits, slope]
-    in_order = all(one.device.type == "cpu" and one.is_contiguous() for one in (*singles, *others))
-    of_types = all(one.dtype == torch.float32 for one in singles) and all(one.dtype == logits.dtype for one in others)
-    fits = (
-        value.numel() > 0
-        and value.shape[-1] == logits.shape[-1]
-        and (logits.shape[-value.dim() :] == value.shape or value.numel() == logits.shape[-1])
-    )
-    return in_order and of_types and fits and logits.dtype in BITS_OF
+    """Whether ``bits`` can be asked: the values are a last part of the logits' shape, and loops can read all."""
+    fits = logits.shape[-value.dim() :] == value.shape or value.shape[-1:].numel() == value.numel() == logits.shape[-1]
+    of_type = slope is None or slope.dtype == logits.dtype
+    singles, others = (value, *(() if scale is None else (scale,))), (logits, *(() if slope is None else (slope,)))
+    return fits and value.numel() > 0 and of_type and all(map(is_plain, singles)) and all(is_plain(one, torch.bfloat16) for one in others)
 
 
 def bits(
@@ -58,7 +51,8 @@ def bits(
     sizes = found.numel(), size, value.numel() // size
     addresses = [0 if tensor is None else tensor.data_ptr() for tensor in (logits, value, found, slope, scale)]
     stride = scale is not None and scale.numel() > 1
-    run(BITS_OF[logits.dtype], logits.numel(), *sizes, *addresses, stride, 0 if bias is None else bias.data_ptr())
+    biases = 0 if bias is None else bias.data_ptr()
+    run(loops.bits, logits.numel(), *sizes, *addresses, stride, biases, logits.dtype == torch.bfloat16)
     return found
 
 

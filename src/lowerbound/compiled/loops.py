@@ -175,29 +175,20 @@ def _bits_alone(begin: Any, end: Any, size: Any, rows: Any, logits: Any, value: 
 
 
 @_bare(_kept)
-def bits_of_single(a: Any) -> None:
-    """Of logits in single precision."""
+def bits(a: Any) -> None:
+    """Of logits in single precision or in bfloat16, with their slope or without."""
     parts, n, size, rows, value, found = a[2], a[3], a[4], a[5], _singles(a[7]), _singles(a[8])
     scale, stride, bias = _singles(a[10]), a[11], _singles(a[12])
     for part in _own(a):
         begin, end = n * part // parts, n * (part + 1) // parts
-        if a[9]:
+        if a[13] and a[9]:
+            _bits(begin, end, size, rows, _halves(a[6]), bias, value, found, _halves(a[9]), scale, stride)
+        elif a[13]:
+            _bits_alone(begin, end, size, rows, _halves(a[6]), value, found)
+        elif a[9]:
             _bits(begin, end, size, rows, _singles(a[6]), bias, value, found, _singles(a[9]), scale, stride)
         else:
             _bits_alone(begin, end, size, rows, _singles(a[6]), value, found)
-
-
-@_bare(_kept)
-def bits_of_halves(a: Any) -> None:
-    """Of logits in bfloat16."""
-    parts, n, size, rows, value, found = a[2], a[3], a[4], a[5], _singles(a[7]), _singles(a[8])
-    scale, stride, bias = _singles(a[10]), a[11], _singles(a[12])
-    for part in _own(a):
-        begin, end = n * part // parts, n * (part + 1) // parts
-        if a[9]:
-            _bits(begin, end, size, rows, _halves(a[6]), bias, value, found, _halves(a[9]), scale, stride)
-        else:
-            _bits_alone(begin, end, size, rows, _halves(a[6]), value, found)
 
 
 @_bare(njit(inline="always", **HOW))
