@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from lowerbound.bits import drawn, log_prob_of_bits
-from lowerbound.seeding import seeded
+from lowerbound.system.seeding import seeded
 
 
 def of_chance(chance: float, *shape: int) -> Tensor:

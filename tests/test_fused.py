@@ -11,8 +11,8 @@ from torch import Tensor, nn
 import lowerbound as lb
 from lowerbound.fused import step_of
 from lowerbound.loss import of_rows
-from lowerbound.seeding import seeded
 from lowerbound.semi import SemiSupervisedLoss
+from lowerbound.system.seeding import seeded
 from lowerbound.training import _by_autograd
 
 USUAL: list[dict[str, Any]] = [

@@ -11,8 +11,8 @@ from torch.distributions import Independent
 import lowerbound as lb
 from lowerbound import words
 from lowerbound.bits import Bits
-from lowerbound.devices import fastest
-from lowerbound.seeding import seeded
+from lowerbound.system.devices import fastest
+from lowerbound.system.seeding import seeded
 from lowerbound.words import PRECISIONS
 
 WORDS = [

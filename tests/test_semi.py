@@ -21,9 +21,9 @@ from lowerbound.estimators import GREP, Enumerated, Estimator, LeaveOneOut, Path
 from lowerbound.nn import Joined
 from lowerbound.objectives import ELBO, IWAE, Objective
 from lowerbound.posteriors import Categorical, DiagonalGaussian
-from lowerbound.seeding import seeded
 from lowerbound.semi import Head, OnLabels, SemiSupervised, SemiSupervisedLoss, known_rows
 from lowerbound.semi.contract import Batch
+from lowerbound.system.seeding import seeded
 from lowerbound.words import OfLabels
 
 CLASSES, LATENT, SIZE = 3, 2, 4

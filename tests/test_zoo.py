@@ -12,7 +12,7 @@ from lowerbound.assembly import Parts, build
 from lowerbound.cli import main
 from lowerbound.errors import NoClosedForm, RecipeError
 from lowerbound.recipes import Recipe
-from lowerbound.seeding import seeded
+from lowerbound.system.seeding import seeded
 from lowerbound.tasks import compress
 from lowerbound.zoo import ZOO
 

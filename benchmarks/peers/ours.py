@@ -12,7 +12,7 @@ import torch
 from worker import BATCH, NETWORKS, greys, serve, timed
 
 import lowerbound as lb
-from lowerbound import compiled
+from lowerbound.system import compiled
 from lowerbound.words import products
 
 parser = argparse.ArgumentParser()

@@ -30,13 +30,13 @@ if TYPE_CHECKING:
         recipes,
         scales,
         schedules,
-        seeding,
         semi,
         tasks,
     )
     from lowerbound.adam import Adam
     from lowerbound.assembly import build
     from lowerbound.density import Density
+    from lowerbound.errors import LowerboundError
     from lowerbound.evaluation import evaluate, score
     from lowerbound.experiment import Experiment
     from lowerbound.model import VAE
@@ -44,58 +44,59 @@ if TYPE_CHECKING:
     from lowerbound.regret import likelihood_regret
     from lowerbound.runs import Run, load
     from lowerbound.semi import log_likelihood
+    from lowerbound.system import seeding
     from lowerbound.training import State, fit
 
-ROOMS = (
-    "calibration",
-    "checkpoint",
-    "contexts",
-    "corruptions",
-    "coupled",
-    "data",
-    "errors",
-    "estimators",
-    "laws",
-    "likelihoods",
-    "nn",
-    "objectives",
-    "plots",
-    "posteriors",
-    "priors",
-    "recipes",
-    "scales",
-    "schedules",
-    "seeding",
-    "semi",
-    "tasks",
-)
-NAMES = {
-    "Adam": "adam",
-    "Density": "density",
-    "Experiment": "experiment",
-    "Recipe": "recipes",
-    "Run": "runs",
-    "State": "training",
-    "VAE": "model",
-    "build": "assembly",
-    "evaluate": "evaluation",
-    "fit": "training",
-    "likelihood_regret": "regret",
-    "load": "runs",
-    "log_likelihood": "semi",
-    "score": "evaluation",
+#: every public name and where it is: a module, or with a colon an attribute of one
+PUBLIC = {
+    "Adam": "lowerbound.adam:Adam",
+    "Density": "lowerbound.density:Density",
+    "Experiment": "lowerbound.experiment:Experiment",
+    "LowerboundError": "lowerbound.errors:LowerboundError",
+    "Recipe": "lowerbound.recipes:Recipe",
+    "Run": "lowerbound.runs:Run",
+    "State": "lowerbound.training:State",
+    "VAE": "lowerbound.model:VAE",
+    "build": "lowerbound.assembly:build",
+    "calibration": "lowerbound.calibration",
+    "checkpoint": "lowerbound.checkpoint",
+    "contexts": "lowerbound.contexts",
+    "corruptions": "lowerbound.corruptions",
+    "coupled": "lowerbound.coupled",
+    "data": "lowerbound.data",
+    "errors": "lowerbound.errors",
+    "estimators": "lowerbound.estimators",
+    "evaluate": "lowerbound.evaluation:evaluate",
+    "fit": "lowerbound.training:fit",
+    "laws": "lowerbound.laws",
+    "likelihood_regret": "lowerbound.regret:likelihood_regret",
+    "likelihoods": "lowerbound.likelihoods",
+    "load": "lowerbound.runs:load",
+    "log_likelihood": "lowerbound.semi.marginal:log_likelihood",
+    "nn": "lowerbound.nn",
+    "objectives": "lowerbound.objectives",
+    "plots": "lowerbound.plots",
+    "posteriors": "lowerbound.posteriors",
+    "priors": "lowerbound.priors",
+    "recipes": "lowerbound.recipes",
+    "scales": "lowerbound.scales",
+    "schedules": "lowerbound.schedules",
+    "score": "lowerbound.evaluation:score",
+    "seeding": "lowerbound.system.seeding",
+    "semi": "lowerbound.semi",
+    "tasks": "lowerbound.tasks",
 }
-__all__ = [*ROOMS, *NAMES, "__version__"]
+__all__ = [*PUBLIC, "__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in ROOMS:
-        return importlib.import_module(f"lowerbound.{name}")
-    if name in NAMES:
-        value = getattr(importlib.import_module(f"lowerbound.{NAMES[name]}"), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module 'lowerbound' has no attribute '{name}'")
+    if name not in PUBLIC:
+        raise AttributeError(f"module 'lowerbound' has no attribute '{name}'")
+    module, _, attribute = PUBLIC[name].partition(":")
+    found = importlib.import_module(module)
+    found = getattr(found, attribute) if attribute else found
+    globals()[name] = found
+    return found
 
 
 def __dir__() -> list[str]:

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lowerbound.devices import loops
-from lowerbound.threads import is_plain
+from lowerbound.system.devices import loops
+from lowerbound.system.threads import is_plain
 
 #: whether a gradient may be of another type than its weight
 ROUNDED = hasattr(Tensor, "grad_dtype")

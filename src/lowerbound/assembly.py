@@ -25,7 +25,7 @@ from lowerbound.nn import expect
 from lowerbound.objectives import Contractive, Objective
 from lowerbound.recipes import Recipe
 from lowerbound.scales import Optimal
-from lowerbound.seeding import seeded
+from lowerbound.system.seeding import seeded
 from lowerbound.words import (
     ESTIMATORS,
     KLS,

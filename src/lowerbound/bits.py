@@ -9,7 +9,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.distributions import Bernoulli, Independent
 
-from lowerbound.devices import loops
+from lowerbound.system.devices import loops
 
 FACTORS = 120  # whose product stays a normal number of single precision, each being ½ at least
 GOLDEN = -0x61C8864680B583EB  # 2^64 over the golden ratio

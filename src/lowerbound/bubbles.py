@@ -16,7 +16,7 @@ from torch import Size, Tensor
 from lowerbound import charts
 from lowerbound.model import VAE, Rows
 from lowerbound.priors import StandardNormal
-from lowerbound.seeding import seeded
+from lowerbound.system.seeding import seeded
 
 DRAWS = 1_000  # of each posterior: its moments are known to 3% of a standard deviation, whatever its law
 VALUES = 2**22  # of z at once

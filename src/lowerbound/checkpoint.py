@@ -18,7 +18,7 @@ from safetensors import torch as safetensors
 from torch import Tensor, nn
 
 from lowerbound.errors import RunError
-from lowerbound.files import content, written
+from lowerbound.system.files import content, written
 from lowerbound.training import State
 
 OF_OPTIMIZER = 4  # times the weights at most, for what the optimiser keeps of each

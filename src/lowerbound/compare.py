@@ -18,7 +18,7 @@ from lowerbound.errors import DataError, RecipeError, UsageError
 from lowerbound.evaluation import reconstruction_error, score
 from lowerbound.model import VAE, spread
 from lowerbound.runs import Run
-from lowerbound.seeding import seeded
+from lowerbound.system.seeding import seeded
 from lowerbound.tasks import compress, generate
 from lowerbound.words import CORRUPTIONS, Facts
 

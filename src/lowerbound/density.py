@@ -25,7 +25,7 @@ from lowerbound.model import VAE, Rows, log_density
 from lowerbound.objectives import ClosedKL, kl_of
 from lowerbound.piecewise import near
 from lowerbound.proposals import Mode
-from lowerbound.seeding import seeded
+from lowerbound.system.seeding import seeded
 
 SAMPLES = 5_000
 MEMORY = 2**30

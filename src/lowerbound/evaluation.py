@@ -20,8 +20,8 @@ from lowerbound.latents import Latents, latents
 from lowerbound.laws import Delta
 from lowerbound.model import VAE, Rows, labels_of, rows_at_once
 from lowerbound.objectives import ELBO, Objective
-from lowerbound.seeding import seeded
 from lowerbound.semi import Classifier, SemiSupervised, log_likelihood, reported
+from lowerbound.system.seeding import seeded
 
 
 @dataclass(frozen=True)

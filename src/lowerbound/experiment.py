@@ -7,14 +7,15 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lowerbound import checkpoint, devices, diagnosis, folders, opening, report, runs
+from lowerbound import checkpoint, diagnosis, folders, opening, report, runs
 from lowerbound.calibration import calibrate
 from lowerbound.errors import DataError, OutputError, RunError
-from lowerbound.files import make_folder, write_json
 from lowerbound.keeping import Every, locked
 from lowerbound.processes import World
 from lowerbound.recipes import Recipe
 from lowerbound.semi import Classifier
+from lowerbound.system import devices
+from lowerbound.system.files import make_folder, write_json
 from lowerbound.underway import Underway
 
 

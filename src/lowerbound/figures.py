@@ -21,13 +21,13 @@ from lowerbound.density import log_likelihood
 from lowerbound.distributions import within
 from lowerbound.errors import DataError, OutputError, UsageError
 from lowerbound.facts import Facts
-from lowerbound.files import written
 from lowerbound.latents import ACTIVE
 from lowerbound.model import VAE, spread
 from lowerbound.priors import StandardNormal
 from lowerbound.runs import CLASSIFIER, Run
-from lowerbound.seeding import seeded
 from lowerbound.semi import classifier_of
+from lowerbound.system.files import written
+from lowerbound.system.seeding import seeded
 from lowerbound.tasks import compress, generate, labels
 
 Array = npt.NDArray[Any]

@@ -15,7 +15,6 @@ import torch
 from lowerbound import recipes
 from lowerbound.errors import OutputError, reason
 from lowerbound.facts import Facts
-from lowerbound.files import to_json, write_json, written
 from lowerbound.recipes import Recipe
 from lowerbound.runs import (
     BEFORE,
@@ -34,6 +33,7 @@ from lowerbound.runs import (
     TRAINING,
     WEIGHTS,
 )
+from lowerbound.system.files import to_json, write_json, written
 
 #: the files in there that a report or ``lowerbound plot`` leaves when nobody says otherwise
 DRAWN = (

@@ -17,7 +17,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from lowerbound.conditional import LOG_VARIANCE
-from lowerbound.devices import loops
 from lowerbound.errors import DataError, UsageError
 from lowerbound.estimators import Estimator, Pathwise
 from lowerbound.likelihoods import Bernoulli
@@ -27,7 +26,8 @@ from lowerbound.nn import LARGE, Linear
 from lowerbound.objectives import ELBO, ClosedKL, Objective, Renyi, SampledKL
 from lowerbound.posteriors import DiagonalGaussian
 from lowerbound.priors import StandardNormal
-from lowerbound.threads import is_plain
+from lowerbound.system.devices import loops
+from lowerbound.system.threads import is_plain
 
 #: rows of logits at once: few enough for the processor's cache
 ROWS = 512

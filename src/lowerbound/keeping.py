@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from lowerbound import checkpoint, folders, runs
 from lowerbound.errors import OutputError, RunError, UsageError, reason
-from lowerbound.files import sync_folder
 from lowerbound.recipes import Recipe
+from lowerbound.system.files import sync_folder
 from lowerbound.training import State
 
 

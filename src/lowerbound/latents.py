@@ -13,7 +13,7 @@ from torch.distributions import Distribution, Independent, kl_divergence
 from lowerbound.density import observed
 from lowerbound.laws import Delta
 from lowerbound.model import VAE, Rows, rows_at_once, spread
-from lowerbound.seeding import seeded
+from lowerbound.system.seeding import seeded
 
 #: the variance over data of a posterior mean above which a unit is called active
 ACTIVE = 0.01

@@ -17,7 +17,7 @@ from lowerbound.errors import DataError, RecipeError, law_name
 from lowerbound.likelihoods import Calibrated, Likelihood
 from lowerbound.objectives import Terms
 from lowerbound.posteriors import Posterior
-from lowerbound.seeding import seeded
+from lowerbound.system.seeding import seeded
 
 BLANK = 0.5  # stands where there is no value: every law has a finite density here, and a finite gradient of it
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from lowerbound import data, devices, folders, runs
+from lowerbound import data, folders, runs
 from lowerbound.adam import Adam
 from lowerbound.contexts import Label
 from lowerbound.data import Dataset, labels
@@ -19,6 +19,7 @@ from lowerbound.processes import World
 from lowerbound.recipes import Recipe
 from lowerbound.runs import Run
 from lowerbound.scales import Optimal
+from lowerbound.system import devices
 from lowerbound.training import State
 
 

@@ -18,7 +18,7 @@ from torch import distributed as dist
 from torch.overrides import TorchFunctionMode
 
 from lowerbound.errors import LowerboundError, RunError, UsageError
-from lowerbound.seeding import key, seeded
+from lowerbound.system.seeding import key, seeded
 
 T = TypeVar("T")
 

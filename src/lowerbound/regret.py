@@ -15,7 +15,7 @@ from lowerbound.errors import DataError
 from lowerbound.footprint import bytes_each, how_many
 from lowerbound.model import VAE, Rows
 from lowerbound.objectives import ELBO, Objective, kl_of
-from lowerbound.seeding import key, seeded
+from lowerbound.system.seeding import key, seeded
 
 ROWS = 100  # data in one go, or as many as fit into memory; they share their noise, so that both are part of what a seed means
 STEPS = 100

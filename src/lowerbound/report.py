@@ -11,8 +11,8 @@ from lowerbound import figures, pages, runs
 from lowerbound.contexts import Observed
 from lowerbound.data import Dataset
 from lowerbound.evaluation import bits_per_dim
-from lowerbound.files import make_folder, written
 from lowerbound.runs import Run
+from lowerbound.system.files import make_folder, written
 
 MEDIA = {".png": "image/png", ".gif": "image/gif"}
 

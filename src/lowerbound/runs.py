@@ -8,16 +8,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lowerbound import assembly, checkpoint, data, devices, recipes
+from lowerbound import assembly, checkpoint, data, recipes
 from lowerbound.assembly import Parts
 from lowerbound.calibration import UNCALIBRATED, Calibration
 from lowerbound.data import Schema, Splits, labels
 from lowerbound.errors import DataError, RunError
 from lowerbound.evaluation import DENSITY_KEYS, KEYS, Score
 from lowerbound.facts import FORMAT, Facts
-from lowerbound.files import content
 from lowerbound.model import VAE
 from lowerbound.recipes import Recipe
+from lowerbound.system import devices
+from lowerbound.system.files import content
 
 RECIPE = "recipe.toml"
 DATA = "data.json"

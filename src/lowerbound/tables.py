@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lowerbound.files import written
+from lowerbound.system.files import written
 
 Columns = Mapping[str, Sequence[Any]]
 

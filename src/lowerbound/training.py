@@ -14,7 +14,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from lowerbound.adam import ROUNDED, Adam
-from lowerbound.devices import fastest
 from lowerbound.errors import DataError
 from lowerbound.estimators import Estimator, Pathwise
 from lowerbound.fused import Step, step_of
@@ -23,7 +22,8 @@ from lowerbound.model import VAE, Rows, rows_at_once
 from lowerbound.objectives import ELBO, Objective
 from lowerbound.processes import World
 from lowerbound.schedules import Schedule
-from lowerbound.seeding import permutation
+from lowerbound.system.devices import fastest
+from lowerbound.system.seeding import permutation
 
 
 @dataclass

@@ -26,7 +26,7 @@ from lowerbound.errors import RecipeError
 from lowerbound.lab import elbo, evidence, faces, gradients, kl, plots
 from lowerbound.lab.names import EXPERIMENTS
 from lowerbound.plots import encode_png
-from lowerbound.seeding import seeded
+from lowerbound.system.seeding import seeded
 
 
 def test_the_kl_is_least_at_the_prior_and_is_the_divergence() -> None:

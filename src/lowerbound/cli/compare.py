@@ -14,8 +14,8 @@ from lowerbound.cli.console import Answer
 from lowerbound.cli.output import of_kind
 from lowerbound.compare import MEASURES, Side
 from lowerbound.errors import UsageError
-from lowerbound.files import written
 from lowerbound.runs import Run
+from lowerbound.system.files import written
 
 
 def compare(words: Namespace) -> Answer:

@@ -16,8 +16,8 @@ from lowerbound.cli.parser import METHODS
 from lowerbound.cli.source import asked_for, looked_at, must_not_read_classes
 from lowerbound.contexts import Observed
 from lowerbound.data import Dataset
-from lowerbound.files import save_arrays, written
 from lowerbound.runs import Run
+from lowerbound.system.files import save_arrays, written
 from lowerbound.tasks.complete import Completions
 from lowerbound.tasks.complete import complete as completed
 from lowerbound.words import masks

@@ -16,8 +16,8 @@ from lowerbound.data import Schema, kinds
 from lowerbound.data.columns import Column
 from lowerbound.diagnosis import FEW_DRAWS
 from lowerbound.experiment import Experiment
-from lowerbound.files import to_json
 from lowerbound.runs import Run
+from lowerbound.system.files import to_json
 from lowerbound.zoo import Named
 
 UNKNOWN = "–"

@@ -14,9 +14,9 @@ from lowerbound.cli.console import Answer, fixed, percent
 from lowerbound.cli.output import of_kind
 from lowerbound.cli.source import asked_for, first
 from lowerbound.data import Dataset
-from lowerbound.files import write_json
 from lowerbound.regret import likelihood_regret
 from lowerbound.semi import log_likelihood
+from lowerbound.system.files import write_json
 
 LONG = 2_000_000  # draws in all: more take most of a minute
 

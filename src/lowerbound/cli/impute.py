@@ -20,7 +20,7 @@ from lowerbound.data.csvs import Csv
 from lowerbound.data.parquets import Parquet
 from lowerbound.data.tables import Table
 from lowerbound.errors import UsageError
-from lowerbound.files import written
+from lowerbound.system.files import written
 from lowerbound.tasks.impute import Imputations
 from lowerbound.tasks.impute import impute as imputed
 

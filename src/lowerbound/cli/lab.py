@@ -15,11 +15,11 @@ from lowerbound.cli import console
 from lowerbound.cli.console import Answer
 from lowerbound.cli.output import of_kind
 from lowerbound.errors import UsageError, nearest
-from lowerbound.files import written
 from lowerbound.lab import elbo, evidence, faces, gradients, kl, plots
 from lowerbound.lab.names import EXPERIMENTS, STEPS
 from lowerbound.plots import encode_png
 from lowerbound.runs import Run
+from lowerbound.system.files import written
 
 Found = tuple[bytes, str, dict[str, Any]]  # the file, what is told, its values
 EVIDENCE_DATA = 50

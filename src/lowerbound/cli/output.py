@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lowerbound.errors import OutputError
-from lowerbound.files import must_have_folder
+from lowerbound.system.files import must_have_folder
 
 
 def of_kind(output: str, *kinds: str) -> Path:

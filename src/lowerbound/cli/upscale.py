@@ -16,8 +16,8 @@ from lowerbound.cli.console import Answer, fixed
 from lowerbound.cli.output import of_kind
 from lowerbound.cli.source import asked_for, looked_at, must_not_read_classes
 from lowerbound.contexts import LowResolution
-from lowerbound.files import save_arrays, written
 from lowerbound.runs import Run
+from lowerbound.system.files import save_arrays, written
 from lowerbound.tasks.upscale import Upscaled, bicubic, must_take, nearest, reduced
 from lowerbound.tasks.upscale import upscale as upscaled
 

@@ -32,10 +32,10 @@ from lowerbound.contexts import Label
 from lowerbound.data import NAMED, arrays
 from lowerbound.data.tables import inferred
 from lowerbound.errors import OutputError, UsageError, nearest
-from lowerbound.files import save_array, save_arrays, written
 from lowerbound.model import VAE
 from lowerbound.runs import Run
-from lowerbound.seeding import seeded
+from lowerbound.system.files import save_array, save_arrays, written
+from lowerbound.system.seeding import seeded
 from lowerbound.tasks import compress, generate, labels
 from lowerbound.zoo import ZOO
 

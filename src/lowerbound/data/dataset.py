@@ -16,7 +16,7 @@ from torch import Tensor
 
 from lowerbound.data.columns import Schema
 from lowerbound.errors import DataError
-from lowerbound.seeding import permutation
+from lowerbound.system.seeding import permutation
 
 TEST_SHARE = 10  # without a test split of its own, every tenth datum is held out, always the same ones
 VALIDATION = 5_000

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lowerbound.errors import DataError
-from lowerbound.files import make_folder, written
+from lowerbound.system.files import make_folder, written
 
 TIMEOUT = 30.0  # seconds without a byte
 LARGEST = 200_000_000  # bytes, compressed or not: the largest known set has a quarter of it

@@ -14,7 +14,7 @@ from torch import Tensor
 from lowerbound.data import arrays
 from lowerbound.data.dataset import UNKNOWN, Dataset, Splits
 from lowerbound.errors import DataError, nearest, reason
-from lowerbound.seeding import permutation
+from lowerbound.system.seeding import permutation
 
 COLUMN = "label"
 LONGEST = 200  # characters in the name of a class: more is no name

@@ -17,7 +17,7 @@ import numpy as np
 from lowerbound.data import arrays, download, idx
 from lowerbound.data.dataset import Dataset, Splits
 from lowerbound.errors import DataError
-from lowerbound.files import make_folder, save_arrays
+from lowerbound.system.files import make_folder, save_arrays
 
 ENVIRONMENT = "LOWERBOUND_DATA"
 

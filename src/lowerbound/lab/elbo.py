@@ -18,7 +18,7 @@ from torch.distributions import Distribution, Laplace, LogNormal, Normal
 from lowerbound import laws
 from lowerbound.errors import RecipeError
 from lowerbound.lab.names import P, Q
-from lowerbound.seeding import seeded
+from lowerbound.system.seeding import seeded
 from lowerbound.words import known
 
 STEPS = 300

@@ -32,7 +32,7 @@ from torch.nn.functional import softplus
 
 from lowerbound import laws, words
 from lowerbound.estimators import Estimator
-from lowerbound.seeding import seeded
+from lowerbound.system.seeding import seeded
 
 LAYERS = (100, 40, 15)
 SPARSITY = 0.1  # α, the shape of every z

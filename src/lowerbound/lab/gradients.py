@@ -22,7 +22,7 @@ from lowerbound.loss import loss
 from lowerbound.model import VAE
 from lowerbound.objectives import ELBO, SampledKL, Terms
 from lowerbound.posteriors import DiagonalGaussian
-from lowerbound.seeding import seeded
+from lowerbound.system.seeding import seeded
 
 DIMENSIONS = (1, 2, 5, 10, 20)
 DRAWS = (1, 10)

@@ -21,7 +21,7 @@ from lowerbound import density
 from lowerbound.contexts import Observed
 from lowerbound.errors import DataError, UsageError, nearest
 from lowerbound.model import VAE, Rows, labels_of
-from lowerbound.seeding import key, seeded
+from lowerbound.system.seeding import key, seeded
 from lowerbound.tasks.posterior import SAMPLES, Latents, few_of, from_prior, importance, moments, must_suffice, of_prior, room
 
 COMPLETIONS = 8

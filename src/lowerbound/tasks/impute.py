@@ -21,7 +21,7 @@ from lowerbound.errors import DataError, RecipeError, UsageError
 from lowerbound.footprint import COPIES, bytes_each, how_many
 from lowerbound.laws.mixed import Mixed
 from lowerbound.model import VAE, Rows, log_density
-from lowerbound.seeding import seeded
+from lowerbound.system.seeding import seeded
 
 SAMPLES = 1_000
 #: rows whose noise is drawn together; part of what a seed means

@@ -18,7 +18,7 @@ from lowerbound import density
 from lowerbound.contexts import LowResolution, must_divide
 from lowerbound.errors import UsageError
 from lowerbound.model import VAE
-from lowerbound.seeding import seeded
+from lowerbound.system.seeding import seeded
 from lowerbound.tasks.posterior import SAMPLES, few_of, from_prior, importance, moments, must_suffice, of_prior, room
 
 #: steps that lead from a draw of the prior to a guess at the whole image

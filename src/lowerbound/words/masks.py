@@ -16,7 +16,7 @@ from torch import Tensor
 
 from lowerbound.data import Dataset, arrays
 from lowerbound.errors import DataError, UsageError
-from lowerbound.seeding import seeded
+from lowerbound.system.seeding import seeded
 from lowerbound.words.reading import call, known
 
 ARRAY, HOLES = ".npy", "nan"

@@ -141,7 +141,7 @@ def products(precision: str, device: torch.device) -> torch.dtype:
     """The type in which networks multiply in training on this device."""
     import torch
 
-    from lowerbound.devices import fastest
+    from lowerbound.system.devices import fastest
 
     name = PRECISIONS[precision]
     return fastest(device) if name is None else getattr(torch, name)

@@ -13,8 +13,8 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from lowerbound.compiled import loops
-from lowerbound.threads import is_plain, run
+from lowerbound.system.compiled import loops
+from lowerbound.system.threads import is_plain, run
 
 
 def _numbers(*shape: int) -> Tensor:

@@ -7,8 +7,8 @@ from types import ModuleType
 
 import torch
 
-from lowerbound import threads
 from lowerbound.errors import UsageError
+from lowerbound.system import threads
 
 AUTO = "auto"
 KINDS = ("cpu", "cuda", "mps")  # those whose random numbers ``seeding`` can decide
@@ -29,7 +29,7 @@ def loops() -> ModuleType | None:
     if not threads.are_to_be_had():
         return None
     try:
-        from lowerbound import compiled
+        from lowerbound.system import compiled
     except Exception:  # whatever numba cannot do on a machine, torch can
         return None
     return compiled
