@@ -11,7 +11,7 @@ from toys import z_score
 
 import lowerbound as lb
 from lowerbound.assembly import build
-from lowerbound.data.columns import Column, Schema
+from lowerbound.data.schema import Column, Schema
 from lowerbound.errors import RecipeError
 from lowerbound.inputs import Shown, ShownColumns
 from lowerbound.laws.mixed import Mixed

@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from lowerbound import checkpoint, runs
+from lowerbound.data.spec import FORMAT
 from lowerbound.errors import DataError, OutputError, RunError
 from lowerbound.experiment import Experiment
-from lowerbound.facts import FORMAT
 from lowerbound.recipes import Recipe
 
 RECIPE = Recipe(epochs=3)

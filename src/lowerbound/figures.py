@@ -17,10 +17,10 @@ from lowerbound import calibration as calibrating
 from lowerbound import charts, plots
 from lowerbound.contexts import Label
 from lowerbound.data import Dataset
+from lowerbound.data.spec import Facts
 from lowerbound.density import log_likelihood
 from lowerbound.distributions import within
 from lowerbound.errors import DataError, OutputError, UsageError
-from lowerbound.facts import Facts
 from lowerbound.latents import ACTIVE
 from lowerbound.model import VAE, spread
 from lowerbound.priors import StandardNormal

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 
 from lowerbound import recipes
+from lowerbound.data.spec import Facts
 from lowerbound.errors import OutputError, reason
-from lowerbound.facts import Facts
 from lowerbound.recipes import Recipe
 from lowerbound.runs import (
     BEFORE,

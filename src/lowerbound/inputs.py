@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from lowerbound.data.columns import Column
+from lowerbound.data.schema import Column
 
 
 class Shown(nn.Module):

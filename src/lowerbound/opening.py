@@ -12,8 +12,8 @@ from lowerbound import data, folders, runs
 from lowerbound.adam import Adam
 from lowerbound.contexts import Label
 from lowerbound.data import Dataset, labels
+from lowerbound.data.spec import Facts
 from lowerbound.errors import DataError, RunError, UsageError
-from lowerbound.facts import Facts
 from lowerbound.loss import of_rows
 from lowerbound.processes import World
 from lowerbound.recipes import Recipe

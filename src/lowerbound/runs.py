@@ -12,9 +12,9 @@ from lowerbound import assembly, checkpoint, data, recipes
 from lowerbound.assembly import Parts
 from lowerbound.calibration import UNCALIBRATED, Calibration
 from lowerbound.data import Schema, Splits, labels
+from lowerbound.data.spec import FORMAT, Facts
 from lowerbound.errors import DataError, RunError
 from lowerbound.evaluation import DENSITY_KEYS, KEYS, Score
-from lowerbound.facts import FORMAT, Facts
 from lowerbound.model import VAE
 from lowerbound.recipes import Recipe
 from lowerbound.system import devices

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pyarrow
 import pytest
 
-from lowerbound.data import kinds
-from lowerbound.data.columns import Column
+from lowerbound.data import cells as kinds
+from lowerbound.data.schema import Column
 
 NUMBERS = {
     "1 NA 3": [1, None, 3],

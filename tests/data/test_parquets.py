@@ -14,7 +14,7 @@ import pytest
 
 from lowerbound import data
 from lowerbound.data import tables
-from lowerbound.data.parquets import Parquet
+from lowerbound.data.parquet_files import Parquet
 from lowerbound.errors import DataError
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lowerbound.data import csvs
+from lowerbound.data import csv_files
 
 
 def written(path: Path, content: bytes) -> Path:
@@ -27,6 +27,6 @@ def written(path: Path, content: bytes) -> Path:
 def test_a_table_may_be_separated_otherwise(given: str, delimiter: str, expected: str, tmp_path: Path) -> None:
     """With the same cells."""
     names = {"\t": ("t.csv", "u.tsv"), ",": ("t.tsv", "u.csv")}[delimiter]
-    old = csvs.read(written(tmp_path / names[0], given.encode()))
-    new = csvs.read(written(tmp_path / names[1], old.separated(delimiter).filled({})))
+    old = csv_files.read(written(tmp_path / names[0], given.encode()))
+    new = csv_files.read(written(tmp_path / names[1], old.separated(delimiter).filled({})))
     assert (new.cells, new.delimiter) == (old.cells, delimiter)

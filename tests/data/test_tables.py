@@ -12,7 +12,7 @@ import torch
 
 from lowerbound import data
 from lowerbound.data import tables
-from lowerbound.data.columns import Schema
+from lowerbound.data.schema import Schema
 from lowerbound.errors import DataError, LowerboundError
 
 

@@ -19,10 +19,10 @@ from toys import LinearGaussian, z_score
 
 import lowerbound as lb
 from lowerbound import runs
-from lowerbound import tables as writing
 from lowerbound.cli import main
-from lowerbound.data import kinds, tables
-from lowerbound.data.csvs import Csv
+from lowerbound.data import cells as kinds
+from lowerbound.data import tables, writing
+from lowerbound.data.csv_files import Csv
 from lowerbound.errors import DataError, UsageError
 from lowerbound.experiment import Experiment
 from lowerbound.recipes import Recipe

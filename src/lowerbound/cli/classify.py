@@ -5,19 +5,20 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import Any
 
-from lowerbound import calibration, runs, tables
+from lowerbound import calibration, runs
 from lowerbound.calibration import Calibration, Classification
 from lowerbound.cli import console
 from lowerbound.cli.console import Answer, percent
 from lowerbound.cli.output import of_kind
 from lowerbound.cli.source import part_of
+from lowerbound.data import writing
 from lowerbound.data.labels import COLUMN
 from lowerbound.semi import classifier_of
 
 
 def classify(words: Namespace) -> Answer:
     """A row for each datum."""
-    path = of_kind(words.output, *tables.WRITERS)
+    path = of_kind(words.output, *writing.WRITERS)
     run = runs.load(words.run, words.device)
     classifier_of(run.vae)
     found, splits = run.calibration(), run.read(words.data, words.data_dir)
@@ -33,7 +34,7 @@ def classify(words: Namespace) -> Answer:
     }
     if data.names is not None:
         columns["true"] = data.names
-    tables.write(path, columns)
+    writing.write(path, columns)
     known = calibration.classification(log_q, data.labels, found)
     seen = run.is_own(words.data) and data is not splits.test
     values = {"run": words.run, "output": str(path), "n": len(data), "columns": list(columns), **_values(found, known)}

@@ -12,8 +12,9 @@ from typing import Any
 from torch import Tensor
 
 from lowerbound import runs
-from lowerbound.data import Schema, kinds
-from lowerbound.data.columns import Column
+from lowerbound.data import Schema
+from lowerbound.data import cells as kinds
+from lowerbound.data.schema import Column
 from lowerbound.diagnosis import FEW_DRAWS
 from lowerbound.experiment import Experiment
 from lowerbound.runs import Run

@@ -6,14 +6,14 @@ import math
 from argparse import Namespace
 from typing import Any
 
-from lowerbound import evaluation, report, runs, tables
+from lowerbound import evaluation, report, runs
 from lowerbound.calibration import Calibration
 from lowerbound.cli import console
 from lowerbound.cli.classify import described
 from lowerbound.cli.console import Answer, fixed, percent
 from lowerbound.cli.output import of_kind
 from lowerbound.cli.source import asked_for, first
-from lowerbound.data import Dataset
+from lowerbound.data import Dataset, writing
 from lowerbound.regret import likelihood_regret
 from lowerbound.semi import log_likelihood
 from lowerbound.system.files import write_json
@@ -46,7 +46,7 @@ def evaluate(words: Namespace) -> Answer:
 
 def score(words: Namespace) -> Answer:
     """A row for each datum."""
-    path = of_kind(words.output, *tables.WRITERS)
+    path = of_kind(words.output, *writing.WRITERS)
     run = runs.load(words.run, words.device)
     data = _some(asked_for(run, words), words)
     density = log_likelihood(run.vae, data, words.samples, memory=words.memory, seed=words.seed)
@@ -56,7 +56,7 @@ def score(words: Namespace) -> Answer:
     columns |= {"log_p": density.log_p, "log_p_se": density.se, "ess": density.ess, "elbo": density.elbo}
     if words.regret:
         columns["regret"] = likelihood_regret(run.vae, data, memory=words.memory, seed=words.seed)
-    tables.write(path, {name: column if isinstance(column, list) else column.tolist() for name, column in columns.items()})
+    writing.write(path, {name: column if isinstance(column, list) else column.tolist() for name, column in columns.items()})
     text = f"{len(data):,} data, {run.vae.density} {density.mean:.2f} ± {density.se_data:.2f} nats on average: {path}"
     values = {
         "run": words.run,

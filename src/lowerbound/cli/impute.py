@@ -11,13 +11,12 @@ import torch
 from torch import Tensor
 
 from lowerbound import runs
-from lowerbound import tables as writing
 from lowerbound.cli import console
 from lowerbound.cli.console import Answer
 from lowerbound.cli.output import of_kind
-from lowerbound.data import Dataset, Schema, tables
-from lowerbound.data.csvs import Csv
-from lowerbound.data.parquets import Parquet
+from lowerbound.data import Dataset, Schema, tables, writing
+from lowerbound.data.csv_files import Csv
+from lowerbound.data.parquet_files import Parquet
 from lowerbound.data.tables import Table
 from lowerbound.errors import UsageError
 from lowerbound.system.files import written

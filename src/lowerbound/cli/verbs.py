@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from lowerbound import figures as drawn
-from lowerbound import plots, runs, tables
+from lowerbound import plots, runs
 from lowerbound.cli import console
 from lowerbound.cli.classify import classify as classify
 from lowerbound.cli.compare import compare as compare
@@ -29,7 +29,7 @@ from lowerbound.cli.train import resume as resume
 from lowerbound.cli.train import train as train
 from lowerbound.cli.upscale import upscale as upscale
 from lowerbound.contexts import Label
-from lowerbound.data import NAMED, arrays
+from lowerbound.data import NAMED, arrays, writing
 from lowerbound.data.tables import inferred
 from lowerbound.errors import OutputError, UsageError, nearest
 from lowerbound.model import VAE
@@ -209,17 +209,17 @@ Writer = Callable[..., Answer]
 
 def _image_writer(output: str, png: Callable[[np.ndarray], bytes]) -> Writer:
     """What writes values as an array, of a table as its rows or else, by ``png``, as a picture; a bad name is refused before any work."""
-    path = of_kind(output, ".png", ".npy", *tables.WRITERS)
+    path = of_kind(output, ".png", ".npy", *writing.WRITERS)
 
     def write(run: Run, values: Tensor, what: str, **figures: Any) -> Answer:
         """The values, and what is said of them. Errors: OutputError for a table of what is none."""
         if path.suffix == ".npy":
             save_array(path, values.numpy())
-        elif path.suffix in tables.WRITERS:
+        elif path.suffix in writing.WRITERS:
             if run.facts.schema is None:
                 raise OutputError(f"cannot write '{path.suffix}' here; this run's data are no table: name the output FILE.npy")
             texts = run.facts.schema.texts(values.numpy())
-            tables.write(path, run.facts.schema.typed(texts) if path.suffix == ".parquet" else texts)
+            writing.write(path, run.facts.schema.typed(texts) if path.suffix == ".parquet" else texts)
         else:
             content = png(drawn.images(values, run.facts))
             with written(path) as file:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from lowerbound.data import arrays, idx, images, tables
-from lowerbound.data.columns import Schema
 from lowerbound.data.dataset import UNKNOWN, Dataset, Splits, fingerprint_of
 from lowerbound.data.named import NAMED
+from lowerbound.data.schema import Schema
 from lowerbound.errors import DataError, nearest
 
 __all__ = ["NAMED", "UNKNOWN", "Dataset", "Schema", "Splits", "fingerprint_of", "is_image_folder", "load", "located"]

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from lowerbound.data.columns import Schema
+from lowerbound.data.schema import Schema
 from lowerbound.errors import DataError
 from lowerbound.system.seeding import permutation
 

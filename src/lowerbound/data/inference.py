@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from lowerbound.data import kinds
-from lowerbound.data.columns import MODELLED, MOST_LEVELS, Column, Schema
+from lowerbound.data import cells as kinds
+from lowerbound.data.schema import MODELLED, MOST_LEVELS, Column, Schema
 from lowerbound.errors import DataError, nearest, reason
 
 #: what a file of types can say of a column

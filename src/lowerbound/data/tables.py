@@ -7,11 +7,11 @@ from pathlib import Path
 
 import torch
 
-from lowerbound.data import csvs, inference, parquets
-from lowerbound.data.columns import Schema
-from lowerbound.data.csvs import Csv
+from lowerbound.data import csv_files, inference, parquet_files
+from lowerbound.data.csv_files import Csv
 from lowerbound.data.dataset import Dataset, Splits
-from lowerbound.data.parquets import Parquet
+from lowerbound.data.parquet_files import Parquet
+from lowerbound.data.schema import Schema
 from lowerbound.errors import DataError
 
 SUFFIXES = (".csv", ".tsv", ".parquet")
@@ -29,7 +29,7 @@ def read(path: Path) -> Table:
     """The table of a file. Errors: DataError for what is damaged or empty."""
     if path.suffix not in SUFFIXES:
         raise DataError(f"{path} is no table by its name; one ends in {', '.join(SUFFIXES)}")
-    table: Table = parquets.read(path) if path.suffix == ".parquet" else csvs.read(path)
+    table: Table = parquet_files.read(path) if path.suffix == ".parquet" else csv_files.read(path)
     if not len(table):
         raise DataError(f"{path} has names of columns and no row")
     return table

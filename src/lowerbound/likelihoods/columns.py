@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributions import Bernoulli, Distribution, Independent, NegativeBinomial, Normal, StudentT
 
-from lowerbound.data.columns import Column
+from lowerbound.data.schema import Column
 from lowerbound.laws.mixed import Mixed, Named
 from lowerbound.likelihoods.contract import Likelihood
 from lowerbound.scales import positive

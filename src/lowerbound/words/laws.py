@@ -12,7 +12,7 @@ from lowerbound.words.reading import call
 if TYPE_CHECKING:
     from torch import nn
 
-    from lowerbound.data.columns import Column
+    from lowerbound.data.schema import Column
     from lowerbound.likelihoods import Likelihood
     from lowerbound.posteriors import Posterior
     from lowerbound.scales import Scale

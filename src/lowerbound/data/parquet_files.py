@@ -8,8 +8,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from lowerbound.data import kinds
-from lowerbound.data.csvs import Cells
+from lowerbound.data import cells as kinds
+from lowerbound.data.csv_files import Cells
 from lowerbound.errors import DataError, reason
 
 #: moments to the last digit that we have

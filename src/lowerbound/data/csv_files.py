@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from lowerbound.data import kinds
+from lowerbound.data import cells as kinds
 from lowerbound.errors import DataError, reason
 
 DELIMITERS = ",;\t|"

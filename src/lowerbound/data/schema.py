@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lowerbound.data import kinds
+from lowerbound.data import cells as kinds
 from lowerbound.errors import DataError
 
 #: kinds of columns that a model has, and those that it has not
