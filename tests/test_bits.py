@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lowerbound.bits import drawn, log_prob_of_bits
+from lowerbound.distributions.bernoulli import drawn, log_prob_of_bits
 from lowerbound.system.seeding import seeded
 
 

@@ -12,9 +12,9 @@ from toys import z_score
 import lowerbound as lb
 from lowerbound.assembly import build
 from lowerbound.data.schema import Column, Schema
+from lowerbound.distributions.mixed import Mixed
 from lowerbound.errors import RecipeError
 from lowerbound.inputs import Shown, ShownColumns
-from lowerbound.laws.mixed import Mixed
 from lowerbound.likelihoods import Columns
 from lowerbound.recipes import Recipe
 from lowerbound.zoo import ZOO

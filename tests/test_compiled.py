@@ -16,9 +16,10 @@ import torch
 from torch import Tensor
 
 import lowerbound as lb
-from lowerbound import adam, bits, fused
+from lowerbound import adam, fused
 from lowerbound.adam import Adam
 from lowerbound.conditional import LOG_VARIANCE
+from lowerbound.distributions import bernoulli as bits
 from lowerbound.system import compiled, devices
 
 BF16 = torch.bfloat16

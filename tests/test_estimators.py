@@ -12,7 +12,7 @@ from torch.distributions import Distribution, Independent, LogNormal, Normal, Po
 from toys import Constant, LinearGaussian, z_score
 
 from lowerbound import words
-from lowerbound.distributions import transported, within
+from lowerbound.distributions.operations import transported, within
 from lowerbound.errors import NoClosedForm, RecipeError
 from lowerbound.estimators import GREP, DoublyReparameterized, LeaveOneOut, MovingAverage, Pathwise, RaoBlackwell, ScoreFunction
 from lowerbound.loss import loss

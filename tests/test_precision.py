@@ -10,7 +10,7 @@ from torch.distributions import Independent
 
 import lowerbound as lb
 from lowerbound import words
-from lowerbound.bits import Bits
+from lowerbound.distributions.bernoulli import Bits
 from lowerbound.system.devices import fastest
 from lowerbound.system.seeding import seeded
 from lowerbound.words import PRECISIONS

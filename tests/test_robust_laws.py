@@ -13,9 +13,9 @@ from torch import Tensor
 from torch.distributions import Categorical, Distribution, Independent, MixtureSameFamily, Normal, kl_divergence
 from toys import z_score
 
-from lowerbound import distributions, laws
+from lowerbound import distributions as laws
+from lowerbound.distributions import angles, gamma_beta, operations, von_mises_fisher
 from lowerbound.errors import RecipeError
-from lowerbound.laws import angles, positive, spheres
 from lowerbound.priors import Mixture
 
 CONCENTRATIONS = [0.01, 0.3, 1.0, 5.0, 1e3]
@@ -90,11 +90,11 @@ def test_gamma_s_implicit_gradients_are_exact_in_the_mean(a: float) -> None:
 def test_gamma_s_gradient_of_the_mean_logarithm(a: float) -> None:
     """ψ₁(α), but for what lies under the least sample c: E[max(log g, c)] = ψ(α) + e^{αc}/(α Γ(α + 1))."""
     alpha, (exact,) = many(a), double(a)
-    c = math.log(positive.smallest(torch.float64))
+    c = math.log(gamma_beta.smallest(torch.float64))
     (truth,) = gradients(exact.digamma() + (exact * c - exact.log() - (exact + 1).lgamma()).exp(), exact)
     (gradient,) = gradients(laws.Gamma(alpha, torch.ones_like(alpha)).rsample().log(), alpha)
     assert z_score(gradient, truth) < BOUND
-    (gradient,) = gradients(positive.log_gamma(alpha), alpha)  # the logarithm itself has no floor
+    (gradient,) = gradients(gamma_beta.log_gamma(alpha), alpha)  # the logarithm itself has no floor
     assert z_score(gradient, torch.polygamma(1, exact.detach())) < BOUND
 
 
@@ -117,7 +117,7 @@ def test_log_gamma_s_slope_is_that_of_the_quantile(a: float, dtype: torch.dtype)
     kept = low > 1e-290
     slope = torch.as_tensor(np.log(high[kept] / low[kept]) / (2 * h), dtype=torch.float64)
     log_g = torch.as_tensor(np.log(middle[kept]))
-    found = positive.log_gamma_slope(torch.full_like(log_g, a).to(dtype), log_g.to(dtype)).double()
+    found = gamma_beta.log_gamma_slope(torch.full_like(log_g, a).to(dtype), log_g.to(dtype)).double()
     assert torch.allclose(found, slope, rtol=7e-3, atol=0)
     assert (found / slope - 1).abs().median() < 1e-4
 
@@ -126,7 +126,7 @@ def test_log_gamma_s_slope_is_that_of_the_quantile(a: float, dtype: torch.dtype)
 def test_the_slope_has_no_step_where_its_formula_changes(dtype: torch.dtype) -> None:
     edge = math.log(torch.finfo(dtype).eps)
     for a in (1e-4, 0.01, 0.3, 1.0, 3.0):
-        below, above = positive.log_gamma_slope(
+        below, above = gamma_beta.log_gamma_slope(
             torch.full((2,), a, dtype=dtype), torch.tensor([edge * (1 + 1e-6), edge * (1 - 1e-6)], dtype=dtype)
         )
         assert below.item() == pytest.approx(above.item(), rel=5e-6)
@@ -159,7 +159,7 @@ def test_closed_divergences(law: type[Distribution]) -> None:
 
 def parts(alpha: Tensor, transport: Callable) -> tuple[Tensor, Tensor]:
     """The path and the correction of G-REP for z², one of each for each α."""
-    z, _, score = distributions.standardized(laws.Gamma(alpha, torch.ones_like(alpha)), 1, transport)
+    z, _, score = operations.standardized(laws.Gamma(alpha, torch.ones_like(alpha)), 1, transport)
     (path,), (correction,) = gradients(z**2, alpha), gradients(score, alpha)
     return path, (z.detach() ** 2 * correction).squeeze(0)
 
@@ -171,11 +171,11 @@ def test_every_estimator_gives_two_alpha_plus_one(a: float) -> None:
     assert z_score(gradients(law.rsample() ** 2, alpha)[0], truth) < BOUND
     z = law.sample()
     assert z_score(z**2 * gradients(law.log_prob(z), alpha)[0], truth) < BOUND
-    for transport in (distributions.transported, distributions.rejection):
+    for transport in (operations.transported, operations.rejection):
         assert z_score(sum(parts(alpha, transport)), truth) < BOUND
 
 
-@pytest.mark.parametrize(("transport", "mean"), [(distributions.transported, 2.196), (distributions.rejection, 2.911)])
+@pytest.mark.parametrize(("transport", "mean"), [(operations.transported, 2.196), (operations.rejection, 2.911)])
 def test_a_path_alone_is_biased(transport: Callable, mean: float) -> None:
     alpha = many(1.0, 400_000)
     path, correction = parts(alpha, transport)
@@ -191,7 +191,7 @@ def test_rejection_s_variance_is_less_than_the_score_s(a: float, ratio: float) -
     alpha = many(a, len(u))
     law = laws.Gamma(alpha, torch.ones_like(alpha))
     weight = (law.log_prob(u.exp()) + u).exp().detach()
-    again, log_slope = distributions.rejection(law, u.exp())
+    again, log_slope = operations.rejection(law, u.exp())
     path, correction = gradients(again**2, alpha)[0], gradients(law.log_prob(again) + log_slope, alpha)[0]
     score = gradients(law.log_prob(u.exp()), alpha)[0]
     variances = []
@@ -207,7 +207,7 @@ def test_rejection_of_a_small_concentration_augments_its_shape() -> None:
     a, b = torch.tensor([0.1, 0.6, 2.5]).double(), torch.tensor([1.0, 0.5, 3.0]).double()
     alpha, beta = (values.repeat(DRAWS, 1).requires_grad_() for values in (a, b))
     law = laws.Gamma(alpha, beta)
-    z, difference = distributions.rejection(law, law.sample())
+    z, difference = operations.rejection(law, law.sample())
     score = law.log_prob(z) + difference
     (path, path_of_beta), (correction, none) = gradients(z.log(), alpha, beta), gradients(score, alpha, beta)
     assert z_score(path + z.detach().log() * correction, torch.polygamma(1, a)) < BOUND
@@ -218,13 +218,13 @@ def test_rejection_of_a_small_concentration_augments_its_shape() -> None:
 
 def test_rejection_knows_its_bounds() -> None:
     with pytest.raises(RecipeError, match="Beta"):
-        distributions.standardized(laws.Beta(torch.ones(2), torch.ones(2)), 1, distributions.rejection)
+        operations.standardized(laws.Beta(torch.ones(2), torch.ones(2)), 1, operations.rejection)
 
 
 def test_transports_give_z_back_and_sum_over_events() -> None:
     law = Independent(laws.Gamma(2 * torch.rand(4, 3) + 0.1, torch.rand(4, 3) + 1), 1)
-    for transport in (distributions.transported, distributions.rejection):
-        z, _, score = distributions.standardized(law, 5, transport)
+    for transport in (operations.transported, operations.rejection):
+        z, _, score = operations.standardized(law, 5, transport)
         assert z.shape == (5, 4, 3)
         assert score.shape == (5, 4)
         assert torch.allclose(transport(law.base_dist, z.detach())[0], z, rtol=1e-4)
@@ -264,14 +264,14 @@ def test_vmf_s_normaliser_mean_entropy_and_divergence(k: float, d: int) -> None:
     law = laws.VonMisesFisher(pole(d), kappa)
     resultant, h = tilted(kappa, d, lambda w: w)
     square, _ = tilted(kappa, d, lambda w: (w - resultant) ** 2)
-    assert law.log_prob(pole(d)).item() == pytest.approx(-h.item() - spheres.log_area(d), rel=1e-9, abs=1e-9)
+    assert law.log_prob(pole(d)).item() == pytest.approx(-h.item() - von_mises_fisher.log_area(d), rel=1e-9, abs=1e-9)
     assert torch.allclose(law.mean, resultant * pole(d), rtol=1e-9, atol=1e-10)
     across = (1 - square - resultant**2) / (d - 1)
     truth = across * (1 - pole(d) ** 2) + square * pole(d) ** 2
     assert torch.allclose(law.variance, truth, rtol=1e-5, atol=1e-11)
     divergence = kl_divergence(law, laws.UniformSphere(d))
     assert divergence.item() == pytest.approx((kappa * (resultant - 1) - h).item(), rel=1e-6, abs=1e-10)
-    assert law.entropy().item() == pytest.approx(spheres.log_area(d) - divergence.item(), rel=1e-12)
+    assert law.entropy().item() == pytest.approx(von_mises_fisher.log_area(d) - divergence.item(), rel=1e-12)
     (slope,), (found,) = gradients(kappa * (resultant - 1) - h, kappa), gradients(divergence, kappa)
     assert found.item() == pytest.approx(slope.item(), rel=1e-4, abs=1e-10)
 
@@ -302,7 +302,7 @@ def test_spherical_laws_integrate_to_one_in_the_plane_and_in_space(k: float) -> 
 def test_vmf_integrates_to_one_in_many_dimensions(d: int) -> None:
     x = laws.UniformSphere(d).sample(torch.Size([DRAWS])).double()
     law = laws.VonMisesFisher(pole(d), math.sqrt(d))
-    assert z_score((law.log_prob(x) + spheres.log_area(d)).exp(), 1.0) < BOUND
+    assert z_score((law.log_prob(x) + von_mises_fisher.log_area(d)).exp(), 1.0) < BOUND
 
 
 @pytest.mark.parametrize("d", [2, 3, 10, 128])
@@ -313,7 +313,7 @@ def test_vmf_s_draws_have_its_moments(k: float, d: int) -> None:
     assert z_score(x, law.mean) < BOUND
     assert z_score((x - law.mean) ** 2, law.variance) < BOUND
     assert z_score(-law.log_prob(x), law.entropy()) < BOUND
-    assert z_score(law.log_prob(x) + spheres.log_area(d), kl_divergence(law, laws.UniformSphere(d))) < BOUND
+    assert z_score(law.log_prob(x) + von_mises_fisher.log_area(d), kl_divergence(law, laws.UniformSphere(d))) < BOUND
 
 
 @pytest.mark.parametrize("d", [2, 3, 10, 128])
@@ -443,7 +443,7 @@ def everyone() -> dict[str, Distribution]:
 @pytest.mark.parametrize("name", everyone())
 def test_held_laws_are_the_same_and_held(name: str) -> None:
     law = everyone()[name]
-    held, z = distributions.detach(law), law.sample()
+    held, z = operations.detach(law), law.sample()
     assert type(getattr(held, "base_dist", held)) is type(getattr(law, "base_dist", law))
     assert torch.equal(held.log_prob(z), law.log_prob(z))
     assert (held.batch_shape, held.event_shape) == (law.batch_shape, law.event_shape)
@@ -465,9 +465,9 @@ def test_expand_keeps_the_law(name: str) -> None:
 
 
 def test_torch_s_laws_keep_their_rows() -> None:
-    law = distributions.detach(torch.distributions.Gamma(torch.ones(2), torch.ones(2)))
+    law = operations.detach(torch.distributions.Gamma(torch.ones(2), torch.ones(2)))
     assert type(law) is torch.distributions.Gamma
-    assert type(distributions.detach(Normal(torch.zeros(2), torch.ones(2)))) is Normal
+    assert type(operations.detach(Normal(torch.zeros(2), torch.ones(2)))) is Normal
 
 
 @pytest.mark.parametrize(("components", "size", "away"), [(500, 40, 0.0), (500, 40, 30.0), (10, 2, 0.0), (3, 1, 1e3)])

@@ -15,7 +15,7 @@ from torch import nn
 from lowerbound import inputs, words
 from lowerbound.contexts import Context
 from lowerbound.data import Dataset, Schema
-from lowerbound.distributions import within
+from lowerbound.distributions.operations import within
 from lowerbound.errors import NoClosedForm, RecipeError
 from lowerbound.estimators import Estimator
 from lowerbound.likelihoods import Columns, Likelihood, LocationScale

@@ -18,9 +18,9 @@ from torch import Size, Tensor
 from torch.distributions import Distribution, kl_divergence
 
 from lowerbound import proposals
+from lowerbound.distributions import Delta
 from lowerbound.errors import DataError, RecipeError, UsageError
 from lowerbound.footprint import COPIES, bytes_each, how_many
-from lowerbound.laws import Delta
 from lowerbound.model import VAE, Rows, log_density
 from lowerbound.objectives import ClosedKL, kl_of
 from lowerbound.piecewise import near

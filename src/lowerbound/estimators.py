@@ -20,7 +20,7 @@ from torch import Size, Tensor, nn
 from torch.distributions import Distribution
 
 from lowerbound.coupled import factors
-from lowerbound.distributions import Transport, detach, standardized, transported
+from lowerbound.distributions.operations import Transport, detach, standardized, transported
 from lowerbound.errors import RecipeError, law_name
 from lowerbound.objectives import Objective, SampledKL, Terms
 

@@ -15,9 +15,9 @@ from lowerbound import diagnosis
 from lowerbound.calibration import UNCALIBRATED, Calibration, Classification, classification, log_probabilities
 from lowerbound.density import MEMORY, SAMPLES, Density, observed
 from lowerbound.diagnosis import Finding
+from lowerbound.distributions import Delta
 from lowerbound.errors import DataError
 from lowerbound.latents import Latents, latents
-from lowerbound.laws import Delta
 from lowerbound.model import VAE, Rows, labels_of, rows_at_once
 from lowerbound.objectives import ELBO, Objective
 from lowerbound.semi import Classifier, SemiSupervised, log_likelihood, reported

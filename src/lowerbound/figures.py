@@ -19,7 +19,7 @@ from lowerbound.contexts import Label
 from lowerbound.data import Dataset
 from lowerbound.data.spec import Facts
 from lowerbound.density import log_likelihood
-from lowerbound.distributions import within
+from lowerbound.distributions.operations import within
 from lowerbound.errors import DataError, OutputError, UsageError
 from lowerbound.latents import ACTIVE
 from lowerbound.model import VAE, spread

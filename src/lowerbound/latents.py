@@ -11,7 +11,7 @@ from torch import Size, Tensor
 from torch.distributions import Distribution, Independent, kl_divergence
 
 from lowerbound.density import observed
-from lowerbound.laws import Delta
+from lowerbound.distributions import Delta
 from lowerbound.model import VAE, Rows, rows_at_once, spread
 from lowerbound.system.seeding import seeded
 

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, MultivariateNormal, Normal
 
-from lowerbound import laws
+from lowerbound import distributions
 from lowerbound.conditional import LOG_VARIANCE, ConditionalLaw
 from lowerbound.scales import positive
 
@@ -103,13 +103,13 @@ class PositivePair(Posterior):
 class Gamma(PositivePair):
     """q(z|x) = Π Gamma(zᵢ; αᵢ, βᵢ) on positive latents."""
 
-    kind = laws.Gamma
+    kind = distributions.Gamma
 
 
 class Beta(PositivePair):
     """q(z|x) = Π Beta(zᵢ; aᵢ, bᵢ) on latents in (0, 1)."""
 
-    kind = laws.Beta
+    kind = distributions.Beta
 
 
 class VonMisesFisher(Posterior):
@@ -127,11 +127,11 @@ class VonMisesFisher(Posterior):
         """A batch ``(B,)`` of laws over ``(d,)``."""
         direction, raw = output[..., :-1], output[..., -1]
         loc = nn.functional.normalize(direction, dim=-1, eps=1e-6)
-        return laws.VonMisesFisher(loc, 1 + positive(raw, 0.0))
+        return distributions.VonMisesFisher(loc, 1 + positive(raw, 0.0))
 
     def centre(self, law: Distribution) -> Float[Tensor, "B latent"]:
         """Its mode: the mean is inside the sphere, where no latent is."""
-        assert isinstance(law, laws.VonMisesFisher)
+        assert isinstance(law, distributions.VonMisesFisher)
         return law.loc
 
 
@@ -146,7 +146,7 @@ class Flow(Posterior):
 
     def __init__(self, network: nn.Module, latent: int):
         super().__init__(network)
-        from lowerbound.flows import affine
+        from lowerbound.distributions.flows import affine
 
         self.flow = affine(latent, self.CONTEXT)
 
@@ -180,7 +180,7 @@ class Categorical(Posterior):
 
     def law(self, output: Float[Tensor, "B parameters"], axes: int) -> Distribution:
         """A batch ``(B,)`` of laws over ``(classes,)``."""
-        return laws.OneHotCategorical(output)
+        return distributions.OneHotCategorical(output)
 
 
 class Dirac(Posterior):
@@ -193,4 +193,4 @@ class Dirac(Posterior):
 
     def law(self, output: Float[Tensor, "B parameters"], axes: int) -> Distribution:
         """A batch ``(B,)`` of points ``(d,)``."""
-        return laws.Delta(output)
+        return distributions.Delta(output)

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributions import Categorical, Distribution, Independent, MixtureSameFamily, Normal
 
-from lowerbound import laws
+from lowerbound import distributions
 from lowerbound.errors import RecipeError
 from lowerbound.posteriors import DiagonalGaussian, Posterior
 from lowerbound.scales import positive
@@ -133,7 +133,7 @@ class Flow(nn.Module):
 
     def __init__(self, size: int):
         super().__init__()
-        from lowerbound.flows import spline
+        from lowerbound.distributions.flows import spline
 
         self.flow = spline(size)
 
@@ -162,13 +162,13 @@ class PositivePair(nn.Module):
 class Gamma(PositivePair):
     """Π Gamma(zᵢ; concentration a, rate b) over ``size`` positive dimensions."""
 
-    kind = laws.Gamma
+    kind = distributions.Gamma
 
 
 class Beta(PositivePair):
     """Π Beta(zᵢ; a, b) over ``size`` dimensions in (0, 1); uniform by default."""
 
-    kind = laws.Beta
+    kind = distributions.Beta
 
 
 class UniformSphere(nn.Module):
@@ -186,4 +186,4 @@ class UniformSphere(nn.Module):
 
     def forward(self) -> Distribution:
         """The law, with no batch axes and events ``(size,)``."""
-        return laws.UniformSphere(self.size)
+        return distributions.UniformSphere(self.size)

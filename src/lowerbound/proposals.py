@@ -14,7 +14,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.distributions import Distribution, MultivariateNormal
 
-from lowerbound.distributions import within
+from lowerbound.distributions.operations import within
 
 #: of ten draws, how many are of q(z|x), of the normal at the mode, of the same with its variance doubled, and of the prior
 TENTHS = {"posterior": 2, "mode": 5, "wide": 2, "prior": 1}

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Size, Tensor
 from torch.distributions import Distribution, Laplace, LogNormal, Normal
 
-from lowerbound import laws
+from lowerbound import distributions
 from lowerbound.errors import RecipeError
 from lowerbound.lab.names import P, Q
 from lowerbound.system.seeding import seeded
@@ -103,9 +103,9 @@ TARGETS: dict[str, Callable[[], Target]] = {
 Family = Callable[[Tensor, Tensor], Distribution]
 #: name → the law of two unconstrained parameters, their first values, and where it lives
 FAMILIES: dict[str, tuple[Family, tuple[float, float], Axis]] = {
-    "gamma": (lambda a, b: laws.Gamma(a.exp(), b.exp()), (0.0, 0.0), POSITIVES),
+    "gamma": (lambda a, b: distributions.Gamma(a.exp(), b.exp()), (0.0, 0.0), POSITIVES),
     "log-normal": (lambda a, b: LogNormal(a, b.exp()), (-0.5, 0.0), POSITIVES),
-    "beta": (lambda a, b: laws.Beta(a.exp(), b.exp()), (1.0, 0.0), UNIT),
+    "beta": (lambda a, b: distributions.Beta(a.exp(), b.exp()), (1.0, 0.0), UNIT),
     "normal": (lambda a, b: Normal(a, b.exp()), (-1.0, 0.0), REALS),
     "laplace": (lambda a, b: Laplace(a, b.exp()), (-1.0, 0.0), REALS),
 }

@@ -30,7 +30,7 @@ from torch import Tensor
 from torch.distributions import kl_divergence
 from torch.nn.functional import softplus
 
-from lowerbound import laws, words
+from lowerbound import distributions, words
 from lowerbound.estimators import Estimator
 from lowerbound.system.seeding import seeded
 
@@ -109,15 +109,15 @@ class DeepGamma:
         shapes |= {f"w{level}": (widths[level + 1], widths[level]) for level in range(self.depth)}
         self.raw = {name: _first(shape) for name, shape in shapes.items()}
 
-    def posterior(self) -> dict[str, laws.Gamma]:
+    def posterior(self) -> dict[str, distributions.Gamma]:
         """q of each variable, one Gamma an entry."""
         found = {}
         for name, raw in self.raw.items():
             shape, mean = softplus(raw)
-            found[name] = laws.Gamma(shape, shape / mean, validate_args=False)
+            found[name] = distributions.Gamma(shape, shape / mean, validate_args=False)
         return found
 
-    def prior(self, drawn: Parts) -> dict[str, laws.Gamma]:
+    def prior(self, drawn: Parts) -> dict[str, distributions.Gamma]:
         """p of each variable given draws ``(K, ·, ·)`` of those above it, broadcastable to them."""
         found = {f"w{level}": _gamma(*WEIGHTS) for level in range(self.depth)}
         found[f"z{self.depth}"] = _gamma(SPARSITY, SPARSITY)
@@ -125,7 +125,7 @@ class DeepGamma:
             found[f"z{level}"] = _gamma(SPARSITY, SPARSITY / (drawn[f"z{level + 1}"] @ drawn[f"w{level}"]))
         return found
 
-    def terms(self, posterior: Mapping[str, laws.Gamma], drawn: Parts) -> tuple[Float[Tensor, "K N D"], Parts]:
+    def terms(self, posterior: Mapping[str, distributions.Gamma], drawn: Parts) -> tuple[Float[Tensor, "K N D"], Parts]:
         """log p(x|z, w) of each value, and the KL of each variable, ``(K, ·, ·)`` where it depends on draws, in nats."""
         prior = self.prior(drawn)
         rate = drawn["z1"] @ drawn["w0"]
@@ -144,9 +144,9 @@ def _first(shape: tuple[int, int]) -> Tensor:
     return raw.requires_grad_()
 
 
-def _gamma(shape: float, rate: float | Tensor) -> laws.Gamma:
+def _gamma(shape: float, rate: float | Tensor) -> distributions.Gamma:
     rates = torch.as_tensor(rate, dtype=torch.float64)
-    return laws.Gamma(torch.tensor(shape, dtype=torch.float64).expand_as(rates), rates, validate_args=False)
+    return distributions.Gamma(torch.tensor(shape, dtype=torch.float64).expand_as(rates), rates, validate_args=False)
 
 
 class Ascent:

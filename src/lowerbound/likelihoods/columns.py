@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.distributions import Bernoulli, Distribution, Independent, NegativeBinomial, Normal, StudentT
 
 from lowerbound.data.schema import Column
-from lowerbound.laws.mixed import Mixed, Named
+from lowerbound.distributions.mixed import Mixed, Named
 from lowerbound.likelihoods.contract import Likelihood
 from lowerbound.scales import positive
 

@@ -11,7 +11,7 @@ from torch.distributions import Categorical, Distribution, MixtureSameFamily
 from torch.distributions import NegativeBinomial as NegativeBinomialLaw
 from torch.distributions import Poisson as PoissonLaw
 
-from lowerbound import levels
+from lowerbound.distributions import discrete
 from lowerbound.errors import DataError
 from lowerbound.likelihoods.contract import A_PROBABILITY, PIXEL_STEPS, Likelihood, must_be_within
 from lowerbound.scales import positive
@@ -28,7 +28,7 @@ class Whole(Likelihood):
 
     def each(self, *parameters: Tensor) -> Distribution:
         """The counts' law, on the values' scale."""
-        return levels.Levels(self.counts(*parameters), self.steps)
+        return discrete.Levels(self.counts(*parameters), self.steps)
 
     def counts(self, *parameters: Tensor) -> Distribution:
         """The law of k = steps × value."""
@@ -71,7 +71,7 @@ class LogisticMixture(Pixels):
         """The mixture."""
         logits, loc, scale = torch.stack(parameters, -1).split(self.components, -1)
         loc = self.steps * torch.sigmoid(loc + self.start)
-        component = levels.DiscretizedLogistic(loc, self.steps * positive(scale - 2), self.steps)
+        component = discrete.DiscretizedLogistic(loc, self.steps * positive(scale - 2), self.steps)
         return MixtureSameFamily(Categorical(logits=logits, validate_args=False), component, validate_args=False)
 
 
@@ -90,7 +90,7 @@ class BetaBinomial(Pixels):
     def counts(self, *parameters: Tensor) -> Distribution:
         """The beta-binomial."""
         a, b = (positive(raw + 0.5) for raw in parameters)
-        return levels.BetaBinomial(a, b, self.steps)
+        return discrete.BetaBinomial(a, b, self.steps)
 
 
 class LevelCategorical(Pixels):
@@ -102,7 +102,7 @@ class LevelCategorical(Pixels):
 
     def counts(self, *parameters: Tensor) -> Distribution:
         """The categorical."""
-        return levels.Numbered(torch.stack(parameters, -1))
+        return discrete.Numbered(torch.stack(parameters, -1))
 
 
 class Poisson(Whole):

@@ -11,7 +11,7 @@ from torch.distributions import Distribution, Normal
 from torch.distributions import Laplace as LaplaceLaw
 from torch.distributions import StudentT as StudentTLaw
 
-from lowerbound import bits
+from lowerbound.distributions import bernoulli
 from lowerbound.errors import RecipeError
 from lowerbound.likelihoods.contract import PIXEL_STEPS, Likelihood, must_be_within
 from lowerbound.scales import Fixed, Optimal, Scale, positive
@@ -46,7 +46,7 @@ class Bernoulli(Likelihood):
 
     def law(self, output: Float[Tensor, "..."], axes: int) -> Distribution:
         """Bernoullis of these logits."""
-        return bits.Bits(output, output.dim() - axes)
+        return bernoulli.Bits(output, output.dim() - axes)
 
     def check(self, values: Float[Tensor, "..."]) -> None:
         """Raise DataError for values outside [0, 1]."""
@@ -56,7 +56,7 @@ class Bernoulli(Likelihood):
         """Zeros and ones, or the grey values themselves."""
         if not self.binarize:
             return values
-        return bits.drawn(values)
+        return bernoulli.drawn(values)
 
 
 class ContinuousBernoulli(Likelihood):

@@ -18,9 +18,9 @@ from torch.distributions import Distribution, kl_divergence
 
 from lowerbound.contexts import Label
 from lowerbound.data import UNKNOWN
+from lowerbound.distributions import OneHotCategorical
 from lowerbound.errors import RecipeError
 from lowerbound.estimators import Draw, Enumerated, Estimator, Pathwise, ScoreFunction
-from lowerbound.laws import OneHotCategorical
 from lowerbound.likelihoods import Likelihood
 from lowerbound.loss import Loss
 from lowerbound.model import VAE, Rows, labels_of

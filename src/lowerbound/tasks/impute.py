@@ -17,9 +17,9 @@ from torch.distributions import Distribution
 from lowerbound import proposals
 from lowerbound.contexts import Observed
 from lowerbound.density import MEMORY, VALUES, must_have_density
+from lowerbound.distributions.mixed import Mixed
 from lowerbound.errors import DataError, RecipeError, UsageError
 from lowerbound.footprint import COPIES, bytes_each, how_many
-from lowerbound.laws.mixed import Mixed
 from lowerbound.model import VAE, Rows, log_density
 from lowerbound.system.seeding import seeded
 

@@ -115,11 +115,12 @@ KLS = {"closed": _closed, "sampled": _sampled}
 
 def _estimator(name: str, baseline: str | None = None, transport: str | None = None) -> Callable[[], Estimator]:
     def make() -> Estimator:
-        from lowerbound import distributions, estimators
+        from lowerbound import estimators
+        from lowerbound.distributions import operations
 
         given: dict[str, Any] = {} if baseline is None else {"baseline": getattr(estimators, baseline)()}
         if transport is not None:
-            given["transport"] = getattr(distributions, transport)
+            given["transport"] = getattr(operations, transport)
         made: Estimator = getattr(estimators, name)(**given)
         return made
 

@@ -6,9 +6,9 @@ and p = ∂F/∂z, a sample of fixed rank F(z; φ) moves as dz/dφ = −∂_φ F
 Source: Figurnov et al., "Implicit Reparameterization Gradients", 2018, https://arxiv.org/abs/1805.08498.
 """
 
-from lowerbound.laws.labels import OneHotCategorical
-from lowerbound.laws.point import Delta
-from lowerbound.laws.positive import Beta, Gamma
-from lowerbound.laws.spheres import UniformSphere, VonMisesFisher
+from lowerbound.distributions.dirac import Delta
+from lowerbound.distributions.gamma_beta import Beta, Gamma
+from lowerbound.distributions.one_hot import OneHotCategorical
+from lowerbound.distributions.von_mises_fisher import UniformSphere, VonMisesFisher
 
 __all__ = ["Beta", "Delta", "Gamma", "OneHotCategorical", "UniformSphere", "VonMisesFisher"]

@@ -11,8 +11,8 @@ from torch import distributions as td
 from torch.distributions import constraints
 from torch.distributions.kl import register_kl
 
+from lowerbound.distributions.angles import RESULTANT, SHORTFALL, TILT, angle, smooth
 from lowerbound.errors import RecipeError
-from lowerbound.laws.angles import RESULTANT, SHORTFALL, TILT, angle, smooth
 
 
 class _Sphere(constraints.Constraint):

@@ -14,9 +14,9 @@ from jaxtyping import Float
 from torch import Size, Tensor
 from torch.distributions import Beta, Distribution, Gamma, Independent, LogNormal, MultivariateNormal, Normal, kl_divergence, register_kl
 
-from lowerbound import laws
+from lowerbound import distributions
+from lowerbound.distributions import Delta
 from lowerbound.errors import RecipeError, law_name
-from lowerbound.laws import Delta
 
 
 def within(law: Distribution, value: Tensor) -> bool:
@@ -52,14 +52,14 @@ holds(MultivariateNormal, "loc", "scale_tril")
 holds(Gamma, "concentration", "rate")
 holds(Beta, "concentration1", "concentration0")
 # A row of its own for each of ours: torch's row, which a subclass would else share, makes torch's law.
-holds(laws.Gamma, "concentration", "rate")
-holds(laws.Beta, "concentration1", "concentration0")
-holds(laws.VonMisesFisher, "loc", "concentration")
+holds(distributions.Gamma, "concentration", "rate")
+holds(distributions.Beta, "concentration1", "concentration0")
+holds(distributions.VonMisesFisher, "loc", "concentration")
 
 
 @detach.register
-def _(law: laws.Delta) -> Distribution:
-    return laws.Delta(law.value.detach(), len(law.event_shape), validate_args=False)
+def _(law: distributions.Delta) -> Distribution:
+    return distributions.Delta(law.value.detach(), len(law.event_shape), validate_args=False)
 
 
 # --- standardisation, for G-REP ---------------------------------------------------------------------
