@@ -14,8 +14,8 @@ from lowerbound.assembly import build
 from lowerbound.data.schema import Column, Schema
 from lowerbound.distributions.mixed import Mixed
 from lowerbound.errors import RecipeError
-from lowerbound.inputs import Shown, ShownColumns
 from lowerbound.likelihoods import Columns
+from lowerbound.nn.missing import Shown, ShownColumns
 from lowerbound.recipes import Recipe
 from lowerbound.zoo import ZOO
 

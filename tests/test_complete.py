@@ -20,7 +20,7 @@ from lowerbound.assembly import build
 from lowerbound.cli import main, parser
 from lowerbound.data import Dataset
 from lowerbound.errors import DataError, RecipeError, UsageError
-from lowerbound.nn import mlp
+from lowerbound.nn.networks import mlp
 from lowerbound.recipes import Recipe
 from lowerbound.tasks.complete import METHODS, Completions, complete
 from lowerbound.words import LIKELIHOODS, masks

@@ -13,7 +13,7 @@ from lowerbound.assembly import build
 from lowerbound.contexts import Label
 from lowerbound.data import Dataset
 from lowerbound.errors import DataError, RecipeError, UsageError
-from lowerbound.nn import Joined, mlp
+from lowerbound.nn.networks import Joined, mlp
 from lowerbound.priors import GivenContext
 from lowerbound.recipes import Recipe
 from lowerbound.tasks import compress, labels

@@ -9,12 +9,12 @@ from torch.func import jacrev, vmap
 from toys import z_score
 
 import lowerbound as lb
-from lowerbound import contraction as room
 from lowerbound import words
 from lowerbound.assembly import build
-from lowerbound.contraction import contraction, estimated
 from lowerbound.errors import RecipeError
 from lowerbound.loss import loss
+from lowerbound.nn import jacobian as room
+from lowerbound.nn.jacobian import contraction, estimated
 from lowerbound.objectives import ClosedKL, Contractive, Reconstruction
 from lowerbound.recipes import Recipe
 

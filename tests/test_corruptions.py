@@ -12,8 +12,8 @@ from toys import z_score
 import lowerbound as lb
 from lowerbound import words
 from lowerbound.assembly import build
-from lowerbound.corruptions import Corruption, Gaussian, Masking, SaltAndPepper
 from lowerbound.errors import RecipeError
+from lowerbound.nn.corruptions import Corruption, Gaussian, Masking, SaltAndPepper
 from lowerbound.recipes import Recipe
 from lowerbound.words import Facts
 

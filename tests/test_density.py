@@ -16,8 +16,8 @@ from toys import Constant, LinearGaussian
 import lowerbound as lb
 from lowerbound import density, proposals
 from lowerbound.errors import DataError, RecipeError, UsageError
-from lowerbound.nn import mlp
-from lowerbound.piecewise import near
+from lowerbound.nn.networks import mlp
+from lowerbound.nn.pruning import near
 
 SIZES = [(1, 1, 1.0), (2, 5, 0.7), (3, 2, 0.3), (5, 20, 0.5), (10, 30, 0.1), (20, 8, 0.2), (50, 100, 0.5)]
 ENCODERS = {

@@ -18,7 +18,7 @@ from lowerbound.coupled import MMD, FreeBits, TotalCorrelation
 from lowerbound.data import UNKNOWN, Dataset
 from lowerbound.errors import DataError, RecipeError
 from lowerbound.estimators import GREP, Enumerated, Estimator, LeaveOneOut, Pathwise, ScoreFunction
-from lowerbound.nn import Joined
+from lowerbound.nn.networks import Joined
 from lowerbound.objectives import ELBO, IWAE, Objective
 from lowerbound.posteriors import Categorical, DiagonalGaussian
 from lowerbound.semi import Head, OnLabels, SemiSupervised, SemiSupervisedLoss, known_rows

@@ -15,14 +15,12 @@ if TYPE_CHECKING:
         calibration,
         checkpoint,
         contexts,
-        corruptions,
         coupled,
         data,
         distributions,
         errors,
         estimators,
         likelihoods,
-        nn,
         objectives,
         plots,
         posteriors,
@@ -40,6 +38,7 @@ if TYPE_CHECKING:
     from lowerbound.evaluation import evaluate, score
     from lowerbound.experiment import Experiment
     from lowerbound.model import VAE
+    from lowerbound.nn import corruptions, networks
     from lowerbound.recipes import Recipe
     from lowerbound.regret import likelihood_regret
     from lowerbound.runs import Run, load
@@ -61,7 +60,7 @@ PUBLIC = {
     "calibration": "lowerbound.calibration",
     "checkpoint": "lowerbound.checkpoint",
     "contexts": "lowerbound.contexts",
-    "corruptions": "lowerbound.corruptions",
+    "corruptions": "lowerbound.nn.corruptions",
     "coupled": "lowerbound.coupled",
     "data": "lowerbound.data",
     "errors": "lowerbound.errors",
@@ -73,7 +72,7 @@ PUBLIC = {
     "likelihoods": "lowerbound.likelihoods",
     "load": "lowerbound.runs:load",
     "log_likelihood": "lowerbound.semi.marginal:log_likelihood",
-    "nn": "lowerbound.nn",
+    "nn": "lowerbound.nn.networks",
     "objectives": "lowerbound.objectives",
     "plots": "lowerbound.plots",
     "posteriors": "lowerbound.posteriors",

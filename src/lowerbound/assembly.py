@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
-from lowerbound import inputs, words
+from lowerbound import words
 from lowerbound.contexts import Context
 from lowerbound.data import Dataset, Schema
 from lowerbound.distributions.operations import within
@@ -21,7 +21,8 @@ from lowerbound.estimators import Estimator
 from lowerbound.likelihoods import Columns, Likelihood, LocationScale
 from lowerbound.loss import LossFunction, loss, of_rows
 from lowerbound.model import VAE
-from lowerbound.nn import expect
+from lowerbound.nn import missing
+from lowerbound.nn.networks import expect
 from lowerbound.objectives import Contractive, Objective
 from lowerbound.recipes import Recipe
 from lowerbound.scales import Optimal
@@ -103,8 +104,8 @@ def _sighted(likelihood: Likelihood, facts: Facts, network: Callable[[tuple[int,
     """The encoder that ``network`` makes for a shape, shown what there is of data that may have holes."""
     columns = likelihood.columns if isinstance(likelihood, Columns) else facts.columns
     if columns is not None:
-        return inputs.ShownColumns(network(inputs.ShownColumns.shape(columns)), columns)
-    return inputs.Shown(network(inputs.Shown.shape(facts.event))) if likelihood.holes else network(facts.event)
+        return missing.ShownColumns(network(missing.ShownColumns.shape(columns)), columns)
+    return missing.Shown(network(missing.Shown.shape(facts.event))) if likelihood.holes else network(facts.event)
 
 
 def _must_take_columns(recipe: Recipe, likelihood: Likelihood, facts: Facts) -> None:

@@ -22,7 +22,7 @@ from lowerbound.estimators import Estimator, Pathwise
 from lowerbound.likelihoods import Bernoulli
 from lowerbound.loss import LossFunction, of_rows
 from lowerbound.model import VAE, Rows
-from lowerbound.nn import LARGE, Linear
+from lowerbound.nn.networks import LARGE, Linear
 from lowerbound.objectives import ELBO, ClosedKL, Objective, Renyi, SampledKL
 from lowerbound.posteriors import DiagonalGaussian
 from lowerbound.priors import StandardNormal

@@ -19,8 +19,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Distribution, kl_divergence
 
-from lowerbound.contraction import contraction
 from lowerbound.errors import NoClosedForm, RecipeError, law_name
+from lowerbound.nn.jacobian import contraction
 from lowerbound.schedules import Constant, Schedule
 
 

@@ -12,8 +12,8 @@ from torch import Size, Tensor
 
 from lowerbound.density import MEMORY, must_have_density, observed
 from lowerbound.errors import DataError
-from lowerbound.footprint import bytes_each, how_many
 from lowerbound.model import VAE, Rows
+from lowerbound.nn.memory import bytes_each, how_many
 from lowerbound.objectives import ELBO, Objective, kl_of
 from lowerbound.system.seeding import key, seeded
 

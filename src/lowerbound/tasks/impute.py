@@ -19,8 +19,8 @@ from lowerbound.contexts import Observed
 from lowerbound.density import MEMORY, VALUES, must_have_density
 from lowerbound.distributions.mixed import Mixed
 from lowerbound.errors import DataError, RecipeError, UsageError
-from lowerbound.footprint import COPIES, bytes_each, how_many
 from lowerbound.model import VAE, Rows, log_density
+from lowerbound.nn.memory import COPIES, bytes_each, how_many
 from lowerbound.system.seeding import seeded
 
 SAMPLES = 1_000

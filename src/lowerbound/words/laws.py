@@ -246,7 +246,7 @@ def _sphere(facts: Facts, posterior: Posterior) -> nn.Module:
 
 
 def _given_context(facts: Facts, posterior: Posterior, width: int = 128) -> nn.Module:
-    from lowerbound.nn import mlp
+    from lowerbound.nn.networks import mlp
     from lowerbound.priors import GivenContext
 
     if not facts.context:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from lowerbound.corruptions import Corruption
+    from lowerbound.nn.corruptions import Corruption
     from lowerbound.words.laws import Facts
 
 
@@ -34,20 +34,20 @@ class NetworkWord:
 
 
 def _mlp_encoder(event: Sequence[int], widths: Sequence[int], features: int, context: Sequence[int] = ()) -> nn.Module:
-    from lowerbound.nn import Joined, mlp
+    from lowerbound.nn.networks import Joined, mlp
 
     return Joined(mlp(prod(event) + prod(context), *widths, features)) if context else mlp(event, *widths, features)
 
 
 def _mlp_decoder(latent: int, widths: Sequence[int], event: Sequence[int], parameters: int, context: Sequence[int] = ()) -> nn.Module:
-    from lowerbound.nn import Joined, mlp
+    from lowerbound.nn.networks import Joined, mlp
 
     output = event if parameters == 1 else (parameters, *event)
     return Joined(mlp(latent + prod(context), *reversed(widths), output)) if context else mlp(latent, *reversed(widths), output)
 
 
 def _orthogonal_encoder(event: Sequence[int], widths: Sequence[int], features: int, context: Sequence[int] = ()) -> nn.Module:
-    from lowerbound.nn import orthogonal
+    from lowerbound.nn.networks import orthogonal
 
     return orthogonal(_mlp_encoder(event, widths, features, context))
 
@@ -55,13 +55,13 @@ def _orthogonal_encoder(event: Sequence[int], widths: Sequence[int], features: i
 def _orthogonal_decoder(
     latent: int, widths: Sequence[int], event: Sequence[int], parameters: int, context: Sequence[int] = ()
 ) -> nn.Module:
-    from lowerbound.nn import orthogonal
+    from lowerbound.nn.networks import orthogonal
 
     return orthogonal(_mlp_decoder(latent, widths, event, parameters, context))
 
 
 def _conv_encoder(event: Sequence[int], widths: Sequence[int], features: int, context: Sequence[int] = ()) -> nn.Module:
-    from lowerbound.nn import Planes, convolutional_encoder
+    from lowerbound.nn.networks import Planes, convolutional_encoder
 
     _must_be_image(event)
     channels, *size = event
@@ -75,7 +75,7 @@ def _conv_encoder(event: Sequence[int], widths: Sequence[int], features: int, co
 def _conv_decoder(latent: int, widths: Sequence[int], event: Sequence[int], parameters: int, context: Sequence[int] = ()) -> nn.Module:
     from torch import nn
 
-    from lowerbound.nn import Joined, convolutional_decoder
+    from lowerbound.nn.networks import Joined, convolutional_decoder
 
     _must_be_image(event)
     channels, *size = event
@@ -90,7 +90,7 @@ def _guided(latent: int, widths: Sequence[int], event: Sequence[int], parameters
     """A decoder beside an image: that is encoded as an image of the data is, to as many features as the encoder has in its last layer."""
     from torch import nn
 
-    from lowerbound.nn import Conv2d, Guided, convolutional_decoder, convolutional_encoder, roughly
+    from lowerbound.nn.networks import Conv2d, Guided, convolutional_decoder, convolutional_encoder, roughly
 
     channels, *size = event
     features = roughly(convolutional_encoder((context[0], *size), widths, widths[-1]))
@@ -151,19 +151,19 @@ def products(precision: str, device: torch.device) -> torch.dtype:
 
 
 def _gaussian(facts: Facts, scale: float = 0.3) -> Corruption:
-    from lowerbound.corruptions import Gaussian
+    from lowerbound.nn.corruptions import Gaussian
 
     return Gaussian(scale, clamp=facts.unit_interval)
 
 
 def _masking(facts: Facts, share: float = 0.3) -> Corruption:
-    from lowerbound.corruptions import Masking
+    from lowerbound.nn.corruptions import Masking
 
     return Masking(share)
 
 
 def _salt_and_pepper(facts: Facts, share: float = 0.1) -> Corruption:
-    from lowerbound.corruptions import SaltAndPepper
+    from lowerbound.nn.corruptions import SaltAndPepper
 
     if not facts.unit_interval:
         raise RecipeError("salt-and-pepper makes values 0 or 1, and not all of these are between them; choose gaussian or masking")
@@ -177,7 +177,7 @@ def corrupted(word: str | None, encoder: nn.Module, facts: Facts) -> nn.Module:
     """The encoder, in training behind the corruption of that word; None leaves it as it is."""
     from torch import nn
 
-    from lowerbound.corruptions import Corrupted
+    from lowerbound.nn.corruptions import Corrupted
 
     if word is None:
         return encoder

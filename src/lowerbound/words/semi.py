@@ -86,7 +86,7 @@ def _m1(weight: float = 1.0) -> Supervision:
 
 def _m2(weight: float = 30.0, dropout: float = 0.5, balance: float = 10.0) -> Supervision:
     from lowerbound.contexts import Label
-    from lowerbound.nn import with_dropout
+    from lowerbound.nn.networks import with_dropout
     from lowerbound.posteriors import Categorical
     from lowerbound.semi import SemiSupervised, SemiSupervisedLoss
 
