@@ -18,7 +18,7 @@ from torch import nn
 import lowerbound as lb
 from lowerbound.data import Dataset
 from lowerbound.data.labels import few
-from lowerbound.semi import known_rows
+from lowerbound.vae.semi_supervised import known_rows
 from lowerbound.zoo import ZOO
 
 SEED = 0

@@ -9,8 +9,8 @@ import lowerbound as lb
 from lowerbound import checkpoint
 from lowerbound.adam import Adam
 from lowerbound.errors import RunError
-from lowerbound.estimators import MovingAverage
 from lowerbound.training import State
+from lowerbound.vae.estimators.base import MovingAverage
 
 
 def model(width: int = 5) -> lb.VAE:

@@ -14,9 +14,9 @@ from lowerbound.assembly import build
 from lowerbound.data.schema import Column, Schema
 from lowerbound.distributions.mixed import Mixed
 from lowerbound.errors import RecipeError
-from lowerbound.likelihoods import Columns
 from lowerbound.nn.missing import Shown, ShownColumns
 from lowerbound.recipes import Recipe
+from lowerbound.vae.likelihoods import Columns
 from lowerbound.zoo import ZOO
 
 COLUMNS = (

@@ -18,9 +18,9 @@ from torch import Tensor
 import lowerbound as lb
 from lowerbound import adam, fused
 from lowerbound.adam import Adam
-from lowerbound.conditional import LOG_VARIANCE
 from lowerbound.distributions import bernoulli as bits
 from lowerbound.system import compiled, devices
+from lowerbound.vae.conditional import LOG_VARIANCE
 
 BF16 = torch.bfloat16
 TYPES = [torch.float32, BF16]

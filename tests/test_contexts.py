@@ -10,13 +10,13 @@ from toys import Constant, LinearGaussian, z_score
 
 import lowerbound as lb
 from lowerbound.assembly import build
-from lowerbound.contexts import Label
 from lowerbound.data import Dataset
 from lowerbound.errors import DataError, RecipeError, UsageError
 from lowerbound.nn.networks import Joined, mlp
-from lowerbound.priors import GivenContext
 from lowerbound.recipes import Recipe
 from lowerbound.tasks import compress, labels
+from lowerbound.vae.contexts import Label
+from lowerbound.vae.priors import GivenContext
 
 CLASSES = 3
 

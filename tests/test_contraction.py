@@ -12,11 +12,11 @@ import lowerbound as lb
 from lowerbound import words
 from lowerbound.assembly import build
 from lowerbound.errors import RecipeError
-from lowerbound.loss import loss
 from lowerbound.nn import jacobian as room
 from lowerbound.nn.jacobian import contraction, estimated
-from lowerbound.objectives import ClosedKL, Contractive, Reconstruction
 from lowerbound.recipes import Recipe
+from lowerbound.vae.loss import loss
+from lowerbound.vae.objectives.base import ClosedKL, Contractive, Reconstruction
 
 PROBES = 20_000
 ONE_LAYER = {
@@ -148,7 +148,7 @@ def test_what_is_not_asked_for_is_not_computed(monkeypatch: pytest.MonkeyPatch) 
     def never(*_: object) -> None:
         raise AssertionError("computed")
 
-    monkeypatch.setattr("lowerbound.objectives.contraction", never)
+    monkeypatch.setattr("lowerbound.vae.objectives.base.contraction", never)
     assert loss(model(), torch.randn(7, 6), Reconstruction(), lb.estimators.Pathwise()).value.isfinite()
     with pytest.raises(AssertionError, match="computed"):
         loss(model(), torch.randn(7, 6), Contractive(), lb.estimators.Pathwise())

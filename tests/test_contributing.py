@@ -15,8 +15,8 @@ import torch
 from lowerbound import words
 from lowerbound.assembly import build
 from lowerbound.errors import RecipeError
-from lowerbound.objectives import SampledKL
 from lowerbound.recipes import Recipe
+from lowerbound.vae.objectives.base import SampledKL
 
 PAGE = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n# (\S+)\.py(?:, a row of (\w+))?\n(.*?)```", PAGE, re.DOTALL)

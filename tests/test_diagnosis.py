@@ -14,8 +14,8 @@ from lowerbound import assembly, diagnosis, recipes, regret, words
 from lowerbound.density import Density
 from lowerbound.errors import DataError, RecipeError, UsageError
 from lowerbound.latents import Latents, latents
-from lowerbound.model import spread
-from lowerbound.scales import FLOOR, Fixed, Learned
+from lowerbound.vae.likelihoods.scales import FLOOR, Fixed, Learned
+from lowerbound.vae.model import spread
 
 
 def toy_data(toy: LinearGaussian, n: int = 2000) -> torch.Tensor:

@@ -14,9 +14,9 @@ from toys import Constant, LinearGaussian, z_score
 from lowerbound import words
 from lowerbound.distributions.operations import transported, within
 from lowerbound.errors import NoClosedForm, RecipeError
-from lowerbound.estimators import GREP, DoublyReparameterized, LeaveOneOut, MovingAverage, Pathwise, RaoBlackwell, ScoreFunction
-from lowerbound.loss import loss
-from lowerbound.objectives import ELBO, IWAE, ClosedKL, Objective, SampledKL, Terms
+from lowerbound.vae.estimators.base import GREP, DoublyReparameterized, LeaveOneOut, MovingAverage, Pathwise, RaoBlackwell, ScoreFunction
+from lowerbound.vae.loss import loss
+from lowerbound.vae.objectives.base import ELBO, IWAE, ClosedKL, Objective, SampledKL, Terms
 from lowerbound.words import Facts
 
 # --- one latent dimension: any objective, by quadrature ----------------------------------------------

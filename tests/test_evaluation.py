@@ -11,8 +11,8 @@ from toys import LinearGaussian
 
 import lowerbound as lb
 from lowerbound.cli import main
-from lowerbound.likelihoods import Gaussian
-from lowerbound.scales import Fixed, Learned, Optimal, Scale
+from lowerbound.vae.likelihoods import Gaussian
+from lowerbound.vae.likelihoods.scales import Fixed, Learned, Optimal, Scale
 
 
 def test_a_score_is_the_same_at_each_call_and_leaves_the_model_as_it_was() -> None:

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 import lowerbound as lb
 from lowerbound.fused import step_of
-from lowerbound.loss import of_rows
-from lowerbound.semi import SemiSupervisedLoss
 from lowerbound.system.seeding import seeded
 from lowerbound.training import _by_autograd
+from lowerbound.vae.loss import of_rows
+from lowerbound.vae.semi_supervised import SemiSupervisedLoss
 
 USUAL: list[dict[str, Any]] = [
     {"network": "mlp:512"},

@@ -14,16 +14,16 @@ from toys import LinearGaussian
 import lowerbound as lb
 from lowerbound import diagnosis
 from lowerbound.assembly import build
-from lowerbound.contexts import LowResolution, Observed
 from lowerbound.data import Dataset
 from lowerbound.errors import DataError, RecipeError, UsageError
-from lowerbound.likelihoods import Calibrated
-from lowerbound.loss import loss
-from lowerbound.model import log_density
-from lowerbound.priors import GivenContext
 from lowerbound.recipes import Recipe
-from lowerbound.scales import Optimal
 from lowerbound.tasks import compress
+from lowerbound.vae.contexts import LowResolution, Observed
+from lowerbound.vae.likelihoods import Calibrated
+from lowerbound.vae.likelihoods.scales import Optimal
+from lowerbound.vae.loss import loss
+from lowerbound.vae.model import log_density
+from lowerbound.vae.priors import GivenContext
 from lowerbound.words import context, masks
 
 TOY = LinearGaussian(1, 5, 0.7)

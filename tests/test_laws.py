@@ -13,7 +13,7 @@ from torch.distributions import Distribution
 from toys import z_score
 
 from lowerbound import words
-from lowerbound.conditional import LOG_VARIANCE, ConditionalLaw
+from lowerbound.vae.conditional import LOG_VARIANCE, ConditionalLaw
 from lowerbound.words import Facts
 
 FACTS = Facts(event=(2,), latent=2)

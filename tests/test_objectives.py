@@ -9,9 +9,9 @@ from toys import Constant, LinearGaussian, z_score
 
 from lowerbound import words
 from lowerbound.errors import NoClosedForm
-from lowerbound.estimators import Pathwise
-from lowerbound.loss import loss
-from lowerbound.objectives import ELBO, ClosedKL, SampledKL, Terms
+from lowerbound.vae.estimators.base import Pathwise
+from lowerbound.vae.loss import loss
+from lowerbound.vae.objectives.base import ELBO, ClosedKL, SampledKL, Terms
 
 closed_kl, sampled_kl = ClosedKL(), SampledKL()
 

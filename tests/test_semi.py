@@ -13,17 +13,17 @@ from toys import LinearGaussian, z_score
 
 import lowerbound as lb
 from lowerbound import words
-from lowerbound.contexts import Label
-from lowerbound.coupled import MMD, FreeBits, TotalCorrelation
 from lowerbound.data import UNKNOWN, Dataset
 from lowerbound.errors import DataError, RecipeError
-from lowerbound.estimators import GREP, Enumerated, Estimator, LeaveOneOut, Pathwise, ScoreFunction
 from lowerbound.nn.networks import Joined
-from lowerbound.objectives import ELBO, IWAE, Objective
-from lowerbound.posteriors import Categorical, DiagonalGaussian
-from lowerbound.semi import Head, OnLabels, SemiSupervised, SemiSupervisedLoss, known_rows
-from lowerbound.semi.contract import Batch
 from lowerbound.system.seeding import seeded
+from lowerbound.vae.contexts import Label
+from lowerbound.vae.estimators.base import GREP, Enumerated, Estimator, LeaveOneOut, Pathwise, ScoreFunction
+from lowerbound.vae.objectives.base import ELBO, IWAE, Objective
+from lowerbound.vae.objectives.batchwise import MMD, FreeBits, TotalCorrelation
+from lowerbound.vae.posteriors import Categorical, DiagonalGaussian
+from lowerbound.vae.semi_supervised import Head, OnLabels, SemiSupervised, SemiSupervisedLoss, known_rows
+from lowerbound.vae.semi_supervised.base import Batch
 from lowerbound.words import OfLabels
 
 CLASSES, LATENT, SIZE = 3, 2, 4

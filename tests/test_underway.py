@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 import torch
 
-from lowerbound import checkpoint, runs, schedules
+from lowerbound import checkpoint, runs
 from lowerbound.cli import main
 from lowerbound.errors import DataError, Diverged, RecipeError, RunError, UsageError
 from lowerbound.experiment import Experiment
 from lowerbound.keeping import Every
 from lowerbound.recipes import Recipe
+from lowerbound.vae import schedules
 from lowerbound.words import schedule
 
 SMALL: dict[str, Any] = {"epochs": 4, "network": "mlp:16", "seed": 3}

@@ -11,40 +11,25 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from lowerbound import (
-        calibration,
-        checkpoint,
-        contexts,
-        coupled,
-        data,
-        distributions,
-        errors,
-        estimators,
-        likelihoods,
-        objectives,
-        plots,
-        posteriors,
-        priors,
-        recipes,
-        scales,
-        schedules,
-        semi,
-        tasks,
-    )
+    from lowerbound import calibration, checkpoint, data, distributions, errors, plots, recipes, tasks
     from lowerbound.adam import Adam
     from lowerbound.assembly import build
     from lowerbound.density import Density
     from lowerbound.errors import LowerboundError
     from lowerbound.evaluation import evaluate, score
     from lowerbound.experiment import Experiment
-    from lowerbound.model import VAE
     from lowerbound.nn import corruptions, networks
     from lowerbound.recipes import Recipe
     from lowerbound.regret import likelihood_regret
     from lowerbound.runs import Run, load
-    from lowerbound.semi import log_likelihood
     from lowerbound.system import seeding
     from lowerbound.training import State, fit
+    from lowerbound.vae import contexts, likelihoods, posteriors, priors, schedules, semi_supervised
+    from lowerbound.vae.estimators import base
+    from lowerbound.vae.likelihoods import scales
+    from lowerbound.vae.model import VAE
+    from lowerbound.vae.objectives import base, batchwise
+    from lowerbound.vae.semi_supervised import log_likelihood
 
 #: every public name and where it is: a module, or with a colon an attribute of one
 PUBLIC = {
@@ -55,34 +40,34 @@ PUBLIC = {
     "Recipe": "lowerbound.recipes:Recipe",
     "Run": "lowerbound.runs:Run",
     "State": "lowerbound.training:State",
-    "VAE": "lowerbound.model:VAE",
+    "VAE": "lowerbound.vae.model:VAE",
     "build": "lowerbound.assembly:build",
     "calibration": "lowerbound.calibration",
     "checkpoint": "lowerbound.checkpoint",
-    "contexts": "lowerbound.contexts",
+    "contexts": "lowerbound.vae.contexts",
     "corruptions": "lowerbound.nn.corruptions",
-    "coupled": "lowerbound.coupled",
+    "coupled": "lowerbound.vae.objectives.batchwise",
     "data": "lowerbound.data",
     "errors": "lowerbound.errors",
-    "estimators": "lowerbound.estimators",
+    "estimators": "lowerbound.vae.estimators.base",
     "evaluate": "lowerbound.evaluation:evaluate",
     "fit": "lowerbound.training:fit",
     "laws": "lowerbound.distributions",
     "likelihood_regret": "lowerbound.regret:likelihood_regret",
-    "likelihoods": "lowerbound.likelihoods",
+    "likelihoods": "lowerbound.vae.likelihoods",
     "load": "lowerbound.runs:load",
-    "log_likelihood": "lowerbound.semi.marginal:log_likelihood",
+    "log_likelihood": "lowerbound.evaluation.marginal:log_likelihood",
     "nn": "lowerbound.nn.networks",
-    "objectives": "lowerbound.objectives",
+    "objectives": "lowerbound.vae.objectives.base",
     "plots": "lowerbound.plots",
-    "posteriors": "lowerbound.posteriors",
-    "priors": "lowerbound.priors",
+    "posteriors": "lowerbound.vae.posteriors",
+    "priors": "lowerbound.vae.priors",
     "recipes": "lowerbound.recipes",
-    "scales": "lowerbound.scales",
-    "schedules": "lowerbound.schedules",
+    "scales": "lowerbound.vae.likelihoods.scales",
+    "schedules": "lowerbound.vae.schedules",
     "score": "lowerbound.evaluation:score",
     "seeding": "lowerbound.system.seeding",
-    "semi": "lowerbound.semi",
+    "semi": "lowerbound.vae.semi_supervised",
     "tasks": "lowerbound.tasks",
 }
 __all__ = [*PUBLIC, "__version__"]

@@ -13,20 +13,20 @@ import torch
 from torch import nn
 
 from lowerbound import words
-from lowerbound.contexts import Context
 from lowerbound.data import Dataset, Schema
 from lowerbound.distributions.operations import within
 from lowerbound.errors import NoClosedForm, RecipeError
-from lowerbound.estimators import Estimator
-from lowerbound.likelihoods import Columns, Likelihood, LocationScale
-from lowerbound.loss import LossFunction, loss, of_rows
-from lowerbound.model import VAE
 from lowerbound.nn import missing
 from lowerbound.nn.networks import expect
-from lowerbound.objectives import Contractive, Objective
 from lowerbound.recipes import Recipe
-from lowerbound.scales import Optimal
 from lowerbound.system.seeding import seeded
+from lowerbound.vae.contexts import Context
+from lowerbound.vae.estimators.base import Estimator
+from lowerbound.vae.likelihoods import Columns, Likelihood, LocationScale
+from lowerbound.vae.likelihoods.scales import Optimal
+from lowerbound.vae.loss import LossFunction, loss, of_rows
+from lowerbound.vae.model import VAE
+from lowerbound.vae.objectives.base import Contractive, Objective
 from lowerbound.words import (
     ESTIMATORS,
     KLS,

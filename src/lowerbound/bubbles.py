@@ -14,9 +14,9 @@ from matplotlib.figure import Figure
 from torch import Size, Tensor
 
 from lowerbound import charts
-from lowerbound.model import VAE, Rows
-from lowerbound.priors import StandardNormal
 from lowerbound.system.seeding import seeded
+from lowerbound.vae.model import VAE, Rows
+from lowerbound.vae.priors import StandardNormal
 
 DRAWS = 1_000  # of each posterior: its moments are known to 3% of a standard deviation, whatever its law
 VALUES = 2**22  # of z at once

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from lowerbound.data import UNKNOWN
 from lowerbound.errors import DataError
-from lowerbound.model import VAE, Rows, labels_of, rows_at_once
-from lowerbound.semi import classifier_of
+from lowerbound.vae.model import VAE, Rows, labels_of, rows_at_once
+from lowerbound.vae.semi_supervised import classifier_of
 
 BINS = 15  # of confidence, as in the literature
 LEAST = 20  # labels from which a temperature is learned

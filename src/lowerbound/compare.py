@@ -16,10 +16,10 @@ from lowerbound.bubbles import Bubbles
 from lowerbound.data import UNKNOWN, Dataset, Splits
 from lowerbound.errors import DataError, RecipeError, UsageError
 from lowerbound.evaluation import reconstruction_error, score
-from lowerbound.model import VAE, spread
 from lowerbound.runs import Run
 from lowerbound.system.seeding import seeded
 from lowerbound.tasks import compress, generate
+from lowerbound.vae.model import VAE, spread
 from lowerbound.words import CORRUPTIONS, Facts
 
 DAMAGES = ("gaussian:0.3", "masking:0.3", "salt-and-pepper:0.1")

@@ -20,12 +20,12 @@ from torch.distributions import Distribution, kl_divergence
 from lowerbound import proposals
 from lowerbound.distributions import Delta
 from lowerbound.errors import DataError, RecipeError, UsageError
-from lowerbound.model import VAE, Rows, log_density
 from lowerbound.nn.memory import COPIES, bytes_each, how_many
 from lowerbound.nn.pruning import near
-from lowerbound.objectives import ClosedKL, kl_of
 from lowerbound.proposals import Mode
 from lowerbound.system.seeding import seeded
+from lowerbound.vae.model import VAE, Rows, log_density
+from lowerbound.vae.objectives.base import ClosedKL, kl_of
 
 SAMPLES = 5_000
 MEMORY = 2**30

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from lowerbound.density import Density, observed
 from lowerbound.latents import Latents
-from lowerbound.likelihoods import LocationScale
-from lowerbound.model import VAE, Rows, rows_at_once, spread
-from lowerbound.scales import FLOOR, Fixed
 from lowerbound.system.seeding import seeded
+from lowerbound.vae.likelihoods import LocationScale
+from lowerbound.vae.likelihoods.scales import FLOOR, Fixed
+from lowerbound.vae.model import VAE, Rows, rows_at_once, spread
 
 LEAST_RATE = 0.1  # nats: a latent that tells less tells a class in thirty at best
 LEAST_KL = 0.01  # nats: a dimension that tells less is idle; of a Gaussian whose mean has the variance .01 it is about half of that

@@ -18,10 +18,10 @@ from lowerbound.diagnosis import Finding
 from lowerbound.distributions import Delta
 from lowerbound.errors import DataError
 from lowerbound.latents import Latents, latents
-from lowerbound.model import VAE, Rows, labels_of, rows_at_once
-from lowerbound.objectives import ELBO, Objective
-from lowerbound.semi import Classifier, SemiSupervised, log_likelihood, reported
 from lowerbound.system.seeding import seeded
+from lowerbound.vae.model import VAE, Rows, labels_of, rows_at_once
+from lowerbound.vae.objectives.base import ELBO, Objective
+from lowerbound.vae.semi_supervised import Classifier, SemiSupervised, log_likelihood, reported
 
 
 @dataclass(frozen=True)

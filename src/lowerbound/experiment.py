@@ -13,10 +13,10 @@ from lowerbound.errors import DataError, OutputError, RunError
 from lowerbound.keeping import Every, locked
 from lowerbound.processes import World
 from lowerbound.recipes import Recipe
-from lowerbound.semi import Classifier
 from lowerbound.system import devices
 from lowerbound.system.files import make_folder, write_json
 from lowerbound.underway import Underway
+from lowerbound.vae.semi_supervised import Classifier
 
 
 @dataclass

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from lowerbound.errors import Diverged
-from lowerbound.model import VAE, Rows
 from lowerbound.training import Record
+from lowerbound.vae.model import VAE, Rows
 
 MOST = 3  # times that a training steps back and goes on
 SLOWING = 0.5  # of the learning rate, each time

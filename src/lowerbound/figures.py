@@ -15,20 +15,20 @@ import torch
 from lowerbound import bubbles as posteriors
 from lowerbound import calibration as calibrating
 from lowerbound import charts, plots
-from lowerbound.contexts import Label
 from lowerbound.data import Dataset
 from lowerbound.data.spec import Facts
 from lowerbound.density import log_likelihood
 from lowerbound.distributions.operations import within
 from lowerbound.errors import DataError, OutputError, UsageError
 from lowerbound.latents import ACTIVE
-from lowerbound.model import VAE, spread
-from lowerbound.priors import StandardNormal
 from lowerbound.runs import CLASSIFIER, Run
-from lowerbound.semi import classifier_of
 from lowerbound.system.files import written
 from lowerbound.system.seeding import seeded
 from lowerbound.tasks import compress, generate, labels
+from lowerbound.vae.contexts import Label
+from lowerbound.vae.model import VAE, spread
+from lowerbound.vae.priors import StandardNormal
+from lowerbound.vae.semi_supervised import classifier_of
 
 Array = npt.NDArray[Any]
 

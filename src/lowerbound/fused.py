@@ -16,18 +16,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from lowerbound.conditional import LOG_VARIANCE
 from lowerbound.errors import DataError, UsageError
-from lowerbound.estimators import Estimator, Pathwise
-from lowerbound.likelihoods import Bernoulli
-from lowerbound.loss import LossFunction, of_rows
-from lowerbound.model import VAE, Rows
 from lowerbound.nn.networks import LARGE, Linear
-from lowerbound.objectives import ELBO, ClosedKL, Objective, Renyi, SampledKL
-from lowerbound.posteriors import DiagonalGaussian
-from lowerbound.priors import StandardNormal
 from lowerbound.system.devices import loops
 from lowerbound.system.threads import is_plain
+from lowerbound.vae.conditional import LOG_VARIANCE
+from lowerbound.vae.estimators.base import Estimator, Pathwise
+from lowerbound.vae.likelihoods import Bernoulli
+from lowerbound.vae.loss import LossFunction, of_rows
+from lowerbound.vae.model import VAE, Rows
+from lowerbound.vae.objectives.base import ELBO, ClosedKL, Objective, Renyi, SampledKL
+from lowerbound.vae.posteriors import DiagonalGaussian
+from lowerbound.vae.priors import StandardNormal
 
 #: rows of logits at once: few enough for the processor's cache
 ROWS = 512

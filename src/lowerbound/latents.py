@@ -12,8 +12,8 @@ from torch.distributions import Distribution, Independent, kl_divergence
 
 from lowerbound.density import observed
 from lowerbound.distributions import Delta
-from lowerbound.model import VAE, Rows, rows_at_once, spread
 from lowerbound.system.seeding import seeded
+from lowerbound.vae.model import VAE, Rows, rows_at_once, spread
 
 #: the variance over data of a posterior mean above which a unit is called active
 ACTIVE = 0.01

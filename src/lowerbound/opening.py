@@ -10,17 +10,17 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from lowerbound import data, folders, runs
 from lowerbound.adam import Adam
-from lowerbound.contexts import Label
 from lowerbound.data import Dataset, labels
 from lowerbound.data.spec import Facts
 from lowerbound.errors import DataError, RunError, UsageError
-from lowerbound.loss import of_rows
 from lowerbound.processes import World
 from lowerbound.recipes import Recipe
 from lowerbound.runs import Run
-from lowerbound.scales import Optimal
 from lowerbound.system import devices
 from lowerbound.training import State
+from lowerbound.vae.contexts import Label
+from lowerbound.vae.likelihoods.scales import Optimal
+from lowerbound.vae.loss import of_rows
 
 
 @dataclass

@@ -12,10 +12,10 @@ from torch import Size, Tensor
 
 from lowerbound.density import MEMORY, must_have_density, observed
 from lowerbound.errors import DataError
-from lowerbound.model import VAE, Rows
 from lowerbound.nn.memory import bytes_each, how_many
-from lowerbound.objectives import ELBO, Objective, kl_of
 from lowerbound.system.seeding import key, seeded
+from lowerbound.vae.model import VAE, Rows
+from lowerbound.vae.objectives.base import ELBO, Objective, kl_of
 
 ROWS = 100  # data in one go, or as many as fit into memory; they share their noise, so that both are part of what a seed means
 STEPS = 100

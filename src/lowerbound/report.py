@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from lowerbound import figures, pages, runs
-from lowerbound.contexts import Observed
 from lowerbound.data import Dataset
 from lowerbound.evaluation import bits_per_dim
 from lowerbound.runs import Run
 from lowerbound.system.files import make_folder, written
+from lowerbound.vae.contexts import Observed
 
 MEDIA = {".png": "image/png", ".gif": "image/gif"}
 

@@ -15,10 +15,10 @@ from lowerbound.data import Schema, Splits, labels
 from lowerbound.data.spec import FORMAT, Facts
 from lowerbound.errors import DataError, RunError
 from lowerbound.evaluation import DENSITY_KEYS, KEYS, Score
-from lowerbound.model import VAE
 from lowerbound.recipes import Recipe
 from lowerbound.system import devices
 from lowerbound.system.files import content
+from lowerbound.vae.model import VAE
 
 RECIPE = "recipe.toml"
 DATA = "data.json"

@@ -15,15 +15,15 @@ from torch import Tensor, nn
 
 from lowerbound.adam import ROUNDED, Adam
 from lowerbound.errors import DataError
-from lowerbound.estimators import Estimator, Pathwise
 from lowerbound.fused import Step, step_of
-from lowerbound.loss import LossFunction, of_rows
-from lowerbound.model import VAE, Rows, rows_at_once
-from lowerbound.objectives import ELBO, Objective
 from lowerbound.processes import World
-from lowerbound.schedules import Schedule
 from lowerbound.system.devices import fastest
 from lowerbound.system.seeding import permutation
+from lowerbound.vae.estimators.base import Estimator, Pathwise
+from lowerbound.vae.loss import LossFunction, of_rows
+from lowerbound.vae.model import VAE, Rows, rows_at_once
+from lowerbound.vae.objectives.base import ELBO, Objective
+from lowerbound.vae.schedules import Schedule
 
 
 @dataclass

@@ -17,11 +17,11 @@ from lowerbound.data import Dataset
 from lowerbound.errors import Diverged
 from lowerbound.evaluation import Score, score
 from lowerbound.keeping import Every, Kept, Progress
-from lowerbound.model import VAE
 from lowerbound.opening import Opened
 from lowerbound.processes import SAVE
-from lowerbound.schedules import Scaled
 from lowerbound.training import Record, fit, rows_of, steps_an_epoch
+from lowerbound.vae.model import VAE
+from lowerbound.vae.schedules import Scaled
 from lowerbound.words import CONSTANT, products, schedule
 
 SAVE_AFTER = 5.0  # seconds of training at least between states kept at the ends of epochs

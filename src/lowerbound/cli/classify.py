@@ -13,7 +13,7 @@ from lowerbound.cli.output import of_kind
 from lowerbound.cli.source import part_of
 from lowerbound.data import writing
 from lowerbound.data.labels import COLUMN
-from lowerbound.semi import classifier_of
+from lowerbound.vae.semi_supervised import classifier_of
 
 
 def classify(words: Namespace) -> Answer:

@@ -15,8 +15,8 @@ from lowerbound.cli.output import of_kind
 from lowerbound.cli.source import asked_for, first
 from lowerbound.data import Dataset, writing
 from lowerbound.regret import likelihood_regret
-from lowerbound.semi import log_likelihood
 from lowerbound.system.files import write_json
+from lowerbound.vae.semi_supervised import log_likelihood
 
 LONG = 2_000_000  # draws in all: more take most of a minute
 

@@ -11,7 +11,7 @@ from lowerbound.cli import console
 from lowerbound.data import Dataset, Splits
 from lowerbound.errors import UsageError, nearest
 from lowerbound.runs import Run
-from lowerbound.semi import SemiSupervised
+from lowerbound.vae.semi_supervised import SemiSupervised
 
 SHOWN = 10  # data in a figure
 

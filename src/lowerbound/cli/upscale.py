@@ -15,11 +15,11 @@ from lowerbound.cli import console
 from lowerbound.cli.console import Answer, fixed
 from lowerbound.cli.output import of_kind
 from lowerbound.cli.source import asked_for, looked_at, must_not_read_classes
-from lowerbound.contexts import LowResolution
 from lowerbound.runs import Run
 from lowerbound.system.files import save_arrays, written
 from lowerbound.tasks.upscale import Upscaled, bicubic, must_take, nearest, reduced
 from lowerbound.tasks.upscale import upscale as upscaled
+from lowerbound.vae.contexts import LowResolution
 
 FACTOR = 4
 

@@ -28,15 +28,15 @@ from lowerbound.cli.source import asked_for, first
 from lowerbound.cli.train import resume as resume
 from lowerbound.cli.train import train as train
 from lowerbound.cli.upscale import upscale as upscale
-from lowerbound.contexts import Label
 from lowerbound.data import NAMED, arrays, writing
 from lowerbound.data.tables import inferred
 from lowerbound.errors import OutputError, UsageError, nearest
-from lowerbound.model import VAE
 from lowerbound.runs import Run
 from lowerbound.system.files import save_array, save_arrays, written
 from lowerbound.system.seeding import seeded
 from lowerbound.tasks import compress, generate, labels
+from lowerbound.vae.contexts import Label
+from lowerbound.vae.model import VAE
 from lowerbound.zoo import ZOO
 
 CONTEXTS = "contexts"  # the array of a .npz beside latents that has what the model was given of each datum

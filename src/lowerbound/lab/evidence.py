@@ -11,8 +11,8 @@ from torch import Size, Tensor
 from torch.distributions import Distribution
 
 from lowerbound.density import log_likelihood
-from lowerbound.model import VAE
 from lowerbound.system.seeding import seeded
+from lowerbound.vae.model import VAE
 
 DRAWS = (1, 10, 100, 1_000, 10_000)
 VALUES = 2**23  # of x at once: 34 MB for each array of the likelihood

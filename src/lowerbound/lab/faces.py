@@ -31,8 +31,8 @@ from torch.distributions import kl_divergence
 from torch.nn.functional import softplus
 
 from lowerbound import distributions, words
-from lowerbound.estimators import Estimator
 from lowerbound.system.seeding import seeded
+from lowerbound.vae.estimators.base import Estimator
 
 LAYERS = (100, 40, 15)
 SPARSITY = 0.1  # α, the shape of every z

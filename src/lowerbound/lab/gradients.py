@@ -17,12 +17,12 @@ from torch.distributions import Distribution, Independent, Normal
 
 from lowerbound import words
 from lowerbound.errors import RecipeError
-from lowerbound.estimators import Estimator, Pathwise
-from lowerbound.loss import loss
-from lowerbound.model import VAE
-from lowerbound.objectives import ELBO, SampledKL, Terms
-from lowerbound.posteriors import DiagonalGaussian
 from lowerbound.system.seeding import seeded
+from lowerbound.vae.estimators.base import Estimator, Pathwise
+from lowerbound.vae.loss import loss
+from lowerbound.vae.model import VAE
+from lowerbound.vae.objectives.base import ELBO, SampledKL, Terms
+from lowerbound.vae.posteriors import DiagonalGaussian
 
 DIMENSIONS = (1, 2, 5, 10, 20)
 DRAWS = (1, 10)

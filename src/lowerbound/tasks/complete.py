@@ -18,11 +18,11 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from lowerbound import density
-from lowerbound.contexts import Observed
 from lowerbound.errors import DataError, UsageError, nearest
-from lowerbound.model import VAE, Rows, labels_of
 from lowerbound.system.seeding import key, seeded
 from lowerbound.tasks.posterior import SAMPLES, Latents, few_of, from_prior, importance, moments, must_suffice, of_prior, room
+from lowerbound.vae.contexts import Observed
+from lowerbound.vae.model import VAE, Rows, labels_of
 
 COMPLETIONS = 8
 #: steps of pseudo-Gibbs that lead to each guess at the whole datum, before importance sampling begins

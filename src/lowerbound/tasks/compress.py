@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lowerbound.errors import UsageError
-from lowerbound.model import VAE, Rows, rows_at_once
+from lowerbound.vae.model import VAE, Rows, rows_at_once
 
 
 def encode(vae: VAE, data: Rows, draw: bool = False, seed: int = 0) -> Float[Tensor, "N latent"]:

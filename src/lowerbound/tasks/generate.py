@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lowerbound.errors import UsageError
-from lowerbound.model import VAE
+from lowerbound.vae.model import VAE
 
 
 def interpolate(vae: VAE, a: Float[Tensor, " d"], b: Float[Tensor, " d"], steps: int) -> Float[Tensor, "steps *event"]:

@@ -15,13 +15,13 @@ from torch import Size, Tensor
 from torch.distributions import Distribution
 
 from lowerbound import proposals
-from lowerbound.contexts import Observed
 from lowerbound.density import MEMORY, VALUES, must_have_density
 from lowerbound.distributions.mixed import Mixed
 from lowerbound.errors import DataError, RecipeError, UsageError
-from lowerbound.model import VAE, Rows, log_density
 from lowerbound.nn.memory import COPIES, bytes_each, how_many
 from lowerbound.system.seeding import seeded
+from lowerbound.vae.contexts import Observed
+from lowerbound.vae.model import VAE, Rows, log_density
 
 SAMPLES = 1_000
 #: rows whose noise is drawn together; part of what a seed means

@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from lowerbound.contexts import Label
 from lowerbound.errors import UsageError, nearest
-from lowerbound.model import VAE
+from lowerbound.vae.contexts import Label
+from lowerbound.vae.model import VAE
 
 
 def label_of(vae: VAE) -> Label:

@@ -17,8 +17,8 @@ from torch.distributions import Distribution
 
 from lowerbound import density, proposals
 from lowerbound.errors import UsageError
-from lowerbound.model import VAE
 from lowerbound.nn.memory import bytes_each, how_many
+from lowerbound.vae.model import VAE
 
 #: draws of z for each datum
 SAMPLES = 2_000

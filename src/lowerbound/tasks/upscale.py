@@ -15,11 +15,11 @@ from torch.distributions import Distribution, Independent, Normal
 from torch.nn import functional as F
 
 from lowerbound import density
-from lowerbound.contexts import LowResolution, must_divide
 from lowerbound.errors import UsageError
-from lowerbound.model import VAE
 from lowerbound.system.seeding import seeded
 from lowerbound.tasks.posterior import SAMPLES, few_of, from_prior, importance, moments, must_suffice, of_prior, room
+from lowerbound.vae.contexts import LowResolution, must_divide
+from lowerbound.vae.model import VAE
 
 #: steps that lead from a draw of the prior to a guess at the whole image
 LOOKS = 10

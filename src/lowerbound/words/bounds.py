@@ -6,30 +6,30 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lowerbound.estimators import Estimator
-    from lowerbound.objectives import KL, Objective
-    from lowerbound.schedules import Schedule
+    from lowerbound.vae.estimators.base import Estimator
+    from lowerbound.vae.objectives.base import KL, Objective
+    from lowerbound.vae.schedules import Schedule
 
 # --- objectives --------------------------------------------------------------------------------------
 
 
 def _elbo(kl: KL, samples: int = 1) -> Objective:
-    from lowerbound.objectives import ELBO
+    from lowerbound.vae.objectives.base import ELBO
 
     return ELBO(kl, samples)
 
 
 def _beta_elbo(kl: KL, beta: float = 4.0, samples: int = 1) -> Objective:
-    from lowerbound.objectives import ELBO
-    from lowerbound.schedules import Constant
+    from lowerbound.vae.objectives.base import ELBO
+    from lowerbound.vae.schedules import Constant
 
     return ELBO(kl, samples, Constant(beta))
 
 
 def _scheduled(name: str) -> Callable[..., Objective]:
     def make(kl: KL, beta: float = 1.0, epochs: float = 10.0, samples: int = 1) -> Objective:
-        from lowerbound import schedules
-        from lowerbound.objectives import ELBO
+        from lowerbound.vae import schedules
+        from lowerbound.vae.objectives.base import ELBO
 
         schedule: Schedule = getattr(schedules, name)(beta, epochs)
         return ELBO(kl, samples, schedule)
@@ -38,43 +38,43 @@ def _scheduled(name: str) -> Callable[..., Objective]:
 
 
 def _free_bits(kl: KL, nats: float = 0.1) -> Objective:
-    from lowerbound.coupled import FreeBits
+    from lowerbound.vae.objectives.batchwise import FreeBits
 
     return FreeBits(nats, kl)
 
 
 def _iwae(kl: KL, samples: int = 5) -> Objective:
-    from lowerbound.objectives import IWAE
+    from lowerbound.vae.objectives.base import IWAE
 
     return IWAE(samples)
 
 
 def _renyi(kl: KL, alpha: float = 0.5, samples: int = 5) -> Objective:
-    from lowerbound.objectives import Renyi
+    from lowerbound.vae.objectives.base import Renyi
 
     return Renyi(alpha, samples)
 
 
 def _total_correlation(kl: KL, beta: float = 6.0) -> Objective:
-    from lowerbound.coupled import TotalCorrelation
+    from lowerbound.vae.objectives.batchwise import TotalCorrelation
 
     return TotalCorrelation(beta, kl)
 
 
 def _mmd(kl: KL, weight: float = 500.0, kl_weight: float = 0.0) -> Objective:
-    from lowerbound.coupled import MMD
+    from lowerbound.vae.objectives.batchwise import MMD
 
     return MMD(kl, weight, kl_weight)
 
 
 def _reconstruction(kl: KL) -> Objective:
-    from lowerbound.objectives import Reconstruction
+    from lowerbound.vae.objectives.base import Reconstruction
 
     return Reconstruction(kl)
 
 
 def _contractive(kl: KL, weight: float = 0.1) -> Objective:
-    from lowerbound.objectives import Contractive
+    from lowerbound.vae.objectives.base import Contractive
 
     return Contractive(kl, weight=weight)
 
@@ -96,13 +96,13 @@ OBJECTIVES: dict[str, Callable[..., Objective]] = {
 
 
 def _closed() -> KL:
-    from lowerbound.objectives import ClosedKL
+    from lowerbound.vae.objectives.base import ClosedKL
 
     return ClosedKL()
 
 
 def _sampled() -> KL:
-    from lowerbound.objectives import SampledKL
+    from lowerbound.vae.objectives.base import SampledKL
 
     return SampledKL()
 
@@ -115,13 +115,13 @@ KLS = {"closed": _closed, "sampled": _sampled}
 
 def _estimator(name: str, baseline: str | None = None, transport: str | None = None) -> Callable[[], Estimator]:
     def make() -> Estimator:
-        from lowerbound import estimators
         from lowerbound.distributions import operations
+        from lowerbound.vae.estimators import base
 
-        given: dict[str, Any] = {} if baseline is None else {"baseline": getattr(estimators, baseline)()}
+        given: dict[str, Any] = {} if baseline is None else {"baseline": getattr(base, baseline)()}
         if transport is not None:
             given["transport"] = getattr(operations, transport)
-        made: Estimator = getattr(estimators, name)(**given)
+        made: Estimator = getattr(base, name)(**given)
         return made
 
     return make

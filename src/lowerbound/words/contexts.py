@@ -10,7 +10,7 @@ from lowerbound.errors import RecipeError
 from lowerbound.words.reading import call
 
 if TYPE_CHECKING:
-    from lowerbound.contexts import Context
+    from lowerbound.vae.contexts import Context
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class ContextWord:
 
 
 def _label(event: Sequence[int], classes: int) -> Context:
-    from lowerbound.contexts import Label
+    from lowerbound.vae.contexts import Label
 
     if not classes:
         raise RecipeError("these data have no labels to give; leave out --given label")
@@ -33,7 +33,7 @@ def _label(event: Sequence[int], classes: int) -> Context:
 
 def _observed(event: Sequence[int], classes: int, *missing: str) -> Context:
     """``missing`` is a word of ``masks``; where nothing is said, for each datum one of all that its kind of data has."""
-    from lowerbound.contexts import Observed
+    from lowerbound.vae.contexts import Observed
     from lowerbound.words import masks
 
     drawn = masks.drawn(":".join(missing) or None, event)
@@ -41,7 +41,7 @@ def _observed(event: Sequence[int], classes: int, *missing: str) -> Context:
 
 
 def _low_resolution(event: Sequence[int], classes: int, factor: int = 4) -> Context:
-    from lowerbound.contexts import LowResolution
+    from lowerbound.vae.contexts import LowResolution
 
     return LowResolution(factor, tuple(event))
 

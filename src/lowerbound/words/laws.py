@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from torch import nn
 
     from lowerbound.data.schema import Column
-    from lowerbound.likelihoods import Likelihood
-    from lowerbound.posteriors import Posterior
-    from lowerbound.scales import Scale
+    from lowerbound.vae.likelihoods import Likelihood
+    from lowerbound.vae.likelihoods.scales import Scale
+    from lowerbound.vae.posteriors import Posterior
 
 # --- what is known of the data -----------------------------------------------------------------------
 
@@ -48,35 +48,35 @@ class LikelihoodWord:
 
 
 def _bernoulli(network: nn.Module, facts: Facts, own: Mapping[str, Any]) -> Likelihood:
-    from lowerbound.likelihoods import Bernoulli
+    from lowerbound.vae.likelihoods import Bernoulli
 
     return Bernoulli(network, binarize=PIXELS[own["pixels"]])
 
 
 def _continuous_bernoulli(network: nn.Module, facts: Facts, own: Mapping[str, Any]) -> Likelihood:
-    from lowerbound.likelihoods import ContinuousBernoulli
+    from lowerbound.vae.likelihoods import ContinuousBernoulli
 
     return ContinuousBernoulli(network)
 
 
 def _beta_likelihood(network: nn.Module, facts: Facts, own: Mapping[str, Any]) -> Likelihood:
-    from lowerbound.likelihoods import Beta
+    from lowerbound.vae.likelihoods import Beta
 
     return Beta(network)
 
 
 def _located(name: str) -> Callable[..., Likelihood]:
     def make(network: nn.Module, facts: Facts, own: Mapping[str, Any]) -> Likelihood:
-        from lowerbound.likelihoods import values
+        from lowerbound.vae.likelihoods import continuous
 
-        return getattr(values, name)(network, scale(own["scale"], facts), squash=facts.unit_interval)
+        return getattr(continuous, name)(network, scale(own["scale"], facts), squash=facts.unit_interval)
 
     return make
 
 
 def _whole(name: str) -> Callable[..., Likelihood]:
     def make(network: nn.Module, facts: Facts, own: Mapping[str, Any]) -> Likelihood:
-        from lowerbound.likelihoods import counts
+        from lowerbound.vae.likelihoods import counts
 
         return getattr(counts, name)(network, facts.steps)
 
@@ -84,13 +84,13 @@ def _whole(name: str) -> Callable[..., Likelihood]:
 
 
 def _logistic_mixture(network: nn.Module, facts: Facts, own: Mapping[str, Any], components: int = 5) -> Likelihood:
-    from lowerbound.likelihoods import LogisticMixture
+    from lowerbound.vae.likelihoods import LogisticMixture
 
     return LogisticMixture(network, facts.steps, components)
 
 
 def _categorical(network: nn.Module, facts: Facts, own: Mapping[str, Any], levels: int = 256) -> Likelihood:
-    from lowerbound.likelihoods import LevelCategorical
+    from lowerbound.vae.likelihoods import LevelCategorical
 
     return LevelCategorical(network, levels - 1)
 
@@ -98,8 +98,8 @@ def _categorical(network: nn.Module, facts: Facts, own: Mapping[str, Any], level
 def _columns(heavy: bool) -> Callable[..., Likelihood]:
     def make(network: nn.Module, facts: Facts, own: Mapping[str, Any]) -> Likelihood:
         """A law for each column, or of images, whose networks keep their shape, for each value."""
-        from lowerbound.likelihoods import Columns, Gaussian, StudentT
-        from lowerbound.scales import Decoded
+        from lowerbound.vae.likelihoods import Columns, Gaussian, StudentT
+        from lowerbound.vae.likelihoods.scales import Decoded
 
         if len(facts.event) == 1:
             return Columns(network, facts.event[0] if facts.columns is None else facts.columns, heavy)
@@ -138,25 +138,25 @@ def likelihood(word: str, network: nn.Module, facts: Facts, own: Mapping[str, An
 
 
 def _learned(facts: Facts) -> Scale:
-    from lowerbound.scales import Learned
+    from lowerbound.vae.likelihoods.scales import Learned
 
     return Learned()
 
 
 def _by_dimension(facts: Facts) -> Scale:
-    from lowerbound.scales import Learned
+    from lowerbound.vae.likelihoods.scales import Learned
 
     return Learned(facts.event)
 
 
 def _decoded(facts: Facts) -> Scale:
-    from lowerbound.scales import Decoded
+    from lowerbound.vae.likelihoods.scales import Decoded
 
     return Decoded()
 
 
 def _optimal(facts: Facts) -> Scale:
-    from lowerbound.scales import Optimal
+    from lowerbound.vae.likelihoods.scales import Optimal
 
     return Optimal()
 
@@ -166,7 +166,7 @@ SCALES: dict[str, Callable[..., Scale]] = {"learned": _learned, "dimension": _by
 
 def scale(word: str, facts: Facts) -> Scale:
     """A number, or a word that says where σ comes from."""
-    from lowerbound.scales import Fixed
+    from lowerbound.vae.likelihoods.scales import Fixed
 
     try:
         return Fixed(float(word))
@@ -180,7 +180,7 @@ def scale(word: str, facts: Facts) -> Scale:
 
 def _posterior(name: str) -> Callable[..., type[Posterior]]:
     def find() -> type[Posterior]:
-        from lowerbound import posteriors
+        from lowerbound.vae import posteriors
 
         found: type[Posterior] = getattr(posteriors, name)
         return found
@@ -200,19 +200,19 @@ POSTERIORS: dict[str, Callable[..., type[Posterior]]] = {
 
 
 def _normal(facts: Facts, posterior: Posterior) -> nn.Module:
-    from lowerbound.priors import StandardNormal
+    from lowerbound.vae.priors import StandardNormal
 
     return StandardNormal(facts.latent)
 
 
 def _mixture(facts: Facts, posterior: Posterior, components: int = 10) -> nn.Module:
-    from lowerbound.priors import GaussianMixture
+    from lowerbound.vae.priors import GaussianMixture
 
     return GaussianMixture(facts.latent, components)
 
 
 def _vamp(facts: Facts, posterior: Posterior, components: int = 100) -> nn.Module:
-    from lowerbound.priors import VampPrior
+    from lowerbound.vae.priors import VampPrior
 
     if any(column.kind == "category" for column in facts.columns or ()):
         raise RecipeError("pseudo-inputs are learned, and a category of a table cannot be; choose another prior")
@@ -222,32 +222,32 @@ def _vamp(facts: Facts, posterior: Posterior, components: int = 100) -> nn.Modul
 
 
 def _flow_prior(facts: Facts, posterior: Posterior) -> nn.Module:
-    from lowerbound.priors import Flow
+    from lowerbound.vae.priors import Flow
 
     return Flow(facts.latent)
 
 
 def _gamma_prior(facts: Facts, posterior: Posterior, concentration: float = 1.0, rate: float = 1.0) -> nn.Module:
-    from lowerbound.priors import Gamma
+    from lowerbound.vae.priors import Gamma
 
     return Gamma(facts.latent, concentration, rate)
 
 
 def _beta_prior(facts: Facts, posterior: Posterior, a: float = 1.0, b: float = 1.0) -> nn.Module:
-    from lowerbound.priors import Beta
+    from lowerbound.vae.priors import Beta
 
     return Beta(facts.latent, a, b)
 
 
 def _sphere(facts: Facts, posterior: Posterior) -> nn.Module:
-    from lowerbound.priors import UniformSphere
+    from lowerbound.vae.priors import UniformSphere
 
     return UniformSphere(facts.latent)
 
 
 def _given_context(facts: Facts, posterior: Posterior, width: int = 128) -> nn.Module:
     from lowerbound.nn.networks import mlp
-    from lowerbound.priors import GivenContext
+    from lowerbound.vae.priors import GivenContext
 
     if not facts.context:
         raise RecipeError("a prior given the context needs one; add --given label, or choose another prior")

@@ -10,20 +10,20 @@ from lowerbound.errors import RecipeError
 from lowerbound.words.reading import call
 
 if TYPE_CHECKING:
-    from lowerbound.schedules import Schedule
+    from lowerbound.vae.schedules import Schedule
 
 
 LEAST = 0.01  # of an epoch, between steps
 
 
 def _constant() -> Schedule:
-    from lowerbound.schedules import Constant
+    from lowerbound.vae.schedules import Constant
 
     return Constant()
 
 
 def _cosine(epochs: float = 20.0, warm_up: float = 0.0) -> Schedule:
-    from lowerbound.schedules import Cosine
+    from lowerbound.vae.schedules import Cosine
 
     if not 0 <= warm_up < epochs < math.inf:
         raise RecipeError("a cosine's warm-up must be shorter than its epochs; write cosine:EPOCHS:WARM-UP")
@@ -31,13 +31,13 @@ def _cosine(epochs: float = 20.0, warm_up: float = 0.0) -> Schedule:
 
 
 def _exponential(factor: float = 0.95) -> Schedule:
-    from lowerbound.schedules import Exponential
+    from lowerbound.vae.schedules import Exponential
 
     return Exponential(_share(factor))
 
 
 def _steps(epochs: float = 10.0, factor: float = 0.1) -> Schedule:
-    from lowerbound.schedules import Steps
+    from lowerbound.vae.schedules import Steps
 
     if not LEAST <= epochs < math.inf:
         raise RecipeError(f"steps must be some epochs apart, at least {LEAST:g}; write steps:EPOCHS:FACTOR")

@@ -12,13 +12,13 @@ from lowerbound.words.networks import NETWORKS
 if TYPE_CHECKING:
     from torch import nn
 
-    from lowerbound.contexts import Context
-    from lowerbound.estimators import Estimator
-    from lowerbound.likelihoods import Likelihood
-    from lowerbound.loss import LossFunction
-    from lowerbound.model import VAE
-    from lowerbound.posteriors import Posterior
-    from lowerbound.semi import SemiSupervised
+    from lowerbound.vae.contexts import Context
+    from lowerbound.vae.estimators.base import Estimator
+    from lowerbound.vae.likelihoods import Likelihood
+    from lowerbound.vae.loss import LossFunction
+    from lowerbound.vae.model import VAE
+    from lowerbound.vae.posteriors import Posterior
+    from lowerbound.vae.semi_supervised import SemiSupervised
 
 # --- how the gradient gets past y ----------------------------------------------------------------------
 
@@ -32,18 +32,18 @@ class OfLabels:
 
 
 def _enumerated() -> OfLabels:
-    from lowerbound.estimators import Enumerated
+    from lowerbound.vae.estimators.base import Enumerated
 
     return OfLabels(Enumerated(), 1)
 
 
 def _score(baseline: str, least: int) -> Callable[[int], OfLabels]:
     def make(samples: int = least) -> OfLabels:
-        from lowerbound import estimators
+        from lowerbound.vae.estimators import base
 
         if samples < least:
             raise RecipeError(f"this estimator of the label's gradient needs {least} draws of it or more, not {samples}")
-        return OfLabels(estimators.ScoreFunction(getattr(estimators, baseline)()), samples)
+        return OfLabels(base.ScoreFunction(getattr(base, baseline)()), samples)
 
     return make
 
@@ -76,7 +76,7 @@ VECTORS = NETWORKS["mlp"]  # the networks of latents, whatever those of the data
 
 
 def _m1(weight: float = 1.0) -> Supervision:
-    from lowerbound.semi import Classified, ClassifiedLoss, Head, OnLabels
+    from lowerbound.vae.semi_supervised import Classified, ClassifiedLoss, Head, OnLabels
 
     def model(prior: nn.Module, likelihood: Likelihood, posterior: Posterior, latent: int, classes: int, encoder: Encoder) -> VAE:
         return Classified(prior, likelihood, posterior, Head(VECTORS.encoder((latent,), VECTORS.widths, classes, ())))
@@ -85,10 +85,10 @@ def _m1(weight: float = 1.0) -> Supervision:
 
 
 def _m2(weight: float = 30.0, dropout: float = 0.5, balance: float = 10.0) -> Supervision:
-    from lowerbound.contexts import Label
     from lowerbound.nn.networks import with_dropout
-    from lowerbound.posteriors import Categorical
-    from lowerbound.semi import SemiSupervised, SemiSupervisedLoss
+    from lowerbound.vae.contexts import Label
+    from lowerbound.vae.posteriors import Categorical
+    from lowerbound.vae.semi_supervised import SemiSupervised, SemiSupervisedLoss
 
     def model(prior: nn.Module, likelihood: Likelihood, posterior: Posterior, latent: int, classes: int, encoder: Encoder) -> VAE:
         classifier = Categorical(with_dropout(encoder(classes), dropout))
@@ -98,7 +98,7 @@ def _m2(weight: float = 30.0, dropout: float = 0.5, balance: float = 10.0) -> Su
 
 
 def _m1m2(weight: float = 50.0, latent: int = 8) -> Supervision:
-    from lowerbound.semi import Classified, ClassifiedLoss, SemiSupervisedLoss
+    from lowerbound.vae.semi_supervised import Classified, ClassifiedLoss, SemiSupervisedLoss
 
     def model(prior: nn.Module, likelihood: Likelihood, posterior: Posterior, below: int, classes: int, encoder: Encoder) -> VAE:
         return Classified(prior, likelihood, posterior, _of_latents(below, latent, classes))
@@ -108,12 +108,12 @@ def _m1m2(weight: float = 50.0, latent: int = 8) -> Supervision:
 
 def _of_latents(below: int, latent: int, classes: int) -> SemiSupervised:
     """M2 of the latents of another model, a Gaussian likelihood whose mean and σ its decoder gives."""
-    from lowerbound.contexts import Label
-    from lowerbound.likelihoods import Gaussian
-    from lowerbound.posteriors import Categorical, DiagonalGaussian
-    from lowerbound.priors import StandardNormal
-    from lowerbound.scales import Decoded
-    from lowerbound.semi import SemiSupervised
+    from lowerbound.vae.contexts import Label
+    from lowerbound.vae.likelihoods import Gaussian
+    from lowerbound.vae.likelihoods.scales import Decoded
+    from lowerbound.vae.posteriors import Categorical, DiagonalGaussian
+    from lowerbound.vae.priors import StandardNormal
+    from lowerbound.vae.semi_supervised import SemiSupervised
 
     label, event, widths = Label(classes), (below,), VECTORS.widths
     posterior = DiagonalGaussian(VECTORS.encoder(event, widths, DiagonalGaussian.features(latent), label.shape))

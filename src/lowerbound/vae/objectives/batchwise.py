@@ -12,7 +12,7 @@ from torch import Size, Tensor
 from torch.distributions import Distribution, Independent, kl_divergence
 
 from lowerbound.errors import NoClosedForm, RecipeError, law_name
-from lowerbound.objectives import KL, ClosedKL, Objective, Terms
+from lowerbound.vae.objectives.base import KL, ClosedKL, Objective, Terms
 
 
 def factors(law: Distribution) -> Distribution:

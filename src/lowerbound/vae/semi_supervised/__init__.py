@@ -3,10 +3,10 @@
 ``contract`` says what the three have in common, ``joint`` is M2, ``stacked`` M1 and M1+M2; ``marginal`` is log p(x), whichever model.
 """
 
-from lowerbound.semi.contract import Classifier, classifier_of, known_rows
-from lowerbound.semi.joint import SemiSupervised, SemiSupervisedLoss, reported
-from lowerbound.semi.marginal import log_likelihood
-from lowerbound.semi.stacked import Classified, ClassifiedLoss, Head, OnLabels
+from lowerbound.evaluation.marginal import log_likelihood
+from lowerbound.vae.semi_supervised.base import Classifier, classifier_of, known_rows
+from lowerbound.vae.semi_supervised.m1 import Classified, ClassifiedLoss, Head, OnLabels
+from lowerbound.vae.semi_supervised.m2 import SemiSupervised, SemiSupervisedLoss, reported
 
 __all__ = [
     "Classified",

@@ -13,8 +13,8 @@ from torch.distributions import Categorical, Distribution, Independent, MixtureS
 
 from lowerbound import distributions
 from lowerbound.errors import RecipeError
-from lowerbound.posteriors import DiagonalGaussian, Posterior
-from lowerbound.scales import positive
+from lowerbound.vae.likelihoods.scales import positive
+from lowerbound.vae.posteriors import DiagonalGaussian, Posterior
 
 
 class StandardNormal(nn.Module):

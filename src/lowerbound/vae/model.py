@@ -11,13 +11,13 @@ from jaxtyping import Bool, Float, Int64
 from torch import Size, Tensor, nn
 from torch.distributions import Distribution, Independent
 
-from lowerbound.conditional import ConditionalLaw
-from lowerbound.contexts import Context
 from lowerbound.errors import DataError, RecipeError, law_name
-from lowerbound.likelihoods import Calibrated, Likelihood
-from lowerbound.objectives import Terms
-from lowerbound.posteriors import Posterior
 from lowerbound.system.seeding import seeded
+from lowerbound.vae.conditional import ConditionalLaw
+from lowerbound.vae.contexts import Context
+from lowerbound.vae.likelihoods import Calibrated, Likelihood
+from lowerbound.vae.objectives.base import Terms
+from lowerbound.vae.posteriors import Posterior
 
 BLANK = 0.5  # stands where there is no value: every law has a finite density here, and a finite gradient of it
 

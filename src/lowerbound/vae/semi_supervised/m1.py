@@ -15,14 +15,14 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from lowerbound.estimators import Estimator
-from lowerbound.likelihoods import Likelihood
-from lowerbound.loss import Loss, of_rows
-from lowerbound.model import VAE, Rows
-from lowerbound.objectives import Objective
-from lowerbound.posteriors import Categorical, Posterior
-from lowerbound.semi.contract import Batch, check_weight
-from lowerbound.semi.joint import SemiSupervised
+from lowerbound.vae.estimators.base import Estimator
+from lowerbound.vae.likelihoods import Likelihood
+from lowerbound.vae.loss import Loss, of_rows
+from lowerbound.vae.model import VAE, Rows
+from lowerbound.vae.objectives.base import Objective
+from lowerbound.vae.posteriors import Categorical, Posterior
+from lowerbound.vae.semi_supervised.base import Batch, check_weight
+from lowerbound.vae.semi_supervised.m2 import SemiSupervised
 
 
 class Head(Categorical):

@@ -12,8 +12,8 @@ from torch.distributions import Bernoulli, Distribution, Independent, NegativeBi
 
 from lowerbound.data.schema import Column
 from lowerbound.distributions.mixed import Mixed, Named
-from lowerbound.likelihoods.contract import Likelihood
-from lowerbound.scales import positive
+from lowerbound.vae.likelihoods.base import Likelihood
+from lowerbound.vae.likelihoods.scales import positive
 
 LOG_COUNT = (-10.0, 17.0)  # of the mean of counts: far beyond the least and the largest that there are
 LOG_TOTAL = 2.0  # where log r begins, the variance of a count being μ + μ²/r: between a Poisson's, r = ∞, and one that says nothing

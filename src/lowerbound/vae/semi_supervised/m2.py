@@ -16,17 +16,17 @@ from jaxtyping import Float, Int64
 from torch import Size, Tensor, nn
 from torch.distributions import Distribution, kl_divergence
 
-from lowerbound.contexts import Label
 from lowerbound.data import UNKNOWN
 from lowerbound.distributions import OneHotCategorical
 from lowerbound.errors import RecipeError
-from lowerbound.estimators import Draw, Enumerated, Estimator, Pathwise, ScoreFunction
-from lowerbound.likelihoods import Likelihood
-from lowerbound.loss import Loss
-from lowerbound.model import VAE, Rows, labels_of
-from lowerbound.objectives import ELBO, Objective, Terms
-from lowerbound.posteriors import Categorical, Posterior
-from lowerbound.semi.contract import Batch, check_weight
+from lowerbound.vae.contexts import Label
+from lowerbound.vae.estimators.base import Draw, Enumerated, Estimator, Pathwise, ScoreFunction
+from lowerbound.vae.likelihoods import Likelihood
+from lowerbound.vae.loss import Loss
+from lowerbound.vae.model import VAE, Rows, labels_of
+from lowerbound.vae.objectives.base import ELBO, Objective, Terms
+from lowerbound.vae.posteriors import Categorical, Posterior
+from lowerbound.vae.semi_supervised.base import Batch, check_weight
 
 
 class SemiSupervised(VAE):

@@ -9,9 +9,9 @@ from typing import Any
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from lowerbound.estimators import Estimator
-from lowerbound.model import VAE, Rows
-from lowerbound.objectives import Objective
+from lowerbound.vae.estimators.base import Estimator
+from lowerbound.vae.model import VAE, Rows
+from lowerbound.vae.objectives.base import Objective
 
 
 @dataclass(frozen=True)

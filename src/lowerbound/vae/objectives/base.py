@@ -21,7 +21,7 @@ from torch.distributions import Distribution, kl_divergence
 
 from lowerbound.errors import NoClosedForm, RecipeError, law_name
 from lowerbound.nn.jacobian import contraction
-from lowerbound.schedules import Constant, Schedule
+from lowerbound.vae.schedules import Constant, Schedule
 
 
 @dataclass

@@ -4,10 +4,26 @@ Each also says how values are seen by it (``observe``): a Bernoulli is a law of 
 grey values become them before anything is scored.
 """
 
-from lowerbound.likelihoods.columns import Columns
-from lowerbound.likelihoods.contract import Likelihood
-from lowerbound.likelihoods.counts import BetaBinomial, DiscretizedLogistic, LevelCategorical, LogisticMixture, NegativeBinomial, Poisson
-from lowerbound.likelihoods.values import Bernoulli, Beta, Calibrated, ContinuousBernoulli, Gaussian, Laplace, LocationScale, StudentT
+from lowerbound.vae.likelihoods.base import Likelihood
+from lowerbound.vae.likelihoods.columns import Columns
+from lowerbound.vae.likelihoods.continuous import (
+    Bernoulli,
+    Beta,
+    Calibrated,
+    ContinuousBernoulli,
+    Gaussian,
+    Laplace,
+    LocationScale,
+    StudentT,
+)
+from lowerbound.vae.likelihoods.counts import (
+    BetaBinomial,
+    DiscretizedLogistic,
+    LevelCategorical,
+    LogisticMixture,
+    NegativeBinomial,
+    Poisson,
+)
 
 __all__ = [
     "Bernoulli",

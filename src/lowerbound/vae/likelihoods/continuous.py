@@ -13,8 +13,8 @@ from torch.distributions import StudentT as StudentTLaw
 
 from lowerbound.distributions import bernoulli
 from lowerbound.errors import RecipeError
-from lowerbound.likelihoods.contract import PIXEL_STEPS, Likelihood, must_be_within
-from lowerbound.scales import Fixed, Optimal, Scale, positive
+from lowerbound.vae.likelihoods.base import PIXEL_STEPS, Likelihood, must_be_within
+from lowerbound.vae.likelihoods.scales import Fixed, Optimal, Scale, positive
 
 # --- zeros, ones and greys ---------------------------------------------------------------------------
 

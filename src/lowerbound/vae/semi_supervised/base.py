@@ -12,7 +12,7 @@ from torch import Tensor
 
 from lowerbound.data import Dataset
 from lowerbound.errors import DataError, RecipeError, UsageError
-from lowerbound.model import VAE, Rows, labels_of
+from lowerbound.vae.model import VAE, Rows, labels_of
 
 
 @runtime_checkable

@@ -10,8 +10,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.distributions import Distribution, Independent
 
-from lowerbound.conditional import ConditionalLaw
 from lowerbound.errors import DataError
+from lowerbound.vae.conditional import ConditionalLaw
 
 PIXEL_STEPS = 255
 A_DENSITY = "A log density in the units of the data (white is 1 for images): it can be positive, and bits a dimension are no code length."

@@ -19,10 +19,10 @@ from jaxtyping import Float
 from torch import Size, Tensor, nn
 from torch.distributions import Distribution
 
-from lowerbound.coupled import factors
 from lowerbound.distributions.operations import Transport, detach, standardized, transported
 from lowerbound.errors import RecipeError, law_name
-from lowerbound.objectives import Objective, SampledKL, Terms
+from lowerbound.vae.objectives.base import Objective, SampledKL, Terms
+from lowerbound.vae.objectives.batchwise import factors
 
 
 @dataclass(frozen=True)

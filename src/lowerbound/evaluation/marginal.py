@@ -10,8 +10,8 @@ from torch import Tensor
 
 from lowerbound import density
 from lowerbound.density import MEMORY, SAMPLES, Density
-from lowerbound.model import VAE, Rows, rows_at_once
-from lowerbound.semi.joint import SemiSupervised
+from lowerbound.vae.model import VAE, Rows, rows_at_once
+from lowerbound.vae.semi_supervised.m2 import SemiSupervised
 
 
 def log_likelihood(vae: VAE, data: Rows, samples: int = SAMPLES, *, memory: int = MEMORY, seed: int = 0) -> Density:

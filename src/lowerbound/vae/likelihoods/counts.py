@@ -13,8 +13,8 @@ from torch.distributions import Poisson as PoissonLaw
 
 from lowerbound.distributions import discrete
 from lowerbound.errors import DataError
-from lowerbound.likelihoods.contract import A_PROBABILITY, PIXEL_STEPS, Likelihood, must_be_within
-from lowerbound.scales import positive
+from lowerbound.vae.likelihoods.base import A_PROBABILITY, PIXEL_STEPS, Likelihood, must_be_within
+from lowerbound.vae.likelihoods.scales import positive
 
 
 class Whole(Likelihood):

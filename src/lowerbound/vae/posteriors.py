@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, MultivariateNormal, Normal
 
 from lowerbound import distributions
-from lowerbound.conditional import LOG_VARIANCE, ConditionalLaw
-from lowerbound.scales import positive
+from lowerbound.vae.conditional import LOG_VARIANCE, ConditionalLaw
+from lowerbound.vae.likelihoods.scales import positive
 
 #: the least concentration of a Gamma or Beta: below it single precision has no digits left for the draws
 CONCENTRATION = 1e-2

@@ -1,0 +1,1 @@
+"""How gradients get past the sampling of z."""
