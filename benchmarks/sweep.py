@@ -24,10 +24,10 @@ import torch
 
 import lowerbound as lb
 from lowerbound import words
-from lowerbound.adam import Adam
 from lowerbound.assembly import build
 from lowerbound.errors import LowerboundError, NoClosedForm, RecipeError
 from lowerbound.recipes import Recipe
+from lowerbound.training.adam import Adam
 from lowerbound.zoo import ZOO
 
 ROOT = Path(__file__).parents[1]

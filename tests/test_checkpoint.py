@@ -7,9 +7,9 @@ import torch
 
 import lowerbound as lb
 from lowerbound import checkpoint
-from lowerbound.adam import Adam
 from lowerbound.errors import RunError
-from lowerbound.training import State
+from lowerbound.training.adam import Adam
+from lowerbound.training.loop import State
 from lowerbound.vae.estimators.base import MovingAverage
 
 

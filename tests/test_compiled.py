@@ -16,10 +16,11 @@ import torch
 from torch import Tensor
 
 import lowerbound as lb
-from lowerbound import adam, fused
-from lowerbound.adam import Adam
 from lowerbound.distributions import bernoulli as bits
 from lowerbound.system import compiled, devices
+from lowerbound.training import adam
+from lowerbound.training.adam import Adam
+from lowerbound.training.steps import fused
 from lowerbound.vae.conditional import LOG_VARIANCE
 
 BF16 = torch.bfloat16

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 import lowerbound as lb
-from lowerbound.fused import step_of
 from lowerbound.system.seeding import seeded
-from lowerbound.training import _by_autograd
+from lowerbound.training.loop import _by_autograd
+from lowerbound.training.steps.fused import step_of
 from lowerbound.vae.loss import of_rows
 from lowerbound.vae.semi_supervised import SemiSupervisedLoss
 
@@ -196,5 +196,5 @@ def test_a_training_is_the_same(words: dict[str, Any], monkeypatch: pytest.Monke
         return torch.cat([parameter.detach().flatten() for parameter in parts.vae.parameters()])
 
     by_hand = weights()
-    monkeypatch.setattr("lowerbound.training.step_of", lambda *_: None)
+    monkeypatch.setattr("lowerbound.training.loop.step_of", lambda *_: None)
     torch.testing.assert_close(by_hand, weights(), rtol=1e-3, atol=1e-4)

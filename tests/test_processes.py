@@ -19,8 +19,8 @@ from lowerbound.data import load
 from lowerbound.errors import UsageError
 from lowerbound.experiment import Experiment
 from lowerbound.opening import opened
-from lowerbound.processes import World, _OfBatch
 from lowerbound.recipes import Recipe
+from lowerbound.training.processes import World, _OfBatch
 from lowerbound.words import CONTEXTS, CORRUPTIONS, ESTIMATORS, OBJECTIVES, POSTERIORS, SCALES
 
 OF_POSTERIOR: dict[str, dict[str, Any]] = {

@@ -12,7 +12,6 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from lowerbound import calibration, checkpoint, data, distributions, errors, plots, recipes, tasks
-    from lowerbound.adam import Adam
     from lowerbound.assembly import build
     from lowerbound.density import Density
     from lowerbound.errors import LowerboundError
@@ -23,7 +22,8 @@ if TYPE_CHECKING:
     from lowerbound.regret import likelihood_regret
     from lowerbound.runs import Run, load
     from lowerbound.system import seeding
-    from lowerbound.training import State, fit
+    from lowerbound.training.adam import Adam
+    from lowerbound.training.loop import State, fit
     from lowerbound.vae import contexts, likelihoods, posteriors, priors, schedules, semi_supervised
     from lowerbound.vae.estimators import base
     from lowerbound.vae.likelihoods import scales
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 
 #: every public name and where it is: a module, or with a colon an attribute of one
 PUBLIC = {
-    "Adam": "lowerbound.adam:Adam",
+    "Adam": "lowerbound.training.adam:Adam",
     "Density": "lowerbound.density:Density",
     "Experiment": "lowerbound.experiment:Experiment",
     "LowerboundError": "lowerbound.errors:LowerboundError",
     "Recipe": "lowerbound.recipes:Recipe",
     "Run": "lowerbound.runs:Run",
-    "State": "lowerbound.training:State",
+    "State": "lowerbound.training.loop:State",
     "VAE": "lowerbound.vae.model:VAE",
     "build": "lowerbound.assembly:build",
     "calibration": "lowerbound.calibration",
@@ -51,7 +51,7 @@ PUBLIC = {
     "errors": "lowerbound.errors",
     "estimators": "lowerbound.vae.estimators.base",
     "evaluate": "lowerbound.evaluation:evaluate",
-    "fit": "lowerbound.training:fit",
+    "fit": "lowerbound.training.loop:fit",
     "laws": "lowerbound.distributions",
     "likelihood_regret": "lowerbound.regret:likelihood_regret",
     "likelihoods": "lowerbound.vae.likelihoods",

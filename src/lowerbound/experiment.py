@@ -11,10 +11,10 @@ from lowerbound import checkpoint, diagnosis, folders, opening, report, runs
 from lowerbound.calibration import calibrate
 from lowerbound.errors import DataError, OutputError, RunError
 from lowerbound.keeping import Every, locked
-from lowerbound.processes import World
 from lowerbound.recipes import Recipe
 from lowerbound.system import devices
 from lowerbound.system.files import make_folder, write_json
+from lowerbound.training.processes import World
 from lowerbound.underway import Underway
 from lowerbound.vae.semi_supervised import Classifier
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lowerbound.errors import Diverged
-from lowerbound.training import Record
+from lowerbound.training.loop import Record
 from lowerbound.vae.model import VAE, Rows
 
 MOST = 3  # times that a training steps back and goes on

@@ -15,7 +15,7 @@ from lowerbound import checkpoint, folders, runs
 from lowerbound.errors import OutputError, RunError, UsageError, reason
 from lowerbound.recipes import Recipe
 from lowerbound.system.files import sync_folder
-from lowerbound.training import State
+from lowerbound.training.loop import State
 
 
 @dataclass

@@ -9,15 +9,15 @@ import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from lowerbound import data, folders, runs
-from lowerbound.adam import Adam
 from lowerbound.data import Dataset, labels
 from lowerbound.data.spec import Facts
 from lowerbound.errors import DataError, RunError, UsageError
-from lowerbound.processes import World
 from lowerbound.recipes import Recipe
 from lowerbound.runs import Run
 from lowerbound.system import devices
-from lowerbound.training import State
+from lowerbound.training.adam import Adam
+from lowerbound.training.loop import State
+from lowerbound.training.processes import World
 from lowerbound.vae.contexts import Label
 from lowerbound.vae.likelihoods.scales import Optimal
 from lowerbound.vae.loss import of_rows

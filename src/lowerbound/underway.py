@@ -18,8 +18,8 @@ from lowerbound.errors import Diverged
 from lowerbound.evaluation import Score, score
 from lowerbound.keeping import Every, Kept, Progress
 from lowerbound.opening import Opened
-from lowerbound.processes import SAVE
-from lowerbound.training import Record, fit, rows_of, steps_an_epoch
+from lowerbound.training.loop import Record, fit, rows_of, steps_an_epoch
+from lowerbound.training.processes import SAVE
 from lowerbound.vae.model import VAE
 from lowerbound.vae.schedules import Scaled
 from lowerbound.words import CONSTANT, products, schedule

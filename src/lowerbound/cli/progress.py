@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from lowerbound.cli.console import notes
 from lowerbound.experiment import Experiment
-from lowerbound.training import Record
+from lowerbound.training.loop import Record
 
 QUIET = 1.0  # seconds at least between two plain lines
 SILENT = 30.0  # seconds at most without one

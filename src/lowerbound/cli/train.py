@@ -10,14 +10,15 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from lowerbound import opening, processes, recipes, runs
+from lowerbound import opening, recipes, runs
 from lowerbound.cli import console
 from lowerbound.cli.console import Answer
 from lowerbound.cli.progress import progress
 from lowerbound.experiment import Experiment
 from lowerbound.keeping import Every
-from lowerbound.processes import STOP
 from lowerbound.recipes import Recipe
+from lowerbound.training import processes
+from lowerbound.training.processes import STOP
 
 
 def train(words: Namespace) -> Answer:

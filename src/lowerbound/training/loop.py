@@ -13,12 +13,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from lowerbound.adam import ROUNDED, Adam
 from lowerbound.errors import DataError
-from lowerbound.fused import Step, step_of
-from lowerbound.processes import World
 from lowerbound.system.devices import fastest
 from lowerbound.system.seeding import permutation
+from lowerbound.training.adam import ROUNDED, Adam
+from lowerbound.training.processes import World
+from lowerbound.training.steps.fused import Step, step_of
 from lowerbound.vae.estimators.base import Estimator, Pathwise
 from lowerbound.vae.loss import LossFunction, of_rows
 from lowerbound.vae.model import VAE, Rows, rows_at_once
