@@ -11,7 +11,7 @@ from experiments import SEED, Experiment, Figures, Model, splits, train
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 import lowerbound as lb
-from lowerbound import fidelity
+from lowerbound.evaluation import image_quality
 from lowerbound.tasks import upscale
 from lowerbound.words import context
 
@@ -90,8 +90,8 @@ def super_resolution(likelihood: dict[str, str], kept: Path, stages: list[tuple[
     small = upscale.reduced(truth, 4)
     found = upscale.upscale(parts.vae, small, 4, 8, samples=64, seed=SEED)
     ways = {"mean": found.mean, "sample": found.values[0], "bicubic": upscale.bicubic(small, 4), "nearest": upscale.nearest(small, 4)}
-    figures = {f"PSNR {name}": float(fidelity.psnr(images, truth).mean()) for name, images in ways.items()}
-    figures |= {f"SSIM {name}": float(fidelity.ssim(images, truth).mean()) for name, images in ways.items()}
+    figures = {f"PSNR {name}": float(image_quality.psnr(images, truth).mean()) for name, images in ways.items()}
+    figures |= {f"SSIM {name}": float(image_quality.ssim(images, truth).mean()) for name, images in ways.items()}
     figures |= {f"sharpness {name}": sharpness(images) / sharpness(truth) for name, images in ways.items()}
     return {**figures, "inconsistency": float((upscale.reduced(found.mean, 4) - small).square().mean().sqrt())}
 

@@ -18,11 +18,12 @@ from conftest import trained
 from matplotlib.colors import to_rgb
 
 import lowerbound as lb
-from lowerbound import calibration, charts, compare, figures, report, runs
-from lowerbound.calibration import BINS, UNCALIBRATED, Calibration
+from lowerbound import charts, compare, figures, report, runs
 from lowerbound.cli import main
 from lowerbound.data import UNKNOWN, Splits
 from lowerbound.errors import DataError, RunError
+from lowerbound.evaluation import calibration
+from lowerbound.evaluation.calibration import BINS, UNCALIBRATED, Calibration
 from lowerbound.experiment import Experiment
 from lowerbound.recipes import Recipe
 

@@ -20,7 +20,7 @@ from lowerbound import runs
 from lowerbound.cli import main
 from lowerbound.cli.parser import FIGURES, VERBS, parse
 from lowerbound.data.named import NAMED
-from lowerbound.evaluation import DENSITY_KEYS, KEYS
+from lowerbound.evaluation.evaluate import DENSITY_KEYS, KEYS
 from lowerbound.figures import FIGURES as DRAWN
 
 COMMAND = [sys.executable, "-m", "lowerbound"]

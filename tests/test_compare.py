@@ -15,11 +15,12 @@ from test_figures import Page
 from torch import nn
 
 import lowerbound as lb
-from lowerbound import bubbles, charts, compare, figures, plots, probes, runs
+from lowerbound import charts, compare, figures, plots, runs
 from lowerbound.cli import main
 from lowerbound.data import Dataset, Splits
 from lowerbound.errors import DataError
-from lowerbound.evaluation import evaluate, reconstruction_error
+from lowerbound.evaluation import bubbles, probes
+from lowerbound.evaluation.evaluate import evaluate, reconstruction_error
 from lowerbound.experiment import Experiment
 from lowerbound.recipes import Recipe
 from lowerbound.zoo import ZOO

@@ -14,8 +14,8 @@ from torch.distributions import Binomial
 from toys import Constant, LinearGaussian
 
 import lowerbound as lb
-from lowerbound import density, proposals
 from lowerbound.errors import DataError, RecipeError, UsageError
+from lowerbound.evaluation import log_likelihood, proposals
 from lowerbound.nn.networks import mlp
 from lowerbound.nn.pruning import near
 
@@ -246,7 +246,7 @@ def test_no_figure_is_below_the_floor_that_binarization_sets() -> None:
     floor = -(torch.xlogy(few, few) + torch.xlogy(1 - few, 1 - few)).flatten(1).sum(1)
     assert -found.mean > float(floor.mean())
     assert -found.mean < 250
-    assert density.SAMPLES == 5000
+    assert log_likelihood.SAMPLES == 5000
 
 
 class Masked(nn.Linear):

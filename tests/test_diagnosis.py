@@ -10,10 +10,11 @@ from torch import nn
 from toys import Constant, LinearGaussian
 
 import lowerbound as lb
-from lowerbound import assembly, diagnosis, recipes, regret, words
-from lowerbound.density import Density
+from lowerbound import assembly, recipes, words
 from lowerbound.errors import DataError, RecipeError, UsageError
-from lowerbound.latents import Latents, latents
+from lowerbound.evaluation import diagnosis, regret
+from lowerbound.evaluation.latent_space import Latents, latents
+from lowerbound.evaluation.log_likelihood import Density
 from lowerbound.vae.likelihoods.scales import FLOOR, Fixed, Learned
 from lowerbound.vae.model import spread
 

@@ -10,7 +10,7 @@ import pytest
 from lowerbound import runs
 from lowerbound.cli import main
 from lowerbound.data.spec import FORMAT
-from lowerbound.evaluation import score
+from lowerbound.evaluation.evaluate import score
 from lowerbound.experiment import Experiment
 
 FORMATS = sorted(path for path in (Path(__file__).parent / "formats").iterdir() if path.is_dir())

@@ -12,10 +12,10 @@ from torch.nn import functional as F
 from toys import LinearGaussian
 
 import lowerbound as lb
-from lowerbound import diagnosis
 from lowerbound.assembly import build
 from lowerbound.data import Dataset
 from lowerbound.errors import DataError, RecipeError, UsageError
+from lowerbound.evaluation import diagnosis
 from lowerbound.recipes import Recipe
 from lowerbound.tasks import compress
 from lowerbound.vae.contexts import LowResolution, Observed

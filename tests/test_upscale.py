@@ -16,10 +16,11 @@ from torch.distributions import MultivariateNormal
 from toys import Constant, LinearGaussian, z_score
 
 import lowerbound as lb
-from lowerbound import fidelity, runs
+from lowerbound import runs
 from lowerbound.assembly import build
 from lowerbound.cli import main
 from lowerbound.errors import RecipeError, UsageError
+from lowerbound.evaluation import image_quality
 from lowerbound.recipes import Recipe
 from lowerbound.tasks.upscale import NOISE, Upscaled, bicubic, nearest, reduced, upscale
 from lowerbound.words import LIKELIHOODS
@@ -142,9 +143,9 @@ def test_plain_ways() -> None:
 
 def test_psnr() -> None:
     truth = torch.rand(3, 2, 8, 8, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(fidelity.psnr(truth + 0.1, truth), torch.full((3,), 20.0), rtol=1e-4, atol=0)
-    torch.testing.assert_close(fidelity.psnr(255 * truth + 25.5, 255 * truth, 255.0), torch.full((3,), 20.0), rtol=1e-4, atol=0)
-    assert fidelity.psnr(truth, truth).isinf().all()
+    torch.testing.assert_close(image_quality.psnr(truth + 0.1, truth), torch.full((3,), 20.0), rtol=1e-4, atol=0)
+    torch.testing.assert_close(image_quality.psnr(255 * truth + 25.5, 255 * truth, 255.0), torch.full((3,), 20.0), rtol=1e-4, atol=0)
+    assert image_quality.psnr(truth, truth).isinf().all()
 
 
 @pytest.mark.parametrize(("size", "window"), [((16, 13), 11), ((8, 8), 7), ((7, 20), 7)])
@@ -168,10 +169,10 @@ def test_ssim_is_that_of_its_formula(size: tuple[int, int], window: int) -> None
                     c1, c2 = 0.01**2, 0.03**2
                     each.append((2 * mp * mq + c1) * (2 * cov + c2) / ((mp**2 + mq**2 + c1) * (vp + vq + c2)))
         expected.append(np.mean(each))
-    found = fidelity.ssim(*(torch.from_numpy(x).float() for x in (a, b)))
+    found = image_quality.ssim(*(torch.from_numpy(x).float() for x in (a, b)))
     assert found.tolist() == pytest.approx(expected, abs=1e-5)
-    assert fidelity.ssim(torch.from_numpy(a).float(), torch.from_numpy(a).float()).tolist() == pytest.approx([1, 1])
-    scaled = fidelity.ssim(*(255 * torch.from_numpy(x).float() for x in (a, b)), 255.0)
+    assert image_quality.ssim(torch.from_numpy(a).float(), torch.from_numpy(a).float()).tolist() == pytest.approx([1, 1])
+    scaled = image_quality.ssim(*(255 * torch.from_numpy(x).float() for x in (a, b)), 255.0)
     torch.testing.assert_close(scaled, found, rtol=1e-4, atol=1e-5)
 
 

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from lowerbound import calibration, checkpoint, data, distributions, errors, plots, recipes, tasks
+    from lowerbound import checkpoint, data, distributions, errors, plots, recipes, tasks
     from lowerbound.assembly import build
-    from lowerbound.density import Density
     from lowerbound.errors import LowerboundError
-    from lowerbound.evaluation import evaluate, score
+    from lowerbound.evaluation import calibration
+    from lowerbound.evaluation.evaluate import evaluate, score
+    from lowerbound.evaluation.log_likelihood import Density
+    from lowerbound.evaluation.regret import likelihood_regret
     from lowerbound.experiment import Experiment
     from lowerbound.nn import corruptions, networks
     from lowerbound.recipes import Recipe
-    from lowerbound.regret import likelihood_regret
     from lowerbound.runs import Run, load
     from lowerbound.system import seeding
     from lowerbound.training.adam import Adam
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 #: every public name and where it is: a module, or with a colon an attribute of one
 PUBLIC = {
     "Adam": "lowerbound.training.adam:Adam",
-    "Density": "lowerbound.density:Density",
+    "Density": "lowerbound.evaluation.log_likelihood:Density",
     "Experiment": "lowerbound.experiment:Experiment",
     "LowerboundError": "lowerbound.errors:LowerboundError",
     "Recipe": "lowerbound.recipes:Recipe",
@@ -42,7 +43,7 @@ PUBLIC = {
     "State": "lowerbound.training.loop:State",
     "VAE": "lowerbound.vae.model:VAE",
     "build": "lowerbound.assembly:build",
-    "calibration": "lowerbound.calibration",
+    "calibration": "lowerbound.evaluation.calibration",
     "checkpoint": "lowerbound.checkpoint",
     "contexts": "lowerbound.vae.contexts",
     "corruptions": "lowerbound.nn.corruptions",
@@ -50,13 +51,13 @@ PUBLIC = {
     "data": "lowerbound.data",
     "errors": "lowerbound.errors",
     "estimators": "lowerbound.vae.estimators.base",
-    "evaluate": "lowerbound.evaluation:evaluate",
+    "evaluate": "lowerbound.evaluation.evaluate:evaluate",
     "fit": "lowerbound.training.loop:fit",
     "laws": "lowerbound.distributions",
-    "likelihood_regret": "lowerbound.regret:likelihood_regret",
+    "likelihood_regret": "lowerbound.evaluation.regret:likelihood_regret",
     "likelihoods": "lowerbound.vae.likelihoods",
     "load": "lowerbound.runs:load",
-    "log_likelihood": "lowerbound.evaluation.marginal:log_likelihood",
+    "log_likelihood": "lowerbound.evaluation.evaluate.marginal:log_likelihood",
     "nn": "lowerbound.nn.networks",
     "objectives": "lowerbound.vae.objectives.base",
     "plots": "lowerbound.plots",
@@ -65,7 +66,7 @@ PUBLIC = {
     "recipes": "lowerbound.recipes",
     "scales": "lowerbound.vae.likelihoods.scales",
     "schedules": "lowerbound.vae.schedules",
-    "score": "lowerbound.evaluation:score",
+    "score": "lowerbound.evaluation.evaluate:score",
     "seeding": "lowerbound.system.seeding",
     "semi": "lowerbound.vae.semi_supervised",
     "tasks": "lowerbound.tasks",

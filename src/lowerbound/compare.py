@@ -11,11 +11,12 @@ import numpy as np
 import torch
 from torch import Size, Tensor
 
-from lowerbound import bubbles, figures, pages, plots, probes, words
-from lowerbound.bubbles import Bubbles
+from lowerbound import figures, pages, plots, words
 from lowerbound.data import UNKNOWN, Dataset, Splits
 from lowerbound.errors import DataError, RecipeError, UsageError
-from lowerbound.evaluation import reconstruction_error, score
+from lowerbound.evaluation import bubbles, probes
+from lowerbound.evaluation.bubbles import Bubbles
+from lowerbound.evaluation.evaluate import reconstruction_error, score
 from lowerbound.runs import Run
 from lowerbound.system.seeding import seeded
 from lowerbound.tasks import compress, generate

@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lowerbound import checkpoint, diagnosis, folders, opening, report, runs
-from lowerbound.calibration import calibrate
+from lowerbound import checkpoint, folders, opening, report, runs
 from lowerbound.errors import DataError, OutputError, RunError
+from lowerbound.evaluation import diagnosis
+from lowerbound.evaluation.calibration import calibrate
 from lowerbound.keeping import Every, locked
 from lowerbound.recipes import Recipe
 from lowerbound.system import devices

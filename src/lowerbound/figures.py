@@ -12,15 +12,15 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from lowerbound import bubbles as posteriors
-from lowerbound import calibration as calibrating
 from lowerbound import charts, plots
 from lowerbound.data import Dataset
 from lowerbound.data.spec import Facts
-from lowerbound.density import log_likelihood
 from lowerbound.distributions.operations import within
 from lowerbound.errors import DataError, OutputError, UsageError
-from lowerbound.latents import ACTIVE
+from lowerbound.evaluation import bubbles as posteriors
+from lowerbound.evaluation import calibration as calibrating
+from lowerbound.evaluation.latent_space import ACTIVE
+from lowerbound.evaluation.log_likelihood import log_likelihood
 from lowerbound.runs import CLASSIFIER, Run
 from lowerbound.system.files import written
 from lowerbound.system.seeding import seeded

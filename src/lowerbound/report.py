@@ -9,7 +9,7 @@ from typing import Any
 
 from lowerbound import figures, pages, runs
 from lowerbound.data import Dataset
-from lowerbound.evaluation import bits_per_dim
+from lowerbound.evaluation.evaluate import bits_per_dim
 from lowerbound.runs import Run
 from lowerbound.system.files import make_folder, written
 from lowerbound.vae.contexts import Observed

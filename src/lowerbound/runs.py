@@ -10,11 +10,11 @@ from typing import Any
 
 from lowerbound import assembly, checkpoint, data, recipes
 from lowerbound.assembly import Parts
-from lowerbound.calibration import UNCALIBRATED, Calibration
 from lowerbound.data import Schema, Splits, labels
 from lowerbound.data.spec import FORMAT, Facts
 from lowerbound.errors import DataError, RunError
-from lowerbound.evaluation import DENSITY_KEYS, KEYS, Score
+from lowerbound.evaluation.calibration import UNCALIBRATED, Calibration
+from lowerbound.evaluation.evaluate import DENSITY_KEYS, KEYS, Score
 from lowerbound.recipes import Recipe
 from lowerbound.system import devices
 from lowerbound.system.files import content

@@ -15,7 +15,7 @@ from torch import Tensor
 from lowerbound import checkpoint, faults, folders, runs
 from lowerbound.data import Dataset
 from lowerbound.errors import Diverged
-from lowerbound.evaluation import Score, score
+from lowerbound.evaluation.evaluate import Score, score
 from lowerbound.keeping import Every, Kept, Progress
 from lowerbound.opening import Opened
 from lowerbound.training.loop import Record, fit, rows_of, steps_an_epoch

@@ -5,14 +5,15 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import Any
 
-from lowerbound import calibration, runs
-from lowerbound.calibration import Calibration, Classification
+from lowerbound import runs
 from lowerbound.cli import console
 from lowerbound.cli.console import Answer, percent
 from lowerbound.cli.output import of_kind
 from lowerbound.cli.source import part_of
 from lowerbound.data import writing
 from lowerbound.data.labels import COLUMN
+from lowerbound.evaluation import calibration
+from lowerbound.evaluation.calibration import Calibration, Classification
 from lowerbound.vae.semi_supervised import classifier_of
 
 

@@ -15,7 +15,7 @@ from lowerbound import runs
 from lowerbound.data import Schema
 from lowerbound.data import cells as kinds
 from lowerbound.data.schema import Column
-from lowerbound.diagnosis import FEW_DRAWS
+from lowerbound.evaluation.diagnosis import FEW_DRAWS
 from lowerbound.experiment import Experiment
 from lowerbound.runs import Run
 from lowerbound.system.files import to_json

@@ -6,15 +6,16 @@ import math
 from argparse import Namespace
 from typing import Any
 
-from lowerbound import evaluation, report, runs
-from lowerbound.calibration import Calibration
+from lowerbound import report, runs
 from lowerbound.cli import console
 from lowerbound.cli.classify import described
 from lowerbound.cli.console import Answer, fixed, percent
 from lowerbound.cli.output import of_kind
 from lowerbound.cli.source import asked_for, first
 from lowerbound.data import Dataset, writing
-from lowerbound.regret import likelihood_regret
+from lowerbound.evaluation import evaluate as evaluation
+from lowerbound.evaluation.calibration import Calibration
+from lowerbound.evaluation.regret import likelihood_regret
 from lowerbound.system.files import write_json
 from lowerbound.vae.semi_supervised import log_likelihood
 

@@ -10,11 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lowerbound import fidelity, figures, panels, plots, runs
+from lowerbound import figures, panels, plots, runs
 from lowerbound.cli import console
 from lowerbound.cli.console import Answer, fixed
 from lowerbound.cli.output import of_kind
 from lowerbound.cli.source import asked_for, looked_at, must_not_read_classes
+from lowerbound.evaluation import image_quality
 from lowerbound.runs import Run
 from lowerbound.system.files import save_arrays, written
 from lowerbound.tasks.upscale import Upscaled, bicubic, must_take, nearest, reduced
@@ -89,8 +90,8 @@ def _measured(found: Upscaled, plain: dict[str, Tensor], truth: Tensor, span: fl
     return [
         {
             "images": name,
-            PSNR: float(torch.stack([fidelity.psnr(one, truth, span) for one in images]).mean()),
-            "SSIM": float(torch.stack([fidelity.ssim(one, truth, span) for one in images]).mean()),
+            PSNR: float(torch.stack([image_quality.psnr(one, truth, span) for one in images]).mean()),
+            "SSIM": float(torch.stack([image_quality.ssim(one, truth, span) for one in images]).mean()),
         }
         for name, images in of.items()
     ]

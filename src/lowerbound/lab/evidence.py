@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Size, Tensor
 from torch.distributions import Distribution
 
-from lowerbound.density import log_likelihood
+from lowerbound.evaluation.log_likelihood import log_likelihood
 from lowerbound.system.seeding import seeded
 from lowerbound.vae.model import VAE
 

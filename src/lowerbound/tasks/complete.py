@@ -17,8 +17,8 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from torch.distributions import Distribution
 
-from lowerbound import density
 from lowerbound.errors import DataError, UsageError, nearest
+from lowerbound.evaluation import log_likelihood as density
 from lowerbound.system.seeding import key, seeded
 from lowerbound.tasks.posterior import SAMPLES, Latents, few_of, from_prior, importance, moments, must_suffice, of_prior, room
 from lowerbound.vae.contexts import Observed

@@ -14,10 +14,10 @@ from jaxtyping import Float, Int64
 from torch import Size, Tensor
 from torch.distributions import Distribution
 
-from lowerbound import proposals
-from lowerbound.density import MEMORY, VALUES, must_have_density
 from lowerbound.distributions.mixed import Mixed
 from lowerbound.errors import DataError, RecipeError, UsageError
+from lowerbound.evaluation import proposals
+from lowerbound.evaluation.log_likelihood import MEMORY, VALUES, must_have_density
 from lowerbound.nn.memory import COPIES, bytes_each, how_many
 from lowerbound.system.seeding import seeded
 from lowerbound.vae.contexts import Observed

@@ -15,8 +15,9 @@ from jaxtyping import Float
 from torch import Size, Tensor
 from torch.distributions import Distribution
 
-from lowerbound import density, proposals
 from lowerbound.errors import UsageError
+from lowerbound.evaluation import log_likelihood as density
+from lowerbound.evaluation import proposals
 from lowerbound.nn.memory import bytes_each, how_many
 from lowerbound.vae.model import VAE
 

@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Size, Tensor
 
-from lowerbound.density import MEMORY, must_have_density, observed
 from lowerbound.errors import DataError
+from lowerbound.evaluation.log_likelihood import MEMORY, must_have_density, observed
 from lowerbound.nn.memory import bytes_each, how_many
 from lowerbound.system.seeding import key, seeded
 from lowerbound.vae.model import VAE, Rows

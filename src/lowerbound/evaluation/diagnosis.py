@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lowerbound.density import Density, observed
-from lowerbound.latents import Latents
+from lowerbound.evaluation.latent_space import Latents
+from lowerbound.evaluation.log_likelihood import Density, observed
 from lowerbound.system.seeding import seeded
 from lowerbound.vae.likelihoods import LocationScale
 from lowerbound.vae.likelihoods.scales import FLOOR, Fixed

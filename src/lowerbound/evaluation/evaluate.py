@@ -11,13 +11,13 @@ import torch
 from jaxtyping import Float
 from torch import Size, Tensor
 
-from lowerbound import diagnosis
-from lowerbound.calibration import UNCALIBRATED, Calibration, Classification, classification, log_probabilities
-from lowerbound.density import MEMORY, SAMPLES, Density, observed
-from lowerbound.diagnosis import Finding
 from lowerbound.distributions import Delta
 from lowerbound.errors import DataError
-from lowerbound.latents import Latents, latents
+from lowerbound.evaluation import diagnosis
+from lowerbound.evaluation.calibration import UNCALIBRATED, Calibration, Classification, classification, log_probabilities
+from lowerbound.evaluation.diagnosis import Finding
+from lowerbound.evaluation.latent_space import Latents, latents
+from lowerbound.evaluation.log_likelihood import MEMORY, SAMPLES, Density, observed
 from lowerbound.system.seeding import seeded
 from lowerbound.vae.model import VAE, Rows, labels_of, rows_at_once
 from lowerbound.vae.objectives.base import ELBO, Objective

@@ -10,8 +10,8 @@ from jaxtyping import Float
 from torch import Size, Tensor
 from torch.distributions import Distribution, Independent, kl_divergence
 
-from lowerbound.density import observed
 from lowerbound.distributions import Delta
+from lowerbound.evaluation.log_likelihood import observed
 from lowerbound.system.seeding import seeded
 from lowerbound.vae.model import VAE, Rows, rows_at_once, spread
 

@@ -17,12 +17,12 @@ from jaxtyping import Float
 from torch import Size, Tensor
 from torch.distributions import Distribution, kl_divergence
 
-from lowerbound import proposals
 from lowerbound.distributions import Delta
 from lowerbound.errors import DataError, RecipeError, UsageError
+from lowerbound.evaluation import proposals
+from lowerbound.evaluation.proposals import Mode
 from lowerbound.nn.memory import COPIES, bytes_each, how_many
 from lowerbound.nn.pruning import near
-from lowerbound.proposals import Mode
 from lowerbound.system.seeding import seeded
 from lowerbound.vae.model import VAE, Rows, log_density
 from lowerbound.vae.objectives.base import ClosedKL, kl_of
