@@ -12,8 +12,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 import lowerbound as lb
 from lowerbound.evaluation import image_quality
+from lowerbound.recipes.words import context
 from lowerbound.tasks import upscale
-from lowerbound.words import context
 
 WIDTHS = (500, 500)
 BATCH = 128

@@ -18,8 +18,8 @@ from torch import nn
 import lowerbound as lb
 from lowerbound.data import Dataset
 from lowerbound.data.labels import few
+from lowerbound.recipes.zoo import ZOO
 from lowerbound.vae.semi_supervised import known_rows
-from lowerbound.zoo import ZOO
 
 SEED = 0
 KEPT = 5  # epochs between checkpoints of a training

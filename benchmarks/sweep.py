@@ -23,12 +23,12 @@ from pathlib import Path
 import torch
 
 import lowerbound as lb
-from lowerbound import words
-from lowerbound.assembly import build
 from lowerbound.errors import LowerboundError, NoClosedForm, RecipeError
-from lowerbound.recipes import Recipe
+from lowerbound.recipes import words
+from lowerbound.recipes.build import build
+from lowerbound.recipes.recipe import Recipe
+from lowerbound.recipes.zoo import ZOO
 from lowerbound.training.adam import Adam
-from lowerbound.zoo import ZOO
 
 ROOT = Path(__file__).parents[1]
 RESULT, PAGE = ROOT / "benchmarks" / "results" / "sweep.json", ROOT / "docs" / "sweep.md"

@@ -39,7 +39,7 @@ def by_class_run(tmp_path_factory: pytest.TempPathFactory):
 def trained(folder: Path, **words: str | int):
     """A finished run of three epochs on digits."""
     from lowerbound.experiment import Experiment
-    from lowerbound.recipes import Recipe
+    from lowerbound.recipes.recipe import Recipe
     from lowerbound.runs import load
 
     experiment = Experiment.begin(Recipe(**{"epochs": 3, **words}), folder, device="cpu")

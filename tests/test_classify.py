@@ -25,7 +25,7 @@ from lowerbound.errors import DataError, RunError
 from lowerbound.evaluation import calibration
 from lowerbound.evaluation.calibration import BINS, UNCALIBRATED, Calibration
 from lowerbound.experiment import Experiment
-from lowerbound.recipes import Recipe
+from lowerbound.recipes.recipe import Recipe
 
 # --- closed forms --------------------------------------------------------------------------------------
 

@@ -10,14 +10,14 @@ from torch import nn
 from toys import z_score
 
 import lowerbound as lb
-from lowerbound.assembly import build
 from lowerbound.data.schema import Column, Schema
 from lowerbound.distributions.mixed import Mixed
 from lowerbound.errors import RecipeError
 from lowerbound.nn.missing import Shown, ShownColumns
-from lowerbound.recipes import Recipe
+from lowerbound.recipes.build import build
+from lowerbound.recipes.recipe import Recipe
+from lowerbound.recipes.zoo import ZOO
 from lowerbound.vae.likelihoods import Columns
-from lowerbound.zoo import ZOO
 
 COLUMNS = (
     Column("kind", "category", ("a", "b", "c")),

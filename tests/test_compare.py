@@ -22,8 +22,8 @@ from lowerbound.errors import DataError
 from lowerbound.evaluation import bubbles, probes
 from lowerbound.evaluation.evaluate import evaluate, reconstruction_error
 from lowerbound.experiment import Experiment
-from lowerbound.recipes import Recipe
-from lowerbound.zoo import ZOO
+from lowerbound.recipes.recipe import Recipe
+from lowerbound.recipes.zoo import ZOO
 
 DATA = lb.data.load("digits")
 

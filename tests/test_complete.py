@@ -16,14 +16,15 @@ from toys import Constant, LinearGaussian, z_score
 
 import lowerbound as lb
 from lowerbound import runs
-from lowerbound.assembly import build
 from lowerbound.cli import main, parser
 from lowerbound.data import Dataset
 from lowerbound.errors import DataError, RecipeError, UsageError
 from lowerbound.nn.networks import mlp
-from lowerbound.recipes import Recipe
+from lowerbound.recipes import missing as masks
+from lowerbound.recipes.build import build
+from lowerbound.recipes.recipe import Recipe
+from lowerbound.recipes.words import LIKELIHOODS
 from lowerbound.tasks.complete import METHODS, Completions, complete
-from lowerbound.words import LIKELIHOODS, masks
 
 N = 1000  # completions of a datum
 TOY = LinearGaussian(2, 5, 0.7, orthogonal=True)

@@ -9,11 +9,11 @@ from torch.distributions import MultivariateNormal
 from toys import Constant, LinearGaussian, z_score
 
 import lowerbound as lb
-from lowerbound.assembly import build
 from lowerbound.data import Dataset
 from lowerbound.errors import DataError, RecipeError, UsageError
 from lowerbound.nn.networks import Joined, mlp
-from lowerbound.recipes import Recipe
+from lowerbound.recipes.build import build
+from lowerbound.recipes.recipe import Recipe
 from lowerbound.tasks import compress, labels
 from lowerbound.vae.contexts import Label
 from lowerbound.vae.priors import GivenContext

@@ -9,12 +9,12 @@ from torch.func import jacrev, vmap
 from toys import z_score
 
 import lowerbound as lb
-from lowerbound import words
-from lowerbound.assembly import build
 from lowerbound.errors import RecipeError
 from lowerbound.nn import jacobian as room
 from lowerbound.nn.jacobian import contraction, estimated
-from lowerbound.recipes import Recipe
+from lowerbound.recipes import words
+from lowerbound.recipes.build import build
+from lowerbound.recipes.recipe import Recipe
 from lowerbound.vae.loss import loss
 from lowerbound.vae.objectives.base import ClosedKL, Contractive, Reconstruction
 

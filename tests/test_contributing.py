@@ -12,10 +12,10 @@ import test_laws
 import test_objectives
 import torch
 
-from lowerbound import words
-from lowerbound.assembly import build
 from lowerbound.errors import RecipeError
-from lowerbound.recipes import Recipe
+from lowerbound.recipes import words
+from lowerbound.recipes.build import build
+from lowerbound.recipes.recipe import Recipe
 from lowerbound.vae.objectives.base import SampledKL
 
 PAGE = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")

@@ -10,12 +10,12 @@ from torch import nn
 from toys import z_score
 
 import lowerbound as lb
-from lowerbound import words
-from lowerbound.assembly import build
 from lowerbound.errors import RecipeError
 from lowerbound.nn.corruptions import Corruption, Gaussian, Masking, SaltAndPepper
-from lowerbound.recipes import Recipe
-from lowerbound.words import Facts
+from lowerbound.recipes import words
+from lowerbound.recipes.build import build
+from lowerbound.recipes.recipe import Recipe
+from lowerbound.recipes.words import Facts
 
 DRAWS = 20_000
 GREYS = torch.linspace(0, 1, 5)

@@ -11,13 +11,13 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent, LogNormal, Normal, Poisson, constraints
 from toys import Constant, LinearGaussian, z_score
 
-from lowerbound import words
 from lowerbound.distributions.operations import transported, within
 from lowerbound.errors import NoClosedForm, RecipeError
+from lowerbound.recipes import words
+from lowerbound.recipes.words import Facts
 from lowerbound.vae.estimators.base import GREP, DoublyReparameterized, LeaveOneOut, MovingAverage, Pathwise, RaoBlackwell, ScoreFunction
 from lowerbound.vae.loss import loss
 from lowerbound.vae.objectives.base import ELBO, IWAE, ClosedKL, Objective, SampledKL, Terms
-from lowerbound.words import Facts
 
 # --- one latent dimension: any objective, by quadrature ----------------------------------------------
 

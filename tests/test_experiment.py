@@ -15,7 +15,7 @@ from lowerbound import checkpoint, runs
 from lowerbound.data.spec import FORMAT
 from lowerbound.errors import DataError, OutputError, RunError
 from lowerbound.experiment import Experiment
-from lowerbound.recipes import Recipe
+from lowerbound.recipes.recipe import Recipe
 
 RECIPE = Recipe(epochs=3)
 
@@ -276,7 +276,7 @@ def test_an_overwriting_that_fails_leaves_the_old_run(digits_run: runs.Run, tmp_
 
 
 def test_environment_and_recipe_repeat_the_run(digits_run: runs.Run, tmp_path: Path) -> None:
-    from lowerbound import recipes
+    from lowerbound.recipes import recipe as recipes
 
     assert digits_run.environment()["seed"] == 0
     assert digits_run.environment()["versions"]["torch"] == torch.__version__

@@ -16,7 +16,7 @@ from PIL import Image
 from lowerbound import figures, folders, plots, report, runs
 from lowerbound.errors import OutputError, UsageError
 from lowerbound.experiment import Experiment
-from lowerbound.recipes import Recipe
+from lowerbound.recipes.recipe import Recipe
 
 
 @pytest.fixture(scope="module")

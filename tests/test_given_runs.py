@@ -16,14 +16,14 @@ from test_given_values import TOY, exact
 from toys import z_score
 
 from lowerbound import runs
-from lowerbound.assembly import build
 from lowerbound.cli import main
 from lowerbound.data import Dataset
 from lowerbound.errors import UsageError
 from lowerbound.experiment import Experiment
-from lowerbound.recipes import Recipe
+from lowerbound.recipes import missing as masks
+from lowerbound.recipes.build import build
+from lowerbound.recipes.recipe import Recipe
 from lowerbound.tasks.complete import complete
-from lowerbound.words import masks
 
 WORDS = {"given": "observed", "prior": "given-context", "latent": 4, "network": "mlp:64"}
 

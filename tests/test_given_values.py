@@ -12,11 +12,13 @@ from torch.nn import functional as F
 from toys import LinearGaussian
 
 import lowerbound as lb
-from lowerbound.assembly import build
 from lowerbound.data import Dataset
 from lowerbound.errors import DataError, RecipeError, UsageError
 from lowerbound.evaluation import diagnosis
-from lowerbound.recipes import Recipe
+from lowerbound.recipes import missing
+from lowerbound.recipes.build import build
+from lowerbound.recipes.recipe import Recipe
+from lowerbound.recipes.words import context
 from lowerbound.tasks import compress
 from lowerbound.vae.contexts import LowResolution, Observed
 from lowerbound.vae.likelihoods import Calibrated
@@ -24,7 +26,6 @@ from lowerbound.vae.likelihoods.scales import Optimal
 from lowerbound.vae.loss import loss
 from lowerbound.vae.model import log_density
 from lowerbound.vae.priors import GivenContext
-from lowerbound.words import context, masks
 
 TOY = LinearGaussian(1, 5, 0.7)
 
@@ -169,8 +170,8 @@ WORDS = ["left", "right", "top", "bottom", "quadrants:1", "quadrants:2", "quadra
 
 
 def test_every_way_to_be_missing_is_looked_at() -> None:
-    assert {told.partition(":")[0] for told in WORDS} == set(masks.MISSING)
-    assert {told.partition(":")[0] for told in masks.PARTS} == set(masks.MISSING) - {"random"}
+    assert {told.partition(":")[0] for told in WORDS} == set(missing.MISSING)
+    assert {told.partition(":")[0] for told in missing.PARTS} == set(missing.MISSING) - {"random"}
 
 
 @pytest.mark.parametrize("told", [*WORDS, None])
@@ -187,7 +188,7 @@ def test_what_is_given_is_the_rest_of_what_is_missing(told: str | None, event: t
     assert c.shape[1:] == given.shape == (2 * event[0], *event[1:])
     observed = given.tells(c)
     if told is not None:
-        assert torch.equal(observed, masks.observed(told, Dataset(x))), "the same word says the same in --missing"
+        assert torch.equal(observed, missing.observed(told, Dataset(x))), "the same word says the same in --missing"
     assert torch.equal(c.chunk(2, 1)[0], x.where(observed, 0.0))
     assert (observed == observed[:, :1]).all() or len(event) == 1, "whole pixels"
     other = torch.rand(3, 50, *event)
@@ -202,8 +203,8 @@ def test_one_model_is_given_all_parts() -> None:
     given, x = word("observed", (1, 8, 8)), torch.rand(4000, 1, 8, 8)
     torch.manual_seed(0)
     observed = given.tells(given.of(x, None))
-    for part in masks.PARTS:
-        share = (observed == masks.observed(part, Dataset(x[:1]))).flatten(1).all(1).double().mean()
+    for part in missing.PARTS:
+        share = (observed == missing.observed(part, Dataset(x[:1]))).flatten(1).all(1).double().mean()
         times = 2 if part in ("right", "quadrants:2") else 1  # the same part, in two words
         assert abs(float(share) - times / 8) < 4 * (times / 8 / 4000) ** 0.5, part
     shares = word("observed", (200,)).masks(4000).double().mean(1)
@@ -264,7 +265,7 @@ def test_every_network_takes_an_image_as_context(given: str, network: str, prior
     x, z = torch.rand(2, 2, 8, 12), torch.randn(5, 2, 3)
     one, other = (vae.given(vae.context.of(part, None)) for part in (x, torch.cat([x[:1], 1 - x[1:]])))
     if given == "observed":
-        half = vae.context.part(x, masks.observed("left", Dataset(x)))
+        half = vae.context.part(x, missing.observed("left", Dataset(x)))
         one, other = vae.given(half), vae.given(torch.cat([half[:1], 1 - half[1:]]))
     assert one.likelihood(z).mean.shape == (5, 2, 2, 8, 12)
     for law in (lambda vae: vae.likelihood(z).mean.swapaxes(0, 1), lambda vae: vae.posterior(x).mean):

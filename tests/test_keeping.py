@@ -18,7 +18,7 @@ from lowerbound import checkpoint, folders, runs
 from lowerbound.errors import RunError, UsageError
 from lowerbound.experiment import Experiment
 from lowerbound.keeping import Every
-from lowerbound.recipes import Recipe
+from lowerbound.recipes.recipe import Recipe
 from lowerbound.training.processes import World, joined
 
 RECIPE = Recipe(epochs=4, network="mlp:16", seed=3)

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 from toys import z_score
 
-from lowerbound import words
+from lowerbound.recipes import words
+from lowerbound.recipes.words import Facts
 from lowerbound.vae.conditional import LOG_VARIANCE, ConditionalLaw
-from lowerbound.words import Facts
 
 FACTS = Facts(event=(2,), latent=2)
 GIVEN = replace(FACTS, context=(3,))  # of the one prior that is given something

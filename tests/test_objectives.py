@@ -7,8 +7,8 @@ import torch
 from torch.distributions import Independent, Normal, StudentT
 from toys import Constant, LinearGaussian, z_score
 
-from lowerbound import words
 from lowerbound.errors import NoClosedForm
+from lowerbound.recipes import words
 from lowerbound.vae.estimators.base import Pathwise
 from lowerbound.vae.loss import loss
 from lowerbound.vae.objectives.base import ELBO, ClosedKL, SampledKL, Terms

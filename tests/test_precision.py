@@ -9,11 +9,11 @@ from torch.distributions import Bernoulli as BernoulliLaw
 from torch.distributions import Independent
 
 import lowerbound as lb
-from lowerbound import words
 from lowerbound.distributions.bernoulli import Bits
+from lowerbound.recipes import words
+from lowerbound.recipes.words import PRECISIONS
 from lowerbound.system.devices import fastest
 from lowerbound.system.seeding import seeded
-from lowerbound.words import PRECISIONS
 
 WORDS = [
     {"network": "mlp:512"},

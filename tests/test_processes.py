@@ -19,9 +19,9 @@ from lowerbound.data import load
 from lowerbound.errors import UsageError
 from lowerbound.experiment import Experiment
 from lowerbound.opening import opened
-from lowerbound.recipes import Recipe
+from lowerbound.recipes.recipe import Recipe
+from lowerbound.recipes.words import CONTEXTS, CORRUPTIONS, ESTIMATORS, OBJECTIVES, POSTERIORS, SCALES
 from lowerbound.training.processes import World, _OfBatch
-from lowerbound.words import CONTEXTS, CORRUPTIONS, ESTIMATORS, OBJECTIVES, POSTERIORS, SCALES
 
 OF_POSTERIOR: dict[str, dict[str, Any]] = {
     "gamma": {"prior": "gamma:1:1"},

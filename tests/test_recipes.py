@@ -9,9 +9,10 @@ import pytest
 import torch
 
 import lowerbound as lb
-from lowerbound import assembly, recipes, words
 from lowerbound.errors import RecipeError
-from lowerbound.recipes import Recipe
+from lowerbound.recipes import build, words
+from lowerbound.recipes import recipe as recipes
+from lowerbound.recipes.recipe import Recipe
 
 
 def test_a_recipe_survives_its_file(tmp_path) -> None:
@@ -79,7 +80,7 @@ def test_a_whole_number_will_do_for_a_float(tmp_path) -> None:
 @pytest.mark.parametrize("network", ["mlp", "mlp:7", "mlp:9-5", "orthogonal:9-5", "conv", "conv:4", "conv:4-8-16", "linear"])
 @pytest.mark.parametrize("likelihood", words.LIKELIHOODS)
 def test_every_network_builds_with_every_likelihood(network: str, likelihood: str) -> None:
-    vae = assembly.build(Recipe(network=network, likelihood=likelihood, latent=3), (1, 12, 10)).vae
+    vae = build.build(Recipe(network=network, likelihood=likelihood, latent=3), (1, 12, 10)).vae
     x = torch.rand(2, 1, 12, 10)
     assert vae.reconstruct(x).shape == x.shape
     assert vae.encode(x).shape == (2, 3)
@@ -89,24 +90,24 @@ def test_every_network_builds_with_every_likelihood(network: str, likelihood: st
 
 
 def test_the_default_is_the_lessons_network() -> None:
-    vae = assembly.build(Recipe(), (1, 28, 28)).vae
+    vae = build.build(Recipe(), (1, 28, 28)).vae
     shapes = [tuple(parameter.shape) for parameter in vae.parameters()]
     assert shapes == [(512, 2), (512,), (784, 512), (784,), (512, 784), (512,), (4, 512), (4,)]
 
 
 def test_a_gaussian_of_data_outside_the_unit_interval_is_not_squashed() -> None:
-    parts = assembly.build(Recipe(likelihood="gaussian"), (4,), unit_interval=False)
+    parts = build.build(Recipe(likelihood="gaussian"), (4,), unit_interval=False)
     assert not parts.vae.likelihood.squash
 
 
 def test_convolutions_want_images() -> None:
     with pytest.raises(RecipeError, match="a conv network needs images"):
-        assembly.build(Recipe(network="conv"), (64,))
+        build.build(Recipe(network="conv"), (64,))
 
 
 def test_the_seed_decides_the_first_weights() -> None:
     def first(seed: int) -> torch.Tensor:
-        return next(assembly.build(Recipe(seed=seed), (8,)).vae.parameters())
+        return next(build.build(Recipe(seed=seed), (8,)).vae.parameters())
 
     torch.manual_seed(1)
     a = first(0)
@@ -128,7 +129,7 @@ def test_a_decoder_starts_out_alike_whatever_the_scale_of_latents(words: dict[st
     """What its first layer makes of z is spread within and over hidden units as with a normal prior, but for which weights were drawn."""
 
     def before_units(**words: Any) -> torch.Tensor:
-        vae = assembly.build(Recipe(network=network, **words), (1, 8, 8), classes=3).vae
+        vae = build.build(Recipe(network=network, **words), (1, 8, 8), classes=3).vae
         first = next(layer for layer in vae.likelihood.modules() if isinstance(layer, torch.nn.Linear))
         z = vae.prior().sample(torch.Size([20_000]))
         return (z @ first.weight[:, : z.shape[1]].T + first.bias).detach()

@@ -12,10 +12,11 @@ from torch.distributions import MultivariateNormal
 from toys import LinearGaussian, z_score
 
 import lowerbound as lb
-from lowerbound import words
 from lowerbound.data import UNKNOWN, Dataset
 from lowerbound.errors import DataError, RecipeError
 from lowerbound.nn.networks import Joined
+from lowerbound.recipes import words
+from lowerbound.recipes.words import OfLabels
 from lowerbound.system.seeding import seeded
 from lowerbound.vae.contexts import Label
 from lowerbound.vae.estimators.base import GREP, Enumerated, Estimator, LeaveOneOut, Pathwise, ScoreFunction
@@ -24,7 +25,6 @@ from lowerbound.vae.objectives.batchwise import MMD, FreeBits, TotalCorrelation
 from lowerbound.vae.posteriors import Categorical, DiagonalGaussian
 from lowerbound.vae.semi_supervised import Head, OnLabels, SemiSupervised, SemiSupervisedLoss, known_rows
 from lowerbound.vae.semi_supervised.base import Batch
-from lowerbound.words import OfLabels
 
 CLASSES, LATENT, SIZE = 3, 2, 4
 

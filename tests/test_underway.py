@@ -17,9 +17,9 @@ from lowerbound.cli import main
 from lowerbound.errors import DataError, Diverged, RecipeError, RunError, UsageError
 from lowerbound.experiment import Experiment
 from lowerbound.keeping import Every
-from lowerbound.recipes import Recipe
+from lowerbound.recipes.recipe import Recipe
+from lowerbound.recipes.words import schedule
 from lowerbound.vae import schedules
-from lowerbound.words import schedule
 
 SMALL: dict[str, Any] = {"epochs": 4, "network": "mlp:16", "seed": 3}
 WORDS: list[dict[str, Any]] = [

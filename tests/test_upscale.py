@@ -17,13 +17,13 @@ from toys import Constant, LinearGaussian, z_score
 
 import lowerbound as lb
 from lowerbound import runs
-from lowerbound.assembly import build
 from lowerbound.cli import main
 from lowerbound.errors import RecipeError, UsageError
 from lowerbound.evaluation import image_quality
-from lowerbound.recipes import Recipe
+from lowerbound.recipes.build import build
+from lowerbound.recipes.recipe import Recipe
+from lowerbound.recipes.words import LIKELIHOODS
 from lowerbound.tasks.upscale import NOISE, Upscaled, bicubic, nearest, reduced, upscale
-from lowerbound.words import LIKELIHOODS
 
 IMAGE = (1, 4, 4)
 TOY = LinearGaussian(2, 16, 0.4, orthogonal=True)

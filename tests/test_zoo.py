@@ -8,13 +8,13 @@ import pytest
 import torch
 
 import lowerbound as lb
-from lowerbound.assembly import Parts, build
 from lowerbound.cli import main
 from lowerbound.errors import NoClosedForm, RecipeError
-from lowerbound.recipes import Recipe
+from lowerbound.recipes.build import Parts, build
+from lowerbound.recipes.recipe import Recipe
+from lowerbound.recipes.zoo import ZOO
 from lowerbound.system.seeding import seeded
 from lowerbound.tasks import compress
-from lowerbound.zoo import ZOO
 
 
 def value(parts: Parts, vae: lb.VAE, x: torch.Tensor) -> float:

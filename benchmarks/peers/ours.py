@@ -12,8 +12,8 @@ import torch
 from worker import BATCH, NETWORKS, greys, serve, timed
 
 import lowerbound as lb
+from lowerbound.recipes.words import products
 from lowerbound.system import compiled
-from lowerbound.words import products
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--precision", default="auto")

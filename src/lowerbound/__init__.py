@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from lowerbound import checkpoint, data, distributions, errors, plots, recipes, tasks
-    from lowerbound.assembly import build
+    from lowerbound import checkpoint, data, distributions, errors, plots, tasks
     from lowerbound.errors import LowerboundError
     from lowerbound.evaluation import calibration
     from lowerbound.evaluation.evaluate import evaluate, score
@@ -20,7 +19,9 @@ if TYPE_CHECKING:
     from lowerbound.evaluation.regret import likelihood_regret
     from lowerbound.experiment import Experiment
     from lowerbound.nn import corruptions, networks
-    from lowerbound.recipes import Recipe
+    from lowerbound.recipes import recipe
+    from lowerbound.recipes.build import build
+    from lowerbound.recipes.recipe import Recipe
     from lowerbound.runs import Run, load
     from lowerbound.system import seeding
     from lowerbound.training.adam import Adam
@@ -38,11 +39,11 @@ PUBLIC = {
     "Density": "lowerbound.evaluation.log_likelihood:Density",
     "Experiment": "lowerbound.experiment:Experiment",
     "LowerboundError": "lowerbound.errors:LowerboundError",
-    "Recipe": "lowerbound.recipes:Recipe",
+    "Recipe": "lowerbound.recipes.recipe:Recipe",
     "Run": "lowerbound.runs:Run",
     "State": "lowerbound.training.loop:State",
     "VAE": "lowerbound.vae.model:VAE",
-    "build": "lowerbound.assembly:build",
+    "build": "lowerbound.recipes.build:build",
     "calibration": "lowerbound.evaluation.calibration",
     "checkpoint": "lowerbound.checkpoint",
     "contexts": "lowerbound.vae.contexts",
@@ -63,7 +64,7 @@ PUBLIC = {
     "plots": "lowerbound.plots",
     "posteriors": "lowerbound.vae.posteriors",
     "priors": "lowerbound.vae.priors",
-    "recipes": "lowerbound.recipes",
+    "recipes": "lowerbound.recipes.recipe",
     "scales": "lowerbound.vae.likelihoods.scales",
     "schedules": "lowerbound.vae.schedules",
     "score": "lowerbound.evaluation.evaluate:score",

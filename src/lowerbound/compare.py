@@ -11,17 +11,18 @@ import numpy as np
 import torch
 from torch import Size, Tensor
 
-from lowerbound import figures, pages, plots, words
+from lowerbound import figures, pages, plots
 from lowerbound.data import UNKNOWN, Dataset, Splits
 from lowerbound.errors import DataError, RecipeError, UsageError
 from lowerbound.evaluation import bubbles, probes
 from lowerbound.evaluation.bubbles import Bubbles
 from lowerbound.evaluation.evaluate import reconstruction_error, score
+from lowerbound.recipes import words
+from lowerbound.recipes.words import CORRUPTIONS, Facts
 from lowerbound.runs import Run
 from lowerbound.system.seeding import seeded
 from lowerbound.tasks import compress, generate
 from lowerbound.vae.model import VAE, spread
-from lowerbound.words import CORRUPTIONS, Facts
 
 DAMAGES = ("gaussian:0.3", "masking:0.3", "salt-and-pepper:0.1")
 KNOWN = 10_000  # data whose latents the probes are fitted to, at most

@@ -12,7 +12,7 @@ from lowerbound.errors import DataError, OutputError, RunError
 from lowerbound.evaluation import diagnosis
 from lowerbound.evaluation.calibration import calibrate
 from lowerbound.keeping import Every, locked
-from lowerbound.recipes import Recipe
+from lowerbound.recipes.recipe import Recipe
 from lowerbound.system import devices
 from lowerbound.system.files import make_folder, write_json
 from lowerbound.training.processes import World

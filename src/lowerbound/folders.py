@@ -12,10 +12,10 @@ from typing import Any
 
 import torch
 
-from lowerbound import recipes
 from lowerbound.data.spec import Facts
 from lowerbound.errors import OutputError, reason
-from lowerbound.recipes import Recipe
+from lowerbound.recipes import recipe as recipes
+from lowerbound.recipes.recipe import Recipe
 from lowerbound.runs import (
     BEFORE,
     BEST,

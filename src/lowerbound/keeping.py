@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from lowerbound import checkpoint, folders, runs
 from lowerbound.errors import OutputError, RunError, UsageError, reason
-from lowerbound.recipes import Recipe
+from lowerbound.recipes.recipe import Recipe
 from lowerbound.system.files import sync_folder
 from lowerbound.training.loop import State
 

@@ -12,7 +12,7 @@ from lowerbound import data, folders, runs
 from lowerbound.data import Dataset, labels
 from lowerbound.data.spec import Facts
 from lowerbound.errors import DataError, RunError, UsageError
-from lowerbound.recipes import Recipe
+from lowerbound.recipes.recipe import Recipe
 from lowerbound.runs import Run
 from lowerbound.system import devices
 from lowerbound.training.adam import Adam

@@ -8,14 +8,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lowerbound import assembly, checkpoint, data, recipes
-from lowerbound.assembly import Parts
+from lowerbound import checkpoint, data
 from lowerbound.data import Schema, Splits, labels
 from lowerbound.data.spec import FORMAT, Facts
 from lowerbound.errors import DataError, RunError
 from lowerbound.evaluation.calibration import UNCALIBRATED, Calibration
 from lowerbound.evaluation.evaluate import DENSITY_KEYS, KEYS, Score
-from lowerbound.recipes import Recipe
+from lowerbound.recipes import build as assembly
+from lowerbound.recipes import recipe as recipes
+from lowerbound.recipes.build import Parts
+from lowerbound.recipes.recipe import Recipe
 from lowerbound.system import devices
 from lowerbound.system.files import content
 from lowerbound.vae.model import VAE

@@ -18,11 +18,11 @@ from lowerbound.errors import Diverged
 from lowerbound.evaluation.evaluate import Score, score
 from lowerbound.keeping import Every, Kept, Progress
 from lowerbound.opening import Opened
+from lowerbound.recipes.words import CONSTANT, products, schedule
 from lowerbound.training.loop import Record, fit, rows_of, steps_an_epoch
 from lowerbound.training.processes import SAVE
 from lowerbound.vae.model import VAE
 from lowerbound.vae.schedules import Scaled
-from lowerbound.words import CONSTANT, products, schedule
 
 SAVE_AFTER = 5.0  # seconds of training at least between states kept at the ends of epochs
 SAVE_WITHIN = 120.0  # seconds of training at most between states, also in the middle of an epoch

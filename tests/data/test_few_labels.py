@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from lowerbound import data
-from lowerbound.assembly import build
 from lowerbound.cli import main
 from lowerbound.data import UNKNOWN, Dataset, Splits, labels
 from lowerbound.errors import DataError, RecipeError
-from lowerbound.recipes import Recipe
+from lowerbound.recipes.build import build
+from lowerbound.recipes.recipe import Recipe
 
 NAMES = ("cat", "dog", "owl")
 

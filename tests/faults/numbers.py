@@ -14,7 +14,7 @@ from faults.outcome import Outcome
 from lowerbound import checkpoint, runs
 from lowerbound.errors import Diverged
 from lowerbound.experiment import Experiment
-from lowerbound.recipes import Recipe
+from lowerbound.recipes.recipe import Recipe
 
 VALUES = (math.nan, math.inf, -math.inf)
 EPOCHS = 4

@@ -25,7 +25,7 @@ from lowerbound.data import tables, writing
 from lowerbound.data.csv_files import Csv
 from lowerbound.errors import DataError, UsageError
 from lowerbound.experiment import Experiment
-from lowerbound.recipes import Recipe
+from lowerbound.recipes.recipe import Recipe
 from lowerbound.tasks.impute import impute
 
 # --- on a linear-Gaussian VAE ------------------------------------------------------------------------

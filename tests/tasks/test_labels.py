@@ -6,8 +6,8 @@ import torch
 from conftest import needs
 
 import lowerbound as lb
-from lowerbound.assembly import build
-from lowerbound.recipes import Recipe
+from lowerbound.recipes.build import build
+from lowerbound.recipes.recipe import Recipe
 from lowerbound.tasks import labels
 
 

@@ -15,12 +15,12 @@ from lowerbound.cli.output import of_kind
 from lowerbound.cli.parser import METHODS
 from lowerbound.cli.source import asked_for, looked_at, must_not_read_classes
 from lowerbound.data import Dataset
+from lowerbound.recipes import missing as masks
 from lowerbound.runs import Run
 from lowerbound.system.files import save_arrays, written
 from lowerbound.tasks.complete import Completions
 from lowerbound.tasks.complete import complete as completed
 from lowerbound.vae.contexts import Observed
-from lowerbound.words import masks
 
 OWN = "own"  # in place of a method, of a run whose model is one of what is missing
 

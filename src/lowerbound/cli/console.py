@@ -17,9 +17,9 @@ from lowerbound.data import cells as kinds
 from lowerbound.data.schema import Column
 from lowerbound.evaluation.diagnosis import FEW_DRAWS
 from lowerbound.experiment import Experiment
+from lowerbound.recipes.zoo import Named
 from lowerbound.runs import Run
 from lowerbound.system.files import to_json
-from lowerbound.zoo import Named
 
 UNKNOWN = "–"
 LEVELS = 6  # of a category that are told

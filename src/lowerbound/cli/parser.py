@@ -18,7 +18,7 @@ from lowerbound.cli import options
 from lowerbound.cli.options import Parser
 from lowerbound.errors import UsageError, nearest
 from lowerbound.lab.names import EXPERIMENTS, STEPS, P, Q
-from lowerbound.recipes import Recipe, word_type
+from lowerbound.recipes.recipe import Recipe, word_type
 
 FIGURES = (
     "manifold",

@@ -10,13 +10,14 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from lowerbound import opening, recipes, runs
+from lowerbound import opening, runs
 from lowerbound.cli import console
 from lowerbound.cli.console import Answer
 from lowerbound.cli.progress import progress
 from lowerbound.experiment import Experiment
 from lowerbound.keeping import Every
-from lowerbound.recipes import Recipe
+from lowerbound.recipes import recipe as recipes
+from lowerbound.recipes.recipe import Recipe
 from lowerbound.training import processes
 from lowerbound.training.processes import STOP
 

@@ -31,13 +31,13 @@ from lowerbound.cli.upscale import upscale as upscale
 from lowerbound.data import NAMED, arrays, writing
 from lowerbound.data.tables import inferred
 from lowerbound.errors import OutputError, UsageError, nearest
+from lowerbound.recipes.zoo import ZOO
 from lowerbound.runs import Run
 from lowerbound.system.files import save_array, save_arrays, written
 from lowerbound.system.seeding import seeded
 from lowerbound.tasks import compress, generate, labels
 from lowerbound.vae.contexts import Label
 from lowerbound.vae.model import VAE
-from lowerbound.zoo import ZOO
 
 CONTEXTS = "contexts"  # the array of a .npz beside latents that has what the model was given of each datum
 

@@ -18,8 +18,8 @@ from torch.distributions import Distribution, Laplace, LogNormal, Normal
 from lowerbound import distributions
 from lowerbound.errors import RecipeError
 from lowerbound.lab.names import P, Q
+from lowerbound.recipes.words import known
 from lowerbound.system.seeding import seeded
-from lowerbound.words import known
 
 STEPS = 300
 RATE = 0.05

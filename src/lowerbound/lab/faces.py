@@ -30,7 +30,8 @@ from torch import Tensor
 from torch.distributions import kl_divergence
 from torch.nn.functional import softplus
 
-from lowerbound import distributions, words
+from lowerbound import distributions
+from lowerbound.recipes import words
 from lowerbound.system.seeding import seeded
 from lowerbound.vae.estimators.base import Estimator
 

@@ -15,8 +15,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
 
-from lowerbound import words
 from lowerbound.errors import RecipeError
+from lowerbound.recipes import words
 from lowerbound.system.seeding import seeded
 from lowerbound.vae.estimators.base import Estimator, Pathwise
 from lowerbound.vae.loss import loss

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from lowerbound.errors import RecipeError
-from lowerbound.words.reading import call
+from lowerbound.recipes.grammar import call
 
 if TYPE_CHECKING:
     from lowerbound.vae.schedules import Schedule

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lowerbound.errors import RecipeError
-from lowerbound.words.reading import call
+from lowerbound.recipes.grammar import call
 
 if TYPE_CHECKING:
     from lowerbound.vae.contexts import Context
@@ -33,8 +33,8 @@ def _label(event: Sequence[int], classes: int) -> Context:
 
 def _observed(event: Sequence[int], classes: int, *missing: str) -> Context:
     """``missing`` is a word of ``masks``; where nothing is said, for each datum one of all that its kind of data has."""
+    from lowerbound.recipes import missing as masks
     from lowerbound.vae.contexts import Observed
-    from lowerbound.words import masks
 
     drawn = masks.drawn(":".join(missing) or None, event)
     return Observed(tuple(event), lambda n: ~drawn(n))

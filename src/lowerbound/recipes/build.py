@@ -12,22 +12,14 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
-from lowerbound import words
 from lowerbound.data import Dataset, Schema
 from lowerbound.distributions.operations import within
 from lowerbound.errors import NoClosedForm, RecipeError
 from lowerbound.nn import missing
 from lowerbound.nn.networks import expect
-from lowerbound.recipes import Recipe
-from lowerbound.system.seeding import seeded
-from lowerbound.vae.contexts import Context
-from lowerbound.vae.estimators.base import Estimator
-from lowerbound.vae.likelihoods import Columns, Likelihood, LocationScale
-from lowerbound.vae.likelihoods.scales import Optimal
-from lowerbound.vae.loss import LossFunction, loss, of_rows
-from lowerbound.vae.model import VAE
-from lowerbound.vae.objectives.base import Contractive, Objective
-from lowerbound.words import (
+from lowerbound.recipes import words
+from lowerbound.recipes.recipe import Recipe
+from lowerbound.recipes.words import (
     ESTIMATORS,
     KLS,
     LABEL_ESTIMATORS,
@@ -39,6 +31,14 @@ from lowerbound.words import (
     OfLabels,
     Supervision,
 )
+from lowerbound.system.seeding import seeded
+from lowerbound.vae.contexts import Context
+from lowerbound.vae.estimators.base import Estimator
+from lowerbound.vae.likelihoods import Columns, Likelihood, LocationScale
+from lowerbound.vae.likelihoods.scales import Optimal
+from lowerbound.vae.loss import LossFunction, loss, of_rows
+from lowerbound.vae.model import VAE
+from lowerbound.vae.objectives.base import Contractive, Objective
 
 DRAWS = 64  # of each law that are looked at to tell whether prior and posterior are over the same space
 

@@ -17,9 +17,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from lowerbound import words
 from lowerbound.errors import RecipeError, nearest, reason
-from lowerbound.words import (
+from lowerbound.recipes import words
+from lowerbound.recipes.words import (
     CONTEXTS,
     CORRUPTIONS,
     ESTIMATORS,
@@ -36,7 +36,7 @@ from lowerbound.words import (
     SCHEDULES,
     SEMI_SUPERVISED,
 )
-from lowerbound.zoo import ZOO
+from lowerbound.recipes.zoo import ZOO
 
 # --- the recipe ------------------------------------------------------------------------------------
 

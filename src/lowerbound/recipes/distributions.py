@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lowerbound.errors import RecipeError
-from lowerbound.words.reading import call
+from lowerbound.recipes.grammar import call
 
 if TYPE_CHECKING:
     from torch import nn

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lowerbound.errors import RecipeError
-from lowerbound.words.networks import NETWORKS
+from lowerbound.recipes.networks import NETWORKS
 
 if TYPE_CHECKING:
     from torch import nn

@@ -10,14 +10,14 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from lowerbound.errors import RecipeError
-from lowerbound.words.reading import call, known
+from lowerbound.recipes.grammar import call, known
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
     from lowerbound.nn.corruptions import Corruption
-    from lowerbound.words.laws import Facts
+    from lowerbound.recipes.distributions import Facts
 
 
 @dataclass(frozen=True)

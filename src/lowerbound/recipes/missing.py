@@ -16,8 +16,8 @@ from torch import Tensor
 
 from lowerbound.data import Dataset, arrays
 from lowerbound.errors import DataError, UsageError
+from lowerbound.recipes.grammar import call, known
 from lowerbound.system.seeding import seeded
-from lowerbound.words.reading import call, known
 
 ARRAY, HOLES = ".npy", "nan"
 Masks = Callable[[int], Tensor]

@@ -4,13 +4,13 @@ A word may carry numbers, ``iwae:5``. Each table's rows are a function of those 
 defaults; classes are imported only when one is made, so that the words alone (for ``--help``) cost nothing.
 """
 
-from lowerbound.words.bounds import ESTIMATORS, KLS, OBJECTIVES
-from lowerbound.words.contexts import CONTEXTS, context
-from lowerbound.words.laws import LIKELIHOODS, PIXELS, POSTERIORS, PRIORS, SCALES, Facts, likelihood, scale
-from lowerbound.words.networks import CORRUPTIONS, NETWORKS, PRECISIONS, corrupted, network, products
-from lowerbound.words.rates import CONSTANT, SCHEDULES, schedule, settled
-from lowerbound.words.reading import LARGEST, call, known
-from lowerbound.words.semi import LABEL_ESTIMATORS, SEMI_SUPERVISED, OfLabels, Supervision
+from lowerbound.recipes.contexts import CONTEXTS, context
+from lowerbound.recipes.distributions import LIKELIHOODS, PIXELS, POSTERIORS, PRIORS, SCALES, Facts, likelihood, scale
+from lowerbound.recipes.grammar import LARGEST, call, known
+from lowerbound.recipes.networks import CORRUPTIONS, NETWORKS, PRECISIONS, corrupted, network, products
+from lowerbound.recipes.objectives import ESTIMATORS, KLS, OBJECTIVES
+from lowerbound.recipes.schedules import CONSTANT, SCHEDULES, schedule, settled
+from lowerbound.recipes.semi_supervised import LABEL_ESTIMATORS, SEMI_SUPERVISED, OfLabels, Supervision
 
 __all__ = [
     "CONSTANT",
