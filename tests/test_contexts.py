@@ -14,7 +14,8 @@ from lowerbound.errors import DataError, RecipeError, UsageError
 from lowerbound.nn.networks import Joined, mlp
 from lowerbound.recipes.build import build
 from lowerbound.recipes.recipe import Recipe
-from lowerbound.tasks import compress, labels
+from lowerbound.tasks import classes as labels
+from lowerbound.tasks import encode
 from lowerbound.vae.contexts import Label
 from lowerbound.vae.priors import GivenContext
 
@@ -171,7 +172,7 @@ def test_what_cannot_be_given_is_refused() -> None:
     with pytest.raises(DataError, match="no labels"):
         next(lb.fit(vae, x, epochs=1))
     with pytest.raises(DataError, match="no labels"):
-        compress.encode(vae, Dataset(x))
+        encode.encode(vae, Dataset(x))
     with pytest.raises(DataError, match="label 4 is none of this model's classes, 0 to 3"):
         lb.score(vae, Dataset(x, torch.tensor([0, 1, 2, 3, 4])))
     with pytest.raises(RecipeError, match="conditional"):

@@ -19,7 +19,7 @@ from lowerbound.recipes import missing
 from lowerbound.recipes.build import build
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.recipes.words import context
-from lowerbound.tasks import compress
+from lowerbound.tasks import encode
 from lowerbound.vae.contexts import LowResolution, Observed
 from lowerbound.vae.likelihoods import Calibrated
 from lowerbound.vae.likelihoods.scales import Optimal
@@ -140,9 +140,9 @@ def test_neither_batch_nor_memory_nor_company_changes_a_figure() -> None:
     one, tight = (lb.log_likelihood(vae, data, 100, memory=memory) for memory in (2**30, 400_000))
     torch.testing.assert_close(one.log_p, tight.log_p, rtol=0, atol=1e-3)
     torch.testing.assert_close(one.log_p[:4], lb.log_likelihood(vae, data.view(torch.arange(4)), 100).log_p, rtol=0, atol=1e-3)
-    latents = compress.encode(vae, data)
-    torch.testing.assert_close(latents[:3], compress.encode(vae, data.view(torch.arange(3))))
-    assert not torch.equal(latents, compress.encode(vae, data, seed=1)), "another mask"
+    latents = encode.encode(vae, data)
+    torch.testing.assert_close(latents[:3], encode.encode(vae, data.view(torch.arange(3))))
+    assert not torch.equal(latents, encode.encode(vae, data, seed=1)), "another mask"
     assert lb.evaluate(vae, data, samples=20).values() == lb.evaluate(vae, data, samples=20).values()
     assert torch.equal(torch.get_rng_state(), state)
 
@@ -286,18 +286,18 @@ def test_a_small_image_joins_as_large_as_it_stands_for() -> None:
 def test_what_was_observed_comes_back_and_what_a_model_makes_has_it() -> None:
     vae = build(Recipe(given="observed", network="mlp:8", latent=3), (1, 8, 8)).vae
     data = Dataset(torch.rand(20, 1, 8, 8, generator=torch.Generator().manual_seed(0)))
-    c = compress.contexts(vae, data)
+    c = encode.contexts(vae, data)
     observed = vae.context.tells(c)
-    for made in (compress.reconstruct(vae, data), vae.given(c).sample(20), vae.given(c).sample(20, draw=True)):
+    for made in (encode.reconstruct(vae, data), vae.given(c).sample(20), vae.given(c).sample(20, draw=True)):
         assert torch.equal(made[observed], data[:][observed])
         assert not torch.equal(made[~observed], data[:][~observed])
-    back = (compress.reconstruct(vae, data) - data[:])[~observed]
+    back = (encode.reconstruct(vae, data) - data[:])[~observed]
     assert lb.evaluate(vae, data, samples=20).reconstruction_error == pytest.approx(float(back.square().mean()), rel=1e-5)
 
 
 def test_a_model_given_nothing_has_no_contexts() -> None:
     with pytest.raises(UsageError, match="given nothing"):
-        compress.contexts(build(Recipe(), (4,)).vae, torch.rand(2, 4))
+        encode.contexts(build(Recipe(), (4,)).vae, torch.rand(2, 4))
     with pytest.raises(DataError, match="needs values in"):
         lb.log_likelihood(build(Recipe(given="observed"), (4,)).vae, torch.rand(2, 4) + 1, 20)
 

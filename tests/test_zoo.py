@@ -14,7 +14,7 @@ from lowerbound.recipes.build import Parts, build
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.recipes.zoo import ZOO
 from lowerbound.system.seeding import seeded
-from lowerbound.tasks import compress
+from lowerbound.tasks import encode
 
 
 def value(parts: Parts, vae: lb.VAE, x: torch.Tensor) -> float:
@@ -40,7 +40,7 @@ def test_it_trains(name: str) -> None:
     for record in lb.fit(parts.vae, train, epochs=4, objective=parts.objective, estimator=parts.estimator, loss=parts.loss):
         assert torch.isfinite(record.means[told]).all()
     assert value(parts, given, x) > before + 1
-    assert compress.encode(parts.vae, held_out.view(torch.arange(3))).shape == (3, recipe.latent)
+    assert encode.encode(parts.vae, held_out.view(torch.arange(3))).shape == (3, recipe.latent)
 
 
 @pytest.mark.parametrize(

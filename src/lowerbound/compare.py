@@ -21,7 +21,7 @@ from lowerbound.recipes import words
 from lowerbound.recipes.words import CORRUPTIONS, Facts
 from lowerbound.runs import Run
 from lowerbound.system.seeding import seeded
-from lowerbound.tasks import compress, generate
+from lowerbound.tasks import encode, generate
 from lowerbound.vae.model import VAE, spread
 
 DAMAGES = ("gaussian:0.3", "masking:0.3", "salt-and-pepper:0.1")
@@ -100,7 +100,7 @@ def _probed(vae: VAE, splits: Splits, seed: int) -> dict[str, float | None]:
         return dict.fromkeys(("nearest_neighbours", "linear_probe", "misplaced"))
     assert known.labels is not None
     assert test.labels is not None
-    latents, held_out = compress.encode(vae, known), compress.encode(vae, test)
+    latents, held_out = encode.encode(vae, known), encode.encode(vae, test)
     return {
         "nearest_neighbours": probes.nearest_neighbours(latents, known.labels, held_out, test.labels),
         "linear_probe": probes.linear(latents, known.labels, held_out, test.labels),
@@ -112,7 +112,7 @@ def _told_apart(vae: VAE, held_out: Dataset, seed: int) -> float | None:
     if len(held_out) < 2:
         return None
     with seeded(seed, "latents", device=vae.device):
-        drawn = compress.encode(vae, held_out.view(spread(len(held_out), KNOWN)), draw=True)
+        drawn = encode.encode(vae, held_out.view(spread(len(held_out), KNOWN)), draw=True)
     return probes.told_apart(drawn, _prior(vae, len(drawn), seed).cpu())
 
 
@@ -216,7 +216,7 @@ def _sheet(side: Side, values: Tensor, columns: int) -> str:
 
 
 def _decoded(side: Side, seed: int) -> Tensor:
-    return compress.decode(side.run.vae, _prior(side.run.vae, SAMPLES, seed)).reshape(-1, *side.run.facts.event_shape)
+    return encode.decode(side.run.vae, _prior(side.run.vae, SAMPLES, seed)).reshape(-1, *side.run.facts.event_shape)
 
 
 def _shown(data: Dataset, n: int) -> Tensor:
@@ -231,7 +231,7 @@ def _shown(data: Dataset, n: int) -> Tensor:
 
 
 def _reconstructions(sides: Sequence[Side], shown: Dataset) -> list[tuple[str, str]]:
-    back = [(side.name, _sheet(side, compress.reconstruct(side.run.vae, shown[:]).reshape(shown[:].shape), len(shown))) for side in sides]
+    back = [(side.name, _sheet(side, encode.reconstruct(side.run.vae, shown[:]).reshape(shown[:].shape), len(shown))) for side in sides]
     return [("given", _sheet(sides[0], shown[:], len(shown))), *back]
 
 

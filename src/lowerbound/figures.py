@@ -24,7 +24,8 @@ from lowerbound.evaluation.log_likelihood import log_likelihood
 from lowerbound.runs import CLASSIFIER, Run
 from lowerbound.system.files import written
 from lowerbound.system.seeding import seeded
-from lowerbound.tasks import compress, generate, labels
+from lowerbound.tasks import classes as labels
+from lowerbound.tasks import encode, generate
 from lowerbound.vae.contexts import Label
 from lowerbound.vae.model import VAE, spread
 from lowerbound.vae.priors import StandardNormal
@@ -83,13 +84,13 @@ def given(vae: VAE, n: int, load: Callable[[], Dataset], seed: int) -> VAE:
     if isinstance(vae.context, Label):
         return labels.as_labels(vae, labels.evenly(vae, n))
     data = load()
-    return vae.given(compress.contexts(vae, data.view(torch.arange(n) * len(data) // n), seed).to(vae.device))
+    return vae.given(encode.contexts(vae, data.view(torch.arange(n) * len(data) // n), seed).to(vae.device))
 
 
 def reconstructions(context: Context) -> bytes:
     """Data and what comes back of them through the latent."""
     data = context.data.view(torch.arange(min(PAIRS, len(context.data))))
-    given, back = data[:], compress.reconstruct(context.run.vae, data)
+    given, back = data[:], encode.reconstruct(context.run.vae, data)
     return plots.encode_png(plots.reconstructions(images(given, context.run.facts), images(back, context.run.facts)))
 
 
@@ -104,7 +105,7 @@ def scatter(context: Context) -> bytes:
     """Posterior means, coloured by class; of more than two dimensions their two principal components."""
     data = context.data
     rows = torch.arange(min(len(data), POINTS))
-    latents = compress.encode(context.run.vae, data.view(rows)).numpy()
+    latents = encode.encode(context.run.vae, data.view(rows)).numpy()
     labels = None if data.labels is None else data.labels[rows].numpy()
     points, names = _plane(latents)
     figure = charts.scatter(
@@ -131,7 +132,7 @@ def _traversal(context: Context, steps: int) -> tuple[Array, Array, list[str]]:
     """Images, values and names of the dimensions whose posterior mean varies most, those first."""
     _must_be_of_no_context(context.run)
     rows = torch.arange(min(len(context.data), POINTS))
-    variance = compress.encode(context.run.vae, context.data.view(rows)).var(0)
+    variance = encode.encode(context.run.vae, context.data.view(rows)).var(0)
     dims = variance.argsort(descending=True)[:DIMENSIONS]
     values = torch.linspace(-3, 3, steps)
     decoded = generate.traverse(context.run.vae, dims, values)

@@ -8,7 +8,7 @@ from conftest import needs
 import lowerbound as lb
 from lowerbound.recipes.build import build
 from lowerbound.recipes.recipe import Recipe
-from lowerbound.tasks import labels
+from lowerbound.tasks import classes
 
 
 @needs("mnist")
@@ -21,8 +21,8 @@ def test_a_classifier_of_real_data_agrees_with_what_was_asked_for() -> None:
     parts = build(Recipe(data="mnist", given="label", latent=2), (1, 28, 28), classes=10)
     for _ in lb.fit(parts.vae, data, epochs=5, objective=parts.objective, estimator=parts.estimator):
         pass
-    asked = labels.evenly(parts.vae, 1000)
+    asked = classes.evenly(parts.vae, 1000)
     torch.manual_seed(0)
-    drawn = labels.as_labels(parts.vae, asked).sample(1000)
+    drawn = classes.as_labels(parts.vae, asked).sample(1000)
     classifier = KNeighborsClassifier(3).fit(known[:].flatten(1).numpy(), known.labels.numpy())
     assert (classifier.predict(drawn.flatten(1).numpy()) == asked.numpy()).mean() >= 0.95

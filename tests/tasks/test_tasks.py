@@ -5,7 +5,7 @@ import torch
 from torch.distributions import Normal
 
 import lowerbound as lb
-from lowerbound.tasks import compress, generate
+from lowerbound.tasks import encode, generate
 
 
 @pytest.fixture
@@ -15,11 +15,11 @@ def vae() -> lb.VAE:
 
 def test_batches_do_not_matter(vae: lb.VAE, monkeypatch: pytest.MonkeyPatch) -> None:
     x = torch.rand(25, 1, 8, 8)
-    whole = compress.encode(vae, x)
-    monkeypatch.setattr(compress, "rows_at_once", lambda _: 7)
-    assert torch.allclose(compress.encode(vae, x), whole, atol=1e-6)
-    assert torch.allclose(compress.reconstruct(vae, x), vae.reconstruct(x), atol=1e-6)
-    assert torch.allclose(compress.decode(vae, whole), vae.decode(whole), atol=1e-6)
+    whole = encode.encode(vae, x)
+    monkeypatch.setattr(encode, "rows_at_once", lambda _: 7)
+    assert torch.allclose(encode.encode(vae, x), whole, atol=1e-6)
+    assert torch.allclose(encode.reconstruct(vae, x), vae.reconstruct(x), atol=1e-6)
+    assert torch.allclose(encode.decode(vae, whole), vae.decode(whole), atol=1e-6)
 
 
 def test_an_interpolation_is_a_straight_line_with_both_ends(vae: lb.VAE) -> None:

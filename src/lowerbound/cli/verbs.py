@@ -35,7 +35,8 @@ from lowerbound.recipes.zoo import ZOO
 from lowerbound.runs import Run
 from lowerbound.system.files import save_array, save_arrays, written
 from lowerbound.system.seeding import seeded
-from lowerbound.tasks import compress, generate, labels
+from lowerbound.tasks import classes, generate
+from lowerbound.tasks import encode as compress
 from lowerbound.vae.contexts import Label
 from lowerbound.vae.model import VAE
 
@@ -63,8 +64,8 @@ def _given(run: Run, label: str | None, usual: Callable[[], VAE]) -> VAE:
 
 
 def _as_class(run: Run, label: str) -> VAE:
-    labels.label_of(run.vae)
-    return labels.as_labels(run.vae, torch.tensor([labels.number(label, run.facts.classes)]))
+    classes.label_of(run.vae)
+    return classes.as_labels(run.vae, torch.tensor([classes.number(label, run.facts.classes)]))
 
 
 def reconstruct(words: Namespace) -> Answer:
@@ -129,7 +130,7 @@ def _given_beside(run: Run, path: Path, n: int) -> VAE:
     context = run.vae.context
     assert context is not None
     if isinstance(context, Label):
-        return labels.as_labels(run.vae, _labels_beside(run, path))
+        return classes.as_labels(run.vae, _labels_beside(run, path))
     found = arrays.read(path).get(CONTEXTS)
     if found is None or found.shape != (n, *context.shape) or found.dtype.kind != "f":
         lacking = f"this run's model is given {run.recipe.given}; decode the .npz that encode made of the data"
@@ -142,7 +143,7 @@ def _labels_beside(run: Run, path: Path) -> Tensor:
     if found is None or None in found:
         lacking = "no labels" if found is None else "labels that are not known"
         raise UsageError(f"{path} has {lacking}, and this run's model is given them; say which with --label")
-    return torch.tensor([labels.number(str(name), run.facts.classes) for name in found])
+    return torch.tensor([classes.number(str(name), run.facts.classes) for name in found])
 
 
 def interpolate(words: Namespace) -> Answer:

@@ -20,7 +20,7 @@ from torch.distributions import Distribution
 from lowerbound.errors import DataError, UsageError, nearest
 from lowerbound.evaluation import log_likelihood as density
 from lowerbound.system.seeding import key, seeded
-from lowerbound.tasks.posterior import SAMPLES, Latents, few_of, from_prior, importance, moments, must_suffice, of_prior, room
+from lowerbound.tasks.latent_inference import SAMPLES, Latents, few_of, from_prior, importance, moments, must_suffice, of_prior, room
 from lowerbound.vae.contexts import Observed
 from lowerbound.vae.model import VAE, Rows, labels_of
 

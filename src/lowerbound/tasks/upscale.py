@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from lowerbound.errors import UsageError
 from lowerbound.evaluation import log_likelihood as density
 from lowerbound.system.seeding import seeded
-from lowerbound.tasks.posterior import SAMPLES, few_of, from_prior, importance, moments, must_suffice, of_prior, room
+from lowerbound.tasks.latent_inference import SAMPLES, few_of, from_prior, importance, moments, must_suffice, of_prior, room
 from lowerbound.vae.contexts import LowResolution, must_divide
 from lowerbound.vae.model import VAE
 
