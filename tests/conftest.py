@@ -38,9 +38,9 @@ def by_class_run(tmp_path_factory: pytest.TempPathFactory):
 
 def trained(folder: Path, **words: str | int):
     """A finished run of three epochs on digits."""
-    from lowerbound.experiment import Experiment
     from lowerbound.recipes.recipe import Recipe
-    from lowerbound.runs import load
+    from lowerbound.runs.experiment import Experiment
+    from lowerbound.runs.run import load
 
     experiment = Experiment.begin(Recipe(**{"epochs": 3, **words}), folder, device="cpu")
     for _ in experiment.train():
@@ -65,7 +65,7 @@ def classifier_run(tmp_path_factory: pytest.TempPathFactory):
 def evaluated(folder: Path):
     """The run of a folder after ``lowerbound evaluate``."""
     from lowerbound.cli import main
-    from lowerbound.runs import load
+    from lowerbound.runs.run import load
 
     assert main(["evaluate", str(folder), "--samples", "100"]) == 0
     return load(folder, device="cpu")

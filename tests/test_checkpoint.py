@@ -6,8 +6,8 @@ import pytest
 import torch
 
 import lowerbound as lb
-from lowerbound import checkpoint
 from lowerbound.errors import RunError
+from lowerbound.runs import checkpoint
 from lowerbound.training.adam import Adam
 from lowerbound.training.loop import State
 from lowerbound.vae.estimators.base import MovingAverage

@@ -18,14 +18,15 @@ from conftest import trained
 from matplotlib.colors import to_rgb
 
 import lowerbound as lb
-from lowerbound import charts, compare, figures, report, runs
+from lowerbound import charts, compare, figures, report
 from lowerbound.cli import main
 from lowerbound.data import UNKNOWN, Splits
 from lowerbound.errors import DataError, RunError
 from lowerbound.evaluation import calibration
 from lowerbound.evaluation.calibration import BINS, UNCALIBRATED, Calibration
-from lowerbound.experiment import Experiment
 from lowerbound.recipes.recipe import Recipe
+from lowerbound.runs import run as runs
+from lowerbound.runs.experiment import Experiment
 
 # --- closed forms --------------------------------------------------------------------------------------
 

@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lowerbound import runs
 from lowerbound.cli import main
 from lowerbound.cli.parser import FIGURES, VERBS, parse
 from lowerbound.data.named import NAMED
 from lowerbound.evaluation.evaluate import DENSITY_KEYS, KEYS
 from lowerbound.figures import FIGURES as DRAWN
+from lowerbound.runs import run as runs
 
 COMMAND = [sys.executable, "-m", "lowerbound"]
 

@@ -15,15 +15,16 @@ from test_figures import Page
 from torch import nn
 
 import lowerbound as lb
-from lowerbound import charts, compare, figures, plots, runs
+from lowerbound import charts, compare, figures, plots
 from lowerbound.cli import main
 from lowerbound.data import Dataset, Splits
 from lowerbound.errors import DataError
 from lowerbound.evaluation import bubbles, probes
 from lowerbound.evaluation.evaluate import evaluate, reconstruction_error
-from lowerbound.experiment import Experiment
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.recipes.zoo import ZOO
+from lowerbound.runs import run as runs
+from lowerbound.runs.experiment import Experiment
 
 DATA = lb.data.load("digits")
 

@@ -15,7 +15,6 @@ from torch.distributions import Distribution, MultivariateNormal
 from toys import Constant, LinearGaussian, z_score
 
 import lowerbound as lb
-from lowerbound import runs
 from lowerbound.cli import main, parser
 from lowerbound.data import Dataset
 from lowerbound.errors import DataError, RecipeError, UsageError
@@ -24,6 +23,7 @@ from lowerbound.recipes import missing as masks
 from lowerbound.recipes.build import build
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.recipes.words import LIKELIHOODS
+from lowerbound.runs import run
 from lowerbound.tasks.complete import METHODS, Completions, complete
 
 N = 1000  # completions of a datum
@@ -318,7 +318,7 @@ def test_the_help_names_what_there_is() -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_the_verb(digits_run: runs.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], method: str) -> None:
+def test_the_verb(digits_run: run.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], method: str) -> None:
     words = ["complete", str(digits_run.folder), "digits", "--missing", "quadrants:1", "-n", "3", "--rows", "4"]
     words += ["--method", method, "--samples", "90"]
     assert main([*words, "-o", str(tmp_path / "c.npz"), "--json"]) == 0
@@ -339,7 +339,7 @@ def test_the_verb(digits_run: runs.Run, tmp_path: Path, capsys: pytest.CaptureFi
     assert 0.02 < blue.mean() < 0.3, "the holes alone are coloured"
 
 
-def test_a_file_with_holes(digits_run: runs.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_with_holes(digits_run: run.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     values = digits_run.read().test[:5].numpy()
     values[np.random.default_rng(0).random(values.shape) < 0.3] = np.nan
     np.save(tmp_path / "holes.npy", values)

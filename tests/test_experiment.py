@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from lowerbound import checkpoint, runs
 from lowerbound.data.spec import FORMAT
 from lowerbound.errors import DataError, OutputError, RunError
-from lowerbound.experiment import Experiment
 from lowerbound.recipes.recipe import Recipe
+from lowerbound.runs import checkpoint
+from lowerbound.runs import run as runs
+from lowerbound.runs.experiment import Experiment
 
 RECIPE = Recipe(epochs=3)
 
@@ -84,8 +85,8 @@ def test_extended_it_is_as_if_it_had_been_longer_from_the_start(digits_run: runs
 
 
 def test_checkpoints_in_mid_run_change_nothing(digits_run: runs.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lowerbound.underway.SAVE_AFTER", 0.0)
-    monkeypatch.setattr("lowerbound.underway.SAVE_WITHIN", 0.0)
+    monkeypatch.setattr("lowerbound.runs.trainer.SAVE_AFTER", 0.0)
+    monkeypatch.setattr("lowerbound.runs.trainer.SAVE_WITHIN", 0.0)
     killed = Experiment.begin(RECIPE, tmp_path / "r", device="cpu")
     list(islice(killed.train(), 17))
     killed.close()

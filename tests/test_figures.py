@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lowerbound import figures, folders, plots, report, runs
+from lowerbound import figures, plots, report
 from lowerbound.errors import OutputError, UsageError
-from lowerbound.experiment import Experiment
 from lowerbound.recipes.recipe import Recipe
+from lowerbound.runs import folder as folders
+from lowerbound.runs import run as runs
+from lowerbound.runs.experiment import Experiment
 
 
 @pytest.fixture(scope="module")

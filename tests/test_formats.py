@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from lowerbound import runs
 from lowerbound.cli import main
 from lowerbound.data.spec import FORMAT
 from lowerbound.evaluation.evaluate import score
-from lowerbound.experiment import Experiment
+from lowerbound.runs import run as runs
+from lowerbound.runs.experiment import Experiment
 
 FORMATS = sorted(path for path in (Path(__file__).parent / "formats").iterdir() if path.is_dir())
 

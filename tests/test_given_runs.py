@@ -15,14 +15,14 @@ from test_complete import conditional
 from test_given_values import TOY, exact
 from toys import z_score
 
-from lowerbound import runs
 from lowerbound.cli import main
 from lowerbound.data import Dataset
 from lowerbound.errors import UsageError
-from lowerbound.experiment import Experiment
 from lowerbound.recipes import missing as masks
 from lowerbound.recipes.build import build
 from lowerbound.recipes.recipe import Recipe
+from lowerbound.runs import run as runs
+from lowerbound.runs.experiment import Experiment
 from lowerbound.tasks.complete import complete
 
 WORDS = {"given": "observed", "prior": "given-context", "latent": 4, "network": "mlp:64"}

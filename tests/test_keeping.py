@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 import torch
 
-from lowerbound import checkpoint, folders, runs
 from lowerbound.errors import RunError, UsageError
-from lowerbound.experiment import Experiment
-from lowerbound.keeping import Every
 from lowerbound.recipes.recipe import Recipe
+from lowerbound.runs import checkpoint, run
+from lowerbound.runs import folder as folders
+from lowerbound.runs.experiment import Experiment
+from lowerbound.runs.snapshots import Every
 from lowerbound.training.processes import World, joined
 
 RECIPE = Recipe(epochs=4, network="mlp:16", seed=3)
@@ -83,60 +84,60 @@ STATES = {
 
 @pytest.mark.parametrize("change", STATES.values(), ids=STATES)
 def test_a_state_that_is_none_falls_back_to_the_one_before(change: Callable[..., Any], left: Path) -> None:
-    rewritten(left / runs.TRAINING, change)
+    rewritten(left / run.TRAINING, change)
     experiment = Experiment.resume(left, device="cpu")
     assert experiment.state.step == 8
     assert "went on from the checkpoint before it" in experiment.notes[-1]
 
 
 def test_weights_must_be_of_their_type_and_finite(left: Path) -> None:
-    content = (left / runs.WEIGHTS).read_bytes()
+    content = (left / run.WEIGHTS).read_bytes()
     for change, told in (
         (tensor("network", lambda one: one.long()), "is torch.int64, not torch.float32"),
         (tensor("network", lambda one: one.to(torch.complex64)), "is torch.complex64"),
         (tensor("network", lambda one: one.fill_(math.inf)), "weights that are not finite"),
     ):
-        (left / runs.WEIGHTS).write_bytes(content)
-        rewritten(left / runs.WEIGHTS, change)
+        (left / run.WEIGHTS).write_bytes(content)
+        rewritten(left / run.WEIGHTS, change)
         with pytest.raises(RunError, match=told):
-            runs.load(left, "cpu")
+            run.load(left, "cpu")
 
 
 def test_words_nested_without_end_are_damage(left: Path) -> None:
     header = b'{"__metadata__":{"lowerbound":"' + b"[" * 100_000 + b'"}}'
-    (left / runs.WEIGHTS).write_bytes(len(header).to_bytes(8, "little") + header)
+    (left / run.WEIGHTS).write_bytes(len(header).to_bytes(8, "little") + header)
     with pytest.raises(RunError, match="is damaged"):
-        runs.load(left, "cpu")
+        run.load(left, "cpu")
 
 
-@pytest.mark.parametrize("name", [runs.WEIGHTS, runs.DATA])
+@pytest.mark.parametrize("name", [run.WEIGHTS, run.DATA])
 def test_what_is_no_file_is_not_waited_for(name: str, left: Path) -> None:
     (left / name).unlink()
     os.mkfifo(left / name)
     with pytest.raises(RunError, match="it is no file"):
-        runs.load(left, "cpu")
+        run.load(left, "cpu")
 
 
 def test_without_its_best_weights_a_run_ends_with_its_last(tmp_path: Path) -> None:
     experiment = Experiment.begin(Recipe(epochs=9, network="mlp:16", patience=1, learning_rate=0.3), tmp_path / "r", device="cpu")
     list(experiment.train())
-    (tmp_path / "r" / runs.BEST).write_bytes(b"")
+    (tmp_path / "r" / run.BEST).write_bytes(b"")
     last = {name: weight.clone() for name, weight in experiment.run.vae.state_dict().items()}
     assert "ended with the last weights" in experiment.finish()["notes"][0]
-    assert all(torch.equal(last[name], weight) for name, weight in runs.load(tmp_path / "r").vae.state_dict().items())
+    assert all(torch.equal(last[name], weight) for name, weight in run.load(tmp_path / "r").vae.state_dict().items())
 
 
 # --- folders -------------------------------------------------------------------------------------------
 
 
-def test_a_run_without_its_states_is_not_taken_for_one_that_was_only_begun(digits_run: runs.Run, tmp_path: Path) -> None:
+def test_a_run_without_its_states_is_not_taken_for_one_that_was_only_begun(digits_run: run.Run, tmp_path: Path) -> None:
     folder = shutil.copytree(digits_run.folder, tmp_path / "published")
-    for name in (runs.TRAINING, runs.BEFORE):
+    for name in (run.TRAINING, run.BEFORE):
         (folder / name).unlink(missing_ok=True)
-    for name in (None, runs.RESULT, runs.REPORT, runs.METRICS, runs.RECIPE, runs.BEST):
+    for name in (None, run.RESULT, run.REPORT, run.METRICS, run.RECIPE, run.BEST):
         if name is not None:
             (folder / name).unlink()
-        if any((folder / name).exists() for name in (*folders.EARNED, runs.RECIPE)):
+        if any((folder / name).exists() for name in (*folders.EARNED, run.RECIPE)):
             with pytest.raises(RunError, match=r"holds a run already|is no run"):
                 Experiment.begin(RECIPE, folder, device="cpu")
 
@@ -155,7 +156,7 @@ def test_killed_as_it_began_it_is_in_nobodys_way(files: int, tmp_path: Path, mon
     with contextlib.suppress(KeyboardInterrupt):
         Experiment.begin(RECIPE, tmp_path / "r", device="cpu").close()
     monkeypatch.undo()
-    if runs.is_begun(tmp_path / "r"):
+    if run.is_begun(tmp_path / "r"):
         Experiment.resume(tmp_path / "r", device="cpu").close()
     else:
         Experiment.begin(RECIPE, tmp_path / "r", device="cpu").close()

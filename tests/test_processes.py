@@ -14,13 +14,14 @@ from typing import Any
 import pytest
 import torch
 
-from lowerbound import checkpoint, runs
 from lowerbound.data import load
 from lowerbound.errors import UsageError
-from lowerbound.experiment import Experiment
-from lowerbound.opening import opened
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.recipes.words import CONTEXTS, CORRUPTIONS, ESTIMATORS, OBJECTIVES, POSTERIORS, SCALES
+from lowerbound.runs import checkpoint
+from lowerbound.runs import run as runs
+from lowerbound.runs.experiment import Experiment
+from lowerbound.runs.setup import opened
 from lowerbound.training.processes import World, _OfBatch
 
 OF_POSTERIOR: dict[str, dict[str, Any]] = {

@@ -16,13 +16,13 @@ from torch.distributions import MultivariateNormal
 from toys import Constant, LinearGaussian, z_score
 
 import lowerbound as lb
-from lowerbound import runs
 from lowerbound.cli import main
 from lowerbound.errors import RecipeError, UsageError
 from lowerbound.evaluation import image_quality
 from lowerbound.recipes.build import build
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.recipes.words import LIKELIHOODS
+from lowerbound.runs import run
 from lowerbound.tasks.upscale import NOISE, Upscaled, bicubic, nearest, reduced, upscale
 
 IMAGE = (1, 4, 4)
@@ -180,13 +180,13 @@ def test_ssim_is_that_of_its_formula(size: tuple[int, int], window: int) -> None
 
 
 @pytest.fixture(scope="session")
-def small_run(tmp_path_factory: pytest.TempPathFactory) -> runs.Run:
+def small_run(tmp_path_factory: pytest.TempPathFactory) -> run.Run:
     """A run of digits given their 4 × 4 pixels."""
     words = {"likelihood": "gaussian", "scale": "optimal", "prior": "given-context", "latent": 4, "epochs": 40, "network": "mlp:128"}
     return trained(tmp_path_factory.mktemp("runs") / "small", given="low-resolution:2", **words)
 
 
-def test_a_run_given_small_images(small_run: runs.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_given_small_images(small_run: run.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["upscale", small_run.folder, "digits", "-n", 3, "--samples", 50]
     found = answer(capsys, *words, "-o", tmp_path / "u.npz")
     assert (found["n"], found["rows"], found["factor"], found["ess"]) == (3, 179, 2, 50)
@@ -223,7 +223,7 @@ def test_a_run_given_small_images(small_run: runs.Run, tmp_path: Path, capsys: p
     assert "bicubic" in told
 
 
-def test_any_other_run_by_inference(digits_run: runs.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_any_other_run_by_inference(digits_run: run.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["upscale", digits_run.folder, "digits", "--factor", 2, "-n", 3, "--samples", 200, "--rows", 12, "-o", tmp_path / "u.npz"]
     found = answer(capsys, *words)
     assert found["ess"] < 200
@@ -231,7 +231,7 @@ def test_any_other_run_by_inference(digits_run: runs.Run, tmp_path: Path, capsys
     assert answer(capsys, "upscale", digits_run.folder, "--rows", 2, "--samples", 100, "-o", tmp_path / "u.png")["factor"] == 4
 
 
-def test_small_images_in_a_folder(small_run: runs.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_small_images_in_a_folder(small_run: run.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "small").mkdir()
     for i in range(3):
         Image.fromarray(np.full((4, 4), 80 * i, np.uint8)).save(tmp_path / "small" / f"{i}.png")
@@ -241,7 +241,7 @@ def test_small_images_in_a_folder(small_run: runs.Run, tmp_path: Path, capsys: p
 
 
 def test_mistakes_get_one_line(
-    small_run: runs.Run, digits_run: runs.Run, by_class_run: runs.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    small_run: run.Run, digits_run: run.Run, by_class_run: run.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     output = ["-o", tmp_path / "u.npz"]
     assert "makes images 2 times larger, not 4 times" in complaint(capsys, "upscale", small_run.folder, "--factor", 4, *output)

@@ -11,18 +11,19 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from lowerbound import checkpoint, data, distributions, errors, plots, tasks
+    from lowerbound import data, distributions, errors, plots, tasks
     from lowerbound.errors import LowerboundError
     from lowerbound.evaluation import calibration
     from lowerbound.evaluation.evaluate import evaluate, score
     from lowerbound.evaluation.log_likelihood import Density
     from lowerbound.evaluation.regret import likelihood_regret
-    from lowerbound.experiment import Experiment
     from lowerbound.nn import corruptions, networks
     from lowerbound.recipes import recipe
     from lowerbound.recipes.build import build
     from lowerbound.recipes.recipe import Recipe
-    from lowerbound.runs import Run, load
+    from lowerbound.runs import checkpoint
+    from lowerbound.runs.experiment import Experiment
+    from lowerbound.runs.run import Run, load
     from lowerbound.system import seeding
     from lowerbound.training.adam import Adam
     from lowerbound.training.loop import State, fit
@@ -37,15 +38,15 @@ if TYPE_CHECKING:
 PUBLIC = {
     "Adam": "lowerbound.training.adam:Adam",
     "Density": "lowerbound.evaluation.log_likelihood:Density",
-    "Experiment": "lowerbound.experiment:Experiment",
+    "Experiment": "lowerbound.runs.experiment:Experiment",
     "LowerboundError": "lowerbound.errors:LowerboundError",
     "Recipe": "lowerbound.recipes.recipe:Recipe",
-    "Run": "lowerbound.runs:Run",
+    "Run": "lowerbound.runs.run:Run",
     "State": "lowerbound.training.loop:State",
     "VAE": "lowerbound.vae.model:VAE",
     "build": "lowerbound.recipes.build:build",
     "calibration": "lowerbound.evaluation.calibration",
-    "checkpoint": "lowerbound.checkpoint",
+    "checkpoint": "lowerbound.runs.checkpoint",
     "contexts": "lowerbound.vae.contexts",
     "corruptions": "lowerbound.nn.corruptions",
     "coupled": "lowerbound.vae.objectives.batchwise",
@@ -57,7 +58,7 @@ PUBLIC = {
     "laws": "lowerbound.distributions",
     "likelihood_regret": "lowerbound.evaluation.regret:likelihood_regret",
     "likelihoods": "lowerbound.vae.likelihoods",
-    "load": "lowerbound.runs:load",
+    "load": "lowerbound.runs.run:load",
     "log_likelihood": "lowerbound.evaluation.evaluate.marginal:log_likelihood",
     "nn": "lowerbound.nn.networks",
     "objectives": "lowerbound.vae.objectives.base",

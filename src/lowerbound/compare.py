@@ -19,7 +19,7 @@ from lowerbound.evaluation.bubbles import Bubbles
 from lowerbound.evaluation.evaluate import reconstruction_error, score
 from lowerbound.recipes import words
 from lowerbound.recipes.words import CORRUPTIONS, Facts
-from lowerbound.runs import Run
+from lowerbound.runs.run import Run
 from lowerbound.system.seeding import seeded
 from lowerbound.tasks import encode, generate
 from lowerbound.vae.model import VAE, spread

@@ -21,7 +21,7 @@ from lowerbound.evaluation import bubbles as posteriors
 from lowerbound.evaluation import calibration as calibrating
 from lowerbound.evaluation.latent_space import ACTIVE
 from lowerbound.evaluation.log_likelihood import log_likelihood
-from lowerbound.runs import CLASSIFIER, Run
+from lowerbound.runs.run import CLASSIFIER, Run
 from lowerbound.system.files import written
 from lowerbound.system.seeding import seeded
 from lowerbound.tasks import classes as labels

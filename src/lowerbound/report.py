@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lowerbound import figures, pages, runs
+from lowerbound import figures, pages
 from lowerbound.data import Dataset
 from lowerbound.evaluation.evaluate import bits_per_dim
-from lowerbound.runs import Run
+from lowerbound.runs import run as runs
+from lowerbound.runs.run import Run
 from lowerbound.system.files import make_folder, written
 from lowerbound.vae.contexts import Observed
 

@@ -12,7 +12,7 @@ from typing import Any
 import hypothesis.strategies as st
 import torch
 
-from lowerbound import checkpoint
+from lowerbound.runs import checkpoint
 
 BYTE = st.binary(min_size=1, max_size=1)
 STRIKING = st.sampled_from((b"\xff" * 4, b"\0" * 4, b"\x7f\xff\xff\xff", b"1e99", b"nan,"))

@@ -22,7 +22,7 @@ from PIL import Image
 from faults.child import Child, complaint, start
 from faults.damage import Whole, damaged, of_others
 from faults.outcome import Outcome
-from lowerbound import runs
+from lowerbound.runs import run as runs
 
 HANG = 10.0  # seconds that a command may take
 GROWTH = 2 * 2**30  # bytes that it may need more than before

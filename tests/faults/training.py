@@ -14,8 +14,8 @@ from pathlib import Path
 
 from faults.child import Child, complaint, start
 from faults.outcome import Outcome
-from lowerbound import runs
 from lowerbound.errors import RunError
+from lowerbound.runs import run as runs
 
 WORDS = ["--epochs", "6", "--network", "mlp:24", "--device", "cpu", "--schedule", "cosine", "--average", "0.9", "--save-every", "1"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import Any
 
-from lowerbound import runs
 from lowerbound.cli import console
 from lowerbound.cli.console import Answer, percent
 from lowerbound.cli.output import of_kind
@@ -14,6 +13,7 @@ from lowerbound.data import writing
 from lowerbound.data.labels import COLUMN
 from lowerbound.evaluation import calibration
 from lowerbound.evaluation.calibration import Calibration, Classification
+from lowerbound.runs import run as runs
 from lowerbound.vae.semi_supervised import classifier_of
 
 

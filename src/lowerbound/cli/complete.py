@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from lowerbound import figures, panels, plots, runs
+from lowerbound import figures, panels, plots
 from lowerbound.cli import console
 from lowerbound.cli.console import Answer, fixed
 from lowerbound.cli.output import of_kind
@@ -16,7 +16,8 @@ from lowerbound.cli.parser import METHODS
 from lowerbound.cli.source import asked_for, looked_at, must_not_read_classes
 from lowerbound.data import Dataset
 from lowerbound.recipes import missing as masks
-from lowerbound.runs import Run
+from lowerbound.runs import run as runs
+from lowerbound.runs.run import Run
 from lowerbound.system.files import save_arrays, written
 from lowerbound.tasks.complete import Completions
 from lowerbound.tasks.complete import complete as completed

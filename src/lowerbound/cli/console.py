@@ -11,14 +11,14 @@ from typing import Any
 
 from torch import Tensor
 
-from lowerbound import runs
 from lowerbound.data import Schema
 from lowerbound.data import cells as kinds
 from lowerbound.data.schema import Column
 from lowerbound.evaluation.diagnosis import FEW_DRAWS
-from lowerbound.experiment import Experiment
 from lowerbound.recipes.zoo import Named
-from lowerbound.runs import Run
+from lowerbound.runs import run as runs
+from lowerbound.runs.experiment import Experiment
+from lowerbound.runs.run import Run
 from lowerbound.system.files import to_json
 
 UNKNOWN = "–"

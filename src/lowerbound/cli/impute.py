@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lowerbound import runs
 from lowerbound.cli import console
 from lowerbound.cli.console import Answer
 from lowerbound.cli.output import of_kind
@@ -19,6 +18,7 @@ from lowerbound.data.csv_files import Csv
 from lowerbound.data.parquet_files import Parquet
 from lowerbound.data.tables import Table
 from lowerbound.errors import UsageError
+from lowerbound.runs import run as runs
 from lowerbound.system.files import written
 from lowerbound.tasks.impute import Imputations
 from lowerbound.tasks.impute import impute as imputed

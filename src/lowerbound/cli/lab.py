@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from lowerbound import data, runs
+from lowerbound import data
 from lowerbound.cli import console
 from lowerbound.cli.console import Answer
 from lowerbound.cli.output import of_kind
@@ -18,7 +18,8 @@ from lowerbound.errors import UsageError, nearest
 from lowerbound.lab import elbo, evidence, faces, gradients, kl, plots
 from lowerbound.lab.names import EXPERIMENTS, STEPS
 from lowerbound.plots import encode_png
-from lowerbound.runs import Run
+from lowerbound.runs import run as runs
+from lowerbound.runs.run import Run
 from lowerbound.system.files import written
 
 Found = tuple[bytes, str, dict[str, Any]]  # the file, what is told, its values

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from lowerbound.cli.console import notes
-from lowerbound.experiment import Experiment
+from lowerbound.runs.experiment import Experiment
 from lowerbound.training.loop import Record
 
 QUIET = 1.0  # seconds at least between two plain lines

@@ -10,7 +10,7 @@ import torch
 from lowerbound.cli import console
 from lowerbound.data import Dataset, Splits
 from lowerbound.errors import UsageError, nearest
-from lowerbound.runs import Run
+from lowerbound.runs.run import Run
 from lowerbound.vae.semi_supervised import SemiSupervised
 
 SHOWN = 10  # data in a figure

@@ -10,14 +10,14 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from lowerbound import opening, runs
 from lowerbound.cli import console
 from lowerbound.cli.console import Answer
 from lowerbound.cli.progress import progress
-from lowerbound.experiment import Experiment
-from lowerbound.keeping import Every
 from lowerbound.recipes import recipe as recipes
 from lowerbound.recipes.recipe import Recipe
+from lowerbound.runs import run, setup
+from lowerbound.runs.experiment import Experiment
+from lowerbound.runs.snapshots import Every
 from lowerbound.training import processes
 from lowerbound.training.processes import STOP
 
@@ -28,7 +28,7 @@ def train(words: Namespace) -> Answer:
     folder = Path(words.out or Path("runs") / Path(recipe.data).stem)
     with processes.joined(words.device) as (world, device):
         shared: dict[str, Any] = {"data_dir": words.data_dir, "device": device, "every": every, "world": world}
-        if processes.was_restarted() and runs.is_begun(folder) and runs.describe(folder)[0] == opening.absolute(recipe):
+        if processes.was_restarted() and run.is_begun(folder) and run.describe(folder)[0] == setup.absolute(recipe):
             return _run_to_end(Experiment.resume(folder, **shared))
         return _run_to_end(Experiment.begin(recipe, folder, overwrite=words.overwrite, **shared))
 

@@ -10,13 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lowerbound import figures, panels, plots, runs
+from lowerbound import figures, panels, plots
 from lowerbound.cli import console
 from lowerbound.cli.console import Answer, fixed
 from lowerbound.cli.output import of_kind
 from lowerbound.cli.source import asked_for, looked_at, must_not_read_classes
 from lowerbound.evaluation import image_quality
-from lowerbound.runs import Run
+from lowerbound.runs import run as runs
+from lowerbound.runs.run import Run
 from lowerbound.system.files import save_arrays, written
 from lowerbound.tasks.upscale import Upscaled, bicubic, must_take, nearest, reduced
 from lowerbound.tasks.upscale import upscale as upscaled

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from lowerbound import figures as drawn
-from lowerbound import plots, runs
+from lowerbound import plots
 from lowerbound.cli import console
 from lowerbound.cli.classify import classify as classify
 from lowerbound.cli.compare import compare as compare
@@ -32,7 +32,8 @@ from lowerbound.data import NAMED, arrays, writing
 from lowerbound.data.tables import inferred
 from lowerbound.errors import OutputError, UsageError, nearest
 from lowerbound.recipes.zoo import ZOO
-from lowerbound.runs import Run
+from lowerbound.runs import run as runs
+from lowerbound.runs.run import Run
 from lowerbound.system.files import save_array, save_arrays, written
 from lowerbound.system.seeding import seeded
 from lowerbound.tasks import classes, generate

@@ -2,4 +2,4 @@
 
 from lowerbound.tasks import classes, complete, encode, generate, impute
 
-__all__ = ["complete", "compress", "generate", "impute", "labels"]
+__all__ = ["classes", "complete", "encode", "generate", "impute"]

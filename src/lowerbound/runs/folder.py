@@ -16,7 +16,7 @@ from lowerbound.data.spec import Facts
 from lowerbound.errors import OutputError, reason
 from lowerbound.recipes import recipe as recipes
 from lowerbound.recipes.recipe import Recipe
-from lowerbound.runs import (
+from lowerbound.runs.run import (
     BEFORE,
     BEST,
     COLUMNS,

@@ -8,12 +8,14 @@ from pathlib import Path
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from lowerbound import data, folders, runs
+from lowerbound import data
 from lowerbound.data import Dataset, labels
 from lowerbound.data.spec import Facts
 from lowerbound.errors import DataError, RunError, UsageError
 from lowerbound.recipes.recipe import Recipe
-from lowerbound.runs import Run
+from lowerbound.runs import folder as folders
+from lowerbound.runs import run as runs
+from lowerbound.runs.run import Run
 from lowerbound.system import devices
 from lowerbound.training.adam import Adam
 from lowerbound.training.loop import State

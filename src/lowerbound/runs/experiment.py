@@ -7,16 +7,19 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lowerbound import checkpoint, folders, opening, report, runs
+from lowerbound import report
 from lowerbound.errors import DataError, OutputError, RunError
 from lowerbound.evaluation import diagnosis
 from lowerbound.evaluation.calibration import calibrate
-from lowerbound.keeping import Every, locked
 from lowerbound.recipes.recipe import Recipe
+from lowerbound.runs import checkpoint, setup
+from lowerbound.runs import folder as folders
+from lowerbound.runs import run as runs
+from lowerbound.runs.snapshots import Every, locked
+from lowerbound.runs.trainer import Underway
 from lowerbound.system import devices
 from lowerbound.system.files import make_folder, write_json
 from lowerbound.training.processes import World
-from lowerbound.underway import Underway
 from lowerbound.vae.semi_supervised import Classifier
 
 
@@ -45,9 +48,9 @@ class Experiment(Underway):
         ``every`` says how often a state is kept (by default at the ends of epochs and each two minutes), ``world`` which of several
         processes this is. Errors: DataError, RecipeError; RunError where the folder is taken; OutputError where it cannot be made.
         """
-        folder, recipe, world = Path(folder), opening.absolute(recipe), world or World()
-        world.by_first(lambda: opening.must_be_free(folder, overwrite))
-        experiment = cls(**vars(opening.opened(recipe, folder, data_dir, device, world)), every=every)
+        folder, recipe, world = Path(folder), setup.absolute(recipe), world or World()
+        world.by_first(lambda: setup.must_be_free(folder, overwrite))
+        experiment = cls(**vars(setup.opened(recipe, folder, data_dir, device, world)), every=every)
         world.by_first(lambda: experiment._describe(overwrite))
         return experiment
 
@@ -57,7 +60,7 @@ class Experiment(Underway):
         make_folder(folder)
         self._lock = locked(folder)
         try:
-            opening.must_be_free(folder, overwrite)  # of another, meanwhile
+            setup.must_be_free(folder, overwrite)  # of another, meanwhile
             folders.clear(folder)
             folders.describe_new(folder, run.recipe, run.facts, run.vae.device)
             self.save()
@@ -88,7 +91,7 @@ class Experiment(Underway):
         folder, world = Path(folder), world or World()
         recipe, facts = runs.describe(folder)
         recipe = recipe if epochs is None else replace(recipe, epochs=epochs)
-        experiment = cls(**vars(opening.opened(recipe, folder, data_dir, device, world)), every=every)
+        experiment = cls(**vars(setup.opened(recipe, folder, data_dir, device, world)), every=every)
         if experiment.run.facts != facts:
             source = f"'{recipe.data}'" + ("" if recipe.labels_file is None else f", or their labels in {recipe.labels_file},")
             raise DataError(f"the data of {source} are not those that {folder} was trained on; bring those back")

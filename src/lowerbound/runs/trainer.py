@@ -12,13 +12,13 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
-from lowerbound import checkpoint, faults, folders, runs
 from lowerbound.data import Dataset
 from lowerbound.errors import Diverged
 from lowerbound.evaluation.evaluate import Score, score
-from lowerbound.keeping import Every, Kept, Progress
-from lowerbound.opening import Opened
 from lowerbound.recipes.words import CONSTANT, products, schedule
+from lowerbound.runs import checkpoint, divergence, folder, run
+from lowerbound.runs.setup import Opened
+from lowerbound.runs.snapshots import Every, Kept, Progress
 from lowerbound.training.loop import Record, fit, rows_of, steps_an_epoch
 from lowerbound.training.processes import SAVE
 from lowerbound.vae.model import VAE
@@ -76,13 +76,13 @@ class Underway(Opened):
         while self.epochs_done < self.run.recipe.epochs and not self.is_out_of_patience:
             try:
                 yield from self._train()
-            except faults.NotFinite as fault:
+            except divergence.NotFinite as fault:
                 self._step_back(fault)
 
     @property
     def _slower(self) -> float:
         """The share of its learning rate that faults have left."""
-        return faults.SLOWING ** len(self.progress.faults)
+        return divergence.SLOWING ** len(self.progress.faults)
 
     def _steps(self) -> Iterator[Record]:
         """The steps from where the state stands."""
@@ -138,20 +138,20 @@ class Underway(Opened):
             return self.every.is_due(record.step, seconds)
         return seconds > (SAVE_AFTER if record.ends_epoch else SAVE_WITHIN)
 
-    def _step_back(self, fault: faults.NotFinite) -> None:
+    def _step_back(self, fault: divergence.NotFinite) -> None:
         """Say what was not finite, take up the last state, and go on slower. Errors: Diverged after three times."""
         step, before, saved = fault.step, self.progress.faults, self.progress.seconds
         self._take_up(before)
         at, rows = self.state.step, len(self.train_data)
         batches = (rows_of(rows, self.run.recipe.batch, self.state.seed, taken) for taken in range(at, step))
-        found = faults.first(self.run.vae, self._steps(), self.train_data, batches)
-        told = found or f"step {step:,}: {fault.what} was not finite; {faults.NOT_AGAIN}"
+        found = divergence.first(self.run.vae, self._steps(), self.train_data, batches)
+        told = found or f"step {step:,}: {fault.what} was not finite; {divergence.NOT_AGAIN}"
         self._take_up(before)
-        if len(before) == faults.MOST:
-            tried = f"with the learning rate halved {faults.MOST} times it still was so"
+        if len(before) == divergence.MOST:
+            tried = f"with the learning rate halved {divergence.MOST} times it still was so"
             advice = "look at the data, lower --learning-rate, try --clip 10, or with a gaussian raise --scale"
             raise Diverged(f"{told}; {tried}; {advice}. {self.run.folder} keeps the state after step {at:,}")
-        told = f"{told}; went on from step {at:,} with {self._slower * faults.SLOWING:g} of the learning rate"
+        told = f"{told}; went on from step {at:,} with {self._slower * divergence.SLOWING:g} of the learning rate"
         self.progress.faults = [*before, {"step": step, "told": told}]
         self.progress.seconds = saved
         self.notes.append(told)
@@ -167,7 +167,7 @@ class Underway(Opened):
         self.world.wait()
         if self.world.is_first:
             self.kept.settle(taken)
-            folders.write_metrics(self.run.folder, self._history())
+            folder.write_metrics(self.run.folder, self._history())
 
     def _history(self) -> list[dict[str, Any]]:
         """The lines of the metrics until the state."""
@@ -175,7 +175,7 @@ class Underway(Opened):
 
     def _count(self) -> None:
         """Add up what the steps since the last count gave; apart from the step, which should wait for nothing. Errors: NotFinite."""
-        faults.refuse(self._uncounted)
+        divergence.refuse(self._uncounted)
         for record in self._uncounted:
             parts = zip(self.progress.sums, record.means.tolist(), strict=True)
             self.progress.sums = [total + mean * record.rows for total, mean in parts]
@@ -193,7 +193,7 @@ class Underway(Opened):
         line = {"epoch": record.epoch, "step": record.step, "seconds": self.progress.seconds}
         self.latest = {**line, "train": train, "validation": validation}
         if self.world.is_first:
-            folders.append_metrics(self.run.folder, self.latest)
+            folder.append_metrics(self.run.folder, self.latest)
         self.progress.sums, self.progress.rows = Progress().sums, 0
         if self._is_due(record):
             self.save()
@@ -204,7 +204,7 @@ class Underway(Opened):
             return None
         found = self.world.told(lambda: asdict(score(self.shown, self.validation, objective=self.run.parts.objective)))
         if any(math.isnan(found[term]) for term in ("log_likelihood_term", "kl")):
-            raise faults.NotFinite(record.step, "the held-out bound")
+            raise divergence.NotFinite(record.step, "the held-out bound")
         best = next((found[term] for term in ("bound", "log_likelihood_term") if math.isfinite(found[term])), None)  # a point has no bound
         if best is not None and (self.progress.best is None or best > self.progress.best[0]):
             self.progress.best = best, record.epoch
@@ -223,14 +223,14 @@ class Underway(Opened):
         self._count()
         self._must_be_finite()
         if self.world.is_first:
-            checkpoint.save_weights(self.run.folder / runs.WEIGHTS, self.shown)
+            checkpoint.save_weights(self.run.folder / run.WEIGHTS, self.shown)
             self.kept.save(self.progress, self.run.recipe.words(), self._best)
         self._best = None
         self._saved_at = self.progress.seconds
 
     def _must_be_finite(self) -> None:
         if not all(torch.isfinite(parameter).all() for parameter in self.run.vae.parameters()):
-            raise faults.NotFinite(self.state.step, "a weight")
+            raise divergence.NotFinite(self.state.step, "a weight")
 
     def close(self) -> None:
         """Leave the folder to others."""

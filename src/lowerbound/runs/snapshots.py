@@ -11,9 +11,10 @@ from typing import Any
 from filelock import FileLock, Timeout
 from torch import Tensor, nn
 
-from lowerbound import checkpoint, folders, runs
 from lowerbound.errors import OutputError, RunError, UsageError, reason
 from lowerbound.recipes.recipe import Recipe
+from lowerbound.runs import checkpoint, run
+from lowerbound.runs import folder as folders
 from lowerbound.system.files import sync_folder
 from lowerbound.training.loop import State
 
@@ -88,8 +89,8 @@ class Kept:
     def save(self, progress: Progress, recipe: dict[str, Any], best: dict[str, Tensor] | None) -> None:
         """The state, after the best weights where they are new; what was the newest becomes the one before. Errors: OutputError."""
         if best is not None:
-            checkpoint.write(self.folder / runs.BEST, best, {})
-        newest, before, coming = (self.folder / name for name in (runs.TRAINING, runs.BEFORE, runs.COMING))
+            checkpoint.write(self.folder / run.BEST, best, {})
+        newest, before, coming = (self.folder / name for name in (run.TRAINING, run.BEFORE, run.COMING))
         words = {**asdict(progress), "recipe": recipe}
         checkpoint.save_training(coming, self.model, self.estimators, self.state, words, self.average)
         try:
@@ -105,24 +106,24 @@ class Kept:
 
         Errors: RunError where none is, or it is of another recipe than these words.
         """
-        name = runs.TRAINING
-        if not (self.folder / name).exists() and (self.folder / runs.COMING).exists():
-            name = runs.COMING  # killed between two names
+        name = run.TRAINING
+        if not (self.folder / name).exists() and (self.folder / run.COMING).exists():
+            name = run.COMING  # killed between two names
         try:
             return self._read(name, recipe), name, None
         except RunError as error:
             try:
-                progress = self._read(runs.BEFORE, recipe)
+                progress = self._read(run.BEFORE, recipe)
             except RunError:
                 raise error from None
-            return progress, runs.BEFORE, f"{error}; went on from the checkpoint before it, after step {self.state.step:,}"
+            return progress, run.BEFORE, f"{error}; went on from the checkpoint before it, after step {self.state.step:,}"
 
     def settle(self, taken: str) -> None:
         """Let the newest be what was taken up, so that no damaged one takes the place of a whole one. Errors: OutputError."""
-        if taken == runs.COMING:
-            folders.rename(self.folder / taken, self.folder / runs.TRAINING)
-        if taken == runs.BEFORE:
-            folders.remove([self.folder / runs.TRAINING])
+        if taken == run.COMING:
+            folders.rename(self.folder / taken, self.folder / run.TRAINING)
+        if taken == run.BEFORE:
+            folders.remove([self.folder / run.TRAINING])
 
     def _read(self, name: str, recipe: dict[str, Any]) -> Progress:
         def accept(told: dict[str, Any]) -> None:
@@ -146,7 +147,7 @@ def must_be_unchanged(now: dict[str, Any], then: dict[str, Any], folder: Path) -
     if changed:
         word = min(changed)
         raise RunError(
-            f"{folder / runs.RECIPE} was changed: {word} was {then.get(word)} and is {now.get(word)}; change it back, or train anew"
+            f"{folder / run.RECIPE} was changed: {word} was {then.get(word)} and is {now.get(word)}; change it back, or train anew"
         )
 
 
@@ -155,7 +156,7 @@ def locked(folder: Path) -> FileLock:
 
     Errors: RunError where another training has it; OutputError.
     """
-    lock = FileLock(folder / runs.LOCK)
+    lock = FileLock(folder / run.LOCK)
     try:
         lock.acquire(timeout=0)
     except Timeout as error:

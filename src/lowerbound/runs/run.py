@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lowerbound import checkpoint, data
+from lowerbound import data
 from lowerbound.data import Schema, Splits, labels
 from lowerbound.data.spec import FORMAT, Facts
 from lowerbound.errors import DataError, RunError
@@ -18,6 +18,7 @@ from lowerbound.recipes import build as assembly
 from lowerbound.recipes import recipe as recipes
 from lowerbound.recipes.build import Parts
 from lowerbound.recipes.recipe import Recipe
+from lowerbound.runs import checkpoint
 from lowerbound.system import devices
 from lowerbound.system.files import content
 from lowerbound.vae.model import VAE
