@@ -17,8 +17,8 @@ from pathlib import Path
 import torch
 
 from lowerbound import data
+from lowerbound.figures.images import encode_png
 from lowerbound.lab import faces, plots
-from lowerbound.plots import encode_png
 
 RESULTS = Path(__file__).parent / "results"
 PICTURE = Path(__file__).parents[1] / "docs" / "def.png"

@@ -18,12 +18,12 @@ from conftest import trained
 from matplotlib.colors import to_rgb
 
 import lowerbound as lb
-from lowerbound import charts, compare, figures, report
 from lowerbound.cli import main
 from lowerbound.data import UNKNOWN, Splits
 from lowerbound.errors import DataError, RunError
 from lowerbound.evaluation import calibration
 from lowerbound.evaluation.calibration import BINS, UNCALIBRATED, Calibration
+from lowerbound.figures import charts, compare, of_run, report
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.runs import run as runs
 from lowerbound.runs.experiment import Experiment
@@ -253,8 +253,8 @@ def test_an_evaluation_says_how_classes_are_told(classifier_run: runs.Run, capsy
 
 
 def test_the_report_says_it_too(classifier_run: runs.Run, evaluated_run: runs.Run) -> None:
-    assert set(NEW) <= set(figures.suitable(classifier_run))
-    assert not set(NEW) & set(figures.suitable(evaluated_run))
+    assert set(NEW) <= set(of_run.suitable(classifier_run))
+    assert not set(NEW) & set(of_run.suitable(evaluated_run))
     text, other = ((run.folder / runs.REPORT).read_text(encoding="utf-8") for run in (classifier_run, evaluated_run))
     found = classifier_run.evaluation()["classifier"]
     assert f"<td>{100 * found['accuracy']:.2f}%</td>" in text

@@ -20,7 +20,7 @@ from lowerbound.cli import main
 from lowerbound.cli.parser import FIGURES, VERBS, parse
 from lowerbound.data.named import NAMED
 from lowerbound.evaluation.evaluate import DENSITY_KEYS, KEYS
-from lowerbound.figures import FIGURES as DRAWN
+from lowerbound.figures.of_run import FIGURES as DRAWN
 from lowerbound.runs import run as runs
 
 COMMAND = [sys.executable, "-m", "lowerbound"]

@@ -15,12 +15,12 @@ from test_figures import Page
 from torch import nn
 
 import lowerbound as lb
-from lowerbound import charts, compare, figures, plots
 from lowerbound.cli import main
 from lowerbound.data import Dataset, Splits
 from lowerbound.errors import DataError
 from lowerbound.evaluation import bubbles, probes
 from lowerbound.evaluation.evaluate import evaluate, reconstruction_error
+from lowerbound.figures import charts, compare, images, of_run
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.recipes.zoo import ZOO
 from lowerbound.runs import run as runs
@@ -98,7 +98,7 @@ def test_points_are_points(sides: dict[str, compare.Side]) -> None:
 
 def colored(figure) -> float:
     """The share of a figure that has a colour."""
-    with Image.open(io.BytesIO(plots.encode_png(figure))) as image:
+    with Image.open(io.BytesIO(images.encode_png(figure))) as image:
         pixels = np.asarray(image.convert("RGB")).astype(int)
     return float((np.ptp(pixels, axis=2) > 20).mean())
 
@@ -129,7 +129,7 @@ def test_axes_reach_the_rings_or_all(sides: dict[str, compare.Side]) -> None:
 @pytest.mark.parametrize("name", ["wide", "one", "sphere", "gamma", "flow", "ae"])
 def test_the_bubbles_of_any_run_are_drawn(family: dict[str, runs.Run], tmp_path: Path, name: str) -> None:
     run = family[name]
-    path = figures.draw("bubbles", figures.Context(run, lambda: run.read().test), tmp_path / "b.png")
+    path = of_run.draw("bubbles", of_run.Context(run, lambda: run.read().test), tmp_path / "b.png")
     with Image.open(path) as image:
         assert np.asarray(image.convert("L")).std() > 5
 

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lowerbound import figures, plots, report
 from lowerbound.errors import OutputError, UsageError
+from lowerbound.figures import images as plots
+from lowerbound.figures import of_run, report
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.runs import folder as folders
 from lowerbound.runs import run as runs
@@ -30,27 +31,27 @@ def wide_run(tmp_path_factory: pytest.TempPathFactory) -> runs.Run:
     return runs.load(experiment.run.folder)
 
 
-def context(run: runs.Run) -> figures.Context:
-    return figures.Context(run, lambda: run.read().test)
+def context(run: runs.Run) -> of_run.Context:
+    return of_run.Context(run, lambda: run.read().test)
 
 
-KINDS = [(name, kind) for name, row in figures.FIGURES.items() for kind in row.kinds]
+KINDS = [(name, kind) for name, row in of_run.FIGURES.items() for kind in row.kinds]
 
 
 @pytest.mark.parametrize(("name", "kind"), KINDS, ids=[" ".join(pair) for pair in KINDS])
 def test_every_figure_is_drawn(run_for: Callable[[str], runs.Run], tmp_path: Path, name: str, kind: str) -> None:
     run = run_for(name)
-    path = figures.draw(name, context(run), tmp_path / f"f{kind}")
+    path = of_run.draw(name, context(run), tmp_path / f"f{kind}")
     with Image.open(path) as image:
         assert image.format == kind[1:].upper()
         assert min(image.size) > 100
         assert np.asarray(image.convert("L")).std() > 5, "there is something in it"
-    again = figures.draw(name, context(run), tmp_path / f"g{kind}")
+    again = of_run.draw(name, context(run), tmp_path / f"g{kind}")
     assert path.read_bytes() == again.read_bytes(), "the same seed draws the same figure"
 
 
 def test_the_traversal_moves(wide_run: runs.Run, tmp_path: Path) -> None:
-    with Image.open(figures.draw("traversal", context(wide_run), tmp_path / "t.gif")) as image:
+    with Image.open(of_run.draw("traversal", context(wide_run), tmp_path / "t.gif")) as image:
         assert image.n_frames > 20
         first = np.asarray(image.convert("L")).astype(int)
         image.seek(image.n_frames // 2)
@@ -58,18 +59,18 @@ def test_the_traversal_moves(wide_run: runs.Run, tmp_path: Path) -> None:
 
 
 def test_a_run_is_cleared_of_the_figures_that_there_are() -> None:
-    assert set(folders.DRAWN) == {figures.usual_name(name) for name in figures.FIGURES}
+    assert set(folders.DRAWN) == {of_run.usual_name(name) for name in of_run.FIGURES}
 
 
 def test_figures_suit_the_run(digits_run: runs.Run, wide_run: runs.Run) -> None:
-    assert "manifold" in figures.suitable(digits_run)
-    assert "traversal" not in figures.suitable(digits_run)
-    assert "manifold" not in figures.suitable(wide_run)
-    assert "traversal" in figures.suitable(wide_run)
+    assert "manifold" in of_run.suitable(digits_run)
+    assert "traversal" not in of_run.suitable(digits_run)
+    assert "manifold" not in of_run.suitable(wide_run)
+    assert "traversal" in of_run.suitable(wide_run)
 
 
 def test_an_evaluation_joins_the_report(digits_run: runs.Run, evaluated_run: runs.Run) -> None:
-    assert set(figures.suitable(evaluated_run)) - set(figures.suitable(digits_run)) == {"density", "dimensions"}
+    assert set(of_run.suitable(evaluated_run)) - set(of_run.suitable(digits_run)) == {"density", "dimensions"}
     text = (evaluated_run.folder / runs.REPORT).read_text(encoding="utf-8")
     assert f"−{-evaluated_run.evaluation()['log_likelihood']['mean']:.3f}" in text
     assert "Evaluation" not in (digits_run.folder / runs.REPORT).read_text(encoding="utf-8")
@@ -77,14 +78,14 @@ def test_an_evaluation_joins_the_report(digits_run: runs.Run, evaluated_run: run
 
 def test_what_was_not_evaluated_is_told(digits_run: runs.Run, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="first: lowerbound evaluate"):
-        figures.draw("density", context(digits_run), tmp_path / "d.png")
+        of_run.draw("density", context(digits_run), tmp_path / "d.png")
 
 
 def test_a_manifold_of_five_dimensions_is_refused(wide_run: runs.Run, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="needs a 2-D latent, and this one has 5"):
-        figures.draw("manifold", context(wide_run), tmp_path / "m.png")
+        of_run.draw("manifold", context(wide_run), tmp_path / "m.png")
     with pytest.raises(OutputError, match=r"traversal is written as \.gif or \.png"):
-        figures.draw("traversal", context(wide_run), tmp_path / "t.jpg")
+        of_run.draw("traversal", context(wide_run), tmp_path / "t.jpg")
 
 
 class Page(HTMLParser):
@@ -113,12 +114,12 @@ def test_the_report_is_one_page_that_asks_for_nothing(which: str, request: pytes
     text = (run.folder / runs.REPORT).read_text(encoding="utf-8")
     page = Page(text)
     assert not page.open
-    assert len(page.addresses) == len(figures.suitable(run))
+    assert len(page.addresses) == len(of_run.suitable(run))
     assert all(address.startswith("data:image/") for address in page.addresses)
     assert not re.search(r"https?://|@import|url\(", text)
     assert f"−{-run.result()['test']['bound']:.2f}" in text
     assert "None" not in re.sub(r"base64,[^\"]+", "", text)  # of an image four letters can be anything
-    assert {path.name for path in (run.folder / runs.FIGURES).iterdir()} == {figures.usual_name(name) for name in figures.suitable(run)}
+    assert {path.name for path in (run.folder / runs.FIGURES).iterdir()} == {of_run.usual_name(name) for name in of_run.suitable(run)}
 
 
 def test_names_are_escaped_in_the_report(digits_run: runs.Run, tmp_path: Path) -> None:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from lowerbound import data, distributions, errors, plots, tasks
+    from lowerbound import data, distributions, errors, tasks
     from lowerbound.errors import LowerboundError
     from lowerbound.evaluation import calibration
     from lowerbound.evaluation.evaluate import evaluate, score
     from lowerbound.evaluation.log_likelihood import Density
     from lowerbound.evaluation.regret import likelihood_regret
+    from lowerbound.figures import images
     from lowerbound.nn import corruptions, networks
     from lowerbound.recipes import recipe
     from lowerbound.recipes.build import build
@@ -62,7 +63,7 @@ PUBLIC = {
     "log_likelihood": "lowerbound.evaluation.evaluate.marginal:log_likelihood",
     "nn": "lowerbound.nn.networks",
     "objectives": "lowerbound.vae.objectives.base",
-    "plots": "lowerbound.plots",
+    "plots": "lowerbound.figures.images",
     "posteriors": "lowerbound.vae.posteriors",
     "priors": "lowerbound.vae.priors",
     "recipes": "lowerbound.recipes.recipe",

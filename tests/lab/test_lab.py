@@ -23,9 +23,9 @@ from toys import Constant, LinearGaussian, z_score
 from lowerbound import data
 from lowerbound.cli import main
 from lowerbound.errors import RecipeError
+from lowerbound.figures.images import encode_png
 from lowerbound.lab import elbo, evidence, faces, gradients, kl, plots
 from lowerbound.lab.names import EXPERIMENTS
-from lowerbound.plots import encode_png
 from lowerbound.recipes import words
 from lowerbound.system.seeding import seeded
 

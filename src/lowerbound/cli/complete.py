@@ -8,13 +8,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from lowerbound import figures, panels, plots
 from lowerbound.cli import console
 from lowerbound.cli.console import Answer, fixed
 from lowerbound.cli.output import of_kind
 from lowerbound.cli.parser import METHODS
 from lowerbound.cli.source import asked_for, looked_at, must_not_read_classes
 from lowerbound.data import Dataset
+from lowerbound.figures import images, of_run, panels
 from lowerbound.recipes import missing as masks
 from lowerbound.runs import run as runs
 from lowerbound.runs.run import Run
@@ -69,14 +69,14 @@ def _write(path: Path, run: Run, data: Dataset, observed: Tensor, found: Complet
         arrays |= {} if truth is None else {"truth": truth}
         save_arrays(path, {name: array.numpy() for name, array in arrays.items()})
         return
-    content = plots.encode_png(
+    content = images.encode_png(
         panels.completions(
-            figures.images(data[:].where(observed, 0.0), run.facts),
+            of_run.images(data[:].where(observed, 0.0), run.facts),
             observed.numpy(),
-            figures.images(found.values.flatten(0, 1), run.facts).reshape(found.values.shape),
-            figures.images(found.mean, run.facts),
+            of_run.images(found.values.flatten(0, 1), run.facts).reshape(found.values.shape),
+            of_run.images(found.mean, run.facts),
             found.spread.numpy(),
-            None if truth is None else figures.images(truth, run.facts),
+            None if truth is None else of_run.images(truth, run.facts),
         )
     )
     with written(path) as file:

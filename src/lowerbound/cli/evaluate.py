@@ -6,7 +6,6 @@ import math
 from argparse import Namespace
 from typing import Any
 
-from lowerbound import report
 from lowerbound.cli import console
 from lowerbound.cli.classify import described
 from lowerbound.cli.console import Answer, fixed, percent
@@ -16,6 +15,7 @@ from lowerbound.data import Dataset, writing
 from lowerbound.evaluation import evaluate as evaluation
 from lowerbound.evaluation.calibration import Calibration
 from lowerbound.evaluation.regret import likelihood_regret
+from lowerbound.figures import report
 from lowerbound.runs import run as runs
 from lowerbound.system.files import write_json
 from lowerbound.vae.semi_supervised import log_likelihood

@@ -15,9 +15,9 @@ from lowerbound.cli import console
 from lowerbound.cli.console import Answer
 from lowerbound.cli.output import of_kind
 from lowerbound.errors import UsageError, nearest
+from lowerbound.figures.images import encode_png
 from lowerbound.lab import elbo, evidence, faces, gradients, kl, plots
 from lowerbound.lab.names import EXPERIMENTS, STEPS
-from lowerbound.plots import encode_png
 from lowerbound.runs import run as runs
 from lowerbound.runs.run import Run
 from lowerbound.system.files import written

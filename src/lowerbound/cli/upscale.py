@@ -10,12 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lowerbound import figures, panels, plots
 from lowerbound.cli import console
 from lowerbound.cli.console import Answer, fixed
 from lowerbound.cli.output import of_kind
 from lowerbound.cli.source import asked_for, looked_at, must_not_read_classes
 from lowerbound.evaluation import image_quality
+from lowerbound.figures import images as plots
+from lowerbound.figures import of_run, panels
 from lowerbound.runs import run as runs
 from lowerbound.runs.run import Run
 from lowerbound.system.files import save_arrays, written
@@ -51,12 +52,10 @@ def _write(path: Path, run: Run, low: Tensor, plain: dict[str, Tensor], found: U
         arrays |= {} if truth is None else {"truth": truth}
         save_arrays(path, {name: array.numpy() for name, array in arrays.items()})
         return
-    small, near, cubic, mean = (figures.images(part, run.facts) for part in (low, *plain.values(), found.mean))
-    samples = figures.images(found.values.flatten(0, 1), run.facts).reshape(found.values.shape)
+    small, near, cubic, mean = (of_run.images(part, run.facts) for part in (low, *plain.values(), found.mean))
+    samples = of_run.images(found.values.flatten(0, 1), run.facts).reshape(found.values.shape)
     content = plots.encode_png(
-        panels.upscaled(
-            small, near, cubic, samples, mean, found.spread.numpy(), None if truth is None else figures.images(truth, run.facts)
-        )
+        panels.upscaled(small, near, cubic, samples, mean, found.spread.numpy(), None if truth is None else of_run.images(truth, run.facts))
     )
     with written(path) as file:
         file.write(content)

@@ -12,8 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lowerbound import figures as drawn
-from lowerbound import plots
 from lowerbound.cli import console
 from lowerbound.cli.classify import classify as classify
 from lowerbound.cli.compare import compare as compare
@@ -31,6 +29,8 @@ from lowerbound.cli.upscale import upscale as upscale
 from lowerbound.data import NAMED, arrays, writing
 from lowerbound.data.tables import inferred
 from lowerbound.errors import OutputError, UsageError, nearest
+from lowerbound.figures import images as plots
+from lowerbound.figures import of_run as drawn
 from lowerbound.recipes.zoo import ZOO
 from lowerbound.runs import run as runs
 from lowerbound.runs.run import Run

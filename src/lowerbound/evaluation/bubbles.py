@@ -13,7 +13,7 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 from torch import Size, Tensor
 
-from lowerbound import charts
+from lowerbound.figures import charts
 from lowerbound.system.seeding import seeded
 from lowerbound.vae.model import VAE, Rows
 from lowerbound.vae.priors import StandardNormal

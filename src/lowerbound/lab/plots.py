@@ -14,12 +14,12 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import NullFormatter
 from PIL import Image
 
+from lowerbound.figures.images import COLORS, styled
 from lowerbound.lab.elbo import Climb
 from lowerbound.lab.evidence import Evidence
 from lowerbound.lab.faces import PUBLISHED, Step
 from lowerbound.lab.gradients import Costs, Row
 from lowerbound.lab.kl import Landscape
-from lowerbound.plots import COLORS, styled
 
 LEVELS = (0.05, 0.2, 0.5, 1, 2, 3, 4, 6, 8)
 FRAMES = 60

@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lowerbound import report
 from lowerbound.errors import DataError, OutputError, RunError
 from lowerbound.evaluation import diagnosis
 from lowerbound.evaluation.calibration import calibrate
+from lowerbound.figures import report
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.runs import checkpoint, setup
 from lowerbound.runs import folder as folders

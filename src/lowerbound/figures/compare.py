@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from torch import Size, Tensor
 
-from lowerbound import figures, pages, plots
 from lowerbound.data import UNKNOWN, Dataset, Splits
 from lowerbound.errors import DataError, RecipeError, UsageError
 from lowerbound.evaluation import bubbles, probes
 from lowerbound.evaluation.bubbles import Bubbles
 from lowerbound.evaluation.evaluate import reconstruction_error, score
+from lowerbound.figures import images, of_run, pages
 from lowerbound.recipes import words
 from lowerbound.recipes.words import CORRUPTIONS, Facts
 from lowerbound.runs.run import Run
@@ -208,11 +208,11 @@ def _all_normal(sides: Sequence[Side]) -> bool:
 def _panel(side: Side, data: Dataset, reach: float, points: bool = False) -> str:
     labels = None if data.labels is None else data.labels.numpy()
     figure = bubbles.draw(side.bubbles, labels, data.classes, bubbles.has_rings(side.run.vae), reach, points)
-    return pages.embedded(plots.small_png(plots.encode_png(figure)))
+    return pages.embedded(images.small_png(images.encode_png(figure)))
 
 
 def _sheet(side: Side, values: Tensor, columns: int) -> str:
-    return pages.embedded(plots.small_png(plots.sheet_png(figures.images(values, side.run.facts), columns)))
+    return pages.embedded(images.small_png(images.sheet_png(of_run.images(values, side.run.facts), columns)))
 
 
 def _decoded(side: Side, seed: int) -> Tensor:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lowerbound import figures, pages
 from lowerbound.data import Dataset
 from lowerbound.evaluation.evaluate import bits_per_dim
+from lowerbound.figures import of_run, pages
 from lowerbound.runs import run as runs
 from lowerbound.runs.run import Run
 from lowerbound.system.files import make_folder, written
@@ -22,7 +22,7 @@ MEDIA = {".png": "image/png", ".gif": "image/gif"}
 class Panel:
     """A figure as the page has it."""
 
-    row: figures.Row
+    row: of_run.Row
     source: str
 
 
@@ -30,8 +30,8 @@ def write(run: Run, held_out: Dataset, result: dict[str, Any]) -> Path:
     """Draw every figure that suits the run into its ``figures/``, and the page around them and the final figures. Errors: OutputError."""
     folder = run.folder / runs.FIGURES
     make_folder(folder)
-    context = figures.Context(run, lambda: held_out, run.recipe.seed)
-    panels = [_panel(name, figures.draw(name, context, folder / figures.usual_name(name))) for name in figures.suitable(run)]
+    context = of_run.Context(run, lambda: held_out, run.recipe.seed)
+    panels = [_panel(name, of_run.draw(name, context, folder / of_run.usual_name(name))) for name in of_run.suitable(run)]
     page = run.folder / runs.REPORT
     with written(page) as file:
         file.write(_page(run, panels, result))
@@ -39,7 +39,7 @@ def write(run: Run, held_out: Dataset, result: dict[str, Any]) -> Path:
 
 
 def _panel(name: str, path: Path) -> Panel:
-    return Panel(figures.FIGURES[name], pages.embedded(path.read_bytes(), MEDIA[path.suffix]))
+    return Panel(of_run.FIGURES[name], pages.embedded(path.read_bytes(), MEDIA[path.suffix]))
 
 
 def _page(run: Run, panels: list[Panel], result: dict[str, Any]) -> bytes:

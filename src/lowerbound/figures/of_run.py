@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from lowerbound import charts, plots
 from lowerbound.data import Dataset
 from lowerbound.data.spec import Facts
 from lowerbound.distributions.operations import within
@@ -21,6 +20,8 @@ from lowerbound.evaluation import bubbles as posteriors
 from lowerbound.evaluation import calibration as calibrating
 from lowerbound.evaluation.latent_space import ACTIVE
 from lowerbound.evaluation.log_likelihood import log_likelihood
+from lowerbound.figures import charts
+from lowerbound.figures import images as plots
 from lowerbound.runs.run import CLASSIFIER, Run
 from lowerbound.system.files import written
 from lowerbound.system.seeding import seeded
