@@ -18,7 +18,7 @@ import torch
 
 from lowerbound import data
 from lowerbound.figures.images import encode_png
-from lowerbound.lab import faces, plots
+from lowerbound.lab import faces, figures
 
 RESULTS = Path(__file__).parent / "results"
 PICTURE = Path(__file__).parents[1] / "docs" / "def.png"
@@ -49,7 +49,7 @@ def draw() -> str:
     found = {
         name: [faces.Step(*row) for row in json.loads(result(name).read_text())["log"]] for name in faces.SETTINGS if result(name).exists()
     }
-    PICTURE.write_bytes(encode_png(plots.faces(found)))
+    PICTURE.write_bytes(encode_png(figures.faces(found)))
     rows = faces.side_by_side(found)
     lines = [list(rows[0]), ["---"] * len(rows[0]), *([f"{row.pop('step'):,}", *map(_cell, row.values())] for row in rows)]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)

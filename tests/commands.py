@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from lowerbound.cli import main
+from lowerbound.interfaces.cli import main
 
 
 def answer(capsys: pytest.CaptureFixture[str], *words: object) -> dict:

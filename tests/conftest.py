@@ -64,7 +64,7 @@ def classifier_run(tmp_path_factory: pytest.TempPathFactory):
 
 def evaluated(folder: Path):
     """The run of a folder after ``lowerbound evaluate``."""
-    from lowerbound.cli import main
+    from lowerbound.interfaces.cli import main
     from lowerbound.runs.run import load
 
     assert main(["evaluate", str(folder), "--samples", "100"]) == 0

@@ -18,12 +18,12 @@ from conftest import trained
 from matplotlib.colors import to_rgb
 
 import lowerbound as lb
-from lowerbound.cli import main
 from lowerbound.data import UNKNOWN, Splits
 from lowerbound.errors import DataError, RunError
 from lowerbound.evaluation import calibration
 from lowerbound.evaluation.calibration import BINS, UNCALIBRATED, Calibration
 from lowerbound.figures import charts, compare, of_run, report
+from lowerbound.interfaces.cli import main
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.runs import run as runs
 from lowerbound.runs.experiment import Experiment

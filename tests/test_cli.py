@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lowerbound.cli import main
-from lowerbound.cli.parser import FIGURES, VERBS, parse
 from lowerbound.data.named import NAMED
 from lowerbound.evaluation.evaluate import DENSITY_KEYS, KEYS
 from lowerbound.figures.of_run import FIGURES as DRAWN
+from lowerbound.interfaces.cli import main
+from lowerbound.interfaces.cli.parser import FIGURES, VERBS, parse
 from lowerbound.runs import run as runs
 
 COMMAND = [sys.executable, "-m", "lowerbound"]
@@ -272,7 +272,7 @@ def test_every_verb_has_help(capsys: pytest.CaptureFixture[str], verb: str) -> N
 
 
 def test_every_verb_takes_json(capsys: pytest.CaptureFixture[str]) -> None:
-    from lowerbound.cli import verbs
+    from lowerbound.interfaces.cli import verbs
 
     for name, verb in VERBS.items():
         assert callable(getattr(verbs, verb.function))

@@ -15,12 +15,12 @@ from test_figures import Page
 from torch import nn
 
 import lowerbound as lb
-from lowerbound.cli import main
 from lowerbound.data import Dataset, Splits
 from lowerbound.errors import DataError
 from lowerbound.evaluation import bubbles, probes
 from lowerbound.evaluation.evaluate import evaluate, reconstruction_error
 from lowerbound.figures import charts, compare, images, of_run
+from lowerbound.interfaces.cli import main
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.recipes.zoo import ZOO
 from lowerbound.runs import run as runs

@@ -15,9 +15,9 @@ from torch.distributions import Distribution, MultivariateNormal
 from toys import Constant, LinearGaussian, z_score
 
 import lowerbound as lb
-from lowerbound.cli import main, parser
 from lowerbound.data import Dataset
 from lowerbound.errors import DataError, RecipeError, UsageError
+from lowerbound.interfaces.cli import main, parser
 from lowerbound.nn.networks import mlp
 from lowerbound.recipes import missing as masks
 from lowerbound.recipes.build import build

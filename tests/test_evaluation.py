@@ -10,7 +10,7 @@ import torch
 from toys import LinearGaussian
 
 import lowerbound as lb
-from lowerbound.cli import main
+from lowerbound.interfaces.cli import main
 from lowerbound.vae.likelihoods import Gaussian
 from lowerbound.vae.likelihoods.scales import Fixed, Learned, Optimal, Scale
 

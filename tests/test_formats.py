@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from lowerbound.cli import main
 from lowerbound.data.spec import FORMAT
 from lowerbound.evaluation.evaluate import score
+from lowerbound.interfaces.cli import main
 from lowerbound.runs import run as runs
 from lowerbound.runs.experiment import Experiment
 

@@ -15,9 +15,9 @@ from test_complete import conditional
 from test_given_values import TOY, exact
 from toys import z_score
 
-from lowerbound.cli import main
 from lowerbound.data import Dataset
 from lowerbound.errors import UsageError
+from lowerbound.interfaces.cli import main
 from lowerbound.recipes import missing as masks
 from lowerbound.recipes.build import build
 from lowerbound.recipes.recipe import Recipe

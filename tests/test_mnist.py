@@ -9,7 +9,7 @@ import pytest
 from conftest import needs
 from test_readme import commands
 
-from lowerbound.cli import main
+from lowerbound.interfaces.cli import main
 
 
 @needs("mnist")

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import lowerbound
-from lowerbound.cli import main
-from lowerbound.cli.parser import parse
+from lowerbound.interfaces.cli import main
+from lowerbound.interfaces.cli.parser import parse
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

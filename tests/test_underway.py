@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import torch
 
-from lowerbound.cli import main
 from lowerbound.errors import DataError, Diverged, RecipeError, RunError, UsageError
+from lowerbound.interfaces.cli import main
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.recipes.words import schedule
 from lowerbound.runs import checkpoint, run

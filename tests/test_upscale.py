@@ -16,9 +16,9 @@ from torch.distributions import MultivariateNormal
 from toys import Constant, LinearGaussian, z_score
 
 import lowerbound as lb
-from lowerbound.cli import main
 from lowerbound.errors import RecipeError, UsageError
 from lowerbound.evaluation import image_quality
+from lowerbound.interfaces.cli import main
 from lowerbound.recipes.build import build
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.recipes.words import LIKELIHOODS

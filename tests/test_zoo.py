@@ -8,8 +8,8 @@ import pytest
 import torch
 
 import lowerbound as lb
-from lowerbound.cli import main
 from lowerbound.errors import NoClosedForm, RecipeError
+from lowerbound.interfaces.cli import main
 from lowerbound.recipes.build import Parts, build
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.recipes.zoo import ZOO

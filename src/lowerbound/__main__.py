@@ -2,6 +2,6 @@
 
 import sys
 
-from lowerbound.cli import main
+from lowerbound.interfaces.cli import main
 
 sys.exit(main())

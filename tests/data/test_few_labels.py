@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from lowerbound import data
-from lowerbound.cli import main
 from lowerbound.data import UNKNOWN, Dataset, Splits, labels
 from lowerbound.errors import DataError, RecipeError
+from lowerbound.interfaces.cli import main
 from lowerbound.recipes.build import build
 from lowerbound.recipes.recipe import Recipe
 

@@ -59,14 +59,14 @@ class Child:
 @cache
 def ready() -> None:
     """Import in this process what every child needs, before any is forked."""
-    import_module("lowerbound.cli.verbs")
+    import_module("lowerbound.interfaces.cli.verbs")
     load("digits")
     torch.optim.Adam([torch.zeros(1, requires_grad=True)])  # imports much, the first time
 
 
 def start(words: list[str], place: Path, before: Callable[[], None] = lambda: None) -> Child:
     """``lowerbound WORDS``, with ``before`` done first in its process."""
-    from lowerbound.cli import main
+    from lowerbound.interfaces.cli import main
 
     ready()
     out, err = place / "out.txt", place / "err.txt"

@@ -21,10 +21,10 @@ from torch.distributions import Gamma, Normal, Poisson, kl_divergence
 from toys import Constant, LinearGaussian, z_score
 
 from lowerbound import data
-from lowerbound.cli import main
 from lowerbound.errors import RecipeError
 from lowerbound.figures.images import encode_png
-from lowerbound.lab import elbo, evidence, faces, gradients, kl, plots
+from lowerbound.interfaces.cli import main
+from lowerbound.lab import elbo, evidence, faces, figures, gradients, kl
 from lowerbound.lab.names import EXPERIMENTS
 from lowerbound.recipes import words
 from lowerbound.system.seeding import seeded
@@ -190,15 +190,15 @@ def test_laws_on_other_numbers_are_refused() -> None:
 
 
 def test_every_experiment_has_its_figure(toy_evidence, toy_costs, monkeypatch: pytest.MonkeyPatch) -> None:
-    for figure in (plots.kl(kl.landscape(points=21)), plots.evidence(toy_evidence[0]), plots.gradients(toy_costs)):
+    for figure in (figures.kl(kl.landscape(points=21)), figures.evidence(toy_evidence[0]), figures.gradients(toy_costs)):
         assert Image.open(io.BytesIO(encode_png(figure))).width > 900
-    monkeypatch.setattr(plots, "FRAMES", 4)
-    assert Image.open(io.BytesIO(plots.elbo(elbo.climb(steps=10)))).n_frames == 4
+    monkeypatch.setattr(figures, "FRAMES", 4)
+    assert Image.open(io.BytesIO(figures.elbo(elbo.climb(steps=10)))).n_frames == 4
 
 
 def test_the_verb(capsys: pytest.CaptureFixture[str], digits_run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = str(digits_run.folder)
-    monkeypatch.setattr(plots, "FRAMES", 2)
+    monkeypatch.setattr(figures, "FRAMES", 2)
     monkeypatch.setattr(elbo, "climb", partial(elbo.climb, steps=20))
     monkeypatch.setattr(evidence, "evidence", partial(evidence.evidence, draws=(1, 10)))
     monkeypatch.setattr(gradients, "of_model", partial(gradients.of_model, draws=(1, 2), repeats=3))

@@ -18,11 +18,11 @@ from torch.distributions import MultivariateNormal
 from toys import LinearGaussian, z_score
 
 import lowerbound as lb
-from lowerbound.cli import main
 from lowerbound.data import cells as kinds
 from lowerbound.data import tables, writing
 from lowerbound.data.csv_files import Csv
 from lowerbound.errors import DataError, UsageError
+from lowerbound.interfaces.cli import main
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.runs import run as runs
 from lowerbound.runs.experiment import Experiment

@@ -8,13 +8,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from lowerbound.cli import console
-from lowerbound.cli.console import Answer, fixed
-from lowerbound.cli.output import of_kind
-from lowerbound.cli.parser import METHODS
-from lowerbound.cli.source import asked_for, looked_at, must_not_read_classes
 from lowerbound.data import Dataset
 from lowerbound.figures import images, of_run, panels
+from lowerbound.interfaces.cli import console
+from lowerbound.interfaces.cli.console import Answer, fixed
+from lowerbound.interfaces.cli.output import of_kind
+from lowerbound.interfaces.cli.parser import METHODS
+from lowerbound.interfaces.cli.source import asked_for, looked_at, must_not_read_classes
 from lowerbound.recipes import missing as masks
 from lowerbound.runs import run as runs
 from lowerbound.runs.run import Run

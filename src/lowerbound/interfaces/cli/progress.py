@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
-from lowerbound.cli.console import notes
+from lowerbound.interfaces.cli.console import notes
 from lowerbound.runs.experiment import Experiment
 from lowerbound.training.loop import Record
 

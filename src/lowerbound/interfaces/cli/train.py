@@ -10,9 +10,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from lowerbound.cli import console
-from lowerbound.cli.console import Answer
-from lowerbound.cli.progress import progress
+from lowerbound.interfaces.cli import console
+from lowerbound.interfaces.cli.console import Answer
+from lowerbound.interfaces.cli.progress import progress
 from lowerbound.recipes import recipe as recipes
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.runs import run, setup

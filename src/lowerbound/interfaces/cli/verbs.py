@@ -12,25 +12,25 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lowerbound.cli import console
-from lowerbound.cli.classify import classify as classify
-from lowerbound.cli.compare import compare as compare
-from lowerbound.cli.complete import complete as complete
-from lowerbound.cli.console import Answer
-from lowerbound.cli.evaluate import evaluate as evaluate
-from lowerbound.cli.evaluate import score as score
-from lowerbound.cli.impute import impute as impute
-from lowerbound.cli.lab import lab as lab
-from lowerbound.cli.output import of_kind
-from lowerbound.cli.source import asked_for, first
-from lowerbound.cli.train import resume as resume
-from lowerbound.cli.train import train as train
-from lowerbound.cli.upscale import upscale as upscale
 from lowerbound.data import NAMED, arrays, writing
 from lowerbound.data.tables import inferred
 from lowerbound.errors import OutputError, UsageError, nearest
 from lowerbound.figures import images as plots
 from lowerbound.figures import of_run as drawn
+from lowerbound.interfaces.cli import console
+from lowerbound.interfaces.cli.classify import classify as classify
+from lowerbound.interfaces.cli.compare import compare as compare
+from lowerbound.interfaces.cli.complete import complete as complete
+from lowerbound.interfaces.cli.console import Answer
+from lowerbound.interfaces.cli.evaluate import evaluate as evaluate
+from lowerbound.interfaces.cli.evaluate import score as score
+from lowerbound.interfaces.cli.impute import impute as impute
+from lowerbound.interfaces.cli.lab import lab as lab
+from lowerbound.interfaces.cli.output import of_kind
+from lowerbound.interfaces.cli.source import asked_for, first
+from lowerbound.interfaces.cli.train import resume as resume
+from lowerbound.interfaces.cli.train import train as train
+from lowerbound.interfaces.cli.upscale import upscale as upscale
 from lowerbound.recipes.zoo import ZOO
 from lowerbound.runs import run as runs
 from lowerbound.runs.run import Run

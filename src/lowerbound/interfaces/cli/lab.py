@@ -11,12 +11,12 @@ from typing import Any
 from torch import Tensor
 
 from lowerbound import data
-from lowerbound.cli import console
-from lowerbound.cli.console import Answer
-from lowerbound.cli.output import of_kind
 from lowerbound.errors import UsageError, nearest
 from lowerbound.figures.images import encode_png
-from lowerbound.lab import elbo, evidence, faces, gradients, kl, plots
+from lowerbound.interfaces.cli import console
+from lowerbound.interfaces.cli.console import Answer
+from lowerbound.interfaces.cli.output import of_kind
+from lowerbound.lab import elbo, evidence, faces, figures, gradients, kl
 from lowerbound.lab.names import EXPERIMENTS, STEPS
 from lowerbound.runs import run as runs
 from lowerbound.runs.run import Run
@@ -52,7 +52,7 @@ def _kl(words: Namespace) -> Found:
     found = kl.landscape()
     mean, variance, least = found.least
     text = f"least at μ = {mean:g}, v = {variance:g}, where it is {least:g} nats"
-    return encode_png(plots.kl(found)), text, {"least": {"mean": mean, "variance": variance, "kl": least}}
+    return encode_png(figures.kl(found)), text, {"least": {"mean": mean, "variance": variance, "kl": least}}
 
 
 def _held_out(words: Namespace, n: int) -> tuple[Run, Tensor]:
@@ -72,7 +72,7 @@ def _evidence(words: Namespace) -> Found:
     ]
     best = float(found.best.mean())
     text = f"{console.table(rows)}\nbest: {best:.3f} nats a datum, by {found.best_draws:,} draws for each of {len(found.best)} data"
-    return encode_png(plots.evidence(found)), text, {"rows": rows, "best": best, "best_draws": found.best_draws, "n": len(found.best)}
+    return encode_png(figures.evidence(found)), text, {"rows": rows, "best": best, "best_draws": found.best_draws, "n": len(found.best)}
 
 
 def _curves(found: evidence.Evidence) -> Sequence[tuple[str, evidence.Curve]]:
@@ -89,7 +89,7 @@ def _gradients(words: Namespace) -> Found:
     rows, skipped = [asdict(row) for row in (*found.rows, *found.training)], [asdict(row) for row in found.skipped]
     why = {f"{row['estimator']}, K = {row['draws']}: {row['reason']}" for row in skipped}
     text = "\n".join([console.table(rows), *(f"left out: {line}" for line in sorted(why))])
-    return encode_png(plots.gradients(found)), text, {"rows": rows, "skipped": skipped}
+    return encode_png(figures.gradients(found)), text, {"rows": rows, "skipped": skipped}
 
 
 def _elbo(words: Namespace) -> Found:
@@ -98,7 +98,7 @@ def _elbo(words: Namespace) -> Found:
     bound = float(found.bounds[-1])
     values = {"p": p, "q": q, "bound": bound, "log_p": found.log_normaliser, "kl": found.log_normaliser - bound}
     text = f"bound {bound:.4f}, log p {found.log_normaliser:.4f}, what is left is KL(q ‖ p) = {values['kl']:.4f} nats"
-    return plots.elbo(found), text, {**values, "steps": len(found.bounds) - 1, "bounds": found.bounds.tolist()}
+    return figures.elbo(found), text, {**values, "steps": len(found.bounds) - 1, "bounds": found.bounds.tolist()}
 
 
 def _def(words: Namespace) -> Found:
@@ -108,7 +108,7 @@ def _def(words: Namespace) -> Found:
     steps = STEPS if words.steps is None else words.steps
     found = {name: _noted(name, itertools.islice(faces.climb(x, setting, words.seed), steps)) for name, setting in faces.SETTINGS.items()}
     rows = [{"estimator": name, **asdict(step)} for name, noted in found.items() for step in noted]
-    return encode_png(plots.faces(found)), console.table(faces.side_by_side(found)), {"rows": rows}
+    return encode_png(figures.faces(found)), console.table(faces.side_by_side(found)), {"rows": rows}
 
 
 def _noted(name: str, steps: Iterable[faces.Step]) -> list[faces.Step]:

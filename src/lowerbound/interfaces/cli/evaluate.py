@@ -6,16 +6,16 @@ import math
 from argparse import Namespace
 from typing import Any
 
-from lowerbound.cli import console
-from lowerbound.cli.classify import described
-from lowerbound.cli.console import Answer, fixed, percent
-from lowerbound.cli.output import of_kind
-from lowerbound.cli.source import asked_for, first
 from lowerbound.data import Dataset, writing
 from lowerbound.evaluation import evaluate as evaluation
 from lowerbound.evaluation.calibration import Calibration
 from lowerbound.evaluation.regret import likelihood_regret
 from lowerbound.figures import report
+from lowerbound.interfaces.cli import console
+from lowerbound.interfaces.cli.classify import described
+from lowerbound.interfaces.cli.console import Answer, fixed, percent
+from lowerbound.interfaces.cli.output import of_kind
+from lowerbound.interfaces.cli.source import asked_for, first
 from lowerbound.runs import run as runs
 from lowerbound.system.files import write_json
 from lowerbound.vae.semi_supervised import log_likelihood

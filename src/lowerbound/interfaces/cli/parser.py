@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from lowerbound import __version__
-from lowerbound.cli import options
-from lowerbound.cli.options import Parser
 from lowerbound.errors import UsageError, nearest
+from lowerbound.interfaces.cli import options
+from lowerbound.interfaces.cli.options import Parser
 from lowerbound.lab.names import EXPERIMENTS, STEPS, P, Q
 from lowerbound.recipes.recipe import Recipe, word_type
 

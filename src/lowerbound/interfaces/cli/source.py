@@ -7,9 +7,9 @@ from pathlib import Path
 
 import torch
 
-from lowerbound.cli import console
 from lowerbound.data import Dataset, Splits
 from lowerbound.errors import UsageError, nearest
+from lowerbound.interfaces.cli import console
 from lowerbound.runs.run import Run
 from lowerbound.vae.semi_supervised import SemiSupervised
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import Any
 
-from lowerbound.cli import console
-from lowerbound.cli.console import Answer, percent
-from lowerbound.cli.output import of_kind
-from lowerbound.cli.source import part_of
 from lowerbound.data import writing
 from lowerbound.data.labels import COLUMN
 from lowerbound.evaluation import calibration
 from lowerbound.evaluation.calibration import Calibration, Classification
+from lowerbound.interfaces.cli import console
+from lowerbound.interfaces.cli.console import Answer, percent
+from lowerbound.interfaces.cli.output import of_kind
+from lowerbound.interfaces.cli.source import part_of
 from lowerbound.runs import run as runs
 from lowerbound.vae.semi_supervised import classifier_of
 

@@ -11,8 +11,8 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from lowerbound.cli.parser import parse
 from lowerbound.errors import LowerboundError, printable, reason
+from lowerbound.interfaces.cli.parser import parse
 
 BAD_INPUT, INTERRUPTED, NO_READER = 2, 130, 141
 
@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         words = parse(sys.argv[1:] if argv is None else argv)
-        verbs = import_module("lowerbound.cli.verbs")  # only now: what a verb needs takes seconds to import
+        verbs = import_module("lowerbound.interfaces.cli.verbs")  # only now: what a verb needs takes seconds to import
         answer = getattr(verbs, words.verb)(words)
         if not answer.silent:
             print(answer.json() if words.json else answer.text, flush=True)

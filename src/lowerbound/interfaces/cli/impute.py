@@ -10,14 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lowerbound.cli import console
-from lowerbound.cli.console import Answer
-from lowerbound.cli.output import of_kind
 from lowerbound.data import Dataset, Schema, tables, writing
 from lowerbound.data.csv_files import Csv
 from lowerbound.data.parquet_files import Parquet
 from lowerbound.data.tables import Table
 from lowerbound.errors import UsageError
+from lowerbound.interfaces.cli import console
+from lowerbound.interfaces.cli.console import Answer
+from lowerbound.interfaces.cli.output import of_kind
 from lowerbound.runs import run as runs
 from lowerbound.system.files import written
 from lowerbound.tasks.impute import Imputations

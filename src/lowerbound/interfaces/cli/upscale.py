@@ -10,13 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lowerbound.cli import console
-from lowerbound.cli.console import Answer, fixed
-from lowerbound.cli.output import of_kind
-from lowerbound.cli.source import asked_for, looked_at, must_not_read_classes
 from lowerbound.evaluation import image_quality
 from lowerbound.figures import images as plots
 from lowerbound.figures import of_run, panels
+from lowerbound.interfaces.cli import console
+from lowerbound.interfaces.cli.console import Answer, fixed
+from lowerbound.interfaces.cli.output import of_kind
+from lowerbound.interfaces.cli.source import asked_for, looked_at, must_not_read_classes
 from lowerbound.runs import run as runs
 from lowerbound.runs.run import Run
 from lowerbound.system.files import save_arrays, written

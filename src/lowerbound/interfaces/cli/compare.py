@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lowerbound.cli import console
-from lowerbound.cli.console import Answer
-from lowerbound.cli.output import of_kind
 from lowerbound.errors import UsageError
 from lowerbound.figures import compare as comparing
 from lowerbound.figures.compare import MEASURES, Side
+from lowerbound.interfaces.cli import console
+from lowerbound.interfaces.cli.console import Answer
+from lowerbound.interfaces.cli.output import of_kind
 from lowerbound.runs import run as runs
 from lowerbound.runs.run import Run
 from lowerbound.system.files import written

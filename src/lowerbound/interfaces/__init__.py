@@ -1,0 +1,4 @@
+"""Where people meet the library: the command line.
+
+Only this folder prints.
+"""
