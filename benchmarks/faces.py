@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 from lowerbound import data
-from lowerbound.figures.images import encode_png
+from lowerbound.figures.style import encode_png
 from lowerbound.lab import faces, figures
 
 RESULTS = Path(__file__).parent / "results"

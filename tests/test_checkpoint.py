@@ -10,7 +10,7 @@ from lowerbound.errors import RunError
 from lowerbound.runs import checkpoint
 from lowerbound.training.adam import Adam
 from lowerbound.training.loop import State
-from lowerbound.vae.estimators.base import MovingAverage
+from lowerbound.vae.estimators.baselines import MovingAverage
 
 
 def model(width: int = 5) -> lb.VAE:

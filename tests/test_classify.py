@@ -25,6 +25,7 @@ from lowerbound.evaluation.calibration import BINS, UNCALIBRATED, Calibration
 from lowerbound.figures import charts, compare, of_run, report
 from lowerbound.interfaces.cli import main
 from lowerbound.recipes.recipe import Recipe
+from lowerbound.runs import layout
 from lowerbound.runs import run as runs
 from lowerbound.runs.experiment import Experiment
 
@@ -139,7 +140,7 @@ def test_its_temperature_is_of_the_validation_labels_and_as_repeatable_as_its_we
     again = Experiment.resume(tmp_path / "r", device="cpu")
     list(again.train())
     again.finish()
-    assert (tmp_path / "r" / runs.WEIGHTS).read_bytes() == (run.folder / runs.WEIGHTS).read_bytes()
+    assert (tmp_path / "r" / layout.WEIGHTS).read_bytes() == (run.folder / layout.WEIGHTS).read_bytes()
     same = {key: again.run.result()[key] for key in ("test", "classifier", "notes")}
     assert same == {key: run.result()[key] for key in same}
 
@@ -161,7 +162,7 @@ def test_a_damaged_temperature_is_told(classifier_run: runs.Run, tmp_path: Path)
     folder = shutil.copytree(classifier_run.folder, tmp_path / "r")
     result = classifier_run.result()
     for bad in ({"temperature": 0, "calibrated_on": 3}, {"temperature": 1.0}, {"temperature": None, "calibrated_on": 3}, [1]):
-        (folder / runs.RESULT).write_text(json.dumps({**result, "classifier": bad}))
+        (folder / layout.RESULT).write_text(json.dumps({**result, "classifier": bad}))
         with pytest.raises(RunError, match=r"result\.json is damaged"):
             runs.load(folder).calibration()
 
@@ -255,7 +256,7 @@ def test_an_evaluation_says_how_classes_are_told(classifier_run: runs.Run, capsy
 def test_the_report_says_it_too(classifier_run: runs.Run, evaluated_run: runs.Run) -> None:
     assert set(NEW) <= set(of_run.suitable(classifier_run))
     assert not set(NEW) & set(of_run.suitable(evaluated_run))
-    text, other = ((run.folder / runs.REPORT).read_text(encoding="utf-8") for run in (classifier_run, evaluated_run))
+    text, other = ((run.folder / layout.REPORT).read_text(encoding="utf-8") for run in (classifier_run, evaluated_run))
     found = classifier_run.evaluation()["classifier"]
     assert f"<td>{100 * found['accuracy']:.2f}%</td>" in text
     assert "calibration error" not in other
@@ -267,8 +268,8 @@ def test_files_of_before_are_read(evaluated_run: runs.Run, classifier_run: runs.
         folder = shutil.copytree(run.folder, tmp_path / run.folder.name)
         evaluation, result = run.evaluation(), run.result()
         evaluation.pop("classifier", None), result.pop("classifier", None), evaluation["log_likelihood"].pop("bias")
-        (folder / runs.EVALUATION).write_text(json.dumps(evaluation))
-        (folder / runs.RESULT).write_text(json.dumps(result))
+        (folder / layout.EVALUATION).write_text(json.dumps(evaluation))
+        (folder / layout.RESULT).write_text(json.dumps(result))
         old = runs.load(folder)
         text = report.write(old, old.read().test, result).read_text(encoding="utf-8")
         assert "Evaluation" in text

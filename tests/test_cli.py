@@ -21,6 +21,7 @@ from lowerbound.evaluation.evaluate import DENSITY_KEYS, KEYS
 from lowerbound.figures.of_run import FIGURES as DRAWN
 from lowerbound.interfaces.cli import main
 from lowerbound.interfaces.cli.parser import FIGURES, VERBS, parse
+from lowerbound.runs import layout
 from lowerbound.runs import run as runs
 
 COMMAND = [sys.executable, "-m", "lowerbound"]
@@ -70,9 +71,9 @@ def test_train_speaks_plain_lines_where_there_is_no_terminal(capsys: pytest.Capt
 
 
 def test_a_recipe_repeats_a_run_and_typed_words_win(capsys: pytest.CaptureFixture[str], digits_run: runs.Run, tmp_path: Path) -> None:
-    recipe = digits_run.folder / runs.RECIPE
+    recipe = digits_run.folder / layout.RECIPE
     answer(capsys, "train", "--recipe", recipe, "--out", tmp_path / "same")
-    assert (tmp_path / "same" / runs.WEIGHTS).read_bytes() == (digits_run.folder / runs.WEIGHTS).read_bytes()
+    assert (tmp_path / "same" / layout.WEIGHTS).read_bytes() == (digits_run.folder / layout.WEIGHTS).read_bytes()
     answer(capsys, "train", "--recipe", recipe, "--epochs", 1, "--likelihood", "gaussian", "--out", tmp_path / "shorter")
     assert runs.load(tmp_path / "shorter").recipe.epochs == 1
 
@@ -88,7 +89,7 @@ def test_interrupted_it_saves_and_can_be_resumed_to_the_same_bits(tmp_path: Path
     words = ["train", "digits", "--epochs", "60", "--latent", "2", "--network", "mlp:64"]
     child = subprocess.Popen([*COMMAND, *words, "--out", str(folder), "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
-    while not (folder / runs.METRICS).is_file() and time.monotonic() < deadline:
+    while not (folder / layout.METRICS).is_file() and time.monotonic() < deadline:
         time.sleep(0.01)
     child.send_signal(number)
     out, err = child.communicate(timeout=60)
@@ -100,7 +101,7 @@ def test_interrupted_it_saves_and_can_be_resumed_to_the_same_bits(tmp_path: Path
     assert main(["sample", str(folder), "-o", str(tmp_path / "s.npy")]) == 0
     assert main(["resume", str(folder)]) == 0
     assert main([*words, "--out", str(tmp_path / "whole")]) == 0
-    assert (folder / runs.WEIGHTS).read_bytes() == (tmp_path / "whole" / runs.WEIGHTS).read_bytes()
+    assert (folder / layout.WEIGHTS).read_bytes() == (tmp_path / "whole" / layout.WEIGHTS).read_bytes()
 
 
 # --- using a run -----------------------------------------------------------------------------------
@@ -254,9 +255,9 @@ def test_a_mistake_gets_one_line(
 
 def test_a_damaged_run_gets_one_line(capsys: pytest.CaptureFixture[str], digits_run: runs.Run, tmp_path: Path) -> None:
     folder = shutil.copytree(digits_run.folder, tmp_path / "r")
-    content = bytearray((folder / runs.WEIGHTS).read_bytes())
+    content = bytearray((folder / layout.WEIGHTS).read_bytes())
     content[-1] ^= 1
-    (folder / runs.WEIGHTS).write_bytes(content)
+    (folder / layout.WEIGHTS).write_bytes(content)
     assert "its checksum does not match" in complaint(capsys, "sample", folder, "-o", tmp_path / "s.png")
 
 
@@ -337,8 +338,8 @@ def test_evaluate_says_what_was_promised(capsys: pytest.CaptureFixture[str], dig
     assert found.keys() >= {"ess", "bound", "rate", "distortion", "bits_per_dim", "active_units"}
     assert found["bound"] < found["log_likelihood"]["mean"] < 0
     assert found["bound"] == pytest.approx(digits_run.result()["test"]["bound"], abs=1.5)
-    assert json.loads((folder / runs.EVALUATION).read_text()) == found
-    assert {path.name for path in (folder / runs.FIGURES).iterdir()} >= {"density.png", "dimensions.png"}
+    assert json.loads((folder / layout.EVALUATION).read_text()) == found
+    assert {path.name for path in (folder / layout.FIGURES).iterdir()} >= {"density.png", "dimensions.png"}
     assert main(["evaluate", str(folder), "--samples", "20"]) == 0
     told = capsys.readouterr().out
     assert "log p(x)" in told
@@ -351,7 +352,7 @@ def test_other_data_are_evaluated_and_not_kept(capsys: pytest.CaptureFixture[str
     np.save(tmp_path / "a.npy", np.random.default_rng(0).random((20, 8, 8)).astype("float32"))
     strange = answer(capsys, "evaluate", folder, tmp_path / "a.npy", "--samples", 50, "--split", "all")
     assert strange["rows"] == 20
-    assert not (folder / runs.EVALUATION).exists()
+    assert not (folder / layout.EVALUATION).exists()
     assert strange["log_likelihood"]["mean"] < answer(capsys, "evaluate", folder, "--samples", 50)["log_likelihood"]["mean"] - 10
 
 
@@ -395,7 +396,7 @@ def by_class(by_class_run: runs.Run) -> str:
 
 
 def test_a_run_given_labels_is_asked_for_a_class(by_class: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    assert "styles" in {path.stem for path in (Path(by_class) / runs.FIGURES).iterdir()}
+    assert "styles" in {path.stem for path in (Path(by_class) / layout.FIGURES).iterdir()}
     answer(capsys, "sample", by_class, "--label", 7, "--n", 5, "-o", tmp_path / "7.npy")
     answer(capsys, "sample", by_class, "--n", 20, "-o", tmp_path / "all.npy")
     sevens, every = np.load(tmp_path / "7.npy"), np.load(tmp_path / "all.npy")

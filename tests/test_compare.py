@@ -17,9 +17,10 @@ from torch import nn
 import lowerbound as lb
 from lowerbound.data import Dataset, Splits
 from lowerbound.errors import DataError
-from lowerbound.evaluation import bubbles, probes
+from lowerbound.evaluation import probes
+from lowerbound.evaluation.bubbles import DRAWS, posterior_bubbles
 from lowerbound.evaluation.evaluate import evaluate, reconstruction_error
-from lowerbound.figures import charts, compare, images, of_run
+from lowerbound.figures import bubbles, charts, compare, of_run, style
 from lowerbound.interfaces.cli import main
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.recipes.zoo import ZOO
@@ -75,16 +76,16 @@ def test_bubbles_are_the_moments_of_the_posterior() -> None:
     torch.manual_seed(0)
     vae = lb.VAE(lb.priors.StandardNormal(4), lb.likelihoods.Gaussian(nn.Linear(4, 6), 1.0), lb.posteriors.FullGaussian(nn.Linear(6, 14)))
     x = torch.randn(50, 6)
-    found, law = bubbles.bubbles(vae, x), vae.posterior(x)
+    found, law = posterior_bubbles(vae, x), vae.posterior(x)
     dims = list(found.dims)
     mean, covariance = law.mean[:, dims].detach().double(), law.covariance_matrix[:, dims][:, :, dims].detach().double()
     variance = covariance.diagonal(dim1=1, dim2=2)
-    assert ((found.mean - mean).abs() < 4.5 * (variance / bubbles.DRAWS).sqrt()).all()
-    spread = (variance[:, :, None] * variance[:, None] + covariance**2).div(bubbles.DRAWS).sqrt()
+    assert ((found.mean - mean).abs() < 4.5 * (variance / DRAWS).sqrt()).all()
+    spread = (variance[:, :, None] * variance[:, None] + covariance**2).div(DRAWS).sqrt()
     assert ((found.covariance - covariance).abs() < 4.5 * spread).all()
     assert sorted(vae.encode(x).var(0).argsort()[-2:].tolist()) == dims
     assert found.scale == pytest.approx(float(variance.sqrt().mean()), rel=0.02)
-    again = bubbles.bubbles(vae, x)
+    again = posterior_bubbles(vae, x)
     assert torch.equal(found.mean, again.mean)
     assert torch.equal(found.covariance, again.covariance)
 
@@ -98,7 +99,7 @@ def test_points_are_points(sides: dict[str, compare.Side]) -> None:
 
 def colored(figure) -> float:
     """The share of a figure that has a colour."""
-    with Image.open(io.BytesIO(images.encode_png(figure))) as image:
+    with Image.open(io.BytesIO(style.encode_png(figure))) as image:
         pixels = np.asarray(image.convert("RGB")).astype(int)
     return float((np.ptp(pixels, axis=2) > 20).mean())
 

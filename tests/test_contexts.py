@@ -11,7 +11,8 @@ from toys import Constant, LinearGaussian, z_score
 import lowerbound as lb
 from lowerbound.data import Dataset
 from lowerbound.errors import DataError, RecipeError, UsageError
-from lowerbound.nn.networks import Joined, mlp
+from lowerbound.nn.conditioned import Joined
+from lowerbound.nn.networks import mlp
 from lowerbound.recipes.build import build
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.tasks import classes as labels

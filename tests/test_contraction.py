@@ -16,7 +16,8 @@ from lowerbound.recipes import words
 from lowerbound.recipes.build import build
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.vae.loss import loss
-from lowerbound.vae.objectives.base import ClosedKL, Contractive, Reconstruction
+from lowerbound.vae.objectives.elbo import Contractive, Reconstruction
+from lowerbound.vae.objectives.kl import ClosedKL
 
 PROBES = 20_000
 ONE_LAYER = {

@@ -16,7 +16,7 @@ from lowerbound.errors import RecipeError
 from lowerbound.recipes import words
 from lowerbound.recipes.build import build
 from lowerbound.recipes.recipe import Recipe
-from lowerbound.vae.objectives.base import SampledKL
+from lowerbound.vae.objectives.kl import SampledKL
 
 PAGE = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n# (\S+)\.py(?:, a row of (\w+))?\n(.*?)```", PAGE, re.DOTALL)

@@ -10,13 +10,13 @@ from torch import nn
 from toys import Constant, LinearGaussian
 
 import lowerbound as lb
+from lowerbound.data.rows import spread
 from lowerbound.errors import DataError, RecipeError, UsageError
 from lowerbound.evaluation import diagnosis, regret
 from lowerbound.evaluation.latent_space import Latents, latents
 from lowerbound.evaluation.log_likelihood import Density
 from lowerbound.recipes import build, recipe, words
 from lowerbound.vae.likelihoods.scales import FLOOR, Fixed, Learned
-from lowerbound.vae.model import spread
 
 
 def toy_data(toy: LinearGaussian, n: int = 2000) -> torch.Tensor:

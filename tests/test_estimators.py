@@ -15,9 +15,15 @@ from lowerbound.distributions.operations import transported, within
 from lowerbound.errors import NoClosedForm, RecipeError
 from lowerbound.recipes import words
 from lowerbound.recipes.words import Facts
-from lowerbound.vae.estimators.base import GREP, DoublyReparameterized, LeaveOneOut, MovingAverage, Pathwise, RaoBlackwell, ScoreFunction
+from lowerbound.vae.estimators.baselines import LeaveOneOut, MovingAverage
+from lowerbound.vae.estimators.pathwise import DoublyReparameterized, Pathwise
+from lowerbound.vae.estimators.score import GREP, RaoBlackwell, ScoreFunction
 from lowerbound.vae.loss import loss
-from lowerbound.vae.objectives.base import ELBO, IWAE, ClosedKL, Objective, SampledKL, Terms
+from lowerbound.vae.objectives.base import Objective
+from lowerbound.vae.objectives.elbo import ELBO
+from lowerbound.vae.objectives.kl import ClosedKL, SampledKL
+from lowerbound.vae.objectives.renyi import IWAE
+from lowerbound.vae.terms import Terms
 
 # --- one latent dimension: any objective, by quadrature ----------------------------------------------
 

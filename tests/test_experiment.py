@@ -14,7 +14,7 @@ import torch
 from lowerbound.data.spec import FORMAT
 from lowerbound.errors import DataError, OutputError, RunError
 from lowerbound.recipes.recipe import Recipe
-from lowerbound.runs import checkpoint
+from lowerbound.runs import checkpoint, layout
 from lowerbound.runs import run as runs
 from lowerbound.runs.experiment import Experiment
 
@@ -29,7 +29,7 @@ def train(recipe: Recipe, folder: Path, **more: object) -> Experiment:
 
 
 def weights(folder: Path) -> bytes:
-    return (folder / runs.WEIGHTS).read_bytes()
+    return (folder / layout.WEIGHTS).read_bytes()
 
 
 def test_the_same_seed_gives_the_same_files(digits_run: runs.Run, tmp_path: Path) -> None:
@@ -47,9 +47,9 @@ def test_stopped_after_any_step_and_resumed_it_ends_the_same(digits_run: runs.Ru
     list(islice(first.train(), steps))
     first.save()
     first.close()
-    (tmp_path / "r" / runs.EVALUATION).write_text("{}")  # of the weights so far
+    (tmp_path / "r" / layout.EVALUATION).write_text("{}")  # of the weights so far
     second = Experiment.resume(tmp_path / "r", device="cpu")
-    assert not (tmp_path / "r" / runs.EVALUATION).exists()
+    assert not (tmp_path / "r" / layout.EVALUATION).exists()
     assert second.state.step == steps
     list(second.train())
     second.finish()
@@ -98,42 +98,42 @@ def test_checkpoints_in_mid_run_change_nothing(digits_run: runs.Run, tmp_path: P
 
 def test_a_changed_recipe_is_not_resumed(digits_run: runs.Run, tmp_path: Path) -> None:
     folder = shutil.copytree(digits_run.folder, tmp_path / "r")
-    text = (folder / runs.RECIPE).read_text()
-    (folder / runs.RECIPE).write_text(text.replace("batch = 128", "batch = 64"))
+    text = (folder / layout.RECIPE).read_text()
+    (folder / layout.RECIPE).write_text(text.replace("batch = 128", "batch = 64"))
     with pytest.raises(RunError, match="batch was 128 and is 64"):
         Experiment.resume(folder, epochs=4, device="cpu")
 
 
 def test_a_run_from_before_there_was_a_word_goes_on(digits_run: runs.Run, tmp_path: Path) -> None:
     shutil.copytree(digits_run.folder, tmp_path / "r")
-    tensors, meta = checkpoint.read(tmp_path / "r" / runs.TRAINING)
+    tensors, meta = checkpoint.read(tmp_path / "r" / layout.TRAINING)
     del meta["progress"]["recipe"]["precision"]
-    checkpoint.write(tmp_path / "r" / runs.TRAINING, tensors, meta)
-    told = tmp_path / "r" / runs.RECIPE
+    checkpoint.write(tmp_path / "r" / layout.TRAINING, tensors, meta)
+    told = tmp_path / "r" / layout.RECIPE
     told.write_text("".join(line for line in told.read_text().splitlines(keepends=True) if "precision" not in line))
     assert Experiment.resume(tmp_path / "r", device="cpu", epochs=4).run.recipe.precision == "auto"
 
 
 def test_killed_before_its_report_a_run_is_finished_by_resuming(digits_run: runs.Run, tmp_path: Path) -> None:
     folder = shutil.copytree(digits_run.folder, tmp_path / "r")
-    (folder / runs.RESULT).unlink()
-    (folder / runs.REPORT).unlink()
+    (folder / layout.RESULT).unlink()
+    (folder / layout.REPORT).unlink()
     again = Experiment.resume(folder, device="cpu")
     assert list(again.train()) == []
     assert again.finish()["test"] == digits_run.result()["test"]
-    assert (folder / runs.REPORT).is_file()
+    assert (folder / layout.REPORT).is_file()
 
 
 def test_damaged_metrics_are_told_and_a_cut_last_line_is_not(digits_run: runs.Run, tmp_path: Path) -> None:
     folder = shutil.copytree(digits_run.folder, tmp_path / "r")
-    lines = (folder / runs.METRICS).read_text().splitlines()
-    (folder / runs.METRICS).write_text("\n".join([*lines[:2], lines[2][:20]]))
+    lines = (folder / layout.METRICS).read_text().splitlines()
+    (folder / layout.METRICS).write_text("\n".join([*lines[:2], lines[2][:20]]))
     assert len(runs.load(folder).history()) == 2
     for bad in (lines[1][:20], "5", "[]", '{"epoch": 2}', "[" * 100_000):
-        (folder / runs.METRICS).write_text("\n".join([lines[0], bad, lines[2]]))
+        (folder / layout.METRICS).write_text("\n".join([lines[0], bad, lines[2]]))
         with pytest.raises(RunError, match="damaged in line 2"):
             runs.load(folder).history()
-    (folder / runs.METRICS).unlink()
+    (folder / layout.METRICS).unlink()
     again = Experiment.resume(folder, epochs=4, device="cpu")
     assert [note for note in again.notes if "has lost 3 of 3 epochs" in note]
     list(again.train())
@@ -173,12 +173,12 @@ def test_a_taken_folder_is_left_alone(digits_run: runs.Run, tmp_path: Path) -> N
 def test_overwriting_removes_a_run_and_nothing_else(digits_run: runs.Run, tmp_path: Path) -> None:
     folder = shutil.copytree(digits_run.folder, tmp_path / "r")
     (folder / "notes.txt").write_text("mine")
-    (folder / runs.FIGURES / "mine.txt").write_text("mine")
+    (folder / layout.FIGURES / "mine.txt").write_text("mine")
     Experiment.begin(Recipe(epochs=1), folder, overwrite=True, device="cpu")
     assert sorted(path.name for path in folder.iterdir() if path.is_file()) == sorted(
-        [runs.LOCK, "notes.txt", runs.RECIPE, runs.DATA, runs.ENVIRONMENT, runs.WEIGHTS, runs.TRAINING]
+        [layout.LOCK, "notes.txt", layout.RECIPE, layout.DATA, layout.ENVIRONMENT, layout.WEIGHTS, layout.TRAINING]
     )
-    assert [path.name for path in (folder / runs.FIGURES).iterdir()] == ["mine.txt"]
+    assert [path.name for path in (folder / layout.FIGURES).iterdir()] == ["mine.txt"]
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_a_full_disk_leaves_no_half_written_run(tmp_path: Path, monkeypatch: pyt
 def test_a_disk_that_fills_up_keeps_the_last_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     experiment = Experiment.begin(RECIPE, tmp_path / "r", device="cpu")
     list(islice(experiment.train(), 5))
-    before = (tmp_path / "r" / runs.TRAINING).read_bytes()
+    before = (tmp_path / "r" / layout.TRAINING).read_bytes()
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -218,8 +218,8 @@ def test_a_disk_that_fills_up_keeps_the_last_checkpoint(tmp_path: Path, monkeypa
         patch.setattr("os.fsync", full)
         with pytest.raises(OutputError, match="no room"):
             experiment.save()
-    assert (tmp_path / "r" / runs.TRAINING).read_bytes() == before
-    assert not [path for path in (tmp_path / "r").iterdir() if path.name.startswith(".") and path.name != runs.LOCK]
+    assert (tmp_path / "r" / layout.TRAINING).read_bytes() == before
+    assert not [path for path in (tmp_path / "r").iterdir() if path.name.startswith(".") and path.name != layout.LOCK]
     experiment.close()
     Experiment.resume(tmp_path / "r", device="cpu")
 
@@ -234,26 +234,26 @@ def test_a_run_is_read_without_its_data(digits_run: runs.Run, tmp_path: Path) ->
 def test_damaged_runs_are_told(digits_run: runs.Run, tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"is no run: it has no recipe\.toml"):
         runs.load(tmp_path)
-    for name, message in ((runs.WEIGHTS, "damaged"), (runs.DATA, "damaged")):
+    for name, message in ((layout.WEIGHTS, "damaged"), (layout.DATA, "damaged")):
         folder = shutil.copytree(digits_run.folder, tmp_path / name)
         content = (folder / name).read_bytes()
         (folder / name).write_bytes(content[: len(content) // 2])
         with pytest.raises(RunError, match=message):
             runs.load(folder)
     newer = shutil.copytree(digits_run.folder, tmp_path / "newer")
-    facts = json.loads((newer / runs.DATA).read_text())
-    (newer / runs.DATA).write_text(json.dumps(facts | {"format": FORMAT + 1}))
+    facts = json.loads((newer / layout.DATA).read_text())
+    (newer / layout.DATA).write_text(json.dumps(facts | {"format": FORMAT + 1}))
     with pytest.raises(RunError, match="newer lowerbound"):
         runs.load(newer)
 
 
 @pytest.mark.parametrize("text", ["[]", "5", "null", "[" * 100_000, '{"format": "x"}', '{"format": 1}', "{}"])
-@pytest.mark.parametrize("name", [runs.DATA, runs.RESULT, runs.ENVIRONMENT])
+@pytest.mark.parametrize("name", [layout.DATA, layout.RESULT, layout.ENVIRONMENT])
 def test_tampered_files_are_told(digits_run: runs.Run, tmp_path: Path, name: str, text: str) -> None:
     folder = shutil.copytree(digits_run.folder, tmp_path / "r")
     (folder / name).write_text(text)
     with pytest.raises(RunError, match=name):
-        runs.load(folder).result() if name == runs.RESULT else Experiment.resume(folder, epochs=4, device="cpu")
+        runs.load(folder).result() if name == layout.RESULT else Experiment.resume(folder, epochs=4, device="cpu")
 
 
 @pytest.mark.parametrize(
@@ -261,16 +261,16 @@ def test_tampered_files_are_told(digits_run: runs.Run, tmp_path: Path, name: str
 )
 def test_facts_that_are_none_are_told(digits_run: runs.Run, tmp_path: Path, change: dict[str, object]) -> None:
     folder = shutil.copytree(digits_run.folder, tmp_path / "r")
-    facts = json.loads((folder / runs.DATA).read_text())
-    (folder / runs.DATA).write_text(json.dumps(facts | change))
+    facts = json.loads((folder / layout.DATA).read_text())
+    (folder / layout.DATA).write_text(json.dumps(facts | change))
     with pytest.raises(RunError, match="is damaged"):
         runs.load(folder)
 
 
 def test_an_overwriting_that_fails_leaves_the_old_run(digits_run: runs.Run, tmp_path: Path) -> None:
     folder = shutil.copytree(digits_run.folder, tmp_path / "r")
-    (folder / runs.FIGURES / "curves.png").unlink()
-    (folder / runs.FIGURES / "curves.png").mkdir()
+    (folder / layout.FIGURES / "curves.png").unlink()
+    (folder / layout.FIGURES / "curves.png").mkdir()
     with pytest.raises(OutputError, match="a folder stands where"):
         Experiment.begin(RECIPE, folder, overwrite=True, device="cpu")
     assert runs.load(folder).result() is not None
@@ -281,7 +281,7 @@ def test_environment_and_recipe_repeat_the_run(digits_run: runs.Run, tmp_path: P
 
     assert digits_run.environment()["seed"] == 0
     assert digits_run.environment()["versions"]["torch"] == torch.__version__
-    again = train(Recipe(**recipes.read(digits_run.folder / runs.RECIPE)), tmp_path / "r")
+    again = train(Recipe(**recipes.read(digits_run.folder / layout.RECIPE)), tmp_path / "r")
     assert weights(again.run.folder) == weights(digits_run.folder)
 
 
@@ -294,6 +294,6 @@ def test_without_validation_there_is_no_held_out_curve(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", ["{}", "[1]", '{"rows": 1, "log_likelihood": null', '{"rows": 1, "log_likelihood": {"mean": 0}}'])
 def test_a_damaged_evaluation_is_an_error_of_the_run(digits_run, tmp_path: Path, content: str) -> None:
     folder = shutil.copytree(digits_run.folder, tmp_path / "r")
-    (folder / runs.EVALUATION).write_text(content)
+    (folder / layout.EVALUATION).write_text(content)
     with pytest.raises(RunError, match="evaluation"):
         runs.load(folder, "cpu").evaluation()

@@ -14,10 +14,10 @@ import pytest
 from PIL import Image
 
 from lowerbound.errors import OutputError, UsageError
-from lowerbound.figures import images as plots
-from lowerbound.figures import of_run, report
+from lowerbound.figures import of_run, report, style
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.runs import folder as folders
+from lowerbound.runs import layout
 from lowerbound.runs import run as runs
 from lowerbound.runs.experiment import Experiment
 
@@ -71,9 +71,9 @@ def test_figures_suit_the_run(digits_run: runs.Run, wide_run: runs.Run) -> None:
 
 def test_an_evaluation_joins_the_report(digits_run: runs.Run, evaluated_run: runs.Run) -> None:
     assert set(of_run.suitable(evaluated_run)) - set(of_run.suitable(digits_run)) == {"density", "dimensions"}
-    text = (evaluated_run.folder / runs.REPORT).read_text(encoding="utf-8")
+    text = (evaluated_run.folder / layout.REPORT).read_text(encoding="utf-8")
     assert f"−{-evaluated_run.evaluation()['log_likelihood']['mean']:.3f}" in text
-    assert "Evaluation" not in (digits_run.folder / runs.REPORT).read_text(encoding="utf-8")
+    assert "Evaluation" not in (digits_run.folder / layout.REPORT).read_text(encoding="utf-8")
 
 
 def test_what_was_not_evaluated_is_told(digits_run: runs.Run, tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ class Page(HTMLParser):
 @pytest.mark.parametrize("which", ["digits_run", "wide_run", "evaluated_run", "classifier_run"])
 def test_the_report_is_one_page_that_asks_for_nothing(which: str, request: pytest.FixtureRequest) -> None:
     run: runs.Run = request.getfixturevalue(which)
-    text = (run.folder / runs.REPORT).read_text(encoding="utf-8")
+    text = (run.folder / layout.REPORT).read_text(encoding="utf-8")
     page = Page(text)
     assert not page.open
     assert len(page.addresses) == len(of_run.suitable(run))
@@ -119,7 +119,7 @@ def test_the_report_is_one_page_that_asks_for_nothing(which: str, request: pytes
     assert not re.search(r"https?://|@import|url\(", text)
     assert f"−{-run.result()['test']['bound']:.2f}" in text
     assert "None" not in re.sub(r"base64,[^\"]+", "", text)  # of an image four letters can be anything
-    assert {path.name for path in (run.folder / runs.FIGURES).iterdir()} == {of_run.usual_name(name) for name in of_run.suitable(run)}
+    assert {path.name for path in (run.folder / layout.FIGURES).iterdir()} == {of_run.usual_name(name) for name in of_run.suitable(run)}
 
 
 def test_names_are_escaped_in_the_report(digits_run: runs.Run, tmp_path: Path) -> None:
@@ -135,19 +135,19 @@ def test_vectors_have_a_report_too(tmp_path: Path) -> None:
     experiment = Experiment.begin(recipe, tmp_path / "r", device="cpu")
     list(experiment.train())
     experiment.finish()
-    assert sorted(path.name for path in (tmp_path / "r" / runs.FIGURES).iterdir()) == ["curves.png", "scatter.png"]
+    assert sorted(path.name for path in (tmp_path / "r" / layout.FIGURES).iterdir()) == ["curves.png", "scatter.png"]
 
 
 def test_one_latent_dimension_is_drawn(tmp_path: Path) -> None:
     experiment = Experiment.begin(Recipe(epochs=1, latent=1), tmp_path / "r", device="cpu")
     list(experiment.train())
     experiment.finish()
-    assert (tmp_path / "r" / runs.FIGURES / "scatter.png").is_file()
+    assert (tmp_path / "r" / layout.FIGURES / "scatter.png").is_file()
 
 
 def test_a_sheet_holds_the_pixels_as_they_are() -> None:
     images = np.random.default_rng(0).integers(0, 256, (5, 3, 14, 14)) / 255
-    sheet = np.asarray(Image.open(io.BytesIO(plots.sheet_png(images, columns=3))))
+    sheet = np.asarray(Image.open(io.BytesIO(style.sheet_png(images, columns=3))))
     factor = sheet.shape[1] // (3 * 14 + 2)
     assert np.array_equal(sheet[::factor, ::factor][:14, :14], (images[0] * 255).round().transpose(1, 2, 0))
     assert np.array_equal(sheet[::factor, ::factor][15:29, 15:29], (images[4] * 255).round().transpose(1, 2, 0))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lowerbound.data.spec import FORMAT
-from lowerbound.evaluation.evaluate import score
+from lowerbound.evaluation.bound import score
 from lowerbound.interfaces.cli import main
 from lowerbound.runs import run as runs
 from lowerbound.runs.experiment import Experiment

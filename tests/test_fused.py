@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 import lowerbound as lb
 from lowerbound.system.seeding import seeded
-from lowerbound.training.loop import _by_autograd
+from lowerbound.training.steps.autograd import by_autograd
 from lowerbound.training.steps.fused import step_of
 from lowerbound.vae.loss import of_rows
 from lowerbound.vae.semi_supervised import SemiSupervisedLoss
@@ -61,7 +61,7 @@ def both(parts: Any, products: torch.dtype) -> list[tuple[Tensor, Tensor]]:
     data, rows, found = lb.data.load("digits").train, torch.arange(0, 1400, 7), []
     fast = step_of(parts.vae, parts.objective, parts.estimator, of_rows, products)
     assert fast is not None
-    for step in (fast, _by_autograd(parts.vae, parts.estimator, of_rows, products)):
+    for step in (fast, by_autograd(parts.vae, parts.estimator, of_rows, products)):
         with seeded(0, "noise"):
             means = step(data, rows, parts.objective.at(0.3))
         found.append((means, gradients(parts.vae)))
@@ -196,5 +196,5 @@ def test_a_training_is_the_same(words: dict[str, Any], monkeypatch: pytest.Monke
         return torch.cat([parameter.detach().flatten() for parameter in parts.vae.parameters()])
 
     by_hand = weights()
-    monkeypatch.setattr("lowerbound.training.loop.step_of", lambda *_: None)
+    monkeypatch.setattr("lowerbound.training.steps.choose.step_of", lambda *_: None)
     torch.testing.assert_close(by_hand, weights(), rtol=1e-3, atol=1e-4)

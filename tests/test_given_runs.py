@@ -21,6 +21,7 @@ from lowerbound.interfaces.cli import main
 from lowerbound.recipes import missing as masks
 from lowerbound.recipes.build import build
 from lowerbound.recipes.recipe import Recipe
+from lowerbound.runs import layout
 from lowerbound.runs import run as runs
 from lowerbound.runs.experiment import Experiment
 from lowerbound.tasks.complete import complete
@@ -127,7 +128,7 @@ def test_a_training_resumes_to_the_same_bits(tmp_path: Path) -> None:
     list(resumed.train())
     for experiment in (whole, resumed):
         experiment.finish()
-    weights = [(tmp_path / name / runs.WEIGHTS).read_bytes() for name in ("whole", "part")]
+    weights = [(tmp_path / name / layout.WEIGHTS).read_bytes() for name in ("whole", "part")]
     assert weights[0] == weights[1]
 
 
@@ -137,12 +138,12 @@ def test_it_is_evaluated_for_what_is_missing(part_run: runs.Run, tmp_path: Path,
     assert found["density"] == "log p(x_missing | x_observed)"
     assert 20 < found["scored"] < 44, "half of 64, about"
     assert found["bits_per_dim"] == pytest.approx(-found["log_likelihood"]["mean"] / found["scored"] / np.log(2))
-    assert "log p(x_missing | x_observed) by 50 draws" in (folder / runs.REPORT).read_text(encoding="utf-8")
+    assert "log p(x_missing | x_observed) by 50 draws" in (folder / layout.REPORT).read_text(encoding="utf-8")
     assert main(["evaluate", str(folder), "--samples", "20"]) == 0
     assert "log p(x_missing | x_observed)" in capsys.readouterr().out
     found = answer(capsys, "score", folder, "--samples", 20, "-o", tmp_path / "s.csv")
     assert found["density"] == "log p(x_missing | x_observed)"
-    result = json.loads((folder / runs.RESULT).read_text())["test"]
+    result = json.loads((folder / layout.RESULT).read_text())["test"]
     assert result["bits_per_dim"] > 0.3, "a value that is scored, of 64 that there are"
 
 
@@ -169,7 +170,7 @@ def test_what_a_run_makes_has_what_it_was_given(part_run: runs.Run, tmp_path: Pa
 
 
 def test_figures_that_do_not_suit_are_refused(part_run: runs.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    drawn = {path.stem for path in (part_run.folder / runs.FIGURES).iterdir()}
+    drawn = {path.stem for path in (part_run.folder / layout.FIGURES).iterdir()}
     assert drawn == {"curves", "scatter", "reconstructions", "samples"}
     output = ["-o", tmp_path / "f.png"]
     for figure in ("manifold", "traversal"):

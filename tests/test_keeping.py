@@ -16,7 +16,7 @@ import torch
 
 from lowerbound.errors import RunError, UsageError
 from lowerbound.recipes.recipe import Recipe
-from lowerbound.runs import checkpoint, run
+from lowerbound.runs import checkpoint, layout, run
 from lowerbound.runs import folder as folders
 from lowerbound.runs.experiment import Experiment
 from lowerbound.runs.snapshots import Every
@@ -84,33 +84,33 @@ STATES = {
 
 @pytest.mark.parametrize("change", STATES.values(), ids=STATES)
 def test_a_state_that_is_none_falls_back_to_the_one_before(change: Callable[..., Any], left: Path) -> None:
-    rewritten(left / run.TRAINING, change)
+    rewritten(left / layout.TRAINING, change)
     experiment = Experiment.resume(left, device="cpu")
     assert experiment.state.step == 8
     assert "went on from the checkpoint before it" in experiment.notes[-1]
 
 
 def test_weights_must_be_of_their_type_and_finite(left: Path) -> None:
-    content = (left / run.WEIGHTS).read_bytes()
+    content = (left / layout.WEIGHTS).read_bytes()
     for change, told in (
         (tensor("network", lambda one: one.long()), "is torch.int64, not torch.float32"),
         (tensor("network", lambda one: one.to(torch.complex64)), "is torch.complex64"),
         (tensor("network", lambda one: one.fill_(math.inf)), "weights that are not finite"),
     ):
-        (left / run.WEIGHTS).write_bytes(content)
-        rewritten(left / run.WEIGHTS, change)
+        (left / layout.WEIGHTS).write_bytes(content)
+        rewritten(left / layout.WEIGHTS, change)
         with pytest.raises(RunError, match=told):
             run.load(left, "cpu")
 
 
 def test_words_nested_without_end_are_damage(left: Path) -> None:
     header = b'{"__metadata__":{"lowerbound":"' + b"[" * 100_000 + b'"}}'
-    (left / run.WEIGHTS).write_bytes(len(header).to_bytes(8, "little") + header)
+    (left / layout.WEIGHTS).write_bytes(len(header).to_bytes(8, "little") + header)
     with pytest.raises(RunError, match="is damaged"):
         run.load(left, "cpu")
 
 
-@pytest.mark.parametrize("name", [run.WEIGHTS, run.DATA])
+@pytest.mark.parametrize("name", [layout.WEIGHTS, layout.DATA])
 def test_what_is_no_file_is_not_waited_for(name: str, left: Path) -> None:
     (left / name).unlink()
     os.mkfifo(left / name)
@@ -121,7 +121,7 @@ def test_what_is_no_file_is_not_waited_for(name: str, left: Path) -> None:
 def test_without_its_best_weights_a_run_ends_with_its_last(tmp_path: Path) -> None:
     experiment = Experiment.begin(Recipe(epochs=9, network="mlp:16", patience=1, learning_rate=0.3), tmp_path / "r", device="cpu")
     list(experiment.train())
-    (tmp_path / "r" / run.BEST).write_bytes(b"")
+    (tmp_path / "r" / layout.BEST).write_bytes(b"")
     last = {name: weight.clone() for name, weight in experiment.run.vae.state_dict().items()}
     assert "ended with the last weights" in experiment.finish()["notes"][0]
     assert all(torch.equal(last[name], weight) for name, weight in run.load(tmp_path / "r").vae.state_dict().items())
@@ -132,12 +132,12 @@ def test_without_its_best_weights_a_run_ends_with_its_last(tmp_path: Path) -> No
 
 def test_a_run_without_its_states_is_not_taken_for_one_that_was_only_begun(digits_run: run.Run, tmp_path: Path) -> None:
     folder = shutil.copytree(digits_run.folder, tmp_path / "published")
-    for name in (run.TRAINING, run.BEFORE):
+    for name in (layout.TRAINING, layout.BEFORE):
         (folder / name).unlink(missing_ok=True)
-    for name in (None, run.RESULT, run.REPORT, run.METRICS, run.RECIPE, run.BEST):
+    for name in (None, layout.RESULT, layout.REPORT, layout.METRICS, layout.RECIPE, layout.BEST):
         if name is not None:
             (folder / name).unlink()
-        if any((folder / name).exists() for name in (*folders.EARNED, run.RECIPE)):
+        if any((folder / name).exists() for name in (*folders.EARNED, layout.RECIPE)):
             with pytest.raises(RunError, match=r"holds a run already|is no run"):
                 Experiment.begin(RECIPE, folder, device="cpu")
 

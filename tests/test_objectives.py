@@ -9,9 +9,11 @@ from toys import Constant, LinearGaussian, z_score
 
 from lowerbound.errors import NoClosedForm
 from lowerbound.recipes import words
-from lowerbound.vae.estimators.base import Pathwise
+from lowerbound.vae.estimators.pathwise import Pathwise
 from lowerbound.vae.loss import loss
-from lowerbound.vae.objectives.base import ELBO, ClosedKL, SampledKL, Terms
+from lowerbound.vae.objectives.elbo import ELBO
+from lowerbound.vae.objectives.kl import ClosedKL, SampledKL
+from lowerbound.vae.terms import Terms
 
 closed_kl, sampled_kl = ClosedKL(), SampledKL()
 

@@ -18,11 +18,12 @@ from lowerbound.data import load
 from lowerbound.errors import UsageError
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.recipes.words import CONTEXTS, CORRUPTIONS, ESTIMATORS, OBJECTIVES, POSTERIORS, SCALES
-from lowerbound.runs import checkpoint
+from lowerbound.runs import checkpoint, layout
 from lowerbound.runs import run as runs
 from lowerbound.runs.experiment import Experiment
 from lowerbound.runs.setup import opened
-from lowerbound.training.processes import World, _OfBatch
+from lowerbound.training.processes import World
+from lowerbound.training.shared_noise import SharedNoise
 
 OF_POSTERIOR: dict[str, dict[str, Any]] = {
     "gamma": {"prior": "gamma:1:1"},
@@ -66,7 +67,7 @@ def test_two_processes_train_the_model_of_one(recipe: dict[str, Any], tmp_path: 
     assert job.returncode == 0, err
     assert out.count("report:") == 1, "only the first process tells"
     trained(recipe, tmp_path / "one")
-    one, two = (checkpoint.read(tmp_path / name / runs.WEIGHTS)[0] for name in ("one", "two"))
+    one, two = (checkpoint.read(tmp_path / name / layout.WEIGHTS)[0] for name in ("one", "two"))
     for name, weight in one.items():
         torch.testing.assert_close(two[name], weight, rtol=1e-3, atol=2e-4, msg=lambda told, name=name: f"{name}: {told}")
     bounds = [[line["train"]["bound"] for line in runs.read_metrics(tmp_path / name)] for name in ("one", "two")]
@@ -116,7 +117,7 @@ def test_a_share_of_a_batch_has_the_noise_of_the_batch() -> None:
     every, parts = drawn(11), []
     for rank in range(3):
         share = World(rank, 3).share(torch.arange(11))
-        with _OfBatch(generator.manual_seed(5), 11, share, 3):
+        with SharedNoise(generator.manual_seed(5), 11, share, 3):
             parts.append(drawn(share.stop - share.start))
     for number, whole in enumerate(every):
         axis = 1 if whole.dim() and whole.shape[0] == 3 else 0
@@ -199,7 +200,7 @@ def test_a_refused_training_does_not_go_on_with_another_run(tmp_path: Path) -> N
 
 def test_asked_to_stop_all_stop_after_the_same_step_and_it_is_saved(tmp_path: Path) -> None:
     job = torchrun(words({"epochs": 4000}, tmp_path / "r"))
-    metrics, until = tmp_path / "r" / runs.METRICS, time.monotonic() + 200
+    metrics, until = tmp_path / "r" / layout.METRICS, time.monotonic() + 200
     while not (metrics.exists() and len(metrics.read_text().splitlines()) >= 3):
         assert job.poll() is None, job.communicate()[1]
         assert time.monotonic() < until
@@ -208,7 +209,7 @@ def test_asked_to_stop_all_stop_after_the_same_step_and_it_is_saved(tmp_path: Pa
         os.kill(worker, signal.SIGTERM)
     out, _ = job.communicate(timeout=120)
     assert "all is saved. Go on with" in out
-    assert checkpoint.read(tmp_path / "r" / runs.TRAINING)[1]["step"] >= 3 * 12
+    assert checkpoint.read(tmp_path / "r" / layout.TRAINING)[1]["step"] >= 3 * 12
 
 
 def workers(job: subprocess.Popen[str]) -> list[int]:
@@ -219,7 +220,7 @@ def workers(job: subprocess.Popen[str]) -> list[int]:
 def killed_one(folder: Path, *options: str) -> subprocess.Popen[str]:
     """A job of which the second process was killed in mid-training."""
     job = torchrun([*words({"epochs": 40}, folder), "--save-every", "20"], *options)
-    metrics, until = folder / runs.METRICS, time.monotonic() + 200
+    metrics, until = folder / layout.METRICS, time.monotonic() + 200
     while not (metrics.exists() and len(metrics.read_text().splitlines()) >= 3):
         assert job.poll() is None, job.communicate()[1]
         assert time.monotonic() < until

@@ -15,8 +15,8 @@ from toys import z_score
 
 from lowerbound import distributions as laws
 from lowerbound.distributions import angles, gamma_beta, operations, von_mises_fisher
+from lowerbound.distributions.mixture import Mixture
 from lowerbound.errors import RecipeError
-from lowerbound.vae.priors import Mixture
 
 CONCENTRATIONS = [0.01, 0.3, 1.0, 5.0, 1e3]
 WIDE = torch.logspace(-4, 5, 10).tolist()

@@ -14,14 +14,20 @@ from toys import LinearGaussian, z_score
 import lowerbound as lb
 from lowerbound.data import UNKNOWN, Dataset
 from lowerbound.errors import DataError, RecipeError
-from lowerbound.nn.networks import Joined
+from lowerbound.nn.conditioned import Joined
 from lowerbound.recipes import words
 from lowerbound.recipes.words import OfLabels
 from lowerbound.system.seeding import seeded
 from lowerbound.vae.contexts import Label
-from lowerbound.vae.estimators.base import GREP, Enumerated, Estimator, LeaveOneOut, Pathwise, ScoreFunction
-from lowerbound.vae.objectives.base import ELBO, IWAE, Objective
+from lowerbound.vae.estimators.base import Estimator
+from lowerbound.vae.estimators.baselines import LeaveOneOut
+from lowerbound.vae.estimators.enumerated import Enumerated
+from lowerbound.vae.estimators.pathwise import Pathwise
+from lowerbound.vae.estimators.score import GREP, ScoreFunction
+from lowerbound.vae.objectives.base import Objective
 from lowerbound.vae.objectives.batchwise import MMD, FreeBits, TotalCorrelation
+from lowerbound.vae.objectives.elbo import ELBO
+from lowerbound.vae.objectives.renyi import IWAE
 from lowerbound.vae.posteriors import Categorical, DiagonalGaussian
 from lowerbound.vae.semi_supervised import Head, OnLabels, SemiSupervised, SemiSupervisedLoss, known_rows
 from lowerbound.vae.semi_supervised.base import Batch

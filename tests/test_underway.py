@@ -16,7 +16,7 @@ from lowerbound.errors import DataError, Diverged, RecipeError, RunError, UsageE
 from lowerbound.interfaces.cli import main
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.recipes.words import schedule
-from lowerbound.runs import checkpoint, run
+from lowerbound.runs import checkpoint, layout, run
 from lowerbound.runs.experiment import Experiment
 from lowerbound.runs.snapshots import Every
 from lowerbound.vae import schedules
@@ -56,7 +56,7 @@ def whole(folder: Path, **words: Any) -> dict[str, bytes]:
 
 
 def weights(folder: Path) -> dict[str, bytes]:
-    return {name: (folder / name).read_bytes() for name in (run.WEIGHTS, run.BEST) if (folder / name).exists()}
+    return {name: (folder / name).read_bytes() for name in (layout.WEIGHTS, layout.BEST) if (folder / name).exists()}
 
 
 def resumed(folder: Path, **more: Any) -> Experiment:
@@ -152,7 +152,7 @@ def test_the_average_is_that_of_the_weights(tmp_path: Path) -> None:
         now = torch.cat([one.detach().flatten() for one in vae.parameters()])
         told = now if told is None else decay * told + (1 - decay) * now
     experiment.save()
-    kept = checkpoint.read(tmp_path / "r" / run.WEIGHTS)[0]
+    kept = checkpoint.read(tmp_path / "r" / layout.WEIGHTS)[0]
     found = torch.cat([kept[name].flatten() for name, _ in vae.named_parameters()])
     torch.testing.assert_close(found, told, rtol=1e-5, atol=1e-6)
     assert not torch.allclose(found, torch.cat([one.detach().flatten() for one in vae.parameters()]))
@@ -166,11 +166,11 @@ def test_patience_ends_with_the_best_weights(tmp_path: Path) -> None:
     bounds = [line["validation"]["bound"] for line in experiment.run.history()]
     best = bounds.index(max(bounds)) + 1
     assert result["epochs"] == len(bounds) == best + 2 < 60
-    assert checkpoint.read(folder / run.BEST)[0].keys() == checkpoint.read(folder / run.WEIGHTS)[0].keys()
-    assert weights(folder)[run.BEST] == weights(folder)[run.WEIGHTS]
+    assert checkpoint.read(folder / layout.BEST)[0].keys() == checkpoint.read(folder / layout.WEIGHTS)[0].keys()
+    assert weights(folder)[layout.BEST] == weights(folder)[layout.WEIGHTS]
     loaded = Experiment.begin(Recipe(**{**SMALL, "epochs": best, "learning_rate": 0.02}), tmp_path / "short", device="cpu")
     list(loaded.train())
-    assert weights(tmp_path / "short")[run.WEIGHTS] == weights(folder)[run.BEST]
+    assert weights(tmp_path / "short")[layout.WEIGHTS] == weights(folder)[layout.BEST]
     with pytest.raises(RunError, match="out of --patience 2; train anew with more"):
         Experiment.resume(folder, epochs=70, device="cpu")
 
@@ -206,7 +206,7 @@ def test_states_are_kept_as_often_as_asked(tmp_path: Path) -> None:
     experiment = Experiment.begin(Recipe(**SMALL), tmp_path / "r", device="cpu", every=Every(steps=5))
     steps = set()
     for record in experiment.train():
-        steps.add(checkpoint.read(tmp_path / "r" / run.TRAINING)[1]["step"])
+        steps.add(checkpoint.read(tmp_path / "r" / layout.TRAINING)[1]["step"])
         assert record.step - max(steps) < 5
     assert {5, 10, 15, 20, 25} <= steps
 
@@ -232,7 +232,7 @@ def test_a_damaged_newest_state_falls_back_to_the_one_before(how: str, tmp_path:
         list(islice(left.train(), steps))
         left.save()
     left.close()
-    damaged(tmp_path / "left" / run.TRAINING, how)
+    damaged(tmp_path / "left" / layout.TRAINING, how)
     assert main(["resume", str(tmp_path / "left"), "--device", "cpu"]) == 0
     assert "went on from the checkpoint before it, after step 8" in capsys.readouterr().err
     assert weights(tmp_path / "left") == told
@@ -244,7 +244,7 @@ def test_after_a_fallback_the_damaged_state_takes_no_whole_ones_place(tmp_path: 
         list(islice(left.train(), steps))
         left.save()
     left.close()
-    damaged(tmp_path / "left" / run.TRAINING, "one bit")
+    damaged(tmp_path / "left" / layout.TRAINING, "one bit")
     again = Experiment.resume(tmp_path / "left", device="cpu")
     assert again.state.step == 8
     again.close()  # killed before it has kept anything
@@ -258,8 +258,8 @@ def test_killed_between_two_names_it_goes_on_from_the_newest(tmp_path: Path) -> 
         left.save()
     left.close()
     folder = tmp_path / "left"
-    (folder / run.BEFORE).unlink()
-    (folder / run.TRAINING).rename(folder / run.COMING)
+    (folder / layout.BEFORE).unlink()
+    (folder / layout.TRAINING).rename(folder / layout.COMING)
     again = Experiment.resume(folder, device="cpu")
     assert again.state.step == 14
     again.close()
@@ -269,7 +269,7 @@ def test_killed_between_two_names_it_goes_on_from_the_newest(tmp_path: Path) -> 
 def test_the_recipe_of_a_state_is_looked_at_before_its_weights(tmp_path: Path) -> None:
     left = begun(tmp_path / "left", average=0.9)
     left.close()
-    path = tmp_path / "left" / run.RECIPE
+    path = tmp_path / "left" / layout.RECIPE
     path.write_text(path.read_text().replace("average = 0.9", ""))
     with pytest.raises(RunError, match=r"was changed: average was 0\.9 and is None"):
         Experiment.resume(tmp_path / "left", device="cpu")
@@ -280,9 +280,9 @@ def test_with_neither_state_whole_it_says_so(how: str, told: str, tmp_path: Path
     left = begun(tmp_path / "left")
     left.save()
     left.close()
-    for name in (run.TRAINING, run.BEFORE):
+    for name in (layout.TRAINING, layout.BEFORE):
         if how == "weights":
-            shutil.copy(tmp_path / "left" / run.WEIGHTS, tmp_path / "left" / name)
+            shutil.copy(tmp_path / "left" / layout.WEIGHTS, tmp_path / "left" / name)
         else:
             damaged(tmp_path / "left" / name, how)
     with pytest.raises(RunError, match=told):
@@ -292,7 +292,7 @@ def test_with_neither_state_whole_it_says_so(how: str, told: str, tmp_path: Path
 def test_a_state_that_is_far_too_large_is_not_read(tmp_path: Path) -> None:
     experiment = begun(tmp_path / "r")
     experiment.close()
-    for name in (run.WEIGHTS, run.TRAINING, run.BEFORE):
+    for name in (layout.WEIGHTS, layout.TRAINING, layout.BEFORE):
         with (tmp_path / "r" / name).open("ab") as file:
             file.truncate(2**40)  # a file with a hole, which takes no room
     with pytest.raises(RunError, match="more than the model of this run can have"):
@@ -306,7 +306,7 @@ def test_the_best_weights_are_kept_apart(tmp_path: Path) -> None:
     list(experiment.train())
     bounds = [line["validation"]["bound"] for line in experiment.run.history()]
     assert experiment.progress.best == (max(bounds), bounds.index(max(bounds)) + 1)
-    assert checkpoint.read(tmp_path / "r" / run.BEST)[0].keys() == experiment.run.vae.state_dict().keys()
+    assert checkpoint.read(tmp_path / "r" / layout.BEST)[0].keys() == experiment.run.vae.state_dict().keys()
 
 
 def test_two_trainings_do_not_share_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -386,7 +386,7 @@ def test_a_datum_that_is_not_finite_is_named(tmp_path: Path) -> None:
     with pytest.raises(Diverged, match=r"row 123 has a value that is not; with the learning rate halved 3 times it still was so"):
         list(experiment.train())
     assert [fault["told"].count("row 123") for fault in experiment.progress.faults] == [1, 1, 1]
-    assert torch.isfinite(next(iter(checkpoint.read(tmp_path / "r" / run.WEIGHTS)[0].values()))).all()
+    assert torch.isfinite(next(iter(checkpoint.read(tmp_path / "r" / layout.WEIGHTS)[0].values()))).all()
     assert main(["show", str(tmp_path / "r")]) == 0
 
 
@@ -449,5 +449,5 @@ def test_a_rate_far_too_large_ends_with_advice_and_a_whole_run(tmp_path: Path, c
     assert "is not finite; with the learning rate halved 3 times it still was so" in told
     assert "lower --learning-rate" in told
     assert run.load(folder, "cpu").vae.sample(2).isfinite().all()
-    assert len(json.loads(json.dumps(checkpoint.read(folder / run.TRAINING)[1]))["progress"]["faults"]) == 3
+    assert len(json.loads(json.dumps(checkpoint.read(folder / layout.TRAINING)[1]))["progress"]["faults"]) == 3
     shutil.rmtree(folder)

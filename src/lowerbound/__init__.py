@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from lowerbound import data, distributions, errors, tasks
+    from lowerbound import data, distributions, errors, nn, recipes, tasks
+    from lowerbound import distributions as laws
     from lowerbound.errors import LowerboundError
     from lowerbound.evaluation import calibration
-    from lowerbound.evaluation.evaluate import evaluate, score
+    from lowerbound.evaluation.bound import score
+    from lowerbound.evaluation.evaluate import evaluate
     from lowerbound.evaluation.log_likelihood import Density
+    from lowerbound.evaluation.marginal import log_likelihood
     from lowerbound.evaluation.regret import likelihood_regret
-    from lowerbound.figures import images
-    from lowerbound.nn import corruptions, networks
-    from lowerbound.recipes import recipe
+    from lowerbound.figures import images as plots
+    from lowerbound.nn import corruptions
     from lowerbound.recipes.build import build
     from lowerbound.recipes.recipe import Recipe
     from lowerbound.runs import checkpoint
@@ -28,12 +30,11 @@ if TYPE_CHECKING:
     from lowerbound.system import seeding
     from lowerbound.training.adam import Adam
     from lowerbound.training.loop import State, fit
-    from lowerbound.vae import contexts, likelihoods, posteriors, priors, schedules, semi_supervised
-    from lowerbound.vae.estimators import base
+    from lowerbound.vae import contexts, estimators, likelihoods, objectives, posteriors, priors, schedules
+    from lowerbound.vae import semi_supervised as semi
     from lowerbound.vae.likelihoods import scales
     from lowerbound.vae.model import VAE
-    from lowerbound.vae.objectives import base, batchwise
-    from lowerbound.vae.semi_supervised import log_likelihood
+    from lowerbound.vae.objectives import batchwise as coupled
 
 #: every public name and where it is: a module, or with a colon an attribute of one
 PUBLIC = {
@@ -52,24 +53,25 @@ PUBLIC = {
     "corruptions": "lowerbound.nn.corruptions",
     "coupled": "lowerbound.vae.objectives.batchwise",
     "data": "lowerbound.data",
+    "distributions": "lowerbound.distributions",
     "errors": "lowerbound.errors",
-    "estimators": "lowerbound.vae.estimators.base",
+    "estimators": "lowerbound.vae.estimators",
     "evaluate": "lowerbound.evaluation.evaluate:evaluate",
     "fit": "lowerbound.training.loop:fit",
     "laws": "lowerbound.distributions",
     "likelihood_regret": "lowerbound.evaluation.regret:likelihood_regret",
     "likelihoods": "lowerbound.vae.likelihoods",
     "load": "lowerbound.runs.run:load",
-    "log_likelihood": "lowerbound.evaluation.evaluate.marginal:log_likelihood",
-    "nn": "lowerbound.nn.networks",
-    "objectives": "lowerbound.vae.objectives.base",
+    "log_likelihood": "lowerbound.evaluation.marginal:log_likelihood",
+    "nn": "lowerbound.nn",
+    "objectives": "lowerbound.vae.objectives",
     "plots": "lowerbound.figures.images",
     "posteriors": "lowerbound.vae.posteriors",
     "priors": "lowerbound.vae.priors",
-    "recipes": "lowerbound.recipes.recipe",
+    "recipes": "lowerbound.recipes",
     "scales": "lowerbound.vae.likelihoods.scales",
     "schedules": "lowerbound.vae.schedules",
-    "score": "lowerbound.evaluation.evaluate:score",
+    "score": "lowerbound.evaluation.bound:score",
     "seeding": "lowerbound.system.seeding",
     "semi": "lowerbound.vae.semi_supervised",
     "tasks": "lowerbound.tasks",

@@ -13,7 +13,7 @@ import torch
 from faults.outcome import Outcome
 from lowerbound.errors import Diverged
 from lowerbound.recipes.recipe import Recipe
-from lowerbound.runs import checkpoint, run
+from lowerbound.runs import checkpoint, layout
 from lowerbound.runs.experiment import Experiment
 
 VALUES = (math.nan, math.inf, -math.inf)
@@ -92,7 +92,7 @@ def in_data(place: Path, times: int, seed: int = 8) -> Outcome:
             list(experiment.train())
             outcome.note("not noticed", f"row {row}")
         except Diverged as error:
-            whole = all(weight.isfinite().all() for weight in checkpoint.read(place / f"r{number}" / run.WEIGHTS)[0].values())
+            whole = all(weight.isfinite().all() for weight in checkpoint.read(place / f"r{number}" / layout.WEIGHTS)[0].values())
             good = f"row {row} " in str(error) and "halved 3 times" in str(error) and whole
             outcome.note("its row named, three times stepped back, ended with a whole run", None if good else str(error))
         experiment.close()

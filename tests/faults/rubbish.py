@@ -22,7 +22,7 @@ from PIL import Image
 from faults.child import Child, complaint, start
 from faults.damage import Whole, damaged, of_others
 from faults.outcome import Outcome
-from lowerbound.runs import run as runs
+from lowerbound.runs import layout
 
 HANG = 10.0  # seconds that a command may take
 GROWTH = 2 * 2**30  # bytes that it may need more than before
@@ -107,8 +107,8 @@ def _made_table(ending: str) -> Callable[[Path, Path, Path], tuple[Path, Words]]
 def _made_of_run(name: str, *commands: str) -> Callable[[Path, Path, Path], tuple[Path, Words]]:
     def make(run: Path, table: Path, place: Path) -> tuple[Path, Words]:
         copy = shutil.copytree(run, place / "run")
-        if name == runs.TRAINING:
-            (copy / runs.BEFORE).unlink(missing_ok=True)
+        if name == layout.TRAINING:
+            (copy / layout.BEFORE).unlink(missing_ok=True)
         told = {"sample": ["-o", str(place / "x.npy"), "-n", "2"], "resume": ["--epochs", "2"]}
         return copy / name, [[verb, str(copy), *told.get(verb, [])] + (["--device", "cpu"] if verb in told else []) for verb in commands]
 
@@ -124,14 +124,14 @@ KINDS = [
     Kind("image (png)", _made_png, damaged),
     Kind("table (csv)", _made_table(".csv"), damaged),
     Kind("table (parquet)", _made_table(".parquet"), damaged),
-    Kind("weights (safetensors)", _made_of_run(runs.WEIGHTS, "sample"), damaged),
-    Kind("state of a training (safetensors)", _made_of_run(runs.TRAINING, "resume"), damaged),
-    Kind("weights that are others', with their checksum", _made_of_run(runs.WEIGHTS, "sample"), of_others),
-    Kind("state that is another's, with its checksum", _made_of_run(runs.TRAINING, "resume"), of_others),
-    Kind("recipe (toml)", _made_of_run(runs.RECIPE, "sample", "show"), damaged),
-    Kind("facts of the data (json)", _made_of_run(runs.DATA, "sample", "show"), damaged),
-    Kind("metrics (jsonl)", _made_of_run(runs.METRICS, "show"), damaged),
-    Kind("result (json)", _made_of_run(runs.RESULT, "show"), damaged),
+    Kind("weights (safetensors)", _made_of_run(layout.WEIGHTS, "sample"), damaged),
+    Kind("state of a training (safetensors)", _made_of_run(layout.TRAINING, "resume"), damaged),
+    Kind("weights that are others', with their checksum", _made_of_run(layout.WEIGHTS, "sample"), of_others),
+    Kind("state that is another's, with its checksum", _made_of_run(layout.TRAINING, "resume"), of_others),
+    Kind("recipe (toml)", _made_of_run(layout.RECIPE, "sample", "show"), damaged),
+    Kind("facts of the data (json)", _made_of_run(layout.DATA, "sample", "show"), damaged),
+    Kind("metrics (jsonl)", _made_of_run(layout.METRICS, "show"), damaged),
+    Kind("result (json)", _made_of_run(layout.RESULT, "show"), damaged),
 ]
 
 

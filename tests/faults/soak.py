@@ -12,7 +12,7 @@ import numpy as np
 
 from faults.child import start
 from faults.outcome import Outcome
-from lowerbound.runs import run
+from lowerbound.runs import layout
 
 SETTLED = 0.2  # of the time, after which it should hold what it needs
 
@@ -36,7 +36,7 @@ def soaked(place: Path, seconds: float) -> Outcome:
     child, started = start(words, place), time.monotonic()
     while time.monotonic() - started < seconds:
         time.sleep(1.0)
-        if (folder / run.TRAINING).exists():
+        if (folder / layout.TRAINING).exists():
             held.append(_held(child.pid, time.monotonic() - started, folder))
     child.signal(signal.SIGTERM)
     code = child.wait()
@@ -57,7 +57,7 @@ def soaked(place: Path, seconds: float) -> Outcome:
 def _held(pid: int, seconds: float, folder: Path) -> Held:
     resident = int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     try:
-        written = (folder / run.TRAINING).stat().st_mtime
+        written = (folder / layout.TRAINING).stat().st_mtime
     except FileNotFoundError:  # between two names
         written = 0.0
     return Held(seconds, resident, len(list(Path(f"/proc/{pid}/fd").iterdir())), written)

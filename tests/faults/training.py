@@ -15,6 +15,7 @@ from pathlib import Path
 from faults.child import Child, complaint, start
 from faults.outcome import Outcome
 from lowerbound.errors import RunError
+from lowerbound.runs import layout
 from lowerbound.runs import run as runs
 
 WORDS = ["--epochs", "6", "--network", "mlp:24", "--device", "cpu", "--schedule", "cosine", "--average", "0.9", "--save-every", "1"]
@@ -30,7 +31,7 @@ def train(place: Path, before: Callable[[], None] = lambda: None) -> Child:
 
 def weights(place: Path) -> tuple[bytes, ...]:
     """What a run ends with."""
-    return tuple((place / "run" / name).read_bytes() for name in (runs.WEIGHTS, runs.BEST))
+    return tuple((place / "run" / name).read_bytes() for name in (layout.WEIGHTS, layout.BEST))
 
 
 def uninterrupted(place: Path) -> tuple[tuple[bytes, ...], float]:
@@ -52,7 +53,7 @@ def to_its_end(place: Path, told: tuple[bytes, ...], outcome: Outcome, what: str
         outcome.note(f"{what}: did not go on", child.said[-500:])
     elif weights(place) != told:
         outcome.note(f"{what}: other weights", what)
-    elif left := [path.name for path in (place / "run").iterdir() if path.name.startswith(".") and path.name != runs.LOCK]:
+    elif left := [path.name for path in (place / "run").iterdir() if path.name.startswith(".") and path.name != layout.LOCK]:
         outcome.note(f"{what}: left {left}", str(left))
     else:
         outcome.note(f"{what}, resumed: the same weights to the last bit")
@@ -129,7 +130,7 @@ def without_room(place: Path, times: int, seed: int = 2) -> Outcome:
     """No file may grow over a limit (``ulimit -f``), from some bytes to most of what a state needs."""
     outcome, dice = Outcome(), random.Random(seed)
     told, seconds = uninterrupted(place / "whole")
-    size = (place / "whole" / "run" / runs.TRAINING).stat().st_size
+    size = (place / "whole" / "run" / layout.TRAINING).stat().st_size
     for number in range(times):
         here = place / f"full-{number}"
         _after_some_steps(here, dice, seconds)

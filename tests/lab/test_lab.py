@@ -22,7 +22,7 @@ from toys import Constant, LinearGaussian, z_score
 
 from lowerbound import data
 from lowerbound.errors import RecipeError
-from lowerbound.figures.images import encode_png
+from lowerbound.figures.style import encode_png
 from lowerbound.interfaces.cli import main
 from lowerbound.lab import elbo, evidence, faces, figures, gradients, kl
 from lowerbound.lab.names import EXPERIMENTS

@@ -24,6 +24,7 @@ from lowerbound.data.csv_files import Csv
 from lowerbound.errors import DataError, UsageError
 from lowerbound.interfaces.cli import main
 from lowerbound.recipes.recipe import Recipe
+from lowerbound.runs import layout
 from lowerbound.runs import run as runs
 from lowerbound.runs.experiment import Experiment
 from lowerbound.tasks.impute import impute
@@ -320,7 +321,7 @@ def test_a_run_comes_back_without_its_table_and_refuses_a_damaged_schema(table_r
 
     folder = shutil.copytree(table_run.folder, tmp_path / "copy")
     assert runs.load(folder, device="cpu").facts == table_run.facts
-    path = folder / runs.COLUMNS
+    path = folder / layout.COLUMNS
     text = path.read_text(encoding="utf-8")
     for damaged in (text.replace('"count"', '"colour"'), text[:-20], "[]", '{"columns": []}', text.replace('"x"', '"city"')):
         path.write_text(damaged, encoding="utf-8")

@@ -15,8 +15,9 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from lowerbound.data import UNKNOWN
+from lowerbound.data.rows import Rows, labels_of, rows_at_once
 from lowerbound.errors import DataError
-from lowerbound.vae.model import VAE, Rows, labels_of, rows_at_once
+from lowerbound.vae.model import VAE
 from lowerbound.vae.semi_supervised import classifier_of
 
 BINS = 15  # of confidence, as in the literature

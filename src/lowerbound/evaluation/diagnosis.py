@@ -10,12 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lowerbound.data.rows import Rows, rows_at_once, spread
 from lowerbound.evaluation.latent_space import Latents
 from lowerbound.evaluation.log_likelihood import Density, observed
 from lowerbound.system.seeding import seeded
 from lowerbound.vae.likelihoods import LocationScale
 from lowerbound.vae.likelihoods.scales import FLOOR, Fixed
-from lowerbound.vae.model import VAE, Rows, rows_at_once, spread
+from lowerbound.vae.model import VAE
 
 LEAST_RATE = 0.1  # nats: a latent that tells less tells a class in thirty at best
 LEAST_KL = 0.01  # nats: a dimension that tells less is idle; of a Gaussian whose mean has the variance .01 it is about half of that

@@ -8,81 +8,20 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float
-from torch import Size, Tensor
+from torch import Tensor
 
+from lowerbound.data.rows import Rows, labels_of, rows_at_once
 from lowerbound.distributions import Delta
 from lowerbound.errors import DataError
 from lowerbound.evaluation import diagnosis
+from lowerbound.evaluation.bound import bits_per_dim, values_scored
 from lowerbound.evaluation.calibration import UNCALIBRATED, Calibration, Classification, classification, log_probabilities
 from lowerbound.evaluation.diagnosis import Finding
 from lowerbound.evaluation.latent_space import Latents, latents
 from lowerbound.evaluation.log_likelihood import MEMORY, SAMPLES, Density, observed
-from lowerbound.system.seeding import seeded
-from lowerbound.vae.model import VAE, Rows, labels_of, rows_at_once
-from lowerbound.vae.objectives.base import ELBO, Objective
-from lowerbound.vae.semi_supervised import Classifier, SemiSupervised, log_likelihood, reported
-
-
-@dataclass(frozen=True)
-class Score:
-    """Mean bound and its parts over ``rows`` data, in nats a datum.
-
-    ``bound_se`` is the standard error of the mean bound over data; ``bits_per_dim`` is
-    −bound / (D log 2) for D values a datum, of which those do not count that a context tells already.
-    """
-
-    bound: float
-    bound_se: float
-    log_likelihood_term: float
-    kl: float
-    bits_per_dim: float
-    rows: int
-
-
-@torch.no_grad()
-def score(vae: VAE, data: Rows, *, objective: Objective | None = None, batch: int | None = None, seed: int = 0) -> Score:
-    """The bound of ``data``, each row once, with noise that follows from ``seed``: the same at each call.
-
-    ``batch`` is by default what fits (``rows_at_once``). Errors: DataError where the likelihood cannot be a law of these data.
-    """
-    objective = objective or ELBO()
-    parts = []
-    with seeded(seed, "evaluation", device=vae.device), vae.evaluating():
-        for rows in torch.arange(len(data)).split(batch or rows_at_once(data)):
-            vae.likelihood.admit(data[rows])
-            part = _bound(vae, data, rows, objective)
-            parts.append(part.cpu().double())  # in this order: not every accelerator has doubles
-    return _summary(torch.cat(parts, 1))
-
-
-def _bound(vae: VAE, data: Rows, rows: Tensor, objective: Objective) -> Float[Tensor, "4 B"]:
-    if isinstance(vae, SemiSupervised):  # whose bound is one without labels
-        values = data[rows].to(vae.device)
-        return torch.cat([reported(vae, values, objective), _scored(vae, values)[None]])
-    given, x = vae.read(data, rows, observe=True)
-    posterior = given.posterior(x)
-    terms = given.terms(x, posterior, posterior.sample(Size([objective.samples])))
-    return torch.stack([objective.bound(terms), terms.log_likelihood.mean(0), objective.kl(terms), _scored(given, x)])
-
-
-def _scored(given: VAE, x: Float[Tensor, "B *event"]) -> Float[Tensor, " B"]:
-    """How many values of each datum the bound is of."""
-    counted = given.counted(x)
-    return torch.full((len(x),), float(x[0].numel()), device=x.device) if counted is None else counted.flatten(1).float().sum(1)
-
-
-def _summary(parts: Float[Tensor, "4 N"]) -> Score:
-    bound, log_likelihood, kl, scored = (float(mean) for mean in parts.mean(1))
-    rows = parts.shape[1]
-    error = float(parts[0].std()) / math.sqrt(rows) if rows > 1 else math.nan
-    return Score(bound, error, log_likelihood, kl, bits_per_dim(bound, scored), rows)
-
-
-def bits_per_dim(bound: float, dimensions: float) -> float:
-    """Nats a datum as bits a dimension: −bound / (D log 2), D the values that are scored; NaN where there are none."""
-    return -bound / (dimensions * math.log(2)) if dimensions else math.nan
-
+from lowerbound.evaluation.marginal import log_likelihood
+from lowerbound.vae.model import VAE
+from lowerbound.vae.semi_supervised import Classifier
 
 #: what an evaluation says, and what besides where q has a density: as files have it
 KEYS = (
@@ -170,7 +109,7 @@ def _mean_scored(vae: VAE, data: Rows, seed: int) -> float:
     if vae.context is None and not vae.likelihood.holes:
         return float(data[[0]].numel())
     few = (observed(vae, data, rows.tolist(), seed) for rows in torch.arange(len(data)).split(rows_at_once(data)))
-    return float(torch.cat([_scored(given, x) for given, x in few]).double().mean())
+    return float(torch.cat([values_scored(given, x) for given, x in few]).double().mean())
 
 
 def _classified(vae: VAE, data: Rows, calibration: Calibration) -> Classification | None:
@@ -189,7 +128,7 @@ def reconstruction_error(vae: VAE, data: Rows, damage: Callable[[Tensor], Tensor
         back = given.reconstruct(values if damage is None else damage(values))
         errors, counted = vae.likelihood.errors(back, values), given.counted(values)
         total += float((errors if counted is None else errors.where(counted, 0.0)).double().sum())
-        scored += float(_scored(given, values).double().sum())
+        scored += float(values_scored(given, values).double().sum())
     return total / max(scored, 1.0)
 
 

@@ -10,10 +10,11 @@ from jaxtyping import Float
 from torch import Size, Tensor
 from torch.distributions import Distribution, Independent, kl_divergence
 
+from lowerbound.data.rows import Rows, rows_at_once, spread
 from lowerbound.distributions import Delta
 from lowerbound.evaluation.log_likelihood import observed
 from lowerbound.system.seeding import seeded
-from lowerbound.vae.model import VAE, Rows, rows_at_once, spread
+from lowerbound.vae.model import VAE
 
 #: the variance over data of a posterior mean above which a unit is called active
 ACTIVE = 0.01

@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import Size, Tensor
 from torch.distributions import Distribution, kl_divergence
 
+from lowerbound.data.rows import Rows
 from lowerbound.distributions import Delta
 from lowerbound.errors import DataError, RecipeError, UsageError
 from lowerbound.evaluation import proposals
@@ -24,8 +25,8 @@ from lowerbound.evaluation.proposals import Mode
 from lowerbound.nn.memory import COPIES, bytes_each, how_many
 from lowerbound.nn.pruning import near
 from lowerbound.system.seeding import seeded
-from lowerbound.vae.model import VAE, Rows, log_density
-from lowerbound.vae.objectives.base import ClosedKL, kl_of
+from lowerbound.vae.model import VAE, log_density
+from lowerbound.vae.objectives.kl import ClosedKL, kl_of
 
 SAMPLES = 5_000
 MEMORY = 2**30

@@ -8,9 +8,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from lowerbound.data.rows import Rows, rows_at_once
 from lowerbound.evaluation import log_likelihood as density
 from lowerbound.evaluation.log_likelihood import MEMORY, SAMPLES, Density
-from lowerbound.vae.model import VAE, Rows, rows_at_once
+from lowerbound.vae.model import VAE
 from lowerbound.vae.semi_supervised.m2 import SemiSupervised
 
 

@@ -10,12 +10,15 @@ import torch
 from jaxtyping import Float
 from torch import Size, Tensor
 
+from lowerbound.data.rows import Rows
 from lowerbound.errors import DataError
 from lowerbound.evaluation.log_likelihood import MEMORY, must_have_density, observed
 from lowerbound.nn.memory import bytes_each, how_many
 from lowerbound.system.seeding import key, seeded
-from lowerbound.vae.model import VAE, Rows
-from lowerbound.vae.objectives.base import ELBO, Objective, kl_of
+from lowerbound.vae.model import VAE
+from lowerbound.vae.objectives.base import Objective
+from lowerbound.vae.objectives.elbo import ELBO
+from lowerbound.vae.objectives.kl import kl_of
 
 ROWS = 100  # data in one go, or as many as fit into memory; they share their noise, so that both are part of what a seed means
 STEPS = 100

@@ -14,7 +14,7 @@ from matplotlib.colors import to_hex, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from lowerbound.figures.images import COLORS, Array, styled
+from lowerbound.figures.style import COLORS, Array, styled
 
 UNKNOWN = "unknown"  # what data of no known class are called, and their colour
 UNKNOWN_COLOR = "#d0d0d0"

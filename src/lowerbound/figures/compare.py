@@ -12,17 +12,19 @@ import torch
 from torch import Size, Tensor
 
 from lowerbound.data import UNKNOWN, Dataset, Splits
+from lowerbound.data.rows import spread
 from lowerbound.errors import DataError, RecipeError, UsageError
-from lowerbound.evaluation import bubbles, probes
-from lowerbound.evaluation.bubbles import Bubbles
-from lowerbound.evaluation.evaluate import reconstruction_error, score
-from lowerbound.figures import images, of_run, pages
+from lowerbound.evaluation import probes
+from lowerbound.evaluation.bound import score
+from lowerbound.evaluation.bubbles import SHOWN, Bubbles, posterior_bubbles
+from lowerbound.evaluation.evaluate import reconstruction_error
+from lowerbound.figures import bubbles, of_run, pages, style
 from lowerbound.recipes import words
 from lowerbound.recipes.words import CORRUPTIONS, Facts
 from lowerbound.runs.run import Run
 from lowerbound.system.seeding import seeded
 from lowerbound.tasks import encode, generate
-from lowerbound.vae.model import VAE, spread
+from lowerbound.vae.model import VAE
 
 DAMAGES = ("gaussian:0.3", "masking:0.3", "salt-and-pepper:0.1")
 KNOWN = 10_000  # data whose latents the probes are fitted to, at most
@@ -64,7 +66,7 @@ def compare(runs: Mapping[str, Run], splits: Splits, seed: int = 0) -> list[Side
 
 
 def _posteriors(run: Run, held_out: Dataset, seed: int) -> Bubbles:
-    return bubbles.bubbles(run.vae, held_out.view(spread(len(held_out), bubbles.SHOWN)), seed)
+    return posterior_bubbles(run.vae, held_out.view(spread(len(held_out), SHOWN)), seed)
 
 
 def _measured(run: Run, splits: Splits, seed: int) -> dict[str, Any]:
@@ -176,7 +178,7 @@ def differing(sides: Sequence[Side]) -> dict[str, list[Any]]:
 
 def page(sides: Sequence[Side], splits: Splits, source: str, n: int = 10, seed: int = 0) -> bytes:
     """One self-contained page: the table, bubbles, all latents, and of images what was drawn, reconstructed (``n`` data), interpolated."""
-    data = splits.test.view(spread(len(splits.test), bubbles.SHOWN))
+    data = splits.test.view(spread(len(splits.test), SHOWN))
     near, far = (bubbles.reach([side.bubbles for side in sides], _all_normal(sides), whole) for whole in (False, True))
     shown = splits.test.view(_shown(splits.test, n))
     of_images = len(splits.test.event_shape) == 3
@@ -208,11 +210,11 @@ def _all_normal(sides: Sequence[Side]) -> bool:
 def _panel(side: Side, data: Dataset, reach: float, points: bool = False) -> str:
     labels = None if data.labels is None else data.labels.numpy()
     figure = bubbles.draw(side.bubbles, labels, data.classes, bubbles.has_rings(side.run.vae), reach, points)
-    return pages.embedded(images.small_png(images.encode_png(figure)))
+    return pages.embedded(style.small_png(style.encode_png(figure)))
 
 
 def _sheet(side: Side, values: Tensor, columns: int) -> str:
-    return pages.embedded(images.small_png(images.sheet_png(of_run.images(values, side.run.facts), columns)))
+    return pages.embedded(style.small_png(style.sheet_png(of_run.images(values, side.run.facts), columns)))
 
 
 def _decoded(side: Side, seed: int) -> Tensor:

@@ -9,93 +9,19 @@ from __future__ import annotations
 
 import io
 import math
-import warnings
-from collections.abc import Callable, Sequence
-from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
-import matplotlib
 import numpy as np
-import numpy.typing as npt
-from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from PIL import Image
 
-Array = npt.NDArray[Any]
-P = ParamSpec("P")
-R = TypeVar("R")
+from lowerbound.figures.style import Array, show, styled, tile
 
-COLORS = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd")
-STYLE: Any = {  # matplotlib types its keys one by one
-    "font.size": 9,
-    "axes.titlesize": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": "#666666",
-    "axes.grid": False,
-    "legend.frameon": False,
-    "figure.dpi": 100,
-    "savefig.dpi": 200,
-    "savefig.bbox": "tight",
-}
 FILLS = 16  # pixels: narrower images are drawn apart from their neighbours
 ACROSS = 20  # images in a row
-
-
-def styled(draw: Callable[P, R]) -> Callable[P, R]:
-    """A drawing function whose figure looks as all of ours do."""
-
-    @wraps(draw)
-    def within(*args: P.args, **kwargs: P.kwargs) -> R:
-        with matplotlib.rc_context(STYLE):
-            return draw(*args, **kwargs)
-
-    return within
-
-
-def encode_png(figure: Figure) -> bytes:
-    """The figure as a PNG file."""
-    with matplotlib.rc_context(STYLE), io.BytesIO() as buffer, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")  # a class may be called anything; a box stands for it then
-        figure.savefig(buffer, format="png")
-        return buffer.getvalue()
-
-
-def small_png(content: bytes) -> bytes:
-    """The same picture in at most 256 colours, for pages that hold many; a grey one loses nothing."""
-    with Image.open(io.BytesIO(content)) as image, io.BytesIO() as buffer:
-        image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
-        return buffer.getvalue()
-
-
-def tile(images: Array, columns: int, gap: int = 1) -> Array:
-    """Images ``(N, C, H, W)`` in [0, 1] side by side on white, ``columns`` a row: ``(H', W', 3)`` uint8."""
-    n, _, height, width = images.shape
-    rows = math.ceil(n / columns)
-    sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), 255, np.uint8)
-    for i, image in enumerate(images):
-        top, left = (i // columns) * (height + gap), (i % columns) * (width + gap)
-        # grey is broadcast to the three colours; a decoder that is sure of nothing is drawn white
-        pixels = np.nan_to_num(image.transpose(1, 2, 0), nan=1.0).clip(0, 1)
-        sheet[top : top + height, left : left + width] = (pixels * 255).round()
-    return sheet
-
-
-def sheet_png(images: Array, columns: int) -> bytes:
-    """Images ``(N, C, H, W)`` in [0, 1] as a PNG of nothing but them, each pixel enlarged by a whole number."""
-    sheet = Image.fromarray(tile(images, columns, gap=max(1, images.shape[-1] // 14)))
-    factor = max(1, round(900 / max(sheet.size)))
-    with io.BytesIO() as buffer:
-        sheet.resize((sheet.width * factor, sheet.height * factor), Image.Resampling.NEAREST).save(buffer, "PNG")
-        return buffer.getvalue()
-
-
-def show(axes: Axes, sheet: Array, **kwargs: Any) -> None:
-    """A sheet of images, its pixels as they are, without a frame."""
-    axes.imshow(sheet, interpolation="nearest", **kwargs)
-    axes.spines[:].set_visible(False)
 
 
 @styled

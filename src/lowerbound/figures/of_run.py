@@ -13,22 +13,26 @@ import numpy.typing as npt
 import torch
 
 from lowerbound.data import Dataset
+from lowerbound.data.rows import spread
 from lowerbound.data.spec import Facts
 from lowerbound.distributions.operations import within
 from lowerbound.errors import DataError, OutputError, UsageError
-from lowerbound.evaluation import bubbles as posteriors
 from lowerbound.evaluation import calibration as calibrating
+from lowerbound.evaluation.bubbles import SHOWN as BUBBLES
+from lowerbound.evaluation.bubbles import posterior_bubbles
 from lowerbound.evaluation.latent_space import ACTIVE
 from lowerbound.evaluation.log_likelihood import log_likelihood
-from lowerbound.figures import charts
+from lowerbound.figures import bubbles as drawn_bubbles
+from lowerbound.figures import charts, style
 from lowerbound.figures import images as plots
-from lowerbound.runs.run import CLASSIFIER, Run
+from lowerbound.runs.layout import CLASSIFIER
+from lowerbound.runs.run import Run
 from lowerbound.system.files import written
 from lowerbound.system.seeding import seeded
 from lowerbound.tasks import classes as labels
 from lowerbound.tasks import encode, generate
 from lowerbound.vae.contexts import Label
-from lowerbound.vae.model import VAE, spread
+from lowerbound.vae.model import VAE
 from lowerbound.vae.priors import StandardNormal
 from lowerbound.vae.semi_supervised import classifier_of
 
@@ -77,7 +81,7 @@ def samples(context: Context) -> bytes:
     vae = context.run.vae
     vae = vae if vae.context is None else given(vae, SHOWN, lambda: context.data, context.seed)
     with seeded(context.seed, "samples", device=vae.device):
-        return plots.encode_png(plots.samples(images(vae.sample(SHOWN), context.run.facts)))
+        return style.encode_png(plots.samples(images(vae.sample(SHOWN), context.run.facts)))
 
 
 def given(vae: VAE, n: int, load: Callable[[], Dataset], seed: int) -> VAE:
@@ -92,14 +96,14 @@ def reconstructions(context: Context) -> bytes:
     """Data and what comes back of them through the latent."""
     data = context.data.view(torch.arange(min(PAIRS, len(context.data))))
     given, back = data[:], encode.reconstruct(context.run.vae, data)
-    return plots.encode_png(plots.reconstructions(images(given, context.run.facts), images(back, context.run.facts)))
+    return style.encode_png(plots.reconstructions(images(given, context.run.facts), images(back, context.run.facts)))
 
 
 def manifold(context: Context) -> bytes:
     """The plane of a 2-D latent."""
     _must_be_of_no_context(context.run)
     coordinates = generate.manifold_coordinates(SIDE).numpy()
-    return plots.encode_png(plots.manifold(images(generate.manifold(context.run.vae, SIDE), context.run.facts), coordinates))
+    return style.encode_png(plots.manifold(images(generate.manifold(context.run.vae, SIDE), context.run.facts), coordinates))
 
 
 def scatter(context: Context) -> bytes:
@@ -112,7 +116,7 @@ def scatter(context: Context) -> bytes:
     figure = charts.scatter(
         points, labels, data.classes, names, rings=latents.shape[1] == 2 and isinstance(context.run.vae.prior, StandardNormal)
     )
-    return plots.encode_png(figure)
+    return style.encode_png(figure)
 
 
 def _plane(latents: Array) -> tuple[Array, tuple[str, str]]:
@@ -155,12 +159,12 @@ def traversal(context: Context) -> bytes:
 
 def traversal_sheet(context: Context) -> bytes:
     """Each dimension moved alone, a row for each."""
-    return plots.encode_png(plots.traversal(*_traversal(context, steps=11)))
+    return style.encode_png(plots.traversal(*_traversal(context, steps=11)))
 
 
 def curves(context: Context) -> bytes:
     """The bound and its parts against epochs."""
-    return plots.encode_png(charts.curves(context.run.history()))
+    return style.encode_png(charts.curves(context.run.history()))
 
 
 def density(context: Context) -> bytes:
@@ -168,7 +172,7 @@ def density(context: Context) -> bytes:
     found = _evaluation(context.run)
     if found["log_likelihood"] is None:
         raise UsageError("this posterior has no density, and so there is no log p(x) to draw")
-    return plots.encode_png(charts.density(found))
+    return style.encode_png(charts.density(found))
 
 
 def dimensions(context: Context) -> bytes:
@@ -177,7 +181,7 @@ def dimensions(context: Context) -> bytes:
     if found["kl_per_dimension"] is None:
         raise UsageError("the KL of this prior and posterior does not come apart into dimensions")
     active = [variance > ACTIVE for variance in found["posterior_mean_variance"]]
-    return plots.encode_png(charts.dimensions(found["kl_per_dimension"], active))
+    return style.encode_png(charts.dimensions(found["kl_per_dimension"], active))
 
 
 def _evaluation(run: Run) -> dict[str, Any]:
@@ -189,12 +193,12 @@ def _evaluation(run: Run) -> dict[str, Any]:
 
 def bubbles(context: Context) -> bytes:
     """Posteriors with their spread, in the two dimensions of z whose means vary most."""
-    data, vae = context.data.view(spread(len(context.data), posteriors.SHOWN)), context.run.vae
-    found, rings = posteriors.bubbles(vae, data, context.seed), posteriors.has_rings(vae)
-    labels, reach = None if data.labels is None else data.labels.numpy(), posteriors.reach([found], rings, whole=True)
-    figure = posteriors.draw(found, labels, data.classes, rings, reach)
+    data, vae = context.data.view(spread(len(context.data), BUBBLES)), context.run.vae
+    found, rings = posterior_bubbles(vae, data, context.seed), drawn_bubbles.has_rings(vae)
+    labels, reach = None if data.labels is None else data.labels.numpy(), drawn_bubbles.reach([found], rings, whole=True)
+    figure = drawn_bubbles.draw(found, labels, data.classes, rings, reach)
     figure.axes[0].set_title("Posteriors, each one standard deviation around its mean", fontsize=10)
-    return plots.encode_png(figure)
+    return style.encode_png(figure)
 
 
 def scores(context: Context) -> bytes:
@@ -206,7 +210,7 @@ def scores(context: Context) -> bytes:
     n = min(EXTREMES, max(1, len(order) // 2))
     most, least = order[:n], order[-n:].flip(0)
     likely, unlikely = images(data[most], context.run.facts), images(data[least], context.run.facts)
-    return plots.encode_png(plots.extremes(likely, unlikely, log_p[most].tolist(), log_p[least].tolist()))
+    return style.encode_png(plots.extremes(likely, unlikely, log_p[most].tolist(), log_p[least].tolist()))
 
 
 def styles(context: Context) -> bytes:
@@ -215,13 +219,13 @@ def styles(context: Context) -> bytes:
     with seeded(context.seed, "styles", device=run.vae.device):
         decoded = labels.styles(run.vae, labels.drawn_styles(run.vae, STYLES))
     pictures = images(decoded.flatten(0, 1), run.facts)
-    return plots.encode_png(plots.styles(pictures, run.facts.classes))
+    return style.encode_png(plots.styles(pictures, run.facts.classes))
 
 
 def confusion(context: Context) -> bytes:
     """Which classes are taken for which."""
     log_q, labels = _classified(context)
-    return plots.encode_png(charts.confusion(calibrating.confusion(log_q, labels).numpy(), context.run.facts.classes))
+    return style.encode_png(charts.confusion(calibrating.confusion(log_q, labels).numpy(), context.run.facts.classes))
 
 
 def calibration(context: Context) -> bytes:
@@ -234,7 +238,7 @@ def calibration(context: Context) -> bytes:
         bins = calibrating.reliability(calibrating.scaled(log_q, temperature), labels)
         table = torch.stack([bins.counts, bins.confidence, bins.accuracy]).numpy()
         ways.append((f"{name}: calibration error {bins.error:.1%}", table))
-    return plots.encode_png(charts.reliability(ways))
+    return style.encode_png(charts.reliability(ways))
 
 
 def _classified(context: Context) -> tuple[torch.Tensor, torch.Tensor]:

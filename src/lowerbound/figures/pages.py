@@ -11,7 +11,7 @@ import jinja2
 
 def rendered(template: str, **values: Any) -> bytes:
     """The template of that name, beside this file, filled in."""
-    loader = jinja2.PackageLoader("lowerbound", ".")
+    loader = jinja2.PackageLoader("lowerbound.figures", ".")
     environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     environment.filters["fixed"] = fixed
     return environment.get_template(template).render(**values).encode(errors="backslashreplace")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from lowerbound.figures.images import Array, show, styled, tile
+from lowerbound.figures.style import Array, show, styled, tile
 
 STRIPE = 4  # pixels of a picture, after it was enlarged
 BLUES = (0.55, 0.75, 0.95), (0.8, 0.9, 1.0)  # of what is missing

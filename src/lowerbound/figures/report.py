@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from lowerbound.data import Dataset
-from lowerbound.evaluation.evaluate import bits_per_dim
+from lowerbound.evaluation.bound import bits_per_dim
 from lowerbound.figures import of_run, pages
-from lowerbound.runs import run as runs
+from lowerbound.runs import layout
 from lowerbound.runs.run import Run
 from lowerbound.system.files import make_folder, written
 from lowerbound.vae.contexts import Observed
@@ -28,11 +28,11 @@ class Panel:
 
 def write(run: Run, held_out: Dataset, result: dict[str, Any]) -> Path:
     """Draw every figure that suits the run into its ``figures/``, and the page around them and the final figures. Errors: OutputError."""
-    folder = run.folder / runs.FIGURES
+    folder = run.folder / layout.FIGURES
     make_folder(folder)
     context = of_run.Context(run, lambda: held_out, run.recipe.seed)
     panels = [_panel(name, of_run.draw(name, context, folder / of_run.usual_name(name))) for name in of_run.suitable(run)]
-    page = run.folder / runs.REPORT
+    page = run.folder / layout.REPORT
     with written(page) as file:
         file.write(_page(run, panels, result))
     return page
@@ -62,7 +62,7 @@ def _page(run: Run, panels: list[Panel], result: dict[str, Any]) -> bytes:
 def _evaluation(run: Run) -> dict[str, Any] | None:
     """What was evaluated; of runs that tell no classes, and files of a time when none did, without a classifier."""
     found = run.evaluation()
-    return None if found is None else {runs.CLASSIFIER: None, "density": run.vae.density, **found}
+    return None if found is None else {layout.CLASSIFIER: None, "density": run.vae.density, **found}
 
 
 def _rows(run: Run, result: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:

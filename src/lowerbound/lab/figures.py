@@ -14,7 +14,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import NullFormatter
 from PIL import Image
 
-from lowerbound.figures.images import COLORS, styled
+from lowerbound.figures.style import COLORS, styled
 from lowerbound.lab.elbo import Climb
 from lowerbound.lab.evidence import Evidence
 from lowerbound.lab.faces import PUBLISHED, Step

@@ -18,11 +18,14 @@ from torch.distributions import Distribution, Independent, Normal
 from lowerbound.errors import RecipeError
 from lowerbound.recipes import words
 from lowerbound.system.seeding import seeded
-from lowerbound.vae.estimators.base import Estimator, Pathwise
+from lowerbound.vae.estimators.base import Estimator
+from lowerbound.vae.estimators.pathwise import Pathwise
 from lowerbound.vae.loss import loss
 from lowerbound.vae.model import VAE
-from lowerbound.vae.objectives.base import ELBO, SampledKL, Terms
+from lowerbound.vae.objectives.elbo import ELBO
+from lowerbound.vae.objectives.kl import SampledKL
 from lowerbound.vae.posteriors import DiagonalGaussian
+from lowerbound.vae.terms import Terms
 
 DIMENSIONS = (1, 2, 5, 10, 20)
 DRAWS = (1, 10)

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from lowerbound.nn.networks import Linear
+from lowerbound.nn.precision import Linear
 
 WORTH = 0.6  # share of units that switch up to which leaving the others out is worth its preparation
 

@@ -2,3 +2,7 @@
 
 The tables here import nothing heavy; a class is imported when a word asks for it.
 """
+
+from lowerbound.recipes.recipe import Recipe, merge, read, to_toml
+
+__all__ = ["Recipe", "merge", "read", "to_toml"]

@@ -38,7 +38,8 @@ from lowerbound.vae.likelihoods import Columns, Likelihood, LocationScale
 from lowerbound.vae.likelihoods.scales import Optimal
 from lowerbound.vae.loss import LossFunction, loss, of_rows
 from lowerbound.vae.model import VAE
-from lowerbound.vae.objectives.base import Contractive, Objective
+from lowerbound.vae.objectives.base import Objective
+from lowerbound.vae.objectives.elbo import Contractive
 
 DRAWS = 64  # of each law that are looked at to tell whether prior and posterior are over the same space
 

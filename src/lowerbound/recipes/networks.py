@@ -34,13 +34,15 @@ class NetworkWord:
 
 
 def _mlp_encoder(event: Sequence[int], widths: Sequence[int], features: int, context: Sequence[int] = ()) -> nn.Module:
-    from lowerbound.nn.networks import Joined, mlp
+    from lowerbound.nn.conditioned import Joined
+    from lowerbound.nn.networks import mlp
 
     return Joined(mlp(prod(event) + prod(context), *widths, features)) if context else mlp(event, *widths, features)
 
 
 def _mlp_decoder(latent: int, widths: Sequence[int], event: Sequence[int], parameters: int, context: Sequence[int] = ()) -> nn.Module:
-    from lowerbound.nn.networks import Joined, mlp
+    from lowerbound.nn.conditioned import Joined
+    from lowerbound.nn.networks import mlp
 
     output = event if parameters == 1 else (parameters, *event)
     return Joined(mlp(latent + prod(context), *reversed(widths), output)) if context else mlp(latent, *reversed(widths), output)
@@ -61,7 +63,8 @@ def _orthogonal_decoder(
 
 
 def _conv_encoder(event: Sequence[int], widths: Sequence[int], features: int, context: Sequence[int] = ()) -> nn.Module:
-    from lowerbound.nn.networks import Planes, convolutional_encoder
+    from lowerbound.nn.conditioned import Planes
+    from lowerbound.nn.networks import convolutional_encoder
 
     _must_be_image(event)
     channels, *size = event
@@ -75,7 +78,8 @@ def _conv_encoder(event: Sequence[int], widths: Sequence[int], features: int, co
 def _conv_decoder(latent: int, widths: Sequence[int], event: Sequence[int], parameters: int, context: Sequence[int] = ()) -> nn.Module:
     from torch import nn
 
-    from lowerbound.nn.networks import Joined, convolutional_decoder
+    from lowerbound.nn.conditioned import Joined
+    from lowerbound.nn.networks import convolutional_decoder
 
     _must_be_image(event)
     channels, *size = event
@@ -90,7 +94,9 @@ def _guided(latent: int, widths: Sequence[int], event: Sequence[int], parameters
     """A decoder beside an image: that is encoded as an image of the data is, to as many features as the encoder has in its last layer."""
     from torch import nn
 
-    from lowerbound.nn.networks import Conv2d, Guided, convolutional_decoder, convolutional_encoder, roughly
+    from lowerbound.nn.conditioned import Guided
+    from lowerbound.nn.networks import convolutional_decoder, convolutional_encoder
+    from lowerbound.nn.precision import Conv2d, roughly
 
     channels, *size = event
     features = roughly(convolutional_encoder((context[0], *size), widths, widths[-1]))

@@ -7,20 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lowerbound.vae.estimators.base import Estimator
-    from lowerbound.vae.objectives.base import KL, Objective
+    from lowerbound.vae.objectives.base import Objective
+    from lowerbound.vae.objectives.kl import KL
     from lowerbound.vae.schedules import Schedule
 
 # --- objectives --------------------------------------------------------------------------------------
 
 
 def _elbo(kl: KL, samples: int = 1) -> Objective:
-    from lowerbound.vae.objectives.base import ELBO
+    from lowerbound.vae.objectives.elbo import ELBO
 
     return ELBO(kl, samples)
 
 
 def _beta_elbo(kl: KL, beta: float = 4.0, samples: int = 1) -> Objective:
-    from lowerbound.vae.objectives.base import ELBO
+    from lowerbound.vae.objectives.elbo import ELBO
     from lowerbound.vae.schedules import Constant
 
     return ELBO(kl, samples, Constant(beta))
@@ -29,7 +30,7 @@ def _beta_elbo(kl: KL, beta: float = 4.0, samples: int = 1) -> Objective:
 def _scheduled(name: str) -> Callable[..., Objective]:
     def make(kl: KL, beta: float = 1.0, epochs: float = 10.0, samples: int = 1) -> Objective:
         from lowerbound.vae import schedules
-        from lowerbound.vae.objectives.base import ELBO
+        from lowerbound.vae.objectives.elbo import ELBO
 
         schedule: Schedule = getattr(schedules, name)(beta, epochs)
         return ELBO(kl, samples, schedule)
@@ -44,13 +45,13 @@ def _free_bits(kl: KL, nats: float = 0.1) -> Objective:
 
 
 def _iwae(kl: KL, samples: int = 5) -> Objective:
-    from lowerbound.vae.objectives.base import IWAE
+    from lowerbound.vae.objectives.renyi import IWAE
 
     return IWAE(samples)
 
 
 def _renyi(kl: KL, alpha: float = 0.5, samples: int = 5) -> Objective:
-    from lowerbound.vae.objectives.base import Renyi
+    from lowerbound.vae.objectives.renyi import Renyi
 
     return Renyi(alpha, samples)
 
@@ -68,13 +69,13 @@ def _mmd(kl: KL, weight: float = 500.0, kl_weight: float = 0.0) -> Objective:
 
 
 def _reconstruction(kl: KL) -> Objective:
-    from lowerbound.vae.objectives.base import Reconstruction
+    from lowerbound.vae.objectives.elbo import Reconstruction
 
     return Reconstruction(kl)
 
 
 def _contractive(kl: KL, weight: float = 0.1) -> Objective:
-    from lowerbound.vae.objectives.base import Contractive
+    from lowerbound.vae.objectives.elbo import Contractive
 
     return Contractive(kl, weight=weight)
 
@@ -96,13 +97,13 @@ OBJECTIVES: dict[str, Callable[..., Objective]] = {
 
 
 def _closed() -> KL:
-    from lowerbound.vae.objectives.base import ClosedKL
+    from lowerbound.vae.objectives.kl import ClosedKL
 
     return ClosedKL()
 
 
 def _sampled() -> KL:
-    from lowerbound.vae.objectives.base import SampledKL
+    from lowerbound.vae.objectives.kl import SampledKL
 
     return SampledKL()
 

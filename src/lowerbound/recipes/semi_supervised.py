@@ -32,18 +32,18 @@ class OfLabels:
 
 
 def _enumerated() -> OfLabels:
-    from lowerbound.vae.estimators.base import Enumerated
+    from lowerbound.vae.estimators.enumerated import Enumerated
 
     return OfLabels(Enumerated(), 1)
 
 
 def _score(baseline: str, least: int) -> Callable[[int], OfLabels]:
     def make(samples: int = least) -> OfLabels:
-        from lowerbound.vae.estimators import base
+        from lowerbound.vae.estimators import base, score
 
         if samples < least:
             raise RecipeError(f"this estimator of the label's gradient needs {least} draws of it or more, not {samples}")
-        return OfLabels(base.ScoreFunction(getattr(base, baseline)()), samples)
+        return OfLabels(score.ScoreFunction(getattr(base, baseline)()), samples)
 
     return make
 

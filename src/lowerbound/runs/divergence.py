@@ -8,9 +8,10 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
+from lowerbound.data.rows import Rows
 from lowerbound.errors import Diverged
 from lowerbound.training.loop import Record
-from lowerbound.vae.model import VAE, Rows
+from lowerbound.vae.model import VAE
 
 MOST = 3  # times that a training steps back and goes on
 SLOWING = 0.5  # of the learning rate, each time

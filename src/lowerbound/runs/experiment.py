@@ -12,7 +12,7 @@ from lowerbound.evaluation import diagnosis
 from lowerbound.evaluation.calibration import calibrate
 from lowerbound.figures import report
 from lowerbound.recipes.recipe import Recipe
-from lowerbound.runs import checkpoint, setup
+from lowerbound.runs import checkpoint, layout, setup
 from lowerbound.runs import folder as folders
 from lowerbound.runs import run as runs
 from lowerbound.runs.snapshots import Every, locked
@@ -67,7 +67,7 @@ class Experiment(Underway):
             folders.extend(folder, run.recipe)  # last: with it the folder is a run
         except OutputError:
             folders.clear(folder)
-            (folder / runs.LOCK).unlink(missing_ok=True)
+            (folder / layout.LOCK).unlink(missing_ok=True)
             with contextlib.suppress(OSError):  # it stays where somebody else's files are in it
                 folder.rmdir()
             raise
@@ -125,7 +125,7 @@ class Experiment(Underway):
         if done > recipe.epochs or (done == recipe.epochs and result is not None):
             raise RunError(f"{folder} already has its {done} epochs; --epochs N goes on to N")
         if lines < done:
-            self.notes.append(f"{folder / runs.METRICS} has lost {done - lines} of {done} epochs; the curves will lack them")
+            self.notes.append(f"{folder / layout.METRICS} has lost {done - lines} of {done} epochs; the curves will lack them")
         self.run.environment()  # wanted by the report at the end: better to know now that it is damaged
         return taken
 
@@ -136,7 +136,7 @@ class Experiment(Underway):
         Of a model that classifies one number more is learned, the temperature of its probabilities, from the labels of the validation data.
         """
         seconds, notes = self.progress.seconds, self._show_last()
-        folders.remove([self.run.folder / runs.EVALUATION])  # of weights on the way here
+        folders.remove([self.run.folder / layout.EVALUATION])  # of weights on the way here
         result = {
             "run": str(self.run.folder),
             "epochs": self.epochs_done,
@@ -146,9 +146,9 @@ class Experiment(Underway):
             "notes": notes + [f"{found.evidence}; {found.advice}" for found in diagnosis.at_floor(self.run.vae, self.test)],
         }
         if isinstance(self.run.vae, Classifier):
-            result[runs.CLASSIFIER] = asdict(calibrate(self.run.vae, self.validation))
+            result[layout.CLASSIFIER] = asdict(calibrate(self.run.vae, self.validation))
         report.write(self.run, self.test, result)
-        write_json(self.run.folder / runs.RESULT, result)  # last: a run that has it is complete
+        write_json(self.run.folder / layout.RESULT, result)  # last: a run that has it is complete
         self.close()
         return result
 
@@ -157,8 +157,8 @@ class Experiment(Underway):
         vae, folder, notes = self.run.vae, self.run.folder, [fault["told"] for fault in self.progress.faults]
         if self.run.recipe.patience is not None and self.progress.best is not None:
             try:
-                checkpoint.load_weights(folder / runs.BEST, self.shown)
-                checkpoint.save_weights(folder / runs.WEIGHTS, self.shown)
+                checkpoint.load_weights(folder / layout.BEST, self.shown)
+                checkpoint.save_weights(folder / layout.WEIGHTS, self.shown)
             except RunError as error:
                 notes.append(f"{error}; ended with the last weights in place of the best")
         if self.average is not None:

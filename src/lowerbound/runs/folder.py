@@ -16,7 +16,7 @@ from lowerbound.data.spec import Facts
 from lowerbound.errors import OutputError, reason
 from lowerbound.recipes import recipe as recipes
 from lowerbound.recipes.recipe import Recipe
-from lowerbound.runs.run import (
+from lowerbound.runs.layout import (
     BEFORE,
     BEST,
     COLUMNS,

@@ -12,33 +12,18 @@ from lowerbound import data
 from lowerbound.data import Schema, Splits, labels
 from lowerbound.data.spec import FORMAT, Facts
 from lowerbound.errors import DataError, RunError
+from lowerbound.evaluation.bound import Score
 from lowerbound.evaluation.calibration import UNCALIBRATED, Calibration
-from lowerbound.evaluation.evaluate import DENSITY_KEYS, KEYS, Score
+from lowerbound.evaluation.evaluate import DENSITY_KEYS, KEYS
 from lowerbound.recipes import build as assembly
 from lowerbound.recipes import recipe as recipes
 from lowerbound.recipes.build import Parts
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.runs import checkpoint
+from lowerbound.runs.layout import BEFORE, CLASSIFIER, COLUMNS, DATA, ENVIRONMENT, EVALUATION, METRICS, RECIPE, RESULT, TRAINING, WEIGHTS
 from lowerbound.system import devices
 from lowerbound.system.files import content
 from lowerbound.vae.model import VAE
-
-RECIPE = "recipe.toml"
-DATA = "data.json"
-COLUMNS = "columns.json"  # of a table
-ENVIRONMENT = "environment.json"
-METRICS = "metrics.jsonl"
-LOCK = ".lock"
-WEIGHTS = "weights.safetensors"
-BEST = "best.safetensors"  # of the epoch with the best held-out bound
-TRAINING = "checkpoint.safetensors"
-BEFORE = "checkpoint-before.safetensors"  # what TRAINING was, for when that is damaged
-COMING = "checkpoint-coming.safetensors"  # what it will be
-RESULT = "result.json"
-CLASSIFIER = "classifier"  # what RESULT and EVALUATION say of how classes are told
-EVALUATION = "evaluation.json"
-FIGURES = "figures"
-REPORT = "report.html"
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from lowerbound.data.spec import Facts
 from lowerbound.errors import DataError, RunError, UsageError
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.runs import folder as folders
+from lowerbound.runs import layout
 from lowerbound.runs import run as runs
 from lowerbound.runs.run import Run
 from lowerbound.system import devices
@@ -106,7 +107,7 @@ def must_be_free(folder: Path, overwrite: bool) -> None:
         return
     if folder.is_dir() and folders.was_only_begun(folder):
         return
-    if not all((folder / name).is_file() for name in (runs.RECIPE, runs.DATA)):
+    if not all((folder / name).is_file() for name in (layout.RECIPE, layout.DATA)):
         raise RunError(f"{folder} exists and is no run; choose another --out")
     if not overwrite:
         raise RunError(f"{folder} holds a run already; choose another --out, go on with resume, or give --overwrite")

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from lowerbound.errors import OutputError, RunError, UsageError, reason
 from lowerbound.recipes.recipe import Recipe
-from lowerbound.runs import checkpoint, run
+from lowerbound.runs import checkpoint, layout
 from lowerbound.runs import folder as folders
 from lowerbound.system.files import sync_folder
 from lowerbound.training.loop import State
@@ -89,8 +89,8 @@ class Kept:
     def save(self, progress: Progress, recipe: dict[str, Any], best: dict[str, Tensor] | None) -> None:
         """The state, after the best weights where they are new; what was the newest becomes the one before. Errors: OutputError."""
         if best is not None:
-            checkpoint.write(self.folder / run.BEST, best, {})
-        newest, before, coming = (self.folder / name for name in (run.TRAINING, run.BEFORE, run.COMING))
+            checkpoint.write(self.folder / layout.BEST, best, {})
+        newest, before, coming = (self.folder / name for name in (layout.TRAINING, layout.BEFORE, layout.COMING))
         words = {**asdict(progress), "recipe": recipe}
         checkpoint.save_training(coming, self.model, self.estimators, self.state, words, self.average)
         try:
@@ -106,24 +106,24 @@ class Kept:
 
         Errors: RunError where none is, or it is of another recipe than these words.
         """
-        name = run.TRAINING
-        if not (self.folder / name).exists() and (self.folder / run.COMING).exists():
-            name = run.COMING  # killed between two names
+        name = layout.TRAINING
+        if not (self.folder / name).exists() and (self.folder / layout.COMING).exists():
+            name = layout.COMING  # killed between two names
         try:
             return self._read(name, recipe), name, None
         except RunError as error:
             try:
-                progress = self._read(run.BEFORE, recipe)
+                progress = self._read(layout.BEFORE, recipe)
             except RunError:
                 raise error from None
-            return progress, run.BEFORE, f"{error}; went on from the checkpoint before it, after step {self.state.step:,}"
+            return progress, layout.BEFORE, f"{error}; went on from the checkpoint before it, after step {self.state.step:,}"
 
     def settle(self, taken: str) -> None:
         """Let the newest be what was taken up, so that no damaged one takes the place of a whole one. Errors: OutputError."""
-        if taken == run.COMING:
-            folders.rename(self.folder / taken, self.folder / run.TRAINING)
-        if taken == run.BEFORE:
-            folders.remove([self.folder / run.TRAINING])
+        if taken == layout.COMING:
+            folders.rename(self.folder / taken, self.folder / layout.TRAINING)
+        if taken == layout.BEFORE:
+            folders.remove([self.folder / layout.TRAINING])
 
     def _read(self, name: str, recipe: dict[str, Any]) -> Progress:
         def accept(told: dict[str, Any]) -> None:
@@ -147,7 +147,7 @@ def must_be_unchanged(now: dict[str, Any], then: dict[str, Any], folder: Path) -
     if changed:
         word = min(changed)
         raise RunError(
-            f"{folder / run.RECIPE} was changed: {word} was {then.get(word)} and is {now.get(word)}; change it back, or train anew"
+            f"{folder / layout.RECIPE} was changed: {word} was {then.get(word)} and is {now.get(word)}; change it back, or train anew"
         )
 
 
@@ -156,7 +156,7 @@ def locked(folder: Path) -> FileLock:
 
     Errors: RunError where another training has it; OutputError.
     """
-    lock = FileLock(folder / run.LOCK)
+    lock = FileLock(folder / layout.LOCK)
     try:
         lock.acquire(timeout=0)
     except Timeout as error:

@@ -14,12 +14,13 @@ from torch import Tensor
 
 from lowerbound.data import Dataset
 from lowerbound.errors import Diverged
-from lowerbound.evaluation.evaluate import Score, score
+from lowerbound.evaluation.bound import Score, score
 from lowerbound.recipes.words import CONSTANT, products, schedule
-from lowerbound.runs import checkpoint, divergence, folder, run
+from lowerbound.runs import checkpoint, divergence, folder, layout
 from lowerbound.runs.setup import Opened
 from lowerbound.runs.snapshots import Every, Kept, Progress
-from lowerbound.training.loop import Record, fit, rows_of, steps_an_epoch
+from lowerbound.training.batches import rows_of, steps_an_epoch
+from lowerbound.training.loop import Record, fit
 from lowerbound.training.processes import SAVE
 from lowerbound.vae.model import VAE
 from lowerbound.vae.schedules import Scaled
@@ -223,7 +224,7 @@ class Underway(Opened):
         self._count()
         self._must_be_finite()
         if self.world.is_first:
-            checkpoint.save_weights(self.run.folder / run.WEIGHTS, self.shown)
+            checkpoint.save_weights(self.run.folder / layout.WEIGHTS, self.shown)
             self.kept.save(self.progress, self.run.recipe.words(), self._best)
         self._best = None
         self._saved_at = self.progress.seconds

@@ -17,12 +17,13 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from torch.distributions import Distribution
 
+from lowerbound.data.rows import Rows, labels_of
 from lowerbound.errors import DataError, UsageError, nearest
 from lowerbound.evaluation import log_likelihood as density
 from lowerbound.system.seeding import key, seeded
 from lowerbound.tasks.latent_inference import SAMPLES, Latents, few_of, from_prior, importance, moments, must_suffice, of_prior, room
 from lowerbound.vae.contexts import Observed
-from lowerbound.vae.model import VAE, Rows, labels_of
+from lowerbound.vae.model import VAE
 
 COMPLETIONS = 8
 #: steps of pseudo-Gibbs that lead to each guess at the whole datum, before importance sampling begins

@@ -8,8 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from lowerbound.data.rows import Rows, rows_at_once
 from lowerbound.errors import UsageError
-from lowerbound.vae.model import VAE, Rows, rows_at_once
+from lowerbound.vae.model import VAE
 
 
 def encode(vae: VAE, data: Rows, draw: bool = False, seed: int = 0) -> Float[Tensor, "N latent"]:

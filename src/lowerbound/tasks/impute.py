@@ -14,6 +14,7 @@ from jaxtyping import Float, Int64
 from torch import Size, Tensor
 from torch.distributions import Distribution
 
+from lowerbound.data.rows import Rows
 from lowerbound.distributions.mixed import Mixed
 from lowerbound.errors import DataError, RecipeError, UsageError
 from lowerbound.evaluation import proposals
@@ -21,7 +22,7 @@ from lowerbound.evaluation.log_likelihood import MEMORY, VALUES, must_have_densi
 from lowerbound.nn.memory import COPIES, bytes_each, how_many
 from lowerbound.system.seeding import seeded
 from lowerbound.vae.contexts import Observed
-from lowerbound.vae.model import VAE, Rows, log_density
+from lowerbound.vae.model import VAE, log_density
 
 SAMPLES = 1_000
 #: rows whose noise is drawn together; part of what a seed means

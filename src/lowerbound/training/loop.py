@@ -5,7 +5,6 @@ Logging, checkpoints and early stopping are the body of the caller's ``for``.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,16 +12,20 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from lowerbound.data.rows import Rows, rows_at_once
 from lowerbound.errors import DataError
 from lowerbound.system.devices import fastest
-from lowerbound.system.seeding import permutation
 from lowerbound.training.adam import ROUNDED, Adam
+from lowerbound.training.batches import batches_of, steps_an_epoch
 from lowerbound.training.processes import World
-from lowerbound.training.steps.fused import Step, step_of
-from lowerbound.vae.estimators.base import Estimator, Pathwise
+from lowerbound.training.steps.choose import choose, leave_gradients_whole
+from lowerbound.training.steps.fused import Step
+from lowerbound.vae.estimators.base import Estimator
+from lowerbound.vae.estimators.pathwise import Pathwise
 from lowerbound.vae.loss import LossFunction, of_rows
-from lowerbound.vae.model import VAE, Rows, rows_at_once
-from lowerbound.vae.objectives.base import ELBO, Objective
+from lowerbound.vae.model import VAE
+from lowerbound.vae.objectives.base import Objective
+from lowerbound.vae.objectives.elbo import ELBO
 from lowerbound.vae.schedules import Schedule
 
 
@@ -67,11 +70,6 @@ class Record:
         return float(self.means[2])
 
 
-def steps_an_epoch(rows: int, batch: int) -> int:
-    """How many batches cover all rows once; the last may be smaller."""
-    return math.ceil(rows / batch)
-
-
 def fit(
     vae: VAE,
     data: Rows,
@@ -109,10 +107,10 @@ def fit(
     world = world or World()
     device = vae.device
     rounded = ROUNDED and isinstance(state.optimizer, Adam) and world.size == 1 and clip is None  # others add gradients up
-    descend = _descent(vae, objective, estimator, loss, products or fastest(device), rounded)
+    descend = choose(vae, objective, estimator, loss, products or fastest(device), rounded)
     while (position := divmod(state.step, steps))[0] < epochs:
         epoch, done = position
-        batches = _batches(len(data), batch, state.seed, epoch)
+        batches = batches_of(len(data), batch, state.seed, epoch)
         for number, rows in enumerate(batches[done:], start=done + 1):
             now = objective.at(state.step / steps)
             with world.noise(rows, now.samples, state.seed, "noise", state.step, device=device):
@@ -124,33 +122,7 @@ def fit(
             state.optimizer.step()
             state.step += 1
             yield Record(state.step, epoch + 1, number == len(batches), len(rows), means)
-    _unrounded(vae)
-
-
-def _unrounded(vae: VAE) -> None:
-    """Gradients in the type of their weights, as others expect them."""
-    for weight in vae.parameters():
-        if weight.grad is not None and weight.grad.dtype != weight.dtype:
-            gradient, weight.grad = weight.grad, None
-            weight.grad_dtype = weight.dtype
-            weight.grad = gradient.to(weight.dtype)
-
-
-def _descent(vae: VAE, objective: Objective, estimator: Estimator, loss: LossFunction, products: torch.dtype, rounded: bool) -> Step:
-    return step_of(vae, objective, estimator, loss, products, rounded) or _by_autograd(vae, estimator, loss, products)
-
-
-def _by_autograd(vae: VAE, estimator: Estimator, loss: LossFunction, products: torch.dtype) -> Step:
-    """The gradient of any loss."""
-
-    def step(data: Rows, rows: Tensor, objective: Objective) -> Float[Tensor, " 3"]:
-        with vae.multiplying(products):
-            part = loss(vae, data, rows, objective, estimator)
-        vae.zero_grad()
-        part.value.backward()
-        return torch.stack([part.bound, part.log_likelihood, part.kl]).detach().mean(1)
-
-    return step
+    leave_gradients_whole(vae)
 
 
 def _shared(world: World, vae: VAE, descend: Step, data: Rows, rows: Tensor, objective: Objective) -> Float[Tensor, " 3"]:
@@ -173,16 +145,6 @@ def _shorten(vae: VAE, clip: float) -> None:
 def _set_rate(optimizer: torch.optim.Optimizer, share: float) -> None:
     for group in optimizer.param_groups:
         group["lr"] = group.setdefault("initial_lr", group["lr"]) * share
-
-
-def rows_of(n: int, batch: int, seed: int, step: int) -> Tensor:
-    """The rows of the batch, of n data, that is learned from after ``step`` steps."""
-    epoch, done = divmod(step, steps_an_epoch(n, batch))
-    return _batches(n, batch, seed, epoch)[done]
-
-
-def _batches(n: int, batch: int, seed: int, epoch: int) -> tuple[Tensor, ...]:
-    return permutation(n, seed, "order", epoch).split(batch)
 
 
 def _check(vae: VAE, data: Rows) -> None:

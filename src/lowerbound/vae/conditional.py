@@ -17,7 +17,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from lowerbound.nn.networks import Conditioned, rounding
+from lowerbound.nn.conditioned import Conditioned
+from lowerbound.nn.precision import rounding
 
 # One bound for every log-variance that a network gives: σ between 4.5e-5 and 2.2e4. It is wide
 # enough never to matter in a healthy run and keeps exp() finite in a sick one; outside it the gradient is 0.

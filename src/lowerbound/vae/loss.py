@@ -9,8 +9,9 @@ from typing import Any
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from lowerbound.data.rows import Rows
 from lowerbound.vae.estimators.base import Estimator
-from lowerbound.vae.model import VAE, Rows
+from lowerbound.vae.model import VAE
 from lowerbound.vae.objectives.base import Objective
 
 

@@ -13,6 +13,7 @@ from lowerbound.figures.compare import MEASURES, Side
 from lowerbound.interfaces.cli import console
 from lowerbound.interfaces.cli.console import Answer
 from lowerbound.interfaces.cli.output import of_kind
+from lowerbound.runs import layout
 from lowerbound.runs import run as runs
 from lowerbound.runs.run import Run
 from lowerbound.system.files import written
@@ -39,7 +40,7 @@ def compare(words: Namespace) -> Answer:
 def _told(words: Sequence[str]) -> tuple[list[str], str | None]:
     """The runs, and the data if the last word is no run. Errors: UsageError for fewer than two runs, or one given twice."""
     *others, last = words
-    is_run = (Path(last) / runs.RECIPE).is_file()
+    is_run = (Path(last) / layout.RECIPE).is_file()
     folders, source = ([*others, last], None) if is_run else (others, last)
     if len(folders) < 2:
         raise UsageError("compare needs two runs or more: lowerbound compare RUN RUN … [DATA] -o FILE.html")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lowerbound.data import Dataset
-from lowerbound.figures import images, of_run, panels
+from lowerbound.figures import of_run, panels, style
 from lowerbound.interfaces.cli import console
 from lowerbound.interfaces.cli.console import Answer, fixed
 from lowerbound.interfaces.cli.output import of_kind
@@ -69,7 +69,7 @@ def _write(path: Path, run: Run, data: Dataset, observed: Tensor, found: Complet
         arrays |= {} if truth is None else {"truth": truth}
         save_arrays(path, {name: array.numpy() for name, array in arrays.items()})
         return
-    content = images.encode_png(
+    content = style.encode_png(
         panels.completions(
             of_run.images(data[:].where(observed, 0.0), run.facts),
             observed.numpy(),

@@ -16,7 +16,7 @@ from lowerbound.data import cells as kinds
 from lowerbound.data.schema import Column
 from lowerbound.evaluation.diagnosis import FEW_DRAWS
 from lowerbound.recipes.zoo import Named
-from lowerbound.runs import run as runs
+from lowerbound.runs import layout
 from lowerbound.runs.experiment import Experiment
 from lowerbound.runs.run import Run
 from lowerbound.system.files import to_json
@@ -59,7 +59,7 @@ def trained(experiment: Experiment, result: dict[str, Any]) -> Answer:
     pace = f"{result['epochs']} epochs in {result['seconds']:.1f} s of training, {result['images_per_second']:,.0f} data/s"
     if experiment.is_out_of_patience:
         pace += f"; ended there, no better held-out bound within --patience {experiment.run.recipe.patience}"
-    return Answer(f"{_score(result['test'])}\n{pace}\nreport: {experiment.run.folder / runs.REPORT}", result)
+    return Answer(f"{_score(result['test'])}\n{pace}\nreport: {experiment.run.folder / layout.REPORT}", result)
 
 
 def interrupted(experiment: Experiment) -> Answer:

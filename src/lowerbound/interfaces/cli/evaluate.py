@@ -9,6 +9,7 @@ from typing import Any
 from lowerbound.data import Dataset, writing
 from lowerbound.evaluation import evaluate as evaluation
 from lowerbound.evaluation.calibration import Calibration
+from lowerbound.evaluation.marginal import log_likelihood
 from lowerbound.evaluation.regret import likelihood_regret
 from lowerbound.figures import report
 from lowerbound.interfaces.cli import console
@@ -16,9 +17,9 @@ from lowerbound.interfaces.cli.classify import described
 from lowerbound.interfaces.cli.console import Answer, fixed, percent
 from lowerbound.interfaces.cli.output import of_kind
 from lowerbound.interfaces.cli.source import asked_for, first
+from lowerbound.runs import layout
 from lowerbound.runs import run as runs
 from lowerbound.system.files import write_json
-from lowerbound.vae.semi_supervised import log_likelihood
 
 LONG = 2_000_000  # draws in all: more take most of a minute
 
@@ -38,11 +39,11 @@ def evaluate(words: Namespace) -> Answer:
     ).values()
     values = {"run": words.run, "seed": words.seed, **found}
     if run.is_own(words.data) and words.split in (None, "test") and words.rows is None:
-        write_json(run.folder / runs.EVALUATION, values)
+        write_json(run.folder / layout.EVALUATION, values)
         result = run.result()
         if result is not None:
             report.write(run, data, result)
-            return Answer(f"{_told(values)}\nreport: {run.folder / runs.REPORT}", values)
+            return Answer(f"{_told(values)}\nreport: {run.folder / layout.REPORT}", values)
     return Answer(_told(values), values)
 
 

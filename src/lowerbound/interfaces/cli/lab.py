@@ -12,7 +12,7 @@ from torch import Tensor
 
 from lowerbound import data
 from lowerbound.errors import UsageError, nearest
-from lowerbound.figures.images import encode_png
+from lowerbound.figures.style import encode_png
 from lowerbound.interfaces.cli import console
 from lowerbound.interfaces.cli.console import Answer
 from lowerbound.interfaces.cli.output import of_kind

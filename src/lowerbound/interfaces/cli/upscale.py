@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from lowerbound.evaluation import image_quality
-from lowerbound.figures import images as plots
-from lowerbound.figures import of_run, panels
+from lowerbound.figures import of_run, panels, style
 from lowerbound.interfaces.cli import console
 from lowerbound.interfaces.cli.console import Answer, fixed
 from lowerbound.interfaces.cli.output import of_kind
@@ -54,7 +53,7 @@ def _write(path: Path, run: Run, low: Tensor, plain: dict[str, Tensor], found: U
         return
     small, near, cubic, mean = (of_run.images(part, run.facts) for part in (low, *plain.values(), found.mean))
     samples = of_run.images(found.values.flatten(0, 1), run.facts).reshape(found.values.shape)
-    content = plots.encode_png(
+    content = style.encode_png(
         panels.upscaled(small, near, cubic, samples, mean, found.spread.numpy(), None if truth is None else of_run.images(truth, run.facts))
     )
     with written(path) as file:

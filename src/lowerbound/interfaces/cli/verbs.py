@@ -17,6 +17,7 @@ from lowerbound.data.tables import inferred
 from lowerbound.errors import OutputError, UsageError, nearest
 from lowerbound.figures import images as plots
 from lowerbound.figures import of_run as drawn
+from lowerbound.figures import style
 from lowerbound.interfaces.cli import console
 from lowerbound.interfaces.cli.classify import classify as classify
 from lowerbound.interfaces.cli.compare import compare as compare
@@ -32,6 +33,7 @@ from lowerbound.interfaces.cli.train import resume as resume
 from lowerbound.interfaces.cli.train import train as train
 from lowerbound.interfaces.cli.upscale import upscale as upscale
 from lowerbound.recipes.zoo import ZOO
+from lowerbound.runs import layout
 from lowerbound.runs import run as runs
 from lowerbound.runs.run import Run
 from lowerbound.system.files import save_array, save_arrays, written
@@ -48,7 +50,7 @@ CONTEXTS = "contexts"  # the array of a .npz beside latents that has what the mo
 
 def sample(words: Namespace) -> Answer:
     """Draws of the prior, decoded."""
-    write = _image_writer(words.output, lambda images: plots.sheet_png(images, columns=_side(len(images))))
+    write = _image_writer(words.output, lambda images: style.sheet_png(images, columns=_side(len(images))))
     run = runs.load(words.run, words.device)
     # of a run given a part of the data, or the data made small, what it was not trained on gives that
     vae = _given(run, words.label, lambda: drawn.given(run.vae, words.n, lambda: run.read(None, words.data_dir).test, words.seed))
@@ -76,7 +78,7 @@ def reconstruct(words: Namespace) -> Answer:
     given = data[:]
     name = "reconstructed" if words.as_label is None else f"as {words.as_label}"
     picture = partial(plots.reconstructions, name=name)
-    write = _image_writer(words.output, lambda images: plots.encode_png(picture(drawn.images(given, run.facts), images)))
+    write = _image_writer(words.output, lambda images: style.encode_png(picture(drawn.images(given, run.facts), images)))
     if words.as_label is None:
         values = compress.reconstruct(run.vae, data)
     else:
@@ -110,7 +112,7 @@ def encode(words: Namespace) -> Answer:
 
 def decode(words: Namespace) -> Answer:
     """Latents as data."""
-    write = _image_writer(words.output, lambda images: plots.sheet_png(images, columns=_side(len(images))))
+    write = _image_writer(words.output, lambda images: style.sheet_png(images, columns=_side(len(images))))
     run = runs.load(words.run, words.device)
     path = Path(words.latents)
     latents = _latents(run, path)
@@ -150,7 +152,7 @@ def _labels_beside(run: Run, path: Path) -> Tensor:
 def interpolate(words: Namespace) -> Answer:
     """The line between two data, decoded."""
     shares = np.linspace(0, 1, words.n)
-    write = _image_writer(words.output, lambda images: plots.encode_png(plots.path(images, shares.tolist())))
+    write = _image_writer(words.output, lambda images: style.encode_png(plots.path(images, shares.tolist())))
     run = runs.load(words.run, words.device)
     data = asked_for(run, words, look=True)
     for row in words.between:
@@ -172,7 +174,7 @@ def plot(words: Namespace) -> Answer:
     if name not in drawn.FIGURES:
         raise UsageError(f"unknown figure '{name}'{nearest(name, drawn.FIGURES)}")
     run = runs.load(words.run, words.device)
-    path = Path(words.output) if words.output else run.folder / runs.FIGURES / drawn.usual_name(name)
+    path = Path(words.output) if words.output else run.folder / layout.FIGURES / drawn.usual_name(name)
     seed = run.recipe.seed if words.seed is None else words.seed
     drawn.draw(name, drawn.Context(run, lambda: asked_for(run, words, look=True), seed), path)
     return Answer(f"{name}: {path}", {"run": words.run, "figure": name, "output": str(path)})

@@ -16,16 +16,21 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from lowerbound.data.rows import Rows
 from lowerbound.errors import DataError, UsageError
-from lowerbound.nn.networks import LARGE, Linear
+from lowerbound.nn.precision import LARGE, Linear
 from lowerbound.system.devices import loops
 from lowerbound.system.threads import is_plain
 from lowerbound.vae.conditional import LOG_VARIANCE
-from lowerbound.vae.estimators.base import Estimator, Pathwise
+from lowerbound.vae.estimators.base import Estimator
+from lowerbound.vae.estimators.pathwise import Pathwise
 from lowerbound.vae.likelihoods import Bernoulli
 from lowerbound.vae.loss import LossFunction, of_rows
-from lowerbound.vae.model import VAE, Rows
-from lowerbound.vae.objectives.base import ELBO, ClosedKL, Objective, Renyi, SampledKL
+from lowerbound.vae.model import VAE
+from lowerbound.vae.objectives.base import Objective
+from lowerbound.vae.objectives.elbo import ELBO
+from lowerbound.vae.objectives.kl import ClosedKL, SampledKL
+from lowerbound.vae.objectives.renyi import Renyi
 from lowerbound.vae.posteriors import DiagonalGaussian
 from lowerbound.vae.priors import StandardNormal
 

@@ -1,1 +1,24 @@
-"""How gradients get past the sampling of z."""
+"""How gradients get past the sampling of z: one contract, and a file for each kind.
+
+DReG is IWAE × ``DoublyReparameterized``, sticking the landing the ELBO × the same; VIMCO is IWAE × ``ScoreFunction(LeaveOneOut())``.
+"""
+
+from lowerbound.vae.estimators.base import Draw, Estimator
+from lowerbound.vae.estimators.baselines import LeaveOneOut, MovingAverage, NoBaseline
+from lowerbound.vae.estimators.enumerated import Enumerated
+from lowerbound.vae.estimators.pathwise import DoublyReparameterized, Pathwise
+from lowerbound.vae.estimators.score import GREP, RaoBlackwell, ScoreFunction
+
+__all__ = [
+    "GREP",
+    "DoublyReparameterized",
+    "Draw",
+    "Enumerated",
+    "Estimator",
+    "LeaveOneOut",
+    "MovingAverage",
+    "NoBaseline",
+    "Pathwise",
+    "RaoBlackwell",
+    "ScoreFunction",
+]

@@ -6,16 +6,7 @@ grey values become them before anything is scored.
 
 from lowerbound.vae.likelihoods.base import Likelihood
 from lowerbound.vae.likelihoods.columns import Columns
-from lowerbound.vae.likelihoods.continuous import (
-    Bernoulli,
-    Beta,
-    Calibrated,
-    ContinuousBernoulli,
-    Gaussian,
-    Laplace,
-    LocationScale,
-    StudentT,
-)
+from lowerbound.vae.likelihoods.continuous import Calibrated, Gaussian, Laplace, LocationScale, StudentT
 from lowerbound.vae.likelihoods.counts import (
     BetaBinomial,
     DiscretizedLogistic,
@@ -24,6 +15,7 @@ from lowerbound.vae.likelihoods.counts import (
     NegativeBinomial,
     Poisson,
 )
+from lowerbound.vae.likelihoods.unit_interval import Bernoulli, Beta, ContinuousBernoulli
 
 __all__ = [
     "Bernoulli",

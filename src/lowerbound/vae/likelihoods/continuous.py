@@ -5,97 +5,15 @@ from __future__ import annotations
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
-from torch.distributions import Beta as BetaLaw
-from torch.distributions import ContinuousBernoulli as ContinuousBernoulliLaw
 from torch.distributions import Distribution, Normal
 from torch.distributions import Laplace as LaplaceLaw
 from torch.distributions import StudentT as StudentTLaw
 
-from lowerbound.distributions import bernoulli
 from lowerbound.errors import RecipeError
-from lowerbound.vae.likelihoods.base import PIXEL_STEPS, Likelihood, must_be_within
+from lowerbound.vae.likelihoods.base import Likelihood
 from lowerbound.vae.likelihoods.scales import Fixed, Optimal, Scale, positive
 
 # --- zeros, ones and greys ---------------------------------------------------------------------------
-
-
-class Bernoulli(Likelihood):
-    """p(x|z) = Π pᵢ^xᵢ (1 − pᵢ)^(1−xᵢ), the network giving the logits of p.
-
-    With ``binarize`` (the default) a value g in [0, 1] is the probability of a one, drawn afresh each
-    time it is observed; zeros and ones stay what they are. Without it grey values are kept, and the
-    log-likelihood is the negative cross-entropy Σ g log p + (1 − g) log(1 − p): the mean of log p(b|z) over all
-    binarizations b of g, so that the bound is one on the mean of log p(b), with an encoder that sees g.
-    It is no density of grey values.
-
-    Source: Kingma and Welling, "Auto-Encoding Variational Bayes", 2013, https://arxiv.org/abs/1312.6114
-    (appendix C.1); dynamic binarization: Salakhutdinov and Murray, "On the quantitative analysis of
-    deep belief networks", 2008, https://doi.org/10.1145/1390156.1390266.
-    """
-
-    rough = True  # of a logit
-
-    def __init__(self, network: nn.Module, binarize: bool = True):
-        super().__init__(network)
-        self.binarize = binarize
-        self.note = (
-            "Pixels are binarized, their grey value the probability of a one: −bound/log 2 is a code length in bits."
-            if binarize
-            else "Grey pixels are kept: the mean over their binarizations of a bound on each, with an encoder that sees the greys."
-        )
-
-    def law(self, output: Float[Tensor, "..."], axes: int) -> Distribution:
-        """Bernoullis of these logits."""
-        return bernoulli.Bits(output, output.dim() - axes)
-
-    def check(self, values: Float[Tensor, "..."]) -> None:
-        """Raise DataError for values outside [0, 1]."""
-        must_be_within(values, 0.0, 1.0, "bernoulli")
-
-    def observe(self, values: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
-        """Zeros and ones, or the grey values themselves."""
-        if not self.binarize:
-            return values
-        return bernoulli.drawn(values)
-
-
-class ContinuousBernoulli(Likelihood):
-    """p(x|z) ∝ λ^x (1 − λ)^(1−x) on [0, 1]: the cross-entropy of grey values with the constant that makes it a density.
-
-    Source: Loaiza-Ganem and Cunningham, "The continuous Bernoulli", 2019, https://arxiv.org/abs/1907.06845.
-    """
-
-    def each(self, *parameters: Tensor) -> Distribution:
-        """A continuous Bernoulli of these logits."""
-        return ContinuousBernoulliLaw(logits=parameters[0], validate_args=False)
-
-    def check(self, values: Float[Tensor, "..."]) -> None:
-        """Raise DataError for values outside [0, 1]."""
-        must_be_within(values, 0.0, 1.0, "continuous-bernoulli")
-
-
-class Beta(Likelihood):
-    """p(x|z) = Beta(x; a, b) with a and b from the decoder, for values in (0, 1).
-
-    The density is 0 or infinite at the ends, so values there are moved to half a grey level inside.
-    Concentrations are bounded below by .001 (``scales.FLOOR``) and start near 1.
-    """
-
-    outputs = 2
-    INSIDE = 0.5 / (PIXEL_STEPS + 1)
-
-    def each(self, *parameters: Tensor) -> Distribution:
-        """A Beta of these concentrations."""
-        a, b = (positive(raw + 0.5) for raw in parameters)
-        return BetaLaw(a, b, validate_args=False)
-
-    def check(self, values: Float[Tensor, "..."]) -> None:
-        """Raise DataError for values outside [0, 1]."""
-        must_be_within(values, 0.0, 1.0, "beta")
-
-    def observe(self, values: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
-        """Values off the ends."""
-        return values.clamp(self.INSIDE, 1 - self.INSIDE)
 
 
 # --- location and scale ------------------------------------------------------------------------------

@@ -12,7 +12,9 @@ from torch import Size, Tensor
 from torch.distributions import Distribution, Independent, kl_divergence
 
 from lowerbound.errors import NoClosedForm, RecipeError, law_name
-from lowerbound.vae.objectives.base import KL, ClosedKL, Objective, Terms
+from lowerbound.vae.objectives.base import Objective
+from lowerbound.vae.objectives.kl import KL, ClosedKL
+from lowerbound.vae.terms import Terms
 
 
 def factors(law: Distribution) -> Distribution:

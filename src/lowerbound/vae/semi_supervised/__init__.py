@@ -1,9 +1,8 @@
 """Labels for some of the data only: M1 classifies latents, M2 has the label as a latent, M1+M2 does so with the latents of another model.
 
-``contract`` says what the three have in common, ``joint`` is M2, ``stacked`` M1 and M1+M2; ``marginal`` is log p(x), whichever model.
+``base`` says what the three have in common, ``m1`` is M1 and M1+M2, ``m2`` is M2.
 """
 
-from lowerbound.evaluation.marginal import log_likelihood
 from lowerbound.vae.semi_supervised.base import Classifier, classifier_of, known_rows
 from lowerbound.vae.semi_supervised.m1 import Classified, ClassifiedLoss, Head, OnLabels
 from lowerbound.vae.semi_supervised.m2 import SemiSupervised, SemiSupervisedLoss, reported
@@ -18,6 +17,5 @@ __all__ = [
     "SemiSupervisedLoss",
     "classifier_of",
     "known_rows",
-    "log_likelihood",
     "reported",
 ]

@@ -11,8 +11,9 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from lowerbound.data import Dataset
+from lowerbound.data.rows import Rows, labels_of
 from lowerbound.errors import DataError, RecipeError, UsageError
-from lowerbound.vae.model import VAE, Rows, labels_of
+from lowerbound.vae.model import VAE
 
 
 @runtime_checkable

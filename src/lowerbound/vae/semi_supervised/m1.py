@@ -15,10 +15,11 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from lowerbound.data.rows import Rows
 from lowerbound.vae.estimators.base import Estimator
 from lowerbound.vae.likelihoods import Likelihood
 from lowerbound.vae.loss import Loss, of_rows
-from lowerbound.vae.model import VAE, Rows
+from lowerbound.vae.model import VAE
 from lowerbound.vae.objectives.base import Objective
 from lowerbound.vae.posteriors import Categorical, Posterior
 from lowerbound.vae.semi_supervised.base import Batch, check_weight

@@ -17,16 +17,22 @@ from torch import Size, Tensor, nn
 from torch.distributions import Distribution, kl_divergence
 
 from lowerbound.data import UNKNOWN
+from lowerbound.data.rows import Rows, labels_of
 from lowerbound.distributions import OneHotCategorical
 from lowerbound.errors import RecipeError
 from lowerbound.vae.contexts import Label
-from lowerbound.vae.estimators.base import Draw, Enumerated, Estimator, Pathwise, ScoreFunction
+from lowerbound.vae.estimators.base import Draw, Estimator
+from lowerbound.vae.estimators.enumerated import Enumerated
+from lowerbound.vae.estimators.pathwise import Pathwise
+from lowerbound.vae.estimators.score import ScoreFunction
 from lowerbound.vae.likelihoods import Likelihood
 from lowerbound.vae.loss import Loss
-from lowerbound.vae.model import VAE, Rows, labels_of
-from lowerbound.vae.objectives.base import ELBO, Objective, Terms
+from lowerbound.vae.model import VAE
+from lowerbound.vae.objectives.base import Objective
+from lowerbound.vae.objectives.elbo import ELBO
 from lowerbound.vae.posteriors import Categorical, Posterior
 from lowerbound.vae.semi_supervised.base import Batch, check_weight
+from lowerbound.vae.terms import Terms
 
 
 class SemiSupervised(VAE):

@@ -1,0 +1,45 @@
+"""Posteriors as bubbles: how far their axes go, and the figure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+
+from lowerbound.evaluation.bubbles import Bubbles
+from lowerbound.figures import charts
+from lowerbound.vae.model import VAE
+from lowerbound.vae.priors import StandardNormal
+
+RINGS = 3.4  # how far axes go where the prior is a standard normal: its three rings and a little more
+LEFT_OUT = 0.002  # share of the means that axes which show all may leave out
+
+
+def has_rings(vae: VAE) -> bool:
+    """Whether the prior is a standard normal over a plane or more, so that circles mark its standard deviations."""
+    return isinstance(vae.prior, StandardNormal) and vae.prior().event_shape[0] > 1
+
+
+def reach(found: Sequence[Bubbles], rings: bool, whole: bool = False) -> float:
+    """How far from 0 axes have to go to show the rings of the prior, or where there are none, or ``whole`` is wanted, the means of all."""
+    far = max(float(one.mean.abs().amax(1).quantile(1 - LEFT_OUT)) for one in found) * 1.05
+    if not rings:
+        return far or 1.0
+    return max(far, RINGS) if whole else RINGS
+
+
+def draw(
+    found: Bubbles, labels: npt.NDArray[Any] | None, classes: Sequence[str], rings: bool, reach: float, points: bool = False
+) -> Figure:
+    """The bubbles on axes from −``reach`` to ``reach``, or their means as ``points``; of one dimension each datum at its own height."""
+    mean, covariance = found.mean.numpy().copy(), found.covariance.numpy() * (not points)
+    names = [f"z{charts.subscript(dim + 1)}" for dim in found.dims]
+    if found.latent > 2:
+        names = [f"{name} (of {found.latent}, among the two that vary most)" for name in names]
+    if found.latent == 1:
+        names.append("the data, one above the other")
+        mean[:, 1] = np.linspace(-0.95, 0.95, len(mean)) * reach
+    return charts.bubbles(mean, covariance, labels, classes, names, rings, reach, named=not points and found.latent > 1)

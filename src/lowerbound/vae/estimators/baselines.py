@@ -1,0 +1,54 @@
+"""Baselines: what is expected of a signal, whatever the draw."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from lowerbound.errors import RecipeError
+from lowerbound.vae.objectives.base import Objective
+from lowerbound.vae.terms import Terms
+
+
+class NoBaseline(nn.Module):
+    """Nothing."""
+
+    def forward(self, objective: Objective, terms: Terms, signal: Float[Tensor, "K B *d"]) -> Float[Tensor, "K B *d"]:
+        """Zeros."""
+        return torch.zeros_like(signal)
+
+
+class MovingAverage(nn.Module):
+    """The mean signal of the batches before, forgotten at the rate 1 − ``decay``.
+
+    Source: Mnih and Gregor, "Neural Variational Inference and Learning", 2014, https://arxiv.org/abs/1402.0030.
+    """
+
+    mean: Tensor
+    batches: Tensor
+
+    def __init__(self, decay: float = 0.9):
+        super().__init__()
+        self.decay = decay
+        self.register_buffer("mean", torch.zeros(()))
+        self.register_buffer("batches", torch.zeros(()))
+
+    def forward(self, objective: Objective, terms: Terms, signal: Float[Tensor, "K B *d"]) -> Float[Tensor, "K B *d"]:
+        """The mean so far, the same for all; in training this batch is then added to it."""
+        before = (self.mean / (1 - self.decay**self.batches).clamp(min=1e-12)).expand_as(signal)
+        if self.training:
+            with torch.no_grad():
+                self.mean = self.decay * self.mean + (1 - self.decay) * signal.mean()
+                self.batches = self.batches + 1
+        return before
+
+
+class LeaveOneOut(nn.Module):
+    """The other draws of the same datum; for IWAE and Rényi this is VIMCO."""
+
+    def forward(self, objective: Objective, terms: Terms, signal: Float[Tensor, "K B *d"]) -> Float[Tensor, "K B *d"]:
+        """For each draw what the others make expect. Errors: RecipeError for K = 1."""
+        if signal.dim() > 2:
+            raise RecipeError("leaving one out is not there for each dimension; choose the plain score estimator")
+        return objective.leave_one_out(terms)

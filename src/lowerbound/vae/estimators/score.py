@@ -1,0 +1,87 @@
+"""Gradients with a score term, ∇ log q: the score function, by dimension, and what a path leaves to it."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Size, Tensor, nn
+from torch.distributions import Distribution
+
+from lowerbound.distributions.operations import Transport, standardized, transported
+from lowerbound.errors import RecipeError
+from lowerbound.vae.estimators.base import Draw, Estimator
+from lowerbound.vae.estimators.baselines import NoBaseline
+from lowerbound.vae.objectives.base import Objective
+from lowerbound.vae.objectives.batchwise import factors
+from lowerbound.vae.objectives.kl import SampledKL
+from lowerbound.vae.terms import Terms
+
+
+class ScoreFunction(Estimator):
+    """∇_φ E_q[f(z)] = E_q[(f(z) − b) ∇_φ log q(z)]: black-box variational inference, for any q and f.
+
+    ``baseline`` gives b, which costs no bias and may save much variance.
+    Source: Ranganath et al., "Black Box Variational Inference", 2014, https://arxiv.org/abs/1401.0118;
+    Williams, "Simple Statistical Gradient-Following Algorithms", 1992, https://doi.org/10.1007/BF00992696.
+    """
+
+    def __init__(self, baseline: nn.Module | None = None):
+        super().__init__()
+        self.baseline = baseline or NoBaseline()
+
+    def draw(self, posterior: Distribution, samples: int) -> Draw:
+        """K draws of z for each datum, as constants."""
+        z = posterior.sample(Size([samples]))
+        return Draw(z, posterior, posterior.log_prob(z))
+
+    def surrogate(self, objective: Objective, terms: Terms, draw: Draw) -> Float[Tensor, " B"]:
+        """The value and the weighted score."""
+        assert draw.score is not None
+        signal = objective.signal(terms).detach()
+        advantage = signal - self.baseline(objective, terms, signal).detach()
+        return objective.value(terms) + (advantage * draw.score).sum(0)
+
+
+class RaoBlackwell(ScoreFunction):
+    """The score function where each dimension's score meets only what that dimension decides.
+
+    For dimension i of a factorised q and p the terms log p(z_j) − log q(z_j|x), j ≠ i, are dropped
+    from the signal: they are independent of z_i and only add variance. Of a KL in closed form none are there.
+    Source: Ranganath et al., "Black Box Variational Inference", 2014, https://arxiv.org/abs/1401.0118 (section 3.1).
+    Errors: RecipeError where q or p does not factorise, or the objective is not a mean over draws.
+    """
+
+    def surrogate(self, objective: Objective, terms: Terms, draw: Draw) -> Float[Tensor, " B"]:
+        """The value and each dimension's weighted score."""
+        if not objective.mean_over_draws:
+            raise RecipeError(f"{type(objective).__name__} is no mean over draws; choose the plain score estimator")
+        signal = objective.signal(terms).detach()
+        score = factors(terms.posterior).log_prob(terms.z)
+        if objective.kl == SampledKL():
+            with torch.no_grad():
+                own = objective.weight_of_kl / objective.samples * (score - factors(terms.prior).log_prob(terms.z))
+                signal = signal[..., None] + own.sum(-1, keepdim=True) - own
+        else:
+            signal = signal[..., None].expand_as(score)
+        advantage = signal - self.baseline(objective, terms, signal).detach()
+        return objective.value(terms) + (advantage * score).sum((0, -1))
+
+
+class GREP(ScoreFunction):
+    """Generalized reparameterization: z = T(ε; φ) with ε standardised, its law still depending on φ a little.
+
+    ∇_φ E[f] = E[∇_z f ∇_φ T] + E[(f − b) ∇_φ log q_ε(ε; φ)], the second term correcting what the
+    path alone leaves out. For a Gamma ε = (log z − ψ(α) + log β)/√ψ₁(α), for a Beta the same of the logit; for a
+    log-normal q_ε is free of φ, and this is the pathwise gradient. ``transport`` gives T; with ``distributions.rejection`` this is
+    the rejection-sampling reparameterisation of Naesseth et al., 2017.
+    Source: Ruiz et al., "The Generalized Reparameterization Gradient", 2016, https://arxiv.org/abs/1610.02287.
+    Errors: RecipeError for a law that has no standardisation here.
+    """
+
+    def __init__(self, baseline: nn.Module | None = None, transport: Transport = transported):
+        super().__init__(baseline)
+        self.transport = transport
+
+    def draw(self, posterior: Distribution, samples: int) -> Draw:
+        """K draws of z for each datum along T, with log q_ε as the score."""
+        return Draw(*standardized(posterior, samples, self.transport))

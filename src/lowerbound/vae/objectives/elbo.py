@@ -1,0 +1,101 @@
+"""The evidence lower bound, with β, and its reconstruction term alone."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from lowerbound.errors import RecipeError
+from lowerbound.vae.objectives.base import Objective, mean_of_others
+from lowerbound.vae.objectives.kl import KL, ClosedKL, SampledKL
+from lowerbound.vae.schedules import Constant, Schedule
+from lowerbound.vae.terms import Terms
+
+
+@dataclass(frozen=True)
+class ELBO(Objective):
+    """The evidence lower bound, E_q[log p(x|z)] − β KL(q(z|x) ‖ p(z)), ≤ log p(x) for β = 1.
+
+    The expectation is the mean over ``samples`` draws. β may follow a schedule; −value is then the
+    free energy at temperature β. The bound that is reported has β = 1.
+    Source: Kingma and Welling, "Auto-Encoding Variational Bayes", 2013, https://arxiv.org/abs/1312.6114
+    (equation 3); Higgins et al., "beta-VAE", 2017, https://openreview.net/forum?id=Sy2fzU9gl.
+    """
+
+    kl: KL = field(default_factory=ClosedKL)
+    samples: int = 1
+    beta: Schedule = field(default_factory=Constant)
+    epoch: float = math.inf
+
+    def at(self, epoch: float) -> ELBO:
+        """With the schedule's β of that time."""
+        return replace(self, epoch=epoch)
+
+    @property
+    def weight_of_kl(self) -> float:
+        """The β of now."""
+        return self.beta(self.epoch)
+
+    def _each(self, terms: Terms) -> Float[Tensor, "K B"]:
+        return terms.log_likelihood - self.weight_of_kl * self.kl.drawn(terms)
+
+    def value(self, terms: Terms) -> Float[Tensor, " B"]:
+        """The weighted bound."""
+        return terms.mean(self._each(terms)) - self.weight_of_kl * self.kl.fixed(terms)
+
+    def signal(self, terms: Terms) -> Float[Tensor, "K B"]:
+        """The draw's own part, a K-th; the others do not depend on it."""
+        return self._each(terms) / self.samples
+
+    def leave_one_out(self, terms: Terms) -> Float[Tensor, "K B"]:
+        """The mean of the other draws' parts."""
+        return mean_of_others(self._each(terms)) / self.samples
+
+    def path_weight(self, terms: Terms) -> Float[Tensor, "K B"]:
+        """1: v_k is 1/K whatever the weights. Errors: RecipeError where the KL is in closed form."""
+        if self.kl != SampledKL():
+            raise RecipeError("without log q in the value there is no score to drop; choose the sampled KL, or the pathwise estimator")
+        return torch.ones_like(terms.log_likelihood)
+
+
+@dataclass(frozen=True)
+class Reconstruction(Objective):
+    """E_q[log p(x|z)] alone: what a plain autoencoder maximises. It bounds nothing; the ELBO is reported beside it."""
+
+    kl: KL = field(default_factory=ClosedKL)
+    samples: int = 1
+
+    def value(self, terms: Terms) -> Float[Tensor, " B"]:
+        """The reconstruction term."""
+        return terms.mean(terms.log_likelihood)
+
+    def signal(self, terms: Terms) -> Float[Tensor, "K B"]:
+        """The draw's own part, a K-th."""
+        return terms.log_likelihood / self.samples
+
+    def leave_one_out(self, terms: Terms) -> Float[Tensor, "K B"]:
+        """The mean of the other draws' parts."""
+        return mean_of_others(terms.log_likelihood) / self.samples
+
+
+@dataclass(frozen=True)
+class Contractive(Reconstruction):
+    """E_q[log p(x|z)] − λ ‖∂h/∂x‖²_F, h the encoder's output and λ the ``weight``: inputs near one another stay so.
+
+    The charge is in none of the figures that are reported. Source: Rifai et al., "Contractive Auto-Encoders: Explicit Invariance
+    During Feature Extraction", 2011, https://icml.cc/2011/papers/455_icmlpaper.pdf. Errors: RecipeError for a λ that is no positive number.
+    """
+
+    weight: float = 0.1
+
+    def __post_init__(self) -> None:
+        if not 0 < self.weight < math.inf:
+            raise RecipeError(f"the weight of the contraction must be a positive number, not {self.weight:g}")
+
+    def value(self, terms: Terms) -> Float[Tensor, " B"]:
+        """The reconstruction term and the charge."""
+        return super().value(terms) - self.weight * terms.contraction

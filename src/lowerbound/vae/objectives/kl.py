@@ -1,0 +1,67 @@
+"""KL(q(z|x) ‖ p(z)), in closed form or by Monte Carlo."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.distributions import Distribution, kl_divergence
+
+from lowerbound.vae.terms import Terms
+
+
+class KL(ABC):
+    """KL(q(z|x) ‖ p(z)) in two parts: what depends on the draws ``(K, B)``, and what does not ``(B,)``."""
+
+    @abstractmethod
+    def drawn(self, terms: Terms) -> Float[Tensor, "K B"]:
+        """The part that is a mean over draws, for each of them."""
+
+    @abstractmethod
+    def fixed(self, terms: Terms) -> Float[Tensor, " B"]:
+        """The part that is the same whatever was drawn."""
+
+    def __call__(self, terms: Terms) -> Float[Tensor, " B"]:
+        """The divergence of each datum, in nats."""
+        return terms.mean(self.drawn(terms)) + self.fixed(terms)
+
+
+@dataclass(frozen=True)
+class ClosedKL(KL):
+    """The divergence exactly; for two Gaussians ½ Σ (μ² + σ² − log σ² − 1), its ½ included.
+
+    Errors: NoClosedForm, naming the pair.
+    """
+
+    def drawn(self, terms: Terms) -> Float[Tensor, "K B"]:
+        """Nothing."""
+        return torch.zeros_like(terms.log_likelihood)
+
+    def fixed(self, terms: Terms) -> Float[Tensor, " B"]:
+        """All."""
+        return terms.divergence
+
+
+@dataclass(frozen=True)
+class SampledKL(KL):
+    """The divergence without bias, as the mean of log q(z|x) − log p(z) over the draws."""
+
+    def drawn(self, terms: Terms) -> Float[Tensor, "K B"]:
+        """All."""
+        return terms.log_posterior - terms.log_prior
+
+    def fixed(self, terms: Terms) -> Float[Tensor, " B"]:
+        """Nothing."""
+        return torch.zeros_like(terms.log_likelihood[0])
+
+
+def kl_of(posterior: Distribution, prior: Distribution) -> KL:
+    """How the KL of these two laws is best had: in closed form where it has one."""
+    try:
+        kl_divergence(posterior, prior)
+    except NotImplementedError:
+        return SampledKL()
+    return ClosedKL()

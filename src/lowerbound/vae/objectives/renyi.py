@@ -1,0 +1,69 @@
+"""The Rényi bound; with α = 0 the importance-weighted one."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from lowerbound.errors import RecipeError
+from lowerbound.vae.objectives.base import Objective, mean_of_others
+from lowerbound.vae.objectives.kl import KL, SampledKL
+from lowerbound.vae.terms import Terms
+
+
+@dataclass(frozen=True)
+class Renyi(Objective):
+    """The Rényi bound, 1/(1 − α) log 1/K Σ_k w_k^(1 − α); with α = 0 the importance-weighted one, log 1/K Σ_k w_k.
+
+    For 0 ≤ α < 1 its expectation is below log p(x) for every K, and the bound that is reported is it.
+    Source: Li and Turner, "Rényi Divergence Variational Inference", 2016, https://arxiv.org/abs/1602.02311;
+    Burda et al., "Importance Weighted Autoencoders", 2015, https://arxiv.org/abs/1509.00519; leave-one-out:
+    Mnih and Rezende, "Variational Inference for Monte Carlo Objectives", 2016, https://arxiv.org/abs/1602.06725.
+    Errors: RecipeError for α outside [0, 1).
+    """
+
+    mean_over_draws: ClassVar[bool] = False
+    alpha: float = 0.0
+    samples: int = 5
+    kl: KL = field(default_factory=SampledKL)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.alpha < 1:
+            raise RecipeError(f"α must be at least 0 and below 1, not {self.alpha:g}; towards 1 it is the ELBO")
+
+    def bound(self, terms: Terms) -> Float[Tensor, " B"]:
+        """The value itself."""
+        return self.value(terms)
+
+    def value(self, terms: Terms) -> Float[Tensor, " B"]:
+        """The bound, one for each datum, in nats."""
+        return self._of(terms.log_weight)
+
+    def _of(self, log_weight: Float[Tensor, "K *B"]) -> Float[Tensor, " *B"]:
+        scaled = (1 - self.alpha) * log_weight
+        return (scaled.logsumexp(0) - math.log(len(log_weight))) / (1 - self.alpha)
+
+    def signal(self, terms: Terms) -> Float[Tensor, "K B"]:
+        """All of it: every draw decides how much the others weigh."""
+        return self.value(terms).expand_as(terms.log_likelihood)
+
+    def leave_one_out(self, terms: Terms) -> Float[Tensor, "K B"]:
+        """The value with the draw's log w replaced by the mean of the others' (VIMCO)."""
+        log_weight = terms.log_weight
+        own = torch.eye(len(log_weight), dtype=torch.bool, device=log_weight.device)[:, :, None]
+        return self._of(torch.where(own, mean_of_others(log_weight)[:, None], log_weight[:, None]))
+
+    def path_weight(self, terms: Terms) -> Float[Tensor, "K B"]:
+        """α + (1 − α) w̃ with w̃ the normalised weights to the power 1 − α."""
+        normalised = ((1 - self.alpha) * terms.log_weight).softmax(0)
+        return self.alpha + (1 - self.alpha) * normalised
+
+
+def IWAE(samples: int = 5) -> Renyi:
+    """The importance-weighted bound with K = ``samples``: ``Renyi`` with α = 0."""
+    return Renyi(0.0, samples)
