@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 import torch
 from conftest import needs
-from test_idx import PIXELS, idx
 
+from data.test_idx import PIXELS, idx
 from lowerbound.data import download, named
 from lowerbound.data import idx as idx_format
 from lowerbound.errors import DataError

@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 import torch
-from test_complete import conditional
 from torch import nn
 from torch.distributions import MultivariateNormal
 from toys import LinearGaussian, z_score
@@ -28,6 +27,7 @@ from lowerbound.runs import layout
 from lowerbound.runs import run as runs
 from lowerbound.runs.experiment import Experiment
 from lowerbound.tasks.impute import impute
+from tasks.test_complete import conditional
 
 # --- on a linear-Gaussian VAE ------------------------------------------------------------------------
 

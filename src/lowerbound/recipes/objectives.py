@@ -117,12 +117,12 @@ KLS = {"closed": _closed, "sampled": _sampled}
 def _estimator(name: str, baseline: str | None = None, transport: str | None = None) -> Callable[[], Estimator]:
     def make() -> Estimator:
         from lowerbound.distributions import operations
-        from lowerbound.vae.estimators import base
+        from lowerbound.vae import estimators
 
-        given: dict[str, Any] = {} if baseline is None else {"baseline": getattr(base, baseline)()}
+        given: dict[str, Any] = {} if baseline is None else {"baseline": getattr(estimators, baseline)()}
         if transport is not None:
             given["transport"] = getattr(operations, transport)
-        made: Estimator = getattr(base, name)(**given)
+        made: Estimator = getattr(estimators, name)(**given)
         return made
 
     return make

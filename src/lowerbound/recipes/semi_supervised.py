@@ -39,11 +39,11 @@ def _enumerated() -> OfLabels:
 
 def _score(baseline: str, least: int) -> Callable[[int], OfLabels]:
     def make(samples: int = least) -> OfLabels:
-        from lowerbound.vae.estimators import base, score
+        from lowerbound.vae import estimators
 
         if samples < least:
             raise RecipeError(f"this estimator of the label's gradient needs {least} draws of it or more, not {samples}")
-        return OfLabels(score.ScoreFunction(getattr(base, baseline)()), samples)
+        return OfLabels(estimators.ScoreFunction(getattr(estimators, baseline)()), samples)
 
     return make
 

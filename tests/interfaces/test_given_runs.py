@@ -11,9 +11,9 @@ import pytest
 import torch
 from commands import answer, complaint
 from conftest import trained
-from test_complete import conditional
-from test_given_values import TOY, exact
+from tasks.test_complete import conditional
 from toys import z_score
+from vae.test_given_values import TOY, exact
 
 from lowerbound.data import Dataset
 from lowerbound.errors import UsageError

@@ -12,7 +12,7 @@ from conftest import needs
 
 from lowerbound import data
 
-sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
+sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 
 import reproduce
 from reproduce import EXPERIMENTS

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from test_contexts import ByClass
 from torch import nn
 from torch.distributions import Distribution, MultivariateNormal
 from toys import Constant, LinearGaussian, z_score
+from vae.test_contexts import ByClass
 
 import lowerbound as lb
 from lowerbound.data import Dataset

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from test_figures import Page
 from torch import nn
 
 import lowerbound as lb
+from figures.test_of_run import Page
 from lowerbound.data import Dataset, Splits
 from lowerbound.errors import DataError
 from lowerbound.evaluation import probes

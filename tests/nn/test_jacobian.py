@@ -149,7 +149,7 @@ def test_what_is_not_asked_for_is_not_computed(monkeypatch: pytest.MonkeyPatch) 
     def never(*_: object) -> None:
         raise AssertionError("computed")
 
-    monkeypatch.setattr("lowerbound.vae.objectives.base.contraction", never)
+    monkeypatch.setattr("lowerbound.vae.terms.contraction", never)
     assert loss(model(), torch.randn(7, 6), Reconstruction(), lb.estimators.Pathwise()).value.isfinite()
     with pytest.raises(AssertionError, match="computed"):
         loss(model(), torch.randn(7, 6), Contractive(), lb.estimators.Pathwise())

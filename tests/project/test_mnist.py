@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from conftest import needs
-from test_readme import commands
 
 from lowerbound.interfaces.cli import main
+from project.test_readme import commands
 
 
 @needs("mnist")

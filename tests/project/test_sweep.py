@@ -12,7 +12,7 @@ import pytest
 
 import lowerbound as lb
 
-SPEC = importlib.util.spec_from_file_location("sweep", Path(__file__).parents[1] / "benchmarks" / "sweep.py")
+SPEC = importlib.util.spec_from_file_location("sweep", Path(__file__).parents[2] / "benchmarks" / "sweep.py")
 sweep = importlib.util.module_from_spec(SPEC)
 sys.modules["sweep"] = sweep
 SPEC.loader.exec_module(sweep)

@@ -7,10 +7,8 @@ import re
 from pathlib import Path
 
 import pytest
-import test_estimators
-import test_laws
-import test_objectives
 import torch
+from vae import test_estimators, test_laws, test_objectives
 
 from lowerbound.errors import RecipeError
 from lowerbound.recipes import words
@@ -18,7 +16,7 @@ from lowerbound.recipes.build import build
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.vae.objectives.kl import SampledKL
 
-PAGE = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n# (\S+)\.py(?:, a row of (\w+))?\n(.*?)```", PAGE, re.DOTALL)
 
 

@@ -12,7 +12,7 @@ import lowerbound
 from lowerbound.interfaces.cli import main
 from lowerbound.interfaces.cli.parser import parse
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 

@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from test_complete import conditional
+from tasks.test_complete import conditional
 from torch import nn
 from torch.nn import functional as F
 from toys import LinearGaussian
