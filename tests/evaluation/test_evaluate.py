@@ -73,4 +73,4 @@ def test_the_share_at_the_bound_is_counted(scale: Scale, share: float) -> None:
         scale.square.fill_(1e-9)
     likelihood = Gaussian(torch.nn.Linear(2, 4), scale)
     for z in (torch.randn(5, 2), torch.randn(3, 5, 2)):
-        assert likelihood.at_floor(likelihood(z)).tolist() == torch.full(z.shape[:-1], share).tolist()
+        assert likelihood.share_at_floor(likelihood(z)).tolist() == torch.full(z.shape[:-1], share).tolist()

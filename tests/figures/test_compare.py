@@ -184,9 +184,9 @@ def test_probes_tell_what_can_be_told() -> None:
 def test_what_is_of_one_law_is_not_told_apart() -> None:
     torch.manual_seed(0)
     one, other, far = torch.randn(3, 2000, 2)
-    assert abs(probes.told_apart(one, other) - 0.5) < 4 * 0.5 / 2000**0.5
-    assert probes.told_apart(one, far + 9) == 1
-    assert 0.55 < probes.told_apart(one, 1.5 * far) < 0.75
+    assert abs(probes.two_sample_accuracy(one, other) - 0.5) < 4 * 0.5 / 2000**0.5
+    assert probes.two_sample_accuracy(one, far + 9) == 1
+    assert 0.55 < probes.two_sample_accuracy(one, 1.5 * far) < 0.75
 
 
 def test_draws_of_a_wrong_class_are_counted() -> None:
@@ -195,8 +195,8 @@ def test_draws_of_a_wrong_class_are_counted() -> None:
     classes = (torch.arange(1000) % 5 == 0).long()
     known = torch.where(classes == 0, -1.0, 1.0)[:, None] * torch.rand(1000, 1)
     draws = torch.randn(10_000, 1)
-    assert abs(probes.misplaced(known, classes, draws) - 0.3) < 0.02
-    assert probes.misplaced(known, classes, known) < 0.01
+    assert abs(probes.class_total_variation(known, classes, draws) - 0.3) < 0.02
+    assert probes.class_total_variation(known, classes, known) < 0.01
 
 
 def test_the_kl_brings_latents_to_the_prior(sides: dict[str, compare.Side]) -> None:

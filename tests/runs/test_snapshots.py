@@ -20,7 +20,7 @@ from lowerbound.runs import checkpoint, layout, run
 from lowerbound.runs import folder as folders
 from lowerbound.runs.experiment import Experiment
 from lowerbound.runs.snapshots import Every
-from lowerbound.training.processes import World, joined
+from lowerbound.training.processes import ProcessGroup, joined
 
 RECIPE = Recipe(epochs=4, network="mlp:16", seed=3)
 
@@ -170,7 +170,7 @@ def test_of_several_processes_one_asks_once_for_a_state(tmp_path: Path, monkeypa
     experiment = Experiment.begin(RECIPE, tmp_path / "r", device="cpu", every=Every(seconds=0.0))
     for name in ("all_reduce", "broadcast_object_list", "barrier"):  # the other process has nothing to say
         monkeypatch.setattr(torch.distributed, name, lambda *_: None)
-    experiment.world = World(0, 2)
+    experiment.group = ProcessGroup(0, 2)
     kept = [record.step for record in islice(experiment.train(), 9) if experiment._saved_at == experiment.progress.seconds]
     assert kept == [2, 4, 6, 8]
 

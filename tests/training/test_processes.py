@@ -22,7 +22,7 @@ from lowerbound.runs import checkpoint, layout
 from lowerbound.runs import run as runs
 from lowerbound.runs.experiment import Experiment
 from lowerbound.runs.setup import opened
-from lowerbound.training.processes import World
+from lowerbound.training.processes import ProcessGroup
 from lowerbound.training.shared_noise import SharedNoise
 
 OF_POSTERIOR: dict[str, dict[str, Any]] = {
@@ -79,8 +79,8 @@ import sys
 import torch
 from lowerbound.processes import joined
 try:
-    with joined("cpu") as (world, _):
-        assert (world.rank, world.size) == (torch.distributed.get_rank(), 2)
+    with joined("cpu") as (group, _):
+        assert (group.rank, group.size) == (torch.distributed.get_rank(), 2)
         for _ in range(100):
             torch.distributed.all_reduce(torch.ones(3))
         if sys.argv[1] == "interrupted":
@@ -116,7 +116,7 @@ def test_a_share_of_a_batch_has_the_noise_of_the_batch() -> None:
     torch.manual_seed(5)
     every, parts = drawn(11), []
     for rank in range(3):
-        share = World(rank, 3).share(torch.arange(11))
+        share = ProcessGroup(rank, 3).share(torch.arange(11))
         with SharedNoise(generator.manual_seed(5), 11, share, 3):
             parts.append(drawn(share.stop - share.start))
     for number, whole in enumerate(every):
@@ -142,26 +142,26 @@ def test_shares_of_a_batch_add_up_to_it_or_are_refused(words: dict[str, Any], tm
     recipe = Recipe(**{"latent": 3, "network": "mlp:16", "precision": "float32", **words})
     if not can_be_shared(recipe, tmp_path):
         return
-    run = opened(recipe, tmp_path, None, "cpu", World(0, 2)).run
+    run = opened(recipe, tmp_path, None, "cpu", ProcessGroup(0, 2)).run
     data, rows, vae = load("digits").train, torch.arange(7), run.vae
     vae.train()
 
-    def gradient(world: World) -> torch.Tensor:
+    def gradient(group: ProcessGroup) -> torch.Tensor:
         vae.zero_grad()
-        mine = rows[world.share(rows)]
-        with world.noise(rows, run.parts.objective.samples, 1, device=vae.device):
+        mine = rows[group.share(rows)]
+        with group.noise(rows, run.parts.objective.samples, 1, device=vae.device):
             loss = run.parts.loss(vae, data, mine, run.parts.objective.at(0.5), run.parts.estimator)
         (loss.value * len(mine) / len(rows)).backward()
         return torch.cat([one.grad.flatten() for one in vae.parameters() if one.grad is not None])
 
-    whole = gradient(World())
-    parts = gradient(World(0, 2)) + gradient(World(1, 2))
+    whole = gradient(ProcessGroup())
+    parts = gradient(ProcessGroup(0, 2)) + gradient(ProcessGroup(1, 2))
     assert float((parts - whole).norm() / whole.norm()) < 1e-4
 
 
 def can_be_shared(recipe: Recipe, folder: Path) -> bool:
     try:
-        opened(recipe, folder, None, "cpu", World(0, 2))
+        opened(recipe, folder, None, "cpu", ProcessGroup(0, 2))
     except UsageError:
         return False
     return True
@@ -175,7 +175,7 @@ def test_most_words_can_be_shared(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("size", "rows"), [(1, 5), (2, 5), (3, 2), (4, 128), (7, 100)])
 def test_shares_are_a_batch(size: int, rows: int) -> None:
     batch = torch.arange(rows)
-    assert torch.equal(torch.cat([batch[World(rank, size).share(batch)] for rank in range(size)]), batch)
+    assert torch.equal(torch.cat([batch[ProcessGroup(rank, size).share(batch)] for rank in range(size)]), batch)
 
 
 @pytest.mark.parametrize("option", [["--objective", "total-correlation"], ["--recipe", "m2"], ["--estimator", "score-moving-average"]])

@@ -13,7 +13,7 @@ import lowerbound as lb
 from lowerbound.data.schema import Column, Schema
 from lowerbound.distributions.mixed import Mixed
 from lowerbound.errors import RecipeError
-from lowerbound.nn.missing import Shown, ShownColumns
+from lowerbound.nn.missing import MaskedInput, TableInput
 from lowerbound.recipes.build import build
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.recipes.zoo import ZOO
@@ -93,13 +93,13 @@ def test_shapes_and_places() -> None:
 
 def test_an_encoder_is_shown_numbers_classes_and_holes() -> None:
     x = torch.tensor([[2.0, -0.5, 7.0, 1.5, 1.0, 0.0], [torch.nan] * 6])
-    seen = ShownColumns(nn.Identity(), COLUMNS)(x)
-    assert seen.shape == (2, *ShownColumns.shape(COLUMNS))
+    seen = TableInput(nn.Identity(), COLUMNS)(x)
+    assert seen.shape == (2, *TableInput.shape(COLUMNS))
     count = (torch.tensor(8.0).log() - 1.0) / 0.5
     torch.testing.assert_close(seen[0], torch.tensor([-0.5, count, 1.5, 1.0, 0, 0, 1, 1, 0]))
     assert not seen[1].any()
     image = torch.tensor([[[[0.5, torch.nan]]]])
-    assert Shown(nn.Identity())(image).tolist() == [[[[0.5, 0.0]], [[1.0, 0.0]]]]
+    assert MaskedInput(nn.Identity())(image).tolist() == [[[[0.5, 0.0]], [[1.0, 0.0]]]]
 
 
 def parts(**words: str | int) -> lb.assembly.Parts:

@@ -12,7 +12,7 @@ from torch.distributions import Binomial, Categorical, Distribution, constraints
 from torch.distributions.utils import broadcast_all
 
 
-class Levels(Distribution):
+class PixelLevels(Distribution):
     """A law of whole numbers k = 0 … ``steps``, seen as values k/steps: the 256 levels of a pixel in [0, 1].
 
     log_prob is that of k, a probability and no density: −log_prob / log 2 is a number of bits that can be coded.
@@ -40,9 +40,9 @@ class Levels(Distribution):
         """Variance of the value."""
         return self.counts.variance / self.steps**2
 
-    def expand(self, batch_shape: Any, _instance: Any = None) -> Levels:
+    def expand(self, batch_shape: Any, _instance: Any = None) -> PixelLevels:
         """The same law over more batches."""
-        return Levels(self.counts.expand(batch_shape), self.steps)
+        return PixelLevels(self.counts.expand(batch_shape), self.steps)
 
     def sample(self, sample_shape: Any = ()) -> Tensor:
         """Values that are levels."""

@@ -15,7 +15,7 @@ from torch.distributions import constraints
 class Mixed(td.Distribution):
     """D laws side by side, ``(*batch, D)`` of them over single numbers: ``parts`` are laws of some places each, ``(*batch, n)``.
 
-    ``places`` says of each part which of the D values its laws are of. ``log_prob`` is that of each value, in nats. A ``Named`` part has
+    ``places`` says of each part which of the D values its laws are of. ``log_prob`` is that of each value, in nats. A ``Nominal`` part has
     no mean to speak of: what stands for it is its most likely class, and 1 − p of that class for its variance.
     """
 
@@ -64,10 +64,10 @@ class Mixed(td.Distribution):
     @property
     def classes(self) -> dict[int, Float[Tensor, "*batch classes"]]:
         """For each place that holds a class the probabilities of all of them."""
-        return {place[0]: part.probs[..., 0, :] for part, place in zip(self.parts, self.places, strict=True) if isinstance(part, Named)}
+        return {place[0]: part.probs[..., 0, :] for part, place in zip(self.parts, self.places, strict=True) if isinstance(part, Nominal)}
 
 
-class Named(td.Categorical):
+class Nominal(td.Categorical):
     """A categorical law of the classes 0 … C − 1, numbers that are names only."""
 
     def __init__(self, logits: Float[Tensor, "*batch C"]):
@@ -83,9 +83,9 @@ class Named(td.Categorical):
         """The probability of all others."""
         return 1 - self.probs.amax(-1)
 
-    def expand(self, batch_shape: Any, _instance: Any = None) -> Named:
+    def expand(self, batch_shape: Any, _instance: Any = None) -> Nominal:
         """The same law over more batches."""
-        return Named(self.logits.expand(*batch_shape, self.logits.shape[-1]))
+        return Nominal(self.logits.expand(*batch_shape, self.logits.shape[-1]))
 
     def sample(self, sample_shape: Any = ()) -> Tensor:
         """Classes, as floats."""

@@ -61,7 +61,7 @@ def collapse(latents: Latents, rate: float) -> list[Finding]:
     ]
 
 
-def at_floor(vae: VAE, data: Rows) -> list[Finding]:
+def scale_at_floor(vae: VAE, data: Rows) -> list[Finding]:
     """σ held up by its bound alone."""
     share = share_at_floor(vae, data)
     if share < FLOORED:
@@ -86,7 +86,7 @@ def share_at_floor(vae: VAE, data: Rows) -> float:
         for rows in torch.arange(len(data)).split(rows_at_once(data)):
             given, values = vae.read(data, rows, seed=0)
             law = given.likelihood(given.encode(values))
-            shares.append(vae.likelihood.at_floor(law, given.counted(values)).cpu())
+            shares.append(vae.likelihood.share_at_floor(law, given.counted(values)).cpu())
     return float(torch.cat(shares).mean())
 
 

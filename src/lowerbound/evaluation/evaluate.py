@@ -90,7 +90,7 @@ def evaluate(
         point = isinstance(given.posterior(first), Delta)
     density = None if point else log_likelihood(vae, data, samples, memory=memory, seed=seed)
     used = latents(vae, data, seed)
-    findings = [*diagnosis.at_floor(vae, data), *diagnosis.misweighted(vae, data, seed), *diagnosis.overfitting(history)]
+    findings = [*diagnosis.scale_at_floor(vae, data), *diagnosis.misweighted(vae, data, seed), *diagnosis.overfitting(history)]
     if density is not None:
         findings = [
             *diagnosis.collapse(used, float(density.kl.mean())),

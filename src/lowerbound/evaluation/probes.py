@@ -26,7 +26,7 @@ def _majority(known: Float[Tensor, "M d"], classes: Int64[Tensor, " M"], latents
     return torch.from_numpy(probe.predict(latents.numpy()))
 
 
-def misplaced(known: Float[Tensor, "M d"], classes: Int64[Tensor, " M"], draws: Float[Tensor, "N d"]) -> float:
+def class_total_variation(known: Float[Tensor, "M d"], classes: Int64[Tensor, " M"], draws: Float[Tensor, "N d"]) -> float:
     """The share of ``draws`` that would have to be of another class for all to have the shares they have in ``classes``.
 
     A draw is of the class that most of its ``NEIGHBOURS`` nearest among ``known`` have; this is the total variation between the shares.
@@ -54,7 +54,7 @@ def linear(known: Float[Tensor, "M d"], classes: Int64[Tensor, " M"], latents: F
     return float(probe.score(latents.numpy(), labels.numpy()))
 
 
-def told_apart(latents: Float[Tensor, "N d"], prior: Float[Tensor, "N d"]) -> float:
+def two_sample_accuracy(latents: Float[Tensor, "N d"], prior: Float[Tensor, "N d"]) -> float:
     """The share of latents and draws of the prior whose kind their nearest neighbours tell: ½ where both are of one law, at most 1.
 
     Every other of each is known, and the rest are told by ``NEIGHBOURS`` of them.

@@ -75,7 +75,7 @@ def _measured(run: Run, splits: Splits, seed: int) -> dict[str, Any]:
         "reconstruction_error": reconstruction_error(run.vae, splits.test),
         "robustness": {word: _robustness(run, word, splits.test, seed) for word in DAMAGES},
         **_probed(run.vae, splits, seed),
-        "told_apart": _told_apart(run.vae, splits.test, seed),
+        "told_apart": _two_sample_accuracy(run.vae, splits.test, seed),
         "bound": found.bound,
         "bound_se": found.bound_se,
         "log_likelihood_term": found.log_likelihood_term,
@@ -106,16 +106,16 @@ def _probed(vae: VAE, splits: Splits, seed: int) -> dict[str, float | None]:
     return {
         "nearest_neighbours": probes.nearest_neighbours(latents, known.labels, held_out, test.labels),
         "linear_probe": probes.linear(latents, known.labels, held_out, test.labels),
-        "misplaced": probes.misplaced(latents, known.labels, _prior(vae, KNOWN, seed).cpu()),
+        "misplaced": probes.class_total_variation(latents, known.labels, _prior(vae, KNOWN, seed).cpu()),
     }
 
 
-def _told_apart(vae: VAE, held_out: Dataset, seed: int) -> float | None:
+def _two_sample_accuracy(vae: VAE, held_out: Dataset, seed: int) -> float | None:
     if len(held_out) < 2:
         return None
     with seeded(seed, "latents", device=vae.device):
         drawn = encode.encode(vae, held_out.view(spread(len(held_out), KNOWN)), draw=True)
-    return probes.told_apart(drawn, _prior(vae, len(drawn), seed).cpu())
+    return probes.two_sample_accuracy(drawn, _prior(vae, len(drawn), seed).cpu())
 
 
 @torch.no_grad()

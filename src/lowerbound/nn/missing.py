@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from lowerbound.data.schema import Column
 
 
-class Shown(nn.Module):
+class MaskedInput(nn.Module):
     """A network of twice the values: 0 in each hole, since a pixel can be 0 too, and beside the values a mask that says which are there.
 
     ``(N, D)`` with NaN → ``(N, 2D)``; of images the masks are further channels, ``(N, 2C, H, W)``.
@@ -32,7 +32,7 @@ class Shown(nn.Module):
         return output
 
 
-class ShownColumns(nn.Module):
+class TableInput(nn.Module):
     """A network of a table's columns, 0 in each hole: the mean of a number, and of the others what no value is.
 
     Numbers and dates are standardized, counts are standardized log(1 + k), booleans are −1 and 1, categories one-hot. There are no masks

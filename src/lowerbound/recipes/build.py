@@ -105,8 +105,8 @@ def _sighted(likelihood: Likelihood, facts: Facts, network: Callable[[tuple[int,
     """The encoder that ``network`` makes for a shape, shown what there is of data that may have holes."""
     columns = likelihood.columns if isinstance(likelihood, Columns) else facts.columns
     if columns is not None:
-        return missing.ShownColumns(network(missing.ShownColumns.shape(columns)), columns)
-    return missing.Shown(network(missing.Shown.shape(facts.event))) if likelihood.holes else network(facts.event)
+        return missing.TableInput(network(missing.TableInput.shape(columns)), columns)
+    return missing.MaskedInput(network(missing.MaskedInput.shape(facts.event))) if likelihood.holes else network(facts.event)
 
 
 def _must_take_columns(recipe: Recipe, likelihood: Likelihood, facts: Facts) -> None:

@@ -19,7 +19,7 @@ from lowerbound.runs.snapshots import Every, locked
 from lowerbound.runs.trainer import Underway
 from lowerbound.system import devices
 from lowerbound.system.files import make_folder, write_json
-from lowerbound.training.processes import World
+from lowerbound.training.processes import ProcessGroup
 from lowerbound.vae.semi_supervised import Classifier
 
 
@@ -41,17 +41,17 @@ class Experiment(Underway):
         device: str = devices.AUTO,
         overwrite: bool = False,
         every: Every | None = None,
-        world: World | None = None,
+        group: ProcessGroup | None = None,
     ) -> Experiment:
         """Read the data, make the model, and only then the folder, so that nothing is left behind by a mistake.
 
-        ``every`` says how often a state is kept (by default at the ends of epochs and each two minutes), ``world`` which of several
+        ``every`` says how often a state is kept (by default at the ends of epochs and each two minutes), ``group`` which of several
         processes this is. Errors: DataError, RecipeError; RunError where the folder is taken; OutputError where it cannot be made.
         """
-        folder, recipe, world = Path(folder), setup.absolute(recipe), world or World()
-        world.by_first(lambda: setup.must_be_free(folder, overwrite))
-        experiment = cls(**vars(setup.opened(recipe, folder, data_dir, device, world)), every=every)
-        world.by_first(lambda: experiment._describe(overwrite))
+        folder, recipe, group = Path(folder), setup.absolute(recipe), group or ProcessGroup()
+        group.on_rank_zero(lambda: setup.must_be_free(folder, overwrite))
+        experiment = cls(**vars(setup.opened(recipe, folder, data_dir, device, group)), every=every)
+        group.on_rank_zero(lambda: experiment._describe(overwrite))
         return experiment
 
     def _describe(self, overwrite: bool) -> None:
@@ -81,26 +81,26 @@ class Experiment(Underway):
         data_dir: str | Path | None = None,
         device: str = devices.AUTO,
         every: Every | None = None,
-        world: World | None = None,
+        group: ProcessGroup | None = None,
     ) -> Experiment:
         """Take up a run where its last state stands, if wanted up to another number of epochs.
 
         Where the newest state is damaged it is the one before, with a note. Errors: RunError where the run is damaged, already at its end,
         or another training's; DataError where its data are not the same any more.
         """
-        folder, world = Path(folder), world or World()
+        folder, group = Path(folder), group or ProcessGroup()
         recipe, facts = runs.describe(folder)
         recipe = recipe if epochs is None else replace(recipe, epochs=epochs)
-        experiment = cls(**vars(setup.opened(recipe, folder, data_dir, device, world)), every=every)
+        experiment = cls(**vars(setup.opened(recipe, folder, data_dir, device, group)), every=every)
         if experiment.run.facts != facts:
             source = f"'{recipe.data}'" + ("" if recipe.labels_file is None else f", or their labels in {recipe.labels_file},")
             raise DataError(f"the data of {source} are not those that {folder} was trained on; bring those back")
-        world.by_first(experiment._lock_out)
+        group.on_rank_zero(experiment._lock_out)
         taken, history = experiment._go_on(), experiment._history()
-        world.wait()
+        group.barrier()
         if epochs is not None:
-            world.by_first(lambda: folders.extend(folder, recipe))
-        world.by_first(lambda: experiment._reopen(taken, history))
+            group.on_rank_zero(lambda: folders.extend(folder, recipe))
+        group.on_rank_zero(lambda: experiment._reopen(taken, history))
         return experiment
 
     def _lock_out(self) -> None:
@@ -143,7 +143,7 @@ class Experiment(Underway):
             "test": asdict(self.score(self.test)),
             "seconds": seconds,
             "images_per_second": self.epochs_done * len(self.train_data) / seconds,
-            "notes": notes + [f"{found.evidence}; {found.advice}" for found in diagnosis.at_floor(self.run.vae, self.test)],
+            "notes": notes + [f"{found.evidence}; {found.advice}" for found in diagnosis.scale_at_floor(self.run.vae, self.test)],
         }
         if isinstance(self.run.vae, Classifier):
             result[layout.CLASSIFIER] = asdict(calibrate(self.run.vae, self.validation))

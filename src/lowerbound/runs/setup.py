@@ -20,7 +20,7 @@ from lowerbound.runs.run import Run
 from lowerbound.system import devices
 from lowerbound.training.adam import Adam
 from lowerbound.training.loop import State
-from lowerbound.training.processes import World
+from lowerbound.training.processes import ProcessGroup
 from lowerbound.vae.contexts import Label
 from lowerbound.vae.likelihoods.scales import Optimal
 from lowerbound.vae.loss import of_rows
@@ -37,10 +37,10 @@ class Opened:
     state: State
     notes: list[str]
     average: AveragedModel | None
-    world: World
+    group: ProcessGroup
 
 
-def opened(recipe: Recipe, folder: Path, data_dir: str | Path | None, device: str, world: World) -> Opened:
+def opened(recipe: Recipe, folder: Path, data_dir: str | Path | None, device: str, group: ProcessGroup) -> Opened:
     """Everything of a recipe, nothing written. Errors: DataError, RecipeError, UsageError."""
     where = devices.choose(device)
     splits = runs.load_data(recipe, data_dir)
@@ -61,13 +61,13 @@ def opened(recipe: Recipe, folder: Path, data_dir: str | Path | None, device: st
     if isinstance(run.vae.context, Label) and recipe.semi_supervised is None:
         for part in (train, validation, splits.test):
             labels.must_be_known(part)
-    if world.size > 1:
+    if group.size > 1:
         _must_be_of_rows(run, train)
     run.vae.to(where)
     run.parts.estimators.to(where)
     state = State(Adam(run.vae.parameters(), recipe.learning_rate), recipe.seed)
     average = None if recipe.average is None else AveragedModel(run.vae, multi_avg_fn=get_ema_multi_avg_fn(recipe.average))
-    return Opened(run, train, validation, splits.test, state, [*splits.notes, *_missing(train)], average, world)
+    return Opened(run, train, validation, splits.test, state, [*splits.notes, *_missing(train)], average, group)
 
 
 def _missing(data: Dataset) -> list[str]:
@@ -89,7 +89,7 @@ def _must_be_of_rows(run: Run, data: Dataset) -> None:
             raise UsageError(f"{what} looks at a batch as a whole; train it in one process, without torchrun")
     two = torch.arange(2)
     run.vae.train()
-    with World(0, 2).noise(two, parts.objective.samples, "trial", device=run.vae.device):  # refuses what shares no noise
+    with ProcessGroup(0, 2).noise(two, parts.objective.samples, "trial", device=run.vae.device):  # refuses what shares no noise
         parts.loss(run.vae, data, two[:1], parts.objective.at(0.0), parts.estimator)
     run.vae.eval()
 

@@ -101,7 +101,7 @@ class Underway(Opened):
             products=products(recipe.precision, parts.vae.device),
             rate=None if recipe.schedule is None and slower == 1 else Scaled(schedule(recipe.schedule or CONSTANT), slower),
             clip=recipe.clip,
-            world=self.world,
+            group=self.group,
         )
 
     def _train(self) -> Iterator[Record]:
@@ -129,9 +129,9 @@ class Underway(Opened):
         """Whether the state after this step is to be kept. Of several processes the first's clock decides, and all know a step later."""
         if record.ends_epoch and (record.epoch == self.run.recipe.epochs or self.is_out_of_patience):
             return True
-        if self.world.is_first and self._is_time(record):
-            self.world.raise_flag(SAVE)
-        return self.world.sees(SAVE)
+        if self.group.is_rank_zero and self._is_time(record):
+            self.group.raise_flag(SAVE)
+        return self.group.flagged(SAVE)
 
     def _is_time(self, record: Record) -> bool:
         seconds = self.progress.seconds - self._saved_at
@@ -165,8 +165,8 @@ class Underway(Opened):
         self.progress.faults = faults_so_far
         self._uncounted.clear()
         self._best = None
-        self.world.wait()
-        if self.world.is_first:
+        self.group.barrier()
+        if self.group.is_rank_zero:
             self.kept.settle(taken)
             folder.write_metrics(self.run.folder, self._history())
 
@@ -193,7 +193,7 @@ class Underway(Opened):
         validation = self._score_held_out(record)
         line = {"epoch": record.epoch, "step": record.step, "seconds": self.progress.seconds}
         self.latest = {**line, "train": train, "validation": validation}
-        if self.world.is_first:
+        if self.group.is_rank_zero:
             folder.append_metrics(self.run.folder, self.latest)
         self.progress.sums, self.progress.rows = Progress().sums, 0
         if self._is_due(record):
@@ -203,7 +203,7 @@ class Underway(Opened):
         """The score of the validation data, its best remembered with the weights. Errors: NotFinite."""
         if not len(self.validation):
             return None
-        found = self.world.told(lambda: asdict(score(self.shown, self.validation, objective=self.run.parts.objective)))
+        found = self.group.broadcast(lambda: asdict(score(self.shown, self.validation, objective=self.run.parts.objective)))
         if any(math.isnan(found[term]) for term in ("log_likelihood_term", "kl")):
             raise divergence.NotFinite(record.step, "the held-out bound")
         best = next((found[term] for term in ("bound", "log_likelihood_term") if math.isfinite(found[term])), None)  # a point has no bound
@@ -223,7 +223,7 @@ class Underway(Opened):
         """Keep all that going on needs, and the weights alone. Errors: OutputError; NotFinite where they are not finite."""
         self._count()
         self._must_be_finite()
-        if self.world.is_first:
+        if self.group.is_rank_zero:
             checkpoint.save_weights(self.run.folder / layout.WEIGHTS, self.shown)
             self.kept.save(self.progress, self.run.recipe.words(), self._best)
         self._best = None

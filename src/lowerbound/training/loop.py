@@ -17,7 +17,7 @@ from lowerbound.errors import DataError
 from lowerbound.system.devices import fastest
 from lowerbound.training.adam import ROUNDED, Adam
 from lowerbound.training.batches import batches_of, steps_an_epoch
-from lowerbound.training.processes import World
+from lowerbound.training.processes import ProcessGroup
 from lowerbound.training.steps.choose import choose, leave_gradients_whole
 from lowerbound.training.steps.fused import Step
 from lowerbound.vae.estimators.base import Estimator
@@ -84,7 +84,7 @@ def fit(
     products: torch.dtype | None = None,
     rate: Schedule | None = None,
     clip: float | None = None,
-    world: World | None = None,
+    group: ProcessGroup | None = None,
 ) -> Iterator[Record]:
     """Train ``vae`` in place for ``epochs`` passes over ``data``, yielding a ``Record`` after each step.
 
@@ -94,7 +94,7 @@ def fit(
     where it is more than that of its rows, as in ``semi``.
     Networks multiply in the type ``products`` (by default ``devices.fastest``; ``torch.float32`` for no rounding), see ``nn.rounding``.
     ``rate`` is the share of the optimiser's own learning rate at each epoch (by default all of it); gradients whose norm is above ``clip``
-    are shortened to it. Where ``world`` has several processes each makes its share of every step (of losses that are sums over rows).
+    are shortened to it. Where ``group`` has several processes each makes its share of every step (of losses that are sums over rows).
     ``epochs`` counts those that ``state`` has behind it. The model is left in training mode; a ``VAE`` answers in
     evaluation mode all the same. Errors: DataError where there are no data, or the likelihood cannot be a law of them.
     """
@@ -104,17 +104,17 @@ def fit(
     objective, estimator = objective or ELBO(), estimator or Pathwise()
     steps = steps_an_epoch(len(data), batch)
     estimator.train()
-    world = world or World()
+    group = group or ProcessGroup()
     device = vae.device
-    rounded = ROUNDED and isinstance(state.optimizer, Adam) and world.size == 1 and clip is None  # others add gradients up
+    rounded = ROUNDED and isinstance(state.optimizer, Adam) and group.size == 1 and clip is None  # others add gradients up
     descend = choose(vae, objective, estimator, loss, products or fastest(device), rounded)
     while (position := divmod(state.step, steps))[0] < epochs:
         epoch, done = position
         batches = batches_of(len(data), batch, state.seed, epoch)
         for number, rows in enumerate(batches[done:], start=done + 1):
             now = objective.at(state.step / steps)
-            with world.noise(rows, now.samples, state.seed, "noise", state.step, device=device):
-                means = _shared(world, vae, descend, data, rows, now)
+            with group.noise(rows, now.samples, state.seed, "noise", state.step, device=device):
+                means = _shared(group, vae, descend, data, rows, now)
             if rate is not None:
                 _set_rate(state.optimizer, rate(state.step / steps))
             if clip is not None:
@@ -125,13 +125,13 @@ def fit(
     leave_gradients_whole(vae)
 
 
-def _shared(world: World, vae: VAE, descend: Step, data: Rows, rows: Tensor, objective: Objective) -> Float[Tensor, " 3"]:
+def _shared(group: ProcessGroup, vae: VAE, descend: Step, data: Rows, rows: Tensor, objective: Objective) -> Float[Tensor, " 3"]:
     """The gradient of a batch, of which this process descends its share; and the means."""
-    mine = rows[world.share(rows)]
+    mine = rows[group.share(rows)]
     if len(mine):
-        return world.add(vae, descend(data, mine, objective), len(mine) / len(rows))
+        return group.all_reduce(vae, descend(data, mine, objective), len(mine) / len(rows))
     vae.zero_grad()
-    return world.add(vae, torch.zeros(3, device=vae.device), 0.0)
+    return group.all_reduce(vae, torch.zeros(3, device=vae.device), 0.0)
 
 
 def _shorten(vae: VAE, clip: float) -> None:

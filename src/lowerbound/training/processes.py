@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class World:
+class ProcessGroup:
     """``size`` processes, of which this is number ``rank``; one alone by default.
 
     Flags go with the gradients: what one raises, all see after the next step, so that all do the same after the same step.
@@ -36,7 +36,7 @@ class World:
     _seen: set[str] = field(default_factory=set)
 
     @property
-    def is_first(self) -> bool:
+    def is_rank_zero(self) -> bool:
         """Whether this is the one that writes."""
         return self.rank == 0
 
@@ -45,7 +45,7 @@ class World:
         if flag not in self._seen:
             (self._seen if self.size == 1 else self._raised).add(flag)
 
-    def sees(self, flag: str) -> bool:
+    def flagged(self, flag: str) -> bool:
         """Whether it was raised, by anybody; it is down after that."""
         seen = flag in self._seen
         self._seen.discard(flag)
@@ -68,7 +68,7 @@ class World:
         with seeded(*words, "process", self.rank, device=device), SharedNoise(generator, len(rows), self.share(rows), draws):
             yield
 
-    def add(self, model: nn.Module, means: Tensor, weight: float) -> Tensor:
+    def all_reduce(self, model: nn.Module, means: Tensor, weight: float) -> Tensor:
         """Replace gradients by the sum over processes of ``weight`` times each's; the same of the means.
 
         Errors: RunError where one is gone.
@@ -88,17 +88,17 @@ class World:
         self._seen.update(flag for flag, value in zip(FLAGS, parts[-1].tolist(), strict=True) if value)
         return parts[-2]
 
-    def told(self, find: Callable[[], T]) -> T:
+    def broadcast(self, find: Callable[[], T]) -> T:
         """What the first process finds, told to all. Errors: RunError where one is gone."""
         if self.size == 1:
             return find()
-        found: list[Any] = [find() if self.is_first else None]
+        found: list[Any] = [find() if self.is_rank_zero else None]
         with _all_there():
             dist.broadcast_object_list(found)
         answer: T = found[0]
         return answer
 
-    def by_first(self, act: Callable[[], None]) -> None:
+    def on_rank_zero(self, act: Callable[[], None]) -> None:
         """Done by the first process; what it refuses all refuse in the same words. Errors: its; RunError where one is gone."""
 
         def refusal() -> LowerboundError | None:
@@ -108,10 +108,10 @@ class World:
                 return error
             return None
 
-        if (error := self.told(refusal)) is not None:
+        if (error := self.broadcast(refusal)) is not None:
             raise error
 
-    def wait(self) -> None:
+    def barrier(self) -> None:
         """Until all are here. Errors: RunError where one is gone."""
         if self.size > 1:
             with _all_there():
@@ -122,14 +122,14 @@ SAVE, STOP = FLAGS = ("save", "stop")
 
 
 @contextmanager
-def joined(device: str) -> Iterator[tuple[World, str]]:
-    """The world that the environment tells of (that of ``torchrun``), and this process's device; alone where it tells of none.
+def joined(device: str) -> Iterator[tuple[ProcessGroup, str]]:
+    """The group that the environment tells of (that of ``torchrun``), and this process's device; alone where it tells of none.
 
     It is left at the end of the block: threads that still held a tensor when Python ended would abort the process.
     """
     size, rank = _number("WORLD_SIZE", 1), _number("RANK", 0)
     if size == 1 or "RANK" not in os.environ:
-        yield World(), device
+        yield ProcessGroup(), device
         return
     if not 0 <= rank < size:
         raise UsageError(f"RANK is {rank} and WORLD_SIZE {size}; use torchrun")
@@ -137,7 +137,7 @@ def joined(device: str) -> Iterator[tuple[World, str]]:
         device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
     _meet(rank, size, "nccl" if device.startswith("cuda") else "gloo")
     try:
-        yield World(dist.get_rank(), dist.get_world_size()), device
+        yield ProcessGroup(dist.get_rank(), dist.get_world_size()), device
     finally:
         dist.destroy_process_group()
 

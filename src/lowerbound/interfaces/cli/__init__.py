@@ -23,11 +23,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):  # a terminal may not have the letters of a message
             stream.reconfigure(errors="backslashreplace")
     try:
-        words = parse(sys.argv[1:] if argv is None else argv)
+        args = parse(sys.argv[1:] if argv is None else argv)
         verbs = import_module("lowerbound.interfaces.cli.verbs")  # only now: what a verb needs takes seconds to import
-        answer = getattr(verbs, words.verb)(words)
+        answer = getattr(verbs, args.verb)(args)
         if not answer.silent:
-            print(answer.json() if words.json else answer.text, flush=True)
+            print(answer.json() if args.json else answer.text, flush=True)
         return INTERRUPTED if answer.interrupted else 0
     except LowerboundError as error:
         return _complain(str(error))

@@ -17,14 +17,14 @@ from lowerbound.runs import run as runs
 from lowerbound.vae.semi_supervised import classifier_of
 
 
-def classify(words: Namespace) -> Answer:
+def classify(args: Namespace) -> Answer:
     """A row for each datum."""
-    path = of_kind(words.output, *writing.WRITERS)
-    run = runs.load(words.run, words.device)
+    path = of_kind(args.output, *writing.WRITERS)
+    run = runs.load(args.run, args.device)
     classifier_of(run.vae)
-    found, splits = run.calibration(), run.read(words.data, words.data_dir)
+    found, splits = run.calibration(), run.read(args.data, args.data_dir)
     console.notes(splits.notes)
-    data = part_of(splits, words.split)
+    data = part_of(splits, args.split)
     log_q = calibration.log_probabilities(run.vae, data)
     probabilities, told = calibration.scaled(log_q, found.temperature).exp(), log_q.argmax(1)
     columns: dict[str, Any] = {
@@ -37,8 +37,8 @@ def classify(words: Namespace) -> Answer:
         columns["true"] = data.names
     writing.write(path, columns)
     known = calibration.classification(log_q, data.labels, found)
-    seen = run.is_own(words.data) and data is not splits.test
-    values = {"run": words.run, "output": str(path), "n": len(data), "columns": list(columns), **_values(found, known)}
+    seen = run.is_own(args.data) and data is not splits.test
+    values = {"run": args.run, "output": str(path), "n": len(data), "columns": list(columns), **_values(found, known)}
     return Answer(f"{len(data):,} data{_accuracy(known, seen)}; {described(found)}: {path}", values)
 
 

@@ -19,21 +19,21 @@ from lowerbound.runs.run import Run
 from lowerbound.system.files import written
 
 
-def compare(words: Namespace) -> Answer:
+def compare(args: Namespace) -> Answer:
     """Two runs or more."""
-    path = of_kind(words.output, ".html")
-    folders, source = _told(words.runs)
-    found = {name: runs.load(folder, words.device) for name, folder in zip(_names(folders), folders, strict=True)}
+    path = of_kind(args.output, ".html")
+    folders, source = _told(args.runs)
+    found = {name: runs.load(folder, args.device) for name, folder in zip(_names(folders), folders, strict=True)}
     first = next(iter(found.values()))
     _must_be_of_one_shape(found)
-    splits = first.read(source, words.data_dir)
+    splits = first.read(source, args.data_dir)
     console.notes([*splits.notes, *_strangers(found, source)])
-    sides = comparing.compare(found, splits, words.seed)
-    content = comparing.page(sides, splits, source or first.recipe.data, words.n, words.seed)
+    sides = comparing.compare(found, splits, args.seed)
+    content = comparing.page(sides, splits, source or first.recipe.data, args.n, args.seed)
     with written(path) as file:
         file.write(content)
     rows = [{"run": side.name, "words": side.run.recipe.words(), **side.values} for side in sides]
-    values = {"output": str(path), "data": source or first.recipe.data, "rows": len(splits.test), "seed": words.seed, "runs": rows}
+    values = {"output": str(path), "data": source or first.recipe.data, "rows": len(splits.test), "seed": args.seed, "runs": rows}
     return Answer(f"{_table(sides)}\n{len(splits.test):,} held-out data: {path}", values)
 
 

@@ -26,31 +26,31 @@ from lowerbound.vae.contexts import Observed
 OWN = "own"  # in place of a method, of a run whose model is one of what is missing
 
 
-def complete(words: Namespace) -> Answer:
+def complete(args: Namespace) -> Answer:
     """Completions of the first data."""
-    path = of_kind(words.output, ".png", ".npz")
-    run = runs.load(words.run, words.device)
+    path = of_kind(args.output, ".png", ".npz")
+    run = runs.load(args.run, args.device)
     must_not_read_classes(run)
-    holes = masks.lets_holes_in(words.missing)
-    data = asked_for(run, words, look=not masks.is_of_data(words.missing), holes=holes)
-    console.notes(_strange(run, words.missing))
-    shown = looked_at(data, words.rows, path)
+    holes = masks.lets_holes_in(args.missing)
+    data = asked_for(run, args, look=not masks.is_of_data(args.missing), holes=holes)
+    console.notes(_strange(run, args.missing))
+    shown = looked_at(data, args.rows, path)
     known = ~shown[:].isnan()
-    observed = masks.observed(words.missing, data, words.seed)[: len(shown)] & known
+    observed = masks.observed(args.missing, data, args.seed)[: len(shown)] & known
     found = completed(
         run.vae,
         shown,
         observed,
-        words.n,
-        method=words.method,
-        samples=words.samples,
-        draw=words.draw,
-        memory=words.memory,
-        seed=words.seed,
+        args.n,
+        method=args.method,
+        samples=args.samples,
+        draw=args.draw,
+        memory=args.memory,
+        seed=args.seed,
     )
     truth = None if bool(observed.equal(known)) else shown[:]
     _write(path, run, shown, observed, found, truth)
-    return _answer(words, run, path, observed, found, truth)
+    return _answer(args, run, path, observed, found, truth)
 
 
 def _strange(run: Run, missing: str) -> list[str]:
@@ -83,13 +83,13 @@ def _write(path: Path, run: Run, data: Dataset, observed: Tensor, found: Complet
         file.write(content)
 
 
-def _answer(words: Namespace, run: Run, path: Path, observed: Tensor, found: Completions, truth: Tensor | None) -> Answer:
+def _answer(args: Namespace, run: Run, path: Path, observed: Tensor, found: Completions, truth: Tensor | None) -> Answer:
     n, rows = found.values.shape[:2]
-    method = OWN if isinstance(run.vae.context, Observed) else words.method or METHODS[0]
+    method = OWN if isinstance(run.vae.context, Observed) else args.method or METHODS[0]
     share = 1 - float(observed.float().mean())
     error = None if truth is None else float((found.mean - truth)[~observed].square().nanmean())
     values = {
-        "run": words.run,
+        "run": args.run,
         "output": str(path),
         "method": method,
         "n": n,
@@ -107,7 +107,7 @@ def _answer(words: Namespace, run: Run, path: Path, observed: Tensor, found: Com
     if method == OWN:
         told.append("drawn from the model's own p(x_missing | x_observed)")
     elif torch.isfinite(found.ess).all():
-        told.append(f"{values['ess']:,.0f} effective draws of {words.samples:,}, at least {values['ess_least']:,.1f}")
+        told.append(f"{values['ess']:,.0f} effective draws of {args.samples:,}, at least {values['ess_least']:,.1f}")
     else:
         told.append(f"{values['acceptance']:.0%} of what the encoder proposed was taken")
     return Answer(f"{', '.join(told)}: {path}", values)

@@ -24,21 +24,21 @@ from lowerbound.system.files import write_json
 LONG = 2_000_000  # draws in all: more take most of a minute
 
 
-def evaluate(words: Namespace) -> Answer:
+def evaluate(args: Namespace) -> Answer:
     """All that can be said of a run; kept with it where the data are its own test data."""
-    run = runs.load(words.run, words.device)
-    data = _some(asked_for(run, words, look=True), words)
+    run = runs.load(args.run, args.device)
+    data = _some(asked_for(run, args, look=True), args)
     found = evaluation.evaluate(
         run.vae,
         data,
-        samples=words.samples,
-        memory=words.memory,
-        seed=words.seed,
+        samples=args.samples,
+        memory=args.memory,
+        seed=args.seed,
         history=run.history(),
         calibration=run.calibration(),
     ).values()
-    values = {"run": words.run, "seed": words.seed, **found}
-    if run.is_own(words.data) and words.split in (None, "test") and words.rows is None:
+    values = {"run": args.run, "seed": args.seed, **found}
+    if run.is_own(args.data) and args.split in (None, "test") and args.rows is None:
         write_json(run.folder / layout.EVALUATION, values)
         result = run.result()
         if result is not None:
@@ -47,22 +47,22 @@ def evaluate(words: Namespace) -> Answer:
     return Answer(_told(values), values)
 
 
-def score(words: Namespace) -> Answer:
+def score(args: Namespace) -> Answer:
     """A row for each datum."""
-    path = of_kind(words.output, *writing.WRITERS)
-    run = runs.load(words.run, words.device)
-    data = _some(asked_for(run, words), words)
-    density = log_likelihood(run.vae, data, words.samples, memory=words.memory, seed=words.seed)
+    path = of_kind(args.output, *writing.WRITERS)
+    run = runs.load(args.run, args.device)
+    data = _some(asked_for(run, args), args)
+    density = log_likelihood(run.vae, data, args.samples, memory=args.memory, seed=args.seed)
     columns: dict[str, Any] = {"row": list(range(len(data)))}
     if data.names is not None:
         columns["label"] = data.names
     columns |= {"log_p": density.log_p, "log_p_se": density.se, "ess": density.ess, "elbo": density.elbo}
-    if words.regret:
-        columns["regret"] = likelihood_regret(run.vae, data, memory=words.memory, seed=words.seed)
+    if args.regret:
+        columns["regret"] = likelihood_regret(run.vae, data, memory=args.memory, seed=args.seed)
     writing.write(path, {name: column if isinstance(column, list) else column.tolist() for name, column in columns.items()})
     text = f"{len(data):,} data, {run.vae.density} {density.mean:.2f} ± {density.se_data:.2f} nats on average: {path}"
     values = {
-        "run": words.run,
+        "run": args.run,
         "output": str(path),
         "n": len(data),
         "columns": list(columns),
@@ -72,11 +72,11 @@ def score(words: Namespace) -> Answer:
     return Answer(text, values)
 
 
-def _some(data: Dataset, words: Namespace) -> Dataset:
+def _some(data: Dataset, args: Namespace) -> Dataset:
     """All data or the first few; many draws of many data are announced, for they take minutes."""
-    data = data if words.rows is None else first(data, words.rows)
-    if len(data) * words.samples > LONG:
-        console.notes([f"log p(x) of {len(data):,} data by {words.samples:,} draws each takes a while; --rows N takes the first N"])
+    data = data if args.rows is None else first(data, args.rows)
+    if len(data) * args.samples > LONG:
+        console.notes([f"log p(x) of {len(data):,} data by {args.samples:,} draws each takes a while; --rows N takes the first N"])
     return data
 
 

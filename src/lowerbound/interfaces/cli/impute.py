@@ -24,21 +24,21 @@ from lowerbound.tasks.impute import Imputations
 from lowerbound.tasks.impute import impute as imputed
 
 
-def impute(words: Namespace) -> Answer:
+def impute(args: Namespace) -> Answer:
     """The table filled in, its draws and its errors, each a file."""
-    path = of_kind(words.output, *tables.SUFFIXES)
-    run = runs.load(words.run, words.device)
+    path = of_kind(args.output, *tables.SUFFIXES)
+    run = runs.load(args.run, args.device)
     schema = run.facts.schema
     if schema is None:
         raise UsageError("this run's model is not of a table; fill in its arrays with: lowerbound complete RUN DATA --missing nan")
-    table = _read(Path(words.data or run.recipe.data), path)
+    table = _read(Path(args.data or run.recipe.data), path)
     cells = table.cells
     values, notes = schema.values(cells)
     console.notes(notes)
     console.notes(_no_constants(schema, cells))
     schema = schema.like(cells)
     data = Dataset(torch.from_numpy(values))
-    found = imputed(run.vae, data, words.draws, samples=words.samples, memory=words.memory, seed=words.seed)
+    found = imputed(run.vae, data, args.draws, samples=args.samples, memory=args.memory, seed=args.seed)
     several = [(path.with_name(f"{path.stem}-{number}{path.suffix}"), draw) for number, draw in enumerate(found.draws, start=1)]
     errors = path.with_name(f"{path.stem}-errors{'.parquet' if path.suffix == '.parquet' else '.csv'}")
     contents = {each: _content(path, table, schema, cells, filling) for each, filling in [(path, found.mean), *several]}
@@ -46,7 +46,7 @@ def impute(words: Namespace) -> Answer:
     for each, content in contents.items():  # of which none is written where one cannot be made
         with written(each) as file:
             file.write(content)
-    return _answer(words, path, [each for each, _ in several], errors, found, schema, cells)
+    return _answer(args, path, [each for each, _ in several], errors, found, schema, cells)
 
 
 def _read(given: Path, path: Path) -> Table:
@@ -99,7 +99,7 @@ def _errors(schema: Schema, cells: Mapping[str, Sequence[str | None]], errors: T
 
 
 def _answer(
-    words: Namespace,
+    args: Namespace,
     path: Path,
     several: Sequence[Path],
     errors: Path,
@@ -116,14 +116,14 @@ def _answer(
     ess = found.ess[~found.ess.isnan()]
     console.few_draws(ess, "rows")
     values: dict[str, Any] = {
-        "run": words.run,
+        "run": args.run,
         "output": str(path),
         "imputations": [str(each) for each in several],
         "errors": str(errors),
         "rows": rows,
         "filled": missing,
         "left": left,
-        "samples": words.samples,
+        "samples": args.samples,
         "ess": float(ess.mean()) if len(ess) else None,
         "ess_least": float(ess.min()) if len(ess) else None,
     }

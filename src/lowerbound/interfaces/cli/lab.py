@@ -28,44 +28,44 @@ GRADIENT_DATA = 100
 OWNERS = {"p": "elbo", "q": "elbo", "steps": "def"}  # options that one experiment has
 
 
-def lab(words: Namespace) -> Answer:
+def lab(args: Namespace) -> Answer:
     """One experiment."""
-    name = words.experiment
+    name = args.experiment
     if name not in EXPERIMENTS:
         raise UsageError(f"unknown experiment '{name}'{nearest(name, EXPERIMENTS)}")
     kind, needs_run = EXPERIMENTS[name]
-    if needs_run and words.run is None:
-        raise UsageError(f"{name} needs a run: lowerbound lab {name} RUN -o {words.output}")
-    if needs_run is False and words.run is not None:
-        raise UsageError(f"{name} takes no run; leave '{words.run}' out")
+    if needs_run and args.run is None:
+        raise UsageError(f"{name} needs a run: lowerbound lab {name} RUN -o {args.output}")
+    if needs_run is False and args.run is not None:
+        raise UsageError(f"{name} takes no run; leave '{args.run}' out")
     for option, owner in OWNERS.items():
-        if name != owner and getattr(words, option) is not None:
+        if name != owner and getattr(args, option) is not None:
             raise UsageError(f"--{option} is an option of {owner} alone; leave it out")
-    path = of_kind(words.output, kind)
-    content, text, values = DONE[name](words)
+    path = of_kind(args.output, kind)
+    content, text, values = DONE[name](args)
     with written(path) as file:
         file.write(content)
     return Answer(f"{text}\n{name}: {path}", {"experiment": name, "output": str(path), **values})
 
 
-def _kl(words: Namespace) -> Found:
+def _kl(args: Namespace) -> Found:
     found = kl.landscape()
     mean, variance, least = found.least
     text = f"least at μ = {mean:g}, v = {variance:g}, where it is {least:g} nats"
     return encode_png(figures.kl(found)), text, {"least": {"mean": mean, "variance": variance, "kl": least}}
 
 
-def _held_out(words: Namespace, n: int) -> tuple[Run, Tensor]:
-    run = runs.load(words.run, words.device)
+def _held_out(args: Namespace, n: int) -> tuple[Run, Tensor]:
+    run = runs.load(args.run, args.device)
     if run.vae.context is not None:
-        raise UsageError(f"the lab looks at models without a context, and {words.run} is given one; take another run")
-    data = run.read(None, words.data_dir).test
+        raise UsageError(f"the lab looks at models without a context, and {args.run} is given one; take another run")
+    data = run.read(None, args.data_dir).test
     return run, data[: min(n, len(data))]
 
 
-def _evidence(words: Namespace) -> Found:
-    run, values = _held_out(words, EVIDENCE_DATA)
-    found = evidence.evidence(run.vae, values, seed=words.seed)
+def _evidence(args: Namespace) -> Found:
+    run, values = _held_out(args, EVIDENCE_DATA)
+    found = evidence.evidence(run.vae, values, seed=args.seed)
     rows = [
         {"draws": k, **{f"{name}_{what}": getattr(curve, what)[i] for name, curve in _curves(found) for what in ("mean", "error")}}
         for i, k in enumerate(found.draws)
@@ -79,34 +79,34 @@ def _curves(found: evidence.Evidence) -> Sequence[tuple[str, evidence.Curve]]:
     return ("prior", found.prior), ("q", found.posterior)
 
 
-def _gradients(words: Namespace) -> Found:
-    if words.run is None:
-        found = gradients.of_toy(seed=words.seed)
+def _gradients(args: Namespace) -> Found:
+    if args.run is None:
+        found = gradients.of_toy(seed=args.seed)
     else:
-        run, values = _held_out(words, GRADIENT_DATA)
+        run, values = _held_out(args, GRADIENT_DATA)
         steps = run.history()[-1]["step"] if run.history() else 0
-        found = gradients.of_model(run.vae, values, run.recipe.latent, seed=words.seed, steps=steps)
+        found = gradients.of_model(run.vae, values, run.recipe.latent, seed=args.seed, steps=steps)
     rows, skipped = [asdict(row) for row in (*found.rows, *found.training)], [asdict(row) for row in found.skipped]
     why = {f"{row['estimator']}, K = {row['draws']}: {row['reason']}" for row in skipped}
     text = "\n".join([console.table(rows), *(f"left out: {line}" for line in sorted(why))])
     return encode_png(figures.gradients(found)), text, {"rows": rows, "skipped": skipped}
 
 
-def _elbo(words: Namespace) -> Found:
-    p, q = words.p or "truncated-normal", words.q or "gamma"
-    found = elbo.climb(p, q, seed=words.seed)
+def _elbo(args: Namespace) -> Found:
+    p, q = args.p or "truncated-normal", args.q or "gamma"
+    found = elbo.climb(p, q, seed=args.seed)
     bound = float(found.bounds[-1])
     values = {"p": p, "q": q, "bound": bound, "log_p": found.log_normaliser, "kl": found.log_normaliser - bound}
     text = f"bound {bound:.4f}, log p {found.log_normaliser:.4f}, what is left is KL(q ‖ p) = {values['kl']:.4f} nats"
     return figures.elbo(found), text, {**values, "steps": len(found.bounds) - 1, "bounds": found.bounds.tolist()}
 
 
-def _def(words: Namespace) -> Found:
-    whole = data.load("olivetti", data_dir=words.data_dir).whole
+def _def(args: Namespace) -> Found:
+    whole = data.load("olivetti", data_dir=args.data_dir).whole
     assert whole is not None  # it comes in one part
     x = faces.training(whole[:])
-    steps = STEPS if words.steps is None else words.steps
-    found = {name: _noted(name, itertools.islice(faces.climb(x, setting, words.seed), steps)) for name, setting in faces.SETTINGS.items()}
+    steps = STEPS if args.steps is None else args.steps
+    found = {name: _noted(name, itertools.islice(faces.climb(x, setting, args.seed), steps)) for name, setting in faces.SETTINGS.items()}
     rows = [{"estimator": name, **asdict(step)} for name, noted in found.items() for step in noted]
     return encode_png(figures.faces(found)), console.table(faces.side_by_side(found)), {"rows": rows}
 

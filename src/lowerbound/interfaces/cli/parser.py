@@ -277,10 +277,10 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     """What was typed, understood. Errors: UsageError, with the nearest known word where one was not known."""
     if argv and not argv[0].startswith("-") and argv[0] not in VERBS:
         raise UsageError(f"unknown verb '{argv[0]}'{nearest(argv[0], VERBS)}")
-    words, rest = parser().parse_known_args(argv)
+    args, rest = parser().parse_known_args(argv)
     if rest:
         raise UsageError(_not_understood(next(word for word in argv if word in VERBS), rest))
-    return words
+    return args
 
 
 def _not_understood(verb: str, rest: Sequence[str]) -> str:

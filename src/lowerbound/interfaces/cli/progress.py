@@ -28,7 +28,7 @@ def progress(experiment: Experiment) -> Iterator[Callable[[Record], None]]:
         notes(experiment.notes[told:])
         told = len(experiment.notes)
 
-    if not experiment.world.is_first:
+    if not experiment.group.is_rank_zero:
         yield lambda record: None
         return
     tell_news()

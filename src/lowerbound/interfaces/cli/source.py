@@ -16,13 +16,13 @@ from lowerbound.vae.semi_supervised import SemiSupervised
 SHOWN = 10  # data in a figure
 
 
-def asked_for(run: Run, words: Namespace, look: bool = False, holes: bool = False, small: tuple[int, ...] | None = None) -> Dataset:
+def asked_for(run: Run, args: Namespace, look: bool = False, holes: bool = False, small: tuple[int, ...] | None = None) -> Dataset:
     """The part of the data that was asked for; to ``look`` at the run's own, the part it was not trained on. Errors: UsageError."""
-    splits = run.read(words.data, words.data_dir, holes, small)
+    splits = run.read(args.data, args.data_dir, holes, small)
     console.notes(splits.notes)
-    if words.split is None and look and run.is_own(words.data):
+    if args.split is None and look and run.is_own(args.data):
         return splits.test
-    return part_of(splits, words.split)
+    return part_of(splits, args.split)
 
 
 def part_of(splits: Splits, split: str | None) -> Dataset:

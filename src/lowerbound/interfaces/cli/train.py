@@ -22,48 +22,48 @@ from lowerbound.training import processes
 from lowerbound.training.processes import STOP
 
 
-def train(words: Namespace) -> Answer:
+def train(args: Namespace) -> Answer:
     """A new run."""
-    recipe, every = _recipe(words), _every(words)
-    folder = Path(words.out or Path("runs") / Path(recipe.data).stem)
-    with processes.joined(words.device) as (world, device):
-        shared: dict[str, Any] = {"data_dir": words.data_dir, "device": device, "every": every, "world": world}
+    recipe, every = _recipe(args), _every(args)
+    folder = Path(args.out or Path("runs") / Path(recipe.data).stem)
+    with processes.joined(args.device) as (group, device):
+        shared: dict[str, Any] = {"data_dir": args.data_dir, "device": device, "every": every, "group": group}
         if processes.was_restarted() and run.is_begun(folder) and run.describe(folder)[0] == setup.absolute(recipe):
             return _run_to_end(Experiment.resume(folder, **shared))
-        return _run_to_end(Experiment.begin(recipe, folder, overwrite=words.overwrite, **shared))
+        return _run_to_end(Experiment.begin(recipe, folder, overwrite=args.overwrite, **shared))
 
 
-def resume(words: Namespace) -> Answer:
+def resume(args: Namespace) -> Answer:
     """A run that goes on."""
-    every = _every(words)
-    with processes.joined(words.device) as (world, device):
-        shared: dict[str, Any] = {"data_dir": words.data_dir, "device": device, "every": every, "world": world}
-        return _run_to_end(Experiment.resume(words.run, epochs=words.epochs, **shared))
+    every = _every(args)
+    with processes.joined(args.device) as (group, device):
+        shared: dict[str, Any] = {"data_dir": args.data_dir, "device": device, "every": every, "group": group}
+        return _run_to_end(Experiment.resume(args.run, epochs=args.epochs, **shared))
 
 
-def _every(words: Namespace) -> Every | None:
-    return None if words.save_every is None else Every.read(words.save_every)
+def _every(args: Namespace) -> Every | None:
+    return None if args.save_every is None else Every.read(args.save_every)
 
 
-def _recipe(words: Namespace) -> Recipe:
-    told = recipes.read(words.recipe) if words.recipe else {}
-    typed = {name: value for name, value in vars(words).items() if name in Recipe.__dataclass_fields__}
+def _recipe(args: Namespace) -> Recipe:
+    told = recipes.read(args.recipe) if args.recipe else {}
+    typed = {name: value for name, value in vars(args).items() if name in Recipe.__dataclass_fields__}
     return Recipe(**recipes.merge(told, typed))
 
 
 def _run_to_end(experiment: Experiment) -> Answer:
-    world = experiment.world
+    group = experiment.group
     with _asked_to_stop() as stopped, progress(experiment) as show:
         for record in experiment.train():
             show(record)
             if stopped():
-                world.raise_flag(STOP)
-            if world.sees(STOP):
+                group.raise_flag(STOP)
+            if group.flagged(STOP):
                 experiment.save()
                 experiment.close()  # here, where one more signal is waited for, and not when the collector comes to it
-                return console.interrupted(experiment) if world.is_first else Answer("", silent=True, interrupted=True)
-    world.wait()
-    return console.trained(experiment, experiment.finish()) if world.is_first else Answer("", silent=True)
+                return console.interrupted(experiment) if group.is_rank_zero else Answer("", silent=True, interrupted=True)
+    group.barrier()
+    return console.trained(experiment, experiment.finish()) if group.is_rank_zero else Answer("", silent=True)
 
 
 @contextmanager

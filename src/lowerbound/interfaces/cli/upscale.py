@@ -26,23 +26,23 @@ from lowerbound.vae.contexts import LowResolution
 FACTOR = 4
 
 
-def upscale(words: Namespace) -> Answer:
+def upscale(args: Namespace) -> Answer:
     """The first data made larger: those of the model's own size are made small first, and are then the truth."""
-    path = of_kind(words.output, ".png", ".npz")
-    run = runs.load(words.run, words.device)
+    path = of_kind(args.output, ".png", ".npz")
+    run = runs.load(args.run, args.device)
     must_not_read_classes(run)
     own = run.vae.context.factor if isinstance(run.vae.context, LowResolution) else FACTOR
-    factor = own if words.factor is None else words.factor
+    factor = own if args.factor is None else args.factor
     must_take(run.vae, factor)
     shape = LowResolution(factor, run.facts.event_shape).shape
-    data = asked_for(run, words, look=True, small=shape)
-    values = looked_at(data, words.rows, path)[:]
+    data = asked_for(run, args, look=True, small=shape)
+    values = looked_at(data, args.rows, path)[:]
     truth = None if tuple(values.shape[1:]) == shape else values
     low = values if truth is None else reduced(values, factor)
-    found = upscaled(run.vae, low, factor, words.n, samples=words.samples, draw=words.draw, memory=words.memory, seed=words.seed)
+    found = upscaled(run.vae, low, factor, args.n, samples=args.samples, draw=args.draw, memory=args.memory, seed=args.seed)
     plain = {"nearest": nearest(low, factor), "bicubic": bicubic(low, factor, run.facts.low, run.facts.high)}
     _write(path, run, low, plain, found, truth)
-    return _answer(words, run, path, factor, low, plain, found, truth)
+    return _answer(args, run, path, factor, low, plain, found, truth)
 
 
 def _write(path: Path, run: Run, low: Tensor, plain: dict[str, Tensor], found: Upscaled, truth: Tensor | None) -> None:
@@ -61,17 +61,17 @@ def _write(path: Path, run: Run, low: Tensor, plain: dict[str, Tensor], found: U
 
 
 def _answer(
-    words: Namespace, run: Run, path: Path, factor: int, low: Tensor, plain: dict[str, Tensor], found: Upscaled, truth: Tensor | None
+    args: Namespace, run: Run, path: Path, factor: int, low: Tensor, plain: dict[str, Tensor], found: Upscaled, truth: Tensor | None
 ) -> Answer:
     n, rows = found.values.shape[:2]
     off = float((reduced(found.mean, factor) - low).square().mean().sqrt())
-    values: dict[str, Any] = {"run": words.run, "output": str(path), "n": n, "rows": rows, "factor": factor, "inconsistency": off}
+    values: dict[str, Any] = {"run": args.run, "output": str(path), "n": n, "rows": rows, "factor": factor, "inconsistency": off}
     values |= {"ess": float(found.ess.mean()), "ess_least": float(found.ess.min())}
     console.few_draws(found.ess, "data, whose images are then too alike")
     told = [f"{n} images for each of {rows:,}, {factor} times larger: {path}"]
     told.append(f"their mean, made small again, is {fixed(off, 4)} from what was given (root mean square)")
     if run.vae.context is None:
-        told.append(f"{values['ess']:,.0f} effective draws of {words.samples:,}, at least {values['ess_least']:,.1f}")
+        told.append(f"{values['ess']:,.0f} effective draws of {args.samples:,}, at least {values['ess_least']:,.1f}")
     if truth is not None:
         measured = _measured(found, plain, truth, run.facts.high - run.facts.low)
         values |= {name: {row["images"]: row[heading] for row in measured} for name, heading in (("psnr", PSNR), ("ssim", "SSIM"))}

@@ -48,15 +48,15 @@ CONTEXTS = "contexts"  # the array of a .npz beside latents that has what the mo
 # --- using a model ---------------------------------------------------------------------------------
 
 
-def sample(words: Namespace) -> Answer:
+def sample(args: Namespace) -> Answer:
     """Draws of the prior, decoded."""
-    write = _image_writer(words.output, lambda images: style.sheet_png(images, columns=_side(len(images))))
-    run = runs.load(words.run, words.device)
+    write = _image_writer(args.output, lambda images: style.sheet_png(images, columns=_side(len(images))))
+    run = runs.load(args.run, args.device)
     # of a run given a part of the data, or the data made small, what it was not trained on gives that
-    vae = _given(run, words.label, lambda: drawn.given(run.vae, words.n, lambda: run.read(None, words.data_dir).test, words.seed))
-    with seeded(words.seed, "sample", device=vae.device):
-        values = vae.sample(words.n, draw=words.draw or run.facts.schema is not None).cpu()  # a row of means is no row of a table
-    return write(run, values, f"{words.n} samples")
+    vae = _given(run, args.label, lambda: drawn.given(run.vae, args.n, lambda: run.read(None, args.data_dir).test, args.seed))
+    with seeded(args.seed, "sample", device=vae.device):
+        values = vae.sample(args.n, draw=args.draw or run.facts.schema is not None).cpu()  # a row of means is no row of a table
+    return write(run, values, f"{args.n} samples")
 
 
 def _given(run: Run, label: str | None, usual: Callable[[], VAE]) -> VAE:
@@ -71,18 +71,18 @@ def _as_class(run: Run, label: str) -> VAE:
     return classes.as_labels(run.vae, torch.tensor([classes.number(label, run.facts.classes)]))
 
 
-def reconstruct(words: Namespace) -> Answer:
+def reconstruct(args: Namespace) -> Answer:
     """Data and their reconstructions."""
-    run = runs.load(words.run, words.device)
-    data = first(asked_for(run, words, look=True), words.n)
+    run = runs.load(args.run, args.device)
+    data = first(asked_for(run, args, look=True), args.n)
     given = data[:]
-    name = "reconstructed" if words.as_label is None else f"as {words.as_label}"
+    name = "reconstructed" if args.as_label is None else f"as {args.as_label}"
     picture = partial(plots.reconstructions, name=name)
-    write = _image_writer(words.output, lambda images: style.encode_png(picture(drawn.images(given, run.facts), images)))
-    if words.as_label is None:
+    write = _image_writer(args.output, lambda images: style.encode_png(picture(drawn.images(given, run.facts), images)))
+    if args.as_label is None:
         values = compress.reconstruct(run.vae, data)
     else:
-        other = _as_class(run, words.as_label)
+        other = _as_class(run, args.as_label)
         values = compress.decode(other, compress.encode(run.vae, data)).reshape(given.shape)
     context = run.vae.context
     told = None if context is None else context.tells(compress.contexts(run.vae, data))
@@ -91,32 +91,32 @@ def reconstruct(words: Namespace) -> Answer:
     return write(run, values, f"{len(given)} reconstructions, mean squared error {error:.4f} a value", mean_squared_error=error)
 
 
-def encode(words: Namespace) -> Answer:
+def encode(args: Namespace) -> Answer:
     """Data as latents, their labels beside them."""
-    path = of_kind(words.output, ".npz", ".npy")
-    run = runs.load(words.run, words.device)
-    data = asked_for(run, words)
-    with seeded(words.seed, "encode", device=run.vae.device):
-        latents = compress.encode(run.vae, data, words.draw, words.seed).numpy()
+    path = of_kind(args.output, ".npz", ".npy")
+    run = runs.load(args.run, args.device)
+    data = asked_for(run, args)
+    with seeded(args.seed, "encode", device=run.vae.device):
+        latents = compress.encode(run.vae, data, args.draw, args.seed).numpy()
     if path.suffix == ".npy":
         save_array(path, latents)
     else:
         beside = {} if data.labels is None else {"labels": data.labels.numpy(), "classes": np.array(data.classes)}
         if run.vae.context is not None and run.vae.context.of_values:
-            beside[CONTEXTS] = compress.contexts(run.vae, data, words.seed).numpy()
+            beside[CONTEXTS] = compress.contexts(run.vae, data, args.seed).numpy()
         save_arrays(path, {"latents": latents, **beside})
     ratio = run.facts.dimensions / latents.shape[1]
     text = f"{len(latents):,} data of {run.facts.dimensions} values as {latents.shape[1]} each ({ratio:.3g} to 1): {path}"
-    return Answer(text, {"run": words.run, "output": str(path), "n": len(latents), "latent": latents.shape[1]})
+    return Answer(text, {"run": args.run, "output": str(path), "n": len(latents), "latent": latents.shape[1]})
 
 
-def decode(words: Namespace) -> Answer:
+def decode(args: Namespace) -> Answer:
     """Latents as data."""
-    write = _image_writer(words.output, lambda images: style.sheet_png(images, columns=_side(len(images))))
-    run = runs.load(words.run, words.device)
-    path = Path(words.latents)
+    write = _image_writer(args.output, lambda images: style.sheet_png(images, columns=_side(len(images))))
+    run = runs.load(args.run, args.device)
+    path = Path(args.latents)
     latents = _latents(run, path)
-    vae = _given(run, words.label, lambda: _given_beside(run, path, len(latents)))
+    vae = _given(run, args.label, lambda: _given_beside(run, path, len(latents)))
     values = compress.decode(vae, latents)
     return write(run, values, f"{len(values):,} data decoded")
 
@@ -149,56 +149,56 @@ def _labels_beside(run: Run, path: Path) -> Tensor:
     return torch.tensor([classes.number(str(name), run.facts.classes) for name in found])
 
 
-def interpolate(words: Namespace) -> Answer:
+def interpolate(args: Namespace) -> Answer:
     """The line between two data, decoded."""
-    shares = np.linspace(0, 1, words.n)
-    write = _image_writer(words.output, lambda images: style.encode_png(plots.path(images, shares.tolist())))
-    run = runs.load(words.run, words.device)
-    data = asked_for(run, words, look=True)
-    for row in words.between:
+    shares = np.linspace(0, 1, args.n)
+    write = _image_writer(args.output, lambda images: style.encode_png(plots.path(images, shares.tolist())))
+    run = runs.load(args.run, args.device)
+    data = asked_for(run, args, look=True)
+    for row in args.between:
         if not 0 <= row < len(data):
             raise UsageError(f"there is no row {row}: these data have rows 0 to {len(data) - 1}")
-    between = data.view(torch.tensor(words.between))
+    between = data.view(torch.tensor(args.between))
     ends = compress.encode(run.vae, between).to(run.vae.device)
-    vae = run.vae.read(between, torch.tensor([0]), seed=0)[0] if words.label is None else _as_class(run, words.label)
-    values = generate.interpolate(vae, ends[0], ends[1], words.n).cpu()
-    return write(run, values, f"{words.n} steps between rows {words.between[0]} and {words.between[1]}")
+    vae = run.vae.read(between, torch.tensor([0]), seed=0)[0] if args.label is None else _as_class(run, args.label)
+    values = generate.interpolate(vae, ends[0], ends[1], args.n).cpu()
+    return write(run, values, f"{args.n} steps between rows {args.between[0]} and {args.between[1]}")
 
 
 # --- looking ---------------------------------------------------------------------------------------
 
 
-def plot(words: Namespace) -> Answer:
+def plot(args: Namespace) -> Answer:
     """One figure."""
-    name = words.figure
+    name = args.figure
     if name not in drawn.FIGURES:
         raise UsageError(f"unknown figure '{name}'{nearest(name, drawn.FIGURES)}")
-    run = runs.load(words.run, words.device)
-    path = Path(words.output) if words.output else run.folder / layout.FIGURES / drawn.usual_name(name)
-    seed = run.recipe.seed if words.seed is None else words.seed
-    drawn.draw(name, drawn.Context(run, lambda: asked_for(run, words, look=True), seed), path)
-    return Answer(f"{name}: {path}", {"run": words.run, "figure": name, "output": str(path)})
+    run = runs.load(args.run, args.device)
+    path = Path(args.output) if args.output else run.folder / layout.FIGURES / drawn.usual_name(name)
+    seed = run.recipe.seed if args.seed is None else args.seed
+    drawn.draw(name, drawn.Context(run, lambda: asked_for(run, args, look=True), seed), path)
+    return Answer(f"{name}: {path}", {"run": args.run, "figure": name, "output": str(path)})
 
 
-def show(words: Namespace) -> Answer:
+def show(args: Namespace) -> Answer:
     """What a run is."""
-    return console.shown(runs.load(words.run, "cpu"))
+    return console.shown(runs.load(args.run, "cpu"))
 
 
-def zoo(words: Namespace) -> Answer:
+def zoo(args: Namespace) -> Answer:
     """The models known by name."""
     return console.named(ZOO)
 
 
-def datasets(words: Namespace) -> Answer:
+def datasets(args: Namespace) -> Answer:
     """The named sets, or what the columns of a table are taken for."""
-    if words.table is not None:
-        table, schema, notes = inferred(Path(words.table), words.types)
+    if args.table is not None:
+        table, schema, notes = inferred(Path(args.table), args.types)
         console.notes(notes)
-        return console.columns(words.table, schema, table.cells)
-    if words.types is not None:
+        return console.columns(args.table, schema, table.cells)
+    if args.types is not None:
         raise UsageError("types are those of a table; name the file too: lowerbound data FILE --types TYPES")
-    folder = None if words.data_dir is None else Path(words.data_dir)
+    folder = None if args.data_dir is None else Path(args.data_dir)
     rows = [
         {"name": name, "what": source.description, "place": source.place(name, folder), "missing": source.missing(name, folder)}
         for name, source in NAMED.items()

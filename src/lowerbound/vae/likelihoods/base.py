@@ -69,7 +69,7 @@ class Likelihood(ConditionalLaw):
         """Raw values as the data that this law describes; the same by default."""
         return values
 
-    def at_floor(self, law: Distribution, counted: Bool[Tensor, "*batch_event"] | None = None) -> Float[Tensor, "*batch"]:
+    def share_at_floor(self, law: Distribution, counted: Bool[Tensor, "*batch_event"] | None = None) -> Float[Tensor, "*batch"]:
         """The share of (``counted``) values whose σ, in a law that this gave, is held up by its bound alone; 0 where there is none."""
         return torch.zeros(law.batch_shape)
 

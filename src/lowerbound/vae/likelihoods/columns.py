@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.distributions import Bernoulli, Distribution, Independent, NegativeBinomial, Normal, StudentT
 
 from lowerbound.data.schema import Column
-from lowerbound.distributions.mixed import Mixed, Named
+from lowerbound.distributions.mixed import Mixed, Nominal
 from lowerbound.vae.likelihoods.base import Likelihood
 from lowerbound.vae.likelihoods.scales import positive
 
@@ -75,7 +75,7 @@ class Columns(Likelihood):
                 log_total = (LOG_TOTAL + total).clamp(*LOG_COUNT)
                 return NegativeBinomial(log_total.exp(), logits=log_mean - log_total, validate_args=False)
             case _:
-                return Named(output.unsqueeze(-2))
+                return Nominal(output.unsqueeze(-2))
 
     def errors(self, back: Float[Tensor, "B *event"], x: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
         """Squared errors; of a category 0 where it is right, else 1."""

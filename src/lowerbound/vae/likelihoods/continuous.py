@@ -47,11 +47,11 @@ class LocationScale(Likelihood):
         """L at this location and scale."""
         raise NotImplementedError
 
-    def at_floor(self, law: Distribution, counted: Bool[Tensor, "*batch_event"] | None = None) -> Float[Tensor, "*batch"]:
+    def share_at_floor(self, law: Distribution, counted: Bool[Tensor, "*batch_event"] | None = None) -> Float[Tensor, "*batch"]:
         """The share of σ at ``scales.FLOOR``; 0 where σ is given."""
         scale = law.base_dist.scale  # type: ignore[attr-defined]  # an Independent
         weight = torch.ones_like(scale) if counted is None else counted.reshape(scale.shape).to(scale.dtype)
-        held, axes = self.scale.at_floor(scale) * weight, len(law.batch_shape)
+        held, axes = self.scale.share_at_floor(scale) * weight, len(law.batch_shape)
         return held.flatten(axes).sum(-1) / weight.flatten(axes).sum(-1).clamp(min=1)
 
 

@@ -28,7 +28,7 @@ class Whole(Likelihood):
 
     def each(self, *parameters: Tensor) -> Distribution:
         """The counts' law, on the values' scale."""
-        return discrete.Levels(self.counts(*parameters), self.steps)
+        return discrete.PixelLevels(self.counts(*parameters), self.steps)
 
     def counts(self, *parameters: Tensor) -> Distribution:
         """The law of k = steps × value."""

@@ -41,7 +41,7 @@ class Scale(nn.Module, ABC):
     def forward(self, loc: Float[Tensor, "*batch_event"], extra: Sequence[Tensor]) -> Tensor:
         """σ for each value."""
 
-    def at_floor(self, scale: Float[Tensor, "*batch_event"]) -> Float[Tensor, "*batch_event"]:
+    def share_at_floor(self, scale: Float[Tensor, "*batch_event"]) -> Float[Tensor, "*batch_event"]:
         """Which of the σ that ``forward`` gave are held up by the bound alone: 1 there, 0 elsewhere."""
         return (scale < NEAR * FLOOR).to(scale.dtype)
 
@@ -59,7 +59,7 @@ class Fixed(Scale):
         """The one σ."""
         return torch.full_like(loc, self.value)
 
-    def at_floor(self, scale: Float[Tensor, "*batch_event"]) -> Float[Tensor, "*batch_event"]:
+    def share_at_floor(self, scale: Float[Tensor, "*batch_event"]) -> Float[Tensor, "*batch_event"]:
         """None: whoever gave this σ wants it."""
         return torch.zeros_like(scale)
 
