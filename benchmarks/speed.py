@@ -224,7 +224,7 @@ def memory(greys: str, peers: dict[str, Peer], turns: int) -> dict[str, Any]:
             data[begin : begin + len(images)] = images[: len(data[begin : begin + len(images)])]
         data.flush()
         words = ["train", f"{folder}/large.npy", "--epochs", "1", "--batch", "2048", "--out", f"{folder}/run"]
-        code = f"import resource, sys; from lowerbound.cli import main; sys.argv[1:] = {words!r}; main(sys.argv[1:]); "
+        code = f"import resource, sys; from lowerbound.interfaces.cli import main; sys.argv[1:] = {words!r}; main(sys.argv[1:]); "
         code += "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)"
         done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     return {"bytes": int(done.stdout.splitlines()[-1]), "of data": rows * 784}

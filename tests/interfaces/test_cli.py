@@ -284,7 +284,7 @@ def test_every_verb_takes_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_help_answers_at_once_and_imports_nothing_heavy() -> None:
     code = (
-        "import sys; from lowerbound.cli import main\n"
+        "import sys; from lowerbound.interfaces.cli import main\n"
         "try: main(['--help'])\n"
         "except SystemExit: pass\n"
         "print(sorted({'torch', 'numpy', 'matplotlib', 'sklearn', 'rich', 'PIL'} & set(sys.modules)), file=sys.stderr)"
