@@ -210,7 +210,7 @@ def _lab(parser: Parser) -> None:
     steps = f"of def, how many steps of each estimator (default: {STEPS:,}, which take most of an hour)"
     parser.add_argument("--steps", type=options.at_least(1), metavar="N", help=steps)
     options.seed(parser)
-    options.output(parser, ".png; of elbo .gif")
+    options.output(parser, "its figure too: .png; of elbo .gif", required=False)
     options.machine(parser)
 
 
