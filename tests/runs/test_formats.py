@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lowerbound.data.spec import FORMAT
-from lowerbound.evaluation.bound import score
+from lowerbound.evaluation.mean_bound import mean_bound
 from lowerbound.interfaces.cli import main
 from lowerbound.runs import run as runs
 from lowerbound.runs.experiment import Experiment
@@ -23,7 +23,7 @@ def test_there_is_one_of_each() -> None:
 @pytest.mark.parametrize("folder", FORMATS, ids=lambda path: path.name)
 def test_it_is_what_it_was(folder: Path) -> None:
     run = runs.load(folder, "cpu")
-    told, found = run.result()["test"], score(run.vae, run.read().test)
+    told, found = run.result()["test"], mean_bound(run.vae, run.read().test)
     assert found.bound == pytest.approx(told["bound"], abs=4 * told["bound_se"])  # its zeros and ones are drawn anew
     assert found.kl == pytest.approx(told["kl"], rel=0.1)
     assert main(["show", str(folder)]) == 0

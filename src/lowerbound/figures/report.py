@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lowerbound.data import Dataset
-from lowerbound.evaluation.bound import bits_per_dim
+from lowerbound.evaluation.mean_bound import bits_per_dim
 from lowerbound.figures import of_run, pages
 from lowerbound.runs import layout
 from lowerbound.runs.run import Run
@@ -60,9 +60,9 @@ def _page(run: Run, panels: list[Panel], result: dict[str, Any]) -> bytes:
 
 
 def _evaluation(run: Run) -> dict[str, Any] | None:
-    """What was evaluated; of runs that tell no classes, and files of a time when none did, without a classifier."""
+    """What was evaluated; of runs that predict no classes without a classifier."""
     found = run.evaluation()
-    return None if found is None else {layout.CLASSIFIER: None, "density": run.vae.density, **found}
+    return None if found is None else {layout.CLASSIFIER: None, **found.to_json()}
 
 
 def _rows(run: Run, result: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:

@@ -37,7 +37,7 @@ from lowerbound.vae.estimators.base import Estimator
 from lowerbound.vae.likelihoods import Columns, Likelihood, LocationScale
 from lowerbound.vae.likelihoods.scales import Optimal
 from lowerbound.vae.loss import LossFunction, loss, of_rows
-from lowerbound.vae.model import VAE
+from lowerbound.vae.model import VAE, Model
 from lowerbound.vae.objectives.base import Objective
 from lowerbound.vae.objectives.elbo import Contractive
 
@@ -48,7 +48,7 @@ DRAWS = 64  # of each law that are looked at to tell whether prior and posterior
 class Parts:
     """What a recipe makes: the model, what is maximised, how its gradient is estimated, and the loss of a step, which has them all."""
 
-    vae: VAE
+    vae: Model
     objective: Objective
     estimator: Estimator
     loss: LossFunction
@@ -155,7 +155,7 @@ def _at_rest(parts: Parts) -> Iterator[None]:
         parts.vae.train(), parts.estimators.train()
 
 
-def _crossed(recipe: Recipe, vae: VAE, facts: Facts) -> Parts:
+def _crossed(recipe: Recipe, vae: Model, facts: Facts) -> Parts:
     """The model with objective and estimator, after a trial on two data: what cannot be crossed says so here."""
     estimator = words.call("estimator", recipe.estimator, ESTIMATORS)
     choices = [recipe.kl] if recipe.kl else ["sampled"] if estimator.needs_log_posterior else ["closed", "sampled"]

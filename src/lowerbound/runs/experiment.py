@@ -143,7 +143,10 @@ class Experiment(Underway):
             "test": asdict(self.score(self.test)),
             "seconds": seconds,
             "images_per_second": self.epochs_done * len(self.train_data) / seconds,
-            "notes": notes + [f"{found.evidence}; {found.advice}" for found in diagnosis.scale_at_floor(self.run.vae, self.test)],
+            "notes": notes
+            + [
+                f"{found.evidence}; {found.advice}" for found in diagnosis.scale_at_floor(diagnosis.share_at_floor(self.run.vae, self.test))
+            ],
         }
         if isinstance(self.run.vae, Classifier):
             result[layout.CLASSIFIER] = asdict(calibrate(self.run.vae, self.validation))

@@ -12,9 +12,9 @@ from lowerbound import data
 from lowerbound.data import Schema, Splits, labels
 from lowerbound.data.spec import FORMAT, Facts
 from lowerbound.errors import DataError, RunError
-from lowerbound.evaluation.bound import Score
 from lowerbound.evaluation.calibration import UNCALIBRATED, Calibration
-from lowerbound.evaluation.evaluate import DENSITY_KEYS, KEYS
+from lowerbound.evaluation.evaluation import Evaluation
+from lowerbound.evaluation.mean_bound import MeanBound
 from lowerbound.recipes import build as assembly
 from lowerbound.recipes import recipe as recipes
 from lowerbound.recipes.build import Parts
@@ -23,7 +23,7 @@ from lowerbound.runs import checkpoint
 from lowerbound.runs.layout import BEFORE, CLASSIFIER, COLUMNS, DATA, ENVIRONMENT, EVALUATION, METRICS, RECIPE, RESULT, TRAINING, WEIGHTS
 from lowerbound.system import devices
 from lowerbound.system.files import content
-from lowerbound.vae.model import VAE
+from lowerbound.vae.model import Model
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Run:
     parts: Parts
 
     @property
-    def vae(self) -> VAE:
+    def vae(self) -> Model:
         """The model."""
         return self.parts.vae
 
@@ -93,7 +93,7 @@ class Run:
             return None
         found = _read_json(path, "epochs", "seconds", "images_per_second", "test")
         try:
-            _must_be_figures(found["test"], *Score.__dataclass_fields__)
+            _must_be_figures(found["test"], *MeanBound.__dataclass_fields__)
             return found
         except (TypeError, KeyError, ValueError) as error:
             raise _damaged(path, error) from error
@@ -106,13 +106,15 @@ class Run:
         except (TypeError, KeyError, ValueError) as error:
             raise _damaged(self.folder / RESULT, error) from error
 
-    def evaluation(self) -> dict[str, Any] | None:
-        """What ``lowerbound evaluate`` found on the test data, or None where nobody asked."""
+    def evaluation(self) -> Evaluation | None:
+        """What ``lowerbound evaluate`` found on the test data, or None where nobody asked. Errors: RunError for a damaged file."""
         path = self.folder / EVALUATION
         if not path.is_file():
             return None
-        found = _read_json(path, *KEYS)
-        return _read_json(path, *DENSITY_KEYS) if found["log_likelihood"] is not None else found
+        try:
+            return Evaluation.from_json(_read_json(path))
+        except (TypeError, KeyError, ValueError, AttributeError, OverflowError) as error:
+            raise _damaged(path, error) from error
 
 
 def load(folder: str | Path, device: str = devices.AUTO) -> Run:

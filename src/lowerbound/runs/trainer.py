@@ -14,7 +14,7 @@ from torch import Tensor
 
 from lowerbound.data import Dataset
 from lowerbound.errors import Diverged
-from lowerbound.evaluation.bound import Score, score
+from lowerbound.evaluation.mean_bound import MeanBound, mean_bound
 from lowerbound.recipes.words import CONSTANT, products, schedule
 from lowerbound.runs import checkpoint, divergence, folder, layout
 from lowerbound.runs.setup import Opened
@@ -22,7 +22,7 @@ from lowerbound.runs.snapshots import Every, Kept, Progress
 from lowerbound.training.batches import rows_of, steps_an_epoch
 from lowerbound.training.loop import Record, fit
 from lowerbound.training.processes import SAVE
-from lowerbound.vae.model import VAE
+from lowerbound.vae.model import VAE, Model
 from lowerbound.vae.schedules import Scaled
 
 SAVE_AFTER = 5.0  # seconds of training at least between states kept at the ends of epochs
@@ -58,7 +58,7 @@ class Underway(Opened):
         return Kept(self.run.folder, self.run.vae, self.run.parts.estimators, self.average, self.state)
 
     @property
-    def shown(self) -> VAE:
+    def shown(self) -> Model:
         """The model with the weights that are scored and kept: their moving average, where there is one."""
         return self.run.vae if self.average is None else cast(VAE, self.average.module)
 
@@ -203,7 +203,7 @@ class Underway(Opened):
         """The score of the validation data, its best remembered with the weights. Errors: NotFinite."""
         if not len(self.validation):
             return None
-        found = self.group.broadcast(lambda: asdict(score(self.shown, self.validation, objective=self.run.parts.objective)))
+        found = self.group.broadcast(lambda: asdict(mean_bound(self.shown, self.validation, objective=self.run.parts.objective)))
         if any(math.isnan(found[term]) for term in ("log_likelihood_term", "kl")):
             raise divergence.NotFinite(record.step, "the held-out bound")
         best = next((found[term] for term in ("bound", "log_likelihood_term") if math.isfinite(found[term])), None)  # a point has no bound
@@ -212,9 +212,9 @@ class Underway(Opened):
             self._best = {name: tensor.detach().cpu().clone() for name, tensor in self.shown.state_dict().items()}
         return found
 
-    def score(self, rows: Dataset) -> Score:
+    def mean_bound(self, rows: Dataset) -> MeanBound:
         """The bound of ``rows`` under the run's own objective, in nats a datum. Errors: Diverged where it is not finite."""
-        found = score(self.shown, rows, objective=self.run.parts.objective)
+        found = mean_bound(self.shown, rows, objective=self.run.parts.objective)
         if math.isnan(found.log_likelihood_term) or math.isnan(found.kl):
             raise Diverged(f"the bound of {found.rows:,} data is not finite; look at them, or lower --learning-rate")
         return found
