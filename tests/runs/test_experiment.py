@@ -63,7 +63,7 @@ def test_stopped_after_any_step_and_resumed_it_ends_the_same(digits_run: runs.Ru
 
 def test_killed_between_checkpoints_the_metrics_fall_back_with_the_weights(digits_run: runs.Run, tmp_path: Path) -> None:
     killed = Experiment.begin(RECIPE, tmp_path / "r", device="cpu")
-    list(islice(killed.train(), killed.steps_an_epoch * 2))  # noted in the metrics, but not yet saved
+    list(islice(killed.train(), killed.trainer.steps_an_epoch * 2))  # noted in the metrics, but not yet saved
     assert len(killed.run.history()) == 2
     killed.close()
     second = Experiment.resume(tmp_path / "r", device="cpu")
@@ -85,8 +85,8 @@ def test_extended_it_is_as_if_it_had_been_longer_from_the_start(digits_run: runs
 
 
 def test_checkpoints_in_mid_run_change_nothing(digits_run: runs.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lowerbound.runs.trainer.SAVE_AFTER", 0.0)
-    monkeypatch.setattr("lowerbound.runs.trainer.SAVE_WITHIN", 0.0)
+    monkeypatch.setattr("lowerbound.runs.snapshots.SAVE_AFTER", 0.0)
+    monkeypatch.setattr("lowerbound.runs.snapshots.SAVE_WITHIN", 0.0)
     killed = Experiment.begin(RECIPE, tmp_path / "r", device="cpu")
     list(islice(killed.train(), 17))
     killed.close()

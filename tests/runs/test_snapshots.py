@@ -171,7 +171,7 @@ def test_of_several_processes_one_asks_once_for_a_state(tmp_path: Path, monkeypa
     for name in ("all_reduce", "broadcast_object_list", "barrier"):  # the other process has nothing to say
         monkeypatch.setattr(torch.distributed, name, lambda *_: None)
     experiment.group = ProcessGroup(0, 2)
-    kept = [record.step for record in islice(experiment.train(), 9) if experiment._saved_at == experiment.progress.seconds]
+    kept = [record.step for record in islice(experiment.train(), 9) if experiment.trainer._saved_at == experiment.trainer.progress.seconds]
     assert kept == [2, 4, 6, 8]
 
 

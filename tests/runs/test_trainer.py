@@ -179,7 +179,7 @@ def test_a_model_without_a_bound_has_patience_with_its_reconstructions(tmp_path:
     experiment = begun(tmp_path / "r", patience=2, posterior="dirac", objective="reconstruction")
     list(experiment.train())
     terms = [line["validation"]["log_likelihood_term"] for line in experiment.run.history()]
-    assert experiment.progress.best == (max(terms), terms.index(max(terms)) + 1)
+    assert experiment.trainer.progress.best == (max(terms), terms.index(max(terms)) + 1)
     assert experiment.finish()["epochs"] == 4
 
 
@@ -305,7 +305,7 @@ def test_the_best_weights_are_kept_apart(tmp_path: Path) -> None:
     experiment = begun(tmp_path / "r", learning_rate=0.3, epochs=5)
     list(experiment.train())
     bounds = [line["validation"]["bound"] for line in experiment.run.history()]
-    assert experiment.progress.best == (max(bounds), bounds.index(max(bounds)) + 1)
+    assert experiment.trainer.progress.best == (max(bounds), bounds.index(max(bounds)) + 1)
     assert checkpoint.read(tmp_path / "r" / layout.BEST)[0].keys() == experiment.run.vae.state_dict().keys()
 
 
@@ -342,7 +342,7 @@ def test_a_weight_that_was_damaged_is_survived(tmp_path: Path) -> None:
     experiment = begun(tmp_path / "r")
     at(17, wrong, experiment)
     assert experiment.finish()["epochs"] == 4
-    assert len(experiment.progress.faults) == 1
+    assert len(experiment.trainer.progress.faults) == 1
     assert "no step to there, taken again, gave a loss or a gradient that is not" in experiment.notes[0]
     assert "0.5 of the learning rate" in experiment.notes[0]
     assert experiment.state.optimizer.param_groups[0]["lr"] == 0.5e-3
@@ -378,14 +378,14 @@ def test_a_gradient_that_is_not_finite_is_named_and_survived(tmp_path: Path, mon
 
 def test_a_datum_that_is_not_finite_is_named(tmp_path: Path) -> None:
     experiment = begun(tmp_path / "r", likelihood="gaussian")
-    experiment.train_data = experiment.train_data.view(torch.arange(len(experiment.train_data)))
-    array = experiment.train_data.array.float().div(255)
-    array[experiment.train_data.rows[123], 0, 2, 2] = float("nan")
-    object.__setattr__(experiment.train_data, "array", array)
+    experiment.trainer.setup.train = experiment.trainer.setup.train.view(torch.arange(len(experiment.trainer.setup.train)))
+    array = experiment.trainer.setup.train.array.float().div(255)
+    array[experiment.trainer.setup.train.rows[123], 0, 2, 2] = float("nan")
+    object.__setattr__(experiment.trainer.setup.train, "array", array)
     experiment.run.vae.likelihood.admit = lambda values: None  # as if it had gone bad after it was looked at
     with pytest.raises(Diverged, match=r"row 123 has a value that is not; with the learning rate halved 3 times it still was so"):
         list(experiment.train())
-    assert [fault["told"].count("row 123") for fault in experiment.progress.faults] == [1, 1, 1]
+    assert [fault["told"].count("row 123") for fault in experiment.trainer.progress.faults] == [1, 1, 1]
     assert torch.isfinite(next(iter(checkpoint.read(tmp_path / "r" / layout.WEIGHTS)[0].values()))).all()
     assert main(["show", str(tmp_path / "r")]) == 0
 
@@ -427,9 +427,9 @@ def test_what_stepped_back_is_resumed_to_the_same_bits(tmp_path: Path) -> None:
 
         records = experiment.train()
         for record in records:
-            if record.step == 17 and not experiment.progress.faults:
+            if record.step == 17 and not experiment.trainer.progress.faults:
                 wrong(experiment)
-            if experiment.progress.faults and record.step == leave:
+            if experiment.trainer.progress.faults and record.step == leave:
                 experiment.save()
                 experiment.close()
                 resumed(folder)

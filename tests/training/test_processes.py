@@ -21,7 +21,7 @@ from lowerbound.recipes.words import CONTEXTS, CORRUPTIONS, ESTIMATORS, OBJECTIV
 from lowerbound.runs import checkpoint, layout
 from lowerbound.runs import run as runs
 from lowerbound.runs.experiment import Experiment
-from lowerbound.runs.setup import opened
+from lowerbound.runs.setup import set_up
 from lowerbound.training.processes import ProcessGroup
 from lowerbound.training.shared_noise import SharedNoise
 
@@ -77,7 +77,7 @@ def test_two_processes_train_the_model_of_one(recipe: dict[str, Any], tmp_path: 
 LEFT = """
 import sys
 import torch
-from lowerbound.processes import joined
+from lowerbound.training.processes import joined
 try:
     with joined("cpu") as (group, _):
         assert (group.rank, group.size) == (torch.distributed.get_rank(), 2)
@@ -142,7 +142,7 @@ def test_shares_of_a_batch_add_up_to_it_or_are_refused(words: dict[str, Any], tm
     recipe = Recipe(**{"latent": 3, "network": "mlp:16", "precision": "float32", **words})
     if not can_be_shared(recipe, tmp_path):
         return
-    run = opened(recipe, tmp_path, None, "cpu", ProcessGroup(0, 2)).run
+    run = set_up(recipe, tmp_path, None, "cpu", ProcessGroup(0, 2)).run
     data, rows, vae = load("digits").train, torch.arange(7), run.vae
     vae.train()
 
@@ -161,7 +161,7 @@ def test_shares_of_a_batch_add_up_to_it_or_are_refused(words: dict[str, Any], tm
 
 def can_be_shared(recipe: Recipe, folder: Path) -> bool:
     try:
-        opened(recipe, folder, None, "cpu", ProcessGroup(0, 2))
+        set_up(recipe, folder, None, "cpu", ProcessGroup(0, 2))
     except UsageError:
         return False
     return True
