@@ -7,10 +7,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-
 from commands import answer
+
 from lowerbound.data.spec import FORMAT
 from lowerbound.evaluation.bound import score
+from lowerbound.interfaces.cli import main
 from lowerbound.runs.experiment import Experiment
 from lowerbound.runs.run import load, read_metrics
 
@@ -51,15 +52,17 @@ def test_it_is_shown(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_it_is_evaluated(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    then = load(folder, "cpu").evaluation()
-    assert (then is not None) == (folder.name == "m2")
-    found = answer(capsys, "evaluate", folder, "--samples", "20", "--device", "cpu")
+    found = answer(capsys, "evaluate", folder, "--samples", "20", "--rows", "8", "--device", "cpu")
     assert math.isfinite(found["log_likelihood"]["mean"])
-    assert load(folder, "cpu").evaluation()["log_likelihood"] == found["log_likelihood"]
-    if then is not None:
-        assert found.keys() >= then.keys()
-        assert found["log_likelihood"]["mean"] == pytest.approx(then["log_likelihood"]["mean"], abs=4 * then["log_likelihood"]["se_data"])
-        assert found["classifier"]["accuracy"] == pytest.approx(then["classifier"]["accuracy"], abs=0.02)
+    then = load(folder, "cpu").evaluation()
+    assert then is None or found.keys() >= then.keys()
+
+
+def test_what_was_evaluated_is_read(tmp_path: Path) -> None:
+    for run in (load(FORMATS / name, "cpu") for name in RUNS if name.endswith("m2")):
+        then = run.evaluation()
+        assert (then["rows"], sum(map(sum, then["classifier"]["confusion"]))) == (run.facts.test, run.facts.test)
+        assert main(["plot", str(run.folder), "density", "-o", str(tmp_path / "density.png")]) == 0
 
 
 def test_it_goes_on(folder: Path) -> None:
