@@ -22,7 +22,7 @@ from lowerbound.runs import checkpoint, layout
 from lowerbound.runs import run as runs
 from lowerbound.runs.experiment import Experiment
 from lowerbound.runs.setup import set_up
-from lowerbound.training.processes import ProcessGroup
+from lowerbound.training.processes import ProcessGroup, joined
 from lowerbound.training.shared_noise import SharedNoise
 
 OF_POSTERIOR: dict[str, dict[str, Any]] = {
@@ -257,3 +257,14 @@ def test_what_the_first_refuses_all_refuse_in_the_same_words(tmp_path: Path) -> 
     assert job.returncode != 0
     assert "is gone" not in err
     assert err.count("holds a run already") == 2
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [{"WORLD_SIZE": "abc"}, {"WORLD_SIZE": ""}, {"WORLD_SIZE": "2", "RANK": "5"}, {"WORLD_SIZE": "-2", "RANK": "0"}, {"RANK": "x"}],
+)
+def test_variables_that_make_no_world_are_told(variables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError, match="use torchrun"), joined("cpu"):
+        pass
