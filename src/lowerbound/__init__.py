@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lowerbound.evaluation.mean_bound import mean_bound, score
     from lowerbound.evaluation.regret import likelihood_regret
     from lowerbound.figures import images as plots
+    from lowerbound.figures.report import report
     from lowerbound.nn import corruptions
     from lowerbound.recipes.build import build
     from lowerbound.recipes.recipe import Recipe
@@ -70,6 +71,7 @@ PUBLIC = {
     "posteriors": "lowerbound.vae.posteriors",
     "priors": "lowerbound.vae.priors",
     "recipes": "lowerbound.recipes",
+    "report": "lowerbound.figures.report:report",
     "scales": "lowerbound.vae.likelihoods.scales",
     "schedules": "lowerbound.vae.schedules",
     "score": "lowerbound.evaluation.mean_bound:score",

@@ -20,7 +20,7 @@ NOT_AGAIN = "no step to there, taken again, gave a loss or a gradient that is no
 
 
 class NotFinite(Diverged):
-    """Found after a step, in ``what``. While it trains ``underway`` steps back."""
+    """Found after a step, in ``what``. A trainer steps back from it."""
 
     def __init__(self, step: int, what: str = "something"):
         super().__init__(f"{what} was not finite after step {step:,}; what was saved before is kept, go on with resume")

@@ -168,6 +168,12 @@ def _plot(parser: Parser) -> None:
     options.machine(parser)
 
 
+def _report(parser: Parser) -> None:
+    options.run(parser)
+    options.data(parser)
+    options.machine(parser)
+
+
 def _evaluate(parser: Parser) -> None:
     options.run(parser)
     options.data(parser)
@@ -252,6 +258,7 @@ VERBS = {
     "score": Verb("score", "log p(x) of each datum, in a table", _score),
     "classify": Verb("classify", "the class of each datum and how sure the model is, in a table", _classify),
     "plot": Verb("plot", "draw one figure of a run", _plot),
+    "report": Verb("report", "draw all figures of a run and write its report.html anew", _report),
     "compare": Verb("compare", "runs side by side on the same data: a page and a table", _compare),
     "lab": Verb("lab", "an experiment of the lessons, and its figure", _lab),
     "show": Verb("show", "what a run is: recipe, data, figures, size", _show),

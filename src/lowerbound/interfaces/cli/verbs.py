@@ -17,6 +17,7 @@ from lowerbound.data.tables import inferred
 from lowerbound.errors import OutputError, UsageError, nearest
 from lowerbound.figures import images as plots
 from lowerbound.figures import of_run as drawn
+from lowerbound.figures import report as reports
 from lowerbound.figures import style
 from lowerbound.interfaces.cli import console
 from lowerbound.interfaces.cli.classify import classify as classify
@@ -179,6 +180,13 @@ def plot(args: Namespace) -> Answer:
     seed = run.recipe.seed if args.seed is None else args.seed
     drawn.draw(name, drawn.Context(run, lambda: asked_for(run, args, look=True), seed), path)
     return Answer(f"{name}: {path}", {"run": args.run, "figure": name, "output": str(path)})
+
+
+def report(args: Namespace) -> Answer:
+    """The report of a run, written anew."""
+    run = runs.load(args.run, args.device)
+    path = reports.report(run, asked_for(run, args, look=True))
+    return Answer(f"report: {path}", {"run": args.run, "output": str(path)})
 
 
 def show(args: Namespace) -> Answer:
