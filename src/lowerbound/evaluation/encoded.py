@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int64
@@ -58,6 +58,7 @@ class Encoded:
         return read(self.whole, self.data, self.rows, self.seed)
 
 
+@runtime_checkable
 class Asked(Protocol):
     """What a pass is asked for."""
 
