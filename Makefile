@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test lint sweep reproduce bench faults check clean
+.PHONY: demo test test-all coverage lint sweep reproduce bench faults check clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lowerbound needs Python 3.11 or newer; make PYTHON=python3.12 …")'
@@ -15,8 +15,14 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)  ## train on bundled digits and leave a report
 	$(BIN)/lowerbound train digits --epochs 200 --out runs/demo --overwrite
 
-test: $(READY)  ## everything, the README's commands included
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto  # a process a core, of one thread each
+test: $(READY)  ## every law, the README's commands included
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal -m "not long"  # a process a core, of one thread each
+
+test-all: $(READY)  ## the same, and what takes long
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
+
+coverage: $(READY)  ## all tests, and which statements and branches they reach
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal --cov=src/lowerbound --cov-branch --cov-report=term
 
 lint: $(READY)  ## style and types
 	$(BIN)/ruff check .
@@ -36,7 +42,7 @@ bench: $(READY)  ## twenty minutes on a machine that does nothing else: beside p
 faults: $(READY)  ## two hours: killed, starved, damaged, fed rubbish
 	cd tests && OMP_NUM_THREADS=1 $(abspath $(BIN))/python -m faults
 
-check: lint test
+check: lint test-all
 
 clean:
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from faults import numbers, rubbish, soak, training
 from faults.outcome import Outcome
@@ -23,8 +25,16 @@ class Fault:
 
 
 def _fed(kind: rubbish.Kind, place: Path, times: int) -> Outcome:
-    run, table = runs_of(place)
+    run, table = kept_runs()
     return rubbish.fed(kind, run, table, place / "fed", times)
+
+
+@cache
+def kept_runs() -> tuple[Path, Path]:
+    """``runs_of`` a folder that goes with this process; nobody changes them."""
+    folder = TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    return runs_of(Path(folder.name))
 
 
 def runs_of(place: Path) -> tuple[Path, Path]:

@@ -83,7 +83,7 @@ def test_resume_extends(capsys: pytest.CaptureFixture[str], digits_run: runs.Run
     assert answer(capsys, "resume", folder, "--epochs", 4)["epochs"] == 4
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)])
 def test_interrupted_it_saves_and_can_be_resumed_to_the_same_bits(tmp_path: Path, number: signal.Signals) -> None:
     folder = tmp_path / "r"
     words = ["train", "digits", "--epochs", "60", "--latent", "2", "--network", "mlp:64"]

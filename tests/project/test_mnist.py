@@ -13,6 +13,13 @@ from project.test_readme import commands
 
 
 @needs("mnist")
+def test_one_epoch_of_mnist_learns_what_it_should(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "mnist", "--epochs", "1", "--out", str(tmp_path / "r"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["test"]["bound"] > -172
+
+
+@pytest.mark.long
+@needs("mnist")
 def test_the_readmes_tour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(tmp_path)
     tour = [words for words in commands() if "runs/m" in words]

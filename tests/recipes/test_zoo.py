@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from trainings import resumed, train, weights
 
 import lowerbound as lb
 from lowerbound.errors import NoClosedForm, RecipeError
@@ -62,17 +63,14 @@ def test_it_trains(name: str) -> None:
         "m1m2",
     ],
 )
-def test_it_comes_back_from_its_files(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run = str(tmp_path / "r")
-    assert main(["train", "digits", "--recipe", name, "--epochs", "1", "--out", run]) == 0
-    assert main(["sample", run, "--n", "4", "-o", str(tmp_path / "s.png")]) == 0
-    assert main(["encode", run, "-o", str(tmp_path / "z.npz")]) == 0
-    assert main(["resume", run, "--epochs", "2"]) == 0
-    whole = str(tmp_path / "whole")
-    assert main(["train", "digits", "--recipe", name, "--epochs", "2", "--out", whole]) == 0
-    capsys.readouterr()
-    weights = [(Path(folder) / "weights.safetensors").read_bytes() for folder in (run, whole)]
-    assert weights[0] == weights[1]
+def test_it_comes_back_from_its_files(name: str, tmp_path: Path) -> None:
+    run, words = tmp_path / "r", ZOO[name].words
+    train(Recipe(**{**words, "epochs": 1}), run).finish()
+    assert main(["sample", str(run), "--n", "4", "-o", str(tmp_path / "s.png")]) == 0
+    assert main(["encode", str(run), "-o", str(tmp_path / "z.npz")]) == 0
+    resumed(run, epochs=2)
+    train(Recipe(**{**words, "epochs": 2}), tmp_path / "whole").finish()
+    assert weights(run) == weights(tmp_path / "whole")
 
 
 SENSELESS = [

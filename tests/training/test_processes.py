@@ -60,7 +60,11 @@ def trained(recipe: dict[str, Any], folder: Path) -> None:
     experiment.finish()
 
 
-@pytest.mark.parametrize("recipe", MODELS, ids=lambda recipe: " ".join(map(str, recipe.values())) or "usual")
+@pytest.mark.parametrize(
+    "recipe",
+    [MODELS[0], *(pytest.param(recipe, marks=pytest.mark.long) for recipe in MODELS[1:])],
+    ids=lambda recipe: " ".join(map(str, recipe.values())) or "usual",
+)
 def test_two_processes_train_the_model_of_one(recipe: dict[str, Any], tmp_path: Path) -> None:
     job = torchrun(words(recipe, tmp_path / "two"))
     out, err = job.communicate(timeout=300)
@@ -91,7 +95,7 @@ assert not torch.distributed.is_initialized()
 """
 
 
-@pytest.mark.parametrize("ending", ["done", "interrupted"])
+@pytest.mark.parametrize("ending", ["done", pytest.param("interrupted", marks=pytest.mark.long)])
 def test_processes_that_end_leave_no_threads_at_work(ending: str, tmp_path: Path) -> None:
     """One that held a tensor when Python ended would abort the process: of such jobs one in five failed, all of its work done."""
     (tmp_path / "left.py").write_text(LEFT)
@@ -187,6 +191,7 @@ def test_what_looks_at_a_batch_as_a_whole_is_refused(option: list[str], tmp_path
     assert not (tmp_path / "r").exists()
 
 
+@pytest.mark.long
 def test_a_refused_training_does_not_go_on_with_another_run(tmp_path: Path) -> None:
     left = Experiment.begin(Recipe(epochs=5, latent=3), tmp_path / "r", device="cpu")
     left.close()
@@ -239,6 +244,7 @@ def test_a_process_that_dies_takes_the_job_down_and_the_run_goes_on(tmp_path: Pa
     assert runs.load(tmp_path / "two", "cpu").result()["epochs"] == 42
 
 
+@pytest.mark.long
 def test_an_elastic_restart_goes_on_from_the_last_state(tmp_path: Path) -> None:
     job = killed_one(tmp_path / "two", "--max-restarts", "1")
     _, err = job.communicate(timeout=120)
