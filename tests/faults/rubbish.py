@@ -146,13 +146,13 @@ def fed(kind: Kind, run: Path, table: Path, place: Path, times: int, seed: int =
     @settings(
         max_examples=times, database=None, deadline=None, suppress_health_check=list(HealthCheck), phases=(Phase.generate, Phase.shrink)
     )
-    @given(kind.damage(Whole(whole[path])))
-    def each(content: bytes) -> None:
+    @given(kind.damage(Whole(whole[path])).map(Whole))  # whose repr is short, whatever is in it
+    def each(damaged: Whole) -> None:
         for file in path.parent.rglob("*"):
             if file.is_file() and file not in whole:
                 file.unlink()
         for file, before in whole.items():
-            file.write_bytes(content if file == path else before)
+            file.write_bytes(damaged.content if file == path else before)
         codes = {_code(words, place) for words in commands}
         outcome.note("refused in one line" if 2 in codes else "read")
 

@@ -282,20 +282,15 @@ def test_every_verb_takes_json(capsys: pytest.CaptureFixture[str]) -> None:
         assert "--json" in capsys.readouterr().out
 
 
-def test_help_answers_at_once_and_imports_nothing_heavy() -> None:
+def test_help_imports_nothing_heavy() -> None:
     code = (
         "import sys; from lowerbound.interfaces.cli import main\n"
         "try: main(['--help'])\n"
         "except SystemExit: pass\n"
-        "print(sorted({'torch', 'numpy', 'matplotlib', 'sklearn', 'rich', 'PIL'} & set(sys.modules)), file=sys.stderr)"
+        "heavy = {'torch', 'numpy', 'matplotlib', 'sklearn', 'rich', 'PIL', 'numba', 'scipy', 'pyarrow', 'jinja2'}\n"
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stderr.strip() == "[]"
-    seconds = []
-    for _ in range(5):
-        started = time.perf_counter()
-        subprocess.run([*COMMAND, "--help"], capture_output=True, check=True)
-        seconds.append(time.perf_counter() - started)
-    assert min(seconds) < 0.4
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

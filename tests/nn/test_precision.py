@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -11,9 +13,11 @@ from torch.distributions import Independent
 import lowerbound as lb
 from lowerbound.distributions.bernoulli import Bits
 from lowerbound.recipes import words
+from lowerbound.recipes.build import Parts
 from lowerbound.recipes.words import PRECISIONS
 from lowerbound.system.devices import fastest
 from lowerbound.system.seeding import seeded
+from lowerbound.vae.loss import of_rows
 
 WORDS = [
     {"network": "mlp:512"},
@@ -33,7 +37,7 @@ def rounded(values: Tensor) -> bool:
     return bool((values == values.bfloat16().to(values.dtype)).all())
 
 
-def model(**typed: object) -> lb.assembly.Assembly:
+def model(**typed: object) -> Parts:
     return lb.build(lb.Recipe(data="digits", latent=3, **typed), (1, 8, 8), classes=10)  # type: ignore[arg-type]
 
 
@@ -42,16 +46,32 @@ def gradient(products: torch.dtype, **typed: object) -> Tensor:
     parts, data = model(**typed), lb.data.load("digits").train
     parts.vae.train()
     with seeded(0, "noise"), parts.vae.multiplying(products):
-        part = lb.loss.of_rows(parts.vae, data, torch.arange(500), parts.objective, parts.estimator)
+        part = of_rows(parts.vae, data, torch.arange(500), parts.objective, parts.estimator)
     part.value.backward()
     return torch.cat([p.grad.flatten() for p in parts.vae.parameters() if p.grad is not None])
 
 
+def error_of_one_layer(layer: nn.Module, x: Tensor) -> float:
+    """The relative error of a layer's output or of the gradient of its weights in bfloat16, the larger, as this processor multiplies.
+
+    Without instructions for it some sums over a batch are themselves kept in bfloat16, ten times as rough.
+    """
+    slope, found = torch.randn_like(layer(x)), []
+    for kind in (torch.float32, torch.bfloat16):
+        copy = deepcopy(layer).to(kind)
+        output = copy(x.to(kind))
+        output.backward(slope.to(kind))
+        found.append((output.detach().float(), copy.weight.grad.float()))
+    return max(float((whole - rough).norm() / whole.norm()) for whole, rough in zip(*found, strict=True))
+
+
 @pytest.mark.parametrize("typed", WORDS, ids=lambda typed: " ".join(typed.values()))
-def test_gradients_are_the_same_to_three_digits(typed: dict[str, str]) -> None:
+def test_gradients_are_the_same_to_what_one_layer_is(typed: dict[str, str]) -> None:
+    torch.manual_seed(0)
+    one = {"mlp:512": (nn.Linear(64, 512), torch.rand(500, 64)), "conv:8-16": (nn.Conv2d(8, 16, 3, padding=1), torch.rand(500, 8, 4, 4))}
     whole, rough = (gradient(products, **typed) for products in (torch.float32, torch.bfloat16))
     assert not torch.equal(whole, rough)
-    assert float((whole - rough).norm() / whole.norm()) < 0.02
+    assert float((whole - rough).norm() / whole.norm()) < 4 * error_of_one_layer(*one[typed["network"]])
 
 
 @pytest.mark.parametrize(("likelihood", "rough"), [("bernoulli", True), ("gaussian", False), ("categorical:16", False)])

@@ -14,7 +14,7 @@ from lowerbound.data.schema import Column, Schema
 from lowerbound.distributions.mixed import Mixed
 from lowerbound.errors import RecipeError
 from lowerbound.nn.missing import MaskedInput, TableInput
-from lowerbound.recipes.build import build
+from lowerbound.recipes.build import Parts, build
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.recipes.zoo import ZOO
 from lowerbound.vae.likelihoods import Columns
@@ -102,7 +102,7 @@ def test_an_encoder_is_shown_numbers_classes_and_holes() -> None:
     assert MaskedInput(nn.Identity())(image).tolist() == [[[[0.5, 0.0]], [[1.0, 0.0]]]]
 
 
-def parts(**words: str | int) -> lb.assembly.Parts:
+def parts(**words: str | int) -> Parts:
     return build(Recipe(**{**ZOO["miwae"].words, "network": "mlp:8", **words}), (len(COLUMNS),), False, holes=True, schema=SCHEMA)
 
 
