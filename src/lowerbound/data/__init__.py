@@ -11,9 +11,10 @@ from lowerbound.data import arrays, idx, images, tables
 from lowerbound.data.dataset import UNKNOWN, Dataset, Splits, fingerprint_of
 from lowerbound.data.named import NAMED
 from lowerbound.data.schema import Schema
+from lowerbound.data.spec import DataSpec
 from lowerbound.errors import DataError, nearest
 
-__all__ = ["NAMED", "UNKNOWN", "Dataset", "Schema", "Splits", "fingerprint_of", "is_image_folder", "load", "located"]
+__all__ = ["NAMED", "UNKNOWN", "DataSpec", "Dataset", "Schema", "Splits", "fingerprint_of", "is_image_folder", "load", "located"]
 
 ARRAYS = (".npy", ".npz")
 

@@ -62,7 +62,7 @@ class Experiment(Underway):
         try:
             setup.must_be_free(folder, overwrite)  # of another, meanwhile
             folders.clear(folder)
-            folders.describe_new(folder, run.recipe, run.facts, run.vae.device)
+            folders.describe_new(folder, run.recipe, run.record, run.vae.device)
             self.save()
             folders.extend(folder, run.recipe)  # last: with it the folder is a run
         except OutputError:
@@ -89,10 +89,10 @@ class Experiment(Underway):
         or another training's; DataError where its data are not the same any more.
         """
         folder, group = Path(folder), group or ProcessGroup()
-        recipe, facts = runs.describe(folder)
+        recipe, record = runs.describe(folder)
         recipe = recipe if epochs is None else replace(recipe, epochs=epochs)
         experiment = cls(**vars(setup.opened(recipe, folder, data_dir, device, group)), every=every)
-        if experiment.run.facts != facts:
+        if experiment.run.record != record:
             source = f"'{recipe.data}'" + ("" if recipe.labels_file is None else f", or their labels in {recipe.labels_file},")
             raise DataError(f"the data of {source} are not those that {folder} was trained on; bring those back")
         group.on_rank_zero(experiment._lock_out)

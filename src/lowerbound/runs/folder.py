@@ -12,10 +12,10 @@ from typing import Any
 
 import torch
 
-from lowerbound.data.spec import Facts
 from lowerbound.errors import OutputError, reason
 from lowerbound.recipes import recipe as recipes
 from lowerbound.recipes.recipe import Recipe
+from lowerbound.runs.data_record import DataRecord
 from lowerbound.runs.layout import (
     BEFORE,
     BEST,
@@ -59,11 +59,11 @@ WRITTEN = (*EARNED, RECIPE, TRAINING, BEFORE, COMING, WEIGHTS, ENVIRONMENT, COLU
 LIBRARIES = ("lowerbound", "torch", "numpy", "safetensors", "matplotlib", "pillow", "scikit-learn")
 
 
-def describe_new(folder: Path, recipe: Recipe, facts: Facts, device: torch.device) -> None:
+def describe_new(folder: Path, recipe: Recipe, record: DataRecord, device: torch.device) -> None:
     """Write what a new run is, before its first step, but for the recipe, which makes it one."""
-    write_json(folder / DATA, facts.words())
-    if facts.schema is not None:
-        write_json(folder / COLUMNS, facts.schema.words())
+    write_json(folder / DATA, record.words())
+    if record.spec.schema is not None:
+        write_json(folder / COLUMNS, record.spec.schema.words())
     write_json(folder / ENVIRONMENT, environment(recipe, device))
 
 

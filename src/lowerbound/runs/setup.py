@@ -10,12 +10,13 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from lowerbound import data
 from lowerbound.data import Dataset, labels
-from lowerbound.data.spec import Facts
 from lowerbound.errors import DataError, RunError, UsageError
+from lowerbound.recipes.build import build
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.runs import folder as folders
 from lowerbound.runs import layout
 from lowerbound.runs import run as runs
+from lowerbound.runs.data_record import DataRecord
 from lowerbound.runs.run import Run
 from lowerbound.system import devices
 from lowerbound.training.adam import Adam
@@ -54,8 +55,8 @@ def opened(recipe: Recipe, folder: Path, data_dir: str | Path | None, device: st
     if recipe.semi_supervised is not None:
         train = train if recipe.labels_kept is None else labels.few(train, recipe.labels_kept, recipe.seed)
         labels.must_be_several(train)
-    facts = Facts.of(train, validation, splits.test, labels=recipe.takes_labels, schema=splits.schema)
-    run = Run(folder, recipe, facts, runs.build(recipe, facts))
+    record = DataRecord.of(train, validation, splits.test, labels=recipe.takes_labels, schema=splits.schema)
+    run = Run(folder, recipe, record, build(recipe, record.spec))
     for part in (train, splits.test):
         run.vae.likelihood.check(part.extremes)
     if isinstance(run.vae.context, Label) and recipe.semi_supervised is None:

@@ -15,7 +15,8 @@ from torch import Tensor
 from lowerbound.data import Dataset
 from lowerbound.errors import Diverged
 from lowerbound.evaluation.bound import Score, score
-from lowerbound.recipes.words import CONSTANT, products, schedule
+from lowerbound.recipes.networks import products
+from lowerbound.recipes.schedules import CONSTANT, schedule
 from lowerbound.runs import checkpoint, divergence, folder, layout
 from lowerbound.runs.setup import Opened
 from lowerbound.runs.snapshots import Every, Kept, Progress

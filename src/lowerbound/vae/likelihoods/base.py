@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributions import Distribution, Independent
 
 from lowerbound.errors import DataError
@@ -22,15 +23,28 @@ class Likelihood(ConditionalLaw):
     """A law of x given latents ``(*batch, d)``; in training the batch axes are ``(K, B)``.
 
     The network ``(N, d) → (N, *event)`` gives the law's one parameter for each value, or
-    ``(N, P, *event)`` its P parameters.
+    ``(N, P, *event)`` its P parameters: ``shape`` says how many, before there is a network. With ``holes`` some values of the data may
+    be missing (NaN), and are left out of the density.
     """
 
     #: P, how many numbers the network gives for each value
     outputs: int = 1
-    #: whether some values of the data may not be there (NaN), and are left out of the density
+    #: whether values may be missing whatever the data
     holes: bool = False
     #: what its nats are nats of, for whoever reads a figure
     note: str = A_DENSITY
+
+    def __init__(self, network: nn.Module, holes: bool = False):
+        super().__init__(network)
+        self.holes = type(self).holes or holes
+
+    @classmethod
+    def shape(cls, event: Sequence[int], **arguments: Any) -> tuple[tuple[int, ...], int]:
+        """For data of shape ``event`` that of what the network gives, and how many numbers for each value of it.
+
+        ``arguments`` are those that the likelihood is made with, but for the network.
+        """
+        return tuple(event), cls.outputs
 
     def batch_axes(self, parent: Tensor) -> int:
         """All axes of z but the last."""
@@ -40,10 +54,6 @@ class Likelihood(ConditionalLaw):
         """Laws over the shape of the network's output, without the axis of the parameters."""
         parameters = (output,) if self.outputs == 1 else output.unbind(axes)
         return Independent(self.each(*parameters), parameters[0].dim() - axes, validate_args=False)
-
-    def decoded(self, event: Sequence[int]) -> tuple[tuple[int, ...], int]:
-        """For data of shape ``event`` the shape of what the network gives, and how many numbers for each value of that."""
-        return tuple(event), self.outputs
 
     def each(self, *parameters: Tensor) -> Distribution:
         """The law of each value alone, all values independent given z; its batch is the shape of ``parameters[0]``."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -29,13 +32,18 @@ class LocationScale(Likelihood):
     #: whether training scores a batch with the σ that suits it best, where that is asked for
     optimum = False
 
-    def __init__(self, network: nn.Module, scale: Scale | float = 0.1, squash: bool = False):
-        super().__init__(network)
+    def __init__(self, network: nn.Module, scale: Scale | float = 0.1, squash: bool = False, holes: bool = False):
+        super().__init__(network, holes)
         self.scale = scale if isinstance(scale, Scale) else Fixed(scale)
         if isinstance(self.scale, Optimal) and not self.optimum:
             raise RecipeError("the optimal σ is known for a gaussian alone; choose --scale learned")
         self.squash = squash
-        self.outputs = 1 + self.scale.outputs
+        self.outputs = type(self).outputs + self.scale.outputs
+
+    @classmethod
+    def shape(cls, event: Sequence[int], scale: Scale | float = 0.1, **arguments: Any) -> tuple[tuple[int, ...], int]:
+        """That of the data; numbers for L, then for its scale."""
+        return tuple(event), cls.outputs + (scale.outputs if isinstance(scale, Scale) else 0)
 
     def each(self, *parameters: Tensor) -> Distribution:
         """The law of each value about its location."""
@@ -116,9 +124,7 @@ class StudentT(LocationScale):
     Source: Takahashi et al., "Student-t Variational Autoencoder", 2018, https://doi.org/10.24963/ijcai.2018/374.
     """
 
-    def __init__(self, network: nn.Module, scale: Scale | float = 0.1, squash: bool = False):
-        super().__init__(network, scale, squash)
-        self.outputs += 1
+    outputs = 2
 
     def around(self, loc: Tensor, scale: Tensor, extra: list[Tensor]) -> Distribution:
         """A Student-t, its variance finite."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -22,8 +24,8 @@ class Whole(Likelihood):
 
     note = A_PROBABILITY
 
-    def __init__(self, network: nn.Module, steps: int = PIXEL_STEPS):
-        super().__init__(network)
+    def __init__(self, network: nn.Module, steps: int = PIXEL_STEPS, holes: bool = False):
+        super().__init__(network, holes)
         self.steps = steps
 
     def each(self, *parameters: Tensor) -> Distribution:
@@ -59,13 +61,18 @@ class LogisticMixture(Pixels):
     Variational Inference with Inverse Autoregressive Flow", 2016, https://arxiv.org/abs/1606.04934 (one logistic).
     """
 
-    def __init__(self, network: nn.Module, steps: int = PIXEL_STEPS, components: int = 5):
-        super().__init__(network, steps)
+    def __init__(self, network: nn.Module, steps: int = PIXEL_STEPS, components: int = 5, holes: bool = False):
+        super().__init__(network, steps, holes)
         self.components = components
         self.outputs = 3 * components
         # apart from the start, or all would stay the same for ever
         self.start: Tensor
         self.register_buffer("start", torch.logit((torch.arange(components) + 0.5) / components), persistent=False)
+
+    @classmethod
+    def shape(cls, event: Sequence[int], components: int = 5, **arguments: Any) -> tuple[tuple[int, ...], int]:
+        """That of the data; three numbers a component."""
+        return tuple(event), 3 * components
 
     def counts(self, *parameters: Tensor) -> Distribution:
         """The mixture."""
@@ -75,11 +82,9 @@ class LogisticMixture(Pixels):
         return MixtureSameFamily(Categorical(logits=logits, validate_args=False), component, validate_args=False)
 
 
-class DiscretizedLogistic(LogisticMixture):
-    """One logistic, discretised."""
-
-    def __init__(self, network: nn.Module, steps: int = PIXEL_STEPS):
-        super().__init__(network, steps, components=1)
+def DiscretizedLogistic(network: nn.Module, steps: int = PIXEL_STEPS) -> LogisticMixture:
+    """One logistic, discretised: ``LogisticMixture`` with one component."""
+    return LogisticMixture(network, steps, components=1)
 
 
 class BetaBinomial(Pixels):
@@ -96,9 +101,14 @@ class BetaBinomial(Pixels):
 class LevelCategorical(Pixels):
     """Each level of a pixel with a probability of its own, ``levels`` of them: no shape assumed, and as many numbers a pixel."""
 
-    def __init__(self, network: nn.Module, steps: int = PIXEL_STEPS):
-        super().__init__(network, steps)
+    def __init__(self, network: nn.Module, steps: int = PIXEL_STEPS, holes: bool = False):
+        super().__init__(network, steps, holes)
         self.outputs = steps + 1
+
+    @classmethod
+    def shape(cls, event: Sequence[int], steps: int = PIXEL_STEPS, **arguments: Any) -> tuple[tuple[int, ...], int]:
+        """That of the data; a number for each level."""
+        return tuple(event), steps + 1
 
     def counts(self, *parameters: Tensor) -> Distribution:
         """The categorical."""

@@ -29,8 +29,8 @@ class Bernoulli(Likelihood):
 
     rough = True  # of a logit
 
-    def __init__(self, network: nn.Module, binarize: bool = True):
-        super().__init__(network)
+    def __init__(self, network: nn.Module, binarize: bool = True, holes: bool = False):
+        super().__init__(network, holes)
         self.binarize = binarize
         self.note = (
             "Pixels are binarized, their grey value the probability of a one: −bound/log 2 is a code length in bits."
