@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from lowerbound.data.spec import FORMAT
 from lowerbound.errors import DataError, OutputError, RunError
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.runs import checkpoint, layout
 from lowerbound.runs import run as runs
+from lowerbound.runs.data_record import FORMAT
 from lowerbound.runs.experiment import Experiment
 
 RECIPE = Recipe(epochs=3)
@@ -228,7 +228,7 @@ def test_a_run_is_read_without_its_data(digits_run: runs.Run, tmp_path: Path) ->
     run = runs.load(digits_run.folder)
     assert not run.vae.training
     assert run.vae.sample(3).shape == (3, 1, 8, 8)
-    assert run.facts.classes == tuple("0123456789")
+    assert run.spec.classes == tuple("0123456789")
 
 
 def test_damaged_runs_are_told(digits_run: runs.Run, tmp_path: Path) -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from lowerbound.data.spec import FORMAT
 from lowerbound.evaluation.bound import score
 from lowerbound.interfaces.cli import main
 from lowerbound.runs import run as runs
+from lowerbound.runs.data_record import FORMAT
 from lowerbound.runs.experiment import Experiment
 
 FORMATS = sorted(path for path in (Path(__file__).parent / "formats").iterdir() if path.is_dir())

@@ -15,7 +15,7 @@ import torch
 from lowerbound.errors import DataError, Diverged, RecipeError, RunError, UsageError
 from lowerbound.interfaces.cli import main
 from lowerbound.recipes.recipe import Recipe
-from lowerbound.recipes.words import schedule
+from lowerbound.recipes.schedules import schedule
 from lowerbound.runs import checkpoint, layout, run
 from lowerbound.runs.experiment import Experiment
 from lowerbound.runs.snapshots import Every

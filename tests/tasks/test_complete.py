@@ -21,8 +21,8 @@ from lowerbound.interfaces.cli import main, parser
 from lowerbound.nn.networks import mlp
 from lowerbound.recipes import missing as masks
 from lowerbound.recipes.build import build
+from lowerbound.recipes.likelihoods import LIKELIHOODS
 from lowerbound.recipes.recipe import Recipe
-from lowerbound.recipes.words import LIKELIHOODS
 from lowerbound.runs import run
 from lowerbound.tasks.complete import METHODS, Completions, complete
 

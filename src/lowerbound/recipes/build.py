@@ -18,12 +18,11 @@ from lowerbound.distributions.operations import within
 from lowerbound.errors import NoClosedForm, RecipeError
 from lowerbound.nn import missing
 from lowerbound.nn.networks import expect
-from lowerbound.recipes import contexts, likelihoods, networks, posteriors
+from lowerbound.recipes import contexts, likelihoods, networks, posteriors, priors
 from lowerbound.recipes.estimators import ESTIMATORS
 from lowerbound.recipes.grammar import make
 from lowerbound.recipes.likelihoods import Plan
 from lowerbound.recipes.objectives import KLS, OBJECTIVES
-from lowerbound.recipes.priors import PRIORS
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.recipes.semi_supervised import LABEL_ESTIMATORS, SEMI_SUPERVISED, OfLabels, Supervision
 from lowerbound.system.seeding import seeded
@@ -95,7 +94,7 @@ def _model(recipe: Recipe, supervision: Supervision | None, context: Context | N
         kind = posteriors.posterior(recipe.posterior)
         posterior = kind.of(encoder(kind.features(recipe.latent), shape), recipe.latent)
         decoder = network.decoder(recipe.latent, widths, *likelihood.shape(spec.event_shape), shape)
-        prior: nn.Module = make("prior", recipe.prior, PRIORS, size=recipe.latent, posterior=posterior, spec=spec, context=shape)
+        prior = priors.prior(recipe.prior, recipe.latent, posterior, spec, shape)
         if not list(prior.parameters()):  # the latents' scale stays what it is
             expect(decoder, prior().mean, prior().stddev)
         if supervision is None:

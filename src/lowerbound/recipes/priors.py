@@ -1,16 +1,15 @@
-"""The words of priors, p(z), or p(z|c) of a model that is given a context c.
-
-A prior is offered ``size``, the latent's dimensions, the model's ``posterior``, the ``spec`` of the data and the shape of the ``context``.
-"""
+"""The words of priors, p(z), or p(z|c) of a model that is given a context c."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from lowerbound.errors import RecipeError
-from lowerbound.recipes.grammar import Word
+from lowerbound.recipes.grammar import Word, make
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from lowerbound.data.spec import DataSpec
     from lowerbound.vae.posteriors import Posterior
     from lowerbound.vae.priors import GivenContext, VampPrior
@@ -25,6 +24,12 @@ PRIORS = {
     "beta": Word("vae.priors:Beta", "Beta(a, b) of each dimension", {"a": 1.0, "b": 1.0}),
     "sphere": Word("vae.priors:UniformSphere", "uniform on the unit sphere"),
 }
+
+
+def prior(word: str, size: int, posterior: Posterior, spec: DataSpec, context: tuple[int, ...] = ()) -> nn.Module:
+    """The prior of that word over ``size`` dimensions, beside this posterior, given contexts of that shape, if any. Errors: RecipeError."""
+    made: nn.Module = make("prior", word, PRIORS, size=size, posterior=posterior, spec=spec, context=context)
+    return made
 
 
 def vamp(posterior: Posterior, spec: DataSpec, context: tuple[int, ...], components: int) -> VampPrior:
