@@ -14,7 +14,7 @@ from toys import z_score
 
 from lowerbound.recipes import words
 from lowerbound.recipes.words import Facts
-from lowerbound.vae.conditional import LOG_VARIANCE, ConditionalLaw
+from lowerbound.vae.conditional import LOG_VARIANCE, WithContext
 
 FACTS = Facts(event=(2,), latent=2)
 GIVEN = replace(FACTS, context=(3,))  # of the one prior that is given something
@@ -36,7 +36,7 @@ def posterior(word: str) -> nn.Module:
 
 def prior(word: str) -> nn.Module:
     made = words.call("prior", word, words.PRIORS, GIVEN if word == "given-context" else FACTS, posterior_of_images())
-    return made.given(torch.linspace(-1, 1, 3)[None]) if isinstance(made, ConditionalLaw) else made
+    return made.given(torch.linspace(-1, 1, 3)[None]) if isinstance(made, WithContext) else made
 
 
 def posterior_of_images() -> nn.Module:

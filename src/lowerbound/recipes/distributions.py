@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lowerbound.vae.likelihoods import Likelihood
     from lowerbound.vae.likelihoods.scales import Scale
     from lowerbound.vae.posteriors import Posterior
+    from lowerbound.vae.priors import Prior
 
 # --- what is known of the data -----------------------------------------------------------------------
 
@@ -199,19 +200,19 @@ POSTERIORS: dict[str, Callable[..., type[Posterior]]] = {
 }
 
 
-def _normal(facts: Facts, posterior: Posterior) -> nn.Module:
+def _normal(facts: Facts, posterior: Posterior) -> Prior:
     from lowerbound.vae.priors import StandardNormal
 
     return StandardNormal(facts.latent)
 
 
-def _mixture(facts: Facts, posterior: Posterior, components: int = 10) -> nn.Module:
+def _mixture(facts: Facts, posterior: Posterior, components: int = 10) -> Prior:
     from lowerbound.vae.priors import GaussianMixture
 
     return GaussianMixture(facts.latent, components)
 
 
-def _vamp(facts: Facts, posterior: Posterior, components: int = 100) -> nn.Module:
+def _vamp(facts: Facts, posterior: Posterior, components: int = 100) -> Prior:
     from lowerbound.vae.priors import VampPrior
 
     if any(column.kind == "category" for column in facts.columns or ()):
@@ -221,31 +222,31 @@ def _vamp(facts: Facts, posterior: Posterior, components: int = 100) -> nn.Modul
     return VampPrior(posterior, facts.event, components, squash=facts.unit_interval)
 
 
-def _flow_prior(facts: Facts, posterior: Posterior) -> nn.Module:
+def _flow_prior(facts: Facts, posterior: Posterior) -> Prior:
     from lowerbound.vae.priors import Flow
 
     return Flow(facts.latent)
 
 
-def _gamma_prior(facts: Facts, posterior: Posterior, concentration: float = 1.0, rate: float = 1.0) -> nn.Module:
+def _gamma_prior(facts: Facts, posterior: Posterior, concentration: float = 1.0, rate: float = 1.0) -> Prior:
     from lowerbound.vae.priors import Gamma
 
     return Gamma(facts.latent, concentration, rate)
 
 
-def _beta_prior(facts: Facts, posterior: Posterior, a: float = 1.0, b: float = 1.0) -> nn.Module:
+def _beta_prior(facts: Facts, posterior: Posterior, a: float = 1.0, b: float = 1.0) -> Prior:
     from lowerbound.vae.priors import Beta
 
     return Beta(facts.latent, a, b)
 
 
-def _sphere(facts: Facts, posterior: Posterior) -> nn.Module:
+def _sphere(facts: Facts, posterior: Posterior) -> Prior:
     from lowerbound.vae.priors import UniformSphere
 
     return UniformSphere(facts.latent)
 
 
-def _given_context(facts: Facts, posterior: Posterior, width: int = 128) -> nn.Module:
+def _given_context(facts: Facts, posterior: Posterior, width: int = 128) -> Prior:
     from lowerbound.nn.networks import mlp
     from lowerbound.vae.priors import GivenContext
 
@@ -254,7 +255,7 @@ def _given_context(facts: Facts, posterior: Posterior, width: int = 128) -> nn.M
     return GivenContext(mlp(facts.context, width, GivenContext.features(facts.latent)))
 
 
-PRIORS: dict[str, Callable[..., nn.Module]] = {
+PRIORS: dict[str, Callable[..., Prior]] = {
     "normal": _normal,
     "given-context": _given_context,
     "mixture": _mixture,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lowerbound.vae.loss import LossFunction
     from lowerbound.vae.model import VAE
     from lowerbound.vae.posteriors import Posterior
+    from lowerbound.vae.priors import Prior
     from lowerbound.vae.semi_supervised import SemiSupervised
 
 # --- how the gradient gets past y ----------------------------------------------------------------------
@@ -78,7 +79,7 @@ VECTORS = NETWORKS["mlp"]  # the networks of latents, whatever those of the data
 def _m1(weight: float = 1.0) -> Supervision:
     from lowerbound.vae.semi_supervised import Classified, ClassifiedLoss, Head, OnLabels
 
-    def model(prior: nn.Module, likelihood: Likelihood, posterior: Posterior, latent: int, classes: int, encoder: Encoder) -> VAE:
+    def model(prior: Prior, likelihood: Likelihood, posterior: Posterior, latent: int, classes: int, encoder: Encoder) -> VAE:
         return Classified(prior, likelihood, posterior, Head(VECTORS.encoder((latent,), VECTORS.widths, classes, ())))
 
     return Supervision(model, lambda _: ClassifiedLoss(OnLabels(weight)), samples_labels=False)
@@ -90,7 +91,7 @@ def _m2(weight: float = 30.0, dropout: float = 0.5, balance: float = 10.0) -> Su
     from lowerbound.vae.posteriors import Categorical
     from lowerbound.vae.semi_supervised import SemiSupervised, SemiSupervisedLoss
 
-    def model(prior: nn.Module, likelihood: Likelihood, posterior: Posterior, latent: int, classes: int, encoder: Encoder) -> VAE:
+    def model(prior: Prior, likelihood: Likelihood, posterior: Posterior, latent: int, classes: int, encoder: Encoder) -> VAE:
         classifier = Categorical(with_dropout(encoder(classes), dropout))
         return SemiSupervised(prior, likelihood, posterior, Label(classes), classifier)
 
@@ -100,7 +101,7 @@ def _m2(weight: float = 30.0, dropout: float = 0.5, balance: float = 10.0) -> Su
 def _m1m2(weight: float = 50.0, latent: int = 8) -> Supervision:
     from lowerbound.vae.semi_supervised import Classified, ClassifiedLoss, SemiSupervisedLoss
 
-    def model(prior: nn.Module, likelihood: Likelihood, posterior: Posterior, below: int, classes: int, encoder: Encoder) -> VAE:
+    def model(prior: Prior, likelihood: Likelihood, posterior: Posterior, below: int, classes: int, encoder: Encoder) -> VAE:
         return Classified(prior, likelihood, posterior, _of_latents(below, latent, classes))
 
     return Supervision(model, lambda of: ClassifiedLoss(SemiSupervisedLoss(weight, estimator=of.estimator, samples=of.samples)))
