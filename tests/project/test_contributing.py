@@ -23,12 +23,14 @@ BLOCKS = re.findall(r"```python\n# (\S+)\.py(?:, a row of (\w+))?\n(.*?)```", PA
 @pytest.fixture(autouse=True)
 def _added(monkeypatch: pytest.MonkeyPatch) -> None:
     for file, table, code in BLOCKS:
-        names = vars(importlib.import_module("lowerbound." + file.replace("/", ".")))
+        module = "lowerbound." + file.replace("/", ".")
+        names, folder = vars(importlib.import_module(module)), vars(importlib.import_module(module.rpartition(".")[0]))
         classes, row = (*re.split(r'^(?=")', code, maxsplit=1, flags=re.MULTILINE), "")[:2]
         known = dict(names)
         exec("from __future__ import annotations\n" + classes, known)
         for name in known.keys() - names.keys():
             monkeypatch.setitem(names, name, known[name])
+            monkeypatch.setitem(folder, name, known[name])
         for word, makes in eval("{" + row + "}", known).items():
             monkeypatch.setitem(getattr(words, table), word, makes)
 
