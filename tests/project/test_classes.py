@@ -6,9 +6,8 @@ Of the classes that the package defines:
 - A method that has a body in a class has none in a class below it. To give an abstract one its body is no second.
 
 A method is a function, a class method, a static method or a property. Data of a class (``outputs = 2``) are what the class says of
-itself, and each class may say it. Left out are ``__init__``, ``__post_init__`` and what ``dataclass`` writes, exceptions, which are
-names for what went wrong and below one another so that they can be caught together, and whatever torch's and Python's own classes
-have, to which ours may add as often as one of ours is made of one of theirs.
+itself, and each class may say it. Left out are constructors and what ``dataclass`` writes; exceptions, which are below one another
+so that they can be caught together; and the classes of torch and of Python, whose methods ours may replace, once on each way.
 """
 
 from __future__ import annotations
