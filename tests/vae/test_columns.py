@@ -33,7 +33,7 @@ SCHEMA = Schema(COLUMNS)
 
 def law(heavy: bool = True, batch: tuple[int, ...] = (4,)) -> torch.distributions.Independent:
     likelihood = Columns(nn.Identity(), COLUMNS, heavy)
-    (width,), _ = Columns.shape((len(COLUMNS),), COLUMNS, heavy)
+    (width,), _ = Columns.shape((len(COLUMNS),), columns=COLUMNS, heavy=heavy)
     torch.manual_seed(0)
     found = likelihood(torch.randn(*batch, width))
     assert isinstance(found, torch.distributions.Independent)

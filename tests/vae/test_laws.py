@@ -13,7 +13,7 @@ from toys import z_score
 
 from lowerbound.data.spec import DataSpec
 from lowerbound.recipes import likelihoods, posteriors, priors
-from lowerbound.vae.conditional import LOG_VARIANCE, ConditionalLaw
+from lowerbound.vae.conditional import LOG_VARIANCE, WithContext
 
 SPEC = DataSpec((2,))
 GIVEN = {"given-context": (3,)}  # the shape of what the one prior is given that is given something
@@ -34,7 +34,7 @@ def posterior(word: str) -> nn.Module:
 
 def prior(word: str) -> nn.Module:
     made = priors.prior(word, 2, posterior_of_images(), SPEC, GIVEN.get(word, ()))
-    return made.given(torch.linspace(-1, 1, 3)[None]) if isinstance(made, ConditionalLaw) else made
+    return made.given(torch.linspace(-1, 1, 3)[None]) if isinstance(made, WithContext) else made
 
 
 def posterior_of_images() -> nn.Module:

@@ -8,11 +8,9 @@ from lowerbound.errors import RecipeError
 from lowerbound.recipes.grammar import Word, make
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from lowerbound.data.spec import DataSpec
     from lowerbound.vae.posteriors import Posterior
-    from lowerbound.vae.priors import GivenContext, VampPrior
+    from lowerbound.vae.priors import GivenContext, Prior, VampPrior
 
 PRIORS = {
     "normal": Word("vae.priors:StandardNormal", "standard normal, N(0, I)"),
@@ -26,9 +24,9 @@ PRIORS = {
 }
 
 
-def prior(word: str, size: int, posterior: Posterior, spec: DataSpec, context: tuple[int, ...] = ()) -> nn.Module:
+def prior(word: str, size: int, posterior: Posterior, spec: DataSpec, context: tuple[int, ...] = ()) -> Prior:
     """The prior of that word over ``size`` dimensions, beside this posterior, given contexts of that shape, if any. Errors: RecipeError."""
-    made: nn.Module = make("prior", word, PRIORS, size=size, posterior=posterior, spec=spec, context=context)
+    made: Prior = make("prior", word, PRIORS, size=size, posterior=posterior, spec=spec, context=context)
     return made
 
 

@@ -13,10 +13,11 @@ from torch.distributions import Distribution, Independent
 from lowerbound.data.rows import Rows, labels_of
 from lowerbound.errors import DataError, RecipeError, law_name
 from lowerbound.system.seeding import seeded
-from lowerbound.vae.conditional import ConditionalLaw
+from lowerbound.vae.conditional import ConditionalLaw, WithContext
 from lowerbound.vae.contexts import Context
 from lowerbound.vae.likelihoods import Calibrated, Likelihood
 from lowerbound.vae.posteriors import Posterior
+from lowerbound.vae.priors import Prior
 from lowerbound.vae.terms import Terms
 
 BLANK = 0.5  # stands where there is no value: every law has a finite density here, and a finite gradient of it
@@ -56,7 +57,7 @@ class VAE(nn.Module):
     Source: Kingma and Welling, "Auto-Encoding Variational Bayes", 2013, https://arxiv.org/abs/1312.6114.
     """
 
-    def __init__(self, prior: nn.Module, likelihood: Likelihood, posterior: Posterior, context: Context | None = None):
+    def __init__(self, prior: Prior, likelihood: Likelihood, posterior: Posterior, context: Context | None = None):
         super().__init__()
         self.prior = prior
         self.likelihood = likelihood
@@ -65,7 +66,7 @@ class VAE(nn.Module):
 
     def given(self, context: Float[Tensor, "B *context"]) -> VAE:
         """The model for contexts c, one for each datum, or one for all: its three laws are given it."""
-        prior = self.prior.given(context) if isinstance(self.prior, ConditionalLaw) else self.prior
+        prior = self.prior.given(context) if isinstance(self.prior, WithContext) else self.prior
         bound = VAE(prior, self.likelihood.given(context), self.posterior.given(context), self.context)
         bound.training = self.training
         return bound

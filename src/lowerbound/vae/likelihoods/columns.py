@@ -48,11 +48,10 @@ class Columns(Likelihood):
         self.register_buffer("scale", torch.tensor([column.scale for column in counts]), persistent=False)
 
     @classmethod
-    def shape(
-        cls, event: Sequence[int], columns: Sequence[Column] | int = (), heavy: bool = True, **arguments: Any
-    ) -> tuple[tuple[int, ...], int]:
+    def shape(cls, event: Sequence[int], **arguments: Any) -> tuple[tuple[int, ...], int]:
         """All parameters in a row: each kind has another number of them."""
-        return (sum(_width(*group, heavy) for group in _groups(_several(columns))),), 1
+        heavy = arguments.get("heavy", True)
+        return (sum(_width(*group, heavy) for group in _groups(_several(arguments["columns"]))),), 1
 
     def law(self, output: Float[Tensor, "..."], axes: int) -> Distribution:
         """Laws over the D values."""
@@ -78,11 +77,9 @@ class Columns(Likelihood):
             case _:
                 return Nominal(output.unsqueeze(-2))
 
-    def errors(self, back: Float[Tensor, "B *event"], x: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
-        """Squared errors; of a category 0 where it is right, else 1."""
-        found = super().errors(back, x)
-        found[:, self.categories] = found[:, self.categories].sign()
-        return found
+    def observe(self, values: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
+        """The values as they are."""
+        return values
 
 
 def _several(columns: Sequence[Column] | int) -> list[Column]:
