@@ -220,7 +220,7 @@ def by_words(epochs: int, kept: Path, **words: Any) -> Figures:
     recipe = lb.Recipe(data="mnist", seed=SEED, **words)
     parts = lb.build(recipe, (1, 28, 28))
     train(parts.vae, splits("mnist").train, kept, [(epochs, 1e-3)], batch=128, objective=parts.objective, estimator=parts.estimator)
-    found = lb.score(parts.vae, splits("mnist").test, objective=parts.objective)
+    found = lb.mean_bound(parts.vae, splits("mnist").test, objective=parts.objective)
     figures = {"bound": found.bound, "se": found.bound_se, "rate": found.kl, "distortion": -found.log_likelihood_term}
     test = splits("mnist").test[:2000]
     return {**figures, "mean squared error": float((parts.vae.reconstruct(test) - test).square().mean())}

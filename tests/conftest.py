@@ -38,11 +38,13 @@ def by_class_run(tmp_path_factory: pytest.TempPathFactory):
 
 def trained(folder: Path, **words: str | int):
     """A finished run of three epochs on digits."""
+    from lowerbound.figures.report import Report
     from lowerbound.recipes.recipe import Recipe
     from lowerbound.runs.experiment import Experiment
     from lowerbound.runs.run import load
 
-    experiment = Experiment.begin(Recipe(**{"epochs": 3, **words}), folder, device="cpu")
+    report = Report(lambda: experiment.trainer.setup.test)
+    experiment = Experiment.begin(Recipe(**{"epochs": 3, **words}), folder, device="cpu", observers=[report])
     for _ in experiment.train():
         pass
     experiment.finish()

@@ -81,7 +81,7 @@ def quality(path: str, rows: int, held_out: int, target: float) -> dict[str, flo
     for record in fit(made, data(path, rows), QUALITY, state=state, rate=falling):
         if record.ends_epoch:
             seconds += time.perf_counter() - started
-            bounds.append(lb.score(made.vae, data(path, held_out, rows)).bound)
+            bounds.append(lb.mean_bound(made.vae, data(path, held_out, rows)).bound)
             if bounds[-1] >= target:
                 break
             started = time.perf_counter()
@@ -93,7 +93,7 @@ def equal(path: str, network: str, rows: int, held_out: int, epochs: int, seed: 
     made = parts(network, seed)
     for _ in fit(made, data(path, rows), epochs, seed):
         pass
-    return {"bound": lb.score(made.vae, data(path, held_out, rows)).bound}
+    return {"bound": lb.mean_bound(made.vae, data(path, held_out, rows)).bound}
 
 
 ADAM, LOOPS = "Adam", "compiled loops besides"

@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from lowerbound import distributions as laws
     from lowerbound.errors import LowerboundError
     from lowerbound.evaluation import calibration
-    from lowerbound.evaluation.bound import score
+    from lowerbound.evaluation.density import Density
     from lowerbound.evaluation.evaluate import evaluate
-    from lowerbound.evaluation.log_likelihood import Density
-    from lowerbound.evaluation.marginal import log_likelihood
+    from lowerbound.evaluation.log_likelihood import log_likelihood
+    from lowerbound.evaluation.mean_bound import mean_bound, score
     from lowerbound.evaluation.regret import likelihood_regret
     from lowerbound.figures import images as plots
+    from lowerbound.figures.report import report
     from lowerbound.nn import corruptions
     from lowerbound.recipes.build import build
     from lowerbound.recipes.recipe import Recipe
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 #: every public name and where it is: a module, or with a colon an attribute of one
 PUBLIC = {
     "Adam": "lowerbound.training.adam:Adam",
-    "Density": "lowerbound.evaluation.log_likelihood:Density",
+    "Density": "lowerbound.evaluation.density:Density",
     "Experiment": "lowerbound.runs.experiment:Experiment",
     "LowerboundError": "lowerbound.errors:LowerboundError",
     "Recipe": "lowerbound.recipes.recipe:Recipe",
@@ -62,16 +63,18 @@ PUBLIC = {
     "likelihood_regret": "lowerbound.evaluation.regret:likelihood_regret",
     "likelihoods": "lowerbound.vae.likelihoods",
     "load": "lowerbound.runs.run:load",
-    "log_likelihood": "lowerbound.evaluation.marginal:log_likelihood",
+    "log_likelihood": "lowerbound.evaluation.log_likelihood:log_likelihood",
+    "mean_bound": "lowerbound.evaluation.mean_bound:mean_bound",
     "nn": "lowerbound.nn",
     "objectives": "lowerbound.vae.objectives",
     "plots": "lowerbound.figures.images",
     "posteriors": "lowerbound.vae.posteriors",
     "priors": "lowerbound.vae.priors",
     "recipes": "lowerbound.recipes",
+    "report": "lowerbound.figures.report:report",
     "scales": "lowerbound.vae.likelihoods.scales",
     "schedules": "lowerbound.vae.schedules",
-    "score": "lowerbound.evaluation.bound:score",
+    "score": "lowerbound.evaluation.mean_bound:score",
     "seeding": "lowerbound.system.seeding",
     "semi": "lowerbound.vae.semi_supervised",
     "tasks": "lowerbound.tasks",

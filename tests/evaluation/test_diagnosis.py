@@ -203,7 +203,7 @@ def test_few_draws() -> None:
 def test_an_evaluation_adds_up() -> None:
     toy = LinearGaussian()
     x = toy_data(toy, 100)
-    values = lb.evaluate(toy.vae(toy.exact_encoder()), x, samples=1000).values()
+    values = lb.evaluate(toy.vae(toy.exact_encoder()), x, samples=1000).to_json()
     found, truth = values["log_likelihood"], float(toy.evidence.log_prob(x).mean())
     assert abs(found["mean"] - truth) < 3 * found["se_samples"]
     assert found["se_data"] == pytest.approx(float(toy.evidence.log_prob(x).std()) / 10, rel=0.01)
@@ -219,14 +219,14 @@ def test_data_beyond_the_numbers_range_are_told_as_such() -> None:
     toy = LinearGaussian()
     x = toy_data(toy, 20)
     x[0] = 1e30
-    values = lb.evaluate(toy.vae(toy.exact_encoder()), x, samples=100).values()
+    values = lb.evaluate(toy.vae(toy.exact_encoder()), x, samples=100).to_json()
     assert values["log_likelihood"]["mean"] == -math.inf
     assert sum(values["histogram"]["counts"]) == 19
 
 
 def test_a_point_posterior_is_evaluated_without_a_density() -> None:
     vae = lb.VAE(lb.priors.StandardNormal(2), lb.likelihoods.Gaussian(nn.Linear(2, 5)), lb.posteriors.Dirac(nn.Linear(5, 2)))
-    values = lb.evaluate(vae, torch.randn(20, 5)).values()
+    values = lb.evaluate(vae, torch.randn(20, 5)).to_json()
     assert values["log_likelihood"] is None
     with pytest.raises(RecipeError, match="no density"):
         lb.likelihood_regret(vae, torch.randn(20, 5))

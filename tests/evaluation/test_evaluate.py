@@ -18,10 +18,10 @@ from lowerbound.vae.likelihoods.scales import Fixed, Learned, Optimal, Scale
 def test_a_score_is_the_same_at_each_call_and_leaves_the_model_as_it_was() -> None:
     toy = LinearGaussian()
     vae, x = toy.vae(toy.exact_encoder()).train(), torch.randn(30, 5)
-    first = lb.score(vae, x, batch=7)
+    first = lb.mean_bound(vae, x, batch=7)
     torch.manual_seed(5)
-    assert lb.score(vae, x, batch=7) == first
-    assert lb.score(vae, x, batch=7, seed=1) != first
+    assert lb.mean_bound(vae, x, batch=7) == first
+    assert lb.mean_bound(vae, x, batch=7, seed=1) != first
     assert vae.training
 
 
@@ -29,7 +29,7 @@ def test_a_score_is_the_exact_bound_within_its_error() -> None:
     toy = LinearGaussian(orthogonal=True)
     torch.manual_seed(0)
     x = toy.evidence.sample(torch.Size([20_000]))
-    found = lb.score(toy.vae(toy.exact_encoder()), x)
+    found = lb.mean_bound(toy.vae(toy.exact_encoder()), x)
     truth = toy.evidence.log_prob(x)
     # q is exact, so that each datum's estimate is off by the noise of its one draw alone, whose variance is d/2 = 1
     assert abs(found.bound - float(truth.mean())) < 4 / len(x) ** 0.5
@@ -41,7 +41,7 @@ def test_a_score_is_the_exact_bound_within_its_error() -> None:
 
 def test_the_error_of_one_datum_is_unknown() -> None:
     toy = LinearGaussian()
-    assert math.isnan(lb.score(toy.vae(toy.exact_encoder()), torch.zeros(1, 5)).bound_se)
+    assert math.isnan(lb.mean_bound(toy.vae(toy.exact_encoder()), torch.zeros(1, 5)).bound_se)
 
 
 # --- a σ at its bound ----------------------------------------------------------------------------------

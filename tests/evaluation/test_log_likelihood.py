@@ -211,7 +211,7 @@ def test_the_mode_of_a_gaussian_is_found_in_a_step() -> None:
     toy = LinearGaussian(4, 6, 0.3, seed=3)
     x, vae = data(toy, 5), toy.vae(toy.exact_encoder())
     with torch.no_grad():
-        mode = proposals.find_mode(lambda z: vae.log_likelihood(x, z) + vae.prior().log_prob(z), 10 * torch.randn(5, 4))
+        mode = proposals.find_mode(lambda z, rows: vae.log_likelihood(x[rows], z) + vae.prior().log_prob(z), 10 * torch.randn(5, 4))
     precision = torch.eye(4) + toy.weight.T @ toy.weight / toy.scale**2
     torch.testing.assert_close(mode.root @ mode.root.mT, torch.linalg.inv(precision).expand(5, 4, 4), rtol=1e-3, atol=1e-4)
     mean = (x - toy.bias) @ toy.weight / toy.scale**2 @ torch.linalg.inv(precision)

@@ -31,7 +31,7 @@ def in_weights(place: Path, times: int, seed: int = 6) -> Outcome:
 
     def hurt(experiment: Experiment, step: int, value: float, dice: random.Random) -> None:
         def wrong(record_step: int) -> None:
-            if record_step == step and not experiment.progress.faults:
+            if record_step == step and not experiment.trainer.progress.faults:
                 weight = dice.choice(list(experiment.run.vae.parameters()))
                 with torch.no_grad():
                     weight.view(-1)[dice.randrange(weight.numel())] = value
@@ -63,11 +63,11 @@ def _survived(place: Path, times: int, seed: int, hurt: Callable[[Experiment, in
     outcome, dice = Outcome(), random.Random(seed)
     for number in range(times):
         experiment = _begun(place / f"r{number}", seed=number)
-        step = dice.randrange(2, EPOCHS * experiment.steps_an_epoch - 1)
+        step = dice.randrange(2, EPOCHS * experiment.trainer.steps_an_epoch - 1)
         hurt(experiment, step, VALUES[number % len(VALUES)], dice)
         experiment.finish()
         told, whole = " ".join(experiment.notes), all(one.isfinite().all() for one in experiment.run.vae.parameters())
-        if len(experiment.progress.faults) != 1 or not whole:
+        if len(experiment.trainer.progress.faults) != 1 or not whole:
             outcome.note("not survived", f"step {step}: {told}")
         elif named in told and any(f"step {near:,}" in told for near in (step, step + 1)):
             outcome.note("named with its step, stepped back from, trained to its end")
@@ -79,11 +79,12 @@ def _survived(place: Path, times: int, seed: int, hurt: Callable[[Experiment, in
 
 
 def in_data(place: Path, times: int, seed: int = 8) -> Outcome:
-    """A datum that has gone bad for good."""
+    """An example that has gone bad for good."""
     outcome, dice = Outcome(), random.Random(seed)
     for number in range(times):
         experiment = _begun(place / f"r{number}", seed=number)
-        data, row = experiment.train_data, dice.randrange(len(experiment.train_data))
+        data = experiment.trainer.setup.train
+        row = dice.randrange(len(data))
         array = data.array.float().div(255)
         array[data.rows[row], 0, dice.randrange(8), dice.randrange(8)] = VALUES[number % len(VALUES)]
         object.__setattr__(data, "array", array)

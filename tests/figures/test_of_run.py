@@ -72,7 +72,7 @@ def test_figures_suit_the_run(digits_run: runs.Run, wide_run: runs.Run) -> None:
 def test_an_evaluation_joins_the_report(digits_run: runs.Run, evaluated_run: runs.Run) -> None:
     assert set(of_run.suitable(evaluated_run)) - set(of_run.suitable(digits_run)) == {"density", "dimensions"}
     text = (evaluated_run.folder / layout.REPORT).read_text(encoding="utf-8")
-    assert f"−{-evaluated_run.evaluation()['log_likelihood']['mean']:.3f}" in text
+    assert f"−{-evaluated_run.evaluation().to_json()['log_likelihood']['mean']:.3f}" in text
     assert "Evaluation" not in (digits_run.folder / layout.REPORT).read_text(encoding="utf-8")
 
 

@@ -185,7 +185,7 @@ def test_classify_writes_a_row_for_each_datum(
     assert [row["true"] for row in rows] == data.names
     right = sum(row["true"] == row["label"] for row in rows) / len(rows)
     assert (found["n"], found["labels"], found["accuracy"]) == (179, 179, pytest.approx(right))
-    assert found["accuracy"] == classifier_run.evaluation()["classifier"]["accuracy"]
+    assert found["accuracy"] == classifier_run.evaluation().to_json()["classifier"]["accuracy"]
 
 
 def test_what_was_told_can_be_learned_from(classifier_run: runs.Run, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -240,7 +240,7 @@ NEW = ("confusion", "calibration")
 
 
 def test_an_evaluation_says_how_classes_are_told(classifier_run: runs.Run, capsys: pytest.CaptureFixture[str]) -> None:
-    found, calibrated = classifier_run.evaluation()["classifier"], classifier_run.calibration()
+    found, calibrated = classifier_run.evaluation().to_json()["classifier"], classifier_run.calibration()
     data = classifier_run.read().test
     log_q = calibration.log_probabilities(classifier_run.vae, data)
     assert found == asdict(calibration.classification(log_q, data.labels, calibrated))
@@ -257,10 +257,10 @@ def test_the_report_says_it_too(classifier_run: runs.Run, evaluated_run: runs.Ru
     assert set(NEW) <= set(of_run.suitable(classifier_run))
     assert not set(NEW) & set(of_run.suitable(evaluated_run))
     text, other = ((run.folder / layout.REPORT).read_text(encoding="utf-8") for run in (classifier_run, evaluated_run))
-    found = classifier_run.evaluation()["classifier"]
+    found = classifier_run.evaluation().to_json()["classifier"]
     assert f"<td>{100 * found['accuracy']:.2f}%</td>" in text
     assert "calibration error" not in other
-    assert f"too low by about {-evaluated_run.evaluation()['log_likelihood']['bias']:.3f}" in other
+    assert f"too low by about {-evaluated_run.evaluation().to_json()['log_likelihood']['bias']:.3f}" in other
 
 
 def test_files_of_before_are_read(evaluated_run: runs.Run, classifier_run: runs.Run, tmp_path: Path) -> None:

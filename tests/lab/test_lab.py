@@ -206,12 +206,31 @@ def test_the_verb(capsys: pytest.CaptureFixture[str], digits_run, tmp_path: Path
     for name, (kind, needs_run) in EXPERIMENTS.items():
         if name == "def":  # has other data, and a test of its own
             continue
-        told = [run] if needs_run is not False else []
+        given = [run] if needs_run is not False else []
         output = tmp_path / f"{name}{kind}"
-        assert main(["lab", name, *told, "-o", str(output), "--json"]) == 0
-        assert json.loads(capsys.readouterr().out)["output"] == str(output)
+        assert main(["lab", name, *given, "-o", str(output), "--json"]) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert told.pop("output") == str(output)
         with Image.open(output) as image:
             image.load()
+        if needs_run is False:
+            assert main(["lab", name, "--json"]) == 0
+            assert json.loads(capsys.readouterr().out) == told
+
+
+def test_without_an_output_the_table_is_printed_and_nothing_written(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(elbo, "climb", partial(elbo.climb, steps=20))
+    assert main(["lab", "kl"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    row = next(line.split() for line in lines if line.split()[0] == "1")
+    assert [float(cell) for cell in row[1:]] == pytest.approx([4.5, 1.125, 0, 1.125, 4.5])  # ½ μ² at v = 1
+    assert main(["lab", "elbo"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["step", "0", "1", "3", "10", "bound"]
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_verb_of_faces(

@@ -152,7 +152,7 @@ def test_a_denoising_vae_is_asked_for_the_sound_data(corruption: Corruption) -> 
     assert torch.allclose(found.log_likelihood, torch.distributions.Normal(decoder.bias, 1.0).log_prob(x).sum(1))
     vae.encode(x)
     assert torch.equal(seen.x, x), "in evaluation the encoder sees what there is"
-    assert lb.score(vae, x) == lb.score(vae, x)
+    assert lb.mean_bound(vae, x) == lb.mean_bound(vae, x)
 
 
 def test_a_corruption_changes_the_training_and_not_the_first_weights() -> None:

@@ -16,6 +16,7 @@ from lowerbound.recipes.recipe import Recipe
 from lowerbound.recipes.zoo import ZOO
 from lowerbound.system.seeding import seeded
 from lowerbound.tasks import encode
+from lowerbound.vae.observation import read
 
 
 def value(parts: Parts, vae: lb.VAE, x: torch.Tensor) -> float:
@@ -35,7 +36,7 @@ def test_it_trains(name: str) -> None:
     parts = build(recipe, DataSpec.of(train, splits.test))
     with seeded(0, "look"):
         x = parts.vae.likelihood.observe(held_out[:])
-    given = parts.vae.read(held_out, torch.arange(len(held_out)))[0]
+    given = read(parts.vae, held_out, torch.arange(len(held_out))).vae
     before = value(parts, given, x)
     told = slice(1, 2) if isinstance(parts.vae.posterior, lb.posteriors.Dirac) else slice(2)  # a point has no bound
     for record in lb.fit(parts.vae, train, epochs=4, objective=parts.objective, estimator=parts.estimator, loss=parts.loss):

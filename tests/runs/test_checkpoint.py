@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -82,4 +86,28 @@ def test_missing_and_foreign_weights(tmp_path) -> None:
         checkpoint.load_weights(tmp_path / "w", model())
     checkpoint.save_weights(tmp_path / "w", model(7))
     with pytest.raises(RunError, match="another model"):
+        checkpoint.load_weights(tmp_path / "w", model())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda one: one.long(), "is torch.int64, not torch.float32"),
+        (lambda one: one.to(torch.complex64), "is torch.complex64"),
+        (lambda one: one.fill_(math.inf), "weights that are not finite"),
+    ],
+)
+def test_weights_must_be_of_their_type_and_finite(change: Callable[[torch.Tensor], torch.Tensor], message: str, tmp_path: Path) -> None:
+    vae = model()
+    tensors = {name: weight.clone() for name, weight in vae.state_dict().items()}
+    name = next(name for name in tensors if "network" in name)
+    checkpoint.write(tmp_path / "w", {**tensors, name: change(tensors[name])}, {})
+    with pytest.raises(RunError, match=message):
+        checkpoint.load_weights(tmp_path / "w", vae)
+
+
+def test_words_nested_without_end_are_damage(tmp_path: Path) -> None:
+    header = b'{"__metadata__":{"lowerbound":"' + b"[" * 100_000 + b'"}}'
+    (tmp_path / "w").write_bytes(len(header).to_bytes(8, "little") + header)
+    with pytest.raises(RunError, match="is damaged"):
         checkpoint.load_weights(tmp_path / "w", model())

@@ -1,10 +1,9 @@
-"""Files of a run that are whole, with their checksum, and still not what they should be; and folders that nobody may take for empty."""
+"""States of a training: kept as often as asked, whole or the one before, and refused where they are another's."""
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import math
-import os
 import shutil
 from collections.abc import Callable
 from itertools import islice
@@ -13,27 +12,160 @@ from typing import Any
 
 import pytest
 import torch
+from trainings import SMALL, begun, weights, whole
 
-from lowerbound.errors import RunError, UsageError
+from lowerbound.errors import OutputError, RunError, UsageError
+from lowerbound.interfaces.cli import main
 from lowerbound.recipes.recipe import Recipe
-from lowerbound.runs import checkpoint, layout, run
-from lowerbound.runs import folder as folders
+from lowerbound.runs import checkpoint, layout
 from lowerbound.runs.experiment import Experiment
+from lowerbound.runs.run import Run, load
 from lowerbound.runs.snapshots import Every
-from lowerbound.training.processes import ProcessGroup, joined
-
-RECIPE = Recipe(epochs=4, network="mlp:16", seed=3)
 
 
 @pytest.fixture
 def left(tmp_path: Path) -> Path:
     """A run left after 14 steps, whose state before is after 8."""
-    experiment = Experiment.begin(RECIPE, tmp_path / "left", device="cpu")
+    experiment = begun(tmp_path / "left")
     for steps in (8, 6):
         list(islice(experiment.train(), steps))
         experiment.save()
     experiment.close()
     return tmp_path / "left"
+
+
+@pytest.mark.parametrize(("word", "told"), [("7", Every(steps=7)), ("30s", Every(seconds=30.0)), ("5m", Every(seconds=300.0))])
+def test_how_often_is_read(word: str, told: Every) -> None:
+    assert Every.read(word) == told
+
+
+@pytest.mark.parametrize("word", ["", "0", "-3", "5h", "s", "1e9", "10000000"])
+def test_how_often_must_make_sense(word: str) -> None:
+    with pytest.raises(UsageError, match="a number of steps, 500, or a time"):
+        Every.read(word)
+
+
+def test_states_are_kept_as_often_as_asked(tmp_path: Path) -> None:
+    experiment = Experiment.begin(Recipe(**SMALL), tmp_path / "r", device="cpu", every=Every(steps=5))
+    steps = set()
+    for record in experiment.train():
+        steps.add(checkpoint.read(tmp_path / "r" / layout.TRAINING)[1]["step"])
+        assert record.step - max(steps) < 5
+    assert {5, 10, 15, 20, 25} <= steps
+
+
+def test_checkpoints_in_mid_run_change_nothing(digits_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lowerbound.runs.snapshots.SAVE_AFTER", 0.0)
+    monkeypatch.setattr("lowerbound.runs.snapshots.SAVE_WITHIN", 0.0)
+    killed = Experiment.begin(Recipe(epochs=3), tmp_path / "r", device="cpu")
+    list(islice(killed.train(), 17))
+    killed.close()
+    second = Experiment.resume(tmp_path / "r", device="cpu")
+    assert second.state.step == 17
+    list(second.train())
+    assert weights(tmp_path / "r") == weights(digits_run.folder)
+
+
+def test_a_disk_that_fills_up_keeps_the_last_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    experiment = Experiment.begin(Recipe(epochs=3), tmp_path / "r", device="cpu")
+    list(islice(experiment.train(), 5))
+    before = (tmp_path / "r" / layout.TRAINING).read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", full)
+        with pytest.raises(OutputError, match="no room"):
+            experiment.save()
+    assert (tmp_path / "r" / layout.TRAINING).read_bytes() == before
+    assert not [path for path in (tmp_path / "r").iterdir() if path.name.startswith(".") and path.name != layout.LOCK]
+    experiment.close()
+    Experiment.resume(tmp_path / "r", device="cpu")
+
+
+# --- states that are damaged -----------------------------------------------------------------------------
+
+
+def damaged(path: Path, how: str) -> None:
+    content = path.read_bytes()
+    if how == "gone":
+        path.unlink()
+    elif how == "cut":
+        path.write_bytes(content[: len(content) // 3])
+    else:
+        path.write_bytes(content[:-50] + bytes([content[-50] ^ 1]) + content[-49:])
+
+
+@pytest.mark.parametrize("how", ["gone", "cut", "one bit"])
+def test_a_damaged_newest_state_falls_back_to_the_one_before(how: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told = whole(tmp_path / "whole")
+    left = begun(tmp_path / "left")
+    for steps in (8, 6):
+        list(islice(left.train(), steps))
+        left.save()
+    left.close()
+    damaged(tmp_path / "left" / layout.TRAINING, how)
+    assert main(["resume", str(tmp_path / "left"), "--device", "cpu"]) == 0
+    assert "went on from the checkpoint before it, after step 8" in capsys.readouterr().err
+    assert weights(tmp_path / "left") == told
+
+
+def test_after_a_fallback_the_damaged_state_takes_no_whole_ones_place(tmp_path: Path) -> None:
+    left = begun(tmp_path / "left")
+    for steps in (8, 6):
+        list(islice(left.train(), steps))
+        left.save()
+    left.close()
+    damaged(tmp_path / "left" / layout.TRAINING, "one bit")
+    again = Experiment.resume(tmp_path / "left", device="cpu")
+    assert again.state.step == 8
+    again.close()  # killed before it has kept anything
+    assert Experiment.resume(tmp_path / "left", device="cpu").state.step == 8
+
+
+def test_killed_between_two_names_it_goes_on_from_the_newest(tmp_path: Path) -> None:
+    left = begun(tmp_path / "left")
+    for steps in (8, 6):
+        list(islice(left.train(), steps))
+        left.save()
+    left.close()
+    folder = tmp_path / "left"
+    (folder / layout.BEFORE).unlink()
+    (folder / layout.TRAINING).rename(folder / layout.COMING)
+    again = Experiment.resume(folder, device="cpu")
+    assert again.state.step == 14
+    again.close()
+    assert Experiment.resume(folder, device="cpu").state.step == 14
+
+
+@pytest.mark.parametrize(("how", "told"), [("cut", "damaged"), ("weights", "is no state of this training")])
+def test_with_neither_state_whole_it_says_so(how: str, told: str, tmp_path: Path) -> None:
+    left = begun(tmp_path / "left")
+    left.save()
+    left.close()
+    for name in (layout.TRAINING, layout.BEFORE):
+        if how == "weights":
+            shutil.copy(tmp_path / "left" / layout.WEIGHTS, tmp_path / "left" / name)
+        else:
+            damaged(tmp_path / "left" / name, how)
+    with pytest.raises(RunError, match=told):
+        Experiment.resume(tmp_path / "left", device="cpu")
+
+
+def test_a_state_that_is_far_too_large_is_not_read(tmp_path: Path) -> None:
+    experiment = begun(tmp_path / "r")
+    experiment.close()
+    for name in (layout.WEIGHTS, layout.TRAINING, layout.BEFORE):
+        with (tmp_path / "r" / name).open("ab") as file:
+            file.truncate(2**40)  # a file with a hole, which takes no room
+    with pytest.raises(RunError, match="more than the model of this run can have"):
+        load(tmp_path / "r")
+    with pytest.raises(RunError, match="more than the model of this run can have"):
+        Experiment.resume(tmp_path / "r", device="cpu")
+
+
+# --- states that are whole, and not what they should be --------------------------------------------------
 
 
 def rewritten(path: Path, change: Callable[[dict[str, Any], dict[str, Any]], None]) -> None:
@@ -90,97 +222,28 @@ def test_a_state_that_is_none_falls_back_to_the_one_before(change: Callable[...,
     assert "went on from the checkpoint before it" in experiment.notes[-1]
 
 
-def test_weights_must_be_of_their_type_and_finite(left: Path) -> None:
-    content = (left / layout.WEIGHTS).read_bytes()
-    for change, told in (
-        (tensor("network", lambda one: one.long()), "is torch.int64, not torch.float32"),
-        (tensor("network", lambda one: one.to(torch.complex64)), "is torch.complex64"),
-        (tensor("network", lambda one: one.fill_(math.inf)), "weights that are not finite"),
-    ):
-        (left / layout.WEIGHTS).write_bytes(content)
-        rewritten(left / layout.WEIGHTS, change)
-        with pytest.raises(RunError, match=told):
-            run.load(left, "cpu")
+def test_the_recipe_of_a_state_is_looked_at_before_its_weights(tmp_path: Path) -> None:
+    left = begun(tmp_path / "left", average=0.9)
+    left.close()
+    path = tmp_path / "left" / layout.RECIPE
+    path.write_text(path.read_text().replace("average = 0.9", ""))
+    with pytest.raises(RunError, match=r"was changed: average was 0\.9 and is None"):
+        Experiment.resume(tmp_path / "left", device="cpu")
 
 
-def test_words_nested_without_end_are_damage(left: Path) -> None:
-    header = b'{"__metadata__":{"lowerbound":"' + b"[" * 100_000 + b'"}}'
-    (left / layout.WEIGHTS).write_bytes(len(header).to_bytes(8, "little") + header)
-    with pytest.raises(RunError, match="is damaged"):
-        run.load(left, "cpu")
+def test_a_changed_recipe_is_not_resumed(digits_run: Run, tmp_path: Path) -> None:
+    folder = shutil.copytree(digits_run.folder, tmp_path / "r")
+    text = (folder / layout.RECIPE).read_text()
+    (folder / layout.RECIPE).write_text(text.replace("batch = 128", "batch = 64"))
+    with pytest.raises(RunError, match="batch was 128 and is 64"):
+        Experiment.resume(folder, epochs=4, device="cpu")
 
 
-@pytest.mark.parametrize("name", [layout.WEIGHTS, layout.DATA])
-def test_what_is_no_file_is_not_waited_for(name: str, left: Path) -> None:
-    (left / name).unlink()
-    os.mkfifo(left / name)
-    with pytest.raises(RunError, match="it is no file"):
-        run.load(left, "cpu")
-
-
-def test_without_its_best_weights_a_run_ends_with_its_last(tmp_path: Path) -> None:
-    experiment = Experiment.begin(Recipe(epochs=9, network="mlp:16", patience=1, learning_rate=0.3), tmp_path / "r", device="cpu")
-    list(experiment.train())
-    (tmp_path / "r" / layout.BEST).write_bytes(b"")
-    last = {name: weight.clone() for name, weight in experiment.run.vae.state_dict().items()}
-    assert "ended with the last weights" in experiment.finish()["notes"][0]
-    assert all(torch.equal(last[name], weight) for name, weight in run.load(tmp_path / "r").vae.state_dict().items())
-
-
-# --- folders -------------------------------------------------------------------------------------------
-
-
-def test_a_run_without_its_states_is_not_taken_for_one_that_was_only_begun(digits_run: run.Run, tmp_path: Path) -> None:
-    folder = shutil.copytree(digits_run.folder, tmp_path / "published")
-    for name in (layout.TRAINING, layout.BEFORE):
-        (folder / name).unlink(missing_ok=True)
-    for name in (None, layout.RESULT, layout.REPORT, layout.METRICS, layout.RECIPE, layout.BEST):
-        if name is not None:
-            (folder / name).unlink()
-        if any((folder / name).exists() for name in (*folders.EARNED, layout.RECIPE)):
-            with pytest.raises(RunError, match=r"holds a run already|is no run"):
-                Experiment.begin(RECIPE, folder, device="cpu")
-
-
-@pytest.mark.parametrize("files", range(7))
-def test_killed_as_it_began_it_is_in_nobodys_way(files: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    written = iter(range(files))
-
-    def replace(path: Path, target: Path) -> Path:
-        if next(written, None) is None:
-            raise KeyboardInterrupt
-        return original(path, target)
-
-    original = Path.replace
-    monkeypatch.setattr(Path, "replace", replace)
-    with contextlib.suppress(KeyboardInterrupt):
-        Experiment.begin(RECIPE, tmp_path / "r", device="cpu").close()
-    monkeypatch.undo()
-    if run.is_begun(tmp_path / "r"):
-        Experiment.resume(tmp_path / "r", device="cpu").close()
-    else:
-        Experiment.begin(RECIPE, tmp_path / "r", device="cpu").close()
-
-
-# --- several processes ---------------------------------------------------------------------------------
-
-
-def test_of_several_processes_one_asks_once_for_a_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the first asks for all do a step later; until then its clock says so again, which is no second time."""
-    experiment = Experiment.begin(RECIPE, tmp_path / "r", device="cpu", every=Every(seconds=0.0))
-    for name in ("all_reduce", "broadcast_object_list", "barrier"):  # the other process has nothing to say
-        monkeypatch.setattr(torch.distributed, name, lambda *_: None)
-    experiment.group = ProcessGroup(0, 2)
-    kept = [record.step for record in islice(experiment.train(), 9) if experiment._saved_at == experiment.progress.seconds]
-    assert kept == [2, 4, 6, 8]
-
-
-@pytest.mark.parametrize(
-    "variables",
-    [{"WORLD_SIZE": "abc"}, {"WORLD_SIZE": ""}, {"WORLD_SIZE": "2", "RANK": "5"}, {"WORLD_SIZE": "-2", "RANK": "0"}, {"RANK": "x"}],
-)
-def test_variables_that_make_no_world_are_told(variables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    with pytest.raises(UsageError, match="use torchrun"), joined("cpu"):
-        pass
+def test_a_run_from_before_there_was_a_word_goes_on(digits_run: Run, tmp_path: Path) -> None:
+    shutil.copytree(digits_run.folder, tmp_path / "r")
+    tensors, meta = checkpoint.read(tmp_path / "r" / layout.TRAINING)
+    del meta["progress"]["recipe"]["precision"]
+    checkpoint.write(tmp_path / "r" / layout.TRAINING, tensors, meta)
+    told = tmp_path / "r" / layout.RECIPE
+    told.write_text("".join(line for line in told.read_text().splitlines(keepends=True) if "precision" not in line))
+    assert Experiment.resume(tmp_path / "r", device="cpu", epochs=4).run.recipe.precision == "auto"

@@ -320,7 +320,7 @@ def test_a_run_comes_back_without_its_table_and_refuses_a_damaged_schema(table_r
     import shutil
 
     folder = shutil.copytree(table_run.folder, tmp_path / "copy")
-    assert runs.load(folder, device="cpu").facts == table_run.facts
+    assert runs.load(folder, device="cpu").record == table_run.record
     path = folder / layout.COLUMNS
     text = path.read_text(encoding="utf-8")
     for damaged in (text.replace('"count"', '"colour"'), text[:-20], "[]", '{"columns": []}', text.replace('"x"', '"city"')):

@@ -26,8 +26,8 @@ from lowerbound.recipes.recipe import Recipe
 from lowerbound.runs import checkpoint, layout
 from lowerbound.runs import run as runs
 from lowerbound.runs.experiment import Experiment
-from lowerbound.runs.setup import opened
-from lowerbound.training.processes import ProcessGroup
+from lowerbound.runs.setup import set_up
+from lowerbound.training.processes import ProcessGroup, joined
 from lowerbound.training.shared_noise import SharedNoise
 
 OF_POSTERIOR: dict[str, dict[str, Any]] = {
@@ -82,7 +82,7 @@ def test_two_processes_train_the_model_of_one(recipe: dict[str, Any], tmp_path: 
 LEFT = """
 import sys
 import torch
-from lowerbound.processes import joined
+from lowerbound.training.processes import joined
 try:
     with joined("cpu") as (group, _):
         assert (group.rank, group.size) == (torch.distributed.get_rank(), 2)
@@ -147,7 +147,7 @@ def test_shares_of_a_batch_add_up_to_it_or_are_refused(words: dict[str, Any], tm
     recipe = Recipe(**{"latent": 3, "network": "mlp:16", "precision": "float32", **words})
     if not can_be_shared(recipe, tmp_path):
         return
-    run = opened(recipe, tmp_path, None, "cpu", ProcessGroup(0, 2)).run
+    run = set_up(recipe, tmp_path, None, "cpu", ProcessGroup(0, 2)).run
     data, rows, vae = load("digits").train, torch.arange(7), run.vae
     vae.train()
 
@@ -166,7 +166,7 @@ def test_shares_of_a_batch_add_up_to_it_or_are_refused(words: dict[str, Any], tm
 
 def can_be_shared(recipe: Recipe, folder: Path) -> bool:
     try:
-        opened(recipe, folder, None, "cpu", ProcessGroup(0, 2))
+        set_up(recipe, folder, None, "cpu", ProcessGroup(0, 2))
     except UsageError:
         return False
     return True
@@ -262,3 +262,14 @@ def test_what_the_first_refuses_all_refuse_in_the_same_words(tmp_path: Path) -> 
     assert job.returncode != 0
     assert "is gone" not in err
     assert err.count("holds a run already") == 2
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [{"WORLD_SIZE": "abc"}, {"WORLD_SIZE": ""}, {"WORLD_SIZE": "2", "RANK": "5"}, {"WORLD_SIZE": "-2", "RANK": "0"}, {"RANK": "x"}],
+)
+def test_variables_that_make_no_world_are_told(variables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError, match="use torchrun"), joined("cpu"):
+        pass

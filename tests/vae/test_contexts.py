@@ -20,6 +20,7 @@ from lowerbound.recipes.recipe import Recipe
 from lowerbound.tasks import classes as labels
 from lowerbound.tasks import encode
 from lowerbound.vae.contexts import Label
+from lowerbound.vae.observation import observe
 from lowerbound.vae.priors import GivenContext
 
 CLASSES = 3
@@ -96,7 +97,7 @@ def test_training_learns_what_the_class_does() -> None:
     for _ in lb.fit(vae, data, epochs=50, batch=100, state=state):
         pass
     truth = float(toy.law(data.targets).log_prob(data[:]).mean())
-    assert lb.score(vae, data).bound == pytest.approx(truth, abs=0.1)
+    assert lb.mean_bound(vae, data).bound == pytest.approx(truth, abs=0.1)
     shift = decoder.weight[:, 2:].detach()
     difference = (shift - shift[:, :1]) - (toy.shift - toy.shift[:, :1])
     error = (2 * toy.evidence.variance / 1000).sqrt()
@@ -115,7 +116,7 @@ def test_neither_batch_nor_memory_changes_a_figure() -> None:
 
 def test_an_evaluation_of_a_conditional_model_has_all_its_parts() -> None:
     toy = ByClass(learned_prior=True)
-    values = lb.evaluate(toy.vae(Constant(torch.zeros(4))), toy.data(60), samples=200).values()
+    values = lb.evaluate(toy.vae(Constant(torch.zeros(4))), toy.data(60), samples=200).to_json()
     assert values["bound"] == pytest.approx(-(values["rate"] + values["distortion"]))
     assert len(values["kl_per_dimension"]) == 2
     assert values["mutual_information"] is None, "there is no one prior for the aggregate to be held against"
@@ -178,7 +179,7 @@ def test_what_cannot_be_given_is_refused() -> None:
     with pytest.raises(DataError, match="no labels"):
         encode.encode(vae, Dataset(x))
     with pytest.raises(DataError, match="label 4 is none of this model's classes, 0 to 3"):
-        lb.score(vae, Dataset(x, torch.tensor([0, 1, 2, 3, 4])))
+        lb.mean_bound(vae, Dataset(x, torch.tensor([0, 1, 2, 3, 4])))
     with pytest.raises(RecipeError, match="conditional"):
         vae.encode(x)
     with pytest.raises(UsageError, match="not given labels"):
@@ -239,7 +240,7 @@ def test_several_draws_for_each_context(network: nn.Module) -> None:
 def test_several_draws_of_an_image_for_each_context(given: str) -> None:
     data = lb.data.load("digits").test
     vae = lb.build(lb.Recipe(given=given, network="conv:4-8"), DataSpec((1, 8, 8), classes=tuple("0123456789"))).vae.eval()
-    bound, _ = vae.read(data, torch.arange(5), observe=True)
+    bound = observe(vae, data, torch.arange(5)).vae
     z = torch.randn(3, 5, 2)
     one_by_one = [bound.likelihood(each[None]).mean for each in z]
     assert torch.allclose(bound.likelihood(z).mean, torch.cat(one_by_one), atol=1e-6)
@@ -300,4 +301,4 @@ def test_a_context_has_the_precision_of_the_model(told: dict[str, str]) -> None:
     found = parts.loss(vae, data, torch.arange(4), parts.objective, parts.estimator).value
     found.backward()
     assert found.isfinite()
-    assert lb.score(vae, data).rows == 4
+    assert lb.mean_bound(vae, data).rows == 4

@@ -26,6 +26,7 @@ from lowerbound.vae.likelihoods import Calibrated
 from lowerbound.vae.likelihoods.scales import Optimal
 from lowerbound.vae.loss import loss
 from lowerbound.vae.model import log_density
+from lowerbound.vae.observation import observe
 from lowerbound.vae.priors import GivenContext
 
 TOY = LinearGaussian(1, 5, 0.7)
@@ -77,7 +78,7 @@ def some(n: int, seed: int = 3) -> Dataset:
 
 def truth(vae: lb.VAE, data: Dataset, seed: int = 0) -> torch.Tensor:
     """log p(x_missing | x_observed) of each datum, its mask the one that evaluation gives it; 0 where nothing is missing."""
-    told = vae.context.tells(vae.read(data, torch.arange(len(data)), observe=True, seed=seed)[0].posterior.context)
+    told = vae.context.tells(observe(vae, data, torch.arange(len(data)), seed).vae.posterior.context)
     of = [
         conditional(TOY.evidence, x, seen).log_prob(x[~seen]) if not seen.all() else torch.tensor(0.0)
         for x, seen in zip(data[:], told, strict=True)
@@ -95,7 +96,7 @@ def test_log_p_of_what_is_missing_is_exact(told: str) -> None:
     found = lb.log_likelihood(vae, data, 200)
     torch.testing.assert_close(found.curve.float(), truth(vae, data).expand_as(found.curve), rtol=0, atol=1e-4)
     assert ((found.log_p - truth(vae, data)).abs() < 4.5 * found.se + 1e-4).all()
-    bound = lb.score(vae, Dataset(data.array), seed=1)
+    bound = lb.mean_bound(vae, Dataset(data.array), seed=1)
     assert bound.bound == pytest.approx(float(TOY_MEAN[told]), abs=4 * bound.bound_se)
 
 
@@ -111,13 +112,13 @@ def test_nothing_observed_is_the_whole_density_and_bits_are_of_what_is_scored() 
     data = some(40)
     whole, part = exact("observed:random:1"), exact("observed:random:0.4")
     torch.testing.assert_close(truth(whole, data), TOY.evidence.log_prob(data[:]))
-    values = lb.evaluate(part, data, samples=60).values()
-    told = part.context.tells(part.read(data, torch.arange(40), observe=True, seed=0)[0].posterior.context)
+    values = lb.evaluate(part, data, samples=60).to_json()
+    told = part.context.tells(observe(part, data, torch.arange(40), 0).vae.posterior.context)
     assert values["density"] == "log p(x_missing | x_observed)"
     assert values["scored"] == pytest.approx(float((~told).sum()) / 40)
     assert values["bits_per_dim"] == pytest.approx(-values["log_likelihood"]["mean"] / (values["scored"] * math.log(2)))
     assert values["kl_per_dimension"] is not None
-    found = lb.score(part, data)
+    found = lb.mean_bound(part, data)
     assert found.bits_per_dim * math.log(2) * 5 * 0.4 == pytest.approx(-found.bound, rel=0.3)
 
 
@@ -144,7 +145,7 @@ def test_neither_batch_nor_memory_nor_company_changes_a_figure() -> None:
     latents = encode.encode(vae, data)
     torch.testing.assert_close(latents[:3], encode.encode(vae, data.view(torch.arange(3))))
     assert not torch.equal(latents, encode.encode(vae, data, seed=1)), "another mask"
-    assert lb.evaluate(vae, data, samples=20).values() == lb.evaluate(vae, data, samples=20).values()
+    assert lb.evaluate(vae, data, samples=20).to_json() == lb.evaluate(vae, data, samples=20).to_json()
     assert torch.equal(torch.get_rng_state(), state)
 
 
@@ -314,7 +315,8 @@ def test_what_is_not_there_is_neither_given_nor_scored(likelihood: str) -> None:
     x = torch.tensor([[1.0, torch.nan, 3.0, torch.nan], [torch.nan] * 4])
     torch.manual_seed(0)
     for _ in range(5):
-        given, values = parts.vae.read(x, torch.arange(2), observe=True)
+        seen = observe(parts.vae, x, torch.arange(2))
+        given, values = seen.vae, seen.x
         told, counted = parts.vae.context.tells(given.posterior.context), given.counted(values)
         assert not given.posterior.context.isnan().any()
         assert not (told & x.isnan()).any()

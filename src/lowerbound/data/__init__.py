@@ -1,14 +1,14 @@
-"""Data: a name, a file or a folder → rows in memory → batches. ``load`` is the way in.
+"""Data: a name, a file or a folder → rows in memory. ``load`` is the way in, formats.py the table of what can be read.
 
-Nothing here knows of models.
+Nothing here knows of models; spec.py has what a model must know of data.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from lowerbound.data import arrays, idx, images, tables
 from lowerbound.data.dataset import UNKNOWN, Dataset, Splits, fingerprint_of
+from lowerbound.data.formats import IMAGE_OPTIONS, Reading, format_of, refuse_others
 from lowerbound.data.named import NAMED
 from lowerbound.data.schema import Schema
 from lowerbound.data.spec import DataSpec
@@ -16,13 +16,11 @@ from lowerbound.errors import DataError, nearest
 
 __all__ = ["NAMED", "UNKNOWN", "DataSpec", "Dataset", "Schema", "Splits", "fingerprint_of", "is_image_folder", "load", "located"]
 
-ARRAYS = (".npy", ".npz")
-
 
 def is_image_folder(source: str | Path) -> bool:
     """Whether ``load`` would read ``source`` as a folder of images."""
-    path = Path(source)
-    return str(source) not in NAMED and path.is_dir() and not idx.is_idx_folder(path)
+    row = None if str(source) in NAMED else format_of(Path(source))
+    return row is not None and row.options == IMAGE_OPTIONS
 
 
 def located(source: str) -> str:
@@ -49,23 +47,15 @@ def load(
     they are then read.
     Errors: DataError for what is missing, damaged or cannot be told apart.
     """
-    path = Path(source)
-    if is_image_folder(source):
-        return images.load_folder(path, size, color, skip_unreadable)
-    if size is not None or color != "auto" or skip_unreadable:
-        raise DataError(f"size, color and skip-unreadable are for folders of images, and '{source}' is none; leave them out")
+    reading = Reading(size, color, skip_unreadable, holes, types, schema)
     if str(source) in NAMED:
+        refuse_others(source, reading)
         return NAMED[str(source)].load(str(source), None if data_dir is None else Path(data_dir))
-    if types is not None and not tables.is_table(path):
-        raise DataError(f"types are for tables ({', '.join(tables.SUFFIXES)}), and '{source}' is none; leave them out")
-    if schema is not None and path.is_file() and not tables.is_table(path):
-        raise DataError(f"this model is for tables ({', '.join(tables.SUFFIXES)}), and '{source}' is none")
-    if path.is_dir():
-        return idx.load_folder(path)
-    if path.suffix in ARRAYS and path.is_file():
-        return arrays.load_file(path, holes)
-    if tables.is_table(path):
-        return tables.load(path, types, schema)
+    path = Path(source)
+    row = format_of(path)
+    refuse_others(source, reading, frozenset() if row is None else row.options)
+    if row is not None:
+        return row.load(path, reading)
     if path.is_file():
         raise DataError(
             f"cannot tell what {path} holds; a .npy, .npz, .csv, .tsv or .parquet file, or a folder of IDX files or images is read"

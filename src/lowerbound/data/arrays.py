@@ -17,6 +17,7 @@ from lowerbound.errors import DataError
 
 VALUES = ("images", "x", "X", "data", "values", "latents")
 LABELS = ("labels", "y", "target", "targets", "subject")
+SUFFIXES = (".npy", ".npz")
 COLOURS = (1, 3)
 MAGIC = (b"\x93N", b"PK")  # how a .npy and a .npz begin
 #: what numpy and zipfile raise of a file that is none, or is damaged

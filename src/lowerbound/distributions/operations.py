@@ -27,6 +27,16 @@ def within(law: Distribution, value: Tensor) -> bool:
         return bool(torch.isfinite(value).all())
 
 
+def of_normal_noise(law: Distribution) -> Callable[[Float[Tensor, "*K d"]], Float[Tensor, "*K d"]] | None:
+    """ε ~ N(0, I) → a draw of the distribution, as its own ``sample`` makes it; None for what is no Gaussian."""
+    if type(law) is MultivariateNormal:
+        return lambda noise: law.loc + (law._unbroadcasted_scale_tril @ noise[..., None])[..., 0]
+    if type(law) is Independent and type(law.base_dist) is Normal and law.reinterpreted_batch_ndims == 1:
+        normal = law.base_dist
+        return lambda noise: noise * normal.scale + normal.loc
+    return None
+
+
 @singledispatch
 def centre(law: Distribution) -> Float[Tensor, "*batch event"]:
     """The point that stands for all of it where one is wanted: its mean, unless that is no value that it can have, or not known."""

@@ -10,7 +10,8 @@ from torch import Size, Tensor
 
 from lowerbound.data.rows import Rows
 from lowerbound.system.seeding import seeded
-from lowerbound.vae.model import VAE
+from lowerbound.vae.model import Model
+from lowerbound.vae.observation import read
 
 DRAWS = 1_000  # of each posterior: its moments are known to 3% of a standard deviation, whatever its law
 VALUES = 2**22  # of z at once
@@ -40,13 +41,13 @@ class Bubbles:
 
 
 @torch.no_grad()
-def posterior_bubbles(vae: VAE, data: Rows, seed: int = 0) -> Bubbles:
+def posterior_bubbles(vae: Model, data: Rows, seed: int = 0) -> Bubbles:
     """Moments of q(z|x) for each of N data by ``DRAWS`` draws, the values given to the encoder as they are, on the CPU."""
-    latent = vae.read(data, torch.tensor([0]), seed=seed)[0].prior().event_shape[0]
+    latent = read(vae, data, torch.tensor([0]), seed).vae.prior().event_shape[0]
     few = max(1, VALUES // (DRAWS * latent))
     with vae.evaluating(), seeded(seed, "bubbles", device=vae.device):
-        few_at_once = (vae.read(data, rows, seed=seed) for rows in torch.arange(len(data)).split(few))
-        draws = [given.posterior(x).sample(Size([DRAWS])).cpu().double() for given, x in few_at_once]
+        few_at_once = (read(vae, data, rows, seed) for rows in torch.arange(len(data)).split(few))
+        draws = [some.vae.posterior(some.x).sample(Size([DRAWS])).cpu().double() for some in few_at_once]
     means = torch.cat([z.mean(0) for z in draws])
     dims = means.var(0, unbiased=False).argsort(descending=True)[:2].sort().values
     covariance = torch.cat([_covariance(z[..., dims]) for z in draws])

@@ -7,6 +7,7 @@ A classifier is calibrated where of all data told with confidence p the share p 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ from torch import Tensor
 from lowerbound.data import UNKNOWN
 from lowerbound.data.rows import Rows, labels_of, rows_at_once
 from lowerbound.errors import DataError
-from lowerbound.vae.model import VAE
+from lowerbound.vae.model import Model
 from lowerbound.vae.semi_supervised import classifier_of
 
 BINS = 15  # of confidence, as in the literature
@@ -45,7 +46,7 @@ class Calibration:
 UNCALIBRATED = Calibration()
 
 
-def calibrate(vae: VAE, data: Rows) -> Calibration:
+def calibrate(vae: Model, data: Rows) -> Calibration:
     """The temperature of these data, which training has not learned from; it changes probabilities, and not which class is told.
 
     Not learned where fewer than ``LEAST`` labels are known, nor where none of them is told wrong: the smaller T then the likelier they are.
@@ -60,7 +61,7 @@ def calibrate(vae: VAE, data: Rows) -> Calibration:
     return Calibration(temperature(log_q, labels), len(labels))
 
 
-def log_probabilities(vae: VAE, data: Rows) -> Float[Tensor, "N classes"]:
+def log_probabilities(vae: Model, data: Rows) -> Float[Tensor, "N classes"]:
     """log q(y|x) in nats, as doubles on the CPU. Errors: UsageError for a model that tells no classes."""
     model = classifier_of(vae)
     parts = [model.log_classify(data[rows].to(vae.device)) for rows in torch.arange(len(data)).split(rows_at_once(data))]
@@ -141,6 +142,17 @@ class Classification:
     calibrated_on: int
     confusion: list[list[int]]
     labels: int
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any]) -> Classification:
+        """What a file holds of it. Errors: TypeError, KeyError, ValueError for what it cannot be."""
+        numbers: dict[str, Any] = {name: math.nan if found[name] is None else float(found[name]) for name in RATES}
+        confusion = [[int(count) for count in row] for row in found["confusion"]]
+        calibration = Calibration.read(dict(found))
+        return cls(**numbers, **vars(calibration), confusion=confusion, labels=int(found["labels"]))
+
+
+RATES = ("accuracy", "accuracy_se", "negative_log_likelihood", "calibration_error", "calibration_error_uncalibrated")
 
 
 def classification(

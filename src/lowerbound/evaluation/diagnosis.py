@@ -11,12 +11,14 @@ import torch
 from torch import Tensor
 
 from lowerbound.data.rows import Rows, rows_at_once, spread
+from lowerbound.evaluation.density import Density
+from lowerbound.evaluation.encoded import Encoded, run_pass
 from lowerbound.evaluation.latent_space import Latents
-from lowerbound.evaluation.log_likelihood import Density, observed
 from lowerbound.system.seeding import seeded
 from lowerbound.vae.likelihoods import LocationScale
 from lowerbound.vae.likelihoods.scales import FLOOR, Fixed
-from lowerbound.vae.model import VAE
+from lowerbound.vae.model import Model
+from lowerbound.vae.observation import observe
 
 LEAST_RATE = 0.1  # nats: a latent that tells less tells a class in thirty at best
 LEAST_KL = 0.01  # nats: a dimension that tells less is idle; of a Gaussian whose mean has the variance .01 it is about half of that
@@ -61,9 +63,8 @@ def collapse(latents: Latents, rate: float) -> list[Finding]:
     ]
 
 
-def scale_at_floor(vae: VAE, data: Rows) -> list[Finding]:
-    """σ held up by its bound alone."""
-    share = share_at_floor(vae, data)
+def scale_at_floor(share: float) -> list[Finding]:
+    """σ held up by its bound alone, for that share of the values (``share_at_floor``)."""
     if share < FLOORED:
         return []
     evidence = (
@@ -74,25 +75,37 @@ def scale_at_floor(vae: VAE, data: Rows) -> list[Finding]:
     return [Finding("a scale at its floor", evidence, advice)]
 
 
-@torch.no_grad()
-def share_at_floor(vae: VAE, data: Rows) -> float:
+def share_at_floor(vae: Model, data: Rows, seed: int = 0) -> float:
     """The share, 0 to 1, of the scored values of ``data`` whose σ in p(x|z), z the centre of q(z|x), is held up by ``scales.FLOOR`` alone.
 
     A decoder that predicts some values exactly, constant pixels say, can raise their density without end; the bound on log p(x) is
     then one, but its number says more of FLOOR than of the model.
     """
-    if not isinstance(vae.likelihood, LocationScale):
-        return 0.0
-    shares = []
-    with vae.evaluating():
-        for rows in torch.arange(len(data)).split(rows_at_once(data)):
-            given, values = vae.read(data, rows, seed=0)
-            law = given.likelihood(given.encode(values))
-            shares.append(vae.likelihood.share_at_floor(law, given.counted(values)).cpu())
-    return float(torch.cat(shares).mean())
+    asked = AtFloor()
+    run_pass(vae, data, [asked], seed, rows_at_once(data))
+    return asked.found()
 
 
-def misweighted(vae: VAE, data: Rows, seed: int = 0) -> list[Finding]:
+class AtFloor:
+    """What a pass is asked for the share of values whose σ is at its floor."""
+
+    def __init__(self) -> None:
+        self._shares: list[Tensor] = []
+
+    def add(self, some: Encoded) -> None:
+        """Take in some examples."""
+        plain = some.plain
+        law = plain.vae.likelihood(plain.vae.encode(plain.x))
+        likelihood = some.whole.likelihood
+        held = likelihood.share_at_floor(law, plain.counted) if isinstance(likelihood, LocationScale) else torch.zeros(law.batch_shape)
+        self._shares.append(held.cpu())
+
+    def found(self) -> float:
+        """The share over all of them."""
+        return float(torch.cat(self._shares).mean())
+
+
+def misweighted(vae: Model, data: Rows, seed: int = 0) -> list[Finding]:
     """σ fixed where another would make E_q[log p(x|z)] larger."""
     likelihood = vae.likelihood
     if not (isinstance(likelihood, LocationScale) and isinstance(likelihood.scale, Fixed)):
@@ -123,12 +136,15 @@ def misweighted(vae: VAE, data: Rows, seed: int = 0) -> list[Finding]:
 
 
 @torch.no_grad()
-def _residuals(vae: VAE, likelihood: LocationScale, data: Rows, seed: int) -> tuple[Tensor, Tensor, list[Tensor], Tensor]:
+def _residuals(vae: Model, likelihood: LocationScale, data: Rows, seed: int) -> tuple[Tensor, Tensor, list[Tensor], Tensor]:
     """Data, locations, further parameters and which values are scored, at a draw of each q(z|x): at its centre residuals would be smaller
     than what σ has to explain.
     """
     with vae.evaluating(), seeded(seed, "residuals", device=vae.device):
-        given, x = observed(vae, data, spread(len(data), SCORED).tolist(), seed)
+        rows = spread(len(data), SCORED)
+        vae.likelihood.admit(data[rows])
+        seen = observe(vae, data, rows, seed)
+        given, x = seen.vae, seen.x
         output = given.likelihood.output(given.posterior(x).sample())
         loc, *extra = (output,) if likelihood.outputs == 1 else output.unbind(1)
         loc = torch.sigmoid(loc) if likelihood.squash else loc

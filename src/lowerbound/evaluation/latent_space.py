@@ -12,9 +12,9 @@ from torch.distributions import Distribution, Independent, kl_divergence
 
 from lowerbound.data.rows import Rows, rows_at_once, spread
 from lowerbound.distributions import Delta
-from lowerbound.evaluation.log_likelihood import observed
+from lowerbound.evaluation.encoded import Encoded, run_pass
 from lowerbound.system.seeding import seeded
-from lowerbound.vae.model import VAE
+from lowerbound.vae.model import Model
 
 #: the variance over data of a posterior mean above which a unit is called active
 ACTIVE = 0.01
@@ -48,30 +48,47 @@ class Latents:
         return self.variance > ACTIVE
 
 
-@torch.no_grad()
-def latents(vae: VAE, data: Rows, seed: int = 0) -> Latents:
+def latents(vae: Model, data: Rows, seed: int = 0) -> Latents:
     """The use of z over ``data``, seen as the likelihood sees them.
 
     Source: Hoffman and Johnson, "ELBO surgery: yet another way to carve up the variational evidence lower bound", 2016,
     http://approximateinference.org/accepted/HoffmanJohnson2016.pdf (mutual information and gap).
     """
-    with vae.evaluating(), seeded(seed, "latents", device=vae.device):
-        outputs, centres, contexts = [], [], []
-        for rows in torch.arange(len(data)).split(rows_at_once(data)):
-            given, x = observed(vae, data, rows.tolist(), seed)
-            output = given.posterior.output(x)
-            outputs.append(output)
-            centres.append(vae.posterior.centre(vae.posterior.law(output, 1)))
-            contexts += [] if given.posterior.context is None else [given.posterior.context]
-        output, prior = torch.cat(outputs), (vae.given(torch.cat(contexts)) if contexts else vae).prior()
+    asked = OfLatents(vae, seed)
+    run_pass(vae, data, [asked], seed, rows_at_once(data))
+    return asked.found()
+
+
+class OfLatents:
+    """What a pass is asked for the use of z."""
+
+    def __init__(self, vae: Model, seed: int):
+        self.vae, self.seed = vae, seed
+        self._outputs: list[Tensor] = []
+        self._centres: list[Tensor] = []
+        self._contexts: list[Tensor] = []
+
+    def add(self, some: Encoded) -> None:
+        """Take in some examples."""
+        self._outputs.append(some.output)
+        self._centres.append(some.centre)
+        self._contexts += [] if some.vae.posterior.context is None else [some.vae.posterior.context]
+
+    @torch.no_grad()
+    def found(self) -> Latents:
+        """The use of z over all of them."""
+        vae, output = self.vae, torch.cat(self._outputs)
+        variance = torch.cat(self._centres).cpu().double().var(0, unbiased=False)
         posterior = vae.posterior.law(output, 1)
-        variance = torch.cat(centres).cpu().double().var(0, unbiased=False)
         if isinstance(posterior, Delta):
             return Latents(variance, None, None, None, 0)
-        if prior.batch_shape:  # of each datum another: there is no aggregate of one prior
-            return Latents(variance, _per_dimension(posterior, prior), None, None, min(len(output), AGGREGATED))
-        information, gap = _carved(vae, output[spread(len(output), AGGREGATED).to(output.device)], prior)
-        return Latents(variance, _per_dimension(posterior, prior), information, gap, min(len(output), AGGREGATED))
+        few = min(len(output), AGGREGATED)
+        with vae.evaluating(), seeded(self.seed, "latents", device=vae.device):
+            prior = (vae.given(torch.cat(self._contexts)) if self._contexts else vae).prior()
+            if prior.batch_shape:  # another for each example: there is no aggregate of one prior
+                return Latents(variance, _per_dimension(posterior, prior), None, None, few)
+            information, gap = _carved(vae, output[spread(len(output), AGGREGATED).to(output.device)], prior)
+        return Latents(variance, _per_dimension(posterior, prior), information, gap, few)
 
 
 def _per_dimension(posterior: Distribution, prior: Distribution) -> Float[Tensor, " d"] | None:
@@ -83,7 +100,7 @@ def _per_dimension(posterior: Distribution, prior: Distribution) -> Float[Tensor
         return None
 
 
-def _carved(vae: VAE, output: Float[Tensor, "M features"], prior: Distribution) -> tuple[float, float]:
+def _carved(vae: Model, output: Float[Tensor, "M features"], prior: Distribution) -> tuple[float, float]:
     """Mutual information, and KL of the aggregate to the prior: by draws of each of M posteriors."""
     posterior = vae.posterior.law(output, 1)
     z = posterior.sample(Size([max(1, AGGREGATED // len(output))]))

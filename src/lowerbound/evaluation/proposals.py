@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int64
-from torch import Tensor
+from torch import Size, Tensor
 from torch.distributions import Distribution, MultivariateNormal
 
-from lowerbound.distributions.operations import within
+from lowerbound.distributions.operations import of_normal_noise, within
 
 #: of ten draws, how many are of q(z|x), of the normal at the mode, of the same with its variance doubled, and of the prior
 TENTHS = {"posterior": 2, "mode": 5, "wide": 2, "prior": 1}
@@ -22,10 +22,12 @@ TENTHS = {"posterior": 2, "mode": 5, "wide": 2, "prior": 1}
 TENTHS_WITHOUT = {"posterior": 9, "prior": 1}
 MOST = 128  # dimensions of a latent whose curvature is worth its cost
 STEPS = 6  # of Newton's method
-SHORTER = (1.0, 0.5, 0.25, 0.1, 0.03, 0.01, 0.0)  # parts of a step that are tried
+GAIN = 1e-4  # nats: what a step has to promise to be worth its cost; a hundredth of a standard deviation of p(z|x)
+SHORTER = (0.5, 0.25, 0.1, 0.03, 0.01, 0.0)  # parts of a step that are tried where the whole does not help
 CURVATURE = (0.1, 1e8)  # the least and the greatest precision: flat directions are left to the prior
 
-LogJoint = Callable[[Float[Tensor, "K B d"]], Float[Tensor, "K B"]]
+#: log p(x, z), nats, of K latents for each of those of the batch's examples that are named by their places in it
+LogJoint = Callable[[Float[Tensor, "K B d"], Int64[Tensor, " B"]], Float[Tensor, "K B"]]
 
 
 def shares(prior: Distribution, samples: int) -> dict[str, int]:
@@ -44,13 +46,6 @@ def _over_all_of_space(prior: Distribution) -> bool:
     return size <= MOST and within(prior, zero - 3) and within(prior, zero + 3)
 
 
-def resampled(weight: Float[Tensor, " M"], n: int) -> Int64[Tensor, " n"]:
-    """Which of M draws n are, each with the probability of its weight; at equal steps of it, so that they repeat as little as can be."""
-    steps = (torch.rand(()) + torch.arange(n)) / n
-    chosen = torch.searchsorted(weight.cumsum(0), steps.double()).clamp(max=len(weight) - 1)
-    return chosen[torch.randperm(n)]
-
-
 @dataclass(frozen=True)
 class Mode:
     """Where log p(x, z) is highest for each of B data ``(B, d)``, and a square root of the inverse curvature there ``(B, d, d)``."""
@@ -58,36 +53,80 @@ class Mode:
     loc: Float[Tensor, "B d"]
     root: Float[Tensor, "B d d"]
 
-    def law(self, rows: slice, widening: float = 1.0) -> Distribution:
-        """N(mode, ``widening`` × inverse curvature) of some of the data."""
-        return MultivariateNormal(self.loc[rows], scale_tril=widening**0.5 * self.root[rows], validate_args=False)
+    def law(self, widening: float = 1.0) -> Distribution:
+        """N(mode, ``widening`` × inverse curvature), a batch ``(B,)``."""
+        return MultivariateNormal(self.loc, scale_tril=widening**0.5 * self.root, validate_args=False)
+
+    def some(self, rows: slice) -> Mode:
+        """Those of some of the examples."""
+        return Mode(self.loc[rows], self.root[rows])
+
+
+def draw_each(
+    source: Distribution, n: int, size: int, *, seed_row: Callable[[int], None], alone: Callable[[int], Distribution]
+) -> Float[Tensor, "K B d"]:
+    """n draws for each of B examples from a batch of distributions, or from one for all; ``seed_row`` seeds the noise of each.
+
+    Of Gaussians only the noise is drawn one by one; of others each example draws from its own, which ``alone`` gives.
+    """
+    transform = of_normal_noise(source)
+    if transform is None:
+        drawn = []
+        for place in range(size):
+            own = alone(place) if source.batch_shape else source
+            seed_row(place)
+            z = own.sample(Size([n]))
+            drawn.append(z if own.batch_shape else z[:, None])
+        return torch.cat(drawn, 1)
+    noise = source.mean.new_empty(n, size, *source.event_shape)
+    for place in range(size):
+        seed_row(place)
+        noise[:, place] = torch.randn(n, *source.event_shape, dtype=noise.dtype, device=noise.device)
+    return transform(noise)
 
 
 def find_mode(log_joint: LogJoint, start: Float[Tensor, "B d"]) -> Mode:
     """Newton's method on log p(x, z) from ``start``, each step as long as it helps: one step where p(x, z) is Gaussian.
 
+    An example whose step would gain less than ``GAIN`` nats has arrived and takes no part in those that follow.
     Source: Tierney and Kadane, "Accurate Approximations for Posterior Moments and Marginal Densities", 1986,
     https://doi.org/10.1080/01621459.1986.10478240 (Laplace's method).
     """
-    z = start.detach()
+    z, precision = start.detach().clone(), start.new_empty(*start.shape, start.shape[-1])
+    rows = torch.arange(len(z), device=z.device)
     for _ in range(STEPS):
-        slope, precision = _derivatives(log_joint, z)
-        step = torch.linalg.solve(precision, slope[..., None])[..., 0]
-        tried = z + torch.tensor(SHORTER, device=z.device)[:, None, None] * step
-        with torch.no_grad():
-            best = log_joint(tried).nan_to_num(nan=-torch.inf).argmax(0)
-        z = tried[best, torch.arange(len(z), device=z.device)]
-    _, precision = _derivatives(log_joint, z)
+        slope, precision[rows] = _derivatives(log_joint, z[rows], rows)
+        step = torch.linalg.solve(precision[rows], slope[..., None])[..., 0]
+        going = (slope * step).sum(-1) > 2 * GAIN
+        z[rows[~going]] += step[~going]
+        rows, step = rows[going], step[going]
+        if not len(rows):
+            return Mode(z, _inverse_root(precision))
+        z[rows] = _moved(log_joint, z[rows], step, rows)
+    _, precision[rows] = _derivatives(log_joint, z[rows], rows)
     return Mode(z, _inverse_root(precision))
 
 
-def _derivatives(log_joint: LogJoint, z: Float[Tensor, "B d"]) -> tuple[Tensor, Tensor]:
+@torch.no_grad()
+def _moved(log_joint: LogJoint, z: Float[Tensor, "B d"], step: Float[Tensor, "B d"], rows: Int64[Tensor, " B"]) -> Float[Tensor, "B d"]:
+    """z after the whole step where that helps, else after the best of the ``SHORTER`` ones."""
+    before, after = log_joint(torch.stack([z, z + step]), rows).nan_to_num(nan=-torch.inf)
+    short = (after <= before).nonzero()[:, 0]
+    moved = z + step
+    if len(short):
+        tried = z[short] + torch.tensor(SHORTER, device=z.device)[:, None, None] * step[short]
+        best = log_joint(tried, rows[short]).nan_to_num(nan=-torch.inf).argmax(0)
+        moved[short] = tried[best, torch.arange(len(short), device=z.device)]
+    return moved
+
+
+def _derivatives(log_joint: LogJoint, z: Float[Tensor, "B d"], rows: Int64[Tensor, " B"]) -> tuple[Tensor, Tensor]:
     """The gradient of log p(x, z) and its negative second derivative, made positive definite."""
     with torch.enable_grad():
         z = z.requires_grad_()
-        (slope,) = torch.autograd.grad(log_joint(z[None]).sum(), z, create_graph=True)
-        rows = [torch.autograd.grad(part.sum(), z, retain_graph=True)[0] for part in slope.unbind(1)]
-    curvature = -torch.stack(rows, 1).detach().nan_to_num()
+        (slope,) = torch.autograd.grad(log_joint(z[None], rows).sum(), z, create_graph=True)
+        second = [torch.autograd.grad(part.sum(), z, retain_graph=True)[0] for part in slope.unbind(1)]
+    curvature = -torch.stack(second, 1).detach().nan_to_num()
     values, vectors = torch.linalg.eigh((curvature + curvature.mT) / 2)
     values = values.abs().clamp(*CURVATURE)
     return slope.detach().nan_to_num(), vectors @ (values[..., None] * vectors.mT)

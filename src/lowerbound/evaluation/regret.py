@@ -12,13 +12,14 @@ from torch import Size, Tensor
 
 from lowerbound.data.rows import Rows
 from lowerbound.errors import DataError
-from lowerbound.evaluation.log_likelihood import MEMORY, must_have_density, observed
+from lowerbound.evaluation.log_likelihood import MEMORY, must_have_density
 from lowerbound.nn.memory import bytes_each, how_many
 from lowerbound.system.seeding import key, seeded
-from lowerbound.vae.model import VAE
+from lowerbound.vae.model import Model
 from lowerbound.vae.objectives.base import Objective
 from lowerbound.vae.objectives.elbo import ELBO
 from lowerbound.vae.objectives.kl import kl_of
+from lowerbound.vae.observation import Observation, observe
 
 ROWS = 100  # data in one go, or as many as fit into memory; they share their noise, so that both are part of what a seed means
 STEPS = 100
@@ -28,7 +29,7 @@ SCORED = 64  # draws by which the bound is told before and after
 BOTH_WAYS = 3  # a network's outputs, their gradients, and what the way back needs besides
 
 
-def likelihood_regret(vae: VAE, data: Rows, *, steps: int = STEPS, memory: int = MEMORY, seed: int = 0) -> Float[Tensor, " N"]:
+def likelihood_regret(vae: Model, data: Rows, *, steps: int = STEPS, memory: int = MEMORY, seed: int = 0) -> Float[Tensor, " N"]:
     """max_q bound(x; q) − bound(x; q(z|x)) of each datum ``(N,)``, in nats; high for a stranger.
 
     The encoder's output, the parameters of q(z|x), is moved by Adam from where the encoder puts it. The bounds before and after
@@ -53,16 +54,18 @@ def likelihood_regret(vae: VAE, data: Rows, *, steps: int = STEPS, memory: int =
             parameter.requires_grad_(True)
 
 
-def _at_once(vae: VAE, data: Rows, memory: int, seed: int) -> int:
-    vae, x = observed(vae, data, [0], seed)
+def _at_once(vae: Model, data: Rows, memory: int, seed: int) -> int:
+    seen = _observed(vae, data, [0], seed)
+    vae, x = seen.vae, seen.x
     with torch.no_grad():
         z = vae.posterior.centre(vae.posterior(x))
         each = bytes_each(vae.posterior.network, *vae.posterior.inputs(x)) + bytes_each(vae.likelihood.network, *vae.likelihood.inputs(z))
     return how_many(memory, BOTH_WAYS * each, "the regret of a datum", most=ROWS)
 
 
-def _regret(vae: VAE, data: Rows, rows: list[int], steps: int, seed: int) -> Float[Tensor, " B"]:
-    vae, x = observed(vae, data, rows, seed)
+def _regret(vae: Model, data: Rows, rows: list[int], steps: int, seed: int) -> Float[Tensor, " B"]:
+    seen = _observed(vae, data, rows, seed)
+    vae, x = seen.vae, seen.x
     start = vae.posterior.output(x)
     must_have_density(vae.posterior.law(start, 1))
     moved = start.clone().requires_grad_()
@@ -80,6 +83,11 @@ def _regret(vae: VAE, data: Rows, rows: list[int], steps: int, seed: int) -> Flo
     return (bounds[0] - bounds[1]).cpu().double()
 
 
-def _bound(vae: VAE, x: Tensor, output: Tensor, objective: Objective) -> Float[Tensor, " B"]:
+def _observed(vae: Model, data: Rows, rows: list[int], seed: int) -> Observation:
+    vae.likelihood.admit(data[rows])
+    return observe(vae, data, torch.tensor(rows), seed)
+
+
+def _bound(vae: Model, x: Tensor, output: Tensor, objective: Objective) -> Float[Tensor, " B"]:
     posterior = vae.posterior.law(output, 1)
     return objective.bound(vae.terms(x, posterior, posterior.rsample(Size([1]))))

@@ -11,14 +11,14 @@ from matplotlib.figure import Figure
 
 from lowerbound.evaluation.bubbles import Bubbles
 from lowerbound.figures import charts
-from lowerbound.vae.model import VAE
+from lowerbound.vae.model import Model
 from lowerbound.vae.priors import StandardNormal
 
 RINGS = 3.4  # how far axes go where the prior is a standard normal: its three rings and a little more
 LEFT_OUT = 0.002  # share of the means that axes which show all may leave out
 
 
-def has_rings(vae: VAE) -> bool:
+def has_rings(vae: Model) -> bool:
     """Whether the prior is a standard normal over a plane or more, so that circles mark its standard deviations."""
     return isinstance(vae.prior, StandardNormal) and vae.prior().event_shape[0] > 1
 

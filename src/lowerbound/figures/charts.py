@@ -14,6 +14,7 @@ from matplotlib.colors import to_hex, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from lowerbound.evaluation.evaluation import LogP
 from lowerbound.figures.style import COLORS, Array, styled
 
 UNKNOWN = "unknown"  # what data of no known class are called, and their colour
@@ -243,24 +244,20 @@ def curves(history: Sequence[dict[str, Any]]) -> Figure:
 
 
 @styled
-def density(evaluation: dict[str, Any]) -> Figure:
+def density(found: LogP, of: str) -> Figure:
     """log p(x) against the number of draws of q alone, with the estimate by all; and its histogram over data."""
     figure = Figure(figsize=(9, 3.4), layout="constrained")
     curve, spread = figure.subplots(1, 2)
-    draws = [row["draws"] for row in evaluation["curve"]]
-    means, errors = (np.array([row[key] if row[key] is not None else np.nan for row in evaluation["curve"]]) for key in ("mean", "se"))
+    draws = [point.draws for point in found.curve]
+    means, errors = (np.array([getattr(point, name) for point in found.curve]) for name in ("mean", "se"))
     curve.plot(draws, means, "o-", color=COLORS[0], lw=1.6, ms=4, label="by draws of q(z|x) alone")
     curve.fill_between(draws, means - errors, means + errors, color=COLORS[0], alpha=0.15, lw=0)
-    # of data out of the numbers' range there is no mean
-    best, bound = (np.nan if value is None else value for value in (evaluation["log_likelihood"]["mean"], evaluation["bound"]))
-    curve.axhline(best, color=COLORS[2], ls="--", lw=1.2, label=f"by all {evaluation['samples']:,} draws")
-    curve.axhline(bound, color=COLORS[3], ls=":", lw=1.2, label="bound")
-    of = evaluation.get("density", "log p(x)")  # of a file of a time when there was no other
+    curve.axhline(found.mean, color=COLORS[2], ls="--", lw=1.2, label=f"by all {found.samples:,} draws")
+    curve.axhline(found.bound, color=COLORS[3], ls=":", lw=1.2, label="bound")
     curve.set(xscale="log", xlabel="draws for a datum", ylabel="nats a datum", title=f"{of}, mean ± standard error over data")
     figure.legend(*curve.get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    edges = evaluation["histogram"]["edges"]
-    spread.stairs(evaluation["histogram"]["counts"], edges, fill=True, color=COLORS[0], alpha=0.6)
-    spread.axvline(best, color=COLORS[2], ls="--", lw=1.2)
+    spread.stairs(found.counts, found.edges, fill=True, color=COLORS[0], alpha=0.6)
+    spread.axvline(found.mean, color=COLORS[2], ls="--", lw=1.2)
     spread.set(xlabel=f"{of}, nats", ylabel="data", title=f"{of} of each datum; dashed: its mean")
     return figure
 

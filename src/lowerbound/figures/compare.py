@@ -15,15 +15,15 @@ from lowerbound.data import UNKNOWN, Dataset, Splits
 from lowerbound.data.rows import spread
 from lowerbound.errors import DataError, RecipeError, UsageError
 from lowerbound.evaluation import probes
-from lowerbound.evaluation.bound import score
 from lowerbound.evaluation.bubbles import SHOWN, Bubbles, posterior_bubbles
 from lowerbound.evaluation.evaluate import reconstruction_error
+from lowerbound.evaluation.mean_bound import mean_bound
 from lowerbound.figures import bubbles, of_run, pages, style
 from lowerbound.recipes.networks import corruption
 from lowerbound.runs.run import Run
 from lowerbound.system.seeding import seeded
 from lowerbound.tasks import encode, generate
-from lowerbound.vae.model import VAE
+from lowerbound.vae.model import Model
 
 DAMAGES = ("gaussian:0.3", "masking:0.3", "salt-and-pepper:0.1")
 KNOWN = 10_000  # data whose latents the probes are fitted to, at most
@@ -69,7 +69,7 @@ def _posteriors(run: Run, held_out: Dataset, seed: int) -> Bubbles:
 
 
 def _measured(run: Run, splits: Splits, seed: int) -> dict[str, Any]:
-    found = score(run.vae, splits.test, objective=run.parts.objective, seed=seed)
+    found = mean_bound(run.vae, splits.test, objective=run.parts.objective, seed=seed)
     return {
         "reconstruction_error": reconstruction_error(run.vae, splits.test),
         "robustness": {word: _robustness(run, word, splits.test, seed) for word in DAMAGES},
@@ -92,7 +92,7 @@ def _robustness(run: Run, word: str, data: Dataset, seed: int) -> float | None:
         return reconstruction_error(run.vae, data, damage.corrupt)
 
 
-def _probed(vae: VAE, splits: Splits, seed: int) -> dict[str, float | None]:
+def _probed(vae: Model, splits: Splits, seed: int) -> dict[str, float | None]:
     """What is told of classes by latents, of data whose labels are known."""
     known, test = (part.view(part.known) for part in (splits.train, splits.test))
     known = known.view(spread(len(known), KNOWN))
@@ -108,7 +108,7 @@ def _probed(vae: VAE, splits: Splits, seed: int) -> dict[str, float | None]:
     }
 
 
-def _two_sample_accuracy(vae: VAE, held_out: Dataset, seed: int) -> float | None:
+def _two_sample_accuracy(vae: Model, held_out: Dataset, seed: int) -> float | None:
     if len(held_out) < 2:
         return None
     with seeded(seed, "latents", device=vae.device):
@@ -117,7 +117,7 @@ def _two_sample_accuracy(vae: VAE, held_out: Dataset, seed: int) -> float | None
 
 
 @torch.no_grad()
-def _prior(vae: VAE, n: int, seed: int) -> Tensor:
+def _prior(vae: Model, n: int, seed: int) -> Tensor:
     """Draws of the prior, the same for models whose priors are the same."""
     with vae.evaluating(), seeded(seed, "prior", device=vae.device):
         return vae.prior().sample(Size([n]))

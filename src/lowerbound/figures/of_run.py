@@ -20,19 +20,18 @@ from lowerbound.errors import DataError, OutputError, UsageError
 from lowerbound.evaluation import calibration as calibrating
 from lowerbound.evaluation.bubbles import SHOWN as BUBBLES
 from lowerbound.evaluation.bubbles import posterior_bubbles
-from lowerbound.evaluation.latent_space import ACTIVE
+from lowerbound.evaluation.evaluation import Evaluation
 from lowerbound.evaluation.log_likelihood import log_likelihood
 from lowerbound.figures import bubbles as drawn_bubbles
 from lowerbound.figures import charts, style
 from lowerbound.figures import images as plots
-from lowerbound.runs.layout import CLASSIFIER
 from lowerbound.runs.run import Run
 from lowerbound.system.files import written
 from lowerbound.system.seeding import seeded
 from lowerbound.tasks import classes as labels
 from lowerbound.tasks import encode, generate
 from lowerbound.vae.contexts import Label
-from lowerbound.vae.model import VAE
+from lowerbound.vae.model import Model
 from lowerbound.vae.priors import StandardNormal
 from lowerbound.vae.semi_supervised import classifier_of
 
@@ -84,7 +83,7 @@ def samples(context: Context) -> bytes:
         return style.encode_png(plots.samples(images(vae.sample(SHOWN), context.run.spec)))
 
 
-def given(vae: VAE, n: int, load: Callable[[], Dataset], seed: int) -> VAE:
+def given(vae: Model, n: int, load: Callable[[], Dataset], seed: int) -> Model:
     """The conditional model of n data: of all classes in turn, or given what some data would give it."""
     if isinstance(vae.context, Label):
         return labels.as_labels(vae, labels.evenly(vae, n))
@@ -170,21 +169,20 @@ def curves(context: Context) -> bytes:
 def density(context: Context) -> bytes:
     """log p(x) against the number of draws, and over data, as last evaluated."""
     found = _evaluation(context.run)
-    if found["log_likelihood"] is None:
+    if found.log_p is None:
         raise UsageError("this posterior has no density, and so there is no log p(x) to draw")
-    return style.encode_png(charts.density(found))
+    return style.encode_png(charts.density(found.log_p, found.of))
 
 
 def dimensions(context: Context) -> bytes:
     """KL a dimension, as last evaluated."""
     found = _evaluation(context.run)
-    if found["kl_per_dimension"] is None:
+    if found.latents.kl_per_dimension is None:
         raise UsageError("the KL of this prior and posterior does not come apart into dimensions")
-    active = [variance > ACTIVE for variance in found["posterior_mean_variance"]]
-    return style.encode_png(charts.dimensions(found["kl_per_dimension"], active))
+    return style.encode_png(charts.dimensions(found.latents.kl_per_dimension.tolist(), found.latents.active.tolist()))
 
 
-def _evaluation(run: Run) -> dict[str, Any]:
+def _evaluation(run: Run) -> Evaluation:
     found = run.evaluation()
     if found is None:
         raise UsageError(f"this run has not been evaluated; first: lowerbound evaluate {run.folder}")
@@ -277,9 +275,9 @@ def _conditional(run: Run) -> bool:
     return run.vae.context is not None
 
 
-def _evaluated(run: Run, what: str) -> bool:
+def _evaluated(run: Run, what: Callable[[Evaluation], object]) -> bool:
     found = run.evaluation()
-    return found is not None and found.get(what) is not None
+    return found is not None and what(found) is not None
 
 
 FIGURES = {
@@ -335,21 +333,21 @@ FIGURES = {
     ),
     "density": Row(
         {".png": density},
-        lambda run: _evaluated(run, "log_likelihood"),
+        lambda run: _evaluated(run, lambda found: found.log_p),
         "log p(x)",
         "Left, the estimate from K draws of q(z|x) alone: too low for few, and for any number where q misses a part of p(z|x). "
         "The dashed line is the estimate by all draws. Right, how it varies from datum to datum.",
     ),
     "dimensions": Row(
         {".png": dimensions},
-        lambda run: _evaluated(run, "kl_per_dimension"),
+        lambda run: _evaluated(run, lambda found: found.latents.kl_per_dimension),
         "What each dimension tells",
         "A dimension near 0 is not used: its posterior is the prior. Active are those whose posterior mean varies over data "
         "by more than .01.",
     ),
     "confusion": Row(
         {".png": confusion},
-        lambda run: _evaluated(run, CLASSIFIER),
+        lambda run: _evaluated(run, lambda found: found.classifier),
         "Classes taken for one another",
         "Test data of the class of each row told to be of that of each column. What was told right is grey; the colour of what was told "
         "wrong is its share of the row.",
@@ -357,7 +355,7 @@ FIGURES = {
     ),
     "calibration": Row(
         {".png": calibration},
-        lambda run: _evaluated(run, CLASSIFIER),
+        lambda run: _evaluated(run, lambda found: found.classifier),
         "How sure, and how often right",
         "Test data by the probability of the class they were told to be of: calibrated is a model that is right as often as it is sure. "
         "The temperature T was learned from validation labels; it changes how sure the model is, and not what it tells.",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lowerbound.data import Dataset
-from lowerbound.evaluation.bound import bits_per_dim
+from lowerbound.errors import RunError
+from lowerbound.evaluation.mean_bound import bits_per_dim
 from lowerbound.figures import of_run, pages
 from lowerbound.runs import layout
 from lowerbound.runs.run import Run
@@ -26,8 +28,34 @@ class Panel:
     source: str
 
 
+@dataclass(frozen=True)
+class Report:
+    """Writes the report of a training at its end; ``data`` gives what the figures show, once it is wanted."""
+
+    data: Callable[[], Dataset]
+
+    def epoch(self, record: dict[str, Any]) -> None:
+        """Does nothing: a report is of the end."""
+
+    def finished(self, run: Run, result: dict[str, Any]) -> None:
+        """Draw and write. Errors: OutputError."""
+        write(run, self.data(), result)
+
+
+def report(run: Run, data: Dataset | None = None) -> Path:
+    """Draw every figure that suits the run into its ``figures/``, write ``report.html`` around them, and return the page's path.
+
+    The figures show ``data``, by default what the run was trained on held out to test.
+    Errors: RunError where the run has not come to its end; DataError where its data are gone; OutputError.
+    """
+    result = run.result()
+    if result is None:
+        raise RunError(f"{run.folder} has no figures to report yet; go on with: lowerbound resume {shlex.quote(str(run.folder))}")
+    return write(run, run.read().test if data is None else data, result)
+
+
 def write(run: Run, held_out: Dataset, result: dict[str, Any]) -> Path:
-    """Draw every figure that suits the run into its ``figures/``, and the page around them and the final figures. Errors: OutputError."""
+    """The same, with the final figures as ``result.json`` will have them. Errors: OutputError."""
     folder = run.folder / layout.FIGURES
     make_folder(folder)
     context = of_run.Context(run, lambda: held_out, run.recipe.seed)
@@ -60,17 +88,20 @@ def _page(run: Run, panels: list[Panel], result: dict[str, Any]) -> bytes:
 
 
 def _evaluation(run: Run) -> dict[str, Any] | None:
-    """What was evaluated; of runs that tell no classes, and files of a time when none did, without a classifier."""
+    """What was evaluated; of runs that predict no classes without a classifier."""
     found = run.evaluation()
-    return None if found is None else {layout.CLASSIFIER: None, "density": run.vae.density, **found}
+    return None if found is None else {layout.CLASSIFIER: None, **found.to_json()}
 
 
 def _rows(run: Run, result: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     """The table of bounds: a name and the score of each part of the data, in nats a datum."""
-    last = run.history()[-1]
+    test, history = [("test", result["test"])], run.history()
+    if not history:  # they were lost
+        return test
+    last = history[-1]
     bound = last["train"]["bound"]  # None, as JSON has it, where q has no density and the bound is −∞
     # of a part of the values nobody counted how many
     bits = None if bound is None or isinstance(run.vae.context, Observed) else bits_per_dim(bound, float(run.spec.dimensions))
     train = last["train"] | {"bits_per_dim": bits, "bound_se": None}
-    rows = [("training, last epoch", train), ("validation", last["validation"]), ("test", result["test"])]
+    rows = [("training, last epoch", train), ("validation", last["validation"]), *test]
     return [(name, score) for name, score in rows if score is not None]

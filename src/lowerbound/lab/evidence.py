@@ -12,7 +12,7 @@ from torch.distributions import Distribution
 
 from lowerbound.evaluation.log_likelihood import log_likelihood
 from lowerbound.system.seeding import seeded
-from lowerbound.vae.model import VAE
+from lowerbound.vae.model import Model
 
 DRAWS = (1, 10, 100, 1_000, 10_000)
 VALUES = 2**23  # of x at once: 34 MB for each array of the likelihood
@@ -40,7 +40,7 @@ class Evidence:
 
 
 @torch.no_grad()
-def evidence(vae: VAE, values: Float[Tensor, "B *event"], draws: tuple[int, ...] = DRAWS, seed: int = 0) -> Evidence:
+def evidence(vae: Model, values: Float[Tensor, "B *event"], draws: tuple[int, ...] = DRAWS, seed: int = 0) -> Evidence:
     """Estimates log 1/K Σ_k w_k of log p(x), with w = p(x|z) for z ~ p(z) and w = p(x|z) p(z)/q(z|x) for z ~ q(z|x).
 
     Both means are unbiased for p(x); their logarithms are too low on average, the more the fewer draws count. The error is
@@ -58,7 +58,7 @@ def evidence(vae: VAE, values: Float[Tensor, "B *event"], draws: tuple[int, ...]
     return Evidence(draws, of_prior, of_posterior, best, BEST * most)
 
 
-def _log_weights(vae: VAE, x: Tensor, law: Distribution, prior: Distribution, draws: int) -> Float[Tensor, "K B"]:
+def _log_weights(vae: Model, x: Tensor, law: Distribution, prior: Distribution, draws: int) -> Float[Tensor, "K B"]:
     """log w of draws of ``law``, so many a datum, a chunk at a time: only the weights are kept."""
     found = []
     for chunk in torch.arange(draws).split(max(1, VALUES // x.numel())):

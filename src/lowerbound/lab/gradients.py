@@ -21,7 +21,7 @@ from lowerbound.system.seeding import seeded
 from lowerbound.vae.estimators.base import Estimator
 from lowerbound.vae.estimators.pathwise import Pathwise
 from lowerbound.vae.loss import loss
-from lowerbound.vae.model import VAE
+from lowerbound.vae.model import Model
 from lowerbound.vae.objectives.elbo import ELBO
 from lowerbound.vae.objectives.kl import SampledKL
 from lowerbound.vae.posteriors import DiagonalGaussian
@@ -183,7 +183,7 @@ def of_toy(dimensions: Sequence[int] = DIMENSIONS, draws: Sequence[int] = DRAWS,
 
 
 def of_model(
-    vae: VAE,
+    vae: Model,
     values: Float[Tensor, "B *event"],
     latent: int,
     draws: Sequence[int] = DRAWS,
@@ -202,7 +202,7 @@ def of_model(
         return _compare(partial(_moments, vae, x, repeats), truth, latent, draws, steps)
 
 
-def _moments(vae: VAE, x: Tensor, repeats: int, estimator: Estimator, draws: int) -> Moments:
+def _moments(vae: Model, x: Tensor, repeats: int, estimator: Estimator, draws: int) -> Moments:
     """Mean and variance as they come, in doubles: a gradient may have a million entries."""
     for _ in range(WARM_UP):
         _gradient(vae, x, estimator, draws)
@@ -217,7 +217,7 @@ def _moments(vae: VAE, x: Tensor, repeats: int, estimator: Estimator, draws: int
     return Moments(mean, float(squares) / (repeats - 1), repeats, seconds / repeats)
 
 
-def _gradient(vae: VAE, x: Tensor, estimator: Estimator, draws: int) -> Float[Tensor, " P"]:
+def _gradient(vae: Model, x: Tensor, estimator: Estimator, draws: int) -> Float[Tensor, " P"]:
     """Of the batch's mean bound in the encoder's parameters."""
     value = -loss(vae, x, ELBO(SampledKL(), draws), estimator.to(x.device)).value
     found = torch.autograd.grad(value, list(vae.posterior.parameters()))

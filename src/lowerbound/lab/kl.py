@@ -24,6 +24,12 @@ class Landscape:
         row, column = divmod(int(self.divergence.argmin()), len(self.means))
         return float(self.means[column]), float(self.variances[row]), float(self.divergence[row, column])
 
+    def rows(self, every: int = 50) -> list[dict[str, float]]:
+        """The divergence at every so many points of the grid: a row for each v, a column for each μ."""
+        means = [f"μ = {mean:g}" for mean in self.means[::every].tolist()]
+        parts = zip(self.variances[::every].tolist(), self.divergence[::every, ::every].tolist(), strict=True)
+        return [{"v": variance, **dict(zip(means, row, strict=True))} for variance, row in parts]
+
 
 def landscape(reach: float = 3.0, factor: float = 16.0, points: int = 201) -> Landscape:
     """½(μ² + v − log v − 1) for μ in ±``reach`` and v from 1/``factor`` to ``factor``, an odd number of ``points`` each.

@@ -31,7 +31,7 @@ from lowerbound.vae.estimators.base import Estimator
 from lowerbound.vae.likelihoods import Columns, LocationScale
 from lowerbound.vae.likelihoods.scales import Optimal
 from lowerbound.vae.loss import LossFunction, loss, of_rows
-from lowerbound.vae.model import VAE
+from lowerbound.vae.model import VAE, Model
 from lowerbound.vae.objectives.base import Objective
 from lowerbound.vae.objectives.elbo import Contractive
 
@@ -42,7 +42,7 @@ DRAWS = 64  # of each distribution that are looked at to tell whether prior and 
 class Parts:
     """What a recipe makes: the model, what is maximised, how its gradient is estimated, and the loss of a step, which has them all."""
 
-    vae: VAE
+    vae: Model
     objective: Objective
     estimator: Estimator
     loss: LossFunction
@@ -79,7 +79,7 @@ def _context(recipe: Recipe, supervision: Supervision | None, spec: DataSpec) ->
 # --- the model ---------------------------------------------------------------------------------------
 
 
-def _model(recipe: Recipe, supervision: Supervision | None, context: Context | None, spec: DataSpec) -> VAE:
+def _model(recipe: Recipe, supervision: Supervision | None, context: Context | None, spec: DataSpec) -> Model:
     """Encoder, decoder and prior, in the order in which their first weights are drawn."""
     shape = context.shape if context else ()
     network, widths = networks.network(recipe.network)
@@ -131,7 +131,7 @@ def _must_fit(recipe: Recipe, likelihood: Plan, spec: DataSpec) -> None:
 # --- what is maximised, and how ----------------------------------------------------------------------
 
 
-def _crossed(recipe: Recipe, vae: VAE, spec: DataSpec) -> Parts:
+def _crossed(recipe: Recipe, vae: Model, spec: DataSpec) -> Parts:
     """The model with objective and estimator, after a trial on two examples: what cannot be crossed says so here."""
     estimator: Estimator = make("estimator", recipe.estimator, ESTIMATORS)
     choices = [recipe.kl] if recipe.kl else ["sampled"] if estimator.needs_log_posterior else ["closed", "sampled"]

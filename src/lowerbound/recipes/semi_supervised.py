@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lowerbound.vae.estimators.base import Estimator
     from lowerbound.vae.likelihoods import Likelihood
     from lowerbound.vae.loss import LossFunction
-    from lowerbound.vae.model import VAE
+    from lowerbound.vae.model import Model
     from lowerbound.vae.posteriors import Posterior
     from lowerbound.vae.priors import Prior
     from lowerbound.vae.semi_supervised import SemiSupervised
@@ -72,7 +72,7 @@ class Supervision:
     ``model`` is called with the three laws, the number of classes, and what makes an encoder with so many outputs.
     """
 
-    model: Callable[..., VAE]
+    model: Callable[..., Model]
     loss: Callable[[OfLabels], LossFunction]
     context: Callable[[int], Context | None] = lambda classes: None
     samples_labels: bool = True
@@ -86,7 +86,7 @@ def m1(weight: float) -> Supervision:
     """A classifier of the latents."""
     from lowerbound.vae.semi_supervised import Classified, ClassifiedLoss, Head, OnLabels
 
-    def model(prior: Prior, likelihood: Likelihood, posterior: Posterior, latent: int, classes: int, encoder: Encoder) -> VAE:
+    def model(prior: Prior, likelihood: Likelihood, posterior: Posterior, latent: int, classes: int, encoder: Encoder) -> Model:
         return Classified(prior, likelihood, posterior, Head(VECTORS.encoder((latent,), VECTORS.widths, classes, ())))
 
     return Supervision(model, lambda _: ClassifiedLoss(OnLabels(weight)), samples_labels=False)
@@ -99,7 +99,7 @@ def m2(weight: float, dropout: float, balance: float) -> Supervision:
     from lowerbound.vae.posteriors import Categorical
     from lowerbound.vae.semi_supervised import SemiSupervised, SemiSupervisedLoss
 
-    def model(prior: Prior, likelihood: Likelihood, posterior: Posterior, latent: int, classes: int, encoder: Encoder) -> VAE:
+    def model(prior: Prior, likelihood: Likelihood, posterior: Posterior, latent: int, classes: int, encoder: Encoder) -> Model:
         classifier = Categorical(with_dropout(encoder(classes), dropout))
         return SemiSupervised(prior, likelihood, posterior, Label(classes), classifier)
 
@@ -110,7 +110,7 @@ def m1m2(weight: float, latent: int) -> Supervision:
     """M2 of the latents."""
     from lowerbound.vae.semi_supervised import Classified, ClassifiedLoss, SemiSupervisedLoss
 
-    def model(prior: Prior, likelihood: Likelihood, posterior: Posterior, below: int, classes: int, encoder: Encoder) -> VAE:
+    def model(prior: Prior, likelihood: Likelihood, posterior: Posterior, below: int, classes: int, encoder: Encoder) -> Model:
         return Classified(prior, likelihood, posterior, _of_latents(below, latent, classes))
 
     return Supervision(model, lambda of: ClassifiedLoss(SemiSupervisedLoss(weight, estimator=of.estimator, samples=of.samples)))

@@ -11,7 +11,7 @@ from torch import Tensor
 from lowerbound.data.rows import Rows
 from lowerbound.errors import Diverged
 from lowerbound.training.loop import Record
-from lowerbound.vae.model import VAE
+from lowerbound.vae.model import Model
 
 MOST = 3  # times that a training steps back and goes on
 SLOWING = 0.5  # of the learning rate, each time
@@ -20,7 +20,7 @@ NOT_AGAIN = "no step to there, taken again, gave a loss or a gradient that is no
 
 
 class NotFinite(Diverged):
-    """Found after a step, in ``what``. While it trains ``underway`` steps back."""
+    """Found after a step, in ``what``. A trainer steps back from it."""
 
     def __init__(self, step: int, what: str = "something"):
         super().__init__(f"{what} was not finite after step {step:,}; what was saved before is kept, go on with resume")
@@ -41,7 +41,7 @@ def _bad(record: Record) -> list[str]:
     return [term for term, good in zip(TERMS, found, strict=True) if not good]
 
 
-def first(vae: VAE, records: Iterable[Record], data: Rows, batches: Iterable[Tensor]) -> str | None:
+def first(vae: Model, records: Iterable[Record], data: Rows, batches: Iterable[Tensor]) -> str | None:
     """The first thing that is not finite as the steps are taken again, of which ``batches`` are the rows; None where all is."""
     for rows, record in zip(batches, records, strict=False):  # in this order no step is taken beyond the last batch
         where = f"step {record.step:,} (epoch {record.epoch}, rows {', '.join(str(int(row)) for row in rows[:3])} … of the training data)"

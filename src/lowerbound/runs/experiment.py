@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
-import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lowerbound.errors import DataError, OutputError, RunError
+from filelock import FileLock
+
+from lowerbound.errors import RunError
 from lowerbound.evaluation import diagnosis
 from lowerbound.evaluation.calibration import calibrate
-from lowerbound.figures import report
 from lowerbound.recipes.recipe import Recipe
-from lowerbound.runs import checkpoint, layout, setup
-from lowerbound.runs import folder as folders
-from lowerbound.runs import run as runs
-from lowerbound.runs.snapshots import Every, locked
-from lowerbound.runs.trainer import Underway
+from lowerbound.runs import layout
+from lowerbound.runs.folder import locked, must_be_free, new_run, remove, reopen, write_metrics, write_recipe
+from lowerbound.runs.run import Run, describe
+from lowerbound.runs.setup import Setup, absolute, must_be_data_of, set_up
+from lowerbound.runs.snapshots import Every, Snapshots
+from lowerbound.runs.trainer import Observer, Trainer
 from lowerbound.system import devices
-from lowerbound.system.files import make_folder, write_json
+from lowerbound.system.files import write_json
+from lowerbound.training.loop import Record, State
 from lowerbound.training.processes import ProcessGroup
 from lowerbound.vae.semi_supervised import Classifier
 
 
 @dataclass
-class Experiment(Underway):
+class Experiment:
     """A run under way. ``begin`` or ``resume`` one, loop over ``train()``, then ``finish()``.
 
     Between two records it can be left at any moment: ``save()`` keeps all, and ``resume`` goes on to
     the same bits as if nothing had happened. The folder is its own until it is finished or closed.
     """
+
+    trainer: Trainer
+    _lock: FileLock | None = None
 
     @classmethod
     def begin(
@@ -41,36 +47,20 @@ class Experiment(Underway):
         device: str = devices.AUTO,
         overwrite: bool = False,
         every: Every | None = None,
+        observers: Sequence[Observer] = (),
         group: ProcessGroup | None = None,
     ) -> Experiment:
         """Read the data, make the model, and only then the folder, so that nothing is left behind by a mistake.
 
-        ``every`` says how often a state is kept (by default at the ends of epochs and each two minutes), ``group`` which of several
-        processes this is. Errors: DataError, RecipeError; RunError where the folder is taken; OutputError where it cannot be made.
+        ``every`` says how often a state is kept (by default at the ends of epochs and each two minutes), ``observers`` who is to know of
+        each epoch and of the end, ``group`` which of several processes this is.
+        Errors: DataError, RecipeError; RunError where the folder is taken; OutputError where it cannot be made.
         """
-        folder, recipe, group = Path(folder), setup.absolute(recipe), group or ProcessGroup()
-        group.on_rank_zero(lambda: setup.must_be_free(folder, overwrite))
-        experiment = cls(**vars(setup.opened(recipe, folder, data_dir, device, group)), every=every)
-        group.on_rank_zero(lambda: experiment._describe(overwrite))
+        folder, recipe, group = Path(folder), absolute(recipe), group or ProcessGroup()
+        group.on_rank_zero(lambda: must_be_free(folder, overwrite))
+        experiment = cls(_trainer(set_up(recipe, folder, data_dir, device, group), every, observers))
+        group.on_rank_zero(lambda: experiment._make_folder(overwrite))
         return experiment
-
-    def _describe(self, overwrite: bool) -> None:
-        """Make the folder, with what the run is and its first weights; nothing of it stays where that fails."""
-        run, folder = self.run, self.run.folder
-        make_folder(folder)
-        self._lock = locked(folder)
-        try:
-            setup.must_be_free(folder, overwrite)  # of another, meanwhile
-            folders.clear(folder)
-            folders.describe_new(folder, run.recipe, run.record, run.vae.device)
-            self.save()
-            folders.extend(folder, run.recipe)  # last: with it the folder is a run
-        except OutputError:
-            folders.clear(folder)
-            (folder / layout.LOCK).unlink(missing_ok=True)
-            with contextlib.suppress(OSError):  # it stays where somebody else's files are in it
-                folder.rmdir()
-            raise
 
     @classmethod
     def resume(
@@ -81,6 +71,7 @@ class Experiment(Underway):
         data_dir: str | Path | None = None,
         device: str = devices.AUTO,
         every: Every | None = None,
+        observers: Sequence[Observer] = (),
         group: ProcessGroup | None = None,
     ) -> Experiment:
         """Take up a run where its last state stands, if wanted up to another number of epochs.
@@ -89,79 +80,130 @@ class Experiment(Underway):
         or another training's; DataError where its data are not the same any more.
         """
         folder, group = Path(folder), group or ProcessGroup()
-        recipe, record = runs.describe(folder)
+        recipe, record = describe(folder)
         recipe = recipe if epochs is None else replace(recipe, epochs=epochs)
-        experiment = cls(**vars(setup.opened(recipe, folder, data_dir, device, group)), every=every)
-        if experiment.run.record != record:
-            source = f"'{recipe.data}'" + ("" if recipe.labels_file is None else f", or their labels in {recipe.labels_file},")
-            raise DataError(f"the data of {source} are not those that {folder} was trained on; bring those back")
-        group.on_rank_zero(experiment._lock_out)
-        taken, history = experiment._go_on(), experiment._history()
+        setup = set_up(recipe, folder, data_dir, device, group)
+        must_be_data_of(record, setup, folder)
+        experiment = cls(_trainer(setup, every, observers))
+        group.on_rank_zero(experiment._lock_folder)
+        taken = experiment.trainer.take_up()
+        _must_go_on(experiment.trainer)
         group.barrier()
-        if epochs is not None:
-            group.on_rank_zero(lambda: folders.extend(folder, recipe))
-        group.on_rank_zero(lambda: experiment._reopen(taken, history))
+        group.on_rank_zero(lambda: experiment._reopen(taken, extend=epochs is not None))
         return experiment
 
-    def _lock_out(self) -> None:
-        """Keep other trainings out of the folder."""
-        self._lock = locked(self.run.folder)
+    def train(self) -> Iterator[Record]:
+        """Train to the recipe's last epoch, yielding each step's record; see ``Trainer.train``. Errors: Diverged, OutputError."""
+        return self.trainer.train()
 
-    def _reopen(self, taken: str, history: list[dict[str, Any]]) -> None:
-        """Let the folder be that of a training which stands where it was taken up."""
-        folder = self.run.folder
-        self.kept.settle(taken)
-        folders.reopen(folder)
-        folders.write_metrics(folder, history)
-
-    def _go_on(self) -> str:
-        """Take up the last state; its file. Errors: RunError where it does not go on."""
-        folder, recipe = self.run.folder, self.run.recipe
-        self.progress, taken, note = self.kept.take_up(recipe.words())
-        self.notes += [] if note is None else [note]
-        done, result, lines = self.epochs_done, self.run.result(), len(self._history())
-        if result is not None and self.is_out_of_patience:
-            raise RunError(f"{folder} ended at epoch {done}, out of --patience {recipe.patience}; train anew with more")
-        if done > recipe.epochs or (done == recipe.epochs and result is not None):
-            raise RunError(f"{folder} already has its {done} epochs; --epochs N goes on to N")
-        if lines < done:
-            self.notes.append(f"{folder / layout.METRICS} has lost {done - lines} of {done} epochs; the curves will lack them")
-        self.run.environment()  # wanted by the report at the end: better to know now that it is damaged
-        return taken
+    def save(self) -> None:
+        """Keep all that going on needs. Errors: OutputError; Diverged where weights are not finite."""
+        self.trainer.save()
 
     def finish(self) -> dict[str, Any]:
-        """Score the test data, once, and leave figures and the report; returns what ``result.json`` holds.
+        """Score the test data, once; returns what ``result.json`` holds.
 
-        A run that had patience ends with its best weights, others with their last.
-        Of a model that classifies one number more is learned, the temperature of its probabilities, from the labels of the validation data.
+        A run that had patience ends with its best weights, others with their last. Observers know of the end before ``result.json`` is
+        written, which comes last: a run that has it is complete, with all that its observers leave.
         """
-        seconds, notes = self.progress.seconds, self._show_last()
-        folders.remove([self.run.folder / layout.EVALUATION])  # of weights on the way here
-        result = {
-            "run": str(self.run.folder),
-            "epochs": self.epochs_done,
-            "test": asdict(self.score(self.test)),
-            "seconds": seconds,
-            "images_per_second": self.epochs_done * len(self.train_data) / seconds,
-            "notes": notes + [f"{found.evidence}; {found.advice}" for found in diagnosis.scale_at_floor(self.run.vae, self.test)],
-        }
-        if isinstance(self.run.vae, Classifier):
-            result[layout.CLASSIFIER] = asdict(calibrate(self.run.vae, self.validation))
-        report.write(self.run, self.test, result)
-        write_json(self.run.folder / layout.RESULT, result)  # last: a run that has it is complete
+        notes = self.trainer.keep_final_weights()
+        remove([self.run.folder / name for name in (layout.EVALUATION, layout.REPORT)])  # of weights on the way here
+        result = _result(self.trainer, notes)
+        for observer in self.trainer.observers:
+            observer.finished(self.run, result)
+        write_json(self.run.folder / layout.RESULT, result)
         self.close()
         return result
 
-    def _show_last(self) -> list[str]:
-        """Put the weights that are kept into the model; what is to be known of them."""
-        vae, folder, notes = self.run.vae, self.run.folder, [fault["told"] for fault in self.progress.faults]
-        if self.run.recipe.patience is not None and self.progress.best is not None:
-            try:
-                checkpoint.load_weights(folder / layout.BEST, self.shown)
-                checkpoint.save_weights(folder / layout.WEIGHTS, self.shown)
-            except RunError as error:
-                notes.append(f"{error}; ended with the last weights in place of the best")
-        if self.average is not None:
-            vae.load_state_dict(self.shown.state_dict())
-            self.average = None
-        return notes
+    def close(self) -> None:
+        """Leave the folder to others."""
+        if self._lock is not None:
+            self._lock.release()
+
+    @property
+    def run(self) -> Run:
+        """The run that is trained: its folder, recipe and model."""
+        return self.trainer.run
+
+    @property
+    def state(self) -> State:
+        """Where the training stands."""
+        return self.trainer.setup.state
+
+    @property
+    def notes(self) -> list[str]:
+        """What a user should know; they grow while it trains."""
+        return self.trainer.notes
+
+    @property
+    def epochs_done(self) -> int:
+        """How many epochs are complete."""
+        return self.trainer.epochs_done
+
+    @property
+    def latest(self) -> dict[str, Any] | None:
+        """The last line of the metrics: of an epoch that ended since it was begun or resumed."""
+        return self.trainer.latest
+
+    @property
+    def is_out_of_patience(self) -> bool:
+        """Whether the best held-out bound is as many epochs ago as the recipe waits."""
+        return self.trainer.is_out_of_patience
+
+    def _make_folder(self, overwrite: bool) -> None:
+        """The folder, with what the run is and its first state."""
+        run = self.run
+        with new_run(run.folder, run.recipe, run.record, run.vae.device, overwrite) as self._lock:
+            self.save()
+
+    def _lock_folder(self) -> None:
+        """Keep other trainings out."""
+        self._lock = locked(self.run.folder)
+
+    def _reopen(self, taken: str, extend: bool) -> None:
+        """Let the folder be that of a training which stands where it was taken up."""
+        folder, history = self.run.folder, self.trainer.history()
+        if extend:
+            write_recipe(folder, self.run.recipe)
+        self.trainer.snapshots.settle(taken)
+        reopen(folder)
+        write_metrics(folder, history)
+
+
+def _trainer(setup: Setup, every: Every | None, observers: Sequence[Observer]) -> Trainer:
+    run = setup.run
+    return Trainer(setup, Snapshots(run.folder, run.vae, run.parts.estimators, setup.average, setup.state, every), observers)
+
+
+def _must_go_on(trainer: Trainer) -> None:
+    """Raise RunError where a training that was taken up is at its end, or its folder damaged; a note where metrics are lost."""
+    folder, recipe, done = trainer.run.folder, trainer.run.recipe, trainer.epochs_done
+    result, lines = trainer.run.result(), len(trainer.history())
+    if result is not None and trainer.is_out_of_patience:
+        raise RunError(f"{folder} ended at epoch {done}, out of --patience {recipe.patience}; train anew with more")
+    if done > recipe.epochs or (done == recipe.epochs and result is not None):
+        raise RunError(f"{folder} already has its {done} epochs; --epochs N goes on to N")
+    if lines < done:
+        trainer.notes.append(f"{folder / layout.METRICS} has lost {done - lines} of {done} epochs; the curves will lack them")
+    trainer.run.environment()  # wanted by the report at the end: better to know now that it is damaged
+
+
+def _result(trainer: Trainer, notes: list[str]) -> dict[str, Any]:
+    """What ``result.json`` holds: the score of the test data, the pace, and what a user should know.
+
+    Of a model that classifies one number more is learned, the temperature of its probabilities, from the labels of the validation data.
+    """
+    run, setup, progress = trainer.run, trainer.setup, trainer.progress
+    result = {
+        "run": str(run.folder),
+        "epochs": trainer.epochs_done,
+        "test": asdict(trainer.mean_bound(setup.test)),
+        "seconds": progress.seconds,
+        "images_per_second": trainer.epochs_done * len(setup.train) / progress.seconds,
+        "notes": [fault["told"] for fault in progress.faults]
+        + notes
+        + [f"{found.evidence}; {found.advice}" for found in diagnosis.scale_at_floor(diagnosis.share_at_floor(run.vae, setup.test))],
+    }
+    if isinstance(run.vae, Classifier):
+        result[layout.CLASSIFIER] = asdict(calibrate(run.vae, setup.validation))
+    return result

@@ -5,35 +5,21 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 
-from lowerbound.errors import OutputError, reason
+from lowerbound.errors import OutputError, RunError, reason
 from lowerbound.recipes import recipe as recipes
 from lowerbound.recipes.recipe import Recipe
+from lowerbound.runs import layout
 from lowerbound.runs.data_record import DataRecord
-from lowerbound.runs.layout import (
-    BEFORE,
-    BEST,
-    COLUMNS,
-    COMING,
-    DATA,
-    ENVIRONMENT,
-    EVALUATION,
-    FIGURES,
-    LOCK,
-    METRICS,
-    RECIPE,
-    REPORT,
-    RESULT,
-    TRAINING,
-    WEIGHTS,
-)
-from lowerbound.system.files import to_json, write_json, written
+from lowerbound.system.files import make_folder, to_json, write_json, written
 
 #: the files in there that a report or ``lowerbound plot`` leaves when nobody says otherwise
 DRAWN = (
@@ -52,30 +38,95 @@ DRAWN = (
     "calibration.png",
 )
 #: what a training leaves that has come somewhere
-EARNED = (REPORT, RESULT, EVALUATION, METRICS, BEST)
+EARNED = (layout.REPORT, layout.RESULT, layout.EVALUATION, layout.METRICS, layout.BEST)
 #: what a run leaves in its folder, in the order in which it is removed; without the recipe nothing there is a run
-WRITTEN = (*EARNED, RECIPE, TRAINING, BEFORE, COMING, WEIGHTS, ENVIRONMENT, COLUMNS, DATA)
+WRITTEN = (
+    *EARNED,
+    *(layout.RECIPE, layout.TRAINING, layout.BEFORE, layout.COMING),
+    *(layout.WEIGHTS, layout.ENVIRONMENT, layout.COLUMNS, layout.DATA),
+)
 
 LIBRARIES = ("lowerbound", "torch", "numpy", "safetensors", "matplotlib", "pillow", "scikit-learn")
 
 
-def describe_new(folder: Path, recipe: Recipe, record: DataRecord, device: torch.device) -> None:
-    """Write what a new run is, before its first step, but for the recipe, which makes it one."""
-    write_json(folder / DATA, record.words())
+# --- whose it is ---------------------------------------------------------------------------------------
+
+
+def must_be_free(folder: Path, overwrite: bool) -> None:
+    """Raise RunError where something is in a folder that a new run may not replace."""
+    if not folder.exists():
+        return
+    if folder.is_dir() and was_only_begun(folder):
+        return
+    if not all((folder / name).is_file() for name in (layout.RECIPE, layout.DATA)):
+        raise RunError(f"{folder} exists and is no run; choose another --out")
+    if not overwrite:
+        raise RunError(f"{folder} holds a run already; choose another --out, go on with resume, or give --overwrite")
+
+
+def was_only_begun(folder: Path) -> bool:
+    """Whether nobody else's file is in there, and no run nor what one has earned: a training was killed as it began, or none was."""
+    ours = {layout.LOCK, *WRITTEN, *(path.name for path in unfinished(folder))} - {*EARNED, layout.RECIPE}
+    return all(path.name in ours for path in folder.iterdir())
+
+
+def locked(folder: Path) -> FileLock:
+    """The folder's lock, taken; it goes with the process, however that ends.
+
+    Errors: RunError where another training has it; OutputError.
+    """
+    lock = FileLock(folder / layout.LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise RunError(f"another training is writing into {folder}; wait for its end, or choose another --out") from error
+    except OSError as error:
+        raise OutputError(f"cannot write into {folder}: {reason(error)}") from error
+    return lock
+
+
+# --- what is written -----------------------------------------------------------------------------------
+
+
+@contextmanager
+def new_run(folder: Path, recipe: Recipe, record: DataRecord, device: torch.device, overwrite: bool) -> Iterator[FileLock]:
+    """A new run's folder, for its first state to be written into it in the block, and the folder's lock.
+
+    The recipe comes last: with it the folder is a run. Nothing stays there where anything of it cannot be written.
+    Errors: OutputError; RunError where the folder is taken.
+    """
+    make_folder(folder)
+    lock = locked(folder)
+    try:
+        must_be_free(folder, overwrite)  # of another, meanwhile
+        clear(folder)
+        _describe(folder, recipe, record, device)
+        yield lock
+        write_recipe(folder, recipe)
+    except OutputError:
+        clear(folder)
+        (folder / layout.LOCK).unlink(missing_ok=True)
+        with suppress(OSError):  # it stays where somebody else's files are in it
+            folder.rmdir()
+        raise
+
+
+def _describe(folder: Path, recipe: Recipe, record: DataRecord, device: torch.device) -> None:
+    write_json(folder / layout.DATA, record.words())
     if record.spec.schema is not None:
-        write_json(folder / COLUMNS, record.spec.schema.words())
-    write_json(folder / ENVIRONMENT, environment(recipe, device))
+        write_json(folder / layout.COLUMNS, record.spec.schema.words())
+    write_json(folder / layout.ENVIRONMENT, environment(recipe, device))
 
 
-def extend(folder: Path, recipe: Recipe) -> None:
-    """Write the recipe: of a new run, or with another number of epochs than before."""
-    with written(folder / RECIPE) as file:
+def write_recipe(folder: Path, recipe: Recipe) -> None:
+    """The recipe: of a new run, or with another number of epochs than before."""
+    with written(folder / layout.RECIPE) as file:
         file.write(recipes.to_toml(recipe).encode())
 
 
 def append_metrics(folder: Path, line: dict[str, Any]) -> None:
     """One more line. Errors: OutputError."""
-    path = folder / METRICS
+    path = folder / layout.METRICS
     try:
         with path.open("a", encoding="utf-8") as file:
             file.write(to_json(line) + "\n")
@@ -87,7 +138,7 @@ def append_metrics(folder: Path, line: dict[str, Any]) -> None:
 
 def write_metrics(folder: Path, lines: Sequence[dict[str, Any]]) -> None:
     """The metrics anew, as a whole."""
-    with written(folder / METRICS) as file:
+    with written(folder / layout.METRICS) as file:
         file.write("".join(to_json(line) + "\n" for line in lines).encode())
 
 
@@ -120,12 +171,12 @@ def _version(name: str) -> str | None:
 
 def reopen(folder: Path) -> None:
     """What was the end is the end no more, and what was found of these weights will be true of others no more. Errors: OutputError."""
-    remove([folder / RESULT, folder / EVALUATION, *unfinished(folder)])
+    remove([folder / layout.RESULT, folder / layout.EVALUATION, *unfinished(folder)])
 
 
 def clear(folder: Path) -> None:
     """Remove what a run wrote into ``folder``, and nothing that somebody else put there. Errors: OutputError."""
-    files = [*(folder / name for name in WRITTEN), *(folder / FIGURES / name for name in DRAWN), *unfinished(folder)]
+    files = [*(folder / name for name in WRITTEN), *(folder / layout.FIGURES / name for name in DRAWN), *unfinished(folder)]
     for path in files:
         if path.is_dir():  # looked at before anything is gone
             raise OutputError(f"cannot clear {folder}: a folder stands where a file is wanted, {path}")
@@ -134,8 +185,8 @@ def clear(folder: Path) -> None:
 
 def unfinished(folder: Path) -> list[Path]:
     """Files that were being written when a training was killed."""
-    figures = (path for name in DRAWN for path in (folder / FIGURES).glob(f".{name}.*"))
-    return [folder / COMING, *(path for name in WRITTEN for path in folder.glob(f".{name}.*")), *figures]
+    figures = (path for name in DRAWN for path in (folder / layout.FIGURES).glob(f".{name}.*"))
+    return [folder / layout.COMING, *(path for name in WRITTEN for path in folder.glob(f".{name}.*")), *figures]
 
 
 def rename(path: Path, to: Path) -> None:
@@ -153,9 +204,3 @@ def remove(files: Sequence[Path]) -> None:
             path.unlink(missing_ok=True)
         except OSError as error:
             raise OutputError(f"cannot remove {path}: {reason(error)}") from error
-
-
-def was_only_begun(folder: Path) -> bool:
-    """Whether nobody else's file is in there, and no run nor what one has earned: a training was killed as it began, or none was."""
-    ours = {LOCK, *WRITTEN, *(path.name for path in unfinished(folder))} - {*EARNED, RECIPE}
-    return all(path.name in ours for path in folder.iterdir())

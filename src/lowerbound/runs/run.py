@@ -12,18 +12,17 @@ from lowerbound import data
 from lowerbound.data import Schema, Splits, labels
 from lowerbound.data.spec import DataSpec
 from lowerbound.errors import DataError, RunError
-from lowerbound.evaluation.bound import Score
 from lowerbound.evaluation.calibration import UNCALIBRATED, Calibration
-from lowerbound.evaluation.evaluate import DENSITY_KEYS, KEYS
+from lowerbound.evaluation.evaluation import Evaluation
+from lowerbound.evaluation.mean_bound import MeanBound
 from lowerbound.recipes import recipe as recipes
 from lowerbound.recipes.build import Parts, build
 from lowerbound.recipes.recipe import Recipe
-from lowerbound.runs import checkpoint
+from lowerbound.runs import checkpoint, layout
 from lowerbound.runs.data_record import FORMAT, DataRecord
-from lowerbound.runs.layout import BEFORE, CLASSIFIER, COLUMNS, DATA, ENVIRONMENT, EVALUATION, METRICS, RECIPE, RESULT, TRAINING, WEIGHTS
 from lowerbound.system import devices
 from lowerbound.system.files import content
-from lowerbound.vae.model import VAE
+from lowerbound.vae.model import Model
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class Run:
     parts: Parts
 
     @property
-    def vae(self) -> VAE:
+    def vae(self) -> Model:
         """The model."""
         return self.parts.vae
 
@@ -85,7 +84,7 @@ class Run:
 
     def environment(self) -> dict[str, Any]:
         """Versions and machine of its training."""
-        return _read_json(self.folder / ENVIRONMENT, "python", "versions", "machine")
+        return _read_json(self.folder / layout.ENVIRONMENT, "python", "versions", "machine")
 
     def history(self) -> list[dict[str, Any]]:
         """The lines of ``metrics.jsonl``, one an epoch."""
@@ -93,31 +92,33 @@ class Run:
 
     def result(self) -> dict[str, Any] | None:
         """The final figures, or None for a run that has not come to its end."""
-        path = self.folder / RESULT
+        path = self.folder / layout.RESULT
         if not path.is_file():
             return None
         found = _read_json(path, "epochs", "seconds", "images_per_second", "test")
         try:
-            _must_be_figures(found["test"], *Score.__dataclass_fields__)
+            _must_be_figures(found["test"], *MeanBound.__dataclass_fields__)
             return found
         except (TypeError, KeyError, ValueError) as error:
             raise _damaged(path, error) from error
 
     def calibration(self) -> Calibration:
         """The temperature of its classifier, 1 for a run that has not come to its end, or classifies nothing. Errors: RunError."""
-        found = (self.result() or {}).get(CLASSIFIER)
+        found = (self.result() or {}).get(layout.CLASSIFIER)
         try:
             return UNCALIBRATED if found is None else Calibration.read(found)
         except (TypeError, KeyError, ValueError) as error:
-            raise _damaged(self.folder / RESULT, error) from error
+            raise _damaged(self.folder / layout.RESULT, error) from error
 
-    def evaluation(self) -> dict[str, Any] | None:
-        """What ``lowerbound evaluate`` found on the test data, or None where nobody asked."""
-        path = self.folder / EVALUATION
+    def evaluation(self) -> Evaluation | None:
+        """What ``lowerbound evaluate`` found on the test data, or None where nobody asked. Errors: RunError for a damaged file."""
+        path = self.folder / layout.EVALUATION
         if not path.is_file():
             return None
-        found = _read_json(path, *KEYS)
-        return _read_json(path, *DENSITY_KEYS) if found["log_likelihood"] is not None else found
+        try:
+            return Evaluation.from_json(_read_json(path))
+        except (TypeError, KeyError, ValueError, AttributeError, OverflowError) as error:
+            raise _damaged(path, error) from error
 
 
 def load(folder: str | Path, device: str = devices.AUTO) -> Run:
@@ -125,29 +126,29 @@ def load(folder: str | Path, device: str = devices.AUTO) -> Run:
     folder = Path(folder)
     recipe, record = describe(folder)
     parts = build(recipe, record.spec)
-    checkpoint.load_weights(folder / WEIGHTS, parts.vae)
+    checkpoint.load_weights(folder / layout.WEIGHTS, parts.vae)
     parts.vae.to(devices.choose(device)).eval()
     return Run(folder, recipe, record, parts)
 
 
 def is_begun(folder: Path) -> bool:
     """Whether a training has kept something there to go on from."""
-    return (folder / RECIPE).is_file() and ((folder / TRAINING).is_file() or (folder / BEFORE).is_file())
+    return (folder / layout.RECIPE).is_file() and ((folder / layout.TRAINING).is_file() or (folder / layout.BEFORE).is_file())
 
 
 def describe(folder: Path) -> tuple[Recipe, DataRecord]:
     """A run's recipe and the record of its data, without its weights. Errors: RunError where the folder is no run."""
-    if not (folder / RECIPE).is_file():
-        raise RunError(f"{folder} is no run: it has no {RECIPE}; train one with: lowerbound train --out {folder}")
-    recipe = Recipe(**recipes.read(folder / RECIPE))
-    words = _read_json(folder / DATA, "format")
+    if not (folder / layout.RECIPE).is_file():
+        raise RunError(f"{folder} is no run: it has no {layout.RECIPE}; train one with: lowerbound train --out {folder}")
+    recipe = Recipe(**recipes.read(folder / layout.RECIPE))
+    words = _read_json(folder / layout.DATA, "format")
     if isinstance(words["format"], int) and words["format"] > FORMAT:
         raise RunError(f"{folder} was written by a newer lowerbound; update this one")
     try:
         record = DataRecord.read(words)
     except (TypeError, KeyError, ValueError) as error:
-        raise _damaged(folder / DATA, error) from error
-    path = folder / COLUMNS
+        raise _damaged(folder / layout.DATA, error) from error
+    path = folder / layout.COLUMNS
     if not path.is_file():
         return recipe, record
     try:
@@ -176,7 +177,7 @@ def load_data(recipe: Recipe, data_dir: str | Path | None, spec: DataSpec | None
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
     """The lines of a run's metrics; a last line that a crash cut short is left out. Errors: RunError for other damage."""
-    path = folder / METRICS
+    path = folder / layout.METRICS
     try:
         texts = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     except (OSError, ValueError) as error:

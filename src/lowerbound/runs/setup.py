@@ -1,20 +1,19 @@
-"""Before a first step: the data are read, the model is made, and a folder is looked at before anything is written into it."""
+"""Before a first step: the data are read, the parts of a recipe are made, and nothing is written."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from lowerbound import data
 from lowerbound.data import Dataset, labels
-from lowerbound.errors import DataError, RunError, UsageError
+from lowerbound.errors import DataError, UsageError
 from lowerbound.recipes.build import build
 from lowerbound.recipes.recipe import Recipe
-from lowerbound.runs import folder as folders
-from lowerbound.runs import layout
 from lowerbound.runs import run as runs
 from lowerbound.runs.data_record import DataRecord
 from lowerbound.runs.run import Run
@@ -25,24 +24,33 @@ from lowerbound.training.processes import ProcessGroup
 from lowerbound.vae.contexts import Label
 from lowerbound.vae.likelihoods.scales import Optimal
 from lowerbound.vae.loss import of_rows
+from lowerbound.vae.model import Model
 
 
-@dataclass
-class Opened:
-    """What a training has before its first step."""
+@dataclass(frozen=True)
+class Setup:
+    """What a training has before its first step: data in three parts, model and optimiser, and ``notes`` that a user should know.
+
+    ``average`` is the moving average of the weights, where the recipe wants one; ``group`` says which of several processes this is.
+    """
 
     run: Run
-    train_data: Dataset
+    train: Dataset
     validation: Dataset
     test: Dataset
     state: State
-    notes: list[str]
+    notes: tuple[str, ...]
     average: AveragedModel | None
     group: ProcessGroup
 
+    @property
+    def shown(self) -> Model:
+        """The model with the weights that are scored and kept: their moving average, where there is one."""
+        return self.run.vae if self.average is None else cast(Model, self.average.module)
 
-def opened(recipe: Recipe, folder: Path, data_dir: str | Path | None, device: str, group: ProcessGroup) -> Opened:
-    """Everything of a recipe, nothing written. Errors: DataError, RecipeError, UsageError."""
+
+def set_up(recipe: Recipe, folder: Path, data_dir: str | Path | None, device: str, group: ProcessGroup) -> Setup:
+    """Everything that the training of a recipe needs. Errors: DataError, RecipeError, UsageError."""
     where = devices.choose(device)
     splits = runs.load_data(recipe, data_dir)
     train, validation = splits.validation(recipe.validation)
@@ -68,7 +76,7 @@ def opened(recipe: Recipe, folder: Path, data_dir: str | Path | None, device: st
     run.parts.estimators.to(where)
     state = State(Adam(run.vae.parameters(), recipe.learning_rate), recipe.seed)
     average = None if recipe.average is None else AveragedModel(run.vae, multi_avg_fn=get_ema_multi_avg_fn(recipe.average))
-    return Opened(run, train, validation, splits.test, state, [*splits.notes, *_missing(train)], average, group)
+    return Setup(run, train, validation, splits.test, state, (*splits.notes, *_missing(train)), average, group)
 
 
 def _missing(data: Dataset) -> list[str]:
@@ -102,13 +110,9 @@ def absolute(recipe: Recipe) -> Recipe:
     return recipe if recipe.types is None else replace(recipe, types=data.located(recipe.types))
 
 
-def must_be_free(folder: Path, overwrite: bool) -> None:
-    """Raise RunError where something is in a folder that a new run may not replace."""
-    if not folder.exists():
-        return
-    if folder.is_dir() and folders.was_only_begun(folder):
-        return
-    if not all((folder / name).is_file() for name in (layout.RECIPE, layout.DATA)):
-        raise RunError(f"{folder} exists and is no run; choose another --out")
-    if not overwrite:
-        raise RunError(f"{folder} holds a run already; choose another --out, go on with resume, or give --overwrite")
+def must_be_data_of(record: DataRecord, setup: Setup, folder: Path) -> None:
+    """Raise DataError where the data are not those that the run of a folder was trained on."""
+    if setup.run.record != record:
+        recipe = setup.run.recipe
+        source = f"'{recipe.data}'" + ("" if recipe.labels_file is None else f", or their labels in {recipe.labels_file},")
+        raise DataError(f"the data of {source} are not those that {folder} was trained on; bring those back")

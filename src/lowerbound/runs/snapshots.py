@@ -1,4 +1,4 @@
-"""What a training keeps in its folder: its newest two states and its best weights, and a lock that keeps other trainings out."""
+"""What a training keeps in its folder, and how often: its newest two states and its best weights."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from torch import Tensor, nn
 
 from lowerbound.errors import OutputError, RunError, UsageError, reason
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.runs import checkpoint, layout
-from lowerbound.runs import folder as folders
+from lowerbound.runs.folder import remove, rename
 from lowerbound.system.files import sync_folder
-from lowerbound.training.loop import State
+from lowerbound.training.loop import Record, State
+
+SAVE_AFTER = 5.0  # seconds of training at least between states kept at the ends of epochs
+SAVE_WITHIN = 120.0  # seconds of training at most between states, also in the middle of an epoch
 
 
 @dataclass
@@ -37,16 +39,16 @@ class Progress:
     @classmethod
     def read(cls, words: dict[str, Any]) -> Progress:
         """What ``asdict`` made of one. Errors: TypeError, KeyError, ValueError, OverflowError for what is none."""
-        told, best = words.get("faults", []), words.get("best")  # which states of before had not
+        faults, best = words.get("faults", []), words.get("best")  # which older states had not
         bound, epoch = (0.0, 0) if best is None else best
         sums, seconds, bound = [_number(value) for value in words["sums"]], _number(words["seconds"]), _number(bound)
         if len(sums) != 3 or not math.isfinite(seconds) or not math.isfinite(bound):
             raise ValueError(f"sums {sums!r}, seconds {seconds!r}, best {best!r}")
         if not all(type(count) is int and count >= 0 for count in (words["rows"], epoch)):
             raise ValueError(f"rows {words['rows']!r}, best {best!r}")
-        if not all(type(fault["step"]) is int and type(fault["told"]) is str for fault in told):
-            raise ValueError(f"faults {told!r}")
-        return cls(sums, words["rows"], seconds, None if best is None else (bound, epoch), [*told])
+        if not all(type(fault["step"]) is int and type(fault["told"]) is str for fault in faults):
+            raise ValueError(f"faults {faults!r}")
+        return cls(sums, words["rows"], seconds, None if best is None else (bound, epoch), [*faults])
 
 
 def _number(value: object) -> float:
@@ -77,14 +79,24 @@ class Every:
 
 
 @dataclass(frozen=True)
-class Kept:
-    """The modules of a training and its state, which are saved and taken up together."""
+class Snapshots:
+    """The modules of a training and its state, which are saved and taken up together.
+
+    ``every`` says how often; without it that is at the ends of epochs and each two minutes.
+    """
 
     folder: Path
     model: nn.Module
     estimators: nn.Module
     average: nn.Module | None
     state: State
+    every: Every | None = None
+
+    def is_due(self, record: Record, seconds: float) -> bool:
+        """Whether it is time to keep the state after this step, ``seconds`` of training since the last that was kept."""
+        if self.every is not None:
+            return self.every.is_due(record.step, seconds)
+        return seconds > (SAVE_AFTER if record.ends_epoch else SAVE_WITHIN)
 
     def save(self, progress: Progress, recipe: dict[str, Any], best: dict[str, Tensor] | None) -> None:
         """The state, after the best weights where they are new; what was the newest becomes the one before. Errors: OutputError."""
@@ -121,20 +133,20 @@ class Kept:
     def settle(self, taken: str) -> None:
         """Let the newest be what was taken up, so that no damaged one takes the place of a whole one. Errors: OutputError."""
         if taken == layout.COMING:
-            folders.rename(self.folder / taken, self.folder / layout.TRAINING)
+            rename(self.folder / taken, self.folder / layout.TRAINING)
         if taken == layout.BEFORE:
-            folders.remove([self.folder / layout.TRAINING])
+            remove([self.folder / layout.TRAINING])
 
     def _read(self, name: str, recipe: dict[str, Any]) -> Progress:
-        def accept(told: dict[str, Any]) -> None:
-            must_be_unchanged(recipe, dict(told.get("recipe", {})), self.folder)
+        def accept(words: dict[str, Any]) -> None:
+            must_be_unchanged(recipe, dict(words.get("recipe", {})), self.folder)
 
         path = self.folder / name
-        told = checkpoint.load_training(path, self.model, self.estimators, self.state, self.average, accept)
+        words = checkpoint.load_training(path, self.model, self.estimators, self.state, self.average, accept)
         try:
             if self.state.seed != recipe["seed"]:
                 raise ValueError(f"seed {self.state.seed}")
-            return Progress.read(told)
+            return Progress.read(words)
         except (TypeError, KeyError, ValueError, IndexError, OverflowError) as error:
             raise RunError(f"{path} is no state of this training ({str(error)[:80]}); copy it anew from where it came") from error
 
@@ -149,18 +161,3 @@ def must_be_unchanged(now: dict[str, Any], then: dict[str, Any], folder: Path) -
         raise RunError(
             f"{folder / layout.RECIPE} was changed: {word} was {then.get(word)} and is {now.get(word)}; change it back, or train anew"
         )
-
-
-def locked(folder: Path) -> FileLock:
-    """The folder's lock, taken; it goes with the process, however that ends.
-
-    Errors: RunError where another training has it; OutputError.
-    """
-    lock = FileLock(folder / layout.LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise RunError(f"another training is writing into {folder}; wait for its end, or choose another --out") from error
-    except OSError as error:
-        raise OutputError(f"cannot write into {folder}: {reason(error)}") from error
-    return lock

@@ -7,7 +7,7 @@ random state to go on to the same bits, and the caller's global random state is 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -23,12 +23,24 @@ def key(*words: int | str) -> int:
 @contextmanager
 def seeded(*words: int | str, device: torch.device | None = None) -> Iterator[None]:
     """Within the block, torch's default random numbers on the CPU and on ``device`` follow from ``words``."""
+    with reseeding(device) as seed_by:
+        seed_by(*words)
+        yield
+
+
+@contextmanager
+def reseeding(device: torch.device | None = None) -> Iterator[Callable[..., None]]:
+    """A function of words, from which torch's default random numbers then follow, as in ``seeded``: for many words in one block."""
     generators = [torch.default_generator, *_accelerator_generators(device)]
     before = [generator.get_state() for generator in generators]
-    for generator in generators:
-        generator.manual_seed(key(*words))
+
+    def seed_by(*words: int | str) -> None:
+        seed = key(*words)
+        for generator in generators:
+            generator.manual_seed(seed)
+
     try:
-        yield
+        yield seed_by
     finally:
         for generator, state in zip(generators, before, strict=True):
             generator.set_state(state)

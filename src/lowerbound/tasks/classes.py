@@ -10,22 +10,22 @@ from torch import Tensor
 
 from lowerbound.errors import UsageError, nearest
 from lowerbound.vae.contexts import Label
-from lowerbound.vae.model import VAE
+from lowerbound.vae.model import Model
 
 
-def label_of(vae: VAE) -> Label:
+def label_of(vae: Model) -> Label:
     """How the model is given labels. Errors: UsageError for one that is not."""
     if not isinstance(vae.context, Label):
         raise UsageError("this model is not given labels, and cannot be asked for one; train with --given label, or --semi-supervised m2")
     return vae.context
 
 
-def as_labels(vae: VAE, labels: Int64[Tensor, " B"]) -> VAE:
+def as_labels(vae: Model, labels: Int64[Tensor, " B"]) -> Model:
     """The model of data of these classes, one for each datum, or one for all. Errors: UsageError, DataError for what it does not know."""
     return vae.given(label_of(vae).numbered(labels).to(vae.device))
 
 
-def evenly(vae: VAE, n: int) -> Int64[Tensor, " n"]:
+def evenly(vae: Model, n: int) -> Int64[Tensor, " n"]:
     """n labels in turn, all classes alike: 0, 1, 2, …, 0, 1, …"""
     return torch.arange(n) % label_of(vae).classes
 
@@ -38,7 +38,7 @@ def number(name: str, classes: Sequence[str]) -> int:
 
 
 @torch.no_grad()
-def styles(vae: VAE, latents: Float[Tensor, "n latent"]) -> Float[Tensor, "n classes *event"]:
+def styles(vae: Model, latents: Float[Tensor, "n latent"]) -> Float[Tensor, "n classes *event"]:
     """Means of p(x|z, y) for each z and each class y: one z is one style, whatever the class."""
     classes = label_of(vae).classes
     with vae.evaluating():
@@ -46,7 +46,7 @@ def styles(vae: VAE, latents: Float[Tensor, "n latent"]) -> Float[Tensor, "n cla
         return every.decode(latents.to(vae.device)[:, None].expand(-1, classes, -1))
 
 
-def drawn_styles(vae: VAE, n: int) -> Float[Tensor, "n latent"]:
+def drawn_styles(vae: Model, n: int) -> Float[Tensor, "n latent"]:
     """n draws of z from p(z); of a prior that depends on the class, from the first one's."""
     prior = as_labels(vae, torch.zeros(1, dtype=torch.long)).prior()
     return prior.sample(torch.Size([n])).reshape(n, -1)

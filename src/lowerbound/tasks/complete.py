@@ -23,7 +23,8 @@ from lowerbound.evaluation import log_likelihood as density
 from lowerbound.system.seeding import key, seeded
 from lowerbound.tasks.latent_inference import SAMPLES, Latents, few_of, from_prior, importance, moments, must_suffice, of_prior, room
 from lowerbound.vae.contexts import Observed
-from lowerbound.vae.model import VAE
+from lowerbound.vae.model import Model
+from lowerbound.vae.observation import observe
 
 COMPLETIONS = 8
 #: steps of pseudo-Gibbs that lead to each guess at the whole datum, before importance sampling begins
@@ -52,7 +53,7 @@ class Completions:
 
 @torch.no_grad()
 def complete(
-    vae: VAE,
+    vae: Model,
     data: Rows,
     observed: Bool[Tensor, "N *event"],
     n: int = COMPLETIONS,
@@ -85,7 +86,7 @@ def complete(
     return Completions(**{name: torch.cat([getattr(one, name) for one in found], axis) for name, axis in axes.items()})
 
 
-def _way(vae: VAE, method: str | None) -> Method:
+def _way(vae: Model, method: str | None) -> Method:
     if isinstance(vae.context, Observed):
         if method is not None:
             raise UsageError("a model given what was observed draws what is missing from its own law of that; leave out the method")
@@ -122,7 +123,7 @@ class _Holed:
 class _Datum:
     """One datum: its values, and x, these as the likelihood sees them; the model given its context; what fits into memory."""
 
-    vae: VAE
+    vae: Model
     values: Float[Tensor, "1 *event"]
     x: Float[Tensor, "1 *event"]
     observed: Bool[Tensor, "1 *event"]
@@ -131,10 +132,12 @@ class _Datum:
     seed: int  # of its noise
 
     @classmethod
-    def read(cls, vae: VAE, data: _Holed, row: int, memory: int, seed: int) -> _Datum:
+    def read(cls, vae: Model, data: _Holed, row: int, memory: int, seed: int) -> _Datum:
         """One row of the data."""
         rows = torch.tensor([row])
-        given, x = density.observed(vae, data, [row], seed)
+        vae.likelihood.admit(data[rows])
+        seen = observe(vae, data, rows, seed)
+        given, x = seen.vae, seen.x
         observed = data.observed[rows].to(x.device)
         given = given.given(vae.context.part(x, observed)) if isinstance(vae.context, Observed) else given
         return cls(given, data[rows], x, observed, *room(given, x, memory), key(seed, row))
@@ -243,7 +246,7 @@ def _chain(datum: _Datum, n: int, steps: int, warm_up: int) -> Iterator[_State]:
         yield state
 
 
-def _accepted(vae: VAE, state: _State, posterior: Distribution, proposed: Float[Tensor, "C d"]) -> Bool[Tensor, " C"]:
+def _accepted(vae: Model, state: _State, posterior: Distribution, proposed: Float[Tensor, "C d"]) -> Bool[Tensor, " C"]:
     density.must_have_density(posterior)
     both = torch.stack([proposed, state.z])
     to, fro = vae.log_likelihood(state.x, both) + vae.prior().log_prob(both) - posterior.log_prob(both)

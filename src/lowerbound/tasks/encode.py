@@ -10,10 +10,11 @@ from torch import Tensor
 
 from lowerbound.data.rows import Rows, rows_at_once
 from lowerbound.errors import UsageError
-from lowerbound.vae.model import VAE
+from lowerbound.vae.model import Model
+from lowerbound.vae.observation import read
 
 
-def encode(vae: VAE, data: Rows, draw: bool = False, seed: int = 0) -> Float[Tensor, "N latent"]:
+def encode(vae: Model, data: Rows, draw: bool = False, seed: int = 0) -> Float[Tensor, "N latent"]:
     """The mean of q(z|x) for each datum, or with ``draw`` a draw, on the CPU.
 
     Grey values are given to the encoder as they are, not binarized, so that the same image gives the
@@ -21,22 +22,22 @@ def encode(vae: VAE, data: Rows, draw: bool = False, seed: int = 0) -> Float[Ten
     """
 
     def encoded(rows: Tensor) -> Tensor:
-        given, values = vae.read(data, rows, seed=seed)
-        return given.encode(values, draw)
+        seen = read(vae, data, rows, seed)
+        return seen.vae.encode(seen.x, draw)
 
     return _in_batches(encoded, data)
 
 
-def decode(vae: VAE, latents: Float[Tensor, "N latent"], draw: bool = False) -> Float[Tensor, "N *event"]:
+def decode(vae: Model, latents: Float[Tensor, "N latent"], draw: bool = False) -> Float[Tensor, "N *event"]:
     """The mean of p(x|z) for each latent, or with ``draw`` a draw, on the CPU."""
     return _in_batches(lambda rows: vae.some(rows).decode(latents[rows].to(vae.device), draw), latents)
 
 
-def contexts(vae: VAE, data: Rows, seed: int = 0) -> Float[Tensor, "N *context"]:
+def contexts(vae: Model, data: Rows, seed: int = 0) -> Float[Tensor, "N *context"]:
     """What ``encode`` gives the model besides each datum, on the CPU. Errors: UsageError for a model that is given nothing."""
 
     def given(rows: Tensor) -> Tensor:
-        context = vae.read(data, rows, seed=seed)[0].posterior.context
+        context = read(vae, data, rows, seed).vae.posterior.context
         if context is None:
             raise UsageError("this model is given nothing besides the data")
         return context
@@ -44,12 +45,12 @@ def contexts(vae: VAE, data: Rows, seed: int = 0) -> Float[Tensor, "N *context"]
     return _in_batches(given, data)
 
 
-def reconstruct(vae: VAE, data: Rows, seed: int = 0) -> Float[Tensor, "N *event"]:
+def reconstruct(vae: Model, data: Rows, seed: int = 0) -> Float[Tensor, "N *event"]:
     """The mean of p(x|z) at the mean of q(z|x) for each datum, on the CPU; values that a context tells are as they were."""
 
     def back(rows: Tensor) -> Tensor:
-        given, values = vae.read(data, rows, seed=seed)
-        return given.reconstruct(values)
+        seen = read(vae, data, rows, seed)
+        return seen.vae.reconstruct(seen.x)
 
     return _in_batches(back, data)
 

@@ -7,10 +7,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lowerbound.errors import UsageError
-from lowerbound.vae.model import VAE
+from lowerbound.vae.model import Model
 
 
-def interpolate(vae: VAE, a: Float[Tensor, " d"], b: Float[Tensor, " d"], steps: int) -> Float[Tensor, "steps *event"]:
+def interpolate(vae: Model, a: Float[Tensor, " d"], b: Float[Tensor, " d"], steps: int) -> Float[Tensor, "steps *event"]:
     """Means of p(x|z) at ``steps`` points from latent ``a`` to latent ``b``, both included, on a straight line."""
     shares = torch.linspace(0, 1, steps, device=a.device)[:, None]
     return vae.decode(a + shares * (b - a))
@@ -22,7 +22,7 @@ def manifold_coordinates(side: int) -> Float[Tensor, " side"]:
     return torch.distributions.Normal(0.0, 1.0).icdf(shares)
 
 
-def manifold(vae: VAE, side: int = 20) -> Float[Tensor, "n *event"]:
+def manifold(vae: Model, side: int = 20) -> Float[Tensor, "n *event"]:
     """Means of p(x|z) over the plane of a 2-D latent, ``side²`` of them, row by row from the top left.
 
     z₁ grows to the right and z₂ upwards, by ``manifold_coordinates``. Errors: UsageError for other latents.
@@ -37,7 +37,7 @@ def manifold(vae: VAE, side: int = 20) -> Float[Tensor, "n *event"]:
     return vae.decode(z.to(vae.device))
 
 
-def traverse(vae: VAE, dims: Tensor, values: Float[Tensor, " V"]) -> Float[Tensor, "dims V *event"]:
+def traverse(vae: Model, dims: Tensor, values: Float[Tensor, " V"]) -> Float[Tensor, "dims V *event"]:
     """Means of p(x|z) with each of ``dims`` alone moved along ``values`` and the other dimensions at 0."""
     size = vae.prior().event_shape[0]
     axes = torch.eye(size)[dims]

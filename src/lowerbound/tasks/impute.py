@@ -17,12 +17,13 @@ from torch.distributions import Distribution
 from lowerbound.data.rows import Rows
 from lowerbound.distributions.mixed import Mixed
 from lowerbound.errors import DataError, RecipeError, UsageError
-from lowerbound.evaluation import proposals
+from lowerbound.evaluation.importance import WeightedSums, effective, normalized, resampled
 from lowerbound.evaluation.log_likelihood import MEMORY, VALUES, must_have_density
 from lowerbound.nn.memory import COPIES, bytes_each, how_many
 from lowerbound.system.seeding import seeded
 from lowerbound.vae.contexts import Observed
-from lowerbound.vae.model import VAE, log_density
+from lowerbound.vae.model import Model, log_density
+from lowerbound.vae.observation import observe
 
 SAMPLES = 1_000
 #: rows whose noise is drawn together; part of what a seed means
@@ -47,7 +48,7 @@ class Imputations:
 
 
 @torch.no_grad()
-def impute(vae: VAE, data: Rows, draws: int = 0, *, samples: int = SAMPLES, memory: int = MEMORY, seed: int = 0) -> Imputations:
+def impute(vae: Model, data: Rows, draws: int = 0, *, samples: int = SAMPLES, memory: int = MEMORY, seed: int = 0) -> Imputations:
     """What is missing (NaN) in ``data``, by ``samples`` latents a datum, weighted by w = p(x_observed|z) p(z)/r(z).
 
     E[x_missing|x_observed] ≈ Σ w E[x_missing|z] / Σ w, the latents those of a mixture r of q(z|x_observed) and, one in ten, the prior;
@@ -74,9 +75,10 @@ def impute(vae: VAE, data: Rows, draws: int = 0, *, samples: int = SAMPLES, memo
     return found
 
 
-def _fill(vae: VAE, data: Rows, rows: Int64[Tensor, " B"], found: Imputations, samples: int, memory: int) -> None:
+def _fill(vae: Model, data: Rows, rows: Int64[Tensor, " B"], found: Imputations, samples: int, memory: int) -> None:
     vae.likelihood.admit(data[rows])
-    given, x = vae.read(data, rows, observe=True)
+    seen = observe(vae, data, rows)
+    given, x = seen.vae, seen.x
     if isinstance(vae.context, Observed):  # of what is there, not of a part of it
         given = given.given(vae.context.part(x, ~x.isnan()))
     posterior, prior = given.posterior(x), given.prior()
@@ -85,20 +87,20 @@ def _fill(vae: VAE, data: Rows, rows: Int64[Tensor, " B"], found: Imputations, s
     z = torch.cat([_of(posterior, samples - round(OF_PRIOR * samples), len(rows)), _of(prior, round(OF_PRIOR * samples), len(rows))])
     parts = [math.log1p(-OF_PRIOR) + posterior.log_prob(z), math.log(OF_PRIOR) + prior.log_prob(z)]
     log_ratio = prior.log_prob(z) - (torch.logaddexp(*parts) if round(OF_PRIOR * samples) else posterior.log_prob(z))
-    sums = _Sums(given, x)
+    sums, log_weight = _Moments(given, x), []
     one = given.some(slice(0, 1))
     decoding = bytes_each(one.likelihood.network, *one.likelihood.inputs(z[:1, :1]))
     few = how_many(memory // 4, decoding, "decoding a draw", most=max(1, VALUES // x[0].numel()))
     for some, ratio in zip(z.split(max(1, few // len(rows))), log_ratio.split(max(1, few // len(rows))), strict=True):
-        sums.add(some, ratio)
-    weight = torch.cat(sums.log_weight).double().cpu().softmax(0)
+        log_weight.append(sums.add(some, ratio))
+    weight = normalized(torch.cat(log_weight))
     missing = x.isnan().cpu()
     mean, error = sums.moments()
     found.mean[rows] = found.mean[rows].where(~missing, mean.cpu())
     found.error[rows] = error.cpu().where(missing, 0.0)
-    found.ess[rows] = (1 / weight.square().sum(0)).float()
+    found.ess[rows] = effective(weight).float()
     if len(found.draws):
-        chosen = torch.stack([z[proposals.resampled(weight[:, row], len(found.draws)), row] for row in range(len(rows))], 1)
+        chosen = torch.stack([z[resampled(weight[:, row], len(found.draws)), row] for row in range(len(rows))], 1)
         drawn = given.likelihood(chosen).sample().reshape(-1, *x.shape).cpu()
         found.draws[:, rows] = found.draws[:, rows].where(~missing, drawn)
 
@@ -108,42 +110,32 @@ def _of(law: Distribution, n: int, rows: int) -> Float[Tensor, "K B d"]:
     return law.sample(Size([n] if law.batch_shape else [n, rows]))
 
 
-class _Sums:
-    """Weighted sums over draws, a few at a time: of E[x|z], of E[x²|z], and of the probabilities of classes."""
+class _Moments:
+    """What values are on average over weighted draws, a few at a time: by E[x|z], E[x²|z], and the probabilities of classes."""
 
-    def __init__(self, vae: VAE, x: Float[Tensor, "B *event"]):
+    def __init__(self, vae: Model, x: Float[Tensor, "B *event"]):
         self.vae, self.x, self.counted = vae, x, vae.counted(x)
-        self.log_weight: list[Tensor] = []
-        self.top = torch.full((len(x),), -torch.inf, device=x.device)
-        self.total = torch.zeros_like(self.top)
-        self.first = self.second = torch.zeros(len(x), x[0].numel(), device=x.device)
-        self.classes: dict[int, Tensor] = {}
+        self.sums = WeightedSums(len(x), x.dtype, x.device)
 
-    def add(self, z: Float[Tensor, "K B d"], log_ratio: Float[Tensor, "K B"]) -> None:
-        """Take in some draws, log p(z)/r(z) beside them."""
+    def add(self, z: Float[Tensor, "K B d"], log_ratio: Float[Tensor, "K B"]) -> Float[Tensor, "K B"]:
+        """Take in some draws, log p(z)/r(z) beside them; returns their log weights."""
         law = self.vae.likelihood(z)
-        log_w = log_density(law, self.x, self.counted) + log_ratio
-        log_w = log_w.nan_to_num(nan=-torch.inf)
+        log_w = (log_density(law, self.x, self.counted) + log_ratio).nan_to_num(nan=-torch.inf)
         each = law.base_dist  # of an Independent, or log_density had refused
-        self.log_weight.append(log_w)
-        top = torch.maximum(self.top, log_w.amax(0))
-        kept, w = (self.top - top).exp().nan_to_num(nan=0.0), (log_w - top).exp().nan_to_num(nan=0.0)
         mean, variance = each.mean.flatten(2), each.variance.flatten(2)
-        self.total = kept * self.total + w.sum(0)
-        self.first = kept[:, None] * self.first + torch.einsum("kb,kbd->bd", w, mean)
-        self.second = kept[:, None] * self.second + torch.einsum("kb,kbd->bd", w, mean.square() + variance)
-        for place, chances in (each.classes if isinstance(each, Mixed) else {}).items():
-            before = self.classes.get(place, torch.zeros_like(chances[0]))
-            self.classes[place] = kept[:, None] * before + torch.einsum("kb,kbc->bc", w, chances)
-        self.top = top
+        values: dict[str | int, Tensor] = {"first": mean, "second": mean.square() + variance}
+        if isinstance(each, Mixed):
+            values.update(each.classes.items())
+        self.sums.add(log_w, values)
+        return log_w
 
     def moments(self) -> tuple[Float[Tensor, "B *event"], Float[Tensor, "B *event"]]:
         """What each value is, and its error. Errors: RecipeError where no draw explains what was observed."""
-        if not bool((self.total > 0).all()):
+        if not bool((self.sums.total > 0).all()):
             raise RecipeError("no latent explains some of the rows: their values are out of the numbers' range")
-        mean = self.first / self.total[:, None]
-        error = (self.second / self.total[:, None] - mean.square()).clamp(min=0).sqrt()
-        for place, sums in self.classes.items():
-            most = (sums / self.total[:, None]).max(-1)
+        mean = self.sums.mean("first")
+        error = (self.sums.mean("second") - mean.square()).clamp(min=0).sqrt()
+        for place in (name for name in self.sums.sums if isinstance(name, int)):
+            most = self.sums.mean(place).max(-1)
             mean[:, place], error[:, place] = most.indices.to(mean.dtype), 1 - most.values
         return mean.reshape(self.x.shape), error.reshape(self.x.shape)

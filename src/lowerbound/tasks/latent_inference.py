@@ -18,8 +18,9 @@ from torch.distributions import Distribution
 from lowerbound.errors import UsageError
 from lowerbound.evaluation import log_likelihood as density
 from lowerbound.evaluation import proposals
+from lowerbound.evaluation.importance import effective, normalized, resampled
 from lowerbound.nn.memory import bytes_each, how_many
-from lowerbound.vae.model import VAE
+from lowerbound.vae.model import Model
 
 #: draws of z for each datum
 SAMPLES = 2_000
@@ -45,7 +46,7 @@ class Known(Protocol):
     """A datum of which something is known."""
 
     @property
-    def vae(self) -> VAE:
+    def vae(self) -> Model:
         """The model, given the datum's context."""
 
     @property
@@ -63,12 +64,12 @@ class Known(Protocol):
         """The log density of what is known, given z, in nats."""
 
 
-def from_prior(vae: VAE, n: int) -> Float[Tensor, "n d"]:
+def from_prior(vae: Model, n: int) -> Float[Tensor, "n d"]:
     """Draws of p(z), or of p(z|c) for one c."""
     return vae.prior().sample(Size([n])).reshape(n, -1)
 
 
-def of_prior(vae: VAE, n: int, samples: int) -> Latents:
+def of_prior(vae: Model, n: int, samples: int) -> Latents:
     """Draws of p(z|c), where c is all that is known."""
     z = from_prior(vae, samples)
     return Latents(z, torch.full((samples,), 1 / samples, dtype=torch.double), z[:n], ess=float(samples))
@@ -90,8 +91,8 @@ def importance(known: Known, n: int, samples: int) -> Latents:
     parts = [law.log_prob(z[:, None].expand(-1, laws, -1)) + math.log(each / len(z)) for law, laws, each in around]
     log_likelihood = torch.cat([known.log_likelihood(few[:, None])[:, 0] for few in z.split(known.decoded)])
     log_w = log_likelihood + prior.log_prob(z) - torch.cat(parts, 1).logsumexp(1)
-    weight = log_w.cpu().double().nan_to_num(nan=-torch.inf).softmax(0)
-    return Latents(z, weight, z[proposals.resampled(weight, n).to(z.device)], ess=1 / float(weight.square().sum()))
+    weight = normalized(log_w)
+    return Latents(z, weight, z[resampled(weight, n).to(z.device)], ess=float(effective(weight)))
 
 
 def _around(known: Known, prior: Distribution, samples: int) -> list[tuple[Distribution, int, int]]:
@@ -102,8 +103,8 @@ def _around(known: Known, prior: Distribution, samples: int) -> list[tuple[Distr
     counts = proposals.shares(prior, samples)
     laws = {"posterior": (posterior, guesses), "prior": (prior, 1)}
     if "mode" in counts:
-        mode = proposals.find_mode(lambda z: known.log_likelihood(z) + prior.log_prob(z), known.vae.posterior.centre(posterior))
-        laws |= {"mode": (mode.law(slice(None)), guesses), "wide": (mode.law(slice(None), widening=2.0), guesses)}
+        mode = proposals.find_mode(lambda z, _: known.log_likelihood(z) + prior.log_prob(z), known.vae.posterior.centre(posterior))
+        laws |= {"mode": (mode.law(), guesses), "wide": (mode.law(widening=2.0), guesses)}
     return [(law, size, max(1, counts[name] // size)) for name, (law, size) in laws.items() if name in counts]
 
 
@@ -119,7 +120,7 @@ def must_suffice(samples: int, n: int, what: str) -> None:
 Moments = Callable[[Float[Tensor, "k d"]], tuple[Float[Tensor, "k *event"], Float[Tensor, "k *event"]]]
 
 
-def room(vae: VAE, x: Float[Tensor, "1 *event"], memory: int) -> tuple[int, int]:
+def room(vae: Model, x: Float[Tensor, "1 *event"], memory: int) -> tuple[int, int]:
     """How many draws of z can be decoded at once, and how many guesses at a datum like x be encoded and made better, in so many bytes."""
     z = torch.zeros(1, *vae.prior().event_shape, device=x.device)
     decoding = bytes_each(vae.likelihood.network, *vae.likelihood.inputs(z))

@@ -19,7 +19,7 @@ from lowerbound.evaluation import log_likelihood as density
 from lowerbound.system.seeding import seeded
 from lowerbound.tasks.latent_inference import SAMPLES, few_of, from_prior, importance, moments, must_suffice, of_prior, room
 from lowerbound.vae.contexts import LowResolution, must_divide
-from lowerbound.vae.model import VAE
+from lowerbound.vae.model import Model
 
 #: steps that lead from a draw of the prior to a guess at the whole image
 LOOKS = 10
@@ -68,7 +68,7 @@ class Upscaled:
 
 @torch.no_grad()
 def upscale(
-    vae: VAE,
+    vae: Model,
     small: Float[Tensor, "N C h w"],
     factor: int,
     n: int = 8,
@@ -101,7 +101,7 @@ def upscale(
     return Upscaled(**{name: torch.cat([getattr(one, name) for one in found], axis) for name, axis in axes.items()})
 
 
-def must_take(vae: VAE, factor: int) -> None:
+def must_take(vae: Model, factor: int) -> None:
     """Raise UsageError for a model that cannot be asked to make images so many times larger."""
     if vae.context is None:
         return
@@ -111,7 +111,7 @@ def must_take(vae: VAE, factor: int) -> None:
         raise UsageError(f"this model makes images {vae.context.factor} times larger, not {factor} times; leave out the factor")
 
 
-def _upscaled(vae: VAE, y: Tensor, factor: int, n: int, samples: int, draw: bool, memory: int) -> Upscaled:
+def _upscaled(vae: Model, y: Tensor, factor: int, n: int, samples: int, draw: bool, memory: int) -> Upscaled:
     datum = _Datum.read(vae, y, factor, memory)
     few = few_of(datum.decoded, y.numel() * factor**2)
     found = of_prior(datum.vae, n, samples) if datum.given else importance(datum, n, samples)
@@ -124,7 +124,7 @@ def _upscaled(vae: VAE, y: Tensor, factor: int, n: int, samples: int, draw: bool
 class _Datum:
     """One image made small, y; the model, given it where it is ``given`` it; what fits into memory."""
 
-    vae: VAE
+    vae: Model
     y: Float[Tensor, "1 C h w"]
     factor: int
     given: bool
@@ -132,7 +132,7 @@ class _Datum:
     chains: int
 
     @classmethod
-    def read(cls, vae: VAE, y: Float[Tensor, "1 C h w"], factor: int, memory: int) -> _Datum:
+    def read(cls, vae: Model, y: Float[Tensor, "1 C h w"], factor: int, memory: int) -> _Datum:
         """One small image."""
         given = vae.context is not None
         vae = vae.given(y) if given else vae

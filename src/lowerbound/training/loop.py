@@ -23,7 +23,7 @@ from lowerbound.training.steps.fused import Step
 from lowerbound.vae.estimators.base import Estimator
 from lowerbound.vae.estimators.pathwise import Pathwise
 from lowerbound.vae.loss import LossFunction, of_rows
-from lowerbound.vae.model import VAE
+from lowerbound.vae.model import Model
 from lowerbound.vae.objectives.base import Objective
 from lowerbound.vae.objectives.elbo import ELBO
 from lowerbound.vae.schedules import Schedule
@@ -71,7 +71,7 @@ class Record:
 
 
 def fit(
-    vae: VAE,
+    vae: Model,
     data: Rows,
     *,
     epochs: int,
@@ -125,7 +125,7 @@ def fit(
     leave_gradients_whole(vae)
 
 
-def _shared(group: ProcessGroup, vae: VAE, descend: Step, data: Rows, rows: Tensor, objective: Objective) -> Float[Tensor, " 3"]:
+def _shared(group: ProcessGroup, vae: Model, descend: Step, data: Rows, rows: Tensor, objective: Objective) -> Float[Tensor, " 3"]:
     """The gradient of a batch, of which this process descends its share; and the means."""
     mine = rows[group.share(rows)]
     if len(mine):
@@ -134,7 +134,7 @@ def _shared(group: ProcessGroup, vae: VAE, descend: Step, data: Rows, rows: Tens
     return group.all_reduce(vae, torch.zeros(3, device=vae.device), 0.0)
 
 
-def _shorten(vae: VAE, clip: float) -> None:
+def _shorten(vae: Model, clip: float) -> None:
     """Gradients of a norm above ``clip`` to that norm. One that is not finite is left as it is, so that it can be said whose it was."""
     gradients = [parameter.grad for parameter in vae.parameters() if parameter.grad is not None]
     norm = nn.utils.get_total_norm(gradients)
@@ -147,7 +147,7 @@ def _set_rate(optimizer: torch.optim.Optimizer, share: float) -> None:
         group["lr"] = group.setdefault("initial_lr", group["lr"]) * share
 
 
-def _check(vae: VAE, data: Rows) -> None:
+def _check(vae: Model, data: Rows) -> None:
     if not len(data):
         raise DataError("there are no data to train on")
     for rows in torch.arange(len(data)).split(rows_at_once(data)):

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from lowerbound.data.rows import Rows
 from lowerbound.vae.estimators.base import Estimator
-from lowerbound.vae.model import VAE
+from lowerbound.vae.model import Model
 from lowerbound.vae.objectives.base import Objective
+from lowerbound.vae.observation import observe
 
 
 @dataclass(frozen=True)
@@ -34,18 +35,18 @@ class Loss:
 LossFunction = Callable[[Any, Rows, Tensor, Objective, Estimator], "Loss"]
 
 
-def of_rows(vae: VAE, data: Rows, rows: Int64[Tensor, " B"], objective: Objective, estimator: Estimator) -> Loss:
+def of_rows(vae: Model, data: Rows, rows: Int64[Tensor, " B"], objective: Objective, estimator: Estimator) -> Loss:
     """The loss of some rows of ``data``, each given its context where the model is given one: what a training step descends."""
-    given, x = vae.read(data, rows, observe=True)
-    return of_observed(given, x, objective, estimator)
+    seen = observe(vae, data, rows)
+    return of_observed(seen.vae, seen.x, objective, estimator)
 
 
-def loss(vae: VAE, values: Float[Tensor, "B *event"], objective: Objective, estimator: Estimator) -> Loss:
+def loss(vae: Model, values: Float[Tensor, "B *event"], objective: Objective, estimator: Estimator) -> Loss:
     """The loss of a batch of raw values, ready for ``backward``."""
     return of_observed(vae, vae.likelihood.observe(values), objective, estimator)
 
 
-def of_observed(vae: VAE, x: Float[Tensor, "B *event"], objective: Objective, estimator: Estimator) -> Loss:
+def of_observed(vae: Model, x: Float[Tensor, "B *event"], objective: Objective, estimator: Estimator) -> Loss:
     """The loss of a batch of values as the likelihood sees them."""
     draw = estimator.draw(vae.posterior(x), objective.samples)
     terms = vae.terms(x, draw.posterior, draw.z, draw.weights)

@@ -1,18 +1,20 @@
-"""The VAE: a prior p(z), a likelihood p(x|z) and a posterior q(z|x), and what can be asked of the three."""
+"""The VAE: a prior p(z), a likelihood p(x|z) and a posterior q(z|x), and what can be asked of the three.
+
+``Model`` is what all models share; ``VAE`` is the one whose labels, if any, are contexts. M1 and M2 are in semi_supervised/.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from torch import Size, Tensor, nn
 from torch.distributions import Distribution, Independent
 
-from lowerbound.data.rows import Rows, labels_of
 from lowerbound.errors import DataError, RecipeError, law_name
-from lowerbound.system.seeding import seeded
 from lowerbound.vae.conditional import ConditionalLaw, WithContext
 from lowerbound.vae.contexts import Context
 from lowerbound.vae.likelihoods import Calibrated, Likelihood
@@ -49,12 +51,11 @@ def log_density(
     return each.where(observed, 0.0).flatten(len(likelihood.batch_shape)).sum(-1)
 
 
-class VAE(nn.Module):
-    """Three distributions that share z.
+class Model(nn.Module, ABC):
+    """Three distributions that share z, and what can be asked of them, whatever a label is to them.
 
-    ``prior() -> p(z)``, ``likelihood(z) -> p(x|z)``, ``posterior(x) -> q(z|x)``. A model with a ``context`` is a family of such
-    three, p(z|c), p(x|z, c) and q(z|x, c): ``given(c)`` is the one for some c, an ordinary VAE that shares its weights.
-    Source: Kingma and Welling, "Auto-Encoding Variational Bayes", 2013, https://arxiv.org/abs/1312.6114.
+    ``prior() -> p(z)``, ``likelihood(z) -> p(x|z)``, ``posterior(x) -> q(z|x)``. With a ``context`` it is a family of such three,
+    p(z|c), p(x|z, c) and q(z|x, c).
     """
 
     def __init__(self, prior: Prior, likelihood: Likelihood, posterior: Posterior, context: Context | None = None):
@@ -64,46 +65,27 @@ class VAE(nn.Module):
         self.posterior = posterior
         self.context = context
 
+    @property
+    @abstractmethod
+    def density(self) -> str:
+        """What it has a density of, in words: log p(x), or that of some context."""
+
+    @abstractmethod
+    def contexts(self, values: Float[Tensor, "B *event"], labels: Int64[Tensor, " B"] | None) -> Float[Tensor, "B *context"] | None:
+        """What the three are given besides for these examples, on the model's device; None for a model that is given nothing.
+
+        Errors: DataError where these examples have none.
+        """
+
     def given(self, context: Float[Tensor, "B *context"]) -> VAE:
-        """The model for contexts c, one for each datum, or one for all: its three laws are given it."""
+        """The model for contexts c, one for each example, or one for all: its three distributions are given it, its weights shared."""
         prior = self.prior.given(context) if isinstance(self.prior, WithContext) else self.prior
         bound = VAE(prior, self.likelihood.given(context), self.posterior.given(context), self.context)
         bound.training = self.training
         return bound
 
-    def read(self, data: Rows, rows: Tensor, observe: bool = False, seed: int | None = None) -> tuple[VAE, Float[Tensor, "B *event"]]:
-        """The values of some rows of data, on the model's device, and the model given their contexts, if it is given any.
-
-        With ``observe`` the values are as the likelihood sees them, and so are those that contexts are made of. What is drawn for it, zeros
-        and ones of greys or a context, follows with a ``seed`` from that and the row, whichever others are with it.
-        """
-        if seed is None or not (observe or self._draws_contexts):
-            return self._read(data, rows, observe)
-        each = []
-        for row in rows.split(1):
-            with seeded(seed, "observed", int(row), device=self.device):
-                each.append(self._read(data, row, observe))
-        contexts = [given.posterior.context for given, _ in each if given.posterior.context is not None]
-        return self.given(torch.cat(contexts)) if contexts else self, torch.cat([values for _, values in each])
-
-    @property
-    def _draws_contexts(self) -> bool:
-        return self.context is not None and self.context.drawn
-
-    def _read(self, data: Rows, rows: Tensor, observe: bool) -> tuple[VAE, Float[Tensor, "B *event"]]:
-        values = data[rows].to(self.device)
-        values = self.likelihood.observe(values) if observe else values
-        if self.context is None:
-            return self, values
-        return self.given(self.context.of(values, labels_of(data, rows)).to(self.device)), values
-
-    @property
-    def density(self) -> str:
-        """What it has a density of, in words: log p(x), or that of some context."""
-        return "log p(x)" if self.context is None else self.context.density
-
-    def some(self, rows: slice | Tensor) -> VAE:
-        """The model given the contexts of some of the data whose contexts it was given; one for all stays."""
+    def some(self, rows: slice | Tensor) -> Model:
+        """The model given the contexts of some of the examples whose contexts it was given; one for all stays."""
         context = self.posterior.context
         return self if context is None or len(context) == 1 else self.given(context[rows])
 
@@ -194,3 +176,21 @@ class VAE(nn.Module):
     def reconstruct(self, x: Float[Tensor, "B *event"], draw: bool = False) -> Float[Tensor, "B *event"]:
         """``decode(encode(x))``: the mean of p(x|z) at the mean of q(z|x), or with ``draw`` a draw through both."""
         return self.decode(self.encode(x, draw), draw).reshape(x.shape)
+
+
+class VAE(Model):
+    """Three distributions that share z.
+
+    ``prior() -> p(z)``, ``likelihood(z) -> p(x|z)``, ``posterior(x) -> q(z|x)``. A model with a ``context`` is a family of such
+    three, p(z|c), p(x|z, c) and q(z|x, c): ``given(c)`` is the one for some c, an ordinary VAE that shares its weights.
+    Source: Kingma and Welling, "Auto-Encoding Variational Bayes", 2013, https://arxiv.org/abs/1312.6114.
+    """
+
+    @property
+    def density(self) -> str:
+        """log p(x), or that of some context."""
+        return "log p(x)" if self.context is None else self.context.density
+
+    def contexts(self, values: Float[Tensor, "B *event"], labels: Int64[Tensor, " B"] | None) -> Float[Tensor, "B *context"] | None:
+        """Those that the context makes of values and labels."""
+        return None if self.context is None else self.context.of(values, labels).to(self.device)

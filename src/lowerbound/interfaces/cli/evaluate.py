@@ -7,9 +7,11 @@ from argparse import Namespace
 from typing import Any
 
 from lowerbound.data import Dataset, writing
-from lowerbound.evaluation import evaluate as evaluation
-from lowerbound.evaluation.calibration import Calibration
-from lowerbound.evaluation.marginal import log_likelihood
+from lowerbound.evaluation import evaluate as evaluating
+from lowerbound.evaluation.calibration import Calibration, Classification
+from lowerbound.evaluation.evaluation import Evaluation, LogP
+from lowerbound.evaluation.latent_space import ACTIVE, Latents
+from lowerbound.evaluation.log_likelihood import log_likelihood
 from lowerbound.evaluation.regret import likelihood_regret
 from lowerbound.figures import report
 from lowerbound.interfaces.cli import console
@@ -28,7 +30,7 @@ def evaluate(args: Namespace) -> Answer:
     """All that can be said of a run; kept with it where the data are its own test data."""
     run = runs.load(args.run, args.device)
     data = _some(asked_for(run, args, look=True), args)
-    found = evaluation.evaluate(
+    found = evaluating.evaluate(
         run.vae,
         data,
         samples=args.samples,
@@ -36,15 +38,15 @@ def evaluate(args: Namespace) -> Answer:
         seed=args.seed,
         history=run.history(),
         calibration=run.calibration(),
-    ).values()
-    values = {"run": args.run, "seed": args.seed, **found}
+    )
+    values = {"run": args.run, "seed": args.seed, **found.to_json()}
     if run.is_own(args.data) and args.split in (None, "test") and args.rows is None:
         write_json(run.folder / layout.EVALUATION, values)
         result = run.result()
         if result is not None:
             report.write(run, data, result)
-            return Answer(f"{_told(values)}\nreport: {run.folder / layout.REPORT}", values)
-    return Answer(_told(values), values)
+            return Answer(f"{_text(found)}\nreport: {run.folder / layout.REPORT}", values)
+    return Answer(_text(found), values)
 
 
 def score(args: Namespace) -> Answer:
@@ -83,17 +85,17 @@ def _some(data: Dataset, args: Namespace) -> Dataset:
 # --- in words --------------------------------------------------------------------------------------
 
 
-def _told(values: dict[str, Any]) -> str:
-    lines = [f"{values['rows']:,} data"]
-    if values["log_likelihood"] is None:
+def _text(found: Evaluation) -> str:
+    lines = [f"{found.rows:,} examples"]
+    if found.log_p is None:
         lines.append("  this posterior has no density: no log p(x), rate or information")
     else:
-        lines += _density(values)
-    lines += _latent(values) + (_classes(values["classifier"]) if "classifier" in values else [])
-    units = "mean square a value, in the data's units, of a table as the model has it"
-    lines.append(_line("reconstruction error", f"{values['reconstruction_error']:.5f}", units))
-    lines.append(f"  {values['note']}")
-    lines += [f"found: {one['name']}: {one['evidence']}; try: {one['advice']}" for one in values["findings"]] or ["found: nothing wrong"]
+        lines += _log_p(found.log_p, found.of, found.scored)
+    lines += _latents(found.latents, found.log_p is not None) + ([] if found.classifier is None else _classes(found.classifier))
+    units = "mean square per value, in the data's units, of a table as the model has it"
+    lines.append(_line("reconstruction error", f"{found.reconstruction_error:.5f}", units))
+    lines.append(f"  {found.note}")
+    lines += [f"found: {one.name}: {one.evidence}; try: {one.advice}" for one in found.findings] or ["no problems found"]
     return "\n".join(lines)
 
 
@@ -101,52 +103,43 @@ def _line(name: str, value: str, text: str = "") -> str:
     return f"  {name:<29}{value:>12}  {text}".rstrip()
 
 
-def _density(values: dict[str, Any]) -> list[str]:
-    found, draws = values["log_likelihood"], values["samples"]
+def _log_p(found: LogP, of: str, scored: float) -> list[str]:
     lines = [
         _line(
-            values["density"],
-            f"{found['mean']:.3f}",
-            f"± {fixed(found['se_data'], 3)} over data, ± {fixed(found['se_samples'], 3)} over draws, "
-            f"too low by about {fixed(-found['bias'], 3)}, nats",
+            of,
+            f"{found.mean:.3f}",
+            f"± {fixed(found.se_data, 3)} over examples, ± {fixed(found.se_samples, 3)} over draws, "
+            f"too low by about {fixed(-found.bias, 3)}, nats",
         ),
-        _line("bits a dimension", fixed(values["bits_per_dim"], 4), f"{values['scored']:,.4g} values of a datum are scored"),
-        _line("effective draws", f"{values['ess']:,.0f}", f"of {draws:,}, on average; at least {values['ess_least']:,.1f}"),
-        _line("bound", f"{values['bound']:.3f}", f"± {fixed(values['bound_se'], 3)} over data"),
-        _line("  rate", f"{values['rate']:.3f}", "KL(q(z|x) ‖ p(z))"),
-        _line("  distortion", f"{values['distortion']:.3f}", "−E[log p(x|z)]"),
+        _line("bits/dim", fixed(found.bits_per_dim, 4), f"{scored:,.4g} values per example are scored"),
+        _line("effective draws", f"{found.ess:,.0f}", f"of {found.samples:,}, on average; at least {found.ess_least:,.1f}"),
+        _line("bound", f"{found.bound:.3f}", f"± {fixed(found.bound_se, 3)} over examples"),
+        _line("  rate", f"{found.rate:.3f}", "KL(q(z|x) ‖ p(z))"),
+        _line("  distortion", f"{found.distortion:.3f}", "−E[log p(x|z)]"),
     ]
-    curve = [_line(f"by {row['draws']:,} of q alone", f"{row['mean']:.3f}", f"± {fixed(row['se'], 3)}") for row in values["curve"]]
-    return lines + curve
+    return lines + [_line(f"by {point.draws:,} of q alone", f"{point.mean:.3f}", f"± {fixed(point.se, 3)}") for point in found.curve]
 
 
-def _classes(found: dict[str, Any]) -> list[str]:
-    told = described(Calibration.read(found))
+def _classes(found: Classification) -> list[str]:
+    how = described(Calibration(found.temperature, found.calibrated_on))
     return [
-        _line(
-            "accuracy", f"{found['accuracy']:.2%}", f"± {percent(found['accuracy_se'], 2)} over data, of {found['labels']:,} known labels"
-        ),
-        _line("−log q(y|x)", f"{found['negative_log_likelihood']:.4f}", f"nats, of the true class; {told}"),
-        _line("calibration error", f"{found['calibration_error']:.2%}", f"and {found['calibration_error_uncalibrated']:.2%} with T = 1"),
+        _line("accuracy", f"{found.accuracy:.2%}", f"± {percent(found.accuracy_se, 2)} over examples, of {found.labels:,} known labels"),
+        _line("−log q(y|x)", f"{found.negative_log_likelihood:.4f}", f"nats, of the true class; {how}"),
+        _line("calibration error", f"{found.calibration_error:.2%}", f"and {found.calibration_error_uncalibrated:.2%} with T = 1"),
     ]
 
 
-def _latent(values: dict[str, Any]) -> list[str]:
-    lines = [_line("active units", f"{values['active_units']}", f"of {values['latent']}: variance of the posterior mean over .01")]
-    each = values["kl_per_dimension"]
+def _latents(found: Latents, has_density: bool) -> list[str]:
+    used = f"of {len(found.variance)}: variance of the posterior mean over {ACTIVE:g}".replace("0.", ".")
+    lines = [_line("active units", f"{int(found.active.sum())}", used)]
+    each = found.kl_per_dimension
     if each is not None:
-        lines.append(_line("KL a dimension", " ".join(f"{kl:.2f}" for kl in sorted(each, reverse=True))))
-    elif values["log_likelihood"] is not None:
-        lines.append("  KL a dimension: this prior or posterior does not come apart into dimensions")
-    if values["mutual_information"] is not None:
-        most = math.log(values["aggregated"])
-        of = f"of x and z, over {values['aggregated']:,} data; at most their logarithm, {most:.2f}, can be seen"
-        lines.append(_line("mutual information", f"{values['mutual_information']:.3f}", of))
-        lines.append(
-            _line(
-                "aggregate's gap",
-                f"{values['aggregate_gap']:.3f}",
-                "KL(q(z) ‖ p(z)), with the same data; too high where the line above is at its most",
-            )
-        )
+        lines.append(_line("KL per dimension", " ".join(f"{kl:.2f}" for kl in sorted(each.tolist(), reverse=True))))
+    elif has_density:
+        lines.append("  KL per dimension: this prior or posterior does not come apart into dimensions")
+    if found.mutual_information is not None and found.gap is not None:
+        of = f"of x and z, over {found.aggregated:,} examples; at most their logarithm, {math.log(found.aggregated):.2f}, can be seen"
+        lines.append(_line("mutual information", f"{found.mutual_information:.3f}", of))
+        gap = "KL(q(z) ‖ p(z)), with the same examples; too high where the line above is at its most"
+        lines.append(_line("aggregate's gap", f"{found.gap:.3f}", gap))
     return lines

@@ -1,4 +1,4 @@
-"""``lowerbound lab``: an experiment of the lessons → its figure, and what is told of it."""
+"""``lowerbound lab``: an experiment of the lessons → its table, and with ``-o`` its figure."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ from lowerbound.runs import run as runs
 from lowerbound.runs.run import Run
 from lowerbound.system.files import written
 
-Found = tuple[bytes, str, dict[str, Any]]  # the file, what is told, its values
+Found = tuple[Callable[[], bytes], str, dict[str, Any]]  # what draws the figure, the table, its values
 EVIDENCE_DATA = 50
 GRADIENT_DATA = 100
+MARKS = (0, 1, 3, 10, 30, 100, 300)  # steps of elbo whose bound is in the table
 OWNERS = {"p": "elbo", "q": "elbo", "steps": "def"}  # options that one experiment has
 
 
@@ -35,24 +36,26 @@ def lab(args: Namespace) -> Answer:
         raise UsageError(f"unknown experiment '{name}'{nearest(name, EXPERIMENTS)}")
     kind, needs_run = EXPERIMENTS[name]
     if needs_run and args.run is None:
-        raise UsageError(f"{name} needs a run: lowerbound lab {name} RUN -o {args.output}")
+        raise UsageError(f"{name} needs a run: lowerbound lab {name} RUN")
     if needs_run is False and args.run is not None:
         raise UsageError(f"{name} takes no run; leave '{args.run}' out")
     for option, owner in OWNERS.items():
         if name != owner and getattr(args, option) is not None:
             raise UsageError(f"--{option} is an option of {owner} alone; leave it out")
-    path = of_kind(args.output, kind)
-    content, text, values = DONE[name](args)
+    path = None if args.output is None else of_kind(args.output, kind)
+    draw, text, values = DONE[name](args)
+    if path is None:
+        return Answer(text, {"experiment": name, **values})
     with written(path) as file:
-        file.write(content)
+        file.write(draw())
     return Answer(f"{text}\n{name}: {path}", {"experiment": name, "output": str(path), **values})
 
 
 def _kl(args: Namespace) -> Found:
     found = kl.landscape()
     mean, variance, least = found.least
-    text = f"least at μ = {mean:g}, v = {variance:g}, where it is {least:g} nats"
-    return encode_png(figures.kl(found)), text, {"least": {"mean": mean, "variance": variance, "kl": least}}
+    text = f"KL(N(μ, v) ‖ N(0, 1)) in nats\n{console.table(found.rows())}\nleast at μ = {mean:g}, v = {variance:g}, where it is {least:g}"
+    return lambda: encode_png(figures.kl(found)), text, {"least": {"mean": mean, "variance": variance, "kl": least}}
 
 
 def _held_out(args: Namespace, n: int) -> tuple[Run, Tensor]:
@@ -64,15 +67,19 @@ def _held_out(args: Namespace, n: int) -> tuple[Run, Tensor]:
 
 
 def _evidence(args: Namespace) -> Found:
-    run, values = _held_out(args, EVIDENCE_DATA)
-    found = evidence.evidence(run.vae, values, seed=args.seed)
+    run, x = _held_out(args, EVIDENCE_DATA)
+    found = evidence.evidence(run.vae, x, seed=args.seed)
     rows = [
         {"draws": k, **{f"{name}_{what}": getattr(curve, what)[i] for name, curve in _curves(found) for what in ("mean", "error")}}
         for i, k in enumerate(found.draws)
     ]
     best = float(found.best.mean())
     text = f"{console.table(rows)}\nbest: {best:.3f} nats a datum, by {found.best_draws:,} draws for each of {len(found.best)} data"
-    return encode_png(figures.evidence(found)), text, {"rows": rows, "best": best, "best_draws": found.best_draws, "n": len(found.best)}
+    return (
+        lambda: encode_png(figures.evidence(found)),
+        text,
+        {"rows": rows, "best": best, "best_draws": found.best_draws, "n": len(found.best)},
+    )
 
 
 def _curves(found: evidence.Evidence) -> Sequence[tuple[str, evidence.Curve]]:
@@ -89,7 +96,7 @@ def _gradients(args: Namespace) -> Found:
     rows, skipped = [asdict(row) for row in (*found.rows, *found.training)], [asdict(row) for row in found.skipped]
     why = {f"{row['estimator']}, K = {row['draws']}: {row['reason']}" for row in skipped}
     text = "\n".join([console.table(rows), *(f"left out: {line}" for line in sorted(why))])
-    return encode_png(figures.gradients(found)), text, {"rows": rows, "skipped": skipped}
+    return lambda: encode_png(figures.gradients(found)), text, {"rows": rows, "skipped": skipped}
 
 
 def _elbo(args: Namespace) -> Found:
@@ -97,8 +104,10 @@ def _elbo(args: Namespace) -> Found:
     found = elbo.climb(p, q, seed=args.seed)
     bound = float(found.bounds[-1])
     values = {"p": p, "q": q, "bound": bound, "log_p": found.log_normaliser, "kl": found.log_normaliser - bound}
-    text = f"bound {bound:.4f}, log p {found.log_normaliser:.4f}, what is left is KL(q ‖ p) = {values['kl']:.4f} nats"
-    return figures.elbo(found), text, {**values, "steps": len(found.bounds) - 1, "bounds": found.bounds.tolist()}
+    rows = [{"step": step, "bound": float(found.bounds[step])} for step in MARKS if step < len(found.bounds)]
+    last = f"bound {bound:.4f}, log p {found.log_normaliser:.4f}; their difference is KL(q ‖ p) = {values['kl']:.4f} nats"
+    text = f"{console.table(rows)}\n{last}"
+    return lambda: figures.elbo(found), text, {**values, "steps": len(found.bounds) - 1, "bounds": found.bounds.tolist()}
 
 
 def _def(args: Namespace) -> Found:
@@ -108,7 +117,7 @@ def _def(args: Namespace) -> Found:
     steps = STEPS if args.steps is None else args.steps
     found = {name: _noted(name, itertools.islice(faces.climb(x, setting, args.seed), steps)) for name, setting in faces.SETTINGS.items()}
     rows = [{"estimator": name, **asdict(step)} for name, noted in found.items() for step in noted]
-    return encode_png(figures.faces(found)), console.table(faces.side_by_side(found)), {"rows": rows}
+    return lambda: encode_png(figures.faces(found)), console.table(faces.side_by_side(found)), {"rows": rows}
 
 
 def _noted(name: str, steps: Iterable[faces.Step]) -> list[faces.Step]:

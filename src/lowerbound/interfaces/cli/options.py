@@ -93,9 +93,9 @@ def draw(parser: Parser, text: str) -> None:
     parser.add_argument("--draw", action="store_true", help=text)
 
 
-def output(parser: Parser, kinds: str) -> None:
+def output(parser: Parser, kinds: str, required: bool = True) -> None:
     """The file that is written."""
-    parser.add_argument("-o", "--output", required=True, metavar="FILE", help=kinds)
+    parser.add_argument("-o", "--output", required=required, metavar="FILE", help=kinds)
 
 
 def save_every(parser: Any) -> None:

@@ -172,6 +172,12 @@ def _plot(parser: Parser) -> None:
     options.machine(parser)
 
 
+def _report(parser: Parser) -> None:
+    options.run(parser)
+    options.data(parser)
+    options.machine(parser)
+
+
 def _evaluate(parser: Parser) -> None:
     options.run(parser)
     options.data(parser)
@@ -214,7 +220,7 @@ def _lab(parser: Parser) -> None:
     steps = f"of def, how many steps of each estimator (default: {STEPS:,}, which take most of an hour)"
     parser.add_argument("--steps", type=options.at_least(1), metavar="N", help=steps)
     options.seed(parser)
-    options.output(parser, ".png; of elbo .gif")
+    options.output(parser, "its figure too: .png; of elbo .gif", required=False)
     options.machine(parser)
 
 
@@ -256,6 +262,7 @@ VERBS = {
     "score": Verb("score", "log p(x) of each datum, in a table", _score),
     "classify": Verb("classify", "the class of each datum and how sure the model is, in a table", _classify),
     "plot": Verb("plot", "draw one figure of a run", _plot),
+    "report": Verb("report", "draw all figures of a run and write its report.html anew", _report),
     "compare": Verb("compare", "runs side by side on the same data: a page and a table", _compare),
     "lab": Verb("lab", "an experiment of the lessons, and its figure", _lab),
     "show": Verb("show", "what a run is: recipe, data, figures, size", _show),

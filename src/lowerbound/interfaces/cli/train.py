@@ -6,17 +6,20 @@ import signal
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from lowerbound.figures.report import Report
 from lowerbound.interfaces.cli import console
 from lowerbound.interfaces.cli.console import Answer
 from lowerbound.interfaces.cli.progress import progress
 from lowerbound.recipes import recipe as recipes
 from lowerbound.recipes.recipe import Recipe
-from lowerbound.runs import run, setup
 from lowerbound.runs.experiment import Experiment
+from lowerbound.runs.run import describe, is_begun
+from lowerbound.runs.setup import absolute
 from lowerbound.runs.snapshots import Every
 from lowerbound.training import processes
 from lowerbound.training.processes import STOP
@@ -28,9 +31,9 @@ def train(args: Namespace) -> Answer:
     folder = Path(args.out or Path("runs") / Path(recipe.data).stem)
     with processes.joined(args.device) as (group, device):
         shared: dict[str, Any] = {"data_dir": args.data_dir, "device": device, "every": every, "group": group}
-        if processes.was_restarted() and run.is_begun(folder) and run.describe(folder)[0] == setup.absolute(recipe):
-            return _run_to_end(Experiment.resume(folder, **shared))
-        return _run_to_end(Experiment.begin(recipe, folder, overwrite=args.overwrite, **shared))
+        if processes.was_restarted() and is_begun(folder) and describe(folder)[0] == absolute(recipe):
+            return _run_to_end(partial(Experiment.resume, folder, **shared))
+        return _run_to_end(partial(Experiment.begin, recipe, folder, overwrite=args.overwrite, **shared))
 
 
 def resume(args: Namespace) -> Answer:
@@ -38,7 +41,7 @@ def resume(args: Namespace) -> Answer:
     every = _every(args)
     with processes.joined(args.device) as (group, device):
         shared: dict[str, Any] = {"data_dir": args.data_dir, "device": device, "every": every, "group": group}
-        return _run_to_end(Experiment.resume(args.run, epochs=args.epochs, **shared))
+        return _run_to_end(partial(Experiment.resume, args.run, epochs=args.epochs, **shared))
 
 
 def _every(args: Namespace) -> Every | None:
@@ -46,14 +49,16 @@ def _every(args: Namespace) -> Every | None:
 
 
 def _recipe(args: Namespace) -> Recipe:
-    told = recipes.read(args.recipe) if args.recipe else {}
+    given = recipes.read(args.recipe) if args.recipe else {}
     typed = {name: value for name, value in vars(args).items() if name in Recipe.__dataclass_fields__}
-    return Recipe(**recipes.merge(told, typed))
+    return Recipe(**recipes.merge(given, typed))
 
 
-def _run_to_end(experiment: Experiment) -> Answer:
-    group = experiment.group
-    with _asked_to_stop() as stopped, progress(experiment) as show:
+def _run_to_end(start: Callable[..., Experiment]) -> Answer:
+    report = Report(lambda: experiment.trainer.setup.test)
+    experiment = start(observers=(report,))
+    group = experiment.trainer.setup.group
+    with _asked_to_stop() as stopped, progress(experiment.trainer) as show:
         for record in experiment.train():
             show(record)
             if stopped():

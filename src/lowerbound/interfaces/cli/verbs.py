@@ -17,6 +17,7 @@ from lowerbound.data.tables import inferred
 from lowerbound.errors import OutputError, UsageError, nearest
 from lowerbound.figures import images as plots
 from lowerbound.figures import of_run as drawn
+from lowerbound.figures import report as reports
 from lowerbound.figures import style
 from lowerbound.interfaces.cli import console
 from lowerbound.interfaces.cli.classify import classify as classify
@@ -41,7 +42,8 @@ from lowerbound.system.seeding import seeded
 from lowerbound.tasks import classes, generate
 from lowerbound.tasks import encode as compress
 from lowerbound.vae.contexts import Label
-from lowerbound.vae.model import VAE
+from lowerbound.vae.model import Model
+from lowerbound.vae.observation import read
 
 CONTEXTS = "contexts"  # the array of a .npz beside latents that has what the model was given of each datum
 
@@ -59,14 +61,14 @@ def sample(args: Namespace) -> Answer:
     return write(run, values, f"{args.n} samples")
 
 
-def _given(run: Run, label: str | None, usual: Callable[[], VAE]) -> VAE:
+def _given(run: Run, label: str | None, usual: Callable[[], Model]) -> Model:
     """The run's model, given the class that was asked for or else the usual. Errors: UsageError for a run that is not given labels."""
     if label is not None:
         return _as_class(run, label)
     return run.vae if run.vae.context is None else usual()
 
 
-def _as_class(run: Run, label: str) -> VAE:
+def _as_class(run: Run, label: str) -> Model:
     classes.label_of(run.vae)
     return classes.as_labels(run.vae, torch.tensor([classes.number(label, run.spec.classes)]))
 
@@ -128,7 +130,7 @@ def _latents(run: Run, path: Path) -> Tensor:
     return latents
 
 
-def _given_beside(run: Run, path: Path, n: int) -> VAE:
+def _given_beside(run: Run, path: Path, n: int) -> Model:
     """The model given what is in the file beside n latents. Errors: UsageError where that is not there."""
     context = run.vae.context
     assert context is not None
@@ -160,7 +162,7 @@ def interpolate(args: Namespace) -> Answer:
             raise UsageError(f"there is no row {row}: these data have rows 0 to {len(data) - 1}")
     between = data.view(torch.tensor(args.between))
     ends = compress.encode(run.vae, between).to(run.vae.device)
-    vae = run.vae.read(between, torch.tensor([0]), seed=0)[0] if args.label is None else _as_class(run, args.label)
+    vae = read(run.vae, between, torch.tensor([0]), seed=0).vae if args.label is None else _as_class(run, args.label)
     values = generate.interpolate(vae, ends[0], ends[1], args.n).cpu()
     return write(run, values, f"{args.n} steps between rows {args.between[0]} and {args.between[1]}")
 
@@ -178,6 +180,13 @@ def plot(args: Namespace) -> Answer:
     seed = run.recipe.seed if args.seed is None else args.seed
     drawn.draw(name, drawn.Context(run, lambda: asked_for(run, args, look=True), seed), path)
     return Answer(f"{name}: {path}", {"run": args.run, "figure": name, "output": str(path)})
+
+
+def report(args: Namespace) -> Answer:
+    """The report of a run, written anew."""
+    run = runs.load(args.run, args.device)
+    path = reports.report(run, asked_for(run, args, look=True))
+    return Answer(f"report: {path}", {"run": args.run, "output": str(path)})
 
 
 def show(args: Namespace) -> Answer:

@@ -10,11 +10,11 @@ from lowerbound.data.rows import Rows
 from lowerbound.training.steps.fused import Step
 from lowerbound.vae.estimators.base import Estimator
 from lowerbound.vae.loss import LossFunction
-from lowerbound.vae.model import VAE
+from lowerbound.vae.model import Model
 from lowerbound.vae.objectives.base import Objective
 
 
-def by_autograd(vae: VAE, estimator: Estimator, loss: LossFunction, products: torch.dtype) -> Step:
+def by_autograd(vae: Model, estimator: Estimator, loss: LossFunction, products: torch.dtype) -> Step:
     """The gradient of any loss."""
 
     def step(data: Rows, rows: Tensor, objective: Objective) -> Float[Tensor, " 3"]:

@@ -8,11 +8,11 @@ from lowerbound.training.steps.autograd import by_autograd
 from lowerbound.training.steps.fused import Step, step_of
 from lowerbound.vae.estimators.base import Estimator
 from lowerbound.vae.loss import LossFunction
-from lowerbound.vae.model import VAE
+from lowerbound.vae.model import Model
 from lowerbound.vae.objectives.base import Objective
 
 
-def leave_gradients_whole(vae: VAE) -> None:
+def leave_gradients_whole(vae: Model) -> None:
     """Gradients in the type of their weights, as others expect them."""
     for weight in vae.parameters():
         if weight.grad is not None and weight.grad.dtype != weight.dtype:
@@ -21,6 +21,6 @@ def leave_gradients_whole(vae: VAE) -> None:
             weight.grad = gradient.to(weight.dtype)
 
 
-def choose(vae: VAE, objective: Objective, estimator: Estimator, loss: LossFunction, products: torch.dtype, rounded: bool) -> Step:
+def choose(vae: Model, objective: Objective, estimator: Estimator, loss: LossFunction, products: torch.dtype, rounded: bool) -> Step:
     """The step by hand where this is its case, else that of autograd."""
     return step_of(vae, objective, estimator, loss, products, rounded) or by_autograd(vae, estimator, loss, products)

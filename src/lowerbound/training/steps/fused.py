@@ -26,7 +26,7 @@ from lowerbound.vae.estimators.base import Estimator
 from lowerbound.vae.estimators.pathwise import Pathwise
 from lowerbound.vae.likelihoods import Bernoulli
 from lowerbound.vae.loss import LossFunction, of_rows
-from lowerbound.vae.model import VAE
+from lowerbound.vae.model import VAE, Model
 from lowerbound.vae.objectives.base import Objective
 from lowerbound.vae.objectives.elbo import ELBO
 from lowerbound.vae.objectives.kl import ClosedKL, SampledKL
@@ -47,7 +47,7 @@ Step = Callable[[Rows, Tensor, Objective], Float[Tensor, " 3"]]
 
 
 def step_of(
-    vae: VAE, objective: Objective, estimator: Estimator, loss: LossFunction, products: torch.dtype, rounded: bool = False
+    vae: Model, objective: Objective, estimator: Estimator, loss: LossFunction, products: torch.dtype, rounded: bool = False
 ) -> Step | None:
     """The step of a model of this kind; None for any other, on another device, and where nothing is compiled.
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from lowerbound.data import Dataset
 from lowerbound.data.rows import Rows, labels_of
 from lowerbound.errors import DataError, RecipeError, UsageError
-from lowerbound.vae.model import VAE
+from lowerbound.vae.model import Model
 
 
 @runtime_checkable
@@ -24,7 +24,7 @@ class Classifier(Protocol):
         """log q(y|x) of each class, in nats: of classes held for impossible or certain a logarithm still tells how much so."""
 
 
-def classifier_of(vae: VAE) -> Classifier:
+def classifier_of(vae: Model) -> Classifier:
     """The model as one that tells classes. Errors: UsageError for one that does not."""
     if not isinstance(vae, Classifier):
         raise UsageError("this model tells no classes; train one that does with --semi-supervised m2 --labels N")

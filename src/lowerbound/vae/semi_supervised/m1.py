@@ -16,19 +16,28 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from lowerbound.data.rows import Rows
+from lowerbound.distributions import OneHotCategorical
 from lowerbound.vae.estimators.base import Estimator
 from lowerbound.vae.likelihoods import Likelihood
 from lowerbound.vae.loss import Loss, of_rows
-from lowerbound.vae.model import VAE
+from lowerbound.vae.model import Model
 from lowerbound.vae.objectives.base import Objective
-from lowerbound.vae.posteriors import Categorical, Posterior
+from lowerbound.vae.posteriors import Posterior
 from lowerbound.vae.priors import Prior
 from lowerbound.vae.semi_supervised.base import Batch, check_weight
 from lowerbound.vae.semi_supervised.m2 import SemiSupervised
 
 
-class Head(Categorical):
-    """q(y|z), the head of M1."""
+class Head(nn.Module):
+    """q(y|z), the head of M1: a categorical distribution whose logits ``network`` ``(N, latent) → (N, classes)`` gives."""
+
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        self.network = network
+
+    def forward(self, z: Float[Tensor, "B latent"]) -> OneHotCategorical:
+        """A batch ``(B,)`` of distributions over ``(classes,)``."""
+        return OneHotCategorical(self.network(z))
 
     @torch.no_grad()
     def log_classify(self, x: Float[Tensor, "B latent"]) -> Float[Tensor, "B classes"]:
@@ -36,7 +45,7 @@ class Head(Categorical):
         return self(x).logits
 
 
-class Classified(VAE):
+class Classified(Model):
     """A VAE of x with a head that classifies z: the model M1 with ``Head``, M1+M2 with a ``SemiSupervised`` one.
 
     Source: Kingma et al., "Semi-supervised Learning with Deep Generative Models", 2014, https://arxiv.org/abs/1406.5298.
@@ -45,6 +54,14 @@ class Classified(VAE):
     def __init__(self, prior: Prior, likelihood: Likelihood, posterior: Posterior, head: Head | SemiSupervised):
         super().__init__(prior, likelihood, posterior)
         self.head = head
+
+    @property
+    def density(self) -> str:
+        """log p(x), of the VAE below the head."""
+        return "log p(x)"
+
+    def contexts(self, values: Float[Tensor, "B *event"], labels: Int64[Tensor, " B"] | None) -> None:
+        """None: labels are the head's alone."""
 
     @torch.no_grad()
     def log_classify(self, x: Float[Tensor, "B *event"]) -> Float[Tensor, "B classes"]:
@@ -97,5 +114,5 @@ class ClassifiedLoss:
 
 
 @torch.no_grad()
-def _drawn(vae: VAE, values: Float[Tensor, "B *event"]) -> Float[Tensor, "B latent"]:
+def _drawn(vae: Model, values: Float[Tensor, "B *event"]) -> Float[Tensor, "B latent"]:
     return vae.posterior(vae.likelihood.observe(values)).sample()

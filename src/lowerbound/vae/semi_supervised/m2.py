@@ -17,7 +17,7 @@ from torch import Size, Tensor
 from torch.distributions import Distribution, kl_divergence
 
 from lowerbound.data import UNKNOWN
-from lowerbound.data.rows import Rows, labels_of
+from lowerbound.data.rows import Rows
 from lowerbound.distributions import OneHotCategorical
 from lowerbound.errors import RecipeError
 from lowerbound.vae.contexts import Label
@@ -27,7 +27,7 @@ from lowerbound.vae.estimators.pathwise import Pathwise
 from lowerbound.vae.estimators.score import ScoreFunction
 from lowerbound.vae.likelihoods import Likelihood
 from lowerbound.vae.loss import Loss
-from lowerbound.vae.model import VAE
+from lowerbound.vae.model import VAE, Model
 from lowerbound.vae.objectives.base import Objective
 from lowerbound.vae.objectives.elbo import ELBO
 from lowerbound.vae.posteriors import Categorical, Posterior
@@ -36,7 +36,7 @@ from lowerbound.vae.semi_supervised.base import Batch, check_weight
 from lowerbound.vae.terms import Terms
 
 
-class SemiSupervised(VAE):
+class SemiSupervised(Model):
     """p(y) uniform, p(z), p(x|z, y) and q(z|x, y), and a classifier q(y|x): the model M2.
 
     Where a datum has no label it is read as the class that q(y|x) holds the most likely.
@@ -49,17 +49,11 @@ class SemiSupervised(VAE):
         super().__init__(prior, likelihood, posterior, context)
         self.classifier = classifier
 
-    def _read(self, data: Rows, rows: Tensor, observe: bool) -> tuple[VAE, Float[Tensor, "B *event"]]:
-        """The values of some rows, and the model given their classes, or where they are not known the most likely ones.
-
-        The classifier tells those from the values that are returned: with ``observe`` as it sees them in training, else greys as they are.
-        """
-        values = data[rows].to(self.device)
-        values = self.likelihood.observe(values) if observe else values
-        guessed = self.log_classify(values).argmax(1)
-        labels = labels_of(data, rows)
-        known = guessed if labels is None else torch.where(labels.to(self.device) == UNKNOWN, guessed, labels.to(self.device))
-        return self.given(self.context.numbered(known)), values
+    def contexts(self, values: Float[Tensor, "B *event"], labels: Int64[Tensor, " B"] | None) -> Float[Tensor, "B classes"]:
+        """Their classes, or where they are not known the most likely ones: by q(y|x) of the values as they came."""
+        predicted = self.log_classify(values).argmax(1)
+        known = predicted if labels is None else torch.where(labels.to(self.device) == UNKNOWN, predicted, labels.to(self.device))
+        return self.context.numbered(known)
 
     @property
     def density(self) -> str:

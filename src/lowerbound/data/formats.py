@@ -1,0 +1,69 @@
+"""The formats that data are read from: a row each, tried in order. A new one is a file beside this and a row of ``FORMATS``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from lowerbound.data import arrays, idx, images, tables
+from lowerbound.data.dataset import Splits
+from lowerbound.data.schema import Schema
+from lowerbound.errors import DataError
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a source is read, where there is a choice; what is left out decides itself. ``data.load`` says what each is."""
+
+    size: int | None = None
+    color: str = "auto"
+    skip_unreadable: bool = False
+    holes: bool = False
+    types: str | Path | None = None
+    schema: Schema | None = None
+
+    @property
+    def given(self) -> frozenset[str]:
+        """The names of those that were chosen."""
+        return frozenset(field.name for field in fields(self) if getattr(self, field.name) != field.default)
+
+
+@dataclass(frozen=True)
+class Format:
+    """One format: whether a path is of it, how it is read, and which choices there are; ``holes`` may be given to all."""
+
+    takes: Callable[[Path], bool]
+    load: Callable[[Path, Reading], Splits]
+    options: frozenset[str] = frozenset()
+
+
+def _is_array_file(path: Path) -> bool:
+    return path.suffix in arrays.SUFFIXES and path.is_file()
+
+
+IMAGE_OPTIONS = frozenset({"size", "color", "skip_unreadable"})
+FORMATS = {
+    "a folder of IDX files": Format(idx.is_idx_folder, lambda path, how: idx.load_folder(path)),
+    "a folder of images": Format(
+        Path.is_dir, lambda path, how: images.load_folder(path, how.size, how.color, how.skip_unreadable), IMAGE_OPTIONS
+    ),
+    "a file of arrays": Format(_is_array_file, lambda path, how: arrays.load_file(path, how.holes)),
+    "a table": Format(tables.is_table, lambda path, how: tables.load(path, how.types, how.schema), frozenset({"types", "schema"})),
+}
+
+
+def format_of(path: Path) -> Format | None:
+    """The first format that the path is of, or None."""
+    return next((row for row in FORMATS.values() if row.takes(path)), None)
+
+
+def refuse_others(source: str | Path, reading: Reading, options: frozenset[str] = frozenset()) -> None:
+    """Raise DataError for choices that a source of these ``options`` does not have: they would be ignored."""
+    foreign = reading.given - options - {"holes"}
+    if foreign & IMAGE_OPTIONS:
+        raise DataError(f"size, color and skip-unreadable are for folders of images, and '{source}' is none; leave them out")
+    if "types" in foreign:
+        raise DataError(f"types are for tables ({', '.join(tables.SUFFIXES)}), and '{source}' is none; leave them out")
+    if "schema" in foreign and Path(source).is_file():
+        raise DataError(f"this model is for tables ({', '.join(tables.SUFFIXES)}), and '{source}' is none")

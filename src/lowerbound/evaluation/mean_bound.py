@@ -1,0 +1,79 @@
+"""The mean bound of examples that were not trained on, with its standard error."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Size, Tensor
+
+from lowerbound.data.rows import Rows, rows_at_once
+from lowerbound.system.seeding import seeded
+from lowerbound.vae.model import Model
+from lowerbound.vae.objectives.base import Objective
+from lowerbound.vae.objectives.elbo import ELBO
+from lowerbound.vae.observation import Observation, observe
+from lowerbound.vae.semi_supervised import SemiSupervised, reported
+
+
+@dataclass(frozen=True)
+class MeanBound:
+    """The mean bound and its parts over ``rows`` examples, in nats per example.
+
+    ``bound_se`` is the standard error of the mean bound over examples; ``bits_per_dim`` is
+    −bound / (D log 2) for D values per example, of which those do not count that a context says already.
+    """
+
+    bound: float
+    bound_se: float
+    log_likelihood_term: float
+    kl: float
+    bits_per_dim: float
+    rows: int
+
+
+@torch.no_grad()
+def mean_bound(vae: Model, data: Rows, *, objective: Objective | None = None, batch: int | None = None, seed: int = 0) -> MeanBound:
+    """The bound of ``data``, each row once, with noise that follows from ``seed``: the same at each call.
+
+    ``batch`` is by default what fits (``rows_at_once``). Errors: DataError where the likelihood cannot be one of these data.
+    """
+    objective = objective or ELBO()
+    parts = []
+    with seeded(seed, "evaluation", device=vae.device), vae.evaluating():
+        for rows in torch.arange(len(data)).split(batch or rows_at_once(data)):
+            vae.likelihood.admit(data[rows])
+            part = _bounds(vae, data, rows, objective)
+            parts.append(part.cpu().double())  # in this order: not every accelerator has doubles
+    return _summary(torch.cat(parts, 1))
+
+
+def score(vae: Model, data: Rows, *, objective: Objective | None = None, batch: int | None = None, seed: int = 0) -> MeanBound:
+    """``mean_bound`` under the name that it had in version 0.1.0; on the command line ``score`` is log p(x) of each example."""
+    warnings.warn("lb.score is now lb.mean_bound: on the command line score is log p(x) of each example", DeprecationWarning, stacklevel=2)
+    return mean_bound(vae, data, objective=objective, batch=batch, seed=seed)
+
+
+def _bounds(vae: Model, data: Rows, rows: Tensor, objective: Objective) -> Float[Tensor, "4 B"]:
+    if isinstance(vae, SemiSupervised):  # whose bound is one without labels
+        values = data[rows].to(vae.device)
+        return torch.cat([reported(vae, values, objective), Observation(vae, values).sizes[None]])
+    seen = observe(vae, data, rows)
+    posterior = seen.vae.posterior(seen.x)
+    terms = seen.vae.terms(seen.x, posterior, posterior.sample(Size([objective.samples])))
+    return torch.stack([objective.bound(terms), terms.log_likelihood.mean(0), objective.kl(terms), seen.sizes])
+
+
+def _summary(parts: Float[Tensor, "4 N"]) -> MeanBound:
+    bound, log_likelihood, kl, sizes = (float(mean) for mean in parts.mean(1))
+    rows = parts.shape[1]
+    error = float(parts[0].std()) / math.sqrt(rows) if rows > 1 else math.nan
+    return MeanBound(bound, error, log_likelihood, kl, bits_per_dim(bound, sizes), rows)
+
+
+def bits_per_dim(bound: float, dimensions: float) -> float:
+    """Nats per example as bits/dim: −bound / (D log 2), D the values that count; NaN where there are none."""
+    return -bound / (dimensions * math.log(2)) if dimensions else math.nan

@@ -1,0 +1,74 @@
+"""Rows of data as a model sees them: their values, the model given their contexts, and which values it has a density of.
+
+``observe`` takes values as the likelihood sees them (a Bernoulli draws zeros and ones of greys), ``read`` as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from lowerbound.data.rows import Rows, labels_of
+from lowerbound.system.seeding import reseeding
+from lowerbound.vae.model import Model
+
+
+@dataclass(frozen=True)
+class Observation:
+    """Some examples ``x`` ``(B, *event)`` on the model's device, and the ``vae`` given their contexts, where it is given any."""
+
+    vae: Model
+    x: Float[Tensor, "B *event"]
+
+    @property
+    def counted(self) -> Bool[Tensor, "B *event"] | None:
+        """Which values the model has a density of: those that are there and that no context says already; None for all."""
+        return self.vae.counted(self.x)
+
+    @property
+    def sizes(self) -> Float[Tensor, " B"]:
+        """How many values of each example are ``counted``."""
+        counted = self.counted
+        if counted is None:
+            return torch.full((len(self.x),), float(self.x[0].numel()), device=self.x.device)
+        return counted.flatten(1).float().sum(1)
+
+
+def observe(vae: Model, data: Rows, rows: Int64[Tensor, " B"], seed: int | None = None) -> Observation:
+    """Some rows as the likelihood sees them, and contexts that are made of what it sees.
+
+    What is drawn for it, zeros and ones of greys or a context, follows with a ``seed`` from that and the row, whichever others are with
+    it; without one from torch's random numbers. Errors: DataError where data have no context for the model.
+    """
+    return _taken(vae, data, rows, seed, vae.likelihood.observe)
+
+
+def read(vae: Model, data: Rows, rows: Int64[Tensor, " B"], seed: int | None = None) -> Observation:
+    """Some rows as they are. With a ``seed`` a context that is drawn follows from that and the row. Errors: as for ``observe``."""
+    return _taken(vae, data, rows, seed, None)
+
+
+def _taken(vae: Model, data: Rows, rows: Int64[Tensor, " B"], seed: int | None, see: Callable[[Tensor], Tensor] | None) -> Observation:
+    values, labels = data[rows].to(vae.device), labels_of(data, rows)
+    draws = see is not None or (vae.context is not None and vae.context.drawn)
+    if seed is None or not draws:
+        x = values if see is None else see(values)
+        return _given(vae, x, vae.contexts(x, labels))
+    seen, contexts = [], []
+    with reseeding(vae.device) as seed_by:
+        for place, row in enumerate(rows.tolist()):
+            seed_by(seed, "observed", row)
+            one = values[place : place + 1]
+            seen.append(one if see is None else see(one))
+            if vae.context is not None and vae.context.drawn:
+                contexts.append(vae.contexts(seen[-1], None if labels is None else labels[place : place + 1]))
+    x = torch.cat(seen) if seen else values
+    return _given(vae, x, torch.cat([one for one in contexts if one is not None]) if contexts else vae.contexts(x, labels))
+
+
+def _given(vae: Model, x: Tensor, context: Tensor | None) -> Observation:
+    return Observation(vae if context is None else vae.given(context), x)
