@@ -162,10 +162,10 @@ def test_a_scale_at_its_floor() -> None:
     toy = LinearGaussian()
     low, fine = Learned(), Learned()
     nn.init.constant_(low.raw, -20.0)
-    found = diagnosis.scale_at_floor(with_scale(toy, low), toy_data(toy, 50))
+    found = diagnosis.scale_at_floor(diagnosis.share_at_floor(with_scale(toy, low), toy_data(toy, 50)))
     assert [one.name for one in found] == ["a scale at its floor"]
     assert f"{FLOOR:g}" in found[0].evidence
-    assert diagnosis.scale_at_floor(with_scale(toy, fine), toy_data(toy, 50)) == []
+    assert diagnosis.scale_at_floor(diagnosis.share_at_floor(with_scale(toy, fine), toy_data(toy, 50))) == []
     assert diagnosis.misweighted(with_scale(toy, fine), toy_data(toy, 50)) == []
 
 

@@ -157,7 +157,7 @@ def test_what_cannot_be_is_refused() -> None:
         lb.log_likelihood(vae, x, 0)
     with pytest.raises(UsageError, match=r"allow .* MiB of memory or more"):
         lb.log_likelihood(vae, x, 10, memory=1000)
-    with pytest.raises(DataError, match="no data"):
+    with pytest.raises(DataError, match="no examples"):
         lb.log_likelihood(vae, x[:0])
     with pytest.raises(DataError, match="needs values in"):
         lb.log_likelihood(vae, x + 1)

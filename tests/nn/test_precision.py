@@ -15,6 +15,7 @@ from lowerbound.recipes import networks
 from lowerbound.recipes.networks import PRECISIONS
 from lowerbound.system.devices import fastest
 from lowerbound.system.seeding import seeded
+from lowerbound.vae.loss import of_rows
 
 WORDS = [
     {"network": "mlp:512"},
@@ -43,7 +44,7 @@ def gradient(products: torch.dtype, **typed: object) -> Tensor:
     parts, data = model(**typed), lb.data.load("digits").train
     parts.vae.train()
     with seeded(0, "noise"), parts.vae.multiplying(products):
-        part = lb.loss.of_rows(parts.vae, data, torch.arange(500), parts.objective, parts.estimator)
+        part = of_rows(parts.vae, data, torch.arange(500), parts.objective, parts.estimator)
     part.value.backward()
     return torch.cat([p.grad.flatten() for p in parts.vae.parameters() if p.grad is not None])
 
