@@ -11,8 +11,9 @@ from experiments import SEED, Experiment, Figures, Model, splits, train
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 import lowerbound as lb
+from lowerbound.data.spec import DataSpec
 from lowerbound.evaluation import image_quality
-from lowerbound.recipes.words import context
+from lowerbound.recipes.contexts import context
 from lowerbound.tasks import upscale
 
 WIDTHS = (500, 500)
@@ -40,7 +41,7 @@ def quadrants(there: int, pixels: str, kept: Path, stages: list[tuple[int, float
 def baseline(there: int, pixels: str, kept: Path, stages: list[tuple[int, float]] = STAGES) -> Figures:
     """A feed-forward network of the same widths from what is observed to the probabilities of what is missing: no latent."""
     torch.manual_seed(SEED)
-    given, network = context(f"observed:quadrants:{there}", (1, 28, 28), 0), lb.nn.mlp((2, 28, 28), *WIDTHS, (1, 28, 28))
+    given, network = context(f"observed:quadrants:{there}", DataSpec((1, 28, 28))), lb.nn.mlp((2, 28, 28), *WIDTHS, (1, 28, 28))
     data, optimizer = splits("mnist").train, torch.optim.Adam(network.parameters(), fused=True)
     for epochs, rate in stages:
         optimizer.param_groups[0]["lr"] = rate

@@ -18,6 +18,7 @@ from torch import nn
 import lowerbound as lb
 from lowerbound.data import Dataset
 from lowerbound.data.labels import few
+from lowerbound.data.spec import DataSpec
 from lowerbound.recipes.zoo import ZOO
 from lowerbound.vae.semi_supervised import known_rows
 
@@ -132,7 +133,7 @@ def family(words: dict[str, Any], size: int, kept: Path) -> Figures:
     """784-256-128-z, ReLU; on the sphere of ``size`` dimensions, which is in a space of one more."""
     latent = size + 1 if words.get("prior") == "sphere" else size
     recipe = lb.Recipe(data="mnist", network="mlp:256-128", latent=latent, seed=SEED, **words)
-    parts = lb.build(recipe, (1, 28, 28), unit_interval=True)
+    parts = lb.build(recipe, (1, 28, 28))
     train(parts.vae, splits("mnist").train, kept, FAMILIES, batch=64, objective=parts.objective, estimator=parts.estimator)
     return density(parts.vae, splits("mnist").test, samples=500)
 
@@ -151,7 +152,7 @@ def auroc(own: torch.Tensor, strange: torch.Tensor) -> float:
 def strangers(epochs: int, kept: Path, **words: Any) -> Figures:
     """Trained on Fashion-MNIST, 500 images of its test set against 500 of MNIST's."""
     recipe = lb.Recipe(data="fashion-mnist", seed=SEED, **words)
-    parts = lb.build(recipe, (1, 28, 28), unit_interval=True)
+    parts = lb.build(recipe, (1, 28, 28))
     train(parts.vae, splits("fashion-mnist").train, kept, [(epochs, 1e-3)], batch=128, objective=parts.objective)
     own, strange = (splits(name).test.view(torch.arange(500)) for name in ("fashion-mnist", "mnist"))
     density = [-lb.log_likelihood(parts.vae, data, 1_000).log_p for data in (own, strange)]
@@ -172,7 +173,7 @@ def accuracy(told: Callable[[torch.Tensor], torch.Tensor]) -> Figures:
 def semi_supervised(words: dict[str, Any], stages: list[tuple[int, float]], batch: int, kept: Path, *, labels: int, seed: int) -> Figures:
     """All of MNIST, and the labels of some."""
     recipe = lb.Recipe(data="mnist", labels=labels, seed=seed, **words)
-    parts = lb.build(recipe, (1, 28, 28), classes=10)
+    parts = lb.build(recipe, DataSpec((1, 28, 28), classes=tuple("0123456789")))
     data = few(splits("mnist").train, labels, seed)
     train(parts.vae, data, kept, stages, batch, seed=seed, objective=parts.objective, estimator=parts.estimator, loss=parts.loss)
     return accuracy(parts.vae.classify)
@@ -180,7 +181,7 @@ def semi_supervised(words: dict[str, Any], stages: list[tuple[int, float]], batc
 
 def supervised(words: dict[str, Any], kept: Path, *, labels: int, seed: int) -> Figures:
     """M2's classifier alone, taught the same labels, its input binarized and damaged alike: 3,000 steps of Adam."""
-    parts = lb.build(lb.Recipe(data="mnist", labels=labels, seed=seed, **words), (1, 28, 28), classes=10)
+    parts = lb.build(lb.Recipe(data="mnist", labels=labels, seed=seed, **words), DataSpec((1, 28, 28), classes=tuple("0123456789")))
     data, classifier = few(splits("mnist").train, labels, seed), parts.vae.classifier
     known, optimizer = known_rows(data), torch.optim.Adam(classifier.parameters(), fused=True)
     torch.manual_seed(seed)
@@ -200,7 +201,7 @@ def miwae(epochs: int, kept: Path, seed: int) -> Figures:
     """The recipe of that name on all rows, which then are filled in by the mean of 10,000 weighted draws."""
     recipe = lb.Recipe(**{**ZOO["miwae"].words, "seed": seed})
     x = imputation.holed()
-    parts = lb.build(recipe, x.shape[1:], unit_interval=False, holes=True)
+    parts = lb.build(recipe, DataSpec(x.shape[1:], -1.0, holes=True))
     rows = Dataset(x)
     train(parts.vae, rows, kept, [(epochs, recipe.learning_rate)], recipe.batch, seed=seed, objective=parts.objective)
     return imputation.error(lb.tasks.impute.impute(parts.vae, rows, samples=10_000, seed=seed).mean)
@@ -217,7 +218,7 @@ def without_training(found: Callable[[], Figures], kept: Path) -> Figures:
 def by_words(epochs: int, kept: Path, **words: Any) -> Figures:
     """The lesson's network on MNIST: the bound and its two parts."""
     recipe = lb.Recipe(data="mnist", seed=SEED, **words)
-    parts = lb.build(recipe, (1, 28, 28), unit_interval=True)
+    parts = lb.build(recipe, (1, 28, 28))
     train(parts.vae, splits("mnist").train, kept, [(epochs, 1e-3)], batch=128, objective=parts.objective, estimator=parts.estimator)
     found = lb.mean_bound(parts.vae, splits("mnist").test, objective=parts.objective)
     figures = {"bound": found.bound, "se": found.bound_se, "rate": found.kl, "distortion": -found.log_likelihood_term}

@@ -23,8 +23,9 @@ from pathlib import Path
 import torch
 
 import lowerbound as lb
+from lowerbound.data.spec import DataSpec
 from lowerbound.errors import LowerboundError, NoClosedForm, RecipeError
-from lowerbound.recipes import words
+from lowerbound.recipes import estimators, likelihoods, objectives, posteriors, priors
 from lowerbound.recipes.build import build
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.recipes.zoo import ZOO
@@ -45,13 +46,13 @@ NUMBERS = {
     ("objective", "iwae"): "iwae:2",
     ("objective", "renyi"): "renyi:0.5:2",
 }
-OWN = {"scale": ["0.1", *words.SCALES], "pixels": [*words.PIXELS]}
+OWN = {"scale": ["0.1", *likelihoods.SCALES], "pixels": [*likelihoods.PIXELS]}
 INNER = {
-    "prior": words.PRIORS,
-    "posterior": words.POSTERIORS,
-    "objective": words.OBJECTIVES,
-    "kl": words.KLS,
-    "estimator": words.ESTIMATORS,
+    "prior": priors.PRIORS,
+    "posterior": posteriors.POSTERIORS,
+    "objective": objectives.OBJECTIVES,
+    "kl": objectives.KLS,
+    "estimator": estimators.ESTIMATORS,
 }
 
 Told = dict[str, str]
@@ -70,7 +71,7 @@ def numbered(field: str, word: str) -> str:
 def likelihoods() -> list[Told]:
     """Every likelihood with every choice of its own words that it takes."""
     found = []
-    for name, row in words.LIKELIHOODS.items():
+    for name, row in likelihoods.LIKELIHOODS.items():
         for values in itertools.product(*(OWN[word] for word in row.own)):
             found.append({"likelihood": numbered("likelihood", name), **dict(zip(row.own, values, strict=True))})
     return [told for told in found if refusal(told) is None]
@@ -90,7 +91,7 @@ def given(told: Told) -> Told:
 def refusal(told: Told) -> str | None:
     """Why these words make no model, or None where they do."""
     try:
-        build(Recipe(latent=3, **SIZE, **given(told)), (1, 8, 8), classes=10)
+        build(Recipe(latent=3, **SIZE, **given(told)), DataSpec((1, 8, 8), classes=tuple("0123456789")))
     except (RecipeError, NoClosedForm) as error:
         return str(error)
     return None
@@ -153,7 +154,7 @@ def digits() -> lb.data.Dataset:
 def fault(told: dict[str, object], seed: int, steps: int = STEPS) -> str | None:
     """What went wrong in a training, or None: a NaN, a bound or weight that is not finite, or a refusal after its beginning."""
     recipe = Recipe(**{"latent": 3, **SIZE, **given(told), "seed": seed})
-    parts = build(recipe, digits().event_shape, classes=10)
+    parts = build(recipe, DataSpec(digits().event_shape, classes=tuple("0123456789")))
     state = lb.State(Adam(parts.vae.parameters(), recipe.learning_rate), seed)
     records = lb.fit(
         parts.vae, digits(), epochs=steps, batch=recipe.batch, objective=parts.objective, estimator=parts.estimator, state=state

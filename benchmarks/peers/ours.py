@@ -12,7 +12,7 @@ import torch
 from worker import BATCH, NETWORKS, greys, serve, timed
 
 import lowerbound as lb
-from lowerbound.recipes.words import products
+from lowerbound.recipes.networks import products
 from lowerbound.system import compiled
 
 parser = argparse.ArgumentParser()
@@ -31,7 +31,7 @@ def parts(network: str, seed: int = 0) -> Any:
         widths, latent, k = NETWORKS[network]
         objective = f"iwae:{k}" if k > 1 else "elbo"
         recipe = lb.Recipe(data="mnist", network="mlp:" + "-".join(map(str, widths)), latent=latent, objective=objective, seed=seed)
-    return lb.build(recipe, (1, 28, 28), unit_interval=True)
+    return lb.build(recipe, (1, 28, 28))
 
 
 @cache

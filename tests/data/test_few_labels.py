@@ -10,6 +10,7 @@ import torch
 
 from lowerbound import data
 from lowerbound.data import UNKNOWN, Dataset, Splits, labels
+from lowerbound.data.spec import DataSpec
 from lowerbound.errors import DataError, RecipeError
 from lowerbound.interfaces.cli import main
 from lowerbound.recipes.build import build
@@ -238,7 +239,7 @@ def test_a_trial_leaves_the_callers_random_numbers_alone() -> None:
     for words in (None, {"semi_supervised": "m2", "labels": 9}, {"semi_supervised": "m1m2", "labels": 9}):
         torch.manual_seed(0)
         if words is not None:
-            build(Recipe(network="mlp:8", **words), (1, 4, 4), classes=3)
+            build(Recipe(network="mlp:8", **words), DataSpec((1, 4, 4), classes=tuple("012")))
         drawn.append(float(torch.rand(())))
     assert drawn[0] == drawn[1] == drawn[2]
 

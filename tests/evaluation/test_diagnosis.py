@@ -15,7 +15,7 @@ from lowerbound.errors import DataError, RecipeError, UsageError
 from lowerbound.evaluation import diagnosis, regret
 from lowerbound.evaluation.latent_space import Latents, latents
 from lowerbound.evaluation.log_likelihood import Density
-from lowerbound.recipes import build, recipe, words
+from lowerbound.recipes import build, posteriors, recipe
 from lowerbound.vae.likelihoods.scales import FLOOR, Fixed, Learned
 
 
@@ -72,9 +72,9 @@ def test_sorted_data_are_looked_at_from_end_to_end() -> None:
     assert spread(3, 4).tolist() == [0, 1, 2]
 
 
-@pytest.mark.parametrize("name", [name for name in words.POSTERIORS if name not in ("dirac", "gamma", "beta", "von-mises-fisher")])
+@pytest.mark.parametrize("name", [name for name in posteriors.POSTERIORS if name not in ("dirac", "gamma", "beta", "von-mises-fisher")])
 def test_every_posterior_over_all_of_space_meets_the_others(name: str) -> None:
-    vae = build.build(recipe.Recipe(posterior=name, latent=2), (1, 4, 4), True).vae
+    vae = build.build(recipe.Recipe(posterior=name, latent=2), (1, 4, 4)).vae
     torch.manual_seed(0)
     found = latents(vae, torch.rand(20, 1, 4, 4))
     assert found.mutual_information is not None

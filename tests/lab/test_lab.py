@@ -26,7 +26,7 @@ from lowerbound.figures.style import encode_png
 from lowerbound.interfaces.cli import main
 from lowerbound.lab import elbo, evidence, faces, figures, gradients, kl
 from lowerbound.lab.names import EXPERIMENTS
-from lowerbound.recipes import words
+from lowerbound.recipes import estimators
 from lowerbound.system.seeding import seeded
 
 
@@ -88,7 +88,7 @@ def toy_costs() -> gradients.Costs:
 def test_every_estimator_is_unbiased_on_the_toy(toy_costs: gradients.Costs) -> None:
     for row in toy_costs.rows:
         assert row.bias_in_errors < 4.5, row
-    assert {row.estimator for row in toy_costs.rows} == set(words.ESTIMATORS) - {"rejection"}
+    assert {row.estimator for row in toy_costs.rows} == set(estimators.ESTIMATORS) - {"rejection"}
 
 
 def test_a_bias_is_seen() -> None:
@@ -308,7 +308,7 @@ def test_all_estimators_climb_along_one_gradient(few_faces: torch.Tensor) -> Non
     for name, setting in faces.SETTINGS.items():
         with seeded(0, "faces"):
             model = faces.DeepGamma(few_faces, SMALL)
-        estimator, baselines = words.ESTIMATORS[setting.estimator](), {}
+        estimator, baselines = estimators.ESTIMATORS[setting.estimator].make(), {}
         with seeded(1, name):
             draws = []
             for _ in range(100):

@@ -10,21 +10,21 @@ from torch import nn
 from toys import z_score
 
 import lowerbound as lb
+from lowerbound.data.spec import DataSpec
 from lowerbound.errors import RecipeError
 from lowerbound.nn.corruptions import Corruption, Gaussian, Masking, SaltAndPepper
-from lowerbound.recipes import words
+from lowerbound.recipes import networks
 from lowerbound.recipes.build import build
 from lowerbound.recipes.recipe import Recipe
-from lowerbound.recipes.words import Facts
 from lowerbound.vae.loss import loss
 
 DRAWS = 20_000
 GREYS = torch.linspace(0, 1, 5)
-IMAGES, REALS = Facts((5,), 2), Facts((5,), 2, unit_interval=False)
+IMAGES, REALS = DataSpec((5,)), DataSpec((5,), -1.0)
 
 
-def made(word: str, facts: Facts = IMAGES) -> Corruption:
-    return words.call("corruption", word, words.CORRUPTIONS, facts)
+def made(word: str, spec: DataSpec = IMAGES) -> Corruption:
+    return networks.corruption(word, spec)
 
 
 def draws(corruption: Corruption, values: torch.Tensor = GREYS) -> torch.Tensor:
@@ -89,7 +89,7 @@ def test_salt_and_pepper_hit_half_of_their_share_each() -> None:
     moments(found, 0.9 * values + 0.05, 0.9 * values**2 + 0.05 - (0.9 * values + 0.05) ** 2)
 
 
-@pytest.mark.parametrize("word", words.CORRUPTIONS)
+@pytest.mark.parametrize("word", networks.CORRUPTIONS)
 def test_images_stay_images_and_evaluation_sees_them_whole(word: str) -> None:
     corruption, x = made(word), torch.rand(64, 1, 8, 8)
     damaged = corruption(x)
@@ -122,7 +122,7 @@ def test_what_makes_no_sense_is_refused(word: str, message: str) -> None:
 
 def test_salt_and_pepper_are_for_pixels() -> None:
     with pytest.raises(RecipeError, match="choose gaussian or masking"):
-        build(Recipe(corruption="salt-and-pepper", likelihood="gaussian"), (4,), unit_interval=False)
+        build(Recipe(corruption="salt-and-pepper", likelihood="gaussian"), DataSpec((4,), -1.0))
     with pytest.raises(RecipeError, match="did you mean 'masking'"):
         Recipe(corruption="maskin")
 

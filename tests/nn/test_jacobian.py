@@ -12,8 +12,9 @@ import lowerbound as lb
 from lowerbound.errors import RecipeError
 from lowerbound.nn import jacobian as room
 from lowerbound.nn.jacobian import contraction, estimated
-from lowerbound.recipes import words
+from lowerbound.recipes import estimators, objectives
 from lowerbound.recipes.build import build
+from lowerbound.recipes.grammar import make
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.vae.loss import loss
 from lowerbound.vae.objectives.elbo import Contractive, Reconstruction
@@ -93,8 +94,8 @@ def test_the_gradient_of_the_estimate_has_no_bias(name: str) -> None:
 
 
 def test_without_gradients_wanted_none_are_kept() -> None:
-    for make in (ONE_LAYER["sigmoid"], DEEP["two layers"]):
-        network, x = encoder(make)
+    for made in (ONE_LAYER["sigmoid"], DEEP["two layers"]):
+        network, x = encoder(made)
         with torch.no_grad():
             assert not contraction(network, x).requires_grad
         assert contraction(network, x).requires_grad
@@ -125,7 +126,7 @@ def test_the_value_is_charged_and_the_figures_are_not() -> None:
     assert torch.equal(charged.bound, plain.bound)
 
 
-@pytest.mark.parametrize("estimator", [word for word in words.ESTIMATORS if word != "rejection"])
+@pytest.mark.parametrize("estimator", [word for word in estimators.ESTIMATORS if word != "rejection"])
 def test_every_estimator_gives_the_gradient_of_the_charge(estimator: str) -> None:
     """The same draws with and without it: what differs is the exact gradient of the charge, whatever the estimator does for the rest."""
     torch.manual_seed(0)
@@ -136,7 +137,7 @@ def test_every_estimator_gives_the_gradient_of_the_charge(estimator: str) -> Non
         torch.manual_seed(1)
         vae.zero_grad()
         try:
-            loss(vae, x, objective, words.call("estimator", estimator, words.ESTIMATORS)).value.backward()
+            loss(vae, x, objective, make("estimator", estimator, estimators.ESTIMATORS)).value.backward()
         except RecipeError:
             assert estimator == "doubly-reparameterized"
             return
@@ -175,7 +176,7 @@ def test_a_linear_network_is_one_layer_and_its_charge_exact() -> None:
 @pytest.mark.parametrize("weight", ["0", "-1", "inf", "nan"])
 def test_a_weight_that_is_none_is_refused(weight: str) -> None:
     with pytest.raises(RecipeError, match="weight of the contraction must be a positive number"):
-        words.call("objective", f"contractive:{weight}", words.OBJECTIVES, ClosedKL())
+        make("objective", f"contractive:{weight}", objectives.OBJECTIVES, kl=ClosedKL())
 
 
 def test_terms_without_their_encoder_say_so() -> None:

@@ -11,10 +11,11 @@ from torch.distributions import Bernoulli as BernoulliLaw
 from torch.distributions import Independent
 
 import lowerbound as lb
+from lowerbound.data.spec import DataSpec
 from lowerbound.distributions.bernoulli import Bits
-from lowerbound.recipes import words
+from lowerbound.recipes import networks
 from lowerbound.recipes.build import Parts
-from lowerbound.recipes.words import PRECISIONS
+from lowerbound.recipes.networks import PRECISIONS
 from lowerbound.system.devices import fastest
 from lowerbound.system.seeding import seeded
 from lowerbound.vae.loss import of_rows
@@ -38,7 +39,7 @@ def rounded(values: Tensor) -> bool:
 
 
 def model(**typed: object) -> Parts:
-    return lb.build(lb.Recipe(data="digits", latent=3, **typed), (1, 8, 8), classes=10)  # type: ignore[arg-type]
+    return lb.build(lb.Recipe(data="digits", latent=3, **typed), DataSpec((1, 8, 8), classes=tuple("0123456789")))  # type: ignore[arg-type]
 
 
 def gradient(products: torch.dtype, **typed: object) -> Tensor:
@@ -121,7 +122,7 @@ def test_a_run_learns_as_much() -> None:
 
     def bound(precision: str) -> float:
         vae = model(network="mlp:512").vae
-        for _ in lb.fit(vae, data.train, epochs=10, products=words.products(precision, vae.device)):
+        for _ in lb.fit(vae, data.train, epochs=10, products=networks.products(precision, vae.device)):
             pass
         return lb.mean_bound(vae, data.test).bound
 

@@ -11,8 +11,9 @@ import torch
 from vae import test_estimators, test_laws, test_objectives
 
 from lowerbound.errors import RecipeError
-from lowerbound.recipes import words
+from lowerbound.recipes import objectives
 from lowerbound.recipes.build import build
+from lowerbound.recipes.grammar import make
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.vae.objectives.kl import SampledKL
 
@@ -30,7 +31,7 @@ def _added(monkeypatch: pytest.MonkeyPatch) -> None:
         for name in known.keys() - names.keys():
             monkeypatch.setitem(names, name, known[name])
         for word, makes in eval("{" + row + "}", known).items():
-            monkeypatch.setitem(getattr(words, table), word, makes)
+            monkeypatch.setitem(names[table], word, makes)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +53,7 @@ def test_the_law_is_finite_from_a_wild_network() -> None:
 
 
 def test_the_objective_is_a_bound() -> None:
-    test_objectives.test_a_bound_stays_below_the_evidence(words.call("objective", "paired", words.OBJECTIVES, SampledKL()), 0)
+    test_objectives.test_a_bound_stays_below_the_evidence(make("objective", "paired", objectives.OBJECTIVES, kl=SampledKL()), 0)
 
 
 CROSSED = [

@@ -9,10 +9,11 @@ import pytest
 import torch
 
 import lowerbound as lb
+from lowerbound.data.spec import DataSpec
 from lowerbound.errors import RecipeError
-from lowerbound.recipes import build, words
+from lowerbound.recipes import build, likelihoods
 from lowerbound.recipes import recipe as recipes
-from lowerbound.recipes.recipe import Recipe
+from lowerbound.recipes.recipe import GROUPS, Recipe
 
 
 def test_a_recipe_survives_its_file(tmp_path) -> None:
@@ -25,7 +26,8 @@ def test_a_recipe_survives_its_file(tmp_path) -> None:
 def test_every_word_is_documented() -> None:
     for field in dataclasses.fields(Recipe):
         assert field.metadata["help"]
-        assert field.metadata["group"] in ("data", "model", "training")
+        assert field.metadata["group"] in GROUPS
+        assert field.metadata["metavar"] or field.type == "bool"
 
 
 WRONG = [
@@ -47,6 +49,8 @@ WRONG = [
     ({"network": "mlp:a-b"}, "is not understood"),
     ({"network": "linear:5"}, "is not understood; write linear$"),
     ({"corruption": "maskin:0.3"}, "did you mean 'masking'"),
+    ({"pixels": "grey:2"}, "unknown pixels 'grey:2'; did you mean 'grey'"),
+    ({"precision": "float31"}, "did you mean 'float32'"),
 ]
 
 
@@ -78,7 +82,7 @@ def test_a_whole_number_will_do_for_a_float(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("network", ["mlp", "mlp:7", "mlp:9-5", "orthogonal:9-5", "conv", "conv:4", "conv:4-8-16", "linear"])
-@pytest.mark.parametrize("likelihood", words.LIKELIHOODS)
+@pytest.mark.parametrize("likelihood", likelihoods.LIKELIHOODS)
 def test_every_network_builds_with_every_likelihood(network: str, likelihood: str) -> None:
     vae = build.build(Recipe(network=network, likelihood=likelihood, latent=3), (1, 12, 10)).vae
     x = torch.rand(2, 1, 12, 10)
@@ -96,7 +100,7 @@ def test_the_default_is_the_lessons_network() -> None:
 
 
 def test_a_gaussian_of_data_outside_the_unit_interval_is_not_squashed() -> None:
-    parts = build.build(Recipe(likelihood="gaussian"), (4,), unit_interval=False)
+    parts = build.build(Recipe(likelihood="gaussian"), DataSpec((4,), -1.0))
     assert not parts.vae.likelihood.squash
 
 
@@ -129,7 +133,7 @@ def test_a_decoder_starts_out_alike_whatever_the_scale_of_latents(words: dict[st
     """What its first layer makes of z is spread within and over hidden units as with a normal prior, but for which weights were drawn."""
 
     def before_units(**words: Any) -> torch.Tensor:
-        vae = build.build(Recipe(network=network, **words), (1, 8, 8), classes=3).vae
+        vae = build.build(Recipe(network=network, **words), DataSpec((1, 8, 8), classes=tuple("012"))).vae
         first = next(layer for layer in vae.likelihood.modules() if isinstance(layer, torch.nn.Linear))
         z = vae.prior().sample(torch.Size([20_000]))
         return (z @ first.weight[:, : z.shape[1]].T + first.bias).detach()

@@ -9,6 +9,7 @@ import torch
 from trainings import resumed, train, weights
 
 import lowerbound as lb
+from lowerbound.data.spec import DataSpec
 from lowerbound.errors import NoClosedForm, RecipeError
 from lowerbound.interfaces.cli import main
 from lowerbound.recipes.build import Parts, build
@@ -33,7 +34,7 @@ def test_it_trains(name: str) -> None:
     splits = lb.data.load("digits")
     train, held_out = splits.validation()
     recipe = Recipe(**ZOO[name].words)
-    parts = build(recipe, train.event_shape, classes=len(train.classes))
+    parts = build(recipe, DataSpec.of(train, splits.test))
     with seeded(0, "look"):
         x = parts.vae.likelihood.observe(held_out[:])
     given = read(parts.vae, held_out, torch.arange(len(held_out))).vae

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from commands import answer
 
-from lowerbound.data.spec import FORMAT
 from lowerbound.evaluation.mean_bound import mean_bound
 from lowerbound.interfaces.cli import main
+from lowerbound.runs.data_record import FORMAT
 from lowerbound.runs.experiment import Experiment
 from lowerbound.runs.run import load, read_metrics
 
@@ -62,7 +62,7 @@ def test_it_is_evaluated(folder: Path, capsys: pytest.CaptureFixture[str]) -> No
 def test_what_was_evaluated_is_read(tmp_path: Path) -> None:
     for run in (load(FORMATS / name, "cpu") for name in RUNS if name.endswith("m2")):
         then = run.evaluation()
-        assert (then.rows, sum(map(sum, then.classifier.confusion))) == (run.facts.test, run.facts.test)
+        assert (then.rows, sum(map(sum, then.classifier.confusion))) == (run.record.test, run.record.test)
         kept = json.loads((FORMATS / "1" / "m2" / "evaluation.json").read_text())
         assert {key: kept[key] for key in then.to_json()} == then.to_json()
         assert main(["plot", str(run.folder), "density", "-o", str(tmp_path / "density.png")]) == 0

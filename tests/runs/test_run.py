@@ -11,11 +11,11 @@ import pytest
 import torch
 from trainings import train, weights
 
-from lowerbound.data.spec import FORMAT
 from lowerbound.errors import RunError
 from lowerbound.recipes import recipe as recipes
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.runs import layout
+from lowerbound.runs.data_record import FORMAT
 from lowerbound.runs.experiment import Experiment
 from lowerbound.runs.run import Run, load
 
@@ -24,7 +24,7 @@ def test_a_run_is_read_without_its_data(digits_run: Run, tmp_path: Path) -> None
     run = load(digits_run.folder)
     assert not run.vae.training
     assert run.vae.sample(3).shape == (3, 1, 8, 8)
-    assert run.facts.classes == tuple("0123456789")
+    assert run.spec.classes == tuple("0123456789")
 
 
 def test_environment_and_recipe_repeat_the_run(digits_run: Run, tmp_path: Path) -> None:

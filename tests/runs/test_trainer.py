@@ -13,7 +13,7 @@ from trainings import SMALL, begun, resumed, train, weights, whole
 
 from lowerbound.errors import RecipeError, RunError
 from lowerbound.recipes.recipe import Recipe
-from lowerbound.recipes.words import schedule
+from lowerbound.recipes.schedules import schedule
 from lowerbound.runs import checkpoint, layout
 from lowerbound.runs.experiment import Experiment
 from lowerbound.runs.run import load, read_metrics

@@ -121,7 +121,7 @@ def test_a_value_for_all_of_an_event_is_not_taken_for_a_row() -> None:
 
 def test_torchs_default_type_changes_nothing() -> None:
     logits, x = torch.randn(4, 7), torch.ones(4, 7)
-    vae = lb.build(lb.Recipe(latent=2), (1, 8, 8), unit_interval=True).vae
+    vae = lb.build(lb.Recipe(latent=2), (1, 8, 8)).vae
     before, rows = compiled.bits(logits, x), torch.rand(50, 1, 8, 8)
     try:
         torch.set_default_dtype(torch.float64)
@@ -301,7 +301,7 @@ def test_a_step_is_seen_by_autograd() -> None:
 
 TRAINING = """
 import lowerbound as lb
-vae = lb.build(lb.Recipe(latent=2), (1, 8, 8), unit_interval=True).vae
+vae = lb.build(lb.Recipe(latent=2), (1, 8, 8)).vae
 print([record.bound for record in lb.fit(vae, lb.data.load("digits").train, epochs=6)][-1])
 """
 
@@ -321,7 +321,7 @@ def test_where_nothing_can_be_kept_or_compiled_a_training_learns_the_same(tmp_pa
 
 @pytest.mark.usefixtures("alone")
 def test_without_loops_the_usual_model_is_left_to_autograd() -> None:
-    parts = lb.build(lb.Recipe(latent=2), (1, 8, 8), unit_interval=True)
+    parts = lb.build(lb.Recipe(latent=2), (1, 8, 8))
     assert fused.step_of(parts.vae, parts.objective, parts.estimator, fused.of_rows, torch.float32) is None
 
 

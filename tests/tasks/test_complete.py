@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +22,8 @@ from lowerbound.interfaces.cli import main, parser
 from lowerbound.nn.networks import mlp
 from lowerbound.recipes import missing as masks
 from lowerbound.recipes.build import build
+from lowerbound.recipes.likelihoods import LIKELIHOODS
 from lowerbound.recipes.recipe import Recipe
-from lowerbound.recipes.words import LIKELIHOODS
 from lowerbound.runs import run
 from lowerbound.tasks.complete import METHODS, Completions, complete
 
@@ -302,6 +303,12 @@ def test_values_that_depend_on_one_another_are_refused() -> None:
     class Joint(lb.likelihoods.Likelihood):
         def law(self, output: torch.Tensor, axes: int) -> Distribution:
             return MultivariateNormal(output, torch.eye(5))
+
+        def decoded(self, event: Sequence[int]) -> tuple[tuple[int, ...], int]:
+            return tuple(event), 1
+
+        def observe(self, values: torch.Tensor) -> torch.Tensor:
+            return values
 
     vae = lb.VAE(lb.priors.StandardNormal(2), Joint(nn.Linear(2, 5)), lb.posteriors.DiagonalGaussian(nn.Linear(5, 4)))
     assert lb.log_likelihood(vae, torch.zeros(1, 5), 20).log_p.isfinite().all(), "a whole datum has a density"

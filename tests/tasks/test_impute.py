@@ -155,7 +155,7 @@ def test_a_round_trip_of_10_000_rows_keeps_every_observed_cell(table_run: runs.R
     lines = ((tmp_path / name).read_bytes().split(b"\r\n") for name in ("t.csv", "f.csv"))
     for old, new in zip(*lines, strict=True):
         assert old == new or any(spelled in old.split(b",") for spelled in (b"", b"NA", b"null"))
-    schema = table_run.facts.schema
+    schema = table_run.spec.schema
     assert schema is not None
     schema.values(cells(tmp_path / "f-1.csv"))  # all cells are of their kinds
     assert set(cells(tmp_path / "f.csv")["unit"]) == {"cm"}
@@ -165,7 +165,7 @@ def test_a_fill_tells_what_the_other_cells_tell(table_run: runs.Run, tmp_path: P
     """On rows whose cells are known, half of them hidden: nearer than each column's mean, and not beyond their errors."""
     whole = mixed(300, seed=2)
     rng = np.random.default_rng(0)
-    schema = table_run.facts.schema
+    schema = table_run.spec.schema
     assert schema is not None
     truth, _ = schema.values(
         {name: [cell if cell not in ("", "NA", "null") else None for cell in column] for name, column in whole.items()}
@@ -293,7 +293,7 @@ def test_the_other_verbs_take_tables(table_run: runs.Run, tmp_path: Path, capsys
     assert main(["sample", run, "--n", "50", "-o", str(tmp_path / "s.csv")]) == 0
     assert main(["sample", run, "--n", "50", "-o", str(tmp_path / "s.parquet")]) == 0
     drawn = cells(tmp_path / "s.csv")
-    schema = table_run.facts.schema
+    schema = table_run.spec.schema
     assert schema is not None
     values, notes = schema.values(drawn)
     assert not np.isnan(values).any()
@@ -320,7 +320,7 @@ def test_a_run_comes_back_without_its_table_and_refuses_a_damaged_schema(table_r
     import shutil
 
     folder = shutil.copytree(table_run.folder, tmp_path / "copy")
-    assert runs.load(folder, device="cpu").facts == table_run.facts
+    assert runs.load(folder, device="cpu").record == table_run.record
     path = folder / layout.COLUMNS
     text = path.read_text(encoding="utf-8")
     for damaged in (text.replace('"count"', '"colour"'), text[:-20], "[]", '{"columns": []}', text.replace('"x"', '"city"')):

@@ -6,6 +6,7 @@ import torch
 from conftest import needs
 
 import lowerbound as lb
+from lowerbound.data.spec import DataSpec
 from lowerbound.recipes.build import build
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.tasks import classes
@@ -18,7 +19,7 @@ def test_a_classifier_of_real_data_agrees_with_what_was_asked_for() -> None:
 
     data = lb.data.load("mnist").train
     known = data.view(torch.arange(20_000))
-    parts = build(Recipe(data="mnist", given="label", latent=2), (1, 28, 28), classes=10)
+    parts = build(Recipe(data="mnist", given="label", latent=2), DataSpec((1, 28, 28), classes=tuple("0123456789")))
     for _ in lb.fit(parts.vae, data, epochs=5, objective=parts.objective, estimator=parts.estimator):
         pass
     asked = classes.evenly(parts.vae, 1000)

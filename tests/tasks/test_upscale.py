@@ -16,12 +16,13 @@ from torch.distributions import MultivariateNormal
 from toys import Constant, LinearGaussian, z_score
 
 import lowerbound as lb
+from lowerbound.data.spec import DataSpec
 from lowerbound.errors import RecipeError, UsageError
 from lowerbound.evaluation import image_quality
 from lowerbound.interfaces.cli import main
 from lowerbound.recipes.build import build
+from lowerbound.recipes.likelihoods import LIKELIHOODS
 from lowerbound.recipes.recipe import Recipe
-from lowerbound.recipes.words import LIKELIHOODS
 from lowerbound.runs import run
 from lowerbound.tasks.upscale import NOISE, Upscaled, bicubic, nearest, reduced, upscale
 
@@ -79,7 +80,7 @@ def test_the_spread_of_means_leaves_out_what_a_draw_adds() -> None:
 
 def test_a_model_that_is_given_the_small_image_draws_from_its_own_law() -> None:
     recipe = Recipe(given="low-resolution:2", prior="given-context", likelihood="gaussian", scale="0.2", latent=2, network="mlp:8")
-    vae = build(recipe, IMAGE, unit_interval=False).vae
+    vae = build(recipe, DataSpec(IMAGE, -1.0)).vae
     y = small()
     found = upscale(vae, y, 2, 2000, samples=8000, draw=True)
     given = vae.given(y)
@@ -115,7 +116,7 @@ def test_neither_company_nor_memory_changes_an_image() -> None:
 
 
 def test_what_cannot_be_made_larger_is_refused() -> None:
-    of_class = build(Recipe(given="label"), IMAGE, classes=4).vae
+    of_class = build(Recipe(given="label"), DataSpec(IMAGE, classes=tuple("0123"))).vae
     of_small = build(Recipe(given="low-resolution:4"), IMAGE).vae
     y = torch.rand(2, 1, 2, 2)
     for vae, message in ((of_class, "given something else"), (of_small, "makes images 4 times larger, not 2 times")):

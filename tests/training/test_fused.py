@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import lowerbound as lb
+from lowerbound.data.spec import DataSpec
 from lowerbound.system.seeding import seeded
 from lowerbound.training.steps.autograd import by_autograd
 from lowerbound.training.steps.fused import step_of
@@ -47,7 +48,7 @@ OTHERS: list[dict[str, Any]] = [
 
 
 def built(words: dict[str, Any]) -> Any:
-    parts = lb.build(lb.Recipe(**{"latent": 3, "network": "mlp:32", **words}), (1, 8, 8), unit_interval=True, classes=10)
+    parts = lb.build(lb.Recipe(**{"latent": 3, "network": "mlp:32", **words}), DataSpec((1, 8, 8), classes=tuple("0123456789")))
     parts.vae.train()
     return parts
 

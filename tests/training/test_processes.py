@@ -16,8 +16,13 @@ import torch
 
 from lowerbound.data import load
 from lowerbound.errors import UsageError
+from lowerbound.recipes.contexts import CONTEXTS
+from lowerbound.recipes.estimators import ESTIMATORS
+from lowerbound.recipes.likelihoods import SCALES
+from lowerbound.recipes.networks import CORRUPTIONS
+from lowerbound.recipes.objectives import OBJECTIVES
+from lowerbound.recipes.posteriors import POSTERIORS
 from lowerbound.recipes.recipe import Recipe
-from lowerbound.recipes.words import CONTEXTS, CORRUPTIONS, ESTIMATORS, OBJECTIVES, POSTERIORS, SCALES
 from lowerbound.runs import checkpoint, layout
 from lowerbound.runs import run as runs
 from lowerbound.runs.experiment import Experiment

@@ -11,6 +11,7 @@ from toys import z_score
 
 import lowerbound as lb
 from lowerbound.data.schema import Column, Schema
+from lowerbound.data.spec import DataSpec
 from lowerbound.distributions.mixed import Mixed
 from lowerbound.errors import RecipeError
 from lowerbound.nn.missing import MaskedInput, TableInput
@@ -32,7 +33,7 @@ SCHEMA = Schema(COLUMNS)
 
 def law(heavy: bool = True, batch: tuple[int, ...] = (4,)) -> torch.distributions.Independent:
     likelihood = Columns(nn.Identity(), COLUMNS, heavy)
-    (width,), _ = likelihood.decoded((len(COLUMNS),))
+    (width,), _ = Columns.shape((len(COLUMNS),), columns=COLUMNS, heavy=heavy)
     torch.manual_seed(0)
     found = likelihood(torch.randn(*batch, width))
     assert isinstance(found, torch.distributions.Independent)
@@ -103,7 +104,7 @@ def test_an_encoder_is_shown_numbers_classes_and_holes() -> None:
 
 
 def parts(**words: str | int) -> Parts:
-    return build(Recipe(**{**ZOO["miwae"].words, "network": "mlp:8", **words}), (len(COLUMNS),), False, holes=True, schema=SCHEMA)
+    return build(Recipe(**{**ZOO["miwae"].words, "network": "mlp:8", **words}), DataSpec((len(COLUMNS),), -1.0, holes=True, schema=SCHEMA))
 
 
 def some(rows: int = 40) -> torch.Tensor:
@@ -137,7 +138,7 @@ def test_arrays_with_holes_train(likelihood: str) -> None:
     torch.manual_seed(0)
     whole = torch.randint(0, 256, (30, 6)) / 255
     x = whole.where(torch.rand_like(whole) < 0.7, torch.nan)
-    made = build(Recipe(likelihood=likelihood, network="mlp:8"), (6,), holes=True)
+    made = build(Recipe(likelihood=likelihood, network="mlp:8"), DataSpec((6,), holes=True))
     for record in lb.fit(made.vae, x, epochs=5, batch=10):
         assert record.means.isfinite().all()
     assert lb.log_likelihood(made.vae, x, 60).log_p.isfinite().all()
@@ -162,7 +163,7 @@ def test_what_makes_no_sense_is_refused(told: dict[str, str], message: str) -> N
 
 def test_the_optimal_scale_is_of_whole_data() -> None:
     with pytest.raises(RecipeError, match="some values of these are missing"):
-        build(Recipe(likelihood="gaussian", scale="optimal"), (4,), holes=True)
+        build(Recipe(likelihood="gaussian", scale="optimal"), DataSpec((4,), holes=True))
 
 
 def test_images_may_have_holes() -> None:
@@ -174,11 +175,11 @@ def test_images_may_have_holes() -> None:
 
 def test_a_table_of_numbers_may_have_another_likelihood() -> None:
     schema = Schema((COLUMNS[1], replace(COLUMNS[1], name="y")))
-    made = build(Recipe(likelihood="gaussian", scale="learned", network="mlp:8"), (2,), False, holes=True, schema=schema)
+    made = build(Recipe(likelihood="gaussian", scale="learned", network="mlp:8"), DataSpec((2,), -1.0, holes=True, schema=schema))
     assert made.vae.posterior(torch.tensor([[0.5, torch.nan]])).mean.isfinite().all()
 
 
 def test_an_encoder_of_holes_has_no_contraction() -> None:
     for likelihood in ("gaussian", "columns"):
         with pytest.raises(RecipeError, match="not defined; choose another objective"):
-            lb.build(lb.Recipe(likelihood=likelihood, objective="contractive:0.1", network="mlp:8"), (5,), holes=True)
+            lb.build(lb.Recipe(likelihood=likelihood, objective="contractive:0.1", network="mlp:8"), DataSpec((5,), holes=True))

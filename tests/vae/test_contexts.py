@@ -10,9 +10,11 @@ from toys import Constant, LinearGaussian, z_score
 
 import lowerbound as lb
 from lowerbound.data import Dataset
+from lowerbound.data.spec import DataSpec
 from lowerbound.errors import DataError, RecipeError, UsageError
 from lowerbound.nn.conditioned import Joined
 from lowerbound.nn.networks import mlp
+from lowerbound.recipes import networks
 from lowerbound.recipes.build import build
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.tasks import classes as labels
@@ -22,6 +24,7 @@ from lowerbound.vae.observation import observe
 from lowerbound.vae.priors import GivenContext
 
 CLASSES = 3
+FOUR = DataSpec((1, 8, 8), classes=tuple("0123"))
 
 
 class ByClass(LinearGaussian):
@@ -124,7 +127,7 @@ def test_an_evaluation_of_a_conditional_model_has_all_its_parts() -> None:
 @pytest.mark.parametrize("prior", ["normal", "given-context"])
 @pytest.mark.parametrize("likelihood", ["bernoulli", "beta"])
 def test_every_network_takes_a_context(network: str, prior: str, likelihood: str) -> None:
-    vae = build(Recipe(given="label", network=network, prior=prior, likelihood=likelihood, latent=3), (1, 8, 8), classes=4).vae.eval()
+    vae = build(Recipe(given="label", network=network, prior=prior, likelihood=likelihood, latent=3), FOUR).vae.eval()
     torch.manual_seed(0)
     x, z = torch.rand(2, 1, 8, 8), torch.randn(5, 2, 3)
     by_class = [labels.as_labels(vae, torch.tensor([a, b])) for a, b in ((0, 1), (0, 2))]
@@ -139,7 +142,7 @@ def test_every_network_takes_a_context(network: str, prior: str, likelihood: str
 
 
 def test_a_corruption_damages_the_data_and_not_the_label() -> None:
-    vae = build(Recipe(given="label", corruption="masking:0.5"), (1, 8, 8), classes=4).vae.train()
+    vae = build(Recipe(given="label", corruption="masking:0.5"), FOUR).vae.train()
     torch.manual_seed(0)
     x = torch.rand(3, 1, 8, 8)
     given = labels.as_labels(vae, torch.tensor([0, 1, 2]))
@@ -149,7 +152,7 @@ def test_a_corruption_damages_the_data_and_not_the_label() -> None:
 
 
 def test_a_context_shares_the_weights_and_leaves_the_model_alone() -> None:
-    vae = build(Recipe(given="label"), (1, 8, 8), classes=4).vae
+    vae = build(Recipe(given="label"), FOUR).vae
     given = vae.given(torch.eye(4))
     assert all(a is b for a, b in zip(vae.parameters(), given.parameters(), strict=True))
     assert vae.posterior.context is None
@@ -159,7 +162,7 @@ def test_a_context_shares_the_weights_and_leaves_the_model_alone() -> None:
 
 
 def test_one_style_is_the_same_in_all_classes_of_a_model_that_does_not_look_at_them() -> None:
-    vae = build(Recipe(given="label", latent=2), (1, 8, 8), classes=4).vae
+    vae = build(Recipe(given="label", latent=2), FOUR).vae
     with torch.no_grad():
         vae.likelihood.network.network[1].weight[:, 2:] = 0
     decoded = labels.styles(vae, torch.randn(3, 2))
@@ -168,7 +171,7 @@ def test_one_style_is_the_same_in_all_classes_of_a_model_that_does_not_look_at_t
 
 
 def test_what_cannot_be_given_is_refused() -> None:
-    vae = build(Recipe(given="label"), (1, 8, 8), classes=4).vae
+    vae = build(Recipe(given="label"), FOUR).vae
     plain = build(Recipe(), (1, 8, 8)).vae
     x = torch.rand(5, 1, 8, 8)
     with pytest.raises(DataError, match="no labels"):
@@ -185,12 +188,12 @@ def test_what_cannot_be_given_is_refused() -> None:
         labels.number("bagg", ("bag", "coat"))
     for classes, complaint in ((0, "no labels"), (1, "all labels of these data are the same")):
         with pytest.raises(RecipeError, match=complaint):
-            build(Recipe(given="label"), (1, 8, 8), classes=classes)
+            build(Recipe(given="label"), DataSpec((1, 8, 8), classes=tuple(map(str, range(classes)))))
     with pytest.raises(RecipeError, match="add --given label"):
         build(Recipe(prior="given-context"), (1, 8, 8))
     for told in ({"given": "label"}, {"semi_supervised": "m2", "labels": 8}):
         with pytest.raises(RecipeError, match="it wants a context besides; choose another --prior"):
-            build(Recipe(**told, prior="vamp:5"), (1, 8, 8), classes=4)
+            build(Recipe(**told, prior="vamp:5"), FOUR)
     with pytest.raises(RecipeError, match="prior is that of a context"):
         GivenContext(mlp(4, 8, 4))()
 
@@ -236,7 +239,7 @@ def test_several_draws_for_each_context(network: nn.Module) -> None:
 @pytest.mark.parametrize("given", ["label", "observed", "low-resolution:2"])
 def test_several_draws_of_an_image_for_each_context(given: str) -> None:
     data = lb.data.load("digits").test
-    vae = lb.build(lb.Recipe(given=given, network="conv:4-8"), (1, 8, 8), classes=10).vae.eval()
+    vae = lb.build(lb.Recipe(given=given, network="conv:4-8"), DataSpec((1, 8, 8), classes=tuple("0123456789"))).vae.eval()
     bound = observe(vae, data, torch.arange(5)).vae
     z = torch.randn(3, 5, 2)
     one_by_one = [bound.likelihood(each[None]).mean for each in z]
@@ -244,8 +247,8 @@ def test_several_draws_of_an_image_for_each_context(given: str) -> None:
 
 
 def test_several_contexts_for_each_image() -> None:
-    words = lb.recipes.words.network("conv:4")[0]
-    encoder = words.encoder((1, 8, 8), (4,), 6, (CLASSES,))
+    kind = networks.network("conv:4")[0]
+    encoder = kind.encoder((1, 8, 8), (4,), 6, (CLASSES,))
     x, y = torch.rand(2, 1, 8, 8), torch.eye(CLASSES)
     assert torch.allclose(encoder(x, y.repeat_interleave(2, 0)), torch.cat([encoder(x, one.repeat(2, 1)) for one in y.split(1)]), atol=1e-6)
 
@@ -273,7 +276,7 @@ CONDITIONAL = {
 
 @pytest.mark.parametrize("told", CONDITIONAL.values(), ids=CONDITIONAL)
 def test_contractive_models_may_be_given_a_context(told: dict[str, str]) -> None:
-    parts = build(Recipe(**told), (1, 8, 8), classes=4)
+    parts = build(Recipe(**told), FOUR)
     data = Dataset(torch.rand(4, 1, 8, 8), torch.arange(4), tuple("abcd"))
     found = parts.loss(parts.vae, data, torch.arange(4), parts.objective, parts.estimator).value
     found.backward()
@@ -292,7 +295,7 @@ PRECISE = {
 
 @pytest.mark.parametrize("told", PRECISE.values(), ids=PRECISE)
 def test_a_context_has_the_precision_of_the_model(told: dict[str, str]) -> None:
-    parts = build(Recipe(**{"network": "mlp:8", **told}), (1, 8, 8), classes=4)
+    parts = build(Recipe(**{"network": "mlp:8", **told}), FOUR)
     vae = parts.vae.bfloat16()
     data = Dataset(torch.rand(4, 1, 8, 8).bfloat16(), torch.arange(4), tuple("abcd"))
     found = parts.loss(vae, data, torch.arange(4), parts.objective, parts.estimator).value

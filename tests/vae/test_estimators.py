@@ -11,10 +11,11 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent, LogNormal, Normal, Poisson, constraints
 from toys import Constant, LinearGaussian, z_score
 
+from lowerbound.data.spec import DataSpec
 from lowerbound.distributions.operations import transported, within
 from lowerbound.errors import NoClosedForm, RecipeError
-from lowerbound.recipes import words
-from lowerbound.recipes.words import Facts
+from lowerbound.recipes import estimators, objectives, posteriors, priors
+from lowerbound.recipes.grammar import make
 from lowerbound.vae.estimators.baselines import LeaveOneOut, MovingAverage
 from lowerbound.vae.estimators.pathwise import DoublyReparameterized, Pathwise
 from lowerbound.vae.estimators.score import GREP, RaoBlackwell, ScoreFunction
@@ -31,27 +32,27 @@ ROWS = 20_000  # independent gradients, one a row
 PARAMETERS = {"gaussian": [0.4, -0.7], "full-gaussian": [0.4, -0.35], "gamma": [0.6, 0.2], "beta": [0.3, 0.9]}
 PRIORS = ["normal", "gamma:1.5:1", "beta:1.5:2"]
 OBJECTIVES = {"elbo": "elbo:2", "beta": "beta:3:2", "free-bits": "free-bits:0.01", "iwae": "iwae:2", "renyi": "renyi:0.5:2"}
-KNOWN = {*PARAMETERS, *OBJECTIVES.values(), "reconstruction", *words.KLS, "pathwise", "doubly-reparameterized", "g-rep", "rejection"}
+KNOWN = {*PARAMETERS, *OBJECTIVES.values(), "reconstruction", *objectives.KLS, "pathwise", "doubly-reparameterized", "g-rep", "rejection"}
 KNOWN |= {"score", "score-moving-average", "score-leave-one-out", "score-rao-blackwell"}
 #: not over a line; by a network of its own; a β that only changes with the epoch; the same for a batch of equal data; of an encoder
 LEFT_OUT = {"von-mises-fisher", "dirac", "flow", "beta-linear", "beta-cyclical", "beta-sigmoid", "total-correlation", "mmd", "contractive"}
 
 # A row that is new in the tables is crossed too: with parameters of no meaning, and the numbers that are its defaults.
-for word in set(words.POSTERIORS) - LEFT_OUT:
-    PARAMETERS.setdefault(word, torch.linspace(0.2, 0.7, words.POSTERIORS[word]().features(1)).tolist())
-for word in set(words.OBJECTIVES) - LEFT_OUT:
+for word in set(posteriors.POSTERIORS) - LEFT_OUT:
+    PARAMETERS.setdefault(word, torch.linspace(0.2, 0.7, posteriors.POSTERIORS[word].find().features(1)).tolist())
+for word in set(objectives.OBJECTIVES) - LEFT_OUT:
     OBJECTIVES.setdefault(word, word)
 
 
 def law(posterior: str, parameters: Tensor) -> Distribution:
-    return words.call("posterior", posterior, words.POSTERIORS).of(torch.nn.Identity(), 1)(parameters)
+    return posteriors.posterior(posterior).of(torch.nn.Identity(), 1)(parameters)
 
 
 @cache
 def prior(posterior: str) -> Distribution:
     """The first that is over the same space."""
     z = law(posterior, torch.tensor([PARAMETERS[posterior]])).sample(torch.Size([100]))
-    made = (words.call("prior", word, words.PRIORS, Facts((1,), 1), None)() for word in reversed(PRIORS))
+    made = (priors.prior(word, 1, None, DataSpec((1,)))() for word in reversed(PRIORS))
     return next(p for p in made if within(p, z))
 
 
@@ -98,15 +99,15 @@ def estimates(objective: Objective, estimator: torch.nn.Module, posterior: str) 
     return torch.autograd.grad(surrogate.sum(), parameters)[0]
 
 
-CROSSINGS = list(itertools.product(sorted(OBJECTIVES.values()), words.KLS, words.ESTIMATORS, sorted(PARAMETERS)))
+CROSSINGS = list(itertools.product(sorted(OBJECTIVES.values()), objectives.KLS, estimators.ESTIMATORS, sorted(PARAMETERS)))
 
 
 @pytest.mark.parametrize(("objective", "kl", "estimator", "posterior"), CROSSINGS, ids=[" ".join(c) for c in CROSSINGS])
 def test_a_crossing_matches_the_exact_gradient_or_says_why_not(objective: str, kl: str, estimator: str, posterior: str) -> None:
-    made = words.call("objective", objective, words.OBJECTIVES, words.KLS[kl]())
+    made = make("objective", objective, objectives.OBJECTIVES, kl=objectives.KLS[kl].make())
     torch.manual_seed(0)
     try:
-        found = estimates(made, words.call("estimator", estimator, words.ESTIMATORS), posterior)
+        found = estimates(made, make("estimator", estimator, estimators.ESTIMATORS), posterior)
     except (RecipeError, NoClosedForm):
         assert (objective, kl, estimator, posterior) in REFUSED or not KNOWN.issuperset((objective, estimator, posterior))
         return
@@ -155,13 +156,13 @@ def exact_gradients(toy: LinearGaussian, x: Tensor, parameters: Tensor) -> dict[
 
 
 @pytest.mark.parametrize("kl", [ClosedKL(), SampledKL()], ids=["closed", "sampled"])
-@pytest.mark.parametrize("estimator", [e for e in words.ESTIMATORS if e != "rejection"])
+@pytest.mark.parametrize("estimator", [e for e in estimators.ESTIMATORS if e != "rejection"])
 def test_encoder_and_decoder_get_the_gradient_of_the_elbo(kl: object, estimator: str) -> None:
     if estimator == "doubly-reparameterized" and kl == ClosedKL():
         pytest.skip("refused, as the test above holds")
     toy, parameters = LinearGaussian(), torch.tensor([0.4, -0.8, -0.5, 0.3])
     x = torch.tensor([0.5, -1.0, 0.2, 0.9, 0.0])
-    vae, made = toy.vae(Constant(parameters)), words.call("estimator", estimator, words.ESTIMATORS)
+    vae, made = toy.vae(Constant(parameters)), make("estimator", estimator, estimators.ESTIMATORS)
     torch.manual_seed(0)
     found: dict[str, list[Tensor]] = {name: [] for name, _ in vae.named_parameters()}
     for _ in range(100):

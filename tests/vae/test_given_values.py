@@ -13,12 +13,13 @@ from toys import LinearGaussian
 
 import lowerbound as lb
 from lowerbound.data import Dataset
+from lowerbound.data.spec import DataSpec
 from lowerbound.errors import DataError, RecipeError, UsageError
 from lowerbound.evaluation import diagnosis
 from lowerbound.recipes import missing
 from lowerbound.recipes.build import build
+from lowerbound.recipes.contexts import context
 from lowerbound.recipes.recipe import Recipe
-from lowerbound.recipes.words import context
 from lowerbound.tasks import encode
 from lowerbound.vae.contexts import LowResolution, Observed
 from lowerbound.vae.likelihoods import Calibrated
@@ -32,7 +33,7 @@ TOY = LinearGaussian(1, 5, 0.7)
 
 
 def word(told: str, event: tuple[int, ...]) -> lb.contexts.Context:
-    return context(told, event, 0)
+    return context(told, DataSpec(event))
 
 
 class OfLatent(nn.Module):
@@ -123,7 +124,7 @@ def test_nothing_observed_is_the_whole_density_and_bits_are_of_what_is_scored() 
 
 def test_a_model_that_learns_comes_up_to_the_conditional() -> None:
     recipe = Recipe(given="observed", likelihood="gaussian", scale="0.7", prior="given-context:64", latent=1, network="mlp:64")
-    vae = build(recipe, (5,), unit_interval=False).vae
+    vae = build(recipe, DataSpec((5,), -1.0)).vae
     state = lb.State(torch.optim.Adam(vae.parameters(), lr=3e-3))
     for _ in lb.fit(vae, some(4000), epochs=25, batch=100, state=state):
         pass
@@ -310,7 +311,7 @@ def test_a_part_of_the_values_is_an_observed_one() -> None:
 @pytest.mark.parametrize("likelihood", ["gaussian", "columns"])
 def test_what_is_not_there_is_neither_given_nor_scored(likelihood: str) -> None:
     recipe = Recipe(given="observed:random:0.5", likelihood=likelihood, network="mlp:8", latent=2)
-    parts = build(recipe, (4,), unit_interval=False, holes=True)
+    parts = build(recipe, DataSpec((4,), -1.0, holes=True))
     x = torch.tensor([[1.0, torch.nan, 3.0, torch.nan], [torch.nan] * 4])
     torch.manual_seed(0)
     for _ in range(5):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 import torch
@@ -12,46 +11,45 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 from toys import z_score
 
-from lowerbound.recipes import words
-from lowerbound.recipes.words import Facts
-from lowerbound.vae.conditional import LOG_VARIANCE, ConditionalLaw
+from lowerbound.data.spec import DataSpec
+from lowerbound.recipes import likelihoods, posteriors, priors
+from lowerbound.vae.conditional import LOG_VARIANCE, WithContext
 
-FACTS = Facts(event=(2,), latent=2)
-GIVEN = replace(FACTS, context=(3,))  # of the one prior that is given something
+SPEC = DataSpec((2,))
+GIVEN = {"given-context": (3,)}  # the shape of what the one prior is given that is given something
 OWN = {"pixels": "binarized", "scale": "0.3"}
 
 
 def likelihood(word: str, own: dict[str, str] = OWN) -> nn.Module:
-    made = words.likelihood(word, nn.Identity(), FACTS, own)
-    (values,), parameters = made.decoded((2,))
+    plan = likelihoods.likelihood(word, SPEC, own)
+    (values,), parameters = plan.shape((2,))
     shape = (parameters, values) if parameters > 1 else (values,)
-    made.network = nn.Sequential(nn.Linear(3, math.prod(shape)), nn.Unflatten(1, shape))
-    return made.eval()
+    return plan.around(nn.Sequential(nn.Linear(3, math.prod(shape)), nn.Unflatten(1, shape))).eval()
 
 
 def posterior(word: str) -> nn.Module:
-    kind = words.call("posterior", word, words.POSTERIORS)
+    kind = posteriors.posterior(word)
     return kind.of(nn.Linear(4, kind.features(2)), 2)
 
 
 def prior(word: str) -> nn.Module:
-    made = words.call("prior", word, words.PRIORS, GIVEN if word == "given-context" else FACTS, posterior_of_images())
-    return made.given(torch.linspace(-1, 1, 3)[None]) if isinstance(made, ConditionalLaw) else made
+    made = priors.prior(word, 2, posterior_of_images(), SPEC, GIVEN.get(word, ()))
+    return made.given(torch.linspace(-1, 1, 3)[None]) if isinstance(made, WithContext) else made
 
 
 def posterior_of_images() -> nn.Module:
-    kind = words.call("posterior", "gaussian", words.POSTERIORS)
+    kind = posteriors.posterior("gaussian")
     return kind.of(nn.Linear(2, kind.features(2)), 2)
 
 
 LAWS: dict[str, Callable[[], Distribution]] = {
-    **{f"prior {word}": lambda word=word: prior(word)() for word in words.PRIORS},
-    **{f"likelihood {word}": lambda word=word: likelihood(word)(torch.linspace(-1, 1, 3)[None]) for word in words.LIKELIHOODS},
+    **{f"prior {word}": lambda word=word: prior(word)() for word in priors.PRIORS},
+    **{f"likelihood {word}": lambda word=word: likelihood(word)(torch.linspace(-1, 1, 3)[None]) for word in likelihoods.LIKELIHOODS},
     **{
         f"likelihood gaussian, σ {scale}": lambda scale=scale: likelihood("gaussian", {"scale": scale})(torch.linspace(-1, 1, 3)[None])
-        for scale in words.SCALES
+        for scale in likelihoods.SCALES
     },
-    **{f"posterior {word}": lambda word=word: posterior(word)(torch.linspace(-1, 1, 4)[None]) for word in words.POSTERIORS},
+    **{f"posterior {word}": lambda word=word: posterior(word)(torch.linspace(-1, 1, 4)[None]) for word in posteriors.POSTERIORS},
 }
 #: on the sphere, or at a point: not over a plane, and tested in test_robust_laws
 ELSEWHERE = {"prior sphere", "posterior von-mises-fisher", "posterior dirac"}
@@ -135,7 +133,7 @@ def test_shapes_survive_batching_and_expand(law: Distribution) -> None:
         assert torch.allclose(wide.log_prob(x), law.log_prob(x), atol=1e-5)
 
 
-@pytest.mark.parametrize("word", words.LIKELIHOODS)
+@pytest.mark.parametrize("word", likelihoods.LIKELIHOODS)
 def test_a_batch_of_latents_is_decoded_as_each_alone(word: str) -> None:
     made = likelihood(word)
     z = torch.randn(4, 5, 3)
@@ -145,7 +143,7 @@ def test_a_batch_of_latents_is_decoded_as_each_alone(word: str) -> None:
     assert torch.allclose(together.mean[2, 3], made(z[2, 3][None]).mean[0], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("word", words.LIKELIHOODS)
+@pytest.mark.parametrize("word", likelihoods.LIKELIHOODS)
 def test_the_mean_is_that_of_the_draws(word: str) -> None:
     with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(2)
@@ -153,9 +151,9 @@ def test_the_mean_is_that_of_the_draws(word: str) -> None:
         assert z_score(law.sample(torch.Size([50_000])).double(), law.mean.double()) < 4.5
 
 
-@pytest.mark.parametrize("word", words.POSTERIORS)
+@pytest.mark.parametrize("word", posteriors.POSTERIORS)
 def test_a_wild_network_still_gives_a_law_of_finite_density_and_gradient(word: str) -> None:
-    kind = words.call("posterior", word, words.POSTERIORS)
+    kind = posteriors.posterior(word)
     for sign in (1, -1):
         parameters = torch.full((1, kind.features(2)), sign * 1e4, requires_grad=True)
         q = kind.of(nn.Identity(), 2)(parameters)
@@ -166,7 +164,7 @@ def test_a_wild_network_still_gives_a_law_of_finite_density_and_gradient(word: s
 
 
 def test_the_bound_on_scales_is_the_documented_one() -> None:
-    q = words.POSTERIORS["gaussian"]().of(nn.Identity(), 1)(torch.tensor([[0.0, -99.0], [0.0, 99.0]]))
+    q = posteriors.POSTERIORS["gaussian"].find().of(nn.Identity(), 1)(torch.tensor([[0.0, -99.0], [0.0, 99.0]]))
     assert torch.allclose(q.stddev.log() * 2, torch.tensor([[LOG_VARIANCE[0]], [LOG_VARIANCE[1]]]))
 
 
@@ -178,16 +176,16 @@ def test_a_flow_leaves_torchs_validation_as_it_was() -> None:
 
 @pytest.mark.parametrize("word", ["gaussian", "full-gaussian", "flow"])
 def test_a_vamp_prior_is_the_mean_of_posteriors_of_any_kind(word: str) -> None:
-    kind = words.call("posterior", word, words.POSTERIORS)
+    kind = posteriors.posterior(word)
     encoder = kind.of(nn.Linear(2, kind.features(2)), 2)
-    made, z = words.call("prior", "vamp:3", words.PRIORS, FACTS, encoder), torch.randn(5, 4, 2)
+    made, z = priors.prior("vamp:3", 2, encoder, SPEC), torch.randn(5, 4, 2)
     each = torch.stack([encoder(made.inputs[k : k + 1].sigmoid()).log_prob(z) for k in range(3)])
     assert torch.allclose(made().log_prob(z), each.logsumexp(0) - math.log(3), atol=1e-5)
 
 
 def test_a_vamp_prior_shares_the_encoder_and_saves_it_once() -> None:
     encoder = posterior_of_images()
-    made = words.call("prior", "vamp:3", words.PRIORS, FACTS, encoder)
+    made = priors.prior("vamp:3", 2, encoder, SPEC)
     assert list(made.state_dict()) == ["inputs"]
     before = made().log_prob(torch.zeros(2))
     with torch.no_grad():

@@ -8,7 +8,8 @@ from torch.distributions import Independent, Normal, StudentT
 from toys import Constant, LinearGaussian, z_score
 
 from lowerbound.errors import NoClosedForm
-from lowerbound.recipes import words
+from lowerbound.recipes.grammar import make
+from lowerbound.recipes.objectives import KLS, OBJECTIVES
 from lowerbound.vae.estimators.pathwise import Pathwise
 from lowerbound.vae.loss import loss
 from lowerbound.vae.objectives.elbo import ELBO
@@ -52,7 +53,7 @@ def test_a_pair_without_closed_form_is_named() -> None:
 
 
 def objectives() -> list[object]:
-    made = (words.call("objective", word, words.OBJECTIVES, words.KLS[kl]()) for word in words.OBJECTIVES for kl in words.KLS)
+    made = (make("objective", word, OBJECTIVES, kl=KLS[kl].make()) for word in OBJECTIVES for kl in KLS)
     return list(made)
 
 

@@ -15,8 +15,9 @@ import lowerbound as lb
 from lowerbound.data import UNKNOWN, Dataset
 from lowerbound.errors import DataError, RecipeError
 from lowerbound.nn.conditioned import Joined
-from lowerbound.recipes import words
-from lowerbound.recipes.words import OfLabels
+from lowerbound.recipes import estimators, objectives, semi_supervised
+from lowerbound.recipes.grammar import make
+from lowerbound.recipes.semi_supervised import OfLabels
 from lowerbound.system.seeding import seeded
 from lowerbound.vae.contexts import Label
 from lowerbound.vae.estimators.base import Estimator
@@ -124,7 +125,7 @@ def test_both_bounds_are_tight_where_every_law_is_exact() -> None:
 def test_balance_charges_how_far_classes_are_from_as_frequent_as_each_other(word: str) -> None:
     toy = Clusters()
     data = toy.data(60)
-    vae, x, y = wrong(toy.exact()), data[:][data.targets == 0], words.call("label-estimator", word, words.LABEL_ESTIMATORS)
+    vae, x, y = wrong(toy.exact()), data[:][data.targets == 0], make("label-estimator", word, semi_supervised.LABEL_ESTIMATORS)
     q = vae.classifier(x).logits.exp().mean(0)
     charge = (q * (q.log() + math.log(len(q)))).sum()
     slope, charge = torch.autograd.grad(charge, list(vae.classifier.parameters())), charge.detach()
@@ -171,12 +172,12 @@ def exactly(objective: Objective) -> torch.Tensor:
     """Bound and gradient where y is listed and z has a path, whose noise is small."""
     torch.manual_seed(2)
     vae = wrong(Clusters().exact())
-    return draws(vae, Clusters().data(6)[:], words.call("label-estimator", "enumerated", words.LABEL_ESTIMATORS), 40, objective)
+    return draws(vae, Clusters().data(6)[:], make("label-estimator", "enumerated", semi_supervised.LABEL_ESTIMATORS), 40, objective)
 
 
 #: of z: all that the tables have but what is for a Gamma alone, the score functions with draws to leave out
-OF_LATENTS = sorted(set(words.ESTIMATORS) - {"rejection"})
-CROSSINGS = [(y, z, "elbo:2") for y in words.LABEL_ESTIMATORS for z in OF_LATENTS]
+OF_LATENTS = sorted(set(estimators.ESTIMATORS) - {"rejection"})
+CROSSINGS = [(y, z, "elbo:2") for y in semi_supervised.LABEL_ESTIMATORS for z in OF_LATENTS]
 CROSSINGS.remove(("enumerated", "pathwise", "elbo:2"))  # what the others are held to
 CROSSINGS += [(y, z, "iwae:2") for y in ("enumerated", "score") for z in ("doubly-reparameterized", "score-leave-one-out")]
 
@@ -185,11 +186,11 @@ CROSSINGS += [(y, z, "iwae:2") for y in ("enumerated", "score") for z in ("doubl
 def test_all_estimators_of_label_and_latent_agree(of_labels: str, of_latents: str, bound: str) -> None:
     """Bound and every partial derivative, in expectation; for a label that is listed and one that is drawn, a path and a score."""
     vae, x = wrong(Clusters().exact()), Clusters().data(6)[:]
-    objective = words.call("objective", bound, words.OBJECTIVES, words.KLS["sampled"]())
-    y = words.call("label-estimator", of_labels, words.LABEL_ESTIMATORS)
+    objective = make("objective", bound, objectives.OBJECTIVES, kl=objectives.KLS["sampled"].make())
+    y = make("label-estimator", of_labels, semi_supervised.LABEL_ESTIMATORS)
     exact = exactly(objective)
     torch.manual_seed(3)
-    found = draws(vae, x, y, 40, objective, words.call("estimator", of_latents, words.ESTIMATORS))
+    found = draws(vae, x, y, 40, objective, make("estimator", of_latents, estimators.ESTIMATORS))
     error = (exact.var(0) / len(exact) + found.var(0) / len(found)).sqrt()
     z = (exact.mean(0) - found.mean(0)) / error.clamp(min=1e-9)
     assert z.abs().max() < 4.5
@@ -254,10 +255,10 @@ def test_what_is_reported_is_the_bound_without_labels() -> None:
     assert abs(torch.tensor(scored).mean() - drawn.mean()) < 4.5 * error
 
 
-@pytest.mark.parametrize("of_labels", words.LABEL_ESTIMATORS)
+@pytest.mark.parametrize("of_labels", semi_supervised.LABEL_ESTIMATORS)
 def test_a_classifier_that_is_not_finite_any_more_makes_a_loss_that_is_not(of_labels: str) -> None:
     toy = Clusters()
-    vae, y = toy.exact(), words.call("label-estimator", of_labels, words.LABEL_ESTIMATORS)
+    vae, y = toy.exact(), make("label-estimator", of_labels, semi_supervised.LABEL_ESTIMATORS)
     vae.classifier.network.bias.data += math.nan
     loss = SemiSupervisedLoss(1.0, estimator=y.estimator, samples=y.samples)
     assert loss(vae, toy.data(6), torch.arange(6), ELBO(), Pathwise()).bound.isnan().all()
@@ -268,10 +269,10 @@ def test_a_classifier_that_is_not_finite_any_more_makes_a_loss_that_is_not(of_la
 
 @pytest.mark.parametrize("weight", [math.nan, math.inf, -5.0])
 def test_a_weight_is_a_number_from_nothing_upwards(weight: float) -> None:
-    for make in (SemiSupervisedLoss, OnLabels):
-        assert make(0.0).weight == 0
+    for kind in (SemiSupervisedLoss, OnLabels):
+        assert kind(0.0).weight == 0
         with pytest.raises(RecipeError, match="must be 0 or a positive number"):
-            make(weight)
+            kind(weight)
 
 
 def test_labels_are_looked_at_where_that_waits_for_nothing() -> None:

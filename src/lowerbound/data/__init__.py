@@ -11,9 +11,10 @@ from lowerbound.data.dataset import UNKNOWN, Dataset, Splits, fingerprint_of
 from lowerbound.data.formats import IMAGE_OPTIONS, Reading, format_of, refuse_others
 from lowerbound.data.named import NAMED
 from lowerbound.data.schema import Schema
+from lowerbound.data.spec import DataSpec
 from lowerbound.errors import DataError, nearest
 
-__all__ = ["NAMED", "UNKNOWN", "Dataset", "Schema", "Splits", "fingerprint_of", "is_image_folder", "load", "located"]
+__all__ = ["NAMED", "UNKNOWN", "DataSpec", "Dataset", "Schema", "Splits", "fingerprint_of", "is_image_folder", "load", "located"]
 
 
 def is_image_folder(source: str | Path) -> bool:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 from torch.distributions import Distribution
+
+from lowerbound.distributions.operations import centre
 
 HIDDEN = (64, 64)
 
@@ -20,10 +23,17 @@ def affine(size: int, context: int) -> nn.Module:
     return _zuko().MAF(size, context, transforms=2, hidden_features=HIDDEN)
 
 
+@cache
 def _zuko() -> Any:
-    """zuko's flows, with torch's global validation left as it was: importing zuko switches it off."""
+    """zuko's flows, with a row for their centre, and torch's global validation left as it was: importing zuko switches it off."""
     before = Distribution._validate_args
     import zuko.flows
 
     Distribution.set_default_validate_args(before)
+    centre.register(zuko.distributions.NormalizingFlow, _image_of_middle)
     return zuko.flows
+
+
+def _image_of_middle(law: Any) -> Tensor:
+    """Where the flow takes the middle of its base: the mean has no closed form."""
+    return law.transform.inv(law.base.mean)

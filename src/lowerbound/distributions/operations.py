@@ -1,6 +1,6 @@
-"""What can be done with a law besides drawing and scoring: hold its parameters, standardise its noise.
+"""What can be done with a distribution besides drawing and scoring: find its centre, hold its parameters, standardise its noise.
 
-Both are tables by the type of law; a new law adds a row to each that it can.
+All are tables by its type; a new one adds a row to each that it can.
 """
 
 from __future__ import annotations
@@ -35,6 +35,18 @@ def of_normal_noise(law: Distribution) -> Callable[[Float[Tensor, "*K d"]], Floa
         normal = law.base_dist
         return lambda noise: noise * normal.scale + normal.loc
     return None
+
+
+@singledispatch
+def centre(law: Distribution) -> Float[Tensor, "*batch event"]:
+    """The point that stands for all of it where one is wanted: its mean, unless that is no value that it can have, or not known."""
+    return law.mean
+
+
+@centre.register
+def _(law: distributions.VonMisesFisher) -> Tensor:
+    """Its mode: the mean is inside the sphere."""
+    return law.loc
 
 
 @singledispatch

@@ -106,22 +106,29 @@ class VonMisesFisher(td.Distribution):
 
 
 class UniformSphere(td.Distribution):
-    """The uniform law on the unit sphere of R^d, d ≥ 2: p(x) = Γ(d/2) / (2 π^{d/2}), with respect to area.
+    """The uniform distribution on the unit sphere of R^d, d ≥ 2: p(x) = Γ(d/2) / (2 π^{d/2}), with respect to area.
 
-    Errors: RecipeError for d < 2.
+    Draws are of ``dtype`` and on ``device``, by default torch's own. Errors: RecipeError for d < 2.
     """
 
     arg_constraints: dict[str, constraints.Constraint] = {}  # noqa: RUF012 torch's name and kind
     support = sphere
     has_rsample = True
 
-    def __init__(self, d: int, batch_shape: Any = (), validate_args: bool | None = None):
-        self.d = _dimensions(d)
+    def __init__(
+        self,
+        d: int,
+        batch_shape: Any = (),
+        validate_args: bool | None = None,
+        dtype: torch.dtype | None = None,
+        device: torch.device | str | None = None,
+    ):
+        self.d, self.dtype, self.device = _dimensions(d), dtype, device
         super().__init__(Size(batch_shape), Size([d]), validate_args=validate_args)
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> UniformSphere:
         """The same law over a larger batch."""
-        return type(self)(self.d, batch_shape, validate_args=False)
+        return type(self)(self.d, batch_shape, validate_args=False, dtype=self.dtype, device=self.device)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """−log area; nats ``(*batch,)``."""
@@ -130,22 +137,22 @@ class UniformSphere(td.Distribution):
         return torch.full_like(value[..., 0], -log_area(self.d)).expand(torch.broadcast_shapes(value.shape[:-1], self.batch_shape))
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
-        """Draws ``(*sample_shape, *batch, d)``, of torch's default type; there is nothing to differentiate in."""
-        return torch.nn.functional.normalize(torch.randn(self._extended_shape(sample_shape)), dim=-1)
+        """Draws ``(*sample_shape, *batch, d)``; there is nothing to differentiate in."""
+        return torch.nn.functional.normalize(torch.randn(self._extended_shape(sample_shape), dtype=self.dtype, device=self.device), dim=-1)
 
     @property
     def mean(self) -> Tensor:
         """The centre, 0."""
-        return torch.zeros(self._extended_shape())
+        return torch.zeros(self._extended_shape(), dtype=self.dtype, device=self.device)
 
     @property
     def variance(self) -> Tensor:
         """Of each coordinate, 1/d."""
-        return torch.full(self._extended_shape(), 1 / self.d)
+        return torch.full(self._extended_shape(), 1 / self.d, dtype=self.dtype, device=self.device)
 
     def entropy(self) -> Tensor:
         """log area; nats."""
-        return torch.full(self.batch_shape, log_area(self.d))
+        return torch.full(self.batch_shape, log_area(self.d), dtype=self.dtype, device=self.device)
 
 
 def kl_from_uniform(concentration: Tensor, d: int) -> Tensor:

@@ -96,7 +96,9 @@ class AtFloor:
         """Take in some examples."""
         plain = some.plain
         law = plain.vae.likelihood(plain.vae.encode(plain.x))
-        self._shares.append(some.whole.likelihood.share_at_floor(law, plain.counted).cpu())
+        likelihood = some.whole.likelihood
+        held = likelihood.share_at_floor(law, plain.counted) if isinstance(likelihood, LocationScale) else torch.zeros(law.batch_shape)
+        self._shares.append(held.cpu())
 
     def found(self) -> float:
         """The share over all of them."""

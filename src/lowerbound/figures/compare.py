@@ -19,8 +19,7 @@ from lowerbound.evaluation.bubbles import SHOWN, Bubbles, posterior_bubbles
 from lowerbound.evaluation.evaluate import reconstruction_error
 from lowerbound.evaluation.mean_bound import mean_bound
 from lowerbound.figures import bubbles, of_run, pages, style
-from lowerbound.recipes import words
-from lowerbound.recipes.words import CORRUPTIONS, Facts
+from lowerbound.recipes.networks import corruption
 from lowerbound.runs.run import Run
 from lowerbound.system.seeding import seeded
 from lowerbound.tasks import encode, generate
@@ -56,10 +55,10 @@ def compare(runs: Mapping[str, Run], splits: Splits, seed: int = 0) -> list[Side
             raise UsageError(
                 f"{name} is given {run.recipe.given or 'labels'}, and what it makes of a z depends on that; compare runs that are not"
             )
-        if run.facts.holes:
+        if run.spec.holes:
             raise UsageError(f"{name} is of a table, or of data of which some are missing; compare runs of whole arrays or images")
-        if run.facts.event_shape != splits.test.event_shape:
-            shapes = f"{run.facts.event_shape}, and these data are of shape {splits.test.event_shape}"
+        if run.spec.event_shape != splits.test.event_shape:
+            shapes = f"{run.spec.event_shape}, and these data are of shape {splits.test.event_shape}"
             raise DataError(f"{name} is for data of shape {shapes}; compare runs for data of one shape")
         run.vae.likelihood.check(splits.test.extremes)
     return [Side(name, run, _measured(run, splits, seed), _posteriors(run, splits.test, seed)) for name, run in runs.items()]
@@ -85,13 +84,12 @@ def _measured(run: Run, splits: Splits, seed: int) -> dict[str, Any]:
 
 def _robustness(run: Run, word: str, data: Dataset, seed: int) -> float | None:
     """The error of the sound data made from damaged ones; None for a corruption that these data cannot have."""
-    facts = Facts(run.facts.event_shape, run.recipe.latent, run.facts.unit_interval)
     try:
-        corruption = words.call("corruption", word, CORRUPTIONS, facts)
+        damage = corruption(word, run.spec)
     except RecipeError:
         return None
     with seeded(seed, "damage", device=run.vae.device):
-        return reconstruction_error(run.vae, data, corruption.corrupt)
+        return reconstruction_error(run.vae, data, damage.corrupt)
 
 
 def _probed(vae: Model, splits: Splits, seed: int) -> dict[str, float | None]:
@@ -214,11 +212,11 @@ def _panel(side: Side, data: Dataset, reach: float, points: bool = False) -> str
 
 
 def _sheet(side: Side, values: Tensor, columns: int) -> str:
-    return pages.embedded(style.small_png(style.sheet_png(of_run.images(values, side.run.facts), columns)))
+    return pages.embedded(style.small_png(style.sheet_png(of_run.images(values, side.run.spec), columns)))
 
 
 def _decoded(side: Side, seed: int) -> Tensor:
-    return encode.decode(side.run.vae, _prior(side.run.vae, SAMPLES, seed)).reshape(-1, *side.run.facts.event_shape)
+    return encode.decode(side.run.vae, _prior(side.run.vae, SAMPLES, seed)).reshape(-1, *side.run.spec.event_shape)
 
 
 def _shown(data: Dataset, n: int) -> Tensor:
@@ -245,4 +243,4 @@ def _lines(sides: Sequence[Side], shown: Dataset) -> list[list[tuple[str, str]]]
 
 def _line(run: Run, ends: Tensor) -> Tensor:
     first, last = run.vae.encode(ends.to(run.vae.device))
-    return generate.interpolate(run.vae, first, last, STEPS).reshape(STEPS, *run.facts.event_shape)
+    return generate.interpolate(run.vae, first, last, STEPS).reshape(STEPS, *run.spec.event_shape)

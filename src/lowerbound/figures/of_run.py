@@ -14,7 +14,7 @@ import torch
 
 from lowerbound.data import Dataset
 from lowerbound.data.rows import spread
-from lowerbound.data.spec import Facts
+from lowerbound.data.spec import DataSpec
 from lowerbound.distributions.operations import within
 from lowerbound.errors import DataError, OutputError, UsageError
 from lowerbound.evaluation import calibration as calibrating
@@ -62,7 +62,7 @@ class Context:
         return self.load()
 
 
-def images(values: torch.Tensor, facts: Facts) -> Array:
+def images(values: torch.Tensor, spec: DataSpec) -> Array:
     """Values ``(N, C, H, W)`` as an array to draw, black the least and white the greatest of the data's.
 
     Errors: DataError for data that are no images.
@@ -70,8 +70,8 @@ def images(values: torch.Tensor, facts: Facts) -> Array:
     if values.dim() != 4:
         shape = tuple(values.shape[1:])
         raise DataError(f"these data are vectors of shape {shape}, not images; write them to .npy, those of a table to .csv")
-    if not facts.unit_interval:
-        values = (values - facts.low) / max(facts.high - facts.low, 1e-12)
+    if not spec.unit_interval:
+        values = (values - spec.low) / max(spec.high - spec.low, 1e-12)
     return values.cpu().numpy()
 
 
@@ -80,7 +80,7 @@ def samples(context: Context) -> bytes:
     vae = context.run.vae
     vae = vae if vae.context is None else given(vae, SHOWN, lambda: context.data, context.seed)
     with seeded(context.seed, "samples", device=vae.device):
-        return style.encode_png(plots.samples(images(vae.sample(SHOWN), context.run.facts)))
+        return style.encode_png(plots.samples(images(vae.sample(SHOWN), context.run.spec)))
 
 
 def given(vae: Model, n: int, load: Callable[[], Dataset], seed: int) -> Model:
@@ -95,14 +95,14 @@ def reconstructions(context: Context) -> bytes:
     """Data and what comes back of them through the latent."""
     data = context.data.view(torch.arange(min(PAIRS, len(context.data))))
     given, back = data[:], encode.reconstruct(context.run.vae, data)
-    return style.encode_png(plots.reconstructions(images(given, context.run.facts), images(back, context.run.facts)))
+    return style.encode_png(plots.reconstructions(images(given, context.run.spec), images(back, context.run.spec)))
 
 
 def manifold(context: Context) -> bytes:
     """The plane of a 2-D latent."""
     _must_be_of_no_context(context.run)
     coordinates = generate.manifold_coordinates(SIDE).numpy()
-    return style.encode_png(plots.manifold(images(generate.manifold(context.run.vae, SIDE), context.run.facts), coordinates))
+    return style.encode_png(plots.manifold(images(generate.manifold(context.run.vae, SIDE), context.run.spec), coordinates))
 
 
 def scatter(context: Context) -> bytes:
@@ -141,7 +141,7 @@ def _traversal(context: Context, steps: int) -> tuple[Array, Array, list[str]]:
     values = torch.linspace(-3, 3, steps)
     decoded = generate.traverse(context.run.vae, dims, values)
     names = [f"z{charts.subscript(int(dim) + 1)}" for dim in dims]
-    return images(decoded.flatten(0, 1), context.run.facts).reshape(decoded.shape), values.numpy(), names
+    return images(decoded.flatten(0, 1), context.run.spec).reshape(decoded.shape), values.numpy(), names
 
 
 def _must_be_of_no_context(run: Run) -> None:
@@ -202,12 +202,12 @@ def bubbles(context: Context) -> bytes:
 def scores(context: Context) -> bytes:
     """The data of the highest and of the lowest log p(x)."""
     data = context.data.view(spread(len(context.data), SCORED))
-    images(data[:1], context.run.facts)  # before the work: of vectors there is nothing to show
+    images(data[:1], context.run.spec)  # before the work: of vectors there is nothing to show
     log_p = log_likelihood(context.run.vae, data, DRAWS, seed=context.seed).log_p
     order = log_p.argsort(descending=True)
     n = min(EXTREMES, max(1, len(order) // 2))
     most, least = order[:n], order[-n:].flip(0)
-    likely, unlikely = images(data[most], context.run.facts), images(data[least], context.run.facts)
+    likely, unlikely = images(data[most], context.run.spec), images(data[least], context.run.spec)
     return style.encode_png(plots.extremes(likely, unlikely, log_p[most].tolist(), log_p[least].tolist()))
 
 
@@ -216,14 +216,14 @@ def styles(context: Context) -> bytes:
     run = context.run
     with seeded(context.seed, "styles", device=run.vae.device):
         decoded = labels.styles(run.vae, labels.drawn_styles(run.vae, STYLES))
-    pictures = images(decoded.flatten(0, 1), run.facts)
-    return style.encode_png(plots.styles(pictures, run.facts.classes))
+    pictures = images(decoded.flatten(0, 1), run.spec)
+    return style.encode_png(plots.styles(pictures, run.spec.classes))
 
 
 def confusion(context: Context) -> bytes:
     """Which classes are taken for which."""
     log_q, labels = _classified(context)
-    return style.encode_png(charts.confusion(calibrating.confusion(log_q, labels).numpy(), context.run.facts.classes))
+    return style.encode_png(charts.confusion(calibrating.confusion(log_q, labels).numpy(), context.run.spec.classes))
 
 
 def calibration(context: Context) -> bytes:
@@ -262,7 +262,7 @@ class Row:
 
 
 def _of_images(run: Run) -> bool:
-    return len(run.facts.event_shape) == 3
+    return len(run.spec.event_shape) == 3
 
 
 def _over_all_of_space(run: Run) -> bool:

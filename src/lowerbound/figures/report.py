@@ -101,7 +101,7 @@ def _rows(run: Run, result: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     last = history[-1]
     bound = last["train"]["bound"]  # None, as JSON has it, where q has no density and the bound is −∞
     # of a part of the values nobody counted how many
-    bits = None if bound is None or isinstance(run.vae.context, Observed) else bits_per_dim(bound, float(run.facts.dimensions))
+    bits = None if bound is None or isinstance(run.vae.context, Observed) else bits_per_dim(bound, float(run.spec.dimensions))
     train = last["train"] | {"bits_per_dim": bits, "bound_se": None}
     rows = [("training, last epoch", train), ("validation", last["validation"]), *test]
     return [(name, score) for name, score in rows if score is not None]

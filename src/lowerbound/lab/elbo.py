@@ -18,7 +18,7 @@ from torch.distributions import Distribution, Laplace, LogNormal, Normal
 from lowerbound import distributions
 from lowerbound.errors import RecipeError
 from lowerbound.lab.names import P, Q
-from lowerbound.recipes.words import known
+from lowerbound.recipes.grammar import known
 from lowerbound.system.seeding import seeded
 
 STEPS = 300

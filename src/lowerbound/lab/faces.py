@@ -31,7 +31,7 @@ from torch.distributions import kl_divergence
 from torch.nn.functional import softplus
 
 from lowerbound import distributions
-from lowerbound.recipes import words
+from lowerbound.recipes.estimators import ESTIMATORS
 from lowerbound.system.seeding import seeded
 from lowerbound.vae.estimators.base import Estimator
 
@@ -173,7 +173,7 @@ def climb(x: Float[Tensor, "N D"], setting: Setting, seed: int = 0, layers: tupl
 
     Where the estimator has a score term, each variable's is weighted by its own terms, less their running mean.
     """
-    estimator: Estimator = words.ESTIMATORS[setting.estimator]()
+    estimator: Estimator = ESTIMATORS[setting.estimator].make()
     with seeded(seed, "faces", "start"):
         model = DeepGamma(x, layers)
     ascent = Ascent(model.raw, setting.rate)

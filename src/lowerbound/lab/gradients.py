@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
 
 from lowerbound.errors import RecipeError
-from lowerbound.recipes import words
+from lowerbound.recipes.estimators import ESTIMATORS
 from lowerbound.system.seeding import seeded
 from lowerbound.vae.estimators.base import Estimator
 from lowerbound.vae.estimators.pathwise import Pathwise
@@ -90,9 +90,9 @@ Measure = Callable[[Estimator, int], Moments]  # of an estimator with K draws
 def _compare(measure: Measure, truth: Moments, dimensions: int, draws: Sequence[int], steps: int = 0) -> Costs:
     rows, skipped = [], []
     for k in draws:
-        for name, make in words.ESTIMATORS.items():
+        for name, word in ESTIMATORS.items():
             try:
-                rows.append(_row(name, dimensions, k, steps, measure(make(), k), truth))
+                rows.append(_row(name, dimensions, k, steps, measure(word.make(), k), truth))
             except RecipeError as error:
                 skipped.append(Skipped(name, dimensions, k, str(error)))
     return Costs(tuple(rows), tuple(skipped))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import torch
@@ -12,12 +13,16 @@ from lowerbound.errors import RecipeError
 from lowerbound.nn.precision import Linear
 
 
-class Conditioned(nn.Module):
+class Conditioned(nn.Module, ABC):
     """A network of two inputs, ``(N, *in)`` and a context ``(M, *context)`` → ``(max(N, M), *out)``.
 
     Of the one there may be several times as many as of the other: all of the fewer go with the first of those, then all with the next. What
     is made of the fewer alone is computed once.
     """
+
+    @abstractmethod
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """``(N, *in)`` and ``(M, *context)`` → ``(max(N, M), *out)``. Errors: RecipeError where there is no context."""
 
 
 def _as_many(some: Tensor, others: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Words → parts: the options of a run, what each of them makes, and models by the names under which they are known.
+"""A recipe → parts: the options of a run, the tables of what each word makes, and models by the names under which they are known.
 
 The tables here import nothing heavy; a class is imported when a word asks for it.
 """

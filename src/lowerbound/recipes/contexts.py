@@ -1,58 +1,53 @@
-"""The words of contexts: what a conditional model is given besides."""
+"""The words of contexts, what a conditional model is given besides, and of what may be missing of data."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lowerbound.errors import RecipeError
-from lowerbound.recipes.grammar import call
+from lowerbound.recipes.grammar import Word, make
 
 if TYPE_CHECKING:
-    from lowerbound.vae.contexts import Context
-
-
-@dataclass(frozen=True)
-class ContextWord:
-    """A context: a function of the data's shape, their number of classes and what the word says besides; whether it is made of labels."""
-
-    make: Callable[..., Context]
-    labels: bool = False
-
-
-def _label(event: Sequence[int], classes: int) -> Context:
-    from lowerbound.vae.contexts import Label
-
-    if not classes:
-        raise RecipeError("these data have no labels to give; leave out --given label")
-    if classes == 1:
-        raise RecipeError("all labels of these data are the same: there is nothing to choose; leave out --given label")
-    return Label(classes)
-
-
-def _observed(event: Sequence[int], classes: int, *missing: str) -> Context:
-    """``missing`` is a word of ``masks``; where nothing is said, for each datum one of all that its kind of data has."""
-    from lowerbound.recipes import missing as masks
-    from lowerbound.vae.contexts import Observed
-
-    drawn = masks.drawn(":".join(missing) or None, event)
-    return Observed(tuple(event), lambda n: ~drawn(n))
-
-
-def _low_resolution(event: Sequence[int], classes: int, factor: int = 4) -> Context:
-    from lowerbound.vae.contexts import LowResolution
-
-    return LowResolution(factor, tuple(event))
-
+    from lowerbound.data.spec import DataSpec
+    from lowerbound.vae.contexts import Context, Label, LowResolution
 
 CONTEXTS = {
-    "label": ContextWord(_label, labels=True),
-    "observed": ContextWord(_observed),
-    "low-resolution": ContextWord(_low_resolution),
+    "label": Word("recipes.contexts:label", "the class of the example"),
+    "observed": Word("recipes.missing:part", "a part of the values: all but what is missing, or but any part", text="missing"),
+    "low-resolution": Word("recipes.contexts:low_resolution", "the image made so many times smaller", {"factor": 4}),
+}
+OF_LABELS = {"label"}  # the contexts that are made of labels
+
+#: what is missing, for ``--missing`` and ``--given observed``: each makes, for data of the shape ``event``, n → True where it is
+MISSING = {
+    "left": Word("recipes.missing:half", "the columns before the middle one", fixed={"axis": -1, "first": True}),
+    "right": Word("recipes.missing:half", "the other columns", fixed={"axis": -1, "first": False}),
+    "top": Word("recipes.missing:half", "the rows above the middle one", fixed={"axis": -2, "first": True}),
+    "bottom": Word("recipes.missing:half", "the other rows", fixed={"axis": -2, "first": False}),
+    "quadrants": Word("recipes.missing:quadrants", "all but so many quadrants, 1 to 3, the lower left first", {"there": 1}),
+    "random": Word("recipes.missing:random", "each pixel or value by itself, with this probability", {"share": 0.5}),
 }
 
 
-def context(word: str, event: Sequence[int], classes: int) -> Context:
-    """The context of that word for data of this shape, with labels of so many classes. Errors: RecipeError, UsageError."""
-    return call("context", word, {name: row.make for name, row in CONTEXTS.items()}, event, classes)
+def context(word: str, spec: DataSpec) -> Context:
+    """The context of that word for these data. Errors: RecipeError, UsageError."""
+    made: Context = make("context", word, CONTEXTS, spec=spec)
+    return made
+
+
+def label(spec: DataSpec) -> Label:
+    """The class. Errors: RecipeError for data without labels, or with one label alone."""
+    from lowerbound.vae.contexts import Label
+
+    if not spec.classes:
+        raise RecipeError("these data have no labels to give; leave out --given label")
+    if len(spec.classes) == 1:
+        raise RecipeError("all labels of these data are the same: there is nothing to choose; leave out --given label")
+    return Label(len(spec.classes))
+
+
+def low_resolution(spec: DataSpec, factor: int) -> LowResolution:
+    """The image made smaller. Errors: RecipeError for data that are no images, or that the factor does not divide."""
+    from lowerbound.vae.contexts import LowResolution
+
+    return LowResolution(factor, spec.event_shape)

@@ -1,7 +1,7 @@
-"""What is missing, in words: ``--missing``, and ``--given observed``. A new way is one row of ``MISSING``.
+"""What is missing, for ``--missing`` and ``--given observed``: what the rows of ``MISSING`` make, arrays of files, NaN.
 
-A row takes the shape of the data and gives a function: n → what is missing of n data, True there. Where that is drawn it is from torch's
-random numbers, anew for each datum. On images a word is about whole pixels; an array may be about single values.
+A row is given the shape of the data and makes a function: n → what is missing of n examples, True there. Where that is drawn it is from
+torch's random numbers, anew for each example. On images a word is about whole pixels; an array may be about single values.
 """
 
 from __future__ import annotations
@@ -15,9 +15,12 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from lowerbound.data import Dataset, arrays
+from lowerbound.data.spec import DataSpec
 from lowerbound.errors import DataError, UsageError
-from lowerbound.recipes.grammar import call, known
+from lowerbound.recipes.contexts import MISSING
+from lowerbound.recipes.grammar import known, make
 from lowerbound.system.seeding import seeded
+from lowerbound.vae.contexts import Observed
 
 ARRAY, HOLES = ".npy", "nan"
 Masks = Callable[[int], Tensor]
@@ -43,8 +46,14 @@ def drawn(word: str | None, event: Sequence[int]) -> Callable[[int], Bool[Tensor
 
     Errors: RecipeError for an unknown word; UsageError for one that these data do not have, or that makes no sense.
     """
-    masks: Masks = _any(event) if word is None else call("missing part", word, MISSING, event)
+    masks: Masks = _any(event) if word is None else make("missing part", word, MISSING, event=event)
     return lambda n: masks(n).expand(n, *event)
+
+
+def part(spec: DataSpec, missing: str) -> Observed:
+    """The context of all but what a word of ``MISSING`` says; where it says nothing, for each example one of all that fit."""
+    there = drawn(missing or None, spec.event_shape)
+    return Observed(spec.event_shape, lambda n: ~there(n))
 
 
 def lets_holes_in(word: str) -> bool:
@@ -57,30 +66,16 @@ def is_of_data(word: str) -> bool:
     return lets_holes_in(word) or word.endswith(ARRAY)
 
 
-# --- words -------------------------------------------------------------------------------------------
+# --- what the rows make ------------------------------------------------------------------------------
 
 
-def _left(event: Sequence[int]) -> Masks:
-    """The columns before the middle one."""
-    return _same(_first_half(event, -1))
+def half(event: Sequence[int], axis: int, first: bool) -> Masks:
+    """What is before the middle along an axis of images, or the rest."""
+    before = _first_half(event, axis)
+    return _same(before if first else ~before)
 
 
-def _right(event: Sequence[int]) -> Masks:
-    """The other columns."""
-    return _same(~_first_half(event, -1))
-
-
-def _top(event: Sequence[int]) -> Masks:
-    """The rows above the middle one."""
-    return _same(_first_half(event, -2))
-
-
-def _bottom(event: Sequence[int]) -> Masks:
-    """The other rows."""
-    return _same(~_first_half(event, -2))
-
-
-def _quadrants(event: Sequence[int], there: int = 1) -> Masks:
+def quadrants(event: Sequence[int], there: int) -> Masks:
     """All but the lower left (1), all but the left half (2), the lower right (3): those that are there are counted.
 
     Source: Pyro's tutorial on conditional VAEs, https://pyro.ai/examples/cvae.html.
@@ -92,7 +87,7 @@ def _quadrants(event: Sequence[int], there: int = 1) -> Masks:
     return _same(~kept[there])
 
 
-def _random(event: Sequence[int], share: float = 0.5) -> Masks:
+def random(event: Sequence[int], share: float) -> Masks:
     """Each pixel or value by itself, with this probability."""
     if not 0 < share <= 1:
         raise UsageError(f"random:{share:g} is no share of the values; write one above 0 and up to 1, as random:0.5")
@@ -100,7 +95,6 @@ def _random(event: Sequence[int], share: float = 0.5) -> Masks:
     return lambda n: torch.rand(n, *pixels) < share
 
 
-MISSING = {"left": _left, "right": _right, "top": _top, "bottom": _bottom, "quadrants": _quadrants, "random": _random}
 #: what may be missing of an image besides pixels at random, if anything may
 PARTS = ("left", "right", "top", "bottom", "quadrants:1", "quadrants:2", "quadrants:3")
 
@@ -108,7 +102,7 @@ PARTS = ("left", "right", "top", "bottom", "quadrants:1", "quadrants:2", "quadra
 def _any(event: Sequence[int]) -> Masks:
     """For each datum one of ``PARTS``, if it is an image, or each pixel or value with a probability that is itself uniform in (0, 1)."""
     pixels = _pixels(event)
-    parts = [call("missing part", word, MISSING, event)(1) for word in PARTS] if len(pixels) == 3 else []
+    parts = [make("missing part", word, MISSING, event=event)(1) for word in PARTS] if len(pixels) == 3 else []
 
     def masks(n: int) -> Tensor:
         missing = torch.rand(n, *pixels) < torch.rand(n, *(1 for _ in pixels))

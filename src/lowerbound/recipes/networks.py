@@ -10,14 +10,14 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from lowerbound.errors import RecipeError
-from lowerbound.recipes.grammar import call, known
+from lowerbound.recipes.grammar import Word, known, make
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from lowerbound.data.spec import DataSpec
     from lowerbound.nn.corruptions import Corruption
-    from lowerbound.recipes.distributions import Facts
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,18 @@ class NetworkWord:
     context both take one as well.
     """
 
+    help: str
     widths: tuple[int, ...]
     encoder: Callable[[Sequence[int], Sequence[int], int, Sequence[int]], nn.Module]
     decoder: Callable[[int, Sequence[int], Sequence[int], int, Sequence[int]], nn.Module]
+
+    def usage(self, name: str) -> str:
+        """How it is written with its usual widths, e.g. ``mlp:512``."""
+        return ":".join([name, *(["-".join(map(str, self.widths))] if self.widths else [])])
+
+    def pattern(self, name: str) -> str:
+        """How it is written: ``mlp:WIDTHS``."""
+        return f"{name}:WIDTHS" if self.widths else name
 
 
 def _mlp_encoder(event: Sequence[int], widths: Sequence[int], features: int, context: Sequence[int] = ()) -> nn.Module:
@@ -115,32 +124,31 @@ def _must_be_image(event: Sequence[int]) -> None:
 
 WIDEST = 1_000_000  # units in a layer: more is a slip of the finger
 NETWORKS = {
-    "mlp": NetworkWord((512,), _mlp_encoder, _mlp_decoder),
-    "orthogonal": NetworkWord((128, 128), _orthogonal_encoder, _orthogonal_decoder),
-    "conv": NetworkWord((32, 64), _conv_encoder, _conv_decoder),
-    "linear": NetworkWord((), _mlp_encoder, _mlp_decoder),
+    "mlp": NetworkWord("fully connected, with ReLU", (512,), _mlp_encoder, _mlp_decoder),
+    "orthogonal": NetworkWord("the same from orthogonal first weights, for tables", (128, 128), _orthogonal_encoder, _orthogonal_decoder),
+    "conv": NetworkWord("convolutions of so many channels, each halving the image", (32, 64), _conv_encoder, _conv_decoder),
+    "linear": NetworkWord("one linear layer", (), _mlp_encoder, _mlp_decoder),
 }
 
 
 def network(word: str) -> tuple[NetworkWord, tuple[int, ...]]:
     """``mlp:300-300`` → its kind and widths."""
-    name, _, told = word.partition(":")
+    name, _, written = word.partition(":")
     known("network", name, NETWORKS)
+    row = NETWORKS[name]
     try:
-        widths = tuple(int(width) for width in told.split("-")) if told else NETWORKS[name].widths
+        widths = tuple(int(width) for width in written.split("-")) if written else row.widths
     except ValueError:
         widths = (0,)
-    usual = NETWORKS[name].widths
-    if bool(widths) != bool(usual) or not all(0 < width <= WIDEST for width in widths):
-        example = f"e.g. {name}:{'-'.join(map(str, usual))}" if usual else name
-        raise RecipeError(f"network '{word}' is not understood; write {example}")
-    return NETWORKS[name], widths
+    if bool(widths) != bool(row.widths) or not all(0 < width <= WIDEST for width in widths):
+        raise RecipeError(f"network '{word}' is not understood; write {'e.g. ' if row.widths else ''}{row.usage(name)}")
+    return row, widths
 
 
 # --- precision ---------------------------------------------------------------------------------------
 
-#: torch's name of the type; None for the fastest
-PRECISIONS = {"auto": None, "float32": "float32", "bfloat16": "bfloat16"}
+AUTO = "auto"
+PRECISIONS = {AUTO: "the fastest of the device", "float32": "single precision", "bfloat16": "its range, three digits"}
 
 
 def products(precision: str, device: torch.device) -> torch.dtype:
@@ -149,43 +157,41 @@ def products(precision: str, device: torch.device) -> torch.dtype:
 
     from lowerbound.system.devices import fastest
 
-    name = PRECISIONS[precision]
-    return fastest(device) if name is None else getattr(torch, name)
+    return fastest(device) if precision == AUTO else getattr(torch, precision)
 
 
 # --- corruptions -------------------------------------------------------------------------------------
 
 
-def _gaussian(facts: Facts, scale: float = 0.3) -> Corruption:
-    from lowerbound.nn.corruptions import Gaussian
-
-    return Gaussian(scale, clamp=facts.unit_interval)
-
-
-def _masking(facts: Facts, share: float = 0.3) -> Corruption:
-    from lowerbound.nn.corruptions import Masking
-
-    return Masking(share)
+CORRUPTIONS = {
+    "gaussian": Word("nn.corruptions:Gaussian", "normal noise of this σ, white being 1", {"scale": 0.3}),
+    "masking": Word("nn.corruptions:Masking", "each value 0 with this probability", {"share": 0.3}),
+    "salt-and-pepper": Word("recipes.networks:salt_and_pepper", "each value 0 or 1 with this probability", {"share": 0.1}),
+}
 
 
-def _salt_and_pepper(facts: Facts, share: float = 0.1) -> Corruption:
+def corruption(word: str, spec: DataSpec) -> Corruption:
+    """The corruption of that word for these data. Errors: RecipeError."""
+    made: Corruption = make("corruption", word, CORRUPTIONS, spec=spec, clamp=spec.unit_interval)
+    return made
+
+
+def salt_and_pepper(spec: DataSpec, share: float) -> Corruption:
+    """The extremes of a pixel. Errors: RecipeError for values that are not between them."""
     from lowerbound.nn.corruptions import SaltAndPepper
 
-    if not facts.unit_interval:
+    if not spec.unit_interval:
         raise RecipeError("salt-and-pepper makes values 0 or 1, and not all of these are between them; choose gaussian or masking")
     return SaltAndPepper(share)
 
 
-CORRUPTIONS: dict[str, Callable[..., Corruption]] = {"gaussian": _gaussian, "masking": _masking, "salt-and-pepper": _salt_and_pepper}
-
-
-def corrupted(word: str | None, encoder: nn.Module, facts: Facts) -> nn.Module:
-    """The encoder, in training behind the corruption of that word; None leaves it as it is."""
+def corrupted(word: str | None, encoder: nn.Module, spec: DataSpec, context: bool) -> nn.Module:
+    """The encoder, in training behind the corruption of that word, None leaving it as it is; with ``context`` it is given one as well."""
     from torch import nn
 
     from lowerbound.nn.corruptions import Corrupted
 
     if word is None:
         return encoder
-    corruption = call("corruption", word, CORRUPTIONS, facts)
-    return Corrupted(corruption, encoder) if facts.context else nn.Sequential(corruption, encoder)
+    made = corruption(word, spec)
+    return Corrupted(made, encoder) if context else nn.Sequential(made, encoder)

@@ -1,140 +1,47 @@
-"""The words of what is maximised and how: objectives, KLs, estimators."""
+"""The words of what is maximised, and of how its KL is computed. An objective is offered the ``kl`` of ``--kl``."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from lowerbound.recipes.grammar import At, Word
 
 if TYPE_CHECKING:
-    from lowerbound.vae.estimators.base import Estimator
     from lowerbound.vae.objectives.base import Objective
     from lowerbound.vae.objectives.kl import KL
     from lowerbound.vae.schedules import Schedule
 
-# --- objectives --------------------------------------------------------------------------------------
+KLS = {
+    "closed": Word("vae.objectives.kl:ClosedKL", "in closed form"),
+    "sampled": Word("vae.objectives.kl:SampledKL", "from the draws, log q(z|x) − log p(z)"),
+}
 
-
-def _elbo(kl: KL, samples: int = 1) -> Objective:
-    from lowerbound.vae.objectives.elbo import ELBO
-
-    return ELBO(kl, samples)
-
-
-def _beta_elbo(kl: KL, beta: float = 4.0, samples: int = 1) -> Objective:
-    from lowerbound.vae.objectives.elbo import ELBO
-    from lowerbound.vae.schedules import Constant
-
-    return ELBO(kl, samples, Constant(beta))
-
-
-def _scheduled(name: str) -> Callable[..., Objective]:
-    def make(kl: KL, beta: float = 1.0, epochs: float = 10.0, samples: int = 1) -> Objective:
-        from lowerbound.vae import schedules
-        from lowerbound.vae.objectives.elbo import ELBO
-
-        schedule: Schedule = getattr(schedules, name)(beta, epochs)
-        return ELBO(kl, samples, schedule)
-
-    return make
-
-
-def _free_bits(kl: KL, nats: float = 0.1) -> Objective:
-    from lowerbound.vae.objectives.batchwise import FreeBits
-
-    return FreeBits(nats, kl)
-
-
-def _iwae(kl: KL, samples: int = 5) -> Objective:
-    from lowerbound.vae.objectives.renyi import IWAE
-
-    return IWAE(samples)
-
-
-def _renyi(kl: KL, alpha: float = 0.5, samples: int = 5) -> Objective:
-    from lowerbound.vae.objectives.renyi import Renyi
-
-    return Renyi(alpha, samples)
-
-
-def _total_correlation(kl: KL, beta: float = 6.0) -> Objective:
-    from lowerbound.vae.objectives.batchwise import TotalCorrelation
-
-    return TotalCorrelation(beta, kl)
-
-
-def _mmd(kl: KL, weight: float = 500.0, kl_weight: float = 0.0) -> Objective:
-    from lowerbound.vae.objectives.batchwise import MMD
-
-    return MMD(kl, weight, kl_weight)
-
-
-def _reconstruction(kl: KL) -> Objective:
-    from lowerbound.vae.objectives.elbo import Reconstruction
-
-    return Reconstruction(kl)
-
-
-def _contractive(kl: KL, weight: float = 0.1) -> Objective:
-    from lowerbound.vae.objectives.elbo import Contractive
-
-    return Contractive(kl, weight=weight)
-
-
-OBJECTIVES: dict[str, Callable[..., Objective]] = {
-    "elbo": _elbo,
-    "beta": _beta_elbo,
-    "beta-linear": _scheduled("Linear"),
-    "beta-cyclical": _scheduled("Cyclical"),
-    "beta-sigmoid": _scheduled("Sigmoid"),
-    "free-bits": _free_bits,
-    "iwae": _iwae,
-    "renyi": _renyi,
-    "total-correlation": _total_correlation,
-    "mmd": _mmd,
-    "reconstruction": _reconstruction,
-    "contractive": _contractive,
+WARM_UP = {"beta": 1.0, "epochs": 10.0, "samples": 1}
+OBJECTIVES = {
+    "elbo": Word("vae.objectives.elbo:ELBO", "the evidence lower bound", {"samples": 1}),
+    "beta": Word("recipes.objectives:scheduled", "the KL times β", {"beta": 4.0, "samples": 1}, {"schedule": At("vae.schedules:Constant")}),
+    "beta-linear": Word(
+        "recipes.objectives:scheduled", "the KL times β, which rises from 0", WARM_UP, {"schedule": At("vae.schedules:Linear")}
+    ),
+    "beta-cyclical": Word(
+        "recipes.objectives:scheduled", "β rises from 0 again and again", WARM_UP, {"schedule": At("vae.schedules:Cyclical")}
+    ),
+    "beta-sigmoid": Word(
+        "recipes.objectives:scheduled", "β rises slowly, fast, slowly", WARM_UP, {"schedule": At("vae.schedules:Sigmoid")}
+    ),
+    "free-bits": Word("vae.objectives.batchwise:FreeBits", "the KL per dimension counts from so many nats on", {"nats": 0.1}),
+    "iwae": Word("vae.objectives.renyi:IWAE", "the importance-weighted bound", {"samples": 5}),
+    "renyi": Word("vae.objectives.renyi:Renyi", "Rényi's bound", {"alpha": 0.5, "samples": 5}, {"kl": KLS["sampled"]}),
+    "total-correlation": Word("vae.objectives.batchwise:TotalCorrelation", "the KL's total correlation times β", {"beta": 6.0}),
+    "mmd": Word("vae.objectives.batchwise:MMD", "a maximum mean discrepancy of q(z) and p(z)", {"weight": 500.0, "kl_weight": 0.0}),
+    "reconstruction": Word("vae.objectives.elbo:Reconstruction", "E[log p(x|z)] alone, without a KL"),
+    "contractive": Word("vae.objectives.elbo:Contractive", "that, less the squared norm of the encoder's Jacobian", {"weight": 0.1}),
 }
 
 
-def _closed() -> KL:
-    from lowerbound.vae.objectives.kl import ClosedKL
+def scheduled(kl: KL, schedule: Callable[..., Schedule], beta: float, samples: int, **settings: float) -> Objective:
+    """The ELBO, its KL weighed by a schedule that leads to β."""
+    from lowerbound.vae.objectives.elbo import ELBO
 
-    return ClosedKL()
-
-
-def _sampled() -> KL:
-    from lowerbound.vae.objectives.kl import SampledKL
-
-    return SampledKL()
-
-
-KLS = {"closed": _closed, "sampled": _sampled}
-
-
-# --- estimators --------------------------------------------------------------------------------------
-
-
-def _estimator(name: str, baseline: str | None = None, transport: str | None = None) -> Callable[[], Estimator]:
-    def make() -> Estimator:
-        from lowerbound.distributions import operations
-        from lowerbound.vae import estimators
-
-        given: dict[str, Any] = {} if baseline is None else {"baseline": getattr(estimators, baseline)()}
-        if transport is not None:
-            given["transport"] = getattr(operations, transport)
-        made: Estimator = getattr(estimators, name)(**given)
-        return made
-
-    return make
-
-
-ESTIMATORS: dict[str, Callable[..., Estimator]] = {
-    "pathwise": _estimator("Pathwise"),
-    "doubly-reparameterized": _estimator("DoublyReparameterized"),
-    "score": _estimator("ScoreFunction"),
-    "score-moving-average": _estimator("ScoreFunction", "MovingAverage"),
-    "score-leave-one-out": _estimator("ScoreFunction", "LeaveOneOut"),
-    "score-rao-blackwell": _estimator("RaoBlackwell"),
-    "g-rep": _estimator("GREP"),
-    "rejection": _estimator("GREP", transport="rejection"),
-}
+    return ELBO(kl, samples, schedule(beta, **settings))

@@ -1,49 +1,48 @@
 """A recipe: everything that decides what a run does, as flat words.
 
-The fields, in their order, are the keys of ``recipe.toml`` and the options of ``lowerbound train``; what each
-word makes is said in ``words``, ``assembly`` makes all of them, and ``zoo`` has recipes by the names under which models are known.
+The fields, in their order, are the keys of ``recipe.toml`` and the options of ``lowerbound train``; what each word makes is a row of a
+table beside this file, ``build`` makes all of them, and ``zoo`` has recipes by the names under which models are known.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import math
 import tomllib
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from lowerbound.errors import RecipeError, nearest, reason
-from lowerbound.recipes import words
-from lowerbound.recipes.words import (
-    CONTEXTS,
-    CORRUPTIONS,
-    ESTIMATORS,
-    KLS,
-    LABEL_ESTIMATORS,
-    LARGEST,
-    LIKELIHOODS,
-    OBJECTIVES,
-    PIXELS,
-    POSTERIORS,
-    PRECISIONS,
-    PRIORS,
-    SCALES,
-    SCHEDULES,
-    SEMI_SUPERVISED,
-)
+from lowerbound.recipes import checks, schedules
+from lowerbound.recipes.contexts import CONTEXTS, OF_LABELS
+from lowerbound.recipes.estimators import ESTIMATORS
+from lowerbound.recipes.likelihoods import LIKELIHOODS, PIXELS, SCALES
+from lowerbound.recipes.networks import CORRUPTIONS, NETWORKS, PRECISIONS
+from lowerbound.recipes.objectives import KLS, OBJECTIVES
+from lowerbound.recipes.posteriors import POSTERIORS
+from lowerbound.recipes.priors import PRIORS
+from lowerbound.recipes.schedules import SCHEDULES
+from lowerbound.recipes.semi_supervised import LABEL_ESTIMATORS, SEMI_SUPERVISED
 from lowerbound.recipes.zoo import ZOO
 
-# --- the recipe ------------------------------------------------------------------------------------
+#: what the words are about, in the order in which they are shown
+GROUPS = {
+    "prior": "p(z): what is believed of the latent before any example is seen",
+    "likelihood": "p(x|z): the decoder",
+    "posterior": "q(z|x): the encoder, and the networks of both",
+    "objective": "what is maximised",
+    "estimator": "how gradients get past the sampling",
+    "training": "",
+    "data": "",
+}
 
 
-def _word(default: Any, group: str, text: str, table: Iterable[str] = ()) -> Any:
-    told = f"{text}: {', '.join(table)}" if table else text
-    return dataclasses.field(default=default, metadata={"group": group, "help": told, "table": table})
+def _word(default: Any, group: str, metavar: str, text: str, table: Mapping[str, Any] | None = None) -> Any:
+    return dataclasses.field(default=default, metadata={"group": group, "metavar": metavar, "help": text, "table": table})
 
 
 @dataclass(frozen=True)
@@ -53,70 +52,74 @@ class Recipe:
     Errors: RecipeError for a value that makes no sense, said when the recipe is made.
     """
 
-    data: str = _word("digits", "data", "a known set, a .npy, .npz, .csv, .tsv or .parquet file, a folder of IDX files or of images")
-    size: int | None = _word(None, "data", "images: crop the centre square and resize it to this many pixels")
-    color: str = _word("auto", "data", "images: grey, rgb, or auto (grey if all are)")
-    skip_unreadable: bool = _word(False, "data", "images: leave out those that cannot be read")
-    types: str | None = _word(None, "data", "tables: a TOML file that says what columns are, where it is not what they are taken for")
-    validation: int | None = _word(None, "data", "data held out for the curves (default: 5,000, at most a tenth)")
+    data: str = _word(
+        "digits", "data", "DATA", "a known set, a .npy, .npz, .csv, .tsv or .parquet file, a folder of IDX files or of images"
+    )
+    size: int | None = _word(None, "data", "N", "images: crop the centre square and resize it to this many pixels")
+    color: str = _word("auto", "data", "COLOR", "images: grey, rgb, or auto (grey if all are)")
+    skip_unreadable: bool = _word(False, "data", "", "images: leave out those that cannot be read")
+    types: str | None = _word(
+        None, "data", "FILE", "tables: a TOML file that says what columns are, where they are taken for something else"
+    )
+    validation: int | None = _word(None, "data", "N", "examples held out for the curves (default: 5,000, at most a tenth)")
 
-    labels: str | int | None = _word(None, "data", "semi-supervised: how many training data keep theirs, or a file of labels")
+    labels: str | int | None = _word(None, "data", "N|FILE", "semi-supervised: how many training examples keep theirs, or a file of labels")
 
-    given: str | None = _word(None, "model", "what all three laws are given besides, c", CONTEXTS)
-    latent: int = _word(2, "model", "dimensions of z")
-    prior: str = _word("normal", "model", "p(z), or p(z|c)", PRIORS)
-    likelihood: str = _word("bernoulli", "model", "p(x|z)", LIKELIHOODS)
-    scale: str | float | None = _word(None, "model", "gaussian and its kin: σ, where white is 1 (default: 0.1), or whence", SCALES)
-    pixels: str | None = _word(None, "model", "bernoulli: zeros and ones drawn afresh (default), or grey values kept", PIXELS)
-    posterior: str = _word("gaussian", "model", "q(z|x)", POSTERIORS)
-    network: str = _word("mlp:512", "model", "mlp:WIDTH-…, orthogonal:WIDTH-…, conv:CHANNELS-… (reversed in the decoder), linear")
-    corruption: str | None = _word(None, "model", "in training the encoder sees x damaged (default: as it is)", CORRUPTIONS)
-    semi_supervised: str | None = _word(None, "model", "how the labels of some of the data come in", SEMI_SUPERVISED)
-    label_estimator: str | None = _word(None, "model", "how gradients get past an unknown label (default: enumerated)", LABEL_ESTIMATORS)
-    objective: str = _word("elbo", "model", "what is maximised", OBJECTIVES)
-    kl: str | None = _word(None, "model", "how the KL is computed (default: closed where it can be)", KLS)
-    estimator: str = _word("pathwise", "model", "how gradients get past the sampling", ESTIMATORS)
+    given: str | None = _word(None, "prior", "CONTEXT[:NUMBER]", "what all three distributions are given besides, c", CONTEXTS)
+    latent: int = _word(2, "prior", "N", "dimensions of z")
+    prior: str = _word("normal", "prior", "PRIOR[:NUMBER...]", "p(z), or p(z|c)", PRIORS)
+    likelihood: str = _word("bernoulli", "likelihood", "LIKELIHOOD[:NUMBER]", "p(x|z)", LIKELIHOODS)
+    scale: str | float | None = _word(
+        None, "likelihood", "NUMBER|SCALE", "gaussian and its kin: σ, where white is 1 (default: 0.1), or where it comes from", SCALES
+    )
+    pixels: str | None = _word(None, "likelihood", "PIXELS", "bernoulli: how pixels are seen (default: binarized)", PIXELS)
+    posterior: str = _word("gaussian", "posterior", "POSTERIOR", "q(z|x)", POSTERIORS)
+    network: str = _word(
+        "mlp:512", "posterior", "NETWORK:WIDTHS", "of the encoder, e.g. conv:32-64, and in reverse of the decoder", NETWORKS
+    )
+    corruption: str | None = _word(
+        None, "posterior", "CORRUPTION[:NUMBER]", "in training the encoder sees x damaged (default: as it is)", CORRUPTIONS
+    )
+    semi_supervised: str | None = _word(
+        None, "posterior", "MODEL[:NUMBER...]", "q(y|x) besides: how the labels of some examples come in", SEMI_SUPERVISED
+    )
+    label_estimator: str | None = _word(
+        None, "estimator", "ESTIMATOR[:NUMBER]", "how gradients get past an unknown label (default: enumerated)", LABEL_ESTIMATORS
+    )
+    objective: str = _word("elbo", "objective", "OBJECTIVE[:NUMBER...]", "what is maximised", OBJECTIVES)
+    kl: str | None = _word(None, "objective", "KL", "how the KL is computed (default: closed where it can be)", KLS)
+    estimator: str = _word("pathwise", "estimator", "ESTIMATOR", "how gradients get past the sampling", ESTIMATORS)
 
-    epochs: int = _word(20, "training", "passes over the training data")
-    batch: int = _word(128, "training", "data a step")
-    learning_rate: float = _word(1e-3, "training", "Adam's step size")
-    schedule: str | None = _word(None, "training", "the step size over the epochs (default: constant)", SCHEDULES)
-    clip: float | None = _word(None, "training", "longest gradient, as a norm; a longer one is shortened (default: none is)")
-    average: float | None = _word(None, "training", "keep the moving average of the weights, of this decay, e.g. 0.999")
-    patience: int | None = _word(None, "training", "stop after so many epochs without a better held-out bound, and keep the best weights")
-    precision: str = _word("auto", "training", "what networks multiply in: auto takes the fastest of the device", PRECISIONS)
-    seed: int = _word(0, "training", "decides the first weights, the order of the data and all noise")
+    epochs: int = _word(20, "training", "N", "passes over the training data")
+    batch: int = _word(128, "training", "N", "examples a step")
+    learning_rate: float = _word(1e-3, "training", "X", "Adam's step size")
+    schedule: str | None = _word(
+        None, "training", "SCHEDULE[:NUMBER...]", "the learning rate over the epochs (default: constant)", SCHEDULES
+    )
+    clip: float | None = _word(None, "training", "X", "longest gradient, as a norm; a longer one is shortened (default: none is)")
+    average: float | None = _word(None, "training", "X", "keep the moving average of the weights, of this decay, e.g. 0.999")
+    patience: int | None = _word(
+        None, "training", "N", "stop after so many epochs without a better held-out bound, and keep the best weights"
+    )
+    precision: str = _word("auto", "training", "TYPE", "what networks multiply in", PRECISIONS)
+    seed: int = _word(0, "training", "N", "decides the first weights, the order of the data and all noise")
 
     def __post_init__(self) -> None:
         if isinstance(self.scale, (int, float)):
             object.__setattr__(self, "scale", repr(float(self.scale)))
         if type(self.labels) is int:
             object.__setattr__(self, "labels", str(self.labels))
-        _check_types(self)
-        _check_likelihood_words(self)
-        for field in dataclasses.fields(self):
-            told = getattr(self, field.name)
-            if field.metadata["table"] and told is not None and not _is_number(told):
-                words.known(field.name, told.partition(":")[0], field.metadata["table"])
-        for name in ("latent", "epochs", "batch", "size", "patience"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise RecipeError(f"{name} must be at least 1, not {value}")
-            if value is not None and value > LARGEST:
-                raise RecipeError(f"{name} must be at most {LARGEST:,}, not {value:,}")
-        if self.validation is not None and self.validation < 0:
-            raise RecipeError(f"validation must be 0 (none) or more, not {self.validation}")
-        if not (0 < self.learning_rate < math.inf):
-            raise RecipeError(f"learning-rate must be a positive number, not {self.learning_rate:g}")
-        _check_training_words(self)
-        if not self.data or not _encodable(self.data):
-            raise RecipeError(f"data must be a name or a path in Unicode, not {self.data!r}")
-        if not (0 <= self.seed < 2**63):
-            raise RecipeError(f"seed must be from 0 to 2^63 − 1, not {self.seed}")
-        if self.scale is not None and _is_number(self.scale) and not (0 < float(self.scale) < LARGEST):
-            raise RecipeError(f"scale, the σ of the likelihood, must be a positive number, not {self.scale}")
-        words.network(self.network)
-        _check_semi_supervised(self)
+        fields = dataclasses.fields(self)
+        checks.check_types(self, {field.name: word_type(field) for field in fields})
+        checks.check_words(self, {field.name: field.metadata["table"] for field in fields if field.metadata["table"]})
+        for word, default in checks.own(self.likelihood).items():
+            if getattr(self, word) is None:
+                object.__setattr__(self, word, default)
+        if self.schedule is not None:
+            object.__setattr__(self, "schedule", schedules.settled(self.schedule, self.epochs))
+        checks.check_numbers(self)
+        checks.check_training(self)
+        checks.check_labels(self)
 
     @property
     def labels_kept(self) -> int | None:
@@ -134,104 +137,29 @@ class Recipe:
     @property
     def takes_labels(self) -> bool:
         """Whether labels are a part of what is learned from."""
-        return self.semi_supervised is not None or (self.given is not None and CONTEXTS[self.given.partition(":")[0]].labels)
+        return self.semi_supervised is not None or (self.given is not None and self.given.partition(":")[0] in OF_LABELS)
 
     @property
     def own_words(self) -> dict[str, Any]:
         """The words that only its likelihood has."""
-        return {word: getattr(self, word) for word in _own(self.likelihood)}
+        return {word: getattr(self, word) for word in checks.own(self.likelihood)}
 
     def words(self) -> dict[str, Any]:
         """Every word that has a value, in order."""
         return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
 
 
-def _check_types(recipe: Recipe) -> None:
-    for field in dataclasses.fields(recipe):
-        value, wanted = getattr(recipe, field.name), word_type(field)
-        if value is not None and type(value) is not wanted and not (wanted is float and type(value) is int):
-            raise RecipeError(f"{field.name} must be {wanted.__name__}, not {value!r}")
-
-
-def _check_training_words(recipe: Recipe) -> None:
-    """Errors: RecipeError for numbers that make no sense. A schedule as long as the training is told how long that is."""
-    if recipe.schedule is not None:
-        object.__setattr__(recipe, "schedule", words.settled(recipe.schedule, recipe.epochs))
-        words.schedule(recipe.schedule)
-    if recipe.clip is not None and not (0 < recipe.clip < math.inf):
-        raise RecipeError(f"clip, the longest gradient, must be a positive number, not {recipe.clip:g}")
-    if recipe.average is not None and not (0 < recipe.average < 1):
-        raise RecipeError(f"average, the decay of a moving average, must be between 0 and 1, not {recipe.average:g}")
-    if recipe.patience is not None and recipe.validation == 0:
-        raise RecipeError("patience is with the held-out bound, and validation is 0; leave one of them out")
-
-
-def _check_semi_supervised(recipe: Recipe) -> None:
-    """Errors: RecipeError for labels that nothing is done with, or too little told of what is to be done with them."""
-    if recipe.semi_supervised is None:
-        for word in ("labels", "label_estimator"):
-            if getattr(recipe, word) is not None:
-                raise RecipeError(
-                    f"{word.replace('_', '-')} is a word of semi-supervised models; choose --semi-supervised m2, or leave it out"
-                )
-        return
-    supervision = words.call("semi-supervised", recipe.semi_supervised, SEMI_SUPERVISED)
-    if recipe.labels is None:
-        raise RecipeError("a semi-supervised model wants to know the labels of some data; give --labels N, or a file of them")
-    if not str(recipe.labels).strip():
-        raise RecipeError("labels must be a number, or a file of them, and nothing was given; give --labels N, or FILE")
-    if recipe.labels_kept is not None and not 1 <= recipe.labels_kept <= LARGEST:
-        raise RecipeError(f"labels must be from 1 to {LARGEST:,}, or a file, not {recipe.labels}")
-    if recipe.given is not None:
-        raise RecipeError("a semi-supervised model has its own way with labels; leave out --given")
-    if recipe.label_estimator is not None and not supervision.samples_labels:
-        raise RecipeError(f"{recipe.semi_supervised} has no unknown label to get past; leave out --label-estimator")
-
-
-def _encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _is_number(text: object) -> bool:
-    try:
-        float(str(text))
-    except ValueError:
-        return False
-    return True
-
-
-def _own(likelihood: str | None) -> Mapping[str, Any]:
-    """The recipe's words that only this likelihood has, with their defaults."""
-    row = LIKELIHOODS.get((likelihood or "").partition(":")[0])
-    return row.own if row else {}
-
-
-def _foreign(likelihood: str | None) -> set[str]:
-    """The recipe's words that only other likelihoods have."""
-    return {word for row in LIKELIHOODS.values() for word in row.own} - _own(likelihood).keys()
-
-
-def merge(told: Mapping[str, Any], typed: Mapping[str, Any]) -> dict[str, Any]:
+def merge(written: Mapping[str, Any], typed: Mapping[str, Any]) -> dict[str, Any]:
     """Words of a file and words that were typed, which win; the file's words of another likelihood than theirs go."""
-    merged = {**told, **typed}
-    foreign = _foreign(merged.get("likelihood"))
+    merged = {**written, **typed}
+    foreign = checks.foreign(merged.get("likelihood"))
     return {word: value for word, value in merged.items() if word in typed or word not in foreign}
 
 
-def _check_likelihood_words(recipe: Recipe) -> None:
-    """Fill in the words of the chosen likelihood; refuse those of the others rather than ignore them."""
-    words.known("likelihood", recipe.likelihood.partition(":")[0], LIKELIHOODS)
-    for word in _foreign(recipe.likelihood):
-        if getattr(recipe, word) is not None:
-            whose = ", ".join(name for name, row in LIKELIHOODS.items() if word in row.own)
-            raise RecipeError(f"{word} is a word of {whose}, and this likelihood is {recipe.likelihood}; leave it out")
-    for word, default in _own(recipe.likelihood).items():
-        if getattr(recipe, word) is None:
-            object.__setattr__(recipe, word, default)
+def fields_of(group: str) -> list[dataclasses.Field[Any]]:
+    """The words of a group, that of its name first."""
+    found = [field for field in dataclasses.fields(Recipe) if field.metadata["group"] == group]
+    return sorted(found, key=lambda field: field.name != group)
 
 
 @cache
@@ -251,7 +179,7 @@ def read(path: str | Path) -> dict[str, Any]:
     if str(path) in ZOO:
         return dict(ZOO[str(path)].words)
     try:
-        told = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        written = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except PermissionError as error:
         raise RecipeError(f"cannot read {path}: {reason(error)}") from error
     except OSError as error:
@@ -259,17 +187,17 @@ def read(path: str | Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:  # TOML's own errors are ValueErrors, as are numbers of too many digits
         raise RecipeError(f"{path} is no recipe (TOML): {error}") from error
     fields = {field.name: field for field in dataclasses.fields(Recipe)}
-    for name, value in told.items():
+    for name, value in written.items():
         if name not in fields:
             raise RecipeError(f"{path}: unknown word '{name}'{nearest(name, fields)}")
         wanted = word_type(fields[name])
         if wanted is float and type(value) is int and abs(value) < 2**53:
-            told[name] = float(value)
+            written[name] = float(value)
         elif wanted is str and type(value) in (int, float):  # scale = 0.1
-            told[name] = str(value)
+            written[name] = str(value)
         elif type(value) is not wanted:
             raise RecipeError(f"{path}: {name} must be {wanted.__name__}, not {value!r}")
-    return told
+    return written
 
 
 def to_toml(recipe: Recipe) -> str:

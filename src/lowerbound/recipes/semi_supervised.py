@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lowerbound.errors import RecipeError
+from lowerbound.recipes.estimators import ESTIMATORS
+from lowerbound.recipes.grammar import Word
 from lowerbound.recipes.networks import NETWORKS
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from lowerbound.vae.loss import LossFunction
     from lowerbound.vae.model import Model
     from lowerbound.vae.posteriors import Posterior
+    from lowerbound.vae.priors import Prior
     from lowerbound.vae.semi_supervised import SemiSupervised
 
 # --- how the gradient gets past y ----------------------------------------------------------------------
@@ -31,28 +34,32 @@ class OfLabels:
     samples: int
 
 
-def _enumerated() -> OfLabels:
-    from lowerbound.vae.estimators.enumerated import Enumerated
-
-    return OfLabels(Enumerated(), 1)
-
-
-def _score(baseline: str, least: int) -> Callable[[int], OfLabels]:
-    def make(samples: int = least) -> OfLabels:
-        from lowerbound.vae import estimators
-
-        if samples < least:
-            raise RecipeError(f"this estimator of the label's gradient needs {least} draws of it or more, not {samples}")
-        return OfLabels(estimators.ScoreFunction(getattr(estimators, baseline)()), samples)
-
-    return make
+def several(estimator: Estimator, samples: int) -> OfLabels:
+    """Draws that stand for one another. Errors: RecipeError for one draw alone."""
+    if samples < 2:
+        raise RecipeError(f"this estimator of the label's gradient needs 2 draws of it or more, not {samples}")
+    return OfLabels(estimator, samples)
 
 
-LABEL_ESTIMATORS: dict[str, Callable[..., OfLabels]] = {
-    "enumerated": _enumerated,
-    "score": _score("NoBaseline", 1),
-    "score-moving-average": _score("MovingAverage", 1),
-    "score-leave-one-out": _score("LeaveOneOut", 2),
+LABEL_ESTIMATORS = {
+    "enumerated": Word(
+        "recipes.semi_supervised:OfLabels",
+        "all labels, each weighted by q(y|x): no noise",
+        fixed={"estimator": Word("vae.estimators.enumerated:Enumerated", ""), "samples": 1},
+    ),
+    "score": Word("recipes.semi_supervised:OfLabels", "the score function", {"samples": 1}, {"estimator": ESTIMATORS["score"]}),
+    "score-moving-average": Word(
+        "recipes.semi_supervised:OfLabels",
+        "less the mean of batches before",
+        {"samples": 1},
+        {"estimator": ESTIMATORS["score-moving-average"]},
+    ),
+    "score-leave-one-out": Word(
+        "recipes.semi_supervised:several",
+        "less the mean of the other draws",
+        {"samples": 2},
+        {"estimator": ESTIMATORS["score-leave-one-out"]},
+    ),
 }
 
 # --- models --------------------------------------------------------------------------------------------
@@ -75,32 +82,35 @@ Encoder = Callable[[int], "nn.Module"]
 VECTORS = NETWORKS["mlp"]  # the networks of latents, whatever those of the data
 
 
-def _m1(weight: float = 1.0) -> Supervision:
+def m1(weight: float) -> Supervision:
+    """A classifier of the latents."""
     from lowerbound.vae.semi_supervised import Classified, ClassifiedLoss, Head, OnLabels
 
-    def model(prior: nn.Module, likelihood: Likelihood, posterior: Posterior, latent: int, classes: int, encoder: Encoder) -> Model:
+    def model(prior: Prior, likelihood: Likelihood, posterior: Posterior, latent: int, classes: int, encoder: Encoder) -> Model:
         return Classified(prior, likelihood, posterior, Head(VECTORS.encoder((latent,), VECTORS.widths, classes, ())))
 
     return Supervision(model, lambda _: ClassifiedLoss(OnLabels(weight)), samples_labels=False)
 
 
-def _m2(weight: float = 30.0, dropout: float = 0.5, balance: float = 10.0) -> Supervision:
+def m2(weight: float, dropout: float, balance: float) -> Supervision:
+    """The label as a latent."""
     from lowerbound.nn.networks import with_dropout
     from lowerbound.vae.contexts import Label
     from lowerbound.vae.posteriors import Categorical
     from lowerbound.vae.semi_supervised import SemiSupervised, SemiSupervisedLoss
 
-    def model(prior: nn.Module, likelihood: Likelihood, posterior: Posterior, latent: int, classes: int, encoder: Encoder) -> Model:
+    def model(prior: Prior, likelihood: Likelihood, posterior: Posterior, latent: int, classes: int, encoder: Encoder) -> Model:
         classifier = Categorical(with_dropout(encoder(classes), dropout))
         return SemiSupervised(prior, likelihood, posterior, Label(classes), classifier)
 
     return Supervision(model, lambda of: SemiSupervisedLoss(weight, balance, estimator=of.estimator, samples=of.samples), Label)
 
 
-def _m1m2(weight: float = 50.0, latent: int = 8) -> Supervision:
+def m1m2(weight: float, latent: int) -> Supervision:
+    """M2 of the latents."""
     from lowerbound.vae.semi_supervised import Classified, ClassifiedLoss, SemiSupervisedLoss
 
-    def model(prior: nn.Module, likelihood: Likelihood, posterior: Posterior, below: int, classes: int, encoder: Encoder) -> Model:
+    def model(prior: Prior, likelihood: Likelihood, posterior: Posterior, below: int, classes: int, encoder: Encoder) -> Model:
         return Classified(prior, likelihood, posterior, _of_latents(below, latent, classes))
 
     return Supervision(model, lambda of: ClassifiedLoss(SemiSupervisedLoss(weight, estimator=of.estimator, samples=of.samples)))
@@ -121,4 +131,8 @@ def _of_latents(below: int, latent: int, classes: int) -> SemiSupervised:
     return SemiSupervised(StandardNormal(latent), likelihood, posterior, label, Categorical(VECTORS.encoder(event, widths, classes, ())))
 
 
-SEMI_SUPERVISED: dict[str, Callable[..., Supervision]] = {"m1": _m1, "m2": _m2, "m1m2": _m1m2}
+SEMI_SUPERVISED = {
+    "m1": Word("recipes.semi_supervised:m1", "a classifier of the latents", {"weight": 1.0}),
+    "m2": Word("recipes.semi_supervised:m2", "the label as a latent", {"weight": 30.0, "dropout": 0.5, "balance": 10.0}),
+    "m1m2": Word("recipes.semi_supervised:m1m2", "m2 of the latents of m1", {"weight": 50.0, "latent": 8}),
+}

@@ -80,10 +80,10 @@ class Experiment:
         or another training's; DataError where its data are not the same any more.
         """
         folder, group = Path(folder), group or ProcessGroup()
-        recipe, facts = describe(folder)
+        recipe, record = describe(folder)
         recipe = recipe if epochs is None else replace(recipe, epochs=epochs)
         setup = set_up(recipe, folder, data_dir, device, group)
-        must_be_data_of(facts, setup, folder)
+        must_be_data_of(record, setup, folder)
         experiment = cls(_trainer(setup, every, observers))
         group.on_rank_zero(experiment._lock_folder)
         taken = experiment.trainer.take_up()
@@ -153,7 +153,7 @@ class Experiment:
     def _make_folder(self, overwrite: bool) -> None:
         """The folder, with what the run is and its first state."""
         run = self.run
-        with new_run(run.folder, run.recipe, run.facts, run.vae.device, overwrite) as self._lock:
+        with new_run(run.folder, run.recipe, run.record, run.vae.device, overwrite) as self._lock:
             self.save()
 
     def _lock_folder(self) -> None:

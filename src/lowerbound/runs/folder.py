@@ -14,11 +14,11 @@ from typing import Any
 import torch
 from filelock import FileLock, Timeout
 
-from lowerbound.data.spec import Facts
 from lowerbound.errors import OutputError, RunError, reason
 from lowerbound.recipes import recipe as recipes
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.runs import layout
+from lowerbound.runs.data_record import DataRecord
 from lowerbound.system.files import make_folder, to_json, write_json, written
 
 #: the files in there that a report or ``lowerbound plot`` leaves when nobody says otherwise
@@ -89,7 +89,7 @@ def locked(folder: Path) -> FileLock:
 
 
 @contextmanager
-def new_run(folder: Path, recipe: Recipe, facts: Facts, device: torch.device, overwrite: bool) -> Iterator[FileLock]:
+def new_run(folder: Path, recipe: Recipe, record: DataRecord, device: torch.device, overwrite: bool) -> Iterator[FileLock]:
     """A new run's folder, for its first state to be written into it in the block, and the folder's lock.
 
     The recipe comes last: with it the folder is a run. Nothing stays there where anything of it cannot be written.
@@ -100,7 +100,7 @@ def new_run(folder: Path, recipe: Recipe, facts: Facts, device: torch.device, ov
     try:
         must_be_free(folder, overwrite)  # of another, meanwhile
         clear(folder)
-        _describe(folder, recipe, facts, device)
+        _describe(folder, recipe, record, device)
         yield lock
         write_recipe(folder, recipe)
     except OutputError:
@@ -111,10 +111,10 @@ def new_run(folder: Path, recipe: Recipe, facts: Facts, device: torch.device, ov
         raise
 
 
-def _describe(folder: Path, recipe: Recipe, facts: Facts, device: torch.device) -> None:
-    write_json(folder / layout.DATA, facts.words())
-    if facts.schema is not None:
-        write_json(folder / layout.COLUMNS, facts.schema.words())
+def _describe(folder: Path, recipe: Recipe, record: DataRecord, device: torch.device) -> None:
+    write_json(folder / layout.DATA, record.words())
+    if record.spec.schema is not None:
+        write_json(folder / layout.COLUMNS, record.spec.schema.words())
     write_json(folder / layout.ENVIRONMENT, environment(recipe, device))
 
 

@@ -10,16 +10,16 @@ from typing import Any
 
 from lowerbound import data
 from lowerbound.data import Schema, Splits, labels
-from lowerbound.data.spec import FORMAT, Facts
+from lowerbound.data.spec import DataSpec
 from lowerbound.errors import DataError, RunError
 from lowerbound.evaluation.calibration import UNCALIBRATED, Calibration
 from lowerbound.evaluation.evaluation import Evaluation
 from lowerbound.evaluation.mean_bound import MeanBound
-from lowerbound.recipes import build as assembly
 from lowerbound.recipes import recipe as recipes
-from lowerbound.recipes.build import Parts
+from lowerbound.recipes.build import Parts, build
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.runs import checkpoint, layout
+from lowerbound.runs.data_record import FORMAT, DataRecord
 from lowerbound.system import devices
 from lowerbound.system.files import content
 from lowerbound.vae.model import Model
@@ -31,13 +31,18 @@ class Run:
 
     folder: Path
     recipe: Recipe
-    facts: Facts
+    record: DataRecord
     parts: Parts
 
     @property
     def vae(self) -> Model:
         """The model."""
         return self.parts.vae
+
+    @property
+    def spec(self) -> DataSpec:
+        """What the model knows of its data."""
+        return self.record.spec
 
     def is_own(self, source: str | Path | None) -> bool:
         """Whether ``source`` (None: not said) is what this run was trained on."""
@@ -57,19 +62,19 @@ class Run:
         Errors: DataError where they are gone, or of another shape than the model's.
         """
         if source is None or self.is_own(source):
-            splits = load_data(self.recipe, data_dir, self.facts)
+            splits = load_data(self.recipe, data_dir, self.spec)
         elif data.is_image_folder(source):
             splits = self._read_images(source, small)
         else:
-            splits = data.load(source, data_dir=data_dir, holes=holes or self.facts.holes, schema=self.facts.schema)
-        if splits.train.event_shape not in (self.facts.event_shape, small):
-            shapes = f"{splits.train.event_shape}, and this run's model is for {self.facts.event_shape}"
+            splits = data.load(source, data_dir=data_dir, holes=holes or self.spec.holes, schema=self.spec.schema)
+        if splits.train.event_shape not in (self.spec.event_shape, small):
+            shapes = f"{splits.train.event_shape}, and this run's model is for {self.spec.event_shape}"
             raise DataError(f"the data are of shape {shapes}; give data of that shape")
         self.vae.likelihood.check(splits.train.extremes)
-        return splits.relabelled(self.facts.classes) if self.recipe.takes_labels else splits
+        return splits.relabelled(self.spec.classes) if self.recipe.takes_labels else splits
 
     def _read_images(self, source: str | Path, small: tuple[int, ...] | None) -> Splits:
-        color = "grey" if self.facts.event_shape[0] == 1 else "rgb"
+        color = "grey" if self.spec.event_shape[0] == 1 else "rgb"
         if small is not None:
             with contextlib.suppress(DataError):  # of several sizes, say
                 splits = data.load(source, color=color, skip_unreadable=self.recipe.skip_unreadable)
@@ -119,11 +124,11 @@ class Run:
 def load(folder: str | Path, device: str = devices.AUTO) -> Run:
     """The run of a folder, its model on ``device``. Errors: RunError where there is none, or it is damaged."""
     folder = Path(folder)
-    recipe, facts = describe(folder)
-    parts = build(recipe, facts)
+    recipe, record = describe(folder)
+    parts = build(recipe, record.spec)
     checkpoint.load_weights(folder / layout.WEIGHTS, parts.vae)
     parts.vae.to(devices.choose(device)).eval()
-    return Run(folder, recipe, facts, parts)
+    return Run(folder, recipe, record, parts)
 
 
 def is_begun(folder: Path) -> bool:
@@ -131,13 +136,8 @@ def is_begun(folder: Path) -> bool:
     return (folder / layout.RECIPE).is_file() and ((folder / layout.TRAINING).is_file() or (folder / layout.BEFORE).is_file())
 
 
-def build(recipe: Recipe, facts: Facts) -> Parts:
-    """The parts of a recipe for data of which these are the facts. Errors: RecipeError."""
-    return assembly.build(recipe, facts.event_shape, facts.unit_interval, len(facts.classes), facts.holes, facts.schema)
-
-
-def describe(folder: Path) -> tuple[Recipe, Facts]:
-    """A run's recipe and facts, without its weights. Errors: RunError where the folder is no run."""
+def describe(folder: Path) -> tuple[Recipe, DataRecord]:
+    """A run's recipe and the record of its data, without its weights. Errors: RunError where the folder is no run."""
     if not (folder / layout.RECIPE).is_file():
         raise RunError(f"{folder} is no run: it has no {layout.RECIPE}; train one with: lowerbound train --out {folder}")
     recipe = Recipe(**recipes.read(folder / layout.RECIPE))
@@ -145,32 +145,32 @@ def describe(folder: Path) -> tuple[Recipe, Facts]:
     if isinstance(words["format"], int) and words["format"] > FORMAT:
         raise RunError(f"{folder} was written by a newer lowerbound; update this one")
     try:
-        facts = Facts.read(words)
+        record = DataRecord.read(words)
     except (TypeError, KeyError, ValueError) as error:
         raise _damaged(folder / layout.DATA, error) from error
     path = folder / layout.COLUMNS
     if not path.is_file():
-        return recipe, facts
+        return recipe, record
     try:
         schema = Schema.read(_read_json(path, "columns"))
-        if facts.event_shape != (len(schema.modelled),):
+        if record.spec.event_shape != (len(schema.modelled),):
             raise ValueError("columns are missing")
-        return recipe, replace(facts, schema=schema)
+        return recipe, replace(record, spec=replace(record.spec, schema=schema))
     except (TypeError, KeyError, ValueError, OverflowError) as error:
         raise _damaged(path, error) from error
 
 
-def load_data(recipe: Recipe, data_dir: str | Path | None, facts: Facts | None = None) -> Splits:
-    """The data that a recipe asks for, with the labels of its file where it names one; read for a model by its ``facts``."""
+def load_data(recipe: Recipe, data_dir: str | Path | None, spec: DataSpec | None = None) -> Splits:
+    """The data that a recipe asks for, with the labels of its file where it names one; read for a model by its ``spec``."""
     splits = data.load(
         recipe.data,
         data_dir=data_dir,
         size=recipe.size,
         color=recipe.color,
         skip_unreadable=recipe.skip_unreadable,
-        holes=facts is None or facts.holes,
+        holes=spec is None or spec.holes,
         types=recipe.types,
-        schema=None if facts is None else facts.schema,
+        schema=None if spec is None else spec.schema,
     )
     return splits if recipe.labels_file is None else labels.of_file(splits, Path(recipe.labels_file))
 

@@ -11,10 +11,11 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from lowerbound import data
 from lowerbound.data import Dataset, labels
-from lowerbound.data.spec import Facts
 from lowerbound.errors import DataError, UsageError
+from lowerbound.recipes.build import build
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.runs import run as runs
+from lowerbound.runs.data_record import DataRecord
 from lowerbound.runs.run import Run
 from lowerbound.system import devices
 from lowerbound.training.adam import Adam
@@ -62,8 +63,8 @@ def set_up(recipe: Recipe, folder: Path, data_dir: str | Path | None, device: st
     if recipe.semi_supervised is not None:
         train = train if recipe.labels_kept is None else labels.few(train, recipe.labels_kept, recipe.seed)
         labels.must_be_several(train)
-    facts = Facts.of(train, validation, splits.test, labels=recipe.takes_labels, schema=splits.schema)
-    run = Run(folder, recipe, facts, runs.build(recipe, facts))
+    record = DataRecord.of(train, validation, splits.test, labels=recipe.takes_labels, schema=splits.schema)
+    run = Run(folder, recipe, record, build(recipe, record.spec))
     for part in (train, splits.test):
         run.vae.likelihood.check(part.extremes)
     if isinstance(run.vae.context, Label) and recipe.semi_supervised is None:
@@ -109,9 +110,9 @@ def absolute(recipe: Recipe) -> Recipe:
     return recipe if recipe.types is None else replace(recipe, types=data.located(recipe.types))
 
 
-def must_be_data_of(facts: Facts, setup: Setup, folder: Path) -> None:
+def must_be_data_of(record: DataRecord, setup: Setup, folder: Path) -> None:
     """Raise DataError where the data are not those that the run of a folder was trained on."""
-    if setup.run.facts != facts:
+    if setup.run.record != record:
         recipe = setup.run.recipe
         source = f"'{recipe.data}'" + ("" if recipe.labels_file is None else f", or their labels in {recipe.labels_file},")
         raise DataError(f"the data of {source} are not those that {folder} was trained on; bring those back")

@@ -14,7 +14,8 @@ from torch import Tensor
 from lowerbound.data import Dataset
 from lowerbound.errors import Diverged, RunError
 from lowerbound.evaluation.mean_bound import MeanBound, mean_bound
-from lowerbound.recipes.words import CONSTANT, products, schedule
+from lowerbound.recipes.networks import products
+from lowerbound.recipes.schedules import CONSTANT, schedule
 from lowerbound.runs import checkpoint, divergence, layout
 from lowerbound.runs.folder import append_metrics, write_metrics
 from lowerbound.runs.run import Run

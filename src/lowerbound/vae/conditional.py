@@ -10,12 +10,12 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.distributions import Distribution
+from torch.distributions import Distribution, Independent, Normal
 
 from lowerbound.nn.conditioned import Conditioned
 from lowerbound.nn.precision import rounding
@@ -26,6 +26,21 @@ LOG_VARIANCE = (-20.0, 20.0)
 
 
 Law = TypeVar("Law", bound="ConditionalLaw")
+
+
+def diagonal_gaussian(output: Float[Tensor, "*batch parameters"], axis: int) -> Distribution:
+    """N(μ, diag σ²) ``(*batch,)`` over ``(d,)``, of μ and log σ² side by side along ``axis``; log σ² is bounded to ``LOG_VARIANCE``."""
+    mean, log_variance = output.chunk(2, dim=axis)
+    scale = (log_variance.clamp(*LOG_VARIANCE) / 2).exp()
+    return Independent(Normal(mean, scale, validate_args=False), 1, validate_args=False)
+
+
+@runtime_checkable
+class WithContext(Protocol):
+    """What has another distribution for each context c."""
+
+    def given(self, context: Float[Tensor, "B *context"]) -> Any:
+        """The same, its weights shared, with c at hand."""
 
 
 class ConditionalLaw(nn.Module, ABC):

@@ -15,10 +15,11 @@ from torch import Size, Tensor, nn
 from torch.distributions import Distribution, Independent
 
 from lowerbound.errors import DataError, RecipeError, law_name
-from lowerbound.vae.conditional import ConditionalLaw
+from lowerbound.vae.conditional import ConditionalLaw, WithContext
 from lowerbound.vae.contexts import Context
 from lowerbound.vae.likelihoods import Calibrated, Likelihood
 from lowerbound.vae.posteriors import Posterior
+from lowerbound.vae.priors import Prior
 from lowerbound.vae.terms import Terms
 
 BLANK = 0.5  # stands where there is no value: every law has a finite density here, and a finite gradient of it
@@ -57,7 +58,7 @@ class Model(nn.Module, ABC):
     p(z|c), p(x|z, c) and q(z|x, c).
     """
 
-    def __init__(self, prior: nn.Module, likelihood: Likelihood, posterior: Posterior, context: Context | None = None):
+    def __init__(self, prior: Prior, likelihood: Likelihood, posterior: Posterior, context: Context | None = None):
         super().__init__()
         self.prior = prior
         self.likelihood = likelihood
@@ -78,7 +79,7 @@ class Model(nn.Module, ABC):
 
     def given(self, context: Float[Tensor, "B *context"]) -> VAE:
         """The model for contexts c, one for each example, or one for all: its three distributions are given it, its weights shared."""
-        prior = self.prior.given(context) if isinstance(self.prior, ConditionalLaw) else self.prior
+        prior = self.prior.given(context) if isinstance(self.prior, WithContext) else self.prior
         bound = VAE(prior, self.likelihood.given(context), self.posterior.given(context), self.context)
         bound.training = self.training
         return bound

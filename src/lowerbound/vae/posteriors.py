@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.distributions import Distribution, Independent, MultivariateNormal, Normal
+from torch.distributions import Distribution, Independent, MultivariateNormal
 
 from lowerbound import distributions
-from lowerbound.vae.conditional import LOG_VARIANCE, ConditionalLaw
+from lowerbound.distributions import operations
+from lowerbound.vae.conditional import LOG_VARIANCE, ConditionalLaw, diagonal_gaussian
 from lowerbound.vae.likelihoods.scales import positive
 
 #: the least concentration of a Gamma or Beta: below it single precision has no digits left for the draws
@@ -20,7 +20,13 @@ CONCENTRATION = 1e-2
 
 
 class Posterior(ConditionalLaw):
-    """A law of z given data ``(B, *event)``: one batch axis. The network is ``(N, *event) → (N, features(d))``."""
+    """A distribution of z given data ``(B, *event)``: one batch axis. The network is ``(N, *event) → (N, features(d))``.
+
+    ``latent`` is d, for those that have weights of their own for each dimension.
+    """
+
+    def __init__(self, network: nn.Module, latent: int | None = None):
+        super().__init__(network)
 
     @staticmethod
     @abstractmethod
@@ -30,15 +36,15 @@ class Posterior(ConditionalLaw):
     @classmethod
     def of(cls, network: nn.Module, latent: int) -> Posterior:
         """Around ``network``, for a z of ``latent`` dimensions."""
-        return cls(network)
+        return cls(network, latent)
 
     def batch_axes(self, parent: Tensor) -> int:
         """Data come with one axis, B."""
         return 1
 
     def centre(self, law: Distribution) -> Float[Tensor, "B latent"]:
-        """The point that stands for q(z|x) where one is wanted: its mean."""
-        return law.mean
+        """The point that stands for q(z|x) where one is wanted: its mean, where it has one that a latent can be."""
+        return operations.centre(law)
 
 
 class DiagonalGaussian(Posterior):
@@ -56,9 +62,7 @@ class DiagonalGaussian(Posterior):
 
     def law(self, output: Float[Tensor, "B parameters"], axes: int) -> Distribution:
         """A batch ``(B,)`` of laws over ``(d,)``."""
-        mean, log_variance = output.chunk(2, dim=axes)
-        scale = (log_variance.clamp(*LOG_VARIANCE) / 2).exp()
-        return Independent(Normal(mean, scale, validate_args=False), 1, validate_args=False)
+        return diagonal_gaussian(output, axes)
 
 
 class FullGaussian(Posterior):
@@ -87,7 +91,10 @@ class FullGaussian(Posterior):
 class PositivePair(Posterior):
     """q(z|x) = Π ``kind``(zᵢ; aᵢ, bᵢ); the network gives a, then b, through softplus, 2 d numbers."""
 
-    kind: ClassVar[Callable[..., Distribution]]
+    @property
+    @abstractmethod
+    def kind(self) -> Callable[..., Distribution]:
+        """The distribution of one zᵢ, of a and b."""
 
     @staticmethod
     def features(latent: int) -> int:
@@ -129,11 +136,6 @@ class VonMisesFisher(Posterior):
         loc = nn.functional.normalize(direction, dim=-1, eps=1e-6)
         return distributions.VonMisesFisher(loc, 1 + positive(raw, 0.0))
 
-    def centre(self, law: Distribution) -> Float[Tensor, "B latent"]:
-        """Its mode: the mean is inside the sphere, where no latent is."""
-        assert isinstance(law, distributions.VonMisesFisher)
-        return law.loc
-
 
 class Flow(Posterior):
     """q(z|x) by a masked autoregressive flow whose context the network gives, ``CONTEXT`` numbers.
@@ -145,25 +147,15 @@ class Flow(Posterior):
     CONTEXT = 32
 
     def __init__(self, network: nn.Module, latent: int):
-        super().__init__(network)
+        super().__init__(network, latent)
         from lowerbound.distributions.flows import affine
 
         self.flow = affine(latent, self.CONTEXT)
-
-    @classmethod
-    def of(cls, network: nn.Module, latent: int) -> Posterior:
-        """Around ``network``, with a flow of ``latent`` dimensions."""
-        return cls(network, latent)
 
     @staticmethod
     def features(latent: int) -> int:
         """The context."""
         return Flow.CONTEXT
-
-    def centre(self, law: Distribution) -> Float[Tensor, "B latent"]:
-        """Where the flow takes the middle of its base: the mean has no closed form."""
-        base, transform = law.base, law.transform  # type: ignore[attr-defined]  # zuko's
-        return transform.inv(base.mean)
 
     def law(self, output: Float[Tensor, "B parameters"], axes: int) -> Distribution:
         """A batch ``(B,)`` of laws over ``(d,)``."""

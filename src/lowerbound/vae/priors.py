@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+import copy
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import ClassVar
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributions import Categorical, Distribution, Independent, Normal
 
 from lowerbound import distributions
 from lowerbound.distributions.mixture import Mixture
 from lowerbound.errors import RecipeError
+from lowerbound.vae.conditional import diagonal_gaussian
 from lowerbound.vae.likelihoods.scales import positive
-from lowerbound.vae.posteriors import DiagonalGaussian, Posterior
+from lowerbound.vae.posteriors import Posterior
 
 
-class StandardNormal(nn.Module):
+class Prior(nn.Module, ABC):
+    """``forward() -> p(z)``, learned or not; a module of its own that does the same can stand in its place.
+
+    Events of p(z) are ``(d,)``, those of the posterior. It has no batch axes, or where it has another p(z|c) for each context,
+    and is given some, one axis for those ``(B,)``. It is where the weights are, draws there and in their type, and gives log densities,
+    in nats, to latents ``(K, B, d)``.
+    """
+
+    @abstractmethod
+    def forward(self) -> Distribution:
+        """p(z), as the weights are now. Errors: RecipeError where it is one of a context and none was given."""
+
+
+class StandardNormal(Prior):
     """N(0, I) over ``size`` latent dimensions.
 
     Source: Kingma and Welling, "Auto-Encoding Variational Bayes", 2013, https://arxiv.org/abs/1312.6114.
@@ -31,26 +47,43 @@ class StandardNormal(nn.Module):
         self.register_buffer("one", torch.ones(size), persistent=False)
 
     def forward(self) -> Distribution:
-        """The law, with no batch axes and events ``(size,)``."""
+        """p(z), with no batch axes and events ``(size,)``."""
         return Independent(Normal(self.zero, self.one, validate_args=False), 1, validate_args=False)
 
 
-class GivenContext(DiagonalGaussian):
-    """p(z|c) = N(μ(c), diag σ²(c)), learned; the network ``(N, *context) → (N, 2 size)`` gives μ, then log σ².
+class GivenContext(Prior):
+    """p(z|c) = N(μ(c), diag σ²(c)), learned; the network ``(N, *context) → (N, features(size))`` gives μ, then log σ².
 
     Only of a model with a context. Source: Sohn et al., "Learning Structured Output Representation using Deep Conditional
     Generative Models", 2015, https://papers.nips.cc/paper/5775.
     """
 
-    def forward(self, parent: Tensor | None = None) -> Distribution:
-        """A batch ``(B,)`` of laws over ``(size,)``. Errors: RecipeError where no context was given."""
-        context = self.context if parent is None else parent
-        if context is None:
+    #: c ``(B, *context)``, where it was given one
+    context: Tensor | None = None
+
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        self.network = network
+
+    @staticmethod
+    def features(latent: int) -> int:
+        """How many numbers the network has to give for a z of that many dimensions: two for each."""
+        return 2 * latent
+
+    def given(self, context: Float[Tensor, "B *context"]) -> GivenContext:
+        """The same prior, its weights shared, with c at hand."""
+        bound = copy.copy(self)
+        bound.context = context
+        return bound
+
+    def forward(self) -> Distribution:
+        """A batch ``(B,)`` of distributions over ``(size,)``. Errors: RecipeError where no context was given."""
+        if self.context is None:
             raise RecipeError("this prior is that of a context; take the model's given(context)")
-        return self.law(self.network(context.to(next(self.parameters(), context).dtype)), 1)
+        return diagonal_gaussian(self.network(self.context.to(next(self.parameters(), self.context).dtype)), 1)
 
 
-class GaussianMixture(nn.Module):
+class GaussianMixture(Prior):
     """Σ_k π_k N(μ_k, diag σ_k²) over ``size`` dimensions, everything learned; the means begin as draws of N(0, I).
 
     Source: Dilokthanakul et al., "Deep Unsupervised Clustering with Gaussian Mixture VAEs", 2016, https://arxiv.org/abs/1611.02648.
@@ -63,12 +96,12 @@ class GaussianMixture(nn.Module):
         self.raw = nn.Parameter(torch.full((components, size), 0.5))
 
     def forward(self) -> Distribution:
-        """The law, with no batch axes and events ``(size,)``."""
+        """p(z), with no batch axes and events ``(size,)``."""
         each = Independent(Normal(self.means, positive(self.raw), validate_args=False), 1, validate_args=False)
         return Mixture(Categorical(logits=self.logits, validate_args=False), each, validate_args=False)
 
 
-class VampPrior(nn.Module):
+class VampPrior(Prior):
     """1/K Σ_k q(z|u_k): the mean of the posteriors of K learned pseudo-inputs u_k ``(K, *event)``.
 
     ``posterior`` is that of the same model, whose weights it shares. With ``squash`` pseudo-inputs are kept in [0, 1].
@@ -82,13 +115,13 @@ class VampPrior(nn.Module):
         self._posterior = (posterior,)  # in a tuple, so that its weights are counted, moved and saved once
 
     def forward(self) -> Distribution:
-        """The law, with no batch axes and events ``(size,)``."""
+        """p(z), with no batch axes and events ``(size,)``."""
         inputs = torch.sigmoid(self.inputs) if self.squash else self.inputs
-        weights = torch.zeros(len(inputs), device=inputs.device)
+        weights = inputs.new_zeros(len(inputs))
         return Mixture(Categorical(logits=weights, validate_args=False), self._posterior[0](inputs), validate_args=False)
 
 
-class Flow(nn.Module):
+class Flow(Prior):
     """A neural spline flow over ``size`` dimensions, learned.
 
     Source: Durkan et al., "Neural Spline Flows", 2019, https://arxiv.org/abs/1906.04032.
@@ -101,14 +134,13 @@ class Flow(nn.Module):
         self.flow = spline(size)
 
     def forward(self) -> Distribution:
-        """The law, with no batch axes and events ``(size,)``."""
+        """p(z), with no batch axes and events ``(size,)``."""
         return self.flow()
 
 
-class PositivePair(nn.Module):
+class PositivePair(Prior):
     """Π ``kind``(zᵢ; a, b) over ``size`` dimensions, a and b given."""
 
-    kind: ClassVar[Callable[..., Distribution]]
     a: Tensor
     b: Tensor
 
@@ -117,8 +149,13 @@ class PositivePair(nn.Module):
         self.register_buffer("a", torch.full((size,), a), persistent=False)
         self.register_buffer("b", torch.full((size,), b), persistent=False)
 
+    @property
+    @abstractmethod
+    def kind(self) -> Callable[..., Distribution]:
+        """The distribution of one zᵢ, of a and b."""
+
     def forward(self) -> Distribution:
-        """The law, with no batch axes and events ``(size,)``."""
+        """p(z), with no batch axes and events ``(size,)``."""
         return Independent(self.kind(self.a, self.b, validate_args=False), 1, validate_args=False)
 
 
@@ -134,7 +171,7 @@ class Beta(PositivePair):
     kind = distributions.Beta
 
 
-class UniformSphere(nn.Module):
+class UniformSphere(Prior):
     """Uniform on the unit sphere of ``size`` dimensions.
 
     Source: Davidson et al., "Hyperspherical Variational Auto-Encoders", 2018, https://arxiv.org/abs/1804.00891.
@@ -148,5 +185,5 @@ class UniformSphere(nn.Module):
         self.register_buffer("where", torch.zeros(()), persistent=False)
 
     def forward(self) -> Distribution:
-        """The law, with no batch axes and events ``(size,)``."""
-        return distributions.UniformSphere(self.size)
+        """p(z), with no batch axes and events ``(size,)``."""
+        return distributions.UniformSphere(self.size, dtype=self.where.dtype, device=self.where.device)

@@ -9,6 +9,8 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
+from lowerbound.errors import RecipeError
+
 
 @runtime_checkable
 class Schedule(Protocol):
@@ -85,12 +87,17 @@ class Cosine:
     """Up from 0 over ``warm_up`` epochs, then down a half cosine from 1, to ``LEAST`` at the end of ``epochs``, where it stays.
 
     Source: Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", 2016, https://arxiv.org/abs/1608.03983.
+    Errors: RecipeError for a warm-up that is not shorter than the epochs.
     """
 
     LEAST: ClassVar[float] = 0.01
 
     epochs: float = 20.0
     warm_up: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.warm_up < self.epochs < math.inf:
+            raise RecipeError("a cosine's warm-up must be shorter than its epochs; write cosine:EPOCHS:WARM-UP")
 
     def __call__(self, epoch: float) -> float:
         """The share after ``epoch`` passes."""
@@ -102,9 +109,12 @@ class Cosine:
 
 @dataclass(frozen=True)
 class Exponential:
-    """``factor`` to the power of the epoch."""
+    """``factor`` to the power of the epoch. Errors: RecipeError for a factor outside (0, 1]."""
 
     factor: float = 0.95
+
+    def __post_init__(self) -> None:
+        _must_be_share(self.factor)
 
     def __call__(self, epoch: float) -> float:
         """The share after ``epoch`` passes."""
@@ -113,10 +123,17 @@ class Exponential:
 
 @dataclass(frozen=True)
 class Steps:
-    """Times ``factor`` after each ``epochs`` passes."""
+    """Times ``factor`` after each ``epochs`` passes. Errors: RecipeError for a factor outside (0, 1], and epochs below ``LEAST``."""
+
+    LEAST: ClassVar[float] = 0.01
 
     epochs: float = 10.0
     factor: float = 0.1
+
+    def __post_init__(self) -> None:
+        if not self.LEAST <= self.epochs < math.inf:
+            raise RecipeError(f"steps must be some epochs apart, at least {self.LEAST:g}; write steps:EPOCHS:FACTOR")
+        _must_be_share(self.factor)
 
     def __call__(self, epoch: float) -> float:
         """The share after ``epoch`` passes."""
@@ -133,3 +150,8 @@ class Scaled:
     def __call__(self, epoch: float) -> float:
         """The share after ``epoch`` passes."""
         return self.scale * self.schedule(epoch)
+
+
+def _must_be_share(factor: float) -> None:
+    if not 0 < factor <= 1:
+        raise RecipeError(f"a learning rate falls by a factor above 0 and at most 1, not {factor:g}")

@@ -48,7 +48,9 @@ class Terms:
 
     @cached_property
     def log_weight(self) -> Float[Tensor, "K B"]:
-        """log w = log p(z) + log p(x|z) − log q(z|x); E_q[w] = p(x)."""
+        """log w = log p(z) + log p(x|z) − log q(z|x); E_q[w] = p(x). Errors: RecipeError for draws that are weighted already."""
+        if self.weights is not None:
+            raise RecipeError("importance weights are those of draws, and these values are listed; choose another estimator")
         return self.log_prior + self.log_likelihood - self.log_posterior
 
     @cached_property

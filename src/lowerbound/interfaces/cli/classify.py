@@ -29,9 +29,9 @@ def classify(args: Namespace) -> Answer:
     probabilities, told = calibration.scaled(log_q, found.temperature).exp(), log_q.argmax(1)
     columns: dict[str, Any] = {
         "row": list(range(len(data))),
-        COLUMN: [run.facts.classes[number] for number in told.tolist()],
+        COLUMN: [run.spec.classes[number] for number in told.tolist()],
         "probability": probabilities.gather(1, told[:, None])[:, 0].tolist(),
-        **{f"p_{name}": column.tolist() for name, column in zip(run.facts.classes, probabilities.T, strict=True)},
+        **{f"p_{name}": column.tolist() for name, column in zip(run.spec.classes, probabilities.T, strict=True)},
     }
     if data.names is not None:
         columns["true"] = data.names

@@ -60,8 +60,8 @@ def _names(folders: Sequence[str]) -> list[str]:
 def _must_be_of_one_shape(found: dict[str, Run]) -> None:
     (first, one), *others = found.items()
     for name, run in others:
-        if run.facts.event_shape != one.facts.event_shape:
-            shapes = f"{first} is for data of shape {one.facts.event_shape}, {name} for {run.facts.event_shape}"
+        if run.spec.event_shape != one.spec.event_shape:
+            shapes = f"{first} is for data of shape {one.spec.event_shape}, {name} for {run.spec.event_shape}"
             raise UsageError(f"{shapes}; compare runs for data of one shape")
 
 

@@ -71,12 +71,12 @@ def _write(path: Path, run: Run, data: Dataset, observed: Tensor, found: Complet
         return
     content = style.encode_png(
         panels.completions(
-            of_run.images(data[:].where(observed, 0.0), run.facts),
+            of_run.images(data[:].where(observed, 0.0), run.spec),
             observed.numpy(),
-            of_run.images(found.values.flatten(0, 1), run.facts).reshape(found.values.shape),
-            of_run.images(found.mean, run.facts),
+            of_run.images(found.values.flatten(0, 1), run.spec).reshape(found.values.shape),
+            of_run.images(found.mean, run.spec),
             found.spread.numpy(),
-            None if truth is None else of_run.images(truth, run.facts),
+            None if truth is None else of_run.images(truth, run.spec),
         )
     )
     with written(path) as file:

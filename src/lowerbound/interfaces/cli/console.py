@@ -98,26 +98,26 @@ def percent(value: int | float | None, digits: int) -> str:
 
 def shown(run: Run) -> Answer:
     """What a run is."""
-    history, result, facts = run.history(), run.result(), run.facts
+    history, result, record, spec = run.history(), run.result(), run.record, run.spec
     weights = sum(parameter.numel() for parameter in run.vae.parameters())
     size = sum(file.stat().st_size for file in run.folder.rglob("*") if file.is_file())
-    parts = f"{facts.train:,} to train on, {facts.validation:,} held out, {facts.test:,} to test"
+    parts = f"{record.train:,} to train on, {record.validation:,} held out, {record.test:,} to test"
     lines = [
         f"{run.folder}",
         "  recipe    " + "  ".join(f"{name}={value}" for name, value in run.recipe.words().items()),
-        f"  data      {' × '.join(map(str, facts.event_shape))} values a datum; {parts}",
+        f"  data      {' × '.join(map(str, spec.event_shape))} values a datum; {parts}",
         f"  training  {len(history)} of {run.recipe.epochs} epochs",
         f"  figures   {_score(result['test']) if result else 'none yet: the training has not come to its end'}",
         *(f"  note      {note}" for note in (result or {}).get("notes", [])),
         f"  size      {weights:,} weights, {size / 1e6:.1f} MB on disk",
     ]
-    if facts.schema is not None:
-        rows = [{"column": column.name, "kind": column.kind, "of": described(column)} for column in facts.schema.columns]
+    if spec.schema is not None:
+        rows = [{"column": column.name, "kind": column.kind, "of": described(column)} for column in spec.schema.columns]
         lines += ["  columns", *(f"    {line}" for line in table(rows).splitlines())]
     values = {
         "run": str(run.folder),
         "recipe": run.recipe.words(),
-        "data": asdict(facts),
+        "data": {**record.words(), "schema": None if spec.schema is None else asdict(spec.schema)},
         "epochs": len(history),
         "result": result,
         "weights": weights,

@@ -28,7 +28,7 @@ def impute(args: Namespace) -> Answer:
     """The table filled in, its draws and its errors, each a file."""
     path = of_kind(args.output, *tables.SUFFIXES)
     run = runs.load(args.run, args.device)
-    schema = run.facts.schema
+    schema = run.spec.schema
     if schema is None:
         raise UsageError("this run's model is not of a table; fill in its arrays with: lowerbound complete RUN DATA --missing nan")
     table = _read(Path(args.data or run.recipe.data), path)

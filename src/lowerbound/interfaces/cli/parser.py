@@ -1,6 +1,6 @@
 """What can be typed. Nothing here imports torch, so that ``--help`` answers at once.
 
-The options of ``train`` are the fields of ``Recipe``, in their order. A new verb is a row of ``VERBS``
+The options of ``train`` are the fields of ``Recipe``, by their groups. A new verb is a row of ``VERBS``
 and a function of the same name in ``verbs``.
 """
 
@@ -18,7 +18,9 @@ from lowerbound.errors import UsageError, nearest
 from lowerbound.interfaces.cli import options
 from lowerbound.interfaces.cli.options import Parser
 from lowerbound.lab.names import EXPERIMENTS, STEPS, P, Q
-from lowerbound.recipes.recipe import Recipe, word_type
+from lowerbound.recipes.contexts import MISSING
+from lowerbound.recipes.page import option
+from lowerbound.recipes.recipe import GROUPS, Recipe, fields_of, word_type
 
 FIGURES = (
     "manifold",
@@ -36,17 +38,16 @@ FIGURES = (
     "calibration",
 )
 METHODS = ("importance", "gibbs", "metropolis")
-MISSING = ("left", "right", "top", "bottom", "quadrants:1", "random:0.5", "nan")
+FIELDS = {field.name: field for field in dataclasses.fields(Recipe)}
 
 
 def _train(parser: Parser) -> None:
-    parser.add_argument("data", nargs="?", default=argparse.SUPPRESS, help=_field("data").metadata["help"] + "; default: digits")
-    groups: dict[str, Any] = {}
-    for field in dataclasses.fields(Recipe):
-        if field.name != "data":
-            name = field.metadata["group"]
-            groups.setdefault(name, parser.add_argument_group(name))
-            _recipe_option(groups[name], field)
+    parser.add_argument("data", nargs="?", metavar="DATA", default=argparse.SUPPRESS, help=_help(FIELDS["data"]))
+    for name, text in GROUPS.items():
+        group = parser.add_argument_group(name, text or None)
+        for field in fields_of(name):
+            if field.name != "data":
+                _recipe_option(group, field)
     group = parser.add_argument_group("the run")
     group.add_argument(
         "--recipe", metavar="NAME|FILE", help="a model by name (see lowerbound recipes), or a recipe.toml; words typed here win"
@@ -57,20 +58,22 @@ def _train(parser: Parser) -> None:
     options.machine(group)
 
 
-def _field(name: str) -> dataclasses.Field[Any]:
-    return next(field for field in dataclasses.fields(Recipe) if field.name == name)
-
-
 def _recipe_option(group: Any, field: dataclasses.Field[Any]) -> None:
-    option, text = "--" + field.name.replace("_", "-"), field.metadata["help"]
+    name, text = option(field.name), _help(field)
     if word_type(field) is bool:
-        group.add_argument(option, action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, help=text)
+        group.add_argument(name, action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, help=text)
         return
-    if field.default is not None:
+    group.add_argument(name, type=word_type(field), metavar=field.metadata["metavar"], default=argparse.SUPPRESS, help=text)
+
+
+def _help(field: dataclasses.Field[Any]) -> str:
+    """What is said of a recipe's word: what it is, the words that it may be with their usual numbers, its default."""
+    text, table = field.metadata["help"], field.metadata["table"]
+    if table:
+        text += ": " + ", ".join(name if isinstance(row, str) else row.usage(name) for name, row in table.items())
+    if field.default is not None and field.default is not False:
         text += f" (default: {field.default})"
-    kind = word_type(field)
-    metavar = {int: "N", float: "X", str: "WORD"}[kind]
-    group.add_argument(option, type=kind, metavar=metavar, default=argparse.SUPPRESS, help=text.replace("%", "%%"))
+    return str(text.replace("%", "%%"))
 
 
 def _resume(parser: Parser) -> None:
@@ -129,7 +132,8 @@ def _interpolate(parser: Parser) -> None:
 def _complete(parser: Parser) -> None:
     options.run(parser)
     options.data(parser)
-    missing = f"what is missing: {', '.join(MISSING)}, or FILE.npy, True where it is"
+    words = ", ".join(row.usage(name) for name, row in MISSING.items())
+    missing = f"what is missing: {words}, nan where the data have a hole, or FILE.npy, True where it is"
     parser.add_argument("--missing", required=True, metavar="WORD", help=missing)
     options.several(parser, "completions")
     method = f"{', '.join(METHODS)} (default: {METHODS[0]}; a run given observed needs none)"

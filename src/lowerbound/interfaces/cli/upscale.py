@@ -34,13 +34,13 @@ def upscale(args: Namespace) -> Answer:
     own = run.vae.context.factor if isinstance(run.vae.context, LowResolution) else FACTOR
     factor = own if args.factor is None else args.factor
     must_take(run.vae, factor)
-    shape = LowResolution(factor, run.facts.event_shape).shape
+    shape = LowResolution(factor, run.spec.event_shape).shape
     data = asked_for(run, args, look=True, small=shape)
     values = looked_at(data, args.rows, path)[:]
     truth = None if tuple(values.shape[1:]) == shape else values
     low = values if truth is None else reduced(values, factor)
     found = upscaled(run.vae, low, factor, args.n, samples=args.samples, draw=args.draw, memory=args.memory, seed=args.seed)
-    plain = {"nearest": nearest(low, factor), "bicubic": bicubic(low, factor, run.facts.low, run.facts.high)}
+    plain = {"nearest": nearest(low, factor), "bicubic": bicubic(low, factor, run.spec.low, run.spec.high)}
     _write(path, run, low, plain, found, truth)
     return _answer(args, run, path, factor, low, plain, found, truth)
 
@@ -51,10 +51,10 @@ def _write(path: Path, run: Run, low: Tensor, plain: dict[str, Tensor], found: U
         arrays |= {} if truth is None else {"truth": truth}
         save_arrays(path, {name: array.numpy() for name, array in arrays.items()})
         return
-    small, near, cubic, mean = (of_run.images(part, run.facts) for part in (low, *plain.values(), found.mean))
-    samples = of_run.images(found.values.flatten(0, 1), run.facts).reshape(found.values.shape)
+    small, near, cubic, mean = (of_run.images(part, run.spec) for part in (low, *plain.values(), found.mean))
+    samples = of_run.images(found.values.flatten(0, 1), run.spec).reshape(found.values.shape)
     content = style.encode_png(
-        panels.upscaled(small, near, cubic, samples, mean, found.spread.numpy(), None if truth is None else of_run.images(truth, run.facts))
+        panels.upscaled(small, near, cubic, samples, mean, found.spread.numpy(), None if truth is None else of_run.images(truth, run.spec))
     )
     with written(path) as file:
         file.write(content)
@@ -73,7 +73,7 @@ def _answer(
     if run.vae.context is None:
         told.append(f"{values['ess']:,.0f} effective draws of {args.samples:,}, at least {values['ess_least']:,.1f}")
     if truth is not None:
-        measured = _measured(found, plain, truth, run.facts.high - run.facts.low)
+        measured = _measured(found, plain, truth, run.spec.high - run.spec.low)
         values |= {name: {row["images"]: row[heading] for row in measured} for name, heading in (("psnr", PSNR), ("ssim", "SSIM"))}
         told.append(console.table(measured))
     return Answer("\n".join(told), values)

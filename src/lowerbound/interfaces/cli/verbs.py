@@ -57,7 +57,7 @@ def sample(args: Namespace) -> Answer:
     # of a run given a part of the data, or the data made small, what it was not trained on gives that
     vae = _given(run, args.label, lambda: drawn.given(run.vae, args.n, lambda: run.read(None, args.data_dir).test, args.seed))
     with seeded(args.seed, "sample", device=vae.device):
-        values = vae.sample(args.n, draw=args.draw or run.facts.schema is not None).cpu()  # a row of means is no row of a table
+        values = vae.sample(args.n, draw=args.draw or run.spec.schema is not None).cpu()  # a row of means is no row of a table
     return write(run, values, f"{args.n} samples")
 
 
@@ -70,7 +70,7 @@ def _given(run: Run, label: str | None, usual: Callable[[], Model]) -> Model:
 
 def _as_class(run: Run, label: str) -> Model:
     classes.label_of(run.vae)
-    return classes.as_labels(run.vae, torch.tensor([classes.number(label, run.facts.classes)]))
+    return classes.as_labels(run.vae, torch.tensor([classes.number(label, run.spec.classes)]))
 
 
 def reconstruct(args: Namespace) -> Answer:
@@ -80,7 +80,7 @@ def reconstruct(args: Namespace) -> Answer:
     given = data[:]
     name = "reconstructed" if args.as_label is None else f"as {args.as_label}"
     picture = partial(plots.reconstructions, name=name)
-    write = _image_writer(args.output, lambda images: style.encode_png(picture(drawn.images(given, run.facts), images)))
+    write = _image_writer(args.output, lambda images: style.encode_png(picture(drawn.images(given, run.spec), images)))
     if args.as_label is None:
         values = compress.reconstruct(run.vae, data)
     else:
@@ -107,8 +107,8 @@ def encode(args: Namespace) -> Answer:
         if run.vae.context is not None and run.vae.context.of_values:
             beside[CONTEXTS] = compress.contexts(run.vae, data, args.seed).numpy()
         save_arrays(path, {"latents": latents, **beside})
-    ratio = run.facts.dimensions / latents.shape[1]
-    text = f"{len(latents):,} data of {run.facts.dimensions} values as {latents.shape[1]} each ({ratio:.3g} to 1): {path}"
+    ratio = run.spec.dimensions / latents.shape[1]
+    text = f"{len(latents):,} data of {run.spec.dimensions} values as {latents.shape[1]} each ({ratio:.3g} to 1): {path}"
     return Answer(text, {"run": args.run, "output": str(path), "n": len(latents), "latent": latents.shape[1]})
 
 
@@ -148,7 +148,7 @@ def _labels_beside(run: Run, path: Path) -> Tensor:
     if found is None or None in found:
         lacking = "no labels" if found is None else "labels that are not known"
         raise UsageError(f"{path} has {lacking}, and this run's model is given them; say which with --label")
-    return torch.tensor([classes.number(str(name), run.facts.classes) for name in found])
+    return torch.tensor([classes.number(str(name), run.spec.classes) for name in found])
 
 
 def interpolate(args: Namespace) -> Answer:
@@ -229,12 +229,12 @@ def _image_writer(output: str, png: Callable[[np.ndarray], bytes]) -> Writer:
         if path.suffix == ".npy":
             save_array(path, values.numpy())
         elif path.suffix in writing.WRITERS:
-            if run.facts.schema is None:
+            if run.spec.schema is None:
                 raise OutputError(f"cannot write '{path.suffix}' here; this run's data are no table: name the output FILE.npy")
-            texts = run.facts.schema.texts(values.numpy())
-            writing.write(path, run.facts.schema.typed(texts) if path.suffix == ".parquet" else texts)
+            texts = run.spec.schema.texts(values.numpy())
+            writing.write(path, run.spec.schema.typed(texts) if path.suffix == ".parquet" else texts)
         else:
-            content = png(drawn.images(values, run.facts))
+            content = png(drawn.images(values, run.spec))
             with written(path) as file:
                 file.write(content)
         return Answer(f"{what}: {path}", {"run": str(run.folder), "output": str(path), "n": len(values), **figures})

@@ -207,7 +207,8 @@ class _Step:
         weighted, n = not isinstance(objective, ELBO), q.shape[0]
         log_likelihood, back = self._decoded(x, z, 1.0 if weighted else 1 / log_ratio.numel())
         means, share = self.compiled.bounds(log_likelihood, kl, log_ratio, weighted)
-        constants = (0.0, -1 / n) if weighted else (objective.weight_of_kl / n, 0.0)  # of what of_z has not: log σ² and the KL
+        # of what of_z has not: log σ² and the KL
+        constants = (objective.weight_of_kl / n, 0.0) if isinstance(objective, ELBO) else (0.0, -1 / n)
         of_q = self.compiled.of_latents(q, noise, (scale, z), back(share), share, (*LOG_VARIANCE, *constants))
         self.encoder.backward(inputs, weights, of_q)
         return means

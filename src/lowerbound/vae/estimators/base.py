@@ -36,7 +36,7 @@ class Draw:
 
 
 class Estimator(nn.Module, ABC):
-    """The contract of this room; a module, because some keep a running mean."""
+    """The contract; a module, because some keep a running mean."""
 
     #: whether log q has to be in the value, so that a KL in closed form will not do
     needs_log_posterior = False
@@ -45,12 +45,9 @@ class Estimator(nn.Module, ABC):
     def draw(self, posterior: Distribution, samples: int) -> Draw:
         """K draws of z for each datum. Errors: RecipeError where this posterior cannot be drawn so."""
 
+    @abstractmethod
     def surrogate(self, objective: Objective, terms: Terms, draw: Draw) -> Float[Tensor, " B"]:
-        """What to differentiate, one for each datum; its gradient is the estimate, its value means nothing."""
-        return objective.value(terms)
+        """What to differentiate, one for each example; its gradient is the estimate, its value means nothing.
 
-
-# --- baselines: what is expected of a signal, whatever the draw --------------------------------------
-
-
-# --- estimators with a score term --------------------------------------------------------------------
+        Errors: RecipeError for an objective that has not what this takes.
+        """

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from lowerbound.errors import RecipeError
-from lowerbound.vae.objectives.base import Objective
+from lowerbound.vae.objectives.base import Objective, by_draw
 from lowerbound.vae.terms import Terms
 
 
@@ -51,4 +51,4 @@ class LeaveOneOut(nn.Module):
         """For each draw what the others make expect. Errors: RecipeError for K = 1."""
         if signal.dim() > 2:
             raise RecipeError("leaving one out is not there for each dimension; choose the plain score estimator")
-        return objective.leave_one_out(terms)
+        return by_draw(objective).leave_one_out(terms)

@@ -9,7 +9,7 @@ from torch.distributions import Distribution
 from lowerbound.distributions.operations import detach
 from lowerbound.errors import RecipeError, law_name
 from lowerbound.vae.estimators.base import Draw, Estimator
-from lowerbound.vae.objectives.base import Objective
+from lowerbound.vae.objectives.base import Objective, by_weight
 from lowerbound.vae.terms import Terms
 
 
@@ -25,6 +25,10 @@ class Pathwise(Estimator):
     def draw(self, posterior: Distribution, samples: int) -> Draw:
         """K draws of z for each datum, differentiable in the parameters of q."""
         return Draw(_path(posterior, samples), posterior)
+
+    def surrogate(self, objective: Objective, terms: Terms, draw: Draw) -> Float[Tensor, " B"]:
+        """The value itself: all of its gradient is in it."""
+        return objective.value(terms)
 
 
 class DoublyReparameterized(Estimator):
@@ -45,7 +49,7 @@ class DoublyReparameterized(Estimator):
 
     def surrogate(self, objective: Objective, terms: Terms, draw: Draw) -> Float[Tensor, " B"]:
         """The value, with what flows back from z weighted."""
-        weight = objective.path_weight(terms).detach()
+        weight = by_weight(objective).path_weight(terms).detach()
         if draw.z.requires_grad:
             weight = weight.reshape(*weight.shape, *[1] * (draw.z.dim() - 2))
             draw.z.register_hook(lambda gradient: gradient * weight)

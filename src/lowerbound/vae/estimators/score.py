@@ -11,13 +11,32 @@ from lowerbound.distributions.operations import Transport, standardized, transpo
 from lowerbound.errors import RecipeError
 from lowerbound.vae.estimators.base import Draw, Estimator
 from lowerbound.vae.estimators.baselines import NoBaseline
-from lowerbound.vae.objectives.base import Objective
+from lowerbound.vae.objectives.base import Objective, by_draw
 from lowerbound.vae.objectives.batchwise import factors
+from lowerbound.vae.objectives.elbo import ELBO
 from lowerbound.vae.objectives.kl import SampledKL
 from lowerbound.vae.terms import Terms
 
 
-class ScoreFunction(Estimator):
+class Baselined(Estimator):
+    """An estimator whose score is weighted by what a draw adds to the value, less what a ``baseline`` expects of it; none by default."""
+
+    def __init__(self, baseline: nn.Module | None = None):
+        super().__init__()
+        self.baseline = baseline or NoBaseline()
+
+    def advantage(self, objective: Objective, terms: Terms, signal: Float[Tensor, "K B *d"]) -> Float[Tensor, "K B *d"]:
+        """The signal less its baseline, as a constant."""
+        return signal - self.baseline(objective, terms, signal).detach()
+
+    def scored(self, objective: Objective, terms: Terms, draw: Draw) -> Float[Tensor, " B"]:
+        """The value and the weighted score of each draw. Errors: RecipeError for an objective that does not come apart into draws."""
+        assert draw.score is not None
+        advantage = self.advantage(objective, terms, by_draw(objective).signal(terms).detach())
+        return objective.value(terms) + (advantage * draw.score).sum(0)
+
+
+class ScoreFunction(Baselined):
     """∇_φ E_q[f(z)] = E_q[(f(z) − b) ∇_φ log q(z)]: black-box variational inference, for any q and f.
 
     ``baseline`` gives b, which costs no bias and may save much variance.
@@ -25,49 +44,44 @@ class ScoreFunction(Estimator):
     Williams, "Simple Statistical Gradient-Following Algorithms", 1992, https://doi.org/10.1007/BF00992696.
     """
 
-    def __init__(self, baseline: nn.Module | None = None):
-        super().__init__()
-        self.baseline = baseline or NoBaseline()
-
     def draw(self, posterior: Distribution, samples: int) -> Draw:
-        """K draws of z for each datum, as constants."""
-        z = posterior.sample(Size([samples]))
-        return Draw(z, posterior, posterior.log_prob(z))
+        """K draws of z for each example, as constants."""
+        return _constants(posterior, samples)
 
     def surrogate(self, objective: Objective, terms: Terms, draw: Draw) -> Float[Tensor, " B"]:
         """The value and the weighted score."""
-        assert draw.score is not None
-        signal = objective.signal(terms).detach()
-        advantage = signal - self.baseline(objective, terms, signal).detach()
-        return objective.value(terms) + (advantage * draw.score).sum(0)
+        return self.scored(objective, terms, draw)
 
 
-class RaoBlackwell(ScoreFunction):
+class RaoBlackwell(Baselined):
     """The score function where each dimension's score meets only what that dimension decides.
 
     For dimension i of a factorised q and p the terms log p(z_j) − log q(z_j|x), j ≠ i, are dropped
-    from the signal: they are independent of z_i and only add variance. Of a KL in closed form none are there.
+    from the signal of an ELBO: they are independent of z_i and only add variance. Of a KL in closed form none are there.
     Source: Ranganath et al., "Black Box Variational Inference", 2014, https://arxiv.org/abs/1401.0118 (section 3.1).
     Errors: RecipeError where q or p does not factorise, or the objective is not a mean over draws.
     """
+
+    def draw(self, posterior: Distribution, samples: int) -> Draw:
+        """K draws of z for each example, as constants."""
+        return _constants(posterior, samples)
 
     def surrogate(self, objective: Objective, terms: Terms, draw: Draw) -> Float[Tensor, " B"]:
         """The value and each dimension's weighted score."""
         if not objective.mean_over_draws:
             raise RecipeError(f"{type(objective).__name__} is no mean over draws; choose the plain score estimator")
-        signal = objective.signal(terms).detach()
+        signal = by_draw(objective).signal(terms).detach()
         score = factors(terms.posterior).log_prob(terms.z)
-        if objective.kl == SampledKL():
+        if isinstance(objective, ELBO) and objective.kl == SampledKL():
             with torch.no_grad():
                 own = objective.weight_of_kl / objective.samples * (score - factors(terms.prior).log_prob(terms.z))
                 signal = signal[..., None] + own.sum(-1, keepdim=True) - own
         else:
             signal = signal[..., None].expand_as(score)
-        advantage = signal - self.baseline(objective, terms, signal).detach()
-        return objective.value(terms) + (advantage * score).sum((0, -1))
+        return objective.value(terms) + (self.advantage(objective, terms, signal) * score).sum((0, -1))
 
 
-class GREP(ScoreFunction):
+class GREP(Baselined):
     """Generalized reparameterization: z = T(ε; φ) with ε standardised, its law still depending on φ a little.
 
     ∇_φ E[f] = E[∇_z f ∇_φ T] + E[(f − b) ∇_φ log q_ε(ε; φ)], the second term correcting what the
@@ -85,3 +99,12 @@ class GREP(ScoreFunction):
     def draw(self, posterior: Distribution, samples: int) -> Draw:
         """K draws of z for each datum along T, with log q_ε as the score."""
         return Draw(*standardized(posterior, samples, self.transport))
+
+    def surrogate(self, objective: Objective, terms: Terms, draw: Draw) -> Float[Tensor, " B"]:
+        """The value, along the path, and the weighted score of the noise."""
+        return self.scored(objective, terms, draw)
+
+
+def _constants(posterior: Distribution, samples: int) -> Draw:
+    z = posterior.sample(Size([samples]))
+    return Draw(z, posterior, posterior.log_prob(z))

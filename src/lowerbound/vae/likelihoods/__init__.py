@@ -4,7 +4,7 @@ Each also says how values are seen by it (``observe``): a Bernoulli is a law of 
 grey values become them before anything is scored.
 """
 
-from lowerbound.vae.likelihoods.base import Likelihood
+from lowerbound.vae.likelihoods.base import Likelihood, PerValue
 from lowerbound.vae.likelihoods.columns import Columns
 from lowerbound.vae.likelihoods.continuous import Calibrated, Gaussian, Laplace, LocationScale, StudentT
 from lowerbound.vae.likelihoods.counts import (
@@ -32,6 +32,7 @@ __all__ = [
     "LocationScale",
     "LogisticMixture",
     "NegativeBinomial",
+    "PerValue",
     "Poisson",
     "StudentT",
 ]

@@ -1,13 +1,15 @@
-"""What every likelihood is: a law of x given z, that says how data look to it and of which it can be one."""
+"""What every likelihood is: a distribution of x given z, that says how data look to it and of which it can be one."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import re
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-import torch
-from jaxtyping import Bool, Float
-from torch import Tensor
+from jaxtyping import Float
+from torch import Tensor, nn
 from torch.distributions import Distribution, Independent
 
 from lowerbound.errors import DataError
@@ -19,41 +21,58 @@ A_PROBABILITY = "The probability of the pixels' levels as they are: −bound/log
 
 
 class Likelihood(ConditionalLaw):
-    """A law of x given latents ``(*batch, d)``; in training the batch axes are ``(K, B)``.
+    """A distribution of x given latents ``(*batch, d)``; in training the batch axes are ``(K, B)``.
 
-    The network ``(N, d) → (N, *event)`` gives the law's one parameter for each value, or
-    ``(N, P, *event)`` its P parameters.
+    Besides ``law`` one says what its network is to give (``shape``) and how values are seen by it (``observe``); what data it can
+    be a distribution of is given by ``low``, ``high`` and ``steps``. With ``holes`` some values of the data may be missing (NaN), and are
+    left out of the density.
     """
 
-    #: P, how many numbers the network gives for each value
-    outputs: int = 1
-    #: whether some values of the data may not be there (NaN), and are left out of the density
+    #: whether values may be missing whatever the data
     holes: bool = False
     #: what its nats are nats of, for whoever reads a figure
     note: str = A_DENSITY
+    #: between which values it has its mass; all real numbers by default
+    low: float = -math.inf
+    high: float = math.inf
+    #: what value 1 stands for, where values are whole numbers k over this: 255 for pixels, 1 for counts; None for others
+    steps: int | None = None
+    #: the places of values that name a class, of which one that comes back is right or wrong
+    categories: Sequence[int] = ()
+
+    def __init__(self, network: nn.Module, holes: bool = False):
+        super().__init__(network)
+        self.holes = type(self).holes or holes
 
     def batch_axes(self, parent: Tensor) -> int:
         """All axes of z but the last."""
         return parent.dim() - 1
 
-    def law(self, output: Float[Tensor, "..."], axes: int) -> Distribution:
-        """Laws over the shape of the network's output, without the axis of the parameters."""
-        parameters = (output,) if self.outputs == 1 else output.unbind(axes)
-        return Independent(self.each(*parameters), parameters[0].dim() - axes, validate_args=False)
+    @classmethod
+    @abstractmethod
+    def shape(cls, event: Sequence[int], **arguments: Any) -> tuple[tuple[int, ...], int]:
+        """For data of shape ``event`` that of what the network gives, and how many numbers for each value of it.
 
-    def decoded(self, event: Sequence[int]) -> tuple[tuple[int, ...], int]:
-        """For data of shape ``event`` the shape of what the network gives, and how many numbers for each value of that."""
-        return tuple(event), self.outputs
+        It is known before there is a network: ``arguments`` are the others that the likelihood is made with.
+        """
 
-    def each(self, *parameters: Tensor) -> Distribution:
-        """The law of each value alone, all values independent given z; its batch is the shape of ``parameters[0]``."""
-        raise NotImplementedError
+    @abstractmethod
+    def observe(self, values: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
+        """Raw values as the data that this distribution describes."""
 
     def check(self, values: Float[Tensor, "..."]) -> None:
-        """Raise DataError where this law cannot be one of ``values``; all real numbers will do by default.
+        """Raise DataError where this distribution cannot be one of ``values``: those outside [low, high], NaN, and no whole numbers.
 
         Apart from ``observe`` because a look at the values makes an accelerator wait: once, not each step.
         """
+        if math.isinf(self.low):
+            return
+        name = re.sub("(?<=[a-z])(?=[A-Z])", "-", type(self).__name__).lower()
+        if not (values.min() >= self.low and values.max() <= self.high):  # said so that NaN is outside too
+            bounds = f"in [{self.low:g}, {self.high:g}]" if math.isfinite(self.high) else f"of {self.low:g} or more"
+            raise DataError(f"a {name} likelihood needs values {bounds}; rescale the data or choose gaussian")
+        if self.steps is not None and ((values * self.steps).round() - values * self.steps).abs().max() > 0.05:
+            raise DataError(f"a {name} likelihood needs whole numbers, or pixels; choose gaussian for others")
 
     def admit(self, values: Float[Tensor, "..."]) -> None:
         """``check`` of the values that are there."""
@@ -62,20 +81,35 @@ class Likelihood(ConditionalLaw):
             self.check(there)
 
     def errors(self, back: Float[Tensor, "B *event"], x: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
-        """How far values that came back are from what they were: the squared error by default; NaN where there was none."""
-        return (back - x).square()
-
-    def observe(self, values: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
-        """Raw values as the data that this law describes; the same by default."""
-        return values
-
-    def share_at_floor(self, law: Distribution, counted: Bool[Tensor, "*batch_event"] | None = None) -> Float[Tensor, "*batch"]:
-        """The share of (``counted``) values whose σ, in a law that this gave, is held up by its bound alone; 0 where there is none."""
-        return torch.zeros(law.batch_shape)
+        """How far values that came back are from what they were: the squared error, of a category 0 or 1; NaN where there was none."""
+        found = (back - x).square()
+        if self.categories:
+            found[:, self.categories] = found[:, self.categories].sign()
+        return found
 
 
-def must_be_within(values: Tensor, low: float, high: float, name: str) -> None:
-    """Raise DataError where a value is outside [low, high], or NaN."""
-    if not (values.min() >= low and values.max() <= high):  # said so that NaN is outside too
-        bounds = f"in [{low:g}, {high:g}]" if math.isfinite(high) else f"of {low:g} or more"
-        raise DataError(f"a {name} likelihood needs values {bounds}; rescale the data or choose gaussian")
+class PerValue(Likelihood):
+    """All values independent given z, each with a distribution of one kind: ``each``, of ``outputs`` numbers from the network.
+
+    The network ``(N, d) → (N, *event)`` gives the one parameter of each value, or ``(N, P, *event)`` its P parameters.
+    """
+
+    #: P, how many numbers the network gives for each value; of a class without those that its arguments ask for
+    outputs: int = 1
+    #: arguments that ask for numbers, and for how many: so many for each of a whole number, or of a ``Scale``'s ``outputs``
+    outputs_of: Mapping[str, int] = {}
+
+    @abstractmethod
+    def each(self, *parameters: Tensor) -> Distribution:
+        """The distribution of each value alone; its batch is the shape of ``parameters[0]``."""
+
+    def law(self, output: Float[Tensor, "..."], axes: int) -> Distribution:
+        """Distributions over the shape of the network's output, without the axis of the parameters."""
+        parameters = (output,) if self.outputs == 1 else output.unbind(axes)
+        return Independent(self.each(*parameters), parameters[0].dim() - axes, validate_args=False)
+
+    @classmethod
+    def shape(cls, event: Sequence[int], **arguments: Any) -> tuple[tuple[int, ...], int]:
+        """The shape of the data, and P."""
+        asked = {name: getattr(arguments[name], "outputs", arguments[name]) for name in cls.outputs_of}
+        return tuple(event), cls.outputs + sum(each * asked[name] for name, each in cls.outputs_of.items())

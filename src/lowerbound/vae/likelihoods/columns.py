@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -36,7 +37,7 @@ class Columns(Likelihood):
 
     def __init__(self, network: nn.Module, columns: Sequence[Column] | int, heavy: bool = True):
         super().__init__(network)
-        columns = [Column(str(place), "number") for place in range(columns)] if isinstance(columns, int) else list(columns)
+        columns = _several(columns)
         self.heavy, self.columns = heavy, tuple(columns)
         self.groups = _groups(columns)
         self.categories = [place for place, column in enumerate(columns) if column.kind == "category"]
@@ -46,16 +47,15 @@ class Columns(Likelihood):
         self.register_buffer("loc", torch.tensor([column.loc for column in counts]), persistent=False)
         self.register_buffer("scale", torch.tensor([column.scale for column in counts]), persistent=False)
 
-    def decoded(self, event: Sequence[int]) -> tuple[tuple[int, ...], int]:
+    @classmethod
+    def shape(cls, event: Sequence[int], **arguments: Any) -> tuple[tuple[int, ...], int]:
         """All parameters in a row: each kind has another number of them."""
-        return (sum(self._width(kind, places, classes) for kind, places, classes in self.groups),), 1
-
-    def _width(self, kind: str, places: Sequence[int], classes: int) -> int:
-        return classes or {"number": 3 if self.heavy else 2, "count": 2}.get(kind, 1) * len(places)
+        heavy = arguments.get("heavy", True)
+        return (sum(_width(*group, heavy) for group in _groups(_several(arguments["columns"]))),), 1
 
     def law(self, output: Float[Tensor, "..."], axes: int) -> Distribution:
         """Laws over the D values."""
-        widths = [self._width(*group) for group in self.groups]
+        widths = [_width(*group, self.heavy) for group in self.groups]
         parts = [self._part(kind, some) for (kind, _, _), some in zip(self.groups, output.split(widths, -1), strict=True)]
         return Independent(Mixed(parts, [places for _, places, _ in self.groups]), 1, validate_args=False)
 
@@ -77,11 +77,19 @@ class Columns(Likelihood):
             case _:
                 return Nominal(output.unsqueeze(-2))
 
-    def errors(self, back: Float[Tensor, "B *event"], x: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
-        """Squared errors; of a category 0 where it is right, else 1."""
-        found = super().errors(back, x)
-        found[:, self.categories] = found[:, self.categories].sign()
-        return found
+    def observe(self, values: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
+        """The values as they are."""
+        return values
+
+
+def _several(columns: Sequence[Column] | int) -> list[Column]:
+    """The columns, or so many of numbers."""
+    return [Column(str(place), "number") for place in range(columns)] if isinstance(columns, int) else list(columns)
+
+
+def _width(kind: str, places: Sequence[int], classes: int, heavy: bool) -> int:
+    """How many parameters a group has."""
+    return classes or {"number": 3 if heavy else 2, "count": 2}.get(kind, 1) * len(places)
 
 
 def _groups(columns: Sequence[Column]) -> list[tuple[str, list[int], int]]:

@@ -1,6 +1,8 @@
-"""Likelihoods of numbers: of zeros, ones and greys, and of real values by location and scale."""
+"""Likelihoods of real values, by location and scale."""
 
 from __future__ import annotations
+
+from abc import abstractmethod
 
 import torch
 from jaxtyping import Bool, Float
@@ -10,16 +12,11 @@ from torch.distributions import Laplace as LaplaceLaw
 from torch.distributions import StudentT as StudentTLaw
 
 from lowerbound.errors import RecipeError
-from lowerbound.vae.likelihoods.base import Likelihood
+from lowerbound.vae.likelihoods.base import PerValue
 from lowerbound.vae.likelihoods.scales import Fixed, Optimal, Scale, positive
 
-# --- zeros, ones and greys ---------------------------------------------------------------------------
 
-
-# --- location and scale ------------------------------------------------------------------------------
-
-
-class LocationScale(Likelihood):
+class LocationScale(PerValue):
     """p(x|z) = Π L((xᵢ − fᵢ(z))/σᵢ)/σᵢ for a law L; the network gives f, and what ``scale`` needs besides.
 
     With ``squash`` the mean is kept in [0, 1] by a sigmoid, as that of pixels.
@@ -28,14 +25,15 @@ class LocationScale(Likelihood):
 
     #: whether training scores a batch with the σ that suits it best, where that is asked for
     optimum = False
+    outputs_of = {"scale": 1}  # noqa: RUF012
 
-    def __init__(self, network: nn.Module, scale: Scale | float = 0.1, squash: bool = False):
-        super().__init__(network)
+    def __init__(self, network: nn.Module, scale: Scale | float = 0.1, squash: bool = False, holes: bool = False):
+        super().__init__(network, holes)
         self.scale = scale if isinstance(scale, Scale) else Fixed(scale)
         if isinstance(self.scale, Optimal) and not self.optimum:
             raise RecipeError("the optimal σ is known for a gaussian alone; choose --scale learned")
         self.squash = squash
-        self.outputs = 1 + self.scale.outputs
+        _, self.outputs = self.shape((), scale=self.scale)
 
     def each(self, *parameters: Tensor) -> Distribution:
         """The law of each value about its location."""
@@ -43,12 +41,16 @@ class LocationScale(Likelihood):
         loc = torch.sigmoid(loc) if self.squash else loc
         return self.around(loc, self.scale(loc, extra), extra)
 
+    @abstractmethod
     def around(self, loc: Tensor, scale: Tensor, extra: list[Tensor]) -> Distribution:
         """L at this location and scale."""
-        raise NotImplementedError
+
+    def observe(self, values: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
+        """The values as they are."""
+        return values
 
     def share_at_floor(self, law: Distribution, counted: Bool[Tensor, "*batch_event"] | None = None) -> Float[Tensor, "*batch"]:
-        """The share of σ at ``scales.FLOOR``; 0 where σ is given."""
+        """The share of (``counted``) values whose σ, in a distribution that this gave, is held up by ``scales.FLOOR`` alone."""
         scale = law.base_dist.scale  # type: ignore[attr-defined]  # an Independent
         weight = torch.ones_like(scale) if counted is None else counted.reshape(scale.shape).to(scale.dtype)
         held, axes = self.scale.share_at_floor(scale) * weight, len(law.batch_shape)
@@ -116,9 +118,7 @@ class StudentT(LocationScale):
     Source: Takahashi et al., "Student-t Variational Autoencoder", 2018, https://doi.org/10.24963/ijcai.2018/374.
     """
 
-    def __init__(self, network: nn.Module, scale: Scale | float = 0.1, squash: bool = False):
-        super().__init__(network, scale, squash)
-        self.outputs += 1
+    outputs = 2
 
     def around(self, loc: Tensor, scale: Tensor, extra: list[Tensor]) -> Distribution:
         """A Student-t, its variance finite."""

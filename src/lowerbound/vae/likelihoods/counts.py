@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from abc import abstractmethod
 
 import torch
 from jaxtyping import Float
@@ -12,46 +12,35 @@ from torch.distributions import NegativeBinomial as NegativeBinomialLaw
 from torch.distributions import Poisson as PoissonLaw
 
 from lowerbound.distributions import discrete
-from lowerbound.errors import DataError
-from lowerbound.vae.likelihoods.base import A_PROBABILITY, PIXEL_STEPS, Likelihood, must_be_within
+from lowerbound.vae.likelihoods.base import A_PROBABILITY, PIXEL_STEPS, PerValue
 from lowerbound.vae.likelihoods.scales import positive
 
 
-class Whole(Likelihood):
-    """A law of whole numbers. ``steps`` is what value 1 stands for: 255 for pixels, which are then k/255, or 1 for counts."""
+class Whole(PerValue):
+    """A distribution of whole numbers. ``steps`` is what value 1 stands for: 255 for pixels, which are then k/255, or 1 for counts."""
 
     note = A_PROBABILITY
+    low = 0.0
+    steps: int
 
-    def __init__(self, network: nn.Module, steps: int = PIXEL_STEPS):
-        super().__init__(network)
+    def __init__(self, network: nn.Module, steps: int = PIXEL_STEPS, holes: bool = False):
+        super().__init__(network, holes)
         self.steps = steps
 
     def each(self, *parameters: Tensor) -> Distribution:
         """The counts' law, on the values' scale."""
         return discrete.PixelLevels(self.counts(*parameters), self.steps)
 
+    @abstractmethod
     def counts(self, *parameters: Tensor) -> Distribution:
-        """The law of k = steps × value."""
-        raise NotImplementedError
+        """The distribution of k = steps × value."""
 
-    def check(self, values: Float[Tensor, "..."]) -> None:
-        """Raise DataError for values that are no levels, or below 0."""
-        name = type(self).__name__
-        must_be_within(values, 0.0, math.inf, name)
-        if ((values * self.steps).round() - values * self.steps).abs().max() > 0.05:
-            raise DataError(f"a {name} likelihood needs whole numbers, or pixels; choose gaussian for others")
+    def observe(self, values: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
+        """The values as they are."""
+        return values
 
 
-class Pixels(Whole):
-    """A law of the ``steps`` + 1 levels of a pixel."""
-
-    def check(self, values: Float[Tensor, "..."]) -> None:
-        """Raise DataError for values that are no levels in [0, 1]."""
-        must_be_within(values, 0.0, 1.0, type(self).__name__)
-        super().check(values)
-
-
-class LogisticMixture(Pixels):
+class LogisticMixture(Whole):
     """A mixture of ``components`` discretised logistics: honest bits a dimension for 8-bit pixels.
 
     The network gives 3 × components numbers a value: mixture logits, locations, scales.
@@ -59,10 +48,13 @@ class LogisticMixture(Pixels):
     Variational Inference with Inverse Autoregressive Flow", 2016, https://arxiv.org/abs/1606.04934 (one logistic).
     """
 
-    def __init__(self, network: nn.Module, steps: int = PIXEL_STEPS, components: int = 5):
-        super().__init__(network, steps)
+    high = 1.0
+    outputs, outputs_of = 0, {"components": 3}
+
+    def __init__(self, network: nn.Module, steps: int = PIXEL_STEPS, components: int = 5, holes: bool = False):
+        super().__init__(network, steps, holes)
         self.components = components
-        self.outputs = 3 * components
+        _, self.outputs = self.shape((), components=components)
         # apart from the start, or all would stay the same for ever
         self.start: Tensor
         self.register_buffer("start", torch.logit((torch.arange(components) + 0.5) / components), persistent=False)
@@ -75,17 +67,16 @@ class LogisticMixture(Pixels):
         return MixtureSameFamily(Categorical(logits=logits, validate_args=False), component, validate_args=False)
 
 
-class DiscretizedLogistic(LogisticMixture):
-    """One logistic, discretised."""
-
-    def __init__(self, network: nn.Module, steps: int = PIXEL_STEPS):
-        super().__init__(network, steps, components=1)
+def DiscretizedLogistic(network: nn.Module, steps: int = PIXEL_STEPS) -> LogisticMixture:
+    """One logistic, discretised: ``LogisticMixture`` with one component."""
+    return LogisticMixture(network, steps, components=1)
 
 
-class BetaBinomial(Pixels):
+class BetaBinomial(Whole):
     """The levels of a pixel as a beta-binomial, whose shape may be a bump, a U or a slope."""
 
     outputs = 2
+    high = 1.0
 
     def counts(self, *parameters: Tensor) -> Distribution:
         """The beta-binomial."""
@@ -93,12 +84,15 @@ class BetaBinomial(Pixels):
         return discrete.BetaBinomial(a, b, self.steps)
 
 
-class LevelCategorical(Pixels):
+class LevelCategorical(Whole):
     """Each level of a pixel with a probability of its own, ``levels`` of them: no shape assumed, and as many numbers a pixel."""
 
-    def __init__(self, network: nn.Module, steps: int = PIXEL_STEPS):
-        super().__init__(network, steps)
-        self.outputs = steps + 1
+    high = 1.0
+    outputs_of = {"steps": 1}  # noqa: RUF012
+
+    def __init__(self, network: nn.Module, steps: int = PIXEL_STEPS, holes: bool = False):
+        super().__init__(network, steps, holes)
+        _, self.outputs = self.shape((), steps=steps)
 
     def counts(self, *parameters: Tensor) -> Distribution:
         """The categorical."""

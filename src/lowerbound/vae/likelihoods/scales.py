@@ -36,18 +36,22 @@ class Scale(nn.Module, ABC):
 
     #: numbers that the decoder has to give for each value, besides its location
     outputs = 0
+    #: whether it is bounded below by FLOOR, and may be held up by that alone
+    bounded = True
 
     @abstractmethod
     def forward(self, loc: Float[Tensor, "*batch_event"], extra: Sequence[Tensor]) -> Tensor:
         """σ for each value."""
 
     def share_at_floor(self, scale: Float[Tensor, "*batch_event"]) -> Float[Tensor, "*batch_event"]:
-        """Which of the σ that ``forward`` gave are held up by the bound alone: 1 there, 0 elsewhere."""
-        return (scale < NEAR * FLOOR).to(scale.dtype)
+        """Which of the σ that ``forward`` gave are held up by the bound alone: 1 there, 0 elsewhere, and where σ is as it was given."""
+        return (scale < NEAR * FLOOR).to(scale.dtype) if self.bounded else torch.zeros_like(scale)
 
 
 class Fixed(Scale):
     """σ as given. Errors: RecipeError for σ ≤ 0 or not finite."""
+
+    bounded = False
 
     def __init__(self, value: float = 0.1):
         super().__init__()
@@ -58,10 +62,6 @@ class Fixed(Scale):
     def forward(self, loc: Float[Tensor, "*batch_event"], extra: Sequence[Tensor]) -> Tensor:
         """The one σ."""
         return torch.full_like(loc, self.value)
-
-    def share_at_floor(self, scale: Float[Tensor, "*batch_event"]) -> Float[Tensor, "*batch_event"]:
-        """None: whoever gave this σ wants it."""
-        return torch.zeros_like(scale)
 
 
 class Learned(Scale):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributions import Beta as BetaLaw
@@ -9,7 +12,7 @@ from torch.distributions import ContinuousBernoulli as ContinuousBernoulliLaw
 from torch.distributions import Distribution
 
 from lowerbound.distributions import bernoulli
-from lowerbound.vae.likelihoods.base import PIXEL_STEPS, Likelihood, must_be_within
+from lowerbound.vae.likelihoods.base import PIXEL_STEPS, Likelihood, PerValue
 from lowerbound.vae.likelihoods.scales import positive
 
 
@@ -28,9 +31,10 @@ class Bernoulli(Likelihood):
     """
 
     rough = True  # of a logit
+    low, high = 0.0, 1.0
 
-    def __init__(self, network: nn.Module, binarize: bool = True):
-        super().__init__(network)
+    def __init__(self, network: nn.Module, binarize: bool = True, holes: bool = False):
+        super().__init__(network, holes)
         self.binarize = binarize
         self.note = (
             "Pixels are binarized, their grey value the probability of a one: −bound/log 2 is a code length in bits."
@@ -42,9 +46,10 @@ class Bernoulli(Likelihood):
         """Bernoullis of these logits."""
         return bernoulli.Bits(output, output.dim() - axes)
 
-    def check(self, values: Float[Tensor, "..."]) -> None:
-        """Raise DataError for values outside [0, 1]."""
-        must_be_within(values, 0.0, 1.0, "bernoulli")
+    @classmethod
+    def shape(cls, event: Sequence[int], **arguments: Any) -> tuple[tuple[int, ...], int]:
+        """A logit for each value."""
+        return tuple(event), 1
 
     def observe(self, values: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
         """Zeros and ones, or the grey values themselves."""
@@ -53,22 +58,24 @@ class Bernoulli(Likelihood):
         return bernoulli.drawn(values)
 
 
-class ContinuousBernoulli(Likelihood):
+class ContinuousBernoulli(PerValue):
     """p(x|z) ∝ λ^x (1 − λ)^(1−x) on [0, 1]: the cross-entropy of grey values with the constant that makes it a density.
 
     Source: Loaiza-Ganem and Cunningham, "The continuous Bernoulli", 2019, https://arxiv.org/abs/1907.06845.
     """
 
+    low, high = 0.0, 1.0
+
     def each(self, *parameters: Tensor) -> Distribution:
         """A continuous Bernoulli of these logits."""
         return ContinuousBernoulliLaw(logits=parameters[0], validate_args=False)
 
-    def check(self, values: Float[Tensor, "..."]) -> None:
-        """Raise DataError for values outside [0, 1]."""
-        must_be_within(values, 0.0, 1.0, "continuous-bernoulli")
+    def observe(self, values: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
+        """The values as they are."""
+        return values
 
 
-class Beta(Likelihood):
+class Beta(PerValue):
     """p(x|z) = Beta(x; a, b) with a and b from the decoder, for values in (0, 1).
 
     The density is 0 or infinite at the ends, so values there are moved to half a grey level inside.
@@ -76,16 +83,13 @@ class Beta(Likelihood):
     """
 
     outputs = 2
+    low, high = 0.0, 1.0
     INSIDE = 0.5 / (PIXEL_STEPS + 1)
 
     def each(self, *parameters: Tensor) -> Distribution:
         """A Beta of these concentrations."""
         a, b = (positive(raw + 0.5) for raw in parameters)
         return BetaLaw(a, b, validate_args=False)
-
-    def check(self, values: Float[Tensor, "..."]) -> None:
-        """Raise DataError for values outside [0, 1]."""
-        must_be_within(values, 0.0, 1.0, "beta")
 
     def observe(self, values: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
         """Values off the ends."""

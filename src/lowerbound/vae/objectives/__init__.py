@@ -3,7 +3,7 @@
 ``kl`` has the ways in which a KL is computed, ``base`` what all objectives promise.
 """
 
-from lowerbound.vae.objectives.base import Objective
+from lowerbound.vae.objectives.base import ByDraw, ByWeight, Objective
 from lowerbound.vae.objectives.batchwise import MMD, FreeBits, TotalCorrelation
 from lowerbound.vae.objectives.elbo import ELBO, Contractive, Reconstruction
 from lowerbound.vae.objectives.kl import KL, ClosedKL, SampledKL, kl_of
@@ -15,6 +15,8 @@ __all__ = [
     "IWAE",
     "KL",
     "MMD",
+    "ByDraw",
+    "ByWeight",
     "ClosedKL",
     "Contractive",
     "FreeBits",

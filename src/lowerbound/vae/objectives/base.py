@@ -3,12 +3,16 @@
 An objective maps ``Terms`` to ``(B,)``, in nats. A new one is one class here and one row in the table
 of ``recipes``. ``bound`` is what is reported and always a bound on log p(x); ``value`` is what is
 maximised, and where the two differ (β ≠ 1, free bits, …) the bound is the ELBO.
+
+How its gradient may be estimated an objective says by what it has besides: ``ByDraw`` for estimators with a score
+term, ``ByWeight`` for doubly reparameterised ones. Others refuse what they lack, with the reason.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from dataclasses import replace
+from typing import Any, ClassVar, Protocol, cast, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -17,60 +21,69 @@ from lowerbound.errors import RecipeError
 from lowerbound.vae.objectives.kl import KL
 from lowerbound.vae.terms import Terms
 
-# --- the KL ----------------------------------------------------------------------------------------
-
-
-# --- objectives ------------------------------------------------------------------------------------
-
 
 class Objective(ABC):
-    """The contract of this room.
-
-    Besides its value an objective says how its gradient may be estimated: ``signal`` and
-    ``leave_one_out`` for estimators with a score term, ``path_weight`` for doubly reparameterised ones.
-    """
+    """The contract: ``samples``, ``kl`` and ``value``; one that follows a schedule has a field ``epoch`` too."""
 
     #: whether the value is a mean over draws, so that one draw's part does not depend on the others
     mean_over_draws: ClassVar[bool] = True
-    #: whether a datum's value depends on the others of its batch, so that data cannot be weighted each by itself
+    #: whether an example's value depends on the others of its batch, so that examples cannot be weighted each by itself
     over_batch: ClassVar[bool] = False
-    #: K, how many draws of z each datum gets
+    #: whether the value is a bound on log p(x), which is then what is reported; else the ELBO is
+    value_is_bound: ClassVar[bool] = False
+    #: K, how many draws of z each example gets
     samples: int
     #: how the KL is computed where the value has one, and for the report
     kl: KL
 
-    @property
-    def weight_of_kl(self) -> float:
-        """What the value multiplies the KL with, where it is a weighted ELBO."""
-        return 1.0
-
-    def at(self, epoch: float) -> Objective:
-        """The objective as it is after ``epoch`` passes over the data; the same by default."""
-        return self
-
-    def bound(self, terms: Terms) -> Float[Tensor, " B"]:
-        """What is reported: a lower bound on log p(x), one for each datum; by default the ELBO."""
-        return terms.mean(terms.log_likelihood) - self.kl(terms)
-
     @abstractmethod
     def value(self, terms: Terms) -> Float[Tensor, " B"]:
-        """What is maximised, one for each datum."""
+        """What is maximised, one for each example."""
+
+    def bound(self, terms: Terms) -> Float[Tensor, " B"]:
+        """What is reported: a lower bound on log p(x), one for each example; the ELBO, unless the value is one."""
+        return self.value(terms) if self.value_is_bound else terms.mean(terms.log_likelihood) - self.kl(terms)
+
+    def at(self, epoch: float) -> Objective:
+        """The objective as it is after ``epoch`` passes over the data: with that ``epoch``, where it has one."""
+        return cast(Objective, replace(cast(Any, self), epoch=epoch)) if hasattr(self, "epoch") else self
+
+
+@runtime_checkable
+class ByDraw(Protocol):
+    """An objective that comes apart into a part for each draw."""
 
     def signal(self, terms: Terms) -> Float[Tensor, "K B"]:
-        """What draw k adds to the value: the weight of its score ∇ log q(z_k). Errors: RecipeError where it has none."""
-        raise RecipeError(f"{type(self).__name__} does not come apart into a part for each draw; choose a pathwise estimator")
+        """What draw k adds to the value: the weight of its score ∇ log q(z_k)."""
 
     def leave_one_out(self, terms: Terms) -> Float[Tensor, "K B"]:
         """What is expected of draw k's signal, from the other draws alone."""
-        return self.signal(terms)  # raises where there is none
+
+
+@runtime_checkable
+class ByWeight(Protocol):
+    """An objective that is a function of the importance weights."""
 
     def path_weight(self, terms: Terms) -> Float[Tensor, "K B"]:
         """1 − (∂v_k/∂log w_k)/v_k with v_k = ∂value/∂log w_k: what is left of draw k's path once log q's own score is dropped.
 
         Source: Tucker et al., "Doubly Reparameterized Gradient Estimators for Monte Carlo Objectives",
-        2018, https://arxiv.org/abs/1810.04152. Errors: RecipeError where the value is no function of the weights.
+        2018, https://arxiv.org/abs/1810.04152.
         """
-        raise RecipeError(f"{type(self).__name__} is no function of the importance weights; choose the pathwise estimator")
+
+
+def by_draw(objective: Objective) -> ByDraw:
+    """The objective as one that comes apart. Errors: RecipeError for one that does not."""
+    if not isinstance(objective, ByDraw):
+        raise RecipeError(f"{type(objective).__name__} does not come apart into a part for each draw; choose a pathwise estimator")
+    return objective
+
+
+def by_weight(objective: Objective) -> ByWeight:
+    """The objective as one of the importance weights. Errors: RecipeError for one that is not."""
+    if not isinstance(objective, ByWeight):
+        raise RecipeError(f"{type(objective).__name__} is no function of the importance weights; choose the pathwise estimator")
+    return objective
 
 
 def mean_of_others(values: Float[Tensor, "K B"]) -> Float[Tensor, "K B"]:

@@ -44,7 +44,7 @@ class FreeBits(Objective):
             each = kl_divergence(q, p).mean(0)
         except NotImplementedError as error:
             raise NoClosedForm(f"free bits need KL({law_name(q)} ‖ {law_name(p)}) in closed form, and it has none here") from error
-        return terms.log_likelihood.mean(0) - each.clamp(min=self.nats).sum()
+        return terms.mean(terms.log_likelihood) - each.clamp(min=self.nats).sum()
 
 
 @dataclass(frozen=True)
@@ -68,13 +68,14 @@ class TotalCorrelation(Objective):
         rows = math.log(crossed.shape[2])
         joint = crossed.sum(-1).logsumexp(2) - rows
         product = (crossed.logsumexp(2) - rows).sum(-1)
-        return self.bound(terms) - (self.beta - 1) * (joint - product).mean(0)
+        return self.bound(terms) - (self.beta - 1) * terms.mean(joint - product)
 
 
 @dataclass(frozen=True)
 class MMD(Objective):
     """E_q[log p(x|z)] − ``kl_weight`` KL − ``weight`` MMD²(q(z), p(z)): the aggregate posterior matched to the prior (InfoVAE, WAE).
 
+    Of draws that are weighted, as listed values are, the discrepancy is the mean over draws of one for each example.
     The kernel is a sum of inverse multiquadrics Σ_s C_s/(C_s + ‖z − z'‖²), C_s = 2 d s.
     Source: Zhao et al., "InfoVAE", 2019, https://arxiv.org/abs/1706.02262; Tolstikhin et al., "Wasserstein Auto-Encoders",
     2018, https://arxiv.org/abs/1711.01558 (the kernel).
@@ -88,14 +89,15 @@ class MMD(Objective):
 
     def value(self, terms: Terms) -> Float[Tensor, " B"]:
         """The objective of each datum; the discrepancy is the batch's."""
-        penalty = self.weight * mmd(terms.z.flatten(0, 1), terms.prior.sample(Size([terms.z.shape[:2].numel()])))
-        value = terms.log_likelihood.mean(0) - penalty
+        of_prior = terms.prior.sample(Size([terms.z.shape[:2].numel()]))
+        value = terms.mean(terms.log_likelihood) - self.weight * mmd(terms.z.flatten(0, 1), of_prior, terms.weights)
         return value - self.kl_weight * self.kl(terms) if self.kl_weight else value
 
 
-def mmd(a: Float[Tensor, "N d"], b: Float[Tensor, "N d"]) -> Float[Tensor, ""]:
-    """The unbiased estimate of the squared maximum mean discrepancy between the laws of a and b.
+def mmd(a: Float[Tensor, "N d"], b: Float[Tensor, "M d"], weights: Float[Tensor, "K B"] | None = None) -> Float[Tensor, ""]:
+    """The unbiased estimate of the squared maximum mean discrepancy between the distributions of a and b.
 
+    With ``weights`` those of a are K values for each of B examples, and the estimate is the mean of that for one draw of each.
     Source: Gretton et al., "A Kernel Two-Sample Test", 2012, https://jmlr.org/papers/v13/gretton12a.html (lemma 6).
     """
 
@@ -104,8 +106,12 @@ def mmd(a: Float[Tensor, "N d"], b: Float[Tensor, "N d"]) -> Float[Tensor, ""]:
         scales = [2 * a.shape[1] * s for s in (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)]
         return torch.stack([c / (c + square) for c in scales]).sum(0)
 
-    def among(x: Tensor) -> Tensor:
-        found = kernel(x, x)
-        return (found.sum() - found.diagonal().sum()) / (len(x) * (len(x) - 1))
+    def among(found: Tensor) -> Tensor:
+        """The mean over pairs of two."""
+        return (found.sum() - found.diagonal().sum()) / (len(found) * (len(found) - 1))
 
-    return among(a) + among(b) - 2 * kernel(a, b).mean()
+    own, across = kernel(a, a), kernel(a, b)
+    if weights is not None:
+        own = torch.einsum("kb,kblc,lc->bc", weights, own.reshape(weights.shape * 2), weights)
+        across = torch.einsum("kb,kbm->bm", weights, across.unflatten(0, weights.shape))
+    return among(own) + among(kernel(b, b)) - 2 * across.mean()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float
@@ -31,13 +31,9 @@ class ELBO(Objective):
     beta: Schedule = field(default_factory=Constant)
     epoch: float = math.inf
 
-    def at(self, epoch: float) -> ELBO:
-        """With the schedule's β of that time."""
-        return replace(self, epoch=epoch)
-
     @property
     def weight_of_kl(self) -> float:
-        """The β of now."""
+        """The β of now, at ``epoch``."""
         return self.beta(self.epoch)
 
     def _each(self, terms: Terms) -> Float[Tensor, "K B"]:
@@ -83,13 +79,15 @@ class Reconstruction(Objective):
 
 
 @dataclass(frozen=True)
-class Contractive(Reconstruction):
+class Contractive(Objective):
     """E_q[log p(x|z)] − λ ‖∂h/∂x‖²_F, h the encoder's output and λ the ``weight``: inputs near one another stay so.
 
     The charge is in none of the figures that are reported. Source: Rifai et al., "Contractive Auto-Encoders: Explicit Invariance
     During Feature Extraction", 2011, https://icml.cc/2011/papers/455_icmlpaper.pdf. Errors: RecipeError for a λ that is no positive number.
     """
 
+    kl: KL = field(default_factory=ClosedKL)
+    samples: int = 1
     weight: float = 0.1
 
     def __post_init__(self) -> None:
@@ -98,4 +96,12 @@ class Contractive(Reconstruction):
 
     def value(self, terms: Terms) -> Float[Tensor, " B"]:
         """The reconstruction term and the charge."""
-        return super().value(terms) - self.weight * terms.contraction
+        return terms.mean(terms.log_likelihood) - self.weight * terms.contraction
+
+    def signal(self, terms: Terms) -> Float[Tensor, "K B"]:
+        """The draw's own part, a K-th; the charge is none of theirs."""
+        return terms.log_likelihood / self.samples
+
+    def leave_one_out(self, terms: Terms) -> Float[Tensor, "K B"]:
+        """The mean of the other draws' parts."""
+        return mean_of_others(terms.log_likelihood) / self.samples

@@ -28,6 +28,7 @@ class Renyi(Objective):
     """
 
     mean_over_draws: ClassVar[bool] = False
+    value_is_bound: ClassVar[bool] = True
     alpha: float = 0.0
     samples: int = 5
     kl: KL = field(default_factory=SampledKL)
@@ -35,10 +36,6 @@ class Renyi(Objective):
     def __post_init__(self) -> None:
         if not 0 <= self.alpha < 1:
             raise RecipeError(f"α must be at least 0 and below 1, not {self.alpha:g}; towards 1 it is the ELBO")
-
-    def bound(self, terms: Terms) -> Float[Tensor, " B"]:
-        """The value itself."""
-        return self.value(terms)
 
     def value(self, terms: Terms) -> Float[Tensor, " B"]:
         """The bound, one for each datum, in nats."""

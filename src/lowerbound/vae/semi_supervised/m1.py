@@ -23,6 +23,7 @@ from lowerbound.vae.loss import Loss, of_rows
 from lowerbound.vae.model import Model
 from lowerbound.vae.objectives.base import Objective
 from lowerbound.vae.posteriors import Posterior
+from lowerbound.vae.priors import Prior
 from lowerbound.vae.semi_supervised.base import Batch, check_weight
 from lowerbound.vae.semi_supervised.m2 import SemiSupervised
 
@@ -50,7 +51,7 @@ class Classified(Model):
     Source: Kingma et al., "Semi-supervised Learning with Deep Generative Models", 2014, https://arxiv.org/abs/1406.5298.
     """
 
-    def __init__(self, prior: nn.Module, likelihood: Likelihood, posterior: Posterior, head: Head | SemiSupervised):
+    def __init__(self, prior: Prior, likelihood: Likelihood, posterior: Posterior, head: Head | SemiSupervised):
         super().__init__(prior, likelihood, posterior)
         self.head = head
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 import torch
 from jaxtyping import Float, Int64
-from torch import Size, Tensor, nn
+from torch import Size, Tensor
 from torch.distributions import Distribution, kl_divergence
 
 from lowerbound.data import UNKNOWN
@@ -31,6 +31,7 @@ from lowerbound.vae.model import VAE, Model
 from lowerbound.vae.objectives.base import Objective
 from lowerbound.vae.objectives.elbo import ELBO
 from lowerbound.vae.posteriors import Categorical, Posterior
+from lowerbound.vae.priors import Prior
 from lowerbound.vae.semi_supervised.base import Batch, check_weight
 from lowerbound.vae.terms import Terms
 
@@ -44,7 +45,7 @@ class SemiSupervised(Model):
 
     context: Label
 
-    def __init__(self, prior: nn.Module, likelihood: Likelihood, posterior: Posterior, context: Label, classifier: Categorical):
+    def __init__(self, prior: Prior, likelihood: Likelihood, posterior: Posterior, context: Label, classifier: Categorical):
         super().__init__(prior, likelihood, posterior, context)
         self.classifier = classifier
 

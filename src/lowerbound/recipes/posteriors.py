@@ -1,0 +1,27 @@
+"""The words of posteriors, q(z|x): each stands for its class, which says how many numbers its network has to give."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lowerbound.recipes.grammar import Word, read
+
+if TYPE_CHECKING:
+    from lowerbound.vae.posteriors import Posterior
+
+POSTERIORS = {
+    "gaussian": Word("vae.posteriors:DiagonalGaussian", "Gaussian, dimensions independent given x"),
+    "full-gaussian": Word("vae.posteriors:FullGaussian", "Gaussian with all covariances"),
+    "flow": Word("vae.posteriors:Flow", "masked autoregressive flow of which the encoder gives the context"),
+    "gamma": Word("vae.posteriors:Gamma", "Gamma of each dimension, z > 0"),
+    "beta": Word("vae.posteriors:Beta", "Beta of each dimension, z in (0, 1)"),
+    "von-mises-fisher": Word("vae.posteriors:VonMisesFisher", "von Mises–Fisher, z on the unit sphere"),
+    "dirac": Word("vae.posteriors:Dirac", "a point: the autoencoder without a KL"),
+}
+
+
+def posterior(word: str) -> type[Posterior]:
+    """The class of that word. Errors: RecipeError."""
+    row, _ = read("posterior", word, POSTERIORS)
+    found: type[Posterior] = row.find()
+    return found
