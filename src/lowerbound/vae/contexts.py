@@ -39,13 +39,13 @@ class Context(ABC):
     def of(self, values: Float[Tensor, "B *event"], labels: Int64[Tensor, " B"] | None) -> Float[Tensor, "B *context"]:
         """The contexts of some data. Errors: DataError where these data have none."""
 
+    @abstractmethod
     def tells(self, context: Float[Tensor, "B *context"]) -> Bool[Tensor, "B *event"] | None:
-        """Which values of the datum c has in it, so that there is nothing left to say of them; None for none."""
-        return None
+        """Which values of the example c has in it, so that there is nothing left to say of them; None for none."""
 
+    @abstractmethod
     def put(self, context: Float[Tensor, "B *context"], x: Float[Tensor, "*K B *event"]) -> Float[Tensor, "*K B *event"]:
-        """x with the values that c tells in their places."""
-        return x
+        """x with the values that c has in it in their places."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,13 @@ class Label(Context):
         if labels is None:
             raise DataError("these data have no labels, and this model is given them; bring labels, or train without --given label")
         return self.numbered(labels)
+
+    def tells(self, context: Float[Tensor, "B *context"]) -> None:
+        """None: a class is none of the values."""
+
+    def put(self, context: Float[Tensor, "B *context"], x: Float[Tensor, "*K B *event"]) -> Float[Tensor, "*K B *event"]:
+        """x as it is."""
+        return x
 
     def numbered(self, labels: Int64[Tensor, " B"]) -> Float[Tensor, "B classes"]:
         """The contexts of class numbers. Errors: DataError for one that is none of the model's."""
@@ -137,6 +144,13 @@ class LowResolution(Context):
     def of(self, values: Float[Tensor, "B *event"], labels: Int64[Tensor, " B"] | None = None) -> Float[Tensor, "B *context"]:
         """The block means of each datum."""
         return F.avg_pool2d(values, self.factor)
+
+    def tells(self, context: Float[Tensor, "B *context"]) -> None:
+        """None: a mean of values is none of them."""
+
+    def put(self, context: Float[Tensor, "B *context"], x: Float[Tensor, "*K B *event"]) -> Float[Tensor, "*K B *event"]:
+        """x as it is."""
+        return x
 
 
 def must_divide(factor: int, event_shape: tuple[int, ...]) -> None:
