@@ -1,4 +1,4 @@
-"""A run → one self-contained page: what it was trained for, how good it is, and what it learned."""
+"""The report of a run, one self-contained page: its recipe, its scores and its figures."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ MEDIA = {".png": "image/png", ".gif": "image/gif"}
 
 @dataclass(frozen=True)
 class Panel:
-    """A figure as the page has it."""
+    """A figure of the page: its row of the table, and its picture as a data URI."""
 
     row: of_run.Row
     source: str
 
 
 def write(run: Run, held_out: Dataset, result: dict[str, Any]) -> Path:
-    """Draw every figure that suits the run into its ``figures/``, and the page around them and the final figures. Errors: OutputError."""
+    """Plot every figure that suits the run into its ``figures/``, and write the page with them and the scores. Errors: OutputError."""
     folder = run.folder / layout.FIGURES
     make_folder(folder)
     context = of_run.Context(run, lambda: held_out, run.recipe.seed)
-    panels = [_panel(name, of_run.draw(name, context, folder / of_run.usual_name(name))) for name in of_run.suitable(run)]
+    panels = [_panel(name, of_run.plot(name, context, folder / of_run.usual_name(name))) for name in of_run.suitable(run)]
     page = run.folder / layout.REPORT
     with written(page) as file:
         file.write(_page(run, panels, result))
@@ -60,16 +60,16 @@ def _page(run: Run, panels: list[Panel], result: dict[str, Any]) -> bytes:
 
 
 def _evaluation(run: Run) -> dict[str, Any] | None:
-    """What was evaluated; of runs that tell no classes, and files of a time when none did, without a classifier."""
+    """The evaluation, or None; with no classifier where the run has none, or its file is of a version that had none."""
     found = run.evaluation()
     return None if found is None else {layout.CLASSIFIER: None, "density": run.vae.density, **found}
 
 
 def _rows(run: Run, result: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """The table of bounds: a name and the score of each part of the data, in nats a datum."""
+    """The table of bounds: a name and the score of each part of the data, in nats per example."""
     last = run.history()[-1]
     bound = last["train"]["bound"]  # None, as JSON has it, where q has no density and the bound is −∞
-    # of a part of the values nobody counted how many
+    # where only a part of the values is scored, their number is not known
     bits = None if bound is None or isinstance(run.vae.context, Observed) else bits_per_dim(bound, float(run.facts.dimensions))
     train = last["train"] | {"bits_per_dim": bits, "bound_se": None}
     rows = [("training, last epoch", train), ("validation", last["validation"]), ("test", result["test"])]
