@@ -1,4 +1,4 @@
-"""How far a training is, on stderr: a bar on a terminal, plain lines elsewhere."""
+"""The progress of a training, on stderr: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ REFRESH = 0.2  # seconds between two looks at a device's numbers
 @contextmanager
 def progress(experiment: Experiment) -> Iterator[Callable[[Record], None]]:
     """Something to call with each record: a bar on a terminal, plain lines elsewhere."""
-    told = 0
+    printed = 0
 
-    def tell_news() -> None:
+    def print_news() -> None:
         """What was noted since."""
-        nonlocal told
-        notes(experiment.notes[told:])
-        told = len(experiment.notes)
+        nonlocal printed
+        notes(experiment.notes[printed:])
+        printed = len(experiment.notes)
 
     if not experiment.group.is_rank_zero:
         yield lambda record: None
         return
-    tell_news()
+    print_news()
     with (_bar if sys.stderr is not None and sys.stderr.isatty() else _lines)(experiment) as show:
 
         def each(record: Record) -> None:
             """A record and what was noted before it."""
-            tell_news()
+            print_news()
             show(record)
 
         try:
             yield each
         finally:
-            tell_news()
+            print_news()
 
 
 class Pace:
@@ -55,7 +55,7 @@ class Pace:
         self.started = time.perf_counter()
 
     def rate(self, step: int) -> float:
-        """Data a second so far, scoring and saving included."""
+        """Examples a second so far, scoring and saving included."""
         rows_a_step = len(self.experiment.train_data) / self.experiment.steps_an_epoch
         return (step - self.first) * rows_a_step / max(time.perf_counter() - self.started, 1e-9)
 
@@ -82,7 +82,7 @@ def _bar(experiment: Experiment) -> Iterator[Callable[[Record], None]]:
             last = record.step == pace.total or (record.ends_epoch and experiment.is_out_of_patience)
             if time.perf_counter() - looked > REFRESH or last:
                 looked = time.perf_counter()
-                text = f"{_bounds(experiment, record)}  {pace.rate(record.step):,.0f} data/s  {_clock(pace.left(record.step))} left"
+                text = f"{_bounds(experiment, record)}  {pace.rate(record.step):,.0f} examples/s  {_clock(pace.left(record.step))} left"
                 bar.update(task, completed=record.step, description=_epoch(experiment, record.epoch), words=text)
 
         yield show
@@ -91,19 +91,19 @@ def _bar(experiment: Experiment) -> Iterator[Callable[[Record], None]]:
 @contextmanager
 def _lines(experiment: Experiment) -> Iterator[Callable[[Record], None]]:
     pace = Pace(experiment)
-    told = pace.started
+    printed = pace.started
 
     def show(record: Record) -> None:
-        """A line at the end of an epoch, unless one was told just now, and else every ``SILENT`` seconds."""
-        nonlocal told
-        silent = time.perf_counter() - told
+        """A line at the end of an epoch, unless one was printed just now, and else every ``SILENT`` seconds."""
+        nonlocal printed
+        silent = time.perf_counter() - printed
         last = record.step == pace.total or (record.ends_epoch and experiment.is_out_of_patience)
         if (record.ends_epoch and silent > QUIET) or silent > SILENT or last:
-            told = time.perf_counter()
+            printed = time.perf_counter()
             where = _epoch(experiment, record.epoch)
             if not record.ends_epoch:
                 where += f" step {record.step:,}"
-            pacing = f"{pace.rate(record.step):,.0f} data/s  {_clock(pace.left(record.step))} left"
+            pacing = f"{pace.rate(record.step):,.0f} examples/s  {_clock(pace.left(record.step))} left"
             print(f"{where}  {_bounds(experiment, record)}  {pacing}", file=sys.stderr, flush=True)
 
     yield show
@@ -118,12 +118,12 @@ def _bounds(experiment: Experiment, record: Record) -> str:
     """Of the epoch that ended, or of a step amid one."""
     latest = experiment.latest
     if latest is None or not record.ends_epoch:
-        return _told({"bound": record.bound, "log_likelihood_term": record.log_likelihood})
-    held_out = f"  held out {_told(latest['validation'])}" if latest["validation"] else ""
-    return _told(latest["train"]) + held_out
+        return _in_words({"bound": record.bound, "log_likelihood_term": record.log_likelihood})
+    held_out = f"  held out {_in_words(latest['validation'])}" if latest["validation"] else ""
+    return _in_words(latest["train"]) + held_out
 
 
-def _told(score: Mapping[str, float]) -> str:
+def _in_words(score: Mapping[str, float]) -> str:
     """The bound, or what there is of it: a point for a posterior has none."""
     bound, log_likelihood = score["bound"], score["log_likelihood_term"]
     return f"bound {bound:.2f}" if math.isfinite(bound) else f"E[log p(x|z)] {log_likelihood:.2f}"
