@@ -163,7 +163,7 @@ MEASURES = (
     _share("linear probe, %", "held-out classes predicted by a logistic regression on latents", "linear_probe"),
     _share(
         "class total variation, %",
-        "draws of p(z) to move to other classes for the frequencies of the data",
+        "½ Σ over classes |share in draws of p(z) − share in the data|; lower is better",
         "class_total_variation",
     ),
     _share("two-sample accuracy, %", "nearest neighbours separating draws of q(z|x) from p(z); 50 is chance", "two_sample_accuracy"),

@@ -107,7 +107,7 @@ def shown(run: Run) -> Answer:
         "  recipe    " + "  ".join(f"{name}={value}" for name, value in run.recipe.words().items()),
         f"  data      {' × '.join(map(str, facts.event_shape))} values per example; {parts}",
         f"  training  {len(history)} of {run.recipe.epochs} epochs",
-        f"  figures   {_score(result['test']) if result else 'none yet: the training has not ended'}",
+        f"  scores    {_score(result['test']) if result else 'none yet: the training has not ended'}",
         *(f"  note      {note}" for note in (result or {}).get("notes", [])),
         f"  size      {weights:,} weights, {size / 1e6:.1f} MB on disk",
     ]
