@@ -130,7 +130,7 @@ def test_axes_reach_the_rings_or_all(sides: dict[str, compare.Side]) -> None:
 @pytest.mark.parametrize("name", ["wide", "one", "sphere", "gamma", "flow", "ae"])
 def test_the_bubbles_of_any_run_are_drawn(family: dict[str, runs.Run], tmp_path: Path, name: str) -> None:
     run = family[name]
-    path = of_run.draw("bubbles", of_run.Context(run, lambda: run.read().test), tmp_path / "b.png")
+    path = of_run.plot("bubbles", of_run.Context(run, lambda: run.read().test), tmp_path / "b.png")
     with Image.open(path) as image:
         assert np.asarray(image.convert("L")).std() > 5
 
@@ -200,14 +200,14 @@ def test_draws_of_a_wrong_class_are_counted() -> None:
 
 
 def test_the_kl_brings_latents_to_the_prior(sides: dict[str, compare.Side]) -> None:
-    assert sides["vae"].values["told_apart"] < sides["ae"].values["told_apart"]
+    assert sides["vae"].values["two_sample_accuracy"] < sides["ae"].values["two_sample_accuracy"]
 
 
 def test_without_labels_there_are_no_probes(family: dict[str, runs.Run]) -> None:
     plain = Splits(Dataset(DATA.train[:100]), Dataset(DATA.test[:50]))
     (side,) = compare.compare({"vae": family["vae"]}, plain)
-    assert side.values["nearest_neighbours"] is side.values["linear_probe"] is side.values["misplaced"] is None
-    assert side.values["told_apart"] is not None
+    assert side.values["nearest_neighbours"] is side.values["linear_probe"] is side.values["class_total_variation"] is None
+    assert side.values["two_sample_accuracy"] is not None
     assert compare.page([side], plain, "x")
 
 
@@ -260,13 +260,16 @@ def test_compare_says_what_was_promised(capsys: pytest.CaptureFixture[str], fami
     assert found["runs"][0]["bound"] is None
     assert found["runs"][1]["bound"] == pytest.approx(family["vae"].result()["test"]["bound"], abs=1e-4)
     assert found["runs"][0]["words"]["posterior"] == "dirac"
-    assert found["runs"][2].keys() >= {"reconstruction_error", "robustness", "told_apart"}
-    assert all(0 < found["runs"][2][key] < 1 for key in ("nearest_neighbours", "linear_probe", "misplaced", "told_apart"))
+    assert found["runs"][2].keys() >= {"reconstruction_error", "robustness", "two_sample_accuracy"}
+    shares = ("nearest_neighbours", "linear_probe", "class_total_variation", "two_sample_accuracy")
+    assert all(0 < found["runs"][2][key] < 1 for key in shares)
+    for old, new in (("misplaced", "class_total_variation"), ("told_apart", "two_sample_accuracy")):
+        assert all(row[old] == row[new] for row in found["runs"]), "the names of 0.1.0"
     assert found == answer(capsys, "compare", *folders, "digits", "-o", tmp_path / "c.html", "--n", 4) | {"data": found["data"]}
     assert main(["compare", *map(str, folders), "-o", str(tmp_path / "c.html")]) == 0
     told = capsys.readouterr().out
     assert "reconstruction error" in told
-    assert told.rstrip().endswith(f"179 held-out data: {tmp_path / 'c.html'}")
+    assert told.rstrip().endswith(f"179 held-out examples: {tmp_path / 'c.html'}")
 
 
 def test_vectors_are_compared_without_images(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -41,17 +41,17 @@ KINDS = [(name, kind) for name, row in of_run.FIGURES.items() for kind in row.ki
 @pytest.mark.parametrize(("name", "kind"), KINDS, ids=[" ".join(pair) for pair in KINDS])
 def test_every_figure_is_drawn(run_for: Callable[[str], runs.Run], tmp_path: Path, name: str, kind: str) -> None:
     run = run_for(name)
-    path = of_run.draw(name, context(run), tmp_path / f"f{kind}")
+    path = of_run.plot(name, context(run), tmp_path / f"f{kind}")
     with Image.open(path) as image:
         assert image.format == kind[1:].upper()
         assert min(image.size) > 100
         assert np.asarray(image.convert("L")).std() > 5, "there is something in it"
-    again = of_run.draw(name, context(run), tmp_path / f"g{kind}")
+    again = of_run.plot(name, context(run), tmp_path / f"g{kind}")
     assert path.read_bytes() == again.read_bytes(), "the same seed draws the same figure"
 
 
 def test_the_traversal_moves(wide_run: runs.Run, tmp_path: Path) -> None:
-    with Image.open(of_run.draw("traversal", context(wide_run), tmp_path / "t.gif")) as image:
+    with Image.open(of_run.plot("traversal", context(wide_run), tmp_path / "t.gif")) as image:
         assert image.n_frames > 20
         first = np.asarray(image.convert("L")).astype(int)
         image.seek(image.n_frames // 2)
@@ -78,14 +78,14 @@ def test_an_evaluation_joins_the_report(digits_run: runs.Run, evaluated_run: run
 
 def test_what_was_not_evaluated_is_told(digits_run: runs.Run, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="first: lowerbound evaluate"):
-        of_run.draw("density", context(digits_run), tmp_path / "d.png")
+        of_run.plot("density", context(digits_run), tmp_path / "d.png")
 
 
 def test_a_manifold_of_five_dimensions_is_refused(wide_run: runs.Run, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="needs a 2-D latent, and this one has 5"):
-        of_run.draw("manifold", context(wide_run), tmp_path / "m.png")
+        of_run.plot("manifold", context(wide_run), tmp_path / "m.png")
     with pytest.raises(OutputError, match=r"traversal is written as \.gif or \.png"):
-        of_run.draw("traversal", context(wide_run), tmp_path / "t.jpg")
+        of_run.plot("traversal", context(wide_run), tmp_path / "t.jpg")
 
 
 class Page(HTMLParser):

@@ -190,7 +190,7 @@ def test_classify_writes_a_row_for_each_datum(
 
 def test_what_was_told_can_be_learned_from(classifier_run: runs.Run, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["classify", str(classifier_run.folder), "-o", str(tmp_path / "labels.csv")]) == 0
-    assert "some of these data were trained on" in capsys.readouterr().out
+    assert "some of these examples were trained on" in capsys.readouterr().out
     told = [row["label"] for row in rows_of(tmp_path / "labels.csv")]
     words = ("--semi-supervised", "m1", "--labels", tmp_path / "labels.csv", "--epochs", 1, "--network", "mlp:8")
     answer(capsys, "train", "digits", *words, "--out", tmp_path / "r")
@@ -208,10 +208,10 @@ def test_which_data_were_trained_on_goes_by_the_split(capsys: pytest.CaptureFixt
     for split, seen in (("train", True), ("test", False)):
         assert main(["classify", str(tmp_path / "r"), "--split", split, "-o", str(tmp_path / "l.csv")]) == 0
         told = capsys.readouterr().out
-        assert ("some of these data were trained on" in told) is seen
+        assert ("some of these examples were trained on" in told) is seen
         assert "learned at the end of training" in told
     assert main(["classify", str(tmp_path / "r"), str(tmp_path / "one.npz"), "-o", str(tmp_path / "l.csv")]) == 0
-    assert "± – of the 1 known labels" in capsys.readouterr().out, "one datum says nothing of how far an accuracy is to be believed"
+    assert "± – on 1 known labels" in capsys.readouterr().out, "one datum says nothing of how far an accuracy is to be believed"
     assert answer(capsys, "classify", tmp_path / "r", tmp_path / "one.npz", "-o", tmp_path / "l.csv")["accuracy_se"] is None
 
 
@@ -249,7 +249,7 @@ def test_an_evaluation_says_how_classes_are_told(classifier_run: runs.Run, capsy
     assert found["accuracy"] == pytest.approx(sum(found["confusion"][i][i] for i in range(10)) / found["labels"])
     assert main(["evaluate", str(classifier_run.folder), "--samples", "5", "--split", "all"]) == 0
     told = capsys.readouterr().out
-    for words in ("accuracy", "−log q(y|x)", "calibration error", f"T = {calibrated.temperature:.3g} of 161", "too low by about"):
+    for words in ("accuracy", "−log q(y|x)", "calibration error", f"T = {calibrated.temperature:.3g} from 161", "too low by about"):
         assert words in told
 
 

@@ -90,7 +90,7 @@ def test_train_speaks_plain_lines_where_there_is_no_terminal(capsys: pytest.Capt
     assert main(["train", "digits", "--epochs", "2", "--out", str(tmp_path / "r")]) == 0
     told = capsys.readouterr()
     assert "epoch 2/2  bound -" in told.err
-    assert "data/s" in told.err
+    assert "examples/s" in told.err
     assert told.out.splitlines()[-1] == f"report: {tmp_path / 'r' / 'report.html'}"
 
 
@@ -245,7 +245,7 @@ MISTAKES = [
     ("train digits --network mlp:99999999999", "is not understood"),
     ("train " + "a" * 300, "that name is too long"),
     ("show a\x1b[31mb", "a\\x1b[31mb is no run"),
-    ("reconstruct RUN digits --n 99999 -o s.png", "there are only 179 data"),
+    ("reconstruct RUN digits --n 99999 -o s.png", "there are only 179 examples"),
     ("reconstruct RUN digits --split tset -o s.png", "unknown split 'tset'; did you mean 'test'"),
     ("interpolate RUN digits --between 0 99999 -o s.png", "there is no row 99999"),
     ("decode RUN BAD.npy -o s.png", "this run decodes latents (N, 2)"),
@@ -253,7 +253,7 @@ MISTAKES = [
     ("complete RUN digits -o s.png", "required: --missing"),
     ("complete RUN digits --missing lft -o s.png", "did you mean 'left'"),
     ("complete RUN digits --missing left --method gibs -o s.png", "did you mean 'gibbs'"),
-    ("complete RUN digits --missing left --rows 99999 -o s.png", "there are only 179 data"),
+    ("complete RUN digits --missing left --rows 99999 -o s.png", "there are only 179 examples"),
     ("complete RUN digits --missing left -n 9 --samples 8 -o s.png", "9 completions need as many samples"),
     ("complete RUN digits --missing nan -o s.png", "nothing is missing"),
     ("complete RUN digits --missing left -o s.npy", "name the output FILE.png or FILE.npz"),

@@ -339,7 +339,7 @@ def test_the_verb(digits_run: run.Run, tmp_path: Path, capsys: pytest.CaptureFix
         assert np.array_equal(found["truth"], digits_run.read().test[:4].numpy())
         assert np.array_equal(found["values"][1][found["observed"]], found["truth"][found["observed"]])
     assert main([*words, "-o", str(tmp_path / "c.png")]) == 0
-    assert "3 completions of 4 data with 75% of their values missing" in capsys.readouterr().out
+    assert "3 completions of 4 examples with 75% of their values missing" in capsys.readouterr().out
     with Image.open(tmp_path / "c.png") as image:
         pixels = np.asarray(image.convert("RGB")).astype(int)
     blue = (pixels[..., 2] - pixels[..., 0]) > 30

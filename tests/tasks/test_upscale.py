@@ -219,7 +219,7 @@ def test_a_run_given_small_images(small_run: run.Run, tmp_path: Path, capsys: py
             assert np.asarray(image.convert("L")).std() > 5
     assert main([*map(str, words), "--rows", "5", "-o", str(tmp_path / "u.png")]) == 0
     told = capsys.readouterr().out
-    assert "3 images for each of 5, 2 times larger" in told
+    assert "3 images for each of 5 examples, 2 times larger" in told
     assert "root mean square" in told
     assert "bicubic" in told
 

@@ -1,4 +1,4 @@
-"""Numbers and images → figures and pages.
+"""Figures and pages from numbers and images.
 
-of_run.py is the table of a run's figures; the others draw arrays and know of no model.
+of_run.py is the table of a run's figures; charts.py, images.py and panels.py plot arrays and do not depend on models.
 """

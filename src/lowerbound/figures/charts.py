@@ -1,4 +1,4 @@
-"""Numbers → figures: latents, curves, the figures of an evaluation. Nothing here knows of models or runs."""
+"""Figures of numbers: latents, curves, the figures of an evaluation. Nothing here depends on models or runs."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from matplotlib.ticker import MaxNLocator
 from lowerbound.evaluation.evaluation import LogP
 from lowerbound.figures.style import COLORS, Array, styled
 
-UNKNOWN = "unknown"  # what data of no known class are called, and their colour
+UNKNOWN = "unknown"  # the name of examples whose class is not known, and their colour
 UNKNOWN_COLOR = "#d0d0d0"
-LABELLED = 12  # more classes than this are coloured along a scale instead of named
+LABELLED = 12  # more classes than this are coloured along a scale instead of being named
 
 
 def _plain(text: str) -> str:
-    """A name as it is: matplotlib would set what stands between dollars as a formula, and leave out of a legend what begins with _."""
+    """The name, escaped: matplotlib would set text between dollars as a formula, and omit from a legend what begins with _."""
     return ("\u200b" if text.startswith("_") else "") + text.replace("$", r"\$")
 
 
@@ -33,15 +33,15 @@ def _class_colors(n: int) -> list[str]:
     return [to_hex(c) for c in matplotlib.colormaps["viridis"](np.linspace(0, 1, n))]
 
 
-def _data_colors(labels: Array, classes: Sequence[str]) -> list[str]:
-    """The colour of each datum's class; grey where it is not known, and the number below 0."""
+def _example_colors(labels: Array, classes: Sequence[str]) -> list[str]:
+    """The colour of each example's class; grey where it is not known, which is a number below 0."""
     palette = _class_colors(len(classes))
     return [palette[label] if label >= 0 else UNKNOWN_COLOR for label in labels]
 
 
 @styled
 def scatter(points: Array, labels: Array | None, classes: Sequence[str], axis_names: Sequence[str], rings: bool) -> Figure:
-    """Latents ``(N, 2)``, coloured by class where there are labels ``(N,)``, grey where one is not known.
+    """Latents ``(N, 2)``, coloured by class where there are labels ``(N,)``, grey where a label is not known.
 
     With ``rings`` circles mark 1, 2 and 3 standard deviations of a standard normal prior.
     """
@@ -62,12 +62,12 @@ def scatter(points: Array, labels: Array | None, classes: Sequence[str], axis_na
 
 
 def subscript(number: int) -> str:
-    """A number below the line, as in z₁."""
+    """The number as a subscript, as in z₁."""
     return str(number).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
 
 
 def _rings(axes: Axes, **style: Any) -> None:
-    """1, 2 and 3 standard deviations of a standard normal."""
+    """Circles at 1, 2 and 3 standard deviations of a standard normal."""
     angle = np.linspace(0, 2 * np.pi, 200)
     for radius in (1, 2, 3):
         axes.plot(radius * np.cos(angle), radius * np.sin(angle), **{"color": "#888888", "lw": 0.8, "ls": ":", "zorder": 0, **style})
@@ -77,7 +77,7 @@ def _rings(axes: Axes, **style: Any) -> None:
 def _scatter_classes(axes: Axes, points: Array, labels: Array, classes: Sequence[str], style: dict[str, Any]) -> None:
     # in one call and in a random order, so that no class hides another
     order = np.random.default_rng(0).permutation(len(points))
-    axes.scatter(points[order, 0], points[order, 1], c=_data_colors(labels[order], classes), **style)
+    axes.scatter(points[order, 0], points[order, 1], c=_example_colors(labels[order], classes), **style)
     if len(classes) > LABELLED:
         axes.annotate(f"{len(classes)} classes", (1, 1), xycoords="axes fraction", ha="right", va="top")
         return
@@ -90,7 +90,7 @@ def _scatter_classes(axes: Axes, points: Array, labels: Array, classes: Sequence
 
 
 def _name_classes(axes: Axes, points: Array, labels: Array, classes: Sequence[str]) -> None:
-    """The name of each class where it is densest."""
+    """Write the name of each class where it is densest."""
     halo = [patheffects.withStroke(linewidth=3, foreground="white")]
     for number, name in enumerate(map(_plain, classes)):
         if (labels == number).any():
@@ -109,9 +109,9 @@ def bubbles(
     reach: float,
     named: bool = True,
 ) -> Figure:
-    """Laws in the plane ``(N, 2)``, ``(N, 2, 2)``: each an ellipse of one standard deviation around its mean, or if small a dot.
+    """Means ``(N, 2)`` and covariances ``(N, 2, 2)`` in the plane: each an ellipse of one standard deviation, or if small a dot.
 
-    Shown is the square from −``reach`` to ``reach``. Labelled data have the colours of their classes, which are ``named`` where they
+    The axes go from −``reach`` to ``reach``. Labelled examples have the colours of their classes, which are ``named`` where they
     are densest. With ``rings`` circles mark 1, 2 and 3 standard deviations of a standard normal prior.
     """
     shown = (np.abs(means) <= 1.1 * reach).all(1)
@@ -119,8 +119,8 @@ def bubbles(
     figure = Figure(figsize=(4, 4), layout="constrained")
     axes = figure.add_subplot()
     order = np.random.default_rng(0).permutation(len(means))  # so that no class hides another
-    colors = [COLORS[0]] * len(means) if labels is None else _data_colors(labels[order], classes)
-    _draw_bubbles(axes, means[order], covariances[order], colors, least=reach / 150)
+    colors = [COLORS[0]] * len(means) if labels is None else _example_colors(labels[order], classes)
+    _plot_bubbles(axes, means[order], covariances[order], colors, least=reach / 150)
     if rings:
         _rings(axes, color="#333333", lw=1.0, zorder=3)
     if named and labels is not None and len(classes) <= LABELLED:
@@ -132,8 +132,8 @@ def bubbles(
     return figure
 
 
-def _draw_bubbles(axes: Axes, means: Array, covariances: Array, colors: Sequence[str], least: float) -> None:
-    """Ellipses of one standard deviation; those whose longer radius is below ``least`` as dots of one size."""
+def _plot_bubbles(axes: Axes, means: Array, covariances: Array, colors: Sequence[str], least: float) -> None:
+    """Plot ellipses of one standard deviation; those whose longer radius is below ``least`` as dots of one size."""
     variances, directions = np.linalg.eigh(covariances)
     radii = np.sqrt(variances.clip(0))
     dot = radii[:, 1] < least
@@ -148,7 +148,7 @@ def _draw_bubbles(axes: Axes, means: Array, covariances: Array, colors: Sequence
 
 
 def _densest(points: Array) -> tuple[float, float]:
-    """The point with most of the others near it: within a cluster even where a class has several."""
+    """The point with most others near it, which is inside a cluster even where a class has several."""
     few = points[:: max(1, len(points) // 500)]
     distance = np.linalg.norm(few[:, None] - few[None], axis=-1)
     reach = 0.3 * few.std()
@@ -158,9 +158,9 @@ def _densest(points: Array) -> tuple[float, float]:
 
 @styled
 def confusion(counts: Array, classes: Sequence[str]) -> Figure:
-    """Data of the class of a row told to be of that of a column, ``(classes, classes)`` counts.
+    """The confusion matrix ``(classes, classes)``: how many examples of the class of a row were predicted to be of that of a column.
 
-    What was told wrong is coloured by its share of the row, on a scale of its own; what was told right is grey, so as not to drown it.
+    Errors are coloured by their share of the row; the diagonal is grey, as it would leave no colours for the errors.
     """
     n = len(classes)
     wrong = ~np.eye(n, dtype=bool)
@@ -179,21 +179,22 @@ def confusion(counts: Array, classes: Sequence[str]) -> Figure:
     axes.set_yticks(range(n), [_plain(name) for name in classes])
     axes.tick_params(length=0, labelsize=float(np.clip(240 / n, 6, 9)))
     axes.spines[:].set_visible(False)
-    right, all_told = int(counts.trace()), int(counts.sum())
-    axes.set(xlabel="class told", ylabel="true class", title=f"{right:,} of {all_told:,} told right (grey)")
-    figure.colorbar(image, shrink=0.7, label="told wrong so, % of the true class").outline.set_visible(False)
+    correct, total = int(counts.trace()), int(counts.sum())
+    axes.set(xlabel="predicted class", ylabel="true class", title=f"Confusion matrix: {correct:,} of {total:,} classified correctly (grey)")
+    figure.colorbar(image, shrink=0.7, label="misclassified, % of the true class").outline.set_visible(False)
     return figure
 
 
 @styled
 def reliability(ways: Sequence[tuple[str, Array]]) -> Figure:
-    """Accuracy against confidence, and how many data have each, for one or two ways to be sure: ``(3, bins)`` counts, confidence, accuracy.
+    """The reliability diagram: accuracy against confidence, and how many examples have each confidence.
 
-    Error bars are Wilson's intervals of one standard error, which have a length also where all or none of a few were told right.
+    ``ways`` are one or two calibrations: a name and ``(3, bins)`` counts, confidence, accuracy. Error bars are Wilson's intervals of one
+    standard error, which have a length also where all or none of a few were classified correctly.
     """
     figure = Figure(figsize=(5.4, 6.4), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    above.plot([0, 1], [0, 1], color="#888888", lw=0.8, ls=":", label="as often right as sure")
+    above.plot([0, 1], [0, 1], color="#888888", lw=0.8, ls=":", label="perfect calibration")
     styles = (("o", "--", COLORS[1]), ("s", "-", COLORS[0]))
     for (name, (counts, confidence, accuracy)), (marker, line, color) in zip(ways, styles[-len(ways) :], strict=True):
         some = counts > 0
@@ -210,16 +211,14 @@ def reliability(ways: Sequence[tuple[str, Array]]) -> Figure:
             alpha=0.5 if line == "-" else 1,
             zorder=2 - (line == "-"),
         )
-    above.set(
-        xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), ylabel="accuracy, share told right", title="How often the model is right when it is so sure"
-    )
+    above.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), ylabel="accuracy", title="Reliability diagram")
     figure.legend(*above.get_legend_handles_labels(), loc="outside lower center")
-    below.set(xlabel="confidence, the probability of the class told", ylabel="% of data")
+    below.set(xlabel="confidence, the probability of the predicted class", ylabel="% of examples")
     return figure
 
 
 def _wilson(counts: Array, shares: Array) -> Array:
-    """How far the ends of the intervals are from each share, below and above."""
+    """The lengths of the intervals below and above each share ``(2, bins)``."""
     centre, half = (counts * shares + 0.5) / (counts + 1), np.sqrt(counts * shares * (1 - shares) + 0.25) / (counts + 1)
     return np.stack([shares - centre + half, centre + half - shares]).clip(0)
 
@@ -228,14 +227,14 @@ def _wilson(counts: Array, shares: Array) -> Array:
 def curves(history: Sequence[dict[str, Any]]) -> Figure:
     """The bound and its two parts against epochs; ``history`` is the lines of ``metrics.jsonl``."""
     panels = (("bound", "bound"), ("log_likelihood_term", "E[log p(x|z)]"), ("kl", "KL(q(z|x) ‖ p(z))"))
-    lines = (("train", "training (mean while training)", "-"), ("validation", "held out", "--"))
+    lines = (("train", "training (mean over the epoch)", "-"), ("validation", "held out", "--"))
     figure = Figure(figsize=(10, 3.2), layout="constrained")
     for axes, (key, title) in zip(figure.subplots(1, 3), panels, strict=True):
         for color, (part, name, style) in zip(COLORS, lines, strict=False):
             points = [(line["epoch"], line[part][key]) for line in history if line.get(part)]
             if points:
                 axes.plot(*zip(*points, strict=True), style, color=color, lw=1.6, label=name, marker="." if len(points) < 3 else "")
-        axes.set(title=title, xlabel="epoch", ylabel="nats a datum")
+        axes.set(title=title, xlabel="epoch", ylabel="nats per example")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid(axis="y", color="#dddddd", lw=0.6)
         axes.margins(x=0.02)
@@ -245,7 +244,7 @@ def curves(history: Sequence[dict[str, Any]]) -> Figure:
 
 @styled
 def density(found: LogP, of: str) -> Figure:
-    """log p(x) against the number of draws of q alone, with the estimate by all; and its histogram over data."""
+    """log p(x) against the number of draws of q alone, with the estimate by all draws; and its histogram over examples."""
     figure = Figure(figsize=(9, 3.4), layout="constrained")
     curve, spread = figure.subplots(1, 2)
     draws = [point.draws for point in found.curve]
@@ -254,30 +253,30 @@ def density(found: LogP, of: str) -> Figure:
     curve.fill_between(draws, means - errors, means + errors, color=COLORS[0], alpha=0.15, lw=0)
     curve.axhline(found.mean, color=COLORS[2], ls="--", lw=1.2, label=f"by all {found.samples:,} draws")
     curve.axhline(found.bound, color=COLORS[3], ls=":", lw=1.2, label="bound")
-    curve.set(xscale="log", xlabel="draws for a datum", ylabel="nats a datum", title=f"{of}, mean ± standard error over data")
+    curve.set(xscale="log", xlabel="draws per example", ylabel="nats per example", title=f"{of}, mean ± standard error over examples")
     figure.legend(*curve.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     spread.stairs(found.counts, found.edges, fill=True, color=COLORS[0], alpha=0.6)
     spread.axvline(found.mean, color=COLORS[2], ls="--", lw=1.2)
-    spread.set(xlabel=f"{of}, nats", ylabel="data", title=f"{of} of each datum; dashed: its mean")
+    spread.set(xlabel=f"{of}, nats", ylabel="examples", title=f"{of} per example; dashed: the mean")
     return figure
 
 
 @styled
 def dimensions(kl: Sequence[float], active: Sequence[bool]) -> Figure:
-    """KL a latent dimension, the largest first, those that are not active hatched."""
+    """KL per latent dimension, the largest first, inactive ones hatched."""
     order = np.argsort(kl)[::-1]
     figure = Figure(figsize=(8, 3.2), layout="constrained")
     axes = figure.add_subplot()
     for state, color, hatch in ((True, COLORS[0], ""), (False, COLORS[3], "///")):
         at = [place for place, dimension in enumerate(order) if active[dimension] is state]
-        name = f"{len(at)} {'active' if state else 'not active'}" if at else None
+        name = f"{len(at)} {'active' if state else 'inactive'}" if at else None
         axes.bar(at, [kl[order[place]] for place in at], color=color, hatch=hatch, edgecolor="white", label=name)
     if len(order) <= 40:
         axes.set_xticks(range(len(order)), [str(dimension + 1) for dimension in order])
     axes.set(
         xlabel="latent dimension" if len(order) <= 40 else "rank of the latent dimension",
         ylabel="nats",
-        title="KL(q(zᵢ|x) ‖ p(zᵢ)), mean over data",
+        title="KL(q(zᵢ|x) ‖ p(zᵢ)) per dimension, mean over examples",
     )
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure

@@ -1,4 +1,4 @@
-"""Runs side by side: what is measured of each on the same data, and one page with figures on the same axes."""
+"""Runs side by side: the scores of each on the same data, and one page with figures on the same axes."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from lowerbound.tasks import encode, generate
 from lowerbound.vae.model import Model
 
 DAMAGES = ("gaussian:0.3", "masking:0.3", "salt-and-pepper:0.1")
-KNOWN = 10_000  # data whose latents the probes are fitted to, at most
+KNOWN = 10_000  # examples whose latents the probes are fitted to, at most
 LINES, STEPS = 4, 9  # interpolations, at most, and images in each
 SAMPLES = 40  # images decoded from draws of the prior
-ACROSS = 10  # of them in a row
+ACROSS = 10  # of them per row
 
 
 @dataclass(frozen=True)
 class Side:
-    """A run among others: its name, what was measured of it (None where there is no such thing), and its posteriors."""
+    """A run among others: its name, its scores by their names (None where a score is not defined), and its posteriors."""
 
     name: str
     run: Run
@@ -43,20 +43,20 @@ class Side:
 
 
 def compare(runs: Mapping[str, Run], splits: Splits, seed: int = 0) -> list[Side]:
-    """Each of ``runs``, by its name, on the held-out data of ``splits``; probes are fitted to latents of the training data.
+    """The scores of each of ``runs`` on the held-out examples of ``splits``; probes are fitted to latents of the training examples.
 
-    Errors: DataError where a run is for data of another shape, or its likelihood cannot be a law of these; UsageError for one that is
-    given a context.
+    Errors: DataError where a run is for data of another shape, or its likelihood does not suit these; UsageError for a
+    conditional run.
     """
     if not len(splits.test):
-        raise DataError("there are no held-out data to compare runs on; give more")
+        raise DataError("there are no held-out examples to compare runs on; give more data")
     for name, run in runs.items():
         if run.vae.context is not None:
             raise UsageError(
-                f"{name} is given {run.recipe.given or 'labels'}, and what it makes of a z depends on that; compare runs that are not"
+                f"{name} is given {run.recipe.given or 'labels'}, and how it decodes z depends on that; compare runs that are not"
             )
         if run.spec.holes:
-            raise UsageError(f"{name} is of a table, or of data of which some are missing; compare runs of whole arrays or images")
+            raise UsageError(f"{name} is of a table, or of data with missing values; compare runs of whole arrays or images")
         if run.spec.event_shape != splits.test.event_shape:
             shapes = f"{run.spec.event_shape}, and these data are of shape {splits.test.event_shape}"
             raise DataError(f"{name} is for data of shape {shapes}; compare runs for data of one shape")
@@ -70,11 +70,14 @@ def _posteriors(run: Run, held_out: Dataset, seed: int) -> Bubbles:
 
 def _measured(run: Run, splits: Splits, seed: int) -> dict[str, Any]:
     found = mean_bound(run.vae, splits.test, objective=run.parts.objective, seed=seed)
+    probed, accuracy = _probed(run.vae, splits, seed), _two_sample_accuracy(run.vae, splits.test, seed)
     return {
         "reconstruction_error": reconstruction_error(run.vae, splits.test),
         "robustness": {word: _robustness(run, word, splits.test, seed) for word in DAMAGES},
-        **_probed(run.vae, splits, seed),
-        "told_apart": _two_sample_accuracy(run.vae, splits.test, seed),
+        **probed,
+        "two_sample_accuracy": accuracy,
+        "misplaced": probed["class_total_variation"],  # this and the next are the names of 0.1.0, still given for one version
+        "told_apart": accuracy,
         "bound": found.bound,
         "bound_se": found.bound_se,
         "log_likelihood_term": found.log_likelihood_term,
@@ -83,7 +86,7 @@ def _measured(run: Run, splits: Splits, seed: int) -> dict[str, Any]:
 
 
 def _robustness(run: Run, word: str, data: Dataset, seed: int) -> float | None:
-    """The error of the sound data made from damaged ones; None for a corruption that these data cannot have."""
+    """The error of reconstructing clean examples from corrupted ones; None for a corruption that does not suit these data."""
     try:
         damage = corruption(word, run.spec)
     except RecipeError:
@@ -93,18 +96,18 @@ def _robustness(run: Run, word: str, data: Dataset, seed: int) -> float | None:
 
 
 def _probed(vae: Model, splits: Splits, seed: int) -> dict[str, float | None]:
-    """What is told of classes by latents, of data whose labels are known."""
+    """How well latents predict classes, of examples whose labels are known; None where there are none."""
     known, test = (part.view(part.known) for part in (splits.train, splits.test))
     known = known.view(spread(len(known), KNOWN))
     if not len(known) or not len(test):
-        return dict.fromkeys(("nearest_neighbours", "linear_probe", "misplaced"))
+        return dict.fromkeys(("nearest_neighbours", "linear_probe", "class_total_variation"))
     assert known.labels is not None
     assert test.labels is not None
     latents, held_out = encode.encode(vae, known), encode.encode(vae, test)
     return {
         "nearest_neighbours": probes.nearest_neighbours(latents, known.labels, held_out, test.labels),
         "linear_probe": probes.linear(latents, known.labels, held_out, test.labels),
-        "misplaced": probes.class_total_variation(latents, known.labels, _prior(vae, KNOWN, seed).cpu()),
+        "class_total_variation": probes.class_total_variation(latents, known.labels, _prior(vae, KNOWN, seed).cpu()),
     }
 
 
@@ -118,7 +121,7 @@ def _two_sample_accuracy(vae: Model, held_out: Dataset, seed: int) -> float | No
 
 @torch.no_grad()
 def _prior(vae: Model, n: int, seed: int) -> Tensor:
-    """Draws of the prior, the same for models whose priors are the same."""
+    """Draws of the prior ``(n, d)``, the same for models whose priors are the same."""
     with vae.evaluating(), seeded(seed, "prior", device=vae.device):
         return vae.prior().sample(Size([n]))
 
@@ -128,7 +131,7 @@ def _prior(vae: Model, n: int, seed: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Measure:
-    """A row of the table: what it is, its value of a run, and how many digits it has; shares are told in percent."""
+    """A row of the table: its heading, a note, where its value is found and how many digits it has; shares are in percent."""
 
     heading: str
     note: str
@@ -138,7 +141,7 @@ class Measure:
     of: str | None = None
 
     def value(self, side: Side) -> float | None:
-        """The number as it is told."""
+        """The number of this run as it is printed, or None."""
         found = side.values[self.key] if self.of is None else side.values[self.key][self.of]
         return None if found is None else self.factor * found
 
@@ -148,34 +151,38 @@ def _share(heading: str, note: str, key: str) -> Measure:
 
 
 MEASURES = (
-    Measure("reconstruction error", "mean square a value; lower is better", "reconstruction_error", 4),
-    *(Measure(f"… from {word}", "of the sound data, made from data damaged so", "robustness", 4, of=word) for word in DAMAGES),
+    Measure("reconstruction error", "mean squared error per value; lower is better", "reconstruction_error", 4),
+    *(Measure(f"… from {word}", "of clean examples, reconstructed from corrupted ones", "robustness", 4, of=word) for word in DAMAGES),
     _share(
         "nearest neighbours, %",
-        f"held-out classes told by {probes.NEIGHBOURS} training latents; higher is better",
+        f"held-out classes predicted by the {probes.NEIGHBOURS} nearest training latents; higher is better",
         "nearest_neighbours",
     ),
-    _share("linear probe, %", "held-out classes told by a logistic regression", "linear_probe"),
-    _share("draws too many of a class, %", "how many would have to change class to be as frequent as in the data", "misplaced"),
-    _share("latents told from the prior, %", "draws of q(z|x) against draws of p(z); 50 is not at all, 100 always", "told_apart"),
-    Measure("bound, nats", "on log p(x); a point for a posterior has none", "bound", 2),
+    _share("linear probe, %", "held-out classes predicted by a logistic regression on latents", "linear_probe"),
+    _share(
+        "class total variation, %",
+        "½ Σ over classes |share in draws of p(z) − share in the data|; lower is better",
+        "class_total_variation",
+    ),
+    _share("two-sample accuracy, %", "nearest neighbours separating draws of q(z|x) from p(z); 50 is chance", "two_sample_accuracy"),
+    Measure("bound, nats", "on log p(x); a Dirac posterior has none", "bound", 2),
     Measure("E[log p(x|z)], nats", "the reconstruction term", "log_likelihood_term", 2),
-    Measure("KL(q(z|x) ‖ p(z)), nats", "what the bound is charged", "kl", 2),
+    Measure("KL(q(z|x) ‖ p(z)), nats", "the regularization term", "kl", 2),
 )
 
 
 def differing(sides: Sequence[Side]) -> dict[str, list[Any]]:
-    """The words of the recipes that are not the same in all, and each run's."""
-    told = [side.run.recipe.words() for side in sides]
-    names = dict.fromkeys(name for one in told for name in one)
-    return {name: values for name in names if len(set(map(str, values := [one.get(name) for one in told]))) > 1}
+    """The words of the recipes that are not the same in all, each with the value of every run."""
+    recipes = [side.run.recipe.words() for side in sides]
+    names = dict.fromkeys(name for one in recipes for name in one)
+    return {name: values for name in names if len(set(map(str, values := [one.get(name) for one in recipes]))) > 1}
 
 
 # --- the page ----------------------------------------------------------------------------------------
 
 
 def page(sides: Sequence[Side], splits: Splits, source: str, n: int = 10, seed: int = 0) -> bytes:
-    """One self-contained page: the table, bubbles, all latents, and of images what was drawn, reconstructed (``n`` data), interpolated."""
+    """One self-contained page: the table, posteriors, all latents, and of images samples, ``n`` reconstructions, interpolations."""
     data = splits.test.view(spread(len(splits.test), SHOWN))
     near, far = (bubbles.reach([side.bubbles for side in sides], _all_normal(sides), whole) for whole in (False, True))
     shown = splits.test.view(_shown(splits.test, n))
@@ -207,7 +214,7 @@ def _all_normal(sides: Sequence[Side]) -> bool:
 
 def _panel(side: Side, data: Dataset, reach: float, points: bool = False) -> str:
     labels = None if data.labels is None else data.labels.numpy()
-    figure = bubbles.draw(side.bubbles, labels, data.classes, bubbles.has_rings(side.run.vae), reach, points)
+    figure = bubbles.plot(side.bubbles, labels, data.classes, bubbles.has_rings(side.run.vae), reach, points)
     return pages.embedded(style.small_png(style.encode_png(figure)))
 
 
@@ -220,7 +227,7 @@ def _decoded(side: Side, seed: int) -> Tensor:
 
 
 def _shown(data: Dataset, n: int) -> Tensor:
-    """Rows to show: of labelled data one of each class in turn, those of no known class last, else evenly spread ones."""
+    """Rows to show: of labelled data one of each class in turn, those of unknown class last; else evenly spread ones."""
     if data.labels is None or not len(data.known):
         return spread(len(data), n)
     labels = data.labels.numpy()
@@ -236,7 +243,7 @@ def _reconstructions(sides: Sequence[Side], shown: Dataset) -> list[tuple[str, s
 
 
 def _lines(sides: Sequence[Side], shown: Dataset) -> list[list[tuple[str, str]]]:
-    """For each pair of data the straight line between their latents, decoded by each run."""
+    """For each pair of examples the straight line between their latents, decoded by each run."""
     pairs = list(zip(shown[:][::2], shown[:][1::2], strict=False))[:LINES]
     return [[(side.name, _sheet(side, _line(side.run, torch.stack(pair)), STEPS)) for side in sides] for pair in pairs]
 

@@ -1,8 +1,8 @@
-"""Images → figures, and how all of ours look. Nothing here knows of models or runs, and no global state of matplotlib is touched.
+"""Figures of images. Nothing here depends on models or runs, and no global state of matplotlib is changed.
 
 Colours are the ten of Petroff, "Accessible Color Sequences for Data Visualization", 2021,
-https://arxiv.org/abs/2107.02270, told apart under the common colour-vision deficiencies; what they
-say is always also said by a label or a line style.
+https://arxiv.org/abs/2107.02270, distinct under the common colour-vision deficiencies; what they
+show is always also shown by a label or a line style.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from PIL import Image
 
 from lowerbound.figures.style import Array, show, styled, tile
 
-FILLS = 16  # pixels: narrower images are drawn apart from their neighbours
-ACROSS = 20  # images in a row
+FILLS = 16  # pixels: narrower images are plotted with a gap between them
+ACROSS = 20  # images per row
 
 
 @styled
 def samples(images: Array) -> Figure:
-    """Images ``(N, C, H, W)`` drawn from the model, in a square."""
+    """Samples of the model ``(N, C, H, W)``, in a square."""
     side = math.ceil(math.sqrt(len(images)))
     figure = Figure(figsize=(5, 5.3), layout="constrained")
     axes = figure.add_subplot()
@@ -37,7 +37,7 @@ def samples(images: Array) -> Figure:
 
 @styled
 def reconstructions(given: Array, reconstructed: Array, name: str = "reconstructed") -> Figure:
-    """Two rows: what was given ``(N, C, H, W)``, and what came back, called ``name``; of many images two rows for each ``ACROSS``."""
+    """Two rows: the given images ``(N, C, H, W)`` and their reconstructions, labelled ``name``; of many images two rows per ``ACROSS``."""
     rows: list[Array] = []
     for start in range(0, len(given), ACROSS):
         for images in (given, reconstructed):
@@ -49,7 +49,7 @@ def reconstructions(given: Array, reconstructed: Array, name: str = "reconstruct
 
 @styled
 def path(images: Array, shares: Sequence[float]) -> Figure:
-    """Images ``(N, C, H, W)`` decoded along a line, and the share of the way at each."""
+    """Images ``(N, C, H, W)`` decoded along a line, each with its share of the way."""
     figure = _rows([images], ["decoded"])
     width = images.shape[-1] + 1
     axes = figure.axes[0]
@@ -86,18 +86,18 @@ def manifold(images: Array, coordinates: Array) -> Figure:
     names = [_fixed(float(coordinates[i])) for i in ticks]
     axes.set_xticks(ticks + 0.5, names)
     axes.set_yticks(ticks + 0.5, names)
-    axes.set(xlabel="z₁", ylabel="z₂", title="Means of p(x|z) at equal steps of the prior's probability")
+    axes.set(xlabel="z₁", ylabel="z₂", title="Means of p(x|z) at quantiles of the prior")
     return figure
 
 
 def _fixed(value: float, digits: int = 2) -> str:
-    """So many decimals, with a minus sign as matplotlib's own ticks have it, and no −0."""
+    """The value with so many decimals, with the minus sign of matplotlib's ticks, and never −0."""
     return f"{value:z.{digits}f}".replace("-", "−")
 
 
 @styled
 def styles(images: Array, classes: Sequence[str]) -> Figure:
-    """Images ``(n · classes, C, H, W)``: a row for each latent, a column for each class."""
+    """Images ``(n · classes, C, H, W)``: a row per latent, a column per class."""
     sheet = tile(images, len(classes))
     inches = min(10.0, 1.0 + 0.7 * len(classes))
     figure = Figure(figsize=(inches, inches * sheet.shape[0] / sheet.shape[1] + 0.6), layout="constrained")
@@ -108,8 +108,8 @@ def styles(images: Array, classes: Sequence[str]) -> Figure:
     axes.set_xticks([i * width + width / 2 - 1 for i in range(len(classes))], classes, rotation=45 if steep else 0)
     axes.xaxis.tick_top()
     axes.tick_params(length=0)
-    axes.set(yticks=[], ylabel="one z a row")
-    axes.set_title("one class a column", fontsize=9)
+    axes.set(yticks=[], ylabel="one z per row")
+    axes.set_title("one class per column", fontsize=9)
     return figure
 
 
@@ -131,7 +131,7 @@ def extremes(most: Array, least: Array, most_likely: Sequence[float], least_like
 
 @styled
 def traversal(images: Array, values: Array, names: Sequence[str]) -> Figure:
-    """A row for each latent dimension, moved along ``values`` (V,) alone: images ``(dims, V, C, H, W)``."""
+    """A row per latent dimension, which alone takes ``values`` (V,): images ``(dims, V, C, H, W)``."""
     dims, steps, _, height, width = images.shape
     sheet = tile(images.reshape(-1, *images.shape[2:]), steps)
     figure = Figure(figsize=(8, 8 * sheet.shape[0] / sheet.shape[1] + 0.7), layout="constrained")
@@ -140,13 +140,13 @@ def traversal(images: Array, values: Array, names: Sequence[str]) -> Figure:
     axes.set_yticks([i * (height + 1) + height / 2 for i in range(dims)], names)
     axes.set_xticks([i * (width + 1) + width / 2 for i in range(steps)], [_fixed(float(v), 1) for v in values])
     axes.tick_params(length=0)
-    axes.set_xlabel("value of that dimension, the others at 0")
+    axes.set_xlabel("value of the dimension, the others at 0")
     return figure
 
 
 @styled
 def _canvas(images: Array, names: Sequence[str]) -> tuple[Any, list[AxesImage]]:
-    """A picture for each of ``images`` ``(dims, C, H, W)``, laid out once, so that only the pictures change from frame to frame."""
+    """A picture for each of ``images`` ``(dims, C, H, W)``, laid out once, so that only pixels change from frame to frame."""
     columns = min(5, len(images))
     rows = math.ceil(len(images) / columns)
     figure = Figure(figsize=(1.25 * columns + 0.2, 1.45 * rows + 0.4), layout="constrained", dpi=100)
@@ -164,13 +164,13 @@ def _canvas(images: Array, names: Sequence[str]) -> tuple[Any, list[AxesImage]]:
 
 
 def animation(images: Array, values: Array, names: Sequence[str]) -> bytes:
-    """The same as a GIF that goes there and back: one picture for each dimension, all moving at once."""
+    """The traversal as a GIF that goes there and back: one picture per dimension, all moving at once."""
     canvas, shown = _canvas(images[:, 0], names)
     there = []
     for step, value in enumerate(values.tolist()):
         for picture, image in zip(shown, images[:, step], strict=True):
             picture.set_data(tile(image[None], 1))
-        canvas.figure.suptitle(f"each alone at {_fixed(value):>5}, the others at 0", fontsize=9, family="monospace")
+        canvas.figure.suptitle(f"one dimension at {_fixed(value):>5}, the others at 0", fontsize=9, family="monospace")
         canvas.draw()
         frame = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy())
         there.append(frame.convert("P", palette=Image.Palette.ADAPTIVE))

@@ -1,4 +1,4 @@
-"""A run and its data → its figures: the table behind ``lowerbound plot`` and the report."""
+"""The figures of a run: the table behind ``lowerbound plot`` and the report."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from lowerbound.evaluation.bubbles import SHOWN as BUBBLES
 from lowerbound.evaluation.bubbles import posterior_bubbles
 from lowerbound.evaluation.evaluation import Evaluation
 from lowerbound.evaluation.log_likelihood import log_likelihood
-from lowerbound.figures import bubbles as drawn_bubbles
+from lowerbound.figures import bubbles as bubble_plots
 from lowerbound.figures import charts, style
 from lowerbound.figures import images as plots
 from lowerbound.runs.run import Run
@@ -39,18 +39,18 @@ Array = npt.NDArray[Any]
 
 SHOWN = 64  # prior samples
 PAIRS = 16  # reconstructions
-POINTS = 10_000  # at most, in the scatter
-DIMENSIONS = 15  # at most, in a traversal: those that vary most
-SIDE = 20  # of the manifold
-SCORED = 500  # data whose log p(x) is told, at most, to find the extremes
-DRAWS = 200  # for each of them
-STYLES = 8  # latents, a row of all classes each
-EXTREMES = 12  # shown of either kind
+POINTS = 10_000  # in the scatter, at most
+DIMENSIONS = 15  # in a traversal, at most: those that vary most
+SIDE = 20  # images in a row of the manifold
+SCORED = 500  # examples whose log p(x) is estimated, at most, to find the extremes
+DRAWS = 200  # of z per example
+STYLES = 8  # latents, each a row of all classes
+EXTREMES = 12  # images of the highest, and of the lowest log p(x)
 
 
 @dataclass
 class Context:
-    """A run, the data it is shown on (read only if a figure needs them), and a seed for what is drawn."""
+    """A run, the data of its figures (read only if a figure needs them), and a seed for random draws."""
 
     run: Run
     load: Callable[[], Dataset]
@@ -58,14 +58,14 @@ class Context:
 
     @cached_property
     def data(self) -> Dataset:
-        """The data."""
+        """The data, read once."""
         return self.load()
 
 
 def images(values: torch.Tensor, spec: DataSpec) -> Array:
-    """Values ``(N, C, H, W)`` as an array to draw, black the least and white the greatest of the data's.
+    """Values ``(N, C, H, W)`` as an array to plot, black for the least and white for the greatest value of the data.
 
-    Errors: DataError for data that are no images.
+    Errors: DataError for data that are not images.
     """
     if values.dim() != 4:
         shape = tuple(values.shape[1:])
@@ -76,7 +76,7 @@ def images(values: torch.Tensor, spec: DataSpec) -> Array:
 
 
 def samples(context: Context) -> bytes:
-    """Means of p(x|z) for draws of the prior; given a label of all in turn, given something else of data evenly spread."""
+    """Means of p(x|z) for draws of the prior; of a conditional model all classes in turn, or the contexts of evenly spread examples."""
     vae = context.run.vae
     vae = vae if vae.context is None else given(vae, SHOWN, lambda: context.data, context.seed)
     with seeded(context.seed, "samples", device=vae.device):
@@ -84,7 +84,7 @@ def samples(context: Context) -> bytes:
 
 
 def given(vae: Model, n: int, load: Callable[[], Dataset], seed: int) -> Model:
-    """The conditional model of n data: of all classes in turn, or given what some data would give it."""
+    """The conditional model given n contexts: all classes in turn, or the contexts of evenly spread examples of the data."""
     if isinstance(vae.context, Label):
         return labels.as_labels(vae, labels.evenly(vae, n))
     data = load()
@@ -92,21 +92,21 @@ def given(vae: Model, n: int, load: Callable[[], Dataset], seed: int) -> Model:
 
 
 def reconstructions(context: Context) -> bytes:
-    """Data and what comes back of them through the latent."""
+    """Examples and their reconstructions."""
     data = context.data.view(torch.arange(min(PAIRS, len(context.data))))
     given, back = data[:], encode.reconstruct(context.run.vae, data)
     return style.encode_png(plots.reconstructions(images(given, context.run.spec), images(back, context.run.spec)))
 
 
 def manifold(context: Context) -> bytes:
-    """The plane of a 2-D latent."""
+    """Means of p(x|z) over the plane of a 2-D latent."""
     _must_be_of_no_context(context.run)
     coordinates = generate.manifold_coordinates(SIDE).numpy()
     return style.encode_png(plots.manifold(images(generate.manifold(context.run.vae, SIDE), context.run.spec), coordinates))
 
 
 def scatter(context: Context) -> bytes:
-    """Posterior means, coloured by class; of more than two dimensions their two principal components."""
+    """Posterior means, coloured by class; of more than two dimensions their first two principal components."""
     data = context.data
     rows = torch.arange(min(len(data), POINTS))
     latents = encode.encode(context.run.vae, data.view(rows)).numpy()
@@ -124,7 +124,7 @@ def _plane(latents: Array) -> tuple[Array, tuple[str, str]]:
     if latents.shape[1] == 2:
         return latents, ("z₁", "z₂")
     if len(latents) < 2:
-        raise DataError("the scatter of a latent of more than two dimensions needs two data or more; give more")
+        raise DataError("the scatter of a latent of more than two dimensions needs two examples or more; give more data")
     centred = latents - latents.mean(0)
     u, s, _ = np.linalg.svd(centred, full_matrices=False)
     share = s**2 / (s**2).sum()
@@ -133,7 +133,7 @@ def _plane(latents: Array) -> tuple[Array, tuple[str, str]]:
 
 
 def _traversal(context: Context, steps: int) -> tuple[Array, Array, list[str]]:
-    """Images, values and names of the dimensions whose posterior mean varies most, those first."""
+    """Images, values and names of the dimensions whose posterior mean varies most, in that order."""
     _must_be_of_no_context(context.run)
     rows = torch.arange(min(len(context.data), POINTS))
     variance = encode.encode(context.run.vae, context.data.view(rows)).var(0)
@@ -146,18 +146,18 @@ def _traversal(context: Context, steps: int) -> tuple[Array, Array, list[str]]:
 
 def _must_be_of_no_context(run: Run) -> None:
     if isinstance(run.vae.context, Label):
-        raise UsageError("a run given labels decodes each z in as many ways as there are classes; plot styles")
+        raise UsageError("a run given labels decodes each z in another way for each class; plot styles")
     if _conditional(run):
-        raise UsageError(f"a run given {run.recipe.given} decodes each z in another way for each datum; plot samples")
+        raise UsageError(f"a run given {run.recipe.given} decodes each z in another way for each example; plot samples")
 
 
 def traversal(context: Context) -> bytes:
-    """Each dimension moved alone, as an animation."""
+    """A latent traversal: each dimension moved alone, as an animation."""
     return plots.animation(*_traversal(context, steps=25))
 
 
 def traversal_sheet(context: Context) -> bytes:
-    """Each dimension moved alone, a row for each."""
+    """A latent traversal: each dimension moved alone, a row per dimension."""
     return style.encode_png(plots.traversal(*_traversal(context, steps=11)))
 
 
@@ -167,18 +167,18 @@ def curves(context: Context) -> bytes:
 
 
 def density(context: Context) -> bytes:
-    """log p(x) against the number of draws, and over data, as last evaluated."""
+    """log p(x) against the number of draws, and its histogram over examples, as last evaluated."""
     found = _evaluation(context.run)
     if found.log_p is None:
-        raise UsageError("this posterior has no density, and so there is no log p(x) to draw")
+        raise UsageError("this posterior has no density, and so there is no log p(x) to plot")
     return style.encode_png(charts.density(found.log_p, found.of))
 
 
 def dimensions(context: Context) -> bytes:
-    """KL a dimension, as last evaluated."""
+    """KL per dimension, as last evaluated."""
     found = _evaluation(context.run)
     if found.latents.kl_per_dimension is None:
-        raise UsageError("the KL of this prior and posterior does not come apart into dimensions")
+        raise UsageError("the KL of this prior and posterior is not a sum over dimensions")
     return style.encode_png(charts.dimensions(found.latents.kl_per_dimension.tolist(), found.latents.active.tolist()))
 
 
@@ -192,17 +192,17 @@ def _evaluation(run: Run) -> Evaluation:
 def bubbles(context: Context) -> bytes:
     """Posteriors with their spread, in the two dimensions of z whose means vary most."""
     data, vae = context.data.view(spread(len(context.data), BUBBLES)), context.run.vae
-    found, rings = posterior_bubbles(vae, data, context.seed), drawn_bubbles.has_rings(vae)
-    labels, reach = None if data.labels is None else data.labels.numpy(), drawn_bubbles.reach([found], rings, whole=True)
-    figure = drawn_bubbles.draw(found, labels, data.classes, rings, reach)
+    found, rings = posterior_bubbles(vae, data, context.seed), bubble_plots.has_rings(vae)
+    labels, reach = None if data.labels is None else data.labels.numpy(), bubble_plots.reach([found], rings, whole=True)
+    figure = bubble_plots.plot(found, labels, data.classes, rings, reach)
     figure.axes[0].set_title("Posteriors, each one standard deviation around its mean", fontsize=10)
     return style.encode_png(figure)
 
 
 def scores(context: Context) -> bytes:
-    """The data of the highest and of the lowest log p(x)."""
+    """The images of the highest and of the lowest log p(x)."""
     data = context.data.view(spread(len(context.data), SCORED))
-    images(data[:1], context.run.spec)  # before the work: of vectors there is nothing to show
+    images(data[:1], context.run.spec)  # before the work: vectors cannot be shown
     log_p = log_likelihood(context.run.vae, data, DRAWS, seed=context.seed).log_p
     order = log_p.argsort(descending=True)
     n = min(EXTREMES, max(1, len(order) // 2))
@@ -212,7 +212,7 @@ def scores(context: Context) -> bytes:
 
 
 def styles(context: Context) -> bytes:
-    """One z a row, one class a column."""
+    """Decoded draws of the prior, one z per row, one class per column."""
     run = context.run
     with seeded(context.seed, "styles", device=run.vae.device):
         decoded = labels.styles(run.vae, labels.drawn_styles(run.vae, STYLES))
@@ -221,13 +221,13 @@ def styles(context: Context) -> bytes:
 
 
 def confusion(context: Context) -> bytes:
-    """Which classes are taken for which."""
+    """The confusion matrix."""
     log_q, labels = _classified(context)
     return style.encode_png(charts.confusion(calibrating.confusion(log_q, labels).numpy(), context.run.spec.classes))
 
 
 def calibration(context: Context) -> bytes:
-    """How often a class is told right that the model is so sure of, with its temperature and without."""
+    """The reliability diagram, as trained and with the temperature T."""
     log_q, labels = _classified(context)
     found = context.run.calibration()
     temperatures = {"as trained": 1.0} | ({f"T = {found.temperature:.3g}": found.temperature} if found.calibrated_on else {})
@@ -240,7 +240,7 @@ def calibration(context: Context) -> bytes:
 
 
 def _classified(context: Context) -> tuple[torch.Tensor, torch.Tensor]:
-    """log q(y|x) of the data, and their labels. Errors: UsageError for a run that tells no classes; DataError where no label is known."""
+    """log q(y|x) of the labelled examples, and their labels. Errors: UsageError for a run without classifier; DataError."""
     classifier_of(context.run.vae)
     data, known = context.data, context.data.known
     if not len(known):
@@ -252,7 +252,7 @@ def _classified(context: Context) -> tuple[torch.Tensor, torch.Tensor]:
 
 @dataclass(frozen=True)
 class Row:
-    """A figure: the kinds of file that it can be, the usual one first; whether it suits a run; how a report presents it."""
+    """A figure: the file types that it can have, the default first; whether it suits a run; how a report presents it."""
 
     kinds: dict[str, Callable[[Context], bytes]]
     suits: Callable[[Run], bool]
@@ -266,7 +266,7 @@ def _of_images(run: Run) -> bool:
 
 
 def _over_all_of_space(run: Run) -> bool:
-    """Whether latents may be anything, as those of a normal prior: figures that lay them out assume it."""
+    """Whether latents may have any value, as under a normal prior: figures that lay them out assume it."""
     latents = torch.full((1, run.recipe.latent), -3.0, device=run.vae.device)
     return within(run.vae.prior(), latents)
 
@@ -285,22 +285,22 @@ FIGURES = {
         {".png": curves},
         lambda run: bool(run.history()),
         "Training",
-        "The bound and its two parts, bound = E[log p(x|z)] − KL. Held-out data are scored at the end of each epoch, "
-        "training data while the weights still change. A held-out curve that turns down while the other rises is over-fitting.",
+        "The bound and its two parts, bound = E[log p(x|z)] − KL. Held-out examples are scored at the end of each epoch, "
+        "training examples while the weights still change. A held-out curve that falls while the other rises shows over-fitting.",
     ),
     "manifold": Row(
         {".png": manifold},
         lambda run: _of_images(run) and run.recipe.latent == 2 and not _conditional(run) and _over_all_of_space(run),
-        "The latent plane",
+        "Latent plane",
         "Each tile is the mean of p(x|z) at one point of the plane. The points are quantiles of the prior, so that "
-        "each tile stands for the same share of what the model would generate.",
+        "each tile has the same probability under the model.",
         square=True,
     ),
     "scatter": Row(
         {".png": scatter},
         lambda _: True,
         "Latents",
-        "The posterior mean of each test datum, its values as they are (not binarized). Colours are classes; where the "
+        "The posterior mean of each test example, its values not binarized. Colours are classes; where the "
         "model was given no labels, they show what it found by itself.",
         square=True,
     ),
@@ -308,26 +308,26 @@ FIGURES = {
         {".png": reconstructions},
         _of_images,
         "Reconstructions",
-        "Test data above, and below them the mean of p(x|z) at the mean of q(z|x): all that went through the latent.",
+        "Test examples above, and below each the mean of p(x|z) at the mean of q(z|x): what passes through the latent.",
     ),
     "samples": Row(
         {".png": samples},
         _of_images,
         "Samples",
-        "New data: z drawn from the prior, then the mean of p(x|z). No datum went in, but what the model is given: a class, or its part of "
-        "test data.",
+        "New examples: z drawn from the prior, then the mean of p(x|z). A conditional model is given its context: a class, or its part of "
+        "test examples.",
         square=True,
     ),
     "styles": Row(
         {".png": styles},
         lambda run: _of_images(run) and isinstance(run.vae.context, Label),
         "Styles and classes",
-        "Each row is one z drawn from the prior, each column a class: what z says besides the class is the same along a row.",
+        "Each row is one z drawn from the prior, each column a class: what z encodes besides the class is the same along a row.",
     ),
     "traversal": Row(
         {".gif": traversal, ".png": traversal_sheet},
         lambda run: _of_images(run) and run.recipe.latent != 2 and not _conditional(run) and _over_all_of_space(run),
-        "One dimension at a time",
+        "Latent traversal",
         "Each picture moves one latent dimension from −3 to 3 with the others at 0. The dimensions whose posterior mean "
         "varies most come first; one that changes nothing is not used by the model.",
     ),
@@ -336,29 +336,29 @@ FIGURES = {
         lambda run: _evaluated(run, lambda found: found.log_p),
         "log p(x)",
         "Left, the estimate from K draws of q(z|x) alone: too low for few, and for any number where q misses a part of p(z|x). "
-        "The dashed line is the estimate by all draws. Right, how it varies from datum to datum.",
+        "The dashed line is the estimate by all draws. Right, its histogram over examples.",
     ),
     "dimensions": Row(
         {".png": dimensions},
         lambda run: _evaluated(run, lambda found: found.latents.kl_per_dimension),
-        "What each dimension tells",
-        "A dimension near 0 is not used: its posterior is the prior. Active are those whose posterior mean varies over data "
-        "by more than .01.",
+        "KL per dimension",
+        "A dimension near 0 is not used: its posterior is the prior. Active are those whose posterior mean has a variance "
+        "over examples above .01.",
     ),
     "confusion": Row(
         {".png": confusion},
         lambda run: _evaluated(run, lambda found: found.classifier),
-        "Classes taken for one another",
-        "Test data of the class of each row told to be of that of each column. What was told right is grey; the colour of what was told "
-        "wrong is its share of the row.",
+        "Confusion matrix",
+        "How many test examples of the class of each row were predicted to be of that of each column. Correct predictions are grey; the "
+        "colour of an error is its share of the row.",
         square=True,
     ),
     "calibration": Row(
         {".png": calibration},
         lambda run: _evaluated(run, lambda found: found.classifier),
-        "How sure, and how often right",
-        "Test data by the probability of the class they were told to be of: calibrated is a model that is right as often as it is sure. "
-        "The temperature T was learned from validation labels; it changes how sure the model is, and not what it tells.",
+        "Reliability diagram",
+        "Accuracy of test examples against confidence, the probability of the predicted class: a model is calibrated if the two are equal. "
+        "The temperature T was learned from validation labels; it changes the confidence and not the predicted class.",
         square=True,
     ),
     "bubbles": Row({".png": bubbles}, lambda _: False, "Posteriors", "Each q(z|x), one standard deviation around its mean."),
@@ -366,7 +366,7 @@ FIGURES = {
         {".png": scores},
         lambda _: False,
         "Most and least likely",
-        f"Of {SCORED} data, those of the highest and of the lowest log p(x).",
+        f"Of {SCORED} examples, those of the highest and of the lowest log p(x).",
     ),
 }
 
@@ -376,11 +376,11 @@ def usual_name(name: str) -> str:
     return name + next(iter(FIGURES[name].kinds))
 
 
-def draw(name: str, context: Context, path: Path) -> Path:
-    """Write the figure ``name`` to ``path``. Errors: OutputError for a kind of file that it cannot be."""
+def plot(name: str, context: Context, path: Path) -> Path:
+    """Write the figure ``name`` to ``path``. Errors: OutputError for a file type that it cannot have."""
     kinds = FIGURES[name].kinds
     if path.suffix not in kinds:
-        raise OutputError(f"{name} is written as {' or '.join(kinds)}, not '{path.suffix}'; name the file so")
+        raise OutputError(f"{name} is written as {' or '.join(kinds)}, not '{path.suffix}'; choose such a file name")
     content = kinds[path.suffix](context)
     with written(path) as file:
         file.write(content)
@@ -388,5 +388,5 @@ def draw(name: str, context: Context, path: Path) -> Path:
 
 
 def suitable(run: Run) -> list[str]:
-    """The figures that a run's report has: the manifold for 2-D latents, the traversal for others."""
+    """The names of the figures in a run's report: the manifold for 2-D latents, the traversal for others."""
     return [name for name, row in FIGURES.items() if row.suits(run)]

@@ -1,4 +1,4 @@
-"""Templates → pages that stand alone: everything escaped, pictures inside them."""
+"""Self-contained HTML pages from templates: all text is escaped, and pictures are embedded."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import jinja2
 
 
 def rendered(template: str, **values: Any) -> bytes:
-    """The template of that name, beside this file, filled in."""
+    """The page: the template of that name in this folder with ``values`` filled in, as UTF-8."""
     loader = jinja2.PackageLoader("lowerbound.figures", ".")
     environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     environment.filters["fixed"] = fixed
@@ -18,12 +18,12 @@ def rendered(template: str, **values: Any) -> bytes:
 
 
 def embedded(content: bytes, media: str = "image/png") -> str:
-    """A picture as an address that holds it."""
+    """A picture as a data URI."""
     return f"data:{media};base64,{base64.b64encode(content).decode()}"
 
 
 def fixed(value: float | None, digits: int) -> str:
-    """A number as a page has it; a dash where there is none."""
+    """A number with so many decimals; a dash for None and for what is not finite."""
     if value is None or not math.isfinite(value):
         return "–"
     return f"{value:,.{digits}f}".replace("-", "−")

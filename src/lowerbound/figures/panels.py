@@ -1,4 +1,4 @@
-"""What was given of some images and what was made of it, side by side, a row for each datum."""
+"""What was given of some images and what the model made of it, side by side, a row per example."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from matplotlib.figure import Figure
 
 from lowerbound.figures.style import Array, show, styled, tile
 
-STRIPE = 4  # pixels of a picture, after it was enlarged
-BLUES = (0.55, 0.75, 0.95), (0.8, 0.9, 1.0)  # of what is missing
+STRIPE = 4  # width in pixels of the enlarged image
+BLUES = (0.55, 0.75, 0.95), (0.8, 0.9, 1.0)  # of missing pixels
 PAPER = 0.9  # the grey around an image smaller than its place
 
 
 @styled
 def completions(given: Array, observed: Array, completed: Array, mean: Array, spread: Array, truth: Array | None) -> Figure:
-    """A row for each datum: what was given, its completions, their mean and spread, and the truth where there is one.
+    """A row per example: what was given, its completions, their mean and spread, and the truth if it is known.
 
-    Images are ``(N, C, H, W)`` in [0, 1], completions ``(n, N, C, H, W)``, ``observed`` is True where there was something; the
-    spread is brighter the larger, and white where it is the largest of all.
+    Images are ``(N, C, H, W)`` in [0, 1], completions ``(n, N, C, H, W)``, ``observed`` is True where a value was
+    observed; the spread is brighter the larger, and white where it is the largest of all.
     """
     most = float(spread.max())
     each = completed.swapaxes(0, 1).reshape(-1, *mean.shape[1:])
@@ -31,7 +31,7 @@ def completions(given: Array, observed: Array, completed: Array, mean: Array, sp
 
 @styled
 def upscaled(low: Array, nearest: Array, bicubic: Array, samples: Array, mean: Array, spread: Array, truth: Array | None) -> Figure:
-    """A row for each datum: what was given, as small as it is, and enlarged in two plain ways; samples, their mean and spread; the truth.
+    """A row per example: the low-resolution image, enlarged by nearest neighbour and bicubic; samples, their mean and spread; the truth.
 
     Images are ``(N, C, H, W)`` in [0, 1], ``low`` smaller, samples ``(n, N, C, H, W)``; the spread is brighter the larger, and white where
     it is the largest of all.
@@ -45,7 +45,7 @@ def upscaled(low: Array, nearest: Array, bicubic: Array, samples: Array, mean: A
 
 
 def _side_by_side(panels: Sequence[tuple[str, Array]], one: Array) -> Figure:
-    """Panels of titles and images, each with as many columns as it has times the images of ``one``, and perhaps a whole number larger."""
+    """Panels of titles and images: a panel has a column for each ``len(one)`` images, which may be larger by a whole factor."""
     columns = [len(images) // len(one) for _, images in panels]
     inches = 10 / (sum(columns) + 2)
     shape = one.shape[-2] / one.shape[-1]
@@ -59,7 +59,7 @@ def _side_by_side(panels: Sequence[tuple[str, Array]], one: Array) -> Figure:
 
 
 def _placed(images: Array, shape: Sequence[int]) -> Array:
-    """Small images in the middle of places of this shape."""
+    """Small images centred on a grey background of this shape."""
     placed = np.full(shape, PAPER, images.dtype)
     top, left = ((large - small) // 2 for large, small in zip(shape[2:], images.shape[2:], strict=True))
     placed[..., top : top + images.shape[2], left : left + images.shape[3]] = images
@@ -67,7 +67,7 @@ def _placed(images: Array, shape: Sequence[int]) -> Array:
 
 
 def _striped(images: Array, observed: Array) -> Array:
-    """Images in colour and larger, in stripes of two blues where nothing was observed: no pixel looks so, whatever its colour."""
+    """Images in colour, enlarged, in stripes of two blues where nothing was observed: no pixel of any colour looks like that."""
     factor = max(STRIPE, round(64 / images.shape[-1] / STRIPE) * STRIPE)
     n, _, height, width = images.shape
     large = np.broadcast_to(images, (n, 3, height, width)).repeat(factor, 2).repeat(factor, 3)

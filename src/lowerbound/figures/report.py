@@ -1,4 +1,4 @@
-"""A run → one self-contained page: what it was trained for, how good it is, and what it learned."""
+"""The report of a run, one self-contained page: its recipe, its scores and its figures."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MEDIA = {".png": "image/png", ".gif": "image/gif"}
 
 @dataclass(frozen=True)
 class Panel:
-    """A figure as the page has it."""
+    """A figure of the page: its row of the table, and its picture as a data URI."""
 
     row: of_run.Row
     source: str
@@ -38,12 +38,12 @@ class Report:
         """Does nothing: a report is of the end."""
 
     def finished(self, run: Run, result: dict[str, Any]) -> None:
-        """Draw and write. Errors: OutputError."""
+        """Plot and write. Errors: OutputError."""
         write(run, self.data(), result)
 
 
 def report(run: Run, data: Dataset | None = None) -> Path:
-    """Draw every figure that suits the run into its ``figures/``, write ``report.html`` around them, and return the page's path.
+    """Plot every figure that suits the run into its ``figures/``, write ``report.html`` around them, and return the page's path.
 
     The figures show ``data``, by default what the run was trained on held out to test.
     Errors: RunError where the run has not come to its end; DataError where its data are gone; OutputError.
@@ -55,11 +55,11 @@ def report(run: Run, data: Dataset | None = None) -> Path:
 
 
 def write(run: Run, held_out: Dataset, result: dict[str, Any]) -> Path:
-    """The same, with the final figures as ``result.json`` will have them. Errors: OutputError."""
+    """The same, with the scores that ``result.json`` will have. Errors: OutputError."""
     folder = run.folder / layout.FIGURES
     make_folder(folder)
     context = of_run.Context(run, lambda: held_out, run.recipe.seed)
-    panels = [_panel(name, of_run.draw(name, context, folder / of_run.usual_name(name))) for name in of_run.suitable(run)]
+    panels = [_panel(name, of_run.plot(name, context, folder / of_run.usual_name(name))) for name in of_run.suitable(run)]
     page = run.folder / layout.REPORT
     with written(page) as file:
         file.write(_page(run, panels, result))
@@ -88,19 +88,19 @@ def _page(run: Run, panels: list[Panel], result: dict[str, Any]) -> bytes:
 
 
 def _evaluation(run: Run) -> dict[str, Any] | None:
-    """What was evaluated; of runs that predict no classes without a classifier."""
+    """What was evaluated, or None; of runs that predict no classes without a classifier."""
     found = run.evaluation()
     return None if found is None else {layout.CLASSIFIER: None, **found.to_json()}
 
 
 def _rows(run: Run, result: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """The table of bounds: a name and the score of each part of the data, in nats a datum."""
+    """The table of bounds: a name and the score of each part of the data, in nats per example."""
     test, history = [("test", result["test"])], run.history()
     if not history:  # they were lost
         return test
     last = history[-1]
     bound = last["train"]["bound"]  # None, as JSON has it, where q has no density and the bound is −∞
-    # of a part of the values nobody counted how many
+    # where only a part of the values is scored, their number is not known
     bits = None if bound is None or isinstance(run.vae.context, Observed) else bits_per_dim(bound, float(run.spec.dimensions))
     train = last["train"] | {"bits_per_dim": bits, "bound_se": None}
     rows = [("training, last epoch", train), ("validation", last["validation"]), *test]

@@ -1,4 +1,4 @@
-"""How all figures look, and how images become pixels of one."""
+"""The style of all figures, and images as the pixels of one sheet."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ STYLE: Any = {  # matplotlib types its keys one by one
 }
 
 
-def styled(draw: Callable[P, R]) -> Callable[P, R]:
-    """A drawing function whose figure looks as all of ours do."""
+def styled(plot: Callable[P, R]) -> Callable[P, R]:
+    """A plotting function that runs in the style of all figures."""
 
-    @wraps(draw)
+    @wraps(plot)
     def within(*args: P.args, **kwargs: P.kwargs) -> R:
         with matplotlib.rc_context(STYLE):
-            return draw(*args, **kwargs)
+            return plot(*args, **kwargs)
 
     return within
 
@@ -50,33 +50,33 @@ def styled(draw: Callable[P, R]) -> Callable[P, R]:
 def encode_png(figure: Figure) -> bytes:
     """The figure as a PNG file."""
     with matplotlib.rc_context(STYLE), io.BytesIO() as buffer, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")  # a class may be called anything; a box stands for it then
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # a class name may have letters that the font lacks: they become boxes
         figure.savefig(buffer, format="png")
         return buffer.getvalue()
 
 
 def small_png(content: bytes) -> bytes:
-    """The same picture in at most 256 colours, for pages that hold many; a grey one loses nothing."""
+    """The same picture in at most 256 colours, for pages with many of them; grey pictures lose nothing."""
     with Image.open(io.BytesIO(content)) as image, io.BytesIO() as buffer:
         image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
         return buffer.getvalue()
 
 
 def tile(images: Array, columns: int, gap: int = 1) -> Array:
-    """Images ``(N, C, H, W)`` in [0, 1] side by side on white, ``columns`` a row: ``(H', W', 3)`` uint8."""
+    """Images ``(N, C, H, W)`` in [0, 1] side by side on white, ``columns`` per row: ``(H', W', 3)`` uint8."""
     n, _, height, width = images.shape
     rows = math.ceil(n / columns)
     sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), 255, np.uint8)
     for i, image in enumerate(images):
         top, left = (i // columns) * (height + gap), (i % columns) * (width + gap)
-        # grey is broadcast to the three colours; a decoder that is sure of nothing is drawn white
+        # grey is broadcast to the three colours; NaN, where a decoder gives no value, is white
         pixels = np.nan_to_num(image.transpose(1, 2, 0), nan=1.0).clip(0, 1)
         sheet[top : top + height, left : left + width] = (pixels * 255).round()
     return sheet
 
 
 def sheet_png(images: Array, columns: int) -> bytes:
-    """Images ``(N, C, H, W)`` in [0, 1] as a PNG of nothing but them, each pixel enlarged by a whole number."""
+    """Images ``(N, C, H, W)`` in [0, 1] as a PNG without axes or margins, each pixel enlarged by a whole number."""
     sheet = Image.fromarray(tile(images, columns, gap=max(1, images.shape[-1] // 14)))
     factor = max(1, round(900 / max(sheet.size)))
     with io.BytesIO() as buffer:
@@ -85,6 +85,6 @@ def sheet_png(images: Array, columns: int) -> bytes:
 
 
 def show(axes: Axes, sheet: Array, **kwargs: Any) -> None:
-    """A sheet of images, its pixels as they are, without a frame."""
+    """Show a sheet of images on the axes, its pixels not interpolated, without a frame."""
     axes.imshow(sheet, interpolation="nearest", **kwargs)
     axes.spines[:].set_visible(False)

@@ -1,6 +1,6 @@
-"""The command line: words → verb → function → text, or one JSON object. Only this room prints.
+"""The command line: words → verb → function → text, or one JSON object. Only this package prints.
 
-Errors of the user's to mend become one line on stderr and exit code 2; Ctrl-C is 130.
+Errors that the user can correct become one line on stderr and exit code 2; Ctrl-C is 130.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ BAD_INPUT, INTERRUPTED, NO_READER = 2, 130, 141
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a terminal may not have the letters of a message
+        if isinstance(stream, io.TextIOWrapper):  # a terminal's encoding may lack letters of a message
             stream.reconfigure(errors="backslashreplace")
     try:
         args = parse(sys.argv[1:] if argv is None else argv)
-        verbs = import_module("lowerbound.interfaces.cli.verbs")  # only now: what a verb needs takes seconds to import
+        verbs = import_module("lowerbound.interfaces.cli.verbs")  # only now: its imports take seconds
         answer = getattr(verbs, args.verb)(args)
         if not answer.silent:
             print(answer.json() if args.json else answer.text, flush=True)

@@ -1,4 +1,4 @@
-"""``lowerbound classify``: the class of each datum and how sure the model is, as a table."""
+"""``lowerbound classify``: the predicted class of each example and its probability, as a table."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lowerbound.vae.semi_supervised import classifier_of
 
 
 def classify(args: Namespace) -> Answer:
-    """A row for each datum."""
+    """Write a row per example."""
     path = of_kind(args.output, *writing.WRITERS)
     run = runs.load(args.run, args.device)
     classifier_of(run.vae)
@@ -26,11 +26,11 @@ def classify(args: Namespace) -> Answer:
     console.notes(splits.notes)
     data = part_of(splits, args.split)
     log_q = calibration.log_probabilities(run.vae, data)
-    probabilities, told = calibration.scaled(log_q, found.temperature).exp(), log_q.argmax(1)
+    probabilities, predicted = calibration.scaled(log_q, found.temperature).exp(), log_q.argmax(1)
     columns: dict[str, Any] = {
         "row": list(range(len(data))),
-        COLUMN: [run.spec.classes[number] for number in told.tolist()],
-        "probability": probabilities.gather(1, told[:, None])[:, 0].tolist(),
+        COLUMN: [run.spec.classes[number] for number in predicted.tolist()],
+        "probability": probabilities.gather(1, predicted[:, None])[:, 0].tolist(),
         **{f"p_{name}": column.tolist() for name, column in zip(run.spec.classes, probabilities.T, strict=True)},
     }
     if data.names is not None:
@@ -39,7 +39,7 @@ def classify(args: Namespace) -> Answer:
     known = calibration.classification(log_q, data.labels, found)
     seen = run.is_own(args.data) and data is not splits.test
     values = {"run": args.run, "output": str(path), "n": len(data), "columns": list(columns), **_values(found, known)}
-    return Answer(f"{len(data):,} data{_accuracy(known, seen)}; {described(found)}: {path}", values)
+    return Answer(f"{len(data):,} examples{_accuracy(known, seen)}; {described(found)}: {path}", values)
 
 
 def _values(found: Calibration, known: Classification | None) -> dict[str, Any]:
@@ -55,15 +55,15 @@ def _values(found: Calibration, known: Classification | None) -> dict[str, Any]:
 def _accuracy(known: Classification | None, seen: bool) -> str:
     if known is None:
         return ""
-    trained = " (some of these data were trained on)" if seen else ""
-    return f", {known.accuracy:.1%} ± {percent(known.accuracy_se, 1)} of the {known.labels:,} known labels told right{trained}"
+    trained = " (some of these examples were trained on)" if seen else ""
+    return f", accuracy {known.accuracy:.1%} ± {percent(known.accuracy_se, 1)} on {known.labels:,} known labels{trained}"
 
 
 def described(found: Calibration) -> str:
-    """Whence a temperature comes."""
+    """How the probabilities were calibrated, in words."""
     if found.calibrated_on:
-        return f"probabilities calibrated, T = {found.temperature:.3g} of {found.calibrated_on:,} validation labels"
+        return f"probabilities calibrated, T = {found.temperature:.3g} from {found.calibrated_on:,} validation labels"
     return (
         "probabilities not calibrated, T = 1: T is learned at the end of training, "
-        f"from {calibration.LEAST} validation labels or more of which some are told wrong"
+        f"from {calibration.LEAST} validation labels or more, some of them misclassified"
     )

@@ -20,25 +20,25 @@ from lowerbound.system.files import written
 
 
 def compare(args: Namespace) -> Answer:
-    """Two runs or more."""
+    """Write the page; the answer is the table of scores."""
     path = of_kind(args.output, ".html")
-    folders, source = _told(args.runs)
+    folders, source = _runs_and_data(args.runs)
     found = {name: runs.load(folder, args.device) for name, folder in zip(_names(folders), folders, strict=True)}
     first = next(iter(found.values()))
     _must_be_of_one_shape(found)
     splits = first.read(source, args.data_dir)
-    console.notes([*splits.notes, *_strangers(found, source)])
+    console.notes([*splits.notes, *_trained_elsewhere(found, source)])
     sides = comparing.compare(found, splits, args.seed)
     content = comparing.page(sides, splits, source or first.recipe.data, args.n, args.seed)
     with written(path) as file:
         file.write(content)
     rows = [{"run": side.name, "words": side.run.recipe.words(), **side.values} for side in sides]
     values = {"output": str(path), "data": source or first.recipe.data, "rows": len(splits.test), "seed": args.seed, "runs": rows}
-    return Answer(f"{_table(sides)}\n{len(splits.test):,} held-out data: {path}", values)
+    return Answer(f"{_table(sides)}\n{len(splits.test):,} held-out examples: {path}", values)
 
 
-def _told(words: Sequence[str]) -> tuple[list[str], str | None]:
-    """The runs, and the data if the last word is no run. Errors: UsageError for fewer than two runs, or one given twice."""
+def _runs_and_data(words: Sequence[str]) -> tuple[list[str], str | None]:
+    """The runs, and the data if the last word is not a run. Errors: UsageError for fewer than two runs, or one given twice."""
     *others, last = words
     is_run = (Path(last) / layout.RECIPE).is_file()
     folders, source = ([*others, last], None) if is_run else (others, last)
@@ -52,7 +52,7 @@ def _told(words: Sequence[str]) -> tuple[list[str], str | None]:
 
 
 def _names(folders: Sequence[str]) -> list[str]:
-    """The folders' own names, or where two have the same one the whole paths."""
+    """The folders' names, or if two are the same the whole paths."""
     names = [Path(folder).resolve().name for folder in folders]
     return names if len(set(names)) == len(names) else list(folders)
 
@@ -65,10 +65,10 @@ def _must_be_of_one_shape(found: dict[str, Run]) -> None:
             raise UsageError(f"{shapes}; compare runs for data of one shape")
 
 
-def _strangers(found: dict[str, Run], source: str | None) -> list[str]:
-    """A word on runs that were trained on other data than those that they are compared on."""
-    told = source or next(iter(found.values())).recipe.data
-    return [f"{name} was trained on {run.recipe.data}, and is compared on {told}" for name, run in found.items() if not run.is_own(told)]
+def _trained_elsewhere(found: dict[str, Run], source: str | None) -> list[str]:
+    """A note for each run that was trained on other data than it is compared on."""
+    data = source or next(iter(found.values())).recipe.data
+    return [f"{name} was trained on {run.recipe.data}, and is compared on {data}" for name, run in found.items() if not run.is_own(data)]
 
 
 def _table(sides: Sequence[Side]) -> str:

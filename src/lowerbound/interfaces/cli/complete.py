@@ -1,4 +1,4 @@
-"""``lowerbound complete``: what the missing part of some data may have been, as a figure or as arrays."""
+"""``lowerbound complete``: draws of the missing part of examples, as a figure or as arrays."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from lowerbound.tasks.complete import Completions
 from lowerbound.tasks.complete import complete as completed
 from lowerbound.vae.contexts import Observed
 
-OWN = "own"  # in place of a method, of a run whose model is one of what is missing
+OWN = "own"  # in place of a method, of a run whose model is p(x_missing | x_observed)
 
 
 def complete(args: Namespace) -> Answer:
-    """Completions of the first data."""
+    """Completions of the first examples."""
     path = of_kind(args.output, ".png", ".npz")
     run = runs.load(args.run, args.device)
     must_not_read_classes(run)
     holes = masks.lets_holes_in(args.missing)
     data = asked_for(run, args, look=not masks.is_of_data(args.missing), holes=holes)
-    console.notes(_strange(run, args.missing))
+    console.notes(_other_part(run, args.missing))
     shown = looked_at(data, args.rows, path)
     known = ~shown[:].isnan()
     observed = masks.observed(args.missing, data, args.seed)[: len(shown)] & known
@@ -53,14 +53,12 @@ def complete(args: Namespace) -> Answer:
     return _answer(args, run, path, observed, found, truth)
 
 
-def _strange(run: Run, missing: str) -> list[str]:
-    """A word on a run that was trained to be given another part."""
+def _other_part(run: Run, missing: str) -> list[str]:
+    """A note where the run was trained with another part missing."""
     name, _, part = (run.recipe.given or "").partition(":")
     if not isinstance(run.vae.context, Observed) or not part or part == missing:
         return []
-    return [
-        f"this run was trained with {part} missing, not {missing}: what it makes of that it never learned (plain --given {name} learns all)"
-    ]
+    return [f"this run was trained with {part} missing, not {missing}, which it never learned to complete (--given {name} learns any)"]
 
 
 def _write(path: Path, run: Run, data: Dataset, observed: Tensor, found: Completions, truth: Tensor | None) -> None:
@@ -100,14 +98,14 @@ def _answer(args: Namespace, run: Run, path: Path, observed: Tensor, found: Comp
         "ess_least": float(found.ess.min()),
         "acceptance": float(found.acceptance.mean()),
     }
-    console.few_draws(found.ess, "data, whose completions are then too alike")
-    told = [f"{n} completions of {rows:,} data with {share:.0%} of their values missing"]
+    console.few_draws(found.ess, "examples, whose completions are then too alike")
+    lines = [f"{n} completions of {rows:,} examples with {share:.0%} of their values missing"]
     if error is not None:
-        told.append(f"mean squared error of their mean {fixed(error, 4)} a missing value")
+        lines.append(f"mean squared error of their mean {fixed(error, 4)} per missing value")
     if method == OWN:
-        told.append("drawn from the model's own p(x_missing | x_observed)")
+        lines.append("drawn from the model's own p(x_missing | x_observed)")
     elif torch.isfinite(found.ess).all():
-        told.append(f"{values['ess']:,.0f} effective draws of {args.samples:,}, at least {values['ess_least']:,.1f}")
+        lines.append(f"{values['ess']:,.0f} effective draws of {args.samples:,}, at least {values['ess_least']:,.1f}")
     else:
-        told.append(f"{values['acceptance']:.0%} of what the encoder proposed was taken")
-    return Answer(f"{', '.join(told)}: {path}", values)
+        lines.append(f"{values['acceptance']:.0%} of the encoder's proposals were accepted")
+    return Answer(f"{', '.join(lines)}: {path}", values)

@@ -1,4 +1,4 @@
-"""What is told: notes on stderr, and the words in which an answer is put."""
+"""What is printed: notes on stderr, and answers as text and as JSON."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from lowerbound.runs.run import Run
 from lowerbound.system.files import to_json
 
 UNKNOWN = "–"
-LEVELS = 6  # of a category that are told
+LEVELS = 6  # levels of a category that are shown, at most
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a verb found: for a person, and as values."""
+    """The result of a verb: as text, and as values."""
 
     text: str
     values: dict[str, Any] = field(default_factory=dict)
     interrupted: bool = False
-    silent: bool = False  # where another process tells it
+    silent: bool = False  # where another process prints it
 
     def json(self) -> str:
         """One JSON object."""
@@ -40,13 +40,13 @@ class Answer:
 
 
 def notes(lines: Sequence[str]) -> None:
-    """What a user should know, on stderr."""
+    """Print notes on stderr."""
     for line in lines:
         print(f"note: {line}", file=sys.stderr)
 
 
-def tell(line: str) -> None:
-    """How far a long piece of work is, on stderr."""
+def status(line: str) -> None:
+    """Print on stderr how far a long computation is."""
     print(line, file=sys.stderr, flush=True)
 
 
@@ -54,16 +54,16 @@ def tell(line: str) -> None:
 
 
 def trained(experiment: Experiment, result: dict[str, Any]) -> Answer:
-    """The end of a training; what a user should know of it goes to stderr."""
+    """The result of a training that has ended; its notes go to stderr."""
     notes(result["notes"])
-    pace = f"{result['epochs']} epochs in {result['seconds']:.1f} s of training, {result['images_per_second']:,.0f} data/s"
+    pace = f"{result['epochs']} epochs in {result['seconds']:.1f} s of training, {result['images_per_second']:,.0f} examples/s"
     if experiment.is_out_of_patience:
         pace += f"; ended there, no better held-out bound within --patience {experiment.run.recipe.patience}"
     return Answer(f"{_score(result['test'])}\n{pace}\nreport: {experiment.run.folder / layout.REPORT}", result)
 
 
 def interrupted(experiment: Experiment) -> Answer:
-    """A training that was asked to stop."""
+    """The state of a training that was asked to stop."""
     folder, step, epochs = experiment.run.folder, experiment.state.step, experiment.run.recipe.epochs
     done = experiment.epochs_done
     again = f"lowerbound resume {shlex.quote(str(folder))}"
@@ -76,38 +76,38 @@ def _score(score: dict[str, Any]) -> str:
     error = fixed(score["bound_se"], 2)
     error = "" if error == UNKNOWN else f" ± {error}"
     bits = fixed(score["bits_per_dim"], 4)
-    return f"test bound {bound}{error} nats a datum (E[log p(x|z)] {log_likelihood}, KL {kl}); {bits} bits a dimension"
+    return f"test bound {bound}{error} nats per example (E[log p(x|z)] {log_likelihood}, KL {kl}); {bits} bits/dim"
 
 
 def few_draws(ess: Tensor, of: str) -> None:
-    """A note where some of so many data have too few effective draws ``(N,)``."""
+    """Print a note where some of the effective numbers of draws ``(N,)`` are too low; ``of`` says of what."""
     few = int((ess < FEW_DRAWS).sum())
     if few:
         notes([f"fewer than {FEW_DRAWS} effective draws for {few:,} of {len(ess):,} {of}; ask for more --samples"])
 
 
 def fixed(value: int | float | None, digits: int) -> str:
-    """A number as it is told; a dash where there is none, which is also what JSON makes of one that is not finite."""
+    """A number with so many decimals; a dash for None and for what is not finite, which is null in JSON."""
     return UNKNOWN if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
 
 
 def percent(value: int | float | None, digits: int) -> str:
-    """A share as it is told; a dash where there is none."""
+    """A share in percent; a dash for None and for what is not finite."""
     return UNKNOWN if value is None or not math.isfinite(value) else f"{value:.{digits}%}"
 
 
 def shown(run: Run) -> Answer:
-    """What a run is."""
+    """What a run is: its recipe, data, training, scores and size."""
     history, result, record, spec = run.history(), run.result(), run.record, run.spec
     weights = sum(parameter.numel() for parameter in run.vae.parameters())
     size = sum(file.stat().st_size for file in run.folder.rglob("*") if file.is_file())
-    parts = f"{record.train:,} to train on, {record.validation:,} held out, {record.test:,} to test"
+    parts = f"{record.train:,} training, {record.validation:,} validation and {record.test:,} test examples"
     lines = [
         f"{run.folder}",
         "  recipe    " + "  ".join(f"{name}={value}" for name, value in run.recipe.words().items()),
-        f"  data      {' × '.join(map(str, spec.event_shape))} values a datum; {parts}",
+        f"  data      {' × '.join(map(str, spec.event_shape))} values per example; {parts}",
         f"  training  {len(history)} of {run.recipe.epochs} epochs",
-        f"  figures   {_score(result['test']) if result else 'none yet: the training has not come to its end'}",
+        f"  scores    {_score(result['test']) if result else 'none yet: the training has not ended'}",
         *(f"  note      {note}" for note in (result or {}).get("notes", [])),
         f"  size      {weights:,} weights, {size / 1e6:.1f} MB on disk",
     ]
@@ -127,7 +127,7 @@ def shown(run: Run) -> Answer:
 
 
 def named(zoo: Mapping[str, Named]) -> Answer:
-    """The models known by name, and the words of each."""
+    """The models known by name, and the options of each."""
     width, sources = max(map(len, zoo)), max(len(row.source) for row in zoo.values())
     lines = []
     for name, row in zoo.items():
@@ -148,7 +148,7 @@ def listed(rows: Sequence[dict[str, Any]]) -> Answer:
 
 
 def columns(path: str, schema: Schema, cells: Mapping[str, Sequence[str | None]]) -> Answer:
-    """What the columns of a table are taken for, each with an example, and how many cells hold nothing."""
+    """The kinds of the columns of a table, each with an example, and how many cells are missing."""
     rows = [
         {
             "column": column.name,
@@ -163,7 +163,7 @@ def columns(path: str, schema: Schema, cells: Mapping[str, Sequence[str | None]]
 
 
 def described(column: Column) -> str:
-    """What there is to know of a column, in words."""
+    """The levels of a column, or its location and scale, in words."""
     match column.kind:
         case "category" | "boolean":
             shown = ", ".join(column.levels[:LEVELS])
@@ -179,7 +179,7 @@ def described(column: Column) -> str:
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
-    """Rows of the same keys, aligned: words to the left, numbers to the right."""
+    """Rows of the same keys as aligned text: words to the left, numbers to the right."""
     cells = [list(rows[0]), *([_cell(value) for value in row.values()] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     left = [isinstance(value, str) for value in rows[0].values()]

@@ -1,4 +1,4 @@
-"""``lowerbound impute``: a table with its missing cells filled in, as many draws of them as wanted, and how sure each is."""
+"""``lowerbound impute``: a table with its missing cells filled in, as many draws of them as wanted, and their standard errors."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from lowerbound.tasks.impute import impute as imputed
 
 
 def impute(args: Namespace) -> Answer:
-    """The table filled in, its draws and its errors, each a file."""
+    """Write the table filled in, its draws and its standard errors, each to a file."""
     path = of_kind(args.output, *tables.SUFFIXES)
     run = runs.load(args.run, args.device)
     schema = run.spec.schema
@@ -43,14 +43,14 @@ def impute(args: Namespace) -> Answer:
     errors = path.with_name(f"{path.stem}-errors{'.parquet' if path.suffix == '.parquet' else '.csv'}")
     contents = {each: _content(path, table, schema, cells, filling) for each, filling in [(path, found.mean), *several]}
     contents[errors] = writing.WRITERS[errors.suffix](_errors(schema, cells, found.error))
-    for each, content in contents.items():  # of which none is written where one cannot be made
+    for each, content in contents.items():  # none is written if one cannot be made
         with written(each) as file:
             file.write(content)
     return _answer(args, path, [each for each, _ in several], errors, found, schema, cells)
 
 
 def _read(given: Path, path: Path) -> Table:
-    """The table, as the file that is written will separate it. Errors: DataError where that file cannot hold its cells."""
+    """The table, with the separator of the output. Errors: DataError if the output cannot hold its cells."""
     table = tables.read(given)
     if isinstance(table, Parquet) and path.suffix != ".parquet":
         table.must_be_told(table.cells)
@@ -60,7 +60,7 @@ def _read(given: Path, path: Path) -> Table:
 
 
 def _no_constants(schema: Schema, cells: Mapping[str, Sequence[str | None]]) -> list[str]:
-    """Which columns with holes were always the same in training, and are something else here."""
+    """A note for each column with missing cells that was constant in training and is not here."""
     return [
         f"column '{old.name}' was always '{old.levels[0][:40]}' in training and is not here; its empty cells stay empty"
         for old, new in zip(schema.columns, schema.like(cells).columns, strict=True)
@@ -69,14 +69,14 @@ def _no_constants(schema: Schema, cells: Mapping[str, Sequence[str | None]]) -> 
 
 
 def _filled(schema: Schema, cells: Mapping[str, Sequence[str | None]], values: Tensor) -> dict[str, dict[int, str]]:
-    """A text for each cell that holds nothing, of the columns that the model has and of those that are always the same."""
+    """A text for each missing cell, by column and row, of the columns of the model and of constant ones."""
     new = schema.texts(values.numpy())
     kept = [column.name for column in schema.columns if column.kind != "ignore" and column.name in cells]
     return {name: {row: str(new[name][row]) for row, text in enumerate(cells[name]) if text is None} for name in kept}
 
 
 def _content(path: Path, table: Table, schema: Schema, cells: Mapping[str, Sequence[str | None]], values: Tensor) -> bytes:
-    """The table as its file is; of the other kind of file, in types that suit the columns."""
+    """The file's bytes: the table as it was read, or in the other file type with types that suit the columns."""
     filled = _filled(schema, cells, values)
     if (path.suffix == ".parquet") == isinstance(table, Parquet):
         return table.filled(filled)
@@ -85,7 +85,7 @@ def _content(path: Path, table: Table, schema: Schema, cells: Mapping[str, Seque
 
 
 def _errors(schema: Schema, cells: Mapping[str, Sequence[str | None]], errors: Tensor) -> dict[str, list[float | None]]:
-    """The standard error of each cell that was filled in, in the column's units; nothing for the others."""
+    """The standard error of each cell that was filled in, in the column's units; None for the others."""
     places = {column.name: place for place, column in enumerate(schema.modelled)}
     units = {column.name: column.unit for column in schema.columns}
     constant = {column.name for column in schema.columns if column.kind == "constant"}
@@ -112,7 +112,7 @@ def _answer(
     missing = sum(text is None for name in of_model for text in cells.get(name, ()))
     left = sum(text is None for name, column in cells.items() if name not in of_model for text in column)
     if left:
-        console.notes([f"{left:,} cells stay missing, of columns that the model has not"])
+        console.notes([f"{left:,} cells stay missing, in columns that are not in the model"])
     ess = found.ess[~found.ess.isnan()]
     console.few_draws(ess, "rows")
     values: dict[str, Any] = {
@@ -127,7 +127,7 @@ def _answer(
         "ess": float(ess.mean()) if len(ess) else None,
         "ess_least": float(ess.min()) if len(ess) else None,
     }
-    told = f"{missing:,} missing cells of {rows:,} rows filled in: {path}"
+    summary = f"{missing:,} missing cells of {rows:,} rows filled in: {path}"
     if several:
-        told += f"\n{len(several)} imputations: {several[0]}" + (f" … {several[-1].name}" if several[1:] else "")
-    return Answer(f"{told}\nstandard errors: {errors}", values)
+        summary += f"\n{len(several)} imputations: {several[0]}" + (f" … {several[-1].name}" if several[1:] else "")
+    return Answer(f"{summary}\nstandard errors: {errors}", values)

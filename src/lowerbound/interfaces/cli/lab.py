@@ -1,4 +1,4 @@
-"""``lowerbound lab``: an experiment of the lessons → its table, and with ``-o`` its figure."""
+"""``lowerbound lab``: the table of an experiment of the lessons, and with ``-o`` its figure."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from lowerbound.runs import run as runs
 from lowerbound.runs.run import Run
 from lowerbound.system.files import written
 
-Found = tuple[Callable[[], bytes], str, dict[str, Any]]  # what draws the figure, the table, its values
+Found = tuple[Callable[[], bytes], str, dict[str, Any]]  # what plots the figure, the table, its values
 EVIDENCE_DATA = 50
 GRADIENT_DATA = 100
 MARKS = (0, 1, 3, 10, 30, 100, 300)  # steps of elbo whose bound is in the table
-OWNERS = {"p": "elbo", "q": "elbo", "steps": "def"}  # options that one experiment has
+OWNERS = {"p": "elbo", "q": "elbo", "steps": "def"}  # options of one experiment only
 
 
 def lab(args: Namespace) -> Answer:
-    """One experiment."""
+    """Run one experiment."""
     name = args.experiment
     if name not in EXPERIMENTS:
         raise UsageError(f"unknown experiment '{name}'{nearest(name, EXPERIMENTS)}")
@@ -43,11 +43,11 @@ def lab(args: Namespace) -> Answer:
         if name != owner and getattr(args, option) is not None:
             raise UsageError(f"--{option} is an option of {owner} alone; leave it out")
     path = None if args.output is None else of_kind(args.output, kind)
-    draw, text, values = DONE[name](args)
+    plot, text, values = DONE[name](args)
     if path is None:
         return Answer(text, {"experiment": name, **values})
     with written(path) as file:
-        file.write(draw())
+        file.write(plot())
     return Answer(f"{text}\n{name}: {path}", {"experiment": name, "output": str(path), **values})
 
 
@@ -61,7 +61,7 @@ def _kl(args: Namespace) -> Found:
 def _held_out(args: Namespace, n: int) -> tuple[Run, Tensor]:
     run = runs.load(args.run, args.device)
     if run.vae.context is not None:
-        raise UsageError(f"the lab looks at models without a context, and {args.run} is given one; take another run")
+        raise UsageError(f"the lab takes models without a context, and {args.run} is given one; take another run")
     data = run.read(None, args.data_dir).test
     return run, data[: min(n, len(data))]
 
@@ -74,7 +74,7 @@ def _evidence(args: Namespace) -> Found:
         for i, k in enumerate(found.draws)
     ]
     best = float(found.best.mean())
-    text = f"{console.table(rows)}\nbest: {best:.3f} nats a datum, by {found.best_draws:,} draws for each of {len(found.best)} data"
+    text = f"{console.table(rows)}\nbest: {best:.3f} nats per example, by {found.best_draws:,} draws for each of {len(found.best)} examples"
     return (
         lambda: encode_png(figures.evidence(found)),
         text,
@@ -112,7 +112,7 @@ def _elbo(args: Namespace) -> Found:
 
 def _def(args: Namespace) -> Found:
     whole = data.load("olivetti", data_dir=args.data_dir).whole
-    assert whole is not None  # it comes in one part
+    assert whole is not None  # it has no test part
     x = faces.training(whole[:])
     steps = STEPS if args.steps is None else args.steps
     found = {name: _noted(name, itertools.islice(faces.climb(x, setting, args.seed), steps)) for name, setting in faces.SETTINGS.items()}
@@ -121,12 +121,12 @@ def _def(args: Namespace) -> Found:
 
 
 def _noted(name: str, steps: Iterable[faces.Step]) -> list[faces.Step]:
-    """The steps to note, told as they come: this takes minutes."""
+    """The steps to note, each printed on stderr as it comes: this takes minutes."""
     kept = []
     for step in steps:
         if faces.is_mark(step.iteration):
             kept.append(step)
-            console.tell(f"{name}: step {step.iteration:,}, bound {step.bound:.4g} nats, {step.seconds:.0f} s")
+            console.status(f"{name}: step {step.iteration:,}, bound {step.bound:.4g} nats, {step.seconds:.0f} s")
     return kept
 
 

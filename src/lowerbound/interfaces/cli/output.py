@@ -9,7 +9,7 @@ from lowerbound.system.files import must_have_folder
 
 
 def of_kind(output: str, *kinds: str) -> Path:
-    """The path, one of these kinds, in a folder that is there: what fills the file may take long. Errors: OutputError."""
+    """The path, of one of these file types and in a folder that exists: checked before long work. Errors: OutputError."""
     path = Path(output)
     if path.suffix not in kinds:
         raise OutputError(f"cannot write '{path.suffix or path.name}' here; name the output {' or '.join('FILE' + kind for kind in kinds)}")

@@ -1,4 +1,4 @@
-"""How far a training is, on stderr: a bar on a terminal, plain lines elsewhere."""
+"""The progress of a training, on stderr: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _bar(trainer: Trainer) -> Iterator[Callable[[Record], None]]:
             last = record.step == pace.total or (record.ends_epoch and trainer.is_out_of_patience)
             if time.perf_counter() - looked > REFRESH or last:
                 looked = time.perf_counter()
-                text = f"{_bounds(trainer, record)}  {pace.rate(record.step):,.0f} data/s  {_clock(pace.left(record.step))} left"
+                text = f"{_bounds(trainer, record)}  {pace.rate(record.step):,.0f} examples/s  {_clock(pace.left(record.step))} left"
                 bar.update(task, completed=record.step, description=_epoch(trainer, record.epoch), words=text)
 
         yield show
@@ -103,7 +103,7 @@ def _lines(trainer: Trainer) -> Iterator[Callable[[Record], None]]:
             where = _epoch(trainer, record.epoch)
             if not record.ends_epoch:
                 where += f" step {record.step:,}"
-            pacing = f"{pace.rate(record.step):,.0f} data/s  {_clock(pace.left(record.step))} left"
+            pacing = f"{pace.rate(record.step):,.0f} examples/s  {_clock(pace.left(record.step))} left"
             print(f"{where}  {_bounds(trainer, record)}  {pacing}", file=sys.stderr, flush=True)
 
     yield show

@@ -1,4 +1,4 @@
-"""Which data a verb was asked to use."""
+"""The data that a verb was asked to use."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from lowerbound.interfaces.cli import console
 from lowerbound.runs.run import Run
 from lowerbound.vae.semi_supervised import SemiSupervised
 
-SHOWN = 10  # data in a figure
+SHOWN = 10  # examples in a figure
 
 
 def asked_for(run: Run, args: Namespace, look: bool = False, holes: bool = False, small: tuple[int, ...] | None = None) -> Dataset:
-    """The part of the data that was asked for; to ``look`` at the run's own, the part it was not trained on. Errors: UsageError."""
+    """The part of the data that was asked for; with ``look``, of the run's own data the test part by default. Errors: UsageError."""
     splits = run.read(args.data, args.data_dir, holes, small)
     console.notes(splits.notes)
     if args.split is None and look and run.is_own(args.data):
@@ -26,7 +26,7 @@ def asked_for(run: Run, args: Namespace, look: bool = False, holes: bool = False
 
 
 def part_of(splits: Splits, split: str | None) -> Dataset:
-    """The part that was asked for, or the usual one. Errors: UsageError."""
+    """The part that was asked for, or the default one. Errors: UsageError."""
     parts = {"train": splits.train, "test": splits.test, "all": splits.whole}
     if split is None:
         return splits.usual
@@ -39,18 +39,18 @@ def part_of(splits: Splits, split: str | None) -> Dataset:
 
 
 def looked_at(data: Dataset, rows: int | None, path: Path) -> Dataset:
-    """The first ``rows`` data, or a few for a figure and all for arrays. Errors: UsageError where there are fewer."""
+    """The first ``rows`` examples, by default a few for a figure and all for arrays. Errors: UsageError if there are fewer."""
     return first(data, rows or (min(SHOWN, len(data)) if path.suffix == ".png" else len(data)))
 
 
 def must_not_read_classes(run: Run) -> None:
-    """Raise UsageError for a model that tells the class from whole data, where there is only a part of them."""
+    """Raise UsageError for a model that predicts the class from whole examples, where only a part of each is given."""
     if isinstance(run.vae, SemiSupervised):
-        raise UsageError("this run's model reads the class off whole data, and has none to read; take a run of another recipe")
+        raise UsageError("this run's model predicts the class from whole examples, and these are not whole; take a run of another recipe")
 
 
 def first(data: Dataset, n: int) -> Dataset:
-    """The first n data. Errors: UsageError where there are fewer."""
+    """The first n examples. Errors: UsageError if there are fewer."""
     if n > len(data):
-        raise UsageError(f"there are only {len(data):,} data, and {n:,} were asked for")
+        raise UsageError(f"there are only {len(data):,} examples, and {n:,} were asked for; ask for fewer")
     return data.view(torch.arange(n))

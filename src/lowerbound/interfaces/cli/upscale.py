@@ -1,4 +1,4 @@
-"""``lowerbound upscale``: images made larger, and how near they come to the truth where it is known."""
+"""``lowerbound upscale``: super-resolution of images, and their PSNR and SSIM where the truth is known."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FACTOR = 4
 
 
 def upscale(args: Namespace) -> Answer:
-    """The first data made larger: those of the model's own size are made small first, and are then the truth."""
+    """The first images enlarged: those of the model's own size are reduced first, and are then the truth."""
     path = of_kind(args.output, ".png", ".npz")
     run = runs.load(args.run, args.device)
     must_not_read_classes(run)
@@ -67,23 +67,23 @@ def _answer(
     off = float((reduced(found.mean, factor) - low).square().mean().sqrt())
     values: dict[str, Any] = {"run": args.run, "output": str(path), "n": n, "rows": rows, "factor": factor, "inconsistency": off}
     values |= {"ess": float(found.ess.mean()), "ess_least": float(found.ess.min())}
-    console.few_draws(found.ess, "data, whose images are then too alike")
-    told = [f"{n} images for each of {rows:,}, {factor} times larger: {path}"]
-    told.append(f"their mean, made small again, is {fixed(off, 4)} from what was given (root mean square)")
+    console.few_draws(found.ess, "examples, whose images are then too alike")
+    lines = [f"{n} images for each of {rows:,} examples, {factor} times larger: {path}"]
+    lines.append(f"their mean, reduced again, differs from the given images by {fixed(off, 4)} (root mean square)")
     if run.vae.context is None:
-        told.append(f"{values['ess']:,.0f} effective draws of {args.samples:,}, at least {values['ess_least']:,.1f}")
+        lines.append(f"{values['ess']:,.0f} effective draws of {args.samples:,}, at least {values['ess_least']:,.1f}")
     if truth is not None:
         measured = _measured(found, plain, truth, run.spec.high - run.spec.low)
         values |= {name: {row["images"]: row[heading] for row in measured} for name, heading in (("psnr", PSNR), ("ssim", "SSIM"))}
-        told.append(console.table(measured))
-    return Answer("\n".join(told), values)
+        lines.append(console.table(measured))
+    return Answer("\n".join(lines), values)
 
 
 PSNR = "PSNR, dB"
 
 
 def _measured(found: Upscaled, plain: dict[str, Tensor], truth: Tensor, span: float) -> list[dict[str, Any]]:
-    """PSNR and SSIM, means over images, those of single samples over samples too."""
+    """PSNR and SSIM, means over images, of samples over all samples too."""
     span = span if span > 0 and math.isfinite(span) else 1.0
     of = {"mean": found.mean[None], "samples": found.values, **{name: images[None] for name, images in plain.items()}}
     return [

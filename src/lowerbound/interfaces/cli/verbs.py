@@ -1,4 +1,4 @@
-"""One function a verb: typed words → an ``Answer``. The work is done elsewhere; here it is called and told."""
+"""One function per verb: arguments → an ``Answer``. The work is done elsewhere; here it is called and put in words."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ from lowerbound.data import NAMED, arrays, writing
 from lowerbound.data.tables import inferred
 from lowerbound.errors import OutputError, UsageError, nearest
 from lowerbound.figures import images as plots
-from lowerbound.figures import of_run as drawn
+from lowerbound.figures import of_run, style
 from lowerbound.figures import report as reports
-from lowerbound.figures import style
 from lowerbound.interfaces.cli import console
 from lowerbound.interfaces.cli.classify import classify as classify
 from lowerbound.interfaces.cli.compare import compare as compare
@@ -45,24 +44,24 @@ from lowerbound.vae.contexts import Label
 from lowerbound.vae.model import Model
 from lowerbound.vae.observation import read
 
-CONTEXTS = "contexts"  # the array of a .npz beside latents that has what the model was given of each datum
+CONTEXTS = "contexts"  # the array of a .npz with the context of each example, beside its latents
 
 # --- using a model ---------------------------------------------------------------------------------
 
 
 def sample(args: Namespace) -> Answer:
-    """Draws of the prior, decoded."""
+    """Write draws of the prior, decoded."""
     write = _image_writer(args.output, lambda images: style.sheet_png(images, columns=_side(len(images))))
     run = runs.load(args.run, args.device)
-    # of a run given a part of the data, or the data made small, what it was not trained on gives that
-    vae = _given(run, args.label, lambda: drawn.given(run.vae, args.n, lambda: run.read(None, args.data_dir).test, args.seed))
+    # a run given a part of an example, or its low resolution, takes that from the test data
+    vae = _given(run, args.label, lambda: of_run.given(run.vae, args.n, lambda: run.read(None, args.data_dir).test, args.seed))
     with seeded(args.seed, "sample", device=vae.device):
-        values = vae.sample(args.n, draw=args.draw or run.spec.schema is not None).cpu()  # a row of means is no row of a table
+        values = vae.sample(args.n, draw=args.draw or run.spec.schema is not None).cpu()  # means of columns are not a row of a table
     return write(run, values, f"{args.n} samples")
 
 
 def _given(run: Run, label: str | None, usual: Callable[[], Model]) -> Model:
-    """The run's model, given the class that was asked for or else the usual. Errors: UsageError for a run that is not given labels."""
+    """The run's model given the class that was asked for, or its default context. Errors: UsageError for a run not given labels."""
     if label is not None:
         return _as_class(run, label)
     return run.vae if run.vae.context is None else usual()
@@ -74,27 +73,27 @@ def _as_class(run: Run, label: str) -> Model:
 
 
 def reconstruct(args: Namespace) -> Answer:
-    """Data and their reconstructions."""
+    """Write examples and their reconstructions."""
     run = runs.load(args.run, args.device)
     data = first(asked_for(run, args, look=True), args.n)
     given = data[:]
     name = "reconstructed" if args.as_label is None else f"as {args.as_label}"
     picture = partial(plots.reconstructions, name=name)
-    write = _image_writer(args.output, lambda images: style.encode_png(picture(drawn.images(given, run.spec), images)))
+    write = _image_writer(args.output, lambda images: style.encode_png(picture(of_run.images(given, run.spec), images)))
     if args.as_label is None:
         values = compress.reconstruct(run.vae, data)
     else:
         other = _as_class(run, args.as_label)
         values = compress.decode(other, compress.encode(run.vae, data)).reshape(given.shape)
     context = run.vae.context
-    told = None if context is None else context.tells(compress.contexts(run.vae, data))
+    known = None if context is None else context.tells(compress.contexts(run.vae, data))
     square = (values - given).square()
-    error = float((square if told is None else square[~told]).nanmean())
-    return write(run, values, f"{len(given)} reconstructions, mean squared error {error:.4f} a value", mean_squared_error=error)
+    error = float((square if known is None else square[~known]).nanmean())
+    return write(run, values, f"{len(given)} reconstructions, mean squared error {error:.4f} per value", mean_squared_error=error)
 
 
 def encode(args: Namespace) -> Answer:
-    """Data as latents, their labels beside them."""
+    """Write examples as latents, with their labels."""
     path = of_kind(args.output, ".npz", ".npy")
     run = runs.load(args.run, args.device)
     data = asked_for(run, args)
@@ -108,19 +107,19 @@ def encode(args: Namespace) -> Answer:
             beside[CONTEXTS] = compress.contexts(run.vae, data, args.seed).numpy()
         save_arrays(path, {"latents": latents, **beside})
     ratio = run.spec.dimensions / latents.shape[1]
-    text = f"{len(latents):,} data of {run.spec.dimensions} values as {latents.shape[1]} each ({ratio:.3g} to 1): {path}"
+    text = f"{len(latents):,} examples of {run.spec.dimensions} values as latents of {latents.shape[1]} ({ratio:.3g} to 1): {path}"
     return Answer(text, {"run": args.run, "output": str(path), "n": len(latents), "latent": latents.shape[1]})
 
 
 def decode(args: Namespace) -> Answer:
-    """Latents as data."""
+    """Write the decoded latents."""
     write = _image_writer(args.output, lambda images: style.sheet_png(images, columns=_side(len(images))))
     run = runs.load(args.run, args.device)
     path = Path(args.latents)
     latents = _latents(run, path)
     vae = _given(run, args.label, lambda: _given_beside(run, path, len(latents)))
     values = compress.decode(vae, latents)
-    return write(run, values, f"{len(values):,} data decoded")
+    return write(run, values, f"{len(values):,} examples decoded")
 
 
 def _latents(run: Run, path: Path) -> Tensor:
@@ -131,7 +130,7 @@ def _latents(run: Run, path: Path) -> Tensor:
 
 
 def _given_beside(run: Run, path: Path, n: int) -> Model:
-    """The model given what is in the file beside n latents. Errors: UsageError where that is not there."""
+    """The model given the contexts that the file has beside n latents. Errors: UsageError if it has none."""
     context = run.vae.context
     assert context is not None
     if isinstance(context, Label):
@@ -152,7 +151,7 @@ def _labels_beside(run: Run, path: Path) -> Tensor:
 
 
 def interpolate(args: Namespace) -> Answer:
-    """The line between two data, decoded."""
+    """Write the straight line between the latents of two examples, decoded."""
     shares = np.linspace(0, 1, args.n)
     write = _image_writer(args.output, lambda images: style.encode_png(plots.path(images, shares.tolist())))
     run = runs.load(args.run, args.device)
@@ -171,14 +170,14 @@ def interpolate(args: Namespace) -> Answer:
 
 
 def plot(args: Namespace) -> Answer:
-    """One figure."""
+    """Write one figure."""
     name = args.figure
-    if name not in drawn.FIGURES:
-        raise UsageError(f"unknown figure '{name}'{nearest(name, drawn.FIGURES)}")
+    if name not in of_run.FIGURES:
+        raise UsageError(f"unknown figure '{name}'{nearest(name, of_run.FIGURES)}")
     run = runs.load(args.run, args.device)
-    path = Path(args.output) if args.output else run.folder / layout.FIGURES / drawn.usual_name(name)
+    path = Path(args.output) if args.output else run.folder / layout.FIGURES / of_run.usual_name(name)
     seed = run.recipe.seed if args.seed is None else args.seed
-    drawn.draw(name, drawn.Context(run, lambda: asked_for(run, args, look=True), seed), path)
+    of_run.plot(name, of_run.Context(run, lambda: asked_for(run, args, look=True), seed), path)
     return Answer(f"{name}: {path}", {"run": args.run, "figure": name, "output": str(path)})
 
 
@@ -190,7 +189,7 @@ def report(args: Namespace) -> Answer:
 
 
 def show(args: Namespace) -> Answer:
-    """What a run is."""
+    """The recipe, data, training, scores and size of a run."""
     return console.shown(runs.load(args.run, "cpu"))
 
 
@@ -200,7 +199,7 @@ def zoo(args: Namespace) -> Answer:
 
 
 def datasets(args: Namespace) -> Answer:
-    """The named sets, or what the columns of a table are taken for."""
+    """The named data sets, or the kinds of the columns of a table."""
     if args.table is not None:
         table, schema, notes = inferred(Path(args.table), args.types)
         console.notes(notes)
@@ -221,20 +220,20 @@ Writer = Callable[..., Answer]
 
 
 def _image_writer(output: str, png: Callable[[np.ndarray], bytes]) -> Writer:
-    """What writes values as an array, of a table as its rows or else, by ``png``, as a picture; a bad name is refused before any work."""
+    """A function that writes values as an array, as rows of a table, or by ``png`` as a picture; a bad name is refused before any work."""
     path = of_kind(output, ".png", ".npy", *writing.WRITERS)
 
     def write(run: Run, values: Tensor, what: str, **figures: Any) -> Answer:
-        """The values, and what is said of them. Errors: OutputError for a table of what is none."""
+        """Write the values; the answer says what they are. Errors: OutputError for a table file of data that are not a table."""
         if path.suffix == ".npy":
             save_array(path, values.numpy())
         elif path.suffix in writing.WRITERS:
             if run.spec.schema is None:
-                raise OutputError(f"cannot write '{path.suffix}' here; this run's data are no table: name the output FILE.npy")
+                raise OutputError(f"cannot write '{path.suffix}' here; this run's data are not a table: name the output FILE.npy")
             texts = run.spec.schema.texts(values.numpy())
             writing.write(path, run.spec.schema.typed(texts) if path.suffix == ".parquet" else texts)
         else:
-            content = png(drawn.images(values, run.spec))
+            content = png(of_run.images(values, run.spec))
             with written(path) as file:
                 file.write(content)
         return Answer(f"{what}: {path}", {"run": str(run.folder), "output": str(path), "n": len(values), **figures})
