@@ -7,6 +7,10 @@ from torch import Tensor, nn
 from torch.distributions import MultivariateNormal
 
 import lowerbound as lb
+from lowerbound.vae.estimators import Pathwise
+from lowerbound.vae.loss import loss
+from lowerbound.vae.model import Model
+from lowerbound.vae.objectives import Objective
 
 
 class Constant(nn.Module):
@@ -64,3 +68,10 @@ def z_score(draws: Tensor, truth: Tensor | float) -> float:
     """How many standard errors the mean over the first axis is from the truth, at the worst place."""
     error = draws.std(0) / len(draws) ** 0.5
     return float(((draws.mean(0) - truth).abs() / error).max())
+
+
+def bounds(vae: Model, x: torch.Tensor, objective: Objective, draws: int, together: int = 40) -> torch.Tensor:
+    """``draws`` independent bounds of each row of x: a batch of it many times over, since a bound is of each row alone."""
+    with torch.no_grad():
+        each = [loss(vae, x.repeat(together, 1), objective, Pathwise()).bound.view(together, len(x)) for _ in range(draws // together)]
+    return torch.cat(each)

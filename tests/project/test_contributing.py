@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from vae import test_estimators, test_laws, test_objectives
+from vae import test_estimators, test_laws
+from vae.objectives import test_objectives
 
 from lowerbound.errors import RecipeError
 from lowerbound.recipes import objectives
@@ -53,7 +54,9 @@ def test_the_law_is_finite_from_a_wild_network() -> None:
 
 
 def test_the_objective_is_a_bound() -> None:
-    test_objectives.test_a_bound_stays_below_the_evidence(make("objective", "paired", objectives.OBJECTIVES, kl=SampledKL()), 0)
+    paired = make("objective", "paired", objectives.OBJECTIVES, kl=SampledKL())
+    test_objectives.test_a_bound_stays_below_the_evidence(paired, 0)
+    test_objectives.test_listed_values_give_the_mean_over_all_draws_or_are_refused(paired)
 
 
 CROSSED = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from toys import z_score
 from lowerbound.data.spec import DataSpec
 from lowerbound.recipes import likelihoods, posteriors, priors
 from lowerbound.vae.conditional import LOG_VARIANCE, WithContext
+from lowerbound.vae.likelihoods import Likelihood
 
 SPEC = DataSpec((2,))
 GIVEN = {"given-context": (3,)}  # the shape of what the one prior is given that is given something
@@ -51,7 +53,7 @@ LAWS: dict[str, Callable[[], Distribution]] = {
     },
     **{f"posterior {word}": lambda word=word: posterior(word)(torch.linspace(-1, 1, 4)[None]) for word in posteriors.POSTERIORS},
 }
-#: on the sphere, or at a point: not over a plane, and tested in test_robust_laws
+#: on the sphere, or at a point: not over a plane, and tested in tests/distributions
 ELSEWHERE = {"prior sphere", "posterior von-mises-fisher", "posterior dirac"}
 
 
@@ -131,6 +133,46 @@ def test_shapes_survive_batching_and_expand(law: Distribution) -> None:
         x = wide.sample(torch.Size([5]))
         assert x.shape == (5, 3, *law.batch_shape, 2)
         assert torch.allclose(wide.log_prob(x), law.log_prob(x), atol=1e-5)
+
+
+#: made of modules and parents, in a type and on a device
+MODULES: dict[str, Callable[[], tuple[nn.Module, tuple[Tensor, ...]]]] = {
+    **{f"prior {word}": lambda word=word: (prior(word), ()) for word in priors.PRIORS},
+    **{f"likelihood {word}": lambda word=word: (likelihood(word), (torch.linspace(-1, 1, 3)[None],)) for word in likelihoods.LIKELIHOODS},
+    **{f"posterior {word}": lambda word=word: (posterior(word), (torch.linspace(-1, 1, 4)[None],)) for word in posteriors.POSTERIORS},
+}
+OF_ZUKO = {"prior flow", "posterior flow"}
+
+
+def made_of(law: Distribution) -> dict[str, Tensor]:
+    """What can be had of a distribution."""
+    x = law.sample(torch.Size([2]))
+    found = {"draws": x, "log p": law.log_prob(x)}
+    for name in ("mean", "variance"):
+        with suppress(NotImplementedError):
+            found[name] = getattr(law, name)
+    return found
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_what_it_gives_is_of_the_type_of_its_module(name: str) -> None:
+    module, parents = MODULES[name]()
+    if name == "prior vamp":
+        module._posterior[0].double()
+    law = module.double()(*(parent.double() for parent in parents))
+    assert {what for what, value in made_of(law).items() if value.dtype != torch.float64} == set()
+
+
+@pytest.mark.parametrize("name", sorted(MODULES.keys() - OF_ZUKO))
+def test_what_it_gives_is_where_its_module_is(name: str) -> None:
+    """Whatever is made without a word where goes to the default device, which here is another than the module's."""
+    module, parents = MODULES[name]()
+    x = torch.full((1, 2), 0.5)
+    with torch.device("meta"):
+        found = made_of(module(*parents))
+        if isinstance(module, Likelihood):
+            found["observed"] = module.observe(x)
+    assert {what for what, value in found.items() if value.device.type != "cpu"} == set()
 
 
 @pytest.mark.parametrize("word", likelihoods.LIKELIHOODS)

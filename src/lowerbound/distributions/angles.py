@@ -87,7 +87,7 @@ Numeric = Callable[[Any, int], Any]
 def _numerically(function: Numeric, kappa: Tensor, d: int) -> Tensor:
     """A NumPy function of κ, computed in float64 on the processor, as a tensor like κ."""
     value = function(kappa.detach().cpu().double().numpy(), d)
-    return torch.as_tensor(value).to(kappa)
+    return torch.as_tensor(value, dtype=kappa.dtype, device=kappa.device)
 
 
 class _Smooth(torch.autograd.Function):
@@ -155,7 +155,7 @@ def angle_slope(theta: Tensor, kappa: Tensor, d: int) -> Tensor:
     import numpy as np
 
     roots, weights = np.polynomial.legendre.leggauss(NODES)
-    node, weight = torch.as_tensor((roots + 1) / 2).to(theta), torch.as_tensor(weights / 2).to(theta)
+    node, weight = (torch.as_tensor(each / 2, dtype=theta.dtype, device=theta.device) for each in (roots + 1, weights))
     short = _numerically(lambda kappa, d: 1 - _resultant(kappa, d), kappa, d)
     below, reach = 2 * (theta / 2).sin() ** 2 < short, REACH / (kappa + d - 2).sqrt()
     width = torch.where(below, -torch.minimum(theta, reach), torch.minimum(math.pi - theta, reach))

@@ -70,7 +70,7 @@ def drawn(chance: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
     if chance.device.type != "cpu":
         return (torch.rand_like(chance) < chance).to(chance.dtype).add_(chance, alpha=0)
     flat = chance[:, None].flatten(1)
-    keys = torch.empty(len(flat), dtype=torch.int64).random_(-(2**63), None)
+    keys = torch.empty(len(flat), dtype=torch.int64, device=flat.device).random_(-(2**63), None)
     if (compiled := loops()) is not None and flat.dtype == torch.float32:
         return compiled.drawn(flat.contiguous(), keys).view(chance.shape)
     return (_numbers(keys, flat.shape[1]) < flat * 2**24).to(chance.dtype).add_(flat, alpha=0).view(chance.shape)
@@ -78,7 +78,7 @@ def drawn(chance: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
 
 def _numbers(keys: Int64[Tensor, " B"], size: int) -> Int64[Tensor, "B D"]:
     """Of each key so many numbers below 2^24: half of SplitMix64's bits is for a place of the first half, half for one of the last."""
-    z = keys[:, None] + GOLDEN * torch.arange(1, (size + 1) // 2 + 1)
+    z = keys[:, None] + GOLDEN * torch.arange(1, (size + 1) // 2 + 1, device=keys.device)
     for shift, factor in ((30, -0x40A7B892E31B1A47), (27, -0x6B2FB644ECCEEE15), (31, 1)):
         z = (z ^ _shifted(z, shift)) * factor  # modulo 2^64, as the source has it
     return torch.cat([_shifted(z, 8) % 2**24, _shifted(z, 40)], 1)[:, :size]

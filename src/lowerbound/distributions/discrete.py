@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -151,7 +152,7 @@ class BetaBinomial(Distribution):
             return torch.lgamma(x) + torch.lgamma(y) - torch.lgamma(x + y)
 
         rest = self.n - value
-        choose = -log_beta(value + 1, rest + 1) - torch.log(torch.as_tensor(self.n + 1.0))
+        choose = -log_beta(value + 1, rest + 1) - math.log(self.n + 1)
         return choose + log_beta(value + self.a, rest + self.b) - log_beta(self.a, self.b)
 
 

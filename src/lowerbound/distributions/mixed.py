@@ -24,7 +24,7 @@ class Mixed(td.Distribution):
     def __init__(self, parts: Sequence[td.Distribution], places: Sequence[Sequence[int]]):
         self.parts, self.places = tuple(parts), tuple(tuple(each) for each in places)
         order = [place for each in self.places for place in each]
-        self._back = torch.tensor(order).argsort()
+        self._back = sorted(range(len(order)), key=order.__getitem__)
         batch = parts[0].batch_shape[:-1]
         super().__init__(torch.Size([*batch, len(order)]), validate_args=False)
 
@@ -35,7 +35,7 @@ class Mixed(td.Distribution):
 
     def _joined(self, each: Sequence[Tensor]) -> Tensor:
         """What the parts give, side by side in the order of the values."""
-        return torch.cat(list(each), -1).index_select(-1, self._back.to(each[0].device))
+        return torch.cat(list(each), -1).index_select(-1, torch.tensor(self._back, device=each[0].device))
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Mixed:
         """The same laws over more batches."""
