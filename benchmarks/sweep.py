@@ -25,8 +25,9 @@ import torch
 import lowerbound as lb
 from lowerbound.data.spec import DataSpec
 from lowerbound.errors import LowerboundError, NoClosedForm, RecipeError
-from lowerbound.recipes import estimators, likelihoods, objectives, posteriors, priors
+from lowerbound.recipes import estimators, objectives, posteriors, priors
 from lowerbound.recipes.build import build
+from lowerbound.recipes.likelihoods import LIKELIHOODS, PIXELS, SCALES
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.recipes.zoo import ZOO
 from lowerbound.training.adam import Adam
@@ -46,7 +47,7 @@ NUMBERS = {
     ("objective", "iwae"): "iwae:2",
     ("objective", "renyi"): "renyi:0.5:2",
 }
-OWN = {"scale": ["0.1", *likelihoods.SCALES], "pixels": [*likelihoods.PIXELS]}
+OWN = {"scale": ["0.1", *SCALES], "pixels": [*PIXELS]}
 INNER = {
     "prior": priors.PRIORS,
     "posterior": posteriors.POSTERIORS,
@@ -71,7 +72,7 @@ def numbered(field: str, word: str) -> str:
 def likelihoods() -> list[Told]:
     """Every likelihood with every choice of its own words that it takes."""
     found = []
-    for name, row in likelihoods.LIKELIHOODS.items():
+    for name, row in LIKELIHOODS.items():
         for values in itertools.product(*(OWN[word] for word in row.own)):
             found.append({"likelihood": numbered("likelihood", name), **dict(zip(row.own, values, strict=True))})
     return [told for told in found if refusal(told) is None]
