@@ -1,12 +1,9 @@
-"""Every figure of a run is drawn, and the report holds those that suit it and nothing from elsewhere."""
+"""Every figure of a run is drawn, where it suits the run."""
 
 from __future__ import annotations
 
 import io
-import re
-import shutil
 from collections.abc import Callable
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +11,9 @@ import pytest
 from PIL import Image
 
 from lowerbound.errors import OutputError, UsageError
-from lowerbound.figures import of_run, report, style
+from lowerbound.figures import of_run, style
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.runs import folder as folders
-from lowerbound.runs import layout
 from lowerbound.runs import run as runs
 from lowerbound.runs.experiment import Experiment
 
@@ -27,7 +23,6 @@ def wide_run(tmp_path_factory: pytest.TempPathFactory) -> runs.Run:
     """A latent of five dimensions, trained for an epoch."""
     experiment = Experiment.begin(Recipe(epochs=1, latent=5), tmp_path_factory.mktemp("runs") / "wide", device="cpu")
     list(experiment.train())
-    experiment.finish()
     return runs.load(experiment.run.folder)
 
 
@@ -69,13 +64,6 @@ def test_figures_suit_the_run(digits_run: runs.Run, wide_run: runs.Run) -> None:
     assert "traversal" in of_run.suitable(wide_run)
 
 
-def test_an_evaluation_joins_the_report(digits_run: runs.Run, evaluated_run: runs.Run) -> None:
-    assert set(of_run.suitable(evaluated_run)) - set(of_run.suitable(digits_run)) == {"density", "dimensions"}
-    text = (evaluated_run.folder / layout.REPORT).read_text(encoding="utf-8")
-    assert f"−{-evaluated_run.evaluation().to_json()['log_likelihood']['mean']:.3f}" in text
-    assert "Evaluation" not in (digits_run.folder / layout.REPORT).read_text(encoding="utf-8")
-
-
 def test_what_was_not_evaluated_is_told(digits_run: runs.Run, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="first: lowerbound evaluate"):
         of_run.plot("density", context(digits_run), tmp_path / "d.png")
@@ -88,61 +76,10 @@ def test_a_manifold_of_five_dimensions_is_refused(wide_run: runs.Run, tmp_path: 
         of_run.plot("traversal", context(wide_run), tmp_path / "t.jpg")
 
 
-class Page(HTMLParser):
-    """Tags that were opened and not closed, and all addresses."""
-
-    EMPTY = frozenset({"meta", "img", "br", "link", "!doctype"})
-
-    def __init__(self, text: str):
-        super().__init__()
-        self.open: list[str] = []
-        self.addresses: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.addresses += [value or "" for name, value in attrs if name in ("src", "href")]
-        if tag not in self.EMPTY:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-
-@pytest.mark.parametrize("which", ["digits_run", "wide_run", "evaluated_run", "classifier_run"])
-def test_the_report_is_one_page_that_asks_for_nothing(which: str, request: pytest.FixtureRequest) -> None:
-    run: runs.Run = request.getfixturevalue(which)
-    text = (run.folder / layout.REPORT).read_text(encoding="utf-8")
-    page = Page(text)
-    assert not page.open
-    assert len(page.addresses) == len(of_run.suitable(run))
-    assert all(address.startswith("data:image/") for address in page.addresses)
-    assert not re.search(r"https?://|@import|url\(", text)
-    assert f"−{-run.result()['test']['bound']:.2f}" in text
-    assert "None" not in re.sub(r"base64,[^\"]+", "", text)  # of an image four letters can be anything
-    assert {path.name for path in (run.folder / layout.FIGURES).iterdir()} == {of_run.usual_name(name) for name in of_run.suitable(run)}
-
-
-def test_names_are_escaped_in_the_report(digits_run: runs.Run, tmp_path: Path) -> None:
-    folder = shutil.copytree(digits_run.folder, tmp_path / "<script>alert(1)<")
-    run = runs.load(folder)
-    text = report.write(run, run.read().test, run.result()).read_text(encoding="utf-8")
-    assert "<script>" not in text
-
-
-def test_vectors_have_a_report_too(tmp_path: Path) -> None:
-    np.save(tmp_path / "a.npy", np.random.default_rng(0).normal(size=(200, 6)))
-    recipe = Recipe(data=str(tmp_path / "a.npy"), likelihood="gaussian", scale=1.0, epochs=1, latent=3, batch=32)
-    experiment = Experiment.begin(recipe, tmp_path / "r", device="cpu")
-    list(experiment.train())
-    experiment.finish()
-    assert sorted(path.name for path in (tmp_path / "r" / layout.FIGURES).iterdir()) == ["curves.png", "scatter.png"]
-
-
 def test_one_latent_dimension_is_drawn(tmp_path: Path) -> None:
     experiment = Experiment.begin(Recipe(epochs=1, latent=1), tmp_path / "r", device="cpu")
     list(experiment.train())
-    experiment.finish()
-    assert (tmp_path / "r" / layout.FIGURES / "scatter.png").is_file()
+    assert of_run.plot("scatter", context(experiment.run), tmp_path / "scatter.png").is_file()
 
 
 def test_a_sheet_holds_the_pixels_as_they_are() -> None:

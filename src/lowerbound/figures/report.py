@@ -42,27 +42,27 @@ class Report:
         write(run, self.data(), result)
 
 
-def report(run: Run, data: Dataset | None = None) -> Path:
+def report(run: Run, data: Dataset | None = None, name: str | None = None) -> Path:
     """Plot every figure that suits the run into its ``figures/``, write ``report.html`` around them, and return the page's path.
 
-    The figures show ``data``, by default what the run was trained on held out to test.
+    The figures show ``data``, by default the run's own test data; where they are others, ``name`` is what the page says of them.
     Errors: RunError where the run has not come to its end; DataError where its data are gone; OutputError.
     """
     result = run.result()
     if result is None:
-        raise RunError(f"{run.folder} has no figures to report yet; go on with: lowerbound resume {shlex.quote(str(run.folder))}")
-    return write(run, run.read().test if data is None else data, result)
+        raise RunError(f"{run.folder} has not come to its end; go on with: lowerbound resume {shlex.quote(str(run.folder))}")
+    return write(run, run.read().test if data is None else data, result, name)
 
 
-def write(run: Run, held_out: Dataset, result: dict[str, Any]) -> Path:
-    """The same, with the scores that ``result.json`` will have. Errors: OutputError."""
+def write(run: Run, data: Dataset, result: dict[str, Any], name: str | None = None) -> Path:
+    """The report, with the scores that ``result.json`` will have. Errors: OutputError."""
     folder = run.folder / layout.FIGURES
     make_folder(folder)
-    context = of_run.Context(run, lambda: held_out, run.recipe.seed)
-    panels = [_panel(name, of_run.plot(name, context, folder / of_run.usual_name(name))) for name in of_run.suitable(run)]
+    context = of_run.Context(run, lambda: data, run.recipe.seed)
+    panels = [_panel(figure, of_run.plot(figure, context, folder / of_run.usual_name(figure))) for figure in of_run.suitable(run)]
     page = run.folder / layout.REPORT
     with written(page) as file:
-        file.write(_page(run, panels, result))
+        file.write(_page(run, panels, result, name))
     return page
 
 
@@ -70,7 +70,7 @@ def _panel(name: str, path: Path) -> Panel:
     return Panel(of_run.FIGURES[name], pages.embedded(path.read_bytes(), MEDIA[path.suffix]))
 
 
-def _page(run: Run, panels: list[Panel], result: dict[str, Any]) -> bytes:
+def _page(run: Run, panels: list[Panel], result: dict[str, Any], shown: str | None) -> bytes:
     return pages.rendered(
         "report.html",
         run=run,
@@ -80,6 +80,7 @@ def _page(run: Run, panels: list[Panel], result: dict[str, Any]) -> bytes:
         rows=_rows(run, result),
         density=run.vae.density,
         panels=panels,
+        shown=shown,
         evaluation=_evaluation(run),
         words=run.recipe.words(),
         weights=sum(parameter.numel() for parameter in run.vae.parameters()),

@@ -184,7 +184,9 @@ def plot(args: Namespace) -> Answer:
 def report(args: Namespace) -> Answer:
     """The report of a run, written anew."""
     run = runs.load(args.run, args.device)
-    path = reports.report(run, asked_for(run, args, look=True))
+    is_own = run.is_own(args.data) and args.split in (None, "test")
+    name = None if is_own else Path(args.data or run.recipe.data).name + (f", {args.split}" if args.split else "")
+    path = reports.report(run, asked_for(run, args, look=True), name)
     return Answer(f"report: {path}", {"run": args.run, "output": str(path)})
 
 
