@@ -38,10 +38,10 @@ def module_of(path: Path) -> str:
 
 
 def imports(path: Path, whole: bool = False) -> set[str]:
-    """Modules of ours that a file imports, inside functions too, but not those for type checkers alone."""
+    """Modules of ours that a file imports, inside functions too, but, unless it is ``whole``, not those for type checkers alone."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
-        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+        if not whole and isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
             node.body = []
     found: set[str] = set()
     for node in ast.walk(tree):
