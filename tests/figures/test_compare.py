@@ -20,7 +20,7 @@ from lowerbound.errors import DataError
 from lowerbound.evaluation import probes
 from lowerbound.evaluation.bubbles import DRAWS, posterior_bubbles
 from lowerbound.evaluation.evaluate import evaluate, reconstruction_error
-from lowerbound.figures import bubbles, charts, compare, of_run, style
+from lowerbound.figures import bubbles, charts, compare, of_run, style, table
 from lowerbound.interfaces.cli import main
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.recipes.zoo import ZOO
@@ -130,7 +130,7 @@ def test_axes_reach_the_rings_or_all(sides: dict[str, compare.Side]) -> None:
 @pytest.mark.parametrize("name", ["wide", "one", "sphere", "gamma", "flow", "ae"])
 def test_the_bubbles_of_any_run_are_drawn(family: dict[str, runs.Run], tmp_path: Path, name: str) -> None:
     run = family[name]
-    path = of_run.plot("bubbles", of_run.Context(run, lambda: run.read().test), tmp_path / "b.png")
+    path = table.plot("bubbles", of_run.Context(run, lambda: run.read().test), tmp_path / "b.png")
     with Image.open(path) as image:
         assert np.asarray(image.convert("L")).std() > 5
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from lowerbound.errors import OutputError, UsageError
-from lowerbound.figures import of_run, style
+from lowerbound.figures import of_run, style, table
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.runs import folder as folders
 from lowerbound.runs import run as runs
@@ -30,23 +30,23 @@ def context(run: runs.Run) -> of_run.Context:
     return of_run.Context(run, lambda: run.read().test)
 
 
-KINDS = [(name, kind) for name, row in of_run.FIGURES.items() for kind in row.kinds]
+KINDS = [(name, kind) for name, row in table.FIGURES.items() for kind in row.kinds]
 
 
 @pytest.mark.parametrize(("name", "kind"), KINDS, ids=[" ".join(pair) for pair in KINDS])
 def test_every_figure_is_drawn(run_for: Callable[[str], runs.Run], tmp_path: Path, name: str, kind: str) -> None:
     run = run_for(name)
-    path = of_run.plot(name, context(run), tmp_path / f"f{kind}")
+    path = table.plot(name, context(run), tmp_path / f"f{kind}")
     with Image.open(path) as image:
         assert image.format == kind[1:].upper()
         assert min(image.size) > 100
         assert np.asarray(image.convert("L")).std() > 5, "there is something in it"
-    again = of_run.plot(name, context(run), tmp_path / f"g{kind}")
+    again = table.plot(name, context(run), tmp_path / f"g{kind}")
     assert path.read_bytes() == again.read_bytes(), "the same seed draws the same figure"
 
 
 def test_the_traversal_moves(wide_run: runs.Run, tmp_path: Path) -> None:
-    with Image.open(of_run.plot("traversal", context(wide_run), tmp_path / "t.gif")) as image:
+    with Image.open(table.plot("traversal", context(wide_run), tmp_path / "t.gif")) as image:
         assert image.n_frames > 20
         first = np.asarray(image.convert("L")).astype(int)
         image.seek(image.n_frames // 2)
@@ -54,32 +54,32 @@ def test_the_traversal_moves(wide_run: runs.Run, tmp_path: Path) -> None:
 
 
 def test_a_run_is_cleared_of_the_figures_that_there_are() -> None:
-    assert set(folders.DRAWN) == {of_run.usual_name(name) for name in of_run.FIGURES}
+    assert set(folders.DRAWN) == {table.usual_name(name) for name in table.FIGURES}
 
 
 def test_figures_suit_the_run(digits_run: runs.Run, wide_run: runs.Run) -> None:
-    assert "manifold" in of_run.suitable(digits_run)
-    assert "traversal" not in of_run.suitable(digits_run)
-    assert "manifold" not in of_run.suitable(wide_run)
-    assert "traversal" in of_run.suitable(wide_run)
+    assert "manifold" in table.suitable(digits_run)
+    assert "traversal" not in table.suitable(digits_run)
+    assert "manifold" not in table.suitable(wide_run)
+    assert "traversal" in table.suitable(wide_run)
 
 
 def test_what_was_not_evaluated_is_told(digits_run: runs.Run, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="first: lowerbound evaluate"):
-        of_run.plot("density", context(digits_run), tmp_path / "d.png")
+        table.plot("density", context(digits_run), tmp_path / "d.png")
 
 
 def test_a_manifold_of_five_dimensions_is_refused(wide_run: runs.Run, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="needs a 2-D latent, and this one has 5"):
-        of_run.plot("manifold", context(wide_run), tmp_path / "m.png")
+        table.plot("manifold", context(wide_run), tmp_path / "m.png")
     with pytest.raises(OutputError, match=r"traversal is written as \.gif or \.png"):
-        of_run.plot("traversal", context(wide_run), tmp_path / "t.jpg")
+        table.plot("traversal", context(wide_run), tmp_path / "t.jpg")
 
 
 def test_one_latent_dimension_is_drawn(tmp_path: Path) -> None:
     experiment = Experiment.begin(Recipe(epochs=1, latent=1), tmp_path / "r", device="cpu")
     list(experiment.train())
-    assert of_run.plot("scatter", context(experiment.run), tmp_path / "scatter.png").is_file()
+    assert table.plot("scatter", context(experiment.run), tmp_path / "scatter.png").is_file()
 
 
 def test_a_sheet_holds_the_pixels_as_they_are() -> None:

@@ -16,7 +16,7 @@ from trainings import begun, train
 
 import lowerbound as lb
 from lowerbound.errors import RunError
-from lowerbound.figures import of_run
+from lowerbound.figures import table
 from lowerbound.figures.report import Report
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.runs import layout
@@ -59,12 +59,12 @@ def test_the_report_is_one_page_that_asks_for_nothing(which: str, request: pytes
     text = (run.folder / layout.REPORT).read_text(encoding="utf-8")
     page = Page(text)
     assert not page.open
-    assert len(page.addresses) == len(of_run.suitable(run))
+    assert len(page.addresses) == len(table.suitable(run))
     assert all(address.startswith("data:image/") for address in page.addresses)
     assert not re.search(r"https?://|@import|url\(", text)
     assert f"−{-run.result()['test']['bound']:.2f}" in text
     assert "None" not in re.sub(r"base64,[^\"]+", "", text)  # of an image four letters can be anything
-    assert set(figures(run.folder)) == {of_run.usual_name(name) for name in of_run.suitable(run)}
+    assert set(figures(run.folder)) == {table.usual_name(name) for name in table.suitable(run)}
 
 
 def test_names_are_escaped_in_the_report(digits_run: Run, tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_vectors_have_a_report_too(tmp_path: Path) -> None:
 
 
 def test_an_evaluation_joins_the_report(digits_run: Run, evaluated_run: Run) -> None:
-    assert set(of_run.suitable(evaluated_run)) - set(of_run.suitable(digits_run)) == {"density", "dimensions"}
+    assert set(table.suitable(evaluated_run)) - set(table.suitable(digits_run)) == {"density", "dimensions"}
     text = (evaluated_run.folder / layout.REPORT).read_text(encoding="utf-8")
     assert f"−{-evaluated_run.evaluation().to_json()['log_likelihood']['mean']:.3f}" in text
     assert "Evaluation" not in (digits_run.folder / layout.REPORT).read_text(encoding="utf-8")

@@ -22,7 +22,7 @@ from lowerbound.data import UNKNOWN, Splits
 from lowerbound.errors import DataError, RunError
 from lowerbound.evaluation import calibration
 from lowerbound.evaluation.calibration import BINS, UNCALIBRATED, Calibration
-from lowerbound.figures import charts, compare, of_run, report
+from lowerbound.figures import charts, compare, report, table
 from lowerbound.interfaces.cli import main
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.runs import layout
@@ -254,8 +254,8 @@ def test_an_evaluation_says_how_classes_are_told(classifier_run: runs.Run, capsy
 
 
 def test_the_report_says_it_too(classifier_run: runs.Run, evaluated_run: runs.Run) -> None:
-    assert set(NEW) <= set(of_run.suitable(classifier_run))
-    assert not set(NEW) & set(of_run.suitable(evaluated_run))
+    assert set(NEW) <= set(table.suitable(classifier_run))
+    assert not set(NEW) & set(table.suitable(evaluated_run))
     text, other = ((run.folder / layout.REPORT).read_text(encoding="utf-8") for run in (classifier_run, evaluated_run))
     found = classifier_run.evaluation().to_json()["classifier"]
     assert f"<td>{100 * found['accuracy']:.2f}%</td>" in text

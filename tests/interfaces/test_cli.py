@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from lowerbound.data.named import NAMED
-from lowerbound.figures.of_run import FIGURES as DRAWN
+from lowerbound.figures.table import FIGURES as DRAWN
 from lowerbound.interfaces.cli import main
 from lowerbound.interfaces.cli.parser import FIGURES, VERBS, parse
 from lowerbound.runs import layout

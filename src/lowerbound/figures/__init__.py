@@ -1,4 +1,4 @@
 """Figures and pages from numbers and images.
 
-of_run.py is the table of a run's figures; charts.py, images.py and panels.py plot arrays and do not depend on models.
+table.py is the table of a run's figures; charts.py, images.py and panels.py plot arrays and do not depend on models.
 """

@@ -1,11 +1,10 @@
-"""The figures of a run: the table behind ``lowerbound plot`` and the report."""
+"""A run and its data → one figure of it, as the bytes of a file; table.py says which there are."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,8 +14,7 @@ import torch
 from lowerbound.data import Dataset
 from lowerbound.data.rows import spread
 from lowerbound.data.spec import DataSpec
-from lowerbound.distributions.operations import within
-from lowerbound.errors import DataError, OutputError, UsageError
+from lowerbound.errors import DataError, UsageError
 from lowerbound.evaluation import calibration as calibrating
 from lowerbound.evaluation.bubbles import SHOWN as BUBBLES
 from lowerbound.evaluation.bubbles import posterior_bubbles
@@ -26,7 +24,6 @@ from lowerbound.figures import bubbles as bubble_plots
 from lowerbound.figures import charts, style
 from lowerbound.figures import images as plots
 from lowerbound.runs.run import Run
-from lowerbound.system.files import written
 from lowerbound.system.seeding import seeded
 from lowerbound.tasks import classes as labels
 from lowerbound.tasks import encode, generate
@@ -147,7 +144,7 @@ def _traversal(context: Context, steps: int) -> tuple[Array, Array, list[str]]:
 def _must_be_of_no_context(run: Run) -> None:
     if isinstance(run.vae.context, Label):
         raise UsageError("a run given labels decodes each z in another way for each class; plot styles")
-    if _conditional(run):
+    if is_conditional(run):
         raise UsageError(f"a run given {run.recipe.given} decodes each z in another way for each example; plot samples")
 
 
@@ -250,143 +247,6 @@ def _classified(context: Context) -> tuple[torch.Tensor, torch.Tensor]:
     return calibrating.log_probabilities(context.run.vae, data), data.labels
 
 
-@dataclass(frozen=True)
-class Row:
-    """A figure: the file types that it can have, the default first; whether it suits a run; how a report presents it."""
-
-    kinds: dict[str, Callable[[Context], bytes]]
-    suits: Callable[[Run], bool]
-    heading: str
-    caption: str
-    square: bool = False
-
-
-def _of_images(run: Run) -> bool:
-    return len(run.spec.event_shape) == 3
-
-
-def _over_all_of_space(run: Run) -> bool:
-    """Whether latents may have any value, as under a normal prior: figures that lay them out assume it."""
-    latents = torch.full((1, run.recipe.latent), -3.0, device=run.vae.device)
-    return within(run.vae.prior(), latents)
-
-
-def _conditional(run: Run) -> bool:
+def is_conditional(run: Run) -> bool:
+    """Whether its model is given something besides z."""
     return run.vae.context is not None
-
-
-def _evaluated(run: Run, what: Callable[[Evaluation], object]) -> bool:
-    found = run.evaluation()
-    return found is not None and what(found) is not None
-
-
-FIGURES = {
-    "curves": Row(
-        {".png": curves},
-        lambda run: bool(run.history()),
-        "Training",
-        "The bound and its two parts, bound = E[log p(x|z)] − KL. Held-out examples are scored at the end of each epoch, "
-        "training examples while the weights still change. A held-out curve that falls while the other rises shows over-fitting.",
-    ),
-    "manifold": Row(
-        {".png": manifold},
-        lambda run: _of_images(run) and run.recipe.latent == 2 and not _conditional(run) and _over_all_of_space(run),
-        "Latent plane",
-        "Each tile is the mean of p(x|z) at one point of the plane. The points are quantiles of the prior, so that "
-        "each tile has the same probability under the model.",
-        square=True,
-    ),
-    "scatter": Row(
-        {".png": scatter},
-        lambda _: True,
-        "Latents",
-        "The posterior mean of each test example, its values not binarized. Colours are classes; where the "
-        "model was given no labels, they show what it found by itself.",
-        square=True,
-    ),
-    "reconstructions": Row(
-        {".png": reconstructions},
-        _of_images,
-        "Reconstructions",
-        "Test examples above, and below each the mean of p(x|z) at the mean of q(z|x): what passes through the latent.",
-    ),
-    "samples": Row(
-        {".png": samples},
-        _of_images,
-        "Samples",
-        "New examples: z drawn from the prior, then the mean of p(x|z). A conditional model is given its context: a class, or its part of "
-        "test examples.",
-        square=True,
-    ),
-    "styles": Row(
-        {".png": styles},
-        lambda run: _of_images(run) and isinstance(run.vae.context, Label),
-        "Styles and classes",
-        "Each row is one z drawn from the prior, each column a class: what z encodes besides the class is the same along a row.",
-    ),
-    "traversal": Row(
-        {".gif": traversal, ".png": traversal_sheet},
-        lambda run: _of_images(run) and run.recipe.latent != 2 and not _conditional(run) and _over_all_of_space(run),
-        "Latent traversal",
-        "Each picture moves one latent dimension from −3 to 3 with the others at 0. The dimensions whose posterior mean "
-        "varies most come first; one that changes nothing is not used by the model.",
-    ),
-    "density": Row(
-        {".png": density},
-        lambda run: _evaluated(run, lambda found: found.log_p),
-        "log p(x)",
-        "Left, the estimate from K draws of q(z|x) alone: too low for few, and for any number where q misses a part of p(z|x). "
-        "The dashed line is the estimate by all draws. Right, its histogram over examples.",
-    ),
-    "dimensions": Row(
-        {".png": dimensions},
-        lambda run: _evaluated(run, lambda found: found.latents.kl_per_dimension),
-        "KL per dimension",
-        "A dimension near 0 is not used: its posterior is the prior. Active are those whose posterior mean has a variance "
-        "over examples above .01.",
-    ),
-    "confusion": Row(
-        {".png": confusion},
-        lambda run: _evaluated(run, lambda found: found.classifier),
-        "Confusion matrix",
-        "How many test examples of the class of each row were predicted to be of that of each column. Correct predictions are grey; the "
-        "colour of an error is its share of the row.",
-        square=True,
-    ),
-    "calibration": Row(
-        {".png": calibration},
-        lambda run: _evaluated(run, lambda found: found.classifier),
-        "Reliability diagram",
-        "Accuracy of test examples against confidence, the probability of the predicted class: a model is calibrated if the two are equal. "
-        "The temperature T was learned from validation labels; it changes the confidence and not the predicted class.",
-        square=True,
-    ),
-    "bubbles": Row({".png": bubbles}, lambda _: False, "Posteriors", "Each q(z|x), one standard deviation around its mean."),
-    "scores": Row(
-        {".png": scores},
-        lambda _: False,
-        "Most and least likely",
-        f"Of {SCORED} examples, those of the highest and of the lowest log p(x).",
-    ),
-}
-
-
-def usual_name(name: str) -> str:
-    """The file name of a figure, e.g. ``traversal.gif``."""
-    return name + next(iter(FIGURES[name].kinds))
-
-
-def plot(name: str, context: Context, path: Path) -> Path:
-    """Write the figure ``name`` to ``path``. Errors: OutputError for a file type that it cannot have."""
-    kinds = FIGURES[name].kinds
-    if path.suffix not in kinds:
-        raise OutputError(f"{name} is written as {' or '.join(kinds)}, not '{path.suffix}'; choose such a file name")
-    content = kinds[path.suffix](context)
-    with written(path) as file:
-        file.write(content)
-    return path
-
-
-def suitable(run: Run) -> list[str]:
-    """The names of the figures in a run's report: the manifold for 2-D latents, the traversal for others."""
-    return [name for name, row in FIGURES.items() if row.suits(run)]

@@ -11,7 +11,7 @@ from typing import Any
 from lowerbound.data import Dataset
 from lowerbound.errors import RunError
 from lowerbound.evaluation.mean_bound import bits_per_dim
-from lowerbound.figures import of_run, pages
+from lowerbound.figures import of_run, pages, table
 from lowerbound.runs import layout
 from lowerbound.runs.run import Run
 from lowerbound.system.files import make_folder, written
@@ -24,7 +24,7 @@ MEDIA = {".png": "image/png", ".gif": "image/gif"}
 class Panel:
     """A figure of the page: its row of the table, and its picture as a data URI."""
 
-    row: of_run.Row
+    row: table.Row
     source: str
 
 
@@ -59,7 +59,7 @@ def write(run: Run, data: Dataset, result: dict[str, Any], name: str | None = No
     folder = run.folder / layout.FIGURES
     make_folder(folder)
     context = of_run.Context(run, lambda: data, run.recipe.seed)
-    panels = [_panel(figure, of_run.plot(figure, context, folder / of_run.usual_name(figure))) for figure in of_run.suitable(run)]
+    panels = [_panel(figure, table.plot(figure, context, folder / table.usual_name(figure))) for figure in table.suitable(run)]
     page = run.folder / layout.REPORT
     with written(page) as file:
         file.write(_page(run, panels, result, name))
@@ -67,7 +67,7 @@ def write(run: Run, data: Dataset, result: dict[str, Any], name: str | None = No
 
 
 def _panel(name: str, path: Path) -> Panel:
-    return Panel(of_run.FIGURES[name], pages.embedded(path.read_bytes(), MEDIA[path.suffix]))
+    return Panel(table.FIGURES[name], pages.embedded(path.read_bytes(), MEDIA[path.suffix]))
 
 
 def _page(run: Run, panels: list[Panel], result: dict[str, Any], shown: str | None) -> bytes:

@@ -18,6 +18,7 @@ from lowerbound.errors import OutputError, UsageError, nearest
 from lowerbound.figures import images as plots
 from lowerbound.figures import of_run, style
 from lowerbound.figures import report as reports
+from lowerbound.figures import table as figure_table
 from lowerbound.interfaces.cli import console
 from lowerbound.interfaces.cli.classify import classify as classify
 from lowerbound.interfaces.cli.compare import compare as compare
@@ -172,12 +173,12 @@ def interpolate(args: Namespace) -> Answer:
 def plot(args: Namespace) -> Answer:
     """Write one figure."""
     name = args.figure
-    if name not in of_run.FIGURES:
-        raise UsageError(f"unknown figure '{name}'{nearest(name, of_run.FIGURES)}")
+    if name not in figure_table.FIGURES:
+        raise UsageError(f"unknown figure '{name}'{nearest(name, figure_table.FIGURES)}")
     run = runs.load(args.run, args.device)
-    path = Path(args.output) if args.output else run.folder / layout.FIGURES / of_run.usual_name(name)
+    path = Path(args.output) if args.output else run.folder / layout.FIGURES / figure_table.usual_name(name)
     seed = run.recipe.seed if args.seed is None else args.seed
-    of_run.plot(name, of_run.Context(run, lambda: asked_for(run, args, look=True), seed), path)
+    figure_table.plot(name, of_run.Context(run, lambda: asked_for(run, args, look=True), seed), path)
     return Answer(f"{name}: {path}", {"run": args.run, "figure": name, "output": str(path)})
 
 
