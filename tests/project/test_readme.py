@@ -81,10 +81,11 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def resolve(name: str) -> Any:
-    """What a dotted name is: attributes, or modules that are imported for it. Errors: AttributeError, ModuleNotFoundError."""
+    """What a dotted name is: ``lb.x.y`` by attributes alone, of ``lowerbound.x.y`` modules are imported. Errors: AttributeError."""
+    first, *parts = name.split(".")
     found: Any = lowerbound
-    for part in name.split(".")[1:]:
-        if isinstance(found, type(lowerbound)) and not hasattr(found, part):
+    for part in parts:
+        if first == "lowerbound" and isinstance(found, type(lowerbound)) and not hasattr(found, part):
             importlib.import_module(f"{found.__name__}.{part}")
         found = getattr(found, part)
     return found
