@@ -28,7 +28,7 @@ PAGE = "docs"
 DOCS = Path(__file__).parents[1] / "docs" / "reproductions.md"
 INTRODUCTION = """# Published experiments, run again
 
-Made by `make reproduce` from `benchmarks/results/`; nats a datum unless it says otherwise, on two cores. −log p(x) is by importance
+Made by `make reproduce` from `benchmarks/results/`; nats per example unless it says otherwise, on two cores. −log p(x) is by importance
 sampling, its two errors are those over test data and over draws.
 """
 

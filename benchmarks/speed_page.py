@@ -94,7 +94,7 @@ GOALS = [
 def page(result: dict[str, Any]) -> str:
     """All of it."""
     found, machine = result["found"], result["machine"]
-    parts = [INTRODUCTION, goals(found), "![Images a second](benchmarks.png)\n", "## Training, images a second\n", training(found)]
+    parts = [INTRODUCTION, goals(found), "![Images/s](benchmarks.png)\n", "## Training, images/s\n", training(found)]
     parts += ["## The rest\n", rest(found), profile(found), NOTES.read_text(encoding="utf-8")]
     missing = "".join(f" Missing: {name}, {why}." for name, why in result["missing"].items())
     where = ", ".join(f"{name} {value}" for name, value in machine.items())
