@@ -201,7 +201,7 @@ def test_a_full_disk_leaves_no_half_written_run(tmp_path: Path, monkeypatch: pyt
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(OutputError, match="no room left on the disk"):
+    with pytest.raises(OutputError, match="no space left on the disk"):
         Experiment.begin(RECIPE, tmp_path / "r", device="cpu")
     assert not (tmp_path / "r").exists()
 
@@ -216,7 +216,7 @@ def test_a_disk_that_fills_up_keeps_the_last_checkpoint(tmp_path: Path, monkeypa
 
     with monkeypatch.context() as patch:
         patch.setattr("os.fsync", full)
-        with pytest.raises(OutputError, match="no room"):
+        with pytest.raises(OutputError, match="no space"):
             experiment.save()
     assert (tmp_path / "r" / layout.TRAINING).read_bytes() == before
     assert not [path for path in (tmp_path / "r").iterdir() if path.name.startswith(".") and path.name != layout.LOCK]
@@ -271,7 +271,7 @@ def test_an_overwriting_that_fails_leaves_the_old_run(digits_run: runs.Run, tmp_
     folder = shutil.copytree(digits_run.folder, tmp_path / "r")
     (folder / layout.FIGURES / "curves.png").unlink()
     (folder / layout.FIGURES / "curves.png").mkdir()
-    with pytest.raises(OutputError, match="a folder stands where"):
+    with pytest.raises(OutputError, match="there is a folder where"):
         Experiment.begin(RECIPE, folder, overwrite=True, device="cpu")
     assert runs.load(folder).result() is not None
 

@@ -49,5 +49,5 @@ def choose(name: str = AUTO) -> torch.device:
             raise NotImplementedError(f"known: {', '.join(KINDS)}")
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise UsageError(f"the device '{name}' is not to be had here ({str(error).splitlines()[0]}); leave --device out") from error
+        raise UsageError(f"the device '{name}' is not available ({str(error).splitlines()[0]}); leave --device out") from error
     return device
