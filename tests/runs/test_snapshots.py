@@ -114,7 +114,7 @@ def test_words_nested_without_end_are_damage(left: Path) -> None:
 def test_what_is_no_file_is_not_waited_for(name: str, left: Path) -> None:
     (left / name).unlink()
     os.mkfifo(left / name)
-    with pytest.raises(RunError, match="it is no file"):
+    with pytest.raises(RunError, match="it is not a regular file"):
         run.load(left, "cpu")
 
 

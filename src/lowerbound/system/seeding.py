@@ -1,7 +1,7 @@
-"""Random numbers as a function of words: same words, same numbers, wherever a run was interrupted.
+"""Random numbers as a function of words: the same words give the same numbers, wherever a run was interrupted.
 
 Every training step seeds its own noise from (seed, purpose, step), so a resumed run needs no saved
-random state to go on to the same bits, and the caller's global random state is left as it was.
+random state to reproduce the same bits, and the caller's global random state is not changed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def key(*words: int | str) -> int:
 
 @contextmanager
 def seeded(*words: int | str, device: torch.device | None = None) -> Iterator[None]:
-    """Within the block, torch's default random numbers on the CPU and on ``device`` follow from ``words``."""
+    """Within the block, torch's default generators on the CPU and on ``device`` are seeded from ``words``."""
     generators = [torch.default_generator, *_accelerator_generators(device)]
     before = [generator.get_state() for generator in generators]
     for generator in generators:
@@ -47,5 +47,5 @@ def _accelerator_generators(device: torch.device | None) -> list[torch.Generator
 
 
 def permutation(n: int, *words: int | str) -> Tensor:
-    """A random order of 0 … n−1 ``(n,)`` that follows from ``words``."""
+    """A random permutation of 0 … n−1 ``(n,)``, seeded from ``words``."""
     return torch.randperm(n, generator=torch.Generator().manual_seed(key(*words)))
