@@ -434,5 +434,5 @@ def test_labels_that_cannot_be_given(by_class: str, run: str, capsys: pytest.Cap
         assert told in complaint(capsys, "train", tmp_path / source, "--given", "label", "--batch", 16, "--out", tmp_path / "r")
     assert "add --given label" in complaint(capsys, "train", "digits", "--prior", "given-context", "--out", tmp_path / "r")
     np.save(tmp_path / "z.npy", np.zeros((3, 2), np.float32))
-    assert "give the class with --label" in complaint(capsys, "decode", by_class, tmp_path / "z.npy", *output)
+    assert "say which with --label" in complaint(capsys, "decode", by_class, tmp_path / "z.npy", *output)
     assert not (tmp_path / "r").exists()

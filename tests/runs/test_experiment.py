@@ -271,7 +271,7 @@ def test_an_overwriting_that_fails_leaves_the_old_run(digits_run: runs.Run, tmp_
     folder = shutil.copytree(digits_run.folder, tmp_path / "r")
     (folder / layout.FIGURES / "curves.png").unlink()
     (folder / layout.FIGURES / "curves.png").mkdir()
-    with pytest.raises(OutputError, match="there is a folder where"):
+    with pytest.raises(OutputError, match="a folder stands where"):
         Experiment.begin(RECIPE, folder, overwrite=True, device="cpu")
     assert runs.load(folder).result() is not None
 
