@@ -1,6 +1,6 @@
 """lowerbound: a VAE is three distributions, trained by one bound and one gradient estimator.
 
-The public names. Each is imported when first used, because torch takes seconds and ``--help`` should not.
+The public names. Each is imported when first used, because importing torch takes seconds and ``--help`` should not.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What can go wrong and is the user's to mend. The command line turns each into one line and exit code 2.
+"""Errors that the user can fix. The command line prints each as one line and exits with code 2.
 
-A message says what is wrong and what to do about it. Faults of the program itself are ordinary
+A message says what is wrong and what to do about it. Bugs of the program itself are ordinary
 exceptions and keep their traceback.
 """
 
@@ -12,15 +12,15 @@ from collections.abc import Iterable
 
 
 class LowerboundError(Exception):
-    """The root of the hierarchy: catch it to catch everything below."""
+    """The base class of the errors below: catch it to catch them all."""
 
 
 class UsageError(LowerboundError):
-    """The words of a command do not fit together."""
+    """The options of a command do not fit together."""
 
 
 class DataError(LowerboundError):
-    """Data are missing, damaged, or not what the model was made for."""
+    """Data are missing or damaged, or do not fit the model."""
 
 
 class RecipeError(LowerboundError):
@@ -28,7 +28,7 @@ class RecipeError(LowerboundError):
 
 
 class RunError(LowerboundError):
-    """A run folder is missing, damaged or in the way."""
+    """A run folder is missing or damaged, or already there where a new one should go."""
 
 
 class OutputError(LowerboundError):
@@ -36,39 +36,39 @@ class OutputError(LowerboundError):
 
 
 class NoClosedForm(LowerboundError):
-    """A Kullback-Leibler divergence was asked for in closed form and has none here."""
+    """A Kullback-Leibler divergence was requested in closed form and has none here."""
 
 
 class Diverged(LowerboundError):
-    """A term of the bound stopped being finite."""
+    """A term of the bound is no longer finite."""
 
 
 def law_name(law: object) -> str:
-    """What to call a ``torch.distributions`` law: ``Normal`` for an ``Independent`` of it."""
+    """The name of a distribution of ``torch.distributions``: ``Normal`` for an ``Independent`` of it."""
     return type(getattr(law, "base_dist", law)).__name__
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """``"; did you mean 'mnist'?"`` or, where nothing is near, the list of what is known."""
+    """``"; did you mean 'mnist'?"`` or, where no name is near, the list of known names."""
     choices = sorted(known)
     near = difflib.get_close_matches(name, choices, n=1)
     return f"; did you mean '{near[0]}'?" if near else f"; known: {', '.join(choices)}"
 
 
 def printable(text: str) -> str:
-    """The text with control characters, and what is no character at all, written out as escapes."""
+    """The text with everything that cannot be printed, such as control characters, written as escapes."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def reason(error: OSError) -> str:
-    """What the operating system said, with what to do where that is known."""
+    """The reason the operating system gives, with what to do where that is known."""
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT:
-            return "no room left on the disk; free some or write elsewhere"
+            return "no space left on the disk; free some or write elsewhere"
         case errno.EACCES | errno.EPERM | errno.EROFS:
-            return "not allowed there; choose another place or mend its permissions"
+            return "permission denied; choose another place or change its permissions"
         case errno.EISDIR | errno.ENOTDIR:
-            return "a folder stands where a file is wanted, or the other way round"
+            return "there is a folder where a file is needed, or the other way round"
         case errno.ENAMETOOLONG:
             return "that name is too long; choose a shorter one"
         case _:

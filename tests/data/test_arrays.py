@@ -68,9 +68,9 @@ def test_the_classes_of_both_parts_are_the_same(tmp_path: Path) -> None:
     assert splits.test.classes == splits.train.classes == ("3", "7")
 
 
-def test_parts_of_different_shapes_are_told(tmp_path: Path) -> None:
+def test_parts_of_different_shapes_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", x_train=np.zeros((4, 2)), x_test=np.zeros((4, 3)))
-    with pytest.raises(DataError, match="must hold the same kind"):
+    with pytest.raises(DataError, match="must have the same shape and type"):
         data.load(tmp_path / "a.npz")
 
 
@@ -92,13 +92,13 @@ BROKEN = {
     "one number": (np.array(3.0), {}, "is empty"),
     "a vector": (np.zeros(7), {}, "has the shape"),
     "five axes": (np.zeros((2, 2, 2, 2, 2)), {}, "has the shape"),
-    "labels of another length": (np.zeros((10, 4)), {"y": np.zeros(9)}, "one label a datum"),
-    "labels that are none": (np.zeros((10, 4)), {"y": np.full(10, np.nan)}, "labels are NaN"),
+    "labels of another length": (np.zeros((10, 4)), {"y": np.zeros(9)}, "one label per example"),
+    "labels that are NaN": (np.zeros((10, 4)), {"y": np.full(10, np.nan)}, "labels are NaN"),
 }
 
 
 @pytest.mark.parametrize("case", BROKEN)
-def test_what_cannot_be_used_is_told(tmp_path: Path, case: str) -> None:
+def test_an_unusable_array_is_refused(tmp_path: Path, case: str) -> None:
     values, more, message = BROKEN[case]
     with pytest.raises(DataError, match=message):
         data.load(save(tmp_path / ("a.npz" if more else "a.npy"), values, **more))
@@ -106,20 +106,20 @@ def test_what_cannot_be_used_is_told(tmp_path: Path, case: str) -> None:
 
 @pytest.mark.parametrize("keep", [0, 4, 60, -9])
 @pytest.mark.parametrize("name", ["a.npy", "a.npz"])
-def test_a_damaged_file_is_told(tmp_path: Path, name: str, keep: int) -> None:
+def test_a_damaged_file_is_refused(tmp_path: Path, name: str, keep: int) -> None:
     path = save(tmp_path / name, np.zeros((10, 4)))
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(DataError, match=r"a\.np"):
         data.load(path)
 
 
-def test_arrays_that_cannot_be_told_apart(tmp_path: Path) -> None:
+def test_ambiguous_arrays_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", a=np.zeros((3, 2)), b=np.zeros((3, 2)))
     with pytest.raises(DataError, match="holds a, b"):
         data.load(tmp_path / "a.npz")
 
 
-def test_one_datum_can_be_read_though_not_learned_from(tmp_path: Path) -> None:
+def test_a_single_example_can_be_read_though_not_learned_from(tmp_path: Path) -> None:
     splits = data.load(save(tmp_path / "a.npy", np.zeros((1, 4))))
     assert len(splits.usual) == 1
     assert len(splits.test) == 0

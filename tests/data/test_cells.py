@@ -1,4 +1,4 @@
-"""Cells as values, and values as cells: at the ends of what numbers and calendars hold, and in the words of another file."""
+"""Cells as values, and values as cells: at the limits of numbers and calendars, and in the spelling of another file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NUMBERS = {
 
 
 @pytest.mark.parametrize("texts", NUMBERS)
-def test_whole_numbers_become_what_holds_them(texts: str) -> None:
+def test_whole_numbers_get_a_type_that_holds_them(texts: str) -> None:
     cells = [None if text == "NA" else text for text in texts.split()]
     found = Column("x", "number", decimals=0).typed(cells)
     assert found == NUMBERS[texts]
@@ -72,8 +72,8 @@ LIKE = [
 
 
 @pytest.mark.parametrize(("column", "there", "written"), LIKE)
-def test_a_column_is_written_as_another_table_has_it(column: Column, there: str, written: str) -> None:
-    """The cells of 0, 1, …; all that are there are read by it."""
+def test_a_column_is_written_in_the_spelling_of_another_table(column: Column, there: str, written: str) -> None:
+    """``written`` are the cells for 0, 1, …; every cell of ``there`` can be read."""
     texts = [None if text == "NA" else text for text in there.split()]
     like = column.like(texts)
     assert [like.text(float(value)) for value in range(len(written.split()))] == written.split()

@@ -12,7 +12,7 @@ def rows(n: int = 100) -> Dataset:
     return Dataset(torch.arange(n, dtype=torch.float32)[:, None], torch.arange(n) % 3, ("a", "b", "c"))
 
 
-def test_a_view_copies_nothing_and_keeps_labels_in_step() -> None:
+def test_a_view_copies_nothing_and_keeps_its_labels() -> None:
     whole = rows()
     part = whole.view(torch.tensor([5, 50, 7])).view(torch.tensor([2, 0]))
     assert part[:].flatten().tolist() == [7, 5]
@@ -20,7 +20,7 @@ def test_a_view_copies_nothing_and_keeps_labels_in_step() -> None:
     assert part.array is whole.array
 
 
-def test_held_out_and_kept_are_a_partition_always_the_same_one() -> None:
+def test_held_out_and_kept_examples_are_always_the_same_partition() -> None:
     kept, out = rows().hold_out(30, "test")
     values = torch.cat([kept[:], out[:]]).flatten().sort().values
     assert torch.equal(values, torch.arange(100.0))
@@ -28,7 +28,7 @@ def test_held_out_and_kept_are_a_partition_always_the_same_one() -> None:
     assert not torch.equal(out[:], rows().hold_out(30, "validation")[1][:])
 
 
-def test_validation_is_five_thousand_or_a_tenth() -> None:
+def test_validation_is_5000_examples_or_a_tenth() -> None:
     for n, expected in ((100, 9), (200_000, 5_000)):
         train, held_out = Splits.of(rows(n)).validation()
         assert len(held_out) == expected
@@ -38,7 +38,7 @@ def test_validation_is_five_thousand_or_a_tenth() -> None:
         Splits.of(rows()).validation(90)
 
 
-def test_fingerprints_tell_data_apart() -> None:
+def test_different_data_have_different_fingerprints() -> None:
     assert fingerprint_of(rows()) == fingerprint_of(rows())
     assert fingerprint_of(rows()) != fingerprint_of(rows(99))
     changed = rows()
@@ -54,11 +54,11 @@ def test_digits_are_bundled() -> None:
     assert splits.whole.array.max() == 255
 
 
-def test_unknown_names_get_the_nearest(tmp_path) -> None:
+def test_an_unknown_name_suggests_the_nearest(tmp_path) -> None:
     with pytest.raises(DataError, match="did you mean 'mnist'"):
         data.load("mnits")
     (tmp_path / "a.txt").write_text("x")
-    with pytest.raises(DataError, match="cannot tell what"):
+    with pytest.raises(DataError, match="the format of"):
         data.load(tmp_path / "a.txt")
     with pytest.raises(DataError, match="are for folders of images"):
         data.load("digits", size=4)

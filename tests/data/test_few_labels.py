@@ -1,4 +1,4 @@
-"""Labels for some of the data: as many of each class, by seed; those of a file; and what cannot be is said."""
+"""Labels for some of the examples: equally many of each class, by seed; those of a file; errors say what is wrong."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def some(n: int = 60) -> Dataset:
 
 
 @pytest.mark.parametrize(("n", "counts"), [(3, [1, 1, 1]), (30, [10, 10, 10]), (11, [4, 4, 3])])
-def test_few_are_as_many_of_each_class(n: int, counts: list[int]) -> None:
+def test_few_labels_are_equally_many_of_each_class(n: int, counts: list[int]) -> None:
     whole = some()
     kept = labels.few(whole, n, seed=0)
     known = kept.labels != UNKNOWN
@@ -41,8 +41,8 @@ def test_few_of_a_view_are_of_that_view() -> None:
     assert (kept.targets[1::2] == UNKNOWN).all()
 
 
-def test_what_cannot_be_kept_is_said() -> None:
-    for n, message in ((2, "one of each of the 3"), (61, "has 20 training data, and 21"), (100, "ask for fewer")):
+def test_an_impossible_number_of_labels_is_refused() -> None:
+    for n, message in ((2, "one of each of the 3"), (61, "has 20 training examples, and 21"), (100, "ask for fewer")):
         with pytest.raises(DataError, match=message):
             labels.few(some(), n, seed=0)
     with pytest.raises(DataError, match="no labels"):
@@ -51,7 +51,7 @@ def test_what_cannot_be_kept_is_said() -> None:
         labels.few(Dataset(torch.rand(5, 4), torch.zeros(5, dtype=torch.long), NAMES), 3, seed=0)
 
 
-def test_a_class_that_no_training_datum_is_of_asks_for_no_label() -> None:
+def test_a_class_without_training_examples_needs_no_label() -> None:
     absent = Dataset(torch.rand(30, 4), torch.arange(30) % 2 * 2, NAMES)  # no dog
     kept = labels.few(absent, 5, seed=0)
     assert torch.bincount(kept.labels[kept.known], minlength=3).tolist() == [3, 0, 2]
@@ -87,7 +87,7 @@ def test_arrays_are_read(tmp_path: Path) -> None:
     np.save(tmp_path / "nan.npy", np.array([1.0, np.nan, np.inf]))
     np.savez(tmp_path / "encoded.npz", latents=np.zeros((3, 2)), labels=np.array([1, -1, 0]), classes=np.array(["owl", "cat"]))
     assert labels.read(tmp_path / "column.npy") == ["1", None, "12"]
-    assert labels.read(tmp_path / "encoded.npz") == ["cat", None, "owl"], "names, not numbers of classes"
+    assert labels.read(tmp_path / "encoded.npz") == ["cat", None, "owl"], "names, not class numbers"
     for name in ("half.npy", "nan.npy"):
         with pytest.raises(DataError, match="no list of labels"):
             labels.read(tmp_path / name)
@@ -97,44 +97,44 @@ def test_arrays_are_read(tmp_path: Path) -> None:
         labels.read(tmp_path / "wide.npy")
 
 
-def test_a_file_labels_all_data_or_the_training_part(tmp_path: Path) -> None:
+def test_a_file_labels_all_examples_or_the_training_examples(tmp_path: Path) -> None:
     bare = Splits.of(Dataset(torch.rand(20, 4)))
-    told = ["dog" if row % 2 else "cat" for row in range(20)]
-    told[3] = ""
-    both = labels.of_file(bare, write(tmp_path / "all.csv", "\n".join(told) + "\n"))
+    lines = ["dog" if row % 2 else "cat" for row in range(20)]
+    lines[3] = ""
+    both = labels.of_file(bare, write(tmp_path / "all.csv", "\n".join(lines) + "\n"))
     assert both.whole is not None
     assert both.train.classes == both.test.classes == ("cat", "dog")
     assert both.whole.labels.tolist() == [UNKNOWN if row == 3 else row % 2 for row in range(20)]
     train = labels.of_file(bare, write(tmp_path / "train.csv", "1\n10\n" + "2\n" * (len(bare.train) - 2)))
-    assert train.train.classes == ("1", "2", "10"), "numbers in their order"
+    assert train.train.classes == ("1", "2", "10"), "numbers in numerical order"
     assert train.train.labels.tolist()[:3] == [0, 2, 1]
     assert (train.test.labels == UNKNOWN).all()
 
 
-def test_blank_lines_at_the_end_are_of_no_datum(tmp_path: Path) -> None:
+def test_blank_lines_at_the_end_do_not_count(tmp_path: Path) -> None:
     splits = Splits(some(6), some(3))
     found = labels.of_file(splits, write(tmp_path / "y.csv", "owl\n\n\ncat\n\n\n\n\n"))
     assert found.train.labels.tolist() == [2, -1, -1, 0, -1, -1]
-    with pytest.raises(DataError, match="has 8 labels, and there are 6 data"):
+    with pytest.raises(DataError, match="has 8 labels, but there are 6 examples"):
         labels.of_file(splits, write(tmp_path / "y.csv", "owl\n\n\ncat\n\n\n\ncat\n"))
 
 
-def test_strange_labels_are_names_and_endless_ones_none(tmp_path: Path) -> None:
+def test_unusual_labels_are_names_but_very_long_ones_are_refused(tmp_path: Path) -> None:
     bare = Splits.of(Dataset(torch.rand(4, 4)))
     assert labels.of_file(bare, write(tmp_path / "y.csv", "²\n2\n10\n²\n")).train.classes == ("2", "10", "²")
-    with pytest.raises(DataError, match="label of datum 1 has 5,000 characters"):
+    with pytest.raises(DataError, match="label of example 1 has 5,000 characters"):
         labels.of_file(bare, write(tmp_path / "y.csv", f"2\n{'9' * 5000}\n10\n2\n"))
 
 
-def test_a_file_keeps_the_classes_that_there_are(tmp_path: Path) -> None:
+def test_a_file_keeps_the_existing_classes(tmp_path: Path) -> None:
     splits = Splits(some(6), some(3))
     found = labels.of_file(splits, write(tmp_path / "y.csv", "owl\n\n\ncat\n\n\n"))
     assert found.train.classes == NAMES
     assert found.train.labels.tolist() == [2, -1, -1, 0, -1, -1]
     assert torch.equal(found.test.labels, splits.test.labels)
-    with pytest.raises(DataError, match=r"label 'own' of datum 1 is no class of these data; did you mean 'owl'"):
+    with pytest.raises(DataError, match=r"label 'own' of example 1 is not a class of these data; did you mean 'owl'"):
         labels.of_file(splits, write(tmp_path / "y.csv", "owl\nown\n\ncat\n\n\n"))
-    with pytest.raises(DataError, match="has 2 labels, and there are 6 data"):
+    with pytest.raises(DataError, match="has 2 labels, but there are 6 examples"):
         labels.of_file(splits, write(tmp_path / "y.csv", "owl\ncat\n"))
     with pytest.raises(DataError, match="several columns"):
         labels.read(write(tmp_path / "y.csv", "owl,1\ncat,2\n"))
@@ -162,10 +162,10 @@ WORDS = [
 ]
 
 
-@pytest.mark.parametrize(("told", "message"), WORDS, ids=str)
-def test_words_that_make_no_sense_are_refused(told: dict[str, object], message: str) -> None:
+@pytest.mark.parametrize(("words", "message"), WORDS, ids=str)
+def test_words_that_make_no_sense_are_refused(words: dict[str, object], message: str) -> None:
     with pytest.raises(RecipeError, match=message):
-        Recipe(**told)
+        Recipe(**words)
 
 
 def own(folder: Path, numbers: np.ndarray | None) -> str:
@@ -178,26 +178,26 @@ def own(folder: Path, numbers: np.ndarray | None) -> str:
 
 BAD = [
     (None, "100", "no labels; give a file"),
-    (np.zeros(60, int), "10", "nothing to tell apart"),
+    (np.zeros(60, int), "10", "nothing to classify"),
     (np.arange(60) % 3, "100", "ask for fewer labels"),
     (np.arange(60) % 3, "2", "at least one of each"),
     (np.arange(60) % 3, "gone.csv", "cannot read labels"),
-    (np.arange(60) % 3, "0\n" * 59 + "7\n", "label '7' of datum 59 is no class"),
+    (np.arange(60) % 3, "0\n" * 59 + "7\n", "label '7' of example 59 is not a class"),
     (None, "a\n" * 60, "all known labels are 'a'"),
     (None, "\n" * 60, "no label is known"),
 ]
 
 
-@pytest.mark.parametrize(("numbers", "told", "message"), BAD, ids=[row[2] for row in BAD])
-def test_the_command_line_says_it_in_a_line(
-    numbers: np.ndarray | None, told: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("numbers", "labels_option", "message"), BAD, ids=[row[2] for row in BAD])
+def test_the_command_line_reports_bad_labels_in_one_line(
+    numbers: np.ndarray | None, labels_option: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file = str(write(tmp_path / "y.csv", told)) if "\n" in told else told
+    file = str(write(tmp_path / "y.csv", labels_option)) if "\n" in labels_option else labels_option
     out = tmp_path / "run"
     assert main(["train", own(tmp_path, numbers), "--recipe", "m2", "--labels", file, "--batch", "8", "--out", str(out)]) == 2
-    said = capsys.readouterr()
-    assert message in said.err
-    assert len(said.err.strip().splitlines()) == 1
+    printed = capsys.readouterr()
+    assert message in printed.err
+    assert len(printed.err.strip().splitlines()) == 1
     assert not out.exists()
 
 
@@ -213,15 +213,15 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("told", "message"), WRONG, ids=[" ".join(row[0]) for row in WRONG])
-def test_a_model_that_cannot_be_is_refused_in_a_line(
-    told: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("options", "message"), WRONG, ids=[" ".join(row[0]) for row in WRONG])
+def test_an_impossible_model_is_refused_in_one_line(
+    options: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["train", own(tmp_path, np.arange(60) % 3), *told, "--labels", "9", *SMALL, "--out", str(tmp_path / "run")]
+    words = ["train", own(tmp_path, np.arange(60) % 3), *options, "--labels", "9", *SMALL, "--out", str(tmp_path / "run")]
     assert main(words) == 2
-    said = capsys.readouterr().err
-    assert message in said
-    assert len(said.strip().splitlines()) == 1
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert len(printed.strip().splitlines()) == 1
     assert not (tmp_path / "run").exists()
 
 
@@ -229,12 +229,12 @@ def test_a_model_that_cannot_be_is_refused_in_a_line(
 def test_a_training_that_diverges_says_so(estimator: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--recipe", "m2", "--label-estimator", estimator, "--labels", "9", *SMALL, "--learning-rate", "1e30"]
     assert main(["train", own(tmp_path, np.arange(60) % 3), *words, "--out", str(tmp_path / "run")]) == 2
-    told = capsys.readouterr().err
-    assert "is not finite; with the learning rate halved 3 times it still was so" in told
-    assert "lower --learning-rate" in told
+    printed = capsys.readouterr().err
+    assert "is not finite; with the learning rate halved 3 times it still was so" in printed
+    assert "lower --learning-rate" in printed
 
 
-def test_a_trial_leaves_the_callers_random_numbers_alone() -> None:
+def test_building_a_model_leaves_the_callers_random_state_alone() -> None:
     drawn = []
     for words in (None, {"semi_supervised": "m2", "labels": 9}, {"semi_supervised": "m1m2", "labels": 9}):
         torch.manual_seed(0)
@@ -252,11 +252,11 @@ def test_labels_that_changed_are_named(tmp_path: Path, capsys: pytest.CaptureFix
     assert f"or their labels in {file}, are not those" in capsys.readouterr().err
 
 
-def test_unknown_labels_of_data_are_no_class(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_labels_are_not_a_class(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     numbers = np.arange(60) % 3 - 1
     named = np.array(["", "cat", "dog"])[numbers + 1]
-    for told, classes in ((numbers, ("0", "1")), (numbers[:, None].astype(float), ("0", "1")), (named, ("cat", "dog"))):
-        found = data.load(own(tmp_path, told)).whole
+    for given, classes in ((numbers, ("0", "1")), (numbers[:, None].astype(float), ("0", "1")), (named, ("cat", "dog"))):
+        found = data.load(own(tmp_path, given)).whole
         assert found is not None
         assert found.classes == classes
         assert found.labels.tolist() == numbers.tolist()
@@ -266,7 +266,7 @@ def test_unknown_labels_of_data_are_no_class(tmp_path: Path, capsys: pytest.Capt
     assert not (tmp_path / "run").exists()
 
 
-def test_data_without_labels_learn_those_of_a_file(tmp_path: Path) -> None:
+def test_data_without_labels_are_trained_with_those_of_a_file(tmp_path: Path) -> None:
     file = write(tmp_path / "y.csv", "".join(f"{'even' if row % 2 == 0 else 'odd'}\n" if row < 30 else "\n" for row in range(60)))
     run = tmp_path / "run"
     words = ["--recipe", "m2", "--labels", str(file), "--epochs", "1", "--batch", "16", "--latent", "2", "--network", "mlp:8"]

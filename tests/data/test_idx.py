@@ -62,14 +62,14 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("case", BROKEN)
-def test_a_broken_file_is_told(tmp_path: Path, case: str) -> None:
+def test_a_broken_file_is_refused(tmp_path: Path, case: str) -> None:
     images, labels, message = BROKEN[case]
     with pytest.raises(DataError, match=message):
         data.load(folder(tmp_path, images, labels))
 
 
 @pytest.mark.parametrize("keep", [1, 10, 50, -1])
-def test_a_truncated_gzip_is_told(tmp_path: Path, keep: int) -> None:
+def test_a_truncated_gzip_is_refused(tmp_path: Path, keep: int) -> None:
     folder(tmp_path, idx(PIXELS), None, suffix=".gz")
     path = tmp_path / "train-images-idx3-ubyte.gz"
     path.write_bytes(path.read_bytes()[:keep])

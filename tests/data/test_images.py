@@ -67,7 +67,7 @@ def test_every_mode_is_read(tmp_path: Path, mode: str) -> None:
         assert np.abs(found - grey * white).max() <= 3  # CMYK and YCbCr are rounded
 
 
-def test_deep_images_have_one_white_for_the_whole_folder(tmp_path: Path) -> None:
+def test_16_bit_and_float_images_share_one_white_level_per_folder(tmp_path: Path) -> None:
     for name, value in (("a", 0.25), ("b", 1.0)):
         Image.fromarray(np.full((4, 4), value, np.float32)).save(tmp_path / f"{name}.tif")
     assert data.load(tmp_path).whole.array[:, 0, 0, 0].tolist() == [64, 255]
@@ -85,7 +85,7 @@ def test_reading_leaves_the_warning_filters_alone(tmp_path: Path) -> None:
     assert warnings.filters == before
 
 
-def test_transparency_is_laid_on_white(tmp_path: Path) -> None:
+def test_transparent_images_are_put_on_white(tmp_path: Path) -> None:
     Image.new("RGBA", (4, 4), (0, 0, 0, 0)).save(tmp_path / "a.png")
     assert data.load(tmp_path).whole.array.min() == 255
 
@@ -100,7 +100,7 @@ def test_size_crops_the_centre_square(tmp_path: Path) -> None:
     assert whole.array[0].min() > 200
 
 
-def test_mixed_sizes_are_told(tmp_path: Path) -> None:
+def test_mixed_sizes_are_refused(tmp_path: Path) -> None:
     for i in range(3):
         picture(tmp_path / f"{i}.png")
     picture(tmp_path / "odd.png", (9, 9))
@@ -108,7 +108,7 @@ def test_mixed_sizes_are_told(tmp_path: Path) -> None:
         data.load(tmp_path)
 
 
-def test_an_unreadable_image_is_named_counted_and_skipped_only_when_asked(tmp_path: Path) -> None:
+def test_unreadable_images_are_named_counted_and_skipped_only_on_request(tmp_path: Path) -> None:
     for i in range(3):
         picture(tmp_path / f"{i}.png")
     (tmp_path / "bad.png").write_bytes((tmp_path / "0.png").read_bytes()[:40])
@@ -126,8 +126,8 @@ def test_all_unreadable_is_an_error_even_when_skipping(tmp_path: Path) -> None:
         data.load(tmp_path, skip_unreadable=True)
 
 
-def test_empty_and_wrong_folders_are_told(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="holds no IDX files and no images"):
+def test_empty_folders_and_unknown_colors_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="has no IDX files and no images"):
         data.load(tmp_path)
     picture(tmp_path / "a.png")
     with pytest.raises(DataError, match="unknown color 'gray'; did you mean 'grey'"):
@@ -155,8 +155,8 @@ def test_links_that_lead_out_are_not_followed(tmp_path: Path) -> None:
     assert len(images.load_folder(folder, skip_unreadable=True).whole) == 5
 
 
-def test_a_name_cannot_write_to_the_terminal(tmp_path: Path) -> None:
+def test_a_file_name_cannot_write_control_characters_to_the_terminal(tmp_path: Path) -> None:
     (tmp_path / "a\n\x1b[31mb.png").write_bytes(b"no image")
-    with pytest.raises(DataError) as told:
+    with pytest.raises(DataError) as error:
         images.load_folder(tmp_path)
-    assert str(told.value).isprintable()
+    assert str(error.value).isprintable()

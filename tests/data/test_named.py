@@ -1,4 +1,4 @@
-"""Downloads, from a local server: the right file gets its name, anything else leaves nothing behind."""
+"""Downloads, from a local server: only a file with the right checksum is saved, anything else leaves no file behind."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FILES = {
 
 
 class Server(BaseHTTPRequestHandler):
-    """Sends the files above; /damaged/ with a byte changed, /cut/ half of what it promised."""
+    """Sends the files above; under /damaged/ with a byte changed, under /cut/ half of the announced length."""
 
     asked: list[str] = []  # noqa: RUF012 - the server makes a handler for each request
 
@@ -73,7 +73,7 @@ def source(*mirrors: str) -> named.Idx:
     return named.Idx("toy", mirrors=mirrors, checksums=checksums)
 
 
-def test_what_is_missing_is_downloaded_once(server: str, tmp_path: Path) -> None:
+def test_missing_files_are_downloaded_once(server: str, tmp_path: Path) -> None:
     toy = source(f"{server}/good")
     assert len(toy.missing("toy", None)) == 4
     assert len(toy.load("toy", None).train) == 6
@@ -89,7 +89,7 @@ def test_another_mirror_is_tried(server: str, tmp_path: Path, bad: str) -> None:
 
 
 @pytest.mark.parametrize(("bad", "reason"), [("damaged", "SHA-256"), ("cut", "interrupted|IncompleteRead"), ("absent", "Not Found|404")])
-def test_a_file_that_is_not_right_never_gets_its_name(server: str, tmp_path: Path, bad: str, reason: str) -> None:
+def test_a_wrong_file_is_never_saved(server: str, tmp_path: Path, bad: str, reason: str) -> None:
     with pytest.raises(DataError, match=reason):
         source(f"{server}/{bad}").load("toy", tmp_path)
     assert not (tmp_path / "toy").exists() or not list((tmp_path / "toy").iterdir())
@@ -102,18 +102,18 @@ def test_offline_the_error_says_which_file_to_put_where(tmp_path: Path) -> None:
     assert "--data-dir" in str(error.value)
 
 
-def test_the_order_of_looking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_search_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     toy = source("http://127.0.0.1:9")
     monkeypatch.setenv(named.ENVIRONMENT, str(tmp_path / "variable"))
-    for place, told in (("cache", None), ("variable", None), ("told", tmp_path / "told")):
+    for place, data_dir in (("cache", None), ("variable", None), ("given", tmp_path / "given")):
         folder = tmp_path / place / "toy"
         folder.mkdir(parents=True)
         for name, content in FILES.items():
             (folder / name).write_bytes(content)
-        assert toy.place("toy", told) == str(folder)
+        assert toy.place("toy", data_dir) == str(folder)
 
 
-def test_a_partly_filled_folder_of_the_users_is_filled_up(server: str, tmp_path: Path) -> None:
+def test_an_incomplete_folder_of_the_user_is_completed(server: str, tmp_path: Path) -> None:
     (tmp_path / "toy").mkdir()
     name = next(iter(FILES))
     (tmp_path / "toy" / name).write_bytes(FILES[name])
@@ -121,7 +121,7 @@ def test_a_partly_filled_folder_of_the_users_is_filled_up(server: str, tmp_path:
     assert len(Server.asked) == 3
 
 
-def test_a_bomb_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_decompression_bomb_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(download, "LARGEST", 1000)
     assert len(download._uncompressed(gzip.compress(bytes(10_000_000)))) == 1001
 
@@ -137,7 +137,7 @@ def test_the_checksums_are_those_of_the_real_files(name: str, monkeypatch: pytes
         assert hashlib.sha256(idx_format.content(path)).hexdigest() == checksum
 
 
-def test_mirrors_are_asked_over_https_alone() -> None:
+def test_mirrors_are_used_over_https_only() -> None:
     for real in named.NAMED.values():
         if isinstance(real, named.Idx):
             assert all(mirror.startswith("https://") for mirror in real.mirrors)

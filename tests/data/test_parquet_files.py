@@ -1,4 +1,4 @@
-"""Parquet: types are kept, whatever is filled in; what cannot be read is refused in order."""
+"""Parquet: types are kept when cells are filled in; unreadable files are refused with a message."""
 
 from __future__ import annotations
 
@@ -54,23 +54,23 @@ def test_parquet_keeps_its_types(tmp_path: Path) -> None:
     assert [back[name][1].as_py() for name in "fisdbm"] == [2.5, 7, "2", datetime.date(2020, 5, 5), True, [1]]
     assert back["t"][1].as_py() == datetime.datetime(2020, 5, 5, 1, 2, 3, 4000, tzinfo=datetime.UTC)
     (tmp_path / "t.parquet").write_bytes((tmp_path / "t.parquet").read_bytes()[:-20])
-    with pytest.raises(DataError, match="no Parquet file, or is damaged"):
+    with pytest.raises(DataError, match="not a Parquet file or is damaged"):
         tables.read(tmp_path / "t.parquet")
 
 
-def test_a_parquet_file_that_is_refused_is_refused_in_words(tmp_path: Path) -> None:
+def test_an_unusable_parquet_file_is_refused_with_a_message(tmp_path: Path) -> None:
     column = pyarrow.array([1.5, 2.5])
     for table, message in (
         (pyarrow.Table.from_arrays([column, column], names=["a", "a"]), "has two columns called 'a'"),
-        (pyarrow.table({"a": column[:0]}), "and no row"),
+        (pyarrow.table({"a": column[:0]}), "but no row"),
     ):
         pyarrow.parquet.write_table(table, tmp_path / "t.parquet")
         with pytest.raises(DataError, match=message):
             tables.read(tmp_path / "t.parquet")
 
 
-def test_a_refusal_of_parquet_ends_the_process_in_order(tmp_path: Path) -> None:
-    """Threads that read may outlive it, and abort."""
+def test_refusing_a_parquet_file_ends_the_process_cleanly(tmp_path: Path) -> None:
+    """Reading threads may outlive the error and abort the process."""
     pyarrow.parquet.write_table(
         pyarrow.table({f"c{place}": pyarrow.array([], pyarrow.float64()) for place in range(4)}), tmp_path / "t.parquet"
     )
@@ -89,25 +89,25 @@ NARROW = [
 
 
 @pytest.mark.parametrize(("kind", "texts", "expected"), NARROW, ids=str)
-def test_what_is_filled_in_is_the_nearest_that_a_type_has(kind: pyarrow.DataType, texts: list[str], expected: list[object]) -> None:
+def test_a_filled_in_value_is_the_nearest_of_its_type(kind: pyarrow.DataType, texts: list[str], expected: list[object]) -> None:
     for column in (pyarrow.array([None] * 4, kind), pyarrow.array([None] * 4, kind).dictionary_encode()):
         filled = Parquet(pyarrow.table({"a": column})).filled({"a": dict(enumerate(texts))})
         assert pyarrow.parquet.read_table(pyarrow.BufferReader(filled))["a"].to_pylist() == expected
 
 
 @pytest.mark.parametrize("text", ["2020-05-05", "2020-05-05T00:00:00Z", "2020/05/05", "05.05.2020"])
-def test_a_date_in_any_known_format_fills_any_type_of_dates(text: str) -> None:
+def test_a_date_in_any_known_format_fills_any_date_type(text: str) -> None:
     day, moment = datetime.date(2020, 5, 5), datetime.datetime(2020, 5, 5)
     kinds = {pyarrow.date32(): day, pyarrow.timestamp("s"): moment, pyarrow.timestamp("ns", "UTC"): moment.replace(tzinfo=datetime.UTC)}
     for kind, expected in kinds.items():
         filled = Parquet(pyarrow.table({"a": pyarrow.array([None], kind)})).filled({"a": {0: text}})
         assert pyarrow.parquet.read_table(pyarrow.BufferReader(filled))["a"].to_pylist() == [expected]
-        with pytest.raises(DataError, match="'5/5/20' is no date such as 1970-01-01"):
+        with pytest.raises(DataError, match="'5/5/20' is not a date such as 1970-01-01"):
             Parquet(pyarrow.table({"a": pyarrow.array([None], kind)})).filled({"a": {0: "5/5/20"}})
 
 
 @pytest.mark.parametrize("text", ["9999-12-31", "0001-01-01"])
-def test_a_moment_is_within_nanoseconds(text: str) -> None:
+def test_a_date_is_clipped_to_what_nanoseconds_can_hold(text: str) -> None:
     filled = Parquet(pyarrow.table({"a": pyarrow.array([None], pyarrow.timestamp("ns"))})).filled({"a": {0: text}})
     assert pyarrow.parquet.read_table(pyarrow.BufferReader(filled))["a"].cast(pyarrow.timestamp("s"), safe=False)[0].as_py().year in (
         1677,

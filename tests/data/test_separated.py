@@ -1,4 +1,4 @@
-"""CSV files that become others."""
+"""CSV files rewritten with another delimiter."""
 
 from __future__ import annotations
 
@@ -24,8 +24,7 @@ def written(path: Path, content: bytes) -> Path:
         ("a,b\t\n1,2\t3\n", ",", '"a,b",\n"1,2",3\n'),
     ],
 )
-def test_a_table_may_be_separated_otherwise(given: str, delimiter: str, expected: str, tmp_path: Path) -> None:
-    """With the same cells."""
+def test_another_delimiter_keeps_the_cells(given: str, delimiter: str, expected: str, tmp_path: Path) -> None:
     names = {"\t": ("t.csv", "u.tsv"), ",": ("t.tsv", "u.csv")}[delimiter]
     old = csv_files.read(written(tmp_path / names[0], given.encode()))
     new = csv_files.read(written(tmp_path / names[1], old.separated(delimiter).filled({})))

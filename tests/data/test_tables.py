@@ -1,4 +1,4 @@
-"""Tables: kinds are inferred, told and kept; cells come back byte for byte; what cannot be read says so."""
+"""Tables: kinds are inferred, specified and kept; cells come back byte for byte; unreadable files are refused."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ KINDS = {
     "1.5 2.5 NA 1.5": "number",
     "-3 4 4 -3": "number",
     "1e3 2 2 5": "number",
-    "1990 1991 1991 1990": "number",  # of little variance: no counts
+    "1990 1991 1991 1990": "number",  # little variance: not counts
     "0 3 1 0": "count",
     "5.0 0.0 NaN 0.0": "count",
     "true false NA true": "boolean",
@@ -85,7 +85,7 @@ def test_values_are_what_the_schema_says(tmp_path: Path) -> None:
     assert splits.train.holes == 5
 
 
-def test_types_overrule(tmp_path: Path) -> None:
+def test_specified_types_override_inference(tmp_path: Path) -> None:
     path = table_of(
         tmp_path, id=["1", "2", "3", "4"], zip=["10", "20", "20", "30"], day=["1/2/2020", "3/2/2020", "NA", "3/2/2020"], x=list("5678")
     )
@@ -104,23 +104,23 @@ def test_types_overrule(tmp_path: Path) -> None:
         ('x = "colour"', "cannot be 'colour'"),
         ("x = 3", "cannot be 3"),
         ('x = "number:2"', "cannot be 'number:2'"),
-        ("x = ", "is no TOML"),
+        ("x = ", "is not a TOML"),
         ('y = "number"', "no column 'y'"),
-        ('empty = "number"', "holds nothing at all"),
+        ('empty = "number"', "but is empty"),
         ('word = "number"', "'a' is not a number"),
-        ('word = "boolean"', "is told to be boolean"),
+        ('word = "boolean"', "is specified as boolean"),
         ('word = "date"', "not a date such as 1970-01-01"),
         ('x = "count"', "'1.5' is not a whole number"),
-        ('x = "date:%Q"', "is no format of dates"),
+        ('x = "date:%Q"', "is not a date format"),
     ],
 )
-def test_types_that_cannot_be_are_refused(types: str, message: str, tmp_path: Path) -> None:
+def test_impossible_types_are_refused(types: str, message: str, tmp_path: Path) -> None:
     path = table_of(tmp_path, x=["1.5", "2.5", "1.5"], word=["a", "b", "a"], empty=["", "", ""])
     with pytest.raises(DataError, match=message):
         data.load(path, types=written(tmp_path, types, "t.toml"))
 
 
-def test_a_schema_comes_back_from_its_words(tmp_path: Path) -> None:
+def test_a_schema_comes_back_from_json(tmp_path: Path) -> None:
     splits = data.load(
         table_of(tmp_path, x=["1.5", "2", "1.5"], word=["a", "b", "a"], c=["z", "z", "z"], day=["2020-01-01", "NA", "2020-01-02"])
     )
@@ -146,8 +146,8 @@ def test_another_table_is_read_by_the_schema(tmp_path: Path) -> None:
     expected = [[(9 - schema.columns[0].loc) / schema.columns[0].scale, torch.nan, 1.0], [torch.nan, 1.0, torch.nan]]
     torch.testing.assert_close(splits.whole[:], torch.tensor(expected), equal_nan=True)
     assert list(splits.notes) == [
-        "ignored, for the model has no such column: 'new'",
-        "column 'word': 1 cells of unknown categories are taken for missing",
+        "ignored, because the model has no such column: 'new'",
+        "column 'word': 1 cells of unknown categories are treated as missing",
     ]
     for cells, message in (
         ({"x": ["1", "2"], "ok": ["yes", "no"]}, "has no column 'word'"),
@@ -164,25 +164,25 @@ def test_another_table_is_read_by_the_schema(tmp_path: Path) -> None:
 
 BROKEN = {
     "empty": ("", "is empty"),
-    "no row": ("a,b\n", "and no row"),
+    "no row": ("a,b\n", "but no row"),
     "one row": ("a,b\n1,2\n", "has one row"),
-    "two of a name": ("a,b,a\n1,2,3\n1,2,3\n", "two columns called 'a'"),
+    "duplicate names": ("a,b,a\n1,2,3\n1,2,3\n", "two columns called 'a'"),
     "a short row": ("a,b\n1,2\n3\n", "row 2 has 1 cells"),
     "a long row": ("a,b\n1,2,3\n", "row 1 has 3 cells"),
-    "no quote to close": ('a,b\n1,"2\n3,4\n', "quote does not close a cell in row 1"),
+    "no closing quote": ('a,b\n1,"2\n3,4\n', "quote does not close a cell in row 1"),
     "after a quote": ('a,b\n1,"2"x\n', "quote does not close a cell in row 1"),
     "latin 1": ("a,b\n1,é\n".encode("latin-1"), r"not in UTF-8 \(line 2\)"),
     "NUL": (b"a,b\n1,\0\n", "NUL"),
     "UTF-16": ("a,b\n1,2\n".encode("utf-16"), "NUL"),
     "a number too large": ("a,b\n1e400,1.5\n2,2.5\n2,1.5\n", "column 'a', row 1: '1e400' is not a number"),
     "infinity": ("a,b\ninf,1.5\n2,2.5\n2,1.5\n", "column 'a', row 1: 'inf' is not a number"),
-    "numbers too far apart": ("a,b\n1.7e308,1.5\n-1.7e308,2.5\n-1.7e308,1.5\n", "too far for numbers"),
+    "numbers too far apart": ("a,b\n1.7e308,1.5\n-1.7e308,2.5\n-1.7e308,1.5\n", "too far for double precision"),
     "nothing to learn from": ("a,b\n1,x\n2,x\n3,x\n", "no column is left"),
 }
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_what_is_broken_says_so(name: str, tmp_path: Path) -> None:
+def test_a_broken_table_is_refused(name: str, tmp_path: Path) -> None:
     content, message = BROKEN[name]
     with pytest.raises(DataError, match=message):
         data.load(written(tmp_path, content))
@@ -235,8 +235,8 @@ PIECES = [
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_odd_tables_are_read_or_refused_in_words(seed: int, tmp_path: Path) -> None:
-    """And those that are read come back byte for byte."""
+def test_random_tables_are_read_or_refused_with_a_message(seed: int, tmp_path: Path) -> None:
+    """Those that are read come back byte for byte."""
     some = random.Random(seed)
     text = ",".join(some.sample("abcdef", 3)) + "\n"
     for _ in range(some.randrange(1, 8)):

@@ -230,7 +230,7 @@ def test_what_is_refused(classifier_run: runs.Run, digits_run: runs.Run, capsys:
     assert "FILE.parquet or FILE.csv" in complaint(capsys, "classify", classifier_run.folder, "-o", tmp_path / "l.txt")
     np.savez(tmp_path / "strange.npz", x=classifier_run.read().test[:12].numpy(), y=np.arange(12))
     for verb in (["classify", "-o", tmp_path / "l.csv"], ["evaluate"]):
-        assert "bring data of those, or without labels" in complaint(capsys, *verb, classifier_run.folder, tmp_path / "strange.npz")
+        assert "use data with those, or without labels" in complaint(capsys, *verb, classifier_run.folder, tmp_path / "strange.npz")
     assert not (tmp_path / "l.csv").exists()
 
 

@@ -216,7 +216,7 @@ MISTAKES = [
     ("train digits --epoch 3", "unknown option '--epoch' of train; did you mean '--epochs'"),
     ("--foo show RUN", "unknown option '--foo'"),
     ("interpolate RUN digits --n 1 -o s.png", "must be at least 2"),
-    ("train digits --device meta", "the device 'meta' is not to be had"),
+    ("train digits --device meta", "the device 'meta' is not available"),
     ("encode RUN RANGE.npy -o s.npz", "needs values in [0, 1]"),
     ("train digits more", "does not know what to do with 'more'"),
     ("train digits --epochs three", "invalid int value: 'three'"),
@@ -227,8 +227,8 @@ MISTAKES = [
     ("train digits --network mpl", "did you mean 'mlp'"),
     ("train digits --batch 99999", "larger than the 1,457 training data"),
     ("train digits --validation 99999", "ask for fewer"),
-    ("train digits --device gpu9", "the device 'gpu9' is not to be had"),
-    ("train EMPTY", "holds no IDX files and no images"),
+    ("train digits --device gpu9", "the device 'gpu9' is not available"),
+    ("train EMPTY", "has no IDX files and no images"),
     ("train MISSING/x.npy", "no data set, file or folder is called"),
     ("train digits --recipe MISSING", "no file and no recipe is called"),
     ("train digits --out RUN", "holds a run already"),
@@ -448,7 +448,7 @@ def test_labels_that_cannot_be_given(by_class: str, run: str, capsys: pytest.Cap
     np.savez(tmp_path / "one.npz", x=x, labels=np.zeros(40, int))
     np.savez(tmp_path / "strange.npz", x=x, labels=np.arange(40))
     assert "no labels" in complaint(capsys, "encode", by_class, tmp_path / "bare.npy", *output)
-    assert "class '10' of these data is none" in complaint(capsys, "encode", by_class, tmp_path / "strange.npz", *output)
+    assert "class '10' of these data is not one" in complaint(capsys, "encode", by_class, tmp_path / "strange.npz", *output)
     for source, told in (("bare.npy", "no labels"), ("one.npz", "all labels of these data are the same")):
         assert told in complaint(capsys, "train", tmp_path / source, "--given", "label", "--batch", 16, "--out", tmp_path / "r")
     assert "add --given label" in complaint(capsys, "train", "digits", "--prior", "given-context", "--out", tmp_path / "r")

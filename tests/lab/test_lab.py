@@ -1,4 +1,4 @@
-"""The experiments show what the lessons say, and can fail to."""
+"""The experiments show what the lessons say, and could fail to."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def toy_evidence() -> tuple[evidence.Evidence, torch.Tensor]:
     toy = LinearGaussian()
     torch.manual_seed(0)
     x = toy.evidence.sample((20,))
-    encoder = toy.exact_encoder()  # of the right mean, but without the correlations
+    encoder = toy.exact_encoder()  # the right mean, but no correlations
     return evidence.evidence(toy.vae(encoder), x, draws=(1, 10, 100, 1000)), toy.evidence.log_prob(x)
 
 
@@ -91,7 +91,7 @@ def test_every_estimator_is_unbiased_on_the_toy(toy_costs: gradients.Costs) -> N
     assert {row.estimator for row in toy_costs.rows} == set(estimators.ESTIMATORS) - {"rejection"}
 
 
-def test_a_bias_is_seen() -> None:
+def test_a_bias_is_detected() -> None:
     toy = gradients.Toy(1)
     truth = gradients.Moments(1.1 * toy.exact(), 0.0, 1)
     rows = gradients._compare(lambda e, k: toy.measure(e, k, 5_000), truth, 1, (4,)).rows
@@ -126,7 +126,7 @@ def test_near_the_exact_posterior_only_sticking_the_landing_has_no_variance(toy_
         assert of[name, last].bias_in_errors < 4.5, name
 
 
-def test_what_is_left_out_says_why(toy_costs: gradients.Costs) -> None:
+def test_skipped_estimators_have_a_reason(toy_costs: gradients.Costs) -> None:
     left = {(row.estimator, row.draws): row.reason for row in toy_costs.skipped}
     assert left.keys() == {("rejection", 1), ("rejection", 4), ("score-leave-one-out", 1)}
     assert "another draw" in left["score-leave-one-out", 1]
@@ -154,7 +154,7 @@ def test_the_bound_climbs_to_log_p_and_never_above(p: str, q: str) -> None:
     def gap(parameters: np.ndarray) -> float:
         return found.log_normaliser - float(elbo.bound(elbo.FAMILIES[q][0](*torch.from_numpy(parameters)), target))
 
-    best = minimize(gap, np.array(found.parameters), method="Nelder-Mead").fun  # what q can reach, by quadrature alone
+    best = minimize(gap, np.array(found.parameters), method="Nelder-Mead").fun  # the best that q can reach, by quadrature alone
     assert float(found.bounds.max()) <= found.log_normaliser + 1e-6
     assert float(found.bounds[-1]) > found.log_normaliser - best - 0.02
     assert float(found.bounds[0]) < float(found.bounds[-1]) - 0.1
@@ -169,7 +169,7 @@ def test_the_normaliser_is_the_integral(p: str) -> None:
     assert math.log(float(torch.trapezoid(target.log_density(z).exp(), z))) == pytest.approx(target.log_normaliser, abs=1e-4)
 
 
-def test_the_bound_of_the_target_itself_is_log_p() -> None:
+def test_the_bound_with_q_equal_to_the_target_is_log_p() -> None:
     gamma, log_normal = elbo.FAMILIES["gamma"][0], elbo.FAMILIES["log-normal"][0]
     three, two = torch.tensor([3.0, 2.0], dtype=torch.float64).log()
     target = elbo.TARGETS["gamma"]()
@@ -179,14 +179,14 @@ def test_the_bound_of_the_target_itself_is_log_p() -> None:
     assert float(elbo.bound(exact, target)) == pytest.approx(target.log_normaliser, abs=1e-9)
 
 
-def test_laws_on_other_numbers_are_refused() -> None:
+def test_distributions_of_other_support_are_refused() -> None:
     with pytest.raises(RecipeError, match="choose q among gamma, log-normal"):
         elbo.climb("gamma", "normal")
     with pytest.raises(RecipeError, match="did you mean 'gamma'"):
         elbo.climb("gama")
 
 
-# --- figures and the verb --------------------------------------------------------------------------
+# --- figures and the command --------------------------------------------------------------------------
 
 
 def test_every_experiment_has_its_figure(toy_evidence, toy_costs, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,7 +196,7 @@ def test_every_experiment_has_its_figure(toy_evidence, toy_costs, monkeypatch: p
     assert Image.open(io.BytesIO(figures.elbo(elbo.climb(steps=10)))).n_frames == 4
 
 
-def test_the_verb(capsys: pytest.CaptureFixture[str], digits_run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command(capsys: pytest.CaptureFixture[str], digits_run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = str(digits_run.folder)
     monkeypatch.setattr(figures, "FRAMES", 2)
     monkeypatch.setattr(elbo, "climb", partial(elbo.climb, steps=20))
@@ -204,21 +204,21 @@ def test_the_verb(capsys: pytest.CaptureFixture[str], digits_run, tmp_path: Path
     monkeypatch.setattr(gradients, "of_model", partial(gradients.of_model, draws=(1, 2), repeats=3))
     monkeypatch.setattr(gradients, "SHARPER", 2)
     for name, (kind, needs_run) in EXPERIMENTS.items():
-        if name == "def":  # has other data, and a test of its own
+        if name == "def":  # uses other data, and has its own test
             continue
         given = [run] if needs_run is not False else []
         output = tmp_path / f"{name}{kind}"
         assert main(["lab", name, *given, "-o", str(output), "--json"]) == 0
-        told = json.loads(capsys.readouterr().out)
-        assert told.pop("output") == str(output)
+        printed = json.loads(capsys.readouterr().out)
+        assert printed.pop("output") == str(output)
         with Image.open(output) as image:
             image.load()
         if needs_run is False:
             assert main(["lab", name, "--json"]) == 0
-            assert json.loads(capsys.readouterr().out) == told
+            assert json.loads(capsys.readouterr().out) == printed
 
 
-def test_without_an_output_the_table_is_printed_and_nothing_written(
+def test_without_an_output_the_table_is_printed_and_no_file_written(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -233,15 +233,15 @@ def test_without_an_output_the_table_is_printed_and_nothing_written(
     assert not list(tmp_path.iterdir())
 
 
-def test_the_verb_of_faces(
+def test_the_command_for_faces(
     capsys: pytest.CaptureFixture[str], few_faces: torch.Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(data, "load", lambda *_, **__: SimpleNamespace(whole=few_faces.repeat(20, 1)))
     output = tmp_path / "def.png"
     assert main(["lab", "def", "--steps", "3", "-o", str(output), "--json"]) == 0
-    told = capsys.readouterr()
-    assert {row["iteration"] for row in json.loads(told.out)["rows"]} == {1, 2, 3}
-    assert "g-rep: step 3" in told.err
+    printed = capsys.readouterr()
+    assert {row["iteration"] for row in json.loads(printed.out)["rows"]} == {1, 2, 3}
+    assert "g-rep: step 3" in printed.err
     with Image.open(output) as image:
         image.load()
     assert main(["lab", "def", "--steps", "1", "-o", str(output)]) == 0
@@ -260,7 +260,7 @@ def test_the_verb_of_faces(
         (["def", "--steps", "0", "-o", "a.png"], "at least 1"),
     ],
 )
-def test_what_makes_no_sense_is_one_line(capsys: pytest.CaptureFixture[str], words: list[str], complaint: str) -> None:
+def test_a_senseless_command_is_refused_in_one_line(capsys: pytest.CaptureFixture[str], words: list[str], complaint: str) -> None:
     assert main(["lab", *words]) == 2
     assert complaint in capsys.readouterr().err
 
@@ -284,7 +284,7 @@ def test_eight_of_ten_faces_are_trained_on_as_grey_levels() -> None:
 
 
 def test_the_bound_is_that_of_the_joint_density(few_faces: torch.Tensor) -> None:
-    """E_q[log p(x, z, w) − log q(z, w)], every density written out, by many draws."""
+    """E_q[log p(x, z, w) − log q(z, w)], with every density evaluated, by many draws."""
     with seeded(0, "faces"):
         model = faces.DeepGamma(few_faces, SMALL)
         model.raw = {name: (raw + 1.5).detach() for name, raw in model.raw.items()}
@@ -303,7 +303,7 @@ def test_the_bound_is_that_of_the_joint_density(few_faces: torch.Tensor) -> None
     assert z_score(bounds - joint, 0.0) < 4
 
 
-def test_all_estimators_climb_along_one_gradient(few_faces: torch.Tensor) -> None:
+def test_all_estimators_have_the_same_expected_gradient(few_faces: torch.Tensor) -> None:
     found = {}
     for name, setting in faces.SETTINGS.items():
         with seeded(0, "faces"):
@@ -326,7 +326,7 @@ def test_all_estimators_climb_along_one_gradient(few_faces: torch.Tensor) -> Non
 
 def test_each_estimator_climbs(few_faces: torch.Tensor) -> None:
     for setting in faces.SETTINGS.values():
-        setting = replace(setting, rate=0.2)  # the first steps of the published one go far astray on so few data
+        setting = replace(setting, rate=0.2)  # with the published one the first steps go far astray on so few examples
         steps = list(itertools.islice(faces.climb(few_faces, setting, layers=SMALL), 60))
         assert [step.iteration for step in steps[:3]] == [1, 2, 3]
         assert steps[-1].bound > steps[0].bound

@@ -1,4 +1,4 @@
-"""Each compiled loop gives what the lines of torch give that it replaces, whatever the number of threads; and nothing needs them."""
+"""Each compiled loop gives the results of the lines of torch that it replaces, for any number of threads; and everything works without."""
 
 from __future__ import annotations
 
@@ -43,15 +43,15 @@ def threads(request: pytest.FixtureRequest) -> Iterator[int]:
 
 @pytest.fixture
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is compiled."""
-    for room in (adam, bits, fused):
-        monkeypatch.setattr(room, "loops", lambda: None)
+    """Without compiled loops."""
+    for module in (adam, bits, fused):
+        monkeypatch.setattr(module, "loops", lambda: None)
 
 
-def near(found: Tensor, told: Tensor, kind: torch.dtype = torch.float32) -> None:
-    """To single precision's rounding, or to one of bfloat16 of what is told."""
+def near(found: Tensor, expected: Tensor, kind: torch.dtype = torch.float32) -> None:
+    """Equal to the rounding of single precision, or of bfloat16 where that is the ``kind``."""
     assert found.dtype == kind
-    torch.testing.assert_close(found.double(), told.double(), rtol=2.0**-8 if kind == BF16 else 2e-6, atol=1e-6)
+    torch.testing.assert_close(found.double(), expected.double(), rtol=2.0**-8 if kind == BF16 else 2e-6, atol=1e-6)
 
 
 def bernoulli(logits: Tensor, x: Tensor) -> Tensor:
@@ -78,7 +78,7 @@ def test_bits_and_their_slope(kind: torch.dtype, size: int, scale: float) -> Non
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_greys_have_the_cross_entropy(size: int) -> None:
+def test_grey_values_have_the_cross_entropy(size: int) -> None:
     logits, x = torch.randn(9, size), torch.rand(9, size)
     torch.testing.assert_close(compiled.bits(logits, x).double(), bernoulli(logits, x), rtol=5e-6, atol=1e-4)
 
@@ -86,12 +86,12 @@ def test_greys_have_the_cross_entropy(size: int) -> None:
 @pytest.mark.parametrize("logits", [500.0, -500.0, 1e30, -1e30])
 def test_bits_of_extreme_logits_are_finite(logits: float) -> None:
     x = torch.tensor([[0.0], [1.0]])
-    told = torch.tensor([-max(logits, 0.0), min(logits, 0.0)])
-    torch.testing.assert_close(compiled.bits(torch.full((2, 1), logits), x), told)
+    expected = torch.tensor([-max(logits, 0.0), min(logits, 0.0)])
+    torch.testing.assert_close(compiled.bits(torch.full((2, 1), logits), x), expected)
 
 
 @pytest.mark.usefixtures("threads")
-def test_what_is_not_a_number_stays_none() -> None:
+def test_nan_stays_nan() -> None:
     logits = torch.randn(4, 300)
     logits[2, 17] = math.nan
     slope = torch.empty(4, 300)
@@ -114,7 +114,7 @@ def test_bits_are_drawn_as_by_torch_to_the_bit(shape: tuple[int, ...], monkeypat
     assert found[0].isnan().sum() == 1
 
 
-def test_a_value_for_all_of_an_event_is_not_taken_for_a_row() -> None:
+def test_a_value_that_broadcasts_over_an_event_is_not_read_as_a_row() -> None:
     logits, x = torch.randn(3, 3), torch.tensor([[0.0], [1.0], [1.0]])
     near(bits.Bits(logits, 1).log_prob(x), bernoulli(logits, x.expand(3, 3)))
 
@@ -131,7 +131,7 @@ def test_torchs_default_type_changes_nothing() -> None:
         torch.set_default_dtype(torch.float32)
 
 
-def test_gradients_of_bits_can_be_differentiated_once_more() -> None:
+def test_gradients_of_bits_can_be_differentiated_again() -> None:
     logits, x = torch.randn(3, 5, requires_grad=True), torch.ones(3, 5)
     law = bits.Bits(logits, 1)
     (first,) = torch.autograd.grad(law.log_prob(x).sum(), logits, create_graph=True)
@@ -154,15 +154,15 @@ def test_relu_and_back(given: torch.dtype, kind: torch.dtype, scaled: bool) -> N
     near(output, (x.double() + bias.double()).relu(), kind)
     scale, found, sums = torch.randn(97) if scaled else None, torch.empty(97, 531, dtype=kind), torch.empty(531)
     compiled.through_relu(gradient, x, found, sums, scale)
-    told = torch.where(x > 0, gradient.double(), 0.0) * (1 if scale is None else scale.double()[:, None])
-    near(found, told, kind)
-    torch.testing.assert_close(sums.double(), told.sum(0), rtol=1e-5, atol=1e-4)
+    expected = torch.where(x > 0, gradient.double(), 0.0) * (1 if scale is None else scale.double()[:, None])
+    near(found, expected, kind)
+    torch.testing.assert_close(sums.double(), expected.sum(0), rtol=1e-5, atol=1e-4)
 
 
 def both_ways(k: int, weighted: bool) -> tuple[list[Tensor], list[Tensor]]:
-    """Means and the gradient of the encoder's output, by the loops and by autograd in double precision; decoding is a sum of squares."""
+    """Means and the gradient in the encoder's output, by the loops and by autograd in double precision; log p(x|z) is −Σ z²."""
     q, noise, low_high = torch.randn(300, 10), torch.randn(k, 300, 5), LOG_VARIANCE
-    q[3, 7], q[4, 8] = -50.0, 50.0  # log σ² out of their bounds
+    q[3, 7], q[4, 8] = -50.0, 50.0  # log σ² outside its bounds
     q[4, 3] = 0.0
     bias = torch.randn(10)
     without = q - bias
@@ -181,17 +181,17 @@ def both_ways(k: int, weighted: bool) -> tuple[list[Tensor], list[Tensor]]:
     closed = torch.distributions.kl_divergence(posterior, torch.distributions.Normal(torch.zeros_like(mean), 1.0)).sum(1)
     log_ratio = (prior.log_prob(drawn) - posterior.log_prob(drawn)).sum(2)
     bound = (log_likelihood + log_ratio).logsumexp(0) - math.log(k) if weighted else log_likelihood.mean(0) - closed
-    told = [bound.mean(), log_likelihood.mean(), (-log_ratio.mean(0) if weighted else closed).mean()]
+    expected = [bound.mean(), log_likelihood.mean(), (-log_ratio.mean(0) if weighted else closed).mean()]
     (-bound.mean()).backward()
-    return [*means, found], [*(one.detach() for one in told), exact.grad]
+    return [*means, found], [*(one.detach() for one in expected), exact.grad]
 
 
 @pytest.mark.usefixtures("threads")
 @pytest.mark.parametrize("k", [1, 20])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_bounds_and_the_gradient_of_latents(k: int, weighted: bool) -> None:
-    (*means, found), (*told, exact) = both_ways(k, weighted)
-    for one, other in zip(means, told, strict=True):
+    (*means, found), (*expected, exact) = both_ways(k, weighted)
+    for one, other in zip(means, expected, strict=True):
         assert float(one) == pytest.approx(float(other), rel=1e-5)
     ordinary = exact.abs() < 1e3  # where σ² is e^20 nothing is exact in single precision
     torch.testing.assert_close(found.double()[ordinary], exact[ordinary], rtol=1e-4, atol=1e-5)
@@ -221,7 +221,7 @@ def descended(optimizer: Any, kind: torch.dtype, steps: int) -> list[Tensor]:
 
 @pytest.mark.usefixtures("threads")
 @pytest.mark.parametrize("kind", TYPES)
-def test_adam_is_adam(kind: torch.dtype) -> None:
+def test_adam_is_that_of_torch(kind: torch.dtype) -> None:
     ours, torchs = descended(Adam, kind, 12), descended(lambda weights: torch.optim.Adam(weights, fused=True), kind, 12)
     for one, other in zip(ours, torchs, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
@@ -237,23 +237,23 @@ def test_the_number_of_threads_changes_no_bit() -> None:
 
 
 @pytest.mark.usefixtures("alone")
-def test_without_loops_adam_is_torchs() -> None:
+def test_without_loops_adam_is_exactly_that_of_torch() -> None:
     for one, other in zip(descended(Adam, BF16, 3), descended(lambda weights: torch.optim.Adam(weights, fused=True), BF16, 3), strict=True):
         assert torch.equal(one, other)
 
 
-def test_weights_that_do_not_lie_in_order_are_left_to_torch() -> None:
+def test_weights_that_are_not_contiguous_are_left_to_torch() -> None:
     weight = torch.nn.Parameter(torch.randn(5, 4).t())
     weight.grad = torch.ones_like(weight)
-    told = weight.detach() - 2e-3
+    expected = weight.detach() - 2e-3
     optimizer = Adam([weight])
     for _ in range(2):
         optimizer.step()
-    torch.testing.assert_close(weight.detach(), told, rtol=0, atol=1e-6)
+    torch.testing.assert_close(weight.detach(), expected, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("option", [{"weight_decay": 0.1}, {"amsgrad": True}, {"maximize": True}])
-def test_what_the_loop_cannot_is_left_to_torch(option: dict[str, Any]) -> None:
+def test_options_that_the_loop_lacks_are_left_to_torch(option: dict[str, Any]) -> None:
     found = []
     for optimizer in (Adam, torch.optim.Adam):
         torch.manual_seed(0)
@@ -267,7 +267,7 @@ def test_what_the_loop_cannot_is_left_to_torch(option: dict[str, Any]) -> None:
     torch.testing.assert_close(*found, rtol=1e-6, atol=1e-6)
 
 
-def test_momenta_of_another_shape_are_not_read() -> None:
+def test_moments_of_another_shape_are_not_read() -> None:
     small, large = torch.nn.Parameter(torch.randn(3, 4)), torch.nn.Parameter(torch.randn(300, 400))
     first, second = Adam([small]), Adam([large])
     small.grad = torch.ones_like(small)
@@ -277,7 +277,7 @@ def test_momenta_of_another_shape_are_not_read() -> None:
     assert not second._can_be_read([large])
 
 
-def test_a_copy_of_it_goes_on() -> None:
+def test_a_copied_optimizer_goes_on() -> None:
     weight = torch.nn.Parameter(torch.randn(3))
     weight.grad, optimizer = torch.ones(3), Adam([weight])
     optimizer.step()
@@ -312,7 +312,7 @@ def bound_after(**environment: str) -> float:
     return float(done.stdout)
 
 
-def test_where_nothing_can_be_kept_or_compiled_a_training_learns_the_same(tmp_path: Path) -> None:
+def test_training_without_a_cache_or_without_compilation_learns_the_same(tmp_path: Path) -> None:
     (tmp_path / "numba.py").write_text("raise ImportError('not here')\n")
     usual = bound_after()
     assert bound_after(NUMBA_CACHE_DIR="/dev/null/nowhere") == usual
@@ -325,12 +325,12 @@ def test_without_loops_the_usual_model_is_left_to_autograd() -> None:
     assert fused.step_of(parts.vae, parts.objective, parts.estimator, fused.of_rows, torch.float32) is None
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="torch's threads are lent on Linux alone")
-def test_this_machine_has_them() -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="torch's threads can be used on Linux only")
+def test_this_machine_has_compiled_loops() -> None:
     assert devices.loops() is compiled
 
 
-def test_bits_that_do_not_lie_in_order_or_fit_are_left_to_torch() -> None:
+def test_bits_of_unsuitable_layout_shape_or_type_are_left_to_torch() -> None:
     logits, x = torch.randn(6, 4), torch.rand(4)
     assert compiled.takes_bits(logits, x)
     assert not compiled.takes_bits(logits.t().contiguous().t(), x)

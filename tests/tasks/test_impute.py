@@ -213,10 +213,10 @@ def test_parquet_becomes_csv_with_all_that_it_holds_or_not_at_all(
         (pyarrow.array([datetime.time(10, 9), None, datetime.time(0, 0, 1)], pyarrow.time32("s")), ["10:09:00.000", None, "00:00:01.000"]),
         (moments, ["1970-01-01T00:00:00.000000Z", "1970-01-01T00:00:01.500000Z", None]),
         (pyarrow.array([None, None, None], pyarrow.list_(pyarrow.int8())), [None, None, None]),
-        (pyarrow.array([None, [1], None]), "row 2: a cell of type list<element: int64> cannot be told"),
-        (pyarrow.array([b"", None, b"ab"]), "row 1: a cell of type binary cannot be told"),
-        (pyarrow.array(["a", "NA", " "]), "row 2: a cell 'NA' cannot be told"),
-        (pyarrow.array(["a", None, " "]).dictionary_encode(), "row 3: a cell ' ' cannot be told"),
+        (pyarrow.array([None, [1], None]), "row 2: a cell of type list<element: int64> cannot be written"),
+        (pyarrow.array([b"", None, b"ab"]), "row 1: a cell of type binary cannot be written"),
+        (pyarrow.array(["a", "NA", " "]), "row 2: a cell 'NA' cannot be written"),
+        (pyarrow.array(["a", None, " "]).dictionary_encode(), "row 3: a cell ' ' cannot be written"),
     ):
         (tmp_path / "g.csv").unlink(missing_ok=True)
         pyarrow.parquet.write_table(given.append_column("new", column), tmp_path / "g.parquet")
@@ -274,7 +274,7 @@ def test_a_table_of_another_schema(table_run: runs.Run, tmp_path: Path, capsys: 
     )
     told = capsys.readouterr().err
     assert "no such column: 'new'" in told
-    assert "column 'city': 1 cells of unknown categories are taken for missing" in told
+    assert "column 'city': 1 cells of unknown categories are treated as missing" in told
     filled = cells(tmp_path / "f.csv")
     assert list(filled) == list(other)
     assert filled["city"][0] == "Paris", "what is there stays"

@@ -1,4 +1,4 @@
-"""The step by hand gives what autograd gives, for every model that it takes; and takes no other."""
+"""The step by hand gives the results of autograd for every model that it accepts; and accepts no other."""
 
 from __future__ import annotations
 
@@ -74,18 +74,18 @@ def name(words: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize("words", USUAL, ids=name)
-def test_it_is_what_autograd_gives(words: dict[str, Any]) -> None:
-    (means, ours), (told, theirs) = both(built(words), torch.float32)
-    torch.testing.assert_close(means, told, rtol=1e-5, atol=1e-5)
+def test_the_step_gives_the_gradient_of_autograd(words: dict[str, Any]) -> None:
+    (means, ours), (expected, theirs) = both(built(words), torch.float32)
+    torch.testing.assert_close(means, expected, rtol=1e-5, atol=1e-5)
     assert float((ours - theirs).norm() / theirs.norm()) < 1e-5
 
 
 @pytest.mark.parametrize("words", USUAL, ids=name)
-def test_rounded_it_is_as_near_as_three_digits(words: dict[str, Any]) -> None:
-    """To what autograd gives without rounding: as near as autograd with it."""
+def test_with_bfloat16_products_the_step_is_as_accurate_as_autograd(words: dict[str, Any]) -> None:
+    """Against autograd without rounding: as near as autograd with it."""
     (means, ours), (_, rounded) = both(built(words), torch.bfloat16)
-    told, theirs = both(built(words), torch.float32)[1]
-    torch.testing.assert_close(means, told, rtol=1e-2, atol=1e-2)
+    expected, theirs = both(built(words), torch.float32)[1]
+    torch.testing.assert_close(means, expected, rtol=1e-2, atol=1e-2)
     error = float((rounded - theirs).norm() / theirs.norm())
     assert float((ours - theirs).norm() / theirs.norm()) < max(2 * error, 1e-3)
 
@@ -100,7 +100,7 @@ def test_extreme_variances_have_no_gradient() -> None:
     assert float(last.weight.grad[3].abs().max()) == 0.0
 
 
-def test_data_of_any_type_and_order_are_read_as_they_are() -> None:
+def test_data_of_any_type_and_layout_give_the_same_step() -> None:
     parts, data, rows = built({"pixels": "grey"}), lb.data.load("digits").train[:100], torch.arange(100)
     fast = step_of(parts.vae, parts.objective, parts.estimator, of_rows, torch.float32)
     assert fast is not None
@@ -112,7 +112,7 @@ def test_data_of_any_type_and_order_are_read_as_they_are() -> None:
     assert torch.equal(found[0], found[2])
 
 
-def test_other_types_of_products_and_tied_weights_are_left_to_autograd() -> None:
+def test_other_product_types_and_tied_weights_are_left_to_autograd() -> None:
     parts = built({"network": "mlp:16-16-16"})
     assert step_of(parts.vae, parts.objective, parts.estimator, of_rows, torch.float16) is None
     layers = [layer for layer in parts.vae.likelihood.network if isinstance(layer, nn.Linear)]
@@ -120,7 +120,7 @@ def test_other_types_of_products_and_tied_weights_are_left_to_autograd() -> None
     assert step_of(parts.vae, parts.objective, parts.estimator, of_rows, torch.float32) is None
 
 
-def test_gradients_are_left_in_the_type_of_their_weights() -> None:
+def test_fit_leaves_gradients_in_the_type_of_their_weights() -> None:
     vae = built({"network": "mlp:512"}).vae
     running = lb.fit(vae, lb.data.load("digits").train, epochs=1, products=torch.bfloat16)
     next(running)
@@ -137,35 +137,35 @@ def shorter(vae: lb.VAE) -> None:
 
 
 @pytest.mark.parametrize("change", [shorter, lambda vae: vae.double()], ids=["shorter", "double"])
-def test_a_model_made_another_while_it_is_trained_is_refused(change: Any) -> None:
+def test_a_model_changed_during_training_is_refused(change: Any) -> None:
     vae = built({}).vae
     running = lb.fit(vae, lb.data.load("digits").train, epochs=1)
     next(running)
     change(vae)
-    with pytest.raises(lb.errors.UsageError, match="made another while it was trained"):
+    with pytest.raises(lb.errors.UsageError, match="replaced by one of another type or shape during training"):
         next(running)
 
 
 def test_a_decoder_of_another_size_is_refused() -> None:
     parts = built({})
-    with pytest.raises(lb.errors.DataError, match="the decoder gives 64 values a datum, the data have 63"):
+    with pytest.raises(lb.errors.DataError, match="the decoder gives 64 values per example, the data have 63"):
         list(lb.fit(parts.vae, torch.rand(20, 63), epochs=1))
 
 
 def test_gradients_are_those_of_one_step() -> None:
-    """Not added to what was there."""
+    """Not added to earlier gradients."""
     parts = built({})
     first = both(parts, torch.float32)[0][1].clone()
     assert torch.allclose(both(parts, torch.float32)[0][1], first, rtol=1e-6)
 
 
 @pytest.mark.parametrize("words", OTHERS, ids=name)
-def test_it_takes_no_other(words: dict[str, Any]) -> None:
+def test_other_models_are_left_to_autograd(words: dict[str, Any]) -> None:
     parts = built(words)
     assert step_of(parts.vae, parts.objective, parts.estimator, of_rows, torch.float32) is None
 
 
-def test_networks_that_only_look_usual_are_left_to_autograd() -> None:
+def test_networks_with_hooks_frozen_weights_or_other_layers_are_left_to_autograd() -> None:
     def taken(change: Any, loss: Any = of_rows) -> bool:
         parts = built({})
         change(parts.vae)
@@ -189,7 +189,7 @@ def test_networks_that_only_look_usual_are_left_to_autograd() -> None:
 
 
 @pytest.mark.parametrize("words", [{}, {"objective": "iwae:5"}], ids=name)
-def test_a_training_is_the_same(words: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_training_with_either_step_gives_the_same_weights(words: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     def weights() -> Tensor:
         parts = built(words)
         for _ in lb.fit(parts.vae, lb.data.load("digits").train, epochs=1, objective=parts.objective, products=torch.float32):

@@ -1,4 +1,4 @@
-"""The loop: its records, and that a seed decides everything."""
+"""The training loop: its records, and that its result depends on the seed alone."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_the_same_seed_gives_the_same_bits_whatever_the_global_state() -> None:
     assert torch.equal(*trained)
 
 
-def test_another_seed_gives_another_training() -> None:
+def test_another_seed_gives_other_weights() -> None:
     one, other = model(), model()
     list(lb.fit(one, DATA, epochs=1, batch=BATCH, seed=0))
     list(lb.fit(other, DATA, epochs=1, batch=BATCH, seed=1))
@@ -62,7 +62,7 @@ def test_another_seed_gives_another_training() -> None:
 
 
 @pytest.mark.parametrize("stop", range(1, 12))
-def test_left_at_any_step_and_taken_up_again_it_ends_with_the_same_bits(stop: int) -> None:
+def test_interrupted_at_any_step_and_continued_it_ends_with_the_same_bits(stop: int) -> None:
     whole = model()
     list(lb.fit(whole, DATA, epochs=EPOCHS, batch=BATCH, seed=3))
     vae = model()
@@ -92,24 +92,24 @@ def test_each_epoch_sees_every_row_once_in_another_order() -> None:
         data.seen.clear()
         steps = list(islice(records, 4))
         assert steps[-1].ends_epoch
-        orders.append(data.seen[-ROWS:])  # before the first epoch all are looked at once, to check them
+        orders.append(data.seen[-ROWS:])  # before the first epoch all examples are read once, to check them
         assert sorted(orders[-1]) == list(range(ROWS))
     assert orders[0] != orders[1]
 
 
-def test_data_that_the_likelihood_cannot_be_a_law_of_are_refused() -> None:
+def test_data_for_which_the_likelihood_is_not_defined_are_refused() -> None:
     with pytest.raises(DataError, match=r"values in \[0, 1\]"):
         next(iter(lb.fit(model(), DATA * 2, epochs=1)))
     one_bad = DATA.clone()
     one_bad[-1, -1] = float("nan")
     with pytest.raises(DataError, match=r"values in \[0, 1\]"):
         next(iter(lb.fit(model(), one_bad, epochs=1)))
-    with pytest.raises(DataError, match="no data"):
+    with pytest.raises(DataError, match="no examples"):
         next(iter(lb.fit(model(), DATA[:0], epochs=1)))
 
 
 def test_training_finds_the_evidence_of_a_linear_gaussian() -> None:
-    """With the decoder held at the truth, the best bound is log p(x), and Adam gets there."""
+    """With the true decoder held fixed, the best bound is log p(x), and Adam reaches it."""
     toy = LinearGaussian(orthogonal=True)
     torch.manual_seed(0)
     x = toy.evidence.sample(torch.Size([2000]))

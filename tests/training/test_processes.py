@@ -1,4 +1,4 @@
-"""Two real processes, by torchrun and gloo on this machine: the same model as one, and what happens when one dies."""
+"""Two real processes, by torchrun and gloo on this machine: they train the model of one process, also when one of them dies."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def torchrun(command: list[str], *options: str) -> subprocess.Popen[str]:
 
 
 def trained(recipe: dict[str, Any], folder: Path) -> None:
-    told = {"epochs": 2, "precision": "float32", "network": "mlp:16", **recipe}
-    experiment = Experiment.begin(Recipe(**told), folder, device="cpu")
+    given = {"epochs": 2, "precision": "float32", "network": "mlp:16", **recipe}
+    experiment = Experiment.begin(Recipe(**given), folder, device="cpu")
     list(experiment.train())
     experiment.finish()
 
@@ -74,11 +74,11 @@ def test_two_processes_train_the_model_of_one(recipe: dict[str, Any], tmp_path: 
     job = torchrun(words(recipe, tmp_path / "two"))
     out, err = job.communicate(timeout=300)
     assert job.returncode == 0, err
-    assert out.count("report:") == 1, "only the first process tells"
+    assert out.count("report:") == 1, "only the first process prints"
     trained(recipe, tmp_path / "one")
     one, two = (checkpoint.read(tmp_path / name / layout.WEIGHTS)[0] for name in ("one", "two"))
     for name, weight in one.items():
-        torch.testing.assert_close(two[name], weight, rtol=1e-3, atol=2e-4, msg=lambda told, name=name: f"{name}: {told}")
+        torch.testing.assert_close(two[name], weight, rtol=1e-3, atol=2e-4, msg=lambda text, name=name: f"{name}: {text}")
     bounds = [[line["train"]["bound"] for line in runs.read_metrics(tmp_path / name)] for name in ("one", "two")]
     assert bounds[0] == pytest.approx(bounds[1], rel=1e-4)
 
@@ -109,7 +109,7 @@ def test_processes_that_end_leave_no_threads_at_work(ending: str, tmp_path: Path
     assert job.returncode == 0, err
 
 
-def test_a_share_of_a_batch_has_the_noise_of_the_batch() -> None:
+def test_a_share_of_a_batch_gets_its_part_of_the_noise_of_the_batch() -> None:
     def drawn(rows: int) -> list[torch.Tensor]:
         return [
             torch.randn(3, rows, 2),
@@ -147,7 +147,7 @@ WORDS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("words", WORDS, ids=lambda words: " ".join(map(str, words.values())))
-def test_shares_of_a_batch_add_up_to_it_or_are_refused(words: dict[str, Any], tmp_path: Path) -> None:
+def test_gradients_of_shares_add_up_to_that_of_the_batch_or_are_refused(words: dict[str, Any], tmp_path: Path) -> None:
     recipe = Recipe(**{"latent": 3, "network": "mlp:16", "precision": "float32", **words})
     if not can_be_shared(recipe, tmp_path):
         return
@@ -176,19 +176,19 @@ def can_be_shared(recipe: Recipe, folder: Path) -> bool:
     return True
 
 
-def test_most_words_can_be_shared(tmp_path: Path) -> None:
+def test_most_models_can_be_shared(tmp_path: Path) -> None:
     recipes = [Recipe(**{"latent": 3, "network": "mlp:16", **words}) for words in WORDS]
     assert sum(can_be_shared(recipe, tmp_path) for recipe in recipes) > 0.6 * len(WORDS)
 
 
 @pytest.mark.parametrize(("size", "rows"), [(1, 5), (2, 5), (3, 2), (4, 128), (7, 100)])
-def test_shares_are_a_batch(size: int, rows: int) -> None:
+def test_shares_make_up_the_batch(size: int, rows: int) -> None:
     batch = torch.arange(rows)
     assert torch.equal(torch.cat([batch[ProcessGroup(rank, size).share(batch)] for rank in range(size)]), batch)
 
 
 @pytest.mark.parametrize("option", [["--objective", "total-correlation"], ["--recipe", "m2"], ["--estimator", "score-moving-average"]])
-def test_what_looks_at_a_batch_as_a_whole_is_refused(option: list[str], tmp_path: Path) -> None:
+def test_losses_that_need_the_whole_batch_are_refused(option: list[str], tmp_path: Path) -> None:
     job = torchrun(["-m", "lowerbound", "train", "digits", "--out", str(tmp_path / "r"), *option])
     _, err = job.communicate(timeout=300)
     assert job.returncode != 0
@@ -208,7 +208,7 @@ def test_a_refused_training_does_not_go_on_with_another_run(tmp_path: Path) -> N
     assert {path.name: path.read_bytes() for path in (tmp_path / "r").iterdir() if path.is_file()} == before
 
 
-def test_asked_to_stop_all_stop_after_the_same_step_and_it_is_saved(tmp_path: Path) -> None:
+def test_on_sigterm_all_stop_after_the_same_step_and_save(tmp_path: Path) -> None:
     job = torchrun(words({"epochs": 4000}, tmp_path / "r"))
     metrics, until = tmp_path / "r" / layout.METRICS, time.monotonic() + 200
     while not (metrics.exists() and len(metrics.read_text().splitlines()) >= 3):
@@ -228,7 +228,7 @@ def workers(job: subprocess.Popen[str]) -> list[int]:
 
 
 def killed_one(folder: Path, *options: str) -> subprocess.Popen[str]:
-    """A job of which the second process was killed in mid-training."""
+    """A job whose second process was killed during training."""
     job = torchrun([*words({"epochs": 40}, folder), "--save-every", "20"], *options)
     metrics, until = folder / layout.METRICS, time.monotonic() + 200
     while not (metrics.exists() and len(metrics.read_text().splitlines()) >= 3):
@@ -239,7 +239,7 @@ def killed_one(folder: Path, *options: str) -> subprocess.Popen[str]:
     return job
 
 
-def test_a_process_that_dies_takes_the_job_down_and_the_run_goes_on(tmp_path: Path) -> None:
+def test_a_process_that_dies_ends_the_job_and_the_run_can_be_resumed(tmp_path: Path) -> None:
     job = killed_one(tmp_path / "two")
     job.communicate(timeout=120)
     assert job.returncode != 0
@@ -261,7 +261,7 @@ def test_an_elastic_restart_goes_on_from_the_last_state(tmp_path: Path) -> None:
     assert lines[-1]["train"]["bound"] == pytest.approx(one, rel=1e-3)
 
 
-def test_what_the_first_refuses_all_refuse_in_the_same_words(tmp_path: Path) -> None:
+def test_an_error_of_the_first_process_is_raised_by_all(tmp_path: Path) -> None:
     trained({}, tmp_path / "r")
     job = torchrun(words({}, tmp_path / "r"))
     _, err = job.communicate(timeout=300)

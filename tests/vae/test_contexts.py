@@ -201,7 +201,7 @@ def test_what_cannot_be_given_is_refused() -> None:
 def test_classes_of_another_source_are_known_by_name() -> None:
     data = Dataset(torch.zeros(4, 2), torch.tensor([0, 1, 1, 0]), ("b", "a"))
     assert data.relabelled(("a", "b", "c")).labels.tolist() == [1, 0, 0, 1]
-    with pytest.raises(DataError, match="class 'b' of these data is none of the model's: a, c"):
+    with pytest.raises(DataError, match="class 'b' of these data is not one of the model's: a, c"):
         data.relabelled(("a", "c"))
 
 

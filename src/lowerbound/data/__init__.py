@@ -1,6 +1,6 @@
-"""Data: a name, a file or a folder → rows in memory. ``load`` is the way in, formats.py the table of what can be read.
+"""Data: a name, a file or a folder read into examples in memory. ``load`` is the entry point, formats.py the table of formats.
 
-Nothing here knows of models; spec.py has what a model must know of data.
+Nothing here depends on models; spec.py has what a model must know of its data.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def is_image_folder(source: str | Path) -> bool:
 
 
 def located(source: str) -> str:
-    """The same source in words that mean it from any folder: a known name, or a full path."""
+    """The source in a form that is valid from any working directory: a known name, or an absolute path."""
     return source if source in NAMED or not Path(source).exists() else str(Path(source).resolve())
 
 
@@ -41,11 +41,11 @@ def load(
 ) -> Splits:
     """The data of ``source``: a known name, a ``.npy`` or ``.npz`` file, a table, a folder of IDX files or of images.
 
-    Named sets are looked for in ``data_dir``, then $LOWERBOUND_DATA, then the user's cache, and else
-    downloaded. ``size``, ``color`` and ``skip_unreadable`` are for folders of images; ``holes`` lets in NaN, for what is missing in an
-    array's file. ``types`` is for tables, a file that overrules what their columns are taken for; ``schema`` that of a model, by which
+    Named data sets are searched for in ``data_dir``, then $LOWERBOUND_DATA, then the user's cache, and else
+    downloaded. ``size``, ``color`` and ``skip_unreadable`` are for folders of images; ``holes`` allows NaN, for missing values in an
+    array file. For tables, ``types`` is a file that overrides the inferred column types, and ``schema`` is that of a model, by which
     they are then read.
-    Errors: DataError for what is missing, damaged or cannot be told apart.
+    Errors: DataError for a source that is missing, damaged or ambiguous.
     """
     reading = Reading(size, color, skip_unreadable, holes, types, schema)
     if str(source) in NAMED:
@@ -58,6 +58,6 @@ def load(
         return row.load(path, reading)
     if path.is_file():
         raise DataError(
-            f"cannot tell what {path} holds; a .npy, .npz, .csv, .tsv or .parquet file, or a folder of IDX files or images is read"
+            f"the format of {path} is unknown; give a .npy, .npz, .csv, .tsv or .parquet file, or a folder of IDX files or images"
         )
     raise DataError(f"no data set, file or folder is called '{source}'{nearest(str(source), NAMED)}")

@@ -1,4 +1,4 @@
-"""What a cell's text can be: missing, a number, a truth, a date; and how dates and numbers are written again."""
+"""What the text of a cell can be: missing, a number, a boolean, a date; and how dates and numbers are written back."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
-#: how a cell says that it holds nothing, besides blanks
+#: texts of a missing cell, after blanks are stripped
 MISSING = frozenset({"", "NA", "N/A", "#N/A", "<NA>", "NaN", "nan", "null", "NULL", "Null"})
-#: a false and a true, in any case of letters
+#: false and true, in upper or lower case
 TRUTHS = (("false", "true"), ("no", "yes"), ("f", "t"), ("n", "y"), ("0", "1"), ("0.0", "1.0"))
-#: formats of dates that are known without being told, as for ``strptime``
+#: date formats that are recognised without being specified, as for ``strptime``
 FORMATS = (
     "%Y-%m-%d",
     *(f"%Y-%m-%d{mark}{time}{zone}" for mark in "T " for time in ("%H:%M", "%H:%M:%S", "%H:%M:%S.%f") for zone in ("", "Z", "%z")),
     "%Y/%m/%d",
     "%d.%m.%Y",
 )
-#: those with a time of day, where it is always midnight: programs write days so that have no type for them
+#: those with a time of day, at midnight: programs without a type for days write them so
 MIDNIGHTS = tuple(re.sub("%[HMS]", "00", form).replace("%f", "000000") for form in FORMATS if "%H" in form)
-#: what is rounded away where a format does not tell it, in seconds
+#: the finest step of a format, in seconds: anything finer is rounded away
 STEPS = {"%f": 1e-6, "%S": 1.0, "%M": 60.0, "%H": 3600.0}
 DAY = 86_400.0
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -33,44 +33,44 @@ _NUMBER = re.compile(  # as programs write it
 )
 _NUMERIC = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?", re.IGNORECASE)
 _WHOLE = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.0*)?")
-_DIGITS = 17  # of a decimal fraction that are worth keeping
+_DIGITS = 17  # of a decimal fraction, at most
 
 
 def is_missing(text: str) -> bool:
-    """Whether it says that a cell holds nothing."""
+    """Whether the text means that the cell is empty."""
     return text in MISSING
 
 
 def is_number(text: str) -> bool:
-    """Whether it is a number as programs write them; 007 is none, it is a name."""
+    """Whether it is a number as programs write them; 007 is not, it is a name."""
     return _NUMBER.fullmatch(text) is not None
 
 
 def number(text: str) -> float | None:
-    """The number, leading zeros or not; None for what is none, or too large for double precision."""
+    """The number, with or without leading zeros; None for other text, or a number too large for double precision."""
     value = float(text) if _NUMERIC.fullmatch(text) else math.inf
     return value if math.isfinite(value) else None
 
 
 def is_whole(text: str) -> bool:
-    """Whether it is a whole number; 3.0 is one, as programs write it that have no other way to mark what is missing."""
+    """Whether it is a whole number; 3.0 is one: programs that have no missing integers write them as floats."""
     return _WHOLE.fullmatch(text) is not None
 
 
 def bare(text: str) -> str:
-    """A whole number without point and zeros after it; whatever else as it is."""
+    """A whole number without a point and zeros after it; other text unchanged."""
     return text.partition(".")[0] if is_whole(text) else text
 
 
 def pointed(there: Iterable[str], usual: Sequence[str]) -> tuple[str, ...]:
-    """The usual texts, whole numbers with the point and zeros that those among these have, if all have the same and no two become one."""
+    """The usual texts, whole numbers written with the point and zeros of those in ``there``, if all agree and no two become equal."""
     ends = {text.removeprefix(bare(text)) for text in there if is_whole(text)}
     new = tuple(bare(text) + "".join(ends) if is_whole(text) else text for text in usual)
     return new if len(ends) == 1 and len({*new}) == len(usual) else tuple(usual)
 
 
 def integer(text: str) -> int | None:
-    """The whole number that a text is, to the last digit; None for what is none."""
+    """The whole number of a text, exact to the last digit; None for other text."""
     try:
         return int(text)
     except ValueError:
@@ -79,7 +79,7 @@ def integer(text: str) -> int | None:
 
 
 def decimals(texts: Iterable[str]) -> int | None:
-    """With how many decimals numbers are written at most; None where one has an exponent."""
+    """The most decimals that numbers are written with; None where one has an exponent."""
     most = 0
     for text in texts:
         if "e" in text or "E" in text:
@@ -89,14 +89,14 @@ def decimals(texts: Iterable[str]) -> int | None:
 
 
 def truths(distinct: Iterable[str]) -> tuple[str, str] | None:
-    """The spellings of false and true, if these are all there are."""
+    """The spellings of false and true, if the texts are exactly these two."""
     spelled = {text.casefold(): text for text in sorted(distinct, reverse=True)}
     pair = next((pair for pair in TRUTHS if spelled.keys() == set(pair)), None)
     return None if pair is None else (spelled[pair[0]], spelled[pair[1]])
 
 
 def spelled(there: Collection[str], usual: Sequence[str]) -> tuple[str, ...]:
-    """The spellings of false and true among these texts; of one that is not there in the case of the other, of none the usual."""
+    """The spellings of false and true in these texts; if only one occurs, the other in the same case; if none does, the usual ones."""
     shown = {text.casefold(): text for text in sorted(there, key=lambda text: (text in usual, text))}
     pair = next((pair for pair in TRUTHS if not shown.keys().isdisjoint(pair)), None)
     if pair is None:
@@ -107,18 +107,18 @@ def spelled(there: Collection[str], usual: Sequence[str]) -> tuple[str, ...]:
 
 
 def truth(text: str) -> bool | None:
-    """What a text says that is a truth, in whichever of the pairs of words; None for what is none."""
+    """The boolean that a text means, in any of the known spellings; None for other text."""
     return next((bool(pair.index(text.casefold())) for pair in TRUTHS if text.casefold() in pair), None)
 
 
 def date_format(texts: Sequence[str], *more: str) -> str | None:
-    """The format in which all these are dates, if there is one: of ``more``, or of those that are known."""
+    """The first format in which all texts are dates, of ``more`` or the known ones; None if there is none."""
     forms = (*more, *FORMATS)
     return next((form for form in forms if all(moment(text, form) is not None for text in texts)), None) if texts else None
 
 
 def moment(text: str, form: str) -> float | None:
-    """Seconds since 1970, in UTC where no zone is told; None for what is no date of this format."""
+    """Seconds since 1970, in UTC where no zone is given; None for a text that is not a date of this format."""
     try:
         read = datetime.strptime(text, form)
     except (ValueError, OverflowError):
@@ -130,20 +130,20 @@ def moment(text: str, form: str) -> float | None:
 
 
 def as_datetime(seconds: float, form: str) -> datetime:
-    """The moment, to the format's last digit; those that no calendar has are taken to its ends."""
+    """The time, to the precision of the format; clipped to the years 1 to 9999."""
     step = next((step for code, step in STEPS.items() if code in form), DAY)
     nearest = round(min(max(seconds, FIRST), LAST) / step) * step
     return EPOCH + timedelta(seconds=min(max(nearest, FIRST), LAST // step * step))
 
 
 def as_date(seconds: float, form: str) -> str:
-    """The moment in its format."""
+    """The time written in its format."""
     when = as_datetime(seconds, form)
     return when.strftime(form.replace("%Y", f"{when.year:04}"))
 
 
 def as_number(value: float, places: int | None) -> str:
-    """A number with so many decimals, or, where none are told, with those that single precision has."""
+    """A number with so many decimals, or, where ``places`` is None, with nine significant digits (single precision)."""
     if places is None:
         return f"{value:.9g}"
     text = f"{value:.{places}f}"

@@ -1,4 +1,4 @@
-"""A CSV file as its cells, and back: whatever is not filled in comes out byte for byte as it came in."""
+"""A CSV file as its cells, and back: cells that are not filled in are written byte for byte as they were read."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Cells = Mapping[str, Mapping[int, str]]  # by column and row
 
 @dataclass(frozen=True)
 class Csv:
-    """A table in the words of its file: each cell as it is written, quotes included, and each row's end.
+    """A table as the text of its file: each cell as written, quotes included, and each row's line ending.
 
-    ``head`` is all that stands before the first row, ``ends`` the end of each row's line and blank lines after it.
+    ``head`` is everything before the first row; ``ends`` are each row's line ending and the blank lines after it.
     """
 
     names: tuple[str, ...]
@@ -32,7 +32,7 @@ class Csv:
 
     @property
     def types(self) -> Mapping[str, str]:
-        """What the file says of the types of its columns: nothing."""
+        """An empty mapping: a CSV file does not specify the types of its columns."""
         return {}
 
     def __len__(self) -> int:
@@ -40,12 +40,12 @@ class Csv:
 
     @property
     def cells(self) -> dict[str, list[str | None]]:
-        """The text of the cells of each column, None for those that hold nothing."""
+        """The text of the cells of each column, None for empty ones."""
         read = cache(lambda raw: _none_if_missing(_text(raw)))
         return {name: [read(row[place]) for row in self.raw] for place, name in enumerate(self.names)}
 
     def filled(self, cells: Cells) -> bytes:
-        """The file with these cells, by column and row, in the place of those that are there."""
+        """The file with these cells, by column and row, in place of the ones it has."""
         rows = [list(row) for row in self.raw]
         for place, name in enumerate(self.names):
             if cells.get(name):
@@ -56,7 +56,7 @@ class Csv:
         return (self.head + "".join(lines)).encode()
 
     def separated(self, delimiter: str) -> Csv:
-        """The same cells with another delimiter between them; quoted where they have it, names where they have any."""
+        """The same cells with another delimiter; cells that contain it are quoted, names that contain any delimiter too."""
         if delimiter == self.delimiter:
             return self
         blank, (names, end) = _blank_before(_lines(Path(), self.head.removeprefix(BOM), self.delimiter))
@@ -66,7 +66,7 @@ class Csv:
         return replace(self, head=head, delimiter=delimiter, raw=rows)
 
     def _writer(self, place: int) -> Callable[[str], str]:
-        """How a text is written in a column: as it is there already, or else quoted as others there are, or where it must be."""
+        """How a text is written in a column: as it already occurs there, else quoted if other cells are or if it must be."""
         there = [row[place] for row in self.raw]
         known = {_text(raw): raw for raw in reversed(there)}
         always = any(raw.startswith('"') and not kinds.is_missing(_text(raw)) for raw in there)
@@ -80,16 +80,16 @@ class Csv:
 
 
 def read(path: Path) -> Csv:
-    """The cells of a file in UTF-8, with a line of names above them.
+    """The cells of a file in UTF-8 whose first line is the column names.
 
-    The delimiter is the one of comma, semicolon, tab and bar that the names have most of (a tab in a ``.tsv``). Errors: DataError.
+    The delimiter is the most frequent of comma, semicolon, tab and bar in that line (a tab in a ``.tsv``). Errors: DataError.
     """
     text = _decoded(path)
     head, text = (BOM, text[1:]) if text.startswith(BOM) else ("", text)
     delimiter = "\t" if path.suffix == ".tsv" else _delimiter(text)
     lines = _lines(path, text, delimiter)
     if not lines:
-        raise DataError(f"{path} is empty; a table has a line of names, and rows")
+        raise DataError(f"{path} is empty; a table needs a line of names, and rows")
     before, (names, end) = _blank_before(lines)
     rows, ends, end = _rows(path, lines, end, len(names))
     return Csv(_names(path, names), head + before + delimiter.join(names) + end, delimiter, rows, ends)
@@ -101,12 +101,12 @@ def _decoded(path: Path) -> str:
     except OSError as error:
         raise DataError(f"cannot read {path}: {reason(error)}") from error
     if b"\0" in content:
-        raise DataError(f"{path} holds NUL bytes: it is no CSV, is UTF-16, or is damaged; write it as CSV in UTF-8")
+        raise DataError(f"{path} holds NUL bytes: it is not CSV, is in UTF-16, or is damaged; save it as CSV in UTF-8")
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{path} is not in UTF-8 (line {line}); write it so, e.g. with iconv -f latin1 -t utf-8") from error
+        raise DataError(f"{path} is not in UTF-8 (line {line}); convert it, e.g. with iconv -f latin1 -t utf-8") from error
 
 
 def _delimiter(text: str) -> str:
@@ -115,7 +115,7 @@ def _delimiter(text: str) -> str:
 
 
 def _lines(path: Path, text: str, delimiter: str) -> list[tuple[list[str], str]]:
-    """Each line's cells, and what ends it; lines within quotes are none."""
+    """Each line's cells and its ending; a line break within quotes does not end a line."""
     mark = re.escape(delimiter)
     cell = re.compile(rf'("[^"]*+(?:""[^"]*+)*+"[ \t]*|[^"{mark}\r\n][^{mark}\r\n]*|)({mark}|\r\n|\n|\r|\Z)')
     lines: list[tuple[list[str], str]] = []
@@ -143,7 +143,7 @@ def _blank_before(lines: list[tuple[list[str], str]]) -> tuple[str, tuple[list[s
 
 
 def _rows(path: Path, lines: list[tuple[list[str], str]], end: str, width: int) -> tuple[list[list[str]], list[str], str]:
-    """The cells of each row and its end, and that of the line above the first row; blank lines are no rows."""
+    """The cells and line ending of each row, and the ending of the line above the first row; blank lines are not rows."""
     rows: list[list[str]] = []
     ends: list[str] = []
     for cells, mark in lines:
@@ -154,7 +154,7 @@ def _rows(path: Path, lines: list[tuple[list[str], str]], end: str, width: int) 
                 end += mark
             continue
         if len(cells) != width:
-            raise DataError(f"{path}: row {len(rows) + 1} has {len(cells)} cells, and there are {width} names above; mend that line")
+            raise DataError(f"{path}: row {len(rows) + 1} has {len(cells)} cells, but there are {width} column names; correct that line")
         rows.append(cells)
         ends.append(mark)
     return rows, ends, end
@@ -174,7 +174,7 @@ def _text(raw: str) -> str:
 
 
 def _quoted(raw: str, marks: str) -> str:
-    """The cell in quotes where it has one of these marks, which are then none of its ends."""
+    """The cell, in quotes if it contains one of these marks, so that they do not end it."""
     return '"' + _text(raw).replace('"', '""') + '"' if any(mark in raw for mark in marks) else raw
 
 

@@ -1,6 +1,6 @@
-"""Rows in memory: kept in the type they came in, held once, gathered by the batch.
+"""Examples in memory: kept in the type they came in, stored once, gathered by batch.
 
-Training, validation and test data are views of one array: which rows, not copies of them.
+Training, validation and test data are views of one array: row numbers, not copies.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from lowerbound.data.schema import Schema
 from lowerbound.errors import DataError
 from lowerbound.system.seeding import permutation
 
-TEST_SHARE = 10  # without a test split of its own, every tenth datum is held out, always the same ones
+TEST_SHARE = 10  # without a test split of its own, one example in ten is held out, always the same ones
 VALIDATION = 5_000
-UNKNOWN = -1  # the number of a datum's class where it is not known
+UNKNOWN = -1  # the class number of an example whose class is not known
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """N data, or a view of some rows of them.
+    """N examples, or a view of some of them.
 
     ``array`` is ``(N, *event)``, uint8 (pixels, read as value/255) or float32; images are
-    ``(C, H, W)``. ``targets`` is ``(N,)``, a class number for each (``UNKNOWN`` where it is not known), or None; ``classes`` names them.
-    ``rows`` are the rows of the view, or None for all.
+    ``(C, H, W)``. ``targets`` is ``(N,)``, the class number of each example (``UNKNOWN`` where it is not known), or None; ``classes`` are
+    the names of the classes. ``rows`` are the rows of the view, or None for all.
     """
 
     array: Tensor
@@ -41,7 +41,7 @@ class Dataset:
         return len(self.array if self.rows is None else self.rows)
 
     def __getitem__(self, index: slice | Sequence[int] | Tensor) -> Float[Tensor, "B *event"]:
-        """The values of several data as float32, pixels as value/255 in [0, 1]."""
+        """The values of some examples as float32, pixels as value/255 in [0, 1]."""
         if isinstance(index, slice):
             index = torch.arange(len(self))[index]
         picked = torch.as_tensor(index)
@@ -52,17 +52,17 @@ class Dataset:
 
     @property
     def event_shape(self) -> tuple[int, ...]:
-        """The shape of one datum; ``(C, H, W)`` for images."""
+        """The shape of one example; ``(C, H, W)`` for images."""
         return tuple(self.array.shape[1:])
 
     @cached_property
     def labels(self) -> Int64[Tensor, " n"] | None:
-        """The class number of each datum of this view, or None."""
+        """The class number of each example of this view, or None."""
         return self.targets if self.targets is None or self.rows is None else self.targets[self.rows]
 
     @property
     def names(self) -> list[str | None] | None:
-        """The name of each datum's class, None where it is not known; or None for data without labels."""
+        """The class name of each example, None where it is not known; or None for data without labels."""
         labels = self.labels
         return None if labels is None else [None if label == UNKNOWN else self.classes[label] for label in labels.tolist()]
 
@@ -74,50 +74,50 @@ class Dataset:
 
     @property
     def holes(self) -> int:
-        """How many values of the whole array are not there (NaN)."""
+        """How many values of the whole array are missing (NaN)."""
         return 0 if self.array.dtype == torch.uint8 else int(self.array.isnan().sum())
 
     @property
     def extremes(self) -> Float[Tensor, " 2"]:
-        """The least and the greatest value there can be: 0 and 1 for pixels, looked up for floats, holes left out."""
+        """The least and the greatest possible value: 0 and 1 for pixels; for floats, those of the array, missing values aside."""
         if self.array.dtype == torch.uint8:
             return torch.tensor([0.0, 1.0])
-        found = torch.stack(torch.aminmax(self.array))  # NaN where there is one
+        found = torch.stack(torch.aminmax(self.array))  # NaN if any value is
         there = self.array[~self.array.isnan()] if found.isnan().any() else None
         if there is None:
             return found
         return torch.stack(torch.aminmax(there)) if len(there) else torch.zeros(2)
 
     def view(self, rows: Tensor) -> Dataset:
-        """Some rows of this view, nothing copied."""
+        """A view of some rows of this view, without copying."""
         return replace(self, rows=rows if self.rows is None else self.rows[rows])
 
     def relabelled(self, classes: Sequence[str]) -> Dataset:
-        """The same data, their classes numbered as ``classes`` are, by name. Errors: DataError for a class that is none of them."""
+        """The same data with classes numbered by name as in ``classes``. Errors: DataError for a class that is not among them."""
         if self.targets is None or self.classes == tuple(classes):
             return self
         strange = next((name for name in self.classes if name not in classes), None)
         if strange is not None:
             raise DataError(
-                f"class '{strange}' of these data is none of the model's: {', '.join(classes)}; bring data of those, or without labels"
+                f"class '{strange}' of these data is not one of the model's: {', '.join(classes)}; use data with those, or without labels"
             )
         numbers = torch.tensor([list(classes).index(name) for name in self.classes])
         known = self.targets != UNKNOWN
         return replace(self, targets=torch.where(known, numbers[self.targets], UNKNOWN), classes=tuple(classes))
 
     def hold_out(self, n: int, purpose: str) -> tuple[Dataset, Dataset]:
-        """Everything but n data, and those n; ``purpose`` decides which, the same ones at each call.
+        """All but n examples, and those n; ``purpose`` decides which, the same ones at each call.
 
         Errors: DataError where nothing would be left.
         """
         if not 0 <= n < len(self):
-            raise DataError(f"cannot hold out {n:,} of {len(self):,} data for {purpose}; ask for fewer")
+            raise DataError(f"cannot hold out {n:,} of {len(self):,} examples for {purpose}; ask for fewer")
         order = permutation(len(self), purpose)
         return self.view(order[n:].sort().values), self.view(order[:n].sort().values)
 
 
 def fingerprint_of(*parts: Dataset, labels: bool = False) -> str:
-    """SHA-256 of the values and shapes of data, and with ``labels`` of those too: two runs with the same one saw the same."""
+    """SHA-256 of the values and shapes of data, and with ``labels`` of those too: runs with the same one used the same data."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(repr((part.event_shape, str(part.array.dtype), len(part))).encode())
@@ -131,10 +131,10 @@ def fingerprint_of(*parts: Dataset, labels: bool = False) -> str:
 
 @dataclass(frozen=True)
 class Splits:
-    """A source of data: what to learn from, and what to score once at the end.
+    """A source of data: examples to learn from, and examples to score once at the end.
 
-    ``whole`` is everything in its order where the source has no test data of its own (one in ten was
-    then held out), None where it has. ``notes`` say what a user should know of the reading; ``schema`` what the values are, of a table.
+    ``whole`` is all the data in order where the source has no test data of its own (one in ten was
+    then held out), None where it has. ``notes`` say what a user should know about how it was read; ``schema`` describes a table's values.
     """
 
     train: Dataset
@@ -145,25 +145,25 @@ class Splits:
 
     @classmethod
     def of(cls, whole: Dataset, notes: tuple[str, ...] = ()) -> Splits:
-        """A source with no test data of its own: one in ten is held out, at least one where there are two."""
+        """A source with no test data of its own: one example in ten is held out, at least one if there are two."""
         share = max(1, len(whole) // TEST_SHARE)
         train, test = whole.hold_out(min(share, len(whole) - 1), "test")
         return cls(train, test, whole, notes)
 
     @property
     def usual(self) -> Dataset:
-        """What is looked at when nobody says which part: the test data, or all where none came apart."""
+        """The part used by default: the test data, or all data where the source has no test data of its own."""
         return self.test if self.whole is None else self.whole
 
     def relabelled(self, classes: Sequence[str]) -> Splits:
-        """All parts, their classes numbered as ``classes`` are."""
+        """All parts with classes numbered by name as in ``classes``. Errors: DataError for a class that is not among them."""
         whole = None if self.whole is None else self.whole.relabelled(classes)
         return replace(self, train=self.train.relabelled(classes), test=self.test.relabelled(classes), whole=whole)
 
     def validation(self, n: int | None = None) -> tuple[Dataset, Dataset]:
-        """The training data without a validation slice of n, and that slice.
+        """The training data without n validation examples, and those examples.
 
-        None is 5,000, or a tenth of the training data where that is less.
+        By default n is 5,000, or a tenth of the training data where that is less.
         Errors: DataError where nothing would be left to train on.
         """
         if n is None:

@@ -1,4 +1,4 @@
-"""Fetching a file that a checksum vouches for: it gets its name only when it is the right one."""
+"""Downloading a file with a known checksum: it is saved under its name only if the checksum matches."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from lowerbound.errors import DataError
 from lowerbound.system.files import make_folder, written
 
 TIMEOUT = 30.0  # seconds without a byte
-LARGEST = 200_000_000  # bytes, compressed or not: the largest known set has a quarter of it
+LARGEST = 200_000_000  # bytes, compressed or not: the largest known data set has a quarter of this
 FAULTS = (urllib.error.URLError, http.client.HTTPException, OSError, EOFError, zlib.error)
 
 
 def fetch(urls: Sequence[str], target: Path, sha256: str) -> Path:
-    """Write to ``target`` the first of ``urls`` whose content has the checksum.
+    """Download to ``target`` the first of ``urls`` whose content has the checksum.
 
     ``sha256`` is that of the uncompressed content: mirrors compress differently.
-    Errors: DataError saying what each mirror answered, and which file to put where instead.
+    Errors: DataError with the answer of each mirror, and which file to put where instead.
     """
     answers = []
     for url in urls:

@@ -1,4 +1,4 @@
-"""The formats that data are read from: a row each, tried in order. A new one is a file beside this and a row of ``FORMATS``."""
+"""The formats that data are read from: one row each, tried in order. To add one, write a file beside this and a row of ``FORMATS``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lowerbound.errors import DataError
 
 @dataclass(frozen=True)
 class Reading:
-    """How a source is read, where there is a choice; what is left out decides itself. ``data.load`` says what each is."""
+    """The options for reading a source, with their defaults; ``data.load`` describes each."""
 
     size: int | None = None
     color: str = "auto"
@@ -25,13 +25,13 @@ class Reading:
 
     @property
     def given(self) -> frozenset[str]:
-        """The names of those that were chosen."""
+        """The names of the options that differ from the default."""
         return frozenset(field.name for field in fields(self) if getattr(self, field.name) != field.default)
 
 
 @dataclass(frozen=True)
 class Format:
-    """One format: whether a path is of it, how it is read, and which choices there are; ``holes`` may be given to all."""
+    """One format: whether a path has it, how it is read, and which options it has; ``holes`` may be given to all."""
 
     takes: Callable[[Path], bool]
     load: Callable[[Path, Reading], Splits]
@@ -54,16 +54,16 @@ FORMATS = {
 
 
 def format_of(path: Path) -> Format | None:
-    """The first format that the path is of, or None."""
+    """The first format that accepts the path, or None."""
     return next((row for row in FORMATS.values() if row.takes(path)), None)
 
 
 def refuse_others(source: str | Path, reading: Reading, options: frozenset[str] = frozenset()) -> None:
-    """Raise DataError for choices that a source of these ``options`` does not have: they would be ignored."""
+    """Raise DataError for options that the source does not have: they would be ignored."""
     foreign = reading.given - options - {"holes"}
     if foreign & IMAGE_OPTIONS:
-        raise DataError(f"size, color and skip-unreadable are for folders of images, and '{source}' is none; leave them out")
+        raise DataError(f"size, color and skip-unreadable are for folders of images, which '{source}' is not; leave them out")
     if "types" in foreign:
-        raise DataError(f"types are for tables ({', '.join(tables.SUFFIXES)}), and '{source}' is none; leave them out")
+        raise DataError(f"types are for tables ({', '.join(tables.SUFFIXES)}), which '{source}' is not; leave them out")
     if "schema" in foreign and Path(source).is_file():
-        raise DataError(f"this model is for tables ({', '.join(tables.SUFFIXES)}), and '{source}' is none")
+        raise DataError(f"this model is for tables ({', '.join(tables.SUFFIXES)}), which '{source}' is not")

@@ -1,4 +1,4 @@
-"""The IDX format of MNIST and its kin: a magic number, big-endian sizes, then the values.
+"""The IDX format of MNIST and similar data sets: a magic number, big-endian sizes, then the values.
 
 Source: LeCun, Cortes and Burges, "The MNIST database of handwritten digits", 1998,
 http://yann.lecun.com/exdb/mnist.
@@ -27,7 +27,7 @@ KINDS = {"images": IMAGES, "labels": LABELS}
 
 
 def file_name(part: str, kind: str) -> str:
-    """The customary name, e.g. ``train-images-idx3-ubyte``."""
+    """The usual file name, e.g. ``train-images-idx3-ubyte``."""
     return f"{part}-{kind}-idx{KINDS[kind]}-ubyte"
 
 
@@ -39,14 +39,14 @@ def find(folder: Path, part: str, kind: str) -> Path | None:
 
 
 def is_idx_folder(folder: Path) -> bool:
-    """Whether there are training images in IDX form."""
+    """Whether the folder has training images in IDX format."""
     return find(folder, TRAIN, "images") is not None
 
 
 def load_folder(folder: Path, classes: Sequence[str] = ()) -> Splits:
-    """Training and, where they are there, test images with their labels.
+    """Training images and, if the folder has them, test images, with their labels.
 
-    Errors: DataError for a damaged file or labels and images of different number.
+    Errors: DataError for a damaged file, or where the numbers of labels and images differ.
     """
     train = _load_part(folder, TRAIN)
     if find(folder, TEST, "images") is None:
@@ -58,11 +58,11 @@ def load_folder(folder: Path, classes: Sequence[str] = ()) -> Splits:
 
 
 def _named(folder: Path, classes: Sequence[str], *parts: Dataset) -> list[Dataset]:
-    """The parts with the names of their classes: those given, or the numbers themselves."""
+    """The parts with their class names: those given, or the class numbers."""
     highest = max((int(part.targets.max()) for part in parts if part.targets is not None), default=-1)
     names = tuple(classes) or tuple(str(i) for i in range(highest + 1))
     if highest >= len(names):
-        raise DataError(f"{folder} has a label {highest}, and only 0 to {len(names) - 1} are known; its files are of another set")
+        raise DataError(f"{folder} has a label {highest}, but only 0 to {len(names) - 1} are known; its files are of another data set")
     return [part if part.targets is None else replace(part, classes=names) for part in parts]
 
 
@@ -76,7 +76,7 @@ def _load_part(folder: Path, part: str) -> Dataset:
     if len(labels) != len(images):
         raise DataError(
             f"{labels_path} has {len(labels):,} labels, {images_path.name} {len(images):,} images; "
-            "they do not belong together: get both anew"
+            "they do not belong together: download both again"
         )
     return Dataset(images.unsqueeze(1), labels.long())
 
@@ -87,28 +87,28 @@ def content(path: Path) -> bytes:
         raw = path.read_bytes()
         return gzip.decompress(raw) if path.suffix == ".gz" else raw
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(f"{path} is truncated or damaged ({error}); delete it and get it anew") from error
+        raise DataError(f"{path} is truncated or damaged ({error}); delete it and download it again") from error
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
 
 
 def read(path: Path, axes: int) -> Tensor:
-    """The values of an IDX file, uint8, with the sizes that its header gives.
+    """The values of an IDX file, uint8, in the shape that its header gives.
 
-    Errors: DataError for a wrong magic number, or a length that is not that of the header.
+    Errors: DataError for a wrong magic number, or a length that differs from the header's.
     """
     data = content(path)
     header = 4 + 4 * axes
     if len(data) < header:
-        raise DataError(f"{path} is truncated: {len(data)} bytes are too few for an IDX header; get it anew")
+        raise DataError(f"{path} is truncated: {len(data)} bytes are too few for an IDX header; download it again")
     magic, *sizes = struct.unpack(f">{1 + axes}I", data[:header])
     expected = UNSIGNED_BYTE << 8 | axes
     if magic != expected:
-        raise DataError(f"{path} has the magic number {magic:#010x}, not {expected:#010x}: it is no such IDX file")
+        raise DataError(f"{path} has the magic number {magic:#010x}, not {expected:#010x}: it is not an IDX file of this kind")
     if len(data) - header != math.prod(sizes):
         raise DataError(
             f"{path} holds {len(data) - header:,} values where its header promises {math.prod(sizes):,}; "
-            "it is truncated or damaged: get it anew"
+            "it is truncated or damaged: download it again"
         )
     if 0 in sizes:
         raise DataError(f"{path} is empty: its header says {sizes}")

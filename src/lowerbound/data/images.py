@@ -1,4 +1,4 @@
-"""A folder of images: any size, mode and nesting; the first level of sub-folders, if any, are the classes."""
+"""A folder of images: of any size, mode and nesting; the first level of sub-folders, if any, gives the classes."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from lowerbound.data.dataset import Dataset, Splits
 from lowerbound.errors import DataError, nearest, printable
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"})
-DEEP = "F"  # the mode in which pixels of more than 16 bits are kept until their white is known
+DEEP = "F"  # the mode that keeps pixels of more than 16 bits until their white level is known
 COLORS = {"grey": ("L",), "rgb": ("RGB",), "auto": ("L", "RGB")}
 
 
 def load_folder(folder: Path, size: int | None = None, color: str = "auto", skip_unreadable: bool = False) -> Splits:
     """The images below ``folder`` as ``(N, C, H, W)`` uint8, in the order of their paths.
 
-    ``size`` crops the centre square and resizes it to ``size`` × ``size``; without it all must be of one
-    size. ``color`` is grey, rgb or auto (grey if all are). Transparent images are laid on white. A link that leads out of the folder is
-    not followed. Errors: DataError where there are none, sizes are mixed, or one is unreadable and not to be skipped.
+    ``size`` crops the centre square and resizes it to ``size`` × ``size``; without it all images must have the same
+    size. ``color`` is grey, rgb or auto (grey if all are). Transparent images are put on white. Links that lead out of the folder are
+    not followed. Errors: DataError where there are no images, sizes differ, or one is unreadable and is not to be skipped.
     """
     if color not in COLORS:
         raise DataError(f"unknown color '{color}'{nearest(color, COLORS)}")
     paths = _paths(folder)
     if not paths:
-        raise DataError(f"{folder} holds no IDX files and no images ({', '.join(sorted(SUFFIXES))})")
+        raise DataError(f"{folder} has no IDX files and no images ({', '.join(sorted(SUFFIXES))})")
     inside = [path for path in paths if not _leads_out(path, folder)]
     array, kept, bad = _decode_all(inside, size, color) if inside else (np.empty(0), [], [])
     bad += sorted(set(paths) - set(inside))
@@ -72,8 +72,8 @@ def _labels(folder: Path, paths: Sequence[Path]) -> tuple[torch.Tensor | None, t
 def _decode_all(paths: Sequence[Path], size: int | None, color: str) -> tuple[np.ndarray, list[Path], list[Path]]:
     """The images that can be read in one array ``(N, C, H, W)``, their paths, and the paths of the others."""
     modes = COLORS[color]
-    with warnings.catch_warnings(), ThreadPoolExecutor() as pool:  # around the threads: filters are one for all of them
-        warnings.simplefilter("ignore")  # of files that can be read all the same
+    with warnings.catch_warnings(), ThreadPoolExecutor() as pool:  # outside the threads: they share one list of filters
+        warnings.simplefilter("ignore")  # of files that can be read nevertheless
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         images = list(pool.map(lambda path: _decode(path, size, modes), paths))
     kept = [path for path, image in zip(paths, images, strict=True) if image is not None]
@@ -85,8 +85,8 @@ def _decode_all(paths: Sequence[Path], size: int | None, color: str) -> tuple[np
     channels = max(image.shape[2] for image in good)
     array = np.empty((len(kept), channels, *good[0].shape[:2]), np.uint8)
     images.clear()
-    for row in reversed(array):  # each image is let go as it is copied, so that all are held once
-        row[:] = good.pop().transpose(2, 0, 1)  # grey among colours is broadcast to all three
+    for row in reversed(array):  # each image is freed once copied, so that all are in memory only once
+        row[:] = good.pop().transpose(2, 0, 1)  # a grey image among colour ones is broadcast to three channels
     return array, kept, bad
 
 
@@ -102,11 +102,11 @@ def _same_size(paths: Sequence[Path], images: Sequence[np.ndarray]) -> None:
 
 
 def _decode(path: Path, size: int | None, modes: Sequence[str]) -> np.ndarray | None:
-    """One image as ``(H, W, C)``: uint8, or float32 in units still to be found where it is a deep one; None if it cannot be read."""
+    """One image as ``(H, W, C)``: uint8, or float32 of still unknown white level if it has more than 16 bits; None if unreadable."""
     try:
         with Image.open(path) as file:
             image = _plain(ImageOps.exif_transpose(file))
-    except Exception:  # a damaged file makes the decoders fail in every way there is
+    except Exception:  # damaged files make decoders raise any kind of exception
         return None
     if image.mode != DEEP:
         image = image.convert("L" if image.mode in ("1", "L") and "L" in modes else modes[-1])
@@ -117,7 +117,7 @@ def _decode(path: Path, size: int | None, modes: Sequence[str]) -> np.ndarray | 
 
 
 def _plain(image: Image.Image) -> Image.Image:
-    """Nothing transparent; a palette that has only greys turned grey; 16 bits made 8; 32 bits as floats."""
+    """The image without transparency; a palette of greys as grey; 16 bits reduced to 8; 32 bits as floats."""
     if image.mode.startswith("I;16"):
         return Image.fromarray((np.asarray(image) / 257).round().astype(np.uint8))
     if image.mode in ("I", "F"):
@@ -133,7 +133,7 @@ def _plain(image: Image.Image) -> Image.Image:
 
 
 def _shallow(images: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Deep images as 8 bits, all by the one white that the brightest of them allows: 1, 255 or 65535."""
+    """Images of 32 bits reduced to 8, all by the same white level, the least of 1, 255 and 65535 that the brightest allows."""
     brightest = max((float(image.max()) for image in images if image.dtype != np.uint8), default=0.0)
     white = next((white for white in (1.0, 255.0) if brightest <= white), 65535.0)
 

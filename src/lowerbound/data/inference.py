@@ -1,4 +1,4 @@
-"""From a table's cells to what its columns are: inferred, or as somebody says who knows better."""
+"""From a table's cells to the kinds of its columns: inferred, or specified by the user."""
 
 from __future__ import annotations
 
@@ -16,68 +16,68 @@ from lowerbound.data import cells as kinds
 from lowerbound.data.schema import MODELLED, MOST_LEVELS, Column, Schema
 from lowerbound.errors import DataError, nearest, reason
 
-#: what a file of types can say of a column
+#: kinds that a file of types can specify
 TYPES = (*MODELLED, "ignore")
-#: most categories of a column that is taken for one: more are a text
+#: most categories of a column that is inferred as one: with more it is text
 LEVELS = 256
-#: up to so many categories need not repeat one another
+#: up to this many categories need not repeat
 FEW = 20
-#: largest whole number that is taken for a count: of larger ones log p has too few digits in single precision
+#: largest whole number that is inferred as a count: for larger ones log p has too few digits in single precision
 LARGEST = 10_000
-#: of counts the variance is at least this share of the mean, and the least is this or less; years, ages and sizes are numbers
+#: counts have a variance of at least this share of their mean and a least value of at most this; years, ages and sizes are numbers
 DISPERSED, BEGINS = 0.5, 1
 
 Cells = Mapping[str, Sequence[str | None]]
 
 
 def read_types(path: Path) -> dict[str, str]:
-    """What a TOML file says of columns: ``name = "category"``, or ``"date:%d/%m/%Y"`` for a date in a format. Errors: DataError."""
+    """The types that a TOML file specifies: ``name = "category"``, or ``"date:%d/%m/%Y"`` for a date in a format. Errors: DataError."""
     try:
-        told = tomllib.loads(path.read_text(encoding="utf-8"))
+        specified = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise DataError(f"cannot read {path}: {reason(error)}") from error
     except (ValueError, RecursionError) as error:
-        raise DataError(f'{path} is no TOML of types, lines such as age = "count": {error}') from error
-    for name, kind in told.items():
+        raise DataError(f'{path} is not a TOML file of types, with lines such as age = "count": {error}') from error
+    for name, kind in specified.items():
         if not isinstance(kind, str) or kind.partition(":")[0] not in TYPES or (":" in kind and not kind.startswith("date:")):
             raise DataError(f"{path}: column '{name}' cannot be {kind!r}{nearest(str(kind), TYPES)}")
-    return told
+    return specified
 
 
-def infer(cells: Cells, told: Mapping[str, str], types: Mapping[str, str]) -> tuple[Schema, tuple[str, ...]]:
-    """The schema of a table, and notes on what was left out; ``told`` overrules, ``types`` are those of the file.
+def infer(cells: Cells, specified: Mapping[str, str], types: Mapping[str, str]) -> tuple[Schema, tuple[str, ...]]:
+    """The schema of a table, and notes on what was left out; ``specified`` types override inference, ``types`` are those of the file.
 
-    Errors: DataError for a told column that is not there, or cannot be that; where nothing is left.
+    Errors: DataError for a specified column that does not exist or cannot be of that type; where no column is left.
     """
-    for name in told:
+    for name in specified:
         if name not in cells:
-            raise DataError(f"the table has no column '{name}', of which its types are told{nearest(name, cells)}")
-    found = [_column(name, texts, told.get(name), types.get(name, "")) for name, texts in cells.items()]
+            raise DataError(f"the table has no column '{name}', which the types specify{nearest(name, cells)}")
+    found = [_column(name, texts, specified.get(name), types.get(name, "")) for name, texts in cells.items()]
     schema, notes = Schema(tuple(column for column, _ in found)), tuple(note for _, note in found if note)
     if not schema.modelled:
         raise DataError(f"no column is left to learn from: {'; '.join(notes) or 'all are ignored'}")
     return schema, notes
 
 
-def _column(name: str, texts: Sequence[str | None], told: str | None, of_file: str) -> tuple[Column, str]:
+def _column(name: str, texts: Sequence[str | None], specified: str | None, of_file: str) -> tuple[Column, str]:
     there = [text for text in texts if text is not None]
-    if told is not None and told != "ignore" and not there:
-        raise DataError(f"column '{name}' is told to be a {told}, and holds nothing at all; leave it out of the types")
-    if told == "ignore":
+    if specified is not None and specified != "ignore" and not there:
+        raise DataError(f"column '{name}' is specified as {specified}, but is empty; leave it out of the types")
+    if specified == "ignore":
         return Column(name, "ignore"), ""
     if not there or of_file == "other":
-        why = "is of a type that is not read" if there else "holds nothing"
-        return Column(name, "ignore"), f"column '{name}' {why}, and is left out"
+        why = "has a type that is not supported" if there else "is empty"
+        return Column(name, "ignore"), f"column '{name}' {why} and is left out"
     if len(distinct := set(there)) == 1:
         only = there[0]
-        return Column(name, "constant", (only,)), f"column '{name}' is always '{only[:40]}', and is left out of the model"
-    if told is not None:
-        return _told(name, there, distinct, told), ""
+        return Column(name, "constant", (only,)), f"column '{name}' is always '{only[:40]}' and is left out of the model"
+    if specified is not None:
+        return _specified(name, there, distinct, specified), ""
     return _inferred(name, there, distinct, of_file)
 
 
-def _told(name: str, there: list[str], distinct: set[str], told: str) -> Column:
-    kind, _, form = told.partition(":")
+def _specified(name: str, there: list[str], distinct: set[str], specified: str) -> Column:
+    kind, _, form = specified.partition(":")
     match kind:
         case "category":
             return _category(name, distinct)
@@ -85,12 +85,12 @@ def _told(name: str, there: list[str], distinct: set[str], told: str) -> Column:
             spelled = kinds.truths(distinct)
             if spelled is None:
                 pairs = ", ".join("/".join(pair) for pair in kinds.TRUTHS)
-                raise DataError(f"column '{name}' is told to be boolean, and is not of two words among {pairs}; say category")
+                raise DataError(f"column '{name}' is specified as boolean, but its values are not a pair among {pairs}; specify category")
             return Column(name, kind, spelled)
         case "date":
             form = form or kinds.date_format(there) or kinds.FORMATS[0]
             if kinds.moment(kinds.as_date(0.0, form), form) is None:
-                raise DataError(f"column '{name}': '{form}' is no format of dates; write such as date:%d/%m/%Y")
+                raise DataError(f"column '{name}': '{form}' is not a date format; write one such as date:%d/%m/%Y")
             column = Column(name, kind, format=form)
         case _:
             column = Column(name, kind, decimals=kinds.decimals(there))
@@ -108,13 +108,13 @@ def _inferred(name: str, there: list[str], distinct: set[str], of_file: str) -> 
     form = None if of_text else kinds.date_format(there)
     if form is not None:
         return Column(name, "date", format=form), ""
-    how = f"""to have it, say {_key(name)} = "category" in a file for --types"""
+    how = f"""to keep it, write {_key(name)} = "category" in a file for --types"""
     if len(distinct) == len(there):
         return Column(
             name, "ignore"
-        ), f"column '{name}': no two of its {len(there):,} texts agree; taken for identifiers and left out ({how})"
+        ), f"column '{name}': no two of its {len(there):,} texts are equal; treated as identifiers and left out ({how})"
     if len(distinct) > LEVELS or len(distinct) > max(FEW, len(there) // 2):
-        return Column(name, "ignore"), f"column '{name}' has {len(distinct):,} different texts, and is left out ({how})"
+        return Column(name, "ignore"), f"column '{name}' has {len(distinct):,} different texts and is left out ({how})"
     return _category(name, distinct), ""
 
 
@@ -123,31 +123,31 @@ def _numeric(name: str, there: list[str], distinct: set[str]) -> tuple[Column, s
     number = Column(name, "number", decimals=kinds.decimals(there))
     values, _ = number.numbers(there)
     if whole and len(distinct) == len(there):
-        how = f"""to have it, say {_key(name)} = "number" in a file for --types"""
+        how = f"""to keep it, write {_key(name)} = "number" in a file for --types"""
         return (
             Column(name, "ignore"),
-            f"column '{name}': no two of its {len(there):,} whole numbers agree; taken for identifiers and left out ({how})",
+            f"column '{name}': no two of its {len(there):,} whole numbers are equal; treated as identifiers and left out ({how})",
         )
     counted = whole and 0 <= values.min() <= BEGINS and values.max() <= LARGEST and values.var() >= DISPERSED * values.mean()
     return (replace(number, kind="count") if counted else number), ""
 
 
 def _key(name: str) -> str:
-    """A name as TOML has it before an equals sign."""
+    """A name as a TOML key."""
     return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name, ensure_ascii=False)
 
 
 def _category(name: str, distinct: set[str]) -> Column:
     if len(distinct) > MOST_LEVELS:
-        raise DataError(f"column '{name}' has {len(distinct):,} categories, and at most {MOST_LEVELS:,} can be; say ignore")
+        raise DataError(f"column '{name}' has {len(distinct):,} categories, and at most {MOST_LEVELS:,} are allowed; specify ignore")
     numeric = all(map(kinds.is_number, distinct))
     return Column(name, "category", tuple(sorted(distinct, key=(lambda text: (float(text), text)) if numeric else str)))
 
 
 def standardized(schema: Schema, cells: Cells, rows: Sequence[int]) -> Schema:
-    """The schema with location and scale of numbers, dates and counts: those of the training ``rows``, or of all where these tell none.
+    """The schema with location and scale of numbers, dates and counts: from the training ``rows``, or from all where those are equal.
 
-    Errors: DataError where values are too far apart for numbers to hold.
+    Errors: DataError where values are too far apart for double precision.
     """
     columns = [_standardized(column, column.numbers(cells[column.name])[0], rows) for column in schema.modelled]
     new = {column.name: column for column in columns}
@@ -165,6 +165,6 @@ def _standardized(column: Column, values: npt.NDArray[np.float64], rows: Sequenc
             with np.errstate(over="ignore", invalid="ignore"):
                 loc, scale = float(there.mean()), float(there.std())
             if not (np.isfinite(loc) and 0 < scale < np.inf):
-                raise DataError(f"column '{column.name}' goes from {there.min():g} to {there.max():g}, too far for numbers to hold")
+                raise DataError(f"column '{column.name}' goes from {there.min():g} to {there.max():g}, too far for double precision")
             return replace(column, loc=loc, scale=scale)
     return replace(column, loc=float(values[~np.isnan(values)][0]))

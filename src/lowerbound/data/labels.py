@@ -1,4 +1,4 @@
-"""Labels for some of the data: few of those that there are, as many of each class, or those of a file."""
+"""Labels for some of the examples: a few of the existing ones, equally many of each class, or those of a file."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from lowerbound.errors import DataError, nearest, reason
 from lowerbound.system.seeding import permutation
 
 COLUMN = "label"
-LONGEST = 200  # characters in the name of a class: more is no name
+LONGEST = 200  # characters in a class name: a longer text is not a name
 
 
 def few(data: Dataset, n: int, seed: int) -> Dataset:
-    """The same data, all labels hidden but n: as many of each class, those of the first classes one more where n is no multiple.
+    """The same data with all but n labels hidden: equally many of each class, one more of the first classes if n is not a multiple.
 
-    A class that no datum here is of is left out of account. Errors: DataError where there are not so many, or not one of each class.
+    Classes without examples here do not count. Errors: DataError where a class has too few labels, or n is below one per class.
     """
     if data.targets is None:
-        raise DataError("these data have no labels; give a file of them with --labels FILE")
+        raise DataError("these data have no labels; give a file of labels with --labels FILE")
     must_be_several(data)
     labels = data.labels
     assert labels is not None
@@ -42,20 +42,20 @@ def few(data: Dataset, n: int, seed: int) -> Dataset:
 
 
 def must_be_several(data: Dataset) -> None:
-    """Errors: DataError for data with known labels of one class only, or of none."""
+    """Raise DataError for data whose known labels are all of one class, or that have none."""
     labels = data.labels
     found = torch.empty(0) if labels is None else labels[labels != UNKNOWN].unique()
     if len(found) < 2:
         one = f"all known labels are '{data.classes[int(found[0])]}'" if len(found) else "no label is known"
-        raise DataError(f"{one}: there is nothing to tell apart; bring labels of several classes")
+        raise DataError(f"{one}: there is nothing to classify; give labels of several classes")
 
 
 def must_be_known(data: Dataset) -> None:
-    """Errors: DataError for data that have labels, but not all of them."""
+    """Raise DataError for data of which some labels are known and some are not."""
     unknown = 0 if data.labels is None else len(data) - len(data.known)
     if unknown:
         raise DataError(
-            f"{unknown:,} of these data have no known label, and this model is given them; leave those out, or train with "
+            f"{unknown:,} of these examples have no known label, and this model is conditioned on labels; leave those out, or train with "
             "--semi-supervised m2"
         )
 
@@ -66,21 +66,21 @@ def _shares(n: int, classes: int) -> list[int]:
 
 def _some(data: Dataset, rows: Tensor, number: int, share: int) -> Tensor:
     if len(rows) < share:
-        there = f"class '{data.classes[number]}' has {len(rows):,} training data"
-        raise DataError(f"{there}, and {share:,} labels of it were asked for; ask for fewer labels")
+        there = f"class '{data.classes[number]}' has {len(rows):,} training examples"
+        raise DataError(f"{there}, and {share:,} labels of it were requested; ask for fewer labels")
     return rows[:share]
 
 
 def of_file(splits: Splits, path: Path) -> Splits:
-    """The data with the labels of a file, one for each datum in their order: of all of them, or of the training data.
+    """The data with the labels of a file, one per example in order: of all examples, or of the training examples.
 
-    Errors: DataError for a file of another length, or a label that is none of the data's classes, where they have some.
+    Errors: DataError for a file of another length, or a label that is not one of the data's classes, if they have any.
     """
     names = read(path)
     part = next((each for each in (splits.whole, splits.train) if each is not None and _fits(names, len(each))), None)
     if part is None:
         there = len(splits.train if splits.whole is None else splits.whole)
-        raise DataError(f"{path} has {len(names):,} labels, and there are {there:,} data; write one for each, nothing where it is unknown")
+        raise DataError(f"{path} has {len(names):,} labels, but there are {there:,} examples; write one each, empty where unknown")
     classes = _classes(path, names, part.classes)
     numbers = torch.tensor([UNKNOWN if name is None else classes.index(name) for name in names[: len(part)]])
     rows = torch.arange(len(part.array)) if part.rows is None else part.rows
@@ -95,13 +95,13 @@ def of_file(splits: Splits, path: Path) -> Splits:
 
 
 def _fits(names: Sequence[str | None], n: int) -> bool:
-    """Whether these are the labels of n data: lines without one at the end of a file are of no datum."""
+    """Whether these can be the labels of n examples: blank lines at the end of a file do not count."""
     return len(names) >= n and not any(names[n:])
 
 
 def read(path: Path) -> list[str | None]:
-    """The labels of a file, None where one is unknown: a ``.npy`` of names or whole numbers, a ``.npz`` of ``encode``, or text, one a line,
-    or with a column ``label``. Unknown is nothing, or −1.
+    """The labels of a file, None where one is unknown: a ``.npy`` of names or whole numbers, a ``.npz`` written by ``encode``, or text with
+    one label per line or a column ``label``. An unknown label is empty or −1.
 
     Errors: DataError.
     """
@@ -109,7 +109,7 @@ def read(path: Path) -> list[str | None]:
     endless = next((row for row, name in enumerate(found) if name is not None and len(name) > LONGEST), None)
     if endless is not None:
         raise DataError(
-            f"{path}: the label of datum {endless} has {len(found[endless] or ''):,} characters; at most {LONGEST} name a class"
+            f"{path}: the label of example {endless} has {len(found[endless] or ''):,} characters; a class name has at most {LONGEST}"
         )
     return found
 
@@ -120,9 +120,9 @@ def _of_array(path: Path) -> list[str | None]:
         return named
     held = arrays.read(path)
     array = next((arrays.flat(held[name]) for name in (*arrays.LABELS, "data") if name in held), None)
-    numbers = array is not None and array.dtype.kind == "f" and bool((array == np.floor(array)).all())  # NaN is none, infinity has no name
+    numbers = array is not None and array.dtype.kind == "f" and bool((array == np.floor(array)).all())  # no NaN, no infinity
     if array is None or array.ndim != 1 or not (array.dtype.kind in "biuU" or (numbers and bool(np.isfinite(array).all()))):
-        raise DataError(f"{path} holds no list of labels, numbers of classes or their names")
+        raise DataError(f"{path} has no list of labels; write class numbers or class names")
     return [arrays.name_of(label) for label in array]
 
 
@@ -136,17 +136,17 @@ def _of_text(path: Path) -> list[str]:
         column = header.index(COLUMN)
         return [line[column] if len(line) > column else "" for line in lines[1:]]
     if any(len(line) > 1 for line in lines):
-        raise DataError(f"{path} has several columns and none is called '{COLUMN}'; name the one that holds the labels so")
+        raise DataError(f"{path} has several columns and none is called '{COLUMN}'; give the column of labels that name")
     return [line[0] if line else "" for line in lines]
 
 
 def _classes(path: Path, names: Sequence[str | None], known: Sequence[str]) -> tuple[str, ...]:
-    """The classes of the data, or of data without any those of the file, numbers in their order."""
+    """The classes of the data or, if they have none, those of the file, numbers in numerical order."""
     if known:
         strange = next((row for row, name in enumerate(names) if name is not None and name not in known), None)
         if strange is not None:
             raise DataError(
-                f"{path}: label '{names[strange]}' of datum {strange} is no class of these data{nearest(str(names[strange]), known)}"
+                f"{path}: label '{names[strange]}' of example {strange} is not a class of these data{nearest(str(names[strange]), known)}"
             )
         return tuple(known)
     found = {name for name in names if name is not None}

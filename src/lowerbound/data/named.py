@@ -1,4 +1,4 @@
-"""The data sets known by name: where their files are looked for, and where they come from.
+"""The data sets known by name: where their files are searched for and downloaded from.
 
 A new one is a row of ``NAMED``.
 """
@@ -23,7 +23,7 @@ ENVIRONMENT = "LOWERBOUND_DATA"
 
 
 def folders(data_dir: Path | None) -> list[Path]:
-    """Where a named set's folder may be, in the order of looking: ``data_dir``, $LOWERBOUND_DATA, the user's cache."""
+    """Where the folder of a named data set may be, in search order: ``data_dir``, $LOWERBOUND_DATA, the user's cache."""
     import platformdirs
 
     named = [data_dir, os.environ.get(ENVIRONMENT) or None]
@@ -32,26 +32,26 @@ def folders(data_dir: Path | None) -> list[Path]:
 
 @dataclass(frozen=True)
 class Source(ABC):
-    """A data set known by name, with a line that says what it is."""
+    """A data set known by name, with a one-line description."""
 
     description: str
 
     @abstractmethod
     def load(self, name: str, data_dir: Path | None) -> Splits:
-        """Read it, downloading what is nowhere to be found."""
+        """The data, downloaded where files are missing."""
 
     @abstractmethod
     def missing(self, name: str, data_dir: Path | None) -> list[str]:
-        """The files that are nowhere to be found; none where it is ready."""
+        """The files that were not found; empty where the data set is ready."""
 
     @abstractmethod
     def place(self, name: str, data_dir: Path | None) -> str:
-        """Where it is, or would be put."""
+        """Where it is, or would be downloaded to."""
 
 
 @dataclass(frozen=True)
 class Bundled(Source):
-    """scikit-learn's handwritten digits, which come with it."""
+    """The handwritten digits that come with scikit-learn."""
 
     def load(self, name: str, data_dir: Path | None) -> Splits:
         """1,797 images of 8 × 8 with 17 grey levels, scaled to pixels of 0–255."""
@@ -64,48 +64,48 @@ class Bundled(Source):
         return Splits.of(Dataset(pixels.unsqueeze(1), torch.from_numpy(bunch.target).long(), classes))
 
     def missing(self, name: str, data_dir: Path | None) -> list[str]:
-        """Nothing, ever."""
+        """An empty list: no file is ever missing."""
         return []
 
     def place(self, name: str, data_dir: Path | None) -> str:
-        """Inside scikit-learn."""
+        """A note that it is part of scikit-learn."""
         return "bundled with scikit-learn"
 
 
 @dataclass(frozen=True)
 class Files(Source):
-    """A set that is files in a folder of its name."""
+    """A data set stored as files in a folder of its name."""
 
     @abstractmethod
     def lacking(self, folder: Path) -> list[str]:
-        """What ``folder`` has not got of them."""
+        """The files that ``folder`` lacks."""
 
     def missing(self, name: str, data_dir: Path | None) -> list[str]:
-        """The files that a download would bring."""
+        """The files that would be downloaded."""
         return self.lacking(self.folder(name, data_dir))
 
     def place(self, name: str, data_dir: Path | None) -> str:
-        """The folder that has it, or the one that a download would fill."""
+        """The folder that holds it, or the one it would be downloaded to."""
         return str(self.folder(name, data_dir))
 
     def folder(self, name: str, data_dir: Path | None) -> Path:
-        """The first folder that has all files, else the one to fill."""
+        """The first folder that has all files, else the one to download to."""
         candidates = [folder / name for folder in folders(data_dir)]
         complete = (folder for folder in candidates if not self.lacking(folder))
-        # a folder that the user named is filled; else the cache: what a variable points at may be shared
+        # download to the folder the user named, else to the cache: the variable's folder may be shared
         return next(complete, candidates[0] if data_dir is not None else candidates[-1])
 
 
 @dataclass(frozen=True)
 class Idx(Files):
-    """Four gzipped IDX files with the SHA-256 of their uncompressed content, and mirrors that have them."""
+    """Four gzipped IDX files, the SHA-256 of their uncompressed content, and mirrors to download them from."""
 
     mirrors: Sequence[str]
     checksums: Mapping[str, str] = field(repr=False)
     classes: Sequence[str] = tuple("0123456789")
 
     def load(self, name: str, data_dir: Path | None) -> Splits:
-        """Read the first folder that has all files, or fill up one. Errors: DataError where a download fails."""
+        """Read the first folder that has all files, else download what is missing. Errors: DataError where a download fails."""
         folder = self.folder(name, data_dir)
         for file in self.lacking(folder):
             plain = file.removesuffix(".gz")
@@ -113,17 +113,17 @@ class Idx(Files):
         return idx.load_folder(folder, self.classes)
 
     def lacking(self, folder: Path) -> list[str]:
-        """What ``folder`` has not got, plain or compressed."""
+        """The files that ``folder`` has neither plain nor compressed."""
         parts = ((part, kind) for part in (idx.TRAIN, idx.TEST) for kind in idx.KINDS)
         return [f"{idx.file_name(*pair)}.gz" for pair in parts if idx.find(folder, *pair) is None]
 
 
 @dataclass(frozen=True)
 class Faces(Files):
-    """The Olivetti faces as ``olivetti.npz``: ``images`` uint8 (400, 64, 64), ten of a person in a row, and ``subject``."""
+    """The Olivetti faces as ``olivetti.npz``: ``images`` uint8 (400, 64, 64), ten in a row for each person, and ``subject``."""
 
     FILE = "olivetti.npz"
-    WHITE = 242  # the floats that scikit-learn gives are grey levels over this
+    WHITE = 242  # scikit-learn's floats are grey levels divided by this
 
     def load(self, name: str, data_dir: Path | None) -> Splits:
         """Read the first file found, or have scikit-learn download it. Errors: DataError where that fails."""
@@ -133,13 +133,13 @@ class Faces(Files):
         return arrays.load_file(path)
 
     def lacking(self, folder: Path) -> list[str]:
-        """The one file, where it is not there."""
+        """The one file, if it is missing."""
         return [] if (folder / self.FILE).is_file() else [self.FILE]
 
     def _fetch(self, path: Path) -> None:
         from sklearn.datasets import fetch_olivetti_faces
 
-        with tempfile.TemporaryDirectory() as cache:  # for a pickle that it leaves and nothing here reads
+        with tempfile.TemporaryDirectory() as cache:  # for the pickle that it writes and nothing here reads
             try:
                 found = fetch_olivetti_faces(data_home=cache)
             except OSError as error:

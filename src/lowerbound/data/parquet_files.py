@@ -1,4 +1,4 @@
-"""A Parquet file as its cells, and back in the types that it has. pyarrow is imported only here, when a file is read."""
+"""A Parquet file as its cells, and back in its own types. pyarrow is imported only here, when a file is read."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from lowerbound.data import cells as kinds
 from lowerbound.data.csv_files import Cells
 from lowerbound.errors import DataError, reason
 
-#: moments to the last digit that we have
+#: times to the microsecond, the most that we keep
 ISO = "%Y-%m-%dT%H:%M:%S.%f"
 
 
 @dataclass(frozen=True)
 class Parquet:
-    """A table in the types of its file."""
+    """A table with the types of its file."""
 
     table: Any  # pyarrow's
 
@@ -27,17 +27,17 @@ class Parquet:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the columns."""
+        """The names of the columns."""
         return tuple(self.table.column_names)
 
     @property
     def types(self) -> dict[str, str]:
-        """What the file says of each column: text, number, boolean, date, or other for what is none of these."""
+        """The type of each column: text, number, boolean, date, or other."""
         return {field.name: _type(_plain(field.type))[0] for field in self.table.schema}
 
     @property
     def cells(self) -> dict[str, list[str | None]]:
-        """The text of the cells of each column, None for those that hold nothing: null, and NaN among numbers."""
+        """The text of the cells of each column, None for empty ones: null, and NaN among numbers."""
         return {name: self._texts(name) for name in self.names}
 
     def _texts(self, name: str) -> list[str | None]:
@@ -46,15 +46,15 @@ class Parquet:
         return [None if value is None else text(value) for value in _python(column)]
 
     def must_be_told(self, cells: Mapping[str, Sequence[str | None]]) -> None:
-        """Raise DataError where cells hold something and a text would say that they hold nothing."""
+        """Raise DataError for a cell that is not empty but whose text in a CSV would mean that it is."""
         for name, texts in cells.items():
             row = next((row for row, text in enumerate(texts) if text is not None and kinds.is_missing(text.strip())), None)
             if row is not None:
                 what = f"'{texts[row]}'" if self.types[name] == "text" else f"of type {self.table[name].type}"
-                raise DataError(f"column '{name}', row {row + 1}: a cell {what} cannot be told in a CSV; write a .parquet")
+                raise DataError(f"column '{name}', row {row + 1}: a cell {what} cannot be written in a CSV; write a .parquet")
 
     def filled(self, cells: Cells) -> bytes:
-        """The file with these cells in the place of those that are there, in its types and with its metadata. Errors: DataError."""
+        """The file with these cells in place of the ones it has, with its types and metadata. Errors: DataError."""
         import pyarrow
         import pyarrow.parquet
 
@@ -80,7 +80,7 @@ class Parquet:
 
 
 def _array(texts: Sequence[str | None], kind: Any) -> Any:
-    """Texts as values of a type, the nearest that it has. Errors: ArrowException, ValueError for what is none of it."""
+    """Texts as the nearest values of a type. Errors: ArrowException, ValueError for a text that cannot be converted."""
     import pyarrow
     from pyarrow import types
 
@@ -104,13 +104,13 @@ def _nearest(text: str) -> int:
 
 
 def _moments(texts: Sequence[str | None], kind: Any) -> list[str | None]:
-    """Dates in a known format as the type has them: in UTC, and said to be so where it has a zone; days, or to its unit's digits."""
+    """Dates in a known format, written for the type: in UTC, marked so where it has a zone; as days, or to the digits of its unit."""
     from pyarrow import types
 
     there = [text for text in texts if text is not None]
     form = kinds.date_format(there) or kinds.FORMATS[0]
     if there and kinds.moment(there[0], form) is None:
-        raise ValueError(f"'{there[0]}' is no date such as {kinds.as_date(0.0, form)}")
+        raise ValueError(f"'{there[0]}' is not a date such as {kinds.as_date(0.0, form)}")
     seconds = [None if text is None else kinds.moment(text, form) for text in texts]
     if types.is_date(kind):
         return [None if when is None else kinds.as_date(when, "%Y-%m-%d") for when in seconds]
@@ -127,7 +127,7 @@ def _plain(kind: Any) -> Any:
 
 
 def _type(kind: Any) -> tuple[str, Callable[[Any], str]]:
-    """What a type is for us, and how its values are told."""
+    """The kind of a type, and the function that writes its values as text."""
     from pyarrow import types
 
     if types.is_boolean(kind):
@@ -144,7 +144,7 @@ def _type(kind: Any) -> tuple[str, Callable[[Any], str]]:
 
 
 def _python(column: Any) -> list[Any]:
-    """Its values: moments in UTC to the microsecond, NaN as None; times as texts, and of types without any only that they are there."""
+    """Its values: timestamps in UTC to the microsecond, NaN as None, times of day as text; for other types only True where there is one."""
     import pyarrow
     from pyarrow import compute, types
 
@@ -161,16 +161,16 @@ def _python(column: Any) -> list[Any]:
 
 
 def read(path: Path) -> Parquet:
-    """The table of a file. Errors: DataError for what is damaged, or has two columns of one name."""
+    """The table of a file. Errors: DataError for a damaged file, or two columns of one name."""
     import pyarrow
     import pyarrow.parquet
 
     try:
-        # not read_table, which reads no names that are there twice, and whose threads may outlive a refusal and abort the process
+        # not read_table, which cannot read duplicate names, and whose threads may outlive an error and abort the process
         table = pyarrow.parquet.ParquetFile(pyarrow.BufferReader(path.read_bytes())).read(use_threads=False)
         table.validate(full=True)
     except pyarrow.ArrowException as error:
-        raise DataError(f"{path} is no Parquet file, or is damaged: {error}") from error
+        raise DataError(f"{path} is not a Parquet file or is damaged: {error}") from error
     except OSError as error:
         raise DataError(f"cannot read {path}: {reason(error)}") from error
     twice = next((name for name in table.column_names if table.column_names.count(name) > 1), None)

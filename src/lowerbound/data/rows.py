@@ -1,4 +1,4 @@
-"""Data as everything here takes them: rows by number, with or without labels."""
+"""The interface of data to everything else: examples by row number, with or without labels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 @runtime_checkable
 class Rows(Protocol):
-    """Data as everything here takes them: a ``Dataset``, or a float tensor ``(N, *event)``."""
+    """Examples by row number: a ``Dataset``, or a float tensor ``(N, *event)``."""
 
     def __len__(self) -> int: ...
 
@@ -20,7 +20,7 @@ class Rows(Protocol):
 
 @runtime_checkable
 class Labelled(Protocol):
-    """Data that may have labels, a class number for each; a ``Dataset`` is."""
+    """Data that may have labels, a class number for each example, as a ``Dataset`` may."""
 
     @property
     def labels(self) -> Tensor | None:
@@ -28,17 +28,17 @@ class Labelled(Protocol):
 
 
 def labels_of(data: Rows, rows: Tensor) -> Int64[Tensor, " B"] | None:
-    """The class numbers of some rows; None where data have none."""
+    """The class numbers of some rows; None for data without labels."""
     labels = data.labels if isinstance(data, Labelled) else None
     return None if labels is None else labels[rows]
 
 
 def rows_at_once(data: Rows) -> int:
-    """How many data to take in one go where no gradient is wanted: about 16 million values, at most 1,000 data."""
+    """How many examples to process at once where no gradient is needed: about 16 million values, at most 1,000 examples."""
     return max(1, min(1000, 2**24 // max(1, data[[0]].numel())))
 
 
 def spread(rows: int, most: int) -> Tensor:
-    """At most ``most`` of ``rows`` row numbers, evenly spread: data often come sorted by class."""
+    """At most ``most`` of ``rows`` row numbers, evenly spaced: data are often sorted by class."""
     some = min(rows, most)
     return torch.arange(some) * rows // max(1, some)

@@ -1,6 +1,6 @@
-"""What the columns of a table are, and so how their cells become numbers and numbers their cells.
+"""The kinds of a table's columns, and with them how cells become numbers and numbers become cells.
 
-A run keeps this description, so that it can be used without the table it was trained on.
+A run keeps this description, so that its model can be used without the table it was trained on.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ import numpy.typing as npt
 from lowerbound.data import cells as kinds
 from lowerbound.errors import DataError
 
-#: kinds of columns that a model has, and those that it has not
+#: kinds of columns that a model includes, and kinds that it leaves out
 MODELLED = ("number", "category", "boolean", "count", "date")
 LEFT_OUT = ("constant", "ignore")
-LARGEST_COUNT = 2**24  # the largest up to which single precision has all whole numbers
+LARGEST_COUNT = 2**24  # single precision is exact for all whole numbers up to this one
 MOST_LEVELS = 10_000
 
 
@@ -28,9 +28,9 @@ MOST_LEVELS = 10_000
 class Column:
     """A column: its name, its kind, and what its kind needs.
 
-    ``levels`` are the texts of a category, by number; of a boolean, false and true; of a constant, the only one. Numbers and dates
-    (in seconds) are standardized, (x − ``loc``)/``scale``; of counts k these are of log(1 + k), and k itself is modelled. Numbers are
-    written with ``decimals``, dates in their ``format``.
+    ``levels`` are the texts of a category in the order of their numbers, of a boolean those of false and true, of a constant the only one.
+    Numbers and dates (in seconds) are standardized, (x − ``loc``)/``scale``; for counts k, ``loc`` and ``scale`` are those of log(1 + k),
+    and k itself is modelled. Numbers are written with ``decimals``, dates in their ``format``.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Column:
 
     @classmethod
     def read(cls, words: Any) -> Column:
-        """The column from what a file holds. Errors: TypeError, KeyError, ValueError for what it cannot be."""
+        """The column from the content of a JSON file. Errors: TypeError, KeyError, ValueError for an invalid description."""
         name, kind, levels = words["name"], words["kind"], words["levels"]
         loc, scale, places, form = float(words["loc"]), float(words["scale"]), words["decimals"], words["format"]
         if not (isinstance(name, str) and kind in (*MODELLED, *LEFT_OUT) and isinstance(form, str)):
@@ -62,11 +62,11 @@ class Column:
 
     @property
     def is_modelled(self) -> bool:
-        """Whether a model has it."""
+        """Whether a model includes it."""
         return self.kind in MODELLED
 
     def like(self, texts: Sequence[str | None]) -> Column:
-        """The column as the cells of another table spell it, where they show how; what is always the same must be so there."""
+        """The column in the spelling of another table's cells, where they show one; a constant that has other values there is ignored."""
         there = {text for text in texts if text is not None}
         match self.kind:
             case "boolean":
@@ -81,9 +81,9 @@ class Column:
                 return self
 
     def numbers(self, texts: Sequence[str | None]) -> tuple[npt.NDArray[np.float64], int]:
-        """What a model sees of these cells, NaN for those that hold nothing, and how many hold a category that is not known.
+        """The model's values for these cells, NaN for empty ones, and how many cells have an unknown category.
 
-        Such a category is taken for missing. Errors: DataError, naming the row, for a cell that is none of this column's kind.
+        An unknown category is treated as missing. Errors: DataError, naming the row, for a cell that is not of this column's kind.
         """
         match self.kind:
             case "category":
@@ -114,7 +114,7 @@ class Column:
         return values
 
     def text(self, value: float) -> str:
-        """The cell of a value that a model gives."""
+        """The text of the cell for a value given by a model."""
         match self.kind:
             case "category" | "boolean":
                 return self.levels[min(max(round(value), 0), len(self.levels) - 1)]
@@ -128,7 +128,7 @@ class Column:
                 return kinds.as_number(self.loc + self.scale * value, self.decimals)
 
     def typed(self, texts: Sequence[str | None]) -> list[Any]:
-        """The cells as values of their type, for files that have types: whole numbers in 64 bits, or else all as others can be."""
+        """The cells as typed values, for files that have types: whole numbers as 64-bit integers where all fit."""
         match self.kind:
             case "number" | "count":
                 return _numbers(texts, self.kind == "count" or self.decimals == 0)
@@ -145,7 +145,7 @@ class Column:
 
     @property
     def unit(self) -> float:
-        """How much of what the column holds is a model's 1: σ of numbers, of dates in days, else 1."""
+        """The size of the model's unit in the column's own: σ for numbers, σ in days for dates, else 1."""
         return {"number": self.scale, "date": self.scale / kinds.DAY}.get(self.kind, 1.0)
 
 
@@ -155,7 +155,7 @@ def _count(text: str) -> float | None:
 
 
 def _numbers(texts: Sequence[str | None], whole: bool) -> list[Any]:
-    """Integers of 64 bits; where one is none, floats; where a whole number is none of these either, the texts."""
+    """64-bit integers; floats where one does not fit; the texts where a whole number fits neither."""
     if whole:
         exact = [None if text is None else kinds.integer(text) for text in texts]
         found = [value for value in exact if value is not None]
@@ -174,54 +174,54 @@ class Schema:
 
     @classmethod
     def read(cls, words: Any) -> Schema:
-        """The schema from what a file holds. Errors: TypeError, KeyError, ValueError for what it cannot be."""
+        """The schema from the content of a JSON file. Errors: TypeError, KeyError, ValueError for an invalid description."""
         columns = tuple(Column.read(each) for each in words["columns"])
         if len({column.name for column in columns}) != len(columns) or not any(column.is_modelled for column in columns):
             raise ValueError("columns")
         return cls(columns)
 
     def words(self) -> dict[str, Any]:
-        """What a file holds of it."""
+        """The content of its JSON file."""
         return {"columns": [asdict(column) for column in self.columns]}
 
     @property
     def modelled(self) -> tuple[Column, ...]:
-        """The columns that a model has: its D values, in their order."""
+        """The columns that a model includes: its D values, in order."""
         return tuple(column for column in self.columns if column.is_modelled)
 
     @property
     def levels(self) -> tuple[int, ...]:
-        """For each value how many classes it has; 0 for what is no category."""
+        """The number of categories of each value; 0 for other kinds."""
         return tuple(len(column.levels) if column.kind == "category" else 0 for column in self.modelled)
 
     def like(self, cells: Mapping[str, Sequence[str | None]]) -> Schema:
-        """The schema in the words of another table, of which it keeps the numbers."""
+        """The schema in the spelling of another table's cells; its numbers are kept."""
         return Schema(tuple(column.like(cells.get(column.name, ())) for column in self.columns))
 
     def values(self, cells: Mapping[str, Sequence[str | None]]) -> tuple[npt.NDArray[np.float32], tuple[str, ...]]:
-        """The values ``(N, D)`` of a table's cells, and notes on what was left out of them.
+        """The values ``(N, D)`` of a table's cells, and notes on what was left out.
 
-        Errors: DataError for a column that is not there, and for a cell that is none of its column's kind.
+        Errors: DataError for a missing column, and for a cell that is not of its column's kind.
         """
         lacking = [column.name for column in self.modelled if column.name not in cells]
         if lacking:
-            raise DataError(f"the table has no column {_quoted(lacking)}, which the model has; bring one with all of its columns")
+            raise DataError(f"the table has no column {_quoted(lacking)}, which the model needs; use a table with all of its columns")
         known = {column.name for column in self.columns}
         extra = [name for name in cells if name not in known]
-        notes = [f"ignored, for the model has no such column: {_quoted(extra)}"] if extra else []
+        notes = [f"ignored, because the model has no such column: {_quoted(extra)}"] if extra else []
         found = []
         for column in self.modelled:
             values, strange = column.like(cells[column.name]).numbers(cells[column.name])
-            notes += [f"column '{column.name}': {strange:,} cells of unknown categories are taken for missing"] if strange else []
+            notes += [f"column '{column.name}': {strange:,} cells of unknown categories are treated as missing"] if strange else []
             with np.errstate(over="ignore"):
                 found.append(values.astype(np.float32))
             if np.isinf(found[-1]).any():
                 row = int(np.isinf(found[-1]).argmax()) + 1
-                raise DataError(f"column '{column.name}', row {row}: {cells[column.name][row - 1]} is too far from all that was trained on")
+                raise DataError(f"column '{column.name}', row {row}: {cells[column.name][row - 1]} is too far from the training values")
         return np.stack(found, 1), tuple(notes)
 
     def texts(self, values: npt.NDArray[np.floating[Any]]) -> dict[str, list[str | None]]:
-        """The cells of values ``(N, D)`` that a model gives, a column after the other; nothing where it has not the column."""
+        """The cells for values ``(N, D)`` given by a model, column by column; None in columns that it leaves out, unless constant."""
         places = {column.name: place for place, column in enumerate(self.modelled)}
 
         def column_of(column: Column) -> list[str | None]:
@@ -232,7 +232,7 @@ class Schema:
         return {column.name: column_of(column) for column in self.columns}
 
     def typed(self, cells: Mapping[str, Sequence[str | None]]) -> dict[str, list[Any]]:
-        """Cells as values of their columns' types; of other columns the texts."""
+        """Cells as typed values of their columns; the texts for columns that are not in the schema."""
         known = {column.name: column for column in self.columns}
         return {name: known[name].typed(column) if name in known else list(column) for name, column in cells.items()}
 

@@ -1,4 +1,4 @@
-"""Tables, CSV and Parquet, as data: an array of floats ``(N, D)``, a value a column, NaN where a cell holds nothing."""
+"""Tables, CSV and Parquet, as data: an array of floats ``(N, D)``, one value per column, NaN for an empty cell."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ Table = Csv | Parquet
 
 
 def is_table(source: str | Path) -> bool:
-    """Whether ``read`` would read it."""
+    """Whether it is a file that ``read`` accepts."""
     path = Path(source)
     return path.suffix in SUFFIXES and path.is_file()
 
 
 def read(path: Path) -> Table:
-    """The table of a file. Errors: DataError for what is damaged or empty."""
+    """The table of a file. Errors: DataError for a damaged or empty file."""
     if path.suffix not in SUFFIXES:
-        raise DataError(f"{path} is no table by its name; one ends in {', '.join(SUFFIXES)}")
+        raise DataError(f"{path} is not named as a table; its suffix must be one of {', '.join(SUFFIXES)}")
     table: Table = parquet_files.read(path) if path.suffix == ".parquet" else csv_files.read(path)
     if not len(table):
-        raise DataError(f"{path} has names of columns and no row")
+        raise DataError(f"{path} has column names but no row")
     return table
 
 
 def inferred(path: Path, types: str | Path | None = None) -> tuple[Table, Schema, tuple[str, ...]]:
-    """A table, what its columns are, standardized by its training rows, and notes on what is left out.
+    """A table, its schema, standardized by the training rows, and notes on what is left out.
 
-    ``types`` is a TOML file that overrules what is inferred. Errors: DataError.
+    ``types`` is a TOML file that overrides inference. Errors: DataError.
     """
     table = read(path)
     if len(table) < 2:
-        raise DataError(f"{path} has one row: too few to learn from")
+        raise DataError(f"{path} has one row, too few to learn from")
     cells = table.cells
     schema, notes = inference.infer(cells, {} if types is None else inference.read_types(Path(types)), table.types)
     train = Splits.of(Dataset(torch.zeros(len(table), 1))).train.rows
@@ -51,9 +51,9 @@ def inferred(path: Path, types: str | Path | None = None) -> tuple[Table, Schema
 
 
 def load(path: Path, types: str | Path | None = None, schema: Schema | None = None) -> Splits:
-    """The rows of a table as a model sees them: by the ``schema`` of the model, or by one that is inferred, or told by ``types``.
+    """The rows of a table as a model sees them: by the model's ``schema``, else by one that is inferred or specified in ``types``.
 
-    Errors: DataError for what is damaged, and for a table that is not of the schema.
+    Errors: DataError for a damaged file, and for a table that does not fit the schema.
     """
     table, schema, notes = inferred(path, types) if schema is None else (read(path), schema, ())
     values, more = schema.values(table.cells)

@@ -1,4 +1,4 @@
-"""Columns → a file: comma-separated, or Parquet."""
+"""Columns written to a file: comma- or tab-separated, or Parquet."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Columns = Mapping[str, Sequence[Any]]
 
 
 def as_csv(columns: Columns, delimiter: str = ",") -> bytes:
-    """A line of names, then a line a row; numbers with all their digits, nothing for None."""
+    """A line of names, then one line per row; numbers with all their digits, None as an empty cell."""
     with io.StringIO(newline="") as text:
         writer = csv.writer(text, delimiter=delimiter)
         writer.writerow(columns)
@@ -23,7 +23,7 @@ def as_csv(columns: Columns, delimiter: str = ",") -> bytes:
 
 
 def as_parquet(columns: Columns) -> bytes:
-    """Apache Parquet, by pyarrow, which is imported only here."""
+    """Apache Parquet, written by pyarrow, which is imported only here."""
     import pyarrow
     import pyarrow.parquet
 
@@ -33,7 +33,7 @@ def as_parquet(columns: Columns) -> bytes:
 
 
 def as_tsv(columns: Columns) -> bytes:
-    """The same, separated by tabs."""
+    """As ``as_csv``, separated by tabs."""
     return as_csv(columns, "\t")
 
 
@@ -41,7 +41,7 @@ WRITERS: Mapping[str, Callable[[Columns], bytes]] = {".parquet": as_parquet, ".c
 
 
 def write(path: Path, columns: Columns) -> None:
-    """Columns of one length as a file whose ending is one of ``WRITERS``. Errors: OutputError."""
+    """Write columns of equal length to a file whose suffix is one of ``WRITERS``. Errors: OutputError."""
     content = WRITERS[path.suffix](columns)
     with written(path) as file:
         file.write(content)

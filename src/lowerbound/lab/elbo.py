@@ -23,12 +23,12 @@ from lowerbound.system.seeding import seeded
 
 STEPS = 300
 RATE = 0.05
-DRAWS = 100  # of z a step
+DRAWS = 100  # of z per step
 
 
 @dataclass(frozen=True)
 class Axis:
-    """Where a law lives: z = back(u) and dz/du there, the u that integrals run over, and the z that are drawn."""
+    """The support of a distribution: z = back(u), dz/du as a function of z, the range of u for integrals, and the range of z to plot."""
 
     numbers: str
     back: Callable[[Tensor], Tensor]
@@ -37,7 +37,7 @@ class Axis:
     shown: tuple[float, float]
 
     def grid(self) -> tuple[Tensor, Tensor]:
-        """Points z and their weights dz, so many that the trapezoid rule is exact to 1e-9 for laws as smooth as these."""
+        """Points z and their weights dz, enough for the trapezoid rule to be exact to 1e-9 for distributions as smooth as these."""
         u = torch.linspace(*self.span, 12_001, dtype=torch.float64)
         z = self.back(u)
         return z, self.slope(z) * (u[1] - u[0])
@@ -50,7 +50,7 @@ UNIT = Axis("the numbers between 0 and 1", torch.sigmoid, lambda z: z * (1 - z),
 
 @dataclass(frozen=True)
 class Target:
-    """log p̃(z), its log normaliser log Z, and where it lives."""
+    """log p̃(z), its log normaliser log Z, and its support."""
 
     log_density: Callable[[Tensor], Tensor]
     log_normaliser: float
@@ -101,7 +101,7 @@ TARGETS: dict[str, Callable[[], Target]] = {
 }
 
 Family = Callable[[Tensor, Tensor], Distribution]
-#: name → the law of two unconstrained parameters, their first values, and where it lives
+#: name → the distribution of two unconstrained parameters, their initial values, and its support
 FAMILIES: dict[str, tuple[Family, tuple[float, float], Axis]] = {
     "gamma": (lambda a, b: distributions.Gamma(a.exp(), b.exp()), (0.0, 0.0), POSITIVES),
     "log-normal": (lambda a, b: LogNormal(a, b.exp()), (-0.5, 0.0), POSITIVES),
@@ -114,7 +114,7 @@ assert (set(TARGETS), set(FAMILIES)) == (set(P), set(Q))
 
 @dataclass(frozen=True)
 class Climb:
-    """For every step, the first included: the bound ``(S,)`` in nats and q's density ``(S, N)`` at points ``(N,)``; p's there; log Z."""
+    """Before the first step and after each: the bound ``(S,)`` in nats and q's density ``(S, N)`` at points ``(N,)``; p's; log Z."""
 
     points: Float[Tensor, " N"]
     target: Float[Tensor, " N"]
@@ -125,10 +125,10 @@ class Climb:
 
 
 def climb(p: str = "truncated-normal", q: str = "gamma", steps: int = STEPS, seed: int = 0) -> Climb:
-    """q's parameters by Adam along pathwise gradients of a Monte-Carlo bound; what is recorded is the bound by quadrature, in nats.
+    """Fit q's parameters by Adam with pathwise gradients of a Monte-Carlo bound; record the bound by quadrature, in nats.
 
     Source: Figurnov et al., "Implicit Reparameterization Gradients", 2018, https://arxiv.org/abs/1805.08498.
-    Errors: RecipeError for an unknown name, and where p and q do not live on the same numbers.
+    Errors: RecipeError for an unknown name, and where p and q do not have the same support.
     """
     target, (family, start, _) = _pair(p, q)
     parameters = torch.tensor(start, dtype=torch.float64, requires_grad=True)
@@ -154,7 +154,7 @@ def _pair(p: str, q: str) -> tuple[Target, tuple[Family, tuple[float, float], Ax
     target, family = TARGETS[p](), FAMILIES[q]
     if target.axis is not family[2]:
         fit = [name for name, row in FAMILIES.items() if row[2] is target.axis]
-        raise RecipeError(f"p={p} lives on {target.axis.numbers}, q={q} on {family[2].numbers}; choose q among {', '.join(fit)}")
+        raise RecipeError(f"the support of p={p} is {target.axis.numbers}, of q={q} {family[2].numbers}; choose q among {', '.join(fit)}")
     return target, family
 
 
@@ -167,7 +167,7 @@ def _ascend(family: Family, parameters: Tensor, target: Target, optimiser: torch
 
 
 def bound(law: Distribution, target: Target) -> Float[Tensor, ""]:
-    """E_q[log p̃ − log q], nats, by the trapezoid rule along u."""
+    """E_q[log p̃ − log q] in nats, by the trapezoid rule along u."""
     z, weight = target.axis.grid()
     log_q = law.log_prob(z)
     return (weight * log_q.exp() * (target.log_density(z) - log_q)).sum()

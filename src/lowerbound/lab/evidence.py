@@ -1,4 +1,4 @@
-"""log p(x) by drawing z from the prior, and by drawing it from q: why the model needs a posterior."""
+"""log p(x) estimated with z from the prior, and with z from q: why the model needs a posterior."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from lowerbound.vae.model import Model
 
 DRAWS = (1, 10, 100, 1_000, 10_000)
 VALUES = 2**23  # of x at once: 34 MB for each array of the likelihood
-REPEATS = 100  # estimates with K draws for each datum, at most
-BEST = 2  # the best estimate has so many times the greatest K
+REPEATS = 100  # estimates with K draws per example, at most
+BEST = 2  # the best estimate uses this many times the greatest K
 
 
 @dataclass(frozen=True)
 class Curve:
-    """What K draws give, for each K: the mean estimate over data, and its root-mean-square error over data, in nats."""
+    """For each K: the mean over examples of the estimate with K draws, and its root-mean-square error, in nats."""
 
     mean: tuple[float, ...]
     error: tuple[float, ...]
@@ -30,7 +30,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Two curves against K, the best estimate of log p(x) for each datum ``(B,)`` and how many draws it took."""
+    """Two curves against K, the best estimate of log p(x) of each example ``(B,)``, in nats, and its number of draws."""
 
     draws: tuple[int, ...]
     prior: Curve
@@ -43,9 +43,9 @@ class Evidence:
 def evidence(vae: Model, values: Float[Tensor, "B *event"], draws: tuple[int, ...] = DRAWS, seed: int = 0) -> Evidence:
     """Estimates log 1/K Σ_k w_k of log p(x), with w = p(x|z) for z ~ p(z) and w = p(x|z) p(z)/q(z|x) for z ~ q(z|x).
 
-    Both means are unbiased for p(x); their logarithms are too low on average, the more the fewer draws count. The error is
-    against ``density.log_likelihood`` with ``BEST`` times the greatest K: where q misses a part of p(z|x) no number of its own
-    draws tells.
+    Both means are unbiased for p(x); their logarithms are too low on average, the more so the fewer draws are effective. The error is
+    against ``evaluation.log_likelihood`` with ``BEST`` times the greatest K: where q misses a part of p(z|x), draws from q do not show it,
+    however many.
     Source: Burda et al., "Importance Weighted Autoencoders", 2015, https://arxiv.org/abs/1509.00519 (section 5).
     Errors: RecipeError where q has no density.
     """
@@ -59,7 +59,7 @@ def evidence(vae: Model, values: Float[Tensor, "B *event"], draws: tuple[int, ..
 
 
 def _log_weights(vae: Model, x: Tensor, law: Distribution, prior: Distribution, draws: int) -> Float[Tensor, "K B"]:
-    """log w of draws of ``law``, so many a datum, a chunk at a time: only the weights are kept."""
+    """log w of this many draws of ``law`` per example, in chunks: only the weights are kept."""
     found = []
     for chunk in torch.arange(draws).split(max(1, VALUES // x.numel())):
         z = law.sample(Size([len(chunk)] if law.batch_shape else [len(chunk), len(x)]))
@@ -68,7 +68,7 @@ def _log_weights(vae: Model, x: Tensor, law: Distribution, prior: Distribution, 
 
 
 def _estimates(log_weights: Float[Tensor, "N B"], draws: int) -> Float[Tensor, "R B"]:
-    """Independent estimates of log p(x) with so many draws each."""
+    """Independent estimates of log p(x) with this many draws each."""
     repeats = min(REPEATS, len(log_weights) // draws)
     return log_weights[: repeats * draws].unflatten(0, (repeats, draws)).logsumexp(1) - math.log(draws)
 

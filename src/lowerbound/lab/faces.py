@@ -1,10 +1,10 @@
-"""A deep exponential family of faces: 463,800 gammas, and the gradient that each estimator finds for them.
+"""A deep exponential family of faces: 463,800 gamma variables, and the gradients that three estimators give for them.
 
-Three layers of sparse gammas under a Poisson, for an image n, with weights that are gammas too:
+Three layers of sparse gamma variables under a Poisson likelihood for each image, with weights that are gamma variables too:
 
     z₃ ~ Gamma(0.1, 0.1),  z_l ~ Gamma(α, α / (z_{l+1} w_l)) for l = 2, 1,  x ~ Poisson(z₁ w₀),  w ~ Gamma(0.1, 0.3)
 
-q is a Gamma for each z and w, given by its shape and mean. As for any VAE here
+q is a Gamma for each z and w, parametrised by shape and mean. As for any VAE here
 
     bound = E_q[log p(x|z, w)] − KL(q(z, w) ‖ p(z, w)),
 
@@ -38,30 +38,30 @@ from lowerbound.vae.estimators.base import Estimator
 LAYERS = (100, 40, 15)
 SPARSITY = 0.1  # α, the shape of every z
 WEIGHTS = (0.1, 0.3)  # shape and rate of every w
-FIRST = ((0.5, 0.1), (0.0, 0.1))  # mean and spread of the unconstrained shapes and means at the beginning
-LEAST = (1e-3, 1e-4)  # of a shape and of a mean
-HELD_OUT = (8, 9)  # of each person's ten faces
+FIRST = ((0.5, 0.1), (0.0, 0.1))  # mean and standard deviation of the initial unconstrained shapes and means
+LEAST = (1e-3, 1e-4)  # least shape and least mean
+HELD_OUT = (8, 9)  # of each person's ten images
 
 Parts = dict[str, Tensor]  # by the names of the variables: z1, z2, z3, w0, w1, w2
 
 
 @dataclass(frozen=True)
 class Setting:
-    """An estimator of ``words``, η, and the draws of each step."""
+    """An estimator of ``words``, its learning rate η, and the draws per step."""
 
     estimator: str
     rate: float
     draws: int
 
 
-#: what is compared, under the names of the literature
+#: the estimators compared, under their names in the literature
 SETTINGS = {
     "implicit": Setting("pathwise", 1.0, 1),
     "g-rep": Setting("g-rep", 1.0, 4),
     "score function": Setting("score", 1.0, 4),
 }
 
-#: iteration → bound, in the logs that Naesseth et al. publish with their code
+#: iteration → bound, in the logs that Naesseth et al. published with their code
 PUBLISHED = {
     "rejection sampling": {1: -8.10e7, 10: -1.32e7, 100: -1.03e7, 1_000: -7.33e6, 10_000: -6.76e6},
     "g-rep": {1: -1.67e9, 10: -2.73e8, 100: -8.78e7, 1_000: -7.77e6, 10_000: -6.79e6},
@@ -71,7 +71,7 @@ PUBLISHED = {
 
 @dataclass(frozen=True)
 class Step:
-    """Before step ``iteration``: the bound by its draws, in nats of all data together, and the seconds so far."""
+    """Before step ``iteration``: the bound estimated from its draws, in nats for all examples together, and the seconds so far."""
 
     iteration: int
     bound: float
@@ -79,12 +79,12 @@ class Step:
 
 
 def is_mark(iteration: int) -> bool:
-    """Whether to note this step: 1, 2, … 9, 10, 20, … 90, 100, 200, …"""
+    """Whether to record this step: 1, 2, … 9, 10, 20, … 90, 100, 200, …"""
     return iteration % 10 ** int(math.log10(iteration)) == 0
 
 
 def side_by_side(found: Mapping[str, Sequence[Step]]) -> list[dict[str, int | float]]:
-    """A row for steps 1, 2, 5, 10, …, the last and the published ones: our bounds and the published, NaN where there is none."""
+    """A row for steps 1, 2, 5, 10, …, the last and the published ones: our bounds and the published ones, NaN where there is none."""
     columns = {name: {step.iteration: step.bound for step in steps} for name, steps in found.items()}
     columns |= {f"{name}, published": bounds for name, bounds in PUBLISHED.items()}
     last = max(steps[-1].iteration for steps in found.values())
@@ -94,13 +94,13 @@ def side_by_side(found: Mapping[str, Sequence[Step]]) -> list[dict[str, int | fl
 
 
 def training(images: Float[Tensor, "400 *event"]) -> Float[Tensor, "320 D"]:
-    """The grey levels, 0–255, of the faces that the published experiments train on."""
+    """The grey levels, 0–255, of the images that the published experiments train on."""
     kept = [n for n in range(len(images)) if n % 10 not in HELD_OUT]
     return images[kept].flatten(1).mul(255).round().double()
 
 
 class DeepGamma:
-    """The model and its q for counts x ``(N, D)``; ``raw`` holds what q learns: shape and mean of each variable before softplus."""
+    """The model and its q for counts x ``(N, D)``; ``raw`` are q's parameters: shape and mean of each variable before softplus."""
 
     def __init__(self, x: Float[Tensor, "N D"], layers: tuple[int, ...]):
         self.x, self.depth = x, len(layers)
@@ -111,7 +111,7 @@ class DeepGamma:
         self.raw = {name: _first(shape) for name, shape in shapes.items()}
 
     def posterior(self) -> dict[str, distributions.Gamma]:
-        """q of each variable, one Gamma an entry."""
+        """q of each variable, one Gamma per entry."""
         found = {}
         for name, raw in self.raw.items():
             shape, mean = softplus(raw)
@@ -134,7 +134,7 @@ class DeepGamma:
         return log_likelihood, {name: kl_divergence(q, prior[name]) for name, q in posterior.items()}
 
     def signals(self, log_likelihood: Float[Tensor, "K N D"], kl: Parts) -> Parts:
-        """For each variable the terms that its draws decide: those of the layer below that it has a part in (Rao–Blackwell)."""
+        """For each variable the terms that depend on its draws: those of the layer below that it enters (Rao–Blackwell)."""
         below = [log_likelihood, *(-kl[f"z{level}"] for level in range(1, self.depth))]
         found = {f"z{level + 1}": each.sum(2, keepdim=True) for level, each in enumerate(below)}
         return found | {f"w{level}": each.sum(1, keepdim=True) for level, each in enumerate(below)}
@@ -151,7 +151,7 @@ def _gamma(shape: float, rate: float | Tensor) -> distributions.Gamma:
 
 
 class Ascent:
-    """Steps of size η n^(−½) / (1 + √s) with s a running mean of the squared gradient, n counted from 2."""
+    """Gradient ascent with steps of size η n^(−½) / (1 + √s), s a running mean of the squared gradient, n counted from 2."""
 
     def __init__(self, parameters: Parts, rate: float):
         self.parameters, self.rate, self.n = parameters, rate, 1
@@ -159,7 +159,7 @@ class Ascent:
 
     @torch.no_grad()
     def step(self, gradients: Parts) -> None:
-        """Upwards, and back to the least shapes and means where below."""
+        """One step up the gradients; shapes and means below their least values are set to these."""
         self.n += 1
         for name, gradient in gradients.items():
             square = self.squares[name].mul_(0.9).addcmul_(gradient, gradient, value=0.1)
@@ -169,9 +169,9 @@ class Ascent:
 
 
 def climb(x: Float[Tensor, "N D"], setting: Setting, seed: int = 0, layers: tuple[int, ...] = LAYERS) -> Iterator[Step]:
-    """The bound before each step, for ever: stop when you have seen enough.
+    """The bound before each step, without end: the caller stops.
 
-    Where the estimator has a score term, each variable's is weighted by its own terms, less their running mean.
+    Where the estimator has a score term, that of each variable is weighted by its own terms minus their running mean.
     """
     estimator: Estimator = ESTIMATORS[setting.estimator].make()
     with seeded(seed, "faces", "start"):
@@ -188,9 +188,9 @@ def climb(x: Float[Tensor, "N D"], setting: Setting, seed: int = 0, layers: tupl
 
 
 def _estimate(model: DeepGamma, estimator: Estimator, draws: int, baselines: Parts) -> tuple[float, Tensor]:
-    """The bound, and what to differentiate: value + stop(signal − baseline) · score.
+    """The bound, and the surrogate to differentiate: value + stop(signal − baseline) · score.
 
-    The first estimate has its own signal as its baseline, and is the one that is biased: nothing better is known by then.
+    The first estimate has its own signal as its baseline and is therefore biased: nothing better is known yet.
     """
     posterior = model.posterior()
     drawn = {name: estimator.draw(q, draws) for name, q in posterior.items()}

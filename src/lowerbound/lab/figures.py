@@ -1,4 +1,4 @@
-"""What the experiments found → figures. Nothing here computes, or knows a model."""
+"""Figures of the results of the experiments. Nothing here computes, or depends on a model."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ def kl(found: Landscape) -> Figure:
     left.set(xlabel="mean μ", ylabel="variance v", yscale="log", title="KL(N(μ, v) ‖ N(0, 1)) = ½(μ² + v − log v − 1)")
     right.plot(variances, found.curve.numpy(), color=COLORS[0], lw=1.8)
     _least(right, 1.0, 0.0, "least: v = 1")
-    right.set(xlabel="variance v", ylabel="v − log v − 1, nats", xscale="log", ylim=(-0.6, 13), title="What v alone decides (twice)")
+    right.set(
+        xlabel="variance v", ylabel="v − log v − 1, nats", xscale="log", ylim=(-0.6, 13), title="Twice the part that depends on v alone"
+    )
     for axes, set_ticks in ((left, left.set_yticks), (right, right.set_xticks)):
         set_ticks([1 / 16, 1 / 4, 1, 4, 16], ["1/16", "1/4", "1", "4", "16"])
         set_ticks([], minor=True)
@@ -64,7 +66,7 @@ def _least(axes: Axes, x: float, y: float, text: str) -> None:
 
 @styled
 def evidence(found: Evidence) -> Figure:
-    """The error of both estimates against the number of draws, and what they say on average."""
+    """The error and the mean of both estimates against the number of draws."""
     figure = Figure(figsize=(9.5, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
     lines = (("z from the prior p(z)", found.prior, "o-", COLORS[6]), ("z from the posterior q(z|x)", found.posterior, "s--", COLORS[0]))
@@ -74,7 +76,9 @@ def evidence(found: Evidence) -> Figure:
     best = float(found.best.mean())
     right.axhline(best, color="#555555", lw=1, ls=":", label=f"best estimate, {found.best_draws:,} draws")
     left.set(xscale="log", yscale="log", xlabel="draws K", ylabel="root-mean-square error, nats", title="Error against the best estimate")
-    right.set(xscale="log", xlabel="draws K", ylabel="mean of log p(x), nats a datum", title=f"Mean estimate over {len(found.best)} data")
+    right.set(
+        xscale="log", xlabel="draws K", ylabel="mean of log p(x), nats per example", title=f"Mean estimate over {len(found.best)} examples"
+    )
     for axes in (left, right):
         axes.grid(color="#dddddd", lw=0.6)
     right.legend(loc="lower right")
@@ -85,11 +89,11 @@ def evidence(found: Evidence) -> Figure:
 def gradients(found: Costs) -> Figure:
     """Bars of variance, seconds and their product: a row of panels for each K, a bar for each number of dimensions.
 
-    Below them, where there are such rows, the variance along training.
+    Below them, if it was measured, the variance along training.
     """
     draws = sorted({row.draws for row in found.rows})
     names = list(dict.fromkeys(row.estimator for row in found.rows))
-    panels = (("variance", "total variance (nats²)"), ("seconds", "seconds a gradient"), ("cost", "variance × seconds"))
+    panels = (("variance", "total variance (nats²)"), ("seconds", "seconds per gradient"), ("cost", "variance × seconds"))
     height = 0.6 + 0.42 * len(names) * len(draws) + 0.7 * len(draws)
     whole = Figure(figsize=(11, height + (4 if found.training else 0)), layout="constrained")
     figure, *below = whole.subfigures(2, 1, squeeze=False, height_ratios=(height, 4))[:, 0] if found.training else [whole]
@@ -100,7 +104,7 @@ def gradients(found: Costs) -> Figure:
             _bars(axes, rows, names, key)
             values = [getattr(row, key) for row in found.rows]
             axes.set(title=f"{title}, K = {k}", xscale="log")
-            least = 10 ** np.floor(np.log10(min(values) / 1.1))  # whole powers of ten, so that there are two to read
+            least = 10 ** np.floor(np.log10(min(values) / 1.1))  # a power of ten, so that the axis has at least two tick labels
             axes.set_xlim(least, max(10 * least, 1.3 * max(values)))
             axes.xaxis.set_minor_formatter(NullFormatter())
             axes.grid(axis="x", color="#dddddd", lw=0.6)
@@ -114,25 +118,25 @@ def gradients(found: Costs) -> Figure:
 
 
 def _along_training(axes: Axes, rows: Sequence[Row]) -> None:
-    """Total variance against steps, a line for each estimator; an exact posterior leaves sticking the landing none but rounding."""
+    """Total variance against steps, a line per estimator; with an exact posterior, sticking the landing has only rounding error left."""
     names = list(dict.fromkeys(row.estimator for row in rows))
-    for i, (name, color) in enumerate(zip(names, COLORS, strict=False)):  # some lie on others: later ones are thinner
+    for i, (name, color) in enumerate(zip(names, COLORS, strict=False)):  # some lines coincide: later ones are thinner
         mine = [row for row in rows if row.estimator == name]
         points, size = [row.steps for row in mine], 1 - i / len(names)
         style: dict[str, Any] = {"lw": 1 + 4 * size, "marker": MARKERS[i % len(MARKERS)], "markersize": 5 + 5 * size, "label": name}
         axes.plot(points, [row.variance for row in mine], color=color, markeredgecolor="white", markeredgewidth=0.6, **style)
-    axes.set(xlabel="steps of training", ylabel="total variance (nats²)", yscale="log")
+    axes.set(xlabel="training steps", ylabel="total variance (nats²)", yscale="log")
     axes.set_xscale("symlog", linthresh=10)
     axes.set_xlim(-1, 1.1 * max(row.steps for row in rows))
     axes.set_xticks(sorted({row.steps for row in rows}), [f"{step:,}" for step in sorted({row.steps for row in rows})])
     axes.set_xticks([], minor=True)
-    axes.set_title(f"along training, one dimension, K = {rows[0].draws}: q becomes the exact posterior")
+    axes.set_title(f"Along training, one dimension, K = {rows[0].draws}: q becomes the exact posterior")
     axes.grid(color="#dddddd", lw=0.6)
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 
 
 def _bars(axes: Axes, rows: list[Row], names: list[str], key: str) -> None:
-    """A group for each estimator; what cannot be is an empty place, and said."""
+    """A group of bars for each estimator; one that does not work for this K has an empty place with a note."""
     dimensions = sorted({row.dimensions for row in rows})
     width = 0.8 / len(dimensions)
     for i, (d, color) in enumerate(zip(dimensions, COLORS, strict=False)):
@@ -146,7 +150,7 @@ def _bars(axes: Axes, rows: list[Row], names: list[str], key: str) -> None:
 
 @styled
 def faces(found: Mapping[str, Sequence[Step]]) -> Figure:
-    """The bound against steps, beside the published curves, and against seconds."""
+    """The bound against steps, with the published curves, and against seconds."""
     figure = Figure(figsize=(10, 4.4), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     colors = dict(zip((*found, *(name for name in PUBLISHED if name not in found)), COLORS, strict=False))
@@ -156,7 +160,7 @@ def faces(found: Mapping[str, Sequence[Step]]) -> Figure:
         right.plot([step.seconds for step in steps], bounds, color=colors[name], lw=1.8, label=name)
     for name, published in PUBLISHED.items():
         left.plot(list(published), list(published.values()), "o--", color=colors[name], lw=1, markersize=4, label=f"{name}, published")
-    left.set(xscale="log", xlabel="step", ylabel="bound, nats of all data", title="Against steps")
+    left.set(xscale="log", xlabel="step", ylabel="bound, nats for all examples", title="Against steps")
     right.set(xscale="log", xlabel="seconds", title="Against time, this machine")
     left.set_yscale("function", functions=(lambda y: -np.log10(np.maximum(-y, 1.0)), lambda y: -(10**-y)))
     left.set_yticks([-(10.0**k) for k in (9, 8, 7)], ["−10⁹", "−10⁸", "−10⁷"])
@@ -170,7 +174,7 @@ def faces(found: Mapping[str, Sequence[Step]]) -> Figure:
 
 
 def elbo(found: Climb) -> bytes:
-    """A GIF: q moving onto p, and the bound climbing to log Z. Early steps, where most happens, get more frames."""
+    """A GIF: q moving onto p, and the bound climbing to log Z. Early steps, which change most, get more frames."""
     last = len(found.bounds) - 1
     steps = np.unique((last * np.linspace(0, 1, FRAMES) ** 2).round().astype(int))
     frames = [_frame(found, int(step)) for step in steps]
@@ -188,7 +192,7 @@ def _frame(found: Climb, step: int) -> Image.Image:
 
 @styled
 def climbing(found: Climb, step: int) -> Figure:
-    """One frame; nothing but the curves moves from one to the next."""
+    """One frame; from one to the next only the curves move."""
     figure = Figure(figsize=(9, 3.8))
     left, right = figure.subplots(1, 2)
     figure.subplots_adjust(left=0.07, right=0.98, bottom=0.14, top=0.9, wspace=0.22)

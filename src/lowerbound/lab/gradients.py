@@ -1,6 +1,6 @@
 """What each gradient estimator costs: bias, variance, seconds, and variance × seconds.
 
-Both experiments maximise the ELBO with the sampled KL, and look at the gradient that the encoder gets.
+Both experiments maximise the ELBO with the sampled KL, and look at the gradient in the encoder's parameters.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ from lowerbound.vae.terms import Terms
 
 DIMENSIONS = (1, 2, 5, 10, 20)
 DRAWS = (1, 10)
-STEPS = (0, 10, 30, 100, 300, 1_000)  # of training, at which the toy of one dimension is looked at
-RATE = 0.02  # of that training
-WARM_UP = 3  # gradients not counted: a running baseline has to have something to say
-SHARPER = 100  # draws of each gradient of which the mean stands for the exact one of a run
+STEPS = (0, 10, 30, 100, 300, 1_000)  # of training, after which the one-dimensional toy is measured
+RATE = 0.02  # the learning rate of that training
+WARM_UP = 3  # gradients not counted: a running baseline needs some first
+SHARPER = 100  # draws of each gradient whose mean stands in for the exact one of a run
 
 
 @dataclass(frozen=True)
 class Row:
-    """One estimator with K = ``draws`` after ``steps`` of training: its gradient over ``repeats`` independent estimates.
+    """One estimator with K = ``draws`` after ``steps`` of training: ``repeats`` independent estimates of its gradient.
 
-    ``bias`` is ‖mean − truth‖ and ``bias_in_errors`` that over its standard error, about 1 where there is no bias;
-    ``variance`` is summed over the parameters; ``seconds`` are those of one gradient; ``cost`` is variance × seconds.
+    ``bias`` is ‖mean − truth‖ and ``bias_in_errors`` that divided by its standard error, about 1 without bias;
+    ``variance`` is summed over the parameters; ``seconds`` is the time of one gradient; ``cost`` is variance × seconds.
     """
 
     estimator: str
@@ -57,7 +57,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Skipped:
-    """An estimator that cannot be crossed with the model, and why."""
+    """An estimator that cannot be used with the model, and why."""
 
     estimator: str
     dimensions: int
@@ -67,7 +67,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Costs:
-    """All rows at one moment of training, and those that cannot be; of the toy also rows along its training."""
+    """All rows after a number of training steps, and the estimators skipped; for the toy also rows along its training."""
 
     rows: tuple[Row, ...]
     skipped: tuple[Skipped, ...]
@@ -76,7 +76,7 @@ class Costs:
 
 @dataclass(frozen=True)
 class Moments:
-    """Mean ``(P,)`` and total variance of ``repeats`` estimates of a gradient, and the seconds of one."""
+    """Mean ``(P,)`` and total variance of ``repeats`` estimates of a gradient, and the seconds for one."""
 
     mean: Float[Tensor, " P"]
     variance: float
@@ -84,7 +84,7 @@ class Moments:
     seconds: float = 0.0
 
 
-Measure = Callable[[Estimator, int], Moments]  # of an estimator with K draws
+Measure = Callable[[Estimator, int], Moments]  # of an estimator and K
 
 
 def _compare(measure: Measure, truth: Moments, dimensions: int, draws: Sequence[int], steps: int = 0) -> Costs:
@@ -109,9 +109,9 @@ def _row(name: str, dimensions: int, draws: int, steps: int, found: Moments, tru
 
 
 class Toy:
-    """p(z) = N(0, I), p(x|z) = N(Wz, σ²I) with one datum x, and q(z) = N(μ, diag v): the ELBO's gradient in (μ, log v) is known.
+    """p(z) = N(0, I), p(x|z) = N(Wz, σ²I) with one example x, and q(z) = N(μ, diag v): the ELBO's gradient in (μ, log v) is known.
 
-    E_q‖x − Wz‖² = ‖x − Wμ‖² + Σ_ij W_ij² v_j. The columns of W shrink with d, so that x varies as much whatever d is.
+    E_q‖x − Wz‖² = ‖x − Wμ‖² + Σ_ij W_ij² v_j. The columns of W shrink with d, so that the variance of x does not depend on d.
     """
 
     def __init__(self, dimensions: int, size: int = 5, scale: float = 0.7):
@@ -122,7 +122,7 @@ class Toy:
         self.parameters = torch.cat([torch.full((dimensions,), 0.4), torch.full((dimensions,), -0.7)])
 
     def train(self, steps: int) -> None:
-        """Adam along the exact gradient; with one dimension q then becomes the exact posterior."""
+        """Steps of Adam along the exact gradient; with one dimension q converges to the exact posterior."""
         parameters = self.parameters.requires_grad_()
         optimiser = torch.optim.Adam([parameters], RATE, maximize=True)
         for _ in range(steps):
@@ -131,11 +131,11 @@ class Toy:
         self.parameters = parameters.detach()
 
     def posterior(self, parameters: Float[Tensor, "B P"]) -> Distribution:
-        """q, one for each row of parameters."""
+        """q(z), one distribution for each row of parameters (μ, log v)."""
         return DiagonalGaussian(torch.nn.Identity())(parameters)
 
     def prior(self) -> Distribution:
-        """N(0, I)."""
+        """The prior N(0, I)."""
         zeros = torch.zeros(self.dimensions)
         return Independent(Normal(zeros, torch.ones_like(zeros)), 1)
 
@@ -144,7 +144,7 @@ class Toy:
         return -(self.x - z @ self.weight.T).square().sum(-1) / (2 * self.scale**2)
 
     def exact(self) -> Float[Tensor, " P"]:
-        """The gradient of the ELBO."""
+        """The exact gradient of the ELBO in (μ, log v)."""
         parameters = self.parameters.detach().double().requires_grad_()
         weight, (mean, log_variance) = self.weight.double(), parameters.chunk(2)
         error = (self.x - weight @ mean).square().sum() + (weight.square() * log_variance.exp()).sum()
@@ -152,7 +152,7 @@ class Toy:
         return torch.autograd.grad(-error / (2 * self.scale**2) - divergence, parameters)[0].float()
 
     def measure(self, estimator: Estimator, draws: int, repeats: int) -> Moments:
-        """``repeats`` gradients at once, each that of a row of its own."""
+        """``repeats`` gradients at once, each for its own row of parameters."""
         parameters = self.parameters.repeat(repeats, 1).requires_grad_()
         for _ in range(WARM_UP):
             started = time.perf_counter()
@@ -165,7 +165,7 @@ class Toy:
 
 
 def of_toy(dimensions: Sequence[int] = DIMENSIONS, draws: Sequence[int] = DRAWS, repeats: int = 5_000, seed: int = 0) -> Costs:
-    """Every estimator on ``Toy``, against the number of latent dimensions and K, and along training; the truth is exact."""
+    """Every estimator on ``Toy`` for each number of latent dimensions and K, and along training; the true gradient is exact."""
 
     def compared(dimensions: int, draws: Sequence[int], steps: int = 0) -> Costs:
         toy = Toy(dimensions)
@@ -179,7 +179,7 @@ def of_toy(dimensions: Sequence[int] = DIMENSIONS, draws: Sequence[int] = DRAWS,
     return Costs(tuple(rows), tuple(skipped), tuple(row for costs in training for row in costs.rows))
 
 
-# --- a model and a batch of data -----------------------------------------------------------------------
+# --- a model and a batch -----------------------------------------------------------------------
 
 
 def of_model(
@@ -191,10 +191,10 @@ def of_model(
     seed: int = 0,
     steps: int = 0,
 ) -> Costs:
-    """Every estimator on one batch, whose zeros and ones are drawn once, of a model after ``steps`` of training.
+    """Every estimator on one batch, binarized once, for a model after ``steps`` of training.
 
-    The truth is the mean of very many pathwise draws. Where the posterior has no pathwise gradient RecipeError is raised:
-    nothing would be known of the bias.
+    The true gradient is taken as the mean over many pathwise draws. Errors: RecipeError where the posterior has no pathwise gradient,
+    because the bias could not be measured.
     """
     with seeded(seed, "gradients", device=vae.device), vae.evaluating():
         x = vae.likelihood.observe(values.to(vae.device))
@@ -203,7 +203,7 @@ def of_model(
 
 
 def _moments(vae: Model, x: Tensor, repeats: int, estimator: Estimator, draws: int) -> Moments:
-    """Mean and variance as they come, in doubles: a gradient may have a million entries."""
+    """Running mean and variance, in double precision: a gradient may have a million entries, too many to keep all."""
     for _ in range(WARM_UP):
         _gradient(vae, x, estimator, draws)
     mean, squares, seconds = torch.zeros(()), torch.zeros(()), 0.0
@@ -218,7 +218,7 @@ def _moments(vae: Model, x: Tensor, repeats: int, estimator: Estimator, draws: i
 
 
 def _gradient(vae: Model, x: Tensor, estimator: Estimator, draws: int) -> Float[Tensor, " P"]:
-    """Of the batch's mean bound in the encoder's parameters."""
+    """The gradient of the batch's mean bound in the encoder's parameters."""
     value = -loss(vae, x, ELBO(SampledKL(), draws), estimator.to(x.device)).value
     found = torch.autograd.grad(value, list(vae.posterior.parameters()))
     return torch.cat([part.flatten() for part in found]).cpu().double()

@@ -1,4 +1,4 @@
-"""The KL of a Gaussian to the standard normal as a landscape, least where the two are the same."""
+"""The KL of a Gaussian to the standard normal as a landscape, least where the two are equal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Landscape:
-    """KL(N(μ, v) ‖ N(0, 1)) over a grid ``(V, M)``, and v − log v − 1, twice the part that v alone decides ``(V,)``; in nats."""
+    """KL(N(μ, v) ‖ N(0, 1)) over a grid ``(V, M)``, and v − log v − 1 ``(V,)``, twice the part that depends on v alone; in nats."""
 
     means: Float[Tensor, " M"]
     variances: Float[Tensor, " V"]
@@ -25,7 +25,7 @@ class Landscape:
         return float(self.means[column]), float(self.variances[row]), float(self.divergence[row, column])
 
     def rows(self, every: int = 50) -> list[dict[str, float]]:
-        """The divergence at every so many points of the grid: a row for each v, a column for each μ."""
+        """The divergence at every ``every``-th point of the grid, in nats: a row for each v, a column for each μ."""
         means = [f"μ = {mean:g}" for mean in self.means[::every].tolist()]
         parts = zip(self.variances[::every].tolist(), self.divergence[::every, ::every].tolist(), strict=True)
         return [{"v": variance, **dict(zip(means, row, strict=True))} for variance, row in parts]
@@ -34,7 +34,7 @@ class Landscape:
 def landscape(reach: float = 3.0, factor: float = 16.0, points: int = 201) -> Landscape:
     """½(μ² + v − log v − 1) for μ in ±``reach`` and v from 1/``factor`` to ``factor``, an odd number of ``points`` each.
 
-    Both μ = 0 and v = 1 are on the grid: v goes in equal factors. In nats.
+    Both μ = 0 and v = 1 are on the grid, which is logarithmic in v. In nats.
     Source: Kingma and Welling, "Auto-Encoding Variational Bayes", 2013, https://arxiv.org/abs/1312.6114 (appendix B).
     """
     steps = torch.arange(points, dtype=torch.float64) - points // 2

@@ -1,8 +1,8 @@
-"""The words of the experiments, for the command line: nothing heavy is imported for them."""
+"""The names of the experiments and their options, for the command line: without heavy imports."""
 
 from __future__ import annotations
 
-#: name → what the file may be, and whether it needs a run (None: it can do with or without)
+#: name → the suffix of its figure, and whether it needs a run (None: optional)
 EXPERIMENTS: dict[str, tuple[str, bool | None]] = {
     "kl": (".png", False),
     "evidence": (".png", True),

@@ -1,4 +1,4 @@
-"""The machine: devices, random numbers from a seed, files that reach the disk whole, compiled loops and the threads they run on.
+"""The machine: devices, seeded random numbers, atomic writes of files, compiled loops and the threads that run them.
 
-Nothing here knows of data or models.
+Nothing here depends on data or models.
 """

@@ -1,4 +1,4 @@
-"""Which device a model lives on, and what it is good at."""
+"""The device of a model, and its fastest type of numbers."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from lowerbound.errors import UsageError
 from lowerbound.system import threads
 
 AUTO = "auto"
-KINDS = ("cpu", "cuda", "mps")  # those whose random numbers ``seeding`` can decide
+KINDS = ("cpu", "cuda", "mps")  # those whose random numbers ``seeding`` can seed
 
 
 def fastest(device: torch.device) -> torch.dtype:
-    """The type in which a device multiplies matrices the fastest: bfloat16 where the hardware has it, else single precision."""
+    """The type in which a device multiplies matrices fastest: bfloat16 where the hardware supports it, else single precision."""
     if device.type == "cpu":
         native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     else:
-        native = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)  # where torch has it without emulation
+        native = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)  # where torch does not emulate it
     return torch.bfloat16 if native else torch.float32
 
 
 @cache
 def loops() -> ModuleType | None:
-    """The room ``compiled``, for numbers in a processor's memory; None where numba, or torch's threads, are not to be had."""
+    """The package ``compiled``, for tensors in CPU memory; None where numba or torch's threads are not available."""
     if not threads.are_to_be_had():
         return None
     try:
         from lowerbound.system import compiled
-    except Exception:  # whatever numba cannot do on a machine, torch can
+    except Exception:  # where numba fails on a machine, torch does the work
         return None
     return compiled
 
 
 def choose(name: str = AUTO) -> torch.device:
-    """The device of that name; ``auto`` is CUDA where there is one, else Apple's MPS, else the CPU.
+    """The device of that name; ``auto`` is CUDA if available, else Apple's MPS, else the CPU.
 
-    Errors: UsageError for a name that torch does not know, or a device that is not there.
+    Errors: UsageError for a name that torch does not know, or a device that is not available.
     """
     if name == AUTO:
         accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
@@ -49,5 +49,5 @@ def choose(name: str = AUTO) -> torch.device:
             raise NotImplementedError(f"known: {', '.join(KINDS)}")
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise UsageError(f"the device '{name}' is not to be had here ({str(error).splitlines()[0]}); leave --device out") from error
+        raise UsageError(f"the device '{name}' is not available ({str(error).splitlines()[0]}); leave --device out") from error
     return device

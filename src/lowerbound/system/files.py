@@ -1,4 +1,4 @@
-"""How results reach the disk: whole or not at all, and with a clear word when they cannot."""
+"""Writing results to disk: completely or not at all, with a clear error where that fails."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from lowerbound.errors import OutputError, reason
 
 @contextmanager
 def written(path: str | Path) -> Iterator[BinaryIO]:
-    """A binary file that gets its name only after everything was written and synced.
+    """A binary file that gets its name only after everything is written and synced.
 
-    Errors: OutputError where the folder is missing, the disk is full or writing is not allowed;
-    the file of that name, if there was one, is then untouched.
+    Errors: OutputError where the folder is missing, the disk is full or writing is not permitted;
+    an existing file of that name is then unchanged.
     """
     target = Path(path)
     temporary: Path | None = None
@@ -42,7 +42,7 @@ def written(path: str | Path) -> Iterator[BinaryIO]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Let the names in a folder outlive a loss of power, where the system can (Windows cannot)."""
+    """Make the file names in a folder survive a power failure, where the system can (Windows cannot)."""
     with suppress(OSError):
         number = os.open(folder, os.O_RDONLY)
         try:
@@ -52,9 +52,9 @@ def sync_folder(folder: Path) -> None:
 
 
 def content(path: Path) -> bytes:
-    """All of a file, and of nothing else: what is no file may never end. Errors: OSError."""
+    """The content of a regular file; reading anything else, such as a pipe, might never end. Errors: OSError."""
     if path.exists() and not path.is_file():
-        raise OSError(errno.EINVAL, "it is no file")
+        raise OSError(errno.EINVAL, "it is not a regular file")
     return path.read_bytes()
 
 
@@ -78,13 +78,13 @@ def _umask() -> int:
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """One JSON value, indented, as the whole of a file; not-a-number becomes null."""
+    """Write one JSON value, indented, as a file; numbers that are not finite become null. Errors: OutputError."""
     with written(path) as file:
         file.write((to_json(value, indent=2) + "\n").encode(errors="backslashreplace"))
 
 
 def to_json(value: Any, indent: int | None = None) -> str:
-    """JSON that every reader accepts: numbers that are not finite become null."""
+    """JSON that every parser accepts: numbers that are not finite become null."""
     return json.dumps(_finite(value), indent=indent, ensure_ascii=False, allow_nan=False)
 
 
@@ -99,19 +99,19 @@ def _finite(value: Any) -> Any:
 
 
 def save_array(path: str | Path, array: np.ndarray) -> None:
-    """One array as ``.npy``. Errors: OutputError."""
+    """Write one array as ``.npy``. Errors: OutputError."""
     with written(path) as file:
         np.save(file, array, allow_pickle=False)
 
 
 def save_arrays(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Several arrays by name as ``.npz``. Errors: OutputError."""
+    """Write several arrays by name as ``.npz``. Errors: OutputError."""
     with written(path) as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]  # a name may not be allow_pickle
+        np.savez(file, **arrays)  # type: ignore[arg-type]  # no array may be named allow_pickle
 
 
 def make_folder(path: Path) -> None:
-    """The folder and its parents; OutputError where it cannot be."""
+    """Create the folder and its parents. Errors: OutputError."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:

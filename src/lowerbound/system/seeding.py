@@ -1,7 +1,7 @@
-"""Random numbers as a function of words: same words, same numbers, wherever a run was interrupted.
+"""Random numbers as a function of words: the same words give the same numbers, wherever a run was interrupted.
 
 Every training step seeds its own noise from (seed, purpose, step), so a resumed run needs no saved
-random state to go on to the same bits, and the caller's global random state is left as it was.
+random state to reproduce the same bits, and the caller's global random state is not changed.
 """
 
 from __future__ import annotations
@@ -59,5 +59,5 @@ def _accelerator_generators(device: torch.device | None) -> list[torch.Generator
 
 
 def permutation(n: int, *words: int | str) -> Tensor:
-    """A random order of 0 … n−1 ``(n,)`` that follows from ``words``."""
+    """A random permutation of 0 … n−1 ``(n,)``, seeded from ``words``."""
     return torch.randperm(n, generator=torch.Generator().manual_seed(key(*words)))

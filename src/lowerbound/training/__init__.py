@@ -1,4 +1,4 @@
-"""``fit``: batches in an order that a seed decides, one step each, in one process or several.
+"""``fit``: batches in an order given by a seed, one step each, in one process or several.
 
-Steps that are faster than autograd's are in steps/, and nothing of them shows here.
+The kinds of step, by autograd or a faster one by hand, are in steps/.
 """

@@ -1,4 +1,4 @@
-"""Adam, of all parameters at once: in a processor's memory by a compiled loop, elsewhere by torch's."""
+"""Adam for all parameters at once: by a compiled loop on the CPU, elsewhere by torch's."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from lowerbound.system.threads import is_plain
 
 #: whether a gradient may be of another type than its weight
 ROUNDED = hasattr(Tensor, "grad_dtype")
-SCALED = "grad_scale"  # what torch.amp.GradScaler leaves
-SLOTS = 3  # of a weight: steps and two momenta
-#: what torch's Adam can besides, and the loop cannot
+SCALED = "grad_scale"  # the attribute that torch.amp.GradScaler sets
+SLOTS = 3  # of the state of a weight: steps and two moments
+#: options of torch's Adam that the loop does not have
 OTHERS = ("weight_decay", "amsgrad", "maximize", "capturable", "differentiable")
 
 
 class Adam(torch.optim.Adam):
-    """torch's Adam, fused, and the same but for rounding by one loop where it is compiled, in 3/5 of the time.
+    """torch's fused Adam or, where it is compiled, a loop with the same result but for rounding, in 3/5 of the time.
 
-    Gradients may be in bfloat16, where torch lets a weight have such (``ROUNDED``).
+    Gradients may be in bfloat16 where torch allows that for a weight (``ROUNDED``).
     Source: Kingma and Ba, "Adam: A Method for Stochastic Optimization", 2014, https://arxiv.org/abs/1412.6980.
     """
 
@@ -31,7 +31,7 @@ class Adam(torch.optim.Adam):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """One step down the gradients. The first is torch's, which makes the momenta."""
+        """One step down the gradients. The first is torch's, which initialises the moments."""
         group, compiled = self.param_groups[0], loops()
         weights = [weight for each in self.param_groups for weight in each["params"] if weight.grad is not None]
         usual = len(self.param_groups) == 1 and not any(group[name] for name in OTHERS) and not hasattr(self, SCALED)
@@ -42,7 +42,7 @@ class Adam(torch.optim.Adam):
         return None
 
     def _can_be_read(self, weights: list[nn.Parameter]) -> bool:
-        """Whether all is of its weight's shape and lies in this machine's memory in order, in types that the loop reads."""
+        """Whether gradients and moments have their weight's shape and are contiguous in CPU memory, in types that the loop reads."""
         for weight in weights:
             slots, gradient = self.state[weight], weight.grad
             momenta = [slots.get("exp_avg"), slots.get("exp_avg_sq")]

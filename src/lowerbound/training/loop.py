@@ -1,4 +1,4 @@
-"""The loop: draw a batch, descend the loss, yield what happened. Nothing here prints or writes.
+"""The training loop: draw a batch, descend the loss, yield a record. Nothing here prints or writes.
 
 Logging, checkpoints and early stopping are the body of the caller's ``for``.
 """
@@ -31,9 +31,9 @@ from lowerbound.vae.schedules import Schedule
 
 @dataclass
 class State:
-    """Where a training stands, besides the weights; with both it goes on to the same bits.
+    """The state of a training besides the weights; from both it continues with the same bits.
 
-    The order of the data and the noise of each step follow from ``seed`` and ``step`` alone.
+    The order of the examples and the noise of each step follow from ``seed`` and ``step`` alone.
     """
 
     optimizer: torch.optim.Optimizer
@@ -43,9 +43,9 @@ class State:
 
 @dataclass(frozen=True)
 class Record:
-    """One step: its number, its epoch (both from 1), whether it ends the epoch, and its means in nats.
+    """One step: its number, its epoch (both from 1), whether it ends the epoch, its number of examples, and its means in nats.
 
-    The means stay on the device until asked for, so that nobody waits who does not look.
+    The means stay on the device until they are read, so that only a caller that reads them waits.
     """
 
     step: int
@@ -56,17 +56,17 @@ class Record:
 
     @property
     def bound(self) -> float:
-        """Mean bound of the batch, nats a datum."""
+        """Mean bound of the batch, nats per example."""
         return float(self.means[0])
 
     @property
     def log_likelihood(self) -> float:
-        """Mean reconstruction term E_q[log p(x|z)] of the batch, nats a datum."""
+        """Mean reconstruction term E_q[log p(x|z)] of the batch, nats per example."""
         return float(self.means[1])
 
     @property
     def kl(self) -> float:
-        """Mean KL(q(z|x) ‖ p(z)) of the batch, nats a datum."""
+        """Mean KL(q(z|x) ‖ p(z)) of the batch, nats per example."""
         return float(self.means[2])
 
 
@@ -88,15 +88,15 @@ def fit(
 ) -> Iterator[Record]:
     """Train ``vae`` in place for ``epochs`` passes over ``data``, yielding a ``Record`` after each step.
 
-    Without ``state`` it starts anew with ``Adam`` and ``seed``; with one it goes on from where that
-    stands (``seed`` is then the state's), and the state is kept up to date, so that between two records
-    it can be saved. By default the objective is ``ELBO()`` and the estimator ``Pathwise()``. ``loss`` says what a step descends
-    where it is more than that of its rows, as in ``semi``.
-    Networks multiply in the type ``products`` (by default ``devices.fastest``; ``torch.float32`` for no rounding), see ``nn.rounding``.
-    ``rate`` is the share of the optimiser's own learning rate at each epoch (by default all of it); gradients whose norm is above ``clip``
-    are shortened to it. Where ``group`` has several processes each makes its share of every step (of losses that are sums over rows).
-    ``epochs`` counts those that ``state`` has behind it. The model is left in training mode; a ``VAE`` answers in
-    evaluation mode all the same. Errors: DataError where there are no data, or the likelihood cannot be a law of them.
+    Without ``state`` it starts with a new ``Adam`` and ``seed``; with one it continues from there
+    (``seed`` is then the state's), and the state is kept up to date, so that it can be saved between two
+    records. By default the objective is ``ELBO()`` and the estimator ``Pathwise()``. ``loss`` is the loss of a step
+    where it is more than that of its examples, as in ``semi``.
+    Networks multiply in the type ``products`` (by default ``devices.fastest``; ``torch.float32`` for no rounding), see ``nn.precision``.
+    ``rate`` is the factor on the optimiser's learning rate at each epoch (by default 1); gradients with a norm above ``clip``
+    are scaled down to it. If ``group`` has several processes, each computes its share of every step (for losses that are sums over
+    examples). ``epochs`` includes those that ``state`` has completed. The model is left in training mode; the methods of a ``VAE`` use
+    evaluation mode nevertheless. Errors: DataError where there are no examples, or the likelihood is not defined for their values.
     """
     _check(vae, data)
     vae.train()
@@ -106,7 +106,7 @@ def fit(
     estimator.train()
     group = group or ProcessGroup()
     device = vae.device
-    rounded = ROUNDED and isinstance(state.optimizer, Adam) and group.size == 1 and clip is None  # others add gradients up
+    rounded = ROUNDED and isinstance(state.optimizer, Adam) and group.size == 1 and clip is None  # other cases sum gradients
     descend = choose(vae, objective, estimator, loss, products or fastest(device), rounded)
     while (position := divmod(state.step, steps))[0] < epochs:
         epoch, done = position
@@ -126,7 +126,7 @@ def fit(
 
 
 def _shared(group: ProcessGroup, vae: Model, descend: Step, data: Rows, rows: Tensor, objective: Objective) -> Float[Tensor, " 3"]:
-    """The gradient of a batch, of which this process descends its share; and the means."""
+    """Leave the gradient of a batch in the weights, summed over the shares of all processes; return the means."""
     mine = rows[group.share(rows)]
     if len(mine):
         return group.all_reduce(vae, descend(data, mine, objective), len(mine) / len(rows))
@@ -135,7 +135,7 @@ def _shared(group: ProcessGroup, vae: Model, descend: Step, data: Rows, rows: Te
 
 
 def _shorten(vae: Model, clip: float) -> None:
-    """Gradients of a norm above ``clip`` to that norm. One that is not finite is left as it is, so that it can be said whose it was."""
+    """Scale gradients with a norm above ``clip`` down to it. If the norm is not finite they are unchanged, so that it can be traced."""
     gradients = [parameter.grad for parameter in vae.parameters() if parameter.grad is not None]
     norm = nn.utils.get_total_norm(gradients)
     if torch.isfinite(norm):
@@ -149,6 +149,6 @@ def _set_rate(optimizer: torch.optim.Optimizer, share: float) -> None:
 
 def _check(vae: Model, data: Rows) -> None:
     if not len(data):
-        raise DataError("there are no data to train on")
+        raise DataError("there are no examples to train on")
     for rows in torch.arange(len(data)).split(rows_at_once(data)):
         vae.likelihood.admit(data[rows])

@@ -1,7 +1,7 @@
-"""Several processes that train one model: who they are, which rows are whose, and how they add up.
+"""Several processes that train one model: their ranks, their shares of a batch, and the sum of their gradients.
 
-Each makes the gradient of its share of a batch, and the sum of all is what one process alone would have made but for rounding: a step's
-random numbers are drawn for the whole batch, and each process keeps those of its rows. ``torchrun`` starts them.
+Each computes the gradient of its share of a batch, and the sum is what a single process would compute but for rounding: a step's
+random numbers are drawn for the whole batch, and each process keeps those of its examples. ``torchrun`` starts them.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class ProcessGroup:
-    """``size`` processes, of which this is number ``rank``; one alone by default.
+    """``size`` processes, of which this is number ``rank``; a single one by default.
 
-    Flags go with the gradients: what one raises, all see after the next step, so that all do the same after the same step.
+    Flags are sent with the gradients: a flag raised by one is seen by all after the next step, so that all act after the same step.
     """
 
     rank: int = 0
@@ -37,29 +37,29 @@ class ProcessGroup:
 
     @property
     def is_rank_zero(self) -> bool:
-        """Whether this is the one that writes."""
+        """Whether this is the process that writes files."""
         return self.rank == 0
 
     def raise_flag(self, flag: str) -> None:
-        """Let all see one of ``FLAGS``, after the next step where there are several; one that is up already stays as it is."""
+        """Let all processes see one of ``FLAGS``, after the next step if there are several; a raised flag stays raised."""
         if flag not in self._seen:
             (self._seen if self.size == 1 else self._raised).add(flag)
 
     def flagged(self, flag: str) -> bool:
-        """Whether it was raised, by anybody; it is down after that."""
+        """Whether any process raised it; the call lowers it."""
         seen = flag in self._seen
         self._seen.discard(flag)
         return seen
 
     def share(self, rows: Tensor) -> slice:
-        """The part of a batch that is its own: as many as the others, or one more."""
+        """The part of a batch for this process; sizes of parts differ by at most one."""
         least, more = divmod(len(rows), self.size)
         start = self.rank * least + min(self.rank, more)
         return slice(start, start + least + (self.rank < more))
 
     @contextmanager
     def noise(self, rows: Tensor, draws: int, *words: int | str, device: torch.device) -> Iterator[None]:
-        """Within the block random numbers follow from ``words``: for its rows those that one process would draw for all of the batch."""
+        """Within the block, random numbers follow from ``words``: for its examples, those that one process would draw for the batch."""
         if self.size == 1:
             with seeded(*words, device=device):
                 yield
@@ -69,9 +69,9 @@ class ProcessGroup:
             yield
 
     def all_reduce(self, model: nn.Module, means: Tensor, weight: float) -> Tensor:
-        """Replace gradients by the sum over processes of ``weight`` times each's; the same of the means.
+        """Replace gradients by their sum over processes, each times its ``weight``; return the same sum of the means.
 
-        Errors: RunError where one is gone.
+        Errors: RunError if a process is gone.
         """
         if self.size == 1:
             return means
@@ -89,7 +89,7 @@ class ProcessGroup:
         return parts[-2]
 
     def broadcast(self, find: Callable[[], T]) -> T:
-        """What the first process finds, told to all. Errors: RunError where one is gone."""
+        """What ``find`` returns on the first process, sent to all. Errors: RunError if a process is gone."""
         if self.size == 1:
             return find()
         found: list[Any] = [find() if self.is_rank_zero else None]
@@ -99,7 +99,7 @@ class ProcessGroup:
         return answer
 
     def on_rank_zero(self, act: Callable[[], None]) -> None:
-        """Done by the first process; what it refuses all refuse in the same words. Errors: its; RunError where one is gone."""
+        """Call ``act`` on the first process; an error there is raised by all. Errors: those of ``act``; RunError if a process is gone."""
 
         def refusal() -> LowerboundError | None:
             try:
@@ -112,7 +112,7 @@ class ProcessGroup:
             raise error
 
     def barrier(self) -> None:
-        """Until all are here. Errors: RunError where one is gone."""
+        """Wait for all processes. Errors: RunError if a process is gone."""
         if self.size > 1:
             with _all_there():
                 dist.barrier()
@@ -123,16 +123,17 @@ SAVE, STOP = FLAGS = ("save", "stop")
 
 @contextmanager
 def joined(device: str) -> Iterator[tuple[ProcessGroup, str]]:
-    """The group that the environment tells of (that of ``torchrun``), and this process's device; alone where it tells of none.
+    """The group given by the environment (set by ``torchrun``), and this process's device; a group of one if none is given.
 
-    It is left at the end of the block: threads that still held a tensor when Python ended would abort the process.
+    The group is destroyed at the end of the block: threads still holding a tensor when Python exits would abort the process.
+    Errors: UsageError for an environment that is incomplete or wrong.
     """
     size, rank = _number("WORLD_SIZE", 1), _number("RANK", 0)
     if size == 1 or "RANK" not in os.environ:
         yield ProcessGroup(), device
         return
     if not 0 <= rank < size:
-        raise UsageError(f"RANK is {rank} and WORLD_SIZE {size}; use torchrun")
+        raise UsageError(f"RANK is {rank} but WORLD_SIZE is {size}; use torchrun")
     if torch.cuda.is_available() and device in ("auto", "cuda"):
         device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
     _meet(rank, size, "nccl" if device.startswith("cuda") else "gloo")
@@ -146,13 +147,13 @@ def _meet(rank: int, size: int, backend: str) -> None:
     try:
         store, rank, size = next(dist.rendezvous("env://"))  # type: ignore[attr-defined]
     except (ValueError, RuntimeError) as error:
-        raise UsageError(f"RANK and WORLD_SIZE are set, but the others are not found ({str(error)[:60]}); use torchrun") from error
-    ours = dist.PrefixStore(f"attempt {_restarts()}", store)  # type: ignore[attr-defined]  # else those started again look for the dead
+        raise UsageError(f"RANK and WORLD_SIZE are set, but the other processes are not found ({str(error)[:60]}); use torchrun") from error
+    ours = dist.PrefixStore(f"attempt {_restarts()}", store)  # type: ignore[attr-defined]  # else restarted processes would look for the dead ones
     dist.init_process_group(backend, store=ours, rank=rank, world_size=size)
 
 
 def was_restarted() -> bool:
-    """Whether ``torchrun`` started this again after a process had died."""
+    """Whether ``torchrun`` restarted this process after one had died."""
     return _restarts() > 0
 
 
@@ -161,11 +162,11 @@ def _restarts() -> int:
 
 
 def _number(name: str, usual: int) -> int:
-    told = os.environ.get(name, str(usual))
+    text = os.environ.get(name, str(usual))
     try:
-        return int(told)
+        return int(text)
     except ValueError as error:
-        raise UsageError(f"{name} is '{told}', and must be a whole number; use torchrun") from error
+        raise UsageError(f"{name} is '{text}', but must be a whole number; use torchrun") from error
 
 
 @contextmanager
@@ -173,4 +174,4 @@ def _all_there() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        raise RunError("another process of this training is gone; go on with resume, from the last state") from error
+        raise RunError("another process of this training is gone; resume the run from its last checkpoint") from error

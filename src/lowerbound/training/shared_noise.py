@@ -1,4 +1,4 @@
-"""Random numbers of a share of a batch."""
+"""Random numbers for a share of a batch."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from lowerbound.errors import UsageError
 
 
 class SharedNoise(TorchFunctionMode):
-    """Draws of a share of a batch are the share of the batch's draws, all from one generator."""
+    """Draws for a share of a batch are that share of the draws for the whole batch, all from one generator."""
 
     SIZED = (torch.rand, torch.randn)
     LIKE = (torch.rand_like, torch.randn_like)
     IN_PLACE = (Tensor.normal_, Tensor.uniform_, Tensor.random_, Tensor.exponential_)
-    #: whose numbers depend on more than their place: of these a share cannot be drawn alone
+    #: functions whose numbers depend on more than their position: a share of these cannot be drawn alone
     OTHERS = (
         torch.bernoulli,
         torch.multinomial,
@@ -35,7 +35,7 @@ class SharedNoise(TorchFunctionMode):
         self.generator, self.batch, self.share, self.draws = generator, batch, share, draws
 
     def __torch_function__(self, function: Any, types: Any, given: Any = (), options: Any = None) -> Any:
-        """torch's hook."""
+        """Draw for the whole batch where a function draws for the share (torch's hook for every function). Errors: UsageError."""
         options = options or {}
         if function in self.SIZED:
             shape = given[0] if len(given) == 1 and not isinstance(given[0], int) else given
@@ -57,7 +57,7 @@ class SharedNoise(TorchFunctionMode):
         if function is torch.normal:
             return self._normal(*given, **options)
         if function in self.OTHERS:
-            raise UsageError(f"{function.__name__} draws for a share of a batch other numbers than for all of it; train in one process")
+            raise UsageError(f"{function.__name__} draws other numbers for a share of a batch than for the whole; train in one process")
         return function(*given, **options)
 
     def _integers(self, bounds: Any, shape: Any, **options: Any) -> Tensor:
@@ -69,7 +69,7 @@ class SharedNoise(TorchFunctionMode):
         return mean + std * noise
 
     def _mine(self, shape: Any, draw: Callable[[list[int]], Tensor]) -> Tensor:
-        """The own share of what is drawn, whole, in a shape whose axis of data is the second (of draws K, data) or else the first."""
+        """The share of the draws for the whole batch; examples are the second axis of a shape (K, B, …), else the first."""
         whole, mine = list(shape), self.share.stop - self.share.start
         axes = [axis for axis in (1, 0) if axis < len(whole) and whole[axis] == mine and (axis == 0 or whole[0] == self.draws)]
         if not axes:

@@ -1,7 +1,8 @@
-"""What a processor does in one pass where torch has only several: compiled by numba, run by torch's own threads.
+"""Computations in one pass over memory where torch needs several: compiled by numba, run by torch's own threads.
 
-Here the loops are called by tensors. Each is what some lines of torch are, of ``bits``, of ``torch.optim.Adam``, or of a step by autograd,
-which run where there are no loops; laws of tests/test_compiled.py hold them to it. Whoever reads for the ideas reads those lines.
+Here the loops are called with tensors. Each computes the same as some lines of torch: of distributions/bernoulli.py, of
+``torch.optim.Adam`` or of a training step by autograd. Those lines run where nothing is compiled, and are the ones to read for the ideas;
+tests/system/test_compiled.py checks that the results agree.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from lowerbound.system.threads import is_plain, run
 
 
 def _numbers(*shape: int) -> Tensor:
-    """Room for numbers in single precision, whatever torch's default."""
+    """An uninitialised tensor of this shape, in single precision for any default type of torch."""
     return torch.empty(shape, dtype=torch.float32, device="cpu")
 
 
@@ -26,12 +27,12 @@ ONE = _numbers().fill_(1.0)
 
 
 def _as_wholes(*numbers: float) -> tuple[int, ...]:
-    """The whole numbers that have the bits of these of single precision."""
+    """The 32-bit integers with the same bits as these numbers in single precision."""
     return struct.unpack(f"{len(numbers)}i", struct.pack(f"{len(numbers)}f", *numbers))
 
 
 def takes_bits(logits: Tensor, value: Tensor, scale: Tensor | None = None, slope: Tensor | None = None) -> bool:
-    """Whether ``bits`` can be asked: the values are a last part of the logits' shape, and loops can read all."""
+    """Whether ``bits`` can be called: the values' shape is the last part of the logits', and loops can read all tensors."""
     fits = logits.shape[-value.dim() :] == value.shape or value.shape[-1:].numel() == value.numel() == logits.shape[-1]
     of_type = slope is None or slope.dtype == logits.dtype
     singles, others = (value, *(() if scale is None else (scale,))), (logits, *(() if slope is None else (slope,)))
@@ -45,7 +46,7 @@ def bits(
     slope: Float[Tensor, "*batch D"] | None = None,
     bias: Float[Tensor, " D"] | None = None,
 ) -> Float[Tensor, "*batch"]:
-    """``log_prob_of_bits`` and ``slope_of_bits`` of the room ``bits``; with a slope, of logits + ``bias``."""
+    """``log_prob_of_bits`` and ``slope_of_bits`` of distributions/bernoulli.py; with a slope, of logits + ``bias``."""
     found, size = _numbers(*logits.shape[:-1]), logits.shape[-1]
     bias = _numbers(size).zero_() if bias is None and slope is not None else bias
     sizes = found.numel(), size, value.numel() // size
@@ -57,7 +58,7 @@ def bits(
 
 
 def drawn(chance: Float[Tensor, "B D"], keys: Int64[Tensor, " B"]) -> Float[Tensor, "B D"]:
-    """Those of the room ``bits``."""
+    """Bernoulli draws ``(B, D)``, the same as those of distributions/bernoulli.py."""
     found = torch.empty_like(chance)
     run(loops.drawn, chance.numel(), len(chance), chance.shape[1], keys.data_ptr(), chance.data_ptr(), found.data_ptr())
     return found
@@ -66,9 +67,9 @@ def drawn(chance: Float[Tensor, "B D"], keys: Int64[Tensor, " B"]) -> Float[Tens
 def latents(
     q: Float[Tensor, "B both"], bias: Float[Tensor, " both"], noise: Float[Tensor, "K B d"], low: float, high: float
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Of means and log σ² (kept within bounds), to which their bias is added in place, and noise ε.
+    """σ ``(B, d)``, z ``(K, B, d)``, the KL ``(B,)`` and log p(z)/q(z|x) ``(K, B)``, in nats, from ``q`` and noise ε.
 
-    σ ``(B, d)``, z ``(K, B, d)``, the KL ``(B,)`` and log p(z)/q(z|x) ``(K, B)``.
+    ``q`` holds means and log σ² (clipped to bounds) but for their bias, which is added in place.
     """
     k, n, d = noise.shape
     scale, z, kl, ratio = _numbers(n, d), torch.empty_like(noise), _numbers(n), _numbers(k, n)
@@ -80,7 +81,7 @@ def latents(
 def bounds(
     log_likelihood: Float[Tensor, "K B"], kl: Float[Tensor, " B"], ratio: Float[Tensor, "K B"], weighted: bool
 ) -> tuple[Float[Tensor, " 3"], Float[Tensor, "K B"] | None]:
-    """Means of the ELBO, log p(x|z) and the KL; ``weighted`` of the importance-weighted bound, and each draw's share of its gradient."""
+    """Means of ELBO, log p(x|z) and KL; if ``weighted``, of the importance-weighted bound, with each draw's weight in its gradient."""
     found, share, (k, n) = _numbers(3), torch.empty_like(ratio) if weighted else None, log_likelihood.shape
     run(loops.bounds, 0, n, k, *(0 if tensor is None else tensor.data_ptr() for tensor in (log_likelihood, kl, ratio, share, found)))
     return found, share
@@ -94,7 +95,7 @@ def of_latents(
     share: Float[Tensor, "K B"] | None,
     constants: tuple[float, float, float, float],
 ) -> Float[Tensor, "B both"]:
-    """The gradient of means and log σ², of that of z and, by ``constants``, of what a bound has besides (the bounds of log σ², c and e)."""
+    """The gradient in means and log σ² from that in z and, by ``constants`` (the bounds of log σ², c, e), from a bound's other terms."""
     (k, n, d), found = noise.shape, torch.empty_like(q)
     tensors = (q, noise, *drawn, of_z, share, found)
     places = [0 if tensor is None else tensor.data_ptr() for tensor in tensors]
@@ -103,7 +104,7 @@ def of_latents(
 
 
 def relu(output: Float[Tensor, "N H"], bias: Float[Tensor, " H"], found: Float[Tensor, "N H"]) -> Float[Tensor, "N H"]:
-    """max(output + bias, 0), into ``found`` of any type."""
+    """max(output + bias, 0), written to ``found`` of any type."""
     places = [tensor.data_ptr() for tensor in (output, bias, found)]
     run(loops.relu, output.numel(), *output.shape, *places, output.dtype == torch.bfloat16, found.dtype == torch.bfloat16)
     return found
@@ -116,7 +117,7 @@ def through_relu(
     sums: Float[Tensor, " H"],
     scale: Float[Tensor, " N"] | None = None,
 ) -> None:
-    """A ReLU's gradient from that of its ``output``, times a row's ``scale``, into ``found`` of any type, and its ``sums`` over rows."""
+    """A ReLU's gradient from that of its ``output``, times each row's ``scale``, to ``found`` of any type; and its ``sums`` over rows."""
     places = [tensor.data_ptr() for tensor in (gradient, output, found, sums)]
     halves = [one.dtype == torch.bfloat16 for one in (gradient, found)]
     run(
@@ -131,9 +132,9 @@ def through_relu(
 
 
 def adam(each: list[tuple[Tensor, Tensor, dict[str, Tensor]]], rate: float, betas: tuple[float, float], tiny: float) -> None:
-    """A step of ``torch.optim.Adam`` for weights, each with its gradient, of which the type may be bfloat16, and what torch keeps of it."""
+    """A step of ``torch.optim.Adam`` for weights, each with its gradient, which may be bfloat16, and torch's state for it."""
     (one, two), known, total = betas, {}, 0
-    given = [len(each), *_as_wholes(one, two, 1 - one, 1 - two, tiny)]  # 1 - .999 is rounded once
+    given = [len(each), *_as_wholes(one, two, 1 - one, 1 - two, tiny)]  # 1 − 0.999 is rounded once
     for weight, gradient, slots in each:
         step, m, v = slots["step"], slots["exp_avg"], slots["exp_avg_sq"]
         if (count := int(step) + 1) not in known:

@@ -1,7 +1,7 @@
-"""Loops over numbers for which torch has only several passes over memory, each a line or two of mathematics in its docstring.
+"""Loops over numbers for which torch needs several passes over memory, each a line or two of mathematics in its docstring.
 
-What a loop is given are whole numbers, ``a``: those of ``threads.run``, then what its caller in ``__init__`` names. All are in one file:
-numba tells by that file's date alone whether what it has kept of a loop is old.
+The argument ``a`` of a loop is an array of integers: those of ``threads.run``, then those that its caller in ``__init__`` lists. All loops
+are in one file, because numba decides by the date of that file alone whether its cache of a loop is outdated.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from llvmlite import ir
 from numba import cfunc, njit, types
 from numba.extending import intrinsic
 
-#: factors between 1 and 2 whose product is a number of single precision
+#: this many factors between 1 and 2 have a product that does not overflow single precision
 FACTORS = 112
-HOW: dict[str, Any] = {"fastmath": {"contract", "reassoc", "nsz", "arcp"}, "error_model": "numpy"}  # NaN and infinities stay what they are
+HOW: dict[str, Any] = {"fastmath": {"contract", "reassoc", "nsz", "arcp"}, "error_model": "numpy"}  # NaN and infinities are preserved
 LOOP = types.void(types.CPointer(types.int64))
 single, whole, large = np.float32, np.int32, np.uint64
 BITS = ir.IntType(32)
@@ -26,15 +26,15 @@ SIXTEEN = BITS(16)
 
 
 def _bare(make: Any) -> Callable[[Any], Any]:
-    """Without what watches a function's types in tests, which numba cannot compile."""
+    """The function without the type checks that tests wrap around it, which numba cannot compile."""
     return lambda function: make(inspect.unwrap(function))
 
 
 def _kept(function: Any) -> Any:
-    """A loop that torch's threads can run, kept on disk where that is possible."""
+    """A compiled loop that torch's threads can run, cached on disk where possible."""
     try:
         return cfunc(LOOP, cache=True, **HOW)(function)
-    except Exception:  # of whatever kind: no folder can be written, the disk is full, what was kept is damaged
+    except Exception:  # of any kind: no folder is writable, the disk is full, the cache is damaged
         return cfunc(LOOP, **HOW)(function)
 
 
@@ -43,7 +43,7 @@ def _kept(function: Any) -> Any:
 
 @_bare(intrinsic)
 def _called(_: Any, address: Any) -> Any:
-    """The whole number that a function without arguments answers."""
+    """The integer returned by the function without arguments at this address."""
 
     def generate(_: Any, b: Any, __: Any, given: Any) -> Any:
         return b.sext(b.call(b.inttoptr(given[0], ir.FunctionType(BITS, ()).as_pointer()), ()), ir.IntType(64))
@@ -63,7 +63,7 @@ def _pointer(kind: Any) -> Any:
 
 @_bare(intrinsic)
 def _to_single(_: Any, bits: Any) -> Any:
-    """The number of single precision that has these bits."""
+    """The number in single precision with these bits."""
     return types.float32(types.int32), lambda _, b, __, given: b.bitcast(given[0], ir.FloatType())
 
 
@@ -72,7 +72,7 @@ _singles, _halves, _larges = (_pointer(kind) for kind in (types.float32, types.u
 
 @_bare(intrinsic)
 def _read(_: Any, pointer: Any, place: Any) -> Any:
-    """A number of single precision, of a pointer to such, or to the 16 bits of bfloat16."""
+    """The number at a place of an array in single precision or bfloat16, in single precision."""
 
     def generate(_: Any, b: Any, __: Any, given: Any) -> Any:
         number = b.load(b.gep(given[0], [given[1]]))
@@ -83,7 +83,7 @@ def _read(_: Any, pointer: Any, place: Any) -> Any:
 
 @_bare(intrinsic)
 def _leave(_: Any, pointer: Any, place: Any, number: Any) -> Any:
-    """A number of single precision to where such a pointer points, rounded to even."""
+    """Write a number in single precision to a place of such an array, rounded to nearest even for bfloat16."""
 
     def generate(context: Any, b: Any, __: Any, given: Any) -> Any:
         left = given[2]
@@ -99,7 +99,7 @@ def _leave(_: Any, pointer: Any, place: Any, number: Any) -> Any:
 
 @_bare(njit(inline="always", **HOW))
 def _own(a: Any) -> Any:
-    """Of the parts those of this thread, always the same: numbers that a core has made it finds in its own cache."""
+    """The parts of this thread, always the same ones, so that a core finds numbers that it computed in its own cache."""
     if a[0] == 0:
         return range(0, a[2], 1)
     return range(_called(a[0]), a[2], _called(a[1]))
@@ -107,21 +107,21 @@ def _own(a: Any) -> Any:
 
 @_bare(njit(inline="always", **HOW))
 def _number(bits: Any) -> Any:
-    """A number of single precision, given as the whole number of the same bits."""
+    """The number in single precision with the same bits as this integer."""
     return _to_single(whole(bits))
 
 
 @_bare(njit(inline="always", **HOW))
 def _within(x: Any, low: Any, high: Any) -> Any:
-    """The nearest number of an interval; NaN stays NaN."""
+    """x clipped to an interval; NaN stays NaN."""
     return low if x < low else (high if x > high else x)
 
 
 @_bare(njit(inline="always", **HOW))
 def _exp(x: Any) -> Any:
-    """e^x of x ≤ 88, to 2 units in the last place.
+    """e^x for x ≤ 88, to 2 units in the last place.
 
-    2^n of the nearest n is made by its exponent's bits, e^r of the rest |r| ≤ ½ log 2 by Cephes' polynomial.
+    With x = n log 2 + r: 2^n from its exponent bits, e^r for |r| ≤ ½ log 2 by the polynomial of Cephes.
     """
     x = single(-87.0) if x < single(-87.0) else x
     n = np.floor(x * single(1.44269504) + single(0.5))
@@ -134,14 +134,14 @@ def _exp(x: Any) -> Any:
     return (p * r * r + r + single(1)) * _to_single((whole(n) + whole(127)) << whole(23))
 
 
-# --- zeros and ones -------------------------------------------------------------------------------------
+# --- Bernoulli likelihood -------------------------------------------------------------------------------------
 
 
 @_bare(njit(**HOW))
 def _bits(
     begin: Any, end: Any, size: Any, rows: Any, logits: Any, bias: Any, value: Any, found: Any, slope: Any, scale: Any, stride: Any
 ) -> None:
-    """Σ (x l − max(l, 0) − log(1 + e^−|l|)), one logarithm for ``FACTORS`` values; and x − S(l) times a row's ``scale``."""
+    """Σ (x l − max(l, 0) − log(1 + e^−|l|)), one logarithm per ``FACTORS`` values; and the slope x − S(l) times each row's ``scale``."""
     for row in range(begin, end):
         here, there = row * size, row % rows * size
         linear, logarithm, weight = single(0), single(0), scale[row * stride]
@@ -160,7 +160,7 @@ def _bits(
 
 @_bare(njit(**HOW))
 def _bits_alone(begin: Any, end: Any, size: Any, rows: Any, logits: Any, value: Any, found: Any) -> None:
-    """The same without the slope."""
+    """As ``_bits`` without the slope."""
     for row in range(begin, end):
         here, there = row * size, row % rows * size
         linear, logarithm = single(0), single(0)
@@ -176,7 +176,7 @@ def _bits_alone(begin: Any, end: Any, size: Any, rows: Any, logits: Any, value: 
 
 @_bare(_kept)
 def bits(a: Any) -> None:
-    """Of logits in single precision or in bfloat16, with their slope or without."""
+    """The Bernoulli log-likelihood of logits in single precision or bfloat16, with or without its slope."""
     parts, n, size, rows, value, found = a[2], a[3], a[4], a[5], _singles(a[7]), _singles(a[8])
     scale, stride, bias = _singles(a[10]), a[11], _singles(a[12])
     for part in _own(a):
@@ -193,7 +193,7 @@ def bits(a: Any) -> None:
 
 @_bare(njit(inline="always", **HOW))
 def _mixed(z: Any) -> Any:
-    """The last steps of SplitMix64."""
+    """The final mixing steps of SplitMix64."""
     z = (z ^ (z >> large(30))) * large(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> large(27))) * large(0x94D049BB133111EB)
     return z ^ (z >> large(31))
@@ -201,7 +201,7 @@ def _mixed(z: Any) -> Any:
 
 @_bare(_kept)
 def drawn(a: Any) -> None:
-    """Zeros and ones of given chances: of 64 random bits the lower half is for a place of the first half, the upper for one of the last."""
+    """Bernoulli draws: of each 64 random bits the lower half decides a place of a row's first half, the upper one of its second half."""
     parts, n, size, keys = a[2], a[3], a[4], _larges(a[5])
     chance, found, half = _singles(a[6]), _singles(a[7]), (size + 1) // 2
     for part in _own(a):
@@ -222,7 +222,7 @@ def drawn(a: Any) -> None:
 
 @_bare(_kept)
 def latents(a: Any) -> None:
-    """z = μ + σ ε with σ² = e^l, μ and l being what ``q`` is with its bias; KL(q ‖ p), log p(z) − log q(z|x) of a standard normal p."""
+    """z = μ + σ ε with σ² = e^l, where ``q`` plus its bias is (μ, l); KL(q ‖ p) and log p(z) − log q(z|x) for a standard normal p."""
     parts, n, d, k, low, high = a[2], a[3], a[4], a[5], _number(a[6]), _number(a[7])
     q, noise, scale, z, kl, ratio = _singles(a[8]), _singles(a[9]), _singles(a[10]), _singles(a[11]), _singles(a[12]), _singles(a[13])
     bias = _singles(a[14])
@@ -250,7 +250,7 @@ def latents(a: Any) -> None:
 
 @_bare(_kept)
 def bounds(a: Any) -> None:
-    """Means of the bound, log p(x|z) and the KL; of the importance-weighted one, log 1/K Σ_k w_k, also each w_k / Σ w, over n."""
+    """Means of the bound, log p(x|z) and the KL; for the importance-weighted bound, log 1/K Σ_k w_k, also each w_k / Σ w, over n."""
     n, k, log_likelihood, kl, ratio = a[3], a[4], _singles(a[5]), _singles(a[6]), _singles(a[7])
     share, found = _singles(a[8]), _singles(a[9])
     bounds, likelihoods, kls = 0.0, 0.0, 0.0
@@ -278,7 +278,7 @@ def bounds(a: Any) -> None:
 
 @_bare(_kept)
 def of_latents(a: Any) -> None:
-    """The gradient in μ and l: Σ_k g + c μ and ½ (σ Σ_k g ε + c (σ² − 1) + e), none in l beyond its bounds; g = of_z + share z."""
+    """The gradient in μ and l: Σ_k g + c μ and ½ (σ Σ_k g ε + c (σ² − 1) + e), zero in l outside its bounds; g = of_z + share z."""
     parts, n, d, k, low, high, c, e = a[2], a[3], a[4], a[5], _number(a[6]), _number(a[7]), _number(a[8]), _number(a[9])
     q, noise, scale, z = _singles(a[10]), _singles(a[11]), _singles(a[12]), _singles(a[13])
     of_z, share, found = _singles(a[14]), _singles(a[15]), _singles(a[16])
@@ -326,7 +326,7 @@ def _rectify(begin: Any, end: Any, size: Any, output: Any, bias: Any, found: Any
 
 @_bare(_kept)
 def relu(a: Any) -> None:
-    """max(x + bias, 0), from one type into another."""
+    """max(x + bias, 0), from one type to another."""
     parts, n, size, bias = a[2], a[3], a[4], _singles(a[6])
     for part in _own(a):
         begin, end = n * part // parts, n * (part + 1) // parts
@@ -342,7 +342,7 @@ def relu(a: Any) -> None:
 
 @_bare(_kept)
 def through_relu(a: Any) -> None:
-    """A ReLU's gradient, times a row's scale, from one type into another, and its sum over rows: each thread has columns of its own."""
+    """A ReLU's gradient times each row's scale, from one type to another, and its sum over rows: each thread has its own columns."""
     parts, n, size, stride = a[2], a[3], a[4], a[9]
     sums, scale = _singles(a[8]), _singles(a[10])
     for part in _own(a):
@@ -362,7 +362,7 @@ def through_relu(a: Any) -> None:
 
 @_bare(njit(inline="always", **HOW))
 def _moved(p: Any, g: Any, m: Any, v: Any, numbers: Any) -> Any:
-    """The momenta, and p − rate m / (√v / root + ε)."""
+    """The new moments, and p − rate m / (√v / root + ε)."""
     one, two, rest_of_one, rest_of_two, tiny, rate, root = numbers
     m, v = one * m + rest_of_one * g, two * v + rest_of_two * g * g
     return m, v, p - rate * m / (np.sqrt(v) / root + tiny)
@@ -376,7 +376,7 @@ def _descend(begin: Any, end: Any, p: Any, g: Any, m: Any, v: Any, numbers: Any)
 
 @_bare(_kept)
 def adam(a: Any) -> None:
-    """A share of each parameter, whose gradient is in single precision or in bfloat16."""
+    """A step of Adam: each thread updates a part of each parameter, whose gradient is in single precision or bfloat16."""
     parts, constants = a[2], (_number(a[4]), _number(a[5]), _number(a[6]), _number(a[7]), _number(a[8]))
     for part in _own(a):
         for at in range(9, 9 + 10 * a[3], 10):

@@ -1,1 +1,1 @@
-"""Kinds of training step: by autograd, or by hand for the most usual model; ``choose`` takes the one that fits."""
+"""Kinds of training step: by autograd, or by hand for the most common model; ``choose`` selects one."""

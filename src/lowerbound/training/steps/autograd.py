@@ -1,4 +1,4 @@
-"""The step of any model and loss, by autograd."""
+"""The training step for any model and loss, by autograd."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lowerbound.vae.objectives.base import Objective
 
 
 def by_autograd(vae: Model, estimator: Estimator, loss: LossFunction, products: torch.dtype) -> Step:
-    """The gradient of any loss."""
+    """The step that computes the gradient of any loss by autograd."""
 
     def step(data: Rows, rows: Tensor, objective: Objective) -> Float[Tensor, " 3"]:
         with vae.multiplying(products):

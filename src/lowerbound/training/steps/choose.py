@@ -1,4 +1,4 @@
-"""Which step a training takes."""
+"""The choice of training step."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lowerbound.vae.objectives.base import Objective
 
 
 def leave_gradients_whole(vae: Model) -> None:
-    """Gradients in the type of their weights, as others expect them."""
+    """Convert gradients to the type of their weights, as other code expects."""
     for weight in vae.parameters():
         if weight.grad is not None and weight.grad.dtype != weight.dtype:
             gradient, weight.grad = weight.grad, None
@@ -22,5 +22,5 @@ def leave_gradients_whole(vae: Model) -> None:
 
 
 def choose(vae: Model, objective: Objective, estimator: Estimator, loss: LossFunction, products: torch.dtype, rounded: bool) -> Step:
-    """The step by hand where this is its case, else that of autograd."""
+    """The step by hand if it applies, else the step by autograd."""
     return step_of(vae, objective, estimator, loss, products, rounded) or by_autograd(vae, estimator, loss, products)

@@ -1,9 +1,9 @@
-"""The step of the most usual model by hand: what autograd would do for it, in fewer passes over a processor's memory.
+"""The training step for the most common model, by hand: the gradient of autograd, in fewer passes over CPU memory.
 
-That is a Gaussian posterior and a Bernoulli likelihood of fully connected ReLU networks, a standard normal prior, the ELBO or the
-importance-weighted bound, and the pathwise gradient. Products are torch's, what is between is ``compiled``. Its random numbers are those of
-the plain way in the same order, so that both give the same gradients but for rounding: a law of tests/test_fused.py. Whoever reads for the
-ideas reads ``loss``, which is also the way where there is nothing compiled.
+That model has a Gaussian posterior and a Bernoulli likelihood of fully connected ReLU networks, a standard normal prior, the ELBO or the
+importance-weighted bound, and the pathwise gradient. Matrix products are torch's, the rest is ``compiled``. It draws the same random
+numbers in the same order as autograd's step, so that both give the same gradients but for rounding: tests/training/test_fused.py checks
+that. To learn the ideas read ``vae.loss``, which is also what runs where nothing is compiled.
 """
 
 from __future__ import annotations
@@ -34,24 +34,24 @@ from lowerbound.vae.objectives.renyi import Renyi
 from lowerbound.vae.posteriors import DiagonalGaussian
 from lowerbound.vae.priors import StandardNormal
 
-#: rows of logits at once: few enough for the processor's cache
+#: rows of logits at once: few enough for the CPU's cache
 ROWS = 512
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-#: of products
+#: types of matrix products
 TYPES = (torch.float32, torch.bfloat16)
-#: of how many times as many columns the other factor of a product has, for this one to be narrow
+#: a factor of a product is narrow if the other one has at least this many times its columns
 NARROW = 32
 
-#: of data, rows and an objective: leaves the gradient of the loss in the weights, and gives the means of bound, reconstruction term and KL
+#: data, rows, objective → means of bound, reconstruction term and KL in nats; leaves the gradient of the loss in the weights
 Step = Callable[[Rows, Tensor, Objective], Float[Tensor, " 3"]]
 
 
 def step_of(
     vae: Model, objective: Objective, estimator: Estimator, loss: LossFunction, products: torch.dtype, rounded: bool = False
 ) -> Step | None:
-    """The step of a model of this kind; None for any other, on another device, and where nothing is compiled.
+    """The step for a model of this kind; None for any other, for other devices, and where nothing is compiled.
 
-    Gradients are in the type of their products if they may be ``rounded``, else in that of their weights.
+    Gradients have the type of their products if they may be ``rounded``, else that of their weights.
     """
     likelihood, usual = vae.likelihood, (VAE, StandardNormal, DiagonalGaussian, Pathwise)
     if tuple(map(type, (vae, vae.prior, vae.posterior, estimator))) != usual or type(likelihood) is not Bernoulli or loss is not of_rows:
@@ -66,7 +66,7 @@ def step_of(
 
 
 def _are_plain(layers: list[nn.Linear]) -> bool:
-    """Whether loops can read the weights, none of which is another's too, and each layer has as many biases as outputs."""
+    """Whether loops can read the weights, no two layers share one, and each layer has as many biases as outputs."""
     weights = [weight for layer in layers for weight in (layer.weight, layer.bias)]
     alone = len(set(map(id, weights))) == len(weights)
     return alone and all(map(is_plain, weights)) and all(layer.bias.shape == layer.weight.shape[:1] for layer in layers)
@@ -81,7 +81,7 @@ def _is_importance_weighted(objective: Objective) -> bool:
 
 
 def _perceptron(network: nn.Module) -> list[nn.Linear] | None:
-    """The layers of a network as ``mlp`` makes them, all of whose weights learn; None for any other."""
+    """The layers of a network of the form of ``mlp`` whose weights are all trained; None for any other."""
     if type(network) is not nn.Sequential:
         return None
     inner = [layer for layer in network if not isinstance(layer, (nn.Flatten, nn.Unflatten))]
@@ -98,13 +98,13 @@ def _perceptron(network: nn.Module) -> list[nn.Linear] | None:
 
 
 class _Memory:
-    """Places of numbers between two products, the same in each step: what a core has written there it finds in its own cache."""
+    """Buffers between two products, the same in each step, so that a core finds what it wrote in its own cache."""
 
     def __init__(self) -> None:
         self.places: dict[tuple[object, ...], Tensor] = {}
 
     def __call__(self, name: object, kind: torch.dtype, *shape: int) -> Tensor:
-        """Of that name, type and shape."""
+        """The buffer of that name, type and shape."""
         place = self.places.get((name, kind, *shape))
         if place is None:
             place = self.places[(name, kind, *shape)] = torch.empty(shape, dtype=kind, device="cpu")
@@ -113,7 +113,7 @@ class _Memory:
 
 @dataclass
 class _Network:
-    """Linear layers with ReLUs between them; the large ones multiply in the type ``products``, the last only if it is ``rough``."""
+    """Linear layers with ReLUs between them; large layers multiply in the type ``products``, the last one only if ``rough``."""
 
     compiled: ModuleType
     layers: list[nn.Linear]
@@ -127,7 +127,7 @@ class _Network:
         self.memory = _Memory()
 
     def forward(self, x: Float[Tensor, "N in"]) -> tuple[list[Tensor], list[Tensor]]:
-        """What goes into each layer, and the weights, in the types of their products."""
+        """The input of each layer, and the weights, in the types of their products."""
         weights = [layer.weight.to(kind) for layer, kind in zip(self.layers, self.kinds, strict=True)]
         inputs = [x if x.dtype == self.kinds[0] else self.memory("x", self.kinds[0], *x.shape).copy_(x)]
         for number, kind in enumerate(self.kinds[1:]):
@@ -136,19 +136,19 @@ class _Network:
         return inputs, weights
 
     def product(self, number: int, given: Float[Tensor, "N in"], weights: list[Tensor]) -> Float[Tensor, "N out"]:
-        """What a layer makes of its input but for its bias, until it is asked again."""
+        """The output of a layer without its bias, in a buffer that the next call overwrites."""
         weight = weights[number]
         return torch.mm(given, weight.t(), out=self.memory(("output", number), weight.dtype, given.shape[0], weight.shape[0]))
 
     def bias(self, number: int) -> Tensor:
-        """Of a layer. Errors: UsageError where it is not what it was."""
+        """The bias of a layer. Errors: UsageError if its type or shape has changed."""
         weight, bias = self.layers[number].weight, self.layers[number].bias
         if not is_plain(bias) or bias.shape[0] != weight.shape[0]:
-            raise UsageError("a layer of the model was made another while it was trained (its bias); begin fit anew")
+            raise UsageError("the bias of a layer was replaced by one of another type or shape during training; call fit again")
         return bias
 
     def backward(self, inputs: list[Tensor], weights: list[Tensor], gradient: Tensor, scale: Tensor | None = None) -> Tensor:
-        """Leave the weights' gradients and give that of what the first layer made, from that of the output, times a row's scale."""
+        """Leave the weights' gradients; return that in the first layer's output. ``gradient`` is not yet scaled by row."""
         each = None if scale is None else scale[:, None].to(gradient.dtype)
         total = _single(self.bias(-1))
         if each is None:
@@ -178,7 +178,7 @@ class _Network:
 
 
 def _single(weight: Tensor) -> Tensor:
-    """The place of its gradient in single precision."""
+    """The weight's gradient as a buffer in single precision."""
     if weight.grad is None or not is_plain(weight.grad):
         weight.grad = torch.empty_like(weight)
     return weight.grad
@@ -196,10 +196,10 @@ class _Step:
 
     @torch.no_grad()
     def __call__(self, data: Rows, rows: Tensor, objective: Objective) -> Float[Tensor, " 3"]:
-        """Forward and backward."""
+        """The forward and backward pass for a batch. Errors: DataError for examples of another size."""
         x = self.likelihood.observe(data[rows]).flatten(1).to("cpu", torch.float32).contiguous()
         if x.shape[1] != (values := self.decoder.layers[-1].out_features):
-            raise DataError(f"the decoder gives {values} values a datum, the data have {x.shape[1]}; make them fit")
+            raise DataError(f"the decoder gives {values} values per example, the data have {x.shape[1]}; they must be equal")
         inputs, weights = self.encoder.forward(x)
         q, bias = self.encoder.product(len(weights) - 1, inputs[-1], weights), self.encoder.bias(-1)
         noise = torch.randn(objective.samples, q.shape[0], q.shape[1] // 2, dtype=q.dtype, device=q.device)
@@ -216,7 +216,7 @@ class _Step:
     def _decoded(
         self, x: Float[Tensor, "B D"], z: Float[Tensor, "K B d"], even: float
     ) -> tuple[Float[Tensor, "K B"], Callable[[Float[Tensor, "K B"] | None], Float[Tensor, "K B d"]]]:
-        """log p(x|z); and what leaves the decoder's gradient and gives that of z, from each one's share besides ``even``."""
+        """log p(x|z); and a function of each draw's share (or ``even``) that leaves the decoder's gradients and returns that in z."""
         inputs, weights = self.decoder.forward(z.flatten(0, 1))
         parts, scale, n = [], self.decoder.memory("scale", torch.float32).fill_(-even), x.shape[0]
         slope = self.decoder.memory("slope", weights[-1].dtype, inputs[0].shape[0], x.shape[1])
@@ -232,6 +232,6 @@ class _Step:
 
 
 def _parts(k: int, b: int) -> list[slice]:
-    """The rows of K draws of B data, some draws of all data at once."""
+    """The rows of K draws for B examples, in parts of some draws for all examples."""
     some = max(1, ROWS // b)
     return [slice(start * b, min(start + some, k) * b) for start in range(0, k, some)]
