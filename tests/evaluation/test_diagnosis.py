@@ -61,7 +61,7 @@ def test_a_law_that_does_not_come_apart_says_so() -> None:
 
 
 def test_sorted_data_are_looked_at_from_end_to_end() -> None:
-    """A class of one datum 2,000 times over, then the others: the first 2,000 alone would tell of no information."""
+    """A class of one example 2,000 times over, then the others: the first 2,000 alone would tell of no information."""
     toy = LinearGaussian(2, 5, 0.1, orthogonal=True)
     x = torch.cat([toy_data(toy, 1).expand(2000, -1), toy_data(toy, 2000)])
     found = latents(toy.vae(toy.exact_encoder()), x)
@@ -125,7 +125,7 @@ def test_a_collapsed_model_is_told() -> None:
     assert exact.findings == ()
 
 
-def test_one_datum_is_no_sign_of_collapse() -> None:
+def test_one_example_is_no_sign_of_collapse() -> None:
     toy = LinearGaussian(2, 100)
     assert lb.evaluate(toy.vae(toy.exact_encoder()), toy_data(toy, 1), samples=100).findings == ()
 
@@ -139,7 +139,7 @@ def with_scale(toy: LinearGaussian, scale: object) -> lb.VAE:
 @pytest.mark.parametrize("factor", [0.1, 1.0, 10.0])
 @pytest.mark.parametrize("latent", [2, 18])
 def test_a_fixed_scale_far_from_the_residuals(factor: float, latent: int) -> None:
-    """The right σ is that of the model, even where so many latents explain nearly all of a datum at the centre of q(z|x)."""
+    """The right σ is that of the model, even where so many latents explain nearly all of an example at the centre of q(z|x)."""
     toy = LinearGaussian(latent, 20, 0.5, orthogonal=True)
     vae, x = with_scale(toy, Fixed(0.5 * factor)), toy_data(toy, 300)
     found = diagnosis.misweighted(vae, x)
@@ -261,5 +261,5 @@ def test_regret_is_the_same_at_each_call() -> None:
     toy = LinearGaussian()
     vae, x = toy.vae(Constant(torch.zeros(4))), toy_data(toy, 10)
     assert torch.equal(lb.likelihood_regret(vae, x, steps=20), lb.likelihood_regret(vae, x, steps=20))
-    with pytest.raises(UsageError, match="regret of a datum takes"):
+    with pytest.raises(UsageError, match="regret of an example takes"):
         lb.likelihood_regret(vae, x, memory=100)

@@ -31,7 +31,7 @@ def test_a_score_is_the_exact_bound_within_its_error() -> None:
     x = toy.evidence.sample(torch.Size([20_000]))
     found = lb.mean_bound(toy.vae(toy.exact_encoder()), x)
     truth = toy.evidence.log_prob(x)
-    # q is exact, so that each datum's estimate is off by the noise of its one draw alone, whose variance is d/2 = 1
+    # q is exact, so that each example's estimate is off by the noise of its one draw alone, whose variance is d/2 = 1
     assert abs(found.bound - float(truth.mean())) < 4 / len(x) ** 0.5
     assert found.bound_se == pytest.approx(float((truth.var() + 1).sqrt()) / len(x) ** 0.5, rel=0.05)
     assert found.bound == pytest.approx(found.log_likelihood_term - found.kl, abs=1e-6)
@@ -39,7 +39,7 @@ def test_a_score_is_the_exact_bound_within_its_error() -> None:
     assert found.rows == 20_000
 
 
-def test_the_error_of_one_datum_is_unknown() -> None:
+def test_the_error_of_one_example_is_unknown() -> None:
     toy = LinearGaussian()
     assert math.isnan(lb.mean_bound(toy.vae(toy.exact_encoder()), torch.zeros(1, 5)).bound_se)
 

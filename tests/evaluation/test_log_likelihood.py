@@ -40,7 +40,7 @@ def test_it_agrees_with_the_truth(latent: int, size: int, scale: float, encoder:
     found = lb.log_likelihood(toy.vae(ENCODERS[encoder](toy)), x)
     truth = toy.evidence.log_prob(x)
     assert abs(found.mean - float(truth.mean())) < 3 * found.se_samples
-    assert ((found.log_p - truth).abs() < 4.5 * found.se).all(), "each datum's, of which there are 630 in all"
+    assert ((found.log_p - truth).abs() < 4.5 * found.se).all(), "each example's, of which there are 630 in all"
     assert (found.ess > 500).all()
 
 

@@ -72,7 +72,7 @@ def complaint(capsys: pytest.CaptureFixture[str], *words: object) -> str:
 
 
 def test_bubbles_are_the_moments_of_the_posterior() -> None:
-    """Of a Gaussian they are known; those of draws are within their standard errors, for each datum and dimension."""
+    """Of a Gaussian they are known; those of draws are within their standard errors, for each example and dimension."""
     torch.manual_seed(0)
     vae = lb.VAE(lb.priors.StandardNormal(4), lb.likelihoods.Gaussian(nn.Linear(4, 6), 1.0), lb.posteriors.FullGaussian(nn.Linear(6, 14)))
     x = torch.randn(50, 6)

@@ -168,7 +168,7 @@ def test_a_damaged_temperature_is_told(classifier_run: runs.Run, tmp_path: Path)
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
-def test_classify_writes_a_row_for_each_datum(
+def test_classify_writes_a_row_for_each_example(
     classifier_run: runs.Run, capsys: pytest.CaptureFixture[str], tmp_path: Path, kind: str
 ) -> None:
     path = tmp_path / f"labels.{kind}"
@@ -211,7 +211,7 @@ def test_which_data_were_trained_on_goes_by_the_split(capsys: pytest.CaptureFixt
         assert ("some of these examples were trained on" in told) is seen
         assert "learned at the end of training" in told
     assert main(["classify", str(tmp_path / "r"), str(tmp_path / "one.npz"), "-o", str(tmp_path / "l.csv")]) == 0
-    assert "± – on 1 known labels" in capsys.readouterr().out, "one datum says nothing of how far an accuracy is to be believed"
+    assert "± – on 1 known labels" in capsys.readouterr().out, "one example says nothing of how far an accuracy is to be believed"
     assert answer(capsys, "classify", tmp_path / "r", tmp_path / "one.npz", "-o", tmp_path / "l.csv")["accuracy_se"] is None
 
 

@@ -257,7 +257,7 @@ MISTAKES = [
     ("complete RUN digits --missing left -n 9 --samples 8 -o s.png", "9 completions need as many samples"),
     ("complete RUN digits --missing nan -o s.png", "nothing is missing"),
     ("complete RUN digits --missing left -o s.npy", "name the output FILE.png or FILE.npz"),
-    ("complete RUN digits --missing BAD.npy -o s.png", "mark the values of one datum, or of each"),
+    ("complete RUN digits --missing BAD.npy -o s.png", "mark the values of one example, or of each"),
     ("plot RUN manyfold", "did you mean 'manifold'"),
     ("plot RUN scatter -o s.gif", "scatter is written as .png"),
 ]
@@ -381,7 +381,7 @@ def test_grey_pixels_are_told_to_be_no_density(capsys: pytest.CaptureFixture[str
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
-def test_score_writes_a_row_for_each_datum(capsys: pytest.CaptureFixture[str], run: str, tmp_path: Path, kind: str) -> None:
+def test_score_writes_a_row_for_each_example(capsys: pytest.CaptureFixture[str], run: str, tmp_path: Path, kind: str) -> None:
     path = tmp_path / f"s.{kind}"
     found = answer(capsys, "score", run, "digits", "--split", "test", "--samples", 50, "--regret", "-o", path)
     assert found["columns"] == ["row", "label", "log_p", "log_p_se", "ess", "elbo", "regret"]

@@ -72,7 +72,7 @@ def test_methods_are_of_models_that_need_one() -> None:
     with pytest.raises(UsageError, match="leave out the method"):
         complete(vae, x, half, method="importance")
     small = build(Recipe(given="low-resolution:2"), (1, 4, 4)).vae
-    with pytest.raises(UsageError, match="told of the missing part"):
+    with pytest.raises(UsageError, match="says something of the missing part"):
         complete(small, x, half)
 
 

@@ -42,7 +42,7 @@ def encoder(make) -> tuple[nn.Module, Tensor]:
 
 
 def truth(network: nn.Module, x: Tensor) -> Tensor:
-    """‖∂h/∂x‖² of each datum, by autograd."""
+    """‖∂h/∂x‖² of each example, by autograd."""
     return vmap(jacrev(lambda one: network(one[None])[0]))(x).square().sum((1, 2))
 
 

@@ -56,7 +56,7 @@ def test_a_full_disk_leaves_no_half_written_run(tmp_path: Path, monkeypatch: pyt
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(OutputError, match="no room left on the disk"):
+    with pytest.raises(OutputError, match="no space left on the disk"):
         Experiment.begin(Recipe(**SMALL), tmp_path / "r", device="cpu")
     assert not (tmp_path / "r").exists()
 

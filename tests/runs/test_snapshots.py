@@ -76,7 +76,7 @@ def test_a_disk_that_fills_up_keeps_the_last_checkpoint(tmp_path: Path, monkeypa
 
     with monkeypatch.context() as patch:
         patch.setattr("os.fsync", full)
-        with pytest.raises(OutputError, match="no room"):
+        with pytest.raises(OutputError, match="no space"):
             experiment.save()
     assert (tmp_path / "r" / layout.TRAINING).read_bytes() == before
     assert not [path for path in (tmp_path / "r").iterdir() if path.name.startswith(".") and path.name != layout.LOCK]

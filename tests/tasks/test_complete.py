@@ -27,7 +27,7 @@ from lowerbound.recipes.recipe import Recipe
 from lowerbound.runs import run
 from lowerbound.tasks.complete import METHODS, Completions, complete
 
-N = 1000  # completions of a datum
+N = 1000  # completions of an example
 TOY = LinearGaussian(2, 5, 0.7, orthogonal=True)
 OBSERVED = torch.tensor([[1, 0, 1, 0, 1], [0, 0, 0, 1, 0], [0, 0, 0, 0, 0]]).bool()
 
@@ -75,7 +75,7 @@ EXACT = [(method, encoder) for method in METHODS for encoder in ENCODERS if (met
 
 @pytest.mark.parametrize(("method", "encoder"), EXACT)
 def test_it_agrees_with_the_exact_conditional(method: str, encoder: str) -> None:
-    """Of a datum of which much is observed, little, and nothing: the last is a sample of p(x)."""
+    """Of an example of which much is observed, little, and nothing: the last is a sample of p(x)."""
     found = of_toy(method, encoder)
     for row in range(len(OBSERVED)):
         of_mean, of_covariance = errors(found, row)
@@ -252,7 +252,7 @@ def test_an_array_says_where_values_are_missing(tmp_path: Path) -> None:
         assert np.array_equal(masks.observed(str(tmp_path / "m.npy"), data).numpy(), np.broadcast_to(~wide, (5, 3, 2, 4)))
     holes = torch.tensor([[1.0, torch.nan], [torch.nan, 2.0]])
     assert torch.equal(masks.observed("nan", Dataset(holes)), ~holes.isnan())
-    for array, message in ((np.zeros((4, 4), bool), "mark the values of one datum"), (np.full((2, 4), 7), "must hold True")):
+    for array, message in ((np.zeros((4, 4), bool), "mark the values of one example"), (np.full((2, 4), 7), "must hold True")):
         np.save(tmp_path / "m.npy", array)
         with pytest.raises(DataError, match=message):
             masks.observed(str(tmp_path / "m.npy"), data)
@@ -311,7 +311,7 @@ def test_values_that_depend_on_one_another_are_refused() -> None:
             return values
 
     vae = lb.VAE(lb.priors.StandardNormal(2), Joint(nn.Linear(2, 5)), lb.posteriors.DiagonalGaussian(nn.Linear(5, 4)))
-    assert lb.log_likelihood(vae, torch.zeros(1, 5), 20).log_p.isfinite().all(), "a whole datum has a density"
+    assert lb.log_likelihood(vae, torch.zeros(1, 5), 20).log_p.isfinite().all(), "a whole example has a density"
     with pytest.raises(RecipeError, match="not independent given z"):
         complete(vae, torch.zeros(1, 5), torch.tensor([[True, False, True, True, True]]))
 

@@ -252,5 +252,5 @@ def test_mistakes_get_one_line(
     np.save(tmp_path / "odd.npy", np.zeros((4, 5, 5), np.uint8))
     assert "give data of that shape" in complaint(capsys, "upscale", small_run.folder, tmp_path / "odd.npy", *output)
     assert "FILE.png or FILE.npz" in complaint(capsys, "upscale", small_run.folder, "-o", tmp_path / "u.npy")
-    assert "told of the missing part" in complaint(capsys, "complete", small_run.folder, "--missing", "left", *output)
+    assert "says something of the missing part" in complaint(capsys, "complete", small_run.folder, "--missing", "left", *output)
     assert not (tmp_path / "u.npz").exists()

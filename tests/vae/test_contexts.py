@@ -133,7 +133,7 @@ def test_every_network_takes_a_context(network: str, prior: str, likelihood: str
     by_class = [labels.as_labels(vae, torch.tensor([a, b])) for a, b in ((0, 1), (0, 2))]
     first, second = (given.likelihood(z).mean for given in by_class)
     assert first.shape == (5, 2, 1, 8, 8)
-    assert torch.allclose(first[:, 0], second[:, 0], atol=1e-6), "the first datum's class is the same"
+    assert torch.allclose(first[:, 0], second[:, 0], atol=1e-6), "the first example's class is the same"
     assert not torch.allclose(first[:, 1], second[:, 1], atol=1e-3), "the second's is not"
     means = [given.posterior(x).mean for given in by_class]
     assert torch.allclose(means[0][0], means[1][0], atol=1e-6)
@@ -220,7 +220,7 @@ NETWORKS["batch norm first"][0].running_mean += torch.linspace(-1, 1, BOTH)  # s
 
 
 @pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
-def test_several_contexts_for_each_datum_are_as_many_laws(network: nn.Module) -> None:
+def test_several_contexts_for_each_example_are_as_many_laws(network: nn.Module) -> None:
     posterior, x, y = lb.posteriors.DiagonalGaussian(Joined(network)).eval(), torch.randn(6, 5), torch.eye(CLASSES)
     together = posterior.given(y.repeat_interleave(6, 0))(x)
     one_by_one = [posterior.given(one)(x).mean for one in y.split(1)]

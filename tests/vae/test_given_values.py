@@ -77,7 +77,7 @@ def some(n: int, seed: int = 3) -> Dataset:
 
 
 def truth(vae: lb.VAE, data: Dataset, seed: int = 0) -> torch.Tensor:
-    """log p(x_missing | x_observed) of each datum, its mask the one that evaluation gives it; 0 where nothing is missing."""
+    """log p(x_missing | x_observed) of each example, its mask the one that evaluation gives it; 0 where nothing is missing."""
     told = vae.context.tells(observe(vae, data, torch.arange(len(data)), seed).vae.posterior.context)
     of = [
         conditional(TOY.evidence, x, seen).log_prob(x[~seen]) if not seen.all() else torch.tensor(0.0)

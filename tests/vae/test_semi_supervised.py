@@ -228,9 +228,9 @@ def test_what_does_not_apply_says_so() -> None:
         Enumerated().surrogate(IWAE(), terms, listed)
     with pytest.raises(RecipeError, match="cannot be listed"):
         Enumerated().draw(vae.prior(), 1)
-    with pytest.raises(DataError, match="no datum has a label"):
+    with pytest.raises(DataError, match="no example has a label"):
         known_rows(Dataset(x))
-    with pytest.raises(DataError, match="no datum has a label"):
+    with pytest.raises(DataError, match="no example has a label"):
         known_rows(hidden(toy.data(6), 0))
 
 
@@ -295,7 +295,7 @@ def test_data_are_read_as_their_label_or_the_likeliest_class() -> None:
 
 
 def clusters(n: int) -> Dataset:
-    """Three clusters in the plane, apart by some of their width, and every third datum's label known to be that of its cluster."""
+    """Three clusters in the plane, apart by some of their width, and every third example's label known to be that of its cluster."""
     torch.manual_seed(4)
     labels = torch.arange(n) % CLASSES
     angles = 2 * math.pi * labels / CLASSES

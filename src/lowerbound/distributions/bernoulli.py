@@ -42,7 +42,7 @@ def log_prob_of_bits(logits: Float[Tensor, "*batch D"], value: Float[Tensor, "*r
     if (compiled := loops()) is not None and compiled.takes_bits(logits, value):
         return compiled.bits(logits, value)
     size, centred, distance = logits.shape[-1], value - 0.5, logits.abs()
-    if value.dim() == 2 and len(value) == 1:  # of one datum for many draws
+    if value.dim() == 2 and len(value) == 1:  # of one example for many draws
         linear = logits @ centred[0] - distance.sum(-1) / 2
     else:
         linear = (logits * centred).sub_(distance, alpha=0.5).sum(-1)
@@ -64,7 +64,7 @@ def slope_of_bits(
 def drawn(chance: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
     """Zeros and ones of these chances, NaN where a chance is, in a tenth of ``torch.bernoulli``'s time.
 
-    A chance is compared with a number of 24 binary digits. Each datum has a key of 64 random bits, from which its numbers follow.
+    A chance is compared with a number of 24 binary digits. Each example has a key of 64 random bits, from which its numbers follow.
     Source: Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014, https://doi.org/10.1145/2660193.2660195.
     """
     if chance.device.type != "cpu":

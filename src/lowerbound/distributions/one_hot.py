@@ -12,7 +12,7 @@ from torch import distributions as td
 class OneHotCategorical(td.OneHotCategorical):
     """torch's, of ``logits`` ``(*batch, classes)``, but that nothing in it looks at its arguments.
 
-    Of logits that are not finite any more the log-density is not either, which is told where bounds are looked at, as it is of other laws.
+    Of logits that are not finite any more the log-density is not either, which shows in the bound, as with other distributions.
     """
 
     def __init__(self, logits: Tensor):

@@ -1,6 +1,6 @@
 """How good a classifier is, and how far its probabilities can be believed; the temperature that makes them believable.
 
-A classifier is calibrated where of all data told with confidence p the share p is told right. Everything works on log q(y|x)
+A classifier is calibrated where of all predictions with confidence p the share p is correct. Everything works on log q(y|x)
 ``(N, classes)``, so that classes held for impossible or certain cost no infinity; data of an ``UNKNOWN`` label are left out.
 """
 
@@ -47,9 +47,9 @@ UNCALIBRATED = Calibration()
 
 
 def calibrate(vae: Model, data: Rows) -> Calibration:
-    """The temperature of these data, which training has not learned from; it changes probabilities, and not which class is told.
+    """The temperature of these data, which training has not learned from; it changes probabilities, and not which class is predicted.
 
-    Not learned where fewer than ``LEAST`` labels are known, nor where none of them is told wrong: the smaller T then the likelier they are.
+    Not learned where fewer than ``LEAST`` labels are known, nor where all of them are predicted correctly: the smaller T, the likelier.
     Errors: UsageError for a model that tells no classes; DataError for labels that are none of its classes.
     """
     labels = labels_of(data, torch.arange(len(data)))
@@ -96,9 +96,9 @@ def scaled(log_q: Float[Tensor, "N classes"], temperature: float) -> Float[Tenso
 
 @dataclass(frozen=True)
 class Reliability:
-    """Data by how sure they were told, in ``BINS`` equal parts of the confidence from 0 to 1, the greatest of q(y|x).
+    """Examples by the confidence of their prediction, in ``BINS`` equal parts of the confidence from 0 to 1, the greatest of q(y|x).
 
-    ``counts`` says how many, ``confidence`` how sure on average, ``accuracy`` which share was told right; both NaN where there are none.
+    ``counts`` says how many, ``confidence`` how sure on average, ``accuracy`` which share was correct; both NaN where there are none.
     """
 
     counts: Float[Tensor, " bins"]
@@ -117,10 +117,11 @@ def reliability(log_q: Float[Tensor, "N classes"], labels: Int64[Tensor, " N"]) 
     Source: Guo et al., "On Calibration of Modern Neural Networks", 2017, https://arxiv.org/abs/1706.04599 (section 2).
     """
     log_q, labels = _known(log_q, labels)
-    best, told = log_q.max(1)
+    best, predicted = log_q.max(1)
     confidence = best.exp()
     bins = ((confidence * BINS).ceil().long() - 1).clamp(0, BINS - 1)
-    counts, sure, right = (bins.bincount(weights, BINS) for weights in (torch.ones_like(confidence), confidence, (told == labels).double()))
+    each = (torch.ones_like(confidence), confidence, (predicted == labels).double())
+    counts, sure, right = (bins.bincount(weights, BINS) for weights in each)
     return Reliability(counts, sure / counts, right / counts)
 
 
@@ -128,9 +129,9 @@ def reliability(log_q: Float[Tensor, "N classes"], labels: Int64[Tensor, " N"]) 
 class Classification:
     """What a classifier makes of data of which ``labels`` labels are known.
 
-    ``accuracy`` is the share told right, ``accuracy_se`` its standard error √(a(1 − a)/n), NaN where all or none are, of which it says
+    ``accuracy`` is the share of correct ones, ``accuracy_se`` its standard error √(a(1 − a)/n), NaN where all or none are, of which it says
     nothing; ``negative_log_likelihood`` is the mean of −log q_T(y|x) in nats; calibration errors are ``Reliability.error``; ``confusion``
-    counts data of the class of its row told to be of that of its column.
+    counts examples of the class of its row predicted to be of that of its column.
     """
 
     accuracy: float
@@ -178,7 +179,7 @@ def classification(
 
 
 def confusion(log_q: Float[Tensor, "N classes"], labels: Int64[Tensor, " N"]) -> Int64[Tensor, "classes classes"]:
-    """How many data of each class, a row, are told to be of each, a column."""
+    """The confusion matrix: how many examples of each class, a row, are predicted to be of each, a column."""
     log_q, labels = _known(log_q, labels)
     classes = log_q.shape[1]
     return (labels * classes + log_q.argmax(1)).bincount(minlength=classes**2).view(classes, classes)

@@ -43,7 +43,7 @@ class Finding:
 
 def collapse(latents: Latents, rate: float) -> list[Finding]:
     """The posterior is the prior in most dimensions: z tells nothing there."""
-    if latents.aggregated == 1:  # the means of one datum do not vary, whatever the model
+    if latents.aggregated == 1:  # the means of one example do not vary, whatever the model
         return []
     # the variance of means, by which units are called active, is to be measured by the prior's; nats are what they are
     size, each = len(latents.variance), latents.kl_per_dimension
@@ -129,7 +129,7 @@ def misweighted(vae: Model, data: Rows, seed: int = 0) -> list[Finding]:
     edge = {0: " or less", len(tried) - 1: " or more"}.get(best, "")
     evidence = (
         f"σ is {given:g}, the residuals ask for {tried[best]:.3g}{edge} "
-        f"(root mean square {float((x - loc).square().mean().sqrt()):.3g}), worth {gain:,.1f} nats a datum of these data"
+        f"(root mean square {float((x - loc).square().mean().sqrt()):.3g}), worth {gain:,.1f} nats per example of these data"
     )
     learned = "optimal or learned" if likelihood.optimum else "learned"
     return [Finding("a mis-weighted likelihood", evidence, f"--scale {tried[best]:.2g}, or --scale {learned}")]

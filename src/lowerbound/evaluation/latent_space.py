@@ -25,7 +25,7 @@ PAIRS = 2**18  # values at once where draws meet posteriors: a flow makes hundre
 @dataclass(frozen=True)
 class Latents:
     """The use of z, divergences and information in nats; None where q has no density, or its law does not come apart,
-    or the prior is another for each datum.
+    or the prior is another for each example.
 
     ``kl_per_dimension`` ``(d,)`` is the mean KL(q(zᵢ|x) ‖ p(zᵢ)) and ``variance`` ``(d,)`` that of the posterior mean over data.
     ``mutual_information`` is E[log q(z|x) − log q(z)] and ``gap`` KL(q(z) ‖ p(z)), for the aggregate q(z) of ``aggregated``

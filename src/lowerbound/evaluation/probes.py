@@ -31,8 +31,8 @@ def class_total_variation(known: Float[Tensor, "M d"], classes: Int64[Tensor, " 
 
     A draw is of the class that most of its ``NEIGHBOURS`` nearest among ``known`` have; this is the total variation between the shares.
     """
-    told, n = _majority(known, classes, draws), int(classes.max()) + 1
-    shares, wanted = (found.bincount(minlength=n).double() / len(found) for found in (told, classes))
+    predicted, n = _majority(known, classes, draws), int(classes.max()) + 1
+    shares, wanted = (found.bincount(minlength=n).double() / len(found) for found in (predicted, classes))
     return 0.5 * float((shares - wanted).abs().sum())
 
 
@@ -57,7 +57,7 @@ def linear(known: Float[Tensor, "M d"], classes: Int64[Tensor, " M"], latents: F
 def two_sample_accuracy(latents: Float[Tensor, "N d"], prior: Float[Tensor, "N d"]) -> float:
     """The share of latents and draws of the prior whose kind their nearest neighbours tell: ½ where both are of one law, at most 1.
 
-    Every other of each is known, and the rest are told by ``NEIGHBOURS`` of them.
+    Every other of each is known, and the rest are predicted from ``NEIGHBOURS`` of them.
     Source: Lopez-Paz and Oquab, "Revisiting Classifier Two-Sample Tests", 2017, https://arxiv.org/abs/1610.06545.
     """
     halves = [torch.cat([latents[start::2], prior[start::2]]) for start in (0, 1)]

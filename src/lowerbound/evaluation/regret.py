@@ -1,4 +1,4 @@
-"""Likelihood regret: how much a datum's bound would gain from a posterior made for it alone, the decoder as it is.
+"""Likelihood regret: how much an example's bound would gain from a posterior made for it alone, the decoder as it is.
 
 The encoder has learned the data it was trained on. A stranger may well have a high likelihood, where it is simple; what it
 has not is a posterior that the encoder knows.
@@ -23,17 +23,17 @@ from lowerbound.vae.observation import Observation, observe
 
 ROWS = 100  # data in one go, or as many as fit into memory; they share their noise, so that both are part of what a seed means
 STEPS = 100
-LOOKS = 3  # times that a datum is observed (binarized): the regret is the mean over them
+LOOKS = 3  # times that an example is observed (binarized): the regret is the mean over them
 LEARNING_RATE = 0.05
-SCORED = 64  # draws by which the bound is told before and after
+SCORED = 64  # draws by which the bound is estimated before and after
 BOTH_WAYS = 3  # a network's outputs, their gradients, and what the way back needs besides
 
 
 def likelihood_regret(vae: Model, data: Rows, *, steps: int = STEPS, memory: int = MEMORY, seed: int = 0) -> Float[Tensor, " N"]:
-    """max_q bound(x; q) − bound(x; q(z|x)) of each datum ``(N,)``, in nats; high for a stranger.
+    """max_q bound(x; q) − bound(x; q(z|x)) of each example ``(N,)``, in nats; high for a stranger.
 
     The encoder's output, the parameters of q(z|x), is moved by Adam from where the encoder puts it. The bounds before and after
-    are means over ``SCORED`` draws; the noise of a datum depends on those it is scored with, and moves its regret by some tenths of a nat.
+    are means over ``SCORED`` draws; the noise of an example depends on those it is scored with, and moves its regret by tenths of a nat.
     ``memory`` is in bytes, besides the data and the model.
     Source: Xiao, Yan and Amit, "Likelihood Regret: An Out-of-Distribution Detection Score For Variational Auto-encoder",
     2020, https://arxiv.org/abs/2003.02977, who move the encoder's weights.
@@ -60,7 +60,7 @@ def _at_once(vae: Model, data: Rows, memory: int, seed: int) -> int:
     with torch.no_grad():
         z = vae.posterior.centre(vae.posterior(x))
         each = bytes_each(vae.posterior.network, *vae.posterior.inputs(x)) + bytes_each(vae.likelihood.network, *vae.likelihood.inputs(z))
-    return how_many(memory, BOTH_WAYS * each, "the regret of a datum", most=ROWS)
+    return how_many(memory, BOTH_WAYS * each, "the regret of an example", most=ROWS)
 
 
 def _regret(vae: Model, data: Rows, rows: list[int], steps: int, seed: int) -> Float[Tensor, " B"]:

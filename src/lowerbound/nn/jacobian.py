@@ -21,9 +21,9 @@ ELEMENTWISE = (nn.Identity, nn.Sigmoid, nn.Tanh, nn.ReLU, nn.LeakyReLU, nn.ELU, 
 
 
 def contraction(encoder: Callable[[Tensor], Tensor], x: Float[Tensor, "B *event"]) -> Float[Tensor, " B"]:
-    """‖∂h/∂x‖²_F of h = ``encoder(x)``, for each datum, or an estimate of it without bias; the latter where the encoder is given a context.
+    """‖∂h/∂x‖²_F of h = ``encoder(x)``, for each example, or an unbiased estimate of it; the latter where the encoder is given a context.
 
-    Differentiable in the encoder's weights where gradients are wanted. Each datum's output must depend on that datum alone: no
+    Differentiable in the encoder's weights where gradients are wanted. Each example's output must depend on that example alone: no
     batch norm in training.
     """
     layer = _one_layer(encoder)
@@ -42,7 +42,7 @@ def exact(linear: nn.Linear, activation: nn.Module, x: Float[Tensor, "B *event"]
 
 
 def estimated(encoder: Callable[[Tensor], Tensor], x: Float[Tensor, "B *event"]) -> Float[Tensor, " B"]:
-    """‖vᵀ ∂h/∂x‖² for one v of random signs a datum, whose expectation is ‖∂h/∂x‖²_F since E[v vᵀ] = I."""
+    """‖vᵀ ∂h/∂x‖² for one v of random signs an example, whose expectation is ‖∂h/∂x‖²_F since E[v vᵀ] = I."""
     wanted = torch.is_grad_enabled()
     with torch.enable_grad():
         x = x.detach().requires_grad_()

@@ -23,7 +23,7 @@ class MaskedInput(nn.Module):
 
     @staticmethod
     def shape(event: Sequence[int]) -> tuple[int, ...]:
-        """The shape of what the network sees of a datum."""
+        """The shape of what the network sees of an example."""
         return (2 * event[0], *event[1:])
 
     def forward(self, x: Float[Tensor, "N *event"], *context: Tensor) -> Tensor:
@@ -56,7 +56,7 @@ class TableInput(nn.Module):
 
     @staticmethod
     def shape(columns: Sequence[Column]) -> tuple[int]:
-        """The shape of what the network sees of a datum: a number a column, of a category one for each class."""
+        """The shape of what the network sees of an example: one number per column, of a category one for each class."""
         return (sum(len(column.levels) if column.kind == "category" else 1 for column in columns),)
 
     def forward(self, x: Float[Tensor, "N D"], *context: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """A ReLU network over inputs that are close to one another: linear there, but for the few units that switch.
 
-Draws of one datum's q(z|x) are such inputs. What comes out is what the network gives, but for rounding.
+Draws of one example's q(z|x) are such inputs. What comes out is what the network gives, but for rounding.
 """
 
 from __future__ import annotations

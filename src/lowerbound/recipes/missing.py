@@ -42,7 +42,7 @@ def observed(word: str, data: Dataset, seed: int = 0) -> Bool[Tensor, "N *event"
 
 
 def drawn(word: str | None, event: Sequence[int]) -> Callable[[int], Bool[Tensor, "n *event"]]:
-    """n → what is missing of n data of this shape, by a row of ``MISSING``, or for each datum by any that fits (None).
+    """n → what is missing of n data of this shape, by a row of ``MISSING``, or for each example by any that fits (None).
 
     Errors: RecipeError for an unknown word; UsageError for one that these data do not have, or that makes no sense.
     """
@@ -62,7 +62,7 @@ def lets_holes_in(word: str) -> bool:
 
 
 def is_of_data(word: str) -> bool:
-    """Whether what is missing is told of each datum of a file, so that all of it is meant."""
+    """Whether what is missing is specified for each example of a file, so that all of it is meant."""
     return lets_holes_in(word) or word.endswith(ARRAY)
 
 
@@ -100,7 +100,7 @@ PARTS = ("left", "right", "top", "bottom", "quadrants:1", "quadrants:2", "quadra
 
 
 def _any(event: Sequence[int]) -> Masks:
-    """For each datum one of ``PARTS``, if it is an image, or each pixel or value with a probability that is itself uniform in (0, 1)."""
+    """For each example one of ``PARTS``, if it is an image, or each pixel or value with a probability that is itself uniform in (0, 1)."""
     pixels = _pixels(event)
     parts = [make("missing part", word, MISSING, event=event)(1) for word in PARTS] if len(pixels) == 3 else []
 
@@ -138,7 +138,7 @@ def _same(missing: Bool[Tensor, "1 1 H W"]) -> Masks:
 
 
 def _of_file(data: Dataset, path: Path) -> Tensor:
-    """True where missing: of one datum or of each, and on images of whole pixels where there is no axis for channels."""
+    """True where missing: of one example or of each, and on images of whole pixels where there is no axis for channels."""
     array, event = arrays.pick(path, arrays.read(path)), data.event_shape
     if not np.isin(array, (0, 1)).all():
         raise DataError(f"{path} marks what is missing, and must hold True (or 1) there and else False (or 0)")
@@ -147,4 +147,4 @@ def _of_file(data: Dataset, path: Path) -> Tensor:
         return missing
     if len(event) == 3 and array.shape in (event[1:], (len(data), *event[1:])):
         return missing.unsqueeze(-3)
-    raise DataError(f"{path} is of shape {array.shape}, the data of {(len(data), *event)}; mark the values of one datum, or of each")
+    raise DataError(f"{path} is of shape {array.shape}, the data of {(len(data), *event)}; mark the values of one example, or of each")

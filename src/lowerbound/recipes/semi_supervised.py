@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OfLabels:
-    """An estimator of the gradient past y, and how many labels it draws for each datum."""
+    """An estimator of the gradient past y, and how many labels it draws for each example."""
 
     estimator: Estimator
     samples: int

@@ -57,5 +57,5 @@ ZOO = {
         "Mattei and Frellsen, 2019: tables with holes",
         {"likelihood": "columns", "objective": "iwae:20", "latent": 10, "network": "orthogonal:128-128", "batch": 64, "epochs": 300},
     ),
-    "logistic-vae": Named("Salimans et al., 2017: honest bits a dimension", {"likelihood": "logistic-mixture:5", "latent": 10}),
+    "logistic-vae": Named("Salimans et al., 2017: honest bits/dim", {"likelihood": "logistic-mixture:5", "latent": 10}),
 }

@@ -32,8 +32,8 @@ def write(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
     """``tensors``, and ``meta`` as JSON, in one file. Errors: OutputError where it cannot be written."""
     tensors = {name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
     # cloned, since modules may share a tensor and safetensors refuses to write one twice
-    told = json.dumps(meta, sort_keys=True)
-    header = json.dumps({"sha256": _checksum(tensors, told), "meta": told})
+    text = json.dumps(meta, sort_keys=True)
+    header = json.dumps({"sha256": _checksum(tensors, text), "meta": text})
     with written(path) as file:
         file.write(safetensors.save(tensors, {HEADER: header}))
 
@@ -67,8 +67,8 @@ def _header(raw: bytes) -> dict[str, str]:
     return found
 
 
-def _checksum(tensors: dict[str, Tensor], told: str) -> str:
-    digest = hashlib.sha256(told.encode())
+def _checksum(tensors: dict[str, Tensor], text: str) -> str:
+    digest = hashlib.sha256(text.encode())
     for name in sorted(tensors):
         tensor = tensors[name]
         digest.update(repr((name, str(tensor.dtype), tuple(tensor.shape))).encode())

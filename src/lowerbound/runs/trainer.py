@@ -176,7 +176,7 @@ class Trainer:
         return found
 
     def mean_bound(self, rows: Dataset) -> MeanBound:
-        """The bound of ``rows`` under the run's own objective, in nats an example. Errors: Diverged where it is not finite."""
+        """The bound of ``rows`` under the run's own objective, in nats per example. Errors: Diverged where it is not finite."""
         found = mean_bound(self.setup.shown, rows, objective=self.run.parts.objective)
         if math.isnan(found.log_likelihood_term) or math.isnan(found.kl):
             raise Diverged(f"the bound of {found.rows:,} examples is not finite; look at them, or lower --learning-rate")

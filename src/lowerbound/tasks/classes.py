@@ -1,4 +1,4 @@
-"""What a model that is given labels can be asked: data of a class, a datum as another class, one style in all classes."""
+"""What a model that is given labels can be asked: data of a class, an example as another class, one style in all classes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def label_of(vae: Model) -> Label:
 
 
 def as_labels(vae: Model, labels: Int64[Tensor, " B"]) -> Model:
-    """The model of data of these classes, one for each datum, or one for all. Errors: UsageError, DataError for what it does not know."""
+    """The model of data of these classes, one for each example, or one for all. Errors: UsageError, DataError for what it does not know."""
     return vae.given(label_of(vae).numbered(labels).to(vae.device))
 
 

@@ -1,9 +1,9 @@
 """Data with holes: draws from p(x_missing | x_observed), by three methods that differ in how they come to p(z | x_observed).
 
 Given z the missing values are as independent of the observed ones as of one another, so that all there is to find are latents that
-stand for p(z | x_observed) ∝ p(x_observed|z) p(z). The encoder has never seen a hole: what it says of a datum that was filled in is a
+stand for p(z | x_observed) ∝ p(x_observed|z) p(z). The encoder has never seen a hole: what it says of an example that was filled in is a
 proposal, and only pseudo-Gibbs takes it for the truth. A model that is given what was observed has learned p(z | x_observed), and needs
-no method. One datum at a time, its noise that of (seed, its row).
+no method. One example at a time, its noise that of (seed, its row).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from lowerbound.vae.model import Model
 from lowerbound.vae.observation import observe
 
 COMPLETIONS = 8
-#: steps of pseudo-Gibbs that lead to each guess at the whole datum, before importance sampling begins
+#: steps of pseudo-Gibbs that lead to each guess at the whole example, before importance sampling begins
 LOOKS = 10
 #: the part of a chain's steps that are pseudo-Gibbs's before Metropolis has its say, and the part that count at its end
 WARM_UP, COUNTED = 0.2, 0.5
@@ -64,10 +64,10 @@ def complete(
     memory: int = density.MEMORY,
     seed: int = 0,
 ) -> Completions:
-    """n completions of each datum, whose values are looked at only where ``observed`` and not NaN; of none, it is a sample of p(x).
+    """n completions of each example, whose values are looked at only where ``observed`` and not NaN; of none, it is a sample of p(x).
 
     ``method`` is a row of ``METHODS``, the first one by default. A model given what was observed has none: z is drawn from its p(z|c), x
-    from its p(x|z, c), which is exact under the model. ``samples`` draws of z are made for each datum: importance sampling weighs all of
+    from its p(x|z, c), which is exact under the model. ``samples`` draws of z are made for each example: importance sampling weighs all of
     them, the n chains of the others share them. ``draw`` draws x from p(x|z) instead of taking its mean. Grey values that the likelihood
     binarizes are binarized once, and come back grey. ``memory`` is in bytes, besides the data and what is returned.
 
@@ -81,7 +81,7 @@ def complete(
         raise DataError("nothing is missing in these data; say which part is")
     holed = _Holed(data, observed, torch.nan if vae.likelihood.holes else 0.0)
     with vae.evaluating():
-        found = [_completed(_Datum.read(vae, holed, row, memory, seed), way, n, samples, draw) for row in range(len(data))]
+        found = [_completed(_Example.read(vae, holed, row, memory, seed), way, n, samples, draw) for row in range(len(data))]
     axes = {field.name: int(field.name == "values") for field in fields(Completions)}
     return Completions(**{name: torch.cat([getattr(one, name) for one in found], axis) for name, axis in axes.items()})
 
@@ -92,7 +92,7 @@ def _way(vae: Model, method: str | None) -> Method:
             raise UsageError("a model given what was observed draws what is missing from its own law of that; leave out the method")
         return _given
     if vae.context is not None and vae.context.of_values:
-        raise UsageError("this model is told of the missing part by what it is given; take one given observed, or nothing")
+        raise UsageError("what this model is given says something of the missing part; take one given observed, or nothing")
     method = next(iter(METHODS)) if method is None else method
     if method not in METHODS:
         raise UsageError(f"unknown method '{method}'{nearest(method, METHODS)}")
@@ -120,8 +120,8 @@ class _Holed:
 
 
 @dataclass(frozen=True)
-class _Datum:
-    """One datum: its values, and x, these as the likelihood sees them; the model given its context; what fits into memory."""
+class _Example:
+    """One example: its values, and x, these as the likelihood sees them; the model given its context; what fits into memory."""
 
     vae: Model
     values: Float[Tensor, "1 *event"]
@@ -132,7 +132,7 @@ class _Datum:
     seed: int  # of its noise
 
     @classmethod
-    def read(cls, vae: Model, data: _Holed, row: int, memory: int, seed: int) -> _Datum:
+    def read(cls, vae: Model, data: _Holed, row: int, memory: int, seed: int) -> _Example:
         """One row of the data."""
         rows = torch.tensor([row])
         vae.likelihood.admit(data[rows])
@@ -143,7 +143,7 @@ class _Datum:
         return cls(given, data[rows], x, observed, *room(given, x, memory), key(seed, row))
 
     def noise(self) -> AbstractContextManager[None]:
-        """Within the block random numbers are this datum's, whichever others are completed with it."""
+        """Within the block random numbers are this example's, whichever others are completed with it."""
         return seeded(self.seed, "complete", device=self.x.device)
 
     def log_likelihood(self, z: Float[Tensor, "K C d"]) -> Float[Tensor, "K C"]:
@@ -152,12 +152,12 @@ class _Datum:
         return self.vae.log_likelihood(x, z, observed)
 
     def filled(self, z: Float[Tensor, "C d"]) -> Float[Tensor, "C *event"]:
-        """The datum, what is missing drawn from p(x_missing|z)."""
+        """The example, what is missing drawn from p(x_missing|z)."""
         drawn = self.vae.likelihood(z).sample()
         return self.x.where(self.observed, drawn.reshape(len(z), *self.x.shape[1:]))
 
     def guesses(self, n: int) -> Float[Tensor, "n *event"]:
-        """The datum filled in, n times, by pseudo-Gibbs."""
+        """The example filled in, n times, by pseudo-Gibbs."""
         for state in _chain(self, n, LOOKS, LOOKS):
             x = state.x
         return x
@@ -168,13 +168,13 @@ class _Datum:
         return law.mean, law.variance
 
 
-def _completed(datum: _Datum, method: Method, n: int, samples: int, draw: bool) -> Completions:
-    few = few_of(datum.decoded, datum.x.numel())
-    with datum.noise():
-        found = method(datum, n, samples)
-        chosen = torch.cat([datum.vae.decode(z, draw) for z in found.chosen.split(few)])
-        mean, spread = moments(found, datum.moments, few, draw)
-    given, seen = datum.values, datum.observed.cpu()
+def _completed(example: _Example, method: Method, n: int, samples: int, draw: bool) -> Completions:
+    few = few_of(example.decoded, example.x.numel())
+    with example.noise():
+        found = method(example, n, samples)
+        chosen = torch.cat([example.vae.decode(z, draw) for z in found.chosen.split(few)])
+        mean, spread = moments(found, example.moments, few, draw)
+    given, seen = example.values, example.observed.cpu()
     values = given.where(seen, chosen.cpu().reshape(n, *given.shape[1:]))[:, None]
     mean, spread = given.where(seen, mean.reshape(given.shape)), spread.reshape(given.shape).where(~seen, 0.0)
     return Completions(values, mean, spread, torch.tensor([found.ess]), torch.tensor([found.acceptance]))
@@ -183,38 +183,38 @@ def _completed(datum: _Datum, method: Method, n: int, samples: int, draw: bool) 
 # --- latents that stand for p(z | x_observed) --------------------------------------------------------
 
 
-def _given(datum: _Datum, n: int, samples: int) -> Latents:
+def _given(example: _Example, n: int, samples: int) -> Latents:
     """Draws of p(z | x_observed), which the model has learned."""
-    return of_prior(datum.vae, n, samples)
+    return of_prior(example.vae, n, samples)
 
 
-def _gibbs(datum: _Datum, n: int, samples: int) -> Latents:
+def _gibbs(example: _Example, n: int, samples: int) -> Latents:
     """Pseudo-Gibbs: z ~ q(z|x), x_missing ~ p(x_missing|z), and again. As wrong as q is.
 
     Source: Rezende, Mohamed and Wierstra, "Stochastic Backpropagation and Approximate Inference in Deep Generative Models", 2014,
     https://arxiv.org/abs/1401.4082 (appendix F).
     """
-    return _by_chains(datum, n, samples // n, warm_up=1.0)
+    return _by_chains(example, n, samples // n, warm_up=1.0)
 
 
-def _metropolis(datum: _Datum, n: int, samples: int) -> Latents:
+def _metropolis(example: _Example, n: int, samples: int) -> Latents:
     """Metropolis within Gibbs: z' ~ q(z|x) is a proposal, taken with the probability that makes p(z, x_missing | x_observed) stay.
 
     It is min(1, p(x|z') p(z') q(z|x) / (p(x|z) p(z) q(z'|x))). Exact as chains grow, whatever the encoder; a first part is pseudo-Gibbs.
     Source: Mattei and Frellsen, "Leveraging the Exact Likelihood of Deep Latent Variable Models", 2018, https://arxiv.org/abs/1802.04826.
     """
-    return _by_chains(datum, n, samples // n, warm_up=WARM_UP)
+    return _by_chains(example, n, samples // n, warm_up=WARM_UP)
 
 
-Method = Callable[[_Datum, int, int], Latents]
+Method = Callable[[_Example, int, int], Latents]
 METHODS: dict[str, Method] = {"importance": importance, "gibbs": _gibbs, "metropolis": _metropolis}
 
 
-def _by_chains(datum: _Datum, n: int, steps: int, warm_up: float) -> Latents:
+def _by_chains(example: _Example, n: int, steps: int, warm_up: float) -> Latents:
     """n chains of so many steps, the later of which count; the last of each is a draw."""
     counted, chosen, accepted = [], [], []
-    for chains in torch.arange(n).split(datum.chains):
-        for step, state in enumerate(_chain(datum, len(chains), steps, round(warm_up * steps))):
+    for chains in torch.arange(n).split(example.chains):
+        for step, state in enumerate(_chain(example, len(chains), steps, round(warm_up * steps))):
             if step >= steps - max(1, round(COUNTED * steps)):
                 counted.append(state.z)
                 accepted.append(state.accepted)
@@ -226,23 +226,23 @@ def _by_chains(datum: _Datum, n: int, steps: int, warm_up: float) -> Latents:
 
 @dataclass(frozen=True)
 class _State:
-    """Where C chains are: latents, and the datum filled in by them; and whether they took what was last proposed."""
+    """Where C chains are: latents, and the example filled in by them; and whether they took what was last proposed."""
 
     z: Float[Tensor, "C d"]
     x: Float[Tensor, "C *event"]
     accepted: Bool[Tensor, " C"]
 
 
-def _chain(datum: _Datum, n: int, steps: int, warm_up: int) -> Iterator[_State]:
+def _chain(example: _Example, n: int, steps: int, warm_up: int) -> Iterator[_State]:
     """n chains from draws of p(z), pseudo-Gibbs at first and then Metropolis within Gibbs."""
-    z = from_prior(datum.vae, n)
-    state = _State(z, datum.filled(z), torch.ones(n, dtype=torch.bool, device=z.device))
+    z = from_prior(example.vae, n)
+    state = _State(z, example.filled(z), torch.ones(n, dtype=torch.bool, device=z.device))
     for step in range(steps):
-        posterior = datum.vae.posterior(state.x)
+        posterior = example.vae.posterior(state.x)
         proposed = posterior.sample()
-        accepted = state.accepted.new_ones(n) if step < warm_up else _accepted(datum.vae, state, posterior, proposed)
+        accepted = state.accepted.new_ones(n) if step < warm_up else _accepted(example.vae, state, posterior, proposed)
         z = proposed.where(accepted[:, None], state.z)
-        state = _State(z, datum.filled(z), accepted)
+        state = _State(z, example.filled(z), accepted)
         yield state
 
 

@@ -15,7 +15,7 @@ from lowerbound.vae.observation import read
 
 
 def encode(vae: Model, data: Rows, draw: bool = False, seed: int = 0) -> Float[Tensor, "N latent"]:
-    """The mean of q(z|x) for each datum, or with ``draw`` a draw, on the CPU.
+    """The mean of q(z|x) for each example, or with ``draw`` a draw, on the CPU.
 
     Grey values are given to the encoder as they are, not binarized, so that the same image gives the
     same latent whatever stands around it; a context that is drawn follows from ``seed`` and the row.
@@ -34,7 +34,7 @@ def decode(vae: Model, latents: Float[Tensor, "N latent"], draw: bool = False) -
 
 
 def contexts(vae: Model, data: Rows, seed: int = 0) -> Float[Tensor, "N *context"]:
-    """What ``encode`` gives the model besides each datum, on the CPU. Errors: UsageError for a model that is given nothing."""
+    """What ``encode`` gives the model besides each example, on the CPU. Errors: UsageError for a model that is given nothing."""
 
     def given(rows: Tensor) -> Tensor:
         context = read(vae, data, rows, seed).vae.posterior.context
@@ -46,7 +46,7 @@ def contexts(vae: Model, data: Rows, seed: int = 0) -> Float[Tensor, "N *context
 
 
 def reconstruct(vae: Model, data: Rows, seed: int = 0) -> Float[Tensor, "N *event"]:
-    """The mean of p(x|z) at the mean of q(z|x) for each datum, on the CPU; values that a context tells are as they were."""
+    """The mean of p(x|z) at the mean of q(z|x) for each example, on the CPU; values that a context tells are as they were."""
 
     def back(rows: Tensor) -> Tensor:
         seen = read(vae, data, rows, seed)

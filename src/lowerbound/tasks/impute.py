@@ -1,7 +1,7 @@
 """Data of which some values are missing, by a model that was trained on such: what they are on average, how sure that is, and draws.
 
 The encoder sees the holes, so that q(z|x_observed) needs no guess at the rest, and all rows are done in batches. ``complete`` is for any
-model, one datum at a time.
+model, one example at a time.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Imputations:
 
     ``mean`` is E[x|x_observed], of a class the most likely one; ``error`` the standard deviation of p(x|x_observed), of a class the
     probability that it is another; 0 where a value was observed. ``draws`` are M draws of p(x_missing|x_observed), M multiple imputations.
-    ``ess`` is how many independent draws of z the weighted ones are worth, NaN for a datum without holes.
+    ``ess`` is how many independent draws of z the weighted ones are worth, NaN for an example without holes.
     """
 
     mean: Float[Tensor, "N *event"]
@@ -49,7 +49,7 @@ class Imputations:
 
 @torch.no_grad()
 def impute(vae: Model, data: Rows, draws: int = 0, *, samples: int = SAMPLES, memory: int = MEMORY, seed: int = 0) -> Imputations:
-    """What is missing (NaN) in ``data``, by ``samples`` latents a datum, weighted by w = p(x_observed|z) p(z)/r(z).
+    """What is missing (NaN) in ``data``, by ``samples`` latents an example, weighted by w = p(x_observed|z) p(z)/r(z).
 
     E[x_missing|x_observed] ≈ Σ w E[x_missing|z] / Σ w, the latents those of a mixture r of q(z|x_observed) and, one in ten, the prior;
     draws are of p(x_missing|z) at latents drawn anew by their weights. Exact as ``samples`` grows. ``memory`` is in bytes.

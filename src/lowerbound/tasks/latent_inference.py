@@ -1,4 +1,4 @@
-"""Latents that stand for p(z | what is known of a datum), whatever that is: a part of its values, or the means of blocks of them.
+"""Latents that stand for p(z | what is known of an example), whatever that is: a part of its values, or the means of blocks of them.
 
 The encoder has seen whole data alone. What it says of a guess at the whole is a proposal here, and weights make good what it says wrongly.
 """
@@ -22,9 +22,9 @@ from lowerbound.evaluation.importance import effective, normalized, resampled
 from lowerbound.nn.memory import bytes_each, how_many
 from lowerbound.vae.model import Model
 
-#: draws of z for each datum
+#: draws of z for each example
 SAMPLES = 2_000
-#: guesses at the whole datum, and for each a mode sought
+#: guesses at the whole example, and for each a mode sought
 GUESSES = 10
 #: values of x whose mean and variance are found at once: those of a mixture of levels take a thousand numbers each
 VALUES = 2**15
@@ -43,11 +43,11 @@ class Latents:
 
 @runtime_checkable
 class Known(Protocol):
-    """A datum of which something is known."""
+    """An example of which something is known."""
 
     @property
     def vae(self) -> Model:
-        """The model, given the datum's context."""
+        """The model, given the example's context."""
 
     @property
     def decoded(self) -> int:
@@ -58,7 +58,7 @@ class Known(Protocol):
         """How many guesses there is room for."""
 
     def guesses(self, n: int) -> Float[Tensor, "n *event"]:
-        """n guesses at the whole datum."""
+        """n guesses at the whole example."""
 
     def log_likelihood(self, z: Float[Tensor, "K C d"]) -> Float[Tensor, "K C"]:
         """The log density of what is known, given z, in nats."""
@@ -78,8 +78,8 @@ def of_prior(vae: Model, n: int, samples: int) -> Latents:
 def importance(known: Known, n: int, samples: int) -> Latents:
     """Draws of a mixture r weighted by p(known|z) p(z)/r(z), and n of them drawn anew by their weights.
 
-    r is that of ``proposals`` around each of several guesses at the whole datum, where p(z|known) may have a part of its own: q
-    of the datum so guessed, two normals at the mode that is uphill from there, and the prior. Exact as ``samples`` grows, whatever
+    r is that of ``proposals`` around each of several guesses at the whole example, where p(z|known) may have a part of its own: q
+    of the example so guessed, two normals at the mode that is uphill from there, and the prior. Exact as ``samples`` grows, whatever
     the encoder.
 
     Source: Mattei and Frellsen, "MIWAE: Deep Generative Modelling and Imputation of Incomplete Data Sets", 2019,
@@ -121,13 +121,13 @@ Moments = Callable[[Float[Tensor, "k d"]], tuple[Float[Tensor, "k *event"], Floa
 
 
 def room(vae: Model, x: Float[Tensor, "1 *event"], memory: int) -> tuple[int, int]:
-    """How many draws of z can be decoded at once, and how many guesses at a datum like x be encoded and made better, in so many bytes."""
+    """How many draws of z can be decoded at once, and how many guesses at an example be encoded and made better, in so many bytes."""
     z = torch.zeros(1, *vae.prior().event_shape, device=x.device)
     decoding = bytes_each(vae.likelihood.network, *vae.likelihood.inputs(z))
     encoding = bytes_each(vae.posterior.network, *vae.posterior.inputs(x))
     decoded = how_many(memory // 2, decoding, "decoding a draw", most=max(1, density.VALUES // x.numel()))
     # the search for modes keeps every layer's output for its gradients and theirs, and tries several lengths of a step at once
-    return decoded, how_many(memory // 4, encoding + 8 * decoding, "a guess at a datum")
+    return decoded, how_many(memory // 4, encoding + 8 * decoding, "a guess at an example")
 
 
 def few_of(known: int, values: int) -> int:

@@ -1,7 +1,7 @@
 """Images from smaller ones: draws from p(x|y), y the means of an image's blocks of pixels, y = A x.
 
 A model that is given y has learned p(z|y) and p(x|z, y). Any other one has p(z|y) ∝ p(z) p(y|z), and latents are found that stand for it as
-for data with holes. One datum at a time, its noise that of (seed, its row).
+for data with holes. One example at a time, its noise that of (seed, its row).
 """
 
 from __future__ import annotations
@@ -112,16 +112,16 @@ def must_take(vae: Model, factor: int) -> None:
 
 
 def _upscaled(vae: Model, y: Tensor, factor: int, n: int, samples: int, draw: bool, memory: int) -> Upscaled:
-    datum = _Datum.read(vae, y, factor, memory)
-    few = few_of(datum.decoded, y.numel() * factor**2)
-    found = of_prior(datum.vae, n, samples) if datum.given else importance(datum, n, samples)
-    chosen = torch.cat([datum.drawn(z) if draw else datum.moments(z)[0] for z in found.chosen.split(few)])
-    mean, spread = moments(found, datum.moments, few, draw)
+    example = _Example.read(vae, y, factor, memory)
+    few = few_of(example.decoded, y.numel() * factor**2)
+    found = of_prior(example.vae, n, samples) if example.given else importance(example, n, samples)
+    chosen = torch.cat([example.drawn(z) if draw else example.moments(z)[0] for z in found.chosen.split(few)])
+    mean, spread = moments(found, example.moments, few, draw)
     return Upscaled(chosen.cpu()[:, None], mean[None], spread[None], torch.tensor([found.ess]))
 
 
 @dataclass(frozen=True)
-class _Datum:
+class _Example:
     """One image made small, y; the model, given it where it is ``given`` it; what fits into memory."""
 
     vae: Model
@@ -132,7 +132,7 @@ class _Datum:
     chains: int
 
     @classmethod
-    def read(cls, vae: Model, y: Float[Tensor, "1 C h w"], factor: int, memory: int) -> _Datum:
+    def read(cls, vae: Model, y: Float[Tensor, "1 C h w"], factor: int, memory: int) -> _Example:
         """One small image."""
         given = vae.context is not None
         vae = vae.given(y) if given else vae

@@ -46,7 +46,7 @@ class WithContext(Protocol):
 class ConditionalLaw(nn.Module, ABC):
     """``forward(parent) -> Distribution``: a network and what its output means."""
 
-    #: c ``(B, *context)``, one for each datum, ``(1, *context)`` for all, or ``(K B, *context)``, K for each, where this law was given one
+    #: c ``(B, *context)``, one for each example, ``(1, *context)`` for all, or ``(K B, *context)``, K for each; or None
     context: Tensor | None = None
     #: the type in which the network multiplies in training, where that is not the weights' own
     products: torch.dtype | None = None

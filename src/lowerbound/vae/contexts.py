@@ -1,6 +1,6 @@
-"""What a conditional model is given besides: a context c for each datum, a function of its record, values and label.
+"""What a conditional model is given besides: a context c for each example, a function of its record, values and label.
 
-The label makes the conditional VAE, a part of the values makes data completion, the datum made small makes super-resolution.
+The label makes the conditional VAE, a part of the values makes data completion, the example made small makes super-resolution.
 A new context is one class here and one row in a table of ``words``.
 """
 
@@ -21,13 +21,13 @@ from lowerbound.errors import DataError, RecipeError
 
 
 class Context(ABC):
-    """The contract of this room."""
+    """What each of these promises."""
 
-    #: what a model that is given it has a density of, as it is told
+    #: what a model that is given it has a density of, in words
     density: ClassVar[str] = "log p(x|c)"
-    #: whether it is made of the values of the datum
+    #: whether it is made of the values of the example
     of_values: ClassVar[bool] = True
-    #: whether it is drawn, from torch's random numbers, so that at each look the same datum may have another one
+    #: whether it is drawn, from torch's random numbers, so that at each look the same example may have another one
     drawn: ClassVar[bool] = False
 
     @property
@@ -50,7 +50,7 @@ class Context(ABC):
 
 @dataclass(frozen=True)
 class Label(Context):
-    """The class of the datum, one of ``classes``, as zeros and a one."""
+    """The class of the example, one of ``classes``, as zeros and a one."""
 
     of_values: ClassVar[bool] = False
     classes: int
@@ -103,7 +103,7 @@ class Observed(Context):
         return (2 * first, *rest)
 
     def of(self, values: Float[Tensor, "B *event"], labels: Int64[Tensor, " B"] | None) -> Float[Tensor, "B *context"]:
-        """A part of each datum, drawn."""
+        """A part of each example, drawn."""
         return self.part(values, self.masks(len(values)).to(values.device))
 
     def part(self, values: Float[Tensor, "B *event"], observed: Bool[Tensor, "B *event"]) -> Float[Tensor, "B *context"]:
@@ -112,7 +112,7 @@ class Observed(Context):
         return torch.cat([values.where(observed, 0.0), observed.to(values.dtype)], 1)
 
     def tells(self, context: Float[Tensor, "B *context"]) -> Bool[Tensor, "B *event"]:
-        """The mask."""
+        """Its mask, True where a value was observed."""
         return context.chunk(2, 1)[1] > 0
 
     def put(self, context: Float[Tensor, "B *context"], x: Float[Tensor, "*K B *event"]) -> Float[Tensor, "*K B *event"]:
@@ -142,7 +142,7 @@ class LowResolution(Context):
         return channels, height // self.factor, width // self.factor
 
     def of(self, values: Float[Tensor, "B *event"], labels: Int64[Tensor, " B"] | None = None) -> Float[Tensor, "B *context"]:
-        """The block means of each datum."""
+        """The block means of each example."""
         return F.avg_pool2d(values, self.factor)
 
     def tells(self, context: Float[Tensor, "B *context"]) -> None:

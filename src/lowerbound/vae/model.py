@@ -126,7 +126,7 @@ class Model(nn.Module, ABC):
     def log_likelihood(
         self, x: Float[Tensor, "B *event"], z: Float[Tensor, "K B *latent"], observed: Bool[Tensor, "B *event"] | None = None
     ) -> Float[Tensor, "K B"]:
-        """log p(x|z) of K latents for each datum, or of its ``observed`` values, in nats; of those alone that are ``counted``.
+        """log p(x|z) of K latents for each example, or of its ``observed`` values, in nats; of those alone that are ``counted``.
 
         Errors: as for ``log_density``.
         """
@@ -138,16 +138,16 @@ class Model(nn.Module, ABC):
         """Which values p(x|z, c) is a density of: those that are there, and that c does not tell already; None for all."""
         there = ~x.isnan() if self.likelihood.holes else None
         context = self.posterior.context
-        told = None if self.context is None or context is None else self.context.tells(context)
-        if told is None:
+        known = None if self.context is None or context is None else self.context.tells(context)
+        if known is None:
             return there
-        return ~told.expand(x.shape) if there is None else there & ~told
+        return ~known.expand(x.shape) if there is None else there & ~known
 
     @torch.no_grad()
     def sample(self, n: int, draw: bool = False) -> Float[Tensor, "n *event"]:
         """n new data: z ~ p(z), then the mean of p(x|z), or with ``draw`` a draw from it.
 
-        A model that was given contexts makes a datum of each of them; n is then their number, or any where it was given one for all.
+        A model that was given contexts makes an example of each of them; n is then their number, or any where it was given one for all.
         """
         with self.evaluating():
             prior = self.prior()

@@ -1,4 +1,4 @@
-"""q(z|x): the encoder, read as a distribution of the latent given a datum."""
+"""q(z|x): the encoder, read as a distribution of the latent given an example."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class DiagonalGaussian(Posterior):
 
     @staticmethod
     def features(latent: int) -> int:
-        """Two a dimension."""
+        """2 d."""
         return 2 * latent
 
     def law(self, output: Float[Tensor, "B parameters"], axes: int) -> Distribution:
@@ -98,7 +98,7 @@ class PositivePair(Posterior):
 
     @staticmethod
     def features(latent: int) -> int:
-        """Two a dimension."""
+        """2 d."""
         return 2 * latent
 
     def law(self, output: Float[Tensor, "B parameters"], axes: int) -> Distribution:
@@ -167,7 +167,7 @@ class Categorical(Posterior):
 
     @staticmethod
     def features(latent: int) -> int:
-        """One a class."""
+        """The number of classes."""
         return latent
 
     def law(self, output: Float[Tensor, "B parameters"], axes: int) -> Distribution:

@@ -1,4 +1,4 @@
-"""p(z): what is believed of the latent before any datum is seen."""
+"""p(z): what is believed of the latent before any example is seen."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from lowerbound.errors import RecipeError
 
 @runtime_checkable
 class Schedule(Protocol):
-    """The contract of this room."""
+    """What each of these promises."""
 
     def __call__(self, epoch: float) -> float:
         """The value after ``epoch`` passes over the data; ``math.inf`` is after the training."""

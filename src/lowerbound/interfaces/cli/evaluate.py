@@ -50,7 +50,7 @@ def evaluate(args: Namespace) -> Answer:
 
 
 def score(args: Namespace) -> Answer:
-    """A row for each datum."""
+    """A row for each example."""
     path = of_kind(args.output, *writing.WRITERS)
     run = runs.load(args.run, args.device)
     data = _some(asked_for(run, args), args)

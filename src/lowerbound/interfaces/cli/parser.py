@@ -192,20 +192,20 @@ def _score(parser: Parser) -> None:
     options.rows(parser)
     options.estimate(parser)
     parser.add_argument("--regret", action="store_true", help="add the likelihood regret, high for strangers however likely they are")
-    options.output(parser, ".parquet or .csv: a row for each datum")
+    options.output(parser, ".parquet or .csv: a row for each example")
     options.machine(parser)
 
 
 def _classify(parser: Parser) -> None:
     options.run(parser)
     options.data(parser)
-    options.output(parser, ".csv, which train --labels FILE reads, or .parquet: a row for each datum")
+    options.output(parser, ".csv, which train --labels FILE reads, or .parquet: a row for each example")
     options.machine(parser)
 
 
 def _compare(parser: Parser) -> None:
-    told = "folders of trained runs for data of one shape, then if wanted the data: a known set, file or folder (default: the first run's)"
-    parser.add_argument("runs", nargs="+", metavar="RUN", help=told)
+    runs = "folders of trained runs for data of one shape, then if wanted the data: a known set, file or folder (default: the first run's)"
+    parser.add_argument("runs", nargs="+", metavar="RUN", help=runs)
     options.count(parser, 10, "how many data are shown reconstructed", least=2)
     options.seed(parser)
     parser.add_argument("-o", "--output", default="compare.html", metavar="FILE", help="the page (default: compare.html)")
@@ -259,8 +259,8 @@ VERBS = {
     "impute": Verb("impute", "a table with its missing cells filled in, with draws and errors", _impute),
     "upscale": Verb("upscale", "images made larger, in several ways that they may have been", _upscale),
     "evaluate": Verb("evaluate", "log p(x) with its error, the bound's parts, the latent space, what is wrong", _evaluate),
-    "score": Verb("score", "log p(x) of each datum, in a table", _score),
-    "classify": Verb("classify", "the class of each datum and how sure the model is, in a table", _classify),
+    "score": Verb("score", "log p(x) of each example, in a table", _score),
+    "classify": Verb("classify", "the class of each example and how sure the model is, in a table", _classify),
     "plot": Verb("plot", "draw one figure of a run", _plot),
     "report": Verb("report", "draw all figures of a run and write its report.html anew", _report),
     "compare": Verb("compare", "runs side by side on the same data: a page and a table", _compare),

@@ -43,7 +43,7 @@ class Estimator(nn.Module, ABC):
 
     @abstractmethod
     def draw(self, posterior: Distribution, samples: int) -> Draw:
-        """K draws of z for each datum. Errors: RecipeError where this posterior cannot be drawn so."""
+        """K draws of z for each example. Errors: RecipeError where this posterior cannot be drawn so."""
 
     @abstractmethod
     def surrogate(self, objective: Objective, terms: Terms, draw: Draw) -> Float[Tensor, " B"]:

@@ -12,10 +12,10 @@ from lowerbound.vae.terms import Terms
 
 
 class NoBaseline(nn.Module):
-    """Nothing."""
+    """No baseline: 0 is expected of every signal."""
 
     def forward(self, objective: Objective, terms: Terms, signal: Float[Tensor, "K B *d"]) -> Float[Tensor, "K B *d"]:
-        """Zeros."""
+        """Zeros, of the shape of the signal."""
         return torch.zeros_like(signal)
 
 
@@ -45,7 +45,7 @@ class MovingAverage(nn.Module):
 
 
 class LeaveOneOut(nn.Module):
-    """The other draws of the same datum; for IWAE and Rényi this is VIMCO."""
+    """The other draws of the same example; for IWAE and Rényi this is VIMCO."""
 
     def forward(self, objective: Objective, terms: Terms, signal: Float[Tensor, "K B *d"]) -> Float[Tensor, "K B *d"]:
         """For each draw what the others make expect. Errors: RecipeError for K = 1."""

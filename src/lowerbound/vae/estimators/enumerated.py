@@ -20,7 +20,7 @@ class Enumerated(Estimator):
     """
 
     def draw(self, posterior: Distribution, samples: int) -> Draw:
-        """Every value for each datum, whatever ``samples``."""
+        """Every value for each example, whatever ``samples``."""
         if not posterior.has_enumerate_support:
             raise RecipeError(f"the values of {law_name(posterior)} cannot be listed; choose another estimator")
         z = posterior.enumerate_support()

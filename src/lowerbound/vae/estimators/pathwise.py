@@ -23,7 +23,7 @@ class Pathwise(Estimator):
     """
 
     def draw(self, posterior: Distribution, samples: int) -> Draw:
-        """K draws of z for each datum, differentiable in the parameters of q."""
+        """K draws of z for each example, differentiable in the parameters of q."""
         return Draw(_path(posterior, samples), posterior)
 
     def surrogate(self, objective: Objective, terms: Terms, draw: Draw) -> Float[Tensor, " B"]:
@@ -44,7 +44,7 @@ class DoublyReparameterized(Estimator):
     needs_log_posterior = True
 
     def draw(self, posterior: Distribution, samples: int) -> Draw:
-        """K draws of z for each datum, and q held."""
+        """K draws of z for each example, and q held."""
         return Draw(_path(posterior, samples), detach(posterior))
 
     def surrogate(self, objective: Objective, terms: Terms, draw: Draw) -> Float[Tensor, " B"]:

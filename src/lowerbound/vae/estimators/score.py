@@ -97,7 +97,7 @@ class GREP(Baselined):
         self.transport = transport
 
     def draw(self, posterior: Distribution, samples: int) -> Draw:
-        """K draws of z for each datum along T, with log q_ε as the score."""
+        """K draws of z for each example along T, with log q_ε as the score."""
         return Draw(*standardized(posterior, samples, self.transport))
 
     def surrogate(self, objective: Objective, terms: Terms, draw: Draw) -> Float[Tensor, " B"]:

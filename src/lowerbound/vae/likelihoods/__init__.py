@@ -1,4 +1,4 @@
-"""p(x|z): the decoder, read as a distribution of the datum given the latent.
+"""p(x|z): the decoder, read as a distribution of the example given the latent.
 
 Each also says how values are seen by it (``observe``): a Bernoulli is a law of zeros and ones, so
 grey values become them before anything is scored.

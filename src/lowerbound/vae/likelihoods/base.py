@@ -16,8 +16,8 @@ from lowerbound.errors import DataError
 from lowerbound.vae.conditional import ConditionalLaw
 
 PIXEL_STEPS = 255
-A_DENSITY = "A log density in the units of the data (white is 1 for images): it can be positive, and bits a dimension are no code length."
-A_PROBABILITY = "The probability of the pixels' levels as they are: −bound/log 2 is a code length in bits, bits a dimension are honest."
+A_DENSITY = "A log density in the units of the data (white is 1 for images): it can be positive, and bits/dim are no code length."
+A_PROBABILITY = "The probability of the pixels' levels as they are: −bound/log 2 is a code length in bits, bits/dim are honest."
 
 
 class Likelihood(ConditionalLaw):
@@ -63,7 +63,7 @@ class Likelihood(ConditionalLaw):
     def check(self, values: Float[Tensor, "..."]) -> None:
         """Raise DataError where this distribution cannot be one of ``values``: those outside [low, high], NaN, and no whole numbers.
 
-        Apart from ``observe`` because a look at the values makes an accelerator wait: once, not each step.
+        Apart from ``observe`` because a look at the values makes an accelerator wait: once, not per step.
         """
         if math.isinf(self.low):
             return

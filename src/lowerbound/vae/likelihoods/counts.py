@@ -41,9 +41,9 @@ class Whole(PerValue):
 
 
 class LogisticMixture(Whole):
-    """A mixture of ``components`` discretised logistics: honest bits a dimension for 8-bit pixels.
+    """A mixture of ``components`` discretised logistics: honest bits/dim for 8-bit pixels.
 
-    The network gives 3 × components numbers a value: mixture logits, locations, scales.
+    The network gives 3 × components numbers per value: mixture logits, locations, scales.
     Source: Salimans et al., "PixelCNN++", 2017, https://arxiv.org/abs/1701.05517; Kingma et al., "Improving
     Variational Inference with Inverse Autoregressive Flow", 2016, https://arxiv.org/abs/1606.04934 (one logistic).
     """

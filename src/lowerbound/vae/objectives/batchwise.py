@@ -88,7 +88,7 @@ class MMD(Objective):
     samples: int = 1
 
     def value(self, terms: Terms) -> Float[Tensor, " B"]:
-        """The objective of each datum; the discrepancy is the batch's."""
+        """The objective of each example; the discrepancy is the batch's."""
         of_prior = terms.prior.sample(Size([terms.z.shape[:2].numel()]))
         value = terms.mean(terms.log_likelihood) - self.weight * mmd(terms.z.flatten(0, 1), of_prior, terms.weights)
         return value - self.kl_weight * self.kl(terms) if self.kl_weight else value

@@ -25,7 +25,7 @@ class KL(ABC):
         """The part that is the same whatever was drawn."""
 
     def __call__(self, terms: Terms) -> Float[Tensor, " B"]:
-        """The divergence of each datum, in nats."""
+        """The divergence of each example, in nats."""
         return terms.mean(self.drawn(terms)) + self.fixed(terms)
 
 
@@ -37,11 +37,11 @@ class ClosedKL(KL):
     """
 
     def drawn(self, terms: Terms) -> Float[Tensor, "K B"]:
-        """Nothing."""
+        """Zeros ``(K, B)``: nothing of it depends on the draws."""
         return torch.zeros_like(terms.log_likelihood)
 
     def fixed(self, terms: Terms) -> Float[Tensor, " B"]:
-        """All."""
+        """The whole divergence ``(B,)``."""
         return terms.divergence
 
 
@@ -50,11 +50,11 @@ class SampledKL(KL):
     """The divergence without bias, as the mean of log q(z|x) − log p(z) over the draws."""
 
     def drawn(self, terms: Terms) -> Float[Tensor, "K B"]:
-        """All."""
+        """The whole of it, log q(z|x) − log p(z) ``(K, B)``."""
         return terms.log_posterior - terms.log_prior
 
     def fixed(self, terms: Terms) -> Float[Tensor, " B"]:
-        """Nothing."""
+        """Zeros ``(B,)``: all of it depends on the draws."""
         return torch.zeros_like(terms.log_likelihood[0])
 
 

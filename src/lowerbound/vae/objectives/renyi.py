@@ -38,7 +38,7 @@ class Renyi(Objective):
             raise RecipeError(f"α must be at least 0 and below 1, not {self.alpha:g}; towards 1 it is the ELBO")
 
     def value(self, terms: Terms) -> Float[Tensor, " B"]:
-        """The bound, one for each datum, in nats."""
+        """The bound, one for each example, in nats."""
         return self._of(terms.log_weight)
 
     def _of(self, log_weight: Float[Tensor, "K *B"]) -> Float[Tensor, " *B"]:

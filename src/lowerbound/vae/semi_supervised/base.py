@@ -57,7 +57,7 @@ def known_rows(data: Rows) -> Int64[Tensor, " L"]:
     """The rows that have a label. Errors: DataError where none has."""
     known = data.known if isinstance(data, Dataset) else torch.empty(0, dtype=torch.long)
     if not len(known):
-        raise DataError("no datum has a label, and some must have one; bring labels")
+        raise DataError("no example has a label, and some must have one; bring labels")
     return known
 
 

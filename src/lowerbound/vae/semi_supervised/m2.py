@@ -39,7 +39,7 @@ from lowerbound.vae.terms import Terms
 class SemiSupervised(Model):
     """p(y) uniform, p(z), p(x|z, y) and q(z|x, y), and a classifier q(y|x): the model M2.
 
-    Where a datum has no label it is read as the class that q(y|x) holds the most likely.
+    Where an example has no label it is read as the class that q(y|x) holds the most likely.
     Source: Kingma et al., "Semi-supervised Learning with Deep Generative Models", 2014, https://arxiv.org/abs/1406.5298.
     """
 
@@ -125,12 +125,12 @@ class SemiSupervisedLoss:
         law = vae.classifier(x)
         draw = self.estimator.draw(law, over_labels.samples)
         value, inner = _given(vae, x, draw.z, objective, estimator)
-        followed, told = (Terms(part, draw.z, vae.labels(), draw.posterior, weights=draw.weights) for part in (value, inner.bound))
+        followed, reported = (Terms(part, draw.z, vae.labels(), draw.posterior, weights=draw.weights) for part in (value, inner.bound))
         surrogate = self.estimator.surrogate(over_labels, followed, draw).mean()
         if self.balance:
             surrogate = surrogate - self.balance * kl_divergence(_aggregate(law), vae.labels())
         kl = followed.mean(inner.kl) + over_labels.kl(followed)
-        return Loss(-surrogate, over_labels.bound(told), followed.mean(inner.log_likelihood), kl)
+        return Loss(-surrogate, over_labels.bound(reported), followed.mean(inner.log_likelihood), kl)
 
     def of_known(
         self,
@@ -192,7 +192,7 @@ def _given(
     """
     if objective.over_batch:
         raise RecipeError(
-            f"{type(objective).__name__} looks at a batch as a whole, and a label that is not known weighs each datum by itself; "
+            f"{type(objective).__name__} looks at a batch as a whole, and a label that is not known weighs each example by itself; "
             "choose another objective, or m1m2"
         )
     terms, draw = _terms(vae, x, y, objective, estimator)
