@@ -26,7 +26,7 @@ def factors(law: Distribution) -> Distribution:
 
 @dataclass(frozen=True)
 class FreeBits(Objective):
-    """E_q[log p(x|z)] − Σᵢ max(λ, KLᵢ), KLᵢ the batch's mean for dimension i: a dimension may tell ``nats`` λ for nothing.
+    """E_q[log p(x|z)] − Σᵢ max(λ, KLᵢ), KLᵢ the batch's mean for dimension i: the first ``nats`` λ per dimension are free.
 
     Source: Kingma et al., "Improving Variational Inference with Inverse Autoregressive Flow", 2016, https://arxiv.org/abs/1606.04934
     (appendix C.8). Errors: RecipeError where prior or posterior does not factorise, NoClosedForm for other pairs.
