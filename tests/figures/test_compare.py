@@ -14,7 +14,7 @@ from PIL import Image
 from torch import nn
 
 import lowerbound as lb
-from figures.test_of_run import Page
+from figures.test_report import Page
 from lowerbound.data import Dataset, Splits
 from lowerbound.errors import DataError
 from lowerbound.evaluation import probes

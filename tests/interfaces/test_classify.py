@@ -266,7 +266,7 @@ def test_the_report_says_it_too(classifier_run: runs.Run, evaluated_run: runs.Ru
 def test_files_of_before_are_read(evaluated_run: runs.Run, classifier_run: runs.Run, tmp_path: Path) -> None:
     for run in (evaluated_run, classifier_run):
         folder = shutil.copytree(run.folder, tmp_path / run.folder.name)
-        evaluation, result = run.evaluation(), run.result()
+        evaluation, result = run.evaluation().to_json(), run.result()
         evaluation.pop("classifier", None), result.pop("classifier", None), evaluation["log_likelihood"].pop("bias")
         (folder / layout.EVALUATION).write_text(json.dumps(evaluation))
         (folder / layout.RESULT).write_text(json.dumps(result))

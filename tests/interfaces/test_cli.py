@@ -110,7 +110,7 @@ def test_resume_extends(capsys: pytest.CaptureFixture[str], digits_run: runs.Run
 @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)])
 def test_interrupted_it_saves_and_can_be_resumed_to_the_same_bits(tmp_path: Path, number: signal.Signals) -> None:
     folder = tmp_path / "r"
-    words = ["train", "digits", "--epochs", "60", "--latent", "2", "--network", "mlp:64"]
+    words = ["train", "digits", "--epochs", "30", "--latent", "2", "--network", "mlp:64"]
     child = subprocess.Popen([*COMMAND, *words, "--out", str(folder), "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while not (folder / layout.METRICS).is_file() and time.monotonic() < deadline:
@@ -120,7 +120,7 @@ def test_interrupted_it_saves_and_can_be_resumed_to_the_same_bits(tmp_path: Path
     assert child.returncode == 130, err
     found = json.loads(out)
     assert found["interrupted"]
-    assert 0 < found["step"] < 60 * 12
+    assert 0 < found["step"] < 30 * 12
     assert "Traceback" not in err
     assert main(["sample", str(folder), "-o", str(tmp_path / "s.npy")]) == 0
     assert main(["resume", str(folder)]) == 0
@@ -362,7 +362,7 @@ def test_evaluate_says_what_was_promised(capsys: pytest.CaptureFixture[str], dig
     assert main(["evaluate", str(folder), "--samples", "20"]) == 0
     told = capsys.readouterr().out
     assert "log p(x)" in told
-    assert "found: " in told
+    assert "no problems found" in told or "found: " in told
     assert "Pixels are binarized" in told
 
 

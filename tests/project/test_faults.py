@@ -11,8 +11,12 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from faults.table import FAULTS, Fault
 
+#: each takes many seconds, and has a sibling: signals in tests/interfaces/test_cli.py, disks and folders in tests/runs/test_snapshots.py
+LONG = ("SIGTERM", "No file may grow", "A full disk", "A folder that may only", "A training that keeps")
+TRIED = [pytest.param(fault, marks=pytest.mark.long) if fault.what.startswith(LONG) else fault for fault in FAULTS]
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.what)
+
+@pytest.mark.parametrize("fault", TRIED, ids=lambda fault: fault.what)
 def test_it_is_survived(fault: Fault, tmp_path: Path) -> None:
     outcome = fault.run(tmp_path, fault.little)
     assert not outcome.wrong

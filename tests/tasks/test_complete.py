@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -304,7 +305,8 @@ def test_values_that_depend_on_one_another_are_refused() -> None:
         def law(self, output: torch.Tensor, axes: int) -> Distribution:
             return MultivariateNormal(output, torch.eye(5))
 
-        def decoded(self, event: Sequence[int]) -> tuple[tuple[int, ...], int]:
+        @classmethod
+        def shape(cls, event: Sequence[int], **arguments: Any) -> tuple[tuple[int, ...], int]:
             return tuple(event), 1
 
         def observe(self, values: torch.Tensor) -> torch.Tensor:
@@ -321,7 +323,7 @@ def test_values_that_depend_on_one_another_are_refused() -> None:
 
 def test_the_help_names_what_there_is() -> None:
     assert tuple(METHODS) == parser.METHODS
-    assert [word.split(":")[0] for word in parser.MISSING] == [*masks.MISSING, masks.HOLES]
+    assert [*parser.MISSING, parser.HOLES] == [*masks.MISSING, masks.HOLES]
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from conftest import needs
 
@@ -12,6 +13,7 @@ from lowerbound.recipes.recipe import Recipe
 from lowerbound.tasks import classes
 
 
+@pytest.mark.long
 @needs("mnist")
 def test_a_classifier_of_real_data_agrees_with_what_was_asked_for() -> None:
     """Nearest neighbours among 20,000 real digits, which are right on 97% of real ones, on 1,000 draws of all classes."""

@@ -87,7 +87,7 @@ class LogP:
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> LogP:
         """What ``to_json`` made. Errors: TypeError, KeyError, ValueError for what it cannot be."""
-        numbers = {name: _number(found[name]) for name in NUMBERS} | {name: _number(found["log_likelihood"][name]) for name in ERRORS}
+        numbers = {name: _number(found[name]) for name in NUMBERS} | {name: _number(found["log_likelihood"].get(name)) for name in ERRORS}
         curve = tuple(CurvePoint(int(row["draws"]), _number(row["mean"]), _number(row["se"])) for row in found["curve"])
         counts, edges = (tuple(map(_number, found["histogram"][name])) for name in ("counts", "edges"))
         return cls(samples=int(found["samples"]), **numbers, curve=curve, counts=counts, edges=edges)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from lowerbound.evaluation.mean_bound import bits_per_dim
 from lowerbound.figures import of_run, pages, table
 from lowerbound.runs import layout
 from lowerbound.runs.run import Run
-from lowerbound.system.files import make_folder, written
+from lowerbound.system.files import make_folder, to_json, written
 from lowerbound.vae.contexts import Observed
 
 MEDIA = {".png": "image/png", ".gif": "image/gif"}
@@ -91,7 +92,7 @@ def _page(run: Run, panels: list[Panel], result: dict[str, Any], shown: str | No
 def _evaluation(run: Run) -> dict[str, Any] | None:
     """What was evaluated, or None; of runs that predict no classes without a classifier."""
     found = run.evaluation()
-    return None if found is None else {layout.CLASSIFIER: None, **found.to_json()}
+    return None if found is None else {layout.CLASSIFIER: None, **json.loads(to_json(found.to_json()))}  # no number that is not finite
 
 
 def _rows(run: Run, result: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:

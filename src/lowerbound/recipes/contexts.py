@@ -19,6 +19,7 @@ CONTEXTS = {
 OF_LABELS = {"label"}  # the contexts that are made of labels
 
 #: what is missing, for ``--missing`` and ``--given observed``: each makes, for data of the shape ``event``, n → True where it is
+HOLES = "nan"  # the word for what is missing where the data have a hole
 MISSING = {
     "left": Word("recipes.missing:half", "the columns before the middle one", fixed={"axis": -1, "first": True}),
     "right": Word("recipes.missing:half", "the other columns", fixed={"axis": -1, "first": False}),

@@ -17,12 +17,12 @@ from torch import Tensor
 from lowerbound.data import Dataset, arrays
 from lowerbound.data.spec import DataSpec
 from lowerbound.errors import DataError, UsageError
-from lowerbound.recipes.contexts import MISSING
+from lowerbound.recipes.contexts import HOLES, MISSING
 from lowerbound.recipes.grammar import known, make
 from lowerbound.system.seeding import seeded
 from lowerbound.vae.contexts import Observed
 
-ARRAY, HOLES = ".npy", "nan"
+ARRAY = ".npy"
 Masks = Callable[[int], Tensor]
 
 

@@ -18,7 +18,7 @@ from lowerbound.errors import UsageError, nearest
 from lowerbound.interfaces.cli import options
 from lowerbound.interfaces.cli.options import Parser
 from lowerbound.lab.names import EXPERIMENTS, STEPS, P, Q
-from lowerbound.recipes.contexts import MISSING
+from lowerbound.recipes.contexts import HOLES, MISSING
 from lowerbound.recipes.page import option
 from lowerbound.recipes.recipe import GROUPS, Recipe, fields_of, word_type
 
@@ -133,7 +133,7 @@ def _complete(parser: Parser) -> None:
     options.run(parser)
     options.data(parser)
     words = ", ".join(row.usage(name) for name, row in MISSING.items())
-    missing = f"what is missing: {words}, nan where the data have a hole, or FILE.npy, True where it is"
+    missing = f"what is missing: {words}, {HOLES} where the data have a hole, or FILE.npy, True where it is"
     parser.add_argument("--missing", required=True, metavar="WORD", help=missing)
     options.several(parser, "completions")
     method = f"{', '.join(METHODS)} (default: {METHODS[0]}; a run given observed needs none)"
