@@ -104,6 +104,13 @@ def test_the_files_it_names_exist(page: Path) -> None:
         assert (ROOT / name).exists() or (ROOT / "src" / "lowerbound" / name).exists(), name
 
 
+def test_pictures_of_the_guide_are_small_and_shown() -> None:
+    pages = [page.read_text(encoding="utf-8") for page in (DOCS / "guide").glob("*.md")]
+    for picture in (DOCS / "guide").glob("*.png"):
+        assert picture.stat().st_size < 100_000, picture.name
+        assert any(f"]({picture.name})" in page for page in pages), picture.name
+
+
 def test_the_readme_is_short() -> None:
     assert len(README.splitlines()) <= 120
 
