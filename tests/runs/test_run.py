@@ -75,7 +75,7 @@ def test_what_is_no_file_is_not_waited_for(name: str, digits_run: Run, tmp_path:
     folder = shutil.copytree(digits_run.folder, tmp_path / "r")
     (folder / name).unlink()
     os.mkfifo(folder / name)
-    with pytest.raises(RunError, match="it is no file"):
+    with pytest.raises(RunError, match="it is not a regular file"):
         load(folder, "cpu")
 
 
