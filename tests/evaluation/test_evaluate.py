@@ -25,6 +25,13 @@ def test_a_score_is_the_same_at_each_call_and_leaves_the_model_as_it_was() -> No
     assert vae.training
 
 
+def test_its_name_of_before_warns_and_gives_the_same() -> None:
+    toy = LinearGaussian()
+    vae, x = toy.vae(toy.exact_encoder()), torch.randn(30, 5)
+    with pytest.warns(DeprecationWarning, match="mean_bound"):
+        assert lb.score(vae, x) == lb.mean_bound(vae, x)
+
+
 def test_a_score_is_the_exact_bound_within_its_error() -> None:
     toy = LinearGaussian(orthogonal=True)
     torch.manual_seed(0)
