@@ -191,7 +191,7 @@ def _score(parser: Parser) -> None:
     options.data(parser)
     options.rows(parser)
     options.estimate(parser)
-    parser.add_argument("--regret", action="store_true", help="add the likelihood regret, high for strangers however likely they are")
+    parser.add_argument("--regret", action="store_true", help="add the likelihood regret, high for outliers, however likely they are")
     options.output(parser, ".parquet or .csv: a row for each example")
     options.machine(parser)
 
