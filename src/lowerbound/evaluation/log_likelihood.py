@@ -21,6 +21,7 @@ from lowerbound.data.rows import Rows
 from lowerbound.distributions import Delta
 from lowerbound.errors import DataError, RecipeError, UsageError
 from lowerbound.evaluation import proposals
+from lowerbound.evaluation.curvature import by_jacobian
 from lowerbound.evaluation.density import Density
 from lowerbound.evaluation.encoded import Encoded, run_pass
 from lowerbound.evaluation.importance import SourceSums, estimate
@@ -126,13 +127,15 @@ class OfModel:
         return Density(**dict(zip(names, self._values, strict=True)), draws=self.draws, samples=self.samples)
 
     def _modes(self, seen: Observation, posterior: Distribution) -> Mode:
-        prior = seen.vae.prior()
+        vae, prior = seen.vae, seen.vae.prior()
+
+        def log_prior(z: Tensor, rows: Tensor) -> Tensor:
+            return (vae.some(rows).prior() if prior.batch_shape else prior).log_prob(z)
 
         def log_joint(z: Tensor, rows: Tensor) -> Tensor:
-            log_prior = seen.vae.some(rows).prior() if prior.batch_shape else prior
-            return seen.vae.some(rows).log_likelihood(seen.x[rows], z) + log_prior.log_prob(z)
+            return vae.some(rows).log_likelihood(seen.x[rows], z) + log_prior(z, rows)
 
-        return proposals.find_mode(log_joint, seen.vae.posterior.centre(posterior))
+        return proposals.find_mode(log_joint, vae.posterior.centre(posterior), by_jacobian(vae, seen.x, log_prior))
 
     def _of(self, few: Few) -> list[Tensor]:
         sums = {name: SourceSums(len(few.rows), self.counts, self.draws) for name in self.counts}

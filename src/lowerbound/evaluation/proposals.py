@@ -15,6 +15,7 @@ from torch import Size, Tensor
 from torch.distributions import Distribution, MultivariateNormal
 
 from lowerbound.distributions.operations import of_normal_noise, within
+from lowerbound.evaluation.curvature import Derivatives, LogJoint, by_autograd
 
 #: of ten draws, how many are of q(z|x), of the normal at the mode, of the same with its variance doubled, and of the prior
 TENTHS = {"posterior": 2, "mode": 5, "wide": 2, "prior": 1}
@@ -26,8 +27,6 @@ GAIN = 1e-4  # nats: what a step has to promise to be worth its cost; a hundredt
 SHORTER = (0.5, 0.25, 0.1, 0.03, 0.01, 0.0)  # parts of a step that are tried where the whole does not help
 CURVATURE = (0.1, 1e8)  # the least and the greatest precision: flat directions are left to the prior
 
-#: log p(x, z), nats, of K latents for each of those of the batch's examples that are named by their places in it
-LogJoint = Callable[[Float[Tensor, "K B d"], Int64[Tensor, " B"]], Float[Tensor, "K B"]]
 
 
 def shares(prior: Distribution, samples: int) -> dict[str, int]:
@@ -85,34 +84,40 @@ def draw_each(
     return transform(noise)
 
 
-def find_mode(log_joint: LogJoint, start: Float[Tensor, "B d"]) -> Mode:
+def find_mode(log_joint: LogJoint, start: Float[Tensor, "B d"], derivatives: Derivatives | None = None) -> Mode:
     """Newton's method on log p(x, z) from ``start``, each step as long as it helps: one step where p(x, z) is Gaussian.
 
-    An example whose step would gain less than ``GAIN`` nats has arrived and takes no part in those that follow.
+    An example whose step would gain less than ``GAIN`` nats has arrived and takes no part in those that follow. ``derivatives`` are those
+    of ``log_joint``, by default by autograd.
     Source: Tierney and Kadane, "Accurate Approximations for Posterior Moments and Marginal Densities", 1986,
     https://doi.org/10.1080/01621459.1986.10478240 (Laplace's method).
     """
+    derivatives = derivatives or by_autograd(log_joint)
     z, precision = start.detach().clone(), start.new_empty(*start.shape, start.shape[-1])
     rows = torch.arange(len(z), device=z.device)
     for _ in range(STEPS):
-        slope, precision[rows] = _derivatives(log_joint, z[rows], rows)
+        before, slope, second = derivatives(z[rows], rows)
+        slope, precision[rows] = slope.nan_to_num(), _precision(second)
         step = torch.linalg.solve(precision[rows], slope[..., None])[..., 0]
         going = (slope * step).sum(-1) > 2 * GAIN
         z[rows[~going]] += step[~going]
-        rows, step = rows[going], step[going]
+        rows, step, before = rows[going], step[going], before[going]
         if not len(rows):
             return Mode(z, _inverse_root(precision))
-        z[rows] = _moved(log_joint, z[rows], step, rows)
-    _, precision[rows] = _derivatives(log_joint, z[rows], rows)
+        z[rows] = _moved(log_joint, z[rows], before, step, rows)
+    _, _, second = derivatives(z[rows], rows)
+    precision[rows] = _precision(second)
     return Mode(z, _inverse_root(precision))
 
 
 @torch.no_grad()
-def _moved(log_joint: LogJoint, z: Float[Tensor, "B d"], step: Float[Tensor, "B d"], rows: Int64[Tensor, " B"]) -> Float[Tensor, "B d"]:
-    """z after the whole step where that helps, else after the best of the ``SHORTER`` ones."""
-    before, after = log_joint(torch.stack([z, z + step]), rows).nan_to_num(nan=-torch.inf)
-    short = (after <= before).nonzero()[:, 0]
+def _moved(
+    log_joint: LogJoint, z: Float[Tensor, "B d"], before: Float[Tensor, " B"], step: Float[Tensor, "B d"], rows: Int64[Tensor, " B"]
+) -> Float[Tensor, "B d"]:
+    """z after the whole step where that helps, else after the best of the ``SHORTER`` ones; ``before`` is log p(x, z)."""
     moved = z + step
+    after = log_joint(moved[None], rows)[0]
+    short = (after.nan_to_num(nan=-torch.inf) <= before.nan_to_num(nan=-torch.inf)).nonzero()[:, 0]
     if len(short):
         tried = z[short] + torch.tensor(SHORTER, device=z.device)[:, None, None] * step[short]
         best = log_joint(tried, rows[short]).nan_to_num(nan=-torch.inf).argmax(0)
@@ -120,16 +125,12 @@ def _moved(log_joint: LogJoint, z: Float[Tensor, "B d"], step: Float[Tensor, "B 
     return moved
 
 
-def _derivatives(log_joint: LogJoint, z: Float[Tensor, "B d"], rows: Int64[Tensor, " B"]) -> tuple[Tensor, Tensor]:
-    """The gradient of log p(x, z) and its negative second derivative, made positive definite."""
-    with torch.enable_grad():
-        z = z.requires_grad_()
-        (slope,) = torch.autograd.grad(log_joint(z[None], rows).sum(), z, create_graph=True)
-        second = [torch.autograd.grad(part.sum(), z, retain_graph=True)[0] for part in slope.unbind(1)]
-    curvature = -torch.stack(second, 1).detach().nan_to_num()
+def _precision(second: Float[Tensor, "B d d"]) -> Float[Tensor, "B d d"]:
+    """The negative second derivative, made positive definite."""
+    curvature = -second.nan_to_num()
     values, vectors = torch.linalg.eigh((curvature + curvature.mT) / 2)
     values = values.abs().clamp(*CURVATURE)
-    return slope.detach().nan_to_num(), vectors @ (values[..., None] * vectors.mT)
+    return vectors @ (values[..., None] * vectors.mT)
 
 
 def _inverse_root(precision: Float[Tensor, "B d d"]) -> Float[Tensor, "B d d"]:

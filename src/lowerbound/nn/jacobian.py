@@ -1,7 +1,7 @@
-"""‖∂h/∂x‖², by which a contractive autoencoder is charged: how much an encoder's output h moves with its input x.
+"""How much a network's output moves with its input: ‖∂h/∂x‖², by which a contractive autoencoder is charged, and whole Jacobians.
 
-Exact for an encoder of one layer, whose Jacobian is a formula; for others an estimate without bias from one
-vector-Jacobian product, differentiable itself.
+The norm is exact for an encoder of one layer, whose Jacobian is a formula; for others an estimate without bias from one
+vector-Jacobian product, differentiable itself. Whole Jacobians are there of networks of linear maps and ReLUs.
 
 Source: Rifai et al., "Contractive Auto-Encoders: Explicit Invariance During Feature Extraction", 2011,
 https://icml.cc/2011/papers/455_icmlpaper.pdf; the estimate: Hutchinson, "A Stochastic Estimator of the Trace of the Influence
@@ -15,6 +15,10 @@ from collections.abc import Callable
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lowerbound.nn.conditioned import Joined
+from lowerbound.nn.precision import Conv2d, Linear
 
 #: activations that look at each value by itself, so that their Jacobian is diagonal
 ELEMENTWISE = (nn.Identity, nn.Sigmoid, nn.Tanh, nn.ReLU, nn.LeakyReLU, nn.ELU, nn.SELU, nn.SiLU, nn.GELU, nn.Softplus, nn.Softsign)
@@ -73,3 +77,48 @@ def _one_layer(encoder: Callable[[Tensor], Tensor]) -> tuple[nn.Linear, nn.Modul
 def _in_order(module: Callable[[Tensor], Tensor]) -> list[Callable[[Tensor], Tensor]]:
     """The layers of nested sequences, one after the other."""
     return [layer for part in module for layer in _in_order(part)] if isinstance(module, nn.Sequential) else [module]
+
+
+# --- all of a Jacobian -------------------------------------------------------------------------------
+
+#: layers that are linear, of which one may add a bias; those that only put values elsewhere; those that let them through or not
+MAPS, MOVES, GATES = (nn.Linear, Linear, nn.Conv2d, Conv2d), (nn.Flatten, nn.Unflatten, nn.Upsample, nn.Identity, nn.Dropout), (nn.ReLU,)
+
+
+def is_piecewise_linear(network: nn.Module) -> bool:
+    """Whether a network, in evaluation mode, is linear maps and ReLUs one after the other, and none hooked into; of one input or ``Joined``."""
+    layers = _in_order(network.network if type(network) is Joined else network)
+    return all(type(layer) in MAPS + MOVES + GATES for layer in layers) and not any(
+        layer._forward_hooks or layer._forward_pre_hooks for layer in network.modules()
+    )
+
+
+@torch.no_grad()
+def jacobian(
+    network: nn.Module, z: Float[Tensor, "N in"], context: Float[Tensor, "N *context"] | None = None
+) -> tuple[Float[Tensor, "N *out"], Float[Tensor, "in N *out"]]:
+    """What a network ``is_piecewise_linear`` gives for z, and for a ``context`` if it takes one, and its derivative in each number of z."""
+    each = torch.cat([z[None], torch.eye(z.shape[1], dtype=z.dtype, device=z.device)[:, None].expand(-1, *z.shape)])
+    if context is not None:
+        known = context.flatten(1)
+        each = torch.cat([each, torch.cat([known[None], known.new_zeros(z.shape[1], *known.shape)])], -1)
+    for layer in _in_order(network.network if type(network) is Joined else network):
+        each = _through(layer, each)
+    return each[0], each[1:]
+
+
+def _through(layer: Callable[[Tensor], Tensor], each: Float[Tensor, "columns N *in"]) -> Float[Tensor, "columns N *out"]:
+    """A value and its derivatives, one after the other, after a layer."""
+    if isinstance(layer, GATES):
+        return each * (each[0] > 0)
+    flat = each.flatten(0, 1)
+    if isinstance(layer, nn.Linear):
+        after = F.linear(flat, layer.weight)
+    elif isinstance(layer, nn.Conv2d):
+        after = layer._conv_forward(flat, layer.weight, None)
+    else:
+        return layer(flat).unflatten(0, each.shape[:2])
+    after = after.unflatten(0, each.shape[:2])
+    if layer.bias is not None:
+        after[0] += layer.bias.view(-1, *[1] * (after.dim() - 3))
+    return after
