@@ -31,7 +31,7 @@ class Bits(Independent):  # type: ignore[type-arg]  # it takes none where Python
         if not self.event_shape or value.requires_grad:
             return super().log_prob(value)  # type: ignore[no-untyped-call]
         logits, value = logits.flatten(-len(self.event_shape)), value.flatten(-len(self.event_shape))
-        logits = logits.expand(torch.broadcast_shapes(logits.shape, value.shape))
+        logits = torch.broadcast_tensors(logits, value)[0]
         value = value.expand(*value.shape[:-1], logits.shape[-1])
         log_prob: Tensor = _OfBits.apply(logits, value)  # type: ignore[no-untyped-call]
         return log_prob

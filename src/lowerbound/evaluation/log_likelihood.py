@@ -42,6 +42,8 @@ TILE = 2_500
 VALUES = 2**20
 #: draws that a distribution of z scores at once
 TOGETHER = 2**13
+#: draws of an example up to which many examples are sampled at once
+FEW = 200
 #: examples encoded, and their modes sought, in one go
 ROWS = 64
 #: numbers of draws at which the curve is kept, besides all
@@ -171,7 +173,8 @@ def _sizes(first: Observation, samples: int, sources: int, memory: int) -> tuple
     decoded = how_many(memory // 2, decoding, "decoding a draw", most=max(1, VALUES // x.numel()))
     tile = min(TILE, samples)
     drawn = how_many(memory // 4, tile * z.element_size() * COPIES * (z.numel() + sources), f"{tile:,} draws of z")
-    return at_once, min(drawn, max(1, decoded // tile)), decoded
+    # of many draws the few of one example go together, which decode faster; of few draws many examples, for each call has its price
+    return at_once, min(drawn, max(1, decoded // tile) if tile > FEW else at_once), decoded
 
 
 @dataclass(frozen=True)

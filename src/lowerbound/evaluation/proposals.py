@@ -28,7 +28,6 @@ SHORTER = (0.5, 0.25, 0.1, 0.03, 0.01, 0.0)  # parts of a step that are tried wh
 CURVATURE = (0.1, 1e8)  # the least and the greatest precision: flat directions are left to the prior
 
 
-
 def shares(prior: Distribution, samples: int) -> dict[str, int]:
     """How many of ``samples`` draws come from where; all from q where a tenth would be no two draws, to tell their error."""
     if samples < 20:
