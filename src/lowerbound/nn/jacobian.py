@@ -86,7 +86,7 @@ MAPS, MOVES, GATES = (nn.Linear, Linear, nn.Conv2d, Conv2d), (nn.Flatten, nn.Unf
 
 
 def is_piecewise_linear(network: nn.Module) -> bool:
-    """Whether a network, in evaluation mode, is linear maps and ReLUs one after the other, and none hooked into; of one input or ``Joined``."""
+    """Whether a network, of one input or ``Joined``, is in evaluation mode linear maps and ReLUs one after the other, none hooked into."""
     layers = _in_order(network.network if type(network) is Joined else network)
     return all(type(layer) in MAPS + MOVES + GATES for layer in layers) and not any(
         layer._forward_hooks or layer._forward_pre_hooks for layer in network.modules()
