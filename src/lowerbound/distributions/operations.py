@@ -50,6 +50,24 @@ def _(law: distributions.VonMisesFisher) -> Tensor:
 
 
 @singledispatch
+def unflattened(law: Distribution, batch: Size) -> Distribution:
+    """A law without batch axes as it is; of one whose batch is ``(n,)`` the same laws as a ``batch`` of n. Errors: RecipeError."""
+    if law.batch_shape:
+        raise RecipeError(f"a batch of {law_name(law)} cannot be laid out anew; choose another prior")
+    return law
+
+
+@unflattened.register(Independent)
+def _(law: Independent[Distribution], batch: Size) -> Distribution:
+    if not law.batch_shape:
+        return law
+    if type(law.base_dist) is not Normal:
+        raise RecipeError(f"a batch of {law_name(law)} cannot be laid out anew; choose another prior")
+    parts = (law.base_dist.loc.unflatten(0, batch), law.base_dist.scale.unflatten(0, batch))
+    return Independent(Normal(*parts, validate_args=False), law.reinterpreted_batch_ndims, validate_args=False)
+
+
+@singledispatch
 def detach(law: Distribution) -> Distribution:
     """The same law with its parameters held constant. Errors: RecipeError for a law whose parameters are not at hand."""
     raise RecipeError(f"the parameters of {law_name(law)} cannot be held; choose the pathwise estimator")

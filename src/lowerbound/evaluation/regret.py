@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import torch
 from jaxtyping import Float
-from torch import Size, Tensor
+from torch import Tensor
 
 from lowerbound.data.rows import Rows
 from lowerbound.errors import DataError
 from lowerbound.evaluation.log_likelihood import MEMORY, must_have_density
 from lowerbound.nn.memory import bytes_each, how_many
 from lowerbound.system.seeding import key, seeded
-from lowerbound.vae.model import Model
+from lowerbound.vae.estimators.pathwise import Pathwise
+from lowerbound.vae.model import Model, terms_of
 from lowerbound.vae.objectives.base import Objective
 from lowerbound.vae.objectives.elbo import ELBO
 from lowerbound.vae.objectives.kl import kl_of
@@ -90,4 +91,4 @@ def _observed(vae: Model, data: Rows, rows: list[int], seed: int) -> Observation
 
 def _bound(vae: Model, x: Tensor, output: Tensor, objective: Objective) -> Float[Tensor, " B"]:
     posterior = vae.posterior.law(output, 1)
-    return objective.bound(vae.terms(x, posterior, posterior.rsample(Size([1]))))
+    return objective.bound(terms_of(vae, x, Pathwise().sampler(1), posterior))

@@ -95,12 +95,15 @@ def is_piecewise_linear(network: nn.Module) -> bool:
 
 @torch.no_grad()
 def jacobian(
-    network: nn.Module, z: Float[Tensor, "N in"], context: Float[Tensor, "N *context"] | None = None
+    network: nn.Module, z: Float[Tensor, "N in"], context: Float[Tensor, "M *context"] | None = None
 ) -> tuple[Float[Tensor, "N *out"], Float[Tensor, "in N *out"]]:
-    """What a network ``is_piecewise_linear`` gives for z, and for a ``context`` if it takes one, and its derivative in each number of z."""
+    """What a network ``is_piecewise_linear`` gives for z, and for a ``context`` if it takes one, and its derivative in each number of z.
+
+    There may be one context for several z, as ``Conditioned`` has it.
+    """
     each = torch.cat([z[None], torch.eye(z.shape[1], dtype=z.dtype, device=z.device)[:, None].expand(-1, *z.shape)])
     if context is not None:
-        known = context.flatten(1)
+        known = context.flatten(1).repeat(len(z) // len(context), 1)
         each = torch.cat([each, torch.cat([known[None], known.new_zeros(z.shape[1], *known.shape)])], -1)
     for layer in _in_order(network.network if type(network) is Joined else network):
         each = _through(layer, each)

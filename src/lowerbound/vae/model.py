@@ -8,19 +8,22 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Size, Tensor, nn
 from torch.distributions import Distribution, Independent
 
+from lowerbound.distributions.chain import Chain, paired
 from lowerbound.errors import DataError, RecipeError, law_name
+from lowerbound.nn.jacobian import contraction
 from lowerbound.vae.conditional import ConditionalLaw, WithContext
 from lowerbound.vae.contexts import Context
 from lowerbound.vae.likelihoods import Calibrated, Likelihood
 from lowerbound.vae.posteriors import Posterior
 from lowerbound.vae.priors import Prior
-from lowerbound.vae.terms import Terms
+from lowerbound.vae.terms import Node, Sampler, Terms
 
 BLANK = 0.5  # stands where there is no value: every law has a finite density here, and a finite gradient of it
 
@@ -116,12 +119,9 @@ class Model(nn.Module, ABC):
             for law in laws:
                 law.products = None
 
-    def terms(
-        self, x: Float[Tensor, "B *event"], posterior: Distribution, z: Float[Tensor, "K B *latent"], weights: Tensor | None = None
-    ) -> Terms:
-        """The parts of the bound for draws ``z`` of ``posterior``, q(z|x), in nats. Errors: as for ``log_density``."""
-        encoder = self.posterior.network if self.posterior.context is None else self.posterior.output  # given its context
-        return Terms(self.log_likelihood(x, z), z, self.prior(), posterior, encoder, x, weights)
+    @abstractmethod
+    def terms(self, x: Float[Tensor, "B *event"], sampler: Sampler) -> Terms:
+        """The parts of the bound in nats, each latent drawn by ``sampler``, one after the other. Errors: as for ``log_density``."""
 
     def log_likelihood(
         self, x: Float[Tensor, "B *event"], z: Float[Tensor, "K B *latent"], observed: Bool[Tensor, "B *event"] | None = None
@@ -178,6 +178,30 @@ class Model(nn.Module, ABC):
         return self.decode(self.encode(x, draw), draw).reshape(x.shape)
 
 
+def terms_of(vae: Model, x: Float[Tensor, "B *event"], sampler: Sampler, posterior: Distribution | None = None) -> Terms:
+    """The terms of a model whose latents are z alone, a node each for the levels where prior and posterior are chains of the same.
+
+    ``posterior`` is by default the model's q(z|x).
+    """
+    encoder = vae.posterior.network if vae.posterior.context is None else vae.posterior.output  # given its context
+    nodes = drawn(sampler, vae.posterior(x) if posterior is None else posterior, vae.prior())
+    z = nodes[0].z if len(nodes) == 1 else torch.cat([node.z for node in nodes], -1)
+    return Terms(vae.log_likelihood(x, z), nodes, partial(contraction, encoder, x))
+
+
+def drawn(sampler: Sampler, posterior: Distribution, prior: Distribution) -> tuple[Node, ...]:
+    """Draws of q(z|x), level by level of a chain, where the prior is one of the same levels: z1 the first, z2 the next, …"""
+    if not paired(posterior, prior):
+        return (sampler(posterior, prior, "z"),)
+    assert isinstance(posterior, Chain)
+    assert isinstance(prior, Chain)
+    nodes: tuple[Node, ...] = (sampler(posterior.first, prior.first, "z1"),)
+    for level, (q, p) in enumerate(zip(posterior.then, prior.then, strict=True), start=2):
+        before = torch.cat([node.z for node in nodes], -1)
+        nodes += (sampler(q(before), p(before), f"z{level}"),)
+    return nodes
+
+
 class VAE(Model):
     """Three distributions that share z.
 
@@ -194,3 +218,7 @@ class VAE(Model):
     def contexts(self, values: Float[Tensor, "B *event"], labels: Int64[Tensor, " B"] | None) -> Float[Tensor, "B *context"] | None:
         """Those that the context makes of values and labels."""
         return None if self.context is None else self.context.of(values, labels).to(self.device)
+
+    def terms(self, x: Float[Tensor, "B *event"], sampler: Sampler) -> Terms:
+        """Those of z."""
+        return terms_of(self, x, sampler)

@@ -60,7 +60,7 @@ class DiagonalGaussian(Posterior):
         """2 d."""
         return 2 * latent
 
-    def law(self, output: Float[Tensor, "B parameters"], axes: int) -> Distribution:
+    def law(self, output: Float[Tensor, "*batch parameters"], axes: int) -> Distribution:
         """A batch ``(B,)`` of laws over ``(d,)``."""
         return diagonal_gaussian(output, axes)
 
@@ -76,7 +76,7 @@ class FullGaussian(Posterior):
         """A mean and a triangle."""
         return 2 * latent + latent * (latent - 1) // 2
 
-    def law(self, output: Float[Tensor, "B parameters"], axes: int) -> Distribution:
+    def law(self, output: Float[Tensor, "*batch parameters"], axes: int) -> Distribution:
         """A batch ``(B,)`` of laws over ``(d,)``."""
         n = output.shape[-1]
         d = round(((9 + 8 * n) ** 0.5 - 3) / 2)
@@ -101,7 +101,7 @@ class PositivePair(Posterior):
         """2 d."""
         return 2 * latent
 
-    def law(self, output: Float[Tensor, "B parameters"], axes: int) -> Distribution:
+    def law(self, output: Float[Tensor, "*batch parameters"], axes: int) -> Distribution:
         """A batch ``(B,)`` of laws over ``(d,)``."""
         pair = (positive(raw + 1, CONCENTRATION) for raw in output.chunk(2, dim=axes))
         return Independent(self.kind(*pair, validate_args=False), 1, validate_args=False)
@@ -130,7 +130,7 @@ class VonMisesFisher(Posterior):
         """A direction and how sharp."""
         return latent + 1
 
-    def law(self, output: Float[Tensor, "B parameters"], axes: int) -> Distribution:
+    def law(self, output: Float[Tensor, "*batch parameters"], axes: int) -> Distribution:
         """A batch ``(B,)`` of laws over ``(d,)``."""
         direction, raw = output[..., :-1], output[..., -1]
         loc = nn.functional.normalize(direction, dim=-1, eps=1e-6)
@@ -157,7 +157,7 @@ class Flow(Posterior):
         """The context."""
         return Flow.CONTEXT
 
-    def law(self, output: Float[Tensor, "B parameters"], axes: int) -> Distribution:
+    def law(self, output: Float[Tensor, "*batch parameters"], axes: int) -> Distribution:
         """A batch ``(B,)`` of laws over ``(d,)``."""
         return self.flow(output)
 
@@ -170,7 +170,7 @@ class Categorical(Posterior):
         """The number of classes."""
         return latent
 
-    def law(self, output: Float[Tensor, "B parameters"], axes: int) -> Distribution:
+    def law(self, output: Float[Tensor, "*batch parameters"], axes: int) -> Distribution:
         """A batch ``(B,)`` of laws over ``(classes,)``."""
         return distributions.OneHotCategorical(output)
 
@@ -183,6 +183,6 @@ class Dirac(Posterior):
         """The point."""
         return latent
 
-    def law(self, output: Float[Tensor, "B parameters"], axes: int) -> Distribution:
+    def law(self, output: Float[Tensor, "*batch parameters"], axes: int) -> Distribution:
         """A batch ``(B,)`` of points ``(d,)``."""
         return distributions.Delta(output)

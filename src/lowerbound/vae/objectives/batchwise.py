@@ -39,7 +39,8 @@ class FreeBits(Objective):
 
     def value(self, terms: Terms) -> Float[Tensor, " B"]:
         """The bound with the KL's floor."""
-        q, p = factors(terms.posterior), factors(terms.prior)
+        node = terms.only
+        q, p = factors(node.posterior), factors(node.prior)
         try:
             each = kl_divergence(q, p).mean(0)
         except NotImplementedError as error:
@@ -63,8 +64,9 @@ class TotalCorrelation(Objective):
 
     def value(self, terms: Terms) -> Float[Tensor, " B"]:
         """The weighted decomposition."""
-        q = factors(terms.posterior)
-        crossed = q.log_prob(terms.z[:, :, None])  # (K, B draws, B posteriors, d)
+        node = terms.only
+        q = factors(node.posterior)
+        crossed = q.log_prob(node.z[:, :, None])  # (K, B draws, B posteriors, d)
         rows = math.log(crossed.shape[2])
         joint = crossed.sum(-1).logsumexp(2) - rows
         product = (crossed.logsumexp(2) - rows).sum(-1)
@@ -89,8 +91,9 @@ class MMD(Objective):
 
     def value(self, terms: Terms) -> Float[Tensor, " B"]:
         """The objective of each example; the discrepancy is the batch's."""
-        of_prior = terms.prior.sample(Size([terms.z.shape[:2].numel()]))
-        value = terms.mean(terms.log_likelihood) - self.weight * mmd(terms.z.flatten(0, 1), of_prior, terms.weights)
+        node = terms.only
+        of_prior = node.prior.sample(Size([node.z.shape[:2].numel()]))
+        value = terms.mean(terms.log_likelihood) - self.weight * mmd(node.z.flatten(0, 1), of_prior, terms.weights)
         return value - self.kl_weight * self.kl(terms) if self.kl_weight else value
 
 

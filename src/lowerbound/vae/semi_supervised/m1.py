@@ -20,12 +20,13 @@ from lowerbound.distributions import OneHotCategorical
 from lowerbound.vae.estimators.base import Estimator
 from lowerbound.vae.likelihoods import Likelihood
 from lowerbound.vae.loss import Loss, of_rows
-from lowerbound.vae.model import Model
+from lowerbound.vae.model import Model, terms_of
 from lowerbound.vae.objectives.base import Objective
 from lowerbound.vae.posteriors import Posterior
 from lowerbound.vae.priors import Prior
 from lowerbound.vae.semi_supervised.base import Batch, check_weight
 from lowerbound.vae.semi_supervised.m2 import SemiSupervised
+from lowerbound.vae.terms import Sampler, Terms
 
 
 class Head(nn.Module):
@@ -59,6 +60,10 @@ class Classified(Model):
     def density(self) -> str:
         """log p(x), of the VAE below the head."""
         return "log p(x)"
+
+    def terms(self, x: Float[Tensor, "B *event"], sampler: Sampler) -> Terms:
+        """Those of z, of the VAE below the head."""
+        return terms_of(self, x, sampler)
 
     def contexts(self, values: Float[Tensor, "B *event"], labels: Int64[Tensor, " B"] | None) -> None:
         """None: labels are the head's alone."""
