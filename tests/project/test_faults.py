@@ -11,8 +11,12 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from faults.table import FAULTS, Fault
 
-#: each takes many seconds, and has a sibling: signals in tests/interfaces/test_cli.py, disks and folders in tests/runs/test_snapshots.py
-LONG = ("SIGTERM", "No file may grow", "A full disk", "A folder that may only", "A training that keeps")
+#: each takes many seconds, and has a sibling: signals in tests/interfaces/test_cli.py, disks and folders in tests/runs/test_snapshots.py,
+#: numbers that are not finite in tests/runs/test_divergence.py, damaged data in tests/data
+LONG = (
+    *("SIGTERM", "Killed", "No file may grow", "A full disk", "A folder that may only", "A training that keeps", "NaN"),
+    *(f"Damaged at random: {what}" for what in ("IDX", "NumPy", "table", "state that is another's")),
+)
 TRIED = [pytest.param(fault, marks=pytest.mark.long) if fault.what.startswith(LONG) else fault for fault in FAULTS]
 
 

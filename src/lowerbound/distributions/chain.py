@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Size, Tensor
-from torch.distributions import Distribution, constraints
+from torch.distributions import Distribution
 
 #: z₁ … zᵢ₋₁, side by side ``(*batch, size before)`` → p(zᵢ | them), a batch ``(*batch,)`` over ``(size of zᵢ,)``
 Conditional = Callable[[Float[Tensor, "*batch before"]], Distribution]
@@ -32,13 +32,6 @@ class Chain(Distribution):
     def has_rsample(self) -> bool:  # type: ignore[override]  # torch has it as a constant
         """Whether its first has a path; the others are asked when they are there."""
         return self.first.has_rsample
-
-    @constraints.dependent_property(is_discrete=False, event_dim=1)
-    def support(self) -> constraints.Constraint:
-        """All of space where the first is over all of space; that of the others is not known before they are."""
-        if constraints.is_dependent(self.first.support):
-            raise NotImplementedError
-        return constraints.independent(constraints.real, 1)
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Chain:
         """The same chain over a larger batch."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -12,7 +13,7 @@ from torch.distributions import Distribution, Independent, MultivariateNormal
 
 from lowerbound import distributions
 from lowerbound.distributions import operations
-from lowerbound.vae.conditional import LOG_VARIANCE, ConditionalLaw, diagonal_gaussian
+from lowerbound.vae.conditional import LOG_VARIANCE, ConditionalLaw, Level, diagonal_gaussian
 from lowerbound.vae.likelihoods.scales import positive
 
 #: the least concentration of a Gamma or Beta: below it single precision has no digits left for the draws
@@ -160,6 +161,35 @@ class Flow(Posterior):
     def law(self, output: Float[Tensor, "*batch parameters"], axes: int) -> Distribution:
         """A batch ``(B,)`` of laws over ``(d,)``."""
         return self.flow(output)
+
+
+class Chain(Posterior):
+    """q(z₁|x) q(z₂|z₁, x) …, Gaussians over levels of one hierarchy: the posterior to a ``priors.Chain`` of the same ``sizes``.
+
+    The encoder gives features h ``(N, f)``; network i of ``levels``, ``(N, f + d₁ + … + dᵢ₋₁) → (N, 2 dᵢ)``, makes μ and log σ² of them
+    and of the latents before.
+    Source: Sønderby et al., "Ladder Variational Autoencoders", 2016, https://arxiv.org/abs/1602.02282.
+    """
+
+    def __init__(self, network: nn.Module, levels: Sequence[nn.Module], sizes: Sequence[int]):
+        super().__init__(network, sum(sizes))
+        self.levels, self.sizes = nn.ModuleList(map(Level, levels)), tuple(sizes)
+
+    @staticmethod
+    def features(latent: int) -> int:
+        """Any number will do; as many as a Gaussian has."""
+        return 2 * latent
+
+    def law(self, output: Float[Tensor, "*batch parameters"], axes: int) -> Distribution:
+        """A batch ``(B,)`` of laws over ``(Σ sizes,)``."""
+
+        def given(level: nn.Module, before: Float[Tensor, "*batch before"]) -> Distribution:
+            features = output.expand(*before.shape[:-1], output.shape[-1])
+            found: Distribution = level(torch.cat([features, before], -1))
+            return found
+
+        first, *then = self.levels
+        return distributions.Chain(first(output), [partial(given, level) for level in then], self.sizes)
 
 
 class Categorical(Posterior):
