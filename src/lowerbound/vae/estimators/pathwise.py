@@ -65,5 +65,5 @@ class DoublyReparameterized(NodeEstimator):
 
 def _path(posterior: Distribution, samples: int) -> Float[Tensor, "K B *latent"]:
     if not posterior.has_rsample:
-        raise RecipeError(f"{law_name(posterior)} cannot be reparameterized; choose another posterior or the score estimator")
+        raise RecipeError(f"{law_name(posterior)} cannot be reparameterized; choose another posterior, or an estimator without a path")
     return posterior.rsample(Size([samples]))
