@@ -72,7 +72,9 @@ def test_sorted_data_are_looked_at_from_end_to_end() -> None:
     assert spread(3, 4).tolist() == [0, 1, 2]
 
 
-@pytest.mark.parametrize("name", [name for name in posteriors.POSTERIORS if name not in ("dirac", "gamma", "beta", "von-mises-fisher", "categorical")])
+@pytest.mark.parametrize(
+    "name", [name for name in posteriors.POSTERIORS if name not in ("dirac", "gamma", "beta", "von-mises-fisher", "categorical")]
+)
 def test_every_posterior_over_all_of_space_meets_the_others(name: str) -> None:
     vae = build.build(recipe.Recipe(posterior=name, latent=2), (1, 4, 4)).vae
     torch.manual_seed(0)

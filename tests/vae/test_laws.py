@@ -13,6 +13,7 @@ from torch.distributions import Distribution
 from toys import z_score
 
 from lowerbound.data.spec import DataSpec
+from lowerbound.errors import DataError
 from lowerbound.recipes import likelihoods, posteriors, priors
 from lowerbound.vae.conditional import LOG_VARIANCE, WithContext
 from lowerbound.vae.likelihoods import Likelihood
@@ -191,6 +192,29 @@ def test_the_mean_is_that_of_the_draws(word: str) -> None:
         torch.manual_seed(2)
         law = likelihood(word)(torch.linspace(-1, 1, 3)[None])
         assert z_score(law.sample(torch.Size([50_000])).double(), law.mean.double()) < 4.5
+
+
+@pytest.mark.parametrize("word", likelihoods.LIKELIHOODS)
+def test_values_that_are_admitted_have_a_finite_density(word: str) -> None:
+    """Those at the ends of its support too: ``low`` and ``high`` are included."""
+    made = likelihood(word)
+    law = made(torch.linspace(-1, 1, 3)[None])
+    for value in {0.0, 0.2, 1.0, made.low, made.high} - {-math.inf, math.inf}:
+        x = torch.full((1, 2), value)
+        with suppress(DataError):
+            made.admit(x)
+            scores = law.log_prob(made.observe(x))
+            assert scores.isfinite().all(), f"{value:g} is let in and has no density: set low and high, or let observe move it inside"
+
+
+@pytest.mark.parametrize("word", likelihoods.LIKELIHOODS)
+def test_a_wild_decoder_still_gives_finite_draws(word: str) -> None:
+    plan = likelihoods.likelihood(word, SPEC, OWN)
+    values, parameters = plan.shape((2,))
+    shape = (50, parameters, *values) if parameters > 1 else (50, *values)
+    for wild in (1e4, -1e4):
+        draws = plan.around(nn.Identity()).law(torch.full(shape, wild), 1).sample()
+        assert draws.isfinite().all(), f"from a network that gives {wild:g} draws are infinite: clamp what it gives, in each or law"
 
 
 @pytest.mark.parametrize("word", posteriors.POSTERIORS)
