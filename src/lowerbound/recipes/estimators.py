@@ -10,6 +10,9 @@ BASELINES = {
     "leave-one-out": {"baseline": Word("vae.estimators.baselines:LeaveOneOut", "the mean of the other draws")},
 }
 
+#: those of categorical latents alone
+OF_CLASSES = ("enumerated", "relaxed")
+
 ESTIMATORS = {
     "pathwise": Word("vae.estimators.pathwise:Pathwise", "along the path of a reparameterised draw"),
     "doubly-reparameterized": Word("vae.estimators.pathwise:DoublyReparameterized", "the path alone: sticking the landing, DReG"),

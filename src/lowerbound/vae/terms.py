@@ -73,7 +73,7 @@ class Terms:
     def alike(self) -> None:
         """Raise RecipeError where draws are weighted, so that none of them can stand for another."""
         if self.weights is not None:
-            raise RecipeError("leaving one out is for draws that are alike, and these values are listed; choose another estimator")
+            raise RecipeError("draws must be alike here, to stand for one another, and these values are listed; choose another estimator")
 
     @cached_property
     def log_prior(self) -> Float[Tensor, "K B"]:

@@ -10,6 +10,7 @@ from torch import Size, Tensor, nn
 from torch.distributions import Bernoulli, Independent
 from toys import Constant, LinearGaussian, bounds
 
+from lowerbound.errors import RecipeError
 from lowerbound.nn.jacobian import contraction
 from lowerbound.recipes.grammar import make
 from lowerbound.recipes.objectives import KLS, OBJECTIVES
@@ -70,6 +71,10 @@ def test_listed_values_give_the_mean_over_all_draws_or_are_refused(objective: Ob
     """
     logits = torch.tensor([[0.5, -1.0], [2.0, 0.3], [-0.7, 0.0]], requires_grad=True)
     listed = terms_of(VALUES[:, None].expand(4, EXAMPLES, 2), True, logits)
+    if not objective.mean_over_draws and not isinstance(objective, Renyi):
+        with pytest.raises(RecipeError, match="listed"):
+            objective.value(listed)
+        return
     if isinstance(objective, Renyi):
         log_q, power = listed.log_posterior, 1 - objective.alpha
         truth = (log_q + power * (listed.log_likelihood + listed.log_prior - log_q)).logsumexp(0) / power
