@@ -27,6 +27,7 @@ from lowerbound.evaluation.encoded import Encoded, run_pass
 from lowerbound.evaluation.importance import SourceSums, estimate
 from lowerbound.evaluation.proposals import Mode
 from lowerbound.nn.memory import COPIES, bytes_each, how_many
+from lowerbound.nn.mode import in_evaluation
 from lowerbound.nn.pruning import near
 from lowerbound.system.seeding import reseeding, seeded
 from lowerbound.vae.model import Model, log_density
@@ -78,7 +79,8 @@ def asked_for(vae: Model, data: Rows, samples: int, memory: int, seed: int) -> O
         raise UsageError(f"log p(x) needs 1 sample or more, not {samples}")
     if not len(data):
         raise DataError("there are no examples to score")
-    with vae.evaluating(), seeded(seed, "density", device=vae.device):
+    vae = in_evaluation(vae)
+    with seeded(seed, "density", device=vae.device):
         vae.likelihood.admit(data[[0]])
         first = observe(vae, data, torch.tensor([0]), seed)
         if not isinstance(vae, SemiSupervised):

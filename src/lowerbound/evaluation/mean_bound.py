@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lowerbound.data.rows import Rows, rows_at_once
+from lowerbound.nn.mode import in_evaluation
 from lowerbound.system.seeding import seeded
 from lowerbound.vae.estimators import Enumerated, PerNode, ScoreFunction
 from lowerbound.vae.model import Model
@@ -44,7 +45,8 @@ def mean_bound(vae: Model, data: Rows, *, objective: Objective | None = None, ba
     """
     objective = objective or ELBO()
     parts = []
-    with seeded(seed, "evaluation", device=vae.device), vae.evaluating():
+    vae = in_evaluation(vae)
+    with seeded(seed, "evaluation", device=vae.device):
         for rows in torch.arange(len(data)).split(batch or rows_at_once(data)):
             vae.likelihood.admit(data[rows])
             part = _bounds(vae, data, rows, objective)

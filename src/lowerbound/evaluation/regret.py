@@ -14,6 +14,7 @@ from lowerbound.data.rows import Rows
 from lowerbound.errors import DataError
 from lowerbound.evaluation.log_likelihood import MEMORY, must_have_density
 from lowerbound.nn.memory import bytes_each, how_many
+from lowerbound.nn.mode import in_evaluation
 from lowerbound.system.seeding import key, seeded
 from lowerbound.vae.estimators.pathwise import Pathwise
 from lowerbound.vae.model import Model, terms_of
@@ -46,10 +47,10 @@ def likelihood_regret(vae: Model, data: Rows, *, steps: int = STEPS, memory: int
     for parameter in frozen:
         parameter.requires_grad_(False)
     try:
-        with vae.evaluating():
-            parts = torch.arange(len(data)).split(_at_once(vae, data, memory, seed))
-            looks = [torch.cat([_regret(vae, data, rows.tolist(), steps, key(seed, look)) for rows in parts]) for look in range(LOOKS)]
-            return torch.stack(looks).mean(0)
+        vae = in_evaluation(vae)
+        parts = torch.arange(len(data)).split(_at_once(vae, data, memory, seed))
+        looks = [torch.cat([_regret(vae, data, rows.tolist(), steps, key(seed, look)) for rows in parts]) for look in range(LOOKS)]
+        return torch.stack(looks).mean(0)
     finally:
         for parameter in frozen:
             parameter.requires_grad_(True)

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
 
 from lowerbound.errors import RecipeError
+from lowerbound.nn.mode import in_evaluation
 from lowerbound.recipes.estimators import ESTIMATORS, OF_CLASSES
 from lowerbound.system.seeding import seeded
 from lowerbound.vae.estimators.base import NodeEstimator
@@ -198,7 +199,8 @@ def of_model(
     The true gradient is taken as the mean over many pathwise draws. Errors: RecipeError where the posterior has no pathwise gradient,
     because the bias could not be measured.
     """
-    with seeded(seed, "gradients", device=vae.device), vae.evaluating():
+    vae = in_evaluation(vae)
+    with seeded(seed, "gradients", device=vae.device):
         x = vae.likelihood.observe(values.to(vae.device))
         truth = _moments(vae, x, repeats, Pathwise(), SHARPER)
         return _compare(partial(_moments, vae, x, repeats), truth, latent, draws, steps)

@@ -18,6 +18,7 @@ from torch.distributions import Distribution, Independent
 from lowerbound.distributions.chain import Chain, paired
 from lowerbound.errors import DataError, RecipeError, law_name
 from lowerbound.nn.jacobian import contraction
+from lowerbound.nn.mode import in_evaluation
 from lowerbound.vae.conditional import ConditionalLaw, WithContext
 from lowerbound.vae.contexts import Context
 from lowerbound.vae.likelihoods import Calibrated, Likelihood
@@ -98,16 +99,6 @@ class Model(nn.Module, ABC):
         return next(self.parameters()).device
 
     @contextmanager
-    def evaluating(self) -> Iterator[None]:
-        """Evaluation mode (no dropout, fixed batch norms) within the block, whatever the mode before and after."""
-        before = self.training
-        self.eval()
-        try:
-            yield
-        finally:
-            self.train(before)
-
-    @contextmanager
     def multiplying(self, products: torch.dtype) -> Iterator[None]:
         """Within the block networks in training mode multiply in this type (``devices.fastest``); weights and laws stay as they are."""
         laws = [module for module in self.modules() if isinstance(module, ConditionalLaw)]
@@ -149,9 +140,9 @@ class Model(nn.Module, ABC):
 
         A model that was given contexts makes an example of each of them; n is then their number, or any where it was given one for all.
         """
-        with self.evaluating():
-            prior = self.prior()
-            return self.decode(prior.sample(Size([n] if not prior.batch_shape else [])), draw)
+        vae = in_evaluation(self)
+        prior = vae.prior()
+        return vae.decode(prior.sample(Size([n] if not prior.batch_shape else [])), draw)
 
     @torch.no_grad()
     def encode(self, x: Float[Tensor, "B *event"], draw: bool = False) -> Float[Tensor, "B latent"]:
@@ -159,18 +150,17 @@ class Model(nn.Module, ABC):
 
         Grey values are given to the encoder as they are; in training it saw them binarized where the likelihood does that.
         """
-        with self.evaluating():
-            posterior = self.posterior(x)
-            return posterior.sample() if draw else self.posterior.centre(posterior)
+        q = in_evaluation(self.posterior)
+        posterior = q(x)
+        return posterior.sample() if draw else q.centre(posterior)
 
     @torch.no_grad()
     def decode(self, z: Float[Tensor, "*batch latent"], draw: bool = False) -> Float[Tensor, "*batch *event"]:
         """The mean of p(x|z), or with ``draw`` a draw from it; values that the context tells are what it tells."""
-        with self.evaluating():
-            likelihood = self.likelihood(z)
-            x = likelihood.sample() if draw else likelihood.mean
-            context = self.posterior.context
-            return x if self.context is None or context is None else self.context.put(context, x)
+        likelihood = in_evaluation(self.likelihood)(z)
+        x = likelihood.sample() if draw else likelihood.mean
+        context = self.posterior.context
+        return x if self.context is None or context is None else self.context.put(context, x)
 
     @torch.no_grad()
     def reconstruct(self, x: Float[Tensor, "B *event"], draw: bool = False) -> Float[Tensor, "B *event"]:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from lowerbound.data.rows import Rows
 from lowerbound.distributions import OneHotCategorical
+from lowerbound.nn.mode import in_evaluation
 from lowerbound.vae.estimators.base import Estimator
 from lowerbound.vae.likelihoods import Likelihood
 from lowerbound.vae.loss import Loss, of_rows
@@ -71,8 +72,7 @@ class Classified(Model):
     @torch.no_grad()
     def log_classify(self, x: Float[Tensor, "B *event"]) -> Float[Tensor, "B classes"]:
         """The head's log q(y|z) of each class at the centre of q(z|x), in nats."""
-        with self.evaluating():
-            return self.head.log_classify(self.encode(x))
+        return in_evaluation(self.head).log_classify(self.encode(x))
 
     def classify(self, x: Float[Tensor, "B *event"]) -> Float[Tensor, "B classes"]:
         """The head's q(y|z), the probability of each class, at the centre of q(z|x)."""

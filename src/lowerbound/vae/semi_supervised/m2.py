@@ -25,6 +25,7 @@ from lowerbound.distributions import OneHotCategorical
 from lowerbound.distributions.operations import unflattened
 from lowerbound.errors import RecipeError
 from lowerbound.nn.jacobian import contraction
+from lowerbound.nn.mode import in_evaluation
 from lowerbound.vae.contexts import Label
 from lowerbound.vae.estimators.base import Estimator
 from lowerbound.vae.estimators.enumerated import Enumerated
@@ -68,10 +69,9 @@ class SemiSupervised(Model):
     @torch.no_grad()
     def log_classify(self, x: Float[Tensor, "B *event"]) -> Float[Tensor, "B classes"]:
         """log q(y|x) of each class, in nats."""
-        with self.evaluating():
-            law = self.classifier(x)
-            assert isinstance(law, OneHotCategorical)
-            return law.logits
+        law = in_evaluation(self.classifier)(x)
+        assert isinstance(law, OneHotCategorical)
+        return law.logits
 
     def classify(self, x: Float[Tensor, "B *event"]) -> Float[Tensor, "B classes"]:
         """q(y|x), the probability of each class."""
