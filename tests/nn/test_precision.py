@@ -13,6 +13,7 @@ from torch.distributions import Independent
 import lowerbound as lb
 from lowerbound.data.spec import DataSpec
 from lowerbound.distributions.bernoulli import Bits
+from lowerbound.nn.precision import multiplying
 from lowerbound.recipes import networks
 from lowerbound.recipes.build import Parts
 from lowerbound.recipes.networks import PRECISIONS
@@ -46,7 +47,7 @@ def gradient(products: torch.dtype, **typed: object) -> Tensor:
     """Of the mean loss of the digits, all weights in one vector."""
     parts, data = model(**typed), lb.data.load("digits").train
     parts.vae.train()
-    with seeded(0, "noise"), parts.vae.multiplying(products):
+    with seeded(0, "noise"), multiplying(products):
         part = of_rows(parts.vae, data, torch.arange(500), parts.objective, parts.estimator)
     part.value.backward()
     return torch.cat([p.grad.flatten() for p in parts.vae.parameters() if p.grad is not None])
@@ -80,7 +81,7 @@ def test_parameters_of_laws_are_rounded_where_they_may_be(likelihood: str, rough
     vae, z = model(likelihood=likelihood).vae, torch.randn(1, 50, 3)
     x = lb.data.load("digits").test[:50]
     vae.train()
-    with vae.multiplying(torch.bfloat16):
+    with multiplying(torch.bfloat16):
         assert rounded(vae.likelihood.output(z)) is rough
         assert not rounded(vae.posterior.output(x))
         assert vae.likelihood.output(z).dtype == vae.posterior.output(x).dtype == torch.float32
@@ -98,9 +99,9 @@ def test_small_networks_do_not_round() -> None:
 def test_a_network_of_ones_own_is_left_alone() -> None:
     network = nn.Sequential(nn.Linear(3, 16), nn.Tanh(), nn.Linear(16, 64))
     likelihood = lb.likelihoods.Bernoulli(network).train()
-    likelihood.products = torch.bfloat16
     z = torch.randn(1, 5, 3)
-    assert torch.equal(likelihood.output(z), network(z[0])[None])
+    with multiplying(torch.bfloat16):
+        assert torch.equal(likelihood.output(z), network(z[0])[None])
 
 
 def test_fit_takes_what_it_is_told() -> None:
