@@ -5,8 +5,6 @@ The body of the caller's ``for`` may freeze, prune, parametrize and replace what
 
 from __future__ import annotations
 
-from itertools import chain
-from operator import eq, is_
 from typing import Any
 
 import torch
@@ -17,8 +15,6 @@ from lowerbound.errors import UsageError
 from lowerbound.training.steps.plan import Plan
 
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-#: dictionaries of a module that keep being the same ones while what is in them changes
-CONTENTS = ("_parameters", "_buffers", "_modules", *HOOKS)
 
 
 def is_as_made(module: nn.Module) -> bool:
@@ -35,42 +31,46 @@ def any_global_hook() -> bool:
 class Changes:
     """Whether anything of a plan has changed since it was last asked: attributes, hooks and modes of modules, weights, the optimizer.
 
-    It compares identities, some 2 µs a module; numbers within weights are not looked at, as every step reads them anew.
+    Numbers within weights are not looked at, as every step reads them anew; so that it takes some 2 µs a module.
     """
 
     def __init__(self, plan: Plan):
         self.plan = plan
-        self.things: list[object] = []  # kept, so that no other thing can be where one of them was
         self.facts: list[object] = []
 
     def any(self) -> bool:
         """Whether there was any since the last call; at the first there was."""
-        things, facts = self._now()
-        same = len(things) == len(self.things) and all(map(is_, things, self.things))
-        same = same and len(facts) == len(self.facts) and all(map(eq, facts, self.facts))
-        self.things, self.facts = things, facts
-        return not same
+        before, self.facts = self.facts, self._now()
+        try:
+            return before != self.facts  # a list compares identities first, and most are
+        except (RuntimeError, ValueError):  # of two tensors or arrays, which are not one
+            return True
 
-    def _now(self) -> tuple[list[object], list[object]]:
-        """Everything that is compared by what it is, and by its value."""
+    def _now(self) -> list[object]:
+        """Everything that is compared. Weights are there twice: their id, and they themselves, so that no other gets that id."""
         plan = self.plan
-        things: list[object] = [plan.state.optimizer, any_global_hook()]
-        facts: list[object] = [tensor._version for tensor in plan.vae.prior._buffers.values() if tensor is not None]
+        facts: list[object] = [plan.state.optimizer, any_global_hook()]
+        facts += [tensor._version for tensor in plan.vae.prior._buffers.values() if tensor is not None]
         left: list[Any] = [plan.vae, plan.estimator]
         while left:
             if (module := left.pop()) is None:
                 continue
             own = module.__dict__
-            things.append(module.__class__)
-            things += own.values()
-            things += chain.from_iterable([own[name].values() for name in CONTENTS])
-            left += own["_modules"].values()
+            facts.append(module.__class__)
+            facts += own.values()
+            for name in HOOKS:
+                if hooks := own[name]:
+                    facts += hooks.values()
+            for buffer in own["_buffers"].values():
+                facts += (id(buffer), buffer)
             for weight in own["_parameters"].values():
+                facts += (id(weight), weight)
                 if weight is not None:
                     hooked = bool(weight._backward_hooks), bool(weight._post_accumulate_grad_hooks)
-                    things += (weight.requires_grad, weight.dtype, weight.is_contiguous(), *hooked)
-                    facts += (weight.shape, weight.device)
-        return things, facts
+                    facts += (weight.requires_grad, weight.dtype, weight.shape, weight.device, weight.is_contiguous(), *hooked)
+            facts += own["_modules"].values()
+            left += own["_modules"].values()
+        return facts
 
 
 class Weights:
