@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Bernoulli as BernoulliLaw
 from torch.distributions import Independent
+from torch.nn.utils import parametrize
 
 import lowerbound as lb
 from lowerbound.data.spec import DataSpec
@@ -102,6 +104,47 @@ def test_a_network_of_ones_own_is_left_alone() -> None:
     z = torch.randn(1, 5, 3)
     with multiplying(torch.bfloat16):
         assert torch.equal(likelihood.output(z), network(z[0])[None])
+
+
+def test_nothing_stays_switched() -> None:
+    """A network that a Bernoulli has rounded whole keeps its last digits in another law, in evaluation and in the next step."""
+    likelihood = model(network="mlp:512").vae.likelihood.train()
+    other, z = lb.likelihoods.Gaussian(likelihood.network, scale=1.0).train(), torch.randn(1, 50, 3)
+    before = [dict(vars(module)) for module in likelihood.modules()]
+    with multiplying(torch.bfloat16):
+        assert rounded(likelihood.output(z))
+        assert not rounded(other.output(z))
+        with multiplying(torch.float32):
+            assert not rounded(likelihood.output(z))
+        assert rounded(likelihood.output(z))
+    assert [dict(vars(module)) for module in likelihood.modules()] == before
+    assert not rounded(likelihood.output(z))
+
+
+def test_another_thread_multiplies_as_it_likes() -> None:
+    likelihood, z = model(network="mlp:512").vae.likelihood.train(), torch.randn(1, 50, 3)
+    with multiplying(torch.bfloat16), ThreadPoolExecutor(1) as pool:
+        assert not rounded(pool.submit(likelihood.output, z).result())
+        assert rounded(likelihood.output(z))
+
+
+def test_a_parametrized_layer_is_made_once_a_pass() -> None:
+    """The power iteration of a spectral norm takes a step each time that a weight is asked for."""
+    asked = []
+
+    class Counted(nn.Module):
+        def forward(self, weight: Tensor) -> Tensor:
+            asked.append(weight)
+            return weight
+
+    likelihood = model(network="mlp:512").vae.likelihood.train()
+    for layer in likelihood.network.modules():
+        if isinstance(layer, nn.Linear):
+            parametrize.register_parametrization(layer, "weight", Counted())
+    asked.clear()
+    with multiplying(torch.bfloat16):
+        likelihood.output(torch.randn(1, 50, 3))
+    assert len(asked) == 2
 
 
 def test_fit_takes_what_it_is_told() -> None:

@@ -8,11 +8,11 @@ that. To learn the ideas read ``vae.loss``, which is also what runs where nothin
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from types import ModuleType
-from typing import Any
+from typing import cast
 
 import torch
 from jaxtyping import Float
@@ -25,7 +25,7 @@ from lowerbound.system.threads import is_plain
 from lowerbound.training.adam import ROUNDED, Adam
 from lowerbound.training.steps.changes import any_global_hook, is_as_made
 from lowerbound.training.steps.plan import Plan, Step
-from lowerbound.vae.conditional import LOG_VARIANCE
+from lowerbound.vae.conditional import LOG_VARIANCE, ConditionalLaw
 from lowerbound.vae.estimators.pathwise import Pathwise
 from lowerbound.vae.likelihoods import Bernoulli
 from lowerbound.vae.loss import of_rows
@@ -35,7 +35,7 @@ from lowerbound.vae.objectives.elbo import ELBO
 from lowerbound.vae.objectives.kl import ClosedKL, SampledKL
 from lowerbound.vae.objectives.renyi import Renyi
 from lowerbound.vae.posteriors import DiagonalGaussian
-from lowerbound.vae.priors import StandardNormal
+from lowerbound.vae.priors import Prior, StandardNormal
 
 #: rows of logits at once: few enough for the CPU's cache
 ROWS = 512
@@ -63,8 +63,8 @@ def _is_importance_weighted(objective: Objective) -> bool:
     return type(objective) is Renyi and objective.alpha == 0 and objective.kl == SampledKL()
 
 
-def _perceptron(network: nn.Module) -> list[nn.Linear] | None:
-    """The layers of a network of the form of ``mlp``; None for any other."""
+def _perceptron(network: nn.Module) -> list[nn.Linear]:
+    """The layers of a network of the form of ``mlp``; none of any other."""
     inner = list(network) if type(network) is nn.Sequential else []
     if inner and type(inner[0]) is nn.Flatten and (inner[0].start_dim, inner[0].end_dim) == (1, -1):
         inner = inner[1:]
@@ -72,22 +72,24 @@ def _perceptron(network: nn.Module) -> list[nn.Linear] | None:
         inner = inner[:-1]
     layers = [layer for layer in inner[::2] if isinstance(layer, nn.Linear) and type(layer) in (nn.Linear, Linear)]
     between = [layer for layer in inner[1::2] if type(layer) is nn.ReLU]
-    return layers if len(layers) == len(between) + 1 and len(layers) + len(between) == len(inner) else None
+    return layers if len(layers) == len(between) + 1 and len(layers) + len(between) == len(inner) else []
 
 
-def _can_be_read(weights: list[Tensor | None]) -> bool:
+def _can_be_read(weights: Sequence[Tensor | None]) -> bool:
     """Whether loops can read these weights, no two are one, and all are trained as they are."""
-    there = [weight for weight in weights if weight is not None and type(weight) is nn.Parameter]
+    there = [weight for weight in weights if type(weight) is nn.Parameter]
     hooked = any(weight._backward_hooks or weight._post_accumulate_grad_hooks for weight in there)
     plain = all(is_plain(weight) and weight.requires_grad for weight in there)
     return len(set(map(id, there))) == len(weights) and plain and not hooked
 
 
-def _fit_each_other(encoder: list[nn.Linear], decoder: list[nn.Linear], latent: int) -> bool:
-    """Whether each layer takes what the one before gives, and has as many biases as it gives numbers; and latents are the prior's."""
+def _fit_each_other(prior: Prior, encoder: list[nn.Linear], decoder: list[nn.Linear]) -> bool:
+    """Whether layers take what those before give and have as many biases as outputs, and latents are those of N(0, I)."""
     chained = all(before.weight.shape[0] == after.weight.shape[1] for layers in (encoder, decoder) for before, after in pairwise(layers))
     biased = all(layer.bias.shape == layer.weight.shape[:1] for layer in encoder + decoder)
-    return chained and biased and encoder[-1].weight.shape[0] == 2 * latent and decoder[0].weight.shape[1] == latent
+    law = prior()
+    size, standard = law.event_shape.numel(), not bool(law.mean.any()) and bool(law.stddev.eq(1).all())
+    return chained and biased and standard and encoder[-1].weight.shape[0] == 2 * size and decoder[0].weight.shape[1] == size
 
 
 class _Memory:
@@ -186,36 +188,27 @@ class ByHand(Step):
     @classmethod
     def takes(cls, plan: Plan) -> bool:
         """A model of this kind whose weights are all trained, on a CPU with compiled loops."""
-        vae = plan.vae
         if not _is_usual(plan) or loops() is None:
             return False
-        encoder, decoder = _perceptron(vae.posterior.network), _perceptron(vae.likelihood.network)
-        if encoder is None or decoder is None:
-            return False
+        encoder, decoder = _perceptron(plan.vae.posterior.network), _perceptron(plan.vae.likelihood.network)
         weights = [weight for layer in encoder + decoder for weight in (layer.weight, layer.bias)]
-        standard = not bool(vae.prior.zero.any()) and bool((vae.prior.one == 1).all())
-        return (
-            _can_be_read(weights)
-            and len(list(vae.parameters())) == len(weights)
-            and standard
-            and _fit_each_other(encoder, decoder, len(vae.prior.zero))
-        )
+        only = len(weights) == len(list(plan.vae.parameters()))  # else nothing would clear the others' gradients
+        return bool(encoder and decoder) and only and _can_be_read(weights) and _fit_each_other(plan.vae.prior, encoder, decoder)
 
     def __init__(self, plan: Plan):
         super().__init__(plan)
-        self.compiled: Any = loops()
+        self.compiled = cast(ModuleType, loops())
         rounded = ROUNDED and isinstance(plan.state.optimizer, Adam) and plan.group.size == 1 and plan.clip is None
-        self.encoder, self.decoder = (
-            _Network(self.compiled, _perceptron(law.network) or [], plan.products, law.rough, rounded)
-            for law in (plan.vae.posterior, plan.vae.likelihood)
-        )
+        laws: tuple[ConditionalLaw, ...] = plan.vae.posterior, plan.vae.likelihood
+        networks = (_Network(self.compiled, _perceptron(law.network), plan.products, law.rough, rounded) for law in laws)
+        self.encoder, self.decoder = networks
 
     @torch.no_grad()
     def gradient(self, data: Rows, rows: Tensor, objective: Objective) -> Float[Tensor, " 3"]:
         """The forward and backward pass for a batch. Errors: DataError for examples of another size."""
         seen = self.plan.vae.likelihood.observe(data[rows])
         x = seen.flatten(1).to("cpu", torch.float32).contiguous()
-        if x.shape[1] != self.decoder.layers[-1].out_features:
+        if x.shape[1] != self.decoder.layers[-1].weight.shape[0]:
             raise other_numbers(_shape(self.plan.vae.likelihood.network), seen.shape[1:])
         inputs, weights = self.encoder.forward(x)
         q, bias = self.encoder.product(len(weights) - 1, inputs[-1], weights), self.encoder.bias(-1)
@@ -248,10 +241,10 @@ class ByHand(Step):
         return torch.cat(parts).view(z.shape[:2]), back
 
 
-def _shape(network: nn.Module) -> tuple[int, ...]:
+def _shape(network: nn.Module) -> Sequence[int]:
     """Of what a perceptron gives for an example."""
     last = list(network.children())[-1]
-    return tuple(last.unflattened_size) if isinstance(last, nn.Unflatten) else (last.out_features,)
+    return last.unflattened_size if isinstance(last, nn.Unflatten) else _perceptron(network)[-1].weight.shape[:1]
 
 
 def _parts(k: int, b: int) -> list[slice]:
