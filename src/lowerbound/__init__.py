@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from lowerbound.runs.run import Run, load
     from lowerbound.system import seeding
     from lowerbound.training.adam import Adam
-    from lowerbound.training.loop import State, fit
+    from lowerbound.training.loop import fit
+    from lowerbound.training.state import State
     from lowerbound.vae import contexts, estimators, likelihoods, objectives, posteriors, priors, schedules
     from lowerbound.vae import semi_supervised as semi
     from lowerbound.vae.likelihoods import scales
@@ -45,7 +46,7 @@ PUBLIC = {
     "LowerboundError": "lowerbound.errors:LowerboundError",
     "Recipe": "lowerbound.recipes.recipe:Recipe",
     "Run": "lowerbound.runs.run:Run",
-    "State": "lowerbound.training.loop:State",
+    "State": "lowerbound.training.state:State",
     "VAE": "lowerbound.vae.model:VAE",
     "build": "lowerbound.recipes.build:build",
     "calibration": "lowerbound.evaluation.calibration",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 
 import pytest
@@ -9,10 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Bernoulli as BernoulliLaw
 from torch.distributions import Independent
+from torch.nn.utils import parametrize
 
 import lowerbound as lb
 from lowerbound.data.spec import DataSpec
 from lowerbound.distributions.bernoulli import Bits
+from lowerbound.nn.mode import in_evaluation
+from lowerbound.nn.precision import multiplying
 from lowerbound.recipes import networks
 from lowerbound.recipes.build import Parts
 from lowerbound.recipes.networks import PRECISIONS
@@ -46,7 +50,7 @@ def gradient(products: torch.dtype, **typed: object) -> Tensor:
     """Of the mean loss of the digits, all weights in one vector."""
     parts, data = model(**typed), lb.data.load("digits").train
     parts.vae.train()
-    with seeded(0, "noise"), parts.vae.multiplying(products):
+    with seeded(0, "noise"), multiplying(products):
         part = of_rows(parts.vae, data, torch.arange(500), parts.objective, parts.estimator)
     part.value.backward()
     return torch.cat([p.grad.flatten() for p in parts.vae.parameters() if p.grad is not None])
@@ -80,12 +84,11 @@ def test_parameters_of_laws_are_rounded_where_they_may_be(likelihood: str, rough
     vae, z = model(likelihood=likelihood).vae, torch.randn(1, 50, 3)
     x = lb.data.load("digits").test[:50]
     vae.train()
-    with vae.multiplying(torch.bfloat16):
+    with multiplying(torch.bfloat16):
         assert rounded(vae.likelihood.output(z)) is rough
         assert not rounded(vae.posterior.output(x))
         assert vae.likelihood.output(z).dtype == vae.posterior.output(x).dtype == torch.float32
-        with vae.evaluating():
-            assert not rounded(vae.likelihood.output(z))
+        assert not rounded(in_evaluation(vae).likelihood.output(z))
     assert not rounded(vae.likelihood.output(z))
 
 
@@ -98,9 +101,50 @@ def test_small_networks_do_not_round() -> None:
 def test_a_network_of_ones_own_is_left_alone() -> None:
     network = nn.Sequential(nn.Linear(3, 16), nn.Tanh(), nn.Linear(16, 64))
     likelihood = lb.likelihoods.Bernoulli(network).train()
-    likelihood.products = torch.bfloat16
     z = torch.randn(1, 5, 3)
-    assert torch.equal(likelihood.output(z), network(z[0])[None])
+    with multiplying(torch.bfloat16):
+        assert torch.equal(likelihood.output(z), network(z[0])[None])
+
+
+def test_nothing_stays_switched() -> None:
+    """A network that a Bernoulli has rounded whole keeps its last digits in another law, in evaluation and in the next step."""
+    likelihood = model(network="mlp:512").vae.likelihood.train()
+    other, z = lb.likelihoods.Gaussian(likelihood.network, scale=1.0).train(), torch.randn(1, 50, 3)
+    before = [dict(vars(module)) for module in likelihood.modules()]
+    with multiplying(torch.bfloat16):
+        assert rounded(likelihood.output(z))
+        assert not rounded(other.output(z))
+        with multiplying(torch.float32):
+            assert not rounded(likelihood.output(z))
+        assert rounded(likelihood.output(z))
+    assert [dict(vars(module)) for module in likelihood.modules()] == before
+    assert not rounded(likelihood.output(z))
+
+
+def test_another_thread_multiplies_as_it_likes() -> None:
+    likelihood, z = model(network="mlp:512").vae.likelihood.train(), torch.randn(1, 50, 3)
+    with multiplying(torch.bfloat16), ThreadPoolExecutor(1) as pool:
+        assert not rounded(pool.submit(likelihood.output, z).result())
+        assert rounded(likelihood.output(z))
+
+
+def test_a_parametrized_layer_is_made_once_a_pass() -> None:
+    """The power iteration of a spectral norm takes a step each time that a weight is asked for."""
+    asked = []
+
+    class Counted(nn.Module):
+        def forward(self, weight: Tensor) -> Tensor:
+            asked.append(weight)
+            return weight
+
+    likelihood = model(network="mlp:512").vae.likelihood.train()
+    for layer in likelihood.network.modules():
+        if isinstance(layer, nn.Linear):
+            parametrize.register_parametrization(layer, "weight", Counted())
+    asked.clear()
+    with multiplying(torch.bfloat16):
+        likelihood.output(torch.randn(1, 50, 3))
+    assert len(asked) == 2
 
 
 def test_fit_takes_what_it_is_told() -> None:

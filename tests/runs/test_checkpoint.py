@@ -13,7 +13,7 @@ import lowerbound as lb
 from lowerbound.errors import RunError
 from lowerbound.runs import checkpoint
 from lowerbound.training.adam import Adam
-from lowerbound.training.loop import State
+from lowerbound.training.state import State
 from lowerbound.vae.estimators.baselines import MovingAverage
 
 

@@ -12,7 +12,7 @@ from toys import LinearGaussian
 import lowerbound as lb
 from lowerbound.errors import DataError
 from lowerbound.training.adam import Adam
-from lowerbound.training.loop import State
+from lowerbound.training.state import State
 
 ROWS, BATCH, EPOCHS = 50, 16, 3
 DATA = torch.rand(ROWS, 6, generator=torch.Generator().manual_seed(0))

@@ -36,11 +36,6 @@ def _numel(shape: Shape) -> int:
     return shape if isinstance(shape, int) else math.prod(shape)
 
 
-# --- products that may be rounded ----------------------------------------------------------------------
-# Training multiplies in bfloat16 where a device is faster so (``VAE.multiplying``): it has the range of single precision and three
-# digits, which is less than the noise of a batch. What a law's parameters are made by is not rounded, unless the law says that it may be.
-
-
 # --- fully connected -----------------------------------------------------------------------------------
 
 

@@ -1,18 +1,25 @@
 """Products that may be rounded.
 
-Training multiplies in bfloat16 where a device is faster so (``VAE.multiplying``): it has the range of single precision and three
+Training multiplies in bfloat16 where a device is faster so (``multiplying``): it has the range of single precision and three
 digits, which is less than the noise of a batch. What a law's parameters are made by is not rounded, unless the law says that it may be.
+All of it holds within a block and in one thread: no layer and no law is changed.
 """
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 LARGE = 2**15  # weights of a layer from which on its products gain by rounding
+
+_type: ContextVar[torch.dtype | None] = ContextVar("the type of products in training", default=None)
+_last: ContextVar[nn.Module | None] = ContextVar("a last layer that may round its output", default=None)
 
 
 class Linear(nn.Linear):
@@ -22,8 +29,9 @@ class Linear(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         """x Wᵀ + b."""
-        with _whole(self.rough, x):
-            return super().forward(x if self.rough else x.to(self.weight.dtype))
+        rough, weight = self.rough or _last.get() is self, self.weight
+        with _whole(rough, x):
+            return F.linear(x if rough else x.to(weight.dtype), weight, self.bias)
 
 
 class Conv2d(nn.Conv2d):
@@ -33,8 +41,9 @@ class Conv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """The convolution."""
-        with _whole(self.rough, x):
-            return super().forward(x if self.rough else x.to(self.weight.dtype))
+        rough, weight = self.rough or _last.get() is self, self.weight
+        with _whole(rough, x):
+            return self._conv_forward(x if rough else x.to(weight.dtype), weight, self.bias)
 
 
 def _whole(rough: bool, x: Tensor) -> AbstractContextManager[Any]:
@@ -49,22 +58,38 @@ def roughly(network: nn.Module) -> nn.Module:
     return network
 
 
-def gains(network: nn.Module) -> bool:
-    """Whether rounding makes ``network`` faster: small layers spend more on it than they save (docs/log.md)."""
-    return any(
-        isinstance(layer, nn.Conv2d) or (isinstance(layer, nn.Linear) and layer.weight.numel() >= LARGE) for layer in network.modules()
-    )
+@contextmanager
+def multiplying(products: torch.dtype) -> Iterator[None]:
+    """Within the block the networks of distributions in training mode multiply in this type (``devices.fastest``), in this thread."""
+    before = _type.set(products)
+    try:
+        yield
+    finally:
+        _type.reset(before)
 
 
-def rounding(network: nn.Module, device: torch.device, products: torch.dtype | None, rough: bool) -> AbstractContextManager[Any]:
-    """Within the block ``network`` multiplies in the type ``products``, its last layer too if ``rough``.
+@contextmanager
+def rounding(network: nn.Module, device: torch.device, rough: bool) -> Iterator[None]:
+    """Within the block ``network`` multiplies in the type that ``multiplying`` says, its last layer too if ``rough``.
 
     One that has no last layer of these, or nothing to gain, does not round at all.
     """
-    if products in (None, torch.float32):
-        return nullcontext()
-    last = [layer for layer in network.modules() if isinstance(layer, (Linear, Conv2d))][-1:]
+    products = _type.get()
+    last = [] if products in (None, torch.float32) else [layer for layer in network.modules() if isinstance(layer, (Linear, Conv2d))][-1:]
     if not last or not gains(network):
-        return nullcontext()
-    last[0].rough = rough
-    return torch.autocast(device.type, products, cache_enabled=False)
+        yield
+        return
+    before = _last.set(last[0] if rough else None)
+    try:
+        with torch.autocast(device.type, products, cache_enabled=False):
+            yield
+    finally:
+        _last.reset(before)
+
+
+def gains(network: nn.Module) -> bool:
+    """Whether rounding makes ``network`` faster: small layers spend more on it than they save (docs/log.md)."""
+    return any(
+        isinstance(layer, nn.Conv2d) or (isinstance(layer, nn.Linear) and layer.in_features * layer.out_features >= LARGE)
+        for layer in network.modules()
+    )

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from lowerbound.errors import RunError
 from lowerbound.system.files import content, written
-from lowerbound.training.loop import State
+from lowerbound.training.state import State
 
 OF_OPTIMIZER = 4  # times the weights at most, for what the optimiser keeps of each
 REST = 2**24  # bytes of names, shapes, numbers of steps and the like

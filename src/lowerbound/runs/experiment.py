@@ -21,8 +21,9 @@ from lowerbound.runs.snapshots import Every, Snapshots
 from lowerbound.runs.trainer import Observer, Trainer
 from lowerbound.system import devices
 from lowerbound.system.files import write_json
-from lowerbound.training.loop import Record, State
+from lowerbound.training.loop import Record
 from lowerbound.training.processes import ProcessGroup
+from lowerbound.training.state import State
 from lowerbound.vae.semi_supervised import Classifier
 
 

@@ -19,8 +19,8 @@ from lowerbound.runs.data_record import DataRecord
 from lowerbound.runs.run import Run
 from lowerbound.system import devices
 from lowerbound.training.adam import Adam
-from lowerbound.training.loop import State
 from lowerbound.training.processes import ProcessGroup
+from lowerbound.training.state import State
 from lowerbound.vae.contexts import Label
 from lowerbound.vae.likelihoods.scales import Optimal
 from lowerbound.vae.loss import of_rows

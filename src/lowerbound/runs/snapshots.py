@@ -15,7 +15,8 @@ from lowerbound.recipes.recipe import Recipe
 from lowerbound.runs import checkpoint, layout
 from lowerbound.runs.folder import remove, rename
 from lowerbound.system.files import sync_folder
-from lowerbound.training.loop import Record, State
+from lowerbound.training.loop import Record
+from lowerbound.training.state import State
 
 SAVE_AFTER = 5.0  # seconds of training at least between states kept at the ends of epochs
 SAVE_WITHIN = 120.0  # seconds of training at most between states, also in the middle of an epoch

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from lowerbound.data.rows import Rows, rows_at_once
 from lowerbound.errors import DataError
 from lowerbound.system.devices import fastest
-from lowerbound.training.adam import ROUNDED, Adam
 from lowerbound.training.batches import batches_of, steps_an_epoch
 from lowerbound.training.processes import ProcessGroup
-from lowerbound.training.steps.choose import choose, leave_gradients_whole
-from lowerbound.training.steps.fused import Step
+from lowerbound.training.state import State
+from lowerbound.training.steps.choose import choose
+from lowerbound.training.steps.plan import Plan
 from lowerbound.vae.estimators.base import Estimator
 from lowerbound.vae.estimators.pathwise import Pathwise
 from lowerbound.vae.loss import LossFunction, of_rows
@@ -27,18 +27,6 @@ from lowerbound.vae.model import Model
 from lowerbound.vae.objectives.base import Objective
 from lowerbound.vae.objectives.elbo import ELBO
 from lowerbound.vae.schedules import Schedule
-
-
-@dataclass
-class State:
-    """The state of a training besides the weights; from both it continues with the same bits.
-
-    The order of the examples and the noise of each step follow from ``seed`` and ``step`` alone.
-    """
-
-    optimizer: torch.optim.Optimizer
-    seed: int = 0
-    step: int = 0
 
 
 @dataclass(frozen=True)
@@ -88,63 +76,25 @@ def fit(
 ) -> Iterator[Record]:
     """Train ``vae`` in place for ``epochs`` passes over ``data``, yielding a ``Record`` after each step.
 
-    Without ``state`` it starts with a new ``Adam`` and ``seed``; with one it continues from there
-    (``seed`` is then the state's), and the state is kept up to date, so that it can be saved between two
-    records. By default the objective is ``ELBO()`` and the estimator ``Pathwise()``. ``loss`` is the loss of a step
-    where it is more than that of its examples, as in ``semi``.
-    Networks multiply in the type ``products`` (by default ``devices.fastest``; ``torch.float32`` for no rounding), see ``nn.precision``.
-    ``rate`` is the factor on the optimiser's learning rate at each epoch (by default 1); gradients with a norm above ``clip``
-    are scaled down to it. If ``group`` has several processes, each computes its share of every step (for losses that are sums over
-    examples). ``epochs`` includes those that ``state`` has completed. The model is left in training mode; the methods of a ``VAE`` use
-    evaluation mode nevertheless. Errors: DataError where there are no examples, or the likelihood is not defined for their values.
+    Without ``state`` it starts with a new one of ``seed``; with one it continues from there, and keeps it up to date, so that it can be
+    saved between two records. ``loss`` is that of a step where it is more than that of its examples, as in ``semi_supervised``. Networks
+    multiply in the type ``products`` (by default ``devices.fastest``; ``torch.float32`` rounds nothing). ``rate`` is a factor on the
+    learning rate at each epoch; longer gradients are shortened to ``clip``. The processes of a ``group`` share each step. ``epochs``
+    includes those that ``state`` has completed. The model is put in training mode at the start; what the caller changes meanwhile holds
+    from the next step on (docs/guide/training.md). Errors: DataError where there are no examples, or values that the likelihood has not.
     """
     _check(vae, data)
-    vae.train()
-    state = state or State(Adam(vae.parameters()), seed)
-    objective, estimator = objective or ELBO(), estimator or Pathwise()
-    steps = steps_an_epoch(len(data), batch)
-    estimator.train()
-    group = group or ProcessGroup()
-    device = vae.device
-    rounded = ROUNDED and isinstance(state.optimizer, Adam) and group.size == 1 and clip is None  # other cases sum gradients
-    descend = choose(vae, objective, estimator, loss, products or fastest(device), rounded)
-    while (position := divmod(state.step, steps))[0] < epochs:
-        epoch, done = position
-        batches = batches_of(len(data), batch, state.seed, epoch)
-        for number, rows in enumerate(batches[done:], start=done + 1):
-            now = objective.at(state.step / steps)
-            with group.noise(rows, now.samples, state.seed, "noise", state.step, device=device):
-                means = _shared(group, vae, descend, data, rows, now)
-            if rate is not None:
-                _set_rate(state.optimizer, rate(state.step / steps))
-            if clip is not None:
-                _shorten(vae, clip)
-            state.optimizer.step()
-            state.step += 1
-            yield Record(state.step, epoch + 1, number == len(batches), len(rows), means)
-    leave_gradients_whole(vae)
-
-
-def _shared(group: ProcessGroup, vae: Model, descend: Step, data: Rows, rows: Tensor, objective: Objective) -> Float[Tensor, " 3"]:
-    """Leave the gradient of a batch in the weights, summed over the shares of all processes; return the means."""
-    mine = rows[group.share(rows)]
-    if len(mine):
-        return group.all_reduce(vae, descend(data, mine, objective), len(mine) / len(rows))
-    vae.zero_grad()
-    return group.all_reduce(vae, torch.zeros(3, device=vae.device), 0.0)
-
-
-def _shorten(vae: Model, clip: float) -> None:
-    """Scale gradients with a norm above ``clip`` down to it. If the norm is not finite they are unchanged, so that it can be traced."""
-    gradients = [parameter.grad for parameter in vae.parameters() if parameter.grad is not None]
-    norm = nn.utils.get_total_norm(gradients)
-    if torch.isfinite(norm):
-        nn.utils.clip_grads_with_norm_(vae.parameters(), clip, norm)
-
-
-def _set_rate(optimizer: torch.optim.Optimizer, share: float) -> None:
-    for group in optimizer.param_groups:
-        group["lr"] = group.setdefault("initial_lr", group["lr"]) * share
+    state, steps = state or State.new(vae, seed), steps_an_epoch(len(data), batch)
+    objective, estimator, group = objective or ELBO(), estimator or Pathwise(), group or ProcessGroup()
+    vae.train(), estimator.train()
+    with choose(Plan(vae, objective, estimator, loss, state, products or fastest(vae.device), rate, clip, group)) as step:
+        while (position := divmod(state.step, steps))[0] < epochs:
+            epoch, done = position
+            batches = batches_of(len(data), batch, state.seed, epoch)
+            for number, rows in enumerate(batches[done:], start=done + 1):
+                means = step(data, rows, state.step / steps)
+                state.step += 1
+                yield Record(state.step, epoch + 1, number == len(batches), len(rows), means)
 
 
 def _check(vae: Model, data: Rows) -> None:

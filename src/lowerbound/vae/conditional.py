@@ -10,9 +10,9 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal
@@ -48,8 +48,6 @@ class ConditionalLaw(nn.Module, ABC):
 
     #: c ``(B, *context)``, one for each example, ``(1, *context)`` for all, or ``(K B, *context)``, K for each; or None
     context: Tensor | None = None
-    #: the type in which the network multiplies in training, where that is not the weights' own
-    products: torch.dtype | None = None
     #: whether three digits of its parameters are enough in training
     rough: bool = False
 
@@ -70,7 +68,7 @@ class ConditionalLaw(nn.Module, ABC):
     def output(self, parent: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """The network's output for ``parent``, its batch axes those of the parent: what ``law`` takes."""
         lead = parent.shape[: self.batch_axes(parent)]
-        with rounding(self.network, parent.device, self.products if self.training else None, self.rough):
+        with rounding(self.network, parent.device, self.rough) if self.training else nullcontext():
             output = self.network(*self.inputs(parent)).to(parent.dtype)
         return output if self.several(lead) else output.reshape(*lead, *output.shape[1:])
 

@@ -6,8 +6,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
 
 import torch
@@ -19,7 +18,7 @@ from lowerbound.distributions.chain import Chain, paired
 from lowerbound.errors import DataError, RecipeError, law_name
 from lowerbound.nn.jacobian import contraction
 from lowerbound.nn.mode import in_evaluation
-from lowerbound.vae.conditional import ConditionalLaw, WithContext
+from lowerbound.vae.conditional import WithContext
 from lowerbound.vae.contexts import Context
 from lowerbound.vae.likelihoods import Calibrated, Likelihood
 from lowerbound.vae.posteriors import Posterior
@@ -40,8 +39,7 @@ def log_density(
     try:
         x = x.reshape(x.shape[0], *likelihood.event_shape)
     except RuntimeError as error:
-        shapes = f"{tuple(likelihood.event_shape)}, the data are {tuple(x.shape[1:])}"
-        raise DataError(f"the decoder gives {shapes}: the numbers of values differ") from error
+        raise other_numbers(likelihood.event_shape, x.shape[1:]) from error
     if observed is None:
         return likelihood.log_prob(x)
     if not isinstance(likelihood, Independent) or likelihood.base_dist.event_shape:
@@ -53,6 +51,11 @@ def log_density(
     law = law.of(observed) if isinstance(law, Calibrated) else law
     each = law.log_prob(x.where(observed, BLANK))
     return each.where(observed, 0.0).flatten(len(likelihood.batch_shape)).sum(-1)
+
+
+def other_numbers(decoded: Sequence[int], event: Sequence[int]) -> DataError:
+    """What is said where a decoder gives an example of another number of values than the data have."""
+    return DataError(f"the decoder gives {tuple(decoded)}, the data are {tuple(event)}: the numbers of values differ")
 
 
 class Model(nn.Module, ABC):
@@ -97,18 +100,6 @@ class Model(nn.Module, ABC):
     def device(self) -> torch.device:
         """Where the weights are, and so where data must be."""
         return next(self.parameters()).device
-
-    @contextmanager
-    def multiplying(self, products: torch.dtype) -> Iterator[None]:
-        """Within the block networks in training mode multiply in this type (``devices.fastest``); weights and laws stay as they are."""
-        laws = [module for module in self.modules() if isinstance(module, ConditionalLaw)]
-        for law in laws:
-            law.products = products
-        try:
-            yield
-        finally:
-            for law in laws:
-                law.products = None
 
     @abstractmethod
     def terms(self, x: Float[Tensor, "B *event"], sampler: Sampler) -> Terms:

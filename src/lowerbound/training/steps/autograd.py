@@ -7,21 +7,28 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lowerbound.data.rows import Rows
-from lowerbound.training.steps.fused import Step
-from lowerbound.vae.estimators.base import Estimator
-from lowerbound.vae.loss import LossFunction
-from lowerbound.vae.model import Model
+from lowerbound.errors import UsageError
+from lowerbound.nn.precision import multiplying
+from lowerbound.training.steps.plan import Plan, Step
 from lowerbound.vae.objectives.base import Objective
 
 
-def by_autograd(vae: Model, estimator: Estimator, loss: LossFunction, products: torch.dtype) -> Step:
-    """The step that computes the gradient of any loss by autograd."""
+class ByAutograd(Step):
+    """The gradient of any loss, by autograd."""
 
-    def step(data: Rows, rows: Tensor, objective: Objective) -> Float[Tensor, " 3"]:
-        with vae.multiplying(products):
-            part = loss(vae, data, rows, objective, estimator)
-        vae.zero_grad()
+    @classmethod
+    def takes(cls, plan: Plan) -> bool:
+        """Any plan."""
+        return True
+
+    @torch.enable_grad()
+    def gradient(self, data: Rows, rows: Tensor, objective: Objective) -> Float[Tensor, " 3"]:
+        """The forward and backward pass for a batch. Errors: UsageError where all weights are frozen; those of the loss."""
+        plan = self.plan
+        with multiplying(plan.products):
+            part = plan.loss(plan.vae, data, rows, objective, plan.estimator)
+        if not part.value.requires_grad:
+            raise UsageError("no weight of the model is to be trained: all are frozen")
+        plan.vae.zero_grad()
         part.value.backward()
         return torch.stack([part.bound, part.log_likelihood, part.kl]).detach().mean(1)
-
-    return step

@@ -1,26 +1,78 @@
-"""The choice of training step."""
+"""The choice of a kind of step, before each step anew; and what all kinds have in common: shares, noise, rate, clipping, optimizer."""
 
 from __future__ import annotations
 
-import torch
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from lowerbound.training.steps.autograd import by_autograd
-from lowerbound.training.steps.fused import Step, step_of
-from lowerbound.vae.estimators.base import Estimator
-from lowerbound.vae.loss import LossFunction
-from lowerbound.vae.model import Model
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from lowerbound.data.rows import Rows
+from lowerbound.training.steps.autograd import ByAutograd
+from lowerbound.training.steps.changes import Changes, Weights
+from lowerbound.training.steps.descent import LearningRates, shorten
+from lowerbound.training.steps.fused import ByHand
+from lowerbound.training.steps.plan import Plan, Step
 from lowerbound.vae.objectives.base import Objective
 
-
-def leave_gradients_whole(vae: Model) -> None:
-    """Convert gradients to the type of their weights, as other code expects."""
-    for weight in vae.parameters():
-        if weight.grad is not None and weight.grad.dtype != weight.dtype:
-            gradient, weight.grad = weight.grad, None
-            weight.grad_dtype = weight.dtype
-            weight.grad = gradient.to(weight.dtype)
+#: the first that takes a plan is chosen
+KINDS: tuple[type[Step], ...] = (ByHand, ByAutograd)
 
 
-def choose(vae: Model, objective: Objective, estimator: Estimator, loss: LossFunction, products: torch.dtype, rounded: bool) -> Step:
-    """The step by hand if it applies, else the step by autograd."""
-    return step_of(vae, objective, estimator, loss, products, rounded) or by_autograd(vae, estimator, loss, products)
+@contextmanager
+def choose(plan: Plan) -> Iterator[Descent]:
+    """The steps of a plan; when the block ends, in whatever way, gradients have the types of their weights."""
+    descent = Descent(plan)
+    try:
+        yield descent
+    finally:
+        descent.give_back()
+
+
+class Descent:
+    """Step after step down the loss, each of the kind whose case the model is by then."""
+
+    def __init__(self, plan: Plan):
+        self.plan, self.device = plan, plan.vae.device
+        self.changes, self.weights, self.rates = Changes(plan), Weights(plan), LearningRates()
+        self.step: Step = ByAutograd(plan)
+
+    def __call__(self, data: Rows, rows: Int64[Tensor, " B"], epoch: float) -> Float[Tensor, " 3"]:
+        """One step of the optimizer for a batch, ``epoch`` passes after the start; return the batch's means, as ``Step.gradient``.
+
+        Errors: UsageError where the model was changed so that no step is possible; those of the loss.
+        """
+        plan, state, step = self.plan, self.plan.state, self._chosen()
+        objective = plan.objective.at(epoch)
+        with plan.group.noise(rows, objective.samples, state.seed, "noise", state.step, device=self.device):
+            means = self._shared(step, data, rows, objective)
+        if plan.rate is not None:
+            self.rates.set(state.optimizer, plan.rate(epoch))
+        if plan.clip is not None:
+            shorten(plan.vae, plan.clip)
+        state.optimizer.step()
+        return means
+
+    def give_back(self) -> None:
+        """Leave gradients in the types of their weights."""
+        self.step.give_back()
+
+    def _chosen(self) -> Step:
+        """The step that takes the plan as the model is now. Errors: UsageError where the optimizer's memory does not fit a weight."""
+        if self.changes.any():
+            self.weights.admit()
+            self.give_back()
+            self.plan.vae.zero_grad()
+            self.step = next(kind for kind in KINDS if kind.takes(self.plan))(self.plan)
+        return self.step
+
+    def _shared(self, step: Step, data: Rows, rows: Tensor, objective: Objective) -> Float[Tensor, " 3"]:
+        """Leave the gradient of a batch in the weights, summed over the shares of all processes; return the means."""
+        group, vae = self.plan.group, self.plan.vae
+        mine = rows[group.share(rows)]
+        if len(mine):
+            return group.all_reduce(vae, step.gradient(data, mine, objective), len(mine) / len(rows))
+        vae.zero_grad()
+        return group.all_reduce(vae, torch.zeros(3, device=self.device), 0.0)

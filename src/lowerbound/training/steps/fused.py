@@ -8,68 +8,51 @@ that. To learn the ideas read ``vae.loss``, which is also what runs where nothin
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from types import ModuleType
+from typing import cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from lowerbound.data.rows import Rows
-from lowerbound.errors import DataError, UsageError
 from lowerbound.nn.precision import LARGE, Linear
 from lowerbound.system.devices import loops
 from lowerbound.system.threads import is_plain
-from lowerbound.vae.conditional import LOG_VARIANCE
-from lowerbound.vae.estimators.base import Estimator
+from lowerbound.training.adam import ROUNDED, Adam
+from lowerbound.training.steps.changes import any_global_hook, is_as_made
+from lowerbound.training.steps.plan import Plan, Step
+from lowerbound.vae.conditional import LOG_VARIANCE, ConditionalLaw
 from lowerbound.vae.estimators.pathwise import Pathwise
 from lowerbound.vae.likelihoods import Bernoulli
-from lowerbound.vae.loss import LossFunction, of_rows
-from lowerbound.vae.model import VAE, Model
+from lowerbound.vae.loss import of_rows
+from lowerbound.vae.model import VAE, other_numbers
 from lowerbound.vae.objectives.base import Objective
 from lowerbound.vae.objectives.elbo import ELBO
 from lowerbound.vae.objectives.kl import ClosedKL, SampledKL
 from lowerbound.vae.objectives.renyi import Renyi
 from lowerbound.vae.posteriors import DiagonalGaussian
-from lowerbound.vae.priors import StandardNormal
+from lowerbound.vae.priors import Prior, StandardNormal
 
 #: rows of logits at once: few enough for the CPU's cache
 ROWS = 512
-HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 #: types of matrix products
 TYPES = (torch.float32, torch.bfloat16)
 #: a factor of a product is narrow if the other one has at least this many times its columns
 NARROW = 32
 
-#: data, rows, objective → means of bound, reconstruction term and KL in nats; leaves the gradient of the loss in the weights
-Step = Callable[[Rows, Tensor, Objective], Float[Tensor, " 3"]]
 
-
-def step_of(
-    vae: Model, objective: Objective, estimator: Estimator, loss: LossFunction, products: torch.dtype, rounded: bool = False
-) -> Step | None:
-    """The step for a model of this kind; None for any other, for other devices, and where nothing is compiled.
-
-    Gradients have the type of their products if they may be ``rounded``, else that of their weights.
-    """
-    likelihood, usual = vae.likelihood, (VAE, StandardNormal, DiagonalGaussian, Pathwise)
-    if tuple(map(type, (vae, vae.prior, vae.posterior, estimator))) != usual or type(likelihood) is not Bernoulli or loss is not of_rows:
-        return None
-    if vae.context is not None or likelihood.holes or not (_is_elbo(objective) or _is_importance_weighted(objective)):
-        return None
-    encoder, decoder = _perceptron(vae.posterior.network), _perceptron(likelihood.network)
-    if encoder is None or decoder is None or (compiled := loops()) is None or products not in TYPES or not _are_plain(encoder + decoder):
-        return None
-    networks = [_Network(compiled, layers, products, rough, rounded) for layers, rough in ((encoder, False), (decoder, True))]
-    return _Step(compiled, likelihood, *networks)
-
-
-def _are_plain(layers: list[nn.Linear]) -> bool:
-    """Whether loops can read the weights, no two layers share one, and each layer has as many biases as outputs."""
-    weights = [weight for layer in layers for weight in (layer.weight, layer.bias)]
-    alone = len(set(map(id, weights))) == len(weights)
-    return alone and all(map(is_plain, weights)) and all(layer.bias.shape == layer.weight.shape[:1] for layer in layers)
+def _is_usual(plan: Plan) -> bool:
+    """Whether prior, likelihood, posterior, objective, estimator and loss are those, and no method or mode of theirs is another."""
+    vae, objective, kinds = plan.vae, plan.objective, (VAE, StandardNormal, Bernoulli, DiagonalGaussian, Pathwise)
+    if tuple(map(type, (vae, vae.prior, vae.likelihood, vae.posterior, plan.estimator))) != kinds or plan.loss is not of_rows:
+        return False
+    alone = vae.context is None and vae.likelihood.context is None and vae.posterior.context is None and not vae.likelihood.holes
+    as_made = all(map(is_as_made, (*vae.modules(), plan.estimator))) and not any_global_hook()
+    return alone and as_made and plan.products in TYPES and (_is_elbo(objective) or _is_importance_weighted(objective))
 
 
 def _is_elbo(objective: Objective) -> bool:
@@ -80,21 +63,33 @@ def _is_importance_weighted(objective: Objective) -> bool:
     return type(objective) is Renyi and objective.alpha == 0 and objective.kl == SampledKL()
 
 
-def _perceptron(network: nn.Module) -> list[nn.Linear] | None:
-    """The layers of a network of the form of ``mlp`` whose weights are all trained; None for any other."""
-    if type(network) is not nn.Sequential:
-        return None
-    inner = [layer for layer in network if not isinstance(layer, (nn.Flatten, nn.Unflatten))]
-    layers = [
-        layer for layer in inner[::2] if isinstance(layer, nn.Linear) and type(layer) in (nn.Linear, Linear) and layer.bias is not None
-    ]
+def _perceptron(network: nn.Module) -> list[nn.Linear]:
+    """The layers of a network of the form of ``mlp``; none of any other."""
+    inner = list(network) if type(network) is nn.Sequential else []
+    if inner and type(inner[0]) is nn.Flatten and (inner[0].start_dim, inner[0].end_dim) == (1, -1):
+        inner = inner[1:]
+    if inner and type(inner[-1]) is nn.Unflatten and inner[-1].dim == 1:
+        inner = inner[:-1]
+    layers = [layer for layer in inner[::2] if isinstance(layer, nn.Linear) and type(layer) in (nn.Linear, Linear)]
     between = [layer for layer in inner[1::2] if type(layer) is nn.ReLU]
-    hooked = any(getattr(layer, kind) for layer in network.modules() for kind in HOOKS)
-    learning = all(
-        weight.requires_grad and not weight._backward_hooks and not weight._post_accumulate_grad_hooks for weight in network.parameters()
-    )
-    whole = len(layers) == len(between) + 1 and len(layers) + len(between) == len(inner)
-    return layers if whole and learning and not hooked else None
+    return layers if len(layers) == len(between) + 1 and len(layers) + len(between) == len(inner) else []
+
+
+def _can_be_read(weights: Sequence[Tensor | None]) -> bool:
+    """Whether loops can read these weights, no two are one, and all are trained as they are."""
+    there = [weight for weight in weights if type(weight) is nn.Parameter]
+    hooked = any(weight._backward_hooks or weight._post_accumulate_grad_hooks for weight in there)
+    plain = all(is_plain(weight) and weight.requires_grad for weight in there)
+    return len(set(map(id, there))) == len(weights) and plain and not hooked
+
+
+def _fit_each_other(prior: Prior, encoder: list[nn.Linear], decoder: list[nn.Linear]) -> bool:
+    """Whether layers take what those before give and have as many biases as outputs, and latents are those of N(0, I)."""
+    chained = all(before.weight.shape[0] == after.weight.shape[1] for layers in (encoder, decoder) for before, after in pairwise(layers))
+    biased = all(layer.bias.shape == layer.weight.shape[:1] for layer in encoder + decoder)
+    law = prior()
+    size, standard = law.event_shape.numel(), not bool(law.mean.any()) and bool(law.stddev.eq(1).all())
+    return chained and biased and standard and encoder[-1].weight.shape[0] == 2 * size and decoder[0].weight.shape[1] == size
 
 
 class _Memory:
@@ -141,11 +136,8 @@ class _Network:
         return torch.mm(given, weight.t(), out=self.memory(("output", number), weight.dtype, given.shape[0], weight.shape[0]))
 
     def bias(self, number: int) -> Tensor:
-        """The bias of a layer. Errors: UsageError if its type or shape has changed."""
-        weight, bias = self.layers[number].weight, self.layers[number].bias
-        if not is_plain(bias) or bias.shape[0] != weight.shape[0]:
-            raise UsageError("the bias of a layer was replaced by one of another type or shape during training; call fit again")
-        return bias
+        """The bias of a layer."""
+        return self.layers[number].bias
 
     def backward(self, inputs: list[Tensor], weights: list[Tensor], gradient: Tensor, scale: Tensor | None = None) -> Tensor:
         """Leave the weights' gradients; return that in the first layer's output. ``gradient`` is not yet scaled by row."""
@@ -187,19 +179,37 @@ def _single(weight: Tensor) -> Tensor:
 # --- the step ------------------------------------------------------------------------------------------
 
 
-@dataclass
-class _Step:
-    compiled: ModuleType
-    likelihood: Bernoulli
-    encoder: _Network
-    decoder: _Network
+class ByHand(Step):
+    """The gradient of that model's loss, by hand.
+
+    Gradients of large weights have the type of their products where the optimizer takes them so and nobody adds them up.
+    """
+
+    @classmethod
+    def takes(cls, plan: Plan) -> bool:
+        """A model of this kind whose weights are all trained, on a CPU with compiled loops."""
+        if not _is_usual(plan) or loops() is None:
+            return False
+        encoder, decoder = _perceptron(plan.vae.posterior.network), _perceptron(plan.vae.likelihood.network)
+        weights = [weight for layer in encoder + decoder for weight in (layer.weight, layer.bias)]
+        only = len(weights) == len(list(plan.vae.parameters()))  # else nothing would clear the others' gradients
+        return bool(encoder and decoder) and only and _can_be_read(weights) and _fit_each_other(plan.vae.prior, encoder, decoder)
+
+    def __init__(self, plan: Plan):
+        super().__init__(plan)
+        self.compiled = cast(ModuleType, loops())
+        rounded = ROUNDED and isinstance(plan.state.optimizer, Adam) and plan.group.size == 1 and plan.clip is None
+        laws: tuple[ConditionalLaw, ...] = plan.vae.posterior, plan.vae.likelihood
+        networks = (_Network(self.compiled, _perceptron(law.network), plan.products, law.rough, rounded) for law in laws)
+        self.encoder, self.decoder = networks
 
     @torch.no_grad()
-    def __call__(self, data: Rows, rows: Tensor, objective: Objective) -> Float[Tensor, " 3"]:
+    def gradient(self, data: Rows, rows: Tensor, objective: Objective) -> Float[Tensor, " 3"]:
         """The forward and backward pass for a batch. Errors: DataError for examples of another size."""
-        x = self.likelihood.observe(data[rows]).flatten(1).to("cpu", torch.float32).contiguous()
-        if x.shape[1] != (values := self.decoder.layers[-1].out_features):
-            raise DataError(f"the decoder gives {values} values per example, the data have {x.shape[1]}; they must be equal")
+        seen = self.plan.vae.likelihood.observe(data[rows])
+        x = seen.flatten(1).to("cpu", torch.float32).contiguous()
+        if x.shape[1] != self.decoder.layers[-1].weight.shape[0]:
+            raise other_numbers(_shape(self.plan.vae.likelihood.network), seen.shape[1:])
         inputs, weights = self.encoder.forward(x)
         q, bias = self.encoder.product(len(weights) - 1, inputs[-1], weights), self.encoder.bias(-1)
         noise = torch.randn(objective.samples, q.shape[0], q.shape[1] // 2, dtype=q.dtype, device=q.device)
@@ -229,6 +239,12 @@ class _Step:
             return (gradient @ weights[0]).float().view(z.shape)
 
         return torch.cat(parts).view(z.shape[:2]), back
+
+
+def _shape(network: nn.Module) -> Sequence[int]:
+    """Of what a perceptron gives for an example."""
+    last = list(network.children())[-1]
+    return last.unflattened_size if isinstance(last, nn.Unflatten) else _perceptron(network)[-1].weight.shape[:1]
 
 
 def _parts(k: int, b: int) -> list[slice]:

@@ -1,0 +1,27 @@
+"""What a training is besides its weights: its optimizer, its seed and how far it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from lowerbound.training.adam import Adam
+
+
+@dataclass
+class State:
+    """The state of a training besides the weights; from both it continues with the same bits.
+
+    The order of the examples and the noise of each step follow from ``seed`` and ``step`` alone.
+    """
+
+    optimizer: torch.optim.Optimizer
+    seed: int = 0
+    step: int = 0
+
+    @classmethod
+    def new(cls, model: nn.Module, seed: int) -> State:
+        """That of a training that begins, with Adam at its usual learning rate."""
+        return cls(Adam(model.parameters()), seed)

@@ -1,0 +1,105 @@
+"""What a caller did to a model between two steps: cheap to ask whether it was anything at all, and what of it concerns the optimizer.
+
+The body of the caller's ``for`` may freeze, prune, parametrize and replace what it likes, set hooks and methods, and change modes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Size, nn
+from torch.nn.modules.module import _has_any_global_hook
+
+from lowerbound.errors import UsageError
+from lowerbound.training.steps.plan import Plan
+
+HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+
+
+def is_as_made(module: nn.Module) -> bool:
+    """Whether a module is in training mode, has no hooks, and no methods but its class's."""
+    own, kind = vars(module), type(module)
+    return module.training and not any(own[name] for name in HOOKS) and not any(callable(getattr(kind, name, None)) for name in own)
+
+
+def any_global_hook() -> bool:
+    """Whether there are hooks on all modules of torch."""
+    return bool(_has_any_global_hook())
+
+
+class Changes:
+    """Whether anything of a plan has changed since it was last asked: attributes, hooks and modes of modules, weights, the optimizer.
+
+    Numbers within weights are not looked at, as every step reads them anew; so that it takes some 2 µs a module.
+    """
+
+    def __init__(self, plan: Plan):
+        self.plan = plan
+        self.facts: list[object] = []
+
+    def any(self) -> bool:
+        """Whether there was any since the last call; at the first there was."""
+        before, self.facts = self.facts, self._now()
+        try:
+            return before != self.facts  # a list compares identities first, and most are
+        except (RuntimeError, ValueError):  # of two tensors or arrays, which are not one
+            return True
+
+    def _now(self) -> list[object]:
+        """Everything that is compared. Weights are there twice: their id, and they themselves, so that no other gets that id."""
+        plan = self.plan
+        facts: list[object] = [plan.state.optimizer, any_global_hook()]
+        facts += [tensor._version for tensor in plan.vae.prior._buffers.values() if tensor is not None]
+        left: list[Any] = [plan.vae, plan.estimator]
+        while left:
+            if (module := left.pop()) is None:
+                continue
+            own = module.__dict__
+            facts.append(module.__class__)
+            facts += own.values()
+            for name in HOOKS:
+                if hooks := own[name]:
+                    facts += hooks.values()
+            for buffer in own["_buffers"].values():
+                facts += (id(buffer), buffer)
+            for weight in own["_parameters"].values():
+                facts += (id(weight), weight)
+                if weight is not None:
+                    hooked = bool(weight._backward_hooks), bool(weight._post_accumulate_grad_hooks)
+                    facts += (weight.requires_grad, weight.dtype, weight.shape, weight.device, weight.is_contiguous(), *hooked)
+            facts += own["_modules"].values()
+            left += own["_modules"].values()
+        return facts
+
+
+class Weights:
+    """The weights of a training: those that the model has at its start, and those that it gets during it."""
+
+    def __init__(self, plan: Plan):
+        self.plan = plan
+        self.known: dict[nn.Parameter, tuple[torch.dtype, torch.device, Size]] = {
+            weight: (weight.dtype, weight.device, weight.shape) for weight in plan.vae.parameters()
+        }
+        self.kinds = {(kind, device) for kind, device, _ in self.known.values()}
+
+    def admit(self) -> None:
+        """Give weights that the model got since, and that want a gradient, to the optimizer, if they are not there already.
+
+        The step of those that it lost is no longer theirs. Errors: UsageError where the optimizer's memory does not fit a weight.
+        """
+        weights = list(self.plan.vae.parameters())
+        for weight in weights:
+            fact = weight.dtype, weight.device, weight.shape
+            if fact[:2] not in self.kinds or self.known.get(weight, fact) != fact:
+                raise UsageError(
+                    "a weight was replaced by one of another type, or changed its shape or its device, during training; call fit again"
+                )
+        for lost in self.known.keys() - set(weights):
+            lost.grad = None
+        new = [weight for weight in weights if weight not in self.known and weight.requires_grad]
+        self.known |= {weight: (weight.dtype, weight.device, weight.shape) for weight in new}
+        optimizer = self.plan.state.optimizer
+        there = {weight for group in optimizer.param_groups for weight in group["params"]}
+        if left := [weight for weight in new if weight not in there]:
+            optimizer.add_param_group({**optimizer.param_groups[0], "params": left})

@@ -1,0 +1,61 @@
+"""What a training step is made for, and what each kind of step is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from lowerbound.data.rows import Rows
+from lowerbound.training.processes import ProcessGroup
+from lowerbound.training.state import State
+from lowerbound.vae.estimators.base import Estimator
+from lowerbound.vae.loss import LossFunction
+from lowerbound.vae.model import Model
+from lowerbound.vae.objectives.base import Objective
+from lowerbound.vae.schedules import Schedule
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that the steps of a training depend on but the examples; networks multiply in the type ``products``, see ``nn.precision``."""
+
+    vae: Model
+    objective: Objective
+    estimator: Estimator
+    loss: LossFunction
+    state: State
+    products: torch.dtype
+    rate: Schedule | None = None
+    clip: float | None = None
+    group: ProcessGroup = field(default_factory=ProcessGroup)
+
+
+class Step(ABC):
+    """One way to compute the gradient of a loss, for the plans and the state of the model that it ``takes``."""
+
+    def __init__(self, plan: Plan):
+        self.plan = plan
+
+    @classmethod
+    @abstractmethod
+    def takes(cls, plan: Plan) -> bool:
+        """Whether it gives the gradient of autograd for this plan, the model being as it is now."""
+
+    @abstractmethod
+    def gradient(self, data: Rows, rows: Tensor, objective: Objective) -> Float[Tensor, " 3"]:
+        """Leave the gradient of these rows' loss in the weights; return the means of bound, reconstruction term and KL, in nats.
+
+        Errors: DataError where the decoder gives another number of values than the data have.
+        """
+
+    def give_back(self) -> None:
+        """Leave gradients in the type of their weights, as other code expects them."""
+        for weight in self.plan.vae.parameters():
+            if weight.grad is not None and weight.grad.dtype != weight.dtype:
+                gradient, weight.grad = weight.grad, None
+                weight.grad_dtype = weight.dtype
+                weight.grad = gradient.to(weight.dtype)
