@@ -13,8 +13,8 @@ M = TypeVar("M", bound=nn.Module)
 def in_evaluation(module: M) -> M:
     """The module in evaluation mode (no dropout, fixed batch norms): itself, or else a twin of the same weights, buffers and hooks.
 
-    The module's own mode is not touched, at no time; another thread may be training it. An attribute that a ``forward`` of your own sets is set
-    on the twin.
+    The module's own mode is not touched, at no time; another thread may be training it. What a ``forward`` of your own
+    writes to its module is the twin's.
     """
     if not any(part.training for part in module.modules()):
         return module
