@@ -33,7 +33,7 @@ class Noise:
     calls: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Call:
     """One draw of ``shape``, ``(outer, rows, inner)`` in that order: its number, and the rows on its device."""
 
@@ -51,7 +51,9 @@ class Call:
 
     def placed(self, drawn: Tensor) -> Tensor:
         """Numbers ``(B, size)`` as one tensor of the shape of the draw."""
-        return drawn.reshape(len(self.rows), self.outer, self.inner).transpose(0, 1).reshape(self.shape)
+        if self.outer == 1:
+            return drawn.contiguous().view(self.shape)
+        return drawn.reshape(len(self.rows), self.outer, self.inner).transpose(0, 1).contiguous().view(self.shape)
 
     def blocks(self, at: Int64[Tensor, " n"], lane: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Four words for each of some numbers of the draw, counted as in its memory; other words in each ``lane``."""
@@ -102,10 +104,20 @@ def one_call() -> Iterator[None]:
         yield
 
 
+def is_on() -> bool:
+    """Whether this is within a block, so that numbers come by row."""
+    return _current.get() is not None
+
+
 def is_of_a_share() -> bool:
     """Whether numbers are drawn for a share of a batch, other rows being elsewhere."""
     noise = _current.get()
     return noise is not None and not noise.alone
+
+
+def last(axes: int, after: int = 0) -> int | None:
+    """The last of so many axes, ``after`` of them left out; None where there is none left."""
+    return axes - 1 - after if axes > after else None
 
 
 def call(shape: Sequence[int], axis: int | None, device: torch.device | None = None) -> Call | None:
@@ -117,21 +129,18 @@ def call(shape: Sequence[int], axis: int | None, device: torch.device | None = N
     noise = _current.get()
     if noise is None:
         return None
-    shape, rows = tuple(shape), noise.rows
+    shape, rows, n = tuple(shape), noise.rows, noise.rows.shape[0]
     noise.calls += 1
-    if axis is None or not len(rows) or shape[axis] % len(rows):
+    if axis is None or n == 0 or shape[axis] % n:
         rows, outer, inner = torch.tensor([NO_ROW], device=device), 1, math.prod(shape)
     else:
-        axis %= len(shape)
-        outer, inner = math.prod(shape[:axis]) * (shape[axis] // len(rows)), math.prod(shape[axis + 1 :])
+        outer, inner = math.prod(shape[:axis]) * (shape[axis] // n), math.prod(shape[axis + 1 :])
         if device is not None and rows.device != device:
             rows = noise.rows = rows.to(device)
     return Call(noise.key, noise.calls - 1, rows, outer, inner, shape)
 
 
-def uniform(
-    shape: Sequence[int], axis: int | None, dtype: torch.dtype = torch.float32, device: torch.device | None = None
-) -> Tensor:
+def uniform(shape: Sequence[int], axis: int | None, dtype: torch.dtype = torch.float32, device: torch.device | None = None) -> Tensor:
     """Numbers uniform on (0, 1), outside a block on [0, 1)."""
     if (draw := call(shape, axis, device)) is None:
         return torch.rand(*shape, dtype=dtype, device=device)
@@ -140,9 +149,7 @@ def uniform(
     return draw.placed(_doubles(draw, draw.size))
 
 
-def normal(
-    shape: Sequence[int], axis: int | None, dtype: torch.dtype = torch.float32, device: torch.device | None = None
-) -> Tensor:
+def normal(shape: Sequence[int], axis: int | None, dtype: torch.dtype = torch.float32, device: torch.device | None = None) -> Tensor:
     """Standard normal numbers."""
     if (draw := call(shape, axis, device)) is None:
         return torch.randn(*shape, dtype=dtype, device=device)
@@ -152,9 +159,7 @@ def normal(
     return draw.placed((-2 * u.log()).sqrt() * (2 * math.pi * v).cos())
 
 
-def exponential(
-    shape: Sequence[int], axis: int | None, dtype: torch.dtype = torch.float32, device: torch.device | None = None
-) -> Tensor:
+def exponential(shape: Sequence[int], axis: int | None, dtype: torch.dtype = torch.float32, device: torch.device | None = None) -> Tensor:
     """Numbers of density e^−x, above 0."""
     if _current.get() is None:
         return torch.empty(*shape, dtype=dtype, device=device).exponential_()
@@ -165,8 +170,7 @@ def keys(rows: int, device: torch.device | None = None) -> Int64[Tensor, " B"]:
     """64 random bits for each of so many rows."""
     if (draw := call((rows,), 0, device)) is None:
         return torch.empty(rows, dtype=torch.int64, device=device).random_(-(2**63), None)
-    bits = philox.words(draw.key, draw.rows, 2 * draw.size, draw.number)
-    return draw.placed(bits[:, ::2] << 32 | bits[:, 1::2])
+    return draw.placed(philox.keys(draw.key, draw.rows, draw.size, draw.number))
 
 
 def _doubles(draw: Call, size: int) -> Tensor:

@@ -10,6 +10,7 @@ Source: Salmon, Moraes, Dror and Shaw, "Parallel Random Numbers: As Easy as 1, 2
 from __future__ import annotations
 
 import math
+import sys
 
 import torch
 from jaxtyping import Float, Int64
@@ -51,6 +52,14 @@ def words(key: int, rows: Int64[Tensor, " B"], size: int, call: int) -> Int64[Te
     return _flat(blocks(key, rows[:, None], _blocks(size, rows), call, 0), size)
 
 
+def keys(key: int, rows: Int64[Tensor, " B"], size: int, call: int) -> Int64[Tensor, "B size"]:
+    """``size`` numbers of 64 random bits for each row, of two words each."""
+    if (compiled := loops()) is not None and rows.is_cpu and sys.byteorder == "little":
+        return compiled.random_words(key, rows, _whole(2 * size), call).view(torch.int64)[:, :size]
+    found = _flat(blocks(key, rows[:, None], _blocks(2 * size, rows), call, 0), 2 * size)
+    return found[:, ::2] | found[:, 1::2] << 32
+
+
 def uniforms(key: int, rows: Int64[Tensor, " B"], size: int, call: int) -> Float[Tensor, "B size"]:
     """``size`` numbers for each row, uniform on (0, 1): 2^23 different ones, in single precision."""
     if (compiled := loops()) is not None and rows.is_cpu:
@@ -72,6 +81,11 @@ def normals(key: int, rows: Int64[Tensor, " B"], size: int, call: int) -> Float[
 def doubles(first: Tensor, second: Tensor) -> Tensor:
     """Numbers uniform on (0, 1) in double precision, 2^52 different ones, of two words each."""
     return ((first << 20 | second >> 12).double() + 0.5) * 2.0**-52
+
+
+def normal_of(first: Tensor, second: Tensor) -> Tensor:
+    """A standard normal number of each two words, given as numbers of the precision wanted."""
+    return (-2 * ((first + 0.5) * 2.0**-32).log()).sqrt() * (second * (2 * math.pi * 2.0**-32)).cos()
 
 
 def _whole(size: int) -> int:

@@ -113,7 +113,7 @@ def fit(
         batches = batches_of(len(data), batch, state.seed, epoch)
         for number, rows in enumerate(batches[done:], start=done + 1):
             now = objective.at(state.step / steps)
-            with group.noise(rows, now.samples, state.seed, "noise", state.step, device=device):
+            with group.noise(rows, state.seed, "noise", state.step, device=device):
                 means = _shared(group, vae, descend, data, rows, now)
             if rate is not None:
                 _set_rate(state.optimizer, rate(state.step / steps))
@@ -127,11 +127,8 @@ def fit(
 
 def _shared(group: ProcessGroup, vae: Model, descend: Step, data: Rows, rows: Tensor, objective: Objective) -> Float[Tensor, " 3"]:
     """Leave the gradient of a batch in the weights, summed over the shares of all processes; return the means."""
-    mine = rows[group.share(rows)]
-    if len(mine):
-        return group.all_reduce(vae, descend(data, mine, objective), len(mine) / len(rows))
-    vae.zero_grad()
-    return group.all_reduce(vae, torch.zeros(3, device=vae.device), 0.0)
+    mine, weight = group.mine(rows)
+    return group.all_reduce(vae, descend(data, mine, group.of_share(objective, weight)), weight)
 
 
 def _shorten(vae: Model, clip: float) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import torch
 from jaxtyping import Float
-from torch import Size, Tensor, nn
+from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from lowerbound.distributions.drawing import sample
 from lowerbound.distributions.operations import Transport, standardized, transported
 from lowerbound.errors import RecipeError
 from lowerbound.vae.estimators.base import Draw, Estimator
@@ -106,5 +107,5 @@ class GREP(Baselined):
 
 
 def _constants(posterior: Distribution, samples: int) -> Draw:
-    z = posterior.sample(Size([samples]))
+    z = sample(posterior, [samples])
     return Draw(z, posterior, posterior.log_prob(z))
