@@ -121,7 +121,7 @@ SHORTFALL = TILT[1:]  # A − 1, which for large κ has digits that A has not
 # --- the angle from the mean direction ----------------------------------------------------------------
 
 
-def _wood(kappa: Tensor, d: int, axis: int | None) -> Tensor:
+def _wood(kappa: Tensor, d: int, axis: int | None = None) -> Tensor:
     """Draws of the angle θ = arccos w, one for each κ, by rejection: two in three proposals are taken, or more.
 
     Each attempt proposes to all, so that what one gets does not depend on how soon others were content; the first taken counts.

@@ -31,7 +31,7 @@ QUARTER = math.pi / 2**25  # of a circle, over the 2^24 angles in it
 
 
 def blocks(
-    key: int, rows: Int64[Tensor, " n"], places: Int64[Tensor, "*n m"], call: int, lane: int
+    key: int, rows: Int64[Tensor, "*#n"], places: Int64[Tensor, "*#n"], call: int, lane: int
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The four words of each counter (place, row, call, lane), each of the shape of places and rows together, as numbers below 2^32."""
     even, odd = [places & WORD, torch.full_like(places, call & WORD)], [rows & WORD, torch.full_like(rows, lane & WORD)]
