@@ -29,7 +29,7 @@ from lowerbound.evaluation.proposals import Mode
 from lowerbound.nn.memory import COPIES, bytes_each, how_many
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.nn.pruning import near
-from lowerbound.system.seeding import reseeding, seeded
+from lowerbound.system.seeding import seeded
 from lowerbound.vae.model import Model, log_density
 from lowerbound.vae.objectives.kl import ClosedKL, kl_of
 from lowerbound.vae.observation import Observation, observe
@@ -198,14 +198,8 @@ class Few:
 
     def draw(self, name: str, n: int, seed: int, tile: int) -> Float[Tensor, "K B latent"]:
         """n draws for each example of the source of that name; the noise of an example follows from these words and its row."""
-        with reseeding(self.x.device) as seed_by:
-            return proposals.draw_each(
-                self.sources()[name],
-                n,
-                len(self.rows),
-                seed_row=lambda place: seed_by(seed, name, self.rows[place], tile),
-                alone=lambda place: self._one(place).sources()[name],
-            )
+        rows = torch.tensor(self.rows, device=self.x.device)
+        return proposals.draw_each(self.sources()[name], n, rows, seed, name, tile, alone=lambda place: self._one(place).sources()[name])
 
     def _one(self, place: int) -> Few:
         part = slice(place, place + 1)

@@ -18,7 +18,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lowerbound.nn.conditioned import Joined
+from lowerbound.nn.dropout import Dropout
 from lowerbound.nn.precision import Conv2d, Linear
+from lowerbound.system import noise
 
 #: activations that look at each value by itself, so that their Jacobian is diagonal
 ELEMENTWISE = (nn.Identity, nn.Sigmoid, nn.Tanh, nn.ReLU, nn.LeakyReLU, nn.ELU, nn.SELU, nn.SiLU, nn.GELU, nn.Softplus, nn.Softsign)
@@ -51,7 +53,7 @@ def estimated(encoder: Callable[[Tensor], Tensor], x: Float[Tensor, "B *event"])
     with torch.enable_grad():
         x = x.detach().requires_grad_()
         h = encoder(x)
-        signs = torch.randint_like(h, 2) * 2 - 1
+        signs = (noise.uniform(h.shape, 0, device=h.device) < 0.5).to(h.dtype) * 2 - 1
         return _product(h, x, signs, wanted).flatten(1).square().sum(1)
 
 
@@ -81,8 +83,9 @@ def _in_order(module: Callable[[Tensor], Tensor]) -> list[Callable[[Tensor], Ten
 
 # --- all of a Jacobian -------------------------------------------------------------------------------
 
-#: layers that are linear, of which one may add a bias; those that only put values elsewhere; those that let them through or not
-MAPS, MOVES, GATES = (nn.Linear, Linear, nn.Conv2d, Conv2d), (nn.Flatten, nn.Unflatten, nn.Upsample, nn.Identity, nn.Dropout), (nn.ReLU,)
+#: layers that are linear, of which one may add a bias; those that let values through or not; those that only put them elsewhere
+MAPS, GATES = (nn.Linear, Linear, nn.Conv2d, Conv2d), (nn.ReLU,)
+MOVES = (nn.Flatten, nn.Unflatten, nn.Upsample, nn.Identity, nn.Dropout, Dropout)
 
 
 def is_piecewise_linear(network: nn.Module) -> bool:

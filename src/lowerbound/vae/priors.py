@@ -15,6 +15,7 @@ from torch.distributions import Distribution, Independent, Normal
 from lowerbound import distributions
 from lowerbound.distributions.mixture import Mixture
 from lowerbound.errors import RecipeError
+from lowerbound.system.noise import of_no_row
 from lowerbound.vae.conditional import Level, diagonal_gaussian
 from lowerbound.vae.likelihoods.scales import positive
 from lowerbound.vae.posteriors import Posterior
@@ -151,7 +152,9 @@ class VampPrior(Prior):
         """p(z), with no batch axes and events ``(size,)``."""
         inputs = torch.sigmoid(self.inputs) if self.squash else self.inputs
         weights = inputs.new_zeros(len(inputs))
-        return Mixture(td.Categorical(logits=weights, validate_args=False), self._posterior[0](inputs), validate_args=False)
+        with of_no_row():  # a corruption, say, of pseudo-inputs
+            each = self._posterior[0](inputs)
+        return Mixture(td.Categorical(logits=weights, validate_args=False), each, validate_args=False)
 
 
 class Flow(Prior):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from jaxtyping import Float
-from torch import Size, Tensor
+from torch import Tensor
 from torch.distributions import Distribution
 
+from lowerbound.distributions.drawing import rsample
 from lowerbound.distributions.operations import detach
 from lowerbound.errors import RecipeError, law_name
 from lowerbound.vae.estimators.base import NodeEstimator
@@ -66,4 +67,4 @@ class DoublyReparameterized(NodeEstimator):
 def _path(posterior: Distribution, samples: int) -> Float[Tensor, "K B *latent"]:
     if not posterior.has_rsample:
         raise RecipeError(f"{law_name(posterior)} cannot be reparameterized; choose another posterior, or an estimator without a path")
-    return posterior.rsample(Size([samples]))
+    return rsample(posterior, [samples])

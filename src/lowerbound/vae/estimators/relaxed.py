@@ -10,6 +10,7 @@ from torch import Size
 from torch.distributions import Distribution, OneHotCategorical
 
 from lowerbound.errors import RecipeError, law_name
+from lowerbound.system import noise
 from lowerbound.vae.estimators.base import NodeEstimator
 from lowerbound.vae.objectives.base import Objective
 from lowerbound.vae.terms import Node, Terms
@@ -36,7 +37,7 @@ class Relaxed(NodeEstimator):
         if not isinstance(posterior, OneHotCategorical):
             raise RecipeError(f"{law_name(posterior)} is no one-hot categorical, which alone is relaxed; choose another estimator")
         logits = posterior.logits.expand(*Size([samples]), *posterior.logits.shape)
-        gumbel = -torch.empty_like(logits, memory_format=torch.contiguous_format).exponential_().log()
+        gumbel = -noise.exponential(logits.shape, logits.dim() - 2, logits.dtype, logits.device).log()
         soft = ((logits + gumbel) / self.temperature).softmax(-1)
         hard = torch.nn.functional.one_hot(soft.argmax(-1), soft.shape[-1]).to(soft)
         return Node(hard + (soft - soft.detach()), prior, posterior)

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
-from torch import Size, Tensor, nn
+from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from lowerbound.distributions.drawing import sample
 from lowerbound.distributions.operations import Transport, standardized, transported
 from lowerbound.errors import RecipeError
 from lowerbound.vae.estimators.base import NodeEstimator
@@ -113,5 +114,5 @@ class GREP(Baselined):
 
 
 def _constants(posterior: Distribution, prior: Distribution, samples: int) -> Node:
-    z = posterior.sample(Size([samples]))
+    z = sample(posterior, [samples])
     return Node(z, prior, posterior, posterior.log_prob(z))

@@ -17,7 +17,9 @@ from torch import Tensor, nn
 
 from lowerbound.data.rows import Rows
 from lowerbound.distributions import OneHotCategorical
+from lowerbound.distributions.drawing import sample
 from lowerbound.nn.mode import in_evaluation
+from lowerbound.system.noise import of_no_row
 from lowerbound.vae.estimators.base import Estimator
 from lowerbound.vae.likelihoods import Likelihood
 from lowerbound.vae.loss import Loss, of_rows
@@ -114,10 +116,13 @@ class ClassifiedLoss:
         """The loss of some rows of ``data``, whose labels it does not look at, and of as many as there may be that have one."""
         below = of_rows(vae, data, rows, objective, estimator)
         batch = Batch.of(data, rows, self.labelled, vae.device)
-        above = replace(batch, values=_drawn(vae, batch.values), labelled=_drawn(vae, batch.labelled))
+        values = _drawn(vae, batch.values)
+        with of_no_row():  # the labelled examples are the same in all shares of a batch
+            labelled = _drawn(vae, batch.labelled)
+        above = replace(batch, values=values, labelled=labelled)
         return replace(below, value=below.value + self.head.of_head(vae.head, above))
 
 
 @torch.no_grad()
 def _drawn(vae: Model, values: Float[Tensor, "B *event"]) -> Float[Tensor, "B latent"]:
-    return vae.posterior(vae.likelihood.observe(values)).sample()
+    return sample(vae.posterior(vae.likelihood.observe(values)))
