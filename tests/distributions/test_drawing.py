@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
 from scipy import stats
-from toys import z_score
 from torch import Size, Tensor
 from torch import distributions as td
+from toys import z_score
 
 from lowerbound import distributions as laws
 from lowerbound.distributions import drawing, flows
@@ -35,7 +36,7 @@ def autoregressive() -> Callable[[Tensor], td.Distribution]:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         flow = flows.affine(3, 3).requires_grad_(False)
-    return lambda x: flow(x)  # noqa: PLW0108 a law, not a module
+    return lambda x: flow(x)
 
 
 FLOW = autoregressive()
@@ -69,7 +70,7 @@ def test_a_share_gets_its_part_of_the_draws_of_the_batch(name: str, size: int) -
 
     ends = [0, *(len(part) for part in ROWS.tensor_split(size))]
     ends = np.cumsum(ends).tolist()
-    parts = [draws(first, last, False) for first, last in zip(ends, ends[1:], strict=False)]
+    parts = [draws(first, last, False) for first, last in pairwise(ends)]
     torch.testing.assert_close(torch.cat(parts, 2), draws(0, 7, True), rtol=1e-6, atol=1e-6)
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 import lowerbound as lb
 from lowerbound.data.spec import DataSpec
+from lowerbound.system.noise import by_row
 from lowerbound.system.seeding import seeded
 from lowerbound.training.steps.autograd import by_autograd
 from lowerbound.training.steps.fused import step_of
@@ -63,7 +64,7 @@ def both(parts: Any, products: torch.dtype) -> list[tuple[Tensor, Tensor]]:
     fast = step_of(parts.vae, parts.objective, parts.estimator, of_rows, products)
     assert fast is not None
     for step in (fast, by_autograd(parts.vae, parts.estimator, of_rows, products)):
-        with seeded(0, "noise"):
+        with by_row(7, rows):
             means = step(data, rows, parts.objective.at(0.3))
         found.append((means, gradients(parts.vae)))
     return found
