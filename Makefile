@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test test-all coverage lint sweep reproduce bench faults check clean
+.PHONY: demo words test test-all coverage lint sweep reproduce bench faults check clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lowerbound needs Python 3.11 or newer; make PYTHON=python3.12 …")'
@@ -14,6 +14,9 @@ $(READY): pyproject.toml constraints.txt
 
 demo: $(READY)  ## train on bundled digits and leave a report
 	$(BIN)/lowerbound train digits --epochs 200 --out runs/demo --overwrite
+
+words: $(READY)  ## docs/words.md, from the tables of recipes/
+	$(BIN)/python -c 'from pathlib import Path; from lowerbound.recipes.page import page; Path("docs/words.md").write_text(page(), encoding="utf-8")'
 
 test: $(READY)  ## every law, the README's commands included
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal -m "not long"  # a process a core, of one thread each

@@ -19,6 +19,7 @@ RECIPES = [
     Recipe(network="mlp:24", likelihood="gaussian", latent=2),
     Recipe(network="mlp:24", likelihood="beta", latent=2),
     Recipe(network="mlp:24", likelihood="bernoulli", given="label", latent=2),
+    Recipe(network="mlp:24", likelihood="bernoulli", given="label", latent=3),
     Recipe(network="mlp:24", prior="vamp:3", latent=2),
 ]
 
@@ -29,7 +30,7 @@ def test_both_ways_find_the_same_derivatives(recipe: Recipe) -> None:
     vae = build(recipe, spec).vae.eval().double()
     x = vae.likelihood.observe(torch.rand(4, *SHAPE, dtype=torch.double))
     if vae.context is not None:
-        vae = vae.given(torch.eye(2, dtype=torch.double)[torch.tensor([0, 1, 1, 0])])
+        vae = vae.given(torch.eye(2, dtype=torch.double)[[0, 1, 1, 0] if recipe.latent == 2 else [1]])
     z, rows = torch.randn(3, recipe.latent, dtype=torch.double), torch.tensor([0, 1, 3])
 
     def log_prior(z: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:

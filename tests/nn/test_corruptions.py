@@ -132,10 +132,15 @@ class Seen(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.layer = nn.Linear(16, 4)
+        self.layer, self.all = nn.Linear(16, 4), []
+
+    @property
+    def x(self) -> torch.Tensor:
+        """The last."""
+        return self.all[-1]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        self.x = x
+        self.all.append(x)
         return self.layer(x)
 
 

@@ -9,11 +9,32 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from faults import rubbish
 from faults.table import FAULTS, Fault
 
-#: each takes many seconds, and has a sibling: signals in tests/interfaces/test_cli.py, disks and folders in tests/runs/test_snapshots.py
-LONG = ("SIGTERM", "No file may grow", "A full disk", "A folder that may only", "A training that keeps")
+from lowerbound.data.formats import FORMATS, format_of
+
+#: each takes many seconds, and has a sibling: signals in tests/interfaces/test_cli.py, disks and folders in tests/runs/test_snapshots.py,
+#: numbers that are not finite in tests/runs/test_divergence.py, damaged data in tests/data
+LONG = (
+    *("SIGTERM", "Killed", "No file may grow", "A full disk", "A folder that may only", "A training that keeps", "NaN"),
+    *(f"Damaged at random: {what}" for what in ("IDX", "NumPy", "table", "state that is another's")),
+)
 TRIED = [pytest.param(fault, marks=pytest.mark.long) if fault.what.startswith(LONG) else fault for fault in FAULTS]
+
+
+def test_every_format_of_data_is_damaged(tmp_path: Path) -> None:
+    read = []
+    for number, kind in enumerate(rubbish.KINDS):
+        place, run = tmp_path / str(number), tmp_path / f"run {number}" / "run"
+        place.mkdir()
+        run.mkdir(parents=True)
+        for ending in (".csv", ".parquet"):
+            run.with_name("table" + ending).touch()
+        _, commands = kind.make(run, run, place)
+        read += [format_of(Path(source)) for verb, _, source, *_ in (words for words in commands if words[0] == "encode")]
+    missing = [name for name, row in FORMATS.items() if row not in read]
+    assert not missing, f"of {', '.join(missing)} there is no file in KINDS of tests/faults/rubbish.py; add one, damaged like the others"
 
 
 @pytest.mark.parametrize("fault", TRIED, ids=lambda fault: fault.what)

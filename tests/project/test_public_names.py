@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import lowerbound as lb
+from lowerbound.recipes import estimators, likelihoods, objectives
 
 OF_0_1_0 = [
     "Adam",
@@ -102,6 +103,18 @@ def test_type_checkers_see_the_same() -> None:
     assert seen.keys() == lb.PUBLIC.keys()
     for name, ways in seen.items():
         assert lb.PUBLIC[name] in ways, name
+
+
+FOLDERS = ["vae.likelihoods", "vae.objectives", "vae.estimators"]
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_what_has_a_word_is_had_from_its_folder(folder: str) -> None:
+    """So that who writes Python need not know the file."""
+    tables = (likelihoods.LIKELIHOODS, objectives.OBJECTIVES, estimators.ESTIMATORS)
+    classes = {row.find().__name__ for table in tables for row in table.values() if row.at.startswith(folder)}
+    missing = classes - set(importlib.import_module(f"lowerbound.{folder}").__all__)
+    assert not missing, f"{', '.join(sorted(missing))} must be in the __init__.py of {folder} too, imported and in __all__"
 
 
 def test_an_unknown_name_is_no_name() -> None:

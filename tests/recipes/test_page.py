@@ -11,7 +11,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "words.md"
 
 
 def test_the_page_is_what_the_tables_have() -> None:
-    assert PAGE.read_text(encoding="utf-8") == page(), "docs/words.md is old; write lowerbound.recipes.page.page() into it"
+    assert PAGE.read_text(encoding="utf-8") == page(), "docs/words.md is old; `make words` writes it anew"
 
 
 def test_every_prior_has_its_row() -> None:

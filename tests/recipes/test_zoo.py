@@ -24,8 +24,7 @@ def value(parts: Parts, vae: lb.VAE, x: torch.Tensor) -> float:
     """What is maximised, after the training's schedules."""
     objective = parts.objective.at(float("inf"))
     with torch.no_grad(), seeded(0, "value"):
-        q = vae.posterior(x)
-        terms = vae.terms(x, q, q.sample(torch.Size([objective.samples])))
+        terms = vae.terms(x, lb.estimators.ScoreFunction().sampler(objective.samples))
         return float(objective.value(terms).mean())
 
 

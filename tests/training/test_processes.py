@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from lowerbound.training.shared_noise import SharedNoise
 
 from lowerbound.data import load
 from lowerbound.errors import UsageError
@@ -28,7 +29,6 @@ from lowerbound.runs import run as runs
 from lowerbound.runs.experiment import Experiment
 from lowerbound.runs.setup import set_up
 from lowerbound.training.processes import ProcessGroup, joined
-from lowerbound.training.shared_noise import SharedNoise
 
 OF_POSTERIOR: dict[str, dict[str, Any]] = {
     "gamma": {"prior": "gamma:1:1"},

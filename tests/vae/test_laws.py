@@ -9,10 +9,11 @@ from contextlib import suppress
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution
+from torch.distributions import Distribution, OneHotCategorical
 from toys import z_score
 
 from lowerbound.data.spec import DataSpec
+from lowerbound.errors import DataError
 from lowerbound.recipes import likelihoods, posteriors, priors
 from lowerbound.vae.conditional import LOG_VARIANCE, WithContext
 from lowerbound.vae.likelihoods import Likelihood
@@ -93,6 +94,8 @@ def line(values: Tensor) -> tuple[Tensor, Tensor]:
 
 def plane(law: Distribution) -> tuple[Tensor, Tensor]:
     """Points ``(N, 2)`` that cover the support of the law, and the area that each stands for."""
+    if isinstance(law, OneHotCategorical):
+        return torch.eye(2), torch.ones(2)
     torch.manual_seed(7)
     x, length = line(law.sample(torch.Size([4000])).flatten())
     return torch.cartesian_prod(x, x), torch.cartesian_prod(length, length).prod(-1)
@@ -193,13 +196,36 @@ def test_the_mean_is_that_of_the_draws(word: str) -> None:
         assert z_score(law.sample(torch.Size([50_000])).double(), law.mean.double()) < 4.5
 
 
+@pytest.mark.parametrize("word", likelihoods.LIKELIHOODS)
+def test_values_that_are_admitted_have_a_finite_density(word: str) -> None:
+    """Those at the ends of its support too: ``low`` and ``high`` are included."""
+    made = likelihood(word)
+    law = made(torch.linspace(-1, 1, 3)[None])
+    for value in {0.0, 0.2, 1.0, made.low, made.high} - {-math.inf, math.inf}:
+        x = torch.full((1, 2), value)
+        with suppress(DataError):
+            made.admit(x)
+            scores = law.log_prob(made.observe(x))
+            assert scores.isfinite().all(), f"{value:g} is let in and has no density: set low and high, or let observe move it inside"
+
+
+@pytest.mark.parametrize("word", likelihoods.LIKELIHOODS)
+def test_a_wild_decoder_still_gives_finite_draws(word: str) -> None:
+    plan = likelihoods.likelihood(word, SPEC, OWN)
+    values, parameters = plan.shape((2,))
+    shape = (50, parameters, *values) if parameters > 1 else (50, *values)
+    for wild in (1e4, -1e4):
+        draws = plan.around(nn.Identity()).law(torch.full(shape, wild), 1).sample()
+        assert draws.isfinite().all(), f"from a network that gives {wild:g} draws are infinite: clamp what it gives, in each or law"
+
+
 @pytest.mark.parametrize("word", posteriors.POSTERIORS)
 def test_a_wild_network_still_gives_a_law_of_finite_density_and_gradient(word: str) -> None:
     kind = posteriors.posterior(word)
     for sign in (1, -1):
         parameters = torch.full((1, kind.features(2)), sign * 1e4, requires_grad=True)
         q = kind.of(nn.Identity(), 2)(parameters)
-        z = q.rsample()
+        z = q.rsample() if q.has_rsample else q.sample()
         (q.log_prob(z).sum() + z.sum()).backward()
         assert torch.isfinite(z).all()
         assert parameters.grad is None or torch.isfinite(parameters.grad).all()

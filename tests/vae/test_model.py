@@ -54,7 +54,7 @@ def test_samples_are_means_or_draws() -> None:
 def test_a_decoder_of_another_size_is_told() -> None:
     vae = image_model()
     with pytest.raises(DataError, match=r"the decoder gives \(16,\), the data are \(1, 5, 5\)"):
-        vae.terms(torch.rand(2, 1, 5, 5), vae.posterior(torch.rand(2, 1, 4, 4)), torch.zeros(1, 2, 2))
+        vae.log_likelihood(torch.rand(2, 1, 5, 5), torch.zeros(1, 2, 2))
 
 
 @pytest.mark.parametrize("scale", [0.0, -1.0, float("nan"), float("inf")])

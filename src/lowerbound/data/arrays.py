@@ -36,8 +36,8 @@ def load_file(path: Path, holes: bool = False) -> Splits:
     if "x_train" in arrays and "x_test" in arrays:
         return _two_parts(path, arrays, holes)
     if "x_train" in arrays:
-        return Splits.of(_dataset(path, arrays["x_train"], arrays.get("y_train"), holes))
-    return Splits.of(_dataset(path, pick(path, arrays), next((arrays[k] for k in LABELS if k in arrays), None), holes))
+        return Splits.of(dataset_of(path, arrays["x_train"], arrays.get("y_train"), holes))
+    return Splits.of(dataset_of(path, pick(path, arrays), next((arrays[k] for k in LABELS if k in arrays), None), holes))
 
 
 def _two_parts(path: Path, arrays: dict[str, np.ndarray], holes: bool) -> Splits:
@@ -47,7 +47,7 @@ def _two_parts(path: Path, arrays: dict[str, np.ndarray], holes: bool) -> Splits
         kinds = " and ".join(f"{part.dtype} {part.shape}" for part in values)
         raise DataError(f"{path}: x_train and x_test are {kinds}; both must have the same shape and type")
     labels = [arrays[name] for name in ("y_train", "y_test") if name in arrays]
-    both = _dataset(path, np.concatenate(values), np.concatenate(labels) if len(labels) == len(values) else None, holes)
+    both = dataset_of(path, np.concatenate(values), np.concatenate(labels) if len(labels) == len(values) else None, holes)
     rows = torch.arange(len(both)).split([len(part) for part in values])
     return Splits(both.view(rows[0]), both.view(rows[1]))
 
@@ -112,7 +112,8 @@ def pick(path: Path, arrays: dict[str, np.ndarray]) -> np.ndarray:
     raise DataError(f"{path} holds {', '.join(arrays) or 'no arrays'}; name the array of the data 'images' or 'x'")
 
 
-def _dataset(path: Path, values: np.ndarray, labels: np.ndarray | None, holes: bool) -> Dataset:
+def dataset_of(path: Path, values: np.ndarray, labels: np.ndarray | None, holes: bool) -> Dataset:
+    """Arrays of any file as data, with the layouts, types and labels of ``load_file``. Errors: DataError, which names the path."""
     tensor = _event_layout(path, _checked(path, values, holes))
     if labels is None:
         return Dataset(tensor)

@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
-from torch.distributions import Beta
+
+from lowerbound.system import noise
 
 # --- what a concentration means -------------------------------------------------------------------------
 
@@ -120,24 +121,34 @@ SHORTFALL = TILT[1:]  # A − 1, which for large κ has digits that A has not
 # --- the angle from the mean direction ----------------------------------------------------------------
 
 
-def _wood(kappa: Tensor, d: int) -> Tensor:
+def _wood(kappa: Tensor, d: int, axis: int | None = None) -> Tensor:
     """Draws of the angle θ = arccos w, one for each κ, by rejection: two in three proposals are taken, or more.
 
+    Each attempt proposes to all, so that what one gets does not depend on how soon others were content; the first taken counts.
     Source: Wood, "Simulation of the von Mises Fisher distribution", 1994, https://doi.org/10.1080/03610919408813161,
     rewritten for 1 − w (the source's W, b, x₀, c), so that nothing cancels for large κ.
     """
-    half = torch.full_like(kappa, (d - 1) / 2)
     b = (d - 1) / (2 * kappa + (4 * kappa**2 + (d - 1) ** 2).sqrt())
     q = 2 * b / (1 + b)  # 1 − x₀
     drop, todo = torch.zeros_like(kappa), torch.ones_like(kappa, dtype=torch.bool)
-    while todo.any():
-        k, b_, q_, half_ = kappa[todo], b[todo], q[todo], half[todo]
-        z = Beta(half_, half_, validate_args=False).sample()
-        t = 2 * b_ * z / ((1 - z) + b_ * z)  # 1 − W
-        log_ratio = k * (q_ - t) + (d - 1) * ((q_ + (1 - q_) * t) / (q_ * (2 - q_))).log()
-        drop[todo] = t
-        todo[todo.clone()] = log_ratio < -torch.empty_like(t).exponential_()
+    with noise.one_call():
+        while todo.any():
+            z, rest = _symmetric_beta(kappa, d, axis)
+            t = 2 * b * z / (rest + b * z)  # 1 − W
+            log_ratio = kappa * (q - t) + (d - 1) * ((q + (1 - q) * t) / (q * (2 - q))).log()
+            accepted = todo & (log_ratio >= -noise.exponential(kappa.shape, axis, kappa.dtype, kappa.device))
+            drop, todo = torch.where(accepted, t, drop), todo & ~accepted
     return 2 * (drop / 2).clamp(max=1).sqrt().asin()
+
+
+def _symmetric_beta(kappa: Tensor, d: int, axis: int | None) -> tuple[Tensor, Tensor]:
+    """z ~ Beta((d − 1)/2, (d − 1)/2) for each κ, and 1 − z: (1 ± w)/2 with w a coordinate of a uniform point on the sphere of R^d."""
+    point = noise.normal((*kappa.shape, d), axis, kappa.dtype, kappa.device)
+    others, length = point[..., 1:].square().sum(-1), torch.linalg.vector_norm(point, dim=-1)
+    larger = (1 + point[..., 0].abs() / length) / 2
+    smaller = others / (length.square() * 4 * larger)  # (1 − w²)/(4 larger), of which no digits cancel
+    up = point[..., 0] > 0
+    return torch.where(up, larger, smaller), torch.where(up, smaller, larger)
 
 
 NODES, REACH = 40, 12.0
@@ -171,8 +182,8 @@ class _Angle(torch.autograd.Function):
     """θ ~ p(θ; κ), and dθ/dκ."""
 
     @staticmethod
-    def forward(ctx: Any, kappa: Tensor, d: int) -> Tensor:
-        theta = _wood(kappa, d)
+    def forward(ctx: Any, kappa: Tensor, d: int, axis: int | None) -> Tensor:
+        theta = _wood(kappa, d, axis)
         ctx.save_for_backward(theta, kappa)
         ctx.d = d
         return theta
@@ -181,9 +192,9 @@ class _Angle(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> Any:
         theta, kappa = ctx.saved_tensors
-        return gradient * angle_slope(theta, kappa, ctx.d), None
+        return gradient * angle_slope(theta, kappa, ctx.d), None, None
 
 
-def angle(kappa: Tensor, d: int) -> Tensor:
-    """A draw of θ for each κ, differentiable once in κ."""
-    return _Angle.apply(kappa, d)  # type: ignore[no-untyped-call]
+def angle(kappa: Tensor, d: int, axis: int | None = None) -> Tensor:
+    """A draw of θ for each κ, differentiable once in κ. ``axis`` counts rows (``noise``)."""
+    return _Angle.apply(kappa, d, axis)  # type: ignore[no-untyped-call]

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.distributions import Bernoulli, Independent
 
+from lowerbound.system import noise
 from lowerbound.system.devices import loops
 
 FACTORS = 120  # whose product stays a normal number of single precision, each being ½ at least
@@ -67,11 +68,11 @@ def drawn(chance: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
     A chance is compared with a number of 24 binary digits. Each example has a key of 64 random bits, from which its numbers follow.
     Source: Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014, https://doi.org/10.1145/2660193.2660195.
     """
-    if chance.device.type != "cpu":
+    if chance.device.type != "cpu" and not noise.is_on():
         return (torch.rand_like(chance) < chance).to(chance.dtype).add_(chance, alpha=0)
     flat = chance[:, None].flatten(1)
-    keys = torch.empty(len(flat), dtype=torch.int64, device=flat.device).random_(-(2**63), None)
-    if (compiled := loops()) is not None and flat.dtype == torch.float32:
+    keys = noise.keys(len(flat), flat.device)
+    if (compiled := loops()) is not None and flat.dtype == torch.float32 and flat.is_cpu:
         return compiled.drawn(flat.contiguous(), keys).view(chance.shape)
     return (_numbers(keys, flat.shape[1]) < flat * 2**24).to(chance.dtype).add_(flat, alpha=0).view(chance.shape)
 

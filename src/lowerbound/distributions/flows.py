@@ -6,8 +6,9 @@ from functools import cache
 from typing import Any
 
 from torch import Tensor, nn
-from torch.distributions import Distribution
+from torch.distributions import Distribution, Independent
 
+from lowerbound.distributions.drawing import TABLE, draws, of_flow
 from lowerbound.distributions.operations import centre
 
 HIDDEN = (64, 64)
@@ -25,12 +26,14 @@ def affine(size: int, context: int) -> nn.Module:
 
 @cache
 def _zuko() -> Any:
-    """zuko's flows, with a row for their centre, and torch's global validation left as it was: importing zuko switches it off."""
+    """zuko's flows, with rows for their centre and draws, and torch's global validation left as it was: importing zuko switches it off."""
     before = Distribution._validate_args
     import zuko.flows
 
     Distribution.set_default_validate_args(before)
     centre.register(zuko.distributions.NormalizingFlow, _image_of_middle)
+    draws(zuko.distributions.NormalizingFlow)(of_flow)
+    draws(zuko.distributions.DiagNormal)(TABLE[Independent])
     return zuko.flows
 
 

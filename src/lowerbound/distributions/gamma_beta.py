@@ -6,26 +6,50 @@ import math
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 from torch import distributions as td
 from torch.autograd.function import once_differentiable
+
+from lowerbound.system import noise, philox
 
 
 class _LogGamma(torch.autograd.Function):
     """log g, g ~ Gamma(α, 1), and d log g/dα."""
 
     @staticmethod
-    def forward(ctx: Any, shape: Tensor) -> Tensor:
+    def forward(ctx: Any, shape: Tensor, axis: int | None) -> Tensor:
         boost = shape < 1  # g(α) = g(α+1) U^(1/α) in law, which as a logarithm cannot underflow
-        log_g = torch._standard_gamma(torch.where(boost, shape + 1, shape)).log()
-        log_g = torch.where(boost, log_g - torch.empty_like(shape).exponential_() / shape, log_g)
+        raised = torch.where(boost, shape + 1, shape)
+        draw = noise.call(shape.shape, axis, shape.device)
+        log_g = torch._standard_gamma(raised).log() if draw is None else _by_row(raised.flatten(), draw).view(shape.shape)
+        log_g = torch.where(boost, log_g - noise.exponential(shape.shape, axis, shape.dtype, shape.device) / shape, log_g)
         ctx.save_for_backward(shape, log_g)
         return log_g
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        return gradient * log_gamma_slope(*ctx.saved_tensors)
+    def backward(ctx: Any, gradient: Tensor) -> Any:
+        return gradient * log_gamma_slope(*ctx.saved_tensors), None
+
+
+def _by_row(shape: Float[Tensor, " n"], draw: noise.Call) -> Float[Tensor, " n"]:
+    """log g of a draw g ~ Gamma(α, 1) for each α ≥ 1, by rejection: each attempt has words of its own, however many the others need.
+
+    Source: Marsaglia and Tsang, "A Simple Method for Generating Gamma Variables", 2000, https://doi.org/10.1145/358407.358414.
+    """
+    kind = shape.dtype if shape.device.type == "mps" else torch.float64  # which has no doubles
+    third, log_g, todo, lane = shape.to(kind) - 1 / 3, torch.empty_like(shape), torch.arange(len(shape), device=shape.device), 0
+    while len(todo):
+        words = draw.blocks(todo, lane)
+        d, log_u = third[todo], (words[2].to(kind) + 0.5).mul(2.0**-32).log()
+        x = philox.normal_of(words[0].to(kind), words[1].to(kind))
+        root = 1 + x / (9 * d).sqrt()
+        cube, log_cube = root**3, 3 * root.clamp(min=0).log()
+        accepted = (root > 0) & (log_u < x.square() / 2 + d * (1 - cube + log_cube))
+        log_g[todo[accepted]] = (d.log() + log_cube)[accepted].to(shape.dtype)
+        todo, lane = todo[~accepted], lane + 1
+    return log_g
 
 
 def log_gamma_slope(shape: Tensor, log_g: Tensor) -> Tensor:
@@ -40,9 +64,11 @@ def log_gamma_slope(shape: Tensor, log_g: Tensor) -> Tensor:
     return torch.where(tiny, ((shape + 1).digamma() - log_g) / shape, torch._standard_gamma_grad(shape, g) / g)
 
 
-def log_gamma(shape: Tensor) -> Tensor:
-    """log g of a draw g ~ Gamma(α, 1), one for each α, differentiable once in α. Never underflows."""
-    return _LogGamma.apply(shape)  # type: ignore[no-untyped-call]
+def log_gamma(shape: Tensor, axis: int | None = None) -> Tensor:
+    """log g of a draw g ~ Gamma(α, 1), one for each α, differentiable once in α. Never underflows. ``axis``
+    counts rows (``noise``).
+    """
+    return _LogGamma.apply(shape, axis)  # type: ignore[no-untyped-call]
 
 
 def smallest(dtype: torch.dtype) -> float:
@@ -62,7 +88,11 @@ class Gamma(td.Gamma):
     def rsample(self, sample_shape: Any = ()) -> Tensor:
         """Draws ``(*sample_shape, *batch)``, differentiable in α and β."""
         shape = self._extended_shape(sample_shape)
-        log_z = log_gamma(self.concentration.expand(shape)) - self.rate.log()
+        return self.drawn(shape, noise.last(len(shape)))
+
+    def drawn(self, shape: torch.Size, axis: int | None) -> Tensor:
+        """Draws of this whole shape, of which ``axis`` counts rows."""
+        log_z = log_gamma(self.concentration.expand(shape), axis) - self.rate.log()
         finfo = torch.finfo(log_z.dtype)
         return log_z.clamp(math.log(smallest(log_z.dtype)), math.log(finfo.max) - 1).exp()
 
@@ -80,5 +110,9 @@ class Beta(td.Beta):
     def rsample(self, sample_shape: Any = ()) -> Tensor:
         """Draws ``(*sample_shape, *batch)``, differentiable in a and b."""
         shape = self._extended_shape(sample_shape)
-        logit = log_gamma(self.concentration1.expand(shape)) - log_gamma(self.concentration0.expand(shape))
+        return self.drawn(shape, noise.last(len(shape)))
+
+    def drawn(self, shape: torch.Size, axis: int | None) -> Tensor:
+        """Draws of this whole shape, of which ``axis`` counts rows."""
+        logit = log_gamma(self.concentration1.expand(shape), axis) - log_gamma(self.concentration0.expand(shape), axis)
         return logit.sigmoid().clamp(smallest(logit.dtype), 1 - torch.finfo(logit.dtype).eps)

@@ -25,14 +25,20 @@ class Mixture(MixtureSameFamily):
             return super().log_prob(value)  # type: ignore[no-untyped-call]
         return torch.logsumexp(each + logits.log_softmax(-1), -1)
 
+    @property
+    def is_of_gaussians(self) -> bool:
+        """Whether it is one law, of diagonal Gaussians."""
+        components = self.component_distribution
+        return not self.batch_shape and isinstance(components, Independent) and isinstance(components.base_dist, Normal)
+
     def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """Draws ``(*sample, *batch, d)``: of Gaussians each of the component that it falls to, where torch draws from all of them."""
-        components = self.component_distribution
-        if self.batch_shape or not (isinstance(components, Independent) and isinstance(components.base_dist, Normal)):
+        if not self.is_of_gaussians:
             return super().sample(sample_shape)  # type: ignore[no-untyped-call]
+        normal = self.component_distribution.base_dist
         with torch.no_grad():
             chosen = self.mixture_distribution.sample(torch.Size(sample_shape))
-            return torch.normal(components.base_dist.loc[chosen], components.base_dist.scale[chosen])
+            return torch.normal(normal.loc[chosen], normal.scale[chosen])
 
 
 def _gaussians(value: Float[Tensor, "*batch d"], loc: Float[Tensor, "K d"], scale: Float[Tensor, "K d"]) -> Float[Tensor, "*batch K"]:

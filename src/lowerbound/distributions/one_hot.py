@@ -8,6 +8,8 @@ import torch
 from torch import Size, Tensor
 from torch import distributions as td
 
+from lowerbound.system import noise
+
 
 class OneHotCategorical(td.OneHotCategorical):
     """torch's, of ``logits`` ``(*batch, classes)``, but that nothing in it looks at its arguments.
@@ -29,7 +31,11 @@ class OneHotCategorical(td.OneHotCategorical):
         Source: Yellott, "The Relationship between Luce's Choice Axiom, Thurstone's Theory of Comparative Judgment, and the Double
         Exponential Distribution", 1977, https://doi.org/10.1016/0022-2496(77)90026-8.
         """
-        with torch.no_grad():
-            logits = self.logits.expand(*Size(sample_shape), *self.logits.shape)
-            noise = torch.empty_like(logits, memory_format=torch.contiguous_format).exponential_()
-            return torch.nn.functional.one_hot((logits - noise.log()).argmax(-1), logits.shape[-1]).to(logits)
+        shape = self._extended_shape(sample_shape)
+        return self.drawn(shape, noise.last(len(shape) - 1))
+
+    @torch.no_grad()
+    def drawn(self, shape: Size, axis: int | None) -> Tensor:
+        """Draws of this whole shape, of which ``axis`` counts rows."""
+        times = noise.exponential(shape, axis, self.logits.dtype, self.logits.device)
+        return torch.nn.functional.one_hot((self.logits - times.log()).argmax(-1), shape[-1]).to(self.logits)

@@ -16,7 +16,9 @@ from torch.distributions import Beta, Distribution, Gamma, Independent, LogNorma
 
 from lowerbound import distributions
 from lowerbound.distributions import Delta
+from lowerbound.distributions.drawing import sample
 from lowerbound.errors import RecipeError, law_name
+from lowerbound.system import noise
 
 
 def within(law: Distribution, value: Tensor) -> bool:
@@ -25,16 +27,6 @@ def within(law: Distribution, value: Tensor) -> bool:
         return bool(law.support.check(value).all())  # type: ignore[union-attr]
     except NotImplementedError:  # a flow does not say; it is over all of space
         return bool(torch.isfinite(value).all())
-
-
-def of_normal_noise(law: Distribution) -> Callable[[Float[Tensor, "*K d"]], Float[Tensor, "*K d"]] | None:
-    """ε ~ N(0, I) → a draw of the distribution, as its own ``sample`` makes it; None for what is no Gaussian."""
-    if type(law) is MultivariateNormal:
-        return lambda noise: law.loc + (law._unbroadcasted_scale_tril @ noise[..., None])[..., 0]
-    if type(law) is Independent and type(law.base_dist) is Normal and law.reinterpreted_batch_ndims == 1:
-        normal = law.base_dist
-        return lambda noise: noise * normal.scale + normal.loc
-    return None
 
 
 @singledispatch
@@ -47,6 +39,24 @@ def centre(law: Distribution) -> Float[Tensor, "*batch event"]:
 def _(law: distributions.VonMisesFisher) -> Tensor:
     """Its mode: the mean is inside the sphere."""
     return law.loc
+
+
+@singledispatch
+def unflattened(law: Distribution, batch: Size) -> Distribution:
+    """A law without batch axes as it is; of one whose batch is ``(n,)`` the same laws as a ``batch`` of n. Errors: RecipeError."""
+    if law.batch_shape:
+        raise RecipeError(f"a batch of {law_name(law)} cannot be laid out anew; choose another prior")
+    return law
+
+
+@unflattened.register(Independent)
+def _(law: Independent[Distribution], batch: Size) -> Distribution:
+    if not law.batch_shape:
+        return law
+    if type(law.base_dist) is not Normal:
+        raise RecipeError(f"a batch of {law_name(law)} cannot be laid out anew; choose another prior")
+    parts = (law.base_dist.loc.unflatten(0, batch), law.base_dist.scale.unflatten(0, batch))
+    return Independent(Normal(*parts, validate_args=False), law.reinterpreted_batch_ndims, validate_args=False)
 
 
 @singledispatch
@@ -129,7 +139,7 @@ def _along(z: Tensor, to: Elementwise, back: Elementwise, mean: Tensor, scale: T
 
 @singledispatch
 def rejection(law: Distribution, z: Tensor) -> Standardised:
-    """z again, as the rejection sampler's T(ε; φ) with the accepted ε held, and log q_ε − log q, both differentiable in φ.
+    """z ``(K, B, …)`` again, as the rejection sampler's T(ε; φ) with the accepted ε held, and log q_ε − log q, both differentiable in φ.
 
     For a Gamma with α ≥ 1 that of Marsaglia and Tsang, z = (α − 1/3)(1 + ε/√(9α − 3))³/β, whose accepted ε is nearly free
     of φ: the score term that is left is small. For α < 1 the sampler is that of z' ~ Gamma(α + 1, 1), and z = z' U^(1/α)/β with a
@@ -145,12 +155,12 @@ def _(law: Gamma, z: Tensor) -> Standardised:
     shape, scaled = law.concentration, (z * law.rate).detach()
     small = shape < 1
     # p(z'|z) ∝ e^(−z') above z: where α < 1, the z' that z may have come from is z and an exponential more
-    sampled = torch.where(small, scaled + torch.empty_like(scaled).exponential_(), scaled)
+    sampled = torch.where(small, scaled + noise.exponential(z.shape, 1, z.dtype, z.device), scaled)
     log_u = (shape * (scaled / sampled).log()).detach()  # 0 where z' is z
     raised = shape + small
     middle, slope = raised - 1 / 3, (9 * raised - 3).rsqrt()
-    noise = (((sampled / middle) ** (1 / 3) - 1) / slope).detach()
-    root = 1 + slope * noise
+    accepted = (((sampled / middle) ** (1 / 3) - 1) / slope).detach()
+    root = 1 + slope * accepted
     again = middle * root**3
     shrunk = again * (log_u / shape).exp()
     augmented = again.log() - (1 - 1 / shape) * log_u - again + shrunk - shape.log()  # log p(z'; α + 1) − log p(βz; α)
@@ -166,7 +176,7 @@ def standardized(
     ``transport`` says which T: ``transported``, where ε is standardised, or ``rejection``, where a sampler accepted it.
     """
     base, summed = (law.base_dist, law.reinterpreted_batch_ndims) if isinstance(law, Independent) else (law, 0)
-    z, difference = transport(base, law.sample(Size([samples])))
+    z, difference = transport(base, sample(law, [samples]))
     for _ in range(summed):
         difference = difference.sum(-1)
     return z, law, law.log_prob(z) + difference

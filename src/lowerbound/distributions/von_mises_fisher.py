@@ -13,6 +13,7 @@ from torch.distributions.kl import register_kl
 
 from lowerbound.distributions.angles import RESULTANT, SHORTFALL, TILT, angle, smooth
 from lowerbound.errors import RecipeError
+from lowerbound.system import noise
 
 
 class _Sphere(constraints.Constraint):
@@ -75,10 +76,14 @@ class VonMisesFisher(td.Distribution):
     def rsample(self, sample_shape: Any = ()) -> Tensor:
         """Draws ``(*sample_shape, *batch, d)``, differentiable in κ and μ."""
         shape = self._extended_shape(sample_shape)
-        theta = angle(self.concentration.expand(shape[:-1]), self.d)[..., None]
+        return self.drawn(shape, noise.last(len(shape) - 1))
+
+    def drawn(self, shape: Size, axis: int | None) -> Tensor:
+        """Draws of this whole shape, of which ``axis`` counts rows."""
+        theta = angle(self.concentration.expand(shape[:-1]), self.d, axis)[..., None]
         # Reflection carries ∓e₁ to μ, whichever is the farther, so that the mirror's normal is never short.
         side = torch.where(self.loc[..., :1] < 0, -1.0, 1.0).to(self.loc)
-        tangent = torch.randn(*shape[:-1], self.d - 1, dtype=self.loc.dtype, device=self.loc.device)
+        tangent = noise.normal((*shape[:-1], self.d - 1), axis, self.loc.dtype, self.loc.device)
         x = torch.cat([-side * theta.cos(), theta.sin() * torch.nn.functional.normalize(tangent, dim=-1)], -1)
         normal = torch.cat([self.loc[..., :1] + side, self.loc[..., 1:]], -1)
         return x - 2 * normal * (normal * x).sum(-1, keepdim=True) / normal.square().sum(-1, keepdim=True)
@@ -138,7 +143,13 @@ class UniformSphere(td.Distribution):
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
         """Draws ``(*sample_shape, *batch, d)``; there is nothing to differentiate in."""
-        return torch.nn.functional.normalize(torch.randn(self._extended_shape(sample_shape), dtype=self.dtype, device=self.device), dim=-1)
+        shape = self._extended_shape(sample_shape)
+        return self.drawn(shape, noise.last(len(shape) - 1))
+
+    def drawn(self, shape: Size, axis: int | None) -> Tensor:
+        """Draws of this whole shape, of which ``axis`` counts rows."""
+        dtype, device = self.mean.dtype, self.mean.device  # torch's own where none is specified
+        return torch.nn.functional.normalize(noise.normal(shape, axis, dtype, device), dim=-1)
 
     @property
     def mean(self) -> Tensor:

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Size, Tensor
 
 from lowerbound.data.rows import Rows
+from lowerbound.nn.mode import in_evaluation
 from lowerbound.system.seeding import seeded
 from lowerbound.vae.model import Model
 from lowerbound.vae.observation import read
@@ -45,7 +46,8 @@ def posterior_bubbles(vae: Model, data: Rows, seed: int = 0) -> Bubbles:
     """Moments of q(z|x) for each of N data by ``DRAWS`` draws, the values given to the encoder as they are, on the CPU."""
     latent = read(vae, data, torch.tensor([0]), seed).vae.prior().event_shape[0]
     few = max(1, VALUES // (DRAWS * latent))
-    with vae.evaluating(), seeded(seed, "bubbles", device=vae.device):
+    vae = in_evaluation(vae)
+    with seeded(seed, "bubbles", device=vae.device):
         few_at_once = (read(vae, data, rows, seed) for rows in torch.arange(len(data)).split(few))
         draws = [some.vae.posterior(some.x).sample(Size([DRAWS])).cpu().double() for some in few_at_once]
     means = torch.cat([z.mean(0) for z in draws])

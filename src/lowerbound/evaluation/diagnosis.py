@@ -14,6 +14,7 @@ from lowerbound.data.rows import Rows, rows_at_once, spread
 from lowerbound.evaluation.density import Density
 from lowerbound.evaluation.encoded import Encoded, run_pass
 from lowerbound.evaluation.latent_space import Latents
+from lowerbound.nn.mode import in_evaluation
 from lowerbound.system.seeding import seeded
 from lowerbound.vae.likelihoods import LocationScale
 from lowerbound.vae.likelihoods.scales import FLOOR, Fixed
@@ -140,7 +141,8 @@ def _residuals(vae: Model, likelihood: LocationScale, data: Rows, seed: int) -> 
     """Data, locations, further parameters and which values are scored, at a draw of each q(z|x): at its centre residuals would be smaller
     than what σ has to explain.
     """
-    with vae.evaluating(), seeded(seed, "residuals", device=vae.device):
+    vae = in_evaluation(vae)
+    with seeded(seed, "residuals", device=vae.device):
         rows = spread(len(data), SCORED)
         vae.likelihood.admit(data[rows])
         seen = observe(vae, data, rows, seed)

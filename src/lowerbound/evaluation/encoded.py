@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from lowerbound.data.rows import Rows
+from lowerbound.nn.mode import in_evaluation
 from lowerbound.system.seeding import seeded
 from lowerbound.vae.model import Model
 from lowerbound.vae.observation import Observation, observe, read
@@ -78,7 +79,8 @@ def each_encoded(vae: Model, data: Rows, seed: int, at_once: int) -> Iterator[En
 @torch.no_grad()
 def run_pass(vae: Model, data: Rows, asked: Sequence[Asked], seed: int, at_once: int) -> None:
     """Show each of those ``asked`` all the data, in evaluation mode; the caller's random numbers are left as they are."""
-    with vae.evaluating(), seeded(seed, "pass", device=vae.device):
+    vae = in_evaluation(vae)
+    with seeded(seed, "pass", device=vae.device):
         for some in each_encoded(vae, data, seed, at_once):
             for one in asked:
                 one.add(some)

@@ -19,6 +19,7 @@ from lowerbound.evaluation.encoded import Asked, Encoded, run_pass
 from lowerbound.evaluation.evaluation import Evaluation, LogP
 from lowerbound.evaluation.latent_space import Latents, OfLatents
 from lowerbound.evaluation.log_likelihood import MEMORY, SAMPLES, asked_for
+from lowerbound.nn.mode import in_evaluation
 from lowerbound.vae.model import Model
 from lowerbound.vae.observation import read
 from lowerbound.vae.semi_supervised import Classifier
@@ -63,9 +64,9 @@ def evaluate(
 @torch.no_grad()
 def _is_point(vae: Model, data: Rows, seed: int) -> bool:
     """Whether q(z|x) has no density."""
-    with vae.evaluating():
-        first = read(vae, data, torch.tensor([0]), seed)
-        return isinstance(first.vae.posterior(first.x), Delta)
+    vae = in_evaluation(vae)
+    first = read(vae, data, torch.tensor([0]), seed)
+    return isinstance(first.vae.posterior(first.x), Delta)
 
 
 def _findings(

@@ -13,6 +13,7 @@ from torch.distributions import Distribution, Independent, kl_divergence
 from lowerbound.data.rows import Rows, rows_at_once, spread
 from lowerbound.distributions import Delta
 from lowerbound.evaluation.encoded import Encoded, run_pass
+from lowerbound.nn.mode import in_evaluation
 from lowerbound.system.seeding import seeded
 from lowerbound.vae.model import Model
 
@@ -77,13 +78,13 @@ class OfLatents:
     @torch.no_grad()
     def found(self) -> Latents:
         """The use of z over all of them."""
-        vae, output = self.vae, torch.cat(self._outputs)
+        vae, output = in_evaluation(self.vae), torch.cat(self._outputs)
         variance = torch.cat(self._centres).cpu().double().var(0, unbiased=False)
         posterior = vae.posterior.law(output, 1)
         if isinstance(posterior, Delta):
             return Latents(variance, None, None, None, 0)
         few = min(len(output), AGGREGATED)
-        with vae.evaluating(), seeded(self.seed, "latents", device=vae.device):
+        with seeded(self.seed, "latents", device=vae.device):
             prior = (vae.given(torch.cat(self._contexts)) if self._contexts else vae).prior()
             if prior.batch_shape:  # another for each example: there is no aggregate of one prior
                 return Latents(variance, _per_dimension(posterior, prior), None, None, few)

@@ -27,8 +27,9 @@ from lowerbound.evaluation.encoded import Encoded, run_pass
 from lowerbound.evaluation.importance import SourceSums, estimate
 from lowerbound.evaluation.proposals import Mode
 from lowerbound.nn.memory import COPIES, bytes_each, how_many
+from lowerbound.nn.mode import in_evaluation
 from lowerbound.nn.pruning import near
-from lowerbound.system.seeding import reseeding, seeded
+from lowerbound.system.seeding import seeded
 from lowerbound.vae.model import Model, log_density
 from lowerbound.vae.objectives.kl import ClosedKL, kl_of
 from lowerbound.vae.observation import Observation, observe
@@ -78,7 +79,8 @@ def asked_for(vae: Model, data: Rows, samples: int, memory: int, seed: int) -> O
         raise UsageError(f"log p(x) needs 1 sample or more, not {samples}")
     if not len(data):
         raise DataError("there are no examples to score")
-    with vae.evaluating(), seeded(seed, "density", device=vae.device):
+    vae = in_evaluation(vae)
+    with seeded(seed, "density", device=vae.device):
         vae.likelihood.admit(data[[0]])
         first = observe(vae, data, torch.tensor([0]), seed)
         if not isinstance(vae, SemiSupervised):
@@ -196,14 +198,8 @@ class Few:
 
     def draw(self, name: str, n: int, seed: int, tile: int) -> Float[Tensor, "K B latent"]:
         """n draws for each example of the source of that name; the noise of an example follows from these words and its row."""
-        with reseeding(self.x.device) as seed_by:
-            return proposals.draw_each(
-                self.sources()[name],
-                n,
-                len(self.rows),
-                seed_row=lambda place: seed_by(seed, name, self.rows[place], tile),
-                alone=lambda place: self._one(place).sources()[name],
-            )
+        rows = torch.tensor(self.rows, device=self.x.device)
+        return proposals.draw_each(self.sources()[name], n, rows, seed, name, tile, alone=lambda place: self._one(place).sources()[name])
 
     def _one(self, place: int) -> Few:
         part = slice(place, place + 1)

@@ -8,15 +8,17 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
-from torch import Size, Tensor
+from torch import Tensor
 
 from lowerbound.data.rows import Rows, rows_at_once
+from lowerbound.nn.mode import in_evaluation
 from lowerbound.system.seeding import seeded
+from lowerbound.vae.estimators import Enumerated, PerNode, ScoreFunction
 from lowerbound.vae.model import Model
 from lowerbound.vae.objectives.base import Objective
 from lowerbound.vae.objectives.elbo import ELBO
 from lowerbound.vae.observation import Observation, observe
-from lowerbound.vae.semi_supervised import SemiSupervised, reported
+from lowerbound.vae.semi_supervised import SemiSupervised
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,8 @@ def mean_bound(vae: Model, data: Rows, *, objective: Objective | None = None, ba
     """
     objective = objective or ELBO()
     parts = []
-    with seeded(seed, "evaluation", device=vae.device), vae.evaluating():
+    vae = in_evaluation(vae)
+    with seeded(seed, "evaluation", device=vae.device):
         for rows in torch.arange(len(data)).split(batch or rows_at_once(data)):
             vae.likelihood.admit(data[rows])
             part = _bounds(vae, data, rows, objective)
@@ -58,13 +61,13 @@ def score(vae: Model, data: Rows, *, objective: Objective | None = None, batch: 
 
 
 def _bounds(vae: Model, data: Rows, rows: Tensor, objective: Objective) -> Float[Tensor, "4 B"]:
-    if isinstance(vae, SemiSupervised):  # whose bound is one without labels
-        values = data[rows].to(vae.device)
-        return torch.cat([reported(vae, values, objective), Observation(vae, values).sizes[None]])
-    seen = observe(vae, data, rows)
-    posterior = seen.vae.posterior(seen.x)
-    terms = seen.vae.terms(seen.x, posterior, posterior.sample(Size([objective.samples])))
-    return torch.stack([objective.bound(terms), terms.log_likelihood.mean(0), objective.kl(terms), seen.sizes])
+    if isinstance(vae, SemiSupervised):  # whose bound is one without labels, whatever the data have
+        seen = Observation(vae, vae.likelihood.observe(data[rows].to(vae.device)))
+    else:
+        seen = observe(vae, data, rows)
+    scoring = PerNode(y=Enumerated(), z=ScoreFunction())  # nothing is to be learned: labels are listed, of latents some are drawn
+    terms = seen.vae.terms(seen.x, scoring.sampler(objective.samples))
+    return torch.stack([objective.bound(terms), terms.mean(terms.log_likelihood), objective.kl(terms), seen.sizes])
 
 
 def _summary(parts: Float[Tensor, "4 N"]) -> MeanBound:

@@ -14,8 +14,11 @@ from jaxtyping import Float, Int64
 from torch import Size, Tensor
 from torch.distributions import Distribution, MultivariateNormal
 
-from lowerbound.distributions.operations import of_normal_noise, within
+from lowerbound.distributions.drawing import is_known, sample
+from lowerbound.distributions.operations import within
 from lowerbound.evaluation.curvature import Derivatives, LogJoint, by_autograd
+from lowerbound.system.noise import by_row
+from lowerbound.system.seeding import key, reseeding
 
 #: of ten draws, how many are of q(z|x), of the normal at the mode, of the same with its variance doubled, and of the prior
 TENTHS = {"posterior": 2, "mode": 5, "wide": 2, "prior": 1}
@@ -61,26 +64,23 @@ class Mode:
 
 
 def draw_each(
-    source: Distribution, n: int, size: int, *, seed_row: Callable[[int], None], alone: Callable[[int], Distribution]
+    source: Distribution, n: int, rows: Int64[Tensor, " B"], *words: int | str, alone: Callable[[int], Distribution]
 ) -> Float[Tensor, "K B d"]:
-    """n draws for each of B examples from a batch of distributions, or from one for all; ``seed_row`` seeds the noise of each.
+    """n draws for each of B examples from a batch of distributions, or from one for all; the noise of each follows from words and row.
 
-    Of Gaussians only the noise is drawn one by one; of others each example draws from its own, which ``alone`` gives.
+    Of laws that cannot be drawn by row each example draws from its own, which ``alone`` gives.
     """
-    transform = of_normal_noise(source)
-    if transform is None:
-        drawn = []
-        for place in range(size):
+    if is_known(source):
+        with by_row(key(*words), rows):
+            return sample(source, [n] if source.batch_shape else [n, len(rows)])
+    drawn = []
+    with reseeding(rows.device) as seed_by:
+        for place, row in enumerate(rows.tolist()):
             own = alone(place) if source.batch_shape else source
-            seed_row(place)
+            seed_by(*words, row)
             z = own.sample(Size([n]))
             drawn.append(z if own.batch_shape else z[:, None])
-        return torch.cat(drawn, 1)
-    noise = source.mean.new_empty(n, size, *source.event_shape)
-    for place in range(size):
-        seed_row(place)
-        noise[:, place] = torch.randn(n, *source.event_shape, dtype=noise.dtype, device=noise.device)
-    return transform(noise)
+    return torch.cat(drawn, 1)
 
 
 def find_mode(log_joint: LogJoint, start: Float[Tensor, "B d"], derivatives: Derivatives | None = None) -> Mode:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import torch
 from jaxtyping import Float
-from torch import Size, Tensor
+from torch import Tensor
 
 from lowerbound.data.rows import Rows
 from lowerbound.errors import DataError
 from lowerbound.evaluation.log_likelihood import MEMORY, must_have_density
 from lowerbound.nn.memory import bytes_each, how_many
+from lowerbound.nn.mode import in_evaluation
 from lowerbound.system.seeding import key, seeded
-from lowerbound.vae.model import Model
+from lowerbound.vae.estimators.pathwise import Pathwise
+from lowerbound.vae.model import Model, terms_of
 from lowerbound.vae.objectives.base import Objective
 from lowerbound.vae.objectives.elbo import ELBO
 from lowerbound.vae.objectives.kl import kl_of
@@ -45,10 +47,10 @@ def likelihood_regret(vae: Model, data: Rows, *, steps: int = STEPS, memory: int
     for parameter in frozen:
         parameter.requires_grad_(False)
     try:
-        with vae.evaluating():
-            parts = torch.arange(len(data)).split(_at_once(vae, data, memory, seed))
-            looks = [torch.cat([_regret(vae, data, rows.tolist(), steps, key(seed, look)) for rows in parts]) for look in range(LOOKS)]
-            return torch.stack(looks).mean(0)
+        vae = in_evaluation(vae)
+        parts = torch.arange(len(data)).split(_at_once(vae, data, memory, seed))
+        looks = [torch.cat([_regret(vae, data, rows.tolist(), steps, key(seed, look)) for rows in parts]) for look in range(LOOKS)]
+        return torch.stack(looks).mean(0)
     finally:
         for parameter in frozen:
             parameter.requires_grad_(True)
@@ -90,4 +92,4 @@ def _observed(vae: Model, data: Rows, rows: list[int], seed: int) -> Observation
 
 def _bound(vae: Model, x: Tensor, output: Tensor, objective: Objective) -> Float[Tensor, " B"]:
     posterior = vae.posterior.law(output, 1)
-    return objective.bound(vae.terms(x, posterior, posterior.rsample(Size([1]))))
+    return objective.bound(terms_of(vae, x, Pathwise().sampler(1), posterior))

@@ -19,6 +19,7 @@ from lowerbound.evaluation.bubbles import SHOWN, Bubbles, posterior_bubbles
 from lowerbound.evaluation.evaluate import reconstruction_error
 from lowerbound.evaluation.mean_bound import mean_bound
 from lowerbound.figures import bubbles, of_run, pages, style
+from lowerbound.nn.mode import in_evaluation
 from lowerbound.recipes.networks import corruption
 from lowerbound.runs.run import Run
 from lowerbound.system.seeding import seeded
@@ -122,7 +123,8 @@ def _two_sample_accuracy(vae: Model, held_out: Dataset, seed: int) -> float | No
 @torch.no_grad()
 def _prior(vae: Model, n: int, seed: int) -> Tensor:
     """Draws of the prior ``(n, d)``, the same for models whose priors are the same."""
-    with vae.evaluating(), seeded(seed, "prior", device=vae.device):
+    vae = in_evaluation(vae)
+    with seeded(seed, "prior", device=vae.device):
         return vae.prior().sample(Size([n]))
 
 

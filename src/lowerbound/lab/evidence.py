@@ -11,6 +11,7 @@ from torch import Size, Tensor
 from torch.distributions import Distribution
 
 from lowerbound.evaluation.log_likelihood import log_likelihood
+from lowerbound.nn.mode import in_evaluation
 from lowerbound.system.seeding import seeded
 from lowerbound.vae.model import Model
 
@@ -50,7 +51,8 @@ def evidence(vae: Model, values: Float[Tensor, "B *event"], draws: tuple[int, ..
     Errors: RecipeError where q has no density.
     """
     most = max(draws)
-    with seeded(seed, "evidence", device=vae.device), vae.evaluating():
+    vae = in_evaluation(vae)
+    with seeded(seed, "evidence", device=vae.device):
         x = vae.likelihood.observe(values.to(vae.device))
         best = log_likelihood(vae, x, BEST * most, seed=seed).log_p
         posterior, prior = vae.posterior(x), vae.prior()

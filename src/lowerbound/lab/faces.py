@@ -33,7 +33,8 @@ from torch.nn.functional import softplus
 from lowerbound import distributions
 from lowerbound.recipes.estimators import ESTIMATORS
 from lowerbound.system.seeding import seeded
-from lowerbound.vae.estimators.base import Estimator
+from lowerbound.vae.estimators.base import NodeEstimator
+from lowerbound.vae.terms import Node
 
 LAYERS = (100, 40, 15)
 SPARSITY = 0.1  # α, the shape of every z
@@ -43,6 +44,7 @@ LEAST = (1e-3, 1e-4)  # least shape and least mean
 HELD_OUT = (8, 9)  # of each person's ten images
 
 Parts = dict[str, Tensor]  # by the names of the variables: z1, z2, z3, w0, w1, w2
+Nodes = dict[str, Node]
 
 
 @dataclass(frozen=True)
@@ -118,20 +120,21 @@ class DeepGamma:
             found[name] = distributions.Gamma(shape, shape / mean, validate_args=False)
         return found
 
-    def prior(self, drawn: Parts) -> dict[str, distributions.Gamma]:
-        """p of each variable given draws ``(K, ·, ·)`` of those above it, broadcastable to them."""
-        found = {f"w{level}": _gamma(*WEIGHTS) for level in range(self.depth)}
-        found[f"z{self.depth}"] = _gamma(SPARSITY, SPARSITY)
-        for level in range(1, self.depth):
-            found[f"z{level}"] = _gamma(SPARSITY, SPARSITY / (drawn[f"z{level + 1}"] @ drawn[f"w{level}"]))
-        return found
+    def draw(self, estimator: NodeEstimator, draws: int) -> Nodes:
+        """Each variable with its p given those above it, broadcastable to its draws ``(K, ·, ·)``: weights first, then z from the top."""
+        posterior = self.posterior()
+        nodes = {f"w{level}": estimator.draw(posterior[f"w{level}"], _gamma(*WEIGHTS), draws) for level in range(self.depth)}
+        for level in reversed(range(1, self.depth + 1)):
+            above = level < self.depth
+            rate = SPARSITY / (nodes[f"z{level + 1}"].z @ nodes[f"w{level}"].z) if above else SPARSITY
+            nodes[f"z{level}"] = estimator.draw(posterior[f"z{level}"], _gamma(SPARSITY, rate), draws)
+        return nodes
 
-    def terms(self, posterior: Mapping[str, distributions.Gamma], drawn: Parts) -> tuple[Float[Tensor, "K N D"], Parts]:
+    def terms(self, nodes: Nodes) -> tuple[Float[Tensor, "K N D"], Parts]:
         """log p(x|z, w) of each value, and the KL of each variable, ``(K, ·, ·)`` where it depends on draws, in nats."""
-        prior = self.prior(drawn)
-        rate = drawn["z1"] @ drawn["w0"]
+        rate = nodes["z1"].z @ nodes["w0"].z
         log_likelihood = self.x.xlogy(rate) - rate - self.log_factorial
-        return log_likelihood, {name: kl_divergence(q, prior[name]) for name, q in posterior.items()}
+        return log_likelihood, {name: kl_divergence(node.posterior, node.prior) for name, node in nodes.items()}
 
     def signals(self, log_likelihood: Float[Tensor, "K N D"], kl: Parts) -> Parts:
         """For each variable the terms that depend on its draws: those of the layer below that it enters (Rao–Blackwell)."""
@@ -173,7 +176,7 @@ def climb(x: Float[Tensor, "N D"], setting: Setting, seed: int = 0, layers: tupl
 
     Where the estimator has a score term, that of each variable is weighted by its own terms minus their running mean.
     """
-    estimator: Estimator = ESTIMATORS[setting.estimator].make()
+    estimator: NodeEstimator = ESTIMATORS[setting.estimator].make()
     with seeded(seed, "faces", "start"):
         model = DeepGamma(x, layers)
     ascent = Ascent(model.raw, setting.rate)
@@ -187,18 +190,17 @@ def climb(x: Float[Tensor, "N D"], setting: Setting, seed: int = 0, layers: tupl
         ascent.step(dict(zip(model.raw, found, strict=True)))
 
 
-def _estimate(model: DeepGamma, estimator: Estimator, draws: int, baselines: Parts) -> tuple[float, Tensor]:
+def _estimate(model: DeepGamma, estimator: NodeEstimator, draws: int, baselines: Parts) -> tuple[float, Tensor]:
     """The bound, and the surrogate to differentiate: value + stop(signal − baseline) · score.
 
     The first estimate has its own signal as its baseline and is therefore biased: nothing better is known yet.
     """
-    posterior = model.posterior()
-    drawn = {name: estimator.draw(q, draws) for name, q in posterior.items()}
-    log_likelihood, kl = model.terms(posterior, {name: draw.z for name, draw in drawn.items()})
+    nodes = model.draw(estimator, draws)
+    log_likelihood, kl = model.terms(nodes)
     value = log_likelihood.mean(0).sum() - torch.stack([each.sum() / (draws if each.dim() > 2 else 1) for each in kl.values()]).sum()
     surrogate = value
     for name, signal in model.signals(log_likelihood.detach(), {name: each.detach() for name, each in kl.items()}).items():
-        score = drawn[name].score
+        score = nodes[name].score
         if score is not None:
             before = baselines.get(name, signal.mean(0))
             surrogate = surrogate + ((signal - before) * score).mean(0).sum()

@@ -16,9 +16,10 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
 
 from lowerbound.errors import RecipeError
-from lowerbound.recipes.estimators import ESTIMATORS
+from lowerbound.nn.mode import in_evaluation
+from lowerbound.recipes.estimators import ESTIMATORS, OF_CLASSES
 from lowerbound.system.seeding import seeded
-from lowerbound.vae.estimators.base import Estimator
+from lowerbound.vae.estimators.base import NodeEstimator
 from lowerbound.vae.estimators.pathwise import Pathwise
 from lowerbound.vae.loss import loss
 from lowerbound.vae.model import Model
@@ -84,13 +85,15 @@ class Moments:
     seconds: float = 0.0
 
 
-Measure = Callable[[Estimator, int], Moments]  # of an estimator and K
+Measure = Callable[[NodeEstimator, int], Moments]  # of an estimator and K
 
 
 def _compare(measure: Measure, truth: Moments, dimensions: int, draws: Sequence[int], steps: int = 0) -> Costs:
     rows, skipped = [], []
     for k in draws:
         for name, word in ESTIMATORS.items():
+            if name in OF_CLASSES:
+                continue
             try:
                 rows.append(_row(name, dimensions, k, steps, measure(word.make(), k), truth))
             except RecipeError as error:
@@ -151,14 +154,14 @@ class Toy:
         divergence = (mean.square() + log_variance.exp() - log_variance - 1).sum() / 2
         return torch.autograd.grad(-error / (2 * self.scale**2) - divergence, parameters)[0].float()
 
-    def measure(self, estimator: Estimator, draws: int, repeats: int) -> Moments:
+    def measure(self, estimator: NodeEstimator, draws: int, repeats: int) -> Moments:
         """``repeats`` gradients at once, each for its own row of parameters."""
         parameters = self.parameters.repeat(repeats, 1).requires_grad_()
         for _ in range(WARM_UP):
             started = time.perf_counter()
-            draw = estimator.draw(self.posterior(parameters), draws)
-            terms = Terms(self.log_likelihood(draw.z), draw.z, self.prior(), draw.posterior)
-            surrogate = estimator.surrogate(ELBO(SampledKL(), draws), terms, draw)
+            node = estimator.draw(self.posterior(parameters), self.prior(), draws)
+            terms = Terms(self.log_likelihood(node.z), (node,))
+            surrogate = estimator.surrogate(ELBO(SampledKL(), draws), terms)
             found = torch.autograd.grad(surrogate.sum(), parameters)[0]
             seconds = time.perf_counter() - started
         return Moments(found.mean(0), float(found.var(0).sum()), repeats, seconds / repeats)
@@ -196,13 +199,14 @@ def of_model(
     The true gradient is taken as the mean over many pathwise draws. Errors: RecipeError where the posterior has no pathwise gradient,
     because the bias could not be measured.
     """
-    with seeded(seed, "gradients", device=vae.device), vae.evaluating():
+    vae = in_evaluation(vae)
+    with seeded(seed, "gradients", device=vae.device):
         x = vae.likelihood.observe(values.to(vae.device))
         truth = _moments(vae, x, repeats, Pathwise(), SHARPER)
         return _compare(partial(_moments, vae, x, repeats), truth, latent, draws, steps)
 
 
-def _moments(vae: Model, x: Tensor, repeats: int, estimator: Estimator, draws: int) -> Moments:
+def _moments(vae: Model, x: Tensor, repeats: int, estimator: NodeEstimator, draws: int) -> Moments:
     """Running mean and variance, in double precision: a gradient may have a million entries, too many to keep all."""
     for _ in range(WARM_UP):
         _gradient(vae, x, estimator, draws)
@@ -217,7 +221,7 @@ def _moments(vae: Model, x: Tensor, repeats: int, estimator: Estimator, draws: i
     return Moments(mean, float(squares) / (repeats - 1), repeats, seconds / repeats)
 
 
-def _gradient(vae: Model, x: Tensor, estimator: Estimator, draws: int) -> Float[Tensor, " P"]:
+def _gradient(vae: Model, x: Tensor, estimator: NodeEstimator, draws: int) -> Float[Tensor, " P"]:
     """The gradient of the batch's mean bound in the encoder's parameters."""
     value = -loss(vae, x, ELBO(SampledKL(), draws), estimator.to(x.device)).value
     found = torch.autograd.grad(value, list(vae.posterior.parameters()))

@@ -14,11 +14,11 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from lowerbound.errors import RecipeError
+from lowerbound.system import noise
 
 
 class Corruption(nn.Module, ABC):
@@ -60,7 +60,7 @@ class Gaussian(Corruption):
 
     def corrupt(self, x: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
         """With noise."""
-        noisy = x + self.scale * torch.randn_like(x)
+        noisy = x + self.scale * noise.normal(x.shape, 0, x.dtype, x.device)
         return noisy.clamp(0, 1) if self.clamp else noisy
 
 
@@ -73,7 +73,7 @@ class Masking(Corruption):
 
     def corrupt(self, x: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
         """With values gone."""
-        return x.masked_fill(torch.rand_like(x) < self.share, 0.0)
+        return x.masked_fill(noise.uniform(x.shape, 0, x.dtype, x.device) < self.share, 0.0)
 
 
 class SaltAndPepper(Corruption):
@@ -88,7 +88,7 @@ class SaltAndPepper(Corruption):
 
     def corrupt(self, x: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
         """With black and white specks."""
-        chance = torch.rand_like(x)
+        chance = noise.uniform(x.shape, 0, x.dtype, x.device)
         return x.masked_fill(chance < self.share, 0.0).masked_fill(chance < self.share / 2, 1.0)
 
 

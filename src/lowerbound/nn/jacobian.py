@@ -18,7 +18,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lowerbound.nn.conditioned import Joined
+from lowerbound.nn.dropout import Dropout
 from lowerbound.nn.precision import Conv2d, Linear
+from lowerbound.system import noise
 
 #: activations that look at each value by itself, so that their Jacobian is diagonal
 ELEMENTWISE = (nn.Identity, nn.Sigmoid, nn.Tanh, nn.ReLU, nn.LeakyReLU, nn.ELU, nn.SELU, nn.SiLU, nn.GELU, nn.Softplus, nn.Softsign)
@@ -51,7 +53,7 @@ def estimated(encoder: Callable[[Tensor], Tensor], x: Float[Tensor, "B *event"])
     with torch.enable_grad():
         x = x.detach().requires_grad_()
         h = encoder(x)
-        signs = torch.randint_like(h, 2) * 2 - 1
+        signs = (noise.uniform(h.shape, 0, device=h.device) < 0.5).to(h.dtype) * 2 - 1
         return _product(h, x, signs, wanted).flatten(1).square().sum(1)
 
 
@@ -81,8 +83,9 @@ def _in_order(module: Callable[[Tensor], Tensor]) -> list[Callable[[Tensor], Ten
 
 # --- all of a Jacobian -------------------------------------------------------------------------------
 
-#: layers that are linear, of which one may add a bias; those that only put values elsewhere; those that let them through or not
-MAPS, MOVES, GATES = (nn.Linear, Linear, nn.Conv2d, Conv2d), (nn.Flatten, nn.Unflatten, nn.Upsample, nn.Identity, nn.Dropout), (nn.ReLU,)
+#: layers that are linear, of which one may add a bias; those that let values through or not; those that only put them elsewhere
+MAPS, GATES = (nn.Linear, Linear, nn.Conv2d, Conv2d), (nn.ReLU,)
+MOVES = (nn.Flatten, nn.Unflatten, nn.Upsample, nn.Identity, nn.Dropout, Dropout)
 
 
 def is_piecewise_linear(network: nn.Module) -> bool:
@@ -95,12 +98,15 @@ def is_piecewise_linear(network: nn.Module) -> bool:
 
 @torch.no_grad()
 def jacobian(
-    network: nn.Module, z: Float[Tensor, "N in"], context: Float[Tensor, "N *context"] | None = None
+    network: nn.Module, z: Float[Tensor, "N in"], context: Float[Tensor, "M *context"] | None = None
 ) -> tuple[Float[Tensor, "N *out"], Float[Tensor, "in N *out"]]:
-    """What a network ``is_piecewise_linear`` gives for z, and for a ``context`` if it takes one, and its derivative in each number of z."""
+    """What a network ``is_piecewise_linear`` gives for z, and for a ``context`` if it takes one, and its derivative in each number of z.
+
+    There may be one context for several z, as ``Conditioned`` has it.
+    """
     each = torch.cat([z[None], torch.eye(z.shape[1], dtype=z.dtype, device=z.device)[:, None].expand(-1, *z.shape)])
     if context is not None:
-        known = context.flatten(1)
+        known = context.flatten(1).repeat(len(z) // len(context), 1)
         each = torch.cat([each, torch.cat([known[None], known.new_zeros(z.shape[1], *known.shape)])], -1)
     for layer in _in_order(network.network if type(network) is Joined else network):
         each = _through(layer, each)

@@ -12,7 +12,7 @@ from itertools import pairwise
 import torch
 from torch import Size, Tensor, nn
 
-from lowerbound.errors import RecipeError
+from lowerbound.nn.dropout import Dropout
 from lowerbound.nn.precision import Conv2d, Linear
 
 Shape = int | Sequence[int]
@@ -60,12 +60,9 @@ def with_dropout(network: nn.Module, share: float) -> nn.Module:
     """The same network, changed: in training each unit after a ReLU is 0 with probability ``share``, the others grow by 1/(1 − share).
 
     Errors: RecipeError for a share outside [0, 1).
-    Source: Srivastava et al., "Dropout", 2014, https://jmlr.org/papers/v15/srivastava14a.html.
     """
-    if not 0 <= share < 1:
-        raise RecipeError(f"the share of units that dropout takes must be at least 0 and below 1, not {share:g}")
     for name, part in network.named_children():
-        setattr(network, name, nn.Sequential(part, nn.Dropout(share)) if isinstance(part, nn.ReLU) else with_dropout(part, share))
+        setattr(network, name, nn.Sequential(part, Dropout(share)) if isinstance(part, nn.ReLU) else with_dropout(part, share))
     return network
 
 

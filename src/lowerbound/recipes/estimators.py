@@ -10,9 +10,14 @@ BASELINES = {
     "leave-one-out": {"baseline": Word("vae.estimators.baselines:LeaveOneOut", "the mean of the other draws")},
 }
 
+#: those of categorical latents alone
+OF_CLASSES = ("enumerated", "relaxed")
+
 ESTIMATORS = {
     "pathwise": Word("vae.estimators.pathwise:Pathwise", "along the path of a reparameterised draw"),
     "doubly-reparameterized": Word("vae.estimators.pathwise:DoublyReparameterized", "the path alone: sticking the landing, DReG"),
+    "enumerated": Word("vae.estimators.enumerated:Enumerated", "all values of a categorical z, each weighted by q(z|x): no noise"),
+    "relaxed": Word("vae.estimators.relaxed:Relaxed", "Gumbel-softmax of a categorical z, straight through; biased", {"temperature": 0.5}),
     "score": Word("vae.estimators.score:ScoreFunction", "the score function (REINFORCE)"),
     "score-moving-average": Word(
         "vae.estimators.score:ScoreFunction", "less the mean of batches before", fixed=BASELINES["moving-average"]

@@ -1,7 +1,7 @@
 """What is missing, for ``--missing`` and ``--given observed``: what the rows of ``MISSING`` make, arrays of files, NaN.
 
 A row is given the shape of the data and makes a function: n → what is missing of n examples, True there. Where that is drawn it is from
-torch's random numbers, anew for each example. On images a word is about whole pixels; an array may be about single values.
+``system.noise``, anew for each example. On images a word is about whole pixels; an array may be about single values.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from lowerbound.data.spec import DataSpec
 from lowerbound.errors import DataError, UsageError
 from lowerbound.recipes.contexts import HOLES, MISSING
 from lowerbound.recipes.grammar import known, make
+from lowerbound.system import noise
 from lowerbound.system.seeding import seeded
 from lowerbound.vae.contexts import Observed
 
@@ -92,7 +93,7 @@ def random(event: Sequence[int], share: float) -> Masks:
     if not 0 < share <= 1:
         raise UsageError(f"random:{share:g} is no share of the values; write one above 0 and up to 1, as random:0.5")
     pixels = _pixels(event)
-    return lambda n: torch.rand(n, *pixels) < share
+    return lambda n: noise.uniform((n, *pixels), 0) < share
 
 
 #: what may be missing of an image besides pixels at random, if anything may
@@ -105,10 +106,10 @@ def _any(event: Sequence[int]) -> Masks:
     parts = [make("missing part", word, MISSING, event=event)(1) for word in PARTS] if len(pixels) == 3 else []
 
     def masks(n: int) -> Tensor:
-        missing = torch.rand(n, *pixels) < torch.rand(n, *(1 for _ in pixels))
+        missing = noise.uniform((n, *pixels), 0) < noise.uniform((n, *(1 for _ in pixels)), 0)
         if not parts:
             return missing
-        kind = torch.randint(len(parts) + 1, (n,))
+        kind = (noise.uniform((n,), 0) * (len(parts) + 1)).long()
         fixed = torch.cat([*parts, torch.zeros_like(parts[0])])[kind]
         return torch.where((kind == len(parts))[:, None, None, None], missing, fixed)
 

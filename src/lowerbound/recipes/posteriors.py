@@ -16,6 +16,7 @@ POSTERIORS = {
     "gamma": Word("vae.posteriors:Gamma", "Gamma of each dimension, z > 0"),
     "beta": Word("vae.posteriors:Beta", "Beta of each dimension, z in (0, 1)"),
     "von-mises-fisher": Word("vae.posteriors:VonMisesFisher", "von Mises–Fisher, z on the unit sphere"),
+    "categorical": Word("vae.posteriors:Categorical", "one of --latent classes; with --estimator enumerated, relaxed or a score"),
     "dirac": Word("vae.posteriors:Dirac", "a point: the autoencoder without a KL"),
 }
 

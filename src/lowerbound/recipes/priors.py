@@ -20,6 +20,7 @@ PRIORS = {
     "flow": Word("vae.priors:Flow", "neural spline flow, learned"),
     "gamma": Word("vae.priors:Gamma", "Gamma of each dimension, concentration a and rate b", {"a": 1.0, "b": 1.0}),
     "beta": Word("vae.priors:Beta", "Beta(a, b) of each dimension", {"a": 1.0, "b": 1.0}),
+    "categorical": Word("vae.priors:Categorical", "each of --latent classes as likely as the others"),
     "sphere": Word("vae.priors:UniformSphere", "uniform on the unit sphere"),
 }
 

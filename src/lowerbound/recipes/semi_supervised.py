@@ -47,6 +47,12 @@ LABEL_ESTIMATORS = {
         "all labels, each weighted by q(y|x): no noise",
         fixed={"estimator": Word("vae.estimators.enumerated:Enumerated", ""), "samples": 1},
     ),
+    "relaxed": Word(
+        "recipes.semi_supervised:OfLabels",
+        "a relaxed draw, Gumbel-softmax straight through; biased",
+        {"samples": 1},
+        {"estimator": ESTIMATORS["relaxed"]},
+    ),
     "score": Word("recipes.semi_supervised:OfLabels", "the score function", {"samples": 1}, {"estimator": ESTIMATORS["score"]}),
     "score-moving-average": Word(
         "recipes.semi_supervised:OfLabels",

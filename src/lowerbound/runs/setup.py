@@ -23,8 +23,9 @@ from lowerbound.training.processes import ProcessGroup
 from lowerbound.training.state import State
 from lowerbound.vae.contexts import Label
 from lowerbound.vae.likelihoods.scales import Optimal
-from lowerbound.vae.loss import of_rows
+from lowerbound.vae.loss import LossFunction, of_rows
 from lowerbound.vae.model import Model
+from lowerbound.vae.semi_supervised import ClassifiedLoss, OnLabels
 
 
 @dataclass(frozen=True)
@@ -84,21 +85,26 @@ def _missing(data: Dataset) -> list[str]:
     return [f"{data.holes / data.array.numel():.1%} of all values are missing, and left out of the bound"] if data.holes else []
 
 
+def _adds_up(loss: LossFunction) -> bool:
+    """Whether the loss of a batch is the mean of those of its shares: that of rows, also beside a classifier of labelled data alone."""
+    return loss is of_rows or (isinstance(loss, ClassifiedLoss) and isinstance(loss.head, OnLabels))
+
+
 def _must_be_of_rows(run: Run, data: Dataset) -> None:
     """Raise UsageError where a batch is more than its rows, so that shares of it do not add up, or share no noise."""
     recipe, parts = run.recipe, run.parts
     whole = {
-        f"the objective {recipe.objective}": parts.objective.over_batch,
+        f"the objective {recipe.objective}": not parts.objective.can_be_shared,
         f"the estimator {recipe.estimator}, which remembers,": any(True for _ in parts.estimators.buffers()),
         f"the scale {recipe.scale}": any(isinstance(module, Optimal) for module in run.vae.modules()),
-        f"{recipe.semi_supervised}": parts.loss is not of_rows,
+        f"{recipe.semi_supervised}": not _adds_up(parts.loss),
     }
     for what, is_so in whole.items():
         if is_so:
             raise UsageError(f"{what} looks at a batch as a whole; train it in one process, without torchrun")
     two = torch.arange(2)
     run.vae.train()
-    with ProcessGroup(0, 2).noise(two, parts.objective.samples, "trial", device=run.vae.device):  # refuses what shares no noise
+    with ProcessGroup(0, 2).noise(two, "trial", device=run.vae.device):  # refuses what shares no noise
         parts.loss(run.vae, data, two[:1], parts.objective.at(0.0), parts.estimator)
     run.vae.eval()
 

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from lowerbound.errors import UsageError, nearest
+from lowerbound.nn.mode import in_evaluation
 from lowerbound.vae.contexts import Label
 from lowerbound.vae.model import Model
 
@@ -41,9 +42,9 @@ def number(name: str, classes: Sequence[str]) -> int:
 def styles(vae: Model, latents: Float[Tensor, "n latent"]) -> Float[Tensor, "n classes *event"]:
     """Means of p(x|z, y) for each z and each class y: one z is one style, whatever the class."""
     classes = label_of(vae).classes
-    with vae.evaluating():
-        every = as_labels(vae, torch.arange(classes))
-        return every.decode(latents.to(vae.device)[:, None].expand(-1, classes, -1))
+    vae = in_evaluation(vae)
+    every = as_labels(vae, torch.arange(classes))
+    return every.decode(latents.to(vae.device)[:, None].expand(-1, classes, -1))
 
 
 def drawn_styles(vae: Model, n: int) -> Float[Tensor, "n latent"]:

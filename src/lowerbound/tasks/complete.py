@@ -20,6 +20,7 @@ from torch.distributions import Distribution
 from lowerbound.data.rows import Rows, labels_of
 from lowerbound.errors import DataError, UsageError, nearest
 from lowerbound.evaluation import log_likelihood as density
+from lowerbound.nn.mode import in_evaluation
 from lowerbound.system.seeding import key, seeded
 from lowerbound.tasks.latent_inference import SAMPLES, Latents, few_of, from_prior, importance, moments, must_suffice, of_prior, room
 from lowerbound.vae.contexts import Observed
@@ -80,8 +81,8 @@ def complete(
     if bool(observed.all()):
         raise DataError("nothing is missing in these data; say which part is")
     holed = _Holed(data, observed, torch.nan if vae.likelihood.holes else 0.0)
-    with vae.evaluating():
-        found = [_completed(_Example.read(vae, holed, row, memory, seed), way, n, samples, draw) for row in range(len(data))]
+    vae = in_evaluation(vae)
+    found = [_completed(_Example.read(vae, holed, row, memory, seed), way, n, samples, draw) for row in range(len(data))]
     axes = {field.name: int(field.name == "values") for field in fields(Completions)}
     return Completions(**{name: torch.cat([getattr(one, name) for one in found], axis) for name, axis in axes.items()})
 

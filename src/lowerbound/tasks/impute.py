@@ -20,6 +20,7 @@ from lowerbound.errors import DataError, RecipeError, UsageError
 from lowerbound.evaluation.importance import WeightedSums, effective, normalized, resampled
 from lowerbound.evaluation.log_likelihood import MEMORY, VALUES, must_have_density
 from lowerbound.nn.memory import COPIES, bytes_each, how_many
+from lowerbound.nn.mode import in_evaluation
 from lowerbound.system.seeding import seeded
 from lowerbound.vae.contexts import Observed
 from lowerbound.vae.model import Model, log_density
@@ -66,12 +67,12 @@ def impute(vae: Model, data: Rows, draws: int = 0, *, samples: int = SAMPLES, me
     found = Imputations(
         whole.clone(), torch.zeros_like(whole), whole.expand(draws, *whole.shape).clone(), torch.full((len(whole),), torch.nan)
     )
-    with vae.evaluating():
-        for tile in torch.arange(len(data)).split(ROWS):
-            rows = tile[whole[tile].isnan().flatten(1).any(1)]
-            if len(rows):
-                with seeded(seed, "impute", int(tile[0]), device=vae.device):
-                    _fill(vae, data, rows, found, samples, memory)
+    vae = in_evaluation(vae)
+    for tile in torch.arange(len(data)).split(ROWS):
+        rows = tile[whole[tile].isnan().flatten(1).any(1)]
+        if len(rows):
+            with seeded(seed, "impute", int(tile[0]), device=vae.device):
+                _fill(vae, data, rows, found, samples, memory)
     return found
 
 

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from lowerbound.errors import UsageError
 from lowerbound.evaluation import log_likelihood as density
+from lowerbound.nn.mode import in_evaluation
 from lowerbound.system.seeding import seeded
 from lowerbound.tasks.latent_inference import SAMPLES, few_of, from_prior, importance, moments, must_suffice, of_prior, room
 from lowerbound.vae.contexts import LowResolution, must_divide
@@ -92,11 +93,11 @@ def upscale(
     """
     must_suffice(samples, n, "images")
     must_take(vae, factor)
-    with vae.evaluating():
-        found = []
-        for row in range(len(small)):
-            with seeded(seed, "upscale", row, device=vae.device):
-                found.append(_upscaled(vae, small[row : row + 1].to(vae.device), factor, n, samples, draw, memory))
+    vae = in_evaluation(vae)
+    found = []
+    for row in range(len(small)):
+        with seeded(seed, "upscale", row, device=vae.device):
+            found.append(_upscaled(vae, small[row : row + 1].to(vae.device), factor, n, samples, draw, memory))
     axes = {field.name: int(field.name == "values") for field in fields(Upscaled)}
     return Upscaled(**{name: torch.cat([getattr(one, name) for one in found], axis) for name, axis in axes.items()})
 

@@ -1,7 +1,7 @@
 """Several processes that train one model: their ranks, their shares of a batch, and the sum of their gradients.
 
 Each computes the gradient of its share of a batch, and the sum is what a single process would compute but for rounding: a step's
-random numbers are drawn for the whole batch, and each process keeps those of its examples. ``torchrun`` starts them.
+random numbers belong to its examples, whichever process has them. ``torchrun`` starts them.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from torch import distributed as dist
 
 from lowerbound.errors import LowerboundError, RunError, UsageError
+from lowerbound.system.noise import by_row
 from lowerbound.system.seeding import key, seeded
-from lowerbound.training.shared_noise import SharedNoise
+from lowerbound.vae.objectives.base import Objective
 
 T = TypeVar("T")
 
@@ -57,16 +58,33 @@ class ProcessGroup:
         start = self.rank * least + min(self.rank, more)
         return slice(start, start + least + (self.rank < more))
 
+    def mine(self, rows: Tensor) -> tuple[Tensor, float]:
+        """The part of a batch for this process, and its weight; of a batch too small for all the first example, with the weight 0."""
+        share = rows[self.share(rows)]
+        return (share, len(share) / len(rows)) if len(share) else (rows[:1], 0.0)
+
     @contextmanager
-    def noise(self, rows: Tensor, draws: int, *words: int | str, device: torch.device) -> Iterator[None]:
-        """Within the block, random numbers follow from ``words``: for its examples, those that one process would draw for the batch."""
-        if self.size == 1:
-            with seeded(*words, device=device):
-                yield
-            return
-        generator = torch.Generator(device).manual_seed(key(*words))
-        with seeded(*words, "process", self.rank, device=device), SharedNoise(generator, len(rows), self.share(rows), draws):
+    def noise(self, rows: Tensor, *words: int | str, device: torch.device) -> Iterator[None]:
+        """Within the block, random numbers follow from ``words`` and the row: those of its part are as one process would draw them.
+
+        torch's own numbers follow from the words, and differ between processes.
+        """
+        of_process = () if self.size == 1 else ("process", self.rank)
+        with seeded(*words, *of_process, device=device), by_row(key(*words), self.mine(rows)[0], alone=self.size == 1):
             yield
+
+    def of_share(self, objective: Objective, weight: float) -> Objective:
+        """The objective for this process's part of a batch, which has this ``weight``: with averages over the whole batch."""
+        if self.size == 1:
+            return objective
+
+        def average(means: Tensor) -> Tensor:
+            whole = means.detach() * weight
+            with _all_there():
+                dist.all_reduce(whole)
+            return means + (whole - means.detach())
+
+        return objective.of_share(average)
 
     def all_reduce(self, model: nn.Module, means: Tensor, weight: float) -> Tensor:
         """Replace gradients by their sum over processes, each times its ``weight``; return the same sum of the means.

@@ -94,3 +94,15 @@ class ConditionalLaw(nn.Module, ABC):
     @abstractmethod
     def law(self, output: Float[Tensor, "..."], axes: int) -> Distribution:
         """The network's output, its first ``axes`` axes those of the batch, read as a law's parameters."""
+
+
+class Level(ConditionalLaw):
+    """N(μ, diag σ²) of one latent given others ``(*batch, d)``; the network, ``(N, d) → (N, 2 dᵢ)``, gives μ, then log σ²."""
+
+    def batch_axes(self, parent: Tensor) -> int:
+        """All axes but the last."""
+        return parent.dim() - 1
+
+    def law(self, output: Float[Tensor, "..."], axes: int) -> Distribution:
+        """A batch of them over ``(dᵢ,)``."""
+        return diagonal_gaussian(output, axes)

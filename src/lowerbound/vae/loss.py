@@ -14,6 +14,7 @@ from lowerbound.vae.estimators.base import Estimator
 from lowerbound.vae.model import Model
 from lowerbound.vae.objectives.base import Objective
 from lowerbound.vae.observation import observe
+from lowerbound.vae.terms import Terms
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,10 @@ def loss(vae: Model, values: Float[Tensor, "B *event"], objective: Objective, es
 
 def of_observed(vae: Model, x: Float[Tensor, "B *event"], objective: Objective, estimator: Estimator) -> Loss:
     """The loss of a batch of values as the likelihood sees them."""
-    draw = estimator.draw(vae.posterior(x), objective.samples)
-    terms = vae.terms(x, draw.posterior, draw.z, draw.weights)
-    surrogate = estimator.surrogate(objective, terms, draw)
+    return of_terms(vae.terms(x, estimator.sampler(objective.samples)), objective, estimator)
+
+
+def of_terms(terms: Terms, objective: Objective, estimator: Estimator) -> Loss:
+    """The loss of latents that ``estimator`` drew."""
+    surrogate = estimator.surrogate(objective, terms)
     return Loss(-surrogate.mean(), objective.bound(terms), terms.mean(terms.log_likelihood), objective.kl(terms))

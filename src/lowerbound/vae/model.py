@@ -6,21 +6,24 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from functools import partial
 
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Size, Tensor, nn
 from torch.distributions import Distribution, Independent
 
+from lowerbound.distributions.chain import Chain, paired
 from lowerbound.errors import DataError, RecipeError, law_name
+from lowerbound.nn.jacobian import contraction
+from lowerbound.nn.mode import in_evaluation
 from lowerbound.vae.conditional import WithContext
 from lowerbound.vae.contexts import Context
 from lowerbound.vae.likelihoods import Calibrated, Likelihood
 from lowerbound.vae.posteriors import Posterior
 from lowerbound.vae.priors import Prior
-from lowerbound.vae.terms import Terms
+from lowerbound.vae.terms import Node, Sampler, Terms
 
 BLANK = 0.5  # stands where there is no value: every law has a finite density here, and a finite gradient of it
 
@@ -98,22 +101,9 @@ class Model(nn.Module, ABC):
         """Where the weights are, and so where data must be."""
         return next(self.parameters()).device
 
-    @contextmanager
-    def evaluating(self) -> Iterator[None]:
-        """Evaluation mode (no dropout, fixed batch norms) within the block, whatever the mode before and after."""
-        before = self.training
-        self.eval()
-        try:
-            yield
-        finally:
-            self.train(before)
-
-    def terms(
-        self, x: Float[Tensor, "B *event"], posterior: Distribution, z: Float[Tensor, "K B *latent"], weights: Tensor | None = None
-    ) -> Terms:
-        """The parts of the bound for draws ``z`` of ``posterior``, q(z|x), in nats. Errors: as for ``log_density``."""
-        encoder = self.posterior.network if self.posterior.context is None else self.posterior.output  # given its context
-        return Terms(self.log_likelihood(x, z), z, self.prior(), posterior, encoder, x, weights)
+    @abstractmethod
+    def terms(self, x: Float[Tensor, "B *event"], sampler: Sampler) -> Terms:
+        """The parts of the bound in nats, each latent drawn by ``sampler``, one after the other. Errors: as for ``log_density``."""
 
     def log_likelihood(
         self, x: Float[Tensor, "B *event"], z: Float[Tensor, "K B *latent"], observed: Bool[Tensor, "B *event"] | None = None
@@ -141,9 +131,9 @@ class Model(nn.Module, ABC):
 
         A model that was given contexts makes an example of each of them; n is then their number, or any where it was given one for all.
         """
-        with self.evaluating():
-            prior = self.prior()
-            return self.decode(prior.sample(Size([n] if not prior.batch_shape else [])), draw)
+        vae = in_evaluation(self)
+        prior = vae.prior()
+        return vae.decode(prior.sample(Size([n] if not prior.batch_shape else [])), draw)
 
     @torch.no_grad()
     def encode(self, x: Float[Tensor, "B *event"], draw: bool = False) -> Float[Tensor, "B latent"]:
@@ -151,23 +141,46 @@ class Model(nn.Module, ABC):
 
         Grey values are given to the encoder as they are; in training it saw them binarized where the likelihood does that.
         """
-        with self.evaluating():
-            posterior = self.posterior(x)
-            return posterior.sample() if draw else self.posterior.centre(posterior)
+        q = in_evaluation(self.posterior)
+        posterior = q(x)
+        return posterior.sample() if draw else q.centre(posterior)
 
     @torch.no_grad()
     def decode(self, z: Float[Tensor, "*batch latent"], draw: bool = False) -> Float[Tensor, "*batch *event"]:
         """The mean of p(x|z), or with ``draw`` a draw from it; values that the context tells are what it tells."""
-        with self.evaluating():
-            likelihood = self.likelihood(z)
-            x = likelihood.sample() if draw else likelihood.mean
-            context = self.posterior.context
-            return x if self.context is None or context is None else self.context.put(context, x)
+        likelihood = in_evaluation(self.likelihood)(z)
+        x = likelihood.sample() if draw else likelihood.mean
+        context = self.posterior.context
+        return x if self.context is None or context is None else self.context.put(context, x)
 
     @torch.no_grad()
     def reconstruct(self, x: Float[Tensor, "B *event"], draw: bool = False) -> Float[Tensor, "B *event"]:
         """``decode(encode(x))``: the mean of p(x|z) at the mean of q(z|x), or with ``draw`` a draw through both."""
         return self.decode(self.encode(x, draw), draw).reshape(x.shape)
+
+
+def terms_of(vae: Model, x: Float[Tensor, "B *event"], sampler: Sampler, posterior: Distribution | None = None) -> Terms:
+    """The terms of a model whose latents are z alone, a node each for the levels where prior and posterior are chains of the same.
+
+    ``posterior`` is by default the model's q(z|x).
+    """
+    encoder = vae.posterior.network if vae.posterior.context is None else vae.posterior.output  # given its context
+    nodes = drawn(sampler, vae.posterior(x) if posterior is None else posterior, vae.prior())
+    z = nodes[0].z if len(nodes) == 1 else torch.cat([node.z for node in nodes], -1)
+    return Terms(vae.log_likelihood(x, z), nodes, partial(contraction, encoder, x))
+
+
+def drawn(sampler: Sampler, posterior: Distribution, prior: Distribution) -> tuple[Node, ...]:
+    """Draws of q(z|x), level by level of a chain, where the prior is one of the same levels: z1 the first, z2 the next, …"""
+    if not paired(posterior, prior):
+        return (sampler(posterior, prior, "z"),)
+    assert isinstance(posterior, Chain)
+    assert isinstance(prior, Chain)
+    nodes: tuple[Node, ...] = (sampler(posterior.first, prior.first, "z1"),)
+    for level, (q, p) in enumerate(zip(posterior.then, prior.then, strict=True), start=2):
+        before = torch.cat([node.z for node in nodes], -1)
+        nodes += (sampler(q(before), p(before), f"z{level}"),)
+    return nodes
 
 
 class VAE(Model):
@@ -186,3 +199,7 @@ class VAE(Model):
     def contexts(self, values: Float[Tensor, "B *event"], labels: Int64[Tensor, " B"] | None) -> Float[Tensor, "B *context"] | None:
         """Those that the context makes of values and labels."""
         return None if self.context is None else self.context.of(values, labels).to(self.device)
+
+    def terms(self, x: Float[Tensor, "B *event"], sampler: Sampler) -> Terms:
+        """Those of z."""
+        return terms_of(self, x, sampler)

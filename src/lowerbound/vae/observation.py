@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -13,7 +14,8 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from lowerbound.data.rows import Rows, labels_of
-from lowerbound.system.seeding import reseeding
+from lowerbound.system.noise import by_row
+from lowerbound.system.seeding import key
 from lowerbound.vae.model import Model
 
 
@@ -42,7 +44,7 @@ def observe(vae: Model, data: Rows, rows: Int64[Tensor, " B"], seed: int | None 
     """Some rows as the likelihood sees them, and contexts that are made of what it sees.
 
     What is drawn for it, zeros and ones of greys or a context, follows with a ``seed`` from that and the row, whichever others are with
-    it; without one from torch's random numbers. Errors: DataError where data have no context for the model.
+    it; without one from those of the caller (``system.noise``). Errors: DataError where data have no context for the model.
     """
     return _taken(vae, data, rows, seed, vae.likelihood.observe)
 
@@ -54,21 +56,7 @@ def read(vae: Model, data: Rows, rows: Int64[Tensor, " B"], seed: int | None = N
 
 def _taken(vae: Model, data: Rows, rows: Int64[Tensor, " B"], seed: int | None, see: Callable[[Tensor], Tensor] | None) -> Observation:
     values, labels = data[rows].to(vae.device), labels_of(data, rows)
-    draws = see is not None or (vae.context is not None and vae.context.drawn)
-    if seed is None or not draws:
+    with nullcontext() if seed is None else by_row(key(seed, "observed"), rows):
         x = values if see is None else see(values)
-        return _given(vae, x, vae.contexts(x, labels))
-    seen, contexts = [], []
-    with reseeding(vae.device) as seed_by:
-        for place, row in enumerate(rows.tolist()):
-            seed_by(seed, "observed", row)
-            one = values[place : place + 1]
-            seen.append(one if see is None else see(one))
-            if vae.context is not None and vae.context.drawn:
-                contexts.append(vae.contexts(seen[-1], None if labels is None else labels[place : place + 1]))
-    x = torch.cat(seen) if seen else values
-    return _given(vae, x, torch.cat([one for one in contexts if one is not None]) if contexts else vae.contexts(x, labels))
-
-
-def _given(vae: Model, x: Tensor, context: Tensor | None) -> Observation:
+        context = vae.contexts(x, labels)
     return Observation(vae if context is None else vae.given(context), x)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -12,7 +13,7 @@ from torch.distributions import Distribution, Independent, MultivariateNormal
 
 from lowerbound import distributions
 from lowerbound.distributions import operations
-from lowerbound.vae.conditional import LOG_VARIANCE, ConditionalLaw, diagonal_gaussian
+from lowerbound.vae.conditional import LOG_VARIANCE, ConditionalLaw, Level, diagonal_gaussian
 from lowerbound.vae.likelihoods.scales import positive
 
 #: the least concentration of a Gamma or Beta: below it single precision has no digits left for the draws
@@ -60,7 +61,7 @@ class DiagonalGaussian(Posterior):
         """2 d."""
         return 2 * latent
 
-    def law(self, output: Float[Tensor, "B parameters"], axes: int) -> Distribution:
+    def law(self, output: Float[Tensor, "*batch parameters"], axes: int) -> Distribution:
         """A batch ``(B,)`` of laws over ``(d,)``."""
         return diagonal_gaussian(output, axes)
 
@@ -76,7 +77,7 @@ class FullGaussian(Posterior):
         """A mean and a triangle."""
         return 2 * latent + latent * (latent - 1) // 2
 
-    def law(self, output: Float[Tensor, "B parameters"], axes: int) -> Distribution:
+    def law(self, output: Float[Tensor, "*batch parameters"], axes: int) -> Distribution:
         """A batch ``(B,)`` of laws over ``(d,)``."""
         n = output.shape[-1]
         d = round(((9 + 8 * n) ** 0.5 - 3) / 2)
@@ -101,7 +102,7 @@ class PositivePair(Posterior):
         """2 d."""
         return 2 * latent
 
-    def law(self, output: Float[Tensor, "B parameters"], axes: int) -> Distribution:
+    def law(self, output: Float[Tensor, "*batch parameters"], axes: int) -> Distribution:
         """A batch ``(B,)`` of laws over ``(d,)``."""
         pair = (positive(raw + 1, CONCENTRATION) for raw in output.chunk(2, dim=axes))
         return Independent(self.kind(*pair, validate_args=False), 1, validate_args=False)
@@ -130,7 +131,7 @@ class VonMisesFisher(Posterior):
         """A direction and how sharp."""
         return latent + 1
 
-    def law(self, output: Float[Tensor, "B parameters"], axes: int) -> Distribution:
+    def law(self, output: Float[Tensor, "*batch parameters"], axes: int) -> Distribution:
         """A batch ``(B,)`` of laws over ``(d,)``."""
         direction, raw = output[..., :-1], output[..., -1]
         loc = nn.functional.normalize(direction, dim=-1, eps=1e-6)
@@ -157,9 +158,38 @@ class Flow(Posterior):
         """The context."""
         return Flow.CONTEXT
 
-    def law(self, output: Float[Tensor, "B parameters"], axes: int) -> Distribution:
+    def law(self, output: Float[Tensor, "*batch parameters"], axes: int) -> Distribution:
         """A batch ``(B,)`` of laws over ``(d,)``."""
         return self.flow(output)
+
+
+class Chain(Posterior):
+    """q(z₁|x) q(z₂|z₁, x) …, Gaussians over levels of one hierarchy: the posterior to a ``priors.Chain`` of the same ``sizes``.
+
+    The encoder gives features h ``(N, f)``; network i of ``levels``, ``(N, f + d₁ + … + dᵢ₋₁) → (N, 2 dᵢ)``, makes μ and log σ² of them
+    and of the latents before.
+    Source: Sønderby et al., "Ladder Variational Autoencoders", 2016, https://arxiv.org/abs/1602.02282.
+    """
+
+    def __init__(self, network: nn.Module, levels: Sequence[nn.Module], sizes: Sequence[int]):
+        super().__init__(network, sum(sizes))
+        self.levels, self.sizes = nn.ModuleList(map(Level, levels)), tuple(sizes)
+
+    @staticmethod
+    def features(latent: int) -> int:
+        """Any number will do; as many as a Gaussian has."""
+        return 2 * latent
+
+    def law(self, output: Float[Tensor, "*batch parameters"], axes: int) -> Distribution:
+        """A batch ``(B,)`` of laws over ``(Σ sizes,)``."""
+
+        def given(level: nn.Module, before: Float[Tensor, "*batch before"]) -> Distribution:
+            features = output.expand(*before.shape[:-1], output.shape[-1])
+            found: Distribution = level(torch.cat([features, before], -1))
+            return found
+
+        first, *then = self.levels
+        return distributions.Chain(first(output), [partial(given, level) for level in then], self.sizes)
 
 
 class Categorical(Posterior):
@@ -170,7 +200,7 @@ class Categorical(Posterior):
         """The number of classes."""
         return latent
 
-    def law(self, output: Float[Tensor, "B parameters"], axes: int) -> Distribution:
+    def law(self, output: Float[Tensor, "*batch parameters"], axes: int) -> Distribution:
         """A batch ``(B,)`` of laws over ``(classes,)``."""
         return distributions.OneHotCategorical(output)
 
@@ -183,6 +213,6 @@ class Dirac(Posterior):
         """The point."""
         return latent
 
-    def law(self, output: Float[Tensor, "B parameters"], axes: int) -> Distribution:
+    def law(self, output: Float[Tensor, "*batch parameters"], axes: int) -> Distribution:
         """A batch ``(B,)`` of points ``(d,)``."""
         return distributions.Delta(output)

@@ -9,12 +9,14 @@ from collections.abc import Callable, Sequence
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.distributions import Categorical, Distribution, Independent, Normal
+from torch import distributions as td
+from torch.distributions import Distribution, Independent, Normal
 
 from lowerbound import distributions
 from lowerbound.distributions.mixture import Mixture
 from lowerbound.errors import RecipeError
-from lowerbound.vae.conditional import diagonal_gaussian
+from lowerbound.system.noise import of_no_row
+from lowerbound.vae.conditional import Level, diagonal_gaussian
 from lowerbound.vae.likelihoods.scales import positive
 from lowerbound.vae.posteriors import Posterior
 
@@ -83,6 +85,38 @@ class GivenContext(Prior):
         return diagonal_gaussian(self.network(self.context.to(next(self.parameters(), self.context).dtype)), 1)
 
 
+class Chain(Prior):
+    """p(z₁) p(z₂|z₁) …, levels of one hierarchy side by side in z: ``first`` is p(z₁), ``levels`` are networks of those that follow.
+
+    Network i is ``(N, d₁ + … + dᵢ₋₁) → (N, 2 dᵢ)`` and gives μ and log σ² of a Gaussian; ``sizes`` are d₁, d₂, … With a
+    ``posteriors.Chain`` of the same sizes the KL is had level by level.
+    Source: Sønderby et al., "Ladder Variational Autoencoders", 2016, https://arxiv.org/abs/1602.02282.
+    """
+
+    def __init__(self, first: Prior, levels: Sequence[nn.Module], sizes: Sequence[int]):
+        super().__init__()
+        self.first, self.sizes = first, tuple(sizes)
+        self.levels = nn.ModuleList(map(Level, levels))
+
+    def forward(self) -> Distribution:
+        """p(z), with no batch axes and events ``(Σ sizes,)``."""
+        return distributions.Chain(self.first(), list(self.levels), self.sizes)
+
+
+class Categorical(Prior):
+    """Each of ``size`` classes as likely as the others, as zeros and a one."""
+
+    zero: Tensor
+
+    def __init__(self, size: int):
+        super().__init__()
+        self.register_buffer("zero", torch.zeros(size), persistent=False)
+
+    def forward(self) -> Distribution:
+        """p(z), with no batch axes and events ``(size,)``."""
+        return distributions.OneHotCategorical(self.zero)
+
+
 class GaussianMixture(Prior):
     """Σ_k π_k N(μ_k, diag σ_k²) over ``size`` dimensions, everything learned; the means begin as draws of N(0, I).
 
@@ -98,7 +132,7 @@ class GaussianMixture(Prior):
     def forward(self) -> Distribution:
         """p(z), with no batch axes and events ``(size,)``."""
         each = Independent(Normal(self.means, positive(self.raw), validate_args=False), 1, validate_args=False)
-        return Mixture(Categorical(logits=self.logits, validate_args=False), each, validate_args=False)
+        return Mixture(td.Categorical(logits=self.logits, validate_args=False), each, validate_args=False)
 
 
 class VampPrior(Prior):
@@ -118,7 +152,9 @@ class VampPrior(Prior):
         """p(z), with no batch axes and events ``(size,)``."""
         inputs = torch.sigmoid(self.inputs) if self.squash else self.inputs
         weights = inputs.new_zeros(len(inputs))
-        return Mixture(Categorical(logits=weights, validate_args=False), self._posterior[0](inputs), validate_args=False)
+        with of_no_row():  # a corruption, say, of pseudo-inputs
+            each = self._posterior[0](inputs)
+        return Mixture(td.Categorical(logits=weights, validate_args=False), each, validate_args=False)
 
 
 class Flow(Prior):

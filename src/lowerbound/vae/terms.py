@@ -1,70 +1,116 @@
-"""What an objective is made of: log p(x|z), log p(z) and log q(z|x) of K draws for each of B examples, in nats."""
+"""What an objective is made of: log p(x|z), and for each latent log p(z) and log q(z|x), of K draws for each of B examples, in nats."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Distribution, kl_divergence
 
 from lowerbound.errors import NoClosedForm, RecipeError, law_name
-from lowerbound.nn.jacobian import contraction
+
+
+@dataclass(frozen=True)
+class Node:
+    """One latent, drawn: z ``(K, B, *latent)``, with p(z) and q(z|x), each given the latents that were drawn before it.
+
+    ``posterior`` is q as the terms are to see it, which an estimator may hold. ``score`` is log q of the noise that z is made of, of
+    each law of the batch, for those estimators that have such a term. ``weights`` are those of the draws in a mean over them where
+    they are not all alike: q(z|x) itself, where z are all the values that there are.
+    """
+
+    z: Float[Tensor, "K B *latent"]
+    prior: Distribution
+    posterior: Distribution
+    score: Float[Tensor, "K B *factors"] | None = None
+    weights: Float[Tensor, "K B"] | None = None
+    name: str = "z"
+
+
+#: of q(z|·), p(z|·) and the latent's name: that latent, drawn. A model asks for its latents one after the other.
+Sampler = Callable[[Distribution, Distribution, str], Node]
 
 
 @dataclass
 class Terms:
-    """The parts of the bound for K draws of each of B data, kept apart, in nats.
+    """The parts of the bound for K draws of each of B examples, kept apart, in nats.
 
-    ``log_likelihood`` is log p(x|z) ``(K, B)``; ``z`` is ``(K, B, *latent)``; the two laws are
-    p(z) and q(z|x), and ``encoder`` and ``x`` are what the second was made of. ``weights`` are those of the draws in a mean over them
-    where they are not all alike: q(z|x) itself, where z are all the values that there are. What an objective does not ask for is never
-    computed.
+    ``log_likelihood`` is log p(x|z) ``(K, B)``, ``nodes`` are the latents in the order in which they were drawn: log p(z) and log q(z|x)
+    are sums over them, weights are products. ``jacobian`` gives ‖∂h/∂x‖² of the encoder's output h ``(B,)``, where it can be had. What
+    an objective does not ask for is never computed.
     """
 
     log_likelihood: Float[Tensor, "K B"]
-    z: Float[Tensor, "K B *latent"]
-    prior: Distribution
-    posterior: Distribution
-    encoder: Callable[[Tensor], Tensor] | None = None
-    x: Float[Tensor, "B *event"] | None = None
-    weights: Float[Tensor, "K B"] | None = None
+    nodes: Sequence[Node]
+    jacobian: Callable[[], Float[Tensor, " B"]] | None = None
+
+    @property
+    def only(self) -> Node:
+        """The one latent. Errors: RecipeError where there are several."""
+        if len(self.nodes) > 1:
+            names = ", ".join(node.name for node in self.nodes)
+            raise RecipeError(f"this objective or estimator is of one latent, and the model has several ({names}); choose another")
+        return self.nodes[0]
+
+    @cached_property
+    def weights(self) -> Float[Tensor, "K B"] | None:
+        """Those of the draws in a mean over them; None where all are alike."""
+        each = [node.weights.expand_as(self.log_likelihood) for node in self.nodes if node.weights is not None]
+        return torch.stack(each).prod(0) if each else None
+
+    def shares(self, values: Float[Tensor, "K B"]) -> Float[Tensor, "K B"]:
+        """What each draw adds to the mean."""
+        return values / len(values) if self.weights is None else self.weights * values
 
     def mean(self, values: Float[Tensor, "K B"]) -> Float[Tensor, " B"]:
         """E_q of what depends on z, by these draws."""
         return values.mean(0) if self.weights is None else (self.weights * values).sum(0)
 
+    def alike(self) -> None:
+        """Raise RecipeError where draws are weighted, so that none of them can stand for another."""
+        if self.weights is not None:
+            raise RecipeError("draws must be alike here, to stand for one another, and these values are listed; choose another estimator")
+
     @cached_property
     def log_prior(self) -> Float[Tensor, "K B"]:
         """log p(z)."""
-        return self.prior.log_prob(self.z)
+        return _sum([node.prior.log_prob(node.z) for node in self.nodes])
 
     @cached_property
     def log_posterior(self) -> Float[Tensor, "K B"]:
         """log q(z|x)."""
-        return self.posterior.log_prob(self.z)
+        return _sum([node.posterior.log_prob(node.z) for node in self.nodes])
 
     @cached_property
     def log_weight(self) -> Float[Tensor, "K B"]:
-        """log w = log p(z) + log p(x|z) − log q(z|x); E_q[w] = p(x). Errors: RecipeError for draws that are weighted already."""
-        if self.weights is not None:
-            raise RecipeError("importance weights are those of draws, and these values are listed; choose another estimator")
+        """log w = log p(z) + log p(x|z) − log q(z|x); E_q[w] = p(x)."""
         return self.log_prior + self.log_likelihood - self.log_posterior
 
     @cached_property
-    def divergence(self) -> Float[Tensor, " B"]:
-        """KL(q(z|x) ‖ p(z)) in closed form. Errors: NoClosedForm, naming the pair."""
-        try:
-            return kl_divergence(self.posterior, self.prior)
-        except NotImplementedError as error:
-            pair = f"KL({law_name(self.posterior)} ‖ {law_name(self.prior)})"
-            raise NoClosedForm(f"{pair} has no closed form here; choose the sampled one") from error
+    def divergences(self) -> list[Tensor]:
+        """KL(q ‖ p) of each latent in closed form, ``(B,)``, or ``(K, B)`` where it depends on those drawn before. Errors: NoClosedForm."""
+        return [_closed(node) for node in self.nodes]
 
     @cached_property
     def contraction(self) -> Float[Tensor, " B"]:
         """‖∂h/∂x‖² of the encoder's output h. Errors: RecipeError where the terms came without their encoder."""
-        if self.encoder is None or self.x is None:
+        if self.jacobian is None:
             raise RecipeError("there is no encoder here whose contraction could be had; choose another objective")
-        return contraction(self.encoder, self.x)
+        return self.jacobian()
+
+
+def _closed(node: Node) -> Tensor:
+    try:
+        return kl_divergence(node.posterior, node.prior)
+    except NotImplementedError as error:
+        pair = f"KL({law_name(node.posterior)} ‖ {law_name(node.prior)})"
+        raise NoClosedForm(f"{pair} has no closed form here; choose the sampled one") from error
+
+
+def _sum(parts: list[Tensor]) -> Tensor:
+    """Their sum, without adding a 0 to one alone."""
+    return parts[0] if len(parts) == 1 else torch.stack(parts).sum(0)

@@ -9,7 +9,7 @@ from toys import z_score
 
 from lowerbound.errors import NoClosedForm
 from lowerbound.vae.objectives.kl import ClosedKL, SampledKL
-from lowerbound.vae.terms import Terms
+from lowerbound.vae.terms import Node, Terms
 
 closed_kl, sampled_kl = ClosedKL(), SampledKL()
 
@@ -18,7 +18,7 @@ DRAWS = 200_000
 
 def terms(q: Independent, draws: int = 1) -> Terms:
     z = q.rsample(torch.Size([draws]))
-    return Terms(torch.zeros(z.shape[:2]), z, Independent(Normal(torch.zeros(2), torch.ones(2)), 1), q)
+    return Terms(torch.zeros(z.shape[:2]), (Node(z, Independent(Normal(torch.zeros(2), torch.ones(2)), 1), q),))
 
 
 def gaussian(mean: torch.Tensor, scale: torch.Tensor) -> Independent:
@@ -42,6 +42,6 @@ def test_closed_kl_equals_monte_carlo() -> None:
 
 def test_a_pair_without_closed_form_is_named() -> None:
     z = torch.ones(1, 1, 2)
-    odd = Terms(torch.zeros(1, 1), z, Independent(Normal(torch.zeros(2), 1.0), 1), Independent(StudentT(torch.ones(1, 2)), 1))
+    odd = Terms(torch.zeros(1, 1), (Node(z, Independent(Normal(torch.zeros(2), 1.0), 1), Independent(StudentT(torch.ones(1, 2)), 1)),))
     with pytest.raises(NoClosedForm, match=r"KL\(StudentT ‖ Normal\)"):
         closed_kl(odd)

@@ -11,10 +11,12 @@ from torch.distributions import Bernoulli, Independent
 from toys import Constant, LinearGaussian, bounds
 
 from lowerbound.errors import RecipeError
+from lowerbound.nn.jacobian import contraction
 from lowerbound.recipes.grammar import make
 from lowerbound.recipes.objectives import KLS, OBJECTIVES
 from lowerbound.vae.objectives.base import Objective
-from lowerbound.vae.terms import Terms
+from lowerbound.vae.objectives.renyi import Renyi
+from lowerbound.vae.terms import Node, Terms
 
 
 def objectives() -> list[object]:
@@ -57,18 +59,28 @@ def terms_of(z: Tensor, weighted: bool, logits: Tensor) -> Terms:
     which = (z @ torch.tensor([2.0, 1.0])).long()
     log_likelihood = scores.gather(0, which)
     prior = OfPrior(Bernoulli(probs=torch.tensor([0.3, 0.6]).repeat(EXAMPLES, 1)), 1)
-    return Terms(log_likelihood, z, prior, q, encoder, torch.ones(EXAMPLES, 2), q.log_prob(z).exp() if weighted else None)
+    node = Node(z, prior, q, weights=q.log_prob(z).exp() if weighted else None)
+    return Terms(log_likelihood, (node,), lambda: contraction(encoder, torch.ones(EXAMPLES, 2)))
 
 
 @pytest.mark.parametrize("objective", objectives(), ids=str)
 def test_listed_values_give_the_mean_over_all_draws_or_are_refused(objective: Objective) -> None:
-    """Of the value, the bound and their gradients: over one draw for each example, of which there are 4³ outcomes."""
+    """Of the value, the bound and their gradients: over one draw for each example, of which there are 4³ outcomes.
+
+    A bound that is a function of the mean weight is that of the mean over all values.
+    """
     logits = torch.tensor([[0.5, -1.0], [2.0, 0.3], [-0.7, 0.0]], requires_grad=True)
     listed = terms_of(VALUES[:, None].expand(4, EXAMPLES, 2), True, logits)
-    if not objective.mean_over_draws:
-        for what in (objective.value, objective.bound):
-            with pytest.raises(RecipeError, match="listed"):
-                what(listed)
+    if not objective.mean_over_draws and not isinstance(objective, Renyi):
+        with pytest.raises(RecipeError, match="listed"):
+            objective.value(listed)
+        return
+    if isinstance(objective, Renyi):
+        log_q, power = listed.log_posterior, 1 - objective.alpha
+        truth = (log_q + power * (listed.log_likelihood + listed.log_prior - log_q)).logsumexp(0) / power
+        assert torch.allclose(objective.value(listed), truth, rtol=1e-5, atol=1e-5)
+        slopes = [torch.autograd.grad(each.sum(), logits, retain_graph=True)[0] for each in (objective.value(listed), truth)]
+        assert torch.allclose(*slopes, rtol=1e-4, atol=1e-5)
         return
     for what in (objective.value, objective.bound):
         found, truth = what(listed), torch.zeros(EXAMPLES)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 import struct
+from typing import Any
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Int32, Int64
 from torch import Tensor
 
 from lowerbound.system.compiled import loops
@@ -61,6 +62,28 @@ def drawn(chance: Float[Tensor, "B D"], keys: Int64[Tensor, " B"]) -> Float[Tens
     """Bernoulli draws ``(B, D)``, the same as those of distributions/bernoulli.py."""
     found = torch.empty_like(chance)
     run(loops.drawn, chance.numel(), len(chance), chance.shape[1], keys.data_ptr(), chance.data_ptr(), found.data_ptr())
+    return found
+
+
+def random_words(key: int, rows: Int64[Tensor, " B"], size: int, call: int) -> Int32[Tensor, "B size"]:
+    """Random words of system/philox.py, their bits as integers of 32; ``size`` is a multiple of 4."""
+    return _random(loops.random_words, torch.int32, key, rows, size, call)
+
+
+def random_uniforms(key: int, rows: Int64[Tensor, " B"], size: int, call: int) -> Float[Tensor, "B size"]:
+    """Uniform numbers of system/philox.py; ``size`` is a multiple of 4."""
+    return _random(loops.random_uniforms, torch.float32, key, rows, size, call)
+
+
+def random_normals(key: int, rows: Int64[Tensor, " B"], size: int, call: int) -> Float[Tensor, "B size"]:
+    """Normal numbers of system/philox.py; ``size`` is a multiple of 4."""
+    return _random(loops.random_normals, torch.float32, key, rows, size, call)
+
+
+def _random(loop: Any, kind: torch.dtype, key: int, rows: Tensor, size: int, call: int) -> Tensor:
+    found, rows = torch.empty(len(rows), size, dtype=kind, device="cpu"), rows.contiguous()
+    signed = key - 2**64 if key >= 2**63 else key
+    run(loop, found.numel(), len(rows), size, rows.data_ptr(), signed, call, found.data_ptr())
     return found
 
 

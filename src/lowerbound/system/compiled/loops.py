@@ -16,11 +16,18 @@ from llvmlite import ir
 from numba import cfunc, njit, types
 from numba.extending import intrinsic
 
+from lowerbound.system import philox
+
 #: this many factors between 1 and 2 have a product that does not overflow single precision
 FACTORS = 112
 HOW: dict[str, Any] = {"fastmath": {"contract", "reassoc", "nsz", "arcp"}, "error_model": "numpy"}  # NaN and infinities are preserved
+EXACT: dict[str, Any] = {"error_model": "numpy"}
 LOOP = types.void(types.CPointer(types.int64))
 single, whole, large = np.float32, np.int32, np.uint64
+WORD, FACTOR_0, FACTOR_1, STEP_0, STEP_1 = (large(number) for number in (philox.WORD, *philox.FACTORS, *philox.STEPS))
+LOG_0, LOG_1, LOG_2, LOG_3, LOG_4, LOG_5, LOG_6, LOG_7, LOG_8 = (single(number) for number in philox.LOGARITHM)
+SINE_0, SINE_1, SINE_2, COSINE_0, COSINE_1, COSINE_2 = (single(number) for number in (*philox.SINE, *philox.COSINE))
+ROOT, QUARTER, HIGH_LOG, LOW_LOG = (single(number) for number in (philox.ROOT, philox.QUARTER, *philox.LOG_2))
 BITS = ir.IntType(32)
 SIXTEEN = BITS(16)
 
@@ -30,12 +37,17 @@ def _bare(make: Any) -> Callable[[Any], Any]:
     return lambda function: make(inspect.unwrap(function))
 
 
-def _kept(function: Any) -> Any:
+def _kept(function: Any, how: dict[str, Any] = HOW) -> Any:
     """A compiled loop that torch's threads can run, cached on disk where possible."""
     try:
-        return cfunc(LOOP, cache=True, **HOW)(function)
+        return cfunc(LOOP, cache=True, **how)(function)
     except Exception:  # of any kind: no folder is writable, the disk is full, the cache is damaged
-        return cfunc(LOOP, **HOW)(function)
+        return cfunc(LOOP, **how)(function)
+
+
+def _kept_exactly(function: Any) -> Any:
+    """The same, without ``fastmath``, which the functions that a loop calls would inherit."""
+    return _kept(function, EXACT)
 
 
 # --- pointers and bits -------------------------------------------------------------------------------
@@ -67,7 +79,13 @@ def _to_single(_: Any, bits: Any) -> Any:
     return types.float32(types.int32), lambda _, b, __, given: b.bitcast(given[0], ir.FloatType())
 
 
-_singles, _halves, _larges = (_pointer(kind) for kind in (types.float32, types.uint16, types.uint64))
+@_bare(intrinsic)
+def _bits_of(_: Any, number: Any) -> Any:
+    """The bits of a number in single precision, as an integer."""
+    return types.int32(types.float32), lambda _, b, __, given: b.bitcast(given[0], BITS)
+
+
+_singles, _halves, _wholes, _larges = (_pointer(kind) for kind in (types.float32, types.uint16, types.int32, types.uint64))
 
 
 @_bare(intrinsic)
@@ -215,6 +233,112 @@ def drawn(a: Any) -> None:
                 z = _mixed(key + large(place - half + 1) * large(0x9E3779B97F4A7C15))
                 high, c = single(whole(z >> large(40))), chance[here + place]
                 found[here + place] = (single(1) if high < c * single(2**24) else single(0)) + single(0) * c
+
+
+# --- random numbers by row -----------------------------------------------------------------------------
+# Without ``fastmath``: the bits are those of the same operations of torch in system/philox.py.
+
+
+@_bare(njit(inline="always", **EXACT))
+def _philox(block: Any, row: Any, call: Any, key: Any) -> Any:
+    """The four words of the counter (block, row, call, 0)."""
+    c0, c1, c2, c3, k0, k1 = large(block), row & WORD, call & WORD, large(0), key & WORD, key >> large(32)
+    for _ in range(philox.ROUNDS):
+        p0, p1 = c0 * FACTOR_0, c2 * FACTOR_1
+        c0, c1, c2, c3 = (p1 >> large(32)) ^ c1 ^ k0, p1 & WORD, (p0 >> large(32)) ^ c3 ^ k1, p0 & WORD
+        k0, k1 = (k0 + STEP_0) & WORD, (k1 + STEP_1) & WORD
+    return c0, c1, c2, c3
+
+
+@_bare(njit(inline="always", **EXACT))
+def _log(x: Any) -> Any:
+    """log x of 0 < x ≤ 1."""
+    bits = _bits_of(x)
+    mantissa = _to_single((bits & whole(0x7FFFFF)) | whole(0x3F000000))
+    exponent = single((bits >> whole(23)) - whole(126))
+    low = mantissa < ROOT
+    y = (mantissa + mantissa if low else mantissa) - single(1)
+    e = exponent - single(1) if low else exponent
+    square = y * y
+    p = y * LOG_0 + LOG_1
+    p = p * y + LOG_2
+    p = p * y + LOG_3
+    p = p * y + LOG_4
+    p = p * y + LOG_5
+    p = p * y + LOG_6
+    p = p * y + LOG_7
+    p = p * y + LOG_8
+    return y * square * p + e * LOW_LOG - square * single(0.5) + y + e * HIGH_LOG
+
+
+@_bare(njit(inline="always", **EXACT))
+def _two_normals(of_radius: Any, of_angle: Any) -> Any:
+    """Two normals of two words (Box and Muller)."""
+    radius = np.sqrt(_log((single(of_radius) + single(0.5)) * single(2.0**-32)) * single(-2))
+    angle = (single(whole(of_angle >> large(6) & large(0xFFFFFF))) - single(8388607.5)) * QUARTER
+    square = angle * angle
+    sine = ((square * SINE_0 + SINE_1) * square + SINE_2) * square * angle + angle
+    cosine = ((square * COSINE_0 + COSINE_1) * square + COSINE_2) * square * square - square * single(0.5) + single(1)
+    mirrored = of_angle >> large(31) != large(0)
+    radius = -radius if of_angle >> large(30) & large(1) != large(0) else radius
+    return radius * (sine if mirrored else cosine), radius * (cosine if mirrored else sine)
+
+
+@_bare(njit(**EXACT))
+def _random_words(row: Any, call: Any, key: Any, size: Any, found: Any, start: Any) -> None:
+    for block in range(size // 4):
+        c0, c1, c2, c3 = _philox(block, row, call, key)
+        here = start + 4 * block
+        found[here], found[here + 1], found[here + 2], found[here + 3] = whole(c0), whole(c1), whole(c2), whole(c3)
+
+
+@_bare(njit(inline="always", **EXACT))
+def _uniform(word: Any) -> Any:
+    return (single(whole(word >> large(9))) + single(0.5)) * single(2.0**-23)
+
+
+@_bare(njit(**EXACT))
+def _random_uniforms(row: Any, call: Any, key: Any, size: Any, found: Any, start: Any) -> None:
+    for block in range(size // 4):
+        c0, c1, c2, c3 = _philox(block, row, call, key)
+        here = start + 4 * block
+        found[here], found[here + 1], found[here + 2], found[here + 3] = _uniform(c0), _uniform(c1), _uniform(c2), _uniform(c3)
+
+
+@_bare(njit(**EXACT))
+def _random_normals(row: Any, call: Any, key: Any, size: Any, found: Any, start: Any) -> None:
+    for block in range(size // 4):
+        c0, c1, c2, c3 = _philox(block, row, call, key)
+        here = start + 4 * block
+        found[here], found[here + 1] = _two_normals(c0, c1)
+        found[here + 2], found[here + 3] = _two_normals(c2, c3)
+
+
+@_bare(_kept_exactly)
+def random_words(a: Any) -> None:
+    """Words of Philox4x32-10 for each row, as many as make whole blocks."""
+    parts, n, size, rows, key, call, found = a[2], a[3], a[4], _larges(a[5]), large(a[6]), large(a[7]), _wholes(a[8])
+    for part in _own(a):
+        for row in range(n * part // parts, n * (part + 1) // parts):
+            _random_words(rows[row], call, key, size, found, row * size)
+
+
+@_bare(_kept_exactly)
+def random_uniforms(a: Any) -> None:
+    """Numbers uniform on (0, 1), one of each word."""
+    parts, n, size, rows, key, call, found = a[2], a[3], a[4], _larges(a[5]), large(a[6]), large(a[7]), _singles(a[8])
+    for part in _own(a):
+        for row in range(n * part // parts, n * (part + 1) // parts):
+            _random_uniforms(rows[row], call, key, size, found, row * size)
+
+
+@_bare(_kept_exactly)
+def random_normals(a: Any) -> None:
+    """Standard normal numbers, two of each two words."""
+    parts, n, size, rows, key, call, found = a[2], a[3], a[4], _larges(a[5]), large(a[6]), large(a[7]), _singles(a[8])
+    for part in _own(a):
+        for row in range(n * part // parts, n * (part + 1) // parts):
+            _random_normals(rows[row], call, key, size, found, row * size)
 
 
 # --- latents -------------------------------------------------------------------------------------------

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
@@ -48,7 +47,7 @@ class Descent:
         """
         plan, state, step = self.plan, self.plan.state, self._chosen()
         objective = plan.objective.at(epoch)
-        with plan.group.noise(rows, objective.samples, state.seed, "noise", state.step, device=self.device):
+        with plan.group.noise(rows, state.seed, "noise", state.step, device=self.device):
             means = self._shared(step, data, rows, objective)
         if plan.rate is not None:
             self.rates.set(state.optimizer, plan.rate(epoch))
@@ -73,8 +72,5 @@ class Descent:
     def _shared(self, step: Step, data: Rows, rows: Tensor, objective: Objective) -> Float[Tensor, " 3"]:
         """Leave the gradient of a batch in the weights, summed over the shares of all processes; return the means."""
         group, vae = self.plan.group, self.plan.vae
-        mine = rows[group.share(rows)]
-        if len(mine):
-            return group.all_reduce(vae, step.gradient(data, mine, objective), len(mine) / len(rows))
-        vae.zero_grad()
-        return group.all_reduce(vae, torch.zeros(3, device=self.device), 0.0)
+        mine, weight = group.mine(rows)
+        return group.all_reduce(vae, step.gradient(data, mine, group.of_share(objective, weight)), weight)

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from lowerbound.data.rows import Rows
 from lowerbound.nn.precision import LARGE, Linear
 from lowerbound.system.devices import loops
+from lowerbound.system.noise import normal
 from lowerbound.system.threads import is_plain
 from lowerbound.training.adam import ROUNDED, Adam
 from lowerbound.training.steps.changes import any_global_hook, is_as_made
@@ -212,7 +213,7 @@ class ByHand(Step):
             raise other_numbers(_shape(self.plan.vae.likelihood.network), seen.shape[1:])
         inputs, weights = self.encoder.forward(x)
         q, bias = self.encoder.product(len(weights) - 1, inputs[-1], weights), self.encoder.bias(-1)
-        noise = torch.randn(objective.samples, q.shape[0], q.shape[1] // 2, dtype=q.dtype, device=q.device)
+        noise = normal((objective.samples, q.shape[0], q.shape[1] // 2), 1, q.dtype, q.device)
         scale, z, kl, log_ratio = self.compiled.latents(q, bias, noise, *LOG_VARIANCE)
         weighted, n = not isinstance(objective, ELBO), q.shape[0]
         log_likelihood, back = self._decoded(x, z, 1.0 if weighted else 1 / log_ratio.numel())

@@ -1,38 +1,26 @@
 """How the gradient of an expectation over q gets past the sampling.
 
-An estimator draws z ``(K, B, *latent)`` from a posterior and says what to differentiate:
+An estimator draws each latent z ``(K, B, *latent)`` from its posterior, as a ``Node``, and says what to differentiate:
 
-    surrogate = value + stop(signal − baseline) · score, summed over draws
+    surrogate = value + Σ over latents of stop(signal − baseline) · score, summed over draws
 
 The value's own gradient is the path through z; the score is that of the law from which the noise came.
 A score function has no path (z is a constant), the pathwise gradient no score (the noise does not
-depend on the parameters), and G-REP both. A new estimator is one class here and one row in a table of ``words``.
+depend on the parameters), and G-REP both. A new estimator is one class here and one row in a table of ``recipes``.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from lowerbound.vae.objectives.base import Objective
-from lowerbound.vae.terms import Terms
-
-
-@dataclass(frozen=True)
-class Draw:
-    """z ``(K, B, *latent)``, the posterior as the terms are to see it, and the score, log q of the noise, of each law of its batch.
-
-    ``weights`` are those of the draws in a mean over them, where they are not all alike.
-    """
-
-    z: Float[Tensor, "K B *latent"]
-    posterior: Distribution
-    score: Float[Tensor, "K B *factors"] | None = None
-    weights: Float[Tensor, "K B"] | None = None
+from lowerbound.vae.terms import Node, Sampler, Terms
 
 
 class Estimator(nn.Module, ABC):
@@ -42,12 +30,47 @@ class Estimator(nn.Module, ABC):
     needs_log_posterior = False
 
     @abstractmethod
-    def draw(self, posterior: Distribution, samples: int) -> Draw:
-        """K draws of z for each example. Errors: RecipeError where this posterior cannot be drawn so."""
+    def sampler(self, samples: int) -> Sampler:
+        """What a model draws its latents by: ``samples`` of the first, and one of the next for each of these.
+
+        Errors: RecipeError, when it is called, for a posterior that cannot be drawn from so.
+        """
 
     @abstractmethod
-    def surrogate(self, objective: Objective, terms: Terms, draw: Draw) -> Float[Tensor, " B"]:
+    def surrogate(self, objective: Objective, terms: Terms) -> Float[Tensor, " B"]:
         """What to differentiate, one for each example; its gradient is the estimate, its value means nothing.
 
         Errors: RecipeError for an objective that has not what this takes.
         """
+
+
+class NodeEstimator(Estimator):
+    """An estimator that has one way to draw a latent, whichever it is."""
+
+    @abstractmethod
+    def draw(self, posterior: Distribution, prior: Distribution, samples: int) -> Node:
+        """K = ``samples`` draws of a latent for each law of the posterior's batch. Errors: RecipeError where it cannot be drawn so."""
+
+    @abstractmethod
+    def correction(self, objective: Objective, terms: Terms, nodes: Sequence[Node]) -> Float[Tensor, " B"] | None:
+        """What to add to the value for the gradient of the ``nodes`` that this estimator drew; None where the value has all of it.
+
+        Errors: RecipeError for an objective that has not what this takes.
+        """
+
+    def sampler(self, samples: int) -> Sampler:
+        """``samples`` draws of a law that has one batch axis, one of each law where draws are an axis already."""
+
+        def draw(posterior: Distribution, prior: Distribution, name: str) -> Node:
+            if len(posterior.batch_shape) < 2:
+                return replace(self.draw(posterior, prior, samples), name=name)
+            node = self.draw(posterior, prior, 1)
+            first = {part: value[0] for part in ("z", "score", "weights") if (value := getattr(node, part)) is not None}
+            return replace(node, **first, name=name)
+
+        return draw
+
+    def surrogate(self, objective: Objective, terms: Terms) -> Float[Tensor, " B"]:
+        """The value, and the correction for all latents."""
+        value, correction = objective.value(terms), self.correction(objective, terms, terms.nodes)
+        return value if correction is None else value + correction

@@ -48,7 +48,8 @@ class LeaveOneOut(nn.Module):
     """The other draws of the same example; for IWAE and Rényi this is VIMCO."""
 
     def forward(self, objective: Objective, terms: Terms, signal: Float[Tensor, "K B *d"]) -> Float[Tensor, "K B *d"]:
-        """For each draw what the others make expect. Errors: RecipeError for K = 1."""
+        """For each draw what the others make expect. Errors: RecipeError for K = 1, or draws that are weighted."""
         if signal.dim() > 2:
             raise RecipeError("leaving one out is not there for each dimension; choose the plain score estimator")
+        terms.alike()
         return by_draw(objective).leave_one_out(terms)

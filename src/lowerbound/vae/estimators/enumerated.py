@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-from jaxtyping import Float
-from torch import Tensor
+from collections.abc import Sequence
+
 from torch.distributions import Distribution
 
 from lowerbound.errors import RecipeError, law_name
-from lowerbound.vae.estimators.base import Draw, Estimator
+from lowerbound.vae.estimators.base import NodeEstimator
 from lowerbound.vae.objectives.base import Objective
-from lowerbound.vae.terms import Terms
+from lowerbound.vae.terms import Node, Terms
 
 
-class Enumerated(Estimator):
+class Enumerated(NodeEstimator):
     """All the values that a discrete z can have, each weighted by q(z|x): the expectation itself, without any noise.
 
     Source: Kingma et al., "Semi-supervised Learning with Deep Generative Models", 2014, https://arxiv.org/abs/1406.5298 (equation 7).
-    Errors: RecipeError for a posterior that has no list of values, or an objective that is no mean over draws.
+    Where latents follow that are drawn, each value is there once for each of their draws.
+    Errors: RecipeError for a posterior that has no list of values, or one of a latent that comes after others.
     """
 
-    def draw(self, posterior: Distribution, samples: int) -> Draw:
-        """Every value for each example, whatever ``samples``."""
+    def draw(self, posterior: Distribution, prior: Distribution, samples: int) -> Node:
+        """Every value for each example, ``samples`` times over."""
         if not posterior.has_enumerate_support:
             raise RecipeError(f"the values of {law_name(posterior)} cannot be listed; choose another estimator")
+        if len(posterior.batch_shape) > 1:
+            raise RecipeError("values are listed of a model's first latent alone; choose another estimator for the next")
         z = posterior.enumerate_support()
-        return Draw(z, posterior, weights=posterior.log_prob(z).exp())
+        weights = posterior.log_prob(z).exp()
+        if samples > 1:
+            z, weights = z.repeat(samples, *[1] * (z.dim() - 1)), weights.repeat(samples, 1) / samples
+        return Node(z, prior, posterior, weights=weights)
 
-    def surrogate(self, objective: Objective, terms: Terms, draw: Draw) -> Float[Tensor, " B"]:
-        """The value, in which q(z|x) is the weight and so has its gradient."""
-        if not objective.mean_over_draws:
-            raise RecipeError(f"{type(objective).__name__} is no mean over draws; choose another estimator")
-        return objective.value(terms)
+    def correction(self, objective: Objective, terms: Terms, nodes: Sequence[Node]) -> None:
+        """None: q(z|x) is the weight in the value and so has its gradient."""

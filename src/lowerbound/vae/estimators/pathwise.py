@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from jaxtyping import Float
-from torch import Size, Tensor
+from torch import Tensor
 from torch.distributions import Distribution
 
+from lowerbound.distributions.drawing import rsample
 from lowerbound.distributions.operations import detach
 from lowerbound.errors import RecipeError, law_name
-from lowerbound.vae.estimators.base import Draw, Estimator
+from lowerbound.vae.estimators.base import NodeEstimator
 from lowerbound.vae.objectives.base import Objective, by_weight
-from lowerbound.vae.terms import Terms
+from lowerbound.vae.terms import Node, Terms
 
 
-class Pathwise(Estimator):
+class Pathwise(NodeEstimator):
     """Reparameterization: z = T(ε; φ) with ε free of φ, so ∇_φ E[f(z)] = E[∇_z f(z) ∇_φ T(ε; φ)].
 
     For a Gaussian z = μ + σ ε with ε ~ N(0, I); Gamma, Beta and von Mises–Fisher by implicit
@@ -22,41 +25,46 @@ class Pathwise(Estimator):
     (section 2.4); Figurnov et al., "Implicit Reparameterization Gradients", 2018, https://arxiv.org/abs/1805.08498.
     """
 
-    def draw(self, posterior: Distribution, samples: int) -> Draw:
+    def draw(self, posterior: Distribution, prior: Distribution, samples: int) -> Node:
         """K draws of z for each example, differentiable in the parameters of q."""
-        return Draw(_path(posterior, samples), posterior)
+        return Node(_path(posterior, samples), prior, posterior)
 
-    def surrogate(self, objective: Objective, terms: Terms, draw: Draw) -> Float[Tensor, " B"]:
-        """The value itself: all of its gradient is in it."""
-        return objective.value(terms)
+    def correction(self, objective: Objective, terms: Terms, nodes: Sequence[Node]) -> None:
+        """None: the value has all of the gradient."""
 
 
-class DoublyReparameterized(Estimator):
+class DoublyReparameterized(NodeEstimator):
     """The path alone, without log q's own score: sticking the landing for the ELBO, DReG for IWAE and Rényi.
 
     log q(z|x) is taken with its parameters held, and what flows back from z_k to the encoder is
     weighted by the objective's ``path_weight``; decoder and prior keep their gradient. Near the exact
     posterior the gradient of the ELBO then has no variance.
     Source: Roeder et al., "Sticking the Landing", 2017, https://arxiv.org/abs/1703.09194; Tucker et al.,
-    "Doubly Reparameterized Gradient Estimators for Monte Carlo Objectives", 2018, https://arxiv.org/abs/1810.04152.
+    "Doubly Reparameterized Gradient Estimators for Monte Carlo Objectives", 2018, https://arxiv.org/abs/1810.04152; of one latent alone,
+    since holding q holds the path through a latent's parent as well: Bauer and Mnih, "Generalized Doubly Reparameterized Gradient
+    Estimators", 2021, https://arxiv.org/abs/2101.11046.
     """
 
     needs_log_posterior = True
 
-    def draw(self, posterior: Distribution, samples: int) -> Draw:
+    def draw(self, posterior: Distribution, prior: Distribution, samples: int) -> Node:
         """K draws of z for each example, and q held."""
-        return Draw(_path(posterior, samples), detach(posterior))
+        return Node(_path(posterior, samples), prior, detach(posterior))
 
-    def surrogate(self, objective: Objective, terms: Terms, draw: Draw) -> Float[Tensor, " B"]:
-        """The value, with what flows back from z weighted."""
+    def correction(self, objective: Objective, terms: Terms, nodes: Sequence[Node]) -> None:
+        """None, after a word to autograd that what flows back from z is to be weighted."""
         weight = by_weight(objective).path_weight(terms).detach()
-        if draw.z.requires_grad:
-            weight = weight.reshape(*weight.shape, *[1] * (draw.z.dim() - 2))
-            draw.z.register_hook(lambda gradient: gradient * weight)
-        return objective.value(terms)
+        if sum(node.z.requires_grad for node in terms.nodes) > 1:
+            raise RecipeError(
+                "with q held, the path of one latent into the posterior of the next would be held too; choose the pathwise estimator"
+            )
+        for node in nodes:
+            if node.z.requires_grad:
+                scale = weight.reshape(*weight.shape, *[1] * (node.z.dim() - 2))
+                node.z.register_hook(lambda gradient, scale=scale: gradient * scale)
 
 
 def _path(posterior: Distribution, samples: int) -> Float[Tensor, "K B *latent"]:
     if not posterior.has_rsample:
-        raise RecipeError(f"{law_name(posterior)} cannot be reparameterized; choose another posterior or the score estimator")
-    return posterior.rsample(Size([samples]))
+        raise RecipeError(f"{law_name(posterior)} cannot be reparameterized; choose another posterior, or an estimator without a path")
+    return rsample(posterior, [samples])

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
-from torch import Size, Tensor, nn
+from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from lowerbound.distributions.drawing import sample
 from lowerbound.distributions.operations import Transport, standardized, transported
 from lowerbound.errors import RecipeError
-from lowerbound.vae.estimators.base import Draw, Estimator
+from lowerbound.vae.estimators.base import NodeEstimator
 from lowerbound.vae.estimators.baselines import NoBaseline
 from lowerbound.vae.objectives.base import Objective, by_draw
 from lowerbound.vae.objectives.batchwise import factors
 from lowerbound.vae.objectives.elbo import ELBO
 from lowerbound.vae.objectives.kl import SampledKL
-from lowerbound.vae.terms import Terms
+from lowerbound.vae.terms import Node, Terms
 
 
-class Baselined(Estimator):
+class Baselined(NodeEstimator):
     """An estimator whose score is weighted by what a draw adds to the value, less what a ``baseline`` expects of it; none by default."""
 
     def __init__(self, baseline: nn.Module | None = None):
@@ -29,11 +32,11 @@ class Baselined(Estimator):
         """The signal less its baseline, as a constant."""
         return signal - self.baseline(objective, terms, signal).detach()
 
-    def scored(self, objective: Objective, terms: Terms, draw: Draw) -> Float[Tensor, " B"]:
-        """The value and the weighted score of each draw. Errors: RecipeError for an objective that does not come apart into draws."""
-        assert draw.score is not None
+    def scored(self, objective: Objective, terms: Terms, nodes: Sequence[Node]) -> Float[Tensor, " B"]:
+        """The weighted score of each draw. Errors: RecipeError for an objective that does not come apart into draws."""
         advantage = self.advantage(objective, terms, by_draw(objective).signal(terms).detach())
-        return objective.value(terms) + (advantage * draw.score).sum(0)
+        scores = [node.score for node in nodes if node.score is not None]
+        return sum(((advantage * score).sum(0) for score in scores[1:]), (advantage * scores[0]).sum(0))
 
 
 class ScoreFunction(Baselined):
@@ -44,13 +47,13 @@ class ScoreFunction(Baselined):
     Williams, "Simple Statistical Gradient-Following Algorithms", 1992, https://doi.org/10.1007/BF00992696.
     """
 
-    def draw(self, posterior: Distribution, samples: int) -> Draw:
+    def draw(self, posterior: Distribution, prior: Distribution, samples: int) -> Node:
         """K draws of z for each example, as constants."""
-        return _constants(posterior, samples)
+        return _constants(posterior, prior, samples)
 
-    def surrogate(self, objective: Objective, terms: Terms, draw: Draw) -> Float[Tensor, " B"]:
-        """The value and the weighted score."""
-        return self.scored(objective, terms, draw)
+    def correction(self, objective: Objective, terms: Terms, nodes: Sequence[Node]) -> Float[Tensor, " B"]:
+        """The weighted score."""
+        return self.scored(objective, terms, nodes)
 
 
 class RaoBlackwell(Baselined):
@@ -62,23 +65,27 @@ class RaoBlackwell(Baselined):
     Errors: RecipeError where q or p does not factorise, or the objective is not a mean over draws.
     """
 
-    def draw(self, posterior: Distribution, samples: int) -> Draw:
+    def draw(self, posterior: Distribution, prior: Distribution, samples: int) -> Node:
         """K draws of z for each example, as constants."""
-        return _constants(posterior, samples)
+        return _constants(posterior, prior, samples)
 
-    def surrogate(self, objective: Objective, terms: Terms, draw: Draw) -> Float[Tensor, " B"]:
-        """The value and each dimension's weighted score."""
+    def correction(self, objective: Objective, terms: Terms, nodes: Sequence[Node]) -> Float[Tensor, " B"]:
+        """Each dimension's weighted score."""
+        (node, *more), last = nodes, terms.nodes[-1]
+        if more or node is not last:
+            raise RecipeError("the terms of one dimension alone are known of a model's last latent; choose the plain score estimator")
         if not objective.mean_over_draws:
             raise RecipeError(f"{type(objective).__name__} is no mean over draws; choose the plain score estimator")
         signal = by_draw(objective).signal(terms).detach()
-        score = factors(terms.posterior).log_prob(terms.z)
+        score = factors(node.posterior).log_prob(node.z)
         if isinstance(objective, ELBO) and objective.kl == SampledKL():
             with torch.no_grad():
-                own = objective.weight_of_kl / objective.samples * (score - factors(terms.prior).log_prob(terms.z))
+                share = terms.shares(torch.full_like(terms.log_likelihood, objective.weight_of_kl))[..., None]
+                own = share * (score - factors(node.prior).log_prob(node.z))
                 signal = signal[..., None] + own.sum(-1, keepdim=True) - own
         else:
             signal = signal[..., None].expand_as(score)
-        return objective.value(terms) + (self.advantage(objective, terms, signal) * score).sum((0, -1))
+        return (self.advantage(objective, terms, signal) * score).sum((0, -1))
 
 
 class GREP(Baselined):
@@ -96,15 +103,16 @@ class GREP(Baselined):
         super().__init__(baseline)
         self.transport = transport
 
-    def draw(self, posterior: Distribution, samples: int) -> Draw:
+    def draw(self, posterior: Distribution, prior: Distribution, samples: int) -> Node:
         """K draws of z for each example along T, with log q_ε as the score."""
-        return Draw(*standardized(posterior, samples, self.transport))
+        z, law, score = standardized(posterior, samples, self.transport)
+        return Node(z, prior, law, score)
 
-    def surrogate(self, objective: Objective, terms: Terms, draw: Draw) -> Float[Tensor, " B"]:
-        """The value, along the path, and the weighted score of the noise."""
-        return self.scored(objective, terms, draw)
+    def correction(self, objective: Objective, terms: Terms, nodes: Sequence[Node]) -> Float[Tensor, " B"]:
+        """The weighted score of the noise."""
+        return self.scored(objective, terms, nodes)
 
 
-def _constants(posterior: Distribution, samples: int) -> Draw:
-    z = posterior.sample(Size([samples]))
-    return Draw(z, posterior, posterior.log_prob(z))
+def _constants(posterior: Distribution, prior: Distribution, samples: int) -> Node:
+    z = sample(posterior, [samples])
+    return Node(z, prior, posterior, posterior.log_prob(z))

@@ -32,7 +32,8 @@ class Likelihood(ConditionalLaw):
     holes: bool = False
     #: what its nats are nats of, for whoever reads a figure
     note: str = A_DENSITY
-    #: between which values it has its mass; all real numbers by default
+    #: between which values it has its mass, both included; all real numbers by default.
+    #: Where an end has no density, ``observe`` moves values inside
     low: float = -math.inf
     high: float = math.inf
     #: what value 1 stands for, where values are whole numbers k over this: 255 for pixels, 1 for counts; None for others

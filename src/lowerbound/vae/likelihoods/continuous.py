@@ -19,7 +19,7 @@ from lowerbound.vae.likelihoods.scales import Fixed, Optimal, Scale, positive
 class LocationScale(PerValue):
     """p(x|z) = Π L((xᵢ − fᵢ(z))/σᵢ)/σᵢ for a law L; the network gives f, and what ``scale`` needs besides.
 
-    With ``squash`` the mean is kept in [0, 1] by a sigmoid, as that of pixels.
+    With ``squash`` the location is kept in [0, 1] by a sigmoid, as the mean of pixels is: L's own mean must be 0.
     Errors: RecipeError for ``scales.Optimal``, unless the optimum is known here.
     """
 

@@ -11,6 +11,7 @@ term, ``ByWeight`` for doubly reparameterised ones. Others refuse what they lack
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, ClassVar, Protocol, cast, runtime_checkable
 
@@ -20,6 +21,14 @@ from torch import Tensor
 from lowerbound.errors import RecipeError
 from lowerbound.vae.objectives.kl import KL
 from lowerbound.vae.terms import Terms
+
+#: means over a share of a batch → means over the batch, with the gradient of the share's own
+Average = Callable[[Float[Tensor, " d"]], Float[Tensor, " d"]]
+
+
+def alone(means: Float[Tensor, " d"]) -> Float[Tensor, " d"]:
+    """The means as they are: those of a share that is the whole batch."""
+    return means
 
 
 class Objective(ABC):
@@ -36,6 +45,11 @@ class Objective(ABC):
     #: how the KL is computed where the value has one, and for the report
     kl: KL
 
+    @property
+    def can_be_shared(self) -> bool:
+        """Whether the values of a batch are to be had by several processes, each with a share of its examples."""
+        return not self.over_batch or hasattr(self, "average")
+
     @abstractmethod
     def value(self, terms: Terms) -> Float[Tensor, " B"]:
         """What is maximised, one for each example."""
@@ -47,6 +61,10 @@ class Objective(ABC):
     def at(self, epoch: float) -> Objective:
         """The objective as it is after ``epoch`` passes over the data: with that ``epoch``, where it has one."""
         return cast(Objective, replace(cast(Any, self), epoch=epoch)) if hasattr(self, "epoch") else self
+
+    def of_share(self, average: Average) -> Objective:
+        """The objective for a share of a batch: with that ``average``, where it has one."""
+        return cast(Objective, replace(cast(Any, self), average=average)) if hasattr(self, "average") else self
 
 
 @runtime_checkable

@@ -8,11 +8,12 @@ from typing import ClassVar
 
 import torch
 from jaxtyping import Float
-from torch import Size, Tensor
+from torch import Tensor
 from torch.distributions import Distribution, Independent, kl_divergence
 
+from lowerbound.distributions.drawing import sample
 from lowerbound.errors import NoClosedForm, RecipeError, law_name
-from lowerbound.vae.objectives.base import Objective
+from lowerbound.vae.objectives.base import Average, Objective, alone
 from lowerbound.vae.objectives.kl import KL, ClosedKL
 from lowerbound.vae.terms import Terms
 
@@ -28,6 +29,7 @@ def factors(law: Distribution) -> Distribution:
 class FreeBits(Objective):
     """E_q[log p(x|z)] − Σᵢ max(λ, KLᵢ), KLᵢ the batch's mean for dimension i: the first ``nats`` λ per dimension are free.
 
+    Of a share of a batch, ``average`` makes of its means those of the batch, whose gradient is the share's own.
     Source: Kingma et al., "Improving Variational Inference with Inverse Autoregressive Flow", 2016, https://arxiv.org/abs/1606.04934
     (appendix C.8). Errors: RecipeError where prior or posterior does not factorise, NoClosedForm for other pairs.
     """
@@ -36,12 +38,14 @@ class FreeBits(Objective):
     nats: float = 0.1
     kl: KL = field(default_factory=ClosedKL)
     samples: int = 1
+    average: Average = alone
 
     def value(self, terms: Terms) -> Float[Tensor, " B"]:
         """The bound with the KL's floor."""
-        q, p = factors(terms.posterior), factors(terms.prior)
+        node = terms.only
+        q, p = factors(node.posterior), factors(node.prior)
         try:
-            each = kl_divergence(q, p).mean(0)
+            each = self.average(kl_divergence(q, p).mean(0))
         except NotImplementedError as error:
             raise NoClosedForm(f"free bits need KL({law_name(q)} ‖ {law_name(p)}) in closed form, and it has none here") from error
         return terms.mean(terms.log_likelihood) - each.clamp(min=self.nats).sum()
@@ -63,8 +67,9 @@ class TotalCorrelation(Objective):
 
     def value(self, terms: Terms) -> Float[Tensor, " B"]:
         """The weighted decomposition."""
-        q = factors(terms.posterior)
-        crossed = q.log_prob(terms.z[:, :, None])  # (K, B draws, B posteriors, d)
+        node = terms.only
+        q = factors(node.posterior)
+        crossed = q.log_prob(node.z[:, :, None])  # (K, B draws, B posteriors, d)
         rows = math.log(crossed.shape[2])
         joint = crossed.sum(-1).logsumexp(2) - rows
         product = (crossed.logsumexp(2) - rows).sum(-1)
@@ -89,8 +94,9 @@ class MMD(Objective):
 
     def value(self, terms: Terms) -> Float[Tensor, " B"]:
         """The objective of each example; the discrepancy is the batch's."""
-        of_prior = terms.prior.sample(Size([terms.z.shape[:2].numel()]))
-        value = terms.mean(terms.log_likelihood) - self.weight * mmd(terms.z.flatten(0, 1), of_prior, terms.weights)
+        node = terms.only
+        of_prior = sample(node.prior, [node.z.shape[:2].numel()])
+        value = terms.mean(terms.log_likelihood) - self.weight * mmd(node.z.flatten(0, 1), of_prior, terms.weights)
         return value - self.kl_weight * self.kl(terms) if self.kl_weight else value
 
 

@@ -45,11 +45,11 @@ class ELBO(Objective):
 
     def signal(self, terms: Terms) -> Float[Tensor, "K B"]:
         """The draw's own part, a K-th; the others do not depend on it."""
-        return self._each(terms) / self.samples
+        return terms.shares(self._each(terms))
 
     def leave_one_out(self, terms: Terms) -> Float[Tensor, "K B"]:
         """The mean of the other draws' parts."""
-        return mean_of_others(self._each(terms)) / self.samples
+        return terms.shares(mean_of_others(self._each(terms)))
 
     def path_weight(self, terms: Terms) -> Float[Tensor, "K B"]:
         """1: v_k is 1/K whatever the weights. Errors: RecipeError where the KL is in closed form."""
@@ -71,11 +71,11 @@ class Reconstruction(Objective):
 
     def signal(self, terms: Terms) -> Float[Tensor, "K B"]:
         """The draw's own part, a K-th."""
-        return terms.log_likelihood / self.samples
+        return terms.shares(terms.log_likelihood)
 
     def leave_one_out(self, terms: Terms) -> Float[Tensor, "K B"]:
         """The mean of the other draws' parts."""
-        return mean_of_others(terms.log_likelihood) / self.samples
+        return terms.shares(mean_of_others(terms.log_likelihood))
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,8 @@ class Contractive(Objective):
 
     def signal(self, terms: Terms) -> Float[Tensor, "K B"]:
         """The draw's own part, a K-th; the charge is none of theirs."""
-        return terms.log_likelihood / self.samples
+        return terms.shares(terms.log_likelihood)
 
     def leave_one_out(self, terms: Terms) -> Float[Tensor, "K B"]:
         """The mean of the other draws' parts."""
-        return mean_of_others(terms.log_likelihood) / self.samples
+        return terms.shares(mean_of_others(terms.log_likelihood))

@@ -33,16 +33,19 @@ class KL(ABC):
 class ClosedKL(KL):
     """The divergence exactly; for two Gaussians ½ Σ (μ² + σ² − log σ² − 1), its ½ included.
 
+    Of several latents the exact divergence of each given those before it, its mean over their draws.
+
     Errors: NoClosedForm, naming the pair.
     """
 
     def drawn(self, terms: Terms) -> Float[Tensor, "K B"]:
-        """Zeros ``(K, B)``: nothing of it depends on the draws."""
-        return torch.zeros_like(terms.log_likelihood)
+        """Those of latents that come after others, of which they depend ``(K, B)``; zeros where there are none."""
+        return sum((each for each in terms.divergences if each.dim() > 1), torch.zeros_like(terms.log_likelihood))
 
     def fixed(self, terms: Terms) -> Float[Tensor, " B"]:
-        """The whole divergence ``(B,)``."""
-        return terms.divergence
+        """Those of latents that depend on no other ``(B,)``."""
+        first, *more = [each for each in terms.divergences if each.dim() == 1]
+        return sum(more, first)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from lowerbound.vae.terms import Terms
 class Renyi(Objective):
     """The Rényi bound, 1/(1 − α) log 1/K Σ_k w_k^(1 − α); with α = 0 the importance-weighted one, log 1/K Σ_k w_k.
 
+    Where z are all the values that there are, each weighted, the mean is Σ_k q_k w_k^(1 − α), with α = 0 log p(x) itself.
     For 0 ≤ α < 1 its expectation is below log p(x) for every K, and the bound that is reported is it.
     Source: Li and Turner, "Rényi Divergence Variational Inference", 2016, https://arxiv.org/abs/1602.02311;
     Burda et al., "Importance Weighted Autoencoders", 2015, https://arxiv.org/abs/1509.00519; leave-one-out:
@@ -39,11 +40,12 @@ class Renyi(Objective):
 
     def value(self, terms: Terms) -> Float[Tensor, " B"]:
         """The bound, one for each example, in nats."""
-        return self._of(terms.log_weight)
+        return self._of(terms.log_weight, terms.weights)
 
-    def _of(self, log_weight: Float[Tensor, "K *B"]) -> Float[Tensor, " *B"]:
+    def _of(self, log_weight: Float[Tensor, "K *B"], weights: Float[Tensor, "K *B"] | None = None) -> Float[Tensor, " *B"]:
         scaled = (1 - self.alpha) * log_weight
-        return (scaled.logsumexp(0) - math.log(len(log_weight))) / (1 - self.alpha)
+        total = scaled.logsumexp(0) - math.log(len(log_weight)) if weights is None else (scaled + weights.log()).logsumexp(0)
+        return total / (1 - self.alpha)
 
     def signal(self, terms: Terms) -> Float[Tensor, "K B"]:
         """All of it: every draw decides how much the others weigh."""
@@ -57,7 +59,8 @@ class Renyi(Objective):
 
     def path_weight(self, terms: Terms) -> Float[Tensor, "K B"]:
         """α + (1 − α) w̃ with w̃ the normalised weights to the power 1 − α."""
-        normalised = ((1 - self.alpha) * terms.log_weight).softmax(0)
+        scaled = (1 - self.alpha) * terms.log_weight
+        normalised = (scaled if terms.weights is None else scaled + terms.weights.log()).softmax(0)
         return self.alpha + (1 - self.alpha) * normalised
 
 

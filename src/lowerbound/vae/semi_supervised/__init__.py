@@ -5,7 +5,7 @@
 
 from lowerbound.vae.semi_supervised.base import Classifier, classifier_of, known_rows
 from lowerbound.vae.semi_supervised.m1 import Classified, ClassifiedLoss, Head, OnLabels
-from lowerbound.vae.semi_supervised.m2 import SemiSupervised, SemiSupervisedLoss, reported
+from lowerbound.vae.semi_supervised.m2 import SemiSupervised, SemiSupervisedLoss
 
 __all__ = [
     "Classified",
@@ -17,5 +17,4 @@ __all__ = [
     "SemiSupervisedLoss",
     "classifier_of",
     "known_rows",
-    "reported",
 ]

@@ -13,6 +13,7 @@ from torch import Tensor
 from lowerbound.data import Dataset
 from lowerbound.data.rows import Rows, labels_of
 from lowerbound.errors import DataError, RecipeError, UsageError
+from lowerbound.system import noise
 from lowerbound.vae.model import Model
 
 
@@ -47,7 +48,7 @@ class Batch:
     def of(cls, data: Rows, rows: Int64[Tensor, " B"], labelled: int, device: torch.device) -> Batch:
         """Those rows, and as many as ``labelled`` of those that have a label, drawn anew. Errors: DataError where none has."""
         known = known_rows(data)
-        some = known[torch.randperm(len(known))[:labelled]]
+        some = known[noise.uniform((len(known),), None).argsort()[:labelled]]
         labels = labels_of(data, some)
         assert labels is not None
         return cls(data[rows].to(device), data[some].to(device), labels, len(known) / len(data))

@@ -17,15 +17,19 @@ from torch import Tensor, nn
 
 from lowerbound.data.rows import Rows
 from lowerbound.distributions import OneHotCategorical
+from lowerbound.distributions.drawing import sample
+from lowerbound.nn.mode import in_evaluation
+from lowerbound.system.noise import of_no_row
 from lowerbound.vae.estimators.base import Estimator
 from lowerbound.vae.likelihoods import Likelihood
 from lowerbound.vae.loss import Loss, of_rows
-from lowerbound.vae.model import Model
+from lowerbound.vae.model import Model, terms_of
 from lowerbound.vae.objectives.base import Objective
 from lowerbound.vae.posteriors import Posterior
 from lowerbound.vae.priors import Prior
 from lowerbound.vae.semi_supervised.base import Batch, check_weight
 from lowerbound.vae.semi_supervised.m2 import SemiSupervised
+from lowerbound.vae.terms import Sampler, Terms
 
 
 class Head(nn.Module):
@@ -60,14 +64,17 @@ class Classified(Model):
         """log p(x), of the VAE below the head."""
         return "log p(x)"
 
+    def terms(self, x: Float[Tensor, "B *event"], sampler: Sampler) -> Terms:
+        """Those of z, of the VAE below the head."""
+        return terms_of(self, x, sampler)
+
     def contexts(self, values: Float[Tensor, "B *event"], labels: Int64[Tensor, " B"] | None) -> None:
         """None: labels are the head's alone."""
 
     @torch.no_grad()
     def log_classify(self, x: Float[Tensor, "B *event"]) -> Float[Tensor, "B classes"]:
         """The head's log q(y|z) of each class at the centre of q(z|x), in nats."""
-        with self.evaluating():
-            return self.head.log_classify(self.encode(x))
+        return in_evaluation(self.head).log_classify(self.encode(x))
 
     def classify(self, x: Float[Tensor, "B *event"]) -> Float[Tensor, "B classes"]:
         """The head's q(y|z), the probability of each class, at the centre of q(z|x)."""
@@ -109,10 +116,13 @@ class ClassifiedLoss:
         """The loss of some rows of ``data``, whose labels it does not look at, and of as many as there may be that have one."""
         below = of_rows(vae, data, rows, objective, estimator)
         batch = Batch.of(data, rows, self.labelled, vae.device)
-        above = replace(batch, values=_drawn(vae, batch.values), labelled=_drawn(vae, batch.labelled))
+        values = _drawn(vae, batch.values)
+        with of_no_row():  # the labelled examples are the same in all shares of a batch
+            labelled = _drawn(vae, batch.labelled)
+        above = replace(batch, values=values, labelled=labelled)
         return replace(below, value=below.value + self.head.of_head(vae.head, above))
 
 
 @torch.no_grad()
 def _drawn(vae: Model, values: Float[Tensor, "B *event"]) -> Float[Tensor, "B latent"]:
-    return vae.posterior(vae.likelihood.observe(values)).sample()
+    return sample(vae.posterior(vae.likelihood.observe(values)))

@@ -3,37 +3,43 @@
     log p(x) ≥ E_q(y|x)[ELBO(x|y)] − KL(q(y|x) ‖ p(y))        where y is not known
     log p(x, y) ≥ ELBO(x|y) + log p(y)                         where it is
 
-y is a latent like another: an estimator gets its gradient past the sampling, by listing all classes or by a score function.
+y is a latent like another, drawn before z: an estimator of its own gets its gradient past the sampling, by listing all classes, a score
+function or a relaxed draw, and what is maximised may be any bound of both.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float, Int64
-from torch import Size, Tensor
+from torch import Tensor
 from torch.distributions import Distribution, kl_divergence
 
 from lowerbound.data import UNKNOWN
 from lowerbound.data.rows import Rows
 from lowerbound.distributions import OneHotCategorical
+from lowerbound.distributions.operations import unflattened
 from lowerbound.errors import RecipeError
+from lowerbound.nn.jacobian import contraction
+from lowerbound.nn.mode import in_evaluation
 from lowerbound.vae.contexts import Label
-from lowerbound.vae.estimators.base import Draw, Estimator
+from lowerbound.vae.estimators.base import Estimator
 from lowerbound.vae.estimators.enumerated import Enumerated
 from lowerbound.vae.estimators.pathwise import Pathwise
-from lowerbound.vae.estimators.score import ScoreFunction
+from lowerbound.vae.estimators.per_node import PerNode
 from lowerbound.vae.likelihoods import Likelihood
-from lowerbound.vae.loss import Loss
+from lowerbound.vae.loss import Loss, of_terms
 from lowerbound.vae.model import VAE, Model
 from lowerbound.vae.objectives.base import Objective
 from lowerbound.vae.objectives.elbo import ELBO
 from lowerbound.vae.posteriors import Categorical, Posterior
 from lowerbound.vae.priors import Prior
 from lowerbound.vae.semi_supervised.base import Batch, check_weight
-from lowerbound.vae.terms import Terms
+from lowerbound.vae.terms import Node, Sampler, Terms
 
 
 class SemiSupervised(Model):
@@ -63,10 +69,9 @@ class SemiSupervised(Model):
     @torch.no_grad()
     def log_classify(self, x: Float[Tensor, "B *event"]) -> Float[Tensor, "B classes"]:
         """log q(y|x) of each class, in nats."""
-        with self.evaluating():
-            law = self.classifier(x)
-            assert isinstance(law, OneHotCategorical)
-            return law.logits
+        law = in_evaluation(self.classifier)(x)
+        assert isinstance(law, OneHotCategorical)
+        return law.logits
 
     def classify(self, x: Float[Tensor, "B *event"]) -> Float[Tensor, "B classes"]:
         """q(y|x), the probability of each class."""
@@ -76,6 +81,16 @@ class SemiSupervised(Model):
         """p(z), p(x|z, y) and q(z|x, y) for each y: a VAE of the data of that class, its weights shared."""
         every = (self.given(one) for one in torch.eye(self.context.classes, device=self.device).split(1))
         return [VAE(one.prior, one.likelihood, one.posterior) for one in every]
+
+    def terms(self, x: Float[Tensor, "B *event"], sampler: Sampler) -> Terms:
+        """Those of y and of z given y."""
+        y = sampler(self.classifier(x), self.labels(), "y")
+        lead, given = y.z.shape[:2], self.given(y.z.flatten(0, 1))
+        posterior = given.posterior.law(given.posterior.output(x).unflatten(0, lead), 2)
+        z = sampler(posterior, unflattened(given.prior(), lead), "z")
+        repeated = x.repeat(len(y.z), *[1] * (x.dim() - 1))
+        log_likelihood = given.log_likelihood(repeated, z.z.flatten(0, 1)[None])[0].view(lead)
+        return Terms(log_likelihood, (y, z), partial(_contraction, self, x, y))
 
     def labels(self) -> Distribution:
         """p(y), uniform."""
@@ -119,18 +134,15 @@ class SemiSupervisedLoss:
         return self.of_batch(head, batch, ELBO(), Pathwise()).value
 
     def unlabelled(self, vae: SemiSupervised, values: Float[Tensor, "B *event"], objective: Objective, estimator: Estimator) -> Loss:
-        """The bound where y is not known: that of a VAE over y."""
-        x = vae.likelihood.observe(values)
-        over_labels = ELBO(samples=self.samples)
-        law = vae.classifier(x)
-        draw = self.estimator.draw(law, over_labels.samples)
-        value, inner = _given(vae, x, draw.z, objective, estimator)
-        followed, reported = (Terms(part, draw.z, vae.labels(), draw.posterior, weights=draw.weights) for part in (value, inner.bound))
-        surrogate = self.estimator.surrogate(over_labels, followed, draw).mean()
-        if self.balance:
-            surrogate = surrogate - self.balance * kl_divergence(_aggregate(law), vae.labels())
-        kl = followed.mean(inner.kl) + over_labels.kl(followed)
-        return Loss(-surrogate, over_labels.bound(reported), followed.mean(inner.log_likelihood), kl)
+        """The bound where y is not known: that of two latents, y and z."""
+        _must_be_of_examples(objective)
+        objective = replace(cast(Any, objective), samples=self.samples * objective.samples)
+        of_each = estimator if isinstance(estimator, PerNode) else PerNode(y=self.estimator, z=estimator)
+        terms = vae.terms(vae.likelihood.observe(values), of_each.sampler(objective.samples))
+        found = of_terms(terms, objective, of_each)
+        if not self.balance:
+            return found
+        return replace(found, value=found.value + self.balance * kl_divergence(_aggregate(terms.nodes[0].posterior), vae.labels()))
 
     def of_known(
         self,
@@ -141,61 +153,28 @@ class SemiSupervisedLoss:
         estimator: Estimator,
     ) -> tuple[Float[Tensor, " B"], Float[Tensor, " B"]]:
         """What bounds log p(x, y) where y is known, and log q(y|x)."""
+        _must_be_of_examples(objective)
         x, y = vae.likelihood.observe(values), vae.context.numbered(labels).to(values.device)
-        value, _ = _given(vae, x, y[None], objective, estimator)
-        return value[0] - math.log(vae.context.classes), vae.classifier(x).log_prob(y)
+        terms = vae.given(y).terms(x, estimator.sampler(objective.samples))
+        return estimator.surrogate(objective, terms) - math.log(vae.context.classes), vae.classifier(x).log_prob(y)
+
+
+def _must_be_of_examples(objective: Objective) -> None:
+    """Raise RecipeError for an objective that looks at a batch as a whole: each class would count alike, whatever q(y|x) holds of it."""
+    if objective.over_batch:
+        raise RecipeError(
+            f"{type(objective).__name__} looks at a batch as a whole, and a label that is not known weighs each example by itself; "
+            "choose another objective, or m1m2"
+        )
+
+
+def _contraction(vae: SemiSupervised, x: Float[Tensor, "B *event"], y: Node) -> Float[Tensor, " B"]:
+    """That of q(z|x, y)'s output, its mean over the labels that were drawn."""
+    each = torch.stack([contraction(vae.given(label).posterior.output, x) for label in y.z])
+    return each.mean(0) if y.weights is None else (y.weights.detach() * each).sum(0)
 
 
 def _aggregate(law: Distribution) -> OneHotCategorical:
     """q̄(y), the mean of q(y|x) over a batch."""
     assert isinstance(law, OneHotCategorical)
     return OneHotCategorical(law.logits.logsumexp(0) - math.log(len(law.logits)))
-
-
-def reported(vae: SemiSupervised, values: Float[Tensor, "B *event"], objective: Objective) -> Float[Tensor, "3 B"]:
-    """Bound, reconstruction term and KL without labels, all of them listed: what ``unlabelled`` reports, with nothing to descend."""
-    x, over_labels = vae.likelihood.observe(values), ELBO()
-    draw = Enumerated().draw(vae.classifier(x), 1)
-    inner = _reported(_terms(vae, x, draw.z, objective, ScoreFunction())[0], objective, draw.z.shape[:2])
-    outer = Terms(inner.bound, draw.z, vae.labels(), draw.posterior, weights=draw.weights)
-    return torch.stack([over_labels.bound(outer), outer.mean(inner.log_likelihood), outer.mean(inner.kl) + over_labels.kl(outer)])
-
-
-@dataclass(frozen=True)
-class _Inner:
-    """What is reported of log p(x|y), for K labels of each of B data: each ``(K, B)``."""
-
-    bound: Tensor
-    log_likelihood: Tensor
-    kl: Tensor
-
-
-def _terms(vae: SemiSupervised, x: Tensor, y: Tensor, objective: Objective, estimator: Estimator) -> tuple[Terms, Draw]:
-    """Those of K·B data, all with their first label, then all with their next."""
-    given = vae.given(y.flatten(0, 1))
-    draw = estimator.draw(given.posterior(x), objective.samples)
-    return given.terms(x.repeat(len(y), *[1] * (x.dim() - 1)), draw.posterior, draw.z, draw.weights), draw
-
-
-def _reported(terms: Terms, objective: Objective, lead: Size) -> _Inner:
-    parts = (objective.bound(terms), terms.mean(terms.log_likelihood), objective.kl(terms))
-    return _Inner(*(part.reshape(lead) for part in parts))
-
-
-def _given(
-    vae: SemiSupervised, x: Tensor, y: Float[Tensor, "K B classes"], objective: Objective, estimator: Estimator
-) -> tuple[Float[Tensor, "K B"], _Inner]:
-    """What is maximised for K labels of each of B data, and what is reported.
-
-    The number of the first is the objective's, its gradient the estimator's: y's estimator weighs by the one and follows the other.
-    Errors: RecipeError for an objective that looks at a batch as a whole, where every class would count alike, whatever q(y|x) holds of it.
-    """
-    if objective.over_batch:
-        raise RecipeError(
-            f"{type(objective).__name__} looks at a batch as a whole, and a label that is not known weighs each example by itself; "
-            "choose another objective, or m1m2"
-        )
-    terms, draw = _terms(vae, x, y, objective, estimator)
-    surrogate = estimator.surrogate(objective, terms, draw)
-    value = surrogate - surrogate.detach() + objective.value(terms).detach()
-    return value.reshape(y.shape[:2]), _reported(terms, objective, y.shape[:2])

@@ -1,0 +1,46 @@
+"""A path through a categorical draw, which has none: Gumbel-softmax, straight through."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Size
+from torch.distributions import Distribution, OneHotCategorical
+
+from lowerbound.errors import RecipeError, law_name
+from lowerbound.system import noise
+from lowerbound.vae.estimators.base import NodeEstimator
+from lowerbound.vae.objectives.base import Objective
+from lowerbound.vae.terms import Node, Terms
+
+
+class Relaxed(NodeEstimator):
+    """z = one-hot(argmax(l + g)), g Gumbel noise, with the gradient of softmax((l + g)/τ): a draw of q(z|x), and a path that it has not.
+
+    Values and bounds are those of z itself. The gradient is biased, the less the lower the ``temperature`` τ, and the lower that is the
+    more variance it has.
+    Source: Jang et al., "Categorical Reparameterization with Gumbel-Softmax", 2017, https://arxiv.org/abs/1611.01144; Maddison et al.,
+    "The Concrete Distribution", 2017, https://arxiv.org/abs/1611.00712.
+    Errors: RecipeError for a posterior that is no one-hot categorical, and a temperature that is no positive number.
+    """
+
+    def __init__(self, temperature: float = 0.5):
+        super().__init__()
+        if not 0 < temperature < math.inf:
+            raise RecipeError(f"the temperature must be a positive number, not {temperature:g}")
+        self.temperature = temperature
+
+    def draw(self, posterior: Distribution, prior: Distribution, samples: int) -> Node:
+        """K draws of z for each example, zeros and a one, differentiable in the logits as if they were soft."""
+        if not isinstance(posterior, OneHotCategorical):
+            raise RecipeError(f"{law_name(posterior)} is no one-hot categorical, which alone is relaxed; choose another estimator")
+        logits = posterior.logits.expand(*Size([samples]), *posterior.logits.shape)
+        gumbel = -noise.exponential(logits.shape, logits.dim() - 2, logits.dtype, logits.device).log()
+        soft = ((logits + gumbel) / self.temperature).softmax(-1)
+        hard = torch.nn.functional.one_hot(soft.argmax(-1), soft.shape[-1]).to(soft)
+        return Node(hard + (soft - soft.detach()), prior, posterior)
+
+    def correction(self, objective: Objective, terms: Terms, nodes: Sequence[Node]) -> None:
+        """None: what there is of the gradient is in the value."""
