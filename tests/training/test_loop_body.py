@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
@@ -376,6 +378,24 @@ def test_who_breaks_out_of_the_loop_finds_gradients_in_the_types_of_their_weight
     assert rounded == {torch.float32, torch.bfloat16}
     assert gradient_types(vae) == {torch.float32}
     vae.likelihood.network[1].weight.sum().backward()  # as any other code would add to them
+
+
+SUSPENDED = """
+import torch
+import lowerbound as lb
+vae = lb.VAE(
+    prior=lb.priors.StandardNormal(2),
+    likelihood=lb.likelihoods.Bernoulli(lb.nn.mlp(2, 512, 64)),
+    posterior=lb.posteriors.DiagonalGaussian(lb.nn.mlp(64, 512, 4)),
+)
+running = lb.fit(vae, torch.rand(64, 64), epochs=9, batch=16, products=torch.bfloat16)
+next(running), next(running)
+"""
+
+
+def test_python_may_end_within_the_loop() -> None:
+    done = subprocess.run([sys.executable, "-c", SUSPENDED], capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_an_error_in_a_step_leaves_gradients_so_too() -> None:

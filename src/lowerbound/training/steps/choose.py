@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -27,7 +28,8 @@ def choose(plan: Plan) -> Iterator[Descent]:
     try:
         yield descent
     finally:
-        descent.give_back()
+        if not sys.is_finalizing():  # else nobody is there to read them, and torch 2.13 would abort the process
+            descent.give_back()
 
 
 class Descent:
