@@ -18,7 +18,7 @@ import torch
 from lowerbound.data import labels, load
 from lowerbound.errors import UsageError
 from lowerbound.recipes.contexts import CONTEXTS
-from lowerbound.recipes.estimators import ESTIMATORS
+from lowerbound.recipes.estimators import ESTIMATORS, OF_CLASSES
 from lowerbound.recipes.likelihoods import SCALES
 from lowerbound.recipes.networks import CORRUPTIONS
 from lowerbound.recipes.objectives import OBJECTIVES
@@ -37,6 +37,7 @@ OF_POSTERIOR: dict[str, dict[str, Any]] = {
     "beta": {"prior": "beta:1:1"},
     "von-mises-fisher": {"prior": "sphere"},
     "dirac": {"objective": "reconstruction"},
+    "categorical": {"prior": "categorical", "estimator": "score"},
 }
 OF_CONTEXT: dict[str, dict[str, Any]] = {"low-resolution": {"given": "low-resolution:2"}}
 OF_OBJECTIVE: dict[str, dict[str, Any]] = {name: {"posterior": "dirac"} for name in ("reconstruction", "contractive")}
@@ -67,6 +68,7 @@ def trained(recipe: dict[str, Any], folder: Path) -> None:
     experiment.finish()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "recipe",
     [MODELS[0], *(pytest.param(recipe, marks=pytest.mark.long) for recipe in MODELS[1:])],
@@ -112,7 +114,8 @@ def test_processes_that_end_leave_no_threads_at_work(ending: str, tmp_path: Path
 
 
 WORDS: list[dict[str, Any]] = [
-    *({"estimator": name, "objective": "elbo:3"} for name in ESTIMATORS if name != "rejection"),
+    *({"estimator": name, "objective": "elbo:3"} for name in ESTIMATORS if name not in ("rejection", *OF_CLASSES)),
+    *({"estimator": name, "prior": "categorical", "posterior": "categorical"} for name in OF_CLASSES),
     {"estimator": "rejection", "prior": "gamma:1:1", "posterior": "gamma"},
     *({"posterior": name, **OF_POSTERIOR.get(name, {})} for name in POSTERIORS),
     *({"given": name, **OF_CONTEXT.get(name, {})} for name in CONTEXTS),
@@ -231,6 +234,7 @@ def test_losses_that_need_the_whole_batch_are_refused(option: list[str], tmp_pat
 
 
 @pytest.mark.long
+@pytest.mark.long
 def test_a_refused_training_does_not_go_on_with_another_run(tmp_path: Path) -> None:
     left = Experiment.begin(Recipe(epochs=5, latent=3), tmp_path / "r", device="cpu")
     left.close()
@@ -273,6 +277,7 @@ def killed_one(folder: Path, *options: str) -> subprocess.Popen[str]:
     return job
 
 
+@pytest.mark.long
 def test_a_process_that_dies_ends_the_job_and_the_run_can_be_resumed(tmp_path: Path) -> None:
     job = killed_one(tmp_path / "two")
     job.communicate(timeout=120)
@@ -295,6 +300,7 @@ def test_an_elastic_restart_goes_on_from_the_last_state(tmp_path: Path) -> None:
     assert lines[-1]["train"]["bound"] == pytest.approx(one, rel=1e-3)
 
 
+@pytest.mark.long
 def test_an_error_of_the_first_process_is_raised_by_all(tmp_path: Path) -> None:
     trained({}, tmp_path / "r")
     job = torchrun(words({}, tmp_path / "r"))
