@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -69,7 +70,7 @@ def test_a_share_gets_its_part_of_the_draws_of_the_batch(name: str, size: int) -
 
     ends = [0, *(len(part) for part in ROWS.tensor_split(size))]
     ends = np.cumsum(ends).tolist()
-    parts = [draws(first, last, False) for first, last in zip(ends, ends[1:], strict=False)]
+    parts = [draws(first, last, False) for first, last in pairwise(ends)]
     torch.testing.assert_close(torch.cat(parts, 2), draws(0, 7, True), rtol=1e-6, atol=1e-6)
 
 

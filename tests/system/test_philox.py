@@ -11,6 +11,7 @@ from scipy import stats
 from torch import Tensor
 
 from lowerbound.system import devices, philox
+from lowerbound.system.noise import Call
 
 #: of the authors' Random123, kat_vectors: the counter's and the key's words, and what comes of them
 KNOWN = [
@@ -24,7 +25,6 @@ KNOWN = [
 ]
 Numbers = Callable[[int, Tensor, int, int], Tensor]
 KINDS: list[Numbers] = [philox.words, philox.keys, philox.uniforms, philox.normals]
-compiled = pytest.mark.skipif(devices.loops() is None, reason="nothing is compiled here")
 
 
 @pytest.mark.parametrize(("counter", "key", "expected"), KNOWN)
@@ -34,19 +34,19 @@ def test_its_words_are_the_published_ones(counter: tuple[int, ...], key: tuple[i
     assert tuple(int(word) for word in found) == expected
 
 
-@compiled
+@pytest.mark.skipif(devices.loops() is None, reason="nothing is compiled here")
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 7, 1001])
-@pytest.mark.parametrize("numbers", KINDS)
-def test_torch_and_the_loops_give_the_same_bits(numbers: Numbers, size: int, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows, before = torch.tensor([0, 5, 2**31 + 7, 2**32 - 1, *range(100, 140)]), torch.get_num_threads()
+def test_torch_and_the_loops_give_the_same_bits(size: int, threads: int) -> None:
+    rows, key, before = torch.tensor([0, 5, 2**31 + 7, 2**32 - 1, *range(100, 140)]), 2**63 + 12345678901, torch.get_num_threads()
+    draw = Call(key, 3, rows, 1, size, (len(rows), size))
     torch.set_num_threads(threads)
     try:
-        by_loop = numbers(2**63 + 12345678901, rows, size, 3)
+        by_loops = [draw.words(size), draw.keys(), draw.uniforms(), draw.normals()]
     finally:
         torch.set_num_threads(before)
-    monkeypatch.setattr(philox, "loops", lambda: None)
-    assert torch.equal(numbers(2**63 + 12345678901, rows, size, 3), by_loop)
+    for numbers, found in zip(KINDS, by_loops, strict=True):
+        assert torch.equal(numbers(key, rows, size, 3), found)
 
 
 @pytest.mark.parametrize("numbers", KINDS)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 import lowerbound as lb
 from lowerbound.data.spec import DataSpec
+from lowerbound.system.noise import by_row
 from lowerbound.system.seeding import seeded
 from lowerbound.training.state import State
 from lowerbound.training.steps.autograd import ByAutograd
@@ -70,7 +71,7 @@ def both(parts: Any, products: torch.dtype) -> list[tuple[Tensor, Tensor]]:
     data, rows, found = lb.data.load("digits").train, torch.arange(0, 1400, 7), []
     assert ByHand.takes(plan(parts, products))
     for kind in (ByHand, ByAutograd):
-        with seeded(0, "noise"):
+        with by_row(7, rows):
             means = kind(plan(parts, products)).gradient(data, rows, parts.objective.at(0.3))
         found.append((means, gradients(parts.vae)))
     return found

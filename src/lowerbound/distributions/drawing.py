@@ -111,8 +111,7 @@ def _(law: distributions.Chain, shape: Size, after: int) -> Tensor:
 @draws(Mixture)
 def _(law: Mixture, shape: Size, after: int) -> Tensor:
     chosen = _drawn(law.mixture_distribution, shape, after)
-    if law.is_of_gaussians:
-        normal = law.component_distribution.base_dist
+    if (normal := law.gaussians) is not None:
         loc, scale = normal.loc[chosen], normal.scale[chosen]
         return loc + scale * noise.normal(loc.shape, noise.last(len(shape), after), loc.dtype, loc.device)
     each = _drawn(law.component_distribution, shape, after + 1)  # of all components

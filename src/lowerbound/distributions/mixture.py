@@ -26,16 +26,17 @@ class Mixture(MixtureSameFamily):
         return torch.logsumexp(each + logits.log_softmax(-1), -1)
 
     @property
-    def is_of_gaussians(self) -> bool:
-        """Whether it is one law, of diagonal Gaussians."""
+    def gaussians(self) -> Normal | None:
+        """The components of one law, where they are diagonal Gaussians."""
         components = self.component_distribution
-        return not self.batch_shape and isinstance(components, Independent) and isinstance(components.base_dist, Normal)
+        if self.batch_shape or not (isinstance(components, Independent) and isinstance(components.base_dist, Normal)):
+            return None
+        return components.base_dist
 
     def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """Draws ``(*sample, *batch, d)``: of Gaussians each of the component that it falls to, where torch draws from all of them."""
-        if not self.is_of_gaussians:
+        if (normal := self.gaussians) is None:
             return super().sample(sample_shape)  # type: ignore[no-untyped-call]
-        normal = self.component_distribution.base_dist
         with torch.no_grad():
             chosen = self.mixture_distribution.sample(torch.Size(sample_shape))
             return torch.normal(normal.loc[chosen], normal.scale[chosen])

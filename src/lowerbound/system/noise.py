@@ -8,29 +8,46 @@ Threads do not meet: the block is the thread's own.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import ModuleType
 
 import torch
-from jaxtyping import Int64
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from lowerbound.system import philox
+from lowerbound.system.devices import loops
 
 #: the row of what belongs to none
 NO_ROW = philox.WORD
+CPU = torch.device("cpu")
 
 
 @dataclass
 class Noise:
-    """The numbers of some ``rows`` ``(B,)``, each below 2^32 − 1, under a ``key`` of 64 bits; ``alone`` if no others are elsewhere."""
+    """The numbers of some ``rows`` ``(B,)``, each below 2^32 − 1, under a ``key`` of 64 bits.
+
+    ``alone`` says that there are no other rows elsewhere, ``of_no_row`` that numbers belong to none at present.
+    """
 
     key: int
     rows: Int64[Tensor, " B"]
     alone: bool = True
+    of_no_row: bool = False
     calls: int = 0
+    copies: dict[torch.device, Tensor] = field(default_factory=dict)
+
+    def rows_on(self, device: torch.device) -> Int64[Tensor, " B"]:
+        """The rows in the memory of a device."""
+        if self.rows.device == device:
+            return self.rows
+        if device not in self.copies:
+            self.copies[device] = self.rows.to(device)
+        return self.copies[device]
 
 
 @dataclass(slots=True)
@@ -55,6 +72,33 @@ class Call:
             return drawn.contiguous().view(self.shape)
         return drawn.reshape(len(self.rows), self.outer, self.inner).transpose(0, 1).contiguous().view(self.shape)
 
+    def words(self, size: int) -> Int64[Tensor, "B size"]:
+        """So many words of 32 random bits for each row."""
+        if (compiled := self._loops()) is None:
+            return philox.words(self.key, self.rows, size, self.number)
+        return (compiled.random_words(self.key, self.rows, philox.whole(size), self.number).long() & philox.WORD)[:, :size]
+
+    def keys(self) -> Int64[Tensor, "B size"]:
+        """64 random bits for each number of the draw."""
+        if (compiled := self._loops()) is None or sys.byteorder != "little":
+            return philox.keys(self.key, self.rows, self.size, self.number)
+        return compiled.random_words(self.key, self.rows, philox.whole(2 * self.size), self.number).view(torch.int64)[:, : self.size]
+
+    def uniforms(self) -> Float[Tensor, "B size"]:
+        """A uniform number for each of the draw, in single precision."""
+        if (compiled := self._loops()) is None:
+            return philox.uniforms(self.key, self.rows, self.size, self.number)
+        return compiled.random_uniforms(self.key, self.rows, philox.whole(self.size), self.number)[:, : self.size]
+
+    def normals(self) -> Float[Tensor, "B size"]:
+        """A standard normal number for each of the draw, in single precision."""
+        if (compiled := self._loops()) is None:
+            return philox.normals(self.key, self.rows, self.size, self.number)
+        return compiled.random_normals(self.key, self.rows, philox.whole(self.size), self.number)[:, : self.size]
+
+    def _loops(self) -> ModuleType | None:
+        return loops() if self.rows.is_cpu else None
+
     def blocks(self, at: Int64[Tensor, " n"], lane: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Four words for each of some numbers of the draw, counted as in its memory; other words in each ``lane``."""
         inner, row = at % self.inner, at // self.inner % len(self.rows)
@@ -68,7 +112,7 @@ _current: ContextVar[Noise | None] = ContextVar("noise", default=None)
 @contextmanager
 def by_row(key: int, rows: Int64[Tensor, " B"], alone: bool = True) -> Iterator[None]:
     """Within the block, numbers follow from ``key`` and the rows. ``alone`` says that these rows are the whole batch."""
-    before = _current.set(Noise(key, rows, alone))
+    before = _current.set(Noise(key, rows.long(), alone))
     try:
         yield
     finally:
@@ -82,13 +126,11 @@ def of_no_row() -> Iterator[None]:
     if noise is None:
         yield
         return
-    before = _current.set(Noise(noise.key, noise.rows[:0], noise.alone, noise.calls))
+    before, noise.of_no_row = noise.of_no_row, True
     try:
         yield
     finally:
-        inside = _current.get()
-        _current.reset(before)
-        noise.calls = noise.calls if inside is None else inside.calls
+        noise.of_no_row = before
 
 
 @contextmanager
@@ -98,10 +140,14 @@ def one_call() -> Iterator[None]:
     if noise is None:
         yield
         return
-    high, low, *_ = philox.blocks(noise.key, torch.tensor([NO_ROW]), torch.zeros(1, dtype=torch.long), noise.calls, 1)
+    key = Call(noise.key, noise.calls, torch.tensor([NO_ROW]), 1, 1, (1,)).keys()
     noise.calls += 1
-    with by_row(int(high) << 32 | int(low), noise.rows, noise.alone):
+    inner = Noise(int(key) % 2**64, noise.rows, noise.alone, noise.of_no_row, copies=noise.copies)
+    before = _current.set(inner)
+    try:
         yield
+    finally:
+        _current.reset(before)
 
 
 def is_on() -> bool:
@@ -129,14 +175,13 @@ def call(shape: Sequence[int], axis: int | None, device: torch.device | None = N
     noise = _current.get()
     if noise is None:
         return None
-    shape, rows, n = tuple(shape), noise.rows, noise.rows.shape[0]
+    shape, n, device = tuple(shape), noise.rows.shape[0], device or CPU
     noise.calls += 1
-    if axis is None or n == 0 or shape[axis] % n:
+    if axis is None or noise.of_no_row or n == 0 or shape[axis] % n:
         rows, outer, inner = torch.tensor([NO_ROW], device=device), 1, math.prod(shape)
     else:
         outer, inner = math.prod(shape[:axis]) * (shape[axis] // n), math.prod(shape[axis + 1 :])
-        if device is not None and rows.device != device:
-            rows = noise.rows = rows.to(device)
+        rows = noise.rows_on(device)
     return Call(noise.key, noise.calls - 1, rows, outer, inner, shape)
 
 
@@ -145,7 +190,7 @@ def uniform(shape: Sequence[int], axis: int | None, dtype: torch.dtype = torch.f
     if (draw := call(shape, axis, device)) is None:
         return torch.rand(*shape, dtype=dtype, device=device)
     if dtype != torch.float64:
-        return draw.placed(philox.uniforms(draw.key, draw.rows, draw.size, draw.number)).to(dtype)
+        return draw.placed(draw.uniforms()).to(dtype)
     return draw.placed(_doubles(draw, draw.size))
 
 
@@ -154,7 +199,7 @@ def normal(shape: Sequence[int], axis: int | None, dtype: torch.dtype = torch.fl
     if (draw := call(shape, axis, device)) is None:
         return torch.randn(*shape, dtype=dtype, device=device)
     if dtype != torch.float64:
-        return draw.placed(philox.normals(draw.key, draw.rows, draw.size, draw.number)).to(dtype)
+        return draw.placed(draw.normals()).to(dtype)
     u, v = _doubles(draw, 2 * draw.size).chunk(2, 1)
     return draw.placed((-2 * u.log()).sqrt() * (2 * math.pi * v).cos())
 
@@ -170,9 +215,9 @@ def keys(rows: int, device: torch.device | None = None) -> Int64[Tensor, " B"]:
     """64 random bits for each of so many rows."""
     if (draw := call((rows,), 0, device)) is None:
         return torch.empty(rows, dtype=torch.int64, device=device).random_(-(2**63), None)
-    return draw.placed(philox.keys(draw.key, draw.rows, draw.size, draw.number))
+    return draw.placed(draw.keys())
 
 
 def _doubles(draw: Call, size: int) -> Tensor:
-    bits = philox.words(draw.key, draw.rows, 2 * size, draw.number)
+    bits = draw.words(2 * size)
     return philox.doubles(bits[:, ::2], bits[:, 1::2])

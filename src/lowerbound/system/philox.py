@@ -1,8 +1,8 @@
 """Philox4x32-10: random bits as a function of a key and a counter, so that any of them can be had without those before.
 
-A counter is four words of 32 bits: a block, a row, the number of a call, and a lane. Each gives four words. In compiled loops where there
-are some, else by torch's operations on integers, which every device has; both give the same bits, of uniform and normal numbers too:
-these are made by sums and products alone, in the same order.
+A counter is four words of 32 bits: a block, a row, the number of a call, and a lane. Each gives four words. Here by torch's operations on
+integers, which every device has; the compiled loops give the same bits, of uniform and normal numbers too: these are made by sums and
+products alone, in the same order.
 
 Source: Salmon, Moraes, Dror and Shaw, "Parallel Random Numbers: As Easy as 1, 2, 3", 2011, https://doi.org/10.1145/2063384.2063405.
 """
@@ -10,19 +10,18 @@ Source: Salmon, Moraes, Dror and Shaw, "Parallel Random Numbers: As Easy as 1, 2
 from __future__ import annotations
 
 import math
-import sys
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from lowerbound.system.devices import loops
-
 ROUNDS, WORD = 10, 2**32 - 1
 FACTORS, STEPS = (0xD2511F53, 0xCD9E8D57), (0x9E3779B9, 0xBB67AE85)
 #: log x = y − y²/2 + y³ P(y) for y = x − 1, x from √½ to √2: the coefficients of P; those of a sine and a cosine up to ±π/4 (Cephes)
-LOGARITHM = (7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1, -1.6668057665e-1)
-LOGARITHM = (*LOGARITHM, 2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1)
+LOGARITHM = (
+    *(7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1),
+    *(-1.6668057665e-1, 2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1),
+)
 SINE, COSINE = (-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1), (2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2)
 ROOT = 0.707106769084930419921875  # √½ in single precision
 #: log 2 as the sum of a short number, of which multiples are exact, and a small one
@@ -47,24 +46,18 @@ def blocks(
 
 def words(key: int, rows: Int64[Tensor, " B"], size: int, call: int) -> Int64[Tensor, "B size"]:
     """``size`` words for each row, four of each block, as numbers below 2^32."""
-    if (compiled := loops()) is not None and rows.is_cpu:
-        return (compiled.random_words(key, rows, _whole(size), call).long() & WORD)[:, :size]
     return _flat(blocks(key, rows[:, None], _blocks(size, rows), call, 0), size)
 
 
 def keys(key: int, rows: Int64[Tensor, " B"], size: int, call: int) -> Int64[Tensor, "B size"]:
     """``size`` numbers of 64 random bits for each row, of two words each."""
-    if (compiled := loops()) is not None and rows.is_cpu and sys.byteorder == "little":
-        return compiled.random_words(key, rows, _whole(2 * size), call).view(torch.int64)[:, :size]
-    found = _flat(blocks(key, rows[:, None], _blocks(2 * size, rows), call, 0), 2 * size)
+    found = words(key, rows, 2 * size, call)
     return found[:, ::2] | found[:, 1::2] << 32
 
 
 def uniforms(key: int, rows: Int64[Tensor, " B"], size: int, call: int) -> Float[Tensor, "B size"]:
     """``size`` numbers for each row, uniform on (0, 1): 2^23 different ones, in single precision."""
-    if (compiled := loops()) is not None and rows.is_cpu:
-        return compiled.random_uniforms(key, rows, _whole(size), call)[:, :size]
-    return ((_flat(blocks(key, rows[:, None], _blocks(size, rows), call, 0), size) >> 9).float() + 0.5) * 2.0**-23
+    return ((words(key, rows, size, call) >> 9).float() + 0.5) * 2.0**-23
 
 
 def normals(key: int, rows: Int64[Tensor, " B"], size: int, call: int) -> Float[Tensor, "B size"]:
@@ -72,8 +65,6 @@ def normals(key: int, rows: Int64[Tensor, " B"], size: int, call: int) -> Float[
 
     Source: Box and Muller, "A Note on the Generation of Random Normal Deviates", 1958, https://doi.org/10.1214/aoms/1177706645.
     """
-    if (compiled := loops()) is not None and rows.is_cpu:
-        return compiled.random_normals(key, rows, _whole(size), call)[:, :size]
     one, two, three, four = blocks(key, rows[:, None], _blocks(size, rows), call, 0)
     return _flat((*_two_normals(one, two), *_two_normals(three, four)), size)
 
@@ -88,13 +79,13 @@ def normal_of(first: Tensor, second: Tensor) -> Tensor:
     return (-2 * ((first + 0.5) * 2.0**-32).log()).sqrt() * (second * (2 * math.pi * 2.0**-32)).cos()
 
 
-def _whole(size: int) -> int:
+def whole(size: int) -> int:
     """The size in whole blocks."""
     return -(-size // 4) * 4
 
 
 def _blocks(size: int, rows: Tensor) -> Tensor:
-    return torch.arange(_whole(size) // 4, device=rows.device)[None].expand(len(rows), -1)
+    return torch.arange(whole(size) // 4, device=rows.device)[None].expand(len(rows), -1)
 
 
 def _flat(four: tuple[Tensor, ...], size: int) -> Tensor:
