@@ -72,7 +72,7 @@ def by_torch(change: Change) -> lb.VAE:
             held = {weight for group in state.optimizer.param_groups for weight in group["params"]}
             if new := [weight for weight in vae.parameters() if weight not in held]:
                 state.optimizer.add_param_group({"params": new})
-        with ProcessGroup().noise(rows, 1, 0, "noise", step, device=vae.device):
+        with ProcessGroup().noise(rows, 0, "noise", step, device=vae.device):
             part = of_rows(vae, DATA, rows, lb.objectives.ELBO(), lb.estimators.Pathwise())
         state.optimizer.zero_grad()
         part.value.backward()
