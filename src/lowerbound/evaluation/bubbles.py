@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
-from torch import Size, Tensor
+from torch import Tensor
 
 from lowerbound.data.rows import Rows
+from lowerbound.distributions.drawing import sample
 from lowerbound.nn.mode import in_evaluation
-from lowerbound.system.seeding import seeded
+from lowerbound.system.seeding import seeded_by_row
 from lowerbound.vae.model import Model
 from lowerbound.vae.observation import read
 
@@ -47,9 +48,11 @@ def posterior_bubbles(vae: Model, data: Rows, seed: int = 0) -> Bubbles:
     latent = read(vae, data, torch.tensor([0]), seed).vae.prior().event_shape[0]
     few = max(1, VALUES // (DRAWS * latent))
     vae = in_evaluation(vae)
-    with seeded(seed, "bubbles", device=vae.device):
-        few_at_once = (read(vae, data, rows, seed) for rows in torch.arange(len(data)).split(few))
-        draws = [some.vae.posterior(some.x).sample(Size([DRAWS])).cpu().double() for some in few_at_once]
+    draws = []
+    for rows in torch.arange(len(data)).split(few):
+        some = read(vae, data, rows, seed)
+        with seeded_by_row(rows, seed, "bubbles", device=vae.device):
+            draws.append(sample(some.vae.posterior(some.x), [DRAWS]).cpu().double())
     means = torch.cat([z.mean(0) for z in draws])
     dims = means.var(0, unbiased=False).argsort(descending=True)[:2].sort().values
     covariance = torch.cat([_covariance(z[..., dims]) for z in draws])

@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 
 from lowerbound.data.rows import Rows, rows_at_once, spread
+from lowerbound.distributions.drawing import sample
 from lowerbound.evaluation.density import Density
 from lowerbound.evaluation.encoded import Encoded, run_pass
 from lowerbound.evaluation.latent_space import Latents
 from lowerbound.nn.mode import in_evaluation
-from lowerbound.system.seeding import seeded
+from lowerbound.system.seeding import seeded_by_row
 from lowerbound.vae.likelihoods import LocationScale
 from lowerbound.vae.likelihoods.scales import FLOOR, Fixed
 from lowerbound.vae.model import Model
@@ -142,12 +143,12 @@ def _residuals(vae: Model, likelihood: LocationScale, data: Rows, seed: int) -> 
     than what σ has to explain.
     """
     vae = in_evaluation(vae)
-    with seeded(seed, "residuals", device=vae.device):
-        rows = spread(len(data), SCORED)
+    rows = spread(len(data), SCORED)
+    with seeded_by_row(rows, seed, "residuals", device=vae.device):
         vae.likelihood.admit(data[rows])
         seen = observe(vae, data, rows, seed)
         given, x = seen.vae, seen.x
-        output = given.likelihood.output(given.posterior(x).sample())
+        output = given.likelihood.output(sample(given.posterior(x)))
         loc, *extra = (output,) if likelihood.outputs == 1 else output.unbind(1)
         loc = torch.sigmoid(loc) if likelihood.squash else loc
         counted = given.counted(x)

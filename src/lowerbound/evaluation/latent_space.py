@@ -7,14 +7,15 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
-from torch import Size, Tensor
+from torch import Tensor
 from torch.distributions import Distribution, Independent, kl_divergence
 
 from lowerbound.data.rows import Rows, rows_at_once, spread
 from lowerbound.distributions import Delta
+from lowerbound.distributions.drawing import sample
 from lowerbound.evaluation.encoded import Encoded, run_pass
 from lowerbound.nn.mode import in_evaluation
-from lowerbound.system.seeding import seeded
+from lowerbound.system.seeding import seeded_by_row
 from lowerbound.vae.model import Model
 
 #: the variance over data of a posterior mean above which a unit is called active
@@ -84,11 +85,12 @@ class OfLatents:
         if isinstance(posterior, Delta):
             return Latents(variance, None, None, None, 0)
         few = min(len(output), AGGREGATED)
-        with seeded(self.seed, "latents", device=vae.device):
+        rows = spread(len(output), AGGREGATED)
+        with seeded_by_row(rows, self.seed, "latents", device=vae.device):
             prior = (vae.given(torch.cat(self._contexts)) if self._contexts else vae).prior()
             if prior.batch_shape:  # another for each example: there is no aggregate of one prior
                 return Latents(variance, _per_dimension(posterior, prior), None, None, few)
-            information, gap = _carved(vae, output[spread(len(output), AGGREGATED).to(output.device)], prior)
+            information, gap = _carved(vae, output[rows.to(output.device)], prior)
         return Latents(variance, _per_dimension(posterior, prior), information, gap, few)
 
 
@@ -104,7 +106,7 @@ def _per_dimension(posterior: Distribution, prior: Distribution) -> Float[Tensor
 def _carved(vae: Model, output: Float[Tensor, "M features"], prior: Distribution) -> tuple[float, float]:
     """Mutual information, and KL of the aggregate to the prior: by draws of each of M posteriors."""
     posterior = vae.posterior.law(output, 1)
-    z = posterior.sample(Size([max(1, AGGREGATED // len(output))]))
+    z = sample(posterior, [max(1, AGGREGATED // len(output))])
     few = max(1, PAIRS // z[0].numel())
     # each draw meets every posterior, said with an expand: a flow does not broadcast
     pairs = (some[:, None].expand(-1, len(output), -1) for some in z.flatten(0, 1).split(few))

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from lowerbound.data.rows import Rows, rows_at_once
 from lowerbound.nn.mode import in_evaluation
-from lowerbound.system.seeding import seeded
+from lowerbound.system.seeding import seeded_by_row
 from lowerbound.vae.estimators import Enumerated, PerNode, ScoreFunction
 from lowerbound.vae.model import Model
 from lowerbound.vae.objectives.base import Objective
@@ -46,11 +46,11 @@ def mean_bound(vae: Model, data: Rows, *, objective: Objective | None = None, ba
     objective = objective or ELBO()
     parts = []
     vae = in_evaluation(vae)
-    with seeded(seed, "evaluation", device=vae.device):
-        for rows in torch.arange(len(data)).split(batch or rows_at_once(data)):
-            vae.likelihood.admit(data[rows])
+    for rows in torch.arange(len(data)).split(batch or rows_at_once(data)):
+        vae.likelihood.admit(data[rows])
+        with seeded_by_row(rows, seed, "evaluation", device=vae.device):
             part = _bounds(vae, data, rows, objective)
-            parts.append(part.cpu().double())  # in this order: not every accelerator has doubles
+        parts.append(part.cpu().double())  # in this order: not every accelerator has doubles
     return _summary(torch.cat(parts, 1))
 
 

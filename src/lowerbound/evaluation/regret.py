@@ -15,7 +15,7 @@ from lowerbound.errors import DataError
 from lowerbound.evaluation.log_likelihood import MEMORY, must_have_density
 from lowerbound.nn.memory import bytes_each, how_many
 from lowerbound.nn.mode import in_evaluation
-from lowerbound.system.seeding import key, seeded
+from lowerbound.system.seeding import key, seeded_by_row
 from lowerbound.vae.estimators.pathwise import Pathwise
 from lowerbound.vae.model import Model, terms_of
 from lowerbound.vae.objectives.base import Objective
@@ -73,14 +73,14 @@ def _regret(vae: Model, data: Rows, rows: list[int], steps: int, seed: int) -> F
     moved = start.clone().requires_grad_()
     optimizer = torch.optim.Adam([moved], lr=LEARNING_RATE)
     objective = ELBO(kl_of(vae.posterior.law(start, 1), vae.prior()))
-    with seeded(seed, "regret", rows[0], device=x.device):
+    with seeded_by_row(torch.tensor(rows), seed, "regret", device=x.device):
         for _ in range(steps):
             optimizer.zero_grad()
             (-_bound(vae, x, moved, objective).sum()).backward()
             optimizer.step()
     bounds = []
     for output in (moved.detach(), start):
-        with torch.no_grad(), seeded(seed, "regret", rows[0], "bound", device=x.device):
+        with torch.no_grad(), seeded_by_row(torch.tensor(rows), seed, "regret", "bound", device=x.device):
             bounds.append(torch.stack([_bound(vae, x, output, objective) for _ in range(SCORED)]).mean(0))
     return (bounds[0] - bounds[1]).cpu().double()
 

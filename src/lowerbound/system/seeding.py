@@ -11,7 +11,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
+from jaxtyping import Int64
 from torch import Tensor
+
+from lowerbound.system.noise import by_row
 
 
 def key(*words: int | str) -> int:
@@ -25,6 +28,16 @@ def seeded(*words: int | str, device: torch.device | None = None) -> Iterator[No
     """Within the block, torch's default random numbers on the CPU and on ``device`` follow from ``words``."""
     with reseeding(device) as seed_by:
         seed_by(*words)
+        yield
+
+
+@contextmanager
+def seeded_by_row(rows: Int64[Tensor, " B"], *words: int | str, device: torch.device | None = None) -> Iterator[None]:
+    """Within the block, the numbers of each row follow from ``words`` and the row, whichever are with it (``system.noise``).
+
+    torch's own, for what is not drawn by row, follow from the words.
+    """
+    with seeded(*words, device=device), by_row(key(*words), rows):
         yield
 
 
