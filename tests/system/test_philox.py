@@ -10,7 +10,7 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from lowerbound.system import devices, philox
+from lowerbound.system import devices, noise, philox
 from lowerbound.system.noise import Call
 
 #: of the authors' Random123, kat_vectors: the counter's and the key's words, and what comes of them
@@ -47,6 +47,15 @@ def test_torch_and_the_loops_give_the_same_bits(size: int, threads: int) -> None
         torch.set_num_threads(before)
     for numbers, found in zip(KINDS, by_loops, strict=True):
         assert torch.equal(numbers(key, rows, size, 3), found)
+
+
+@pytest.mark.skipif(devices.loops() is None, reason="nothing is compiled here")
+def test_torch_and_the_loops_give_the_same_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = torch.tensor([0, 5, 2**31 + 7, 2**32 - 1])
+    draw, at = Call(2**63 + 12345678901, 3, rows, 5, 7, (5, 4, 7)), torch.arange(140)[::3]
+    by_loops = draw.blocks(at, 2)
+    monkeypatch.setattr(noise, "loops", lambda: None)
+    assert all(torch.equal(one, other) for one, other in zip(by_loops, draw.blocks(at, 2), strict=True))
 
 
 @pytest.mark.parametrize("numbers", KINDS)

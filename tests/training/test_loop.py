@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
 import pytest
@@ -52,6 +53,19 @@ def test_the_same_seed_gives_the_same_bits_whatever_the_global_state() -> None:
         assert torch.equal(torch.get_rng_state(), before), "the caller's random state was touched"
         trained.append(weights(vae))
     assert torch.equal(*trained)
+
+
+def test_two_models_trained_in_two_threads_are_what_each_is_alone() -> None:
+    def trained(seed: int) -> torch.Tensor:
+        vae = models[seed]
+        list(lb.fit(vae, DATA, epochs=20, batch=BATCH, seed=seed))
+        return weights(vae)
+
+    models = {seed: model(seed) for seed in (1, 2)}
+    with ThreadPoolExecutor(2) as pool:
+        together = list(pool.map(trained, models))
+    models = {seed: model(seed) for seed in (1, 2)}
+    assert all(torch.equal(one, trained(seed)) for one, seed in zip(together, models, strict=True))
 
 
 def test_another_seed_gives_other_weights() -> None:

@@ -143,7 +143,9 @@ def _(law: Bernoulli, shape: Size, after: int) -> Tensor:
 def _(law: Categorical, shape: Size, after: int) -> Tensor:
     """By the inverse of the distribution function."""
     u = noise.uniform(*_whole(law, shape, after), law.probs.dtype, law.probs.device)
-    return (law.probs.cumsum(-1) < u[..., None]).sum(-1).clamp(max=law.probs.shape[-1] - 1)
+    edges = law.probs.cumsum(-1)
+    place = (edges < u[..., None]).sum(-1) if law.batch_shape else torch.searchsorted(edges, u)
+    return place.clamp(max=edges.shape[-1] - 1)
 
 
 @draws(Gamma)

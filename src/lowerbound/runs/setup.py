@@ -91,20 +91,26 @@ def _adds_up(loss: LossFunction) -> bool:
 
 
 def _must_be_of_rows(run: Run, data: Dataset) -> None:
-    """Raise UsageError where a batch is more than its rows, so that shares of it do not add up, or share no noise."""
+    """Raise UsageError where a batch is more than its rows, so that shares of it do not add up, or a law is not drawn by row."""
     recipe, parts = run.recipe, run.parts
     whole = {
-        f"the objective {recipe.objective}": not parts.objective.can_be_shared,
-        f"the estimator {recipe.estimator}, which remembers,": any(True for _ in parts.estimators.buffers()),
-        f"the scale {recipe.scale}": any(isinstance(module, Optimal) for module in run.vae.modules()),
-        f"{recipe.semi_supervised}": not _adds_up(parts.loss),
+        f"the objective {recipe.objective}": (not parts.objective.can_be_shared, "it compares each draw with those of all others"),
+        f"the estimator {recipe.estimator}, which remembers,": (
+            any(True for _ in parts.estimators.buffers()),
+            "its baseline follows the means of batches",
+        ),
+        f"the scale {recipe.scale}": (
+            any(isinstance(module, Optimal) for module in run.vae.modules()),
+            "σ is that of all the residuals of a batch",
+        ),
+        f"{recipe.semi_supervised}": (not _adds_up(parts.loss), "the loss of its labels is one of the batch"),
     }
-    for what, is_so in whole.items():
+    for what, (is_so, why) in whole.items():
         if is_so:
-            raise UsageError(f"{what} looks at a batch as a whole; train it in one process, without torchrun")
+            raise UsageError(f"{what} looks at a batch as a whole: {why}; train it in one process, without torchrun")
     two = torch.arange(2)
     run.vae.train()
-    with ProcessGroup(0, 2).noise(two, "trial", device=run.vae.device):  # refuses what shares no noise
+    with ProcessGroup(0, 2).noise(two, "trial", device=run.vae.device):  # refuses laws that are not drawn by row
         parts.loss(run.vae, data, two[:1], parts.objective.at(0.0), parts.estimator)
     run.vae.eval()
 

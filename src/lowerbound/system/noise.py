@@ -103,7 +103,10 @@ class Call:
         """Four words for each of some numbers of the draw, counted as in its memory; other words in each ``lane``."""
         inner, row = at % self.inner, at // self.inner % len(self.rows)
         place = at // (self.inner * len(self.rows)) * self.inner + inner
-        return philox.blocks(self.key, self.rows[row], place, self.number, lane)
+        if (compiled := self._loops()) is None:
+            return philox.blocks(self.key, self.rows[row], place, self.number, lane)
+        one, two, three, four = compiled.random_blocks(self.key, self.rows[row], place, self.number, lane)
+        return one, two, three, four
 
 
 _current: ContextVar[Noise | None] = ContextVar("noise", default=None)

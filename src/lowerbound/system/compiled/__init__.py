@@ -80,10 +80,21 @@ def random_normals(key: int, rows: Int64[Tensor, " B"], size: int, call: int) ->
     return _random(loops.random_normals, torch.float32, key, rows, size, call)
 
 
+def random_blocks(key: int, rows: Int64[Tensor, " n"], places: Int64[Tensor, " n"], call: int, lane: int) -> Int64[Tensor, "4 n"]:
+    """The four words of each counter (place, row, call, lane), as ``blocks`` of system/philox.py."""
+    found, rows, places = torch.empty(4, len(rows), dtype=torch.int64, device="cpu"), rows.contiguous(), places.contiguous()
+    run(loops.random_blocks, found.numel(), len(rows), rows.data_ptr(), places.data_ptr(), _signed(key), call, lane, found.data_ptr())
+    return found
+
+
+def _signed(key: int) -> int:
+    """The integer with the same 64 bits."""
+    return key - 2**64 if key >= 2**63 else key
+
+
 def _random(loop: Any, kind: torch.dtype, key: int, rows: Tensor, size: int, call: int) -> Tensor:
     found, rows = torch.empty(len(rows), size, dtype=kind, device="cpu"), rows.contiguous()
-    signed = key - 2**64 if key >= 2**63 else key
-    run(loop, found.numel(), len(rows), size, rows.data_ptr(), signed, call, found.data_ptr())
+    run(loop, found.numel(), len(rows), size, rows.data_ptr(), _signed(key), call, found.data_ptr())
     return found
 
 

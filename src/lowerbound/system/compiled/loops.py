@@ -240,9 +240,9 @@ def drawn(a: Any) -> None:
 
 
 @_bare(njit(inline="always", **EXACT))
-def _philox(block: Any, row: Any, call: Any, key: Any) -> Any:
-    """The four words of the counter (block, row, call, 0)."""
-    c0, c1, c2, c3, k0, k1 = large(block), row & WORD, call & WORD, large(0), key & WORD, key >> large(32)
+def _philox(block: Any, row: Any, call: Any, lane: Any, key: Any) -> Any:
+    """The four words of the counter (block, row, call, lane)."""
+    c0, c1, c2, c3, k0, k1 = large(block) & WORD, row & WORD, call & WORD, lane & WORD, key & WORD, key >> large(32)
     for _ in range(philox.ROUNDS):
         p0, p1 = c0 * FACTOR_0, c2 * FACTOR_1
         c0, c1, c2, c3 = (p1 >> large(32)) ^ c1 ^ k0, p1 & WORD, (p0 >> large(32)) ^ c3 ^ k1, p0 & WORD
@@ -287,7 +287,7 @@ def _two_normals(of_radius: Any, of_angle: Any) -> Any:
 @_bare(njit(**EXACT))
 def _random_words(row: Any, call: Any, key: Any, size: Any, found: Any, start: Any) -> None:
     for block in range(size // 4):
-        c0, c1, c2, c3 = _philox(block, row, call, key)
+        c0, c1, c2, c3 = _philox(block, row, call, large(0), key)
         here = start + 4 * block
         found[here], found[here + 1], found[here + 2], found[here + 3] = whole(c0), whole(c1), whole(c2), whole(c3)
 
@@ -300,7 +300,7 @@ def _uniform(word: Any) -> Any:
 @_bare(njit(**EXACT))
 def _random_uniforms(row: Any, call: Any, key: Any, size: Any, found: Any, start: Any) -> None:
     for block in range(size // 4):
-        c0, c1, c2, c3 = _philox(block, row, call, key)
+        c0, c1, c2, c3 = _philox(block, row, call, large(0), key)
         here = start + 4 * block
         found[here], found[here + 1], found[here + 2], found[here + 3] = _uniform(c0), _uniform(c1), _uniform(c2), _uniform(c3)
 
@@ -308,7 +308,7 @@ def _random_uniforms(row: Any, call: Any, key: Any, size: Any, found: Any, start
 @_bare(njit(**EXACT))
 def _random_normals(row: Any, call: Any, key: Any, size: Any, found: Any, start: Any) -> None:
     for block in range(size // 4):
-        c0, c1, c2, c3 = _philox(block, row, call, key)
+        c0, c1, c2, c3 = _philox(block, row, call, large(0), key)
         here = start + 4 * block
         found[here], found[here + 1] = _two_normals(c0, c1)
         found[here + 2], found[here + 3] = _two_normals(c2, c3)
@@ -321,6 +321,16 @@ def random_words(a: Any) -> None:
     for part in _own(a):
         for row in range(n * part // parts, n * (part + 1) // parts):
             _random_words(rows[row], call, key, size, found, row * size)
+
+
+@_bare(_kept_exactly)
+def random_blocks(a: Any) -> None:
+    """The four words of each of some counters, each with a place and a row of its own."""
+    parts, n, rows, places, key, call, lane, found = a[2], a[3], _larges(a[4]), _larges(a[5]), large(a[6]), large(a[7]), large(a[8]), a[9]
+    words = _larges(found)
+    for part in _own(a):
+        for i in range(n * part // parts, n * (part + 1) // parts):
+            words[i], words[n + i], words[2 * n + i], words[3 * n + i] = _philox(places[i], rows[i], call, lane, key)
 
 
 @_bare(_kept_exactly)

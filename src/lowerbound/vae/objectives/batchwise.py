@@ -38,7 +38,7 @@ class FreeBits(Objective):
     nats: float = 0.1
     kl: KL = field(default_factory=ClosedKL)
     samples: int = 1
-    average: Average = alone
+    average: Average = field(default=alone, repr=False)
 
     def value(self, terms: Terms) -> Float[Tensor, " B"]:
         """The bound with the KL's floor."""
