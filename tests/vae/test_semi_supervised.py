@@ -181,6 +181,7 @@ CROSSINGS = [(y, z, "elbo:2") for y in OF_LABELS for z in OF_LATENTS]
 CROSSINGS.remove(("enumerated", "pathwise", "elbo:2"))  # what the others are held to
 CROSSINGS += [(y, "doubly-reparameterized", "iwae:2") for y in ("enumerated", "score")] + [("score", "score-leave-one-out", "iwae:2")]
 CROSSINGS.remove(("enumerated", "score-leave-one-out", "elbo:2"))
+CROSSINGS += [(y, "pathwise", "contractive:0.5") for y in ("score:2", "score-leave-one-out")]  # whose charge depends on y
 
 
 @pytest.mark.parametrize(("of_labels", "of_latents", "bound"), CROSSINGS, ids=[" ".join(crossing) for crossing in CROSSINGS])

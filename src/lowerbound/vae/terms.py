@@ -40,13 +40,14 @@ class Terms:
     """The parts of the bound for K draws of each of B examples, kept apart, in nats.
 
     ``log_likelihood`` is log p(x|z) ``(K, B)``, ``nodes`` are the latents in the order in which they were drawn: log p(z) and log q(z|x)
-    are sums over them, weights are products. ``jacobian`` gives ‖∂h/∂x‖² of the encoder's output h ``(B,)``, where it can be had. What
+    are sums over them, weights are products. ``jacobian`` gives ‖∂h/∂x‖² of the encoder's output h, where it can be had: ``(B,)``,
+    or ``(K, B)`` of an encoder that is given a latent. What
     an objective does not ask for is never computed.
     """
 
     log_likelihood: Float[Tensor, "K B"]
     nodes: Sequence[Node]
-    jacobian: Callable[[], Float[Tensor, " B"]] | None = None
+    jacobian: Callable[[], Tensor] | None = None
 
     @property
     def only(self) -> Node:
@@ -96,8 +97,11 @@ class Terms:
         return [_closed(node) for node in self.nodes]
 
     @cached_property
-    def contraction(self) -> Float[Tensor, " B"]:
-        """‖∂h/∂x‖² of the encoder's output h. Errors: RecipeError where the terms came without their encoder."""
+    def contraction(self) -> Tensor:
+        """‖∂h/∂x‖² of the encoder's output h, ``(B,)``, or ``(K, B)`` where it depends on draws.
+
+        Errors: RecipeError where the terms came without their encoder.
+        """
         if self.jacobian is None:
             raise RecipeError("there is no encoder here whose contraction could be had; choose another objective")
         return self.jacobian()

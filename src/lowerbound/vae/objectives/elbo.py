@@ -94,14 +94,22 @@ class Contractive(Objective):
         if not 0 < self.weight < math.inf:
             raise RecipeError(f"the weight of the contraction must be a positive number, not {self.weight:g}")
 
+    def _parts(self, terms: Terms) -> tuple[Float[Tensor, "K B"], Float[Tensor, " B"]]:
+        """What depends on draws, and what does not: the charge, unless the encoder is given a latent that was drawn before."""
+        charge = self.weight * terms.contraction
+        if charge.dim() > 1:
+            return terms.log_likelihood - charge, torch.zeros_like(charge[0])
+        return terms.log_likelihood, charge
+
     def value(self, terms: Terms) -> Float[Tensor, " B"]:
         """The reconstruction term and the charge."""
-        return terms.mean(terms.log_likelihood) - self.weight * terms.contraction
+        drawn, charge = self._parts(terms)
+        return terms.mean(drawn) - charge
 
     def signal(self, terms: Terms) -> Float[Tensor, "K B"]:
-        """The draw's own part, a K-th; the charge is none of theirs."""
-        return terms.shares(terms.log_likelihood)
+        """The draw's own part, a K-th."""
+        return terms.shares(self._parts(terms)[0])
 
     def leave_one_out(self, terms: Terms) -> Float[Tensor, "K B"]:
         """The mean of the other draws' parts."""
-        return terms.shares(mean_of_others(terms.log_likelihood))
+        return terms.shares(mean_of_others(self._parts(terms)[0]))

@@ -168,10 +168,9 @@ def _must_be_of_examples(objective: Objective) -> None:
         )
 
 
-def _contraction(vae: SemiSupervised, x: Float[Tensor, "B *event"], y: Node) -> Float[Tensor, " B"]:
-    """That of q(z|x, y)'s output, its mean over the labels that were drawn."""
-    each = torch.stack([contraction(vae.given(label).posterior.output, x) for label in y.z])
-    return each.mean(0) if y.weights is None else (y.weights.detach() * each).sum(0)
+def _contraction(vae: SemiSupervised, x: Float[Tensor, "B *event"], y: Node) -> Float[Tensor, "K B"]:
+    """That of q(z|x, y)'s output for each label that was drawn."""
+    return torch.stack([contraction(vae.given(label).posterior.output, x) for label in y.z])
 
 
 def _aggregate(law: Distribution) -> OneHotCategorical:
