@@ -12,6 +12,7 @@ from lowerbound.interfaces.cli import main
 from project.test_readme import DOCS, commands
 
 
+@pytest.mark.long
 @needs("mnist")
 def test_one_epoch_of_mnist_learns_what_it_should(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "mnist", "--epochs", "1", "--out", str(tmp_path / "r"), "--json"]) == 0
@@ -33,6 +34,7 @@ def test_the_guides_tour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
     assert result["test"]["bound"] > -153
 
 
+@pytest.mark.long
 @needs("fashion-mnist")
 def test_fashion_runs_unchanged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "fashion-mnist", "--epochs", "1", "--out", str(tmp_path / "r"), "--json"]) == 0

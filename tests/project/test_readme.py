@@ -50,7 +50,7 @@ def test_its_python_runs(
     capsys.readouterr()
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md", DOCS / "guide" / "index.md"], ids=name_of)
+@pytest.mark.parametrize("page", [ROOT / "README.md", pytest.param(DOCS / "guide" / "index.md", marks=pytest.mark.long)], ids=name_of)
 def test_its_commands_on_bundled_data_run(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

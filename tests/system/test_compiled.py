@@ -312,6 +312,7 @@ def bound_after(**environment: str) -> float:
     return float(done.stdout)
 
 
+@pytest.mark.long
 def test_training_without_a_cache_or_without_compilation_learns_the_same(tmp_path: Path) -> None:
     (tmp_path / "numba.py").write_text("raise ImportError('not here')\n")
     usual = bound_after()

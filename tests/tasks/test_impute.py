@@ -139,6 +139,7 @@ def cells(path: Path) -> dict[str, list[str | None]]:
     return dict(tables.read(path).cells)
 
 
+@pytest.mark.long
 def test_a_round_trip_of_10_000_rows_keeps_every_observed_cell(table_run: runs.Run, tmp_path: Path) -> None:
     path = as_csv(tmp_path / "t.csv", mixed(10_000, seed=1))
     words = ["impute", str(table_run.folder), str(path), "-o", str(tmp_path / "f.csv"), "--samples", "20", "--draws", "1"]

@@ -122,6 +122,7 @@ def test_data_for_which_the_likelihood_is_not_defined_are_refused() -> None:
         next(iter(lb.fit(model(), DATA[:0], epochs=1)))
 
 
+@pytest.mark.long
 def test_training_finds_the_evidence_of_a_linear_gaussian() -> None:
     """With the true decoder held fixed, the best bound is log p(x), and Adam reaches it."""
     toy = LinearGaussian(orthogonal=True)

@@ -84,6 +84,7 @@ def test_draws_of_a_class_follow_its_law(learned_prior: bool) -> None:
         assert torch.allclose(drawn.T.cov(), law.covariance_matrix[0], rtol=0.1, atol=0.1)
 
 
+@pytest.mark.long
 def test_training_learns_what_the_class_does() -> None:
     """A decoder that starts without the shifts finds them, and the bound comes up to log p(x|y)."""
     toy = ByClass(learned_prior=False)

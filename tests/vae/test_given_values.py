@@ -122,6 +122,7 @@ def test_nothing_observed_is_the_whole_density_and_bits_are_of_what_is_scored() 
     assert found.bits_per_dim * math.log(2) * 5 * 0.4 == pytest.approx(-found.bound, rel=0.3)
 
 
+@pytest.mark.long
 def test_a_model_that_learns_comes_up_to_the_conditional() -> None:
     recipe = Recipe(given="observed", likelihood="gaussian", scale="0.7", prior="given-context:64", latent=1, network="mlp:64")
     vae = build(recipe, DataSpec((5,), -1.0)).vae

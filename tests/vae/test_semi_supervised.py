@@ -319,6 +319,7 @@ def trained(data: Dataset, epochs: int) -> SemiSupervised:
     return vae
 
 
+@pytest.mark.long
 def test_two_labels_a_class_and_the_others_hidden_are_enough() -> None:
     data, held_out = clusters(900), clusters(1200).view(torch.arange(900, 1200))
     before = lb.mean_bound(small(), held_out).bound
