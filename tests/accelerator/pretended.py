@@ -108,14 +108,18 @@ def _must_be_together(function: Any, args: tuple[Any, ...], leaves: list[Any]) -
             raise RuntimeError(f"Expected all tensors to be on the same device, but found {NAME} and cpu, {tuple(leaf.shape)}: {function}")
 
 
+def register() -> None:
+    """Let torch know of it, which must be before its first gradient: that is when a thread is made for each device."""
+    if missing() is None and torch._C._get_privateuse1_backend_name() != NAME:
+        backend_registration._setup_privateuseone_for_python_backend(NAME)
+        getattr(torch, NAME).get_amp_supported_dtype = lambda: [torch.float32]
+
+
 @contextmanager
 def present() -> Iterator[torch.device]:
     """Within the block it is there, by its name, for ``lowerbound`` too."""
     from lowerbound.system import devices, seeding
 
-    if torch._C._get_privateuse1_backend_name() != NAME:
-        backend_registration._setup_privateuseone_for_python_backend(NAME)
-        getattr(torch, NAME).get_amp_supported_dtype = lambda: [torch.float32]
     kinds, generators = devices.KINDS, seeding._accelerator_generators
     devices.KINDS, seeding._accelerator_generators = (*kinds, NAME), lambda device: []
     try:
