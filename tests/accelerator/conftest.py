@@ -1,0 +1,30 @@
+"""The devices that the checks run on: an accelerator where there is one, and everywhere one that is pretended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from accelerator import pretended
+
+ACCELERATOR = "cuda"
+pretended.register()
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(
+            ACCELERATOR,
+            marks=[pytest.mark.accelerator, pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device")],
+        ),
+        pytest.param(pretended.NAME, marks=pytest.mark.skipif(bool(pretended.missing()), reason=str(pretended.missing()))),
+    ]
+)
+def device(request: pytest.FixtureRequest) -> Iterator[torch.device]:
+    if request.param == ACCELERATOR:
+        yield torch.device(ACCELERATOR)
+        return
+    with pretended.present() as there:
+        yield there
