@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from commands import answer
 
 from lowerbound.evaluation.mean_bound import mean_bound
@@ -42,9 +43,11 @@ def test_nothing_of_a_machine_is_in_it() -> None:
 
 def test_it_is_what_it_was(folder: Path) -> None:
     run = load(folder, "cpu")
-    then, found = run.result()["test"], mean_bound(run.vae, run.read().test, objective=run.parts.objective)
-    assert found.bound == pytest.approx(then["bound"], abs=4 * then["bound_se"])  # its zeros and ones are drawn anew
-    assert found.kl == pytest.approx(then["kl"], rel=0.1)
+    then, test = run.result()["test"], run.read().test
+    found = [mean_bound(run.vae, test, objective=run.parts.objective, seed=seed) for seed in range(20)]
+    for name in ("bound", "kl"):  # which were of one such seed
+        each = torch.tensor([getattr(one, name) for one in found])
+        assert abs(then[name] - float(each.mean())) < 5 * float(each.std()) + 1e-3, name
 
 
 def test_it_is_shown(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,8 +20,12 @@ from lowerbound.distributions import bernoulli as bits
 from lowerbound.system import compiled, devices
 from lowerbound.training import adam
 from lowerbound.training.adam import Adam
+from lowerbound.training.state import State
 from lowerbound.training.steps import fused
+from lowerbound.training.steps.fused import ByHand
+from lowerbound.training.steps.plan import Plan
 from lowerbound.vae.conditional import LOG_VARIANCE
+from lowerbound.vae.loss import of_rows
 
 BF16 = torch.bfloat16
 TYPES = [torch.float32, BF16]
@@ -323,7 +327,8 @@ def test_training_without_a_cache_or_without_compilation_learns_the_same(tmp_pat
 @pytest.mark.usefixtures("alone")
 def test_without_loops_the_usual_model_is_left_to_autograd() -> None:
     parts = lb.build(lb.Recipe(latent=2), (1, 8, 8))
-    assert fused.step_of(parts.vae, parts.objective, parts.estimator, fused.of_rows, torch.float32) is None
+    state = State(Adam(parts.vae.parameters()))
+    assert not ByHand.takes(Plan(parts.vae, parts.objective, parts.estimator, of_rows, state, torch.float32))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="torch's threads can be used on Linux only")

@@ -303,3 +303,11 @@ def test_a_context_has_the_precision_of_the_model(told: dict[str, str]) -> None:
     found.backward()
     assert found.isfinite()
     assert lb.mean_bound(vae, data).rows == 4
+
+
+def test_the_discrepancy_of_a_batch_takes_a_prior_of_its_contexts() -> None:
+    """As many draws of p(z|c) for each context as there are of q(z|x, c)."""
+    recipe = Recipe(given="label", prior="given-context:8", objective="mmd", network="mlp:8")
+    parts = build(recipe, DataSpec((5,), classes=tuple("abc")))
+    given = parts.vae.given(torch.eye(3)[[0, 1, 2, 0]])
+    assert parts.objective.value(given.terms(torch.rand(4, 5), lb.estimators.Pathwise().sampler(3))).isfinite().all()

@@ -95,7 +95,8 @@ class MMD(Objective):
     def value(self, terms: Terms) -> Float[Tensor, " B"]:
         """The objective of each example; the discrepancy is the batch's."""
         node = terms.only
-        of_prior = sample(node.prior, [node.z.shape[:2].numel()])
+        lead = node.z.shape[:2]
+        of_prior = sample(node.prior, lead[:1] if node.prior.batch_shape else [lead.numel()]).flatten(0, -2)
         value = terms.mean(terms.log_likelihood) - self.weight * mmd(node.z.flatten(0, 1), of_prior, terms.weights)
         return value - self.kl_weight * self.kl(terms) if self.kl_weight else value
 
