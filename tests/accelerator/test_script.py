@@ -76,6 +76,7 @@ def test_the_page_is_written_of_the_file(script: ModuleType, tmp_path: Path, mon
     script.measure(CPU, tmp_path / "a.json", seconds=0.0, names=(), **SMALL)
     monkeypatch.setattr(script, "PAGE", tmp_path / "page.md")
     assert script.main(["--page", "--out", str(tmp_path / "a.json")]) == 0
+    assert script.main(["--page", "--out", str(tmp_path / "none.json")]) == 0
     assert (tmp_path / "page.md").read_text().startswith("# On an accelerator")
 
 
