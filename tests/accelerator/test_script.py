@@ -14,10 +14,12 @@ import pytest
 import torch
 
 from accelerator import checks
+from lowerbound.vae.estimators.pathwise import Pathwise
+from lowerbound.vae.model import terms_of
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 CPU = torch.device("cpu")
-SMALL: dict[str, Any] = {"networks": ("lesson", "convolutional"), "turns": 2, "turn": 0.01, "rows": 256}
+SMALL: dict[str, Any] = {"networks": ("lesson", "deep"), "turns": 2, "turn": 0.01, "rows": 256}
 
 
 @pytest.fixture
@@ -86,6 +88,14 @@ def test_without_mnist_images_are_random_and_it_is_said(script: ModuleType, tmp_
     assert (images.shape, images.dtype, source) == ((10, 784), torch.uint8, "random, MNIST is not here")
 
 
+@pytest.mark.long
+def test_each_way_trains_each_network(script: ModuleType) -> None:
+    images, _ = script.greys(256)
+    ways = sys.modules["accelerator_ways"]
+    for network in ways.ASKED:
+        assert all(way(network, images, CPU)(1) > 0 for name, way in ways.WAYS.items() if name != "pythae")
+
+
 @pytest.mark.parametrize("network", ["lesson", "deep, K = 50"])
 def test_the_plain_loop_descends_the_bound_that_ours_does(script: ModuleType, network: str) -> None:
     """At a posterior that is the prior both losses are −E[log p(x|z)], and the networks are the same."""
@@ -97,7 +107,7 @@ def test_the_plain_loop_descends_the_bound_that_ours_does(script: ModuleType, ne
     with torch.no_grad():
         found = torch.stack([ways._loss(encoder, decoder, x, k) for _ in range(50)])
         q = made.vae.prior().expand([64])
-        draws = [made.objective.bound(made.vae.terms(x, q, q.sample(torch.Size([k])))).mean() for _ in range(50)]
+        draws = [made.objective.bound(terms_of(made.vae, x, Pathwise().sampler(k), q)).mean() for _ in range(50)]
     other = -torch.stack(draws)
     error = (found.var() / 50 + other.var() / 50).sqrt()
     assert abs(float(found.mean() - other.mean())) <= 4 * float(error) + 1e-4 * float(other.mean())
