@@ -44,10 +44,12 @@ def test_it_measures_each_way_and_asks_each_check(script: ModuleType, tmp_path: 
         raise AssertionError(f"{name} is not as it should be")
 
     monkeypatch.setattr(checks, "CHECKS", {"samples": checks.samples, "fails": fails})
+    ran: list[torch.device] = []
+    monkeypatch.setattr(checks, "commands", lambda device, folder: ran.append(device))  # test_commands runs them
     path = tmp_path / "accelerator.json"
     result = script.measure(CPU, path, names=("vae", "m2"), **SMALL)
     assert json.loads(path.read_text()) == result
-    assert result["skipped"] == []
+    assert (result["skipped"], ran) == ([], [CPU])
     assert set(result["faults"]) == {"vae: fails", "m2: fails"}
     assert result["faults"]["m2: fails"][-1] == "AssertionError: m2 is not as it should be"
     for network in SMALL["networks"]:
