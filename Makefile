@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo words test test-all coverage lint sweep reproduce bench faults check clean
+.PHONY: demo words test test-all coverage lint sweep reproduce bench accelerator faults check clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lowerbound needs Python 3.11 or newer; make PYTHON=python3.12 …")'
@@ -41,6 +41,10 @@ reproduce: $(READY)  ## hours: published experiments, run again; what was done i
 bench: $(READY)  ## twenty minutes on a machine that does nothing else: beside peers and the machine's limit
 	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/speed_page.py
+
+accelerator: $(READY)  ## six minutes on a machine with a CUDA device: every model on it, images/s, memory
+	$(BIN)/python benchmarks/accelerator.py
+	$(BIN)/python benchmarks/accelerator.py --page
 
 faults: $(READY)  ## two hours: killed, starved, damaged, fed rubbish
 	cd tests && OMP_NUM_THREADS=1 $(abspath $(BIN))/python -m faults

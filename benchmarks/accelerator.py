@@ -184,6 +184,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=RESULT, help="the JSON file (default: %(default)s)")
     parser.add_argument("--page", action="store_true", help="measure nothing, and write docs/accelerator.md of the JSON file")
     typed = parser.parse_args(argv)
+    if typed.page and not typed.out.exists():
+        print(f"{typed.out} is not there: nothing was measured yet")
+        return 0
     if typed.page:
         PAGE.write_text(page(json.loads(typed.out.read_text(encoding="utf-8"))), encoding="utf-8")
         return 0

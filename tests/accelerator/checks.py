@@ -199,7 +199,10 @@ def samples(name: str, device: torch.device) -> None:
         assert latents.device == CPU
         one = given.some(slice(0, 1))
         ends = latents.to(device)
-        made += [generate.interpolate(one, ends[0], ends[1], 3), generate.traverse(one, torch.arange(2), torch.linspace(-1, 1, 3))]
+        made += [
+            generate.interpolate(one, ends[0], ends[1], 3),
+            generate.traverse(one, torch.arange(2, device=device), torch.linspace(-1, 1, 3, device=device)),
+        ]
     assert all(one.device.type == device.type and one.isfinite().all() for one in made)
     assert made[0].shape[0] == 6
     assert encode.reconstruct(vae, few).isfinite().all()
@@ -207,11 +210,11 @@ def samples(name: str, device: torch.device) -> None:
 
 def fills(name: str, device: torch.device) -> None:
     """Images made larger and tables filled in, where the model can be asked; else the same refusal as on the CPU."""
-    training, few = trained(name, device), data()[1].view(torch.arange(2))
+    training, few = trained(name, device), data()[1].view(torch.arange(1))
     small = upscale.reduced(few[:], 4)
     holed = few[:].clone()
     holed[..., 0] = torch.nan
-    larger = _alike(training, lambda vae: upscale.upscale(vae, small, 4, 2, samples=40))
+    larger = _alike(training, lambda vae: upscale.upscale(vae, small, 4, 1, samples=20))
     filled = _alike(training, lambda vae: impute.impute(vae, holed, 2, samples=40))
     assert larger is None or larger.values.isfinite().all()
     assert filled is None or filled.draws.isfinite().all()
@@ -236,7 +239,7 @@ def missing_for_commands() -> str | None:
 
 
 def commands(device: torch.device, folder: Path) -> None:
-    """A run is trained on the device by the command line, goes on, and is evaluated, sampled, encoded and completed there."""
+    """A run is trained on the device by the command line, goes on, and does there all that a run of images can."""
     run = str(folder / "run")
     there = ["--device", str(device)]
     for words in (
@@ -245,9 +248,17 @@ def commands(device: torch.device, folder: Path) -> None:
         ["evaluate", run, "--samples", "20"],
         ["sample", run, "--n", "4", "-o", str(folder / "samples.png")],
         ["encode", run, "-o", str(folder / "latents.npz")],
+        ["reconstruct", run, "--n", "4", "-o", str(folder / "reconstructed.png")],
+        ["decode", run, str(folder / "latents.npz"), "-o", str(folder / "decoded.npy")],
+        ["interpolate", run, "--n", "3", "-o", str(folder / "between.png")],
+        ["score", run, "--samples", "20", "-o", str(folder / "scores.csv")],
+        ["upscale", run, "--n", "1", "--samples", "20", "-o", str(folder / "larger.png")],
         ["complete", run, "--missing", "left", "--n", "2", "--samples", "40", "-o", str(folder / "completed.png")],
     ):
         assert main([*words, *there]) == 0, " ".join(words)
+    few = data()[1].view(torch.arange(8))
+    regrets = [lb.likelihood_regret(lb.load(run, where).vae, few, steps=5) for where in (str(device), "cpu")]
+    must_agree(*regrets, "likelihood regret")
 
 
 CHECKS: dict[str, Callable[[str, torch.device], None]] = {

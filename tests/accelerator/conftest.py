@@ -10,7 +10,6 @@ import torch
 from accelerator import pretended
 
 ACCELERATOR = "cuda"
-pretended.register()
 
 
 @pytest.fixture(

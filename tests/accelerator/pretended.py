@@ -28,6 +28,8 @@ INDEXED = (
     aten._index_put_impl_.default,
     aten._unsafe_index.Tensor,
 )
+#: zeros that take no memory, which torch would fill in only outside ``_run``
+WRITTEN = {aten._efficientzerotensor.default: aten.zeros.default}
 
 
 def missing() -> str | None:
@@ -83,6 +85,7 @@ def _run(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if device is not None:
         kwargs = {**kwargs, "device": torch.device("cpu")}
     before = {id(one.numbers): one for one in there} | {id(leaf): leaf for leaf in leaves if isinstance(leaf, Tensor)}
+    function = WRITTEN.get(function, function)
     found = function(*tree_map(_here, args), **tree_map(_here, kwargs))
 
     def placed(one: Any) -> Any:
@@ -108,22 +111,18 @@ def _must_be_together(function: Any, args: tuple[Any, ...], leaves: list[Any]) -
             raise RuntimeError(f"Expected all tensors to be on the same device, but found {NAME} and cpu, {tuple(leaf.shape)}: {function}")
 
 
-def register() -> None:
-    """Let torch know of it, which must be before its first gradient: that is when a thread is made for each device."""
-    if missing() is None and torch._C._get_privateuse1_backend_name() != NAME:
-        backend_registration._setup_privateuseone_for_python_backend(NAME)
-        getattr(torch, NAME).get_amp_supported_dtype = lambda: [torch.float32]
-
-
 @contextmanager
 def present() -> Iterator[torch.device]:
     """Within the block it is there, by its name, for ``lowerbound`` too."""
     from lowerbound.system import devices, seeding
 
+    if torch._C._get_privateuse1_backend_name() != NAME:
+        backend_registration._setup_privateuseone_for_python_backend(NAME)
+        getattr(torch, NAME).get_amp_supported_dtype = lambda: [torch.float32]
     kinds, generators = devices.KINDS, seeding._accelerator_generators
     devices.KINDS, seeding._accelerator_generators = (*kinds, NAME), lambda device: []
     try:
-        with _Mode():
+        with _Mode(), torch.autograd.set_multithreading_enabled(False):  # a thread of its own for the device would wait for this one
             yield torch.device(NAME)
     finally:
         devices.KINDS, seeding._accelerator_generators = kinds, generators

@@ -14,12 +14,12 @@ import pytest
 import torch
 
 from accelerator import checks
-from lowerbound.vae.estimators import ScoreFunction
+from lowerbound.vae.estimators.pathwise import Pathwise
 from lowerbound.vae.model import terms_of
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 CPU = torch.device("cpu")
-SMALL: dict[str, Any] = {"networks": ("lesson", "convolutional"), "turns": 2, "turn": 0.01, "rows": 256}
+SMALL: dict[str, Any] = {"networks": ("lesson", "deep"), "turns": 2, "turn": 0.01, "rows": 256}
 
 
 @pytest.fixture
@@ -44,10 +44,12 @@ def test_it_measures_each_way_and_asks_each_check(script: ModuleType, tmp_path: 
         raise AssertionError(f"{name} is not as it should be")
 
     monkeypatch.setattr(checks, "CHECKS", {"samples": checks.samples, "fails": fails})
+    ran: list[torch.device] = []
+    monkeypatch.setattr(checks, "commands", lambda device, folder: ran.append(device))  # test_commands runs them
     path = tmp_path / "accelerator.json"
     result = script.measure(CPU, path, names=("vae", "m2"), **SMALL)
     assert json.loads(path.read_text()) == result
-    assert result["skipped"] == []
+    assert (result["skipped"], ran) == ([], [CPU])
     assert set(result["faults"]) == {"vae: fails", "m2: fails"}
     assert result["faults"]["m2: fails"][-1] == "AssertionError: m2 is not as it should be"
     for network in SMALL["networks"]:
@@ -78,6 +80,7 @@ def test_the_page_is_written_of_the_file(script: ModuleType, tmp_path: Path, mon
     script.measure(CPU, tmp_path / "a.json", seconds=0.0, names=(), **SMALL)
     monkeypatch.setattr(script, "PAGE", tmp_path / "page.md")
     assert script.main(["--page", "--out", str(tmp_path / "a.json")]) == 0
+    assert script.main(["--page", "--out", str(tmp_path / "none.json")]) == 0
     assert (tmp_path / "page.md").read_text().startswith("# On an accelerator")
 
 
@@ -85,6 +88,14 @@ def test_without_mnist_images_are_random_and_it_is_said(script: ModuleType, tmp_
     monkeypatch.setenv("LOWERBOUND_DATA", str(tmp_path))
     images, source = script.greys(10)
     assert (images.shape, images.dtype, source) == ((10, 784), torch.uint8, "random, MNIST is not here")
+
+
+@pytest.mark.long
+def test_each_way_trains_each_network(script: ModuleType) -> None:
+    images, _ = script.greys(256)
+    ways = sys.modules["accelerator_ways"]
+    for network in ways.ASKED:
+        assert all(way(network, images, CPU)(1) > 0 for name, way in ways.WAYS.items() if name != "pythae")
 
 
 @pytest.mark.parametrize("network", ["lesson", "deep, K = 50"])
@@ -98,7 +109,7 @@ def test_the_plain_loop_descends_the_bound_that_ours_does(script: ModuleType, ne
     with torch.no_grad():
         found = torch.stack([ways._loss(encoder, decoder, x, k) for _ in range(50)])
         q = made.vae.prior().expand([64])
-        draws = [made.objective.bound(terms_of(made.vae, x, ScoreFunction().sampler(k), q)).mean() for _ in range(50)]
+        draws = [made.objective.bound(terms_of(made.vae, x, Pathwise().sampler(k), q)).mean() for _ in range(50)]
     other = -torch.stack(draws)
     error = (found.var() / 50 + other.var() / 50).sqrt()
     assert abs(float(found.mean() - other.mean())) <= 4 * float(error) + 1e-4 * float(other.mean())

@@ -40,6 +40,5 @@ def manifold(vae: Model, side: int = 20) -> Float[Tensor, "n *event"]:
 def traverse(vae: Model, dims: Tensor, values: Float[Tensor, " V"]) -> Float[Tensor, "dims V *event"]:
     """Means of p(x|z) with each of ``dims`` alone moved along ``values`` and the other dimensions at 0."""
     size = vae.prior().event_shape[0]
-    axes = torch.eye(size)[dims]
-    z = axes[:, None, :] * values[None, :, None]
-    return vae.decode(z.to(vae.device))
+    axes = torch.eye(size, device=vae.device)[dims]
+    return vae.decode(axes[:, None, :] * values.to(vae.device)[None, :, None])
