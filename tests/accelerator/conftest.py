@@ -18,7 +18,12 @@ ACCELERATOR = "cuda"
             ACCELERATOR,
             marks=[pytest.mark.accelerator, pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device")],
         ),
-        pytest.param(pretended.NAME, marks=pytest.mark.skipif(bool(pretended.missing()), reason=str(pretended.missing()))),
+        pytest.param(
+            pretended.NAME,
+            marks=pytest.mark.skipif(
+                not ASKED or bool(pretended.missing()), reason=str(pretended.missing() or "set LOWERBOUND_PRETENDED=1")
+            ),
+        ),
     ]
 )
 def device(request: pytest.FixtureRequest) -> Iterator[torch.device]:
