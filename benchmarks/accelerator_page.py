@@ -40,9 +40,9 @@ def memory(found: dict[str, dict[str, int | None]]) -> str:
     return _table(found, lambda value: "–" if value is None else f"{value / 1e6:,.1f}")
 
 
-def _table(found: dict[str, dict[str, Any]], told: Any) -> str:
+def _table(found: dict[str, dict[str, Any]], say: Any) -> str:
     ways = list(dict.fromkeys(way for of in found.values() for way in of))
-    rows = [[way, *(told(of[way]) if way in of else "–" for of in found.values())] for way in ways]
+    rows = [[way, *(say(of[way]) if way in of else "–" for of in found.values())] for way in ways]
     return _rows(["", *found], rows)
 
 

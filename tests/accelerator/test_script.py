@@ -61,9 +61,9 @@ def test_it_measures_each_way_and_asks_each_check(script: ModuleType, tmp_path: 
     assert "| vae | passed | **failed** |" in text
     assert "m2 is not as it should be" in text
     assert f"Data: {result['data']}." in text
-    told = [line for line in text.splitlines() if line.startswith("| lowerbound |")]
-    assert len(told) == 2, "a row of rates and one of memory"
-    assert f"{sorted(result['images/s']['lesson']['lowerbound'])[0]:,.0f} to" in told[0]
+    rows = [line for line in text.splitlines() if line.startswith("| lowerbound |")]
+    assert len(rows) == 2, "a row of rates and one of memory"
+    assert f"{sorted(result['images/s']['lesson']['lowerbound'])[0]:,.0f} to" in rows[0]
 
 
 def test_what_there_is_no_time_for_is_named(script: ModuleType, tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ from jaxtyping import Float
 from torch import Size, Tensor
 from torch.distributions import Distribution
 
+from lowerbound.errors import RecipeError
+
 #: z₁ … zᵢ₋₁, side by side ``(*batch, size before)`` → p(zᵢ | them), a batch ``(*batch,)`` over ``(size of zᵢ,)``
 Conditional = Callable[[Float[Tensor, "*batch before"]], Distribution]
 
@@ -17,14 +19,15 @@ Conditional = Callable[[Float[Tensor, "*batch before"]], Distribution]
 class Chain(Distribution):
     """z = (z₁, …, z_n) ``(d₁ + … + d_n,)``, each zᵢ given those before it; log p(z) is the sum of the conditionals', nats.
 
-    ``first`` is p(z₁), whose batch is the chain's, ``then`` are the others in order, and ``sizes`` d₁, …, d_n.
+    ``first`` is p(z₁), whose batch is the chain's, ``then`` are the others in order, and ``sizes`` d₁, …, d_n. Errors: RecipeError for
+    another number of sizes than of levels.
     """
 
     arg_constraints = {}  # noqa: RUF012 torch's name and kind
 
     def __init__(self, first: Distribution, then: Sequence[Conditional], sizes: Sequence[int]):
         if len(then) + 1 != len(sizes):
-            raise ValueError(f"a chain of {len(then) + 1} conditionals has as many sizes, not {len(sizes)}")
+            raise RecipeError(f"a chain of {len(then) + 1} levels has as many sizes, not {len(sizes)}; give the size of each")
         self.first, self.then, self.sizes = first, tuple(then), tuple(sizes)
         super().__init__(first.batch_shape, Size([sum(sizes)]), validate_args=False)
 

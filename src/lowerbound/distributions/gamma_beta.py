@@ -42,8 +42,8 @@ def _by_row(shape: Float[Tensor, " n"], draw: noise.Call) -> Float[Tensor, " n"]
     third, log_g, todo, lane = shape.to(kind) - 1 / 3, torch.empty_like(shape), torch.arange(len(shape), device=shape.device), 0
     while len(todo):
         words = draw.blocks(todo, lane)
-        d, log_u = third[todo], (words[2].to(kind) + 0.5).mul(2.0**-32).log()
-        x = philox.normal_of(words[0].to(kind), words[1].to(kind))
+        u, v, w = ((word.to(kind) + 0.5).mul(2.0**-32) for word in words[:3])
+        d, x, log_u = third[todo], philox.box_muller(u, v), w.log()
         root = 1 + x / (9 * d).sqrt()
         cube, log_cube = root**3, 3 * root.clamp(min=0).log()
         accepted = (root > 0) & (log_u < x.square() / 2 + d * (1 - cube + log_cube))

@@ -7,6 +7,7 @@ of log p(x|η): exact, and of a forward pass for each dimension of z in place of
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from jaxtyping import Float, Int64
@@ -22,36 +23,36 @@ Derivatives = Callable[[Float[Tensor, "B d"], Int64[Tensor, " B"]], tuple[Tensor
 
 
 def by_autograd(log_joint: LogJoint) -> Derivatives:
-    """The derivatives of any ``log_joint``."""
-
-    def found(z: Float[Tensor, "B d"], rows: Int64[Tensor, " B"]) -> tuple[Tensor, Tensor, Tensor]:
-        with torch.enable_grad():
-            z = z.detach().requires_grad_()
-            value = log_joint(z[None], rows)[0]
-            (slope,) = torch.autograd.grad(value.sum(), z, create_graph=True)
-            second = [torch.autograd.grad(part.sum(), z, retain_graph=True)[0] for part in slope.unbind(1)]
-        return value.detach(), slope.detach(), torch.stack(second, 1)
-
-    return found
+    """The derivatives of any ``log_joint``: its gradient, and that of each of its parts."""
+    return partial(_by_autograd, log_joint)
 
 
-def by_jacobian(vae: Model, x: Float[Tensor, "B *event"], log_prior: LogJoint) -> Derivatives | None:
+def by_jacobian(vae: Model, x: Float[Tensor, "N *event"], log_prior: LogJoint) -> Derivatives | None:
     """The derivatives of log p(x|z) + ``log_prior``; None where the decoder is not linear in pieces."""
-    if not is_piecewise_linear(vae.likelihood.network):
-        return None
+    return partial(_by_jacobian, vae, x, log_prior) if is_piecewise_linear(vae.likelihood.network) else None
 
-    def found(z: Float[Tensor, "B d"], rows: Int64[Tensor, " B"]) -> tuple[Tensor, Tensor, Tensor]:
-        some = vae.some(rows)
-        output, columns = jacobian(some.likelihood.network, *some.likelihood.inputs(z))
-        with torch.enable_grad():
-            output = output.requires_grad_()
-            value = log_density(some.likelihood.law(output[None], 2), x[rows], some.counted(x[rows]))[0]
-            (slope,) = torch.autograd.grad(value.sum(), output, create_graph=True)
-            along = [torch.autograd.grad((slope * column).sum(), output, retain_graph=True)[0] for column in columns]
-        columns = columns.flatten(2)
-        first = torch.einsum("ibo,bo->bi", columns, slope.detach().flatten(1))
-        second = torch.einsum("ibo,jbo->bij", columns, torch.stack(along).flatten(2))
-        of_prior = by_autograd(log_prior)(z, rows)
-        return value.detach() + of_prior[0], first + of_prior[1], second + of_prior[2]
 
-    return found
+def _by_autograd(log_joint: LogJoint, z: Float[Tensor, "B d"], rows: Int64[Tensor, " B"]) -> tuple[Tensor, Tensor, Tensor]:
+    with torch.enable_grad():
+        z = z.detach().requires_grad_()
+        value = log_joint(z[None], rows)[0]
+        (slope,) = torch.autograd.grad(value.sum(), z, create_graph=True)
+        second = [torch.autograd.grad(part.sum(), z, retain_graph=True)[0] for part in slope.unbind(1)]
+    return value.detach(), slope.detach(), torch.stack(second, 1)
+
+
+def _by_jacobian(
+    vae: Model, x: Float[Tensor, "N *event"], log_prior: LogJoint, z: Float[Tensor, "B d"], rows: Int64[Tensor, " B"]
+) -> tuple[Tensor, Tensor, Tensor]:
+    some = vae.some(rows)
+    output, columns = jacobian(some.likelihood.network, *some.likelihood.inputs(z))
+    with torch.enable_grad():
+        output = output.requires_grad_()
+        value = log_density(some.likelihood.law(output[None], 2), x[rows], some.counted(x[rows]))[0]
+        (slope,) = torch.autograd.grad(value.sum(), output, create_graph=True)
+        along = [torch.autograd.grad((slope * column).sum(), output, retain_graph=True)[0] for column in columns]
+    columns = columns.flatten(2)
+    first = torch.einsum("ibo,bo->bi", columns, slope.detach().flatten(1))
+    second = torch.einsum("ibo,jbo->bij", columns, torch.stack(along).flatten(2))
+    of_prior = _by_autograd(log_prior, z, rows)
+    return value.detach() + of_prior[0], first + of_prior[1], second + of_prior[2]

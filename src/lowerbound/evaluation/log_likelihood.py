@@ -44,7 +44,7 @@ VALUES = 2**20
 #: draws that a distribution of z scores at once
 TOGETHER = 2**13
 #: draws of an example up to which many examples are sampled at once
-FEW = 200
+SEVERAL = 200
 #: examples encoded, and their modes sought, in one go
 ROWS = 64
 #: numbers of draws at which the curve is kept, besides all
@@ -170,13 +170,14 @@ def _sizes(first: Observation, samples: int, sources: int, memory: int) -> tuple
     z = vae.posterior.centre(vae.posterior(x))
     decoding = bytes_each(vae.likelihood.network, *vae.likelihood.inputs(z))
     encoding = bytes_each(vae.posterior.network, *vae.posterior.inputs(x))
-    # the search for modes keeps every layer's output for its gradients and theirs, and tries several lengths of a step at once
-    at_once = how_many(memory // 4, max(encoding, 8 * decoding), "encoding an example", most=ROWS)
+    # the search for modes keeps every layer's output for its gradients and theirs, or those of a Jacobian's columns, and tries several
+    # lengths of a step at once
+    at_once = how_many(memory // 4, max(encoding, (8 + z.numel()) * decoding), "encoding an example", most=ROWS)
     decoded = how_many(memory // 2, decoding, "decoding a draw", most=max(1, VALUES // x.numel()))
     tile = min(TILE, samples)
     drawn = how_many(memory // 4, tile * z.element_size() * COPIES * (z.numel() + sources), f"{tile:,} draws of z")
     # of many draws the few of one example go together, which decode faster; of few draws many examples, for each call has its price
-    return at_once, min(drawn, max(1, decoded // tile) if tile > FEW else at_once), decoded
+    return at_once, min(drawn, max(1, decoded // tile) if tile > SEVERAL else at_once), decoded
 
 
 @dataclass(frozen=True)

@@ -204,7 +204,7 @@ def normal(shape: Sequence[int], axis: int | None, dtype: torch.dtype = torch.fl
     if dtype != torch.float64:
         return draw.placed(draw.normals()).to(dtype)
     u, v = _doubles(draw, 2 * draw.size).chunk(2, 1)
-    return draw.placed((-2 * u.log()).sqrt() * (2 * math.pi * v).cos())
+    return draw.placed(philox.box_muller(u, v))
 
 
 def exponential(shape: Sequence[int], axis: int | None, dtype: torch.dtype = torch.float32, device: torch.device | None = None) -> Tensor:

@@ -74,9 +74,9 @@ def doubles(first: Tensor, second: Tensor) -> Tensor:
     return ((first << 20 | second >> 12).double() + 0.5) * 2.0**-52
 
 
-def normal_of(first: Tensor, second: Tensor) -> Tensor:
-    """A standard normal number of each two words, given as numbers of the precision wanted."""
-    return (-2 * ((first + 0.5) * 2.0**-32).log()).sqrt() * (second * (2 * math.pi * 2.0**-32)).cos()
+def box_muller(u: Tensor, v: Tensor) -> Tensor:
+    """A standard normal number √(−2 log u) cos 2πv of each two that are uniform on (0, 1), in their precision."""
+    return (-2 * u.log()).sqrt() * (2 * math.pi * v).cos()
 
 
 def whole(size: int) -> int:

@@ -236,7 +236,8 @@ def drawn(a: Any) -> None:
 
 
 # --- random numbers by row -----------------------------------------------------------------------------
-# Without ``fastmath``: the bits are those of the same operations of torch in system/philox.py.
+# Without ``fastmath``: the bits are those of the same operations of torch in system/philox.py. The three kinds are alike but for
+# what they make of four words; one loop that is handed a function for it numba would not cache.
 
 
 @_bare(njit(inline="always", **EXACT))

@@ -137,7 +137,7 @@ class SemiSupervisedLoss:
         """The bound where y is not known: that of two latents, y and z."""
         _must_be_of_examples(objective)
         objective = replace(cast(Any, objective), samples=self.samples * objective.samples)
-        of_each = estimator if isinstance(estimator, PerNode) else PerNode(y=self.estimator, z=estimator)
+        of_each = PerNode(y=self.estimator, z=estimator)
         terms = vae.terms(vae.likelihood.observe(values), of_each.sampler(objective.samples))
         found = of_terms(terms, objective, of_each)
         if not self.balance:
