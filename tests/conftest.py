@@ -78,3 +78,8 @@ def run_for(evaluated_run, by_class_run, classifier_run):
     """Figure → a run that it is drawn of."""
     others = {"styles": by_class_run, "confusion": classifier_run, "calibration": classifier_run}
     return lambda figure: others.get(figure, evaluated_run)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes minutes begins first, so that no worker is left alone with it at the end."""
+    items.sort(key=lambda item: "test_mnist" not in item.nodeid)
