@@ -102,3 +102,20 @@ def test_scores_of_a_model_with_labels_are_its_log_p_of_x(classifier_run, monkey
     of_run.scores(of_run.Context(classifier_run, lambda: data, 0))
     log_p = lb.log_likelihood(classifier_run.vae, data.view(spread(len(data), 6)), of_run.DRAWS).log_p
     assert sorted(shown) == pytest.approx(sorted(log_p.tolist()))
+
+
+@pytest.mark.parametrize(
+    ("words", "refused"),
+    [
+        ({"prior": "categorical", "posterior": "categorical", "estimator": "enumerated", "latent": 4}, ["traversal", "bubbles"]),
+        ({"prior": "gamma", "posterior": "gamma"}, ["manifold", "traversal"]),
+    ],
+)
+def test_latents_that_cannot_have_any_value_are_not_laid_out(words: dict[str, str | int], refused: list[str], tmp_path: Path) -> None:
+    experiment = Experiment.begin(Recipe(epochs=1, network="mlp:8", **words), tmp_path / "run", device="cpu")
+    list(experiment.train())
+    run = runs.load(experiment.run.folder)
+    for name in refused:
+        assert name not in table.suitable(run)
+        with pytest.raises(UsageError, match=r"plot (samples|scatter)"):
+            table.plot(name, context(run), tmp_path / table.usual_name(name))

@@ -14,6 +14,7 @@ import torch
 from lowerbound.data import Dataset
 from lowerbound.data.rows import spread
 from lowerbound.data.spec import DataSpec
+from lowerbound.distributions.operations import within
 from lowerbound.errors import DataError, UsageError
 from lowerbound.evaluation import calibration as calibrating
 from lowerbound.evaluation.bubbles import SHOWN as BUBBLES
@@ -29,6 +30,7 @@ from lowerbound.tasks import classes as labels
 from lowerbound.tasks import encode, generate
 from lowerbound.vae.contexts import Label
 from lowerbound.vae.model import Model
+from lowerbound.vae.posteriors import Categorical
 from lowerbound.vae.priors import StandardNormal
 from lowerbound.vae.semi_supervised import classifier_of
 
@@ -98,6 +100,7 @@ def reconstructions(context: Context) -> bytes:
 def manifold(context: Context) -> bytes:
     """Means of p(x|z) over the plane of a 2-D latent."""
     _must_be_of_no_context(context.run)
+    _must_be_over_all_of_space(context.run)
     coordinates = generate.manifold_coordinates(SIDE).numpy()
     return style.encode_png(plots.manifold(images(generate.manifold(context.run.vae, SIDE), context.run.spec), coordinates))
 
@@ -132,6 +135,7 @@ def _plane(latents: Array) -> tuple[Array, tuple[str, str]]:
 def _traversal(context: Context, steps: int) -> tuple[Array, Array, list[str]]:
     """Images, values and names of the dimensions whose posterior mean varies most, in that order."""
     _must_be_of_no_context(context.run)
+    _must_be_over_all_of_space(context.run)
     rows = torch.arange(min(len(context.data), POINTS))
     variance = encode.encode(context.run.vae, context.data.view(rows)).var(0)
     dims = variance.argsort(descending=True)[:DIMENSIONS]
@@ -146,6 +150,17 @@ def _must_be_of_no_context(run: Run) -> None:
         raise UsageError("a run given labels decodes each z in another way for each class; plot styles")
     if is_conditional(run):
         raise UsageError(f"a run given {run.recipe.given} decodes each z in another way for each example; plot samples")
+
+
+def over_all_of_space(run: Run) -> bool:
+    """Whether latents may have any value, as under a normal prior: figures that lay them out assume it."""
+    latents = torch.full((1, run.recipe.latent), -3.0, device=run.vae.device)
+    return within(run.vae.prior(), latents)
+
+
+def _must_be_over_all_of_space(run: Run) -> None:
+    if not over_all_of_space(run):
+        raise UsageError(f"latents of the prior {run.recipe.prior} cannot have any value, and this figure lays them all out; plot samples")
 
 
 def traversal(context: Context) -> bytes:
@@ -189,6 +204,8 @@ def _evaluation(run: Run) -> Evaluation:
 def bubbles(context: Context) -> bytes:
     """Posteriors with their spread, in the two dimensions of z whose means vary most."""
     data, vae = context.data.view(spread(len(context.data), BUBBLES)), context.run.vae
+    if isinstance(vae.posterior, Categorical):
+        raise UsageError("a posterior over classes has no spread around its mean to plot; plot scatter")
     found, rings = posterior_bubbles(vae, data, context.seed), bubble_plots.has_rings(vae)
     labels, reach = None if data.labels is None else data.labels.numpy(), bubble_plots.reach([found], rings, whole=True)
     figure = bubble_plots.plot(found, labels, data.classes, rings, reach)

@@ -6,9 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
-from lowerbound.distributions.operations import within
 from lowerbound.errors import OutputError
 from lowerbound.evaluation.evaluation import Evaluation
 from lowerbound.figures.of_run import (
@@ -22,6 +19,7 @@ from lowerbound.figures.of_run import (
     dimensions,
     is_conditional,
     manifold,
+    over_all_of_space,
     reconstructions,
     samples,
     scatter,
@@ -50,12 +48,6 @@ def _of_images(run: Run) -> bool:
     return len(run.spec.event_shape) == 3
 
 
-def _over_all_of_space(run: Run) -> bool:
-    """Whether latents may have any value, as under a normal prior: figures that lay them out assume it."""
-    latents = torch.full((1, run.recipe.latent), -3.0, device=run.vae.device)
-    return within(run.vae.prior(), latents)
-
-
 def _evaluated(run: Run, what: Callable[[Evaluation], object]) -> bool:
     found = run.evaluation()
     return found is not None and what(found) is not None
@@ -71,7 +63,7 @@ FIGURES = {
     ),
     "manifold": Row(
         {".png": manifold},
-        lambda run: _of_images(run) and run.recipe.latent == 2 and not is_conditional(run) and _over_all_of_space(run),
+        lambda run: _of_images(run) and run.recipe.latent == 2 and not is_conditional(run) and over_all_of_space(run),
         "Latent plane",
         "Each tile is the mean of p(x|z) at one point of the plane. The points are quantiles of the prior, so that "
         "each tile has the same probability under the model.",
@@ -107,7 +99,7 @@ FIGURES = {
     ),
     "traversal": Row(
         {".gif": traversal, ".png": traversal_sheet},
-        lambda run: _of_images(run) and run.recipe.latent != 2 and not is_conditional(run) and _over_all_of_space(run),
+        lambda run: _of_images(run) and run.recipe.latent != 2 and not is_conditional(run) and over_all_of_space(run),
         "Latent traversal",
         "Each picture moves one latent dimension from −3 to 3 with the others at 0. The dimensions whose posterior mean "
         "varies most come first; one that changes nothing is not used by the model.",

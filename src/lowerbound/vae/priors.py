@@ -89,7 +89,7 @@ class Chain(Prior):
     """p(z₁) p(z₂|z₁) …, levels of one hierarchy side by side in z: ``first`` is p(z₁), ``levels`` are networks of those that follow.
 
     Network i is ``(N, d₁ + … + dᵢ₋₁) → (N, 2 dᵢ)`` and gives μ and log σ² of a Gaussian; ``sizes`` are d₁, d₂, … With a
-    ``posteriors.Chain`` of the same sizes the KL is had level by level.
+    ``posteriors.Chain`` of the same sizes the closed-form KL is computed level by level.
     Source: Sønderby et al., "Ladder Variational Autoencoders", 2016, https://arxiv.org/abs/1602.02282.
     """
 
