@@ -69,7 +69,7 @@ def evaluated(folder: Path):
     from lowerbound.interfaces.cli import main
     from lowerbound.runs.run import load
 
-    assert main(["evaluate", str(folder), "--samples", "100"]) == 0
+    assert main(["evaluate", str(folder), "--samples", "20"]) == 0
     return load(folder, device="cpu")
 
 

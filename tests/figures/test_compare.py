@@ -236,7 +236,8 @@ def test_the_page_holds_all_and_asks_for_nothing(sides: dict[str, compare.Side])
     for name, side in sides.items():
         assert text.count(f"<h3>{name}</h3>") == 3
         assert f"{side.values['reconstruction_error']:.4f}" in text
-    assert text == compare.page([*sides.values()], DATA, "digits", n=6).decode(), "the same again"
+    few = [*sides.values()][:3]
+    assert compare.page(few, DATA, "digits", n=6) == compare.page(few, DATA, "digits", n=6), "the same again"
 
 
 def test_only_words_that_differ_are_told(sides: dict[str, compare.Side]) -> None:

@@ -110,7 +110,7 @@ def test_resume_extends(capsys: pytest.CaptureFixture[str], digits_run: runs.Run
 @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)])
 def test_interrupted_it_saves_and_can_be_resumed_to_the_same_bits(tmp_path: Path, number: signal.Signals) -> None:
     folder = tmp_path / "r"
-    words = ["train", "digits", "--epochs", "30", "--latent", "2", "--network", "mlp:64"]
+    words = ["train", "digits", "--epochs", "12", "--latent", "2", "--network", "mlp:64"]
     child = subprocess.Popen([*COMMAND, *words, "--out", str(folder), "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while not (folder / layout.METRICS).is_file() and time.monotonic() < deadline:
@@ -120,7 +120,7 @@ def test_interrupted_it_saves_and_can_be_resumed_to_the_same_bits(tmp_path: Path
     assert child.returncode == 130, err
     found = json.loads(out)
     assert found["interrupted"]
-    assert 0 < found["step"] < 30 * 12
+    assert 0 < found["step"] < 12 * 12
     assert "Traceback" not in err
     assert main(["sample", str(folder), "-o", str(tmp_path / "s.npy")]) == 0
     assert main(["resume", str(folder)]) == 0
@@ -380,7 +380,7 @@ def test_grey_pixels_are_told_to_be_no_density(capsys: pytest.CaptureFixture[str
     assert "Grey pixels are kept" in answer(capsys, "evaluate", tmp_path / "r", "--samples", 20)["note"]
 
 
-@pytest.mark.parametrize("kind", ["csv", "parquet"])
+@pytest.mark.parametrize("kind", ["csv", pytest.param("parquet", marks=pytest.mark.long)])
 def test_score_writes_a_row_for_each_example(capsys: pytest.CaptureFixture[str], run: str, tmp_path: Path, kind: str) -> None:
     path = tmp_path / f"s.{kind}"
     found = answer(capsys, "score", run, "digits", "--split", "test", "--samples", 50, "--regret", "-o", path)

@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from faults import rubbish
 from faults.table import FAULTS, Fault
+from rows import long_if
 
 from lowerbound.data.formats import FORMATS, format_of
 
@@ -18,9 +19,9 @@ from lowerbound.data.formats import FORMATS, format_of
 #: numbers that are not finite in tests/runs/test_divergence.py, damaged data in tests/data
 LONG = (
     *("SIGTERM", "Killed", "No file may grow", "A full disk", "A folder that may only", "A training that keeps", "NaN"),
-    *(f"Damaged at random: {what}" for what in ("IDX", "NumPy", "table", "state that is another's")),
+    *(f"Damaged at random: {what}" for what in ("IDX", "NumPy", "table", "image", "facts", "result", "state")),
 )
-TRIED = [pytest.param(fault, marks=pytest.mark.long) if fault.what.startswith(LONG) else fault for fault in FAULTS]
+TRIED = long_if(lambda fault: fault.what.startswith(LONG), FAULTS)
 
 
 def test_every_format_of_data_is_damaged(tmp_path: Path) -> None:

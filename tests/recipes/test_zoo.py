@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from rows import long_if
 from trainings import resumed, train, weights
 
 import lowerbound as lb
@@ -45,24 +46,14 @@ def test_it_trains(name: str) -> None:
     assert encode.encode(parts.vae, held_out.view(torch.arange(3))).shape == (3, recipe.latent)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "svae",
-        "flow-vae",
-        "vampprior-vae",
-        "sigma-vae",
-        "bbvi-vae",
-        "gamma-vae",
-        "dae",
-        "cae",
-        "vaeac",
-        "super-resolution-vae",
-        "m1",
-        "m2",
-        "m1m2",
-    ],
-)
+#: laws with tables of their own in the file, a second network, a second model, data cut up or made small
+KEPT = [
+    *("svae", "flow-vae", "vampprior-vae", "sigma-vae", "bbvi-vae", "gamma-vae", "dae", "cae"),
+    *("vaeac", "super-resolution-vae", "m1", "m2", "m1m2"),
+]
+
+
+@pytest.mark.parametrize("name", long_if(lambda name: name not in ("vampprior-vae", "sigma-vae", "vaeac", "m1"), KEPT))
 def test_it_comes_back_from_its_files(name: str, tmp_path: Path) -> None:
     run, words = tmp_path / "r", ZOO[name].words
     train(Recipe(**{**words, "epochs": 1}), run).finish()

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from rows import long_if
 from trainings import SMALL, begun, resumed, train, weights, whole
 
 from lowerbound.errors import RecipeError, RunError
@@ -38,11 +39,15 @@ WORDS: list[dict[str, Any]] = [
 ]
 
 
+#: schedule, clipping, average and patience at once; what an estimator and a second model keep of their own
+QUICK = ({}, *WORDS[8:12])
+
+
 def named(words: dict[str, Any]) -> str:
     return " ".join(f"{name}={value}" for name, value in words.items()) or "usual"
 
 
-@pytest.mark.parametrize("words", WORDS, ids=named)
+@pytest.mark.parametrize("words", long_if(lambda words: words not in QUICK, WORDS), ids=named)
 def test_left_anywhere_it_ends_with_the_same_bits(words: dict[str, Any], tmp_path: Path) -> None:
     told = whole(tmp_path / "whole", **words)
     left = begun(tmp_path / "left", **words)
@@ -61,7 +66,10 @@ def test_left_anywhere_it_ends_with_the_same_bits(words: dict[str, Any], tmp_pat
     assert history[0] == history[1]
 
 
-@pytest.mark.parametrize("words", [words for words in WORDS if "patience" not in words], ids=named)
+EXTENDED = [words for words in WORDS if "patience" not in words]
+
+
+@pytest.mark.parametrize("words", long_if(lambda words: words not in ({}, WORDS[1], WORDS[9]), EXTENDED), ids=named)
 def test_extended_it_ends_as_if_longer_from_the_start(words: dict[str, Any], tmp_path: Path) -> None:
     recipe = Recipe(**{**SMALL, **words})  # a cosine's length is settled by the first number of epochs
     told = whole(tmp_path / "whole", **{**words, "schedule": recipe.schedule, "epochs": 6})

@@ -69,11 +69,7 @@ def trained(recipe: dict[str, Any], folder: Path) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(
-    "recipe",
-    [MODELS[0], *(pytest.param(recipe, marks=pytest.mark.long) for recipe in MODELS[1:])],
-    ids=lambda recipe: " ".join(map(str, recipe.values())) or "usual",
-)
+@pytest.mark.parametrize("recipe", MODELS, ids=lambda recipe: " ".join(map(str, recipe.values())) or "usual")
 def test_two_processes_train_the_model_of_one(recipe: dict[str, Any], tmp_path: Path) -> None:
     job = torchrun(words(recipe, tmp_path / "two"))
     out, err = job.communicate(timeout=300)
@@ -234,7 +230,6 @@ def test_losses_that_need_the_whole_batch_are_refused(option: list[str], tmp_pat
     assert not (tmp_path / "r").exists()
 
 
-@pytest.mark.long
 @pytest.mark.long
 def test_a_refused_training_does_not_go_on_with_another_run(tmp_path: Path) -> None:
     left = Experiment.begin(Recipe(epochs=5, latent=3), tmp_path / "r", device="cpu")

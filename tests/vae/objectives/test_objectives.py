@@ -6,6 +6,7 @@ import itertools
 
 import pytest
 import torch
+from rows import long_if
 from torch import Size, Tensor, nn
 from torch.distributions import Bernoulli, Independent
 from toys import Constant, LinearGaussian, bounds
@@ -25,7 +26,7 @@ def objectives() -> list[object]:
 
 
 @pytest.mark.parametrize("objective", objectives(), ids=str)
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", long_if(bool, [0, 1, 2]))
 def test_a_bound_stays_below_the_evidence(objective, seed: int) -> None:
     """Bounds are means over draws, so the mean may be above by its standard error and no more."""
     toy = LinearGaussian(seed=seed)
