@@ -58,6 +58,7 @@ def test_its_error_covers_the_truth_as_often_as_it_should(encoder: str, samples:
         assert abs(inside - len(x) * share) < 3 * error + (0.03 * len(x) if samples == 30 else 0), (inside, width)
 
 
+@pytest.mark.long
 def test_the_error_of_a_mean_covers_it_too() -> None:
     toy = LinearGaussian(2, 4, 0.5, seed=2)
     x, vae = data(toy, 5), toy.vae(toy.exact_encoder())
@@ -228,6 +229,7 @@ def test_all_draws_come_from_somewhere(samples: int) -> None:
 
 
 @needs("mnist")
+@pytest.mark.long
 def test_no_figure_is_below_the_floor_that_binarization_sets() -> None:
     """The entropy of zeros and ones drawn from the greys: nobody can give the drawn ones a higher mean log p(x)."""
     splits = lb.data.load("mnist")

@@ -107,7 +107,8 @@ def test_resume_extends(capsys: pytest.CaptureFixture[str], digits_run: runs.Run
     assert answer(capsys, "resume", folder, "--epochs", 4)["epochs"] == 4
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_it_saves_and_can_be_resumed_to_the_same_bits(tmp_path: Path, number: signal.Signals) -> None:
     folder = tmp_path / "r"
     words = ["train", "digits", "--epochs", "12", "--latent", "2", "--network", "mlp:64"]

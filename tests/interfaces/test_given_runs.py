@@ -132,6 +132,7 @@ def test_a_training_resumes_to_the_same_bits(tmp_path: Path) -> None:
     assert weights[0] == weights[1]
 
 
+@pytest.mark.long
 def test_it_is_evaluated_for_what_is_missing(part_run: runs.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = shutil.copytree(part_run.folder, tmp_path / "r")
     found = answer(capsys, "evaluate", folder, "--samples", 50)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from rows import long_if
 from trainings import SMALL, begun, weights, whole
 
 from lowerbound.errors import OutputError, RunError, UsageError
@@ -97,7 +98,7 @@ def damaged(path: Path, how: str) -> None:
         path.write_bytes(content[:-50] + bytes([content[-50] ^ 1]) + content[-49:])
 
 
-@pytest.mark.parametrize("how", ["gone", "cut", "one bit"])
+@pytest.mark.parametrize("how", long_if(lambda how: how != "one bit", ["gone", "cut", "one bit"]))
 def test_a_damaged_newest_state_falls_back_to_the_one_before(how: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     told = whole(tmp_path / "whole")
     left = begun(tmp_path / "left")

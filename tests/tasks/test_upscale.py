@@ -180,14 +180,20 @@ def test_ssim_is_that_of_its_formula(size: tuple[int, int], window: int) -> None
 # --- from the command line ---------------------------------------------------------------------------
 
 
+def given_small(folder: Path, epochs: int) -> run.Run:
+    words = {"likelihood": "gaussian", "scale": "optimal", "prior": "given-context", "latent": 4, "network": "mlp:128"}
+    return trained(folder, given="low-resolution:2", epochs=epochs, **words)
+
+
 @pytest.fixture(scope="session")
 def small_run(tmp_path_factory: pytest.TempPathFactory) -> run.Run:
     """A run of digits given their 4 × 4 pixels."""
-    words = {"likelihood": "gaussian", "scale": "optimal", "prior": "given-context", "latent": 4, "epochs": 40, "network": "mlp:128"}
-    return trained(tmp_path_factory.mktemp("runs") / "small", given="low-resolution:2", **words)
+    return given_small(tmp_path_factory.mktemp("runs") / "small", 3)
 
 
-def test_a_run_given_small_images(small_run: run.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.long
+def test_a_run_given_small_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    small_run = given_small(tmp_path / "small", 40)
     words = ["upscale", small_run.folder, "digits", "-n", 3, "--samples", 50]
     found = answer(capsys, *words, "-o", tmp_path / "u.npz")
     assert (found["n"], found["rows"], found["factor"], found["ess"]) == (3, 179, 2, 50)
