@@ -13,7 +13,8 @@ from worker import BATCH, NETWORKS, greys, serve, timed
 
 import lowerbound as lb
 from lowerbound.recipes.networks import products
-from lowerbound.system import compiled
+from lowerbound.system import threads
+from lowerbound.system.compiled import adam as of_adam
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--precision", default="auto")
@@ -129,16 +130,16 @@ def profile(path: str, network: str, rows: int) -> dict[str, float]:
 
 def _of_loops(running: Any, steps: int) -> dict[str, float]:
     """Microseconds of a step within compiled loops, of which torch's profiler does not know."""
-    found, run = {ADAM: 0.0, LOOPS: 0.0}, compiled.run
+    found, run = {ADAM: 0.0, LOOPS: 0.0}, threads.run
 
     def timed_run(loop: Any, *given: Any) -> None:
         seconds, _ = timed(lambda: run(loop, *given))
-        found[ADAM if loop is compiled.loops.adam else LOOPS] += 1e6 * seconds / steps
+        found[ADAM if loop is of_adam.adam else LOOPS] += 1e6 * seconds / steps
 
-    compiled.run = timed_run
+    threads.run = timed_run
     for _ in islice(running, steps):
         pass
-    compiled.run = run
+    threads.run = run
     return found
 
 

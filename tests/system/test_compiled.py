@@ -17,11 +17,11 @@ from torch import Tensor
 
 import lowerbound as lb
 from lowerbound.distributions import bernoulli as bits
-from lowerbound.system import compiled, devices
+from lowerbound.system import compiled, devices, operations
 from lowerbound.training import adam
 from lowerbound.training.adam import Adam
 from lowerbound.training.state import State
-from lowerbound.training.steps import fused
+from lowerbound.training.steps import fused, lines
 from lowerbound.training.steps.fused import ByHand
 from lowerbound.training.steps.plan import Plan
 from lowerbound.vae.conditional import LOG_VARIANCE
@@ -45,10 +45,17 @@ def threads(request: pytest.FixtureRequest) -> Iterator[int]:
     torch.set_num_threads(before)
 
 
+@pytest.fixture(params=["loops", "torch"])
+def ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the compiled loops, and by the lines of torch that they stand for."""
+    if request.param == "torch":
+        monkeypatch.setattr(operations, "loops", lambda: None)
+
+
 @pytest.fixture
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without compiled loops."""
-    for module in (adam, bits, fused):
+    for module in (adam, operations, fused):
         monkeypatch.setattr(module, "loops", lambda: None)
 
 
@@ -66,40 +73,42 @@ def bernoulli(logits: Tensor, x: Tensor) -> Tensor:
 # --- bits --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("threads")
+@pytest.mark.usefixtures("threads", "ways")
 @pytest.mark.parametrize("kind", TYPES)
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("scale", [0.1, 5.0, 40.0])
 def test_bits_and_their_slope(kind: torch.dtype, size: int, scale: float) -> None:
     logits, x, bias = (scale * torch.randn(5, 60, size)).to(kind), (torch.rand(60, size) < 0.3).float(), torch.randn(size)
     weights, slope = torch.randn(5, 60), torch.empty(5, 60, size, dtype=kind)
-    found = compiled.bits(logits, x, weights, slope, bias)
+    found = bits.slope_of_bits(logits, x, weights, slope, bias)
     biased = logits.double() + bias.double()
     torch.testing.assert_close(found.double(), bernoulli(biased, x), rtol=5e-6, atol=1e-3)
     near(slope, weights.double()[..., None] * (x.double() - biased.sigmoid()), kind)
     if kind == torch.float32:
-        torch.testing.assert_close(compiled.bits(logits, x).double(), bernoulli(logits, x), rtol=5e-6, atol=1e-3)
+        torch.testing.assert_close(bits.log_prob_of_bits(logits, x).double(), bernoulli(logits, x), rtol=5e-6, atol=1e-3)
 
 
+@pytest.mark.usefixtures("ways")
 @pytest.mark.parametrize("size", SIZES)
 def test_grey_values_have_the_cross_entropy(size: int) -> None:
     logits, x = torch.randn(9, size), torch.rand(9, size)
-    torch.testing.assert_close(compiled.bits(logits, x).double(), bernoulli(logits, x), rtol=5e-6, atol=1e-4)
+    torch.testing.assert_close(bits.log_prob_of_bits(logits, x).double(), bernoulli(logits, x), rtol=5e-6, atol=1e-4)
 
 
+@pytest.mark.usefixtures("ways")
 @pytest.mark.parametrize("logits", [500.0, -500.0, 1e30, -1e30])
 def test_bits_of_extreme_logits_are_finite(logits: float) -> None:
     x = torch.tensor([[0.0], [1.0]])
     expected = torch.tensor([-max(logits, 0.0), min(logits, 0.0)])
-    torch.testing.assert_close(compiled.bits(torch.full((2, 1), logits), x), expected)
+    torch.testing.assert_close(bits.log_prob_of_bits(torch.full((2, 1), logits), x), expected)
 
 
-@pytest.mark.usefixtures("threads")
+@pytest.mark.usefixtures("threads", "ways")
 def test_nan_stays_nan() -> None:
     logits = torch.randn(4, 300)
     logits[2, 17] = math.nan
     slope = torch.empty(4, 300)
-    found = compiled.bits(logits, torch.ones(4, 300), torch.tensor(1.0), slope)
+    found = bits.slope_of_bits(logits, torch.ones(4, 300), torch.tensor(1.0), slope, None)
     assert found.isnan().tolist() == [False, False, True, False]
     assert slope.isnan().nonzero().tolist() == [[2, 17]]
 
@@ -110,8 +119,8 @@ def test_bits_are_drawn_as_by_torch_to_the_bit(shape: tuple[int, ...], monkeypat
     chance = torch.rand(shape)
     chance.view(-1)[0] = math.nan
     found = []
-    for loops in (bits.loops, lambda: None):
-        monkeypatch.setattr(bits, "loops", loops)
+    for loops in (operations.loops, lambda: None):
+        monkeypatch.setattr(operations, "loops", loops)
         torch.manual_seed(1)
         found.append(bits.drawn(chance))
     assert torch.equal(*(one.nan_to_num(7.0) for one in found))
@@ -126,10 +135,10 @@ def test_a_value_that_broadcasts_over_an_event_is_not_read_as_a_row() -> None:
 def test_torchs_default_type_changes_nothing() -> None:
     logits, x = torch.randn(4, 7), torch.ones(4, 7)
     vae = lb.build(lb.Recipe(latent=2), (1, 8, 8)).vae
-    before, rows = compiled.bits(logits, x), torch.rand(50, 1, 8, 8)
+    before, rows = bits.log_prob_of_bits(logits, x), torch.rand(50, 1, 8, 8)
     try:
         torch.set_default_dtype(torch.float64)
-        assert torch.equal(compiled.bits(logits, x), before)
+        assert torch.equal(bits.log_prob_of_bits(logits, x), before)
         assert -80 < [record.bound for record in lb.fit(vae, rows, epochs=2)][-1] < -30
     finally:
         torch.set_default_dtype(torch.float32)
@@ -148,16 +157,17 @@ def test_gradients_of_bits_can_be_differentiated_again() -> None:
 # --- layers and latents ------------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("threads")
+@pytest.mark.usefixtures("threads", "ways")
 @pytest.mark.parametrize("given", TYPES)
 @pytest.mark.parametrize("kind", TYPES)
 @pytest.mark.parametrize("scaled", [False, True])
 def test_relu_and_back(given: torch.dtype, kind: torch.dtype, scaled: bool) -> None:
     x, bias, gradient = torch.randn(97, 531).to(given), torch.randn(531), torch.randn(97, 531).to(given)
-    output = compiled.relu(x, bias, torch.empty(97, 531, dtype=kind))
+    output = torch.empty(97, 531, dtype=kind)
+    lines.rectified(x, bias, output)
     near(output, (x.double() + bias.double()).relu(), kind)
     scale, found, sums = torch.randn(97) if scaled else None, torch.empty(97, 531, dtype=kind), torch.empty(531)
-    compiled.through_relu(gradient, x, found, sums, scale)
+    lines.through_relu(gradient, x, scale, found, sums)
     expected = torch.where(x > 0, gradient.double(), 0.0) * (1 if scale is None else scale.double()[:, None])
     near(found, expected, kind)
     torch.testing.assert_close(sums.double(), expected.sum(0), rtol=1e-5, atol=1e-4)
@@ -170,12 +180,13 @@ def both_ways(k: int, weighted: bool) -> tuple[list[Tensor], list[Tensor]]:
     q[4, 3] = 0.0
     bias = torch.randn(10)
     without = q - bias
-    scale, z, kl, ratio = compiled.latents(without, bias, noise, *low_high)
+    scale, z, kl, ratio = lines.latents(without, bias, noise, *low_high)
     torch.testing.assert_close(without, q, rtol=1e-6, atol=1e-5)
     q = without
-    means, share = compiled.bounds(-z.square().sum(2), kl, ratio, weighted)
+    means, shares = lines.bounds(-z.square().sum(2), kl, ratio, weighted)
+    share = shares if weighted else None
     of_z = 2 * z * (1 / (k * 300) if share is None else share[..., None])
-    found = compiled.of_latents(q, noise, (scale, z), of_z, share, (*low_high, *((0.0, -1 / 300) if weighted else (1 / 300, 0.0))))
+    found = lines.of_latents(q, noise, scale, z, of_z, share, *low_high, *((0.0, -1 / 300) if weighted else (1 / 300, 0.0)))
     exact = q.double().requires_grad_()
     mean, log_variance = exact[:, :5], exact[:, 5:].clamp(*low_high)
     posterior = torch.distributions.Normal(mean, (log_variance / 2).exp())
@@ -190,7 +201,7 @@ def both_ways(k: int, weighted: bool) -> tuple[list[Tensor], list[Tensor]]:
     return [*means, found], [*(one.detach() for one in expected), exact.grad]
 
 
-@pytest.mark.usefixtures("threads")
+@pytest.mark.usefixtures("threads", "ways")
 @pytest.mark.parametrize("k", [1, 20])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_bounds_and_the_gradient_of_latents(k: int, weighted: bool) -> None:
@@ -338,10 +349,24 @@ def test_this_machine_has_compiled_loops() -> None:
 
 def test_bits_of_unsuitable_layout_shape_or_type_are_left_to_torch() -> None:
     logits, x = torch.randn(6, 4), torch.rand(4)
-    assert compiled.takes_bits(logits, x)
-    assert not compiled.takes_bits(logits.t().contiguous().t(), x)
-    assert not compiled.takes_bits(logits.double(), x)
-    assert not compiled.takes_bits(logits, x.double())
-    assert not compiled.takes_bits(logits, torch.rand(3, 4))
-    assert not compiled.takes_bits(logits, x, torch.ones(6), torch.empty(6, 4, dtype=BF16))
-    assert not compiled.takes_bits(torch.randn(6, 0), torch.rand(0))
+    assert compiled.log_prob_of_bits(logits, x).shape == (6,)
+    for given in (
+        (logits.t().contiguous().t(), x),
+        (logits.double(), x),
+        (logits, x.double()),
+        (logits, torch.rand(3, 4)),
+        (torch.randn(6, 0), torch.rand(0)),
+    ):
+        assert compiled.log_prob_of_bits(*given) is NotImplemented
+    assert compiled.slope_of_bits(logits, x, torch.ones(6), torch.empty(6, 4, dtype=torch.float64), None) is NotImplemented
+
+
+def test_an_operation_is_one_of_torch_and_the_lines_alone_where_nothing_is_compiled() -> None:
+    """So that another device's own is one more registration, and a model that is traced keeps it."""
+    logits, x = torch.randn(6, 4), torch.rand(6, 4)
+    assert torch.equal(torch.ops.lowerbound.log_prob_of_bits(logits, x), bits.log_prob_of_bits(logits, x))
+    assert torch.ops.lowerbound.log_prob_of_bits(logits.to("meta"), x.to("meta")).shape == (6,)
+    kinds = {name: torch._C._dispatch_dump(f"lowerbound::{name}") for name in dir(torch.ops.lowerbound) if not name.startswith("_")}
+    names = {name for name in kinds if name != "name"}
+    assert names >= {"log_prob_of_bits", "slope_of_bits", "drawn_bits", "latents", "bounds", "of_latents", "rectified", "through_relu"}
+    assert all(hasattr(compiled, name) for name in names)

@@ -1,4 +1,4 @@
-"""Zeros and ones: drawn, and what their log p is; in one compiled pass over memory where there is one."""
+"""Zeros and ones: drawn, and what their log p is, as operations that a device may have in one pass over memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.distributions import Bernoulli, Independent
 
 from lowerbound.system import noise
-from lowerbound.system.devices import loops
+from lowerbound.system.operations import operation
 
 FACTORS = 120  # whose product stays a normal number of single precision, each being ½ at least
 GOLDEN = -0x61C8864680B583EB  # 2^64 over the golden ratio
@@ -38,10 +38,10 @@ class Bits(Independent):  # type: ignore[type-arg]  # it takes none where Python
         return log_prob
 
 
+@operation("log_prob_of_bits(Tensor logits, Tensor value) -> Tensor")
 def log_prob_of_bits(logits: Float[Tensor, "*batch D"], value: Float[Tensor, "*rows D"]) -> Float[Tensor, "*batch"]:
     """Σ log p of Bernoullis in few passes: Σ ((xᵢ − ½) lᵢ − ½|lᵢ|) + Σ log S(|lᵢ|), one logarithm for up to ``FACTORS`` values."""
-    if (compiled := loops()) is not None and compiled.takes_bits(logits, value):
-        return compiled.bits(logits, value)
+    logits = logits.to(value.dtype)
     size, centred, distance = logits.shape[-1], value - 0.5, logits.abs()
     if value.dim() == 2 and len(value) == 1:  # of one example for many draws
         linear = logits @ centred[0] - distance.sum(-1) / 2
@@ -51,13 +51,16 @@ def log_prob_of_bits(logits: Float[Tensor, "*batch D"], value: Float[Tensor, "*r
     return linear + distance.sigmoid_().unflatten(-1, (-1, group)).prod(-1).log_().sum(-1)
 
 
+@operation("slope_of_bits(Tensor logits, Tensor value, Tensor scale, Tensor(a!) slope, Tensor? bias=None) -> Tensor")
 def slope_of_bits(
-    logits: Float[Tensor, "*batch D"], value: Float[Tensor, "*rows D"], scale: Float[Tensor, "*some"], slope: Float[Tensor, "*batch D"]
+    logits: Float[Tensor, "*batch D"],
+    value: Float[Tensor, "*rows D"],
+    scale: Float[Tensor, "*some"],
+    slope: Float[Tensor, "*batch D"],
+    bias: Float[Tensor, " D"] | None = None,
 ) -> Float[Tensor, "*batch"]:
-    """The same, and into ``slope`` its gradient by the logits, x − S(l), times ``scale``: one number, or one for each log p."""
-    if (compiled := loops()) is not None and compiled.takes_bits(logits, value, scale, slope):
-        return compiled.bits(logits, value, scale, slope)
-    logits = logits.to(value.dtype)
+    """The same of logits + ``bias``, and into ``slope`` its gradient, x − S(l), times ``scale``: one number, or one for each log p."""
+    logits = logits.to(value.dtype) if bias is None else logits + bias
     slope.copy_((value - logits.sigmoid()).mul_(scale[..., None]))
     return log_prob_of_bits(logits, value)
 
@@ -72,9 +75,13 @@ def drawn(chance: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
         return (torch.rand_like(chance) < chance).to(chance.dtype).add_(chance, alpha=0)
     flat = chance[:, None].flatten(1)
     keys = noise.keys(len(flat), flat.device)
-    if (compiled := loops()) is not None and flat.dtype == torch.float32 and flat.is_cpu:
-        return compiled.drawn(flat.contiguous(), keys).view(chance.shape)
-    return (_numbers(keys, flat.shape[1]) < flat * 2**24).to(chance.dtype).add_(flat, alpha=0).view(chance.shape)
+    return drawn_bits(flat, keys).view(chance.shape)
+
+
+@operation("drawn_bits(Tensor chance, Tensor keys) -> Tensor")
+def drawn_bits(chance: Float[Tensor, "B D"], keys: Int64[Tensor, " B"]) -> Float[Tensor, "B D"]:
+    """Zeros and ones of each row by the numbers of its key."""
+    return (_numbers(keys, chance.shape[1]) < chance * 2**24).to(chance.dtype).add_(chance, alpha=0)
 
 
 def _numbers(keys: Int64[Tensor, " B"], size: int) -> Int64[Tensor, "B D"]:

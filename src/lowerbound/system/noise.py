@@ -8,19 +8,16 @@ Threads do not meet: the block is the thread's own.
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from types import ModuleType
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
 from lowerbound.system import philox
-from lowerbound.system.devices import loops
 
 #: the row of what belongs to none
 NO_ROW = philox.WORD
@@ -74,39 +71,25 @@ class Call:
 
     def words(self, size: int) -> Int64[Tensor, "B size"]:
         """So many words of 32 random bits for each row."""
-        if (compiled := self._loops()) is None:
-            return philox.words(self.key, self.rows, size, self.number)
-        return (compiled.random_words(self.key, self.rows, philox.whole(size), self.number).long() & philox.WORD)[:, :size]
+        return philox.words(self.key, self.rows, size, self.number)
 
     def keys(self) -> Int64[Tensor, "B size"]:
         """64 random bits for each number of the draw."""
-        if (compiled := self._loops()) is None or sys.byteorder != "little":
-            return philox.keys(self.key, self.rows, self.size, self.number)
-        return compiled.random_words(self.key, self.rows, philox.whole(2 * self.size), self.number).view(torch.int64)[:, : self.size]
+        return philox.keys(self.key, self.rows, self.size, self.number)
 
     def uniforms(self) -> Float[Tensor, "B size"]:
         """A uniform number for each of the draw, in single precision."""
-        if (compiled := self._loops()) is None:
-            return philox.uniforms(self.key, self.rows, self.size, self.number)
-        return compiled.random_uniforms(self.key, self.rows, philox.whole(self.size), self.number)[:, : self.size]
+        return philox.uniforms(self.key, self.rows, self.size, self.number)
 
     def normals(self) -> Float[Tensor, "B size"]:
         """A standard normal number for each of the draw, in single precision."""
-        if (compiled := self._loops()) is None:
-            return philox.normals(self.key, self.rows, self.size, self.number)
-        return compiled.random_normals(self.key, self.rows, philox.whole(self.size), self.number)[:, : self.size]
-
-    def _loops(self) -> ModuleType | None:
-        return loops() if self.rows.is_cpu else None
+        return philox.normals(self.key, self.rows, self.size, self.number)
 
     def blocks(self, at: Int64[Tensor, " n"], lane: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Four words for each of some numbers of the draw, counted as in its memory; other words in each ``lane``."""
         inner, row = at % self.inner, at // self.inner % len(self.rows)
         place = at // (self.inner * len(self.rows)) * self.inner + inner
-        if (compiled := self._loops()) is None:
-            return philox.blocks(self.key, self.rows[row], place, self.number, lane)
-        one, two, three, four = compiled.random_blocks(self.key, self.rows[row], place, self.number, lane)
-        return one, two, three, four
+        return philox.blocks(self.key, self.rows[row], place, self.number, lane)
 
 
 _current: ContextVar[Noise | None] = ContextVar("noise", default=None)

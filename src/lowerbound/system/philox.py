@@ -15,6 +15,8 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from lowerbound.system.operations import operation
+
 ROUNDS, WORD = 10, 2**32 - 1
 FACTORS, STEPS = (0xD2511F53, 0xCD9E8D57), (0x9E3779B9, 0xBB67AE85)
 #: log x = y − y²/2 + y³ P(y) for y = x − 1, x from √½ to √2: the coefficients of P; those of a sine and a cosine up to ±π/4 (Cephes)
@@ -29,35 +31,19 @@ LOG_2 = (0.693359375, -2.12194440e-4)
 QUARTER = math.pi / 2**25  # of a circle, over the 2^24 angles in it
 
 
-def blocks(
-    key: int, rows: Int64[Tensor, "*#n"], places: Int64[Tensor, "*#n"], call: int, lane: int
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The four words of each counter (place, row, call, lane), each of the shape of places and rows together, as numbers below 2^32."""
-    even, odd = [places & WORD, torch.full_like(places, call & WORD)], [rows & WORD, torch.full_like(rows, lane & WORD)]
-    keys = [key & WORD, key >> 32 & WORD]
-    for _ in range(ROUNDS):
-        products = [word * factor for word, factor in zip(even, FACTORS, strict=True)]  # modulo 2^64, as the shift expects
-        high = [(product >> 32) & WORD for product in products]
-        even = [high[1] ^ odd[0] ^ keys[0], high[0] ^ odd[1] ^ keys[1]]
-        odd = [products[1] & WORD, products[0] & WORD]
-        keys = [(word + step) & WORD for word, step in zip(keys, STEPS, strict=True)]
-    return even[0], odd[0], even[1], odd[1]
-
-
 def words(key: int, rows: Int64[Tensor, " B"], size: int, call: int) -> Int64[Tensor, "B size"]:
     """``size`` words for each row, four of each block, as numbers below 2^32."""
-    return _flat(blocks(key, rows[:, None], _blocks(size, rows), call, 0), size)
+    return random_words(_signed(key), rows, size, call)
 
 
 def keys(key: int, rows: Int64[Tensor, " B"], size: int, call: int) -> Int64[Tensor, "B size"]:
     """``size`` numbers of 64 random bits for each row, of two words each."""
-    found = words(key, rows, 2 * size, call)
-    return found[:, ::2] | found[:, 1::2] << 32
+    return random_keys(_signed(key), rows, size, call)
 
 
 def uniforms(key: int, rows: Int64[Tensor, " B"], size: int, call: int) -> Float[Tensor, "B size"]:
     """``size`` numbers for each row, uniform on (0, 1): 2^23 different ones, in single precision."""
-    return ((words(key, rows, size, call) >> 9).float() + 0.5) * 2.0**-23
+    return random_uniforms(_signed(key), rows, size, call)
 
 
 def normals(key: int, rows: Int64[Tensor, " B"], size: int, call: int) -> Float[Tensor, "B size"]:
@@ -65,8 +51,13 @@ def normals(key: int, rows: Int64[Tensor, " B"], size: int, call: int) -> Float[
 
     Source: Box and Muller, "A Note on the Generation of Random Normal Deviates", 1958, https://doi.org/10.1214/aoms/1177706645.
     """
-    one, two, three, four = blocks(key, rows[:, None], _blocks(size, rows), call, 0)
-    return _flat((*_two_normals(one, two), *_two_normals(three, four)), size)
+    return random_normals(_signed(key), rows, size, call)
+
+
+def blocks(key: int, rows: Int64[Tensor, " n"], places: Int64[Tensor, " n"], call: int, lane: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The four words of each counter (place, row, call, lane), as numbers below 2^32."""
+    one, two, three, four = random_blocks(_signed(key), rows, places, call, lane)
+    return one, two, three, four
 
 
 def doubles(first: Tensor, second: Tensor) -> Tensor:
@@ -84,8 +75,64 @@ def whole(size: int) -> int:
     return -(-size // 4) * 4
 
 
-def _blocks(size: int, rows: Tensor) -> Tensor:
-    return torch.arange(whole(size) // 4, device=rows.device)[None].expand(len(rows), -1)
+def _signed(key: int) -> int:
+    """The integer with the same 64 bits, as torch has them."""
+    return key - 2**64 if key >= 2**63 else key
+
+
+# --- torch's lines -----------------------------------------------------------------------------------
+
+
+@operation("random_words(int key, Tensor rows, int size, int call) -> Tensor")
+def random_words(key: int, rows: Int64[Tensor, " B"], size: int, call: int) -> Int64[Tensor, "B size"]:
+    """``words``, by torch's operations on integers."""
+    return _flat(_of_rows(key, rows, size, call), size)
+
+
+@operation("random_keys(int key, Tensor rows, int size, int call) -> Tensor")
+def random_keys(key: int, rows: Int64[Tensor, " B"], size: int, call: int) -> Int64[Tensor, "B size"]:
+    """``keys``, the first word being the lower half."""
+    found = _flat(_of_rows(key, rows, 2 * size, call), 2 * size)
+    return found[:, ::2] | found[:, 1::2] << 32
+
+
+@operation("random_uniforms(int key, Tensor rows, int size, int call) -> Tensor")
+def random_uniforms(key: int, rows: Int64[Tensor, " B"], size: int, call: int) -> Float[Tensor, "B size"]:
+    """``uniforms``, of 23 bits of each word."""
+    return ((_flat(_of_rows(key, rows, size, call), size) >> 9).float() + 0.5) * 2.0**-23
+
+
+@operation("random_normals(int key, Tensor rows, int size, int call) -> Tensor")
+def random_normals(key: int, rows: Int64[Tensor, " B"], size: int, call: int) -> Float[Tensor, "B size"]:
+    """``normals``, of the sums and products that the loop makes too."""
+    one, two, three, four = _of_rows(key, rows, size, call)
+    return _flat((*_two_normals(one, two), *_two_normals(three, four)), size)
+
+
+@operation("random_blocks(int key, Tensor rows, Tensor places, int call, int lane) -> Tensor")
+def random_blocks(key: int, rows: Int64[Tensor, " n"], places: Int64[Tensor, " n"], call: int, lane: int) -> Int64[Tensor, "4 n"]:
+    """``blocks``, one below the other."""
+    return torch.stack(_blocks(key, rows, places, call, lane))
+
+
+def _blocks(
+    key: int, rows: Int64[Tensor, "*#n"], places: Int64[Tensor, "*#n"], call: int, lane: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    even, odd = [places & WORD, torch.full_like(places, call & WORD)], [rows & WORD, torch.full_like(rows, lane & WORD)]
+    keys = [key & WORD, key >> 32 & WORD]
+    for _ in range(ROUNDS):
+        products = [word * factor for word, factor in zip(even, FACTORS, strict=True)]  # modulo 2^64, as the shift expects
+        high = [(product >> 32) & WORD for product in products]
+        even = [high[1] ^ odd[0] ^ keys[0], high[0] ^ odd[1] ^ keys[1]]
+        odd = [products[1] & WORD, products[0] & WORD]
+        keys = [(word + step) & WORD for word, step in zip(keys, STEPS, strict=True)]
+    return even[0], odd[0], even[1], odd[1]
+
+
+def _of_rows(key: int, rows: Tensor, size: int, call: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The blocks of each row."""
+    places = torch.arange(whole(size) // 4, device=rows.device)[None].expand(len(rows), -1)
+    return _blocks(key, rows[:, None], places, call, 0)
 
 
 def _flat(four: tuple[Tensor, ...], size: int) -> Tensor:

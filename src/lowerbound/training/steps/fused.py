@@ -1,9 +1,9 @@
 """The training step for the most common model, by hand: the gradient of autograd, in fewer passes over CPU memory.
 
 That model has a Gaussian posterior and a Bernoulli likelihood of fully connected ReLU networks, a standard normal prior, the ELBO or the
-importance-weighted bound, and the pathwise gradient. Matrix products are torch's, the rest is ``compiled``. It draws the same random
-numbers in the same order as autograd's step, so that both give the same gradients but for rounding: tests/training/test_fused.py checks
-that. To learn the ideas read ``vae.loss``, which is also what runs where nothing is compiled.
+importance-weighted bound, and the pathwise gradient. Matrix products are torch's, the rest the operations of lines.py. It draws the same
+random numbers in the same order as autograd's step, so that both give the same gradients but for rounding: tests/training/test_fused.py
+checks that. To learn the ideas read ``vae.loss``, which is also what runs where nothing is compiled.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from types import ModuleType
-from typing import cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from lowerbound.data.rows import Rows
+from lowerbound.distributions.bernoulli import slope_of_bits
 from lowerbound.nn.precision import LARGE, Linear
 from lowerbound.system.devices import loops
 from lowerbound.system.noise import normal
 from lowerbound.system.threads import is_plain
 from lowerbound.training.adam import ROUNDED, Adam
 from lowerbound.training.steps.changes import any_global_hook, is_as_made
+from lowerbound.training.steps.lines import bounds, latents, of_latents, rectified, through_relu
 from lowerbound.training.steps.plan import Plan, Step
 from lowerbound.vae.conditional import LOG_VARIANCE, ConditionalLaw
 from lowerbound.vae.estimators.pathwise import Pathwise
@@ -111,7 +111,6 @@ class _Memory:
 class _Network:
     """Linear layers with ReLUs between them; large layers multiply in the type ``products``, the last one only if ``rough``."""
 
-    compiled: ModuleType
     layers: list[nn.Linear]
     products: torch.dtype
     rough: bool
@@ -128,7 +127,8 @@ class _Network:
         inputs = [x if x.dtype == self.kinds[0] else self.memory("x", self.kinds[0], *x.shape).copy_(x)]
         for number, kind in enumerate(self.kinds[1:]):
             output = self.product(number, inputs[-1], weights)
-            inputs.append(self.compiled.relu(output, self.bias(number), self.memory(("input", number + 1), kind, *output.shape)))
+            inputs.append(self.memory(("input", number + 1), kind, *output.shape))
+            rectified(output, self.bias(number), inputs[-1])
         return inputs, weights
 
     def product(self, number: int, given: Float[Tensor, "N in"], weights: list[Tensor]) -> Float[Tensor, "N out"]:
@@ -154,7 +154,7 @@ class _Network:
             if number:
                 back = torch.mm(gradient, weights[number], out=self.memory(("back", number), gradient.dtype, *inputs[number].shape))
                 gradient = self.memory(("gradient", number), self.kinds[number - 1], *back.shape)
-                self.compiled.through_relu(back, inputs[number], gradient, _single(self.bias(number - 1)), scale)
+                through_relu(back, inputs[number], scale, gradient, _single(self.bias(number - 1)))
                 scale = each = None
         return gradient if each is None else gradient * each
 
@@ -198,10 +198,9 @@ class ByHand(Step):
 
     def __init__(self, plan: Plan):
         super().__init__(plan)
-        self.compiled = cast(ModuleType, loops())
         rounded = ROUNDED and isinstance(plan.state.optimizer, Adam) and plan.group.size == 1 and plan.clip is None
         laws: tuple[ConditionalLaw, ...] = plan.vae.posterior, plan.vae.likelihood
-        networks = (_Network(self.compiled, _perceptron(law.network), plan.products, law.rough, rounded) for law in laws)
+        networks = (_Network(_perceptron(law.network), plan.products, law.rough, rounded) for law in laws)
         self.encoder, self.decoder = networks
 
     @torch.no_grad()
@@ -214,13 +213,14 @@ class ByHand(Step):
         inputs, weights = self.encoder.forward(x)
         q, bias = self.encoder.product(len(weights) - 1, inputs[-1], weights), self.encoder.bias(-1)
         noise = normal((objective.samples, q.shape[0], q.shape[1] // 2), 1, q.dtype, q.device)
-        scale, z, kl, log_ratio = self.compiled.latents(q, bias, noise, *LOG_VARIANCE)
+        scale, z, kl, log_ratio = latents(q, bias, noise, *LOG_VARIANCE)
         weighted, n = not isinstance(objective, ELBO), q.shape[0]
         log_likelihood, back = self._decoded(x, z, 1.0 if weighted else 1 / log_ratio.numel())
-        means, share = self.compiled.bounds(log_likelihood, kl, log_ratio, weighted)
-        # of what of_z has not: log σ² and the KL
+        means, shares = bounds(log_likelihood, kl, log_ratio, weighted)
+        share = shares if weighted else None
+        # of what of_z has not: the KL and log σ²
         constants = (objective.weight_of_kl / n, 0.0) if isinstance(objective, ELBO) else (0.0, -1 / n)
-        of_q = self.compiled.of_latents(q, noise, (scale, z), back(share), share, (*LOG_VARIANCE, *constants))
+        of_q = of_latents(q, noise, scale, z, back(share), share, *LOG_VARIANCE, *constants)
         self.encoder.backward(inputs, weights, of_q)
         return means
 
@@ -233,13 +233,14 @@ class ByHand(Step):
         slope = self.decoder.memory("slope", weights[-1].dtype, inputs[0].shape[0], x.shape[1])
         for part in _parts(z.shape[0], n):
             logits = self.decoder.product(len(weights) - 1, inputs[-1][part], weights)
-            parts.append(self.compiled.bits(logits, x, scale, slope[part], self.decoder.bias(-1)))
+            of_draws = (-1, n, x.shape[1])
+            parts.append(slope_of_bits(logits.view(of_draws), x, scale, slope[part].view(of_draws), self.decoder.bias(-1)))
 
         def back(share: Float[Tensor, "K B"] | None) -> Float[Tensor, "K B d"]:
             gradient = self.decoder.backward(inputs, weights, slope, None if share is None else share.flatten())
             return (gradient @ weights[0]).float().view(z.shape)
 
-        return torch.cat(parts).view(z.shape[:2]), back
+        return torch.cat(parts), back
 
 
 def _shape(network: nn.Module) -> Sequence[int]:

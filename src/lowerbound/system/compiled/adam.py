@@ -1,0 +1,44 @@
+"""A step of Adam: the loop. It takes any number of parameters, so that it reads its array of integers itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from lowerbound.system.compiled.arithmetic import FAST, bare, halves, number, own, read, singles
+from lowerbound.system.compiled.loop import kept
+
+#: integers of each parameter
+EACH = 10
+
+
+@bare(njit(inline="always", **FAST))
+def _moved(p: Any, g: Any, m: Any, v: Any, numbers: Any) -> Any:
+    """The new moments, and p − rate m / (√v / root + ε)."""
+    one, two, rest_of_one, rest_of_two, tiny, rate, root = numbers
+    m, v = one * m + rest_of_one * g, two * v + rest_of_two * g * g
+    return m, v, p - rate * m / (np.sqrt(v) / root + tiny)
+
+
+@bare(njit(**FAST))
+def _descend(begin: Any, end: Any, p: Any, g: Any, m: Any, v: Any, numbers: Any) -> None:
+    for place in range(begin, end):
+        m[place], v[place], p[place] = _moved(p[place], read(g, place), m[place], v[place], numbers)
+
+
+@bare(kept)
+def adam(a: Any) -> None:
+    """A step of Adam: each thread updates a part of each parameter, whose gradient is in single precision or bfloat16."""
+    parts, constants = a[2], (number(a[4]), number(a[5]), number(a[6]), number(a[7]), number(a[8]))
+    for part in own(a):
+        for at in range(9, 9 + EACH * a[3], EACH):
+            n, p, m, v = a[at], singles(a[at + 5]), singles(a[at + 7]), singles(a[at + 8])
+            begin, end, numbers = n * part // parts, n * (part + 1) // parts, (*constants, number(a[at + 1]), number(a[at + 2]))
+            if a[at + 4]:
+                _descend(begin, end, p, halves(a[at + 6]), m, v, numbers)
+            else:
+                _descend(begin, end, p, singles(a[at + 6]), m, v, numbers)
+            if part == 0:
+                singles(a[at + 9])[0] = number(a[at + 3])

@@ -1,0 +1,109 @@
+"""Latents of a Gaussian posterior, the bounds they give, and the gradient back: the loops."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from lowerbound.system.compiled.arithmetic import exp, single, within
+from lowerbound.system.compiled.loop import Singles, loop
+
+
+@loop(
+    n=int,
+    d=int,
+    k=int,
+    low=float,
+    high=float,
+    q=Singles,
+    bias=Singles,
+    noise=Singles,
+    scale=Singles,
+    z=Singles,
+    kl=Singles,
+    ratio=Singles,
+)
+def latents(begin, end, n, d, k, low, high, q, bias, noise, scale, z, kl, ratio):
+    """z = μ + σ ε with σ² = e^l, where ``q`` plus its bias is (μ, l); KL(q ‖ p) and log p(z) − log q(z|x) for a standard normal p."""
+    for row in range(begin, end):
+        total, logarithms = single(0), single(0)
+        for j in range(2 * d):
+            q[2 * row * d + j] += bias[j]
+        for j in range(d):
+            mean, log = q[2 * row * d + j], within(q[(2 * row + 1) * d + j], low, high)
+            variance = exp(log)
+            scale[row * d + j] = np.sqrt(variance)
+            logarithms += log
+            total += mean * mean + variance - log - single(1)
+        kl[row] = single(0.5) * total
+        for draw in range(row, k * n, n):
+            squares = logarithms
+            for j in range(d):
+                e = noise[draw * d + j]
+                drawn = q[2 * row * d + j] + scale[row * d + j] * e
+                z[draw * d + j] = drawn
+                squares += e * e - drawn * drawn
+            ratio[draw] = single(0.5) * squares
+
+
+@loop(n=int, k=int, weighted=int, log_likelihood=Singles, kl=Singles, ratio=Singles, share=Singles, found=Singles)
+def bounds(begin, end, n, k, weighted, log_likelihood, kl, ratio, share, found):
+    """Means of the bound, log p(x|z) and the KL; for the importance-weighted bound, log 1/K Σ_k w_k, also each w_k / Σ w, over n."""
+    bounds, likelihoods, kls = 0.0, 0.0, 0.0
+    for row in range(n):
+        top, mean, divergence = -np.inf, 0.0, 0.0
+        for draw in range(row, k * n, n):
+            mean += log_likelihood[draw] / k
+            divergence -= ratio[draw] / k
+            top = max(top, np.float64(log_likelihood[draw] + ratio[draw]))
+        total = 0.0
+        if weighted:
+            for draw in range(row, k * n, n):
+                weight = math.exp(log_likelihood[draw] + ratio[draw] - top)
+                share[draw] = weight
+                total += weight
+            for draw in range(row, k * n, n):
+                share[draw] /= total * n
+        else:
+            divergence = kl[row]
+        bounds += (top + math.log(total / k) if weighted else mean - divergence) / n
+        likelihoods += mean / n
+        kls += divergence / n
+    found[0], found[1], found[2] = bounds, likelihoods, kls
+
+
+@loop(
+    n=int,
+    d=int,
+    k=int,
+    low=float,
+    high=float,
+    c=float,
+    e=float,
+    q=Singles,
+    noise=Singles,
+    scale=Singles,
+    z=Singles,
+    of_z=Singles,
+    weighted=int,
+    share=Singles,
+    found=Singles,
+)
+def of_latents(begin, end, n, d, k, low, high, c, e, q, noise, scale, z, of_z, weighted, share, found):
+    """The gradient in μ and l: Σ_k g + c μ and ½ (σ Σ_k g ε + c (σ² − 1) + e), zero in l outside its bounds; g = of_z + share z."""
+    for row in range(begin, end):
+        means, logs = 2 * row * d, (2 * row + 1) * d
+        for j in range(d):
+            found[means + j], found[logs + j] = single(0), single(0)
+        for draw in range(row, k * n, n):
+            mine = share[draw] if weighted else single(0)
+            for j in range(d):
+                g = of_z[draw * d + j] + mine * z[draw * d + j]
+                found[means + j] += g
+                found[logs + j] += g * noise[draw * d + j]
+        for j in range(d):
+            s, log = scale[row * d + j], q[logs + j]
+            found[means + j] += c * q[means + j]
+            slope = single(0.5) * (s * found[logs + j] + c * (s * s - single(1)) + e)
+            found[logs + j] = slope if low < log < high else slope * single(0)

@@ -1,0 +1,29 @@
+"""Rectified layers: the loops."""
+
+from __future__ import annotations
+
+from lowerbound.system.compiled.arithmetic import leave, read, single
+from lowerbound.system.compiled.loop import Either, Singles, loop
+
+
+@loop(n=int, size=int, output=Either, bias=Singles, found=Either)
+def rectified(begin, end, n, size, output, bias, found):
+    """max(x + bias, 0), from one type to another."""
+    for row in range(begin, end):
+        for place in range(size):
+            x = read(output, row * size + place) + bias[place]
+            leave(found, row * size + place, single(0) if x < single(0) else x)
+
+
+@loop(size=int, n=int, gradient=Either, output=Either, found=Either, sums=Singles, scale=Singles, stride=int)
+def through_relu(begin, end, size, n, gradient, output, found, sums, scale, stride):
+    """A ReLU's gradient times each row's scale, from one type to another, and its sum over rows: each thread has its own columns."""
+    for column in range(begin, end):
+        sums[column] = single(0)
+    for row in range(n):
+        weight = scale[row * stride]
+        for place in range(row * size + begin, row * size + end):
+            g = read(gradient, place) * weight
+            g = g if read(output, place) > single(0) else single(0)
+            leave(found, place, g)
+            sums[place - row * size] += g

@@ -1,0 +1,105 @@
+"""``@loop(n=int, x=Singles, …)``: a loop over numbers, compiled, kept on disk, and run by torch's threads.
+
+The function is given where a part of its first number begins and ends, and what is named: ``(begin, end, n, x, …)``. Whoever calls the
+loop gives integers, floats and tensors in that order. An ``Either`` is a tensor in single precision or bfloat16: each is compiled.
+"""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import struct
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numba import cfunc, njit, types
+
+from lowerbound.system import philox, threads
+from lowerbound.system.compiled.arithmetic import FAST, bare, halves, larges, number, own, singles, wholes
+
+SIGNATURE = types.void(types.CPointer(types.int64))
+#: of what all loops are made; numba itself would look at one file alone to tell whether its cache is outdated
+MADE_OF = zlib.crc32(b"".join(path.read_bytes() for path in [*sorted(Path(__file__).parent.glob("*.py")), Path(philox.__file__)]))
+#: ``threads.run`` gives a loop two addresses and the number of parts, and what is named comes after
+FIRST = 3
+
+
+@dataclass(frozen=True)
+class Kind:
+    """An argument's way into a loop: what its caller makes of it, integers by commas, and how the loop reads them at their place.
+
+    Of several ways the second integer says which.
+    """
+
+    packed: str
+    read: tuple[str, ...]
+
+
+def as_wholes(*given: float) -> tuple[int, ...]:
+    """The 32-bit integers with the same bits as these numbers in single precision."""
+    return struct.unpack(f"{len(given)}i", struct.pack(f"{len(given)}f", *given))
+
+
+Singles, Wholes, Larges = (Kind("{}.data_ptr()", (f"{name}(a[{{}}])",)) for name in ("singles", "wholes", "larges"))
+Either = Kind("{0}.data_ptr(), {0}.dtype is bfloat16", ("singles(a[{}])", "halves(a[{}])"))
+#: 64 bits without a sign
+Word = Kind("{}", ("large(a[{}])",))
+KINDS = {int: Kind("{}", ("a[{}]",)), float: Kind("*whole(single({}))", ("number(a[{}])",))}
+
+#: the names in the functions made of a loop's kinds
+KNOWN = {"own": own, "number": number, "singles": singles, "halves": halves, "wholes": wholes, "larges": larges, "large": np.uint64}
+KNOWN |= {"bfloat16": torch.bfloat16, "single": struct.Struct("f").pack, "whole": struct.Struct("i").unpack}
+
+
+class Loop:
+    """A compiled loop; called with how many numbers it handles, which settles how many threads it is worth, and its arguments."""
+
+    def __init__(self, function: Any, kinds: tuple[Kind, ...], how: dict[str, Any]):
+        file, name = inspect.getfile(function), function.__name__
+        made: dict[str, Any] = {**KNOWN, "body": njit(**how)(function)}
+        exec(compile(_unpacks(name, kinds) + _packs(kinds), file, "exec"), made)  # noqa: S102 - of the names above alone
+        self.pack: Callable[..., tuple[int, ...]] = made["pack"]
+        self.compiled = kept(made[name], how)
+        self.address = self.compiled.address
+
+    def __call__(self, numbers: int, *given: Any) -> None:
+        """Run it over so many numbers."""
+        threads.run(self, numbers, *self.pack(*given))
+
+
+def loop(how: dict[str, Any] = FAST, **kinds: Any) -> Callable[[Any], Loop]:
+    """A decorator: the function's arguments by name, each ``int``, ``float`` or a ``Kind``; the first is divided among the threads."""
+    return bare(lambda function: Loop(function, tuple(KINDS.get(kind, kind) for kind in kinds.values()), how))
+
+
+def kept(function: Any, how: dict[str, Any] = FAST) -> Any:
+    """A function of an array of integers, compiled for torch's threads and cached on disk where possible."""
+    function.__qualname__ = f"{function.__name__}_{MADE_OF:x}"  # under which numba caches it
+    try:
+        return cfunc(SIGNATURE, cache=True, **how)(function)
+    except Exception:  # of any kind: no folder is writable, the disk is full, the cache is damaged
+        return cfunc(SIGNATURE, **how)(function)
+
+
+def _packs(kinds: tuple[Kind, ...]) -> str:
+    """The function ``pack`` of a loop's arguments to a tuple of integers."""
+    names = [f"x{number}" for number in range(len(kinds))]
+    packed = [kind.packed.format(name) for kind, name in zip(kinds, names, strict=True)]
+    return f"def pack({', '.join(names)}):\n    return {', '.join(packed)},\n"
+
+
+def _unpacks(name: str, kinds: tuple[Kind, ...]) -> str:
+    """The function of an array ``a`` that calls the body for each part, one branch for each choice of its types."""
+    places = list(itertools.accumulate((len(kind.read) for kind in kinds), initial=FIRST))
+    lines = [f"def {name}(a):", "    for part in own(a):"]
+    lines.append(f"        begin, end = a[{FIRST}] * part // a[2], a[{FIRST}] * (part + 1) // a[2]")
+    for chosen in itertools.product(*(enumerate(kind.read) for kind in kinds)):
+        reads = ", ".join(read.format(place) for (_, read), place in zip(chosen, places, strict=False))
+        flags = [f"a[{place + 1}] == {which}" for (which, _), place, kind in zip(chosen, places, kinds, strict=False) if len(kind.read) > 1]
+        lines.append(f"        if {' and '.join(flags) or 'True'}:\n            body(begin, end, {reads})")
+    return "\n".join([*lines, ""])

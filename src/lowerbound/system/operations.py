@@ -1,0 +1,48 @@
+"""Operations that some device does faster than torch's lines do: registered with torch, so that whoever calls them asks nothing.
+
+``@operation("name(Tensor x) -> Tensor")`` makes ``torch.ops.lowerbound.name`` of a function, whose lines are what every device runs. On the
+CPU a compiled loop of the same name does them, where there is one and it can read the tensors. A device's own version is one more
+registration: ``LIBRARY.impl("name", function, "CUDA")``.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+import torch
+
+from lowerbound.system.devices import loops
+
+P = ParamSpec("P")
+R = TypeVar("R")
+LIBRARY = torch.library.Library("lowerbound", "FRAGMENT")
+ANYWHERE = "CompositeExplicitAutograd"
+
+
+def operation(schema: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """A decorator: the function becomes an operation of this name and these types; ``Tensor(a!)`` is one that it changes."""
+    name = schema.partition("(")[0]
+
+    def register(function: Callable[P, R]) -> Callable[P, R]:
+        lines: Callable[..., Any] = inspect.unwrap(function)
+
+        def on_cpu(*given: Any) -> Any:
+            compiled = loops()
+            found = NotImplemented if compiled is None else getattr(compiled, name)(*given)
+            return lines(*given) if found is NotImplemented else found
+
+        LIBRARY.define(schema)
+        LIBRARY.impl(name, lines, ANYWHERE)
+        LIBRARY.impl(name, on_cpu, "CPU")
+        done: Callable[..., Any] = getattr(torch.ops.lowerbound, name).default
+
+        @wraps(lines)
+        def call(*given: P.args, **named: P.kwargs) -> R:
+            return done(*given, **named)
+
+        return call
+
+    return register
