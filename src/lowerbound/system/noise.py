@@ -17,10 +17,10 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from lowerbound.system import philox
+from lowerbound.system import philox, philox_numbers
 
 #: the row of what belongs to none
-NO_ROW = philox.WORD
+NO_ROW = philox_numbers.WORD
 CPU = torch.device("cpu")
 
 

@@ -8,6 +8,7 @@ its lines of torch, which are the ones to read for the ideas; tests/system/test_
 from __future__ import annotations
 
 import math
+import struct
 import sys
 from types import NotImplementedType
 
@@ -15,11 +16,11 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from lowerbound.system import philox, threads
+from lowerbound.system import philox_numbers, threads
 from lowerbound.system.compiled import adam as of_adam
 from lowerbound.system.compiled import bernoulli, layers, random
 from lowerbound.system.compiled import latents as of_gaussians
-from lowerbound.system.compiled.loop import Loop, as_wholes
+from lowerbound.system.compiled.loop import Loop
 from lowerbound.system.threads import is_plain
 
 
@@ -82,14 +83,14 @@ def drawn_bits(chance: Float[Tensor, "B D"], keys: Int64[Tensor, " B"]) -> Tenso
 
 def random_words(key: int, rows: Int64[Tensor, " B"], size: int, call: int) -> Int64[Tensor, "B size"]:
     """The loop writes integers of 32 bits, half of them with a sign."""
-    return _random(random.random_words, torch.int32, key, rows, size, call).long() & philox.WORD
+    return _random(random.random_words, torch.int32, key, rows, size, call).long() & philox_numbers.WORD
 
 
 def random_keys(key: int, rows: Int64[Tensor, " B"], size: int, call: int) -> Int64[Tensor, "B size"] | NotImplementedType:
     """Two words next to each other are such a number already, where the lower half of a number comes first in memory."""
     if sys.byteorder != "little":
         return NotImplemented
-    return _random(random.random_words, torch.int32, key, rows, philox.whole(2 * size), call).view(torch.int64)[:, :size]
+    return _random(random.random_words, torch.int32, key, rows, philox_numbers.whole(2 * size), call).view(torch.int64)[:, :size]
 
 
 def random_uniforms(key: int, rows: Int64[Tensor, " B"], size: int, call: int) -> Float[Tensor, "B size"]:
@@ -110,7 +111,7 @@ def random_blocks(key: int, rows: Int64[Tensor, " n"], places: Int64[Tensor, " n
 
 
 def _random(loop: Loop, kind: torch.dtype, key: int, rows: Tensor, size: int, call: int) -> Tensor:
-    found = torch.empty(len(rows), philox.whole(size), dtype=kind, device="cpu")
+    found = torch.empty(len(rows), philox_numbers.whole(size), dtype=kind, device="cpu")
     loop(found.numel(), *found.shape, rows.contiguous(), key, call, found)
     return found[:, :size]
 
@@ -191,12 +192,17 @@ def through_relu(
 def adam(each: list[tuple[Tensor, Tensor, dict[str, Tensor]]], rate: float, betas: tuple[float, float], tiny: float) -> None:
     """A step of ``torch.optim.Adam`` for weights, each with its gradient, which may be bfloat16, and torch's state for it."""
     (one, two), known, total = betas, {}, 0
-    given = [len(each), *as_wholes(one, two, 1 - one, 1 - two, tiny)]  # 1 − 0.999 is rounded once
+    given = [len(each), *_as_wholes(one, two, 1 - one, 1 - two, tiny)]  # 1 − 0.999 is rounded once
     for weight, gradient, slots in each:
         step, m, v = slots["step"], slots["exp_avg"], slots["exp_avg_sq"]
         if (count := int(step) + 1) not in known:
-            known[count] = as_wholes(rate / (1 - one**count), math.sqrt(1 - two**count), float(count))
+            known[count] = _as_wholes(rate / (1 - one**count), math.sqrt(1 - two**count), float(count))
         places = weight.data_ptr(), gradient.data_ptr(), m.data_ptr(), v.data_ptr(), step.data_ptr()
         given += (weight.numel(), *known[count], gradient.dtype == torch.bfloat16, *places)
         total += weight.numel()
     threads.run(of_adam.adam, total, *given)
+
+
+def _as_wholes(*given: float) -> tuple[int, ...]:
+    """The 32-bit integers with the same bits as these numbers in single precision."""
+    return struct.unpack(f"{len(given)}i", struct.pack(f"{len(given)}f", *given))

@@ -19,12 +19,12 @@ import numpy as np
 import torch
 from numba import cfunc, njit, types
 
-from lowerbound.system import philox, threads
+from lowerbound.system import philox_numbers, threads
 from lowerbound.system.compiled.arithmetic import FAST, bare, halves, larges, number, own, singles, wholes
 
 SIGNATURE = types.void(types.CPointer(types.int64))
 #: of what all loops are made; numba itself would look at one file alone to tell whether its cache is outdated
-MADE_OF = zlib.crc32(b"".join(path.read_bytes() for path in [*sorted(Path(__file__).parent.glob("*.py")), Path(philox.__file__)]))
+MADE_OF = zlib.crc32(b"".join(path.read_bytes() for path in [*sorted(Path(__file__).parent.glob("*.py")), Path(philox_numbers.__file__)]))
 #: ``threads.run`` gives a loop two addresses and the number of parts, and what is named comes after
 FIRST = 3
 
@@ -38,11 +38,6 @@ class Kind:
 
     packed: str
     read: tuple[str, ...]
-
-
-def as_wholes(*given: float) -> tuple[int, ...]:
-    """The 32-bit integers with the same bits as these numbers in single precision."""
-    return struct.unpack(f"{len(given)}i", struct.pack(f"{len(given)}f", *given))
 
 
 Singles, Wholes, Larges = (Kind("{}.data_ptr()", (f"{name}(a[{{}}])",)) for name in ("singles", "wholes", "larges"))

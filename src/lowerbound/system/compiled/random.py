@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from lowerbound.system import philox
+from lowerbound.system import philox_numbers as philox
 from lowerbound.system.compiled.arithmetic import EXACT, bare, bits_of, large, single, to_single, whole
 from lowerbound.system.compiled.loop import Larges, Singles, Wholes, Word, loop
 
