@@ -53,8 +53,9 @@ def slope_of_bits(
     bias: Float[Tensor, " D"] | None = None,
 ) -> Tensor | NotImplementedType:
     """Of logits and a slope in single precision or bfloat16."""
+    alike = slope.dtype == logits.dtype
     plain = is_plain(logits, BF16) and is_plain(slope, BF16) and is_plain(value) and is_plain(scale) and (bias is None or is_plain(bias))
-    if not plain or not _fit(logits, value):
+    if not (plain and alike and _fit(logits, value)):
         return NotImplemented
     found, size = _numbers(*logits.shape[:-1]), logits.shape[-1]
     bias = _numbers(size).zero_() if bias is None else bias
@@ -179,7 +180,8 @@ def through_relu(
     sums: Float[Tensor, " H"],
 ) -> NotImplementedType | None:
     """From single precision or bfloat16 to either."""
-    if not (is_plain(sums) and is_plain(gradient, BF16) and is_plain(output, BF16) and is_plain(found, BF16)):
+    plain = is_plain(sums) and is_plain(gradient, BF16) and is_plain(output, BF16) and is_plain(found, BF16)
+    if not plain or gradient.dtype != output.dtype:
         return NotImplemented
     n, size = gradient.shape
     layers.through_relu(gradient.numel(), size, n, gradient, output, found, sums, ONE if scale is None else scale, scale is not None)

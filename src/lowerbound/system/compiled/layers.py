@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lowerbound.system.compiled.arithmetic import leave, read, single
-from lowerbound.system.compiled.loop import Either, Singles, loop
+from lowerbound.system.compiled.loop import Alike, Either, Singles, loop
 
 
 @loop(n=int, size=int, output=Either, bias=Singles, found=Either)
@@ -15,7 +15,7 @@ def rectified(begin, end, n, size, output, bias, found):
             leave(found, row * size + place, single(0) if x < single(0) else x)
 
 
-@loop(size=int, n=int, gradient=Either, output=Either, found=Either, sums=Singles, scale=Singles, stride=int)
+@loop(size=int, n=int, gradient=Either, output=Alike, found=Either, sums=Singles, scale=Singles, stride=int)
 def through_relu(begin, end, size, n, gradient, output, found, sums, scale, stride):
     """A ReLU's gradient times each row's scale, from one type to another, and its sum over rows: each thread has its own columns."""
     for column in range(begin, end):

@@ -33,38 +33,53 @@ FIRST = 3
 class Kind:
     """An argument's way into a loop: what its caller makes of it, integers by commas, and how the loop reads them at their place.
 
-    Of several ways the second integer says which.
+    Of several ways the second integer says which; or they follow what was chosen for the argument of several ways before it.
     """
 
     packed: str
     read: tuple[str, ...]
+    follows: bool = False
+
+    @property
+    def choices(self) -> range:
+        """The ways that it adds to a loop's."""
+        return range(1 if self.follows else len(self.read))
 
 
+EITHER = ("singles(a[{}])", "halves(a[{}])")
 Singles, Wholes, Larges = (Kind("{}.data_ptr()", (f"{name}(a[{{}}])",)) for name in ("singles", "wholes", "larges"))
-Either = Kind("{0}.data_ptr(), {0}.dtype is bfloat16", ("singles(a[{}])", "halves(a[{}])"))
+Either, Alike = Kind("{0}.data_ptr(), {0}.dtype is bfloat16", EITHER), Kind("{}.data_ptr()", EITHER, follows=True)
 #: 64 bits without a sign
 Word = Kind("{}", ("large(a[{}])",))
 KINDS = {int: Kind("{}", ("a[{}]",)), float: Kind("*whole(single({}))", ("number(a[{}])",))}
 
+#: a body is called by compiled code alone
+BARE = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 #: the names in the functions made of a loop's kinds
-KNOWN = {"own": own, "number": number, "singles": singles, "halves": halves, "wholes": wholes, "larges": larges, "large": np.uint64}
-KNOWN |= {"bfloat16": torch.bfloat16, "single": struct.Struct("f").pack, "whole": struct.Struct("i").unpack}
+PACKING = {"bfloat16": torch.bfloat16, "single": struct.Struct("f").pack, "whole": struct.Struct("i").unpack}
+UNPACKING = {"own": own, "number": number, "singles": singles, "halves": halves, "wholes": wholes, "larges": larges, "large": np.uint64}
 
 
 class Loop:
     """A compiled loop; called with how many numbers it handles, which settles how many threads it is worth, and its arguments."""
 
     def __init__(self, function: Any, kinds: tuple[Kind, ...], how: dict[str, Any]):
-        file, name = inspect.getfile(function), function.__name__
-        made: dict[str, Any] = {**KNOWN, "body": njit(**how)(function)}
-        exec(compile(_unpacks(name, kinds) + _packs(kinds), file, "exec"), made)  # noqa: S102 - of the names above alone
-        self.pack: Callable[..., tuple[int, ...]] = made["pack"]
-        self.compiled = kept(made[name], how)
+        unpacking = {**UNPACKING, "body": njit(**BARE, **how)(function), "__name__": function.__module__}
+        name, file = function.__name__, inspect.getfile(function)
+        self.pack: Callable[..., tuple[int, ...]] = _made("pack", _packs(kinds), file, PACKING)
+        self.compiled = kept(_made(name, _unpacks(name, kinds), file, unpacking), how)
         self.address = self.compiled.address
 
     def __call__(self, numbers: int, *given: Any) -> None:
         """Run it over so many numbers."""
         threads.run(self, numbers, *self.pack(*given))
+
+
+def _made(name: str, source: str, file: str, known: dict[str, Any]) -> Any:
+    """The function of that name and source, of these names alone; of ``file``, beside which numba caches it."""
+    found = dict(known)
+    exec(compile(source, file, "exec"), found)  # noqa: S102 - the source is made below
+    return found[name]
 
 
 def loop(how: dict[str, Any] = FAST, **kinds: Any) -> Callable[[Any], Loop]:
@@ -90,11 +105,14 @@ def _packs(kinds: tuple[Kind, ...]) -> str:
 
 def _unpacks(name: str, kinds: tuple[Kind, ...]) -> str:
     """The function of an array ``a`` that calls the body for each part, one branch for each choice of its types."""
-    places = list(itertools.accumulate((len(kind.read) for kind in kinds), initial=FIRST))
+    places = list(itertools.accumulate((len(kind.choices) for kind in kinds), initial=FIRST))
     lines = [f"def {name}(a):", "    for part in own(a):"]
     lines.append(f"        begin, end = a[{FIRST}] * part // a[2], a[{FIRST}] * (part + 1) // a[2]")
-    for chosen in itertools.product(*(enumerate(kind.read) for kind in kinds)):
-        reads = ", ".join(read.format(place) for (_, read), place in zip(chosen, places, strict=False))
-        flags = [f"a[{place + 1}] == {which}" for (which, _), place, kind in zip(chosen, places, kinds, strict=False) if len(kind.read) > 1]
-        lines.append(f"        if {' and '.join(flags) or 'True'}:\n            body(begin, end, {reads})")
+    for chosen in itertools.product(*(kind.choices for kind in kinds)):
+        reads, flags, last = [], [], 0
+        for kind, place, which in zip(kinds, places, chosen, strict=False):
+            last = which if len(kind.choices) > 1 else last
+            reads.append(kind.read[last if len(kind.read) > 1 else 0].format(place))
+            flags += [f"a[{place + 1}] == {which}"] if len(kind.choices) > 1 else []
+        lines.append(f"        if {' and '.join(flags) or 'True'}:\n            body(begin, end, {', '.join(reads)})")
     return "\n".join([*lines, ""])
