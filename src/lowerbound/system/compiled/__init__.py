@@ -72,7 +72,7 @@ def _fit(logits: Tensor, value: Tensor) -> bool:
 
 def drawn_bits(chance: Float[Tensor, "B D"], keys: Int64[Tensor, " B"]) -> Tensor | NotImplementedType:
     """Of chances in single precision."""
-    if chance.dtype != torch.float32:
+    if chance.dtype != torch.float32 or not chance.is_cpu:
         return NotImplemented
     chance, found = chance.contiguous(), torch.empty_like(chance, memory_format=torch.contiguous_format)
     bernoulli.drawn(chance.numel(), *chance.shape, keys.contiguous(), chance, found)
@@ -82,36 +82,40 @@ def drawn_bits(chance: Float[Tensor, "B D"], keys: Int64[Tensor, " B"]) -> Tenso
 # --- random numbers by row ---------------------------------------------------------------------------
 
 
-def random_words(key: int, rows: Int64[Tensor, " B"], size: int, call: int) -> Int64[Tensor, "B size"]:
+def random_words(key: int, rows: Int64[Tensor, " B"], size: int, call: int) -> Tensor | NotImplementedType:
     """The loop writes integers of 32 bits, half of them with a sign."""
-    return _random(random.random_words, torch.int32, key, rows, size, call).long() & philox_numbers.WORD
+    found = _random(random.random_words, torch.int32, key, rows, size, call)
+    return NotImplemented if found is NotImplemented else found.long() & philox_numbers.WORD
 
 
-def random_keys(key: int, rows: Int64[Tensor, " B"], size: int, call: int) -> Int64[Tensor, "B size"] | NotImplementedType:
+def random_keys(key: int, rows: Int64[Tensor, " B"], size: int, call: int) -> Tensor | NotImplementedType:
     """Two words next to each other are such a number already, where the lower half of a number comes first in memory."""
-    if sys.byteorder != "little":
-        return NotImplemented
-    return _random(random.random_words, torch.int32, key, rows, philox_numbers.whole(2 * size), call).view(torch.int64)[:, :size]
+    found = _random(random.random_words, torch.int32, key, rows, philox_numbers.whole(2 * size), call)
+    return NotImplemented if found is NotImplemented or sys.byteorder != "little" else found.view(torch.int64)[:, :size]
 
 
-def random_uniforms(key: int, rows: Int64[Tensor, " B"], size: int, call: int) -> Float[Tensor, "B size"]:
+def random_uniforms(key: int, rows: Int64[Tensor, " B"], size: int, call: int) -> Tensor | NotImplementedType:
     """By whole blocks of four."""
     return _random(random.random_uniforms, torch.float32, key, rows, size, call)
 
 
-def random_normals(key: int, rows: Int64[Tensor, " B"], size: int, call: int) -> Float[Tensor, "B size"]:
+def random_normals(key: int, rows: Int64[Tensor, " B"], size: int, call: int) -> Tensor | NotImplementedType:
     """By whole blocks of four."""
     return _random(random.random_normals, torch.float32, key, rows, size, call)
 
 
-def random_blocks(key: int, rows: Int64[Tensor, " n"], places: Int64[Tensor, " n"], call: int, lane: int) -> Int64[Tensor, "4 n"]:
+def random_blocks(key: int, rows: Int64[Tensor, " n"], places: Int64[Tensor, " n"], call: int, lane: int) -> Tensor | NotImplementedType:
     """Of each counter by itself."""
+    if not rows.is_cpu or not places.is_cpu:
+        return NotImplemented
     found = torch.empty(4, len(rows), dtype=torch.int64, device="cpu")
     random.random_blocks(found.numel(), len(rows), rows.contiguous(), places.contiguous(), key, call, lane, found)
     return found
 
 
-def _random(loop: Loop, kind: torch.dtype, key: int, rows: Tensor, size: int, call: int) -> Tensor:
+def _random(loop: Loop, kind: torch.dtype, key: int, rows: Tensor, size: int, call: int) -> Tensor | NotImplementedType:
+    if not rows.is_cpu:
+        return NotImplemented
     found = torch.empty(len(rows), philox_numbers.whole(size), dtype=kind, device="cpu")
     loop(found.numel(), *found.shape, rows.contiguous(), key, call, found)
     return found[:, :size]

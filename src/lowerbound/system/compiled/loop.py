@@ -54,7 +54,7 @@ Word = Kind("{}", ("large(a[{}])",))
 KINDS = {int: Kind("{}", ("a[{}]",)), float: Kind("*whole(single({}))", ("number(a[{}])",))}
 
 #: a body is called by compiled code alone
-BARE = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+BARE: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 #: the names in the functions made of a loop's kinds
 PACKING = {"bfloat16": torch.bfloat16, "single": struct.Struct("f").pack, "whole": struct.Struct("i").unpack}
 UNPACKING = {"own": own, "number": number, "singles": singles, "halves": halves, "wholes": wholes, "larges": larges, "large": np.uint64}
@@ -64,7 +64,7 @@ class Loop:
     """A compiled loop; called with how many numbers it handles, which settles how many threads it is worth, and its arguments."""
 
     def __init__(self, function: Any, kinds: tuple[Kind, ...], how: dict[str, Any]):
-        unpacking = {**UNPACKING, "body": njit(**BARE, **how)(function), "__name__": function.__module__}
+        unpacking = {**UNPACKING, "body": njit(**{**BARE, **how})(function), "__name__": function.__module__}
         name, file = function.__name__, inspect.getfile(function)
         self.pack: Callable[..., tuple[int, ...]] = _made("pack", _packs(kinds), file, PACKING)
         self.compiled = kept(_made(name, _unpacks(name, kinds), file, unpacking), how)
