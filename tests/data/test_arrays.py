@@ -84,7 +84,7 @@ BROKEN = {
     "NaN": (with_one(np.nan), {}, r"NaN or infinite, the first at \(3, 2\)"),
     "infinity": (with_one(-np.inf), {}, "NaN or infinite"),
     "too large for a float32": (with_one(1e300), {}, "single precision"),
-    "integers beyond pixels": (np.full((10, 4), 256), {}, "go from 256 to 256"),
+    "integers beyond pixels": (np.full((10, 4), 256), {}, "from 256 to 256, which may be greys or counts"),
     "objects": (np.array([{}] * 4, dtype=object), {}, "plain numbers"),
     "text": (np.array(["a"] * 4), {}, "numbers are needed"),
     "complex": (np.zeros((4, 2), complex), {}, "numbers are needed"),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import warnings
 from pathlib import Path
 
@@ -58,7 +59,7 @@ def test_every_mode_is_read(tmp_path: Path, mode: str) -> None:
     image = Image.fromarray(grey.astype(np.uint16) * 257) if mode == "I;16" else Image.fromarray(grey).convert(mode)
     image.save(tmp_path / name)
     whole = data.load(tmp_path, color="grey").whole
-    found = whole.array[0, 0].numpy().astype(int)
+    found = (255 * whole[0][0]).round().int().numpy()
     if mode == "1":  # dithered
         assert set(np.unique(found)) == {0, 255}
         assert abs(found.mean() - grey.mean()) < 20
@@ -67,13 +68,86 @@ def test_every_mode_is_read(tmp_path: Path, mode: str) -> None:
         assert np.abs(found - grey * white).max() <= 3  # CMYK and YCbCr are rounded
 
 
-def test_16_bit_and_float_images_share_one_white_level_per_folder(tmp_path: Path) -> None:
-    for name, value in (("a", 0.25), ("b", 1.0)):
-        Image.fromarray(np.full((4, 4), value, np.float32)).save(tmp_path / f"{name}.tif")
-    assert data.load(tmp_path).whole.array[:, 0, 0, 0].tolist() == [64, 255]
-    for name, value in (("a", 200), ("b", 40_000)):
-        Image.fromarray(np.full((4, 4), value, np.uint16)).save(tmp_path / f"{name}.tif")
-    assert data.load(tmp_path).whole.array[:, 0, 0, 0].tolist() == [1, 156]
+@pytest.mark.parametrize(
+    ("values", "size", "limits", "expected", "note"),
+    [
+        ((0.25, 1.0), None, None, (0.25, 1.0), "floats up to 1; 1 is read as white"),
+        ((0.25, 1.0), 2, None, (0.25, 1.0), "1 is read as white"),  # resized, and no brighter for it
+        ((0.25, 1.0001), None, None, (0.25, 1.0), "1 is read as white"),
+        ((51.0, 255.0), None, None, (0.2, 1.0), "255 is read as white"),
+        ((-1.0, 1.0), None, "-1:1", (0.0, 1.0), None),
+        ((np.uint16(13107), np.uint16(65535)), None, None, (0.2, 1.0), None),
+        (
+            (np.uint16(819), np.uint16(4095)),
+            None,
+            None,
+            (819 / 65535, 4095 / 65535),
+            "greatest value is 4095 where 65535 .* --range 0:4095",
+        ),
+        ((np.uint16(819), np.uint16(4095)), None, "0:4095", (0.2, 1.0), None),
+        ((np.uint8(3), np.uint8(16)), None, None, (3 / 255, 16 / 255), "greatest value is 16 where 255 is read as white"),
+        ((np.uint8(3), np.uint8(16)), 2, "0:16", (3 / 16, 1.0), None),
+        ((np.int32(0), np.int32(70_000)), None, "0:70000", (0.0, 1.0), None),
+    ],
+    ids=str,
+)
+def test_deep_images_are_what_their_numbers_say(
+    tmp_path: Path, values: tuple, size: int | None, limits: str | None, expected: tuple, note: str | None
+) -> None:
+    for name, value in zip("ab", values, strict=True):
+        Image.fromarray(np.full((4, 4), value, getattr(value, "dtype", np.float32))).save(tmp_path / f"{name}.tif")
+    splits = data.load(tmp_path, size=size, limits=limits)
+    assert splits.whole[:][:, 0, 0, 0].tolist() == pytest.approx(expected, abs=1e-5)
+    assert (len(splits.notes) == 0) == (note is None)
+    assert note is None or re.search(note, splits.notes[0])
+
+
+@pytest.mark.parametrize(
+    ("value", "message"), [(np.nan, "'b.tif' .* NaN"), (-2.0, "from -2 to 0.5; say which .* --range"), (1e6, "--range 0.5:1e\\+06")]
+)
+def test_numbers_that_can_be_no_grey_are_named(tmp_path: Path, value: float, message: str) -> None:
+    for name, level in (("a", 0.5), ("b", value)):
+        Image.fromarray(np.full((4, 4), level, np.float32)).save(tmp_path / f"{name}.tif")
+    with pytest.raises(DataError, match=message):
+        data.load(tmp_path)
+
+
+def test_folders_named_as_parts_are_parts_and_the_classes_are_below(tmp_path: Path) -> None:
+    for part, n in (("train", 6), ("val", 3), ("Test", 2)):
+        for name in ("cats", "dogs"):
+            for number in range(n):
+                picture(tmp_path / part / name / f"{number}.png")
+    splits = data.load(tmp_path)
+    assert [len(part) for part in (splits.train, splits.test, *splits.validation())] == [12, 4, 12, 6]
+    assert splits.train.classes == splits.test.classes == ("cats", "dogs")
+    assert splits.test.labels.tolist() == [0, 0, 1, 1]
+    assert splits.whole is None
+    assert "train 12, validation 6, test 4" in splits.notes[-1]
+
+
+def test_one_folder_above_all_is_no_class(tmp_path: Path) -> None:
+    for number in range(3):
+        picture(tmp_path / "all" / f"{number}.png")
+    assert data.load(tmp_path).whole.labels is None
+
+
+def test_masks_are_not_learned_from(tmp_path: Path) -> None:
+    for folder in ("images", "masks"):
+        picture(tmp_path / folder / "1.png")
+    with pytest.raises(DataError, match="has images and masks, which are about them; give one"):
+        data.load(tmp_path)
+    assert len(data.load(tmp_path / "images").whole) == 1
+
+
+def test_pages_are_images_and_what_is_left_out_is_told(tmp_path: Path) -> None:
+    pages = [Image.fromarray(np.full((4, 4), level, np.uint8)) for level in (10, 20, 250)]
+    pages[0].save(tmp_path / "a.tiff", save_all=True, append_images=pages[1:])
+    pages[0].save(tmp_path / "b.gif", save_all=True, append_images=pages[1:])
+    (tmp_path / "labels.csv").write_text("a,b\n")
+    (tmp_path / "README").write_text("")
+    splits = data.load(tmp_path)
+    assert splits.whole.array[:, 0, 0, 0].tolist() == [10, 20, 250, 10]
+    assert splits.notes == ("2 later frames of animations left out", "2 files that are no images left out (1 without a suffix, 1 .csv)")
 
 
 def test_reading_leaves_the_warning_filters_alone(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import shutil
 import signal
@@ -95,6 +96,26 @@ def _made_png(run: Path, table: Path, place: Path) -> tuple[Path, Words]:
     return place / "images" / "1.png", _reading(run, place / "images", place)
 
 
+def _made_pixels(run: Path, table: Path, place: Path) -> tuple[Path, Words]:
+    names = ",".join(["label", *(f"pixel{number}" for number in range(64))])
+    rows = np.column_stack([np.arange(6), _pixels().reshape(6, 64)])
+    np.savetxt(place / "p.csv", rows, "%d", ",", header=names, comments="")
+    return place / "p.csv", _reading(run, place / "p.csv", place)
+
+
+def _made_images(run: Path, table: Path, place: Path) -> tuple[Path, Words]:
+    import pyarrow
+    import pyarrow.parquet
+
+    encoded = []
+    for pixels in _pixels():
+        with io.BytesIO() as file:
+            Image.fromarray(pixels).save(file, "png")
+            encoded.append({"bytes": file.getvalue(), "path": None})
+    pyarrow.parquet.write_table(pyarrow.table({"image": encoded, "label": list(range(6))}), place / "i.parquet")
+    return place / "i.parquet", _reading(run, place / "i.parquet", place)
+
+
 def _made_table(ending: str) -> Callable[[Path, Path, Path], tuple[Path, Words]]:
     def make(run: Path, table: Path, place: Path) -> tuple[Path, Words]:
         path = place / f"t{ending}"
@@ -122,6 +143,8 @@ KINDS = [
     Kind("NumPy array (npy)", _made_npy, damaged),
     Kind("NumPy archive (npz)", _made_npz, damaged),
     Kind("image (png)", _made_png, damaged),
+    Kind("images in a CSV", _made_pixels, damaged),
+    Kind("images in Parquet", _made_images, damaged),
     Kind("table (csv)", _made_table(".csv"), damaged),
     Kind("table (parquet)", _made_table(".parquet"), damaged),
     Kind("weights (safetensors)", _made_of_run(layout.WEIGHTS, "sample"), damaged),

@@ -218,7 +218,7 @@ MISTAKES = [
     ("--foo show RUN", "unknown option '--foo'"),
     ("interpolate RUN digits --n 1 -o s.png", "must be at least 2"),
     ("train digits --device meta", "the device 'meta' is not available"),
-    ("encode RUN RANGE.npy -o s.npz", "needs values in [0, 1]"),
+    ("encode RUN RANGE.npy -o s.npz", "the run's from 0 to 1"),
     ("train digits more", "does not know what to do with 'more'"),
     ("train digits --epochs three", "invalid int value: 'three'"),
     ("train digits --latent 0", "latent must be at least 1"),

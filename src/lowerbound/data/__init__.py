@@ -8,19 +8,20 @@ from __future__ import annotations
 from pathlib import Path
 
 from lowerbound.data.dataset import UNKNOWN, Dataset, Splits, fingerprint_of
-from lowerbound.data.formats import IMAGE_OPTIONS, Reading, format_of, refuse_others
+from lowerbound.data.formats import Reading, format_of, refuse_others
+from lowerbound.data.meaning import Range
 from lowerbound.data.named import NAMED
 from lowerbound.data.schema import Schema
 from lowerbound.data.spec import DataSpec
 from lowerbound.errors import DataError, nearest
 
-__all__ = ["NAMED", "UNKNOWN", "DataSpec", "Dataset", "Schema", "Splits", "fingerprint_of", "is_image_folder", "load", "located"]
+__all__ = ["NAMED", "UNKNOWN", "DataSpec", "Dataset", "Schema", "Splits", "fingerprint_of", "has_images", "load", "located"]
 
 
-def is_image_folder(source: str | Path) -> bool:
-    """Whether ``load`` would read ``source`` as a folder of images."""
+def has_images(source: str | Path) -> bool:
+    """Whether ``load`` would read ``source`` as files of images, which may be resized."""
     row = None if str(source) in NAMED else format_of(Path(source))
-    return row is not None and row.options == IMAGE_OPTIONS
+    return row is not None and "size" in row.options
 
 
 def located(source: str) -> str:
@@ -38,16 +39,20 @@ def load(
     holes: bool = False,
     types: str | Path | None = None,
     schema: Schema | None = None,
+    limits: str | None = None,
+    counts: bool = False,
+    unit: int | None = None,
 ) -> Splits:
     """The data of ``source``: a known name, a ``.npy`` or ``.npz`` file, a table, a folder of IDX files or of images.
 
     Named data sets are searched for in ``data_dir``, then $LOWERBOUND_DATA, then the user's cache, and else
     downloaded. ``size``, ``color`` and ``skip_unreadable`` are for folders of images; ``holes`` allows NaN, for missing values in an
     array file. For tables, ``types`` is a file that overrides the inferred column types, and ``schema`` is that of a model, by which
-    they are then read.
+    they are then read. ``limits``, ``LOW:HIGH``, are the numbers of arrays and images that are 0 and 1; with ``counts`` whole numbers in
+    an array file are counts, not greys, and ``unit`` is that of a model's data (255 of pixels, 1 of bits), by which they are then read.
     Errors: DataError for a source that is missing, damaged or ambiguous.
     """
-    reading = Reading(size, color, skip_unreadable, holes, types, schema)
+    reading = Reading(size, color, skip_unreadable, holes, types, schema, None if limits is None else Range.read(limits), counts, unit)
     if str(source) in NAMED:
         refuse_others(source, reading)
         return NAMED[str(source)].load(str(source), None if data_dir is None else Path(data_dir))

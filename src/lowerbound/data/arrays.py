@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from tokenize import TokenError
 from typing import Any
@@ -12,11 +13,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lowerbound.data.dataset import UNKNOWN, Dataset, Splits
+from lowerbound.data.dataset import TEST_SHARE, UNKNOWN, Dataset, Splits
+from lowerbound.data.meaning import Numbers, Range, numbers
 from lowerbound.errors import DataError
 
-VALUES = ("images", "x", "X", "data", "values", "latents")
-LABELS = ("labels", "y", "target", "targets", "subject")
+VALUES = ("images", "x", "X", "data", "values", "latents", "imgs")
+LABELS = ("labels", "label", "y", "target", "targets", "subject")
+#: names of the values and of the labels of a part, of Keras' files and of MedMNIST's
+TRAIN = (("x_train", "y_train"), ("train_images", "train_labels"), ("X_train", "y_train"))
+VALIDATION = (("x_val", "y_val"), ("val_images", "val_labels"), ("X_val", "y_val"), ("x_valid", "y_valid"))
+TEST = (("x_test", "y_test"), ("test_images", "test_labels"), ("X_test", "y_test"))
 SUFFIXES = (".npy", ".npz")
 COLOURS = (1, 3)
 MAGIC = (b"\x93N", b"PK")  # first bytes of a .npy and a .npz
@@ -24,37 +30,86 @@ MAGIC = (b"\x93N", b"PK")  # first bytes of a .npy and a .npz
 DAMAGE = (ValueError, EOFError, KeyError, zipfile.BadZipFile, SyntaxError, TokenError, zlib.error, NotImplementedError, TypeError)
 
 
-def load_file(path: Path, holes: bool = False) -> Splits:
+def load_file(path: Path, holes: bool = False, limits: Range | None = None, counts: bool = False, unit: int | None = None) -> Splits:
     """The data of a file; with ``holes``, NaN in it are missing values.
 
     ``.npy`` or the array of an ``.npz`` named as in ``VALUES`` (or the only one): ``(N, D)`` vectors,
-    ``(N, H, W)`` grey images, ``(N, H, W, C)`` or ``(N, C, H, W)`` images with C = 1 or 3. Integers
-    must be pixels (0–255), floats are kept. ``x_train``/``x_test`` with ``y_train``/``y_test`` give both splits. Labels are names or
-    numbers, unknown where they are −1 or empty. Errors: DataError for anything else, for infinity, and for NaN without ``holes``.
+    ``(N, H, W)`` grey images, ``(N, H, W, C)`` or ``(N, C, H, W)`` images with C = 1 or 3. What its numbers mean is settled by
+    meaning.py. ``x_train``, ``x_val`` and ``x_test`` with ``y_train`` … are the parts, MedMNIST's names too. Labels are names or
+    numbers, unknown where they are −1 or empty. Notes name each array that is not read.
+    Errors: DataError for anything else, for infinity, and for NaN without ``holes``.
     """
     arrays = read(path)
-    if "x_train" in arrays and "x_test" in arrays:
-        return _two_parts(path, arrays, holes)
-    if "x_train" in arrays:
-        return Splits.of(dataset_of(path, arrays["x_train"], arrays.get("y_train"), holes))
-    return Splits.of(dataset_of(path, pick(path, arrays), next((arrays[k] for k in LABELS if k in arrays), None), holes))
+    parts = _named_parts(path, arrays)
+    there = [part for part in parts if part is not None]
+    values = [arrays[name] for name, _ in there]
+    if len({(part.shape[1:], part.dtype.kind) for part in values}) > 1:
+        kinds = " and ".join(f"{name} {part.dtype} {part.shape}" for (name, _), part in zip(there, values, strict=True))
+        raise DataError(f"{path}: its parts are {kinds}; all must have the same shape and type")
+    labels = _labels_of(path, arrays, there)
+    found = _checked(path, np.concatenate(values) if len(values) > 1 else values[0], holes, limits, counts, unit)
+    notes = (*found.notes, *_left_out(path, arrays, there))
+    return _splits(labelled(path, found, labels), [None if part is None else len(arrays[part[0]]) for part in parts], notes)
 
 
-def _two_parts(path: Path, arrays: dict[str, np.ndarray], holes: bool) -> Splits:
-    """Training and test data, read together so that shapes, types and class numbers agree."""
-    values = [arrays["x_train"], arrays["x_test"]]
-    if values[0].shape[1:] != values[1].shape[1:] or values[0].dtype.kind != values[1].dtype.kind:
-        kinds = " and ".join(f"{part.dtype} {part.shape}" for part in values)
-        raise DataError(f"{path}: x_train and x_test are {kinds}; both must have the same shape and type")
-    labels = [arrays[name] for name in ("y_train", "y_test") if name in arrays]
-    both = dataset_of(path, np.concatenate(values), np.concatenate(labels) if len(labels) == len(values) else None, holes)
-    rows = torch.arange(len(both)).split([len(part) for part in values])
-    return Splits(both.view(rows[0]), both.view(rows[1]))
+Part = tuple[str, str | None]
+
+
+def _named_parts(path: Path, arrays: dict[str, np.ndarray]) -> list[Part | None]:
+    """Training, validation and test data where the names say so, else all as the first."""
+    parts = [_of_part(arrays, names) for names in (TRAIN, VALIDATION, TEST)]
+    if parts[0] is None and any(parts):
+        raise DataError(f"{path} holds {', '.join(arrays)}: a part to test on and none to learn from; name that one x_train")
+    if parts[0] is None:
+        name = _picked(path, arrays)
+        parts[0] = name, next((key for key in LABELS if key in arrays and key != name), None)
+    return parts
+
+
+def _left_out(path: Path, arrays: dict[str, np.ndarray], parts: Sequence[Part]) -> tuple[str, ...]:
+    """A note that names each array of which nothing is made."""
+    used = {name for part in parts for name in part}
+    used |= {"classes"} if any(label is not None for _, label in parts) else set()  # the names of classes, which encode writes
+    left = [name for name in [*arrays, *_pickled(path, arrays)] if name not in used]
+    return (f"{path}: not read: {', '.join(left)}",) if left else ()
+
+
+def _splits(whole: Dataset, sizes: Sequence[int | None], notes: tuple[str, ...]) -> Splits:
+    """Data whose rows are those of training, validation and test one after the other, of which some are not there."""
+    if len(whole) == sizes[0]:
+        return Splits.of(whole, notes)
+    rows = iter(torch.arange(len(whole)).split([size for size in sizes if size is not None]))
+    train, validation, test = (None if size is None else whole.view(next(rows)) for size in sizes)
+    assert train is not None
+    if test is None:
+        train, test = train.hold_out(max(1, len(train) // TEST_SHARE), "test")
+    return Splits(train, test, notes=notes, own_validation=validation)
+
+
+def _of_part(arrays: dict[str, np.ndarray], names: Sequence[tuple[str, str]]) -> Part | None:
+    """The names of a part's values and labels, where they are there."""
+    return next(((values, labels if labels in arrays else None) for values, labels in names if values in arrays), None)
+
+
+def _labels_of(path: Path, arrays: dict[str, np.ndarray], parts: Sequence[Part]) -> np.ndarray | None:
+    """The labels of all parts, one after the other: unknown in parts that have none, where others have some."""
+    if all(label is None for _, label in parts):
+        return None
+    each = []
+    for name, label in parts:
+        here = np.full(len(arrays[name]), "") if label is None else flat(arrays[label])
+        if here.shape != (len(arrays[name]),):
+            raise DataError(f"{path}: labels {label} have the shape {here.shape}, {name} {arrays[name].shape}; give one label per example")
+        each.append(here)
+    if len({here.dtype.kind for here in each}) > 1:  # names, or no labels at all, beside numbers
+        each = [np.array([name_of(one) or "" for one in here]) for here in each]
+    return np.concatenate(each) if len(each) > 1 else each[0]
 
 
 def load_values(path: Path) -> Tensor:
     """Only the array of a file, uint8 or float32. Errors: DataError as for ``load_file``."""
-    return _checked(path, pick(path, read(path)))
+    arrays = read(path)
+    return _checked(path, pick(path, arrays)).values
 
 
 def load_classes(path: Path) -> list[str | None] | None:
@@ -80,7 +135,7 @@ def read(path: Path) -> dict[str, np.ndarray]:
                 raise DataError(f"{path} is not a NumPy file or is damaged; write it with numpy.save or numpy.savez")
             file.seek(0)
             loaded = np.load(file, allow_pickle=False)
-            found = {"data": loaded} if isinstance(loaded, np.ndarray) else {name: loaded[name] for name in loaded.files}
+            found = {"data": loaded} if isinstance(loaded, np.ndarray) else _of_archive(loaded)
         for name, array in found.items():
             if not isinstance(array, np.ndarray):
                 raise ValueError(f"{name} is not an array")
@@ -103,10 +158,38 @@ def read(path: Path) -> dict[str, np.ndarray]:
         raise DataError(f"{path} is not a NumPy file of plain numbers or is damaged: {error}") from error
 
 
+def _of_archive(loaded: Any) -> dict[str, np.ndarray]:
+    """All arrays but pickled ones, where there are others."""
+    found, pickled = {}, None
+    for name in loaded.files:
+        try:
+            found[name] = loaded[name]
+        except ValueError as error:
+            if "allow_pickle" not in str(error):
+                raise
+            pickled = error
+    if pickled is not None and not found:
+        raise pickled
+    return found
+
+
+def _pickled(path: Path, arrays: dict[str, np.ndarray]) -> list[str]:
+    """The names in an archive that are not among the arrays read from it."""
+    if path.suffix.lower() != ".npz":
+        return []
+    with zipfile.ZipFile(path) as archive:
+        return [name for file in archive.namelist() if (name := file.removesuffix(".npy")) not in arrays]
+
+
 def pick(path: Path, arrays: dict[str, np.ndarray]) -> np.ndarray:
     """The array of the data. Errors: DataError where it is ambiguous."""
-    named = [arrays[name] for name in VALUES if name in arrays]
-    candidates = named or [array for name, array in arrays.items() if name not in LABELS]
+    return arrays[_picked(path, arrays)]
+
+
+def _picked(path: Path, arrays: dict[str, np.ndarray]) -> str:
+    """The name of the array of the data. Errors: DataError where it is ambiguous."""
+    named = [name for name in VALUES if name in arrays]
+    candidates = named or [name for name in arrays if name not in LABELS]
     if len(candidates) == 1 or named:
         return candidates[0]
     raise DataError(f"{path} holds {', '.join(arrays) or 'no arrays'}; name the array of the data 'images' or 'x'")
@@ -114,19 +197,27 @@ def pick(path: Path, arrays: dict[str, np.ndarray]) -> np.ndarray:
 
 def dataset_of(path: Path, values: np.ndarray, labels: np.ndarray | None, holes: bool) -> Dataset:
     """Arrays of any file as data, with the layouts, types and labels of ``load_file``. Errors: DataError, which names the path."""
-    tensor = _event_layout(path, _checked(path, values, holes))
-    if labels is None:
-        return Dataset(tensor)
-    labels = flat(labels)
-    if labels.shape != (len(tensor),):
-        raise DataError(f"{path}: labels have the shape {labels.shape}, data {tuple(tensor.shape)}; give one label per example")
+    return labelled(path, _checked(path, values, holes), None if labels is None else flat(labels))
+
+
+def labelled(path: Path, found: Numbers, labels: np.ndarray | None) -> Dataset:
+    """Numbers with their labels. Errors: DataError, which names the path."""
+    tensor = _event_layout(path, found.values)
+    whole = Dataset(tensor, unit=found.unit)
+    return whole if labels is None else labelled_as(path, whole, labels)
+
+
+def labelled_as(path: Path, whole: Dataset, labels: np.ndarray) -> Dataset:
+    """Data with labels that are names or numbers. Errors: DataError, which names the path."""
+    if labels.shape != (len(whole),):
+        raise DataError(f"{path}: labels have the shape {labels.shape}, data {tuple(whole.array.shape)}; give one label per example")
     if labels.dtype.kind == "f" and not np.isfinite(labels).all():
         raise DataError(f"{path}: some labels are NaN or infinite; remove those examples or leave the labels out")
-    found, rows = np.unique(labels, return_inverse=True)
-    names = [name_of(label) for label in found]
+    known, rows = np.unique(labels, return_inverse=True)
+    names = [name_of(label) for label in known]
     classes = tuple(dict.fromkeys(name for name in names if name is not None))
-    numbers = torch.tensor([UNKNOWN if name is None else classes.index(name) for name in names])
-    return Dataset(tensor, numbers[torch.from_numpy(rows)], classes)
+    numbered = torch.tensor([UNKNOWN if name is None else classes.index(name) for name in names])
+    return Dataset(whole.array, numbered[torch.from_numpy(rows)], classes, unit=whole.unit)
 
 
 def flat(labels: np.ndarray) -> np.ndarray:
@@ -141,31 +232,27 @@ def name_of(label: Any) -> str | None:
     return None if name in ("", str(UNKNOWN)) else name
 
 
-def _checked(path: Path, values: np.ndarray, holes: bool = False) -> Tensor:
-    """The values as uint8 or float32, all finite except NaN with ``holes``."""
+def _checked(
+    path: Path,
+    values: np.ndarray,
+    holes: bool = False,
+    limits: Range | None = None,
+    counts: bool = False,
+    unit: int | None = None,
+) -> Numbers:
+    """What the values mean, all of them finite except NaN with ``holes``."""
     if values.size == 0 or values.ndim == 0:
         raise DataError(f"{path} is empty: its shape is {values.shape}")
-    if values.dtype.kind == "b":
-        return torch.from_numpy(values.astype(np.float32))
-    if values.dtype.kind in "iu":
-        if values.min() < 0 or values.max() > 255:
-            raise DataError(
-                f"{path}: integers are read as pixels, 0–255, but these go from {values.min()} to {values.max()}; save them as floats"
-            )
-        return torch.from_numpy(values.astype(np.uint8, copy=False))
-    if values.dtype.kind != "f":
+    if values.dtype.kind not in "biuf":
         raise DataError(f"{path} holds {values.dtype}; numbers are needed")
-    wrong = np.isinf(values) if holes else ~np.isfinite(values)
-    if wrong.any():
-        where = tuple(int(i) for i in np.argwhere(wrong)[0])
-        raise DataError(f"{path}: {int(wrong.sum()):,} values are NaN or infinite, the first at {where}; remove or fill them in")
-    if np.isnan(values).all():
-        raise DataError(f"{path}: all values are NaN; there is nothing to learn from")
-    with np.errstate(over="ignore"):
-        single = values.astype(np.float32)
-    if np.isinf(single).any():
-        raise DataError(f"{path}: values beyond ±3.4e38 do not fit in single precision; rescale them")
-    return torch.from_numpy(single)
+    if values.dtype.kind == "f":
+        wrong = np.isinf(values) if holes else ~np.isfinite(values)
+        if wrong.any():
+            where = tuple(int(i) for i in np.argwhere(wrong)[0])
+            raise DataError(f"{path}: {int(wrong.sum()):,} values are NaN or infinite, the first at {where}; remove or fill them in")
+        if np.isnan(values).all():
+            raise DataError(f"{path}: all values are NaN; there is nothing to learn from")
+    return numbers(path, values, limits, counts, unit)
 
 
 def _event_layout(path: Path, values: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
@@ -27,7 +28,7 @@ UNKNOWN = -1  # the class number of an example whose class is not known
 class Dataset:
     """N examples, or a view of some of them.
 
-    ``array`` is ``(N, *event)``, uint8 (pixels, read as value/255) or float32; images are
+    ``array`` is ``(N, *event)``, uint8 (read as value / ``unit``: 255 of pixels, 1 of bits and counts) or float32; images are
     ``(C, H, W)``. ``targets`` is ``(N,)``, the class number of each example (``UNKNOWN`` where it is not known), or None; ``classes`` are
     the names of the classes. ``rows`` are the rows of the view, or None for all.
     """
@@ -36,19 +37,33 @@ class Dataset:
     targets: Int64[Tensor, " N"] | None = None
     classes: tuple[str, ...] = ()
     rows: Int64[Tensor, " n"] | None = None
+    unit: int = 255
 
     def __len__(self) -> int:
         return len(self.array if self.rows is None else self.rows)
 
-    def __getitem__(self, index: slice | Sequence[int] | Tensor) -> Float[Tensor, "B *event"]:
-        """The values of some examples as float32, pixels as value/255 in [0, 1]."""
+    def __getitem__(self, index: Any) -> Float[Tensor, "*some"]:
+        """The values of some examples as float32, pixels in [0, 1]: by rows, a slice or a mask ``(B, *event)``; by one row ``(*event)``.
+
+        Errors: IndexError for a row that there is not, or a mask of another length.
+        """
         if isinstance(index, slice):
             index = torch.arange(len(self))[index]
         picked = torch.as_tensor(index)
+        if picked.dtype == torch.bool:
+            if picked.shape != (len(self),):
+                raise IndexError(f"a mask of the shape {tuple(picked.shape)} for {len(self):,} examples; give one truth for each")
+            picked = picked.nonzero()[:, 0]
+        if picked.dim() == 0:
+            row = int(picked) + (len(self) if picked < 0 else 0)
+            if not 0 <= row < len(self):
+                raise IndexError(f"row {int(picked)} of {len(self):,} examples")
+            return self[[row]][0]
+        picked = picked.long()
         if self.rows is not None:
             picked = self.rows[picked]
         values = self.array.index_select(0, picked)
-        return values.div(255) if self.array.dtype == torch.uint8 else values
+        return values.div(self.unit) if self.array.dtype == torch.uint8 else values
 
     @property
     def event_shape(self) -> tuple[int, ...]:
@@ -79,9 +94,10 @@ class Dataset:
 
     @property
     def extremes(self) -> Float[Tensor, " 2"]:
-        """The least and the greatest possible value: 0 and 1 for pixels; for floats, those of the array, missing values aside."""
+        """The least and the greatest possible value: 0 and 1 for pixels and bits; else those of the array, missing values aside."""
         if self.array.dtype == torch.uint8:
-            return torch.tensor([0.0, 1.0])
+            high = 1 if self.unit != 1 or not self.array.numel() else max(1, int(self.array.max()))
+            return torch.tensor([0.0, float(high)])
         found = torch.stack(torch.aminmax(self.array))  # NaN if any value is
         there = self.array[~self.array.isnan()] if found.isnan().any() else None
         if there is None:
@@ -120,7 +136,7 @@ def fingerprint_of(*parts: Dataset, labels: bool = False) -> str:
     """SHA-256 of the values and shapes of data, and with ``labels`` of those too: runs with the same one used the same data."""
     digest = hashlib.sha256()
     for part in parts:
-        digest.update(repr((part.event_shape, str(part.array.dtype), len(part))).encode())
+        digest.update(repr((part.event_shape, str(part.array.dtype), len(part), *((part.unit,) if part.unit != 255 else ()))).encode())
         everything = torch.arange(len(part)) if part.rows is None else part.rows
         for rows in everything.split(10_000):
             digest.update(part.array.index_select(0, rows).numpy().data)
@@ -134,7 +150,8 @@ class Splits:
     """A source of data: examples to learn from, and examples to score once at the end.
 
     ``whole`` is all the data in order where the source has no test data of its own (one in ten was
-    then held out), None where it has. ``notes`` say what a user should know about how it was read; ``schema`` describes a table's values.
+    then held out), None where it has. ``own_validation`` are its validation data, if it has some. ``notes`` say what a user should know
+    about how it was read; ``schema`` describes a table's values.
     """
 
     train: Dataset
@@ -142,6 +159,7 @@ class Splits:
     whole: Dataset | None = None
     notes: tuple[str, ...] = ()
     schema: Schema | None = None
+    own_validation: Dataset | None = None
 
     @classmethod
     def of(cls, whole: Dataset, notes: tuple[str, ...] = ()) -> Splits:
@@ -157,15 +175,17 @@ class Splits:
 
     def relabelled(self, classes: Sequence[str]) -> Splits:
         """All parts with classes numbered by name as in ``classes``. Errors: DataError for a class that is not among them."""
-        whole = None if self.whole is None else self.whole.relabelled(classes)
-        return replace(self, train=self.train.relabelled(classes), test=self.test.relabelled(classes), whole=whole)
+        whole, own = (None if part is None else part.relabelled(classes) for part in (self.whole, self.own_validation))
+        return replace(self, train=self.train.relabelled(classes), test=self.test.relabelled(classes), whole=whole, own_validation=own)
 
     def validation(self, n: int | None = None) -> tuple[Dataset, Dataset]:
         """The training data without n validation examples, and those examples.
 
-        By default n is 5,000, or a tenth of the training data where that is less.
+        By default they are the source's own, or n is 5,000, or a tenth of the training data where that is less.
         Errors: DataError where nothing would be left to train on.
         """
+        if n is None and self.own_validation is not None:
+            return self.train, self.own_validation
         if n is None:
             n = min(VALIDATION, len(self.train) // 10)
         return self.train.hold_out(n, "validation")

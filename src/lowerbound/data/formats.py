@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from lowerbound.data import arrays, idx, images, tables
+from lowerbound.data import arrays, csv_pixels, idx, images, parquet_arrays, tables
 from lowerbound.data.dataset import Splits
+from lowerbound.data.meaning import Range
 from lowerbound.data.schema import Schema
 from lowerbound.errors import DataError
 
@@ -22,6 +23,10 @@ class Reading:
     holes: bool = False
     types: str | Path | None = None
     schema: Schema | None = None
+    #: the numbers that are black and white; whether whole numbers are counts; which of them is 1 in the data that a model is for
+    limits: Range | None = None
+    counts: bool = False
+    unit: int | None = None
 
     @property
     def given(self) -> frozenset[str]:
@@ -42,13 +47,25 @@ def _is_array_file(path: Path) -> bool:
     return path.suffix in arrays.SUFFIXES and path.is_file()
 
 
-IMAGE_OPTIONS = frozenset({"size", "color", "skip_unreadable"})
+def _load_images(path: Path, how: Reading) -> Splits:
+    return images.load_folder(path, how.size, how.color, how.skip_unreadable, how.limits)
+
+
+def _load_arrays(path: Path, how: Reading) -> Splits:
+    return arrays.load_file(path, how.holes, how.limits, how.counts, how.unit)
+
+
+def _load_parquet(path: Path, how: Reading) -> Splits:
+    return parquet_arrays.load(path, how.size, how.color, how.limits)
+
+
+IMAGE_OPTIONS = frozenset({"size", "color", "skip_unreadable", "limits"})
 FORMATS = {
     "a folder of IDX files": Format(idx.is_idx_folder, lambda path, how: idx.load_folder(path)),
-    "a folder of images": Format(
-        Path.is_dir, lambda path, how: images.load_folder(path, how.size, how.color, how.skip_unreadable), IMAGE_OPTIONS
-    ),
-    "a file of arrays": Format(_is_array_file, lambda path, how: arrays.load_file(path, how.holes)),
+    "a folder of images": Format(Path.is_dir, _load_images, IMAGE_OPTIONS),
+    "a file of arrays": Format(_is_array_file, _load_arrays, frozenset({"limits"})),
+    "images or vectors in Parquet": Format(parquet_arrays.takes, _load_parquet, IMAGE_OPTIONS - {"skip_unreadable"}),
+    "images in a CSV": Format(csv_pixels.takes, lambda path, how: csv_pixels.load(path, how.limits, how.unit), frozenset({"limits"})),
     "a table": Format(tables.is_table, lambda path, how: tables.load(path, how.types, how.schema), frozenset({"types", "schema"})),
 }
 
@@ -60,8 +77,10 @@ def format_of(path: Path) -> Format | None:
 
 def refuse_others(source: str | Path, reading: Reading, options: frozenset[str] = frozenset()) -> None:
     """Raise DataError for options that the source does not have: they would be ignored."""
-    foreign = reading.given - options - {"holes"}
-    if foreign & IMAGE_OPTIONS:
+    foreign = reading.given - options - {"holes", "counts", "unit"}
+    if "limits" in foreign:
+        raise DataError(f"a range is for arrays and folders of images, which '{source}' is not; leave it out")
+    if foreign & (IMAGE_OPTIONS - {"limits"}):
         raise DataError(f"size, color and skip-unreadable are for folders of images, which '{source}' is not; leave them out")
     if "types" in foreign:
         raise DataError(f"types are for tables ({', '.join(tables.SUFFIXES)}), which '{source}' is not; leave them out")

@@ -2,92 +2,204 @@
 
 from __future__ import annotations
 
+import io
 import os
 import warnings
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, ImageSequence
 
-from lowerbound.data.dataset import Dataset, Splits
+from lowerbound.data.dataset import TEST_SHARE, Dataset, Splits
+from lowerbound.data.meaning import DARK, PIXEL, Range, dark
 from lowerbound.errors import DataError, nearest, printable
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"})
-DEEP = "F"  # the mode that keeps pixels of more than 16 bits until their white level is known
+#: whose pages are images of their own; of an animation the first frame is
+STACKS = frozenset({".tif", ".tiff"})
+DEEP = "F"  # the mode that keeps pixels of more than 8 bits until their white level is known
 COLORS = {"grey": ("L",), "rgb": ("RGB",), "auto": ("L", "RGB")}
+#: white levels of images in floats, of which the least that the brightest pixel allows is taken
+WHITES = (1.0, 255.0, 65535.0)
+#: how far rounding may lead beyond white
+ROUNDING = 1e-3
+#: names of folders that are parts of the data, not classes
+PARTS = {"train": "train", "training": "train", "val": "validation", "valid": "validation", "validation": "validation", "dev": "validation"}
+PARTS |= {"test": "test", "testing": "test"}
+#: names of folders of what is no image to learn from but says something of those beside it
+MASKS = frozenset({"mask", "masks", "annotation", "annotations", "segmentation", "segmentations", "label", "labels"})
 
 
-def load_folder(folder: Path, size: int | None = None, color: str = "auto", skip_unreadable: bool = False) -> Splits:
-    """The images below ``folder`` as ``(N, C, H, W)`` uint8, in the order of their paths.
+@dataclass(frozen=True)
+class Picture:
+    """An image ``(H, W, C)``, uint8 or, with more than 8 bits, float32; its extremes before it was resized, and the white of its type."""
+
+    pixels: np.ndarray
+    low: float = 0.0
+    high: float = 255.0
+    white: float | None = 255.0
+
+
+def load_folder(
+    folder: Path, size: int | None = None, color: str = "auto", skip_unreadable: bool = False, limits: Range | None = None
+) -> Splits:
+    """The images below ``folder`` as ``(N, C, H, W)``, uint8 or with more than 8 bits float32 in [0, 1], in the order of their paths.
 
     ``size`` crops the centre square and resizes it to ``size`` × ``size``; without it all images must have the same
-    size. ``color`` is grey, rgb or auto (grey if all are). Transparent images are put on white. Links that lead out of the folder are
+    size. ``color`` is grey, rgb or auto (grey if all are). ``limits`` are the numbers that are black and white; without it those of the
+    type, of floats 1, 255 or 65535, as the brightest allows. Transparent images are put on white. Folders ``train``, ``val`` and ``test``
+    are the parts, those below them the classes. Links that lead out of the folder are
     not followed. Errors: DataError where there are no images, sizes differ, or one is unreadable and is not to be skipped.
     """
     if color not in COLORS:
         raise DataError(f"unknown color '{color}'{nearest(color, COLORS)}")
-    paths = _paths(folder)
+    paths, others = _paths(folder)
     if not paths:
         raise DataError(f"{folder} has no IDX files and no images ({', '.join(sorted(SUFFIXES))})")
-    inside = [path for path in paths if not _leads_out(path, folder)]
-    array, kept, bad = _decode_all(inside, size, color) if inside else (np.empty(0), [], [])
-    bad += sorted(set(paths) - set(inside))
-    notes: tuple[str, ...] = ()
+    _must_be_images(folder, paths)
+    inside = [(path, path) for path in paths if not _leads_out(path, folder)]
+    array, kept, bad, notes = _decode_all(folder, inside, size, color, limits) if inside else (np.empty(0), [], [], ())
+    bad += sorted(set(paths) - {path for path, _ in inside})
     if bad:
         names = ", ".join(repr(str(path.relative_to(folder)))[1:-1] for path in bad[:3]) + (", …" if len(bad) > 3 else "")
         if not (skip_unreadable and kept):
             advice = "" if skip_unreadable else "; --skip-unreadable leaves them out"
             links = "" if len(inside) == len(paths) else ", links that lead out of the folder among them"
             raise DataError(f"{len(bad):,} of {len(paths):,} images in {folder} cannot be read ({names}){links}{advice}")
-        notes = (f"{len(bad):,} unreadable images skipped: {names}",)
-    targets, classes = _labels(folder, kept)
-    return Splits.of(Dataset(torch.from_numpy(array), targets, classes), notes)
+        notes = (*notes, f"{len(bad):,} unreadable images skipped: {names}")
+    if others:
+        kinds = ", ".join(f"{n:,} {suffix or 'without a suffix'}" for suffix, n in Counter(path.suffix for path in others).most_common(3))
+        notes = (*notes, f"{len(others):,} files that are no images left out ({kinds})")
+    return _parts(folder, torch.from_numpy(array), kept, notes)
 
 
-def _paths(folder: Path) -> list[Path]:
-    found = []
+def decoded(source: Path, files: Sequence[File], size: int | None, color: str, limits: Range | None) -> Splits:
+    """The images of some files in a source that is no folder; none of them may be unreadable, as its labels are by row."""
+    if color not in COLORS:
+        raise DataError(f"unknown color '{color}'{nearest(color, COLORS)}")
+    array, _, bad, notes = _decode_all(source, files, size, color, limits)
+    if bad or not len(array):
+        raise DataError(f"{len(bad):,} of {len(files):,} images in {source} cannot be read ({bad[0] if bad else 'none is there'})")
+    return Splits.of(Dataset(torch.from_numpy(array)), notes)
+
+
+def _must_be_images(folder: Path, paths: Sequence[Path]) -> None:
+    """Raise DataError for images beside their masks, which are no images of the same kind."""
+    tops = {path.relative_to(folder).parts[0] for path in paths if len(path.relative_to(folder).parts) > 1}
+    masks = sorted(name for name in tops if name.lower() in MASKS)
+    if masks and len(tops) > 1:
+        rest = sorted(tops - set(masks))
+        raise DataError(f"{folder} has {', '.join(rest)} and {', '.join(masks)}, which are about them; give one of the folders alone")
+
+
+def _parts(folder: Path, array: torch.Tensor, kept: Sequence[Path], notes: tuple[str, ...]) -> Splits:
+    """The data of a folder: in the parts that its folders name, or in one."""
+    below = [path.relative_to(folder).parts for path in kept]
+    first = {parts[0] for parts in below if len(parts) > 1}
+    named = {name for name in first if name.lower() in PARTS}
+    if named != first or "train" not in {PARTS[name.lower()] for name in named} or any(len(parts) == 1 for parts in below):
+        targets, classes = _labels(below)
+        return Splits.of(Dataset(array, targets, classes), notes)
+    targets, classes = _labels([parts[1:] for parts in below])
+    whole = Dataset(array, targets, classes)
+    each = [PARTS[parts[0].lower()] for parts in below]
+    rows = {part: torch.tensor([row for row, of in enumerate(each) if of == part]) for part in set(PARTS.values())}
+    train, validation, test = (whole.view(rows[part].long()) for part in ("train", "validation", "test"))
+    told = ", ".join(f"{part} {len(rows[part]):,}" for part in ("train", "validation", "test") if len(rows[part]))
+    if not len(test):
+        train, test = train.hold_out(max(1, len(train) // TEST_SHARE), "test")
+    own = validation if len(validation) else None
+    return Splits(train, test, notes=(*notes, f"folders are the parts: {told}"), own_validation=own)
+
+
+def _paths(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The images below a folder, and the other files there, hidden ones aside."""
+    images: list[Path] = []
+    others: list[Path] = []
     for parent, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [Path(parent, f) for f in files if not f.startswith(".") and Path(f).suffix.lower() in SUFFIXES]
-    return sorted(found)
+        for file in (Path(parent, name) for name in files if not name.startswith(".")):
+            (images if file.suffix.lower() in SUFFIXES else others).append(file)
+    return sorted(images), sorted(others)
 
 
 def _leads_out(path: Path, folder: Path) -> bool:
     return path.is_symlink() and not path.resolve().is_relative_to(folder.resolve())
 
 
-def _labels(folder: Path, paths: Sequence[Path]) -> tuple[torch.Tensor | None, tuple[str, ...]]:
-    parts = [path.relative_to(folder).parts for path in paths]
-    if any(len(part) == 1 for part in parts):
+def _labels(parts: Sequence[tuple[str, ...]]) -> tuple[torch.Tensor | None, tuple[str, ...]]:
+    """The first folder of each path as its class; none where some have none, or all have the same."""
+    folders = sorted({part[0] for part in parts if len(part) > 1})
+    if len(folders) < 2 or any(len(part) == 1 for part in parts):
         return None, ()
-    folders = sorted({part[0] for part in parts})
     number = {name: i for i, name in enumerate(folders)}
     return torch.tensor([number[part[0]] for part in parts]), tuple(printable(name) for name in folders)
 
 
-def _decode_all(paths: Sequence[Path], size: int | None, color: str) -> tuple[np.ndarray, list[Path], list[Path]]:
-    """The images that can be read in one array ``(N, C, H, W)``, their paths, and the paths of the others."""
+#: what an image is called, and where it is
+File = tuple[Path, Path | io.BytesIO]
+Read = tuple[np.ndarray, list[Path], list[Path], tuple[str, ...]]
+
+
+def _decode_all(folder: Path, files: Sequence[File], size: int | None, color: str, limits: Range | None) -> Read:
+    """The images that can be read in one array ``(N, C, H, W)``, the path of each, the paths of the others, and notes."""
     modes = COLORS[color]
     with warnings.catch_warnings(), ThreadPoolExecutor() as pool:  # outside the threads: they share one list of filters
         warnings.simplefilter("ignore")  # of files that can be read nevertheless
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        images = list(pool.map(lambda path: _decode(path, size, modes), paths))
-    kept = [path for path, image in zip(paths, images, strict=True) if image is not None]
-    bad = [path for path, image in zip(paths, images, strict=True) if image is None]
-    good = _shallow([image for image in images if image is not None])
-    if not good:
-        return np.empty((0,)), [], bad
-    _same_size(kept, good)
-    channels = max(image.shape[2] for image in good)
-    array = np.empty((len(kept), channels, *good[0].shape[:2]), np.uint8)
-    images.clear()
+        read = list(pool.map(lambda file: _decode(file, size, modes), files))
+    paths = [path for path, _ in files]
+    bad = [path for path, found in zip(paths, read, strict=True) if found is None]
+    kept = [path for path, found in zip(paths, read, strict=True) if found is not None for _ in found[0]]
+    pictures = [picture for found in read if found is not None for picture in found[0]]
+    frames = sum(found[1] for found in read if found is not None)
+    notes = (f"{frames:,} later frames of animations left out",) if frames else ()
+    read.clear()
+    if not pictures:
+        return np.empty((0,)), [], bad, notes
+    black, white, more = _levels(folder, kept, pictures, limits)
+    _same_size(kept, [picture.pixels for picture in pictures])
+    deep = any(picture.pixels.dtype != np.uint8 for picture in pictures) or (black, white) != (0.0, 255.0)
+    channels = max(picture.pixels.shape[2] for picture in pictures)
+    array = np.empty((len(kept), channels, *pictures[0].pixels.shape[:2]), np.float32 if deep else np.uint8)
     for row in reversed(array):  # each image is freed once copied, so that all are in memory only once
-        row[:] = good.pop().transpose(2, 0, 1)  # a grey image among colour ones is broadcast to three channels
-    return array, kept, bad
+        picture = pictures.pop()
+        pixels = picture.pixels
+        if deep:
+            low, high = (0.0, 255.0) if picture.white == 255 and limits is None else (black, white)
+            pixels = ((pixels.astype(np.float64) - low) / (high - low)).clip(0, 1)
+        row[:] = pixels.transpose(2, 0, 1)  # a grey image among colour ones is broadcast to three channels
+    return array, kept, bad, (*notes, *more)
+
+
+def _levels(folder: Path, paths: Sequence[Path], pictures: Sequence[Picture], limits: Range | None) -> tuple[float, float, tuple[str, ...]]:
+    """The numbers that are black and white in images of more than 8 bits, the same for all, and a note on how they were found."""
+    odd = next((path for path, one in zip(paths, pictures, strict=True) if not np.isfinite([one.low, one.high]).all()), None)
+    if odd is not None:
+        raise DataError(f"{odd.name!r} in {folder} has pixels that are NaN or infinite; mend it or leave it out")
+    low, high = min(one.low for one in pictures), max(one.high for one in pictures)
+    if limits is not None:
+        if low < limits.low or high > limits.high:
+            raise DataError(f"{folder}: pixels go from {low:g} to {high:g}, outside the range {limits}; give a wider one")
+        return limits.low, limits.high, ()
+    deep = [one for one in pictures if one.white != PIXEL]
+    if not deep:
+        return 0.0, float(PIXEL), dark(folder, high, float(PIXEL)) if high < DARK * PIXEL else ()
+    low, high = min(one.low for one in deep), max(one.high for one in deep)
+    if low < 0:
+        raise DataError(f"{folder}: pixels go from {low:g} to {high:g}; say which are black and white with --range {low:g}:{high:g}")
+    of_type = max((one.white for one in deep if one.white is not None), default=None)
+    if of_type is not None:
+        return 0.0, of_type, dark(folder, high, of_type) if high < DARK * of_type else ()
+    white = next((white for white in WHITES if high <= white * (1 + ROUNDING)), None)
+    if white is None:
+        raise DataError(f"{folder}: pixels go from {low:g} to {high:g}; say which are black and white with --range {low:g}:{high:g}")
+    return 0.0, white, (f"{folder}: pixels are floats up to {high:g}; {white:g} is read as white; --range LOW:HIGH says otherwise",)
 
 
 def _same_size(paths: Sequence[Path], images: Sequence[np.ndarray]) -> None:
@@ -101,46 +213,49 @@ def _same_size(paths: Sequence[Path], images: Sequence[np.ndarray]) -> None:
         )
 
 
-def _decode(path: Path, size: int | None, modes: Sequence[str]) -> np.ndarray | None:
-    """One image as ``(H, W, C)``: uint8, or float32 of still unknown white level if it has more than 16 bits; None if unreadable."""
+def _decode(file: File, size: int | None, modes: Sequence[str]) -> tuple[list[Picture], int] | None:
+    """The images of a file, and how many frames of an animation are left out; None if it is unreadable."""
+    path, content = file
     try:
-        with Image.open(path) as file:
-            image = _plain(ImageOps.exif_transpose(file))
+        with Image.open(content) as image:
+            frames = getattr(image, "n_frames", 1)
+            if path.suffix.lower() not in STACKS:
+                return [_picture(image, size, modes)], frames - 1
+            return [_picture(page, size, modes) for page in ImageSequence.Iterator(image)], 0
     except Exception:  # damaged files make decoders raise any kind of exception
         return None
-    if image.mode != DEEP:
+
+
+def _picture(file: Image.Image, size: int | None, modes: Sequence[str]) -> Picture:
+    """One image: uint8, or float32 if it has more than 8 bits."""
+    image, white = _plain(ImageOps.exif_transpose(file))
+    if white != PIXEL:
+        deep = np.asarray(image)
+        low, high = float(deep.min()), float(deep.max())
+    else:
         image = image.convert("L" if image.mode in ("1", "L") and "L" in modes else modes[-1])
+        low, high = (float(extreme) for extreme in np.ravel(image.getextrema())[[0, -1]]) if image.mode == "L" else (0.0, float(PIXEL))
     if size is not None:
         image = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
     pixels = np.asarray(image)
-    return pixels.reshape(*pixels.shape[:2], -1)
+    return Picture(pixels.reshape(*pixels.shape[:2], -1), low, high, white)
 
 
-def _plain(image: Image.Image) -> Image.Image:
-    """The image without transparency; a palette of greys as grey; 16 bits reduced to 8; 32 bits as floats."""
+def _plain(image: Image.Image) -> tuple[Image.Image, float | None]:
+    """The image without transparency, a palette of greys as grey, more than 8 bits as floats; and the white of its type, if it has one."""
     if image.mode.startswith("I;16"):
-        return Image.fromarray((np.asarray(image) / 257).round().astype(np.uint8))
+        signed = "S" in image.mode
+        return Image.fromarray(np.asarray(image).astype(np.float32)), None if signed else 65535.0
     if image.mode in ("I", "F"):
-        return image.convert(DEEP)
+        return image.convert(DEEP), None
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), rgba).convert("RGB")
-        return image.convert("L") if _is_grey(image) else image
-    if image.mode == "P":
+    elif image.mode == "P":
         image = image.convert("RGB")
-        return image.convert("L") if _is_grey(image) else image
-    return image
-
-
-def _shallow(images: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Images of 32 bits reduced to 8, all by the same white level, the least of 1, 255 and 65535 that the brightest allows."""
-    brightest = max((float(image.max()) for image in images if image.dtype != np.uint8), default=0.0)
-    white = next((white for white in (1.0, 255.0) if brightest <= white), 65535.0)
-
-    def eight(image: np.ndarray) -> np.ndarray:
-        return image if image.dtype == np.uint8 else (image * (255 / white)).clip(0, 255).round().astype(np.uint8)
-
-    return [eight(image) for image in images]
+    else:
+        return image, float(PIXEL)
+    return (image.convert("L") if _is_grey(image) else image), float(PIXEL)
 
 
 def _is_grey(image: Image.Image) -> bool:

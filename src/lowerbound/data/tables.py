@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from lowerbound.data import cells as kinds
 from lowerbound.data import csv_files, inference, parquet_files
 from lowerbound.data.csv_files import Csv
 from lowerbound.data.dataset import Dataset, Splits
@@ -44,10 +45,12 @@ def inferred(path: Path, types: str | Path | None = None) -> tuple[Table, Schema
     if len(table) < 2:
         raise DataError(f"{path} has one row, too few to learn from")
     cells = table.cells
+    numbered = f"{path}: the first line is taken for names, and all of them are numbers; if it is a row, write a line of names above it"
+    named = (numbered,) if all(map(kinds.is_number, table.names)) else ()
     schema, notes = inference.infer(cells, {} if types is None else inference.read_types(Path(types)), table.types)
     train = Splits.of(Dataset(torch.zeros(len(table), 1))).train.rows
     assert train is not None
-    return table, inference.standardized(schema, cells, train.tolist()), notes
+    return table, inference.standardized(schema, cells, train.tolist()), (*named, *notes)
 
 
 def load(path: Path, types: str | Path | None = None, schema: Schema | None = None) -> Splits:

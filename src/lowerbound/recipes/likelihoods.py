@@ -42,6 +42,8 @@ SCALES = {
     "decoder": Word("vae.likelihoods.scales:Decoded", "a σ for each value, from the decoder"),
     "optimal": Word("vae.likelihoods.scales:Optimal", "the σ that makes a batch most likely; of a gaussian"),
 }
+#: of whole numbers that are no greys
+OF_COUNTS = ("poisson", "negative-binomial")
 PIXELS = {"binarized": "zeros and ones, drawn afresh each time with the grey value as probability", "grey": "grey values, as they are"}
 
 
@@ -63,7 +65,7 @@ class Plan:
 
 def likelihood(word: str, spec: DataSpec, own: Mapping[str, Any]) -> Plan:
     """The likelihood of that word for these data; ``own`` are those of the recipe's words that it alone has. Errors: RecipeError."""
-    offered: dict[str, Any] = {"spec": spec, "squash": spec.unit_interval, "steps": 255 if spec.unit_interval else 1, "holes": spec.holes}
+    offered: dict[str, Any] = {"spec": spec, "squash": spec.unit_interval, "steps": spec.steps, "holes": spec.holes}
     if "scale" in own:
         offered["scale"] = scale(own["scale"], spec)
     if "pixels" in own:

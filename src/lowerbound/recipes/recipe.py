@@ -58,6 +58,9 @@ class Recipe:
     size: int | None = _word(None, "data", "N", "images: crop the centre square and resize it to this many pixels")
     color: str = _word("auto", "data", "COLOR", "images: grey, rgb, or auto (grey if all are)")
     skip_unreadable: bool = _word(False, "data", "", "images: leave out those that cannot be read")
+    range: str | None = _word(
+        None, "data", "LOW:HIGH", "images and arrays: the numbers that are black and white, 0 and 1 (default: those of their type)"
+    )
     types: str | None = _word(
         None, "data", "FILE", "tables: a TOML file that says what columns are, where they are taken for something else"
     )

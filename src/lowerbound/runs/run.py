@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from lowerbound import data
 from lowerbound.data import Schema, Splits, labels
 from lowerbound.data.spec import DataSpec
@@ -17,12 +19,16 @@ from lowerbound.evaluation.evaluation import Evaluation
 from lowerbound.evaluation.mean_bound import MeanBound
 from lowerbound.recipes import recipe as recipes
 from lowerbound.recipes.build import Parts, build
+from lowerbound.recipes.likelihoods import OF_COUNTS
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.runs import checkpoint, layout
 from lowerbound.runs.data_record import FORMAT, DataRecord
 from lowerbound.system import devices
 from lowerbound.system.files import content
 from lowerbound.vae.model import Model
+
+#: how far beyond [0, 1] values may lie, and the share of a run's span that other data have at least, or a note says so
+SLACK, NARROW = 0.01, 0.1
 
 
 @dataclass(frozen=True)
@@ -63,24 +69,31 @@ class Run:
         """
         if source is None or self.is_own(source):
             splits = load_data(self.recipe, data_dir, self.spec)
-        elif data.is_image_folder(source):
+        elif data.has_images(source):
             splits = self._read_images(source, small)
         else:
-            splits = data.load(source, data_dir=data_dir, holes=holes or self.spec.holes, schema=self.spec.schema)
+            counts, unit, file = _are_counts(self.recipe, self.spec.unit), self.spec.unit, Path(source).is_file()
+            limits = self.recipe.range if file and self.spec.schema is None else None
+            splits = data.load(
+                source, data_dir=data_dir, holes=holes or self.spec.holes, schema=self.spec.schema, limits=limits, counts=counts, unit=unit
+            )
         if splits.train.event_shape not in (self.spec.event_shape, small):
             shapes = f"{splits.train.event_shape}, and this run's model is for {self.spec.event_shape}"
             raise DataError(f"the data are of shape {shapes}; give data of that shape")
+        if not self.is_own(source):
+            splits = replace(splits, notes=(*splits.notes, *_unlike(self.spec, splits)))
         self.vae.likelihood.check(splits.train.extremes)
         return splits.relabelled(self.spec.classes) if self.recipe.takes_labels else splits
 
     def _read_images(self, source: str | Path, small: tuple[int, ...] | None) -> Splits:
         color = "grey" if self.spec.event_shape[0] == 1 else "rgb"
+        skip, limits = self.recipe.skip_unreadable and Path(source).is_dir(), self.recipe.range
         if small is not None:
             with contextlib.suppress(DataError):  # of several sizes, say
-                splits = data.load(source, color=color, skip_unreadable=self.recipe.skip_unreadable)
+                splits = data.load(source, color=color, skip_unreadable=skip, limits=limits)
                 if splits.train.event_shape == small:
                     return splits
-        return data.load(source, size=self.recipe.size, color=color, skip_unreadable=self.recipe.skip_unreadable)
+        return data.load(source, size=self.recipe.size, color=color, skip_unreadable=skip, limits=limits)
 
     def environment(self) -> dict[str, Any]:
         """Versions and machine of its training."""
@@ -160,8 +173,30 @@ def describe(folder: Path) -> tuple[Recipe, DataRecord]:
         raise _damaged(path, error) from error
 
 
-def load_data(recipe: Recipe, data_dir: str | Path | None, spec: DataSpec | None = None) -> Splits:
-    """The data that a recipe asks for, with the labels of its file where it names one; read for a model by its ``spec``."""
+def _are_counts(recipe: Recipe, unit: int | None) -> bool:
+    """Whether whole numbers are counts: by the likelihood, but of the runs of version 0.1.0, which read them as pixels."""
+    return recipe.likelihood in OF_COUNTS and unit in (None, 1)
+
+
+def _unlike(spec: DataSpec, splits: Splits) -> tuple[str, ...]:
+    """A note on data of another range than those of the training. Errors: DataError where those were in [0, 1] and these are not."""
+    if spec.schema is not None:
+        return ()
+    each = torch.stack([part.extremes for part in (splits.train, splits.test) if len(part)])
+    low, high, span = float(each[:, 0].min()), float(each[:, 1].max()), spec.high - spec.low
+    told = f"these data go from {low:.4g} to {high:.4g}, the run's from {spec.low:.4g} to {spec.high:.4g}"
+    if spec.unit_interval and (low < -SLACK or high > 1 + SLACK):
+        raise DataError(f"{told}; bring them to the same range")
+    further = low < spec.low - span or high > spec.high + span
+    return (told,) if further or high - low < NARROW * span else ()
+
+
+def load_data(recipe: Recipe, data_dir: str | Path | None, spec: DataSpec | None = None, unit: int | None = None) -> Splits:
+    """The data that a recipe asks for, with the labels of its file where it names one; read for a model by its ``spec``.
+
+    ``unit`` is that of the data of a run that goes on, where there is no ``spec`` to read by.
+    """
+    unit = unit if spec is None else spec.unit
     splits = data.load(
         recipe.data,
         data_dir=data_dir,
@@ -171,6 +206,9 @@ def load_data(recipe: Recipe, data_dir: str | Path | None, spec: DataSpec | None
         holes=spec is None or spec.holes,
         types=recipe.types,
         schema=None if spec is None else spec.schema,
+        limits=recipe.range,
+        counts=_are_counts(recipe, unit),
+        unit=unit,
     )
     return splits if recipe.labels_file is None else labels.of_file(splits, Path(recipe.labels_file))
 

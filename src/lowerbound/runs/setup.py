@@ -50,10 +50,13 @@ class Setup:
         return self.run.vae if self.average is None else cast(Model, self.average.module)
 
 
-def set_up(recipe: Recipe, folder: Path, data_dir: str | Path | None, device: str, group: ProcessGroup) -> Setup:
-    """Everything that the training of a recipe needs. Errors: DataError, RecipeError, UsageError."""
+def set_up(recipe: Recipe, folder: Path, data_dir: str | Path | None, device: str, group: ProcessGroup, unit: int | None = None) -> Setup:
+    """Everything that the training of a recipe needs; ``unit`` is that of the data of a run that goes on.
+
+    Errors: DataError, RecipeError, UsageError.
+    """
     where = devices.choose(device)
-    splits = runs.load_data(recipe, data_dir)
+    splits = runs.load_data(recipe, data_dir, unit=unit)
     train, validation = splits.validation(recipe.validation)
     if recipe.batch > len(train):
         raise DataError(f"a batch of {recipe.batch} is larger than the {len(train):,} training data; choose a smaller --batch")

@@ -1,0 +1,109 @@
+"""Images and vectors in a Parquet file, as Hugging Face's data sets have them: ``image: {bytes, path}``, lists of numbers, and labels."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from lowerbound.data import arrays, images, parquet_files
+from lowerbound.data.dataset import UNKNOWN, Dataset, Splits
+from lowerbound.data.meaning import Range
+from lowerbound.errors import DataError
+
+LABELS = ("label", "labels", "fine_label", "target", "y")
+METADATA = b"huggingface"
+
+
+def takes(path: Path) -> bool:
+    """Whether it is a Parquet file with a column of images or of lists of numbers."""
+    if path.suffix.lower() != ".parquet" or not path.is_file():
+        return False
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        schema = pyarrow.parquet.read_schema(path)
+    except (pyarrow.ArrowException, OSError):  # which the reader of tables says
+        return False
+    return any(_is_image(field.type) or _is_list(field.type) for field in schema)
+
+
+def load(path: Path, size: int | None, color: str, limits: Range | None) -> Splits:
+    """The images or vectors of its one such column, with labels by the names that the file gives its classes; notes say what else it holds.
+
+    Errors: DataError for several such columns, images of several sizes, lists of several lengths.
+    """
+    table = parquet_files.read(path).table
+    values = [field.name for field in table.schema if _is_image(field.type) or _is_list(field.type)]
+    if len(values) > 1:
+        raise DataError(f"{path} has several columns of images or lists: {', '.join(values)}; leave one of them")
+    (name,) = values
+    label = next((column for column in LABELS if column in table.column_names), None)
+    column, names = table[name], _class_names(table, label)
+    if _is_image(column.type):
+        files = [(Path(f"row {row + 1}"), one) for row, one in enumerate(column.to_pylist())]
+        found = images.decoded(path, [(where, _opened(one)) for where, one in files], size, color, limits)
+    else:
+        if size is not None or color != "auto":
+            raise DataError(f"size and color are for images, and {path} has lists of numbers; leave them out")
+        found = Splits.of(arrays.dataset_of(path, _stacked(path, name, column), None, holes=False))
+    left = [other for other in table.column_names if other not in (name, label)]
+    notes = (*found.notes, *((f"{path}: not read: {', '.join(left)}",) if left else ()))
+    whole = found.whole
+    assert whole is not None
+    if label is None:
+        return Splits.of(whole, notes)
+    return Splits.of(_labelled(path, whole, table[label].to_pylist(), names), notes)
+
+
+def _is_image(kind: Any) -> bool:
+    from pyarrow import types
+
+    fields = [kind.field(number) for number in range(kind.num_fields)] if types.is_struct(kind) else []
+    return any(field.name == "bytes" and types.is_binary(field.type) for field in fields)
+
+
+def _is_list(kind: Any) -> bool:
+    from pyarrow import types
+
+    if not (types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)):
+        return False
+    return types.is_integer(kind.value_type) or types.is_floating(kind.value_type)
+
+
+def _opened(one: dict[str, Any] | None) -> io.BytesIO:
+    return io.BytesIO(b"" if one is None else one["bytes"] or b"")
+
+
+def _stacked(path: Path, name: str, column: Any) -> np.ndarray:
+    rows = column.to_pylist()
+    lengths = {None if row is None else len(row) for row in rows}
+    if len(lengths) != 1 or None in lengths:
+        raise DataError(f"{path}: the lists of column '{name}' are of several lengths, or some are empty; give vectors of one length")
+    try:
+        return np.array(rows, column.type.value_type.to_pandas_dtype())
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{path}: some lists of column '{name}' have empty cells; remove or fill them in") from error
+
+
+def _class_names(table: Any, label: str | None) -> list[str] | None:
+    """The names of the classes in the file's own description, where it has one."""
+    try:
+        features = json.loads((table.schema.metadata or {})[METADATA])["info"]["features"]
+        return [str(name) for name in features[label]["names"]]
+    except (KeyError, ValueError, TypeError):
+        return None
+
+
+def _labelled(path: Path, whole: Dataset, labels: list[Any], names: list[str] | None) -> Dataset:
+    if names is None:
+        return arrays.labelled_as(path, whole, np.array(["" if one is None else one for one in labels]))
+    if not all(one is None or one == UNKNOWN or 0 <= one < len(names) for one in labels):
+        raise DataError(f"{path}: its labels are not the numbers of its {len(names)} classes")
+    numbers = torch.tensor([UNKNOWN if one is None else int(one) for one in labels])
+    return Dataset(whole.array, numbers, tuple(names), unit=whole.unit)
