@@ -233,8 +233,11 @@ def _nothing(parser: Parser) -> None:
 
 
 def _datasets(parser: Parser) -> None:
-    parser.add_argument("table", nargs="?", metavar="TABLE", help="a .csv, .tsv or .parquet file: what its columns are taken for")
-    parser.add_argument("--types", metavar="FILE", help="a TOML file that says what columns are, where it is not that")
+    parser.add_argument("source", nargs="?", metavar="SOURCE", help="a name, a file or a folder: what is read of it")
+    parser.add_argument("--types", metavar="FILE", help="tables: a TOML file that says what columns are, where it is not that")
+    parser.add_argument("--range", metavar="LOW:HIGH", help=FIELDS["range"].metadata["help"])
+    parser.add_argument("--size", type=options.at_least(1), metavar="N", help=FIELDS["size"].metadata["help"])
+    options.output(parser, ".png: a sheet of its images", required=False)
     options.data_dir(parser)
 
 
@@ -267,7 +270,7 @@ VERBS = {
     "lab": Verb("lab", "an experiment of the lessons, and its figure", _lab),
     "show": Verb("show", "what a run is: recipe, data, figures, size", _show),
     "recipes": Verb("zoo", "the models known by name, for train --recipe NAME", _nothing),
-    "data": Verb("datasets", "the data sets known by name and where they are, or what a table's columns are", _datasets),
+    "data": Verb("datasets", "the data sets known by name, or what is read of a source", _datasets),
 }
 
 

@@ -12,8 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lowerbound.data import NAMED, arrays, writing
-from lowerbound.data.tables import inferred
+from lowerbound.data import arrays, writing
 from lowerbound.errors import OutputError, UsageError, nearest
 from lowerbound.figures import images as plots
 from lowerbound.figures import of_run, style
@@ -24,6 +23,7 @@ from lowerbound.interfaces.cli.classify import classify as classify
 from lowerbound.interfaces.cli.compare import compare as compare
 from lowerbound.interfaces.cli.complete import complete as complete
 from lowerbound.interfaces.cli.console import Answer
+from lowerbound.interfaces.cli.datasets import datasets as datasets
 from lowerbound.interfaces.cli.evaluate import evaluate as evaluate
 from lowerbound.interfaces.cli.evaluate import score as score
 from lowerbound.interfaces.cli.impute import impute as impute
@@ -199,22 +199,6 @@ def show(args: Namespace) -> Answer:
 def zoo(args: Namespace) -> Answer:
     """The models known by name."""
     return console.named(ZOO)
-
-
-def datasets(args: Namespace) -> Answer:
-    """The named data sets, or the kinds of the columns of a table."""
-    if args.table is not None:
-        table, schema, notes = inferred(Path(args.table), args.types)
-        console.notes(notes)
-        return console.columns(args.table, schema, table.cells)
-    if args.types is not None:
-        raise UsageError("types are those of a table; name the file too: lowerbound data FILE --types TYPES")
-    folder = None if args.data_dir is None else Path(args.data_dir)
-    rows = [
-        {"name": name, "what": source.description, "place": source.place(name, folder), "missing": source.missing(name, folder)}
-        for name, source in NAMED.items()
-    ]
-    return console.listed(rows)
 
 
 # --- writing arrays or pictures --------------------------------------------------------------------

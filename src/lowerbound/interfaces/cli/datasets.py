@@ -1,0 +1,111 @@
+"""``lowerbound data``: the named data sets; of a source what its numbers mean, its parts and classes, with a sheet of its images."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lowerbound import data
+from lowerbound.data import NAMED, DataSpec, Splits
+from lowerbound.data.formats import FORMATS, format_of
+from lowerbound.data.rows import spread
+from lowerbound.data.tables import inferred
+from lowerbound.errors import UsageError
+from lowerbound.figures import of_run, style
+from lowerbound.interfaces.cli import console
+from lowerbound.interfaces.cli.console import Answer
+from lowerbound.interfaces.cli.output import of_kind
+from lowerbound.system.files import written
+
+SHOWN = 64  # images of a sheet
+MOST = 12  # classes that are counted in text
+
+
+def datasets(args: Namespace) -> Answer:
+    """The named data sets, or what is read of a source."""
+    if args.source is None:
+        return _named(args)
+    if args.source not in NAMED and format_of(Path(args.source)) is FORMATS["a table"]:
+        return _table(args)
+    return _source(args)
+
+
+def _named(args: Namespace) -> Answer:
+    if args.types is not None or args.output is not None:
+        raise UsageError("types and a sheet are those of a source; name it too: lowerbound data SOURCE")
+    folder = None if args.data_dir is None else Path(args.data_dir)
+    rows = [
+        {"name": name, "what": source.description, "place": source.place(name, folder), "missing": source.missing(name, folder)}
+        for name, source in NAMED.items()
+    ]
+    return console.listed(rows)
+
+
+def _table(args: Namespace) -> Answer:
+    if args.output is not None or args.range is not None:
+        raise UsageError("a sheet and a range are for images and arrays, and this is a table; leave them out")
+    table, schema, notes = inferred(Path(args.source), args.types)
+    console.notes(notes)
+    return console.columns(args.source, schema, table.cells)
+
+
+def _source(args: Namespace) -> Answer:
+    path = None if args.output is None else of_kind(args.output, ".png")
+    splits = data.load(args.source, data_dir=args.data_dir, size=args.size, types=args.types, limits=args.range, holes=True)
+    console.notes(splits.notes)
+    found = described(splits)
+    if path is not None:
+        some = splits.train[spread(len(splits.train), SHOWN)]
+        content = style.sheet_png(of_run.images(some, DataSpec.of(splits.train, splits.test)), columns=8)
+        with written(path) as file:
+            file.write(content)
+        found["output"] = str(path)
+    return Answer(_text(found), {"source": args.source, **found, "notes": list(splits.notes)})
+
+
+def described(splits: Splits) -> dict[str, Any]:
+    """What is read of a source: parts, shape, kind and extremes of its numbers, classes and how many examples each has."""
+    spec = DataSpec.of(splits.train, splits.test)
+    train, validation = splits.validation()
+    everything = torch.cat([part[:].flatten() for part in (train, validation, splits.test) if len(part)])
+    there = everything[~everything.isnan()]
+    names = Counter(name for part in (train, validation, splits.test) for name in part.names or [] if name is not None)
+    return {
+        "parts": {"train": len(train), "validation": len(validation), "test": len(splits.test)},
+        "shape": list(spec.event_shape),
+        "values": kind_of(spec, there),
+        "least": float(there.min()),
+        "greatest": float(there.max()),
+        "mean": float(there.double().mean()),
+        "missing": int(everything.isnan().sum()),
+        "classes": {name: names[name] for name in spec.classes},
+    }
+
+
+def kind_of(spec: DataSpec, values: torch.Tensor) -> str:
+    """bits, counts, greys (in [0, 1]) or reals."""
+    if spec.unit == 1:
+        return "bits" if values.max() <= 1 else "counts"
+    if bool(((values == 0) | (values == 1)).all()):
+        return "bits"
+    return "greys" if spec.unit_interval else "reals"
+
+
+def _text(found: dict[str, Any]) -> str:
+    parts = ", ".join(f"{name} {n:,}" for name, n in found["parts"].items())
+    lines = [
+        f"examples  {parts}",
+        f"shape     {' × '.join(map(str, found['shape']))}",
+        f"values    {found['values']} from {found['least']:.4g} to {found['greatest']:.4g}, mean {found['mean']:.4g}",
+    ]
+    if found["missing"]:
+        lines.append(f"missing   {found['missing']:,}")
+    if found["classes"]:
+        shown = [f"{name} {n:,}" for name, n in list(found["classes"].items())[:MOST]]
+        more = f", … ({len(found['classes']):,})" if len(found["classes"]) > MOST else ""
+        lines.append(f"classes   {', '.join(shown)}{more}")
+    return "\n".join(lines + ([f"sheet     {found['output']}"] if "output" in found else []))
