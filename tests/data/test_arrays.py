@@ -89,7 +89,7 @@ BROKEN = {
     "text": (np.array(["a"] * 4), {}, "numbers are needed"),
     "complex": (np.zeros((4, 2), complex), {}, "numbers are needed"),
     "nothing": (np.zeros((0, 4)), {}, "is empty"),
-    "one number": (np.array(3.0), {}, "is empty"),
+    "one number": (np.array(3.0), {}, "a single number"),
     "a vector": (np.zeros(7), {}, "has the shape"),
     "five axes": (np.zeros((2, 2, 2, 2, 2)), {}, "has the shape"),
     "labels of another length": (np.zeros((10, 4)), {"y": np.zeros(9)}, "one label per example"),

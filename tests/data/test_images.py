@@ -234,3 +234,43 @@ def test_a_file_name_cannot_write_control_characters_to_the_terminal(tmp_path: P
     with pytest.raises(DataError) as error:
         images.load_folder(tmp_path)
     assert str(error.value).isprintable()
+
+
+def test_colours_have_a_range_too(tmp_path: Path) -> None:
+    for number, colour in enumerate([(3, 9, 1), (0, 15, 2)]):
+        Image.new("RGB", (4, 4), colour).save(tmp_path / f"{number}.png")
+    assert "greatest value is 15" in data.load(tmp_path).notes[0]
+    assert data.load(tmp_path, limits="0:15").whole[:].amax((0, 2, 3)).tolist() == pytest.approx([0.2, 1.0, 2 / 15])
+
+
+def test_a_test_part_may_have_no_classes(tmp_path: Path) -> None:
+    for name in ("train/cats/1.png", "train/cats/2.png", "train/dogs/1.png", "test/1.png", "test/2.png"):
+        picture(tmp_path / name)
+    splits = data.load(tmp_path)
+    assert splits.train.names == ["cats", "cats", "dogs"]
+    assert splits.test.names == [None, None]
+
+
+@pytest.mark.parametrize("stray", ["logo.png", "extra/1.png"])
+def test_images_beside_the_parts_are_refused(tmp_path: Path, stray: str) -> None:
+    for name in ("train/1.png", "train/2.png", "test/1.png", stray):
+        picture(tmp_path / name)
+    with pytest.raises(DataError, match="give the parts a folder of their own"):
+        data.load(tmp_path)
+
+
+def test_masks_within_parts_are_not_learned_from_either(tmp_path: Path) -> None:
+    for name in ("train/images/1.png", "train/masks/1.png", "test/images/1.png", "test/masks/1.png"):
+        picture(tmp_path / name)
+    with pytest.raises(DataError, match="images and masks"):
+        data.load(tmp_path)
+
+
+def test_white_of_two_kinds_is_refused(tmp_path: Path) -> None:
+    Image.fromarray(np.full((4, 4), 0.5, np.float32)).save(tmp_path / "a.tif")
+    Image.fromarray(np.full((4, 4), 65535, np.uint16)).save(tmp_path / "b.png")
+    with pytest.raises(DataError, match="of 16 bits and of floats"):
+        data.load(tmp_path)
+    assert data.load(tmp_path, limits="0:65535").whole[:].max() == 1
+    Image.fromarray(np.full((4, 4), 128, np.uint8)).save(tmp_path / "b.png")
+    assert data.load(tmp_path, color="rgb").whole[:][:, :, 0, 0].tolist() == [[0.5] * 3, pytest.approx([128 / 255] * 3)]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from commands import answer, complaint
+from PIL import Image
 from trainings import resumed, train, weights
 
 from lowerbound import data
@@ -253,3 +254,47 @@ def test_an_index_is_one_example_and_a_mask_chooses() -> None:
             whole[wrong]
     batches = list(torch.utils.data.DataLoader(whole, batch_size=4))
     assert [len(batch) for batch in batches] == [4, 4, 2]
+
+
+# --- the white of a run, parts, and what reviewers broke -----------------------------------------------
+
+
+def test_a_runs_white_is_that_of_its_other_data(tmp_path: Path) -> None:
+    sixteen = RANDOM.integers(0, 65536, (60, 8, 8)).astype(np.uint16)
+    train(Recipe(data=str(saved(tmp_path / "x.npy", sixteen)), epochs=1, batch=20, pixels="grey"), tmp_path / "r").finish()
+    found = runs.load(tmp_path / "r").read(saved(tmp_path / "o.npy", sixteen // 400))
+    assert found.whole[:].max() < 0.003
+    assert any("where 65535 is read as white" in note for note in found.notes)
+    for name, top in (("own", 255.0), ("other", 0.9)):
+        (tmp_path / name).mkdir()
+        for number in range(40):
+            pixels = np.full((8, 8), top * (number + 1) / 40, np.float32)
+            Image.fromarray(pixels).save(tmp_path / name / f"{number}.tif")
+    train(Recipe(data=str(tmp_path / "own"), epochs=1, batch=20, pixels="grey"), tmp_path / "f").finish()
+    assert runs.load(tmp_path / "f").read(tmp_path / "other").whole[:].max() == pytest.approx(0.9 / 255)
+
+
+@pytest.mark.parametrize("dtype", [">u2", ">i4", "<u2"])
+def test_the_order_of_bytes_changes_nothing(tmp_path: Path, dtype: str) -> None:
+    values = np.linspace(0, 255 if dtype == ">i4" else 65535, 60).round().astype(dtype).reshape(20, 3)
+    assert data.load(saved(tmp_path / "a.npy", values)).whole[:].max() == 1
+
+
+WRONG = {
+    "parts of two types": ({"x_train": IMAGES, "x_test": IMAGES.astype(np.uint16)}, "same shape and type"),
+    "labels that are NaN": ({"x_train": IMAGES, "y_train": np.full(40, np.nan), "x_test": IMAGES}, "labels are NaN"),
+    "a single number": ({"x_train": np.uint8(3), "x_test": np.uint8(3)}, "a single number"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_what_is_wrong_in_an_archive_is_said(tmp_path: Path, what: str) -> None:
+    arrays, message = WRONG[what]
+    with pytest.raises(DataError, match=message):
+        data.load(saved(tmp_path / "a.npz", **arrays))
+
+
+def test_the_name_of_a_file_does_not_say_what_it_is(tmp_path: Path) -> None:
+    with (tmp_path / "a.npz").open("wb") as file:
+        np.save(file, IMAGES)
+    assert len(data.load(tmp_path / "a.npz").whole) == 40

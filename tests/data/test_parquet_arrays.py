@@ -85,3 +85,38 @@ def test_numbers_in_the_place_of_names_are_told(tmp_path: Path) -> None:
     assert "all of them are numbers" in data.load(tmp_path / "a.csv").notes[0]
     (tmp_path / "b.csv").write_text("a,2\n" + "2.5,3\n3.5,3\n2.5,2\n" * 4)
     assert not data.load(tmp_path / "b.csv").notes
+
+
+def test_lists_beside_columns_are_a_tables_and_options_are_heeded(tmp_path: Path) -> None:
+    table = {"age": [1.5, 2.5, 3.5, 1.5] * 3, "h": [1.0, 2.0, 2.5] * 4, "tags": [[1, 2]] * 12}
+    splits = data.load(written(tmp_path / "t.parquet", table))
+    assert [column.name for column in splits.schema.modelled] == ["age", "h"]
+    assert data.load(tmp_path / "t.parquet", schema=splits.schema).schema == splits.schema
+    path = written(tmp_path / "a.parquet", {"x": [[0, 1, 5]] * 12})
+    assert data.load(path, counts=True).whole[:].max() == 5
+    assert data.load(path, limits="0:5").whole[:].max() == 1
+    assert "greatest value is 5" in data.load(path).notes[0]
+    with pytest.raises(DataError, match="outside the range"):
+        data.load(path, limits="0:4")
+    holes = written(tmp_path / "h.parquet", {"x": [[0.5, float("nan")]] * 12})
+    assert data.load(holes, holes=True).whole.holes == 12
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [(["cat", "cow"], "numbers or names of its 3"), ([0.5, 1.0], "numbers or names"), ([{"a": 1}] * 2, "no numbers or names")],
+)
+def test_labels_that_are_no_classes_are_refused(tmp_path: Path, labels: list, message: str) -> None:
+    images = pyarrow.array([encoded(one) for one in PIXELS[:2]], IMAGE)
+    with pytest.raises(DataError, match=message):
+        data.load(written(tmp_path / "a.parquet", {"image": images, "label": labels}, described=True))
+    named = written(tmp_path / "b.parquet", {"image": images, "label": ["owl", "cat"]}, described=True)
+    assert data.load(named).whole.names == ["owl", "cat"]
+
+
+def test_pixels_that_are_no_whole_numbers_are_a_table(tmp_path: Path) -> None:
+    names = ",".join(f"pixel{place}" for place in range(4))
+    (tmp_path / "a.csv").write_text(f"{names}\n" + "0.5,1.5,2,3\n0.25,1,2.5,4\n" * 5)
+    assert data.load(tmp_path / "a.csv").schema is not None
+    (tmp_path / "b.csv").write_text(f"{names}\n" + "0,300,2,3\n0,1,2,4\n" * 5)
+    assert data.load(tmp_path / "b.csv", counts=True).whole[:].max() == 300

@@ -8,9 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from lowerbound.data.dataset import UNKNOWN, Dataset, Splits, fingerprint_of
-from lowerbound.data.formats import Reading, format_of, refuse_others
+from lowerbound.data.formats import format_of, refuse_others
 from lowerbound.data.meaning import Range
 from lowerbound.data.named import NAMED
+from lowerbound.data.reading import Reading
 from lowerbound.data.schema import Schema
 from lowerbound.data.spec import DataSpec
 from lowerbound.errors import DataError, nearest
@@ -42,6 +43,7 @@ def load(
     limits: str | None = None,
     counts: bool = False,
     unit: int | None = None,
+    white: float | None = None,
 ) -> Splits:
     """The data of ``source``: a known name, a ``.npy`` or ``.npz`` file, a table, a folder of IDX files or of images.
 
@@ -49,15 +51,17 @@ def load(
     downloaded. ``size``, ``color`` and ``skip_unreadable`` are for folders of images; ``holes`` allows NaN, for missing values in an
     array file. For tables, ``types`` is a file that overrides the inferred column types, and ``schema`` is that of a model, by which
     they are then read. ``limits``, ``LOW:HIGH``, are the numbers of arrays and images that are 0 and 1; with ``counts`` whole numbers in
-    an array file are counts, not greys, and ``unit`` is that of a model's data (255 of pixels, 1 of bits), by which they are then read.
+    an array file are counts, not greys. ``unit`` (255 of pixels, 1 of bits) and ``white`` are those of a model's data, by which they are
+    then read.
     Errors: DataError for a source that is missing, damaged or ambiguous.
     """
-    reading = Reading(size, color, skip_unreadable, holes, types, schema, None if limits is None else Range.read(limits), counts, unit)
+    between = None if limits is None else Range.read(limits)
+    reading = Reading(size, color, skip_unreadable, holes, types, schema, between, counts, unit, white)
     if str(source) in NAMED:
         refuse_others(source, reading)
         return NAMED[str(source)].load(str(source), None if data_dir is None else Path(data_dir))
     path = Path(source)
-    row = format_of(path)
+    row = format_of(path, reading)
     refuse_others(source, reading, frozenset() if row is None else row.options)
     if row is not None:
         return row.load(path, reading)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from tokenize import TokenError
 from typing import Any
@@ -14,7 +15,8 @@ import torch
 from torch import Tensor
 
 from lowerbound.data.dataset import TEST_SHARE, UNKNOWN, Dataset, Splits
-from lowerbound.data.meaning import Numbers, Range, numbers
+from lowerbound.data.meaning import Numbers, numbers
+from lowerbound.data.reading import Reading
 from lowerbound.errors import DataError
 
 VALUES = ("images", "x", "X", "data", "values", "latents", "imgs")
@@ -30,8 +32,8 @@ MAGIC = (b"\x93N", b"PK")  # first bytes of a .npy and a .npz
 DAMAGE = (ValueError, EOFError, KeyError, zipfile.BadZipFile, SyntaxError, TokenError, zlib.error, NotImplementedError, TypeError)
 
 
-def load_file(path: Path, holes: bool = False, limits: Range | None = None, counts: bool = False, unit: int | None = None) -> Splits:
-    """The data of a file; with ``holes``, NaN in it are missing values.
+def load_file(path: Path, how: Reading = Reading()) -> Splits:  # noqa: B008 - it cannot be changed
+    """The data of a file; where ``how`` allows holes, NaN in it are missing values.
 
     ``.npy`` or the array of an ``.npz`` named as in ``VALUES`` (or the only one): ``(N, D)`` vectors,
     ``(N, H, W)`` grey images, ``(N, H, W, C)`` or ``(N, C, H, W)`` images with C = 1 or 3. What its numbers mean is settled by
@@ -43,11 +45,13 @@ def load_file(path: Path, holes: bool = False, limits: Range | None = None, coun
     parts = _named_parts(path, arrays)
     there = [part for part in parts if part is not None]
     values = [arrays[name] for name, _ in there]
-    if len({(part.shape[1:], part.dtype.kind) for part in values}) > 1:
+    if any(part.ndim == 0 for part in values):
+        raise DataError(f"{path}: {there[0][0]} is a single number; arrays of examples are needed")
+    if len({(part.shape[1:], part.dtype) for part in values}) > 1:
         kinds = " and ".join(f"{name} {part.dtype} {part.shape}" for (name, _), part in zip(there, values, strict=True))
         raise DataError(f"{path}: its parts are {kinds}; all must have the same shape and type")
     labels = _labels_of(path, arrays, there)
-    found = _checked(path, np.concatenate(values) if len(values) > 1 else values[0], holes, limits, counts, unit)
+    found = _checked(path, np.concatenate(values) if len(values) > 1 else values[0], how)
     notes = (*found.notes, *_left_out(path, arrays, there))
     return _splits(labelled(path, found, labels), [None if part is None else len(arrays[part[0]]) for part in parts], notes)
 
@@ -98,6 +102,8 @@ def _labels_of(path: Path, arrays: dict[str, np.ndarray], parts: Sequence[Part])
     each = []
     for name, label in parts:
         here = np.full(len(arrays[name]), "") if label is None else flat(arrays[label])
+        if here.dtype.kind == "f" and not np.isfinite(here).all():
+            raise DataError(f"{path}: some labels are NaN or infinite; remove those examples or leave the labels out")
         if here.shape != (len(arrays[name]),):
             raise DataError(f"{path}: labels {label} have the shape {here.shape}, {name} {arrays[name].shape}; give one label per example")
         each.append(here)
@@ -175,7 +181,7 @@ def _of_archive(loaded: Any) -> dict[str, np.ndarray]:
 
 def _pickled(path: Path, arrays: dict[str, np.ndarray]) -> list[str]:
     """The names in an archive that are not among the arrays read from it."""
-    if path.suffix.lower() != ".npz":
+    if not zipfile.is_zipfile(path):
         return []
     with zipfile.ZipFile(path) as archive:
         return [name for file in archive.namelist() if (name := file.removesuffix(".npy")) not in arrays]
@@ -195,15 +201,21 @@ def _picked(path: Path, arrays: dict[str, np.ndarray]) -> str:
     raise DataError(f"{path} holds {', '.join(arrays) or 'no arrays'}; name the array of the data 'images' or 'x'")
 
 
-def dataset_of(path: Path, values: np.ndarray, labels: np.ndarray | None, holes: bool) -> Dataset:
+def dataset_of(path: Path, values: np.ndarray, labels: np.ndarray | None = None, how: Reading = Reading()) -> Dataset:  # noqa: B008
     """Arrays of any file as data, with the layouts, types and labels of ``load_file``. Errors: DataError, which names the path."""
-    return labelled(path, _checked(path, values, holes), None if labels is None else flat(labels))
+    return labelled(path, _checked(path, values, how), None if labels is None else flat(labels))
+
+
+def of_values(path: Path, values: np.ndarray, how: Reading) -> Splits:
+    """An array of any file as data without labels, with notes on what it was taken for. Errors: DataError, which names the path."""
+    found = _checked(path, values, how)
+    return Splits.of(labelled(path, found, None), found.notes)
 
 
 def labelled(path: Path, found: Numbers, labels: np.ndarray | None) -> Dataset:
     """Numbers with their labels. Errors: DataError, which names the path."""
     tensor = _event_layout(path, found.values)
-    whole = Dataset(tensor, unit=found.unit)
+    whole = Dataset(tensor, unit=found.unit, white=found.white)
     return whole if labels is None else labelled_as(path, whole, labels)
 
 
@@ -217,7 +229,7 @@ def labelled_as(path: Path, whole: Dataset, labels: np.ndarray) -> Dataset:
     names = [name_of(label) for label in known]
     classes = tuple(dict.fromkeys(name for name in names if name is not None))
     numbered = torch.tensor([UNKNOWN if name is None else classes.index(name) for name in names])
-    return Dataset(whole.array, numbered[torch.from_numpy(rows)], classes, unit=whole.unit)
+    return replace(whole, targets=numbered[torch.from_numpy(rows)], classes=classes)
 
 
 def flat(labels: np.ndarray) -> np.ndarray:
@@ -232,27 +244,20 @@ def name_of(label: Any) -> str | None:
     return None if name in ("", str(UNKNOWN)) else name
 
 
-def _checked(
-    path: Path,
-    values: np.ndarray,
-    holes: bool = False,
-    limits: Range | None = None,
-    counts: bool = False,
-    unit: int | None = None,
-) -> Numbers:
-    """What the values mean, all of them finite except NaN with ``holes``."""
+def _checked(path: Path, values: np.ndarray, how: Reading = Reading()) -> Numbers:  # noqa: B008
+    """What the values mean, all of them finite except NaN where ``how`` allows holes."""
     if values.size == 0 or values.ndim == 0:
         raise DataError(f"{path} is empty: its shape is {values.shape}")
     if values.dtype.kind not in "biuf":
         raise DataError(f"{path} holds {values.dtype}; numbers are needed")
     if values.dtype.kind == "f":
-        wrong = np.isinf(values) if holes else ~np.isfinite(values)
+        wrong = np.isinf(values) if how.holes else ~np.isfinite(values)
         if wrong.any():
             where = tuple(int(i) for i in np.argwhere(wrong)[0])
             raise DataError(f"{path}: {int(wrong.sum()):,} values are NaN or infinite, the first at {where}; remove or fill them in")
         if np.isnan(values).all():
             raise DataError(f"{path}: all values are NaN; there is nothing to learn from")
-    return numbers(path, values, limits, counts, unit)
+    return numbers(path, values, how.limits, how.counts, how.unit, how.white)
 
 
 def _event_layout(path: Path, values: Tensor) -> Tensor:

@@ -10,23 +10,26 @@ import numpy as np
 
 from lowerbound.data import arrays
 from lowerbound.data.dataset import Splits
-from lowerbound.data.meaning import Range, numbers
+from lowerbound.data.meaning import numbers
+from lowerbound.data.reading import Reading
 from lowerbound.errors import DataError, reason
 
 LABEL = "label"
+WHOLE = re.compile(r"-?\d+")
 PIXEL = re.compile(r"pixel_?(\d+)")
 
 
 def takes(path: Path) -> bool:
-    """Whether its first line names as many pixels, in order, as a square has, and a label at most."""
+    """Whether its first line names as many pixels, in order, as a square has, and a label at most, and whole numbers follow."""
     if path.suffix.lower() != ".csv" or not path.is_file():
         return False
-    return _side(_names(path)) is not None
+    names, first = _lines(path)
+    return _side(names) is not None and bool(first) and all(WHOLE.fullmatch(cell) for cell in first)
 
 
-def load(path: Path, limits: Range | None, unit: int | None) -> Splits:
+def load(path: Path, how: Reading) -> Splits:
     """Its images ``(N, 1, H, H)`` with their labels; a note says that they were taken for images. Errors: DataError."""
-    names = _names(path)
+    names, _ = _lines(path)
     side = _side(names)
     assert side is not None
     try:
@@ -39,17 +42,19 @@ def load(path: Path, limits: Range | None, unit: int | None) -> Splits:
         raise DataError(f"{path} has {len(names)} names, and {table.shape[1] if len(table) else 'no'} columns; mend it")
     labels = table[:, names.index(LABEL)] if LABEL in names else None
     values = table[:, [place for place, name in enumerate(names) if name != LABEL]].reshape(-1, side, side)
-    found = numbers(path, values, limits, unit=unit)
+    found = numbers(path, values, how.limits, how.counts, how.unit, how.white)
     note = f"{path}: columns pixel0 … are read as images of {side} × {side}" + ("" if labels is None else f", '{LABEL}' as their labels")
     return Splits.of(arrays.labelled(path, found, labels), (*found.notes, note))
 
 
-def _names(path: Path) -> list[str]:
+def _lines(path: Path) -> tuple[list[str], list[str]]:
+    """The names, and the cells of the first row."""
     try:
         with path.open(encoding="utf-8-sig") as file:
-            return [name.strip().strip('"') for name in file.readline().split(",")]
+            names, first = ([cell.strip().strip('"') for cell in file.readline().split(",")] for _ in range(2))
+            return names, first
     except (OSError, UnicodeDecodeError):  # which the reader of tables says
-        return []
+        return [], []
 
 
 def _side(names: list[str]) -> int | None:

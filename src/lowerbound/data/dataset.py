@@ -30,7 +30,8 @@ class Dataset:
 
     ``array`` is ``(N, *event)``, uint8 (read as value / ``unit``: 255 of pixels, 1 of bits and counts) or float32; images are
     ``(C, H, W)``. ``targets`` is ``(N,)``, the class number of each example (``UNKNOWN`` where it is not known), or None; ``classes`` are
-    the names of the classes. ``rows`` are the rows of the view, or None for all.
+    the names of the classes. ``white`` is the number that was read as 1 where the type alone does not say it.
+    ``rows`` are the rows of the view, or None for all.
     """
 
     array: Tensor
@@ -38,6 +39,7 @@ class Dataset:
     classes: tuple[str, ...] = ()
     rows: Int64[Tensor, " n"] | None = None
     unit: int = 255
+    white: float | None = None
 
     def __len__(self) -> int:
         return len(self.array if self.rows is None else self.rows)

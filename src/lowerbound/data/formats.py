@@ -3,35 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 from lowerbound.data import arrays, csv_pixels, idx, images, parquet_arrays, tables
 from lowerbound.data.dataset import Splits
-from lowerbound.data.meaning import Range
-from lowerbound.data.schema import Schema
+from lowerbound.data.reading import Reading
 from lowerbound.errors import DataError
-
-
-@dataclass(frozen=True)
-class Reading:
-    """The options for reading a source, with their defaults; ``data.load`` describes each."""
-
-    size: int | None = None
-    color: str = "auto"
-    skip_unreadable: bool = False
-    holes: bool = False
-    types: str | Path | None = None
-    schema: Schema | None = None
-    #: the numbers that are black and white; whether whole numbers are counts; which of them is 1 in the data that a model is for
-    limits: Range | None = None
-    counts: bool = False
-    unit: int | None = None
-
-    @property
-    def given(self) -> frozenset[str]:
-        """The names of the options that differ from the default."""
-        return frozenset(field.name for field in fields(self) if getattr(self, field.name) != field.default)
 
 
 @dataclass(frozen=True)
@@ -48,36 +26,30 @@ def _is_array_file(path: Path) -> bool:
 
 
 def _load_images(path: Path, how: Reading) -> Splits:
-    return images.load_folder(path, how.size, how.color, how.skip_unreadable, how.limits)
-
-
-def _load_arrays(path: Path, how: Reading) -> Splits:
-    return arrays.load_file(path, how.holes, how.limits, how.counts, how.unit)
-
-
-def _load_parquet(path: Path, how: Reading) -> Splits:
-    return parquet_arrays.load(path, how.size, how.color, how.limits)
+    return images.load_folder(path, how.size, how.color, how.skip_unreadable, how.limits, how.white)
 
 
 IMAGE_OPTIONS = frozenset({"size", "color", "skip_unreadable", "limits"})
 FORMATS = {
     "a folder of IDX files": Format(idx.is_idx_folder, lambda path, how: idx.load_folder(path)),
     "a folder of images": Format(Path.is_dir, _load_images, IMAGE_OPTIONS),
-    "a file of arrays": Format(_is_array_file, _load_arrays, frozenset({"limits"})),
-    "images or vectors in Parquet": Format(parquet_arrays.takes, _load_parquet, IMAGE_OPTIONS - {"skip_unreadable"}),
-    "images in a CSV": Format(csv_pixels.takes, lambda path, how: csv_pixels.load(path, how.limits, how.unit), frozenset({"limits"})),
+    "a file of arrays": Format(_is_array_file, arrays.load_file, frozenset({"limits"})),
+    "images or vectors in Parquet": Format(parquet_arrays.takes, parquet_arrays.load, IMAGE_OPTIONS - {"skip_unreadable"}),
+    "images in a CSV": Format(csv_pixels.takes, csv_pixels.load, frozenset({"limits"})),
     "a table": Format(tables.is_table, lambda path, how: tables.load(path, how.types, how.schema), frozenset({"types", "schema"})),
 }
 
 
-def format_of(path: Path) -> Format | None:
-    """The first format that accepts the path, or None."""
+def format_of(path: Path, reading: Reading | None = None) -> Format | None:
+    """The first format that accepts the path, or None; a table where the options are a table's."""
+    if reading is not None and (reading.schema is not None or reading.types is not None) and tables.is_table(path):
+        return FORMATS["a table"]
     return next((row for row in FORMATS.values() if row.takes(path)), None)
 
 
 def refuse_others(source: str | Path, reading: Reading, options: frozenset[str] = frozenset()) -> None:
     """Raise DataError for options that the source does not have: they would be ignored."""
-    foreign = reading.given - options - {"holes", "counts", "unit"}
+    foreign = reading.given - options - {"holes", "counts", "unit", "white"}
     if "limits" in foreign:
         raise DataError(f"a range is for arrays and folders of images, which '{source}' is not; leave it out")
     if foreign & (IMAGE_OPTIONS - {"limits"}):

@@ -8,14 +8,14 @@ import warnings
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image, ImageOps, ImageSequence
 
-from lowerbound.data.dataset import TEST_SHARE, Dataset, Splits
+from lowerbound.data.dataset import TEST_SHARE, UNKNOWN, Dataset, Splits
 from lowerbound.data.meaning import DARK, PIXEL, Range, dark
 from lowerbound.errors import DataError, nearest, printable
 
@@ -46,13 +46,19 @@ class Picture:
 
 
 def load_folder(
-    folder: Path, size: int | None = None, color: str = "auto", skip_unreadable: bool = False, limits: Range | None = None
+    folder: Path,
+    size: int | None = None,
+    color: str = "auto",
+    skip_unreadable: bool = False,
+    limits: Range | None = None,
+    white: float | None = None,
 ) -> Splits:
     """The images below ``folder`` as ``(N, C, H, W)``, uint8 or with more than 8 bits float32 in [0, 1], in the order of their paths.
 
     ``size`` crops the centre square and resizes it to ``size`` × ``size``; without it all images must have the same
     size. ``color`` is grey, rgb or auto (grey if all are). ``limits`` are the numbers that are black and white; without it those of the
-    type, of floats 1, 255 or 65535, as the brightest allows. Transparent images are put on white. Folders ``train``, ``val`` and ``test``
+    type, of floats ``white`` or, without it, 1, 255 or 65535, as the brightest allows. Transparent images are put on white.
+    Folders ``train``, ``val`` and ``test``
     are the parts, those below them the classes. Links that lead out of the folder are
     not followed. Errors: DataError where there are no images, sizes differ, or one is unreadable and is not to be skipped.
     """
@@ -63,7 +69,8 @@ def load_folder(
         raise DataError(f"{folder} has no IDX files and no images ({', '.join(sorted(SUFFIXES))})")
     _must_be_images(folder, paths)
     inside = [(path, path) for path in paths if not _leads_out(path, folder)]
-    array, kept, bad, notes = _decode_all(folder, inside, size, color, limits) if inside else (np.empty(0), [], [], ())
+    found = _decode_all(folder, inside, size, color, limits, white) if inside else Decoded(np.empty(0), [], [], (), None)
+    array, kept, bad, notes = found.array, found.kept, found.bad, found.notes
     bad += sorted(set(paths) - {path for path, _ in inside})
     if bad:
         names = ", ".join(repr(str(path.relative_to(folder)))[1:-1] for path in bad[:3]) + (", …" if len(bad) > 3 else "")
@@ -75,38 +82,44 @@ def load_folder(
     if others:
         kinds = ", ".join(f"{n:,} {suffix or 'without a suffix'}" for suffix, n in Counter(path.suffix for path in others).most_common(3))
         notes = (*notes, f"{len(others):,} files that are no images left out ({kinds})")
-    return _parts(folder, torch.from_numpy(array), kept, notes)
+    return _parts(folder, Dataset(torch.from_numpy(array), white=found.white), kept, notes)
 
 
-def decoded(source: Path, files: Sequence[File], size: int | None, color: str, limits: Range | None) -> Splits:
+def decoded(source: Path, files: Sequence[File], size: int | None, color: str, limits: Range | None, white: float | None) -> Splits:
     """The images of some files in a source that is no folder; none of them may be unreadable, as its labels are by row."""
     if color not in COLORS:
         raise DataError(f"unknown color '{color}'{nearest(color, COLORS)}")
-    array, _, bad, notes = _decode_all(source, files, size, color, limits)
-    if bad or not len(array):
+    found = _decode_all(source, files, size, color, limits, white)
+    bad = found.bad
+    if bad or not len(found.array):
         raise DataError(f"{len(bad):,} of {len(files):,} images in {source} cannot be read ({bad[0] if bad else 'none is there'})")
-    return Splits.of(Dataset(torch.from_numpy(array)), notes)
+    return Splits.of(Dataset(torch.from_numpy(found.array), white=found.white), found.notes)
 
 
 def _must_be_images(folder: Path, paths: Sequence[Path]) -> None:
     """Raise DataError for images beside their masks, which are no images of the same kind."""
-    tops = {path.relative_to(folder).parts[0] for path in paths if len(path.relative_to(folder).parts) > 1}
+    below = [path.relative_to(folder).parts[:-1] for path in paths]
+    below = [parts[1:] if parts and parts[0].lower() in PARTS else parts for parts in below]
+    tops = {parts[0] for parts in below if parts}
     masks = sorted(name for name in tops if name.lower() in MASKS)
     if masks and len(tops) > 1:
         rest = sorted(tops - set(masks))
         raise DataError(f"{folder} has {', '.join(rest)} and {', '.join(masks)}, which are about them; give one of the folders alone")
 
 
-def _parts(folder: Path, array: torch.Tensor, kept: Sequence[Path], notes: tuple[str, ...]) -> Splits:
+def _parts(folder: Path, whole: Dataset, kept: Sequence[Path], notes: tuple[str, ...]) -> Splits:
     """The data of a folder: in the parts that its folders name, or in one."""
     below = [path.relative_to(folder).parts for path in kept]
     first = {parts[0] for parts in below if len(parts) > 1}
     named = {name for name in first if name.lower() in PARTS}
     if named != first or "train" not in {PARTS[name.lower()] for name in named} or any(len(parts) == 1 for parts in below):
+        if named and "test" in {PARTS[name.lower()] for name in named}:
+            stray = sorted(first - named) or ["images beside them"]
+            raise DataError(f"{folder} has {', '.join(sorted(named))}, and {', '.join(stray)}; give the parts a folder of their own")
         targets, classes = _labels(below)
-        return Splits.of(Dataset(array, targets, classes), notes)
-    targets, classes = _labels([parts[1:] for parts in below])
-    whole = Dataset(array, targets, classes)
+        return Splits.of(replace(whole, targets=targets, classes=classes), notes)
+    targets, classes = _labels([parts[1:] for parts in below], [PARTS[parts[0].lower()] != "test" for parts in below])
+    whole = replace(whole, targets=targets, classes=classes)
     each = [PARTS[parts[0].lower()] for parts in below]
     rows = {part: torch.tensor([row for row, of in enumerate(each) if of == part]) for part in set(PARTS.values())}
     train, validation, test = (whole.view(rows[part].long()) for part in ("train", "validation", "test"))
@@ -132,22 +145,33 @@ def _leads_out(path: Path, folder: Path) -> bool:
     return path.is_symlink() and not path.resolve().is_relative_to(folder.resolve())
 
 
-def _labels(parts: Sequence[tuple[str, ...]]) -> tuple[torch.Tensor | None, tuple[str, ...]]:
-    """The first folder of each path as its class; none where some have none, or all have the same."""
+def _labels(parts: Sequence[tuple[str, ...]], wanted: Sequence[bool] | None = None) -> tuple[torch.Tensor | None, tuple[str, ...]]:
+    """The first folder of each path as its class; none where some that are ``wanted`` have none, or all have the same."""
     folders = sorted({part[0] for part in parts if len(part) > 1})
-    if len(folders) < 2 or any(len(part) == 1 for part in parts):
+    needed = parts if wanted is None else [part for part, is_so in zip(parts, wanted, strict=True) if is_so]
+    if len(folders) < 2 or any(len(part) == 1 for part in needed):
         return None, ()
     number = {name: i for i, name in enumerate(folders)}
-    return torch.tensor([number[part[0]] for part in parts]), tuple(printable(name) for name in folders)
+    return torch.tensor([number[part[0]] if len(part) > 1 else UNKNOWN for part in parts]), tuple(printable(name) for name in folders)
 
 
 #: what an image is called, and where it is
 File = tuple[Path, Path | io.BytesIO]
-Read = tuple[np.ndarray, list[Path], list[Path], tuple[str, ...]]
 
 
-def _decode_all(folder: Path, files: Sequence[File], size: int | None, color: str, limits: Range | None) -> Read:
-    """The images that can be read in one array ``(N, C, H, W)``, the path of each, the paths of the others, and notes."""
+@dataclass(frozen=True)
+class Decoded:
+    """Images in one array ``(N, C, H, W)``, the path of each, the paths of those that cannot be read, notes, and the white of deep ones."""
+
+    array: np.ndarray
+    kept: list[Path]
+    bad: list[Path]
+    notes: tuple[str, ...]
+    white: float | None
+
+
+def _decode_all(folder: Path, files: Sequence[File], size: int | None, color: str, limits: Range | None, known: float | None) -> Decoded:
+    """All images that can be read; ``known`` is the white of deep ones, where it is."""
     modes = COLORS[color]
     with warnings.catch_warnings(), ThreadPoolExecutor() as pool:  # outside the threads: they share one list of filters
         warnings.simplefilter("ignore")  # of files that can be read nevertheless
@@ -161,8 +185,8 @@ def _decode_all(folder: Path, files: Sequence[File], size: int | None, color: st
     notes = (f"{frames:,} later frames of animations left out",) if frames else ()
     read.clear()
     if not pictures:
-        return np.empty((0,)), [], bad, notes
-    black, white, more = _levels(folder, kept, pictures, limits)
+        return Decoded(np.empty((0,)), [], bad, notes, None)
+    black, white, more = _levels(folder, kept, pictures, limits, known)
     _same_size(kept, [picture.pixels for picture in pictures])
     deep = any(picture.pixels.dtype != np.uint8 for picture in pictures) or (black, white) != (0.0, 255.0)
     channels = max(picture.pixels.shape[2] for picture in pictures)
@@ -174,10 +198,12 @@ def _decode_all(folder: Path, files: Sequence[File], size: int | None, color: st
             low, high = (0.0, 255.0) if picture.white == 255 and limits is None else (black, white)
             pixels = ((pixels.astype(np.float64) - low) / (high - low)).clip(0, 1)
         row[:] = pixels.transpose(2, 0, 1)  # a grey image among colour ones is broadcast to three channels
-    return array, kept, bad, (*notes, *more)
+    return Decoded(array, kept, bad, (*notes, *more), white if deep and limits is None else None)
 
 
-def _levels(folder: Path, paths: Sequence[Path], pictures: Sequence[Picture], limits: Range | None) -> tuple[float, float, tuple[str, ...]]:
+def _levels(
+    folder: Path, paths: Sequence[Path], pictures: Sequence[Picture], limits: Range | None, known: float | None
+) -> tuple[float, float, tuple[str, ...]]:
     """The numbers that are black and white in images of more than 8 bits, the same for all, and a note on how they were found."""
     odd = next((path for path, one in zip(paths, pictures, strict=True) if not np.isfinite([one.low, one.high]).all()), None)
     if odd is not None:
@@ -193,7 +219,16 @@ def _levels(folder: Path, paths: Sequence[Path], pictures: Sequence[Picture], li
     low, high = min(one.low for one in deep), max(one.high for one in deep)
     if low < 0:
         raise DataError(f"{folder}: pixels go from {low:g} to {high:g}; say which are black and white with --range {low:g}:{high:g}")
-    of_type = max((one.white for one in deep if one.white is not None), default=None)
+    if known is not None:
+        if high > known * (1 + ROUNDING):
+            raise DataError(f"{folder}: pixels go up to {high:g}, and the white of this run's data is {known:g}; bring them to its range")
+        return 0.0, known, dark(folder, high, known) if high < DARK * known else ()
+    types = {one.white for one in deep}
+    if len(types) > 1:
+        raise DataError(
+            f"{folder} has images of 16 bits and of floats; give those of one kind, or say with --range what is black and white"
+        )
+    of_type = next(iter(types))
     if of_type is not None:
         return 0.0, of_type, dark(folder, high, of_type) if high < DARK * of_type else ()
     white = next((white for white in WHITES if high <= white * (1 + ROUNDING)), None)
@@ -234,11 +269,13 @@ def _picture(file: Image.Image, size: int | None, modes: Sequence[str]) -> Pictu
         low, high = float(deep.min()), float(deep.max())
     else:
         image = image.convert("L" if image.mode in ("1", "L") and "L" in modes else modes[-1])
-        low, high = (float(extreme) for extreme in np.ravel(image.getextrema())[[0, -1]]) if image.mode == "L" else (0.0, float(PIXEL))
+        extremes = np.ravel(image.getextrema())
+        low, high = float(extremes.min()), float(extremes.max())
     if size is not None:
         image = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
     pixels = np.asarray(image)
-    return Picture(pixels.reshape(*pixels.shape[:2], -1), low, high, white)
+    pixels = pixels.reshape(*pixels.shape[:2], -1)
+    return Picture(pixels if "L" in modes or pixels.shape[2] > 1 else pixels.repeat(3, 2), low, high, white)
 
 
 def _plain(image: Image.Image) -> tuple[Image.Image, float | None]:

@@ -50,15 +50,26 @@ class Range:
 
 @dataclass(frozen=True)
 class Numbers:
-    """Values as they are kept: uint8, of which ``unit`` is 1, or float32; and notes on how they were taken."""
+    """Values as they are kept: uint8, of which ``unit`` is 1, or float32; and notes on how they were taken.
+
+    ``white`` is the number that was read as 1 where the type alone does not say it.
+    """
 
     values: Tensor
     unit: int = PIXEL
+    white: float | None = None
     notes: tuple[str, ...] = ()
 
 
-def numbers(name: str | Path, values: np.ndarray, limits: Range | None = None, counts: bool = False, unit: int | None = None) -> Numbers:
-    """The numbers of an array that holds no NaN but such as are allowed; ``unit`` is that of the data that a model is for.
+def numbers(
+    name: str | Path,
+    values: np.ndarray,
+    limits: Range | None = None,
+    counts: bool = False,
+    unit: int | None = None,
+    white: float | None = None,
+) -> Numbers:
+    """The numbers of an array that holds no NaN but such as are allowed; ``unit`` and ``white`` are those of the data that a model is for.
 
     Errors: DataError for numbers that have no meaning, or lie outside the range.
     """
@@ -68,6 +79,7 @@ def numbers(name: str | Path, values: np.ndarray, limits: Range | None = None, c
         return Numbers(torch.from_numpy(values.astype(np.uint8)), 1)
     if values.dtype.kind not in "iu":
         return Numbers(_counted(name, values) if counts else _single(name, values), 1 if counts else PIXEL)
+    values = values.astype(values.dtype.newbyteorder("="), copy=False)
     low, high = int(values.min()), int(values.max())
     if low < 0:
         raise DataError(
@@ -80,12 +92,13 @@ def numbers(name: str | Path, values: np.ndarray, limits: Range | None = None, c
         if high > 1:
             raise DataError(f"{name}: whole numbers from {low} to {high}, and this run's data are zeros and ones; give data like those")
         note = f"{name}: whole numbers 0 and 1 are read as bits; where 255 is white, say --range 0:255"
-        return Numbers(torch.from_numpy(values.astype(np.uint8)), 1, () if unit == 1 else (note,))
-    return _greys(name, values, high)
+        return Numbers(torch.from_numpy(values.astype(np.uint8)), 1, notes=() if unit == 1 else (note,))
+    return _greys(name, values, high, white)
 
 
-def _greys(name: str | Path, values: np.ndarray, high: int) -> Numbers:
-    white = PIXEL if high <= PIXEL else WHITE.get(values.dtype, PIXEL)
+def _greys(name: str | Path, values: np.ndarray, high: int, of_run: float | None) -> Numbers:
+    of_type = WHITE.get(values.dtype, PIXEL)
+    white = PIXEL if high <= PIXEL and of_run != of_type else of_type
     if high > white:
         raise DataError(
             f"{name}: whole numbers from {int(values.min())} to {high}, which may be greys or counts; say which are black and white with "
@@ -93,8 +106,8 @@ def _greys(name: str | Path, values: np.ndarray, high: int) -> Numbers:
         )
     notes = dark(name, float(high), float(white)) if high < DARK * white else ()
     if white == PIXEL:
-        return Numbers(torch.from_numpy(values.astype(np.uint8, copy=False)), PIXEL, notes)
-    return Numbers(torch.from_numpy((values / white).astype(np.float32)), PIXEL, notes)
+        return Numbers(torch.from_numpy(values.astype(np.uint8, copy=False)), PIXEL, notes=notes)
+    return Numbers(torch.from_numpy((values / white).astype(np.float32)), PIXEL, float(white), notes)
 
 
 def dark(name: str | Path, high: float, white: float) -> tuple[str, ...]:

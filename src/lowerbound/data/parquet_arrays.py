@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch
 
 from lowerbound.data import arrays, images, parquet_files
 from lowerbound.data.dataset import UNKNOWN, Dataset, Splits
-from lowerbound.data.meaning import Range
+from lowerbound.data.reading import Reading
 from lowerbound.errors import DataError
 
 LABELS = ("label", "labels", "fine_label", "target", "y")
@@ -20,7 +21,7 @@ METADATA = b"huggingface"
 
 
 def takes(path: Path) -> bool:
-    """Whether it is a Parquet file with a column of images or of lists of numbers."""
+    """Whether it is a Parquet file with a column of images, or of lists of numbers alone or with labels."""
     if path.suffix.lower() != ".parquet" or not path.is_file():
         return False
     import pyarrow
@@ -30,10 +31,13 @@ def takes(path: Path) -> bool:
         schema = pyarrow.parquet.read_schema(path)
     except (pyarrow.ArrowException, OSError):  # which the reader of tables says
         return False
-    return any(_is_image(field.type) or _is_list(field.type) for field in schema)
+    if any(_is_image(field.type) for field in schema):
+        return True
+    others = [field.name for field in schema if not _is_list(field.type) and field.name not in LABELS]
+    return not others and any(_is_list(field.type) for field in schema)  # beside other columns it is a table
 
 
-def load(path: Path, size: int | None, color: str, limits: Range | None) -> Splits:
+def load(path: Path, how: Reading) -> Splits:
     """The images or vectors of its one such column, with labels by the names that the file gives its classes; notes say what else it holds.
 
     Errors: DataError for several such columns, images of several sizes, lists of several lengths.
@@ -47,11 +51,11 @@ def load(path: Path, size: int | None, color: str, limits: Range | None) -> Spli
     column, names = table[name], _class_names(table, label)
     if _is_image(column.type):
         files = [(Path(f"row {row + 1}"), one) for row, one in enumerate(column.to_pylist())]
-        found = images.decoded(path, [(where, _opened(one)) for where, one in files], size, color, limits)
+        found = images.decoded(path, [(where, _opened(one)) for where, one in files], how.size, how.color, how.limits, how.white)
     else:
-        if size is not None or color != "auto":
+        if how.size is not None or how.color != "auto":
             raise DataError(f"size and color are for images, and {path} has lists of numbers; leave them out")
-        found = Splits.of(arrays.dataset_of(path, _stacked(path, name, column), None, holes=False))
+        found = arrays.of_values(path, _stacked(path, name, column), how)
     left = [other for other in table.column_names if other not in (name, label)]
     notes = (*found.notes, *((f"{path}: not read: {', '.join(left)}",) if left else ()))
     whole = found.whole
@@ -101,9 +105,15 @@ def _class_names(table: Any, label: str | None) -> list[str] | None:
 
 
 def _labelled(path: Path, whole: Dataset, labels: list[Any], names: list[str] | None) -> Dataset:
+    if any(type(one) not in (int, float, str, bool, type(None)) for one in labels):
+        raise DataError(f"{path}: its labels are no numbers or names; rename that column")
     if names is None:
         return arrays.labelled_as(path, whole, np.array(["" if one is None else one for one in labels]))
-    if not all(one is None or one == UNKNOWN or 0 <= one < len(names) for one in labels):
-        raise DataError(f"{path}: its labels are not the numbers of its {len(names)} classes")
-    numbers = torch.tensor([UNKNOWN if one is None else int(one) for one in labels])
-    return Dataset(whole.array, numbers, tuple(names), unit=whole.unit)
+    known: dict[Any, int] = {
+        **{name: number for number, name in enumerate(names)},
+        **{number: number for number in range(-1, len(names))},
+        None: UNKNOWN,
+    }
+    if not all(type(one) in (int, str, type(None)) and one in known for one in labels):
+        raise DataError(f"{path}: its labels are not the numbers or names of its {len(names)} classes")
+    return replace(whole, targets=torch.tensor([known[one] for one in labels]), classes=tuple(names))

@@ -13,6 +13,7 @@ from lowerbound.data.schema import Column, Schema
 class DataSpec:
     """Of data ``(N, *event_shape)`` whose values are from ``low`` to ``high``, as those of images are by default.
 
+    ``white`` is the number of their files that was read as 1, where their type does not say it.
     Of whole numbers ``unit`` is the one that is 1: 255 of pixels, 1 of bits and counts.
     ``classes`` are the names of their labels, where they have some. With ``holes`` some values may be missing (NaN); ``schema`` says what
     the columns of a table are.
@@ -25,12 +26,15 @@ class DataSpec:
     holes: bool = False
     schema: Schema | None = None
     unit: int = 255
+    white: float | None = None
 
     @classmethod
     def of(cls, train: Dataset, test: Dataset, schema: Schema | None = None) -> DataSpec:
         """That of the data of a training: range and classes are those of ``train``, and values are missing where some are of either."""
         low, high = (float(value) for value in train.extremes)
-        return cls(train.event_shape, low, high, train.classes, schema is not None or train.holes + test.holes > 0, schema, train.unit)
+        return cls(
+            train.event_shape, low, high, train.classes, schema is not None or train.holes + test.holes > 0, schema, train.unit, train.white
+        )
 
     @property
     def unit_interval(self) -> bool:

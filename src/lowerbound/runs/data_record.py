@@ -44,10 +44,12 @@ class DataRecord:
         low, high, holes = float(words["low"]), float(words["high"]), words.get("holes", False)  # which runs of before had not
         if not isinstance(holes, bool):
             raise ValueError(f"holes {holes!r}")
-        unit = int(words.get("unit", 255))
+        unit, white = int(words.get("unit", 255)), words.get("white")
         if unit < 1:
             raise ValueError(f"unit {unit}")
-        return cls(DataSpec(tuple(shape), low, high, tuple(classes), holes, unit=unit), fingerprint=str(words["fingerprint"]), **numbers)
+        white = None if white is None else float(white)
+        spec = DataSpec(tuple(shape), low, high, tuple(classes), holes, unit=unit, white=white)
+        return cls(spec, fingerprint=str(words["fingerprint"]), **numbers)
 
     def words(self) -> dict[str, Any]:
         """What a file holds of it, but for the schema."""

@@ -75,7 +75,14 @@ class Run:
             counts, unit, file = _are_counts(self.recipe, self.spec.unit), self.spec.unit, Path(source).is_file()
             limits = self.recipe.range if file and self.spec.schema is None else None
             splits = data.load(
-                source, data_dir=data_dir, holes=holes or self.spec.holes, schema=self.spec.schema, limits=limits, counts=counts, unit=unit
+                source,
+                data_dir=data_dir,
+                holes=holes or self.spec.holes,
+                schema=self.spec.schema,
+                limits=limits,
+                counts=counts,
+                unit=unit,
+                white=self.spec.white,
             )
         if splits.train.event_shape not in (self.spec.event_shape, small):
             shapes = f"{splits.train.event_shape}, and this run's model is for {self.spec.event_shape}"
@@ -90,10 +97,10 @@ class Run:
         skip, limits = self.recipe.skip_unreadable and Path(source).is_dir(), self.recipe.range
         if small is not None:
             with contextlib.suppress(DataError):  # of several sizes, say
-                splits = data.load(source, color=color, skip_unreadable=skip, limits=limits)
+                splits = data.load(source, color=color, skip_unreadable=skip, limits=limits, white=self.spec.white)
                 if splits.train.event_shape == small:
                     return splits
-        return data.load(source, size=self.recipe.size, color=color, skip_unreadable=skip, limits=limits)
+        return data.load(source, size=self.recipe.size, color=color, skip_unreadable=skip, limits=limits, white=self.spec.white)
 
     def environment(self) -> dict[str, Any]:
         """Versions and machine of its training."""
@@ -209,6 +216,7 @@ def load_data(recipe: Recipe, data_dir: str | Path | None, spec: DataSpec | None
         limits=recipe.range,
         counts=_are_counts(recipe, unit),
         unit=unit,
+        white=None if spec is None else spec.white,
     )
     return splits if recipe.labels_file is None else labels.of_file(splits, Path(recipe.labels_file))
 

@@ -1,0 +1,31 @@
+"""How a source is to be read: what a user, or the model that wants the data, says of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from lowerbound.data.meaning import Range
+from lowerbound.data.schema import Schema
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The options for reading a source, with their defaults; ``data.load`` describes each."""
+
+    size: int | None = None
+    color: str = "auto"
+    skip_unreadable: bool = False
+    holes: bool = False
+    types: str | Path | None = None
+    schema: Schema | None = None
+    #: the numbers that are black and white; whether whole numbers are counts; what is 1, and what was white, in the data of a model
+    limits: Range | None = None
+    counts: bool = False
+    unit: int | None = None
+    white: float | None = None
+
+    @property
+    def given(self) -> frozenset[str]:
+        """The names of the options that differ from the default."""
+        return frozenset(field.name for field in fields(self) if getattr(self, field.name) != field.default)
