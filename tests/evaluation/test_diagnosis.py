@@ -258,6 +258,7 @@ def test_regret_is_what_the_posterior_falls_short_of() -> None:
     assert all(parameter.requires_grad for parameter in blind.parameters())
 
 
+@pytest.mark.long
 def test_regret_is_the_same_at_each_call() -> None:
     toy = LinearGaussian()
     vae, x = toy.vae(Constant(torch.zeros(4))), toy_data(toy, 10)

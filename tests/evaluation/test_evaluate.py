@@ -54,7 +54,7 @@ def test_the_error_of_one_example_is_unknown() -> None:
 # --- a σ at its bound ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("constant", [3, 0])
+@pytest.mark.parametrize("constant", [3, pytest.param(0, marks=pytest.mark.long)])
 def test_a_scale_that_sticks_at_its_bound_is_told(constant: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Black pixels are predicted exactly; noise is not."""
     values = np.random.default_rng(0).uniform(size=(400, 6)).astype(np.float32)

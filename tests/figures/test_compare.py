@@ -222,6 +222,7 @@ def pictures(text: str) -> list[str]:
     return re.findall(r'<img[^>]* alt="([^"]+)"', text)
 
 
+@pytest.mark.long
 def test_the_page_holds_all_and_asks_for_nothing(sides: dict[str, compare.Side]) -> None:
     text = compare.page([*sides.values()], DATA, "digits", n=6).decode()
     page = Page(text)

@@ -332,7 +332,7 @@ def test_a_reader_that_goes_away_is_no_fault() -> None:
     assert child.returncode == 141
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+@pytest.mark.parametrize("encoding", ["ascii", pytest.param("cp1252", marks=pytest.mark.long)])
 def test_a_terminal_without_the_letters_gets_escapes(encoding: str) -> None:
     for words in (["--help"], ["data"]):
         done = subprocess.run([*COMMAND, *words], capture_output=True, env={**os.environ, "PYTHONIOENCODING": encoding}, check=False)

@@ -19,7 +19,7 @@ from lowerbound.data.formats import FORMATS, format_of
 #: numbers that are not finite in tests/runs/test_divergence.py, damaged data in tests/data
 LONG = (
     *("SIGTERM", "Killed", "No file may grow", "A full disk", "A folder that may only", "A training that keeps", "NaN"),
-    *(f"Damaged at random: {what}" for what in ("IDX", "NumPy", "table", "image", "facts", "result", "state", "metrics", "weights (")),
+    *(f"Damaged at random: {what}" for what in ("IDX", "NumPy", "table", "image", "facts", "result", "state", "metrics", "weights")),
 )
 TRIED = long_if(lambda fault: fault.what.startswith(LONG), FAULTS)
 

@@ -366,6 +366,7 @@ def test_a_file_with_holes(digits_run: run.Run, tmp_path: Path, capsys: pytest.C
         assert "values are NaN or infinite" in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_holes_of_the_data_are_missing_whatever_the_word(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """And of a run's own file all rows are meant where it says itself what is missing."""
     values = np.random.default_rng(0).normal(size=(60, 5)).astype(np.float32)

@@ -213,14 +213,8 @@ def test_shares_make_up_the_batch(size: int, rows: int) -> None:
     assert torch.equal(torch.cat([batch[ProcessGroup(rank, size).share(batch)] for rank in range(size)]), batch)
 
 
-@pytest.mark.parametrize(
-    "option",
-    [
-        ["--objective", "total-correlation"],
-        pytest.param(["--recipe", "m2"], marks=pytest.mark.long),
-        pytest.param(["--estimator", "score-moving-average"], marks=pytest.mark.long),
-    ],
-)
+@pytest.mark.long
+@pytest.mark.parametrize("option", [["--objective", "total-correlation"], ["--recipe", "m2"], ["--estimator", "score-moving-average"]])
 def test_losses_that_need_the_whole_batch_are_refused(option: list[str], tmp_path: Path) -> None:
     job = torchrun(["-m", "lowerbound", "train", "digits", "--out", str(tmp_path / "r"), *option])
     _, err = job.communicate(timeout=300)
