@@ -123,11 +123,11 @@ def _parts(folder: Path, whole: Dataset, kept: Sequence[Path], notes: tuple[str,
     each = [PARTS[parts[0].lower()] for parts in below]
     rows = {part: torch.tensor([row for row, of in enumerate(each) if of == part]) for part in set(PARTS.values())}
     train, validation, test = (whole.view(rows[part].long()) for part in ("train", "validation", "test"))
-    told = ", ".join(f"{part} {len(rows[part]):,}" for part in ("train", "validation", "test") if len(rows[part]))
+    sizes = ", ".join(f"{part} {len(rows[part]):,}" for part in ("train", "validation", "test") if len(rows[part]))
     if not len(test):
         train, test = train.hold_out(max(1, len(train) // TEST_SHARE), "test")
     own = validation if len(validation) else None
-    return Splits(train, test, notes=(*notes, f"folders are the parts: {told}"), own_validation=own)
+    return Splits(train, test, notes=(*notes, f"folders are the parts: {sizes}"), own_validation=own)
 
 
 def _paths(folder: Path) -> tuple[list[Path], list[Path]]:

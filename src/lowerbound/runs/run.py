@@ -191,11 +191,11 @@ def _unlike(spec: DataSpec, splits: Splits) -> tuple[str, ...]:
         return ()
     each = torch.stack([part.extremes for part in (splits.train, splits.test) if len(part)])
     low, high, span = float(each[:, 0].min()), float(each[:, 1].max()), spec.high - spec.low
-    told = f"these data go from {low:.4g} to {high:.4g}, the run's from {spec.low:.4g} to {spec.high:.4g}"
+    ranges = f"these data go from {low:.4g} to {high:.4g}, the run's from {spec.low:.4g} to {spec.high:.4g}"
     if spec.unit_interval and (low < -SLACK or high > 1 + SLACK):
-        raise DataError(f"{told}; bring them to the same range")
+        raise DataError(f"{ranges}; bring them to the same range")
     further = low < spec.low - span or high > spec.high + span
-    return (told,) if further or high - low < NARROW * span else ()
+    return (ranges,) if further or high - low < NARROW * span else ()
 
 
 def load_data(recipe: Recipe, data_dir: str | Path | None, spec: DataSpec | None = None, unit: int | None = None) -> Splits:

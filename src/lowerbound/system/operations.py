@@ -29,6 +29,7 @@ def operation(schema: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     name = schema.partition("(")[0]
 
     def register(function: Callable[P, R]) -> Callable[P, R]:
+        """The operation that does what the function does, called like it."""
         lines: Callable[..., Any] = inspect.unwrap(function)
 
         def by_loop(*given: Any) -> Any:
