@@ -10,6 +10,7 @@ from PIL import Image
 
 from lowerbound import data
 from lowerbound.data import images
+from lowerbound.data.reading import Reading
 from lowerbound.errors import DataError
 
 RANDOM = np.random.default_rng(0)
@@ -226,7 +227,7 @@ def test_links_that_lead_out_are_not_followed(tmp_path: Path) -> None:
     (folder / "outside.png").symlink_to(tmp_path / "0.png")
     with pytest.raises(DataError, match=r"outside\.png\), links that lead out of the folder among them; --skip-unreadable"):
         images.load_folder(folder)
-    assert len(images.load_folder(folder, skip_unreadable=True).whole) == 5
+    assert len(images.load_folder(folder, Reading(skip_unreadable=True)).whole) == 5
 
 
 def test_a_file_name_cannot_write_control_characters_to_the_terminal(tmp_path: Path) -> None:

@@ -371,6 +371,13 @@ def test_bits_of_unsuitable_layout_shape_or_type_are_left_to_torch() -> None:
     assert compiled.slope_of_bits(logits, x, torch.ones(6), torch.empty(6, 4, dtype=torch.float64), None) is NotImplemented
 
 
+def test_an_operation_takes_its_arguments_by_name_too() -> None:
+    logits, x, bias, found = torch.randn(6, 4), torch.rand(6, 4), torch.randn(4), torch.empty(6, 4)
+    by_place = bits.slope_of_bits(logits, x, torch.ones(1), found, bias)
+    assert torch.equal(bits.slope_of_bits(logits, x, torch.ones(1), torch.empty(6, 4), bias=bias), by_place)
+    assert not torch.equal(bits.slope_of_bits(logits, x, torch.ones(1), torch.empty(6, 4)), by_place)
+
+
 def test_an_operation_is_one_of_torch_and_the_lines_alone_where_nothing_is_compiled() -> None:
     """So that another device's own is one more registration, and a model that is traced keeps it."""
     logits, x = torch.randn(6, 4), torch.rand(6, 4)

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lowerbound.data.dataset import TEST_SHARE, UNKNOWN, Dataset, Splits
+from lowerbound.data.dataset import UNKNOWN, Dataset, Splits
 from lowerbound.data.meaning import Numbers, numbers
 from lowerbound.data.reading import Reading
 from lowerbound.errors import DataError
@@ -53,7 +53,12 @@ def load_file(path: Path, how: Reading = Reading()) -> Splits:  # noqa: B008 - i
     labels = _labels_of(path, arrays, there)
     found = _checked(path, np.concatenate(values) if len(values) > 1 else values[0], how)
     notes = (*found.notes, *_left_out(path, arrays, there))
-    return _splits(labelled(path, found, labels), [None if part is None else len(arrays[part[0]]) for part in parts], notes)
+    whole = labelled(path, found, labels)
+    if len(there) == 1:
+        return Splits.of(whole, notes)
+    rows = iter(torch.arange(len(whole)).split([len(part) for part in values]))
+    named = {name: next(rows) for name, part in zip(("train", "validation", "test"), parts, strict=True) if part is not None}
+    return Splits.of_parts(whole, named, notes)
 
 
 Part = tuple[str, str | None]
@@ -76,18 +81,6 @@ def _left_out(path: Path, arrays: dict[str, np.ndarray], parts: Sequence[Part]) 
     used |= {"classes"} if any(label is not None for _, label in parts) else set()  # the names of classes, which encode writes
     left = [name for name in [*arrays, *_pickled(path, arrays)] if name not in used]
     return (f"{path}: not read: {', '.join(left)}",) if left else ()
-
-
-def _splits(whole: Dataset, sizes: Sequence[int | None], notes: tuple[str, ...]) -> Splits:
-    """Data whose rows are those of training, validation and test one after the other, of which some are not there."""
-    if len(whole) == sizes[0]:
-        return Splits.of(whole, notes)
-    rows = iter(torch.arange(len(whole)).split([size for size in sizes if size is not None]))
-    train, validation, test = (None if size is None else whole.view(next(rows)) for size in sizes)
-    assert train is not None
-    if test is None:
-        train, test = train.hold_out(max(1, len(train) // TEST_SHARE), "test")
-    return Splits(train, test, notes=notes, own_validation=validation)
 
 
 def _of_part(arrays: dict[str, np.ndarray], names: Sequence[tuple[str, str]]) -> Part | None:
@@ -150,17 +143,7 @@ def read(path: Path) -> dict[str, np.ndarray]:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
     except MemoryError as error:
         raise DataError(f"{path} claims to be larger than the memory; it is damaged, or use fewer examples") from error
-    except (
-        ValueError,
-        EOFError,
-        KeyError,
-        zipfile.BadZipFile,
-        SyntaxError,
-        zlib.error,
-        NotImplementedError,
-        TypeError,
-        TokenError,
-    ) as error:
+    except DAMAGE as error:
         raise DataError(f"{path} is not a NumPy file of plain numbers or is damaged: {error}") from error
 
 
@@ -201,15 +184,10 @@ def _picked(path: Path, arrays: dict[str, np.ndarray]) -> str:
     raise DataError(f"{path} holds {', '.join(arrays) or 'no arrays'}; name the array of the data 'images' or 'x'")
 
 
-def dataset_of(path: Path, values: np.ndarray, labels: np.ndarray | None = None, how: Reading = Reading()) -> Dataset:  # noqa: B008
-    """Arrays of any file as data, with the layouts, types and labels of ``load_file``. Errors: DataError, which names the path."""
-    return labelled(path, _checked(path, values, how), None if labels is None else flat(labels))
-
-
-def of_values(path: Path, values: np.ndarray, how: Reading) -> Splits:
-    """An array of any file as data without labels, with notes on what it was taken for. Errors: DataError, which names the path."""
+def splits_of(path: Path, values: np.ndarray, how: Reading, labels: np.ndarray | None = None) -> Splits:
+    """An array of any file as data, with the layouts, types and labels of ``load_file``. Errors: DataError, which names the path."""
     found = _checked(path, values, how)
-    return Splits.of(labelled(path, found, None), found.notes)
+    return Splits.of(labelled(path, found, None if labels is None else flat(labels)), found.notes)
 
 
 def labelled(path: Path, found: Numbers, labels: np.ndarray | None) -> Dataset:

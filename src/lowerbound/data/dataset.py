@@ -6,7 +6,7 @@ Training, validation and test data are views of one array: row numbers, not copi
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -169,6 +169,20 @@ class Splits:
         share = max(1, len(whole) // TEST_SHARE)
         train, test = whole.hold_out(min(share, len(whole) - 1), "test")
         return cls(train, test, whole, notes)
+
+    @classmethod
+    def of_parts(cls, whole: Dataset, rows: Mapping[str, Tensor], notes: tuple[str, ...] = ()) -> Splits:
+        """A source whose ``rows`` of ``train``, ``validation`` and ``test`` are known; without test data some of ``train`` are held out.
+
+        Errors: DataError where there is nothing to train on.
+        """
+        parts = {name: whole.view(rows[name]) if name in rows and len(rows[name]) else None for name in ("train", "validation", "test")}
+        train, test = parts["train"], parts["test"]
+        if train is None:
+            raise DataError("there are no training data; name that part train")
+        if test is None:
+            train, test = train.hold_out(max(1, len(train) // TEST_SHARE), "test")
+        return cls(train, test, notes=notes, own_validation=parts["validation"])
 
     @property
     def usual(self) -> Dataset:

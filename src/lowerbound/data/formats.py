@@ -25,14 +25,10 @@ def _is_array_file(path: Path) -> bool:
     return path.suffix in arrays.SUFFIXES and path.is_file()
 
 
-def _load_images(path: Path, how: Reading) -> Splits:
-    return images.load_folder(path, how.size, how.color, how.skip_unreadable, how.limits, how.white)
-
-
 IMAGE_OPTIONS = frozenset({"size", "color", "skip_unreadable", "limits"})
 FORMATS = {
     "a folder of IDX files": Format(idx.is_idx_folder, lambda path, how: idx.load_folder(path)),
-    "a folder of images": Format(Path.is_dir, _load_images, IMAGE_OPTIONS),
+    "a folder of images": Format(Path.is_dir, images.load_folder, IMAGE_OPTIONS),
     "a file of arrays": Format(_is_array_file, arrays.load_file, frozenset({"limits"})),
     "images or vectors in Parquet": Format(parquet_arrays.takes, parquet_arrays.load, IMAGE_OPTIONS - {"skip_unreadable"}),
     "images in a CSV": Format(csv_pixels.takes, csv_pixels.load, frozenset({"limits"})),

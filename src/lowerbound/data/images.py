@@ -15,8 +15,9 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps, ImageSequence
 
-from lowerbound.data.dataset import TEST_SHARE, UNKNOWN, Dataset, Splits
-from lowerbound.data.meaning import DARK, PIXEL, Range, dark
+from lowerbound.data.dataset import UNKNOWN, Dataset, Splits
+from lowerbound.data.meaning import DARK, PIXEL, dark
+from lowerbound.data.reading import Reading
 from lowerbound.errors import DataError, nearest, printable
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"})
@@ -45,37 +46,27 @@ class Picture:
     white: float | None = 255.0
 
 
-def load_folder(
-    folder: Path,
-    size: int | None = None,
-    color: str = "auto",
-    skip_unreadable: bool = False,
-    limits: Range | None = None,
-    white: float | None = None,
-) -> Splits:
+def load_folder(folder: Path, how: Reading = Reading()) -> Splits:  # noqa: B008 - it cannot be changed
     """The images below ``folder`` as ``(N, C, H, W)``, uint8 or with more than 8 bits float32 in [0, 1], in the order of their paths.
 
-    ``size`` crops the centre square and resizes it to ``size`` × ``size``; without it all images must have the same
+    Of ``how``, ``size`` crops the centre square and resizes it to ``size`` × ``size``; without it all images must have the same
     size. ``color`` is grey, rgb or auto (grey if all are). ``limits`` are the numbers that are black and white; without it those of the
-    type, of floats ``white`` or, without it, 1, 255 or 65535, as the brightest allows. Transparent images are put on white.
-    Folders ``train``, ``val`` and ``test``
-    are the parts, those below them the classes. Links that lead out of the folder are
-    not followed. Errors: DataError where there are no images, sizes differ, or one is unreadable and is not to be skipped.
+    type, of floats ``white`` or, without it, 1, 255 or 65535, as the brightest allows. Transparent images are put on white. Folders
+    ``train``, ``val`` and ``test`` are the parts, those below them the classes. Links that lead out of the folder are not followed.
+    Errors: DataError where there are no images, sizes differ, or one is unreadable and is not to be skipped.
     """
-    if color not in COLORS:
-        raise DataError(f"unknown color '{color}'{nearest(color, COLORS)}")
     paths, others = _paths(folder)
     if not paths:
         raise DataError(f"{folder} has no IDX files and no images ({', '.join(sorted(SUFFIXES))})")
     _must_be_images(folder, paths)
     inside = [(path, path) for path in paths if not _leads_out(path, folder)]
-    found = _decode_all(folder, inside, size, color, limits, white) if inside else Decoded(np.empty(0), [], [], (), None)
+    found = _decode_all(folder, inside, how) if inside else Decoded(np.empty(0), [], [], (), None)
     array, kept, bad, notes = found.array, found.kept, found.bad, found.notes
     bad += sorted(set(paths) - {path for path, _ in inside})
     if bad:
         names = ", ".join(repr(str(path.relative_to(folder)))[1:-1] for path in bad[:3]) + (", …" if len(bad) > 3 else "")
-        if not (skip_unreadable and kept):
-            advice = "" if skip_unreadable else "; --skip-unreadable leaves them out"
+        if not (how.skip_unreadable and kept):
+            advice = "" if how.skip_unreadable else "; --skip-unreadable leaves them out"
             links = "" if len(inside) == len(paths) else ", links that lead out of the folder among them"
             raise DataError(f"{len(bad):,} of {len(paths):,} images in {folder} cannot be read ({names}){links}{advice}")
         notes = (*notes, f"{len(bad):,} unreadable images skipped: {names}")
@@ -85,14 +76,12 @@ def load_folder(
     return _parts(folder, Dataset(torch.from_numpy(array), white=found.white), kept, notes)
 
 
-def decoded(source: Path, files: Sequence[File], size: int | None, color: str, limits: Range | None, white: float | None) -> Splits:
+def decoded(source: Path, files: Sequence[File], how: Reading) -> Splits:
     """The images of some files in a source that is no folder; none of them may be unreadable, as its labels are by row."""
-    if color not in COLORS:
-        raise DataError(f"unknown color '{color}'{nearest(color, COLORS)}")
-    found = _decode_all(source, files, size, color, limits, white)
-    bad = found.bad
-    if bad or not len(found.array):
-        raise DataError(f"{len(bad):,} of {len(files):,} images in {source} cannot be read ({bad[0] if bad else 'none is there'})")
+    found = _decode_all(source, files, how)
+    if found.bad or not len(found.array):
+        which = found.bad[0] if found.bad else "none is there"
+        raise DataError(f"{len(found.bad):,} of {len(files):,} images in {source} cannot be read ({which})")
     return Splits.of(Dataset(torch.from_numpy(found.array), white=found.white), found.notes)
 
 
@@ -121,13 +110,9 @@ def _parts(folder: Path, whole: Dataset, kept: Sequence[Path], notes: tuple[str,
     targets, classes = _labels([parts[1:] for parts in below], [PARTS[parts[0].lower()] != "test" for parts in below])
     whole = replace(whole, targets=targets, classes=classes)
     each = [PARTS[parts[0].lower()] for parts in below]
-    rows = {part: torch.tensor([row for row, of in enumerate(each) if of == part]) for part in set(PARTS.values())}
-    train, validation, test = (whole.view(rows[part].long()) for part in ("train", "validation", "test"))
-    sizes = ", ".join(f"{part} {len(rows[part]):,}" for part in ("train", "validation", "test") if len(rows[part]))
-    if not len(test):
-        train, test = train.hold_out(max(1, len(train) // TEST_SHARE), "test")
-    own = validation if len(validation) else None
-    return Splits(train, test, notes=(*notes, f"folders are the parts: {sizes}"), own_validation=own)
+    rows = {part: torch.tensor([row for row, of in enumerate(each) if of == part]) for part in sorted(set(each))}
+    sizes = ", ".join(f"{part} {len(rows[part]):,}" for part in ("train", "validation", "test") if part in rows)
+    return Splits.of_parts(whole, rows, (*notes, f"folders are the parts: {sizes}"))
 
 
 def _paths(folder: Path) -> tuple[list[Path], list[Path]]:
@@ -170,13 +155,15 @@ class Decoded:
     white: float | None
 
 
-def _decode_all(folder: Path, files: Sequence[File], size: int | None, color: str, limits: Range | None, known: float | None) -> Decoded:
-    """All images that can be read; ``known`` is the white of deep ones, where it is."""
-    modes = COLORS[color]
+def _decode_all(folder: Path, files: Sequence[File], how: Reading) -> Decoded:
+    """All images that can be read. Errors: DataError for an unknown colour, several sizes, or pixels that can be no greys."""
+    if how.color not in COLORS:
+        raise DataError(f"unknown color '{how.color}'{nearest(how.color, COLORS)}")
+    modes = COLORS[how.color]
     with warnings.catch_warnings(), ThreadPoolExecutor() as pool:  # outside the threads: they share one list of filters
         warnings.simplefilter("ignore")  # of files that can be read nevertheless
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        read = list(pool.map(lambda file: _decode(file, size, modes), files))
+        read = list(pool.map(lambda file: _decode(file, how.size, modes), files))
     paths = [path for path, _ in files]
     bad = [path for path, found in zip(paths, read, strict=True) if found is None]
     kept = [path for path, found in zip(paths, read, strict=True) if found is not None for _ in found[0]]
@@ -186,7 +173,7 @@ def _decode_all(folder: Path, files: Sequence[File], size: int | None, color: st
     read.clear()
     if not pictures:
         return Decoded(np.empty((0,)), [], bad, notes, None)
-    black, white, more = _levels(folder, kept, pictures, limits, known)
+    black, white, more = _levels(folder, kept, pictures, how)
     _same_size(kept, [picture.pixels for picture in pictures])
     deep = any(picture.pixels.dtype != np.uint8 for picture in pictures) or (black, white) != (0.0, 255.0)
     channels = max(picture.pixels.shape[2] for picture in pictures)
@@ -195,20 +182,19 @@ def _decode_all(folder: Path, files: Sequence[File], size: int | None, color: st
         picture = pictures.pop()
         pixels = picture.pixels
         if deep:
-            low, high = (0.0, 255.0) if picture.white == 255 and limits is None else (black, white)
+            low, high = (0.0, 255.0) if picture.white == PIXEL and how.limits is None else (black, white)
             pixels = ((pixels.astype(np.float64) - low) / (high - low)).clip(0, 1)
         row[:] = pixels.transpose(2, 0, 1)  # a grey image among colour ones is broadcast to three channels
-    return Decoded(array, kept, bad, (*notes, *more), white if deep and limits is None else None)
+    return Decoded(array, kept, bad, (*notes, *more), white if deep and how.limits is None else None)
 
 
-def _levels(
-    folder: Path, paths: Sequence[Path], pictures: Sequence[Picture], limits: Range | None, known: float | None
-) -> tuple[float, float, tuple[str, ...]]:
+def _levels(folder: Path, paths: Sequence[Path], pictures: Sequence[Picture], how: Reading) -> tuple[float, float, tuple[str, ...]]:
     """The numbers that are black and white in images of more than 8 bits, the same for all, and a note on how they were found."""
     odd = next((path for path, one in zip(paths, pictures, strict=True) if not np.isfinite([one.low, one.high]).all()), None)
     if odd is not None:
         raise DataError(f"{odd.name!r} in {folder} has pixels that are NaN or infinite; mend it or leave it out")
     low, high = min(one.low for one in pictures), max(one.high for one in pictures)
+    limits, known = how.limits, how.white
     if limits is not None:
         if low < limits.low or high > limits.high:
             raise DataError(f"{folder}: pixels go from {low:g} to {high:g}, outside the range {limits}; give a wider one")

@@ -51,11 +51,11 @@ def load(path: Path, how: Reading) -> Splits:
     column, names = table[name], _class_names(table, label)
     if _is_image(column.type):
         files = [(Path(f"row {row + 1}"), one) for row, one in enumerate(column.to_pylist())]
-        found = images.decoded(path, [(where, _opened(one)) for where, one in files], how.size, how.color, how.limits, how.white)
+        found = images.decoded(path, [(where, _opened(one)) for where, one in files], how)
     else:
         if how.size is not None or how.color != "auto":
             raise DataError(f"size and color are for images, and {path} has lists of numbers; leave them out")
-        found = arrays.of_values(path, _stacked(path, name, column), how)
+        found = arrays.splits_of(path, _stacked(path, name, column), how)
     left = [other for other in table.column_names if other not in (name, label)]
     notes = (*found.notes, *((f"{path}: not read: {', '.join(left)}",) if left else ()))
     whole = found.whole

@@ -46,10 +46,10 @@ def operation(schema: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
         done: Callable[..., Any] = getattr(torch.ops.lowerbound, name).default
 
         @wraps(function)
-        def call(*given: P.args, **_: P.kwargs) -> R:
+        def call(*given: P.args, **named: P.kwargs) -> R:
             # torch would choose the same in 3 µs more, of which a step has some fifteen; a mode wants to see the operation
-            found = NotImplemented if watched() else by_loop(*given)
-            return done(*given) if found is NotImplemented else found
+            found = NotImplemented if named or watched() else by_loop(*given)
+            return done(*given, **named) if found is NotImplemented else found
 
         return call
 

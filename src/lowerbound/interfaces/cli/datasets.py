@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from argparse import Namespace
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import torch
 from lowerbound import data
 from lowerbound.data import NAMED, DataSpec, Splits
 from lowerbound.data.formats import FORMATS, format_of
-from lowerbound.data.rows import spread
+from lowerbound.data.rows import rows_at_once, spread
 from lowerbound.data.tables import inferred
 from lowerbound.errors import UsageError
 from lowerbound.figures import of_run, style
@@ -71,27 +73,47 @@ def described(splits: Splits) -> dict[str, Any]:
     """What is read of a source: parts, shape, kind and extremes of its numbers, classes and how many examples each has."""
     spec = DataSpec.of(splits.train, splits.test)
     train, validation = splits.validation()
-    everything = torch.cat([part[:].flatten() for part in (train, validation, splits.test) if len(part)])
-    there = everything[~everything.isnan()]
+    parts = [part for part in (train, validation, splits.test) if len(part)]
+    seen = [_seen(part[rows]) for part in parts for rows in torch.arange(len(part)).split(rows_at_once(part))]
+    total, there = sum(one.total for one in seen), sum(one.there for one in seen)
     names = Counter(name for part in (train, validation, splits.test) for name in part.names or [] if name is not None)
     return {
         "parts": {"train": len(train), "validation": len(validation), "test": len(splits.test)},
         "shape": list(spec.event_shape),
-        "values": kind_of(spec, there),
-        "least": float(there.min()),
-        "greatest": float(there.max()),
-        "mean": float(there.double().mean()),
-        "missing": int(everything.isnan().sum()),
+        "values": kind_of(spec, all(one.of_bits for one in seen)),
+        "least": min(one.least for one in seen),
+        "greatest": max(one.greatest for one in seen),
+        "mean": total / there,
+        "missing": sum(map(len, parts)) * spec.dimensions - there,
         "classes": {name: names[name] for name in spec.classes},
     }
 
 
-def kind_of(spec: DataSpec, values: torch.Tensor) -> str:
-    """bits, counts, greys (in [0, 1]) or reals."""
-    if spec.unit == 1:
-        return "bits" if values.max() <= 1 else "counts"
-    if bool(((values == 0) | (values == 1)).all()):
+@dataclass(frozen=True)
+class Seen:
+    """Of some values, missing ones aside: their extremes, their sum, how many there are, and whether all are 0 or 1."""
+
+    least: float
+    greatest: float
+    total: float
+    there: int
+    of_bits: bool
+
+
+def _seen(values: torch.Tensor) -> Seen:
+    there = values[~values.isnan()]
+    if not len(there):
+        return Seen(math.inf, -math.inf, 0.0, 0, True)
+    of_bits = bool(((there == 0) | (there == 1)).all())
+    return Seen(float(there.min()), float(there.max()), float(there.double().sum()), len(there), of_bits)
+
+
+def kind_of(spec: DataSpec, of_bits: bool) -> str:
+    """bits, counts, greys (in [0, 1]) or reals; ``of_bits`` says whether all values are 0 or 1."""
+    if of_bits:
         return "bits"
+    if spec.unit == 1:
+        return "counts"
     return "greys" if spec.unit_interval else "reals"
 
 

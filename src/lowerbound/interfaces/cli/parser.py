@@ -224,14 +224,6 @@ def _lab(parser: Parser) -> None:
     options.machine(parser)
 
 
-def _show(parser: Parser) -> None:
-    options.run(parser)
-
-
-def _nothing(parser: Parser) -> None:
-    pass
-
-
 def _datasets(parser: Parser) -> None:
     parser.add_argument("source", nargs="?", metavar="SOURCE", help="a name, a file or a folder: what is read of it")
     parser.add_argument("--types", metavar="FILE", help="tables: a TOML file that says what columns are, where it is not that")
@@ -268,8 +260,8 @@ VERBS = {
     "report": Verb("report", "draw all figures of a run and write its report.html anew", _report),
     "compare": Verb("compare", "runs side by side on the same data: a page and a table", _compare),
     "lab": Verb("lab", "an experiment of the lessons, and its figure", _lab),
-    "show": Verb("show", "what a run is: recipe, data, figures, size", _show),
-    "recipes": Verb("zoo", "the models known by name, for train --recipe NAME", _nothing),
+    "show": Verb("show", "what a run is: recipe, data, figures, size", options.run),
+    "recipes": Verb("zoo", "the models known by name, for train --recipe NAME", lambda _: None),
     "data": Verb("datasets", "the data sets known by name, or what is read of a source", _datasets),
 }
 

@@ -1,6 +1,7 @@
 """Random numbers by row: the loops, whose bits are those of the same operations of torch in system/philox.py.
 
-The three kinds are alike but for what they make of four words; one loop that is handed a function for it numba would not cache.
+The three kinds are alike but for what they make of four words; of one loop that is handed a function for it
+numba 0.68.1 made other numbers.
 """
 
 from __future__ import annotations
