@@ -28,7 +28,7 @@ from lowerbound.lab import elbo, evidence, faces, figures, gradients, kl
 from lowerbound.lab.names import EXPERIMENTS
 from lowerbound.recipes import estimators
 from lowerbound.system.seeding import seeded
-from lowerbound.vae.estimators import ScoreFunction
+from lowerbound.vae.estimators import LocalSignals, ScoreFunction
 
 
 def test_the_kl_is_least_at_the_prior_and_is_the_divergence() -> None:
@@ -310,11 +310,11 @@ def test_all_estimators_have_the_same_expected_gradient(few_faces: torch.Tensor)
     for name, setting in faces.SETTINGS.items():
         with seeded(0, "faces"):
             model = faces.DeepGamma(few_faces, SMALL)
-        estimator, baselines = estimators.ESTIMATORS[setting.estimator].make(), {}
+        estimator, local = estimators.ESTIMATORS[setting.estimator].make(), LocalSignals()
         with seeded(1, name):
             draws = []
             for _ in range(100):
-                _, surrogate = faces._estimate(model, estimator, 20, baselines)
+                _, surrogate = model.estimate(estimator, 20, local)
                 draws.append(torch.cat([g.flatten() for g in torch.autograd.grad(surrogate, list(model.raw.values()))]))
         found[name] = torch.stack(draws)
     truth = found["implicit"]

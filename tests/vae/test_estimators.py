@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -17,6 +18,7 @@ from lowerbound.errors import NoClosedForm, RecipeError
 from lowerbound.recipes import estimators, objectives, posteriors, priors
 from lowerbound.recipes.grammar import make
 from lowerbound.vae.estimators.baselines import LeaveOneOut, MovingAverage
+from lowerbound.vae.estimators.local import LocalSignals
 from lowerbound.vae.estimators.pathwise import DoublyReparameterized, Pathwise
 from lowerbound.vae.estimators.score import GREP, RaoBlackwell, ScoreFunction
 from lowerbound.vae.loss import loss
@@ -274,3 +276,30 @@ class _Reparameterized(Poisson):
 
 
 _Reparameterized.__name__ = "Poisson"
+
+
+def test_a_signal_of_ones_own_costs_no_bias_and_less_variance() -> None:
+    """Two latents z ~ N(m, 1), v ~ N(n, 1) with terms −(z − 1)² and −10 (v + 2)²: E's gradients are −2 (m − 1) and −20 (n + 2)."""
+    means = {"z": torch.tensor([0.3, -0.5], requires_grad=True), "v": torch.tensor([1.0], requires_grad=True)}
+    unit = Normal(0.0, 1.0)
+    found: dict[bool, list[Tensor]] = {True: [], False: []}
+    for own, drawn in found.items():
+        local = LocalSignals()
+        torch.manual_seed(0)
+        for _ in range(400):
+            laws = {name: Normal(mean, 1.0) for name, mean in means.items()}
+            nodes = [ScoreFunction().draw(law, unit, 50) for law in laws.values()]
+            nodes = [replace(node, name=name) for name, node in zip(laws, nodes, strict=True)]
+            terms = {"z": -((nodes[0].z - 1) ** 2), "v": -10 * (nodes[1].z + 2) ** 2}
+            together = terms["z"].sum(1, keepdim=True) + terms["v"].sum(1, keepdim=True)
+            signals = terms if own else dict.fromkeys(terms, together)
+            surrogate = local(together.mean(), nodes, signals)
+            drawn.append(torch.cat(torch.autograd.grad(surrogate, list(means.values()))))
+    truth = torch.tensor([-2 * (0.3 - 1), -2 * (-0.5 - 1), -20 * (1.0 + 2)])
+    spread = {}
+    for own, drawn in found.items():
+        later = torch.stack(drawn[100:])  # the first has its own signal as its baseline
+        assert z_score(later, truth) < 4.5, own
+        spread[own] = later.var(0)
+    assert (spread[True][:2] < 0.1 * spread[False][:2]).all()
+    assert spread[True][2] < spread[False][2]

@@ -22,7 +22,7 @@ import itertools
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -33,7 +33,7 @@ from torch.nn.functional import softplus
 from lowerbound import distributions
 from lowerbound.recipes.estimators import ESTIMATORS
 from lowerbound.system.seeding import seeded
-from lowerbound.vae.estimators.base import NodeEstimator
+from lowerbound.vae.estimators import LocalSignals, NodeEstimator
 from lowerbound.vae.terms import Node
 
 LAYERS = (100, 40, 15)
@@ -123,11 +123,17 @@ class DeepGamma:
     def draw(self, estimator: NodeEstimator, draws: int) -> Nodes:
         """Each variable with its p given those above it, broadcastable to its draws ``(K, ·, ·)``: weights first, then z from the top."""
         posterior = self.posterior()
-        nodes = {f"w{level}": estimator.draw(posterior[f"w{level}"], _gamma(*WEIGHTS), draws) for level in range(self.depth)}
+        nodes: Nodes = {}
+
+        def take(name: str, prior: distributions.Gamma) -> None:
+            nodes[name] = replace(estimator.draw(posterior[name], prior, draws), name=name)
+
+        for level in range(self.depth):
+            take(f"w{level}", _gamma(*WEIGHTS))
         for level in reversed(range(1, self.depth + 1)):
             above = level < self.depth
             rate = SPARSITY / (nodes[f"z{level + 1}"].z @ nodes[f"w{level}"].z) if above else SPARSITY
-            nodes[f"z{level}"] = estimator.draw(posterior[f"z{level}"], _gamma(SPARSITY, rate), draws)
+            take(f"z{level}", _gamma(SPARSITY, rate))
         return nodes
 
     def terms(self, nodes: Nodes) -> tuple[Float[Tensor, "K N D"], Parts]:
@@ -141,6 +147,13 @@ class DeepGamma:
         below = [log_likelihood, *(-kl[f"z{level}"] for level in range(1, self.depth))]
         found = {f"z{level + 1}": each.sum(2, keepdim=True) for level, each in enumerate(below)}
         return found | {f"w{level}": each.sum(1, keepdim=True) for level, each in enumerate(below)}
+
+    def estimate(self, estimator: NodeEstimator, draws: int, local: LocalSignals) -> tuple[Tensor, Tensor]:
+        """The bound of all data together, and what to differentiate for its gradient."""
+        nodes = self.draw(estimator, draws)
+        log_likelihood, kl = self.terms(nodes)
+        bound = log_likelihood.mean(0).sum() - sum(each.sum() / (draws if each.dim() > 2 else 1) for each in kl.values())
+        return bound, local(bound, list(nodes.values()), self.signals(log_likelihood, kl))
 
 
 def _first(shape: tuple[int, int]) -> Tensor:
@@ -179,30 +192,11 @@ def climb(x: Float[Tensor, "N D"], setting: Setting, seed: int = 0, layers: tupl
     estimator: NodeEstimator = ESTIMATORS[setting.estimator].make()
     with seeded(seed, "faces", "start"):
         model = DeepGamma(x, layers)
-    ascent = Ascent(model.raw, setting.rate)
-    baselines: Parts = {}
+    ascent, local = Ascent(model.raw, setting.rate), LocalSignals()
     started = time.perf_counter()
     for iteration in itertools.count(1):
         with seeded(seed, "faces", iteration):
-            bound, surrogate = _estimate(model, estimator, setting.draws, baselines)
-        yield Step(iteration, bound, time.perf_counter() - started)
+            bound, surrogate = model.estimate(estimator, setting.draws, local)
+        yield Step(iteration, float(bound.detach()), time.perf_counter() - started)
         found = torch.autograd.grad(surrogate, list(model.raw.values()))
         ascent.step(dict(zip(model.raw, found, strict=True)))
-
-
-def _estimate(model: DeepGamma, estimator: NodeEstimator, draws: int, baselines: Parts) -> tuple[float, Tensor]:
-    """The bound, and the surrogate to differentiate: value + stop(signal − baseline) · score.
-
-    The first estimate has its own signal as its baseline and is therefore biased: nothing better is known yet.
-    """
-    nodes = model.draw(estimator, draws)
-    log_likelihood, kl = model.terms(nodes)
-    value = log_likelihood.mean(0).sum() - torch.stack([each.sum() / (draws if each.dim() > 2 else 1) for each in kl.values()]).sum()
-    surrogate = value
-    for name, signal in model.signals(log_likelihood.detach(), {name: each.detach() for name, each in kl.items()}).items():
-        score = nodes[name].score
-        if score is not None:
-            before = baselines.get(name, signal.mean(0))
-            surrogate = surrogate + ((signal - before) * score).mean(0).sum()
-            baselines[name] = 0.9 * before + 0.1 * signal.mean(0)
-    return float(value.detach()), surrogate

@@ -6,6 +6,7 @@ DReG is IWAE × ``DoublyReparameterized``, sticking the landing the ELBO × the 
 from lowerbound.vae.estimators.base import Estimator, NodeEstimator
 from lowerbound.vae.estimators.baselines import LeaveOneOut, MovingAverage, NoBaseline
 from lowerbound.vae.estimators.enumerated import Enumerated
+from lowerbound.vae.estimators.local import LocalSignals
 from lowerbound.vae.estimators.pathwise import DoublyReparameterized, Pathwise
 from lowerbound.vae.estimators.per_node import PerNode
 from lowerbound.vae.estimators.relaxed import Relaxed
@@ -18,6 +19,7 @@ __all__ = [
     "Enumerated",
     "Estimator",
     "LeaveOneOut",
+    "LocalSignals",
     "MovingAverage",
     "NoBaseline",
     "Node",
