@@ -67,7 +67,8 @@ def set_up(recipe: Recipe, folder: Path, data_dir: str | Path | None, device: st
     if recipe.semi_supervised is not None:
         train = train if recipe.labels_kept is None else labels.few(train, recipe.labels_kept, recipe.seed)
         labels.must_be_several(train)
-    record = DataRecord.of(train, validation, splits.test, labels=recipe.takes_labels, schema=splits.schema)
+    notes = (*splits.notes, *_missing(train))
+    record = DataRecord.of(train, validation, splits.test, recipe.takes_labels, splits.schema, notes)
     run = Run(folder, recipe, record, build(recipe, record.spec))
     for part in (train, splits.test):
         run.vae.likelihood.check(part.extremes)
@@ -80,7 +81,7 @@ def set_up(recipe: Recipe, folder: Path, data_dir: str | Path | None, device: st
     run.parts.estimators.to(where)
     state = State(Adam(run.vae.parameters(), recipe.learning_rate), recipe.seed)
     average = None if recipe.average is None else AveragedModel(run.vae, multi_avg_fn=get_ema_multi_avg_fn(recipe.average))
-    return Setup(run, train, validation, splits.test, state, (*splits.notes, *_missing(train)), average, group)
+    return Setup(run, train, validation, splits.test, state, notes, average, group)
 
 
 def _missing(data: Dataset) -> list[str]:

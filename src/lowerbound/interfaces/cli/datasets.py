@@ -51,14 +51,14 @@ def _table(args: Namespace) -> Answer:
     if args.output is not None or args.range is not None:
         raise UsageError("a sheet and a range are for images and arrays, and this is a table; leave them out")
     table, schema, notes = inferred(Path(args.source), args.types)
-    console.notes(notes)
+    console.notes(args, notes)
     return console.columns(args.source, schema, table.cells)
 
 
 def _source(args: Namespace) -> Answer:
     path = None if args.output is None else of_kind(args.output, ".png")
     splits = data.load(args.source, data_dir=args.data_dir, size=args.size, types=args.types, limits=args.range, holes=True)
-    console.notes(splits.notes)
+    console.notes(args, splits.notes)
     found = described(splits)
     if path is not None:
         some = splits.train[spread(len(splits.train), SHOWN)]
@@ -66,7 +66,7 @@ def _source(args: Namespace) -> Answer:
         with written(path) as file:
             file.write(content)
         found["output"] = str(path)
-    return Answer(_text(found), {"source": args.source, **found, "notes": list(splits.notes)})
+    return Answer(_text(found), {"source": args.source, **found})
 
 
 def described(splits: Splits) -> dict[str, Any]:

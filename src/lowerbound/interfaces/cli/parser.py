@@ -286,6 +286,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     args, rest = parser().parse_known_args(argv)
     if rest:
         raise UsageError(_not_understood(next(word for word in argv if word in VERBS), rest))
+    args.notes = []  # what the verb will have printed beside its answer
     return args
 
 
