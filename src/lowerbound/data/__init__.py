@@ -5,8 +5,10 @@ Nothing here depends on models; spec.py has what a model must know of its data.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from lowerbound.data.axes import shape_of
 from lowerbound.data.dataset import UNKNOWN, Dataset, Splits, fingerprint_of
 from lowerbound.data.formats import format_of, refuse_others
 from lowerbound.data.meaning import Range
@@ -44,6 +46,7 @@ def load(
     counts: bool = False,
     unit: int | None = None,
     white: float | None = None,
+    shape: str | Sequence[int] | None = None,
 ) -> Splits:
     """The data of ``source``: a known name, a ``.npy`` or ``.npz`` file, a table, a folder of IDX files or of images.
 
@@ -52,11 +55,11 @@ def load(
     array file. For tables, ``types`` is a file that overrides the inferred column types, and ``schema`` is that of a model, by which
     they are then read. ``limits``, ``LOW:HIGH``, are the numbers of arrays and images that are 0 and 1; with ``counts`` whole numbers in
     an array file are counts, not greys. ``unit`` (255 of pixels, 1 of bits) and ``white`` are those of a model's data, by which they are
-    then read.
+    then read. ``shape`` is that of one example of an array file, channels first, where its axes do not tell: ``1x128``, or ``(1, 128)``.
     Errors: DataError for a source that is missing, damaged or ambiguous.
     """
     between = None if limits is None else Range.read(limits)
-    reading = Reading(size, color, skip_unreadable, holes, types, schema, between, counts, unit, white)
+    reading = Reading(size, color, skip_unreadable, holes, types, schema, between, counts, unit, white, shape_of(shape))
     if str(source) in NAMED:
         refuse_others(source, reading)
         return NAMED[str(source)].load(str(source), None if data_dir is None else Path(data_dir))

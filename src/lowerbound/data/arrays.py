@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lowerbound.data.axes import laid_out
 from lowerbound.data.dataset import UNKNOWN, Dataset, Splits
 from lowerbound.data.meaning import Numbers, numbers
 from lowerbound.data.reading import Reading
@@ -26,7 +27,6 @@ TRAIN = (("x_train", "y_train"), ("train_images", "train_labels"), ("X_train", "
 VALIDATION = (("x_val", "y_val"), ("val_images", "val_labels"), ("X_val", "y_val"), ("x_valid", "y_valid"))
 TEST = (("x_test", "y_test"), ("test_images", "test_labels"), ("X_test", "y_test"))
 SUFFIXES = (".npy", ".npz")
-COLOURS = (1, 3)
 MAGIC = (b"\x93N", b"PK")  # first bytes of a .npy and a .npz
 #: what numpy and zipfile raise for a damaged file, or one of another format
 DAMAGE = (ValueError, EOFError, KeyError, zipfile.BadZipFile, SyntaxError, TokenError, zlib.error, NotImplementedError, TypeError)
@@ -35,9 +35,8 @@ DAMAGE = (ValueError, EOFError, KeyError, zipfile.BadZipFile, SyntaxError, Token
 def load_file(path: Path, how: Reading = Reading()) -> Splits:  # noqa: B008 - it cannot be changed
     """The data of a file; where ``how`` allows holes, NaN in it are missing values.
 
-    ``.npy`` or the array of an ``.npz`` named as in ``VALUES`` (or the only one): ``(N, D)`` vectors,
-    ``(N, H, W)`` grey images, ``(N, H, W, C)`` or ``(N, C, H, W)`` images with C = 1 or 3. What its numbers mean is settled by
-    meaning.py. ``x_train``, ``x_val`` and ``x_test`` with ``y_train`` … are the parts, MedMNIST's names too. Labels are names or
+    ``.npy`` or the array of an ``.npz`` named as in ``VALUES`` (or the only one): vectors, series, images or
+    volumes, as axes.py has it. What its numbers mean is settled by meaning.py. ``x_train``, ``x_val`` and ``x_test`` with ``y_train`` … are the parts, MedMNIST's names too. Labels are names or
     numbers, unknown where they are −1 or empty. Notes name each array that is not read.
     Errors: DataError for anything else, for infinity, and for NaN without ``holes``.
     """
@@ -51,7 +50,7 @@ def load_file(path: Path, how: Reading = Reading()) -> Splits:  # noqa: B008 - i
         kinds = " and ".join(f"{name} {part.dtype} {part.shape}" for (name, _), part in zip(there, values, strict=True))
         raise DataError(f"{path}: its parts are {kinds}; all must have the same shape and type")
     labels = _labels_of(path, arrays, there)
-    found = _checked(path, np.concatenate(values) if len(values) > 1 else values[0], how)
+    found = _laid_out(path, np.concatenate(values) if len(values) > 1 else values[0], how)
     notes = (*found.notes, *_left_out(path, arrays, there))
     whole = labelled(path, found, labels)
     if len(there) == 1:
@@ -186,14 +185,13 @@ def _picked(path: Path, arrays: dict[str, np.ndarray]) -> str:
 
 def splits_of(path: Path, values: np.ndarray, how: Reading, labels: np.ndarray | None = None) -> Splits:
     """An array of any file as data, with the layouts, types and labels of ``load_file``. Errors: DataError, which names the path."""
-    found = _checked(path, values, how)
+    found = _laid_out(path, values, how)
     return Splits.of(labelled(path, found, None if labels is None else flat(labels)), found.notes)
 
 
 def labelled(path: Path, found: Numbers, labels: np.ndarray | None) -> Dataset:
-    """Numbers with their labels. Errors: DataError, which names the path."""
-    tensor = _event_layout(path, found.values)
-    whole = Dataset(tensor, unit=found.unit, white=found.white)
+    """Numbers ``(N, *event)`` with their labels. Errors: DataError, which names the path."""
+    whole = Dataset(found.values, unit=found.unit, white=found.white)
     return whole if labels is None else labelled_as(path, whole, labels)
 
 
@@ -222,6 +220,11 @@ def name_of(label: Any) -> str | None:
     return None if name in ("", str(UNKNOWN)) else name
 
 
+def _laid_out(path: Path, values: np.ndarray, how: Reading) -> Numbers:
+    """What the values mean, as ``(N, *event)``."""
+    return laid_out(path, _checked(path, values, how), how.shape)
+
+
 def _checked(path: Path, values: np.ndarray, how: Reading = Reading()) -> Numbers:  # noqa: B008
     """What the values mean, all of them finite except NaN where ``how`` allows holes."""
     if values.size == 0 or values.ndim == 0:
@@ -236,17 +239,3 @@ def _checked(path: Path, values: np.ndarray, how: Reading = Reading()) -> Number
         if np.isnan(values).all():
             raise DataError(f"{path}: all values are NaN; there is nothing to learn from")
     return numbers(path, values, how.limits, how.counts, how.unit, how.white)
-
-
-def _event_layout(path: Path, values: Tensor) -> Tensor:
-    match tuple(values.shape):
-        case (_, _):
-            return values
-        case (_, _, _):
-            return values.unsqueeze(1)
-        case (_, _, _, c) if c in COLOURS:
-            return values.permute(0, 3, 1, 2).contiguous()
-        case (_, c, _, _) if c in COLOURS:
-            return values
-        case shape:
-            raise DataError(f"{path} has the shape {shape}; (N, D), (N, H, W), (N, H, W, C) or (N, C, H, W) with C 1 or 3 is needed")

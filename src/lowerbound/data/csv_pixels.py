@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from lowerbound.data import arrays
+from lowerbound.data.axes import described, laid_out
 from lowerbound.data.dataset import Splits
 from lowerbound.data.meaning import numbers
 from lowerbound.data.reading import Reading
@@ -28,7 +29,7 @@ def takes(path: Path) -> bool:
 
 
 def load(path: Path, how: Reading) -> Splits:
-    """Its images ``(N, 1, H, H)`` with their labels; a note says that they were taken for images. Errors: DataError."""
+    """Its images ``(N, 1, H, H)``, or of another shape, with their labels; a note says what they were taken for. Errors: DataError."""
     names, _ = _lines(path)
     side = _side(names)
     assert side is not None
@@ -41,9 +42,10 @@ def load(path: Path, how: Reading) -> Splits:
     if not len(table) or table.shape[1] != len(names):
         raise DataError(f"{path} has {len(names)} names, and {table.shape[1] if len(table) else 'no'} columns; mend it")
     labels = table[:, names.index(LABEL)] if LABEL in names else None
-    values = table[:, [place for place, name in enumerate(names) if name != LABEL]].reshape(-1, side, side)
-    found = numbers(path, values, how.limits, how.counts, how.unit, how.white)
-    note = f"{path}: columns pixel0 … are read as images of {side} × {side}" + ("" if labels is None else f", '{LABEL}' as their labels")
+    values = table[:, [place for place, name in enumerate(names) if name != LABEL]]
+    shape = how.shape or (1, side, side)
+    found = laid_out(path, numbers(path, values, how.limits, how.counts, how.unit, how.white), shape)
+    note = f"{path}: columns pixel0 … are read as {described(shape)}" + ("" if labels is None else f", '{LABEL}' as their labels")
     return Splits.of(arrays.labelled(path, found, labels), (*found.notes, note))
 
 

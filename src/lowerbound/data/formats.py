@@ -26,12 +26,15 @@ def _is_array_file(path: Path) -> bool:
 
 
 IMAGE_OPTIONS = frozenset({"size", "color", "skip_unreadable", "limits"})
+ARRAY_OPTIONS = frozenset({"limits", "shape"})
 FORMATS = {
     "a folder of IDX files": Format(idx.is_idx_folder, lambda path, how: idx.load_folder(path)),
     "a folder of images": Format(Path.is_dir, images.load_folder, IMAGE_OPTIONS),
-    "a file of arrays": Format(_is_array_file, arrays.load_file, frozenset({"limits"})),
-    "images or vectors in Parquet": Format(parquet_arrays.takes, parquet_arrays.load, IMAGE_OPTIONS - {"skip_unreadable"}),
-    "images in a CSV": Format(csv_pixels.takes, csv_pixels.load, frozenset({"limits"})),
+    "a file of arrays": Format(_is_array_file, arrays.load_file, ARRAY_OPTIONS),
+    "images or vectors in Parquet": Format(
+        parquet_arrays.takes, parquet_arrays.load, (IMAGE_OPTIONS | ARRAY_OPTIONS) - {"skip_unreadable"}
+    ),
+    "images in a CSV": Format(csv_pixels.takes, csv_pixels.load, ARRAY_OPTIONS),
     "a table": Format(tables.is_table, lambda path, how: tables.load(path, how.types, how.schema), frozenset({"types", "schema"})),
 }
 
@@ -48,6 +51,8 @@ def refuse_others(source: str | Path, reading: Reading, options: frozenset[str] 
     foreign = reading.given - options - {"holes", "counts", "unit", "white"}
     if "limits" in foreign:
         raise DataError(f"a range is for arrays and folders of images, which '{source}' is not; leave it out")
+    if "shape" in foreign:
+        raise DataError(f"a shape is for arrays, which '{source}' is not; leave it out")
     if foreign & (IMAGE_OPTIONS - {"limits"}):
         raise DataError(f"size, color and skip-unreadable are for folders of images, which '{source}' is not; leave them out")
     if "types" in foreign:

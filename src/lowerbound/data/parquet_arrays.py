@@ -50,6 +50,8 @@ def load(path: Path, how: Reading) -> Splits:
     label = next((column for column in LABELS if column in table.column_names), None)
     column, names = table[name], _class_names(table, label)
     if _is_image(column.type):
+        if how.shape is not None:
+            raise DataError(f"a shape is for arrays, and {path} has images, which have their own; leave it out")
         files = [(Path(f"row {row + 1}"), one) for row, one in enumerate(column.to_pylist())]
         found = images.decoded(path, [(where, _opened(one)) for where, one in files], how)
     else:

@@ -24,6 +24,8 @@ class Reading:
     counts: bool = False
     unit: int | None = None
     white: float | None = None
+    #: of one example, channels first
+    shape: tuple[int, ...] | None = None
 
     @property
     def given(self) -> frozenset[str]:

@@ -61,6 +61,9 @@ class Recipe:
     range: str | None = _word(
         None, "data", "LOW:HIGH", "images and arrays: the numbers that are black and white, 0 and 1 (default: those of their type)"
     )
+    shape: str | None = _word(
+        None, "data", "CxHxW", "arrays: one example, channels first, as 28x28, 3x32x32 or 1x128 (default: by its axes)"
+    )
     types: str | None = _word(
         None, "data", "FILE", "tables: a TOML file that says what columns are, where they are taken for something else"
     )

@@ -74,6 +74,7 @@ class Run:
         else:
             counts, unit, file = _are_counts(self.recipe, self.spec.unit), self.spec.unit, Path(source).is_file()
             limits = self.recipe.range if file and self.spec.schema is None else None
+            shape = self.recipe.shape if file else None
             splits = data.load(
                 source,
                 data_dir=data_dir,
@@ -83,6 +84,7 @@ class Run:
                 counts=counts,
                 unit=unit,
                 white=self.spec.white,
+                shape=shape,
             )
         if splits.train.event_shape not in (self.spec.event_shape, small):
             shapes = f"{splits.train.event_shape}, and this run's model is for {self.spec.event_shape}"
@@ -217,6 +219,7 @@ def load_data(recipe: Recipe, data_dir: str | Path | None, spec: DataSpec | None
         counts=_are_counts(recipe, unit),
         unit=unit,
         white=None if spec is None else spec.white,
+        shape=recipe.shape,
     )
     return splits if recipe.labels_file is None else labels.of_file(splits, Path(recipe.labels_file))
 
