@@ -45,8 +45,8 @@ REFUSED = {
     (7, 9, 8): "say --shape 7x9x8 or --shape 8x7x9",
     (9, 16, 16): "say --shape 9x16x16 or --shape 16x9x16",
     (5, 5, 5, 5): "say --shape 5x5x5x5, channels first",
-    (2, 2, 2, 2, 2): "vectors (N, D), grey images (N, H, W), images (N, C, H, W) or volumes (N, C, D, H, W) are needed",
-    (): "vectors (N, D)",
+    (2, 2, 2, 2, 2): "(N, D), (N, H, W), images (N, C, H, W) or volumes (N, C, D, H, W) are needed",
+    (): "(N, D)",
 }
 #: sides of an example in a file, the shape that is said → the shape of the example; or what is wrong
 SAID: dict[tuple[tuple[int, ...], str], tuple[int, ...] | str] = {

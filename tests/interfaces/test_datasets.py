@@ -59,7 +59,7 @@ def test_missing_values_are_counted_and_mistakes_told(tmp_path: Path, capsys: py
     np.save(tmp_path / "a.npy", values)
     assert answer(capsys, "data", tmp_path / "a.npy")["missing"] == 2
     assert "not images" in complaint(capsys, "data", tmp_path / "a.npy", "-o", tmp_path / "s.png")
-    assert "leave them out" in complaint(capsys, "data", tmp_path / "a.npy", "--size", "4")
+    assert "leave that out" in complaint(capsys, "data", tmp_path / "a.npy", "--size", "4")
     assert "name it too" in complaint(capsys, "data", "--types", "x.toml")
     (tmp_path / "t.csv").write_text("a,b\n" + "1.5,2\n2.5,3\n" * 5)
     assert "this is a table" in complaint(capsys, "data", tmp_path / "t.csv", "--range", "0:1")

@@ -73,8 +73,8 @@ def _of_matlab(path: Path) -> Archive:
     try:
         found = scipy.io.loadmat(path)
     except NotImplementedError:  # scipy's word for version 7.3
-        held = _of_hdf5(path)
-        return Archive({name: array.T for name, array in held.arrays.items()}, held.unread)
+        in_hdf5 = _of_hdf5(path)
+        return Archive({name: array.T for name, array in in_hdf5.arrays.items()}, in_hdf5.unread)
     except OSError as error:
         raise DataError(f"cannot read {path}: {reason(error)}") from error
     except Exception as error:  # damaged files make it raise any kind of exception

@@ -1,10 +1,10 @@
-"""Which axes of an array are examples, channels and space. Decided once: data are ``(N, D)`` vectors or have channels first, ``(N, C, *space)``.
+"""Which axes of an array are examples, channels and space. Data are ``(N, D)`` vectors or have channels first.
 
 Space is one axis of series, two of images, three of volumes. Where nobody says the shape of an example, it is told by these rules:
 
 - ``(N, D)`` are vectors, ``(N, H, W)`` grey images; a note says where the latter may be series.
-- Of four axes (images) and five (volumes) channels are the first after N or the last: the one that is 1 or 3, else the one that is 4, else the
-  one that is at most half of every other side, which a note says. Where both are or neither is, the array is refused.
+- Of four axes (images) and five (volumes) channels are the first after N or the last: the one that is 1 or 3, else the one that is 4,
+  else the one that is at most half of every other side, which a note says. Where both are or neither is, the array is refused.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import replace
 from math import prod
 from pathlib import Path
 
+import numpy as np
 from torch import Tensor
 
 from lowerbound.data.meaning import Numbers
@@ -91,9 +92,41 @@ def laid_out(name: str | Path, found: Numbers, shape: tuple[int, ...] | None = N
             notes = (_guess(name, tuple(values.shape[1:])),) if guessed else ()
             return replace(found, values=values, notes=(*found.notes, *notes))
         case axes:
-            raise DataError(
-                f"{name} has the shape {axes}; vectors (N, D), grey images (N, H, W), images (N, C, H, W) or volumes (N, C, D, H, W) are needed"
-            )
+            raise DataError(f"{name} has the shape {axes}; (N, D), (N, H, W), images (N, C, H, W) or volumes (N, C, D, H, W) are needed")
+
+
+def examples_first(
+    name: str, values: np.ndarray, labels: int | None = None, shape: tuple[int, ...] | None = None
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The array with examples as its first axis, and a note where they were the last, as MATLAB has them.
+
+    So many ``labels``, or the ``shape`` of one example, tell; else an array of equal sides that is much longer than these is refused.
+    Errors: DataError.
+    """
+    if values.ndim < 2:
+        return values, ()
+    first, last = len(values), values.shape[-1]
+    if labels is not None:
+        is_last = first != labels and last == labels
+    elif shape is not None:
+        is_last = first == prod(values.shape[:-1]) == prod(shape) != prod(values.shape[1:]) or (
+            values.ndim > 2 and _is_of(values.shape[:-1], shape) and not _is_of(values.shape[1:], shape)
+        )
+    else:
+        is_last = False
+        if values.ndim == 3 and first == values.shape[1] and last >= LONG * first:
+            ways = f"--shape {first}x{first} if its examples are on the last axis, or --shape 1x{first}x{last}"
+            raise DataError(f"{name} has the shape {values.shape}; say {ways}")
+    if not is_last:
+        return values, ()
+    return np.moveaxis(values, -1, 0), (f"{name} has its examples on the last axis, of {last:,}, and is turned",)
+
+
+def _is_of(sides: Sequence[int], shape: tuple[int, ...]) -> bool:
+    """Whether these are the sides of an example of that shape: channels first, last, or, being one, not at all."""
+    channels, *space = shape
+    ways = [list(shape), [*space, channels], *([space] if channels == 1 else [])]
+    return list(sides) in ways
 
 
 def _of_shape(name: str | Path, values: Tensor, shape: tuple[int, ...]) -> Tensor:

@@ -37,7 +37,7 @@ def load(folder: Path) -> Splits:
     names = _names(folder / meta)
     parts = [_records(folder, files, which, labels, names) for files in (train, test) if (folder / files[0]).is_file()]
     note = () if labels == 1 else (f"{folder}: the fine labels are read, the coarse ones left out",)
-    return Splits.of(parts[0], note) if len(parts) == 1 else Splits(*parts, notes=note)
+    return Splits.of(parts[0], note) if len(parts) == 1 else Splits(parts[0], parts[1], notes=note)
 
 
 def _kind(folder: Path) -> tuple[Sequence[str], Sequence[str], str, int, int] | None:

@@ -9,6 +9,8 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+from torch import Tensor
+
 from lowerbound.data import idx
 from lowerbound.data.dataset import Dataset, Splits
 from lowerbound.errors import DataError, reason
@@ -43,6 +45,7 @@ def _sets(folder: Path) -> list[str]:
 
 def _upright(part: Dataset, classes: dict[int, str]) -> Dataset:
     """The images transposed, and labels, which may begin at 1, as numbers of ``classes``."""
+    assert isinstance(part.array, Tensor)
     images = part.array.transpose(2, 3).contiguous()
     if part.targets is None or not classes:
         return replace(part, array=images)

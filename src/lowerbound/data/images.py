@@ -71,6 +71,16 @@ def load_folder(folder: Path, how: Reading = Reading()) -> Splits:  # noqa: B008
     return folders.splits(folder, Dataset(torch.from_numpy(array), white=found.white), kept, notes)
 
 
+def is_stack(path: Path) -> bool:
+    """Whether it is a file of pages."""
+    return path.suffix.lower() in STACKS and path.is_file()
+
+
+def load_stack(path: Path, how: Reading) -> Splits:
+    """The pages of a file, as ``load_folder`` has them. Errors: DataError."""
+    return decoded(path, [(path, path)], how)
+
+
 def decoded(source: Path, files: Sequence[File], how: Reading) -> Splits:
     """The images of some files in a source that is no folder; none of them may be unreadable, as its labels are by row."""
     found = _decode_all(source, files, how)
