@@ -188,9 +188,7 @@ def refused(path: Path) -> DataError:
     """What is wrong with a file that no format takes."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if any(suffix in PICKLED for suffix in suffixes[-2:]):
-        return DataError(
-            f"{path} is a pickle, which may run any code when it is read; load it where it comes from, and save the arrays with numpy.savez"
-        )
+        return DataError(f"{path} is a pickle, which may run any code; load it where it comes from, and save the arrays with numpy.savez")
     return DataError(
         f"the format of {path} is unknown; docs/formats.md has those that are read, .npz, .csv, .parquet and folders among them"
     )
