@@ -35,9 +35,9 @@ DAMAGE = (ValueError, EOFError, KeyError, zipfile.BadZipFile, SyntaxError, Token
 def load_file(path: Path, how: Reading = Reading()) -> Splits:  # noqa: B008 - it cannot be changed
     """The data of a file; where ``how`` allows holes, NaN in it are missing values.
 
-    ``.npy`` or the array of an ``.npz`` named as in ``VALUES`` (or the only one): vectors, series, images or
-    volumes, as axes.py has it. What its numbers mean is settled by meaning.py. ``x_train``, ``x_val`` and ``x_test`` with ``y_train`` … are the parts, MedMNIST's names too. Labels are names or
-    numbers, unknown where they are −1 or empty. Notes name each array that is not read.
+    ``.npy`` or the array of an ``.npz`` named as in ``VALUES`` (or the only one): vectors, series, images or volumes, as axes.py has it.
+    What its numbers mean is settled by meaning.py. ``x_train``, ``x_val`` and ``x_test`` with ``y_train`` … are the parts, MedMNIST's
+    names too. Labels are names or numbers, unknown where they are −1 or empty. Notes name each array that is not read.
     Errors: DataError for anything else, for infinity, and for NaN without ``holes``.
     """
     arrays = read(path)

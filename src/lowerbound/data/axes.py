@@ -1,10 +1,10 @@
-"""Which axes of an array are examples, channels and space. Decided once: data are ``(N, D)`` vectors or have channels first, ``(N, C, *space)``.
+"""Which axes of an array are examples, channels and space, decided once: data are vectors ``(N, D)`` or ``(N, C, *space)``.
 
 Space is one axis of series, two of images, three of volumes. Where nobody says the shape of an example, it is told by these rules:
 
 - ``(N, D)`` are vectors, ``(N, H, W)`` grey images; a note says where the latter may be series.
-- Of four axes (images) and five (volumes) channels are the first after N or the last: the one that is 1 or 3, else the one that is 4, else the
-  one that is at most half of every other side, which a note says. Where both are or neither is, the array is refused.
+- Of four axes (images) and five (volumes) channels are the first after N or the last: the one that is 1 or 3, else the one that is 4, else
+  the one that is at most half of every other side; a note says the last two. Where both are or neither is, the array is refused.
 """
 
 from __future__ import annotations
@@ -92,7 +92,8 @@ def laid_out(name: str | Path, found: Numbers, shape: tuple[int, ...] | None = N
             return replace(found, values=values, notes=(*found.notes, *notes))
         case axes:
             raise DataError(
-                f"{name} has the shape {axes}; vectors (N, D), grey images (N, H, W), images (N, C, H, W) or volumes (N, C, D, H, W) are needed"
+                f"{name} has the shape {axes}; vectors (N, D), grey images (N, H, W), images (N, C, H, W) or volumes (N, C, D, H, W) "
+                "are needed"
             )
 
 
