@@ -8,7 +8,7 @@ from matplotlib.colors import to_rgb
 
 from lowerbound.errors import DataError
 from lowerbound.figures import pictures as looks
-from lowerbound.figures.pictures import CHANNELS, HEIGHT, NARROWEST, WIDEST, can_be_shown, pictures
+from lowerbound.figures.pictures import CHANNELS, HEIGHT, NARROWEST, PAPER, WIDEST, can_be_shown, pictures
 from lowerbound.figures.style import COLORS, tile
 
 RANDOM = np.random.default_rng(0)
@@ -76,7 +76,7 @@ def test_a_series_is_a_curve_from_its_bottom_to_its_top() -> None:
     bottom = HEIGHT - 1
     (found,) = pictures(np.array([[[0.0, 1.0]]]))
     assert where(found, COLORS[0]) == [[bottom]] * 32 + [list(range(HEIGHT))] + [[0]] * 31
-    assert ((found == 1).all(0).sum(0) == [HEIGHT - 1] * 32 + [0] + [HEIGHT - 1] * 31).all()
+    assert ((found == np.float32(PAPER)).all(0).sum(0) == [HEIGHT - 1] * 32 + [0] + [HEIGHT - 1] * 31).all()
 
 
 def test_values_beyond_black_and_white_are_at_the_edge() -> None:

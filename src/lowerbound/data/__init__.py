@@ -18,13 +18,19 @@ from lowerbound.data.schema import Schema
 from lowerbound.data.spec import DataSpec
 from lowerbound.errors import DataError, nearest
 
-__all__ = ["NAMED", "UNKNOWN", "DataSpec", "Dataset", "Schema", "Splits", "fingerprint_of", "has_images", "load", "located"]
+__all__ = ["NAMED", "UNKNOWN", "DataSpec", "Dataset", "Schema", "Splits", "fingerprint_of", "has_arrays", "has_images", "load", "located"]
 
 
 def has_images(source: str | Path) -> bool:
     """Whether ``load`` would read ``source`` as files of images, which may be resized."""
     row = None if str(source) in NAMED else format_of(Path(source))
     return row is not None and "size" in row.options
+
+
+def has_arrays(source: str | Path) -> bool:
+    """Whether ``load`` would read ``source`` as arrays alone, whose shape may be said."""
+    row = None if str(source) in NAMED else format_of(Path(source))
+    return row is not None and "shape" in row.options and "size" not in row.options
 
 
 def located(source: str) -> str:

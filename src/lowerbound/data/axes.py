@@ -133,4 +133,4 @@ def _perhaps_series(name: str | Path, sides: Sequence[int]) -> tuple[str, ...]:
         return ()
     height, width = sides
     series = written((short, long))
-    return (f"{name}: read as grey images of {height} × {width}; where they are series of {short} channels, say --shape {series}",)
+    return (f"{name}: read as grey images of {height} × {width}; where they are series of {long} steps, say --shape {series}",)

@@ -25,7 +25,7 @@ def completions(given: Array, observed: Array, completed: Array, mean: Array, sp
     most = float(spread.max())
     each = completed.swapaxes(0, 1).reshape(-1, *mean.shape[1:])
     panels = [("given", _striped(given, pictures.observed(observed))), (f"{len(completed)} completions", each), ("mean", mean)]
-    panels.append((f"spread (white:\nσ = {most:.2g})", pictures.pictures(spread / max(most, 1e-12))))
+    panels.append((f"spread (at most\nσ = {most:.2g})", pictures.pictures(spread / max(most, 1e-12))))
     panels += [] if truth is None else [("truth", truth)]
     return _side_by_side(panels, mean)
 
@@ -40,7 +40,7 @@ def upscaled(low: Array, nearest: Array, bicubic: Array, samples: Array, mean: A
     most = float(spread.max())
     each = samples.swapaxes(0, 1).reshape(-1, *mean.shape[1:])
     panels = [("given", _placed(low, mean.shape)), ("nearest", nearest), ("bicubic", bicubic), (f"{len(samples)} samples", each)]
-    panels += [("mean", mean), (f"spread (white:\nσ = {most:.2g})", pictures.pictures(spread / max(most, 1e-12)))]
+    panels += [("mean", mean), (f"spread (at most\nσ = {most:.2g})", pictures.pictures(spread / max(most, 1e-12)))]
     panels += [] if truth is None else [("truth", truth)]
     return _side_by_side(panels, mean)
 

@@ -3,7 +3,7 @@
 - Images of one channel are grey and those of three are coloured. Of others the channels are side by side in grey, the first ``CHANNELS`` of
   them, with a white line between.
 - Of volumes the slice in the middle is shown, as an image.
-- Series are curves on white from left to right, a colour for each channel, the first ``len(COLORS)`` of them; 0 is at the bottom, 1 on top.
+- Series are curves from left to right, a colour for each channel, the first ``len(COLORS)`` of them; 0 is at the bottom, 1 on top.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from lowerbound.figures.style import COLORS, Array
 CHANNELS = 4
 #: pixels of curves: their height, and the limits of their width, which is else one for each step
 HEIGHT, NARROWEST, WIDEST = 48, 64, 256
+PAPER = 0.95  # behind curves: not white, as what is between pictures is
 
 
 def can_be_shown(event: Sequence[int]) -> bool:
@@ -79,7 +80,7 @@ def _curves(series: Array) -> Array:
     before = rows[..., np.maximum(starts - 1, [0, *starts[:-1]])]
     top, bottom = (np.where(np.isnan(own := of.reduceat(rows, starts, -1)), np.nan, of(own, before)) for of in (np.fmin, np.fmax))
     height = np.arange(HEIGHT)[:, None]
-    drawn = np.ones((len(rows), 3, HEIGHT, len(starts)), np.float32)
+    drawn = np.full((len(rows), 3, HEIGHT, len(starts)), PAPER, np.float32)
     for channel in reversed(range(rows.shape[1])):  # the first above the others
         on = (height >= top[:, channel, None]) & (height <= bottom[:, channel, None])
         drawn = np.where(on[:, None], np.reshape(to_rgb(COLORS[channel]), (3, 1, 1)), drawn)

@@ -72,20 +72,7 @@ class Run:
         elif data.has_images(source):
             splits = self._read_images(source, small)
         else:
-            counts, unit, file = _are_counts(self.recipe, self.spec.unit), self.spec.unit, Path(source).is_file()
-            limits = self.recipe.range if file and self.spec.schema is None else None
-            shape = self.recipe.shape if file else None
-            splits = data.load(
-                source,
-                data_dir=data_dir,
-                holes=holes or self.spec.holes,
-                schema=self.spec.schema,
-                limits=limits,
-                counts=counts,
-                unit=unit,
-                white=self.spec.white,
-                shape=shape,
-            )
+            splits = self._read_others(source, data_dir, holes, small)
         if splits.train.event_shape not in (self.spec.event_shape, small):
             shapes = f"{splits.train.event_shape}, and this run's model is for {self.spec.event_shape}"
             raise DataError(f"the data are of shape {shapes}; give data of that shape")
@@ -93,6 +80,28 @@ class Run:
             splits = replace(splits, notes=(*splits.notes, *_unlike(self.spec, splits)))
         self.vae.likelihood.check(splits.train.extremes)
         return splits.relabelled(self.spec.classes) if self.recipe.takes_labels else splits
+
+    def _read_others(self, source: str | Path, data_dir: str | Path | None, holes: bool, small: tuple[int, ...] | None) -> Splits:
+        file = Path(source).is_file()
+
+        def load(shape: str | tuple[int, ...] | None) -> Splits:
+            return data.load(
+                source,
+                data_dir=data_dir,
+                holes=holes or self.spec.holes,
+                schema=self.spec.schema,
+                limits=self.recipe.range if file and self.spec.schema is None else None,
+                counts=_are_counts(self.recipe, self.spec.unit),
+                unit=self.spec.unit,
+                white=self.spec.white,
+                shape=shape,
+            )
+
+        said = self.recipe.shape if file else None
+        if said is not None and small is not None:
+            with contextlib.suppress(DataError):  # of the model's own shape, say
+                return load(small)
+        return load(said)
 
     def _read_images(self, source: str | Path, small: tuple[int, ...] | None) -> Splits:
         color = "grey" if self.spec.event_shape[0] == 1 else "rgb"
@@ -206,6 +215,7 @@ def load_data(recipe: Recipe, data_dir: str | Path | None, spec: DataSpec | None
     ``unit`` is that of the data of a run that goes on, where there is no ``spec`` to read by.
     """
     unit = unit if spec is None else spec.unit
+    known = None if spec is None or len(spec.event_shape) == 1 or not data.has_arrays(recipe.data) else spec.event_shape
     splits = data.load(
         recipe.data,
         data_dir=data_dir,
@@ -219,7 +229,7 @@ def load_data(recipe: Recipe, data_dir: str | Path | None, spec: DataSpec | None
         counts=_are_counts(recipe, unit),
         unit=unit,
         white=None if spec is None else spec.white,
-        shape=recipe.shape,
+        shape=recipe.shape or known,
     )
     return splits if recipe.labels_file is None else labels.of_file(splits, Path(recipe.labels_file))
 
