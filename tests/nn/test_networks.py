@@ -14,8 +14,9 @@ from lowerbound.data.spec import DataSpec
 from lowerbound.errors import RecipeError
 from lowerbound.nn.jacobian import is_piecewise_linear, jacobian
 from lowerbound.nn.networks import convolution, convolutional_decoder, convolutional_encoder
-from lowerbound.nn.precision import roughly
+from lowerbound.nn.precision import multiplying, roughly
 from lowerbound.recipes import networks
+from lowerbound.system.seeding import seeded
 from lowerbound.vae.loss import loss
 
 #: shapes of examples, some with sides that halving does not divide
@@ -101,6 +102,19 @@ def test_the_last_layer_has_all_its_digits_unless_it_may_be_rough(event: tuple[i
     with torch.autocast("cpu", torch.bfloat16):
         assert network(torch.rand(2, 3)).dtype == torch.float32
         assert roughly(network)(torch.rand(2, 3)).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("event", [(2, 40), (2, 8, 8), (2, 4, 6, 5)], ids=str)
+def test_products_may_be_rounded_and_gradients_stay_near(event: tuple[int, ...]) -> None:
+    x, found = torch.rand(64, *event), []
+    for products in (torch.float32, torch.bfloat16):
+        parts = lb.build(lb.Recipe(network="conv:8-16", latent=3), event)
+        with seeded(0, "noise"), multiplying(products):
+            loss(parts.vae.train(), x, parts.objective, parts.estimator).value.backward()
+        found.append(torch.cat([weight.grad.flatten() for weight in parts.vae.parameters() if weight.grad is not None]))
+    whole, rough = found
+    assert not torch.equal(whole, rough)
+    assert float((whole - rough).norm() / whole.norm()) < 0.03
 
 
 @pytest.mark.parametrize("given", [None, "label", "observed"])
