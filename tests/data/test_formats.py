@@ -12,12 +12,14 @@ from readable import READABLE, Readable
 
 from lowerbound import data
 from lowerbound.data.dataset import Dataset, Splits
+from lowerbound.data.format_page import page
 from lowerbound.data.formats import FORMATS, format_of
 from lowerbound.data.units import as_stored
 from lowerbound.errors import DataError
 from lowerbound.recipes.recipe import READING, Recipe
 from lowerbound.runs.experiment import Experiment
 
+PAGE = Path(__file__).parents[2] / "docs" / "formats.md"
 TABLE = "a table"  # whose laws are in test_tables.py
 
 
@@ -32,6 +34,10 @@ def loaded(row: Readable, source: str) -> Splits:
 
 def parts(splits: Splits) -> list[Dataset]:
     return [splits.train, splits.test] if splits.whole is None else [splits.whole]
+
+
+def test_the_page_is_made_of_the_table() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(), "docs/formats.md is old; `make words` writes it anew"
 
 
 def test_every_format_has_a_file_here() -> None:

@@ -106,9 +106,8 @@ def test_samples_are_written_and_read_back(trained: Trained, tmp_path: Path, cap
     assert answer(capsys, "sample", trained.run.folder, "-n", 3, "-o", tmp_path / "s.npy")["n"] == 3
     drawn = np.load(tmp_path / "s.npy")
     assert (drawn.shape, drawn.dtype) == ((3, *trained.event), np.uint8)
-    assert (drawn >= 0).all()
-    assert (drawn <= 1).all()
-    assert np.array_equal(trained.run.read(tmp_path / "s.npy").usual[:].numpy(), drawn)
+    assert drawn.max() > 100
+    assert np.array_equal(trained.run.read(tmp_path / "s.npy").usual[:].numpy(), drawn / np.float32(255))
 
 
 def test_figures_open(trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -104,7 +104,7 @@ FORMATS = {
     "single cells": Format(
         single_cell.takes,
         single_cell.load,
-        ARRAY_OPTIONS,
+        frozenset({"limits", "label_column"}),
         "`.h5ad`; a layer as `FILE.h5ad:/layers/counts`",
         "cells × genes, sparse ones kept sparse; a column of `obs` as labels; `encode -o FILE.h5ad` adds the latents as `obsm`",
         "anndata: `lowerbound[anndata]`",
@@ -112,7 +112,7 @@ FORMATS = {
     "a sparse matrix": Format(
         sparse.takes,
         sparse.load,
-        ARRAY_OPTIONS - {"invert", "shape"},
+        frozenset({"limits"}),
         "`.npz` of `scipy.sparse.save_npz`",
         "its rows as vectors, kept sparse",
         "SciPy",
