@@ -98,13 +98,18 @@ def encode(args: Namespace) -> Answer:
     """Write examples as latents, with their labels."""
     path = of_kind(args.output, ".npz", ".npy", single_cell.SUFFIX)
     run = runs.load(args.run, args.device)
+    source = Path(args.data or run.recipe.data)
+    if path.suffix == single_cell.SUFFIX and not single_cell.takes(source):
+        raise OutputError(f"{single_cell.SUFFIX} holds cells, and {source} does not; name the output FILE.npz")
     data = asked_for(run, args)
     with seeded(args.seed, "encode", device=run.vae.device):
         latents = compress.encode(run.vae, data, args.draw, args.seed).numpy()
     if path.suffix == ".npy":
         save_array(path, latents)
     elif path.suffix == single_cell.SUFFIX:
-        _write_cells(path, Path(args.data or run.recipe.data), latents)
+        content = single_cell.with_latents(source, latents)
+        with written(path) as file:
+            file.write(content)
     else:
         beside = {} if data.labels is None else {"labels": data.labels.numpy(), "classes": np.array(data.classes)}
         if run.vae.context is not None and run.vae.context.of_values:
@@ -113,15 +118,6 @@ def encode(args: Namespace) -> Answer:
     ratio = run.spec.dimensions / latents.shape[1]
     text = f"{len(latents):,} examples of {run.spec.dimensions} values as latents of {latents.shape[1]} ({ratio:.3g} to 1): {path}"
     return Answer(text, {"run": args.run, "output": str(path), "n": len(latents), "latent": latents.shape[1]})
-
-
-def _write_cells(path: Path, source: Path, latents: np.ndarray) -> None:
-    """The file of cells that was encoded, with its latents. Errors: OutputError where the data are no such file."""
-    if not single_cell.takes(source):
-        raise OutputError(f"{single_cell.SUFFIX} holds cells, and {source} does not; name the output FILE.npz")
-    content = single_cell.with_latents(source, latents)
-    with written(path) as file:
-        file.write(content)
 
 
 def decode(args: Namespace) -> Answer:
