@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,10 @@ COLORS = {"grey": ("L",), "rgb": ("RGB",), "auto": ("L", "RGB")}
 WHITES = (1.0, 255.0, 65535.0)
 #: the type of an image's numbers by the white that it says
 STORED = {255.0: "uint8", 65535.0: "uint16"}
+#: where an image says how the camera was held
+HELD = frozenset({"exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif"})
+#: bytes of a file below which it is small, and of how many files the size is looked at
+SMALL, SAMPLE = 2**14, 100
 #: how far rounding may lead beyond white
 ROUNDING = 1e-3
 #: names of folders of what is no image to learn from but says something of those beside it
@@ -138,10 +143,15 @@ def _decode_all(folder: Path, files: Sequence[File], how: Reading) -> Decoded:
     if how.color not in COLORS:
         raise DataError(f"unknown color '{how.color}'{nearest(how.color, COLORS)}")
     modes = COLORS[how.color]
-    with warnings.catch_warnings(), ThreadPoolExecutor() as pool:  # outside the threads: they share one list of filters
+    decode = partial(_decode, size=how.size, modes=modes)
+    with warnings.catch_warnings():  # outside the threads: they share one list of filters
         warnings.simplefilter("ignore")  # of files that can be read nevertheless
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        read = list(pool.map(lambda file: _decode(file, how.size, modes), files))
+        if _are_small(files):
+            read = list(map(decode, files))
+        else:
+            with ThreadPoolExecutor() as pool:
+                read = list(pool.map(decode, files))
     paths = [path for path, _ in files]
     bad = [path for path, found in zip(paths, read, strict=True) if found is None]
     kept = [path for path, found in zip(paths, read, strict=True) if found is not None for _ in found[0]]
@@ -165,6 +175,12 @@ def _decode_all(folder: Path, files: Sequence[File], how: Reading) -> Decoded:
             pixels = ((pixels.astype(np.float64) - low) / (high - low)).clip(0, 1)
         row[:] = pixels.transpose(2, 0, 1)  # a grey image among colour ones is broadcast to three channels
     return Decoded(array, kept, bad, (*notes, *more), white if deep else None, black, stored)
+
+
+def _are_small(files: Sequence[File]) -> bool:
+    """Whether files are so small that threads would wait for one another longer than they decode."""
+    some = [path for path, content in files[:: max(1, len(files) // SAMPLE)] if content is path and path.is_file()]
+    return bool(some) and sum(path.stat().st_size for path in some) < SMALL * len(some)
 
 
 def _levels(folder: Path, paths: Sequence[Path], pictures: Sequence[Picture], how: Reading) -> tuple[float, float, tuple[str, ...]]:
@@ -217,7 +233,7 @@ def _decode(file: File, size: int | None, modes: Sequence[str]) -> tuple[list[Pi
     """The images of a file, and how many frames of an animation are left out; None if it is unreadable."""
     path, content = file
     try:
-        with Image.open(content) as image:
+        with Image.open(io.BytesIO(path.read_bytes()) if content is path else content) as image:
             frames = getattr(image, "n_frames", 1)
             if path.suffix.lower() not in STACKS:
                 return [_picture(image, size, modes)], frames - 1
@@ -228,17 +244,14 @@ def _decode(file: File, size: int | None, modes: Sequence[str]) -> tuple[list[Pi
 
 def _picture(file: Image.Image, size: int | None, modes: Sequence[str]) -> Picture:
     """One image: uint8, or float32 if it has more than 8 bits."""
-    image, white = _plain(ImageOps.exif_transpose(file))
-    if white != PIXEL:
-        deep = np.asarray(image)
-        low, high = float(deep.min()), float(deep.max())
-    else:
-        image = image.convert("L" if image.mode in ("1", "L") and "L" in modes else modes[-1])
-        extremes = np.ravel(image.getextrema())
-        low, high = float(extremes.min()), float(extremes.max())
-    if size is not None:
-        image = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
-    pixels = np.asarray(image)
+    file.load()  # what says how it was held may come after its pixels
+    image, white = _plain(ImageOps.exif_transpose(file) if HELD & file.info.keys() else file)
+    if white == PIXEL:
+        mode = "L" if image.mode in ("1", "L") and "L" in modes else modes[-1]
+        image = image if image.mode == mode else image.convert(mode)
+    whole = np.asarray(image)
+    low, high = float(whole.min()), float(whole.max())
+    pixels = whole if size is None else np.asarray(ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS))
     pixels = pixels.reshape(*pixels.shape[:2], -1)
     return Picture(pixels if "L" in modes or pixels.shape[2] > 1 else pixels.repeat(3, 2), low, high, white)
 
