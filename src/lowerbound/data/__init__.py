@@ -11,12 +11,13 @@ from lowerbound.data.dataset import UNKNOWN, Dataset, Splits, fingerprint_of
 from lowerbound.data.formats import format_of, refuse_others
 from lowerbound.data.meaning import Range
 from lowerbound.data.named import NAMED
+from lowerbound.data.python import dataset_of
 from lowerbound.data.reading import Reading
 from lowerbound.data.schema import Schema
 from lowerbound.data.spec import DataSpec
 from lowerbound.errors import DataError, nearest
 
-__all__ = ["NAMED", "UNKNOWN", "DataSpec", "Dataset", "Schema", "Splits", "fingerprint_of", "has_images", "load", "located"]
+__all__ = ["NAMED", "UNKNOWN", "DataSpec", "Dataset", "Schema", "Splits", "dataset_of", "fingerprint_of", "has_images", "load", "located"]
 
 
 def has_images(source: str | Path) -> bool:

@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from torch.distributions import Distribution
 
+from lowerbound.data.python import Source
 from lowerbound.data.rows import Rows, labels_of
 from lowerbound.errors import DataError, UsageError, nearest
 from lowerbound.evaluation import log_likelihood as density
@@ -55,7 +56,7 @@ class Completions:
 @torch.no_grad()
 def complete(
     vae: Model,
-    data: Rows,
+    data: Source,
     observed: Bool[Tensor, "N *event"],
     n: int = COMPLETIONS,
     *,
@@ -75,7 +76,7 @@ def complete(
     Errors: DataError where nothing is missing, or the likelihood cannot be a law of these data; UsageError for an unknown method, for
     fewer samples than completions or too little memory; RecipeError where q has no density, and where given z values are not independent.
     """
-    way = _way(vae, method)
+    way, data = _way(vae, method), vae.examples(data).rows
     must_suffice(samples, n, "completions")
     observed = observed & ~data[torch.arange(len(data))].isnan()
     if bool(observed.all()):

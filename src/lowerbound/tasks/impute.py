@@ -14,6 +14,7 @@ from jaxtyping import Float, Int64
 from torch import Size, Tensor
 from torch.distributions import Distribution
 
+from lowerbound.data.python import Source
 from lowerbound.data.rows import Rows
 from lowerbound.distributions.mixed import Mixed
 from lowerbound.errors import DataError, RecipeError, UsageError
@@ -49,7 +50,7 @@ class Imputations:
 
 
 @torch.no_grad()
-def impute(vae: Model, data: Rows, draws: int = 0, *, samples: int = SAMPLES, memory: int = MEMORY, seed: int = 0) -> Imputations:
+def impute(vae: Model, data: Source, draws: int = 0, *, samples: int = SAMPLES, memory: int = MEMORY, seed: int = 0) -> Imputations:
     """What is missing (NaN) in ``data``, by ``samples`` latents an example, weighted by w = p(x_observed|z) p(z)/r(z).
 
     E[x_missing|x_observed] ≈ Σ w E[x_missing|z] / Σ w, the latents those of a mixture r of q(z|x_observed) and, one in ten, the prior;
@@ -63,6 +64,7 @@ def impute(vae: Model, data: Rows, draws: int = 0, *, samples: int = SAMPLES, me
         raise DataError("this model was trained on whole data, and its encoder knows no holes; complete them one by one (complete)")
     if not 0 <= draws <= samples or samples < 1:
         raise UsageError(f"{draws:,} draws need as many samples or more, and at least one; there are {samples:,} samples")
+    data = vae.examples(data).rows
     whole = data[torch.arange(len(data))]
     found = Imputations(
         whole.clone(), torch.zeros_like(whole), whole.expand(draws, *whole.shape).clone(), torch.full((len(whole),), torch.nan)

@@ -34,6 +34,7 @@ class Columns(Likelihood):
 
     note = "A density of numbers (one σ of the training data is 1) and a probability of all else, of the cells that are there alone."
     holes = True
+    takes = "parameters of its columns before they are bounded"
 
     def __init__(self, network: nn.Module, columns: Sequence[Column] | int, heavy: bool = True):
         super().__init__(network)
