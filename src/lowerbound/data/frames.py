@@ -12,13 +12,28 @@ from torch import Tensor
 from lowerbound.errors import DataError
 
 
+def may_be(source: object) -> bool:
+    """Whether it has what a frame has, or a column of one; without a look at it, for which some frames would be computed."""
+    return any(hasattr(type(source), name) for name in ("columns", "to_frame"))
+
+
 def is_frame(source: object) -> bool:
     """Whether it is a frame, or a column of one."""
-    if not (hasattr(source, "columns") or hasattr(source, "to_frame")):
+    if not may_be(source):
         return False
     import narwhals as nw
 
-    return isinstance(nw.from_native(source, pass_through=True, allow_series=True), nw.DataFrame | nw.LazyFrame | nw.Series)
+    return isinstance(_read(source), nw.DataFrame | nw.LazyFrame | nw.Series)
+
+
+def _read(source: object) -> Any:
+    """The frame as narwhals sees it; all else as it is. Errors: DataError for two columns of one name."""
+    import narwhals as nw
+
+    try:
+        return nw.from_native(source, pass_through=True, allow_series=True)
+    except ValueError as error:
+        raise DataError(f"this {type(source).__name__} is no frame of columns with one name each; rename some") from error
 
 
 def matrix(frame: Any) -> Float[Tensor, "N D"]:
@@ -28,19 +43,20 @@ def matrix(frame: Any) -> Float[Tensor, "N D"]:
     """
     import narwhals as nw
 
-    table = nw.from_native(frame, allow_series=True)
+    table = _read(frame)
     if isinstance(table, nw.Series):
         raise DataError("this is one column of a frame; give the frame itself, or a frame of that column alone")
     if isinstance(table, nw.LazyFrame):
         raise DataError("this frame is not computed yet; give frame.collect()")
-    strange = [f"'{name}' ({kind})" for name, kind in table.schema.items() if not (kind.is_numeric() or kind == nw.Boolean)]
+    columns = list(table.iter_columns())
+    strange = [f"'{column.name}' ({column.dtype})" for column in columns if not (column.dtype.is_numeric() or column.dtype == nw.Boolean)]
     if strange:
         raise DataError(
             f"column {', '.join(strange[:3])} holds no numbers; leave it out, or write the frame to a .parquet file and read that with "
             "lb.data.load, which knows categories and dates"
         )
-    if not table.columns:
+    if not columns:
         raise DataError("this frame has no columns; give one that has some")
-    values = np.stack([table[name].cast(nw.Float64).to_numpy() for name in table.columns], 1)
+    values = np.stack([column.cast(nw.Float64).to_numpy() for column in columns], 1)
     with np.errstate(over="ignore"):
         return torch.from_numpy(values.astype(np.float32))

@@ -110,7 +110,7 @@ def _array(source: Source) -> Array | None:
         return np.asarray(source)
     if _is_image(source):
         return _pixels(source)
-    held = hasattr(source, "__array__") and not (hasattr(source, "columns") or hasattr(source, "to_frame"))  # a frame has columns
+    held = hasattr(source, "__array__") and not frames.may_be(source)
     return _with_axes(np.asarray(source)) if held else None
 
 
