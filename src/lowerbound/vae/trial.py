@@ -7,17 +7,16 @@ from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from lowerbound.errors import LowerboundError, RecipeError
 from lowerbound.vae.likelihoods import Columns, Likelihood
 from lowerbound.vae.misfits import must_come_free, other_numbers, said
 from lowerbound.vae.posteriors import Posterior
-from lowerbound.vae.priors import Prior
 
 
-def try_out(prior: Prior, likelihood: Likelihood, posterior: Posterior, x: Float[Tensor, "1 *event"]) -> None:
+def try_out(prior: nn.Module, likelihood: Likelihood, posterior: Posterior, x: Float[Tensor, "1 *event"]) -> None:
     """Raise an error of one line where the three do not fit one another or the example.
 
     They are to be in evaluation mode. What fails for another reason than those that are known here is left to the step, which may well
@@ -36,7 +35,7 @@ def try_out(prior: Prior, likelihood: Likelihood, posterior: Posterior, x: Float
         return
 
 
-def _latents(prior: Prior, posterior: Posterior, x: Float[Tensor, "1 *event"]) -> Float[Tensor, "1 latent"]:
+def _latents(prior: nn.Module, posterior: Posterior, x: Float[Tensor, "1 *event"]) -> Float[Tensor, "1 latent"]:
     """A latent of zeros. Errors: RecipeError where prior and posterior differ, or the encoder's output is none of a posterior."""
     size = prior().event_shape
     if len(size) != 1:
