@@ -91,7 +91,7 @@ BROKEN = {
     "nothing": (np.zeros((0, 4)), {}, "is empty"),
     "one number": (np.array(3.0), {}, "a single number"),
     "a vector": (np.zeros(7), {}, "has the shape"),
-    "five axes": (np.zeros((2, 2, 2, 2, 2)), {}, "has the shape"),
+    "six axes": (np.zeros((2, 2, 2, 2, 2, 2)), {}, "has the shape"),
     "labels of another length": (np.zeros((10, 4)), {"y": np.zeros(9)}, "one label per example"),
     "labels that are NaN": (np.zeros((10, 4)), {"y": np.full(10, np.nan)}, "labels are NaN"),
 }

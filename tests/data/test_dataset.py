@@ -60,5 +60,5 @@ def test_an_unknown_name_suggests_the_nearest(tmp_path) -> None:
     (tmp_path / "a.txt").write_text("x")
     with pytest.raises(DataError, match="the format of"):
         data.load(tmp_path / "a.txt")
-    with pytest.raises(DataError, match="are for folders of images"):
+    with pytest.raises(DataError, match="are for images"):
         data.load("digits", size=4)

@@ -354,7 +354,7 @@ def test_evaluate_says_what_was_promised(capsys: pytest.CaptureFixture[str], dig
     folder = shutil.copytree(digits_run.folder, tmp_path / "r")
     found = answer(capsys, "evaluate", folder, "--samples", 200)
     assert found["log_likelihood"].keys() == {"mean", "se_data", "se_samples", "bias"}
-    assert found.keys() == {"run", "seed", "density", "scored", *KEYS}
+    assert found.keys() == {"run", "seed", "density", "scored", "notes", *KEYS}
     assert found.keys() >= {"ess", "bound", "rate", "distortion", "bits_per_dim", "active_units"}
     assert found["bound"] < found["log_likelihood"]["mean"] < 0
     assert found["bound"] == pytest.approx(digits_run.result()["test"]["bound"], abs=1.5)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from commands import answer, complaint
 from PIL import Image
+
+from lowerbound.interfaces.cli import main
 
 RANDOM = np.random.default_rng(0)
 
@@ -56,7 +59,29 @@ def test_missing_values_are_counted_and_mistakes_told(tmp_path: Path, capsys: py
     np.save(tmp_path / "a.npy", values)
     assert answer(capsys, "data", tmp_path / "a.npy")["missing"] == 2
     assert "not images" in complaint(capsys, "data", tmp_path / "a.npy", "-o", tmp_path / "s.png")
-    assert "leave them out" in complaint(capsys, "data", tmp_path / "a.npy", "--size", "4")
+    assert "leave that out" in complaint(capsys, "data", tmp_path / "a.npy", "--size", "4")
     assert "name it too" in complaint(capsys, "data", "--types", "x.toml")
     (tmp_path / "t.csv").write_text("a,b\n" + "1.5,2\n2.5,3\n" * 5)
     assert "this is a table" in complaint(capsys, "data", tmp_path / "t.csv", "--range", "0:1")
+
+
+def test_notes_on_reading_reach_every_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """stderr, ``--json``, data.json, result.json, the report, ``show`` and what is done with the run."""
+    bits = np.random.default_rng(0).random((60, 4, 4)) < 0.3
+    np.savez(tmp_path / "bits.npz", images=bits.astype(np.uint8), junk=np.zeros(3))
+    source, run = str(tmp_path / "bits.npz"), tmp_path / "run"
+    left, of_bits = f"{source}: not read: junk", f"{source}: whole numbers 0 and 1 are read as bits; where 255 is white, say --range 0:255"
+    assert main(["train", source, "--epochs", "1", "--network", "mlp:4", "--batch", "16", "--out", str(run), "--json"]) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["notes"][:2] == [of_bits, left]
+    assert printed.err.count(left) == 1
+    for name in ("data.json", "result.json"):
+        assert json.loads((run / name).read_text())["notes"][:2] == [of_bits, left], name
+    assert left in (run / "report.html").read_text()
+    assert main(["show", str(run)]) == 0
+    assert left in capsys.readouterr().out
+    for words in (["evaluate", str(run), "--samples", "2"], ["score", str(run), source, "--samples", "2", "-o", str(tmp_path / "s.csv")]):
+        assert main([*words, "--json"]) == 0
+        printed = capsys.readouterr()
+        assert json.loads(printed.out)["notes"] == [left]
+        assert f"note: {left}" in printed.err

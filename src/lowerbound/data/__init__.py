@@ -5,10 +5,16 @@ Nothing here depends on models; spec.py has what a model must know of its data.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from lowerbound.data import emnist
+from lowerbound.data.archives import split
+from lowerbound.data.axes import shape_of
 from lowerbound.data.dataset import UNKNOWN, Dataset, Splits, fingerprint_of
-from lowerbound.data.formats import format_of, refuse_others
+from lowerbound.data.formats import format_of, refuse_others, refused
 from lowerbound.data.meaning import Range
 from lowerbound.data.named import NAMED
 from lowerbound.data.python import dataset_of
@@ -17,18 +23,25 @@ from lowerbound.data.schema import Schema
 from lowerbound.data.spec import DataSpec
 from lowerbound.errors import DataError, nearest
 
-__all__ = ["NAMED", "UNKNOWN", "DataSpec", "Dataset", "Schema", "Splits", "dataset_of", "fingerprint_of", "has_images", "load", "located"]
+__all__ = ["NAMED", "UNKNOWN", "DataSpec", "Dataset", "Schema", "Splits", "dataset_of", "fingerprint_of", "load", "located", "options_of"]
+
+OF_NAMED = frozenset({"invert"})
 
 
-def has_images(source: str | Path) -> bool:
-    """Whether ``load`` would read ``source`` as files of images, which may be resized."""
+def options_of(source: str | Path) -> frozenset[str]:
+    """The names of the options of ``load`` that a source has, as ``size`` is one of images alone."""
     row = None if str(source) in NAMED else format_of(Path(source))
-    return row is not None and "size" in row.options
+    return OF_NAMED if row is None else row.options
 
 
 def located(source: str) -> str:
     """The source in a form that is valid from any working directory: a known name, or an absolute path."""
-    return source if source in NAMED or not Path(source).exists() else str(Path(source).resolve())
+    file, inside = split(source)
+    if source in NAMED or not (file.exists() or file.parent.is_dir()):
+        return source
+    if inside is None:
+        return str(file.resolve()) if file.exists() or emnist.takes(file) else source
+    return f"{file.resolve()}:/{inside}"
 
 
 def load(
@@ -45,21 +58,50 @@ def load(
     counts: bool = False,
     unit: int | None = None,
     white: float | None = None,
+    shape: str | Sequence[int] | None = None,
+    label_column: str | None = None,
+    header: bool = True,
+    invert: bool = False,
 ) -> Splits:
-    """The data of ``source``: a known name, a ``.npy`` or ``.npz`` file, a table, a folder of IDX files or of images.
+    """The data of ``source``: a known name, or a file or folder in one of the formats of ``FORMATS`` (docs/formats.md).
 
     Named data sets are searched for in ``data_dir``, then $LOWERBOUND_DATA, then the user's cache, and else
-    downloaded. ``size``, ``color`` and ``skip_unreadable`` are for folders of images; ``holes`` allows NaN, for missing values in an
+    downloaded. ``size``, ``color`` and ``skip_unreadable`` are for images; ``holes`` allows NaN, for missing values in an
     array file. For tables, ``types`` is a file that overrides the inferred column types, and ``schema`` is that of a model, by which
     they are then read. ``limits``, ``LOW:HIGH``, are the numbers of arrays and images that are 0 and 1; with ``counts`` whole numbers in
     an array file are counts, not greys. ``unit`` (255 of pixels, 1 of bits) and ``white`` are those of a model's data, by which they are
-    then read.
-    Errors: DataError for a source that is missing, damaged or ambiguous.
+    then read. ``shape`` is that of one example of an array file, channels first, where its axes do not tell: ``1x128``, or ``(1, 128)``.
+    ``label_column`` is the column or array of labels; without ``header`` the first line of a CSV is a row; ``invert`` exchanges black and
+    white. Errors: DataError for a source that is missing, damaged or ambiguous.
     """
-    between = None if limits is None else Range.read(limits)
-    reading = Reading(size, color, skip_unreadable, holes, types, schema, between, counts, unit, white)
+    limits_and_shape = reading_of(limits=limits, shape=shape)
+    reading = replace(
+        limits_and_shape,
+        size=size,
+        color=color,
+        skip_unreadable=skip_unreadable,
+        holes=holes,
+        types=types,
+        schema=schema,
+        counts=counts,
+        unit=unit,
+        white=white,
+        label_column=label_column,
+        header=header,
+        invert=invert,
+    )
+    found = _read(source, data_dir, reading)
+    return found.inverted() if invert else found
+
+
+def reading_of(*, limits: str | None = None, shape: str | Sequence[int] | None = None, **others: Any) -> Reading:
+    """The options of ``load``, checked. Errors: DataError."""
+    return Reading(limits=None if limits is None else Range.read(limits), shape=shape_of(shape), **others)
+
+
+def _read(source: str | Path, data_dir: str | Path | None, reading: Reading) -> Splits:
     if str(source) in NAMED:
-        refuse_others(source, reading)
+        refuse_others(source, reading, OF_NAMED)
         return NAMED[str(source)].load(str(source), None if data_dir is None else Path(data_dir))
     path = Path(source)
     row = format_of(path, reading)
@@ -67,7 +109,5 @@ def load(
     if row is not None:
         return row.load(path, reading)
     if path.is_file():
-        raise DataError(
-            f"the format of {path} is unknown; give a .npy, .npz, .csv, .tsv or .parquet file, or a folder of IDX files or images"
-        )
+        raise refused(path)
     raise DataError(f"no data set, file or folder is called '{source}'{nearest(str(source), NAMED)}")

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import gzip
 import re
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import IO
 
 from lowerbound.data import cells as kinds
 from lowerbound.errors import DataError, reason
 
 DELIMITERS = ",;\t|"
 BOM = "\ufeff"
+SUFFIXES = (".csv", ".tsv")
+GZIP = ".gz"
 
 Cells = Mapping[str, Mapping[int, str]]  # by column and row
 
@@ -59,11 +64,14 @@ class Csv:
         """The same cells with another delimiter; cells that contain it are quoted, names that contain any delimiter too."""
         if delimiter == self.delimiter:
             return self
-        blank, (names, end) = _blank_before(_lines(Path(), self.head.removeprefix(BOM), self.delimiter))
-        bom = BOM if self.head.startswith(BOM) else ""
-        head = bom + blank + delimiter.join(_quoted(name, DELIMITERS) for name in names) + end
+        head = self._head(delimiter) if self.head.removeprefix(BOM).strip() else self.head
         rows = [[_quoted(raw, delimiter) for raw in row] for row in self.raw]
         return replace(self, head=head, delimiter=delimiter, raw=rows)
+
+    def _head(self, delimiter: str) -> str:
+        blank, (names, end) = _blank_before(_lines(Path(), self.head.removeprefix(BOM), self.delimiter))
+        bom = BOM if self.head.startswith(BOM) else ""
+        return bom + blank + delimiter.join(_quoted(name, DELIMITERS) for name in names) + end
 
     def _writer(self, place: int) -> Callable[[str], str]:
         """How a text is written in a column: as it already occurs there, else quoted if other cells are or if it must be."""
@@ -79,18 +87,50 @@ class Csv:
         return written
 
 
-def read(path: Path) -> Csv:
-    """The cells of a file in UTF-8 whose first line is the column names.
+def is_csv(path: Path) -> bool:
+    """Whether it is a file of comma- or tab-separated values by its name, plain or gzipped."""
+    return suffix(path) in SUFFIXES and path.is_file()
+
+
+def suffix(path: Path) -> str:
+    """Its ending in small letters, without that of gzip."""
+    name = path.name.lower().removesuffix(GZIP)
+    return Path(name).suffix
+
+
+def opened(path: Path) -> IO[str]:
+    """The text of a file, plain or gzipped."""
+    return gzip.open(path, "rt", encoding="utf-8-sig") if path.name.lower().endswith(GZIP) else path.open(encoding="utf-8-sig")
+
+
+def delimiter_of(path: Path) -> str:
+    """What separates the cells of a file, by its name or its first line."""
+    if suffix(path) == ".tsv":
+        return "\t"
+    with opened(path) as file:
+        return delimiter_in(file.readline())
+
+
+def numbered(width: int) -> tuple[str, ...]:
+    """Names for so many columns that have none."""
+    return tuple(f"column {place}" for place in range(1, width + 1))
+
+
+def read(path: Path, header: bool = True) -> Csv:
+    """The cells of a file in UTF-8, plain or gzipped, whose first line is the column names; without ``header`` they are numbered.
 
     The delimiter is the most frequent of comma, semicolon, tab and bar in that line (a tab in a ``.tsv``). Errors: DataError.
     """
     text = _decoded(path)
     head, text = (BOM, text[1:]) if text.startswith(BOM) else ("", text)
-    delimiter = "\t" if path.suffix == ".tsv" else _delimiter(text)
+    delimiter = "\t" if suffix(path) == ".tsv" else delimiter_in(text)
     lines = _lines(path, text, delimiter)
     if not lines:
         raise DataError(f"{path} is empty; a table needs a line of names, and rows")
     before, (names, end) = _blank_before(lines)
+    if not header:
+        rows, ends, _ = _rows(path, [(names, end), *lines], "", len(names))
+        return Csv(numbered(len(names)), head + before, delimiter, rows, ends)
     rows, ends, end = _rows(path, lines, end, len(names))
     return Csv(_names(path, names), head + before + delimiter.join(names) + end, delimiter, rows, ends)
 
@@ -98,6 +138,9 @@ def read(path: Path) -> Csv:
 def _decoded(path: Path) -> str:
     try:
         content = path.read_bytes()
+        content = gzip.decompress(content) if path.name.lower().endswith(GZIP) else content
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DataError(f"{path} is truncated or damaged ({error}); compress it again") from error
     except OSError as error:
         raise DataError(f"cannot read {path}: {reason(error)}") from error
     if b"\0" in content:
@@ -109,7 +152,8 @@ def _decoded(path: Path) -> str:
         raise DataError(f"{path} is not in UTF-8 (line {line}); convert it, e.g. with iconv -f latin1 -t utf-8") from error
 
 
-def _delimiter(text: str) -> str:
+def delimiter_in(text: str) -> str:
+    """The most frequent of the delimiters in the first line."""
     line = re.sub(r'"[^"]*+"', "", text.lstrip("\r\n")[:100_000]).splitlines()
     return max(DELIMITERS, key=(line[0] if line else "").count)
 

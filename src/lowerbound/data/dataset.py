@@ -6,7 +6,7 @@ Training, validation and test data are views of one array: row numbers, not copi
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -16,6 +16,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from lowerbound.data.schema import Schema
+from lowerbound.data.sparse_rows import SparseRows, stored
 from lowerbound.errors import DataError
 from lowerbound.system.seeding import permutation
 
@@ -34,7 +35,7 @@ class Dataset:
     ``rows`` are the rows of the view, or None for all.
     """
 
-    array: Tensor
+    array: Tensor | SparseRows
     targets: Int64[Tensor, " N"] | None = None
     classes: tuple[str, ...] = ()
     rows: Int64[Tensor, " n"] | None = None
@@ -92,19 +93,27 @@ class Dataset:
     @property
     def holes(self) -> int:
         """How many values of the whole array are missing (NaN)."""
-        return 0 if self.array.dtype == torch.uint8 else int(self.array.isnan().sum())
+        return 0 if self.array.dtype == torch.uint8 else int(stored(self.array).isnan().sum())
 
     @property
     def extremes(self) -> Float[Tensor, " 2"]:
         """The least and the greatest possible value: 0 and 1 for pixels and bits; else those of the array, missing values aside."""
-        if self.array.dtype == torch.uint8:
-            high = 1 if self.unit != 1 or not self.array.numel() else max(1, int(self.array.max()))
+        array = stored(self.array)
+        if array.dtype == torch.uint8:
+            high = 1 if self.unit != 1 or not array.numel() else max(1, int(array.max()))
             return torch.tensor([0.0, float(high)])
-        found = torch.stack(torch.aminmax(self.array))  # NaN if any value is
-        there = self.array[~self.array.isnan()] if found.isnan().any() else None
+        found = torch.stack(torch.aminmax(array))  # NaN if any value is
+        there = array[~array.isnan()] if found.isnan().any() else None
         if there is None:
             return found
         return torch.stack(torch.aminmax(there)) if len(there) else torch.zeros(2)
+
+    def inverted(self) -> Dataset:
+        """The same data with black and white exchanged. Errors: DataError for values that are not in [0, 1], or sparse."""
+        low, high = self.extremes.tolist()
+        if isinstance(self.array, SparseRows) or low < 0 or high > 1:
+            raise DataError("only values from black to white, in [0, 1], can be inverted; say with a range which numbers those are")
+        return replace(self, array=(self.unit if self.array.dtype == torch.uint8 else 1) - self.array)
 
     def view(self, rows: Tensor) -> Dataset:
         """A view of some rows of this view, without copying."""
@@ -191,8 +200,22 @@ class Splits:
 
     def relabelled(self, classes: Sequence[str]) -> Splits:
         """All parts with classes numbered by name as in ``classes``. Errors: DataError for a class that is not among them."""
-        whole, own = (None if part is None else part.relabelled(classes) for part in (self.whole, self.own_validation))
-        return replace(self, train=self.train.relabelled(classes), test=self.test.relabelled(classes), whole=whole, own_validation=own)
+        return self._each(lambda part: part.relabelled(classes))
+
+    def inverted(self) -> Splits:
+        """All parts with black and white exchanged, their array once. Errors: DataError."""
+        turned: dict[int, Tensor | SparseRows] = {}
+
+        def invert(part: Dataset) -> Dataset:
+            if id(part.array) not in turned:
+                turned[id(part.array)] = part.inverted().array
+            return replace(part, array=turned[id(part.array)])
+
+        return self._each(invert)
+
+    def _each(self, change: Callable[[Dataset], Dataset]) -> Splits:
+        whole, own = (None if part is None else change(part) for part in (self.whole, self.own_validation))
+        return replace(self, train=change(self.train), test=change(self.test), whole=whole, own_validation=own)
 
     def validation(self, n: int | None = None) -> tuple[Dataset, Dataset]:
         """The training data without n validation examples, and those examples.

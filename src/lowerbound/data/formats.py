@@ -1,4 +1,7 @@
-"""The formats that data are read from: one row each, tried in order. To add one, write a file beside this and a row of ``FORMATS``."""
+"""The formats that data are read from: one row each, tried in order. To add one, write a file beside this and a row of ``FORMATS``.
+
+docs/formats.md is made of the rows.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lowerbound.data import arrays, csv_pixels, idx, images, parquet_arrays, tables
+from lowerbound.data import (
+    archives,
+    array_folders,
+    arrow_arrays,
+    cifar,
+    csv_files,
+    csv_pixels,
+    emnist,
+    idx,
+    images,
+    named_arrays,
+    single_cell,
+    sparse,
+    table_folders,
+    tables,
+)
 from lowerbound.data.dataset import Splits
 from lowerbound.data.reading import Reading
 from lowerbound.errors import DataError
@@ -14,43 +32,165 @@ from lowerbound.errors import DataError
 
 @dataclass(frozen=True)
 class Format:
-    """One format: whether a path has it, how it is read, and which options it has; ``holes`` may be given to all."""
+    """One format: whether a path has it, how it is read, and which options it has; ``holes`` may be given to all.
+
+    ``files`` says how its files are named, ``text`` what is read of them, ``library`` by which package, with the extra that brings it.
+    """
 
     takes: Callable[[Path], bool]
     load: Callable[[Path, Reading], Splits]
-    options: frozenset[str] = frozenset()
+    options: frozenset[str]
+    files: str
+    text: str
+    library: str = ""
 
 
-def _is_array_file(path: Path) -> bool:
-    return path.suffix in arrays.SUFFIXES and path.is_file()
-
-
-IMAGE_OPTIONS = frozenset({"size", "color", "skip_unreadable", "limits"})
+IMAGE_OPTIONS = frozenset({"size", "color", "skip_unreadable", "limits", "invert"})
+ARRAY_OPTIONS = frozenset({"limits", "shape", "label_column", "invert"})
+TABLE_OPTIONS = frozenset({"types", "schema", "header"})
 FORMATS = {
-    "a folder of IDX files": Format(idx.is_idx_folder, lambda path, how: idx.load_folder(path)),
-    "a folder of images": Format(Path.is_dir, images.load_folder, IMAGE_OPTIONS),
-    "a file of arrays": Format(_is_array_file, arrays.load_file, frozenset({"limits"})),
-    "images or vectors in Parquet": Format(parquet_arrays.takes, parquet_arrays.load, IMAGE_OPTIONS - {"skip_unreadable"}),
-    "images in a CSV": Format(csv_pixels.takes, csv_pixels.load, frozenset({"limits"})),
-    "a table": Format(tables.is_table, lambda path, how: tables.load(path, how.types, how.schema), frozenset({"types", "schema"})),
+    "a folder of IDX files": Format(
+        idx.is_idx_folder,
+        lambda path, how: idx.load_folder(path),
+        frozenset({"invert"}),
+        "`train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-…`, plain or `.gz`",
+        "MNIST, Fashion-MNIST, KMNIST as their authors give them: images, labels, test part",
+    ),
+    "EMNIST": Format(
+        emnist.takes,
+        lambda path, how: emnist.load(path),
+        frozenset({"invert"}),
+        "a folder of `emnist-NAME-train-images-idx3-ubyte.gz` …; of several sets `FOLDER/emnist-NAME`",
+        "images turned upright, classes by the letters and digits of `emnist-NAME-mapping.txt`",
+    ),
+    "CIFAR": Format(
+        cifar.takes,
+        lambda path, how: cifar.load(path),
+        frozenset({"invert"}),
+        "a folder of `data_batch_1.bin` …, `test_batch.bin`, or of `train.bin`, `test.bin`, `fine_label_names.txt`",
+        "CIFAR-10 and CIFAR-100 in their binary version: colour images, names of classes, test part",
+    ),
+    "a folder of tables": Format(
+        table_folders.takes,
+        table_folders.load,
+        (IMAGE_OPTIONS | ARRAY_OPTIONS) - {"skip_unreadable"},
+        "what `datasets`' `save_to_disk` writes; `train-00000-of-00002.parquet` … in a folder, or in `data/` of one",
+        "Hugging Face's data sets: images or lists of numbers, labels by the names of their classes, parts",
+        "pyarrow",
+    ),
+    "a folder of arrays": Format(
+        array_folders.takes,
+        array_folders.load,
+        ARRAY_OPTIONS,
+        "a folder of `.npy` or `.npz`: `x_train.npy`, `y_train.npy` …, `kmnist-train-imgs.npz` …, or an example each",
+        "arrays by their names; or examples of one shape, their folders parts and classes",
+    ),
+    "a folder of images": Format(
+        Path.is_dir,
+        images.load_folder,
+        IMAGE_OPTIONS,
+        "a folder of " + ", ".join(f"`{suffix}`" for suffix in sorted(images.SUFFIXES)),
+        "images of any size, mode and depth; folders are parts or classes; pages of TIFFs are images",
+        "Pillow",
+    ),
+    "a stack of images": Format(
+        images.is_stack,
+        images.load_stack,
+        IMAGE_OPTIONS,
+        "a file `.tif` or `.tiff`",
+        "its pages, one image each",
+        "Pillow",
+    ),
+    "single cells": Format(
+        single_cell.takes,
+        single_cell.load,
+        ARRAY_OPTIONS,
+        "`.h5ad`; a layer as `FILE.h5ad:/layers/counts`",
+        "cells × genes, sparse ones kept sparse; a column of `obs` as labels; `encode -o FILE.h5ad` adds the latents as `obsm`",
+        "anndata: `lowerbound[anndata]`",
+    ),
+    "a sparse matrix": Format(
+        sparse.takes,
+        sparse.load,
+        ARRAY_OPTIONS - {"invert", "shape"},
+        "`.npz` of `scipy.sparse.save_npz`",
+        "its rows as vectors, kept sparse",
+        "SciPy",
+    ),
+    "a file of arrays": Format(
+        archives.is_archive,
+        named_arrays.load,
+        ARRAY_OPTIONS,
+        "`.npy`, `.npz`, `.mat`, `.h5`, `.hdf5`, `.safetensors`, an IDX file; one array of it as `FILE.h5:/path`",
+        "vectors, series, images, volumes, labels and parts by their names: [below](#names-of-arrays)",
+        "NumPy; SciPy and h5py for `.mat`, h5py for HDF5: `lowerbound[hdf5]`; safetensors",
+    ),
+    "images or vectors of a table": Format(
+        arrow_arrays.takes,
+        arrow_arrays.load,
+        (IMAGE_OPTIONS | ARRAY_OPTIONS) - {"skip_unreadable"},
+        "`.parquet`, `.feather`, `.arrow`, `.jsonl` with a column `{bytes, path}` or of lists of numbers",
+        "images, or vectors where all lists have one length, with labels by the names of their classes",
+        "pyarrow",
+    ),
+    "images in a CSV": Format(
+        csv_pixels.takes,
+        csv_pixels.load,
+        ARRAY_OPTIONS | {"header"},
+        "`.csv`, `.tsv`, also `.gz`, with columns `pixel0` …; others with `--shape`",
+        "square images, or examples of the shape that is said; `label` or `--label-column` as labels",
+    ),
+    "a table": Format(
+        tables.is_table,
+        tables.load,
+        TABLE_OPTIONS,
+        "`.csv`, `.tsv`, also `.gz`, `.parquet`, `.feather`, `.arrow`, `.jsonl`",
+        "columns of any kind, with empty cells: [tables](guide/tables.md)",
+        "pyarrow for the last four",
+    ),
 }
+#: what an option is about, in an error where the source does not have it
+ABOUT = {
+    "limits": "a range is for arrays and images",
+    "shape": "a shape is for arrays",
+    "label_column": "a label column is for arrays and images in tables",
+    "invert": "inverting is for images and arrays",
+    "header": "no-header is for CSV files",
+    "size": "size, color and skip-unreadable are for images",
+    "color": "size, color and skip-unreadable are for images",
+    "skip_unreadable": "size, color and skip-unreadable are for images",
+    "types": f"types are for tables ({', '.join(tables.READ)})",
+}
+#: what runs any code when it is read
+PICKLED = (".pkl", ".pickle", ".p", ".pt", ".pth", ".ckpt", ".joblib")
 
 
 def format_of(path: Path, reading: Reading | None = None) -> Format | None:
-    """The first format that accepts the path, or None; a table where the options are a table's."""
+    """The first format that accepts the path, or None; of a CSV the one that the options are of."""
     if reading is not None and (reading.schema is not None or reading.types is not None) and tables.is_table(path):
         return FORMATS["a table"]
+    if reading is not None and (reading.shape is not None or reading.label_column is not None) and csv_files.is_csv(path):
+        return FORMATS["images in a CSV"]
     return next((row for row in FORMATS.values() if row.takes(path)), None)
 
 
 def refuse_others(source: str | Path, reading: Reading, options: frozenset[str] = frozenset()) -> None:
     """Raise DataError for options that the source does not have: they would be ignored."""
     foreign = reading.given - options - {"holes", "counts", "unit", "white"}
-    if "limits" in foreign:
-        raise DataError(f"a range is for arrays and folders of images, which '{source}' is not; leave it out")
-    if foreign & (IMAGE_OPTIONS - {"limits"}):
-        raise DataError(f"size, color and skip-unreadable are for folders of images, which '{source}' is not; leave them out")
-    if "types" in foreign:
-        raise DataError(f"types are for tables ({', '.join(tables.SUFFIXES)}), which '{source}' is not; leave them out")
+    for option, about in ABOUT.items():
+        if option in foreign:
+            raise DataError(f"{about}, which '{source}' is not; leave that out")
     if "schema" in foreign and Path(source).is_file():
-        raise DataError(f"this model is for tables ({', '.join(tables.SUFFIXES)}), which '{source}' is not")
+        raise DataError(f"this model is for tables ({', '.join(tables.READ)}), which '{source}' is not")
+
+
+def refused(path: Path) -> DataError:
+    """What is wrong with a file that no format takes."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if any(suffix in PICKLED for suffix in suffixes[-2:]):
+        return DataError(
+            f"{path} is a pickle, which may run any code when it is read; load it where it comes from, and save the arrays with numpy.savez"
+        )
+    return DataError(
+        f"the format of {path} is unknown; docs/formats.md has those that are read, .npz, .csv, .parquet and folders among them"
+    )

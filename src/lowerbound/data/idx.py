@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import math
+import re
 import struct
 import zlib
 from collections.abc import Sequence
@@ -21,6 +22,8 @@ from lowerbound.data.dataset import Dataset, Splits
 from lowerbound.errors import DataError
 
 UNSIGNED_BYTE = 0x08
+#: a file's name says what it is: train-images-idx3-ubyte, train-images.idx3-ubyte, plain or gzipped
+FILE = re.compile(r".+[-.]idx[1-9]-ubyte(\.gz)?", re.IGNORECASE)
 IMAGES, LABELS = 3, 1  # axes
 TRAIN, TEST = "train", "t10k"
 KINDS = {"images": IMAGES, "labels": LABELS}
@@ -29,6 +32,11 @@ KINDS = {"images": IMAGES, "labels": LABELS}
 def file_name(part: str, kind: str) -> str:
     """The usual file name, e.g. ``train-images-idx3-ubyte``."""
     return f"{part}-{kind}-idx{KINDS[kind]}-ubyte"
+
+
+def is_file_name(path: Path) -> bool:
+    """Whether a file is named as an IDX file."""
+    return FILE.fullmatch(path.name) is not None
 
 
 def find(folder: Path, part: str, kind: str) -> Path | None:
@@ -48,16 +56,21 @@ def load_folder(folder: Path, classes: Sequence[str] = ()) -> Splits:
 
     Errors: DataError for a damaged file, or where the numbers of labels and images differ.
     """
-    train = _load_part(folder, TRAIN)
+    train = load_part(folder, TRAIN)
     if find(folder, TEST, "images") is None:
-        return Splits.of(_named(folder, classes, train)[0])
-    train, test = _named(folder, classes, train, _load_part(folder, TEST))
-    if test.event_shape != train.event_shape:
-        raise DataError(f"{folder}: training images are {train.event_shape}, test images {test.event_shape}")
+        return Splits.of(named(folder, classes, train)[0])
+    train, test = named(folder, classes, train, load_part(folder, TEST))
+    must_be_alike(folder, train, test)
     return Splits(train, test)
 
 
-def _named(folder: Path, classes: Sequence[str], *parts: Dataset) -> list[Dataset]:
+def must_be_alike(folder: Path, train: Dataset, test: Dataset) -> None:
+    """Raise DataError for parts of several shapes."""
+    if test.event_shape != train.event_shape:
+        raise DataError(f"{folder}: training images are {train.event_shape}, test images {test.event_shape}")
+
+
+def named(folder: Path, classes: Sequence[str], *parts: Dataset) -> list[Dataset]:
     """The parts with their class names: those given, or the class numbers."""
     highest = max((int(part.targets.max()) for part in parts if part.targets is not None), default=-1)
     names = tuple(classes) or tuple(str(i) for i in range(highest + 1))
@@ -66,7 +79,8 @@ def _named(folder: Path, classes: Sequence[str], *parts: Dataset) -> list[Datase
     return [part if part.targets is None else replace(part, classes=names) for part in parts]
 
 
-def _load_part(folder: Path, part: str) -> Dataset:
+def load_part(folder: Path, part: str) -> Dataset:
+    """The images of a part, with their labels where it has some. Errors: DataError."""
     images_path, labels_path = find(folder, part, "images"), find(folder, part, "labels")
     assert images_path is not None
     images = read(images_path, IMAGES)
@@ -92,12 +106,13 @@ def content(path: Path) -> bytes:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
 
 
-def read(path: Path, axes: int) -> Tensor:
-    """The values of an IDX file, uint8, in the shape that its header gives.
+def read(path: Path, axes: int | None = None) -> Tensor:
+    """The values of an IDX file, uint8, in the shape that its header gives; of so many ``axes``, where they are said.
 
     Errors: DataError for a wrong magic number, or a length that differs from the header's.
     """
     data = content(path)
+    axes = (data[3] if len(data) > 3 else IMAGES) if axes is None else axes
     header = 4 + 4 * axes
     if len(data) < header:
         raise DataError(f"{path} is truncated: {len(data)} bytes are too few for an IDX header; download it again")

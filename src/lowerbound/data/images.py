@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import io
-import os
 import warnings
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image, ImageOps, ImageSequence
 
-from lowerbound.data.dataset import UNKNOWN, Dataset, Splits
+from lowerbound.data import folders
+from lowerbound.data.dataset import Dataset, Splits
 from lowerbound.data.meaning import DARK, PIXEL, dark
 from lowerbound.data.reading import Reading
-from lowerbound.errors import DataError, nearest, printable
+from lowerbound.errors import DataError, nearest
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"})
 #: whose pages are images of their own; of an animation the first frame is
@@ -29,9 +29,6 @@ COLORS = {"grey": ("L",), "rgb": ("RGB",), "auto": ("L", "RGB")}
 WHITES = (1.0, 255.0, 65535.0)
 #: how far rounding may lead beyond white
 ROUNDING = 1e-3
-#: names of folders that are parts of the data, not classes
-PARTS = {"train": "train", "training": "train", "val": "validation", "valid": "validation", "validation": "validation", "dev": "validation"}
-PARTS |= {"test": "test", "testing": "test"}
 #: names of folders of what is no image to learn from but says something of those beside it
 MASKS = frozenset({"mask", "masks", "annotation", "annotations", "segmentation", "segmentations", "label", "labels"})
 
@@ -55,7 +52,7 @@ def load_folder(folder: Path, how: Reading = Reading()) -> Splits:  # noqa: B008
     ``train``, ``val`` and ``test`` are the parts, those below them the classes. Links that lead out of the folder are not followed.
     Errors: DataError where there are no images, sizes differ, or one is unreadable and is not to be skipped.
     """
-    paths, others = _paths(folder)
+    paths, others = folders.files(folder, SUFFIXES)
     if not paths:
         raise DataError(f"{folder} has no IDX files and no images ({', '.join(sorted(SUFFIXES))})")
     _must_be_images(folder, paths)
@@ -70,10 +67,18 @@ def load_folder(folder: Path, how: Reading = Reading()) -> Splits:  # noqa: B008
             links = "" if len(inside) == len(paths) else ", links that lead out of the folder among them"
             raise DataError(f"{len(bad):,} of {len(paths):,} images in {folder} cannot be read ({names}){links}{advice}")
         notes = (*notes, f"{len(bad):,} unreadable images skipped: {names}")
-    if others:
-        kinds = ", ".join(f"{n:,} {suffix or 'without a suffix'}" for suffix, n in Counter(path.suffix for path in others).most_common(3))
-        notes = (*notes, f"{len(others):,} files that are no images left out ({kinds})")
-    return _parts(folder, Dataset(torch.from_numpy(array), white=found.white), kept, notes)
+    notes = (*notes, *folders.left_out(others, "images"))
+    return folders.splits(folder, Dataset(torch.from_numpy(array), white=found.white), kept, notes)
+
+
+def is_stack(path: Path) -> bool:
+    """Whether it is a file of pages."""
+    return path.suffix.lower() in STACKS and path.is_file()
+
+
+def load_stack(path: Path, how: Reading) -> Splits:
+    """The pages of a file, as ``load_folder`` has them. Errors: DataError."""
+    return decoded(path, [(path, path)], how)
 
 
 def decoded(source: Path, files: Sequence[File], how: Reading) -> Splits:
@@ -88,7 +93,7 @@ def decoded(source: Path, files: Sequence[File], how: Reading) -> Splits:
 def _must_be_images(folder: Path, paths: Sequence[Path]) -> None:
     """Raise DataError for images beside their masks, which are no images of the same kind."""
     below = [path.relative_to(folder).parts[:-1] for path in paths]
-    below = [parts[1:] if parts and parts[0].lower() in PARTS else parts for parts in below]
+    below = [parts[1:] if parts and parts[0].lower() in folders.PARTS else parts for parts in below]
     tops = {parts[0] for parts in below if parts}
     masks = sorted(name for name in tops if name.lower() in MASKS)
     if masks and len(tops) > 1:
@@ -96,48 +101,8 @@ def _must_be_images(folder: Path, paths: Sequence[Path]) -> None:
         raise DataError(f"{folder} has {', '.join(rest)} and {', '.join(masks)}, which are about them; give one of the folders alone")
 
 
-def _parts(folder: Path, whole: Dataset, kept: Sequence[Path], notes: tuple[str, ...]) -> Splits:
-    """The data of a folder: in the parts that its folders name, or in one."""
-    below = [path.relative_to(folder).parts for path in kept]
-    first = {parts[0] for parts in below if len(parts) > 1}
-    named = {name for name in first if name.lower() in PARTS}
-    if named != first or "train" not in {PARTS[name.lower()] for name in named} or any(len(parts) == 1 for parts in below):
-        if named and "test" in {PARTS[name.lower()] for name in named}:
-            stray = sorted(first - named) or ["images beside them"]
-            raise DataError(f"{folder} has {', '.join(sorted(named))}, and {', '.join(stray)}; give the parts a folder of their own")
-        targets, classes = _labels(below)
-        return Splits.of(replace(whole, targets=targets, classes=classes), notes)
-    targets, classes = _labels([parts[1:] for parts in below], [PARTS[parts[0].lower()] != "test" for parts in below])
-    whole = replace(whole, targets=targets, classes=classes)
-    each = [PARTS[parts[0].lower()] for parts in below]
-    rows = {part: torch.tensor([row for row, of in enumerate(each) if of == part]) for part in sorted(set(each))}
-    sizes = ", ".join(f"{part} {len(rows[part]):,}" for part in ("train", "validation", "test") if part in rows)
-    return Splits.of_parts(whole, rows, (*notes, f"folders are the parts: {sizes}"))
-
-
-def _paths(folder: Path) -> tuple[list[Path], list[Path]]:
-    """The images below a folder, and the other files there, hidden ones aside."""
-    images: list[Path] = []
-    others: list[Path] = []
-    for parent, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for file in (Path(parent, name) for name in files if not name.startswith(".")):
-            (images if file.suffix.lower() in SUFFIXES else others).append(file)
-    return sorted(images), sorted(others)
-
-
 def _leads_out(path: Path, folder: Path) -> bool:
     return path.is_symlink() and not path.resolve().is_relative_to(folder.resolve())
-
-
-def _labels(parts: Sequence[tuple[str, ...]], wanted: Sequence[bool] | None = None) -> tuple[torch.Tensor | None, tuple[str, ...]]:
-    """The first folder of each path as its class; none where some that are ``wanted`` have none, or all have the same."""
-    folders = sorted({part[0] for part in parts if len(part) > 1})
-    needed = parts if wanted is None else [part for part, is_so in zip(parts, wanted, strict=True) if is_so]
-    if len(folders) < 2 or any(len(part) == 1 for part in needed):
-        return None, ()
-    number = {name: i for i, name in enumerate(folders)}
-    return torch.tensor([number[part[0]] if len(part) > 1 else UNKNOWN for part in parts]), tuple(printable(name) for name in folders)
 
 
 #: what an image is called, and where it is

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lowerbound.data import arrays
+from lowerbound.data import arrays, label_columns, numpy_files
 from lowerbound.data.dataset import UNKNOWN, Dataset, Splits
 from lowerbound.errors import DataError, nearest, reason
 from lowerbound.system.seeding import permutation
@@ -118,8 +118,9 @@ def _of_array(path: Path) -> list[str | None]:
     named = arrays.load_classes(path)
     if named is not None:
         return named
-    held = arrays.read(path)
-    array = next((arrays.flat(held[name]) for name in (*arrays.LABELS, "data") if name in held), None)
+    held = numpy_files.read(path)
+    array = next((held[name] for name in (*arrays.LABELS, numpy_files.ALONE) if name in held), None)
+    array = None if array is None else label_columns.flat(array, array.size)
     numbers = array is not None and array.dtype.kind == "f" and bool((array == np.floor(array)).all())  # no NaN, no infinity
     if array is None or array.ndim != 1 or not (array.dtype.kind in "biuU" or (numbers and bool(np.isfinite(array).all()))):
         raise DataError(f"{path} has no list of labels; write class numbers or class names")

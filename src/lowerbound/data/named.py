@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from lowerbound.data import arrays, download, idx
+from lowerbound.data import download, idx, named_arrays
 from lowerbound.data.dataset import Dataset, Splits
+from lowerbound.data.reading import Reading
 from lowerbound.errors import DataError
 from lowerbound.system.files import make_folder, save_arrays
 
@@ -130,7 +131,7 @@ class Faces(Files):
         path = self.folder(name, data_dir) / self.FILE
         if not path.is_file():
             self._fetch(path)
-        return arrays.load_file(path)
+        return named_arrays.load(path, Reading())
 
     def lacking(self, folder: Path) -> list[str]:
         """The one file, if it is missing."""

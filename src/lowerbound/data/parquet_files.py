@@ -8,9 +8,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from lowerbound.data import arrow_files
 from lowerbound.data import cells as kinds
 from lowerbound.data.csv_files import Cells
-from lowerbound.errors import DataError, reason
+from lowerbound.errors import DataError
 
 #: times to the microsecond, the most that we keep
 ISO = "%Y-%m-%dT%H:%M:%S.%f"
@@ -161,19 +162,5 @@ def _python(column: Any) -> list[Any]:
 
 
 def read(path: Path) -> Parquet:
-    """The table of a file. Errors: DataError for a damaged file, or two columns of one name."""
-    import pyarrow
-    import pyarrow.parquet
-
-    try:
-        # not read_table, which cannot read duplicate names, and whose threads may outlive an error and abort the process
-        table = pyarrow.parquet.ParquetFile(pyarrow.BufferReader(path.read_bytes())).read(use_threads=False)
-        table.validate(full=True)
-    except pyarrow.ArrowException as error:
-        raise DataError(f"{path} is not a Parquet file or is damaged: {error}") from error
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {reason(error)}") from error
-    twice = next((name for name in table.column_names if table.column_names.count(name) > 1), None)
-    if twice is not None:
-        raise DataError(f"{path} has two columns called '{twice}'; give each a name of its own")
-    return Parquet(table)
+    """The table of a file that pyarrow reads. Errors: DataError for a damaged file, or two columns of one name."""
+    return Parquet(arrow_files.table(path))

@@ -24,6 +24,13 @@ class Reading:
     counts: bool = False
     unit: int | None = None
     white: float | None = None
+    #: of one example, channels first
+    shape: tuple[int, ...] | None = None
+    #: which column is the labels; whether the first line of a CSV is a row
+    label_column: str | None = None
+    header: bool = True
+    #: whether black and white are exchanged once all is read
+    invert: bool = False
 
     @property
     def given(self) -> frozenset[str]:

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from lowerbound.data import Dataset, arrays
+from lowerbound.data import Dataset, arrays, numpy_files
 from lowerbound.data.spec import DataSpec
 from lowerbound.errors import DataError, UsageError
 from lowerbound.recipes.contexts import HOLES, MISSING
@@ -140,7 +140,7 @@ def _same(missing: Bool[Tensor, "1 1 H W"]) -> Masks:
 
 def _of_file(data: Dataset, path: Path) -> Tensor:
     """True where missing: of one example or of each, and on images of whole pixels where there is no axis for channels."""
-    array, event = arrays.pick(path, arrays.read(path)), data.event_shape
+    array, event = arrays.pick(path, numpy_files.read(path)), data.event_shape
     if not np.isin(array, (0, 1)).all():
         raise DataError(f"{path} marks what is missing, and must hold True (or 1) there and else False (or 0)")
     missing = torch.from_numpy(array.astype(bool))

@@ -40,6 +40,19 @@ GROUPS = {
     "data": "",
 }
 
+#: the words that say how data are read, by what ``data.load`` calls them
+READING = {
+    "size": "size",
+    "color": "color",
+    "skip_unreadable": "skip_unreadable",
+    "range": "limits",
+    "shape": "shape",
+    "invert": "invert",
+    "label_column": "label_column",
+    "header": "header",
+    "types": "types",
+}
+
 
 def _word(default: Any, group: str, metavar: str, text: str, table: Mapping[str, Any] | None = None) -> Any:
     return dataclasses.field(default=default, metadata={"group": group, "metavar": metavar, "help": text, "table": table})
@@ -52,15 +65,21 @@ class Recipe:
     Errors: RecipeError for a value that makes no sense, said when the recipe is made.
     """
 
-    data: str = _word(
-        "digits", "data", "DATA", "a known set, a .npy, .npz, .csv, .tsv or .parquet file, a folder of IDX files or of images"
-    )
+    data: str = _word("digits", "data", "DATA", "a known set, or a file or folder of arrays, images, counts or a table: docs/formats.md")
     size: int | None = _word(None, "data", "N", "images: crop the centre square and resize it to this many pixels")
     color: str = _word("auto", "data", "COLOR", "images: grey, rgb, or auto (grey if all are)")
     skip_unreadable: bool = _word(False, "data", "", "images: leave out those that cannot be read")
     range: str | None = _word(
         None, "data", "LOW:HIGH", "images and arrays: the numbers that are black and white, 0 and 1 (default: those of their type)"
     )
+    shape: str | None = _word(
+        None, "data", "CxHxW", "arrays: one example, channels first, as 28x28, 3x32x32 or 1x128 (default: by its axes)"
+    )
+    invert: bool = _word(False, "data", "", "images and arrays: exchange black and white, as for dark strokes on white paper")
+    label_column: str | None = _word(
+        None, "data", "NAME", "the labels: a column of a file, of a cell's obs, or an array beside the examples"
+    )
+    header: bool = _word(True, "data", "", "CSV: the first line is names, not a row")
     types: str | None = _word(
         None, "data", "FILE", "tables: a TOML file that says what columns are, where they are taken for something else"
     )
@@ -141,6 +160,11 @@ class Recipe:
     def takes_labels(self) -> bool:
         """Whether labels are a part of what is learned from."""
         return self.semi_supervised is not None or (self.given is not None and self.given.partition(":")[0] in OF_LABELS)
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """How its data are read, as ``data.load`` takes it."""
+        return {keyword: getattr(self, word) for word, keyword in READING.items()}
 
     @property
     def own_words(self) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lowerbound.data.dataset import Dataset, fingerprint_of
@@ -14,7 +14,7 @@ FORMAT = 1  # of the folder; counted up when an older program could not read it
 
 @dataclass(frozen=True)
 class DataRecord:
-    """What the model knows of the data, how many there are of each part, and a fingerprint of them all."""
+    """What the model knows of the data, how many there are of each part, a fingerprint of them all, and notes on how they were read."""
 
     spec: DataSpec
     train: int
@@ -22,12 +22,21 @@ class DataRecord:
     test: int
     fingerprint: str
     format: int = FORMAT
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
     @classmethod
-    def of(cls, train: Dataset, validation: Dataset, test: Dataset, labels: bool = False, schema: Schema | None = None) -> DataRecord:
+    def of(
+        cls,
+        train: Dataset,
+        validation: Dataset,
+        test: Dataset,
+        labels: bool = False,
+        schema: Schema | None = None,
+        notes: tuple[str, ...] = (),
+    ) -> DataRecord:
         """That of the data that a training uses; ``labels`` says whether it uses those too, ``schema`` what a table's columns are."""
         fingerprint = fingerprint_of(train, validation, test, labels=labels)
-        return cls(DataSpec.of(train, test, schema), len(train), len(validation), len(test), fingerprint)
+        return cls(DataSpec.of(train, test, schema), len(train), len(validation), len(test), fingerprint, notes=notes)
 
     @classmethod
     def read(cls, words: dict[str, Any]) -> DataRecord:
@@ -49,7 +58,10 @@ class DataRecord:
             raise ValueError(f"unit {unit}")
         white = None if white is None else float(white)
         spec = DataSpec(tuple(shape), low, high, tuple(classes), holes, unit=unit, white=white)
-        return cls(spec, fingerprint=str(words["fingerprint"]), **numbers)
+        notes = words.get("notes", [])
+        if not (isinstance(notes, list) and all(isinstance(note, str) for note in notes)):
+            raise ValueError(f"notes {notes!r}")
+        return cls(spec, fingerprint=str(words["fingerprint"]), notes=tuple(notes), **numbers)
 
     def words(self) -> dict[str, Any]:
         """What a file holds of it, but for the schema."""

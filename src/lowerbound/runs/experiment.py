@@ -201,7 +201,8 @@ def _result(trainer: Trainer, notes: list[str]) -> dict[str, Any]:
         "test": asdict(trainer.mean_bound(setup.test)),
         "seconds": progress.seconds,
         "images_per_second": trainer.epochs_done * len(setup.train) / progress.seconds,
-        "notes": [fault["told"] for fault in progress.faults]
+        "notes": [*run.record.notes]
+        + [fault["told"] for fault in progress.faults]
         + notes
         + [f"{found.evidence}; {found.advice}" for found in diagnosis.scale_at_floor(diagnosis.share_at_floor(run.vae, setup.test))],
     }

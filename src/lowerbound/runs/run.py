@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,21 +70,8 @@ class Run:
         """
         if source is None or self.is_own(source):
             splits = load_data(self.recipe, data_dir, self.spec)
-        elif data.has_images(source):
-            splits = self._read_images(source, small)
         else:
-            counts, unit, file = _are_counts(self.recipe, self.spec.unit), self.spec.unit, Path(source).is_file()
-            limits = self.recipe.range if file and self.spec.schema is None else None
-            splits = data.load(
-                source,
-                data_dir=data_dir,
-                holes=holes or self.spec.holes,
-                schema=self.spec.schema,
-                limits=limits,
-                counts=counts,
-                unit=unit,
-                white=self.spec.white,
-            )
+            splits = self._read_other(source, data_dir, holes, small)
         if splits.train.event_shape not in (self.spec.event_shape, small):
             shapes = f"{splits.train.event_shape}, and this run's model is for {self.spec.event_shape}"
             raise DataError(f"the data are of shape {shapes}; give data of that shape")
@@ -92,15 +80,24 @@ class Run:
         self.vae.likelihood.check(splits.train.extremes)
         return splits.relabelled(self.spec.classes) if self.recipe.takes_labels else splits
 
-    def _read_images(self, source: str | Path, small: tuple[int, ...] | None) -> Splits:
-        color = "grey" if self.spec.event_shape[0] == 1 else "rgb"
-        skip, limits = self.recipe.skip_unreadable and Path(source).is_dir(), self.recipe.range
+    def _read_other(self, source: str | Path, data_dir: str | Path | None, holes: bool, small: tuple[int, ...] | None) -> Splits:
+        """Data that are not the run's own, by those of its words that the source has."""
+        recipe, spec = self.recipe, self.spec
+        words = recipe.reading | {"color": "grey" if spec.event_shape[0] == 1 else "rgb"}
+        words["label_column"] = recipe.label_column if recipe.takes_labels else None
+        size = words.pop("size")
+        options = data.options_of(source)
+        there = {name: value for name, value in words.items() if name in options - {"types"}}  # by the schema, where there is one
+        of_run: dict[str, Any] = {"schema": spec.schema, "counts": _are_counts(recipe, spec.unit), "unit": spec.unit, "white": spec.white}
+        read = partial(data.load, source, data_dir=data_dir, holes=holes or spec.holes, **of_run, **there)
+        if "size" not in options:
+            return read()
         if small is not None:
             with contextlib.suppress(DataError):  # of several sizes, say
-                splits = data.load(source, color=color, skip_unreadable=skip, limits=limits, white=self.spec.white)
+                splits = read()
                 if splits.train.event_shape == small:
                     return splits
-        return data.load(source, size=self.recipe.size, color=color, skip_unreadable=skip, limits=limits, white=self.spec.white)
+        return read(size=size)
 
     def environment(self) -> dict[str, Any]:
         """Versions and machine of its training."""
@@ -207,16 +204,12 @@ def load_data(recipe: Recipe, data_dir: str | Path | None, spec: DataSpec | None
     splits = data.load(
         recipe.data,
         data_dir=data_dir,
-        size=recipe.size,
-        color=recipe.color,
-        skip_unreadable=recipe.skip_unreadable,
         holes=spec is None or spec.holes,
-        types=recipe.types,
         schema=None if spec is None else spec.schema,
-        limits=recipe.range,
         counts=_are_counts(recipe, unit),
         unit=unit,
         white=None if spec is None else spec.white,
+        **recipe.reading,
     )
     return splits if recipe.labels_file is None else labels.of_file(splits, Path(recipe.labels_file))
 

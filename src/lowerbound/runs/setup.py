@@ -11,6 +11,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from lowerbound import data
 from lowerbound.data import Dataset, labels
+from lowerbound.data.rows import spread
 from lowerbound.errors import DataError, UsageError
 from lowerbound.recipes.build import build
 from lowerbound.recipes.recipe import Recipe
@@ -22,10 +23,13 @@ from lowerbound.training.adam import Adam
 from lowerbound.training.processes import ProcessGroup
 from lowerbound.training.state import State
 from lowerbound.vae.contexts import Label
+from lowerbound.vae.likelihoods import Bernoulli
 from lowerbound.vae.likelihoods.scales import Optimal
 from lowerbound.vae.loss import LossFunction, of_rows
 from lowerbound.vae.model import Model
 from lowerbound.vae.semi_supervised import ClassifiedLoss, OnLabels
+
+LOOKED_AT = 1000  # examples, for the mean of pixels
 
 
 @dataclass(frozen=True)
@@ -67,8 +71,10 @@ def set_up(recipe: Recipe, folder: Path, data_dir: str | Path | None, device: st
     if recipe.semi_supervised is not None:
         train = train if recipe.labels_kept is None else labels.few(train, recipe.labels_kept, recipe.seed)
         labels.must_be_several(train)
-    record = DataRecord.of(train, validation, splits.test, labels=recipe.takes_labels, schema=splits.schema)
-    run = Run(folder, recipe, record, build(recipe, record.spec))
+    record = DataRecord.of(train, validation, splits.test, recipe.takes_labels, splits.schema)
+    parts = build(recipe, record.spec)
+    notes = (*splits.notes, *_missing(train), *([] if recipe.invert else _mostly_white(parts.vae, train)))
+    run = Run(folder, recipe, replace(record, notes=notes), parts)
     for part in (train, splits.test):
         run.vae.likelihood.check(part.extremes)
     if isinstance(run.vae.context, Label) and recipe.semi_supervised is None:
@@ -80,12 +86,24 @@ def set_up(recipe: Recipe, folder: Path, data_dir: str | Path | None, device: st
     run.parts.estimators.to(where)
     state = State(Adam(run.vae.parameters(), recipe.learning_rate), recipe.seed)
     average = None if recipe.average is None else AveragedModel(run.vae, multi_avg_fn=get_ema_multi_avg_fn(recipe.average))
-    return Setup(run, train, validation, splits.test, state, (*splits.notes, *_missing(train)), average, group)
+    return Setup(run, train, validation, splits.test, state, notes, average, group)
 
 
 def _missing(data: Dataset) -> list[str]:
     """A note on values that are not there."""
     return [f"{data.holes / data.array.numel():.1%} of all values are missing, and left out of the bound"] if data.holes else []
+
+
+def _mostly_white(vae: Model, data: Dataset) -> list[str]:
+    """A note on strokes that are dark, on white, where pixels are scored as bits."""
+    if not isinstance(vae.likelihood, Bernoulli) or len(data.event_shape) < 3:
+        return []
+    mean = float(data[spread(len(data), LOOKED_AT)].nanmean())
+    return (
+        [f"the mean of the pixels is {mean:.2f}, most of them white; if strokes are dark, --invert makes them the ones"]
+        if mean > 0.5
+        else []
+    )
 
 
 def _adds_up(loss: LossFunction) -> bool:

@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         verbs = import_module("lowerbound.interfaces.cli.verbs")  # only now: its imports take seconds
         answer = getattr(verbs, args.verb)(args)
         if not answer.silent:
-            print(answer.json() if args.json else answer.text, flush=True)
+            print(answer.json(args.notes) if args.json else answer.text, flush=True)
         return INTERRUPTED if answer.interrupted else 0
     except LowerboundError as error:
         return _complain(str(error))

@@ -23,7 +23,7 @@ def classify(args: Namespace) -> Answer:
     run = runs.load(args.run, args.device)
     classifier_of(run.vae)
     found, splits = run.calibration(), run.read(args.data, args.data_dir)
-    console.notes(splits.notes)
+    console.notes(args, splits.notes)
     data = part_of(splits, args.split)
     log_q = calibration.log_probabilities(run.vae, data)
     probabilities, predicted = calibration.scaled(log_q, found.temperature).exp(), log_q.argmax(1)

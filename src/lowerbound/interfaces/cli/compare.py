@@ -27,7 +27,7 @@ def compare(args: Namespace) -> Answer:
     first = next(iter(found.values()))
     _must_be_of_one_shape(found)
     splits = first.read(source, args.data_dir)
-    console.notes([*splits.notes, *_trained_elsewhere(found, source)])
+    console.notes(args, [*splits.notes, *_trained_elsewhere(found, source)])
     sides = comparing.compare(found, splits, args.seed)
     content = comparing.page(sides, splits, source or first.recipe.data, args.n, args.seed)
     with written(path) as file:

@@ -33,7 +33,7 @@ def complete(args: Namespace) -> Answer:
     must_not_read_classes(run)
     holes = masks.lets_holes_in(args.missing)
     data = asked_for(run, args, look=not masks.is_of_data(args.missing), holes=holes)
-    console.notes(_other_part(run, args.missing))
+    console.notes(args, _other_part(run, args.missing))
     shown = looked_at(data, args.rows, path)
     known = ~shown[:].isnan()
     observed = masks.observed(args.missing, data, args.seed)[: len(shown)] & known
@@ -98,7 +98,7 @@ def _answer(args: Namespace, run: Run, path: Path, observed: Tensor, found: Comp
         "ess_least": float(found.ess.min()),
         "acceptance": float(found.acceptance.mean()),
     }
-    console.few_draws(found.ess, "examples, whose completions are then too alike")
+    console.few_draws(args, found.ess, "examples, whose completions are then too alike")
     lines = [f"{n} completions of {rows:,} examples with {share:.0%} of their values missing"]
     if error is not None:
         lines.append(f"mean squared error of their mean {fixed(error, 4)} per missing value")

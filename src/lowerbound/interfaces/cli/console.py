@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 import sys
+from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -34,15 +35,16 @@ class Answer:
     interrupted: bool = False
     silent: bool = False  # where another process prints it
 
-    def json(self) -> str:
-        """One JSON object."""
-        return to_json(self.values, indent=2)
+    def json(self, notes: Sequence[str] = ()) -> str:
+        """One JSON object, with the ``notes`` that were printed."""
+        return to_json({**self.values, "notes": list(dict.fromkeys([*self.values.get("notes", []), *notes]))}, indent=2)
 
 
-def notes(lines: Sequence[str]) -> None:
-    """Print notes on stderr."""
+def notes(args: Namespace, lines: Sequence[str]) -> None:
+    """Print notes on stderr, and keep them for the answer."""
     for line in lines:
         print(f"note: {line}", file=sys.stderr)
+    args.notes.extend(lines)
 
 
 def status(line: str) -> None:
@@ -53,9 +55,9 @@ def status(line: str) -> None:
 # --- answers ---------------------------------------------------------------------------------------
 
 
-def trained(experiment: Experiment, result: dict[str, Any]) -> Answer:
-    """The result of a training that has ended; its notes go to stderr."""
-    notes(result["notes"])
+def trained(args: Namespace, experiment: Experiment, result: dict[str, Any]) -> Answer:
+    """The result of a training that has ended; those of its notes that are new go to stderr."""
+    notes(args, [note for note in result["notes"] if note not in args.notes])
     pace = f"{result['epochs']} epochs in {result['seconds']:.1f} s of training, {result['images_per_second']:,.0f} examples/s"
     if experiment.is_out_of_patience:
         pace += f"; ended there, no better held-out bound within --patience {experiment.run.recipe.patience}"
@@ -79,11 +81,11 @@ def _score(score: dict[str, Any]) -> str:
     return f"test bound {bound}{error} nats per example (E[log p(x|z)] {log_likelihood}, KL {kl}); {bits} bits/dim"
 
 
-def few_draws(ess: Tensor, of: str) -> None:
+def few_draws(args: Namespace, ess: Tensor, of: str) -> None:
     """Print a note where some of the effective numbers of draws ``(N,)`` are too low; ``of`` says of what."""
     few = int((ess < FEW_DRAWS).sum())
     if few:
-        notes([f"fewer than {FEW_DRAWS} effective draws for {few:,} of {len(ess):,} {of}; ask for more --samples"])
+        notes(args, [f"fewer than {FEW_DRAWS} effective draws for {few:,} of {len(ess):,} {of}; ask for more --samples"])
 
 
 def fixed(value: int | float | None, digits: int) -> str:

@@ -13,7 +13,7 @@ import torch
 
 from lowerbound import data
 from lowerbound.data import NAMED, DataSpec, Splits
-from lowerbound.data.formats import FORMATS, format_of
+from lowerbound.data.formats import FORMATS, format_of, refuse_others
 from lowerbound.data.rows import rows_at_once, spread
 from lowerbound.data.tables import inferred
 from lowerbound.errors import UsageError
@@ -21,6 +21,7 @@ from lowerbound.figures import of_run, style
 from lowerbound.interfaces.cli import console
 from lowerbound.interfaces.cli.console import Answer
 from lowerbound.interfaces.cli.output import of_kind
+from lowerbound.recipes.recipe import READING
 from lowerbound.system.files import written
 
 SHOWN = 64  # images of a sheet
@@ -31,14 +32,19 @@ def datasets(args: Namespace) -> Answer:
     """The named data sets, or what is read of a source."""
     if args.source is None:
         return _named(args)
-    if args.source not in NAMED and format_of(Path(args.source)) is FORMATS["a table"]:
+    if args.source not in NAMED and format_of(Path(args.source), data.reading_of(**_reading(args))) is FORMATS["a table"]:
         return _table(args)
     return _source(args)
 
 
+def _reading(args: Namespace) -> dict[str, Any]:
+    """What was typed of how to read, as ``data.load`` takes it."""
+    return {keyword: getattr(args, word) for word, keyword in READING.items() if word in args}
+
+
 def _named(args: Namespace) -> Answer:
-    if args.types is not None or args.output is not None:
-        raise UsageError("types and a sheet are those of a source; name it too: lowerbound data SOURCE")
+    if _reading(args) or args.output is not None:
+        raise UsageError("how to read, and a sheet, are of a source; name it too: lowerbound data SOURCE")
     folder = None if args.data_dir is None else Path(args.data_dir)
     rows = [
         {"name": name, "what": source.description, "place": source.place(name, folder), "missing": source.missing(name, folder)}
@@ -48,17 +54,19 @@ def _named(args: Namespace) -> Answer:
 
 
 def _table(args: Namespace) -> Answer:
-    if args.output is not None or args.range is not None:
-        raise UsageError("a sheet and a range are for images and arrays, and this is a table; leave them out")
-    table, schema, notes = inferred(Path(args.source), args.types)
-    console.notes(notes)
+    if args.output is not None:
+        raise UsageError("a sheet is for images and arrays, and this is a table; leave it out")
+    how = data.reading_of(**_reading(args))
+    refuse_others(args.source, how, FORMATS["a table"].options)
+    table, schema, notes = inferred(Path(args.source), how.types, how.header)
+    console.notes(args, notes)
     return console.columns(args.source, schema, table.cells)
 
 
 def _source(args: Namespace) -> Answer:
     path = None if args.output is None else of_kind(args.output, ".png")
-    splits = data.load(args.source, data_dir=args.data_dir, size=args.size, types=args.types, limits=args.range, holes=True)
-    console.notes(splits.notes)
+    splits = data.load(args.source, data_dir=args.data_dir, holes=True, **_reading(args))
+    console.notes(args, splits.notes)
     found = described(splits)
     if path is not None:
         some = splits.train[spread(len(splits.train), SHOWN)]
@@ -66,7 +74,7 @@ def _source(args: Namespace) -> Answer:
         with written(path) as file:
             file.write(content)
         found["output"] = str(path)
-    return Answer(_text(found), {"source": args.source, **found, "notes": list(splits.notes)})
+    return Answer(_text(found), {"source": args.source, **found})
 
 
 def described(splits: Splits) -> dict[str, Any]:

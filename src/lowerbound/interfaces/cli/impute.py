@@ -34,8 +34,8 @@ def impute(args: Namespace) -> Answer:
     table = _read(Path(args.data or run.recipe.data), path)
     cells = table.cells
     values, notes = schema.values(cells)
-    console.notes(notes)
-    console.notes(_no_constants(schema, cells))
+    console.notes(args, notes)
+    console.notes(args, _no_constants(schema, cells))
     schema = schema.like(cells)
     data = Dataset(torch.from_numpy(values))
     found = imputed(run.vae, data, args.draws, samples=args.samples, memory=args.memory, seed=args.seed)
@@ -112,9 +112,9 @@ def _answer(
     missing = sum(text is None for name in of_model for text in cells.get(name, ()))
     left = sum(text is None for name, column in cells.items() if name not in of_model for text in column)
     if left:
-        console.notes([f"{left:,} cells stay missing, in columns that are not in the model"])
+        console.notes(args, [f"{left:,} cells stay missing, in columns that are not in the model"])
     ess = found.ess[~found.ess.isnan()]
-    console.few_draws(ess, "rows")
+    console.few_draws(args, ess, "rows")
     values: dict[str, Any] = {
         "run": args.run,
         "output": str(path),

@@ -20,7 +20,7 @@ from lowerbound.interfaces.cli.options import Parser
 from lowerbound.lab.names import EXPERIMENTS, STEPS, P, Q
 from lowerbound.recipes.contexts import HOLES, MISSING
 from lowerbound.recipes.page import option
-from lowerbound.recipes.recipe import GROUPS, Recipe, fields_of, word_type
+from lowerbound.recipes.recipe import GROUPS, READING, Recipe, fields_of, word_type
 
 FIGURES = (
     "manifold",
@@ -226,9 +226,8 @@ def _lab(parser: Parser) -> None:
 
 def _datasets(parser: Parser) -> None:
     parser.add_argument("source", nargs="?", metavar="SOURCE", help="a name, a file or a folder: what is read of it")
-    parser.add_argument("--types", metavar="FILE", help="tables: a TOML file that says what columns are, where it is not that")
-    parser.add_argument("--range", metavar="LOW:HIGH", help=FIELDS["range"].metadata["help"])
-    parser.add_argument("--size", type=options.at_least(1), metavar="N", help=FIELDS["size"].metadata["help"])
+    for word in READING:
+        _recipe_option(parser, FIELDS[word])
     options.output(parser, ".png: a sheet of its images", required=False)
     options.data_dir(parser)
 
@@ -286,6 +285,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     args, rest = parser().parse_known_args(argv)
     if rest:
         raise UsageError(_not_understood(next(word for word in argv if word in VERBS), rest))
+    args.notes = []  # what the verb will have printed beside its answer
     return args
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
+from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -18,14 +19,14 @@ REFRESH = 0.2  # seconds between two looks at a device's numbers
 
 
 @contextmanager
-def progress(trainer: Trainer) -> Iterator[Callable[[Record], None]]:
+def progress(args: Namespace, trainer: Trainer) -> Iterator[Callable[[Record], None]]:
     """Something to call with each record: a bar on a terminal, plain lines elsewhere."""
     printed = 0
 
     def print_news() -> None:
         """What was noted since."""
         nonlocal printed
-        notes(trainer.notes[printed:])
+        notes(args, trainer.notes[printed:])
         printed = len(trainer.notes)
 
     if not trainer.setup.group.is_rank_zero:

@@ -19,7 +19,7 @@ SHOWN = 10  # examples in a figure
 def asked_for(run: Run, args: Namespace, look: bool = False, holes: bool = False, small: tuple[int, ...] | None = None) -> Dataset:
     """The part of the data that was asked for; with ``look``, of the run's own data the test part by default. Errors: UsageError."""
     splits = run.read(args.data, args.data_dir, holes, small)
-    console.notes(splits.notes)
+    console.notes(args, splits.notes)
     if args.split is None and look and run.is_own(args.data):
         return splits.test
     return part_of(splits, args.split)

@@ -32,8 +32,8 @@ def train(args: Namespace) -> Answer:
     with processes.joined(args.device) as (group, device):
         shared: dict[str, Any] = {"data_dir": args.data_dir, "device": device, "every": every, "group": group}
         if processes.was_restarted() and is_begun(folder) and describe(folder)[0] == absolute(recipe):
-            return _run_to_end(partial(Experiment.resume, folder, **shared))
-        return _run_to_end(partial(Experiment.begin, recipe, folder, overwrite=args.overwrite, **shared))
+            return _run_to_end(args, partial(Experiment.resume, folder, **shared))
+        return _run_to_end(args, partial(Experiment.begin, recipe, folder, overwrite=args.overwrite, **shared))
 
 
 def resume(args: Namespace) -> Answer:
@@ -41,7 +41,7 @@ def resume(args: Namespace) -> Answer:
     every = _every(args)
     with processes.joined(args.device) as (group, device):
         shared: dict[str, Any] = {"data_dir": args.data_dir, "device": device, "every": every, "group": group}
-        return _run_to_end(partial(Experiment.resume, args.run, epochs=args.epochs, **shared))
+        return _run_to_end(args, partial(Experiment.resume, args.run, epochs=args.epochs, **shared))
 
 
 def _every(args: Namespace) -> Every | None:
@@ -54,11 +54,11 @@ def _recipe(args: Namespace) -> Recipe:
     return Recipe(**recipes.merge(given, typed))
 
 
-def _run_to_end(start: Callable[..., Experiment]) -> Answer:
+def _run_to_end(args: Namespace, start: Callable[..., Experiment]) -> Answer:
     report = Report(lambda: experiment.trainer.setup.test)
     experiment = start(observers=(report,))
     group = experiment.trainer.setup.group
-    with _asked_to_stop() as stopped, progress(experiment.trainer) as show:
+    with _asked_to_stop() as stopped, progress(args, experiment.trainer) as show:
         for record in experiment.train():
             show(record)
             if stopped():
@@ -68,7 +68,7 @@ def _run_to_end(start: Callable[..., Experiment]) -> Answer:
                 experiment.close()  # here, where one more signal is waited for, and not when the collector comes to it
                 return console.interrupted(experiment) if group.is_rank_zero else Answer("", silent=True, interrupted=True)
     group.barrier()
-    return console.trained(experiment, experiment.finish()) if group.is_rank_zero else Answer("", silent=True)
+    return console.trained(args, experiment, experiment.finish()) if group.is_rank_zero else Answer("", silent=True)
 
 
 @contextmanager

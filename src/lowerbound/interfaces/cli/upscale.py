@@ -67,7 +67,7 @@ def _answer(
     off = float((reduced(found.mean, factor) - low).square().mean().sqrt())
     values: dict[str, Any] = {"run": args.run, "output": str(path), "n": n, "rows": rows, "factor": factor, "inconsistency": off}
     values |= {"ess": float(found.ess.mean()), "ess_least": float(found.ess.min())}
-    console.few_draws(found.ess, "examples, whose images are then too alike")
+    console.few_draws(args, found.ess, "examples, whose images are then too alike")
     lines = [f"{n} images for each of {rows:,} examples, {factor} times larger: {path}"]
     lines.append(f"their mean, reduced again, differs from the given images by {fixed(off, 4)} (root mean square)")
     if run.vae.context is None:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lowerbound.data import arrays, writing
+from lowerbound.data import arrays, numpy_files, single_cell, writing
 from lowerbound.errors import OutputError, UsageError, nearest
 from lowerbound.figures import images as plots
 from lowerbound.figures import of_run, style
@@ -95,13 +95,15 @@ def reconstruct(args: Namespace) -> Answer:
 
 def encode(args: Namespace) -> Answer:
     """Write examples as latents, with their labels."""
-    path = of_kind(args.output, ".npz", ".npy")
+    path = of_kind(args.output, ".npz", ".npy", single_cell.SUFFIX)
     run = runs.load(args.run, args.device)
     data = asked_for(run, args)
     with seeded(args.seed, "encode", device=run.vae.device):
         latents = compress.encode(run.vae, data, args.draw, args.seed).numpy()
     if path.suffix == ".npy":
         save_array(path, latents)
+    elif path.suffix == single_cell.SUFFIX:
+        _write_cells(path, Path(args.data or run.recipe.data), latents)
     else:
         beside = {} if data.labels is None else {"labels": data.labels.numpy(), "classes": np.array(data.classes)}
         if run.vae.context is not None and run.vae.context.of_values:
@@ -110,6 +112,15 @@ def encode(args: Namespace) -> Answer:
     ratio = run.spec.dimensions / latents.shape[1]
     text = f"{len(latents):,} examples of {run.spec.dimensions} values as latents of {latents.shape[1]} ({ratio:.3g} to 1): {path}"
     return Answer(text, {"run": args.run, "output": str(path), "n": len(latents), "latent": latents.shape[1]})
+
+
+def _write_cells(path: Path, source: Path, latents: np.ndarray) -> None:
+    """The file of cells that was encoded, with its latents. Errors: OutputError where the data are no such file."""
+    if not single_cell.takes(source):
+        raise OutputError(f"{single_cell.SUFFIX} holds cells, and {source} does not; name the output FILE.npz")
+    content = single_cell.with_latents(source, latents)
+    with written(path) as file:
+        file.write(content)
 
 
 def decode(args: Namespace) -> Answer:
@@ -136,7 +147,7 @@ def _given_beside(run: Run, path: Path, n: int) -> Model:
     assert context is not None
     if isinstance(context, Label):
         return classes.as_labels(run.vae, _labels_beside(run, path))
-    found = arrays.read(path).get(CONTEXTS)
+    found = numpy_files.read(path).get(CONTEXTS)
     if found is None or found.shape != (n, *context.shape) or found.dtype.kind != "f":
         lacking = f"this run's model is given {run.recipe.given}; decode the .npz that encode made of the data"
         raise UsageError(f"{path} has no {CONTEXTS} {(n, *context.shape)} beside its latents, and {lacking}")

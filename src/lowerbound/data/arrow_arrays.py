@@ -11,58 +11,68 @@ from typing import Any
 import numpy as np
 import torch
 
-from lowerbound.data import arrays, images, parquet_files
+from lowerbound.data import arrays, arrow_files, images
 from lowerbound.data.dataset import UNKNOWN, Dataset, Splits
 from lowerbound.data.reading import Reading
-from lowerbound.errors import DataError
+from lowerbound.errors import DataError, nearest
 
 LABELS = ("label", "labels", "fine_label", "target", "y")
 METADATA = b"huggingface"
 
 
 def takes(path: Path) -> bool:
-    """Whether it is a Parquet file with a column of images, or of lists of numbers alone or with labels."""
-    if path.suffix.lower() != ".parquet" or not path.is_file():
-        return False
-    import pyarrow
-    import pyarrow.parquet
+    """Whether it is a file of pyarrow's with a column of images, or of lists of numbers alone or with labels."""
+    schema = arrow_files.schema(path) if arrow_files.is_arrow(path) else None
+    return schema is not None and has_arrays(schema)
 
-    try:
-        schema = pyarrow.parquet.read_schema(path)
-    except (pyarrow.ArrowException, OSError):  # which the reader of tables says
-        return False
+
+def has_arrays(schema: Any) -> bool:
+    """Whether a table of these columns has images, or lists of numbers alone or with labels; beside other columns it is a table."""
     if any(_is_image(field.type) for field in schema):
         return True
     others = [field.name for field in schema if not _is_list(field.type) and field.name not in LABELS]
-    return not others and any(_is_list(field.type) for field in schema)  # beside other columns it is a table
+    return not others and any(_is_list(field.type) for field in schema)
 
 
 def load(path: Path, how: Reading) -> Splits:
+    """The images or vectors of the one such column of a file. Errors: DataError."""
+    return of_table(path, arrow_files.table(path), how)
+
+
+def of_table(path: Path, table: Any, how: Reading) -> Splits:
     """The images or vectors of its one such column, with labels by the names that the file gives its classes; notes say what else it holds.
 
     Errors: DataError for several such columns, images of several sizes, lists of several lengths.
     """
-    table = parquet_files.read(path).table
     values = [field.name for field in table.schema if _is_image(field.type) or _is_list(field.type)]
     if len(values) > 1:
         raise DataError(f"{path} has several columns of images or lists: {', '.join(values)}; leave one of them")
     (name,) = values
-    label = next((column for column in LABELS if column in table.column_names), None)
-    column, names = table[name], _class_names(table, label)
-    if _is_image(column.type):
-        files = [(Path(f"row {row + 1}"), one) for row, one in enumerate(column.to_pylist())]
-        found = images.decoded(path, [(where, _opened(one)) for where, one in files], how)
-    else:
-        if how.size is not None or how.color != "auto":
-            raise DataError(f"size and color are for images, and {path} has lists of numbers; leave them out")
-        found = arrays.splits_of(path, _stacked(path, name, column), how)
-    left = [other for other in table.column_names if other not in (name, label)]
+    others = [column for column in table.column_names if column != name]
+    if how.label_column is not None and how.label_column not in others:
+        raise DataError(
+            f"{path} has no column '{how.label_column}' to take labels from{nearest(how.label_column, others) if others else ''}"
+        )
+    label = how.label_column or next((column for column in LABELS if column in others), None)
+    found = _values(path, name, table[name], how)
+    left = [other for other in others if other != label]
     notes = (*found.notes, *((f"{path}: not read: {', '.join(left)}",) if left else ()))
     whole = found.whole
     assert whole is not None
     if label is None:
         return Splits.of(whole, notes)
-    return Splits.of(_labelled(path, whole, table[label].to_pylist(), names), notes)
+    return Splits.of(_labelled(path, whole, table[label].to_pylist(), _class_names(table, label)), notes)
+
+
+def _values(path: Path, name: str, column: Any, how: Reading) -> Splits:
+    if _is_image(column.type):
+        if how.shape is not None:
+            raise DataError(f"a shape is for arrays, and {path} has images, which have their own; leave it out")
+        files = [(Path(f"row {row + 1}"), one) for row, one in enumerate(column.to_pylist())]
+        return images.decoded(path, [(where, _opened(one)) for where, one in files], how)
+    if how.size is not None or how.color != "auto":
+        raise DataError(f"size and color are for images, and {path} has lists of numbers; leave them out")
+    return arrays.splits_of(path, _stacked(path, name, column), how)
 
 
 def _is_image(kind: Any) -> bool:

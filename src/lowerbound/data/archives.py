@@ -1,0 +1,144 @@
+"""Files of named arrays: a row of ``ARCHIVES`` for each format. Each is read by the library that owns it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lowerbound.data import idx, numpy_files
+from lowerbound.data.numpy_files import ALONE
+from lowerbound.errors import DataError, reason
+
+#: FILE.h5:/path, an array within a file
+INSIDE = re.compile(r"(?P<file>.+\.(?:h5|hdf5|mat|npz|safetensors|h5ad)):/*(?P<name>.+)", re.IGNORECASE)
+#: MATLAB's own groups in a file of HDF5
+OF_MATLAB = "#"
+
+
+@dataclass(frozen=True)
+class Archive:
+    """The arrays of a file by their names, and the names of what is in it besides, which cannot be read."""
+
+    arrays: dict[str, np.ndarray]
+    unread: tuple[str, ...] = ()
+
+
+def split(source: str | Path) -> tuple[Path, str | None]:
+    """The file, and the name of an array within it where the source says one: ``FILE.h5:/path``."""
+    found = INSIDE.fullmatch(str(source))
+    if found is None or Path(source).exists():
+        return Path(source), None
+    return Path(found["file"]), found["name"]
+
+
+def is_archive(path: Path) -> bool:
+    """Whether ``read`` knows the format, by the file's name."""
+    file, _ = split(path)
+    return _reader(file) is not None and file.is_file()
+
+
+def read(path: Path) -> Archive:
+    """The arrays of a file. Errors: DataError for a damaged file, or one that holds none."""
+    reader = _reader(path)
+    assert reader is not None
+    found = reader(path)
+    if not found.arrays:
+        others = f" (it holds {', '.join(found.unread[:5])})" if found.unread else ""
+        raise DataError(f"{path} holds no array of numbers{others}")
+    return found
+
+
+def _reader(path: Path) -> Callable[[Path], Archive] | None:
+    return _of_idx if idx.is_file_name(path) else ARCHIVES.get(path.suffix.lower())
+
+
+def _of_numpy(path: Path) -> Archive:
+    arrays = numpy_files.read(path)
+    return Archive(arrays, tuple(name for name in numpy_files.names(path) if name not in arrays))
+
+
+def _of_idx(path: Path) -> Archive:
+    return Archive({ALONE: idx.read(path).numpy()})
+
+
+def _of_matlab(path: Path) -> Archive:
+    """By scipy, or of version 7.3, which is HDF5, by h5py: with the axes in MATLAB's order."""
+    import scipy.io
+
+    try:
+        found = scipy.io.loadmat(path)
+    except NotImplementedError:  # scipy's word for version 7.3
+        in_hdf5 = _of_hdf5(path)
+        return Archive({name: array.T for name, array in in_hdf5.arrays.items()}, in_hdf5.unread)
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {reason(error)}") from error
+    except Exception as error:  # damaged files make it raise any kind of exception
+        raise DataError(f"{path} is not a MATLAB file or is damaged: {_short(error)}") from error
+    held = {name: value for name, value in found.items() if not name.startswith("__")}
+    arrays = {name: value for name, value in held.items() if isinstance(value, np.ndarray) and value.dtype.kind in "biufUS"}
+    return Archive(arrays, tuple(name for name in held if name not in arrays))
+
+
+def _of_hdf5(path: Path) -> Archive:
+    """By h5py, each array under its path."""
+    h5py = _h5py(path)
+    arrays: dict[str, np.ndarray] = {}
+    unread: list[str] = []
+
+    def visit(name: str, node: Any) -> None:
+        if isinstance(node, h5py.Dataset) and not name.startswith(OF_MATLAB):
+            if node.dtype.kind in "biufS":
+                arrays[name] = node[()] if node.shape else node[()].reshape(())
+            elif h5py.check_string_dtype(node.dtype) is not None and node.ndim == 1:
+                arrays[name] = node.asstr()[()].astype(str)
+            else:
+                unread.append(name)
+
+    try:
+        with h5py.File(path, "r") as file:
+            file.visititems(visit)
+    except MemoryError as error:
+        raise DataError(f"{path} claims to be larger than the memory; it is damaged, or use fewer examples") from error
+    except Exception as error:  # damaged files make it raise any kind of exception
+        raise DataError(f"{path} is not an HDF5 file or is damaged: {_short(error)}") from error
+    return Archive(arrays, tuple(unread))
+
+
+def _h5py(path: Path) -> Any:
+    try:
+        import h5py
+    except ImportError as error:
+        raise DataError(f"{path} needs h5py, which is not installed: pip install 'lowerbound[hdf5]'") from error
+    return h5py
+
+
+def _of_safetensors(path: Path) -> Archive:
+    import safetensors.torch
+
+    try:
+        tensors = safetensors.torch.load(path.read_bytes())
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {reason(error)}") from error
+    except Exception as error:  # its own kind, and those of json and struct
+        raise DataError(f"{path} is not a safetensors file or is damaged: {_short(error)}") from error
+    whole = {name: tensor.float() if tensor.is_floating_point() and tensor.itemsize < 4 else tensor for name, tensor in tensors.items()}
+    return Archive({name: tensor.numpy() for name, tensor in whole.items()})
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:100] or type(error).__name__
+
+
+ARCHIVES: dict[str, Callable[[Path], Archive]] = {
+    ".npy": _of_numpy,
+    ".npz": _of_numpy,
+    ".mat": _of_matlab,
+    ".h5": _of_hdf5,
+    ".hdf5": _of_hdf5,
+    ".safetensors": _of_safetensors,
+}

@@ -1,0 +1,75 @@
+"""Files that pyarrow reads into a table: Parquet, Feather and Arrow, JSON of a line each. It is imported only here, when one is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lowerbound.errors import DataError, reason
+
+
+def is_arrow(path: Path) -> bool:
+    """Whether ``table`` knows the format, by the file's name."""
+    return path.suffix.lower() in READERS and path.is_file()
+
+
+def table(path: Path) -> Any:
+    """The table of a file, pyarrow's. Errors: DataError for a damaged file, or two columns of one name."""
+    import pyarrow
+
+    try:
+        found = READERS[path.suffix.lower()](pyarrow.BufferReader(path.read_bytes()))
+        found.validate(full=True)
+    except pyarrow.ArrowException as error:
+        kind = path.suffix[1:].capitalize()
+        raise DataError(f"{path} is not a {kind} file or is damaged: {error}") from error
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {reason(error)}") from error
+    twice = next((name for name in found.column_names if found.column_names.count(name) > 1), None)
+    if twice is not None:
+        raise DataError(f"{path} has two columns called '{twice}'; give each a name of its own")
+    return found
+
+
+def schema(path: Path) -> Any:
+    """The names and types of its columns, or None where the file cannot be read, which ``table`` says."""
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        return pyarrow.parquet.read_schema(path) if path.suffix.lower() == ".parquet" else table(path).schema
+    except (pyarrow.ArrowException, OSError, DataError):
+        return None
+
+
+def _parquet(source: Any) -> Any:
+    import pyarrow.parquet
+
+    # not read_table, which cannot read duplicate names, and whose threads may outlive an error and abort the process
+    return pyarrow.parquet.ParquetFile(source).read(use_threads=False)
+
+
+def _ipc(source: Any) -> Any:
+    """Arrow's file format, which Feather is, or its stream, in which ``datasets`` keeps its data."""
+    import pyarrow.ipc
+
+    start = source.read(6)
+    source.seek(0)
+    whole = pyarrow.ipc.open_file(source) if start == b"ARROW1" else pyarrow.ipc.open_stream(source)
+    return whole.read_all()
+
+
+def _lines(source: Any) -> Any:
+    import pyarrow.json
+
+    return pyarrow.json.read_json(source, pyarrow.json.ReadOptions(use_threads=False))
+
+
+READERS: dict[str, Callable[[Any], Any]] = {
+    ".parquet": _parquet,
+    ".feather": _ipc,
+    ".arrow": _ipc,
+    ".jsonl": _lines,
+    ".ndjson": _lines,
+}
