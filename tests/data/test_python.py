@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pandas
 import polars
 import pyarrow
 import pytest
+import scipy.sparse
 import torch
 from PIL import Image
 from torch.utils import data as torch_data
@@ -96,6 +98,8 @@ SAME_NUMBERS: dict[str, Callable[[torch.Tensor], Any]] = {
     "DataLoader that shuffles": lambda x: torch_data.DataLoader(torch_data.TensorDataset(x, LABELS), shuffle=True, drop_last=True),
     "DataLoader of some": lambda x: torch_data.DataLoader(torch_data.TensorDataset(twice(x)), sampler=torch_data.SubsetRandomSampler(BACK)),
     "rows of one's own": lambda x: Fetched(x),
+    "a sparse matrix": lambda x: scipy.sparse.coo_array(x.numpy()),
+    "a sparse matrix of float64": lambda x: scipy.sparse.csr_matrix(x.double().numpy()),
     "pandas": lambda x: pandas.DataFrame(x.numpy(), columns=list("abcdef")),
     "pandas, nullable": lambda x: pandas.DataFrame(x.double().numpy(), columns=list("abcdef")).convert_dtypes(),
     "polars": lambda x: polars.DataFrame({name: x[:, at].double().numpy() for at, name in enumerate("abcdef")}),
@@ -289,6 +293,35 @@ def test_a_frame_has_nan_where_a_cell_is_empty() -> None:
     assert len(list(lb.fit(vae, frames[1], epochs=1))) == 1
 
 
+def table() -> dict[str, list[Any]]:
+    return {"size": [1.5, 1.7, None, 1.6] * 10, "city": ["Rome", "Oslo", None, "Rome"] * 10, "ill": [True, False] * 20}
+
+
+@pytest.mark.parametrize("kind", [pandas.DataFrame, polars.DataFrame, pyarrow.table])
+def test_a_frame_is_the_table_that_a_file_of_it_is(kind: Callable[[Any], Any], tmp_path: Path) -> None:
+    pandas.DataFrame(table()).to_parquet(tmp_path / "t.parquet")
+    of_file, of_frame = lb.data.load(tmp_path / "t.parquet"), lb.data.load(kind(table()))
+    assert of_frame.schema == of_file.schema
+    assert [column.kind for column in of_frame.schema.columns] == ["number", "category", "boolean"]
+    assert torch.equal(of_frame.train[:].nan_to_num(nan=9), of_file.train[:].nan_to_num(nan=9))
+    spec = lb.data.DataSpec.of(of_frame.train, of_frame.test, of_frame.schema)
+    vae = lb.build(lb.Recipe(likelihood="columns", network="mlp:4", latent=2), spec).vae
+    assert torch.equal(lb.encode(vae, kind(table())), lb.encode(vae, of_file.whole))
+    assert torch.equal(vae.encode(kind(table())), vae.encode(of_file.whole[:]))
+    with pytest.raises(DataError, match="the table has no column 'city', which the model needs"):
+        vae.encode(pandas.DataFrame({"size": [1.0], "ill": [True]}))
+
+
+def test_a_frame_has_no_options_of_files() -> None:
+    with pytest.raises(DataError, match="are for images, which 'the frame' is not"):
+        lb.data.load(pandas.DataFrame(table()), size=3)
+    with pytest.raises(DataError, match="the frame has one row, too few to learn from"):
+        lb.data.load(pandas.DataFrame({"a": [1.0]}))
+    with pytest.raises(DataError, match="a column of this frame is of no type that a table can have") as caught:
+        lb.data.load(pandas.DataFrame({"a": [object(), 1]}))
+    assert "\n" not in str(caught.value)
+
+
 class NoHoles(torch.nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x.nan_to_num(nan=0.0)
@@ -396,7 +429,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "a palette": (lambda: [Image.new("P", (2, 2))], r"mode P has no plain pixels; convert it, image.convert\('L'\)"),
     "a column of text": (
         lambda: pandas.DataFrame({"a": [1.0], "city": ["Rome"]}),
-        r"column 'city' \(String\) holds no numbers; leave it out, or write the frame to a .parquet file.*lb.data.load",
+        r"column 'city' \(String\) holds no numbers; leave it out, or read the frame with lb.data.load",
     ),
     "two columns of a name": (lambda: pandas.DataFrame([[1.0, 2.0]], columns=["a", "a"]), "columns with one name each; rename some"),
     "no columns": (lambda: pandas.DataFrame(index=[1, 2]), "this frame has no columns"),

@@ -10,6 +10,7 @@ import math
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,12 @@ import torch
 from torch import Tensor
 from torch.utils import data as torch_data
 
-from lowerbound.data import frames
+from lowerbound.data import frames, sparse, tables
 from lowerbound.data.dataset import UNKNOWN, Dataset, Splits
 from lowerbound.data.meaning import PIXEL, WHITE, numbers
+from lowerbound.data.reading import Reading
 from lowerbound.data.rows import Rows
+from lowerbound.data.schema import Schema
 from lowerbound.errors import DataError
 
 #: what can be given as data: whatever ``dataset_of`` takes, and ``Rows``
@@ -47,12 +50,13 @@ def examples_of(
     event: Callable[[], Sequence[int] | None] = lambda: None,
     counts: bool = False,
     kind: torch.dtype = torch.float32,
+    schema: Schema | None = None,
 ) -> Examples:
     """Any source as rows for a model whose examples have the shape ``event()`` and whose weights are of the type ``kind``.
 
     Floats in an array or a tensor are brought to that type; they are not copied, and keep their gradient, where they have it already.
     An array is one example where it has no axis to count them or the shape of one; else where all of it, and not a row, has as many values.
-    Errors: as for ``dataset_of``.
+    A frame is read by the ``schema`` of a model that has one. Errors: as for ``dataset_of``.
     """
     if isinstance(source, Dataset):
         return Examples(source)
@@ -61,6 +65,10 @@ def examples_of(
         alone = _is_alone(array.shape, event())
         array = array[None] if alone else array
         return Examples(_floats(array).to(kind) if _is_floating(array) else _meant(array, counts), alone)
+    if schema is not None and frames.is_frame(source):
+        whole = tables.of_frame(source, Reading(schema=schema)).whole
+        assert whole is not None
+        return Examples(whole)
     if not frames.is_frame(source) and _is_rows(source):
         return Examples(source)
     return Examples(dataset_of(source, counts))
@@ -70,7 +78,8 @@ def dataset_of(source: Source, counts: bool = False) -> Dataset:
     """A source in memory. An example keeps its shape; images of Pillow become ``(C, H, W)``.
 
     Arrays and tensors ``(N, *event)`` of any type: floats are what they are, truths are bits, and whole numbers mean what they mean in a
-    file: zeros and ones are bits, bytes greys of 255, and with ``counts`` all are counts. Frames of pandas, polars or pyarrow: a value
+    file: zeros and ones are bits, bytes greys of 255, and with ``counts`` all are counts. Sparse matrices of scipy's, which stay sparse.
+    Frames of pandas, polars or pyarrow: a value
     a column, its numbers as they are, NaN where a cell is empty. A ``TensorDataset``: the first tensor, and the second as labels. A
     ``Subset``, a list, and anything else of a length whose ``source[row]`` is an example or a pair of one and its label, such as the data
     sets of torchvision: it is read once, from the first example to the last, and what its transforms draw is drawn once. A ``DataLoader``
@@ -87,6 +96,10 @@ def dataset_of(source: Source, counts: bool = False) -> Dataset:
         return _meant(array, counts)
     if frames.is_frame(source):
         return Dataset(frames.matrix(source))
+    if hasattr(type(source), "tocsr"):
+        matrix = sparse.of_matrix(Path(NAME), source.tocsr(copy=True), Reading(counts=counts)).whole
+        assert matrix is not None
+        return matrix
     if isinstance(source, torch_data.DataLoader):
         return dataset_of(_loaded(source), counts)
     if isinstance(source, torch_data.Subset) and isinstance(source.dataset, Dataset):

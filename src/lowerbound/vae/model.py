@@ -118,8 +118,9 @@ class Model(nn.Module, ABC):
 
     def examples(self, source: Source) -> Examples:
         """What people have as data (``data.python``) as rows for this model. Errors: DataError for what it cannot be."""
+        schema = self.likelihood.schema if isinstance(self.likelihood, Columns) else None
         counts = self.likelihood.steps == 1 or isinstance(self.likelihood, Columns)
-        return examples_of(source, lambda: self.event_shape, counts, self.dtype)
+        return examples_of(source, lambda: self.event_shape, counts, self.dtype, schema)
 
     @abstractmethod
     def terms(self, x: Float[Tensor, "B *event"], sampler: Sampler) -> Terms:
