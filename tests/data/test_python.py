@@ -98,6 +98,7 @@ SAME_NUMBERS: dict[str, Callable[[torch.Tensor], Any]] = {
     "DataLoader that shuffles": lambda x: torch_data.DataLoader(torch_data.TensorDataset(x, LABELS), shuffle=True, drop_last=True),
     "DataLoader of some": lambda x: torch_data.DataLoader(torch_data.TensorDataset(twice(x)), sampler=torch_data.SubsetRandomSampler(BACK)),
     "rows of one's own": lambda x: Fetched(x),
+    "rows of one's own of float64": lambda x: Fetched(x.double()),
     "a sparse matrix": lambda x: scipy.sparse.coo_array(x.numpy()),
     "a sparse matrix of float64": lambda x: scipy.sparse.csr_matrix(x.double().numpy()),
     "pandas": lambda x: pandas.DataFrame(x.numpy(), columns=list("abcdef")),
@@ -196,6 +197,22 @@ def test_one_example_gives_an_answer_without_an_axis_for_several(one: str) -> No
     assert torch.equal(density.log_p, whole.log_p[0])
     assert (density.mean, density.se_samples, density.bias) == (whole.mean, whole.se_samples, whole.bias)
     assert lb.mean_bound(vae, x).bound == lb.mean_bound(vae, several).bound
+
+
+def test_one_example_is_completed_and_imputed() -> None:
+    vae, x = model(), EIGHTHS[3]
+    observed = torch.arange(D) < 3
+    whole = lb.tasks.complete.complete(vae, x[None], observed[None], 4, samples=20)
+    one = lb.tasks.complete.complete(vae, x.numpy(), observed, 4, samples=20)
+    assert torch.equal(one.values, whole.values[:, 0])
+    assert torch.equal(one.mean, whole.mean[0])
+    assert one.ess == whole.ess[0]
+    spec = lb.data.DataSpec((D,), holes=True)
+    vae = lb.build(lb.Recipe(likelihood="gaussian", network="mlp:4", latent=2), spec).vae
+    holed = torch.where(observed, x, torch.nan)
+    filled, of_one = (lb.tasks.impute.impute(vae, data, 3, samples=20) for data in (holed[None], holed))
+    assert torch.equal(of_one.mean, filled.mean[0])
+    assert torch.equal(of_one.draws, filled.draws[:, 0])
 
 
 def test_the_regret_of_one_example_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:

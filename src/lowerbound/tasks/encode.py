@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lowerbound.data.python import Array, Source
+from lowerbound.data.array_likes import Array
+from lowerbound.data.python import Source
 from lowerbound.data.rows import Rows, rows_at_once
 from lowerbound.errors import UsageError
 from lowerbound.vae.model import Model

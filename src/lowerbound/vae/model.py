@@ -14,7 +14,8 @@ from torch import Size, Tensor, nn
 from torch.distributions import Distribution, Independent
 from torch.nn.parameter import is_lazy
 
-from lowerbound.data.python import Array, Examples, Source, examples_of
+from lowerbound.data.array_likes import Array
+from lowerbound.data.python import Examples, Source, examples_of
 from lowerbound.data.rows import all_of
 from lowerbound.distributions.chain import Chain, paired
 from lowerbound.errors import RecipeError, UsageError, law_name
