@@ -258,6 +258,7 @@ RIGHT: dict[str, tuple[Callable[[], lb.VAE], torch.Tensor]] = {
     "the same values in another layout": (model, IMAGES),
     "images from a flat decoder": (lambda: model(nn.Sequential(nn.Conv2d(1, 3, 1), nn.Flatten(), nn.Linear(18, 4))), IMAGES),
     "an encoder of one's own": (lambda: model(Own(lb.nn.mlp(6, 8, 4), lambda y: y * 2)), X),
+    "bounds of one's own": (lambda: model(decoder=ending(nn.Hardtanh(-9, 9))), X),
     "a clamp for an end": (lambda: model(decoder=Own(decoder(), lambda y: y.clamp(-9, 9))), X),
     "a Gaussian's mean of a sigmoid": (lambda: model(decoder=ending(nn.Sigmoid()), likelihood=lb.likelihoods.Gaussian), X),
     "a decoder that is frozen": (lambda: frozen(model()), X),

@@ -70,6 +70,7 @@ def log_likelihood(vae: Model, data: Source, samples: int = SAMPLES, *, memory: 
     cannot be one of these data.
     """
     examples = vae.examples(data)
+    must_fit(vae, examples.rows)
     asked = asked_for(vae, examples.rows, samples, memory, seed)
     run_pass(vae, examples.rows, [asked], seed, asked.at_once)
     return asked.found().of_one() if examples.alone else asked.found()
@@ -82,7 +83,6 @@ def asked_for(vae: Model, data: Rows, samples: int, memory: int, seed: int) -> O
         raise UsageError(f"log p(x) needs 1 sample or more, not {samples}")
     if not len(data):
         raise DataError("there are no examples to score")
-    must_fit(vae, data)
     vae = in_evaluation(vae)
     with seeded(seed, "density", device=vae.device):
         vae.likelihood.admit(data[[0]])

@@ -12,8 +12,9 @@ from torch import Size, Tensor, nn
 
 from lowerbound.errors import DataError, LowerboundError, RecipeError
 
-#: operations after which an output cannot be any number: layers of that name, and what autograd calls them
-BOUNDED = ("sigmoid", "hardsigmoid", "logsigmoid", "tanh", "hardtanh", "softmax", "logsoftmax", "softplus", "relu", "relu6")
+#: operations after which an output cannot be any number: layers of that name, and what autograd calls them. Not among them are those that
+#: may be meant: bounds of one's own choice (hardtanh, clamp), and logarithms of probabilities, which are logits of a categorical
+BOUNDED = ("sigmoid", "hardsigmoid", "logsigmoid", "tanh", "softmax", "softplus", "relu", "relu6")
 #: what autograd calls operations that leave numbers as they are
 SHAPING = ("view", "unsafeview", "reshapealias", "tocopy", "clone", "contiguous", "unsqueeze", "squeeze", "transpose", "permute", "expand")
 #: layers that leave numbers as they are
