@@ -20,8 +20,8 @@ TOLD: dict[tuple[int, ...], tuple[tuple[int, ...], str | None]] = {
     (5,): ((5,), None),
     (6, 4): ((1, 6, 4), None),
     (28, 28): ((1, 28, 28), None),
-    (12, 100): ((1, 12, 100), "grey images of 12 × 100; where they are series of 12 channels, say --shape 12x100"),
-    (100, 12): ((1, 100, 12), "grey images of 100 × 12; where they are series of 12 channels, say --shape 12x100"),
+    (12, 100): ((1, 12, 100), "grey images of 12 × 100; where they are series of 100 steps, say --shape 12x100"),
+    (100, 12): ((1, 100, 12), "grey images of 100 × 12; where they are series of 100 steps, say --shape 12x100"),
     (1, 128): ((1, 1, 128), "--shape 1x128"),
     (6, 4, 3): ((3, 6, 4), None),
     (6, 4, 1): ((1, 6, 4), None),
@@ -45,8 +45,8 @@ REFUSED = {
     (7, 9, 8): "say --shape 7x9x8 or --shape 8x7x9",
     (9, 16, 16): "say --shape 9x16x16 or --shape 16x9x16",
     (5, 5, 5, 5): "say --shape 5x5x5x5, channels first",
-    (2, 2, 2, 2, 2): "(N, D), (N, H, W), images (N, C, H, W) or volumes (N, C, D, H, W) are needed",
-    (): "(N, D)",
+    (2, 2, 2, 2, 2): "vectors (N, D), grey images (N, H, W), images (N, C, H, W) or volumes (N, C, D, H, W) are needed",
+    (): "vectors (N, D)",
 }
 #: sides of an example in a file, the shape that is said → the shape of the example; or what is wrong
 SAID: dict[tuple[tuple[int, ...], str], tuple[int, ...] | str] = {

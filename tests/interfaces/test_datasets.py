@@ -62,7 +62,7 @@ def test_missing_values_are_counted_and_mistakes_told(tmp_path: Path, capsys: py
     assert "leave that out" in complaint(capsys, "data", tmp_path / "a.npy", "--size", "4")
     assert "name it too" in complaint(capsys, "data", "--types", "x.toml")
     (tmp_path / "t.csv").write_text("a,b\n" + "1.5,2\n2.5,3\n" * 5)
-    assert "this is a table" in complaint(capsys, "data", tmp_path / "t.csv", "--range", "0:1")
+    assert "a range is for arrays" in complaint(capsys, "data", tmp_path / "t.csv", "--range", "0:1")
 
 
 def test_notes_on_reading_reach_every_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

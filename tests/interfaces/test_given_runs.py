@@ -149,7 +149,7 @@ def test_it_is_evaluated_for_what_is_missing(part_run: runs.Run, tmp_path: Path,
 
 
 def test_what_a_run_makes_has_what_it_was_given(part_run: runs.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder, test = part_run.folder, part_run.read().test[:]
+    folder, test = part_run.folder, part_run.read().test[:].mul(255).byte()
     answer(capsys, "sample", folder, "--n", 9, "-o", tmp_path / "s.npy")
     answer(capsys, "sample", folder, "--n", 9, "--seed", 1, "-o", tmp_path / "t.npy")
     samples, others = np.load(tmp_path / "s.npy"), np.load(tmp_path / "t.npy")

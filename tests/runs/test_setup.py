@@ -29,7 +29,7 @@ def test_nothing_is_written(tmp_path: Path) -> None:
         ({"batch": 5000}, "a batch of 5000 is larger than the 1,457 training data"),
         ({"validation": 5000}, "cannot hold out 5,000"),
         ({"data": "mnits"}, "did you mean 'mnist'"),
-        ({"size": 4}, "are for folders of images"),
+        ({"size": 4}, "are for images"),
     ],
 )
 def test_a_mistake_leaves_nothing_behind(tmp_path: Path, words: dict[str, object], message: str) -> None:

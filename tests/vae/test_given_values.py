@@ -170,10 +170,14 @@ def test_every_way_to_be_missing_is_looked_at() -> None:
 
 
 @pytest.mark.parametrize("told", [*WORDS, None])
-@pytest.mark.parametrize("event", [(1, 8, 8), (3, 5, 6), (6,)])
+@pytest.mark.parametrize("event", [(1, 8, 8), (3, 5, 6), (6,), (5, 9), (2, 3, 4, 5)])
 def test_what_is_given_is_the_rest_of_what_is_missing(told: str | None, event: tuple[int, ...]) -> None:
     if len(event) == 1 and told not in ("random:0.3", "random", None):
         with pytest.raises(UsageError, match="have no left, right, top or bottom"):
+            word(f"observed:{told}", event)
+        return
+    if len(event) == 2 and told is not None and told.partition(":")[0] in ("top", "bottom", "quadrants"):
+        with pytest.raises(UsageError, match="have no top or bottom; write left, right or random"):
             word(f"observed:{told}", event)
         return
     given = word("observed" if told is None else f"observed:{told}", event)
@@ -205,6 +209,26 @@ def test_one_model_is_given_all_parts() -> None:
     shares = word("observed", (200,)).masks(4000).double().mean(1)
     assert abs(float(shares.mean()) - 0.5) < 4 * (1 / 12 / 4000) ** 0.5, "uniform between nothing and all"
     assert float(shares.std()) == pytest.approx(12**-0.5, abs=0.02)
+
+
+def test_of_series_one_model_is_given_what_they_have() -> None:
+    given, x = word("observed", (2, 10)), torch.rand(4000, 2, 10)
+    torch.manual_seed(0)
+    observed = given.tells(given.of(x, None))
+    for part, first in (("left", slice(5, 10)), ("right", slice(0, 5))):
+        there = torch.zeros(2, 10, dtype=torch.bool)
+        there[:, first] = True
+        assert torch.equal(missing.observed(part, Dataset(x))[0], there)
+        share = (observed == there).flatten(1).all(1).double().mean()
+        by_chance = 1 / 2772  # ∫ u⁵ (1 − u)⁵ du, where single steps are drawn
+        assert abs(float(share) - (1 + by_chance) / 3) < 4 * (1 / 3 / 4000) ** 0.5, part
+
+
+def test_of_volumes_a_part_is_that_of_each_slice() -> None:
+    observed = missing.observed("quadrants:1", Dataset(torch.rand(2, 3, 4, 6, 8)))
+    there = torch.zeros(6, 8, dtype=torch.bool)
+    there[3:, :4] = True
+    assert torch.equal(observed, there.expand(2, 3, 4, 6, 8))
 
 
 def test_masks_are_drawn_from_the_random_numbers_of_torch() -> None:

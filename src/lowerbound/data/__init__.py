@@ -24,7 +24,20 @@ from lowerbound.data.schema import Schema
 from lowerbound.data.spec import DataSpec
 from lowerbound.errors import DataError, nearest
 
-__all__ = ["NAMED", "UNKNOWN", "DataSpec", "Dataset", "Schema", "Splits", "dataset_of", "fingerprint_of", "load", "located", "options_of"]
+__all__ = [
+    "NAMED",
+    "UNKNOWN",
+    "DataSpec",
+    "Dataset",
+    "Schema",
+    "Splits",
+    "dataset_of",
+    "fingerprint_of",
+    "has_arrays",
+    "load",
+    "located",
+    "options_of",
+]
 
 OF_NAMED = frozenset({"invert"})
 
@@ -33,6 +46,12 @@ def options_of(source: str | Path) -> frozenset[str]:
     """The names of the options of ``load`` that a source has, as ``size`` is one of images alone."""
     row = None if str(source) in NAMED else format_of(Path(source))
     return OF_NAMED if row is None else row.options
+
+
+def has_arrays(source: str | Path) -> bool:
+    """Whether ``load`` would read ``source`` as arrays alone, whose shape may be said."""
+    row = None if str(source) in NAMED else format_of(Path(source))
+    return row is not None and "shape" in row.options and "size" not in row.options
 
 
 def located(source: str) -> str:

@@ -31,7 +31,7 @@ def splits_of(path: Path, values: np.ndarray, how: Reading, labels: np.ndarray |
 
 def labelled(path: Path, found: Numbers, labels: np.ndarray | None) -> Dataset:
     """Numbers ``(N, *event)`` with their labels. Errors: DataError, which names the path."""
-    whole = Dataset(found.values, unit=found.unit, white=found.white)
+    whole = Dataset(found.values, unit=found.unit, white=found.white, black=found.black, stored=found.stored)
     return whole if labels is None else labelled_as(path, whole, labels)
 
 

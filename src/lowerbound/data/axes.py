@@ -1,10 +1,10 @@
-"""Which axes of an array are examples, channels and space. Data are ``(N, D)`` vectors or have channels first.
+"""Which axes of an array are examples, channels and space, decided once: data are vectors ``(N, D)`` or ``(N, C, *space)``.
 
 Space is one axis of series, two of images, three of volumes. Where nobody says the shape of an example, it is told by these rules:
 
 - ``(N, D)`` are vectors, ``(N, H, W)`` grey images; a note says where the latter may be series.
-- Of four axes (images) and five (volumes) channels are the first after N or the last: the one that is 1 or 3, else the one that is 4,
-  else the one that is at most half of every other side, which a note says. Where both are or neither is, the array is refused.
+- Of four axes (images) and five (volumes) channels are the first after N or the last: the one that is 1 or 3, else the one that is 4, else
+  the one that is at most half of every other side; a note says the last two. Where both are or neither is, the array is refused.
 """
 
 from __future__ import annotations
@@ -92,7 +92,10 @@ def laid_out(name: str | Path, found: Numbers, shape: tuple[int, ...] | None = N
             notes = (_guess(name, tuple(values.shape[1:])),) if guessed else ()
             return replace(found, values=values, notes=(*found.notes, *notes))
         case axes:
-            raise DataError(f"{name} has the shape {axes}; (N, D), (N, H, W), images (N, C, H, W) or volumes (N, C, D, H, W) are needed")
+            raise DataError(
+                f"{name} has the shape {axes}; vectors (N, D), grey images (N, H, W), images (N, C, H, W) or volumes (N, C, D, H, W) "
+                "are needed"
+            )
 
 
 def examples_first(
@@ -165,4 +168,4 @@ def _perhaps_series(name: str | Path, sides: Sequence[int]) -> tuple[str, ...]:
         return ()
     height, width = sides
     series = written((short, long))
-    return (f"{name}: read as grey images of {height} × {width}; where they are series of {short} channels, say --shape {series}",)
+    return (f"{name}: read as grey images of {height} × {width}; where they are series of {long} steps, say --shape {series}",)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import io
 import re
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import IO
 
 from lowerbound.data import cells as kinds
 from lowerbound.errors import DataError, reason
@@ -98,9 +98,10 @@ def suffix(path: Path) -> str:
     return Path(name).suffix
 
 
-def opened(path: Path) -> IO[str]:
+def opened(path: Path) -> io.TextIOWrapper:
     """The text of a file, plain or gzipped."""
-    return gzip.open(path, "rt", encoding="utf-8-sig") if path.name.lower().endswith(GZIP) else path.open(encoding="utf-8-sig")
+    zipped = path.name.lower().endswith(GZIP)
+    return io.TextIOWrapper(gzip.open(path), encoding="utf-8-sig") if zipped else path.open(encoding="utf-8-sig")
 
 
 def delimiter_of(path: Path) -> str:

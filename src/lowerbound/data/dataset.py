@@ -31,7 +31,8 @@ class Dataset:
 
     ``array`` is ``(N, *event)``, uint8 (read as value / ``unit``: 255 of pixels, 1 of bits and counts) or float32; images are
     ``(C, H, W)``. ``targets`` is ``(N,)``, the class number of each example (``UNKNOWN`` where it is not known), or None; ``classes`` are
-    the names of the classes. ``white`` is the number that was read as 1 where the type alone does not say it.
+    the names of the classes. ``white`` is the number that was read as 1 where the type alone does not say it, ``black`` that which was read
+    as 0, ``stored`` the type of the numbers where it is not the array's.
     ``rows`` are the rows of the view, or None for all.
     """
 
@@ -41,6 +42,8 @@ class Dataset:
     rows: Int64[Tensor, " n"] | None = None
     unit: int = 255
     white: float | None = None
+    black: float = 0.0
+    stored: str = ""
 
     def __len__(self) -> int:
         return len(self.array if self.rows is None else self.rows)

@@ -104,7 +104,7 @@ FORMATS = {
     "single cells": Format(
         single_cell.takes,
         single_cell.load,
-        ARRAY_OPTIONS,
+        frozenset({"limits", "label_column"}),
         "`.h5ad`; a layer as `FILE.h5ad:/layers/counts`",
         "cells × genes, sparse ones kept sparse; a column of `obs` as labels; `encode -o FILE.h5ad` adds the latents as `obsm`",
         "anndata: `lowerbound[anndata]`",
@@ -112,7 +112,7 @@ FORMATS = {
     "a sparse matrix": Format(
         sparse.takes,
         sparse.load,
-        ARRAY_OPTIONS - {"invert", "shape"},
+        frozenset({"limits"}),
         "`.npz` of `scipy.sparse.save_npz`",
         "its rows as vectors, kept sparse",
         "SciPy",
@@ -188,9 +188,7 @@ def refused(path: Path) -> DataError:
     """What is wrong with a file that no format takes."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if any(suffix in PICKLED for suffix in suffixes[-2:]):
-        return DataError(
-            f"{path} is a pickle, which may run any code when it is read; load it where it comes from, and save the arrays with numpy.savez"
-        )
+        return DataError(f"{path} is a pickle, which may run any code; load it where it comes from, and save the arrays with numpy.savez")
     return DataError(
         f"the format of {path} is unknown; docs/formats.md has those that are read, .npz, .csv, .parquet and folders among them"
     )

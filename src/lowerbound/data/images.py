@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -27,6 +28,8 @@ DEEP = "F"  # the mode that keeps pixels of more than 8 bits until their white l
 COLORS = {"grey": ("L",), "rgb": ("RGB",), "auto": ("L", "RGB")}
 #: white levels of images in floats, of which the least that the brightest pixel allows is taken
 WHITES = (1.0, 255.0, 65535.0)
+#: the type of an image's numbers by the white that it says
+STORED = {255.0: "uint8", 65535.0: "uint16"}
 #: how far rounding may lead beyond white
 ROUNDING = 1e-3
 #: names of folders of what is no image to learn from but says something of those beside it
@@ -57,8 +60,8 @@ def load_folder(folder: Path, how: Reading = Reading()) -> Splits:  # noqa: B008
         raise DataError(f"{folder} has no IDX files and no images ({', '.join(sorted(SUFFIXES))})")
     _must_be_images(folder, paths)
     inside = [(path, path) for path in paths if not _leads_out(path, folder)]
-    found = _decode_all(folder, inside, how) if inside else Decoded(np.empty(0), [], [], (), None)
-    array, kept, bad, notes = found.array, found.kept, found.bad, found.notes
+    found = _decode_all(folder, inside, how) if inside else Decoded(np.empty(0), [], [], ())
+    kept, bad, notes = found.kept, found.bad, found.notes
     bad += sorted(set(paths) - {path for path, _ in inside})
     if bad:
         names = ", ".join(repr(str(path.relative_to(folder)))[1:-1] for path in bad[:3]) + (", …" if len(bad) > 3 else "")
@@ -68,7 +71,7 @@ def load_folder(folder: Path, how: Reading = Reading()) -> Splits:  # noqa: B008
             raise DataError(f"{len(bad):,} of {len(paths):,} images in {folder} cannot be read ({names}){links}{advice}")
         notes = (*notes, f"{len(bad):,} unreadable images skipped: {names}")
     notes = (*notes, *folders.left_out(others, "images"))
-    return folders.splits(folder, Dataset(torch.from_numpy(array), white=found.white), kept, notes)
+    return folders.splits(folder, found.dataset, kept, notes)
 
 
 def is_stack(path: Path) -> bool:
@@ -87,7 +90,7 @@ def decoded(source: Path, files: Sequence[File], how: Reading) -> Splits:
     if found.bad or not len(found.array):
         which = found.bad[0] if found.bad else "none is there"
         raise DataError(f"{len(found.bad):,} of {len(files):,} images in {source} cannot be read ({which})")
-    return Splits.of(Dataset(torch.from_numpy(found.array), white=found.white), found.notes)
+    return Splits.of(found.dataset, found.notes)
 
 
 def _must_be_images(folder: Path, paths: Sequence[Path]) -> None:
@@ -111,13 +114,23 @@ File = tuple[Path, Path | io.BytesIO]
 
 @dataclass(frozen=True)
 class Decoded:
-    """Images in one array ``(N, C, H, W)``, the path of each, the paths of those that cannot be read, notes, and the white of deep ones."""
+    """Images in one array ``(N, C, H, W)``, the path of each, the paths of those that cannot be read, and notes.
+
+    ``white`` and ``black`` are the numbers that were read as 1 and 0 where the type does not say it, ``stored`` is that type.
+    """
 
     array: np.ndarray
     kept: list[Path]
     bad: list[Path]
     notes: tuple[str, ...]
-    white: float | None
+    white: float | None = None
+    black: float = 0.0
+    stored: str = ""
+
+    @property
+    def dataset(self) -> Dataset:
+        """The images as data without labels."""
+        return Dataset(torch.from_numpy(self.array), white=self.white, black=self.black, stored=self.stored)
 
 
 def _decode_all(folder: Path, files: Sequence[File], how: Reading) -> Decoded:
@@ -137,10 +150,11 @@ def _decode_all(folder: Path, files: Sequence[File], how: Reading) -> Decoded:
     notes = (f"{frames:,} later frames of animations left out",) if frames else ()
     read.clear()
     if not pictures:
-        return Decoded(np.empty((0,)), [], bad, notes, None)
+        return Decoded(np.empty((0,)), [], bad, notes)
     black, white, more = _levels(folder, kept, pictures, how)
     _same_size(kept, [picture.pixels for picture in pictures])
     deep = any(picture.pixels.dtype != np.uint8 for picture in pictures) or (black, white) != (0.0, 255.0)
+    stored = STORED.get(max((picture.white or math.inf for picture in pictures), default=math.inf), "float32")
     channels = max(picture.pixels.shape[2] for picture in pictures)
     array = np.empty((len(kept), channels, *pictures[0].pixels.shape[:2]), np.float32 if deep else np.uint8)
     for row in reversed(array):  # each image is freed once copied, so that all are in memory only once
@@ -150,7 +164,7 @@ def _decode_all(folder: Path, files: Sequence[File], how: Reading) -> Decoded:
             low, high = (0.0, 255.0) if picture.white == PIXEL and how.limits is None else (black, white)
             pixels = ((pixels.astype(np.float64) - low) / (high - low)).clip(0, 1)
         row[:] = pixels.transpose(2, 0, 1)  # a grey image among colour ones is broadcast to three channels
-    return Decoded(array, kept, bad, (*notes, *more), white if deep and how.limits is None else None)
+    return Decoded(array, kept, bad, (*notes, *more), white if deep else None, black, stored)
 
 
 def _levels(folder: Path, paths: Sequence[Path], pictures: Sequence[Picture], how: Reading) -> tuple[float, float, tuple[str, ...]]:

@@ -8,7 +8,7 @@ the type; where the likelihood is one of counts, whole numbers are counts.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -52,12 +52,15 @@ class Range:
 class Numbers:
     """Values as they are kept: uint8, of which ``unit`` is 1, or float32; and notes on how they were taken.
 
-    ``white`` is the number that was read as 1 where the type alone does not say it.
+    ``white`` is the number that was read as 1 where the type alone does not say it, ``black`` the one that was read as 0; ``stored`` is
+    the type of the file's numbers.
     """
 
     values: Tensor
     unit: int = PIXEL
     white: float | None = None
+    black: float = 0.0
+    stored: str = ""
     notes: tuple[str, ...] = ()
 
 
@@ -74,7 +77,11 @@ def numbers(
     Errors: DataError for numbers that have no meaning, or lie outside the range.
     """
     if limits is not None:
-        return Numbers(_scaled(name, values, limits))
+        return Numbers(_scaled(name, values, limits), white=limits.high, black=limits.low, stored=values.dtype.name)
+    return replace(_of_type(name, values, counts, unit, white), stored=values.dtype.name)
+
+
+def _of_type(name: str | Path, values: np.ndarray, counts: bool, unit: int | None, white: float | None) -> Numbers:
     if values.dtype.kind == "b":
         return Numbers(torch.from_numpy(values.astype(np.uint8)), 1)
     if values.dtype.kind not in "iu":
@@ -107,7 +114,7 @@ def _greys(name: str | Path, values: np.ndarray, high: int, of_run: float | None
     notes = dark(name, float(high), float(white)) if high < DARK * white else ()
     if white == PIXEL:
         return Numbers(torch.from_numpy(values.astype(np.uint8, copy=False)), PIXEL, notes=notes)
-    return Numbers(torch.from_numpy((values / white).astype(np.float32)), PIXEL, float(white), notes)
+    return Numbers(torch.from_numpy((values / white).astype(np.float32)), PIXEL, float(white), notes=notes)
 
 
 def dark(name: str | Path, high: float, white: float) -> tuple[str, ...]:

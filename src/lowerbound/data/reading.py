@@ -8,6 +8,19 @@ from pathlib import Path
 from lowerbound.data.meaning import Range
 from lowerbound.data.schema import Schema
 
+#: options as they are typed
+WORDS = {
+    "size": "--size",
+    "color": "--color",
+    "skip_unreadable": "--skip-unreadable",
+    "limits": "--range",
+    "shape": "--shape",
+    "invert": "--invert",
+    "label_column": "--label-column",
+    "header": "--no-header",
+    "types": "--types",
+}
+
 
 @dataclass(frozen=True)
 class Reading:

@@ -58,7 +58,7 @@ def of_blocks(path: Path, blocks: Iterable[Any], how: Reading, labels: np.ndarra
         values.append(block.data)
     meant = meaning(path, np.concatenate(values), how)
     rows = SparseRows(torch.from_numpy(np.concatenate(starts)), torch.from_numpy(np.concatenate(columns)), meant.values, width)
-    whole = Dataset(rows, unit=meant.unit, white=meant.white)
+    whole = Dataset(rows, unit=meant.unit, white=meant.white, black=meant.black, stored=meant.stored)
     return Splits.of(whole if labels is None else labelled_as(path, whole, labels), (*meant.notes, *notes))
 
 
@@ -86,5 +86,5 @@ def meaning(path: Path, values: np.ndarray, how: Reading) -> Numbers:
                 "such as FILE.h5ad:/layers/counts, or choose another likelihood"
             )
         if high <= EXACT:
-            return Numbers(torch.from_numpy(values.astype(np.uint8 if high <= PIXEL else np.float32)), 1)
+            return Numbers(torch.from_numpy(values.astype(np.uint8 if high <= PIXEL else np.float32)), 1, stored=values.dtype.name)
     return numbers(path, values, how.limits, how.counts, how.unit, how.white)

@@ -13,7 +13,7 @@ from torch import Size, Tensor
 class SparseRows:
     """Compressed rows: row n has ``values[starts[n]:starts[n + 1]]`` in the ``columns`` of the same places, and 0 elsewhere."""
 
-    starts: Int64[Tensor, " rows_and_one"]
+    starts: Int64[Tensor, " starts"]
     columns: Integer[Tensor, " stored"]
     values: Shaped[Tensor, " stored"]
     width: int

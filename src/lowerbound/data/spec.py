@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lowerbound.data.dataset import Dataset
 from lowerbound.data.schema import Column, Schema
@@ -13,7 +13,8 @@ from lowerbound.data.schema import Column, Schema
 class DataSpec:
     """Of data ``(N, *event_shape)`` whose values are from ``low`` to ``high``, as those of images are by default.
 
-    ``white`` is the number of their files that was read as 1, where their type does not say it.
+    ``white`` is the number of their files that was read as 1, where their type does not say it, ``black`` that which was read as 0, and
+    ``stored`` the type of these numbers, where it is known.
     Of whole numbers ``unit`` is the one that is 1: 255 of pixels, 1 of bits and counts.
     ``classes`` are the names of their labels, where they have some. With ``holes`` some values may be missing (NaN); ``schema`` says what
     the columns of a table are.
@@ -27,14 +28,16 @@ class DataSpec:
     schema: Schema | None = None
     unit: int = 255
     white: float | None = None
+    black: float = field(default=0.0, compare=False)
+    stored: str = field(default="", compare=False)
 
     @classmethod
     def of(cls, train: Dataset, test: Dataset, schema: Schema | None = None) -> DataSpec:
         """That of the data of a training: range and classes are those of ``train``, and values are missing where some are of either."""
         low, high = (float(value) for value in train.extremes)
-        return cls(
-            train.event_shape, low, high, train.classes, schema is not None or train.holes + test.holes > 0, schema, train.unit, train.white
-        )
+        holes = schema is not None or train.holes + test.holes > 0
+        stored = "" if schema is not None else train.stored or str(train.array.dtype).removeprefix("torch.")
+        return cls(train.event_shape, low, high, train.classes, holes, schema, train.unit, train.white, train.black, stored)
 
     @property
     def unit_interval(self) -> bool:

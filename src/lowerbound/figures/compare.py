@@ -19,6 +19,7 @@ from lowerbound.evaluation.bubbles import SHOWN, Bubbles, posterior_bubbles
 from lowerbound.evaluation.evaluate import reconstruction_error
 from lowerbound.evaluation.mean_bound import mean_bound
 from lowerbound.figures import bubbles, of_run, pages, style
+from lowerbound.figures.pictures import can_be_shown
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.recipes.networks import corruption
 from lowerbound.runs.run import Run
@@ -188,7 +189,7 @@ def page(sides: Sequence[Side], splits: Splits, source: str, n: int = 10, seed: 
     data = splits.test.view(spread(len(splits.test), SHOWN))
     near, far = (bubbles.reach([side.bubbles for side in sides], _all_normal(sides), whole) for whole in (False, True))
     shown = splits.test.view(_shown(splits.test, n))
-    of_images = len(splits.test.event_shape) == 3
+    of_images = can_be_shown(splits.test.event_shape)
     return pages.rendered(
         "compare.html",
         name=Path(source).name,

@@ -24,6 +24,7 @@ from lowerbound.evaluation.log_likelihood import log_likelihood
 from lowerbound.figures import bubbles as bubble_plots
 from lowerbound.figures import charts, style
 from lowerbound.figures import images as plots
+from lowerbound.figures.pictures import pictures
 from lowerbound.runs.run import Run
 from lowerbound.system.seeding import seeded
 from lowerbound.tasks import classes as labels
@@ -62,16 +63,13 @@ class Context:
 
 
 def images(values: torch.Tensor, spec: DataSpec) -> Array:
-    """Values ``(N, C, H, W)`` as an array to plot, black for the least and white for the greatest value of the data.
+    """Values ``(N, C, *space)`` as pictures to plot, black for the least and white for the greatest value of the data.
 
-    Errors: DataError for data that are not images.
+    Errors: DataError for vectors.
     """
-    if values.dim() != 4:
-        shape = tuple(values.shape[1:])
-        raise DataError(f"these data are vectors of shape {shape}, not images; write them to .npy, those of a table to .csv")
     if not spec.unit_interval:
         values = (values - spec.low) / max(spec.high - spec.low, 1e-12)
-    return values.cpu().numpy()
+    return pictures(values.cpu().numpy())
 
 
 def samples(context: Context) -> bytes:
@@ -142,7 +140,8 @@ def _traversal(context: Context, steps: int) -> tuple[Array, Array, list[str]]:
     values = torch.linspace(-3, 3, steps)
     decoded = generate.traverse(context.run.vae, dims, values)
     names = [f"z{charts.subscript(int(dim) + 1)}" for dim in dims]
-    return images(decoded.flatten(0, 1), context.run.spec).reshape(decoded.shape), values.numpy(), names
+    shown = images(decoded.flatten(0, 1), context.run.spec)
+    return shown.reshape(*decoded.shape[:2], *shown.shape[1:]), values.numpy(), names
 
 
 def _must_be_of_no_context(run: Run) -> None:

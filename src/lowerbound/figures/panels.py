@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
+from lowerbound.figures import pictures
 from lowerbound.figures.style import Array, show, styled, tile
 
 STRIPE = 4  # width in pixels of the enlarged image
@@ -18,13 +19,13 @@ PAPER = 0.9  # the grey around an image smaller than its place
 def completions(given: Array, observed: Array, completed: Array, mean: Array, spread: Array, truth: Array | None) -> Figure:
     """A row per example: what was given, its completions, their mean and spread, and the truth if it is known.
 
-    Images are ``(N, C, H, W)`` in [0, 1], completions ``(n, N, C, H, W)``, ``observed`` is True where a value was
-    observed; the spread is brighter the larger, and white where it is the largest of all.
+    Images are pictures ``(N, C, H, W)`` in [0, 1], completions ``(n, N, C, H, W)``; ``observed``, True where a value was
+    observed, and the spread are of the values ``(N, *event)``; the spread is brighter the larger, and white where it is the largest of all.
     """
     most = float(spread.max())
     each = completed.swapaxes(0, 1).reshape(-1, *mean.shape[1:])
-    panels = [("given", _striped(given, observed)), (f"{len(completed)} completions", each), ("mean", mean)]
-    panels.append((f"spread (white:\nσ = {most:.2g})", spread / max(most, 1e-12)))
+    panels = [("given", _striped(given, pictures.observed(observed))), (f"{len(completed)} completions", each), ("mean", mean)]
+    panels.append((f"spread (at most\nσ = {most:.2g})", pictures.pictures(spread / max(most, 1e-12))))
     panels += [] if truth is None else [("truth", truth)]
     return _side_by_side(panels, mean)
 
@@ -33,13 +34,13 @@ def completions(given: Array, observed: Array, completed: Array, mean: Array, sp
 def upscaled(low: Array, nearest: Array, bicubic: Array, samples: Array, mean: Array, spread: Array, truth: Array | None) -> Figure:
     """A row per example: the low-resolution image, enlarged by nearest neighbour and bicubic; samples, their mean and spread; the truth.
 
-    Images are ``(N, C, H, W)`` in [0, 1], ``low`` smaller, samples ``(n, N, C, H, W)``; the spread is brighter the larger, and white where
-    it is the largest of all.
+    Images are pictures ``(N, C, H, W)`` in [0, 1], ``low`` smaller, samples ``(n, N, C, H, W)``; the spread is of the values
+    ``(N, *event)``, brighter the larger, and white where it is the largest of all.
     """
     most = float(spread.max())
     each = samples.swapaxes(0, 1).reshape(-1, *mean.shape[1:])
     panels = [("given", _placed(low, mean.shape)), ("nearest", nearest), ("bicubic", bicubic), (f"{len(samples)} samples", each)]
-    panels += [("mean", mean), (f"spread (white:\nσ = {most:.2g})", spread / max(most, 1e-12))]
+    panels += [("mean", mean), (f"spread (at most\nσ = {most:.2g})", pictures.pictures(spread / max(most, 1e-12)))]
     panels += [] if truth is None else [("truth", truth)]
     return _side_by_side(panels, mean)
 

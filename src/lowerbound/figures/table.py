@@ -28,6 +28,7 @@ from lowerbound.figures.of_run import (
     traversal,
     traversal_sheet,
 )
+from lowerbound.figures.pictures import can_be_shown
 from lowerbound.runs.run import Run
 from lowerbound.system.files import written
 from lowerbound.vae.contexts import Label
@@ -45,7 +46,7 @@ class Row:
 
 
 def _of_images(run: Run) -> bool:
-    return len(run.spec.event_shape) == 3
+    return can_be_shown(run.spec.event_shape)
 
 
 def _evaluated(run: Run, what: Callable[[Evaluation], object]) -> bool:

@@ -57,9 +57,9 @@ class Joined(Conditioned):
 
 
 class Planes(Conditioned):
-    """Made of a network of images: the context as further channels.
+    """Made of a network of series, images or volumes: the context as further channels.
 
-    A vector's numbers are all over the image, an image is enlarged to its size.
+    A vector's numbers are all over space, an image is enlarged to the size of the other.
     """
 
     def __init__(self, network: nn.Module):
@@ -67,7 +67,7 @@ class Planes(Conditioned):
         self.network = network
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        """``(N, C, H, W)`` and ``(M, c)`` or ``(M, c, h, w)`` → ``(max(N, M), *out)``."""
+        """``(N, C, *space)`` and ``(M, c)`` or ``(M, c, *smaller)`` → ``(max(N, M), *out)``."""
         planes = _planes(_must_be_there(context), x.shape[2:])
         return self.network(torch.cat([_as_many(x, planes), _as_many(planes, x)], 1))
 
@@ -75,7 +75,8 @@ class Planes(Conditioned):
 class Guided(Conditioned):
     """A decoder of latents that an image guides: its features join z, for what is far, itself the last layers' input, for what is near.
 
-    ``features`` is ``(M, c, H, W) → (M, f)``, ``decoder`` ``(N, latent + f) → (N, w, H, W)`` and ``last`` ``(N, w + c, H, W) → (N, *out)``.
+    ``features`` is ``(M, c, *space) → (M, f)``, ``decoder`` ``(N, latent + f) → (N, w, *space)`` and ``last``
+    ``(N, w + c, *space) → (N, *out)``.
     """
 
     def __init__(self, features: nn.Module, decoder: nn.Module, last: nn.Module, size: Sequence[int]):
@@ -83,7 +84,7 @@ class Guided(Conditioned):
         self.features, self.decoder, self.last, self.size = features, decoder, last, tuple(size)
 
     def forward(self, z: Tensor, context: Tensor | None = None) -> Tensor:
-        """``(N, latent)`` and ``(M, c, h, w)`` → ``(max(N, M), *out)``."""
+        """``(N, latent)`` and ``(M, c, *smaller)`` → ``(max(N, M), *out)``."""
         planes = _planes(_must_be_there(context), self.size)
         features = self.features(planes)
         made = self.decoder(torch.cat([_as_many(z, features), _as_many(features, z)], 1))
@@ -93,7 +94,7 @@ class Guided(Conditioned):
 def _planes(context: Tensor, size: Sequence[int]) -> Tensor:
     """The context as an image of this size: a vector's numbers everywhere, a smaller image by nearest neighbours."""
     if context.dim() == 2:
-        return context[:, :, None, None].expand(-1, -1, *size)
+        return context[(..., *[None] * len(size))].expand(-1, -1, *size)
     return context if context.shape[2:] == Size(size) else F.interpolate(context, size=tuple(size))
 
 

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from lowerbound.nn.conditioned import Joined
 from lowerbound.nn.dropout import Dropout
-from lowerbound.nn.precision import Conv2d, Linear
+from lowerbound.nn.precision import CONVOLUTIONS, LAST
 from lowerbound.system import noise
 
 #: activations that look at each value by itself, so that their Jacobian is diagonal
@@ -84,7 +84,7 @@ def _in_order(module: Callable[[Tensor], Tensor]) -> list[Callable[[Tensor], Ten
 # --- all of a Jacobian -------------------------------------------------------------------------------
 
 #: layers that are linear, of which one may add a bias; those that let values through or not; those that only put them elsewhere
-MAPS, GATES = (nn.Linear, Linear, nn.Conv2d, Conv2d), (nn.ReLU,)
+MAPS, GATES = (nn.Linear, *CONVOLUTIONS, *LAST), (nn.ReLU,)
 MOVES = (nn.Flatten, nn.Unflatten, nn.Upsample, nn.Identity, nn.Dropout, Dropout)
 
 
@@ -120,7 +120,7 @@ def _through(layer: Callable[[Tensor], Tensor], each: Float[Tensor, "columns N *
     flat = each.flatten(0, 1)
     if isinstance(layer, nn.Linear):
         after = F.linear(flat, layer.weight)
-    elif isinstance(layer, nn.Conv2d):
+    elif isinstance(layer, CONVOLUTIONS):
         after = layer._conv_forward(flat, layer.weight, None)
     else:
         return layer(flat).unflatten(0, each.shape[:2])

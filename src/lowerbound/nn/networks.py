@@ -13,7 +13,7 @@ import torch
 from torch import Size, Tensor, nn
 
 from lowerbound.nn.dropout import Dropout
-from lowerbound.nn.precision import Conv2d, Linear
+from lowerbound.nn.precision import CONVOLUTIONS, LAST_CONVOLUTIONS, Linear
 
 Shape = int | Sequence[int]
 
@@ -93,39 +93,46 @@ def orthogonal(network: nn.Module) -> nn.Module:
     return network
 
 
-def _sizes(height: int, width: int, levels: int) -> list[tuple[int, int]]:
-    """The size of the image before and after each halving, rounded up as a strided convolution does."""
-    sizes = [(height, width)]
+# --- convolutions of series, images and volumes -------------------------------------------------------
+
+
+def convolution(event: Sequence[int], last: bool = False) -> type[nn.Conv1d | nn.Conv2d | nn.Conv3d]:
+    """The layer for data of the shape ``(C, *space)``, by the axes of their space; ``last`` is that of a network's end."""
+    return (LAST_CONVOLUTIONS if last else CONVOLUTIONS)[len(event) - 2]
+
+
+def _sizes(space: Sequence[int], levels: int) -> list[tuple[int, ...]]:
+    """The sides before and after each halving, rounded up as a strided convolution does."""
+    sizes = [tuple(space)]
     for _ in range(levels):
-        height, width = (height + 1) // 2, (width + 1) // 2
-        sizes.append((height, width))
+        sizes.append(tuple((side + 1) // 2 for side in sizes[-1]))
     return sizes
 
 
-def convolutional_encoder(image: Sequence[int], channels: Sequence[int], features: int) -> nn.Sequential:
-    """Images ``(N, C, H, W)`` → features ``(N, features)``: each of ``channels`` halves the image."""
-    depth, height, width = image
-    layers: list[nn.Module] = []
-    for before, after in pairwise([depth, *channels]):
-        layers += [nn.Conv2d(before, after, 3, stride=2, padding=1), nn.ReLU()]
-    height, width = _sizes(height, width, len(channels))[-1]
-    return nn.Sequential(*layers, nn.Flatten(), Linear(channels[-1] * height * width, features))
+def convolutional_encoder(event: Sequence[int], channels: Sequence[int], features: int) -> nn.Sequential:
+    """Series, images or volumes ``(N, C, *space)`` → features ``(N, features)``: each of ``channels`` halves the sides of space."""
+    first, *space = event
+    kind, layers = convolution(event), list[nn.Module]()
+    for before, after in pairwise([first, *channels]):
+        layers += [kind(before, after, 3, stride=2, padding=1), nn.ReLU()]
+    smallest = _sizes(space, len(channels))[-1]
+    return nn.Sequential(*layers, nn.Flatten(), Linear(channels[-1] * math.prod(smallest), features))
 
 
-def convolutional_decoder(latent: int, channels: Sequence[int], image: Sequence[int]) -> nn.Sequential:
-    """Latents ``(N, latent)`` → images ``(N, C, H, W)``, the encoder backwards.
+def convolutional_decoder(latent: int, channels: Sequence[int], event: Sequence[int]) -> nn.Sequential:
+    """Latents ``(N, latent)`` → series, images or volumes ``(N, C, *space)``, the encoder backwards.
 
-    The image grows by nearest neighbours followed by a convolution: a transposed convolution would
+    Space grows by nearest neighbours followed by a convolution: a transposed convolution would
     leave a checkerboard (Odena et al., "Deconvolution and Checkerboard Artifacts", 2016,
     https://distill.pub/2016/deconv-checkerboard).
     """
-    depth, height, width = image
-    *larger, (height, width) = _sizes(height, width, len(channels))
+    first, *space = event
+    *larger, smallest = _sizes(space, len(channels))
     layers: list[nn.Module] = [
-        nn.Linear(latent, channels[-1] * height * width),
-        nn.Unflatten(1, (channels[-1], height, width)),
+        nn.Linear(latent, channels[-1] * math.prod(smallest)),
+        nn.Unflatten(1, (channels[-1], *smallest)),
     ]
-    kinds = [nn.Conv2d] * (len(channels) - 1) + [Conv2d]
-    for kind, (before, after), size in zip(kinds, pairwise(reversed([depth, *channels])), reversed(larger), strict=True):
+    kinds = [convolution(event)] * (len(channels) - 1) + [convolution(event, last=True)]
+    for kind, (before, after), size in zip(kinds, pairwise(reversed([first, *channels])), reversed(larger), strict=True):
         layers += [nn.ReLU(), nn.Upsample(size=size), kind(before, after, 3, padding=1)]
     return nn.Sequential(*layers)

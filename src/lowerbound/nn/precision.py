@@ -34,16 +34,46 @@ class Linear(nn.Linear):
             return F.linear(x if rough else x.to(weight.dtype), weight, self.bias)
 
 
-class Conv2d(nn.Conv2d):
-    """The same of a convolutional network."""
+class Conv1d(nn.Conv1d):
+    """The same of a convolutional network of series."""
 
     rough = False
 
     def forward(self, x: Tensor) -> Tensor:
         """The convolution."""
-        rough, weight = self.rough or _last.get() is self, self.weight
-        with _whole(rough, x):
-            return self._conv_forward(x if rough else x.to(weight.dtype), weight, self.bias)
+        return _convolved(self, x)
+
+
+class Conv2d(nn.Conv2d):
+    """The same of images."""
+
+    rough = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The convolution."""
+        return _convolved(self, x)
+
+
+class Conv3d(nn.Conv3d):
+    """The same of volumes."""
+
+    rough = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The convolution."""
+        return _convolved(self, x)
+
+
+#: the last layers of networks, which know whether their output may be rounded
+LAST = (Linear, Conv1d, Conv2d, Conv3d)
+#: convolutions of one, two and three axes of space, torch's own and, at the end of a network, those above
+CONVOLUTIONS, LAST_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d), (Conv1d, Conv2d, Conv3d)
+
+
+def _convolved(layer: Conv1d | Conv2d | Conv3d, x: Tensor) -> Tensor:
+    rough, weight = layer.rough or _last.get() is layer, layer.weight
+    with _whole(rough, x):
+        return layer._conv_forward(x if rough else x.to(weight.dtype), weight, layer.bias)
 
 
 def _whole(rough: bool, x: Tensor) -> AbstractContextManager[Any]:
@@ -53,7 +83,7 @@ def _whole(rough: bool, x: Tensor) -> AbstractContextManager[Any]:
 def roughly(network: nn.Module) -> nn.Module:
     """The same network, changed: its output may be rounded too."""
     for layer in network.modules():
-        if isinstance(layer, (Linear, Conv2d)):
+        if isinstance(layer, LAST):
             layer.rough = True
     return network
 
@@ -75,7 +105,7 @@ def rounding(network: nn.Module, device: torch.device, rough: bool) -> Iterator[
     One that has no last layer of these, or nothing to gain, does not round at all.
     """
     products = _type.get()
-    last = [] if products in (None, torch.float32) else [layer for layer in network.modules() if isinstance(layer, (Linear, Conv2d))][-1:]
+    last = [] if products in (None, torch.float32) else [layer for layer in network.modules() if isinstance(layer, LAST)][-1:]
     if not last or not gains(network):
         yield
         return
@@ -90,6 +120,6 @@ def rounding(network: nn.Module, device: torch.device, rough: bool) -> Iterator[
 def gains(network: nn.Module) -> bool:
     """Whether rounding makes ``network`` faster: small layers spend more on it than they save (docs/log.md)."""
     return any(
-        isinstance(layer, nn.Conv2d) or (isinstance(layer, nn.Linear) and layer.in_features * layer.out_features >= LARGE)
+        isinstance(layer, CONVOLUTIONS) or (isinstance(layer, nn.Linear) and layer.in_features * layer.out_features >= LARGE)
         for layer in network.modules()
     )

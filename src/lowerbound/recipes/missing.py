@@ -7,6 +7,7 @@ A row is given the shape of the data and makes a function: n → what is missing
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -71,7 +72,7 @@ def is_of_data(word: str) -> bool:
 
 
 def half(event: Sequence[int], axis: int, first: bool) -> Masks:
-    """What is before the middle along an axis of images, or the rest."""
+    """What is before the middle along an axis of space, or the rest: of series that of time, of volumes that of each slice."""
     before = _first_half(event, axis)
     return _same(before if first else ~before)
 
@@ -101,9 +102,9 @@ PARTS = ("left", "right", "top", "bottom", "quadrants:1", "quadrants:2", "quadra
 
 
 def _any(event: Sequence[int]) -> Masks:
-    """For each example one of ``PARTS``, if it is an image, or each pixel or value with a probability that is itself uniform in (0, 1)."""
+    """For each example one of ``PARTS`` that it has, or each pixel or value with a probability that is itself uniform in (0, 1)."""
     pixels = _pixels(event)
-    parts = [make("missing part", word, MISSING, event=event)(1) for word in PARTS] if len(pixels) == 3 else []
+    parts = _parts(event)
 
     def masks(n: int) -> Tensor:
         missing = noise.uniform((n, *pixels), 0) < noise.uniform((n, *(1 for _ in pixels)), 0)
@@ -111,26 +112,36 @@ def _any(event: Sequence[int]) -> Masks:
             return missing
         kind = (noise.uniform((n,), 0) * (len(parts) + 1)).long()
         fixed = torch.cat([*parts, torch.zeros_like(parts[0])])[kind]
-        return torch.where((kind == len(parts))[:, None, None, None], missing, fixed)
+        return torch.where((kind == len(parts)).view(n, *(1 for _ in pixels)), missing, fixed)
 
     return masks
 
 
+def _parts(event: Sequence[int]) -> list[Bool[Tensor, "1 1 *space"]]:
+    """Those of ``PARTS`` that the data have: vectors none, series a left and a right."""
+    found = []
+    for word in PARTS:
+        with suppress(UsageError):
+            found.append(make("missing part", word, MISSING, event=event)(1))
+    return found
+
+
 def _pixels(event: Sequence[int]) -> tuple[int, ...]:
-    """The shape of what is missing or not: of images all channels at once."""
+    """The shape of what is missing or not: of data with channels all of them at once."""
     return (1, *event[1:]) if len(event) > 1 else tuple(event)
 
 
-def _first_half(event: Sequence[int], axis: int) -> Bool[Tensor, "1 1 H W"]:
-    """True before the middle. Errors: UsageError for data that are no images."""
-    if len(event) != 3:
-        raise UsageError(f"data of shape {tuple(event)} have no left, right, top or bottom; write random:0.5")
+def _first_half(event: Sequence[int], axis: int) -> Bool[Tensor, "1 1 *space"]:
+    """True before the middle. Errors: UsageError for data that have no such axis of space."""
+    if len(event) <= -axis:
+        lacking = "top or bottom; write left, right or" if len(event) == 2 else "left, right, top or bottom; write"
+        raise UsageError(f"data of shape {tuple(event)} have no {lacking} random:0.5")
     half = torch.zeros(1, *_pixels(event), dtype=torch.bool)
     half.narrow(axis, 0, half.shape[axis] // 2).fill_(True)
     return half
 
 
-def _same(missing: Bool[Tensor, "1 1 H W"]) -> Masks:
+def _same(missing: Bool[Tensor, "1 1 *space"]) -> Masks:
     """The same for all data."""
     return lambda n: missing
 
@@ -146,6 +157,6 @@ def _of_file(data: Dataset, path: Path) -> Tensor:
     missing = torch.from_numpy(array.astype(bool))
     if array.shape in (event, (len(data), *event)):
         return missing
-    if len(event) == 3 and array.shape in (event[1:], (len(data), *event[1:])):
-        return missing.unsqueeze(-3)
+    if len(event) > 1 and array.shape in (event[1:], (len(data), *event[1:])):
+        return missing.unsqueeze(-len(event))
     raise DataError(f"{path} is of shape {array.shape}, the data of {(len(data), *event)}; mark the values of one example, or of each")

@@ -75,7 +75,7 @@ def _conv_encoder(event: Sequence[int], widths: Sequence[int], features: int, co
     from lowerbound.nn.conditioned import Planes
     from lowerbound.nn.networks import convolutional_encoder
 
-    _must_be_image(event)
+    _must_have_space(event)
     channels, *size = event
     return (
         Planes(convolutional_encoder((channels + context[0], *size), widths, features))
@@ -90,9 +90,9 @@ def _conv_decoder(latent: int, widths: Sequence[int], event: Sequence[int], para
     from lowerbound.nn.conditioned import Joined
     from lowerbound.nn.networks import convolutional_decoder
 
-    _must_be_image(event)
+    _must_have_space(event)
     channels, *size = event
-    if len(context) == 3:
+    if len(context) > 1:
         return _guided(latent, widths, event, parameters, context)
     made: nn.Module = convolutional_decoder(latent + sum(context), widths, (parameters * channels, *size))
     made = made if parameters == 1 else nn.Sequential(made, nn.Unflatten(1, (parameters, channels)))
@@ -104,29 +104,33 @@ def _guided(latent: int, widths: Sequence[int], event: Sequence[int], parameters
     from torch import nn
 
     from lowerbound.nn.conditioned import Guided
-    from lowerbound.nn.networks import convolutional_decoder, convolutional_encoder
-    from lowerbound.nn.precision import Conv2d, roughly
+    from lowerbound.nn.networks import convolution, convolutional_decoder, convolutional_encoder
+    from lowerbound.nn.precision import roughly
 
     channels, *size = event
     features = roughly(convolutional_encoder((context[0], *size), widths, widths[-1]))
     decoder = nn.Sequential(roughly(convolutional_decoder(latent + widths[-1], widths, (widths[0], *size))), nn.ReLU())
-    last: list[nn.Module] = [nn.Conv2d(widths[0] + context[0], widths[0], 3, padding=1), nn.ReLU()]
-    last.append(Conv2d(widths[0], parameters * channels, 3, padding=1))
+    last: list[nn.Module] = [convolution(event)(widths[0] + context[0], widths[0], 3, padding=1), nn.ReLU()]
+    last.append(convolution(event, last=True)(widths[0], parameters * channels, 3, padding=1))
     if parameters > 1:
         last.append(nn.Unflatten(1, (parameters, channels)))
     return Guided(features, decoder, nn.Sequential(*last), size)
 
 
-def _must_be_image(event: Sequence[int]) -> None:
-    if len(event) != 3:
-        raise RecipeError(f"a conv network needs images, and these data are of shape {tuple(event)}; choose mlp")
+def _must_have_space(event: Sequence[int]) -> None:
+    from lowerbound.nn.precision import CONVOLUTIONS
+
+    if not 1 <= len(event) - 1 <= len(CONVOLUTIONS):
+        raise RecipeError(f"a conv network needs images, series or volumes, and these data are of shape {tuple(event)}; choose mlp")
 
 
 WIDEST = 1_000_000  # units in a layer: more is a slip of the finger
 NETWORKS = {
     "mlp": NetworkWord("fully connected, with ReLU", (512,), _mlp_encoder, _mlp_decoder),
     "orthogonal": NetworkWord("the same from orthogonal first weights, for tables", (128, 128), _orthogonal_encoder, _orthogonal_decoder),
-    "conv": NetworkWord("convolutions of so many channels, each halving the image", (32, 64), _conv_encoder, _conv_decoder),
+    "conv": NetworkWord(
+        "convolutions of so many channels, each halving the sides of an image, a series or a volume", (32, 64), _conv_encoder, _conv_decoder
+    ),
     "linear": NetworkWord("one linear layer", (), _mlp_encoder, _mlp_decoder),
 }
 

@@ -9,6 +9,9 @@ from lowerbound.data.dataset import Dataset, fingerprint_of
 from lowerbound.data.schema import Schema
 from lowerbound.data.spec import DataSpec
 
+#: types of numbers in files, "" where it is not known
+STORED = frozenset({"", "bool", *(f"{kind}{bits}" for kind in ("int", "uint", "float") for bits in (8, 16, 32, 64, 128))})
+
 FORMAT = 1  # of the folder; counted up when an older program could not read it
 
 
@@ -57,7 +60,10 @@ class DataRecord:
         if unit < 1:
             raise ValueError(f"unit {unit}")
         white = None if white is None else float(white)
-        spec = DataSpec(tuple(shape), low, high, tuple(classes), holes, unit=unit, white=white)
+        black, stored = float(words.get("black", 0.0)), words.get("stored", "")
+        if stored not in STORED:
+            raise ValueError(f"stored {stored!r}")
+        spec = DataSpec(tuple(shape), low, high, tuple(classes), holes, None, unit, white, black, stored)
         notes = words.get("notes", [])
         if not (isinstance(notes, list) and all(isinstance(note, str) for note in notes)):
             raise ValueError(f"notes {notes!r}")

@@ -91,6 +91,9 @@ class Run:
         of_run: dict[str, Any] = {"schema": spec.schema, "counts": _are_counts(recipe, spec.unit), "unit": spec.unit, "white": spec.white}
         read = partial(data.load, source, data_dir=data_dir, holes=holes or spec.holes, **of_run, **there)
         if "size" not in options:
+            if recipe.shape is not None and small is not None and "shape" in options:
+                with contextlib.suppress(DataError):  # of the model's own shape, say
+                    return read(shape=small)
             return read()
         if small is not None:
             with contextlib.suppress(DataError):  # of several sizes, say
@@ -201,6 +204,7 @@ def load_data(recipe: Recipe, data_dir: str | Path | None, spec: DataSpec | None
     ``unit`` is that of the data of a run that goes on, where there is no ``spec`` to read by.
     """
     unit = unit if spec is None else spec.unit
+    known = None if spec is None or len(spec.event_shape) == 1 or not data.has_arrays(recipe.data) else spec.event_shape
     splits = data.load(
         recipe.data,
         data_dir=data_dir,
@@ -209,7 +213,7 @@ def load_data(recipe: Recipe, data_dir: str | Path | None, spec: DataSpec | None
         counts=_are_counts(recipe, unit),
         unit=unit,
         white=None if spec is None else spec.white,
-        **recipe.reading,
+        **(recipe.reading | {"shape": recipe.shape or known}),
     )
     return splits if recipe.labels_file is None else labels.of_file(splits, Path(recipe.labels_file))
 

@@ -67,12 +67,13 @@ def _write(path: Path, run: Run, data: Dataset, observed: Tensor, found: Complet
         arrays |= {} if truth is None else {"truth": truth}
         save_arrays(path, {name: array.numpy() for name, array in arrays.items()})
         return
+    mean, each = (of_run.images(values, run.spec) for values in (found.mean, found.values.flatten(0, 1)))
     content = style.encode_png(
         panels.completions(
-            of_run.images(data[:].where(observed, 0.0), run.spec),
+            of_run.images(data[:].where(observed, torch.nan), run.spec),
             observed.numpy(),
-            of_run.images(found.values.flatten(0, 1), run.spec).reshape(found.values.shape),
-            of_run.images(found.mean, run.spec),
+            each.reshape(*found.values.shape[:2], *mean.shape[1:]),
+            mean,
             found.spread.numpy(),
             None if truth is None else of_run.images(truth, run.spec),
         )

@@ -39,7 +39,7 @@ def evaluate(args: Namespace) -> Answer:
         history=run.history(),
         calibration=run.calibration(),
     )
-    values = {"run": args.run, "seed": args.seed, **found.to_json()}
+    values = {"run": args.run, "seed": args.seed, **found.to_json(), "notes": args.notes}
     if run.is_own(args.data) and args.split in (None, "test") and args.rows is None:
         write_json(run.folder / layout.EVALUATION, values)
         result = run.result()

@@ -52,7 +52,7 @@ def _write(path: Path, run: Run, low: Tensor, plain: dict[str, Tensor], found: U
         save_arrays(path, {name: array.numpy() for name, array in arrays.items()})
         return
     small, near, cubic, mean = (of_run.images(part, run.spec) for part in (low, *plain.values(), found.mean))
-    samples = of_run.images(found.values.flatten(0, 1), run.spec).reshape(found.values.shape)
+    samples = of_run.images(found.values.flatten(0, 1), run.spec).reshape(*found.values.shape[:2], *mean.shape[1:])
     content = style.encode_png(
         panels.upscaled(small, near, cubic, samples, mean, found.spread.numpy(), None if truth is None else of_run.images(truth, run.spec))
     )

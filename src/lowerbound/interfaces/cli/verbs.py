@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from lowerbound.data import arrays, numpy_files, single_cell, writing
+from lowerbound.data.units import as_stored
 from lowerbound.errors import OutputError, UsageError, nearest
 from lowerbound.figures import images as plots
 from lowerbound.figures import of_run, style
@@ -224,7 +225,7 @@ def _image_writer(output: str, png: Callable[[np.ndarray], bytes]) -> Writer:
     def write(run: Run, values: Tensor, what: str, **figures: Any) -> Answer:
         """Write the values; the answer says what they are. Errors: OutputError for a table file of data that are not a table."""
         if path.suffix == ".npy":
-            save_array(path, values.numpy())
+            save_array(path, as_stored(values, run.spec, run.recipe.invert))
         elif path.suffix in writing.WRITERS:
             if run.spec.schema is None:
                 raise OutputError(f"cannot write '{path.suffix}' here; this run's data are not a table: name the output FILE.npy")
