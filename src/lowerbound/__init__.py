@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from lowerbound.runs.experiment import Experiment
     from lowerbound.runs.run import Run, load
     from lowerbound.system import seeding
+    from lowerbound.tasks.encode import decode, encode, reconstruct
     from lowerbound.training.adam import Adam
     from lowerbound.training.loop import fit
     from lowerbound.training.state import State
@@ -55,7 +56,9 @@ PUBLIC = {
     "corruptions": "lowerbound.nn.corruptions",
     "coupled": "lowerbound.vae.objectives.batchwise",
     "data": "lowerbound.data",
+    "decode": "lowerbound.tasks.encode:decode",
     "distributions": "lowerbound.distributions",
+    "encode": "lowerbound.tasks.encode:encode",
     "errors": "lowerbound.errors",
     "estimators": "lowerbound.vae.estimators",
     "evaluate": "lowerbound.evaluation.evaluate:evaluate",
@@ -72,6 +75,7 @@ PUBLIC = {
     "posteriors": "lowerbound.vae.posteriors",
     "priors": "lowerbound.vae.priors",
     "recipes": "lowerbound.recipes",
+    "reconstruct": "lowerbound.tasks.encode:reconstruct",
     "report": "lowerbound.figures.report:report",
     "scales": "lowerbound.vae.likelihoods.scales",
     "schedules": "lowerbound.vae.schedules",

@@ -10,19 +10,34 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lowerbound.data import emnist
+from lowerbound.data import emnist, tables
 from lowerbound.data.archives import split
 from lowerbound.data.axes import shape_of
 from lowerbound.data.dataset import UNKNOWN, Dataset, Splits, fingerprint_of
 from lowerbound.data.formats import format_of, refuse_others, refused
+from lowerbound.data.frames import is_frame
 from lowerbound.data.meaning import Range
 from lowerbound.data.named import NAMED
+from lowerbound.data.python import dataset_of
 from lowerbound.data.reading import Reading
 from lowerbound.data.schema import Schema
 from lowerbound.data.spec import DataSpec
 from lowerbound.errors import DataError, nearest
 
-__all__ = ["NAMED", "UNKNOWN", "DataSpec", "Dataset", "Schema", "Splits", "fingerprint_of", "has_arrays", "load", "located", "options_of"]
+__all__ = [
+    "NAMED",
+    "UNKNOWN",
+    "DataSpec",
+    "Dataset",
+    "Schema",
+    "Splits",
+    "dataset_of",
+    "fingerprint_of",
+    "has_arrays",
+    "load",
+    "located",
+    "options_of",
+]
 
 OF_NAMED = frozenset({"invert"})
 
@@ -50,7 +65,7 @@ def located(source: str) -> str:
 
 
 def load(
-    source: str | Path,
+    source: str | Path | Any,
     *,
     data_dir: str | Path | None = None,
     size: int | None = None,
@@ -68,16 +83,17 @@ def load(
     header: bool = True,
     invert: bool = False,
 ) -> Splits:
-    """The data of ``source``: a known name, or a file or folder in one of the formats of ``FORMATS`` (docs/formats.md).
+    """The data of ``source``: a known name, or a file or folder in one of the formats of ``FORMATS`` (docs/formats.md); or a frame.
 
     Named data sets are searched for in ``data_dir``, then $LOWERBOUND_DATA, then the user's cache, and else
     downloaded. ``size``, ``color`` and ``skip_unreadable`` are for images; ``holes`` allows NaN, for missing values in an
-    array file. For tables, ``types`` is a file that overrides the inferred column types, and ``schema`` is that of a model, by which
-    they are then read. ``limits``, ``LOW:HIGH``, are the numbers of arrays and images that are 0 and 1; with ``counts`` whole numbers in
-    an array file are counts, not greys. ``unit`` (255 of pixels, 1 of bits) and ``white`` are those of a model's data, by which they are
-    then read. ``shape`` is that of one example of an array file, channels first, where its axes do not tell: ``1x128``, or ``(1, 128)``.
-    ``label_column`` is the column or array of labels; without ``header`` the first line of a CSV is a row; ``invert`` exchanges black and
-    white. Errors: DataError for a source that is missing, damaged or ambiguous.
+    array file. For tables, and frames of pandas, polars or pyarrow, which are read as such, ``types`` is a file that overrides the
+    inferred column types, and ``schema`` is that of a model, by which they are then read. ``limits``, ``LOW:HIGH``, are the numbers of
+    arrays and images that are 0 and 1; with ``counts`` whole numbers in an array file are counts, not greys. ``unit`` (255 of pixels, 1
+    of bits) and ``white`` are those of a model's data, by which they are then read. ``shape`` is that of one example of an array file,
+    channels first, where its axes do not tell: ``1x128``, or ``(1, 128)``. ``label_column`` is the column or array of labels; without
+    ``header`` the first line of a CSV is a row; ``invert`` exchanges black and white.
+    Errors: DataError for a source that is missing, damaged or ambiguous.
     """
     limits_and_shape = reading_of(limits=limits, shape=shape)
     reading = replace(
@@ -104,7 +120,10 @@ def reading_of(*, limits: str | None = None, shape: str | Sequence[int] | None =
     return Reading(limits=None if limits is None else Range.read(limits), shape=shape_of(shape), **others)
 
 
-def _read(source: str | Path, data_dir: str | Path | None, reading: Reading) -> Splits:
+def _read(source: str | Path | Any, data_dir: str | Path | None, reading: Reading) -> Splits:
+    if is_frame(source):
+        refuse_others(tables.FRAME, reading, tables.OF_FRAME)
+        return tables.of_frame(source, reading)
     if str(source) in NAMED:
         refuse_others(source, reading, OF_NAMED)
         return NAMED[str(source)].load(str(source), None if data_dir is None else Path(data_dir))

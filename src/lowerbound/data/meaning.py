@@ -91,7 +91,7 @@ def _of_type(name: str | Path, values: np.ndarray, counts: bool, unit: int | Non
     if low < 0:
         raise DataError(
             f"{name}: whole numbers from {low} to {high}; greys and counts are not negative: say which are black and white with "
-            f"--range {low}:{high}, or save them as floats"
+            f"--range {low}:{high}, or give them as floats"
         )
     if counts:
         return Numbers(_of_counts(name, values, high), 1)
@@ -109,7 +109,7 @@ def _greys(name: str | Path, values: np.ndarray, high: int, of_run: float | None
     if high > white:
         raise DataError(
             f"{name}: whole numbers from {int(values.min())} to {high}, which may be greys or counts; say which are black and white with "
-            f"--range 0:{high}, choose a likelihood of counts, or save them as floats"
+            f"--range 0:{high}, choose a likelihood of counts, or give them as floats"
         )
     notes = dark(name, float(high), float(white)) if high < DARK * white else ()
     if white == PIXEL:

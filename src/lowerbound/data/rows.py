@@ -33,6 +33,11 @@ def labels_of(data: Rows, rows: Tensor) -> Int64[Tensor, " B"] | None:
     return None if labels is None else labels[rows]
 
 
+def all_of(data: Rows) -> Tensor:
+    """The values of all examples; a tensor itself."""
+    return data if isinstance(data, Tensor) else data[torch.arange(len(data))]
+
+
 def rows_at_once(data: Rows) -> int:
     """How many examples to process at once where no gradient is needed: about 16 million values, at most 1,000 examples."""
     return max(1, min(1000, 2**24 // max(1, data[[0]].numel())))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from lowerbound.data import arrow_files, csv_files, inference, parquet_files
+from lowerbound.data import arrow_files, csv_files, frames, inference, parquet_files
 from lowerbound.data import cells as kinds
 from lowerbound.data.csv_files import Csv
 from lowerbound.data.dataset import Dataset, Splits
@@ -21,6 +22,8 @@ SUFFIXES = (".csv", ".tsv", ".parquet")
 READ = (*csv_files.SUFFIXES, *arrow_files.READERS)
 
 Table = Csv | Parquet
+#: how messages name a frame, and the options of ``load`` that one has
+FRAME, OF_FRAME = "the frame", frozenset({"types", "schema"})
 
 
 def is_table(source: str | Path) -> bool:
@@ -45,15 +48,19 @@ def inferred(path: Path, types: str | Path | None = None, header: bool = True) -
     ``types`` is a TOML file that overrides inference. Errors: DataError.
     """
     table = read(path, header)
+    return table, *_schema_of(str(path), table, types)
+
+
+def _schema_of(name: str, table: Table, types: str | Path | None) -> tuple[Schema, tuple[str, ...]]:
     if len(table) < 2:
-        raise DataError(f"{path} has one row, too few to learn from")
+        raise DataError(f"{name} has one row, too few to learn from")
     cells = table.cells
-    numbered = f"{path}: the first line is taken for names, and all of them are numbers; if it is a row, say --no-header"
+    numbered = f"{name}: the first line is taken for names, and all of them are numbers; if it is a row, say --no-header"
     named = (numbered,) if all(map(kinds.is_number, table.names)) else ()
     schema, notes = inference.infer(cells, {} if types is None else inference.read_types(Path(types)), table.types)
     train = Splits.of(Dataset(torch.zeros(len(table), 1))).train.rows
     assert train is not None
-    return table, inference.standardized(schema, cells, train.tolist()), (*named, *notes)
+    return inference.standardized(schema, cells, train.tolist()), (*named, *notes)
 
 
 def load(path: Path, how: Reading) -> Splits:
@@ -63,5 +70,16 @@ def load(path: Path, how: Reading) -> Splits:
     """
     header = how.header
     table, schema, notes = inferred(path, how.types, header) if how.schema is None else (read(path, header), how.schema, ())
+    return _splits(table, schema, notes)
+
+
+def of_frame(frame: Any, how: Reading) -> Splits:
+    """The rows of a frame of pandas, polars or another library, as those of a table in a Parquet file. Errors: as for ``load``."""
+    table = Parquet(frames.arrow(frame))
+    schema, notes = _schema_of(FRAME, table, how.types) if how.schema is None else (how.schema, ())
+    return _splits(table, schema, notes)
+
+
+def _splits(table: Table, schema: Schema, notes: tuple[str, ...]) -> Splits:
     values, more = schema.values(table.cells)
     return replace(Splits.of(Dataset(torch.from_numpy(values)), (*notes, *more)), schema=schema)

@@ -16,7 +16,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from lowerbound.data import UNKNOWN
-from lowerbound.data.rows import Rows, labels_of, rows_at_once
+from lowerbound.data.python import Source
+from lowerbound.data.rows import labels_of, rows_at_once
 from lowerbound.errors import DataError
 from lowerbound.vae.model import Model
 from lowerbound.vae.semi_supervised import classifier_of
@@ -46,12 +47,13 @@ class Calibration:
 UNCALIBRATED = Calibration()
 
 
-def calibrate(vae: Model, data: Rows) -> Calibration:
+def calibrate(vae: Model, data: Source) -> Calibration:
     """The temperature of these data, which training has not learned from; it changes probabilities, and not which class is predicted.
 
     Not learned where fewer than ``LEAST`` labels are known, nor where all of them are predicted correctly: the smaller T, the likelier.
     Errors: UsageError for a model that tells no classes; DataError for labels that are none of its classes.
     """
+    data = vae.examples(data).rows
     labels = labels_of(data, torch.arange(len(data)))
     if labels is None or int((labels != UNKNOWN).sum()) < LEAST:
         return UNCALIBRATED
@@ -61,9 +63,9 @@ def calibrate(vae: Model, data: Rows) -> Calibration:
     return Calibration(temperature(log_q, labels), len(labels))
 
 
-def log_probabilities(vae: Model, data: Rows) -> Float[Tensor, "N classes"]:
+def log_probabilities(vae: Model, data: Source) -> Float[Tensor, "N classes"]:
     """log q(y|x) in nats, as doubles on the CPU. Errors: UsageError for a model that tells no classes."""
-    model = classifier_of(vae)
+    model, data = classifier_of(vae), vae.examples(data).rows
     parts = [model.log_classify(data[rows].to(vae.device)) for rows in torch.arange(len(data)).split(rows_at_once(data))]
     return torch.cat([part.cpu().double() for part in parts])  # in this order: not every accelerator has doubles
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor
@@ -11,24 +12,29 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Density:
-    """log p(x) of N examples, each ``(N,)`` in nats, as doubles on the CPU.
+    """log p(x) of N examples, each ``(N,)`` in nats, as doubles on the CPU; of one that came without a batch axis, ``()``.
 
     ``log_p`` is log 1/K Σ w and ``se`` its standard error over draws; ``ess`` is (Σ w)²/Σ w², how many draws of
     p(z|x) itself they are worth. ``log_likelihood_term`` is E_q[log p(x|z)] and ``kl`` KL(q(z|x) ‖ p(z)); the ELBO is
     their difference. ``curve`` ``(C, N)`` are the estimates by the first ``draws`` draws of q(z|x) alone.
     """
 
-    log_p: Float[Tensor, " N"]
-    se: Float[Tensor, " N"]
-    ess: Float[Tensor, " N"]
-    log_likelihood_term: Float[Tensor, " N"]
-    kl: Float[Tensor, " N"]
-    curve: Float[Tensor, "C N"]
+    log_p: Float[Tensor, "*N"]
+    se: Float[Tensor, "*N"]
+    ess: Float[Tensor, "*N"]
+    log_likelihood_term: Float[Tensor, "*N"]
+    kl: Float[Tensor, "*N"]
+    curve: Float[Tensor, "C *N"]
     draws: tuple[int, ...]
     samples: int
 
+    def of_one(self) -> Density:
+        """That of the first example, without the axis of examples."""
+        each: dict[str, Any] = {name: value[..., 0] for name, value in vars(self).items() if isinstance(value, Tensor)}
+        return replace(self, **each)
+
     @property
-    def elbo(self) -> Float[Tensor, " N"]:
+    def elbo(self) -> Float[Tensor, "*N"]:
         """E_q[log p(x|z)] − KL(q(z|x) ‖ p(z)), by the same draws of q."""
         return self.log_likelihood_term - self.kl
 
@@ -40,12 +46,12 @@ class Density:
     @property
     def se_data(self) -> float:
         """Standard error of the mean as an estimate for other examples of the same kind: sd over examples / √N; NaN for one."""
-        return float(self.log_p.std()) / math.sqrt(len(self.log_p)) if len(self.log_p) > 1 else math.nan
+        return float(self.log_p.std()) / math.sqrt(self.log_p.numel()) if self.log_p.numel() > 1 else math.nan
 
     @property
     def se_samples(self) -> float:
         """Standard error of the mean over draws of z, these examples given: √(Σ se²)/N. It shrinks with N, unlike ``bias``."""
-        return float(self.se.square().sum().sqrt()) / len(self.se)
+        return float(self.se.square().sum().sqrt()) / self.se.numel()
 
     @property
     def bias(self) -> float:

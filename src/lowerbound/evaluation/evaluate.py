@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lowerbound.data.python import Source
 from lowerbound.data.rows import Rows, labels_of, rows_at_once
 from lowerbound.distributions import Delta
 from lowerbound.errors import DataError
@@ -21,13 +22,13 @@ from lowerbound.evaluation.latent_space import Latents, OfLatents
 from lowerbound.evaluation.log_likelihood import MEMORY, SAMPLES, asked_for
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.vae.model import Model
-from lowerbound.vae.observation import read
+from lowerbound.vae.observation import must_fit, read
 from lowerbound.vae.semi_supervised import Classifier
 
 
 def evaluate(
     vae: Model,
-    data: Rows,
+    data: Source,
     *,
     samples: int = SAMPLES,
     memory: int = MEMORY,
@@ -37,11 +38,14 @@ def evaluate(
 ) -> Evaluation:
     """log p(x) of ``data`` with its error, rate and distortion, the use of the latent space, problems found, how classes are predicted.
 
+    ``data`` are what ``fit`` takes.
     ``history`` are the lines of a run's metrics, for over-fitting to be seen; ``calibration`` has the temperature of a classifier.
     Errors: as for ``log_likelihood``; DataError for labels that are none of a classifier's classes.
     """
+    data = vae.examples(data).rows
     if not len(data):
         raise DataError("there are no examples to score")
+    must_fit(vae, data)
     log_p = None if _is_point(vae, data, seed) else asked_for(vae, data, samples, memory, seed)
     latents, floor, error, sizes = OfLatents(vae, seed), AtFloor(), ReconstructionError(), Sizes()
     asked: list[Asked] = [latents, floor, error, sizes, *([] if log_p is None else [log_p])]

@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Distribution, kl_divergence
 
+from lowerbound.data.python import Source
 from lowerbound.data.rows import Rows
 from lowerbound.distributions import Delta
 from lowerbound.errors import DataError, RecipeError, UsageError
@@ -32,7 +33,7 @@ from lowerbound.nn.pruning import near
 from lowerbound.system.seeding import seeded
 from lowerbound.vae.model import Model, log_density
 from lowerbound.vae.objectives.kl import ClosedKL, kl_of
-from lowerbound.vae.observation import Observation, observe
+from lowerbound.vae.observation import Observation, must_fit, observe
 from lowerbound.vae.semi_supervised import SemiSupervised
 
 SAMPLES = 5_000
@@ -52,12 +53,13 @@ CURVE = (1, 10, 100, 1_000, 10_000, 100_000, 1_000_000)
 
 
 @torch.no_grad()
-def log_likelihood(vae: Model, data: Rows, samples: int = SAMPLES, *, memory: int = MEMORY, seed: int = 0) -> Density:
+def log_likelihood(vae: Model, data: Source, samples: int = SAMPLES, *, memory: int = MEMORY, seed: int = 0) -> Density:
     """log p(x) ≈ log 1/K Σ_k w_k with w = p(x, z)/r(z), for each example, K = ``samples``; log p(x|c) of a conditional model.
 
     r is the mixture of ``proposals``: q(z|x), two normals at the mode of p(z|x), and the prior, with fixed numbers of draws
     of each. The mean of w is unbiased for p(x); its logarithm is therefore too low, on average, by about
     ½ se². The error is by the delta method, sd(w)/(√K mean(w)), and can be trusted where ``ess`` is not just a few.
+    ``data`` are what ``fit`` takes, or one example, of which the answer's arrays have no axis N.
     ``memory`` is in bytes, besides the data and the model. Values are observed (binarized) once per example.
     Of M2, whose label is a latent, it is log 1/C Σ_y p(x|y) by as many draws for each of the C labels (``over_labels``); labels of the
     data are not looked at.
@@ -67,9 +69,11 @@ def log_likelihood(vae: Model, data: Rows, samples: int = SAMPLES, *, memory: in
     Errors: UsageError for no samples or too little memory; RecipeError where q has no density; DataError where the likelihood
     cannot be one of these data.
     """
-    asked = asked_for(vae, data, samples, memory, seed)
-    run_pass(vae, data, [asked], seed, asked.at_once)
-    return asked.found()
+    examples = vae.examples(data)
+    must_fit(vae, examples.rows)
+    asked = asked_for(vae, examples.rows, samples, memory, seed)
+    run_pass(vae, examples.rows, [asked], seed, asked.at_once)
+    return asked.found().of_one() if examples.alone else asked.found()
 
 
 @torch.no_grad()

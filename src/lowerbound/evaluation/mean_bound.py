@@ -10,14 +10,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from lowerbound.data.python import Source
 from lowerbound.data.rows import Rows, rows_at_once
+from lowerbound.errors import DataError
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.system.seeding import seeded_by_row
 from lowerbound.vae.estimators import Enumerated, PerNode, ScoreFunction
 from lowerbound.vae.model import Model
 from lowerbound.vae.objectives.base import Objective
 from lowerbound.vae.objectives.elbo import ELBO
-from lowerbound.vae.observation import Observation, observe
+from lowerbound.vae.observation import Observation, must_fit, observe
 from lowerbound.vae.semi_supervised import SemiSupervised
 
 
@@ -38,13 +40,17 @@ class MeanBound:
 
 
 @torch.no_grad()
-def mean_bound(vae: Model, data: Rows, *, objective: Objective | None = None, batch: int | None = None, seed: int = 0) -> MeanBound:
+def mean_bound(vae: Model, data: Source, *, objective: Objective | None = None, batch: int | None = None, seed: int = 0) -> MeanBound:
     """The bound of ``data``, each row once, with noise that follows from ``seed``: the same at each call.
 
-    ``batch`` is by default what fits (``rows_at_once``). Errors: DataError where the likelihood cannot be one of these data.
+    ``data`` are what ``fit`` takes, or one example. ``batch`` is by default what fits (``rows_at_once``). Errors: DataError where the
+    likelihood cannot be one of these data, or there are none; RecipeError where the parts of the model do not fit one another.
     """
-    objective = objective or ELBO()
+    objective, data = objective or ELBO(), vae.examples(data).rows
+    if not len(data):
+        raise DataError("there are no examples to score")
     parts = []
+    must_fit(vae, data)
     vae = in_evaluation(vae)
     for rows in torch.arange(len(data)).split(batch or rows_at_once(data)):
         vae.likelihood.admit(data[rows])
@@ -54,7 +60,7 @@ def mean_bound(vae: Model, data: Rows, *, objective: Objective | None = None, ba
     return _summary(torch.cat(parts, 1))
 
 
-def score(vae: Model, data: Rows, *, objective: Objective | None = None, batch: int | None = None, seed: int = 0) -> MeanBound:
+def score(vae: Model, data: Source, *, objective: Objective | None = None, batch: int | None = None, seed: int = 0) -> MeanBound:
     """``mean_bound`` under the name that it had in version 0.1.0; on the command line ``score`` is log p(x) of each example."""
     warnings.warn("lb.score is now lb.mean_bound: on the command line score is log p(x) of each example", DeprecationWarning, stacklevel=2)
     return mean_bound(vae, data, objective=objective, batch=batch, seed=seed)

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from lowerbound.data.python import Source
 from lowerbound.data.rows import Rows
 from lowerbound.errors import DataError
 from lowerbound.evaluation.log_likelihood import MEMORY, must_have_density
@@ -21,7 +22,7 @@ from lowerbound.vae.model import Model, terms_of
 from lowerbound.vae.objectives.base import Objective
 from lowerbound.vae.objectives.elbo import ELBO
 from lowerbound.vae.objectives.kl import kl_of
-from lowerbound.vae.observation import Observation, observe
+from lowerbound.vae.observation import Observation, must_fit, observe
 
 ROWS = 100  # data in one go, or as many as fit into memory; they share their noise, so that both are part of what a seed means
 STEPS = 100
@@ -31,8 +32,8 @@ SCORED = 64  # draws by which the bound is estimated before and after
 BOTH_WAYS = 3  # a network's outputs, their gradients, and what the way back needs besides
 
 
-def likelihood_regret(vae: Model, data: Rows, *, steps: int = STEPS, memory: int = MEMORY, seed: int = 0) -> Float[Tensor, " N"]:
-    """max_q bound(x; q) − bound(x; q(z|x)) of each example ``(N,)``, in nats; high for a stranger.
+def likelihood_regret(vae: Model, data: Source, *, steps: int = STEPS, memory: int = MEMORY, seed: int = 0) -> Float[Tensor, "*N"]:
+    """max_q bound(x; q) − bound(x; q(z|x)) of each example ``(N,)``, of one alone ``()``, in nats; high for a stranger.
 
     The encoder's output, the parameters of q(z|x), is moved by Adam from where the encoder puts it. The bounds before and after
     are means over ``SCORED`` draws; the noise of an example depends on those it is scored with, and moves its regret by tenths of a nat.
@@ -41,8 +42,11 @@ def likelihood_regret(vae: Model, data: Rows, *, steps: int = STEPS, memory: int
     2020, https://arxiv.org/abs/2003.02977, who move the encoder's weights.
     Errors: DataError for no data; RecipeError where q has no density; UsageError for too little memory.
     """
+    examples = vae.examples(data)
+    data = examples.rows
     if not len(data):
         raise DataError("there are no data to score")
+    must_fit(vae, data)
     frozen = [parameter for parameter in vae.parameters() if parameter.requires_grad]
     for parameter in frozen:
         parameter.requires_grad_(False)
@@ -50,7 +54,8 @@ def likelihood_regret(vae: Model, data: Rows, *, steps: int = STEPS, memory: int
         vae = in_evaluation(vae)
         parts = torch.arange(len(data)).split(_at_once(vae, data, memory, seed))
         looks = [torch.cat([_regret(vae, data, rows.tolist(), steps, key(seed, look)) for rows in parts]) for look in range(LOOKS)]
-        return torch.stack(looks).mean(0)
+        regret = torch.stack(looks).mean(0)
+        return regret[0] if examples.alone else regret
     finally:
         for parameter in frozen:
             parameter.requires_grad_(True)

@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from torch.distributions import Distribution
 
+from lowerbound.data.python import Source
 from lowerbound.data.rows import Rows, labels_of
 from lowerbound.errors import DataError, UsageError, nearest
 from lowerbound.evaluation import log_likelihood as density
@@ -38,6 +39,7 @@ WARM_UP, COUNTED = 0.2, 0.5
 class Completions:
     """n completions of N data, on the CPU, and what they are on average; observed values are as they were.
 
+    The shapes are ``(n, N, *event)``, ``(N, *event)`` and ``(N,)``; of one example that came without a batch axis they have no N.
     ``values`` are means of p(x|z), or draws from it, at n draws of z. ``mean`` and ``spread`` are what the mean and the standard deviation
     of ever more of them would be, by all draws of z: E[x|x_observed], and √Var(E[x|z]), or of draws √(E[Var(x|z)] + Var(E[x|z])); the
     spread of an observed value is 0.
@@ -45,18 +47,18 @@ class Completions:
     (1 for pseudo-Gibbs, which asks nobody); NaN where a method has no such figure.
     """
 
-    values: Float[Tensor, "n N *event"]
-    mean: Float[Tensor, "N *event"]
-    spread: Float[Tensor, "N *event"]
-    ess: Float[Tensor, " N"]
-    acceptance: Float[Tensor, " N"]
+    values: Float[Tensor, "n *N_event"]
+    mean: Float[Tensor, "*N_event"]
+    spread: Float[Tensor, "*N_event"]
+    ess: Float[Tensor, "*N"]
+    acceptance: Float[Tensor, "*N"]
 
 
 @torch.no_grad()
 def complete(
     vae: Model,
-    data: Rows,
-    observed: Bool[Tensor, "N *event"],
+    data: Source,
+    observed: Bool[Tensor, "*N_event"],
     n: int = COMPLETIONS,
     *,
     method: str | None = None,
@@ -75,7 +77,8 @@ def complete(
     Errors: DataError where nothing is missing, or the likelihood cannot be a law of these data; UsageError for an unknown method, for
     fewer samples than completions or too little memory; RecipeError where q has no density, and where given z values are not independent.
     """
-    way = _way(vae, method)
+    way, examples = _way(vae, method), vae.examples(data)
+    data, observed = examples.rows, observed[None] if examples.alone else observed
     must_suffice(samples, n, "completions")
     observed = observed & ~data[torch.arange(len(data))].isnan()
     if bool(observed.all()):
@@ -84,7 +87,8 @@ def complete(
     vae = in_evaluation(vae)
     found = [_completed(_Example.read(vae, holed, row, memory, seed), way, n, samples, draw) for row in range(len(data))]
     axes = {field.name: int(field.name == "values") for field in fields(Completions)}
-    return Completions(**{name: torch.cat([getattr(one, name) for one in found], axis) for name, axis in axes.items()})
+    whole = Completions(**{name: torch.cat([getattr(one, name) for one in found], axis) for name, axis in axes.items()})
+    return Completions(**{name: getattr(whole, name).select(axis, 0) for name, axis in axes.items()}) if examples.alone else whole
 
 
 def _way(vae: Model, method: str | None) -> Method:

@@ -8,51 +8,69 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from lowerbound.data.array_likes import Array
+from lowerbound.data.python import Source
 from lowerbound.data.rows import Rows, rows_at_once
 from lowerbound.errors import UsageError
 from lowerbound.vae.model import Model
 from lowerbound.vae.observation import read
 
 
-def encode(vae: Model, data: Rows, draw: bool = False, seed: int = 0) -> Float[Tensor, "N latent"]:
-    """The mean of q(z|x) for each example, or with ``draw`` a draw, on the CPU.
+def encode(vae: Model, data: Source, draw: bool = False, seed: int = 0, grad: bool = False) -> Float[Tensor, "*N latent"]:
+    """The mean of q(z|x) for each example, or with ``draw`` a draw, on the CPU; of one example without a batch axis ``(latent,)``.
 
     Grey values are given to the encoder as they are, not binarized, so that the same image gives the
-    same latent whatever stands around it; a context that is drawn follows from ``seed`` and the row.
+    same latent whatever stands around it; a context that is drawn follows from ``seed`` and the row. ``data`` are what ``fit`` takes.
+    A gradient is there where the data ask for one or ``grad`` does, as in ``vae.encode``; all batches are then kept in memory.
     """
 
-    def encoded(rows: Tensor) -> Tensor:
+    def encoded(data: Rows, rows: Tensor) -> Tensor:
         seen = read(vae, data, rows, seed)
-        return seen.vae.encode(seen.x, draw)
+        return seen.vae.encoded(seen.x, draw, grad)
 
-    return _in_batches(encoded, data)
-
-
-def decode(vae: Model, latents: Float[Tensor, "N latent"], draw: bool = False) -> Float[Tensor, "N *event"]:
-    """The mean of p(x|z) for each latent, or with ``draw`` a draw, on the CPU."""
-    return _in_batches(lambda rows: vae.some(rows).decode(latents[rows].to(vae.device), draw), latents)
+    return _of_examples(encoded, vae, data)
 
 
-def contexts(vae: Model, data: Rows, seed: int = 0) -> Float[Tensor, "N *context"]:
+def decode(vae: Model, latents: Array, draw: bool = False, grad: bool = False) -> Float[Tensor, "*N_event"]:
+    """The mean of p(x|z) for each latent ``(N, latent)``, or with ``draw`` a draw, on the CPU; of one ``(latent,)`` one example.
+
+    Gradients: as for ``encode``.
+    """
+    z = torch.as_tensor(latents)
+    every = z[None] if z.dim() == 1 else z
+    found = _in_batches(lambda rows: vae.some(rows).decode(every[rows], draw, grad), every)
+    return found[0] if z.dim() == 1 else found
+
+
+def contexts(vae: Model, data: Source, seed: int = 0) -> Float[Tensor, "*N_context"]:
     """What ``encode`` gives the model besides each example, on the CPU. Errors: UsageError for a model that is given nothing."""
 
-    def given(rows: Tensor) -> Tensor:
+    def given(data: Rows, rows: Tensor) -> Tensor:
         context = read(vae, data, rows, seed).vae.posterior.context
         if context is None:
             raise UsageError("this model is given nothing besides the data")
         return context
 
-    return _in_batches(given, data)
+    return _of_examples(given, vae, data)
 
 
-def reconstruct(vae: Model, data: Rows, seed: int = 0) -> Float[Tensor, "N *event"]:
-    """The mean of p(x|z) at the mean of q(z|x) for each example, on the CPU; values that a context tells are as they were."""
+def reconstruct(vae: Model, data: Source, seed: int = 0, grad: bool = False) -> Float[Tensor, "*N_event"]:
+    """The mean of p(x|z) at the mean of q(z|x) for each example, on the CPU; values that a context tells are as they were.
 
-    def back(rows: Tensor) -> Tensor:
+    One example, and gradients: as for ``encode``.
+    """
+
+    def back(data: Rows, rows: Tensor) -> Tensor:
         seen = read(vae, data, rows, seed)
-        return seen.vae.reconstruct(seen.x)
+        return seen.vae.decode(seen.vae.encoded(seen.x, grad=grad), grad=grad).reshape(seen.x.shape)
 
-    return _in_batches(back, data)
+    return _of_examples(back, vae, data)
+
+
+def _of_examples(apply: Callable[[Rows, Tensor], Tensor], vae: Model, source: Source) -> Tensor:
+    examples = vae.examples(source)
+    found = _in_batches(lambda rows: apply(examples.rows, rows), examples.rows)
+    return found[0] if examples.alone else found
 
 
 def _in_batches(apply: Callable[[Tensor], Tensor], data: Rows) -> Tensor:

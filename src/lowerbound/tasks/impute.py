@@ -14,6 +14,7 @@ from jaxtyping import Float, Int64
 from torch import Size, Tensor
 from torch.distributions import Distribution
 
+from lowerbound.data.python import Source
 from lowerbound.data.rows import Rows
 from lowerbound.distributions.mixed import Mixed
 from lowerbound.errors import DataError, RecipeError, UsageError
@@ -37,19 +38,24 @@ OF_PRIOR = 0.1
 class Imputations:
     """N data filled in, on the CPU; what was observed is as it was.
 
+    The shapes are ``(N, *event)``, ``(M, N, *event)`` and ``(N,)``; of one example that came without a batch axis they have no N.
     ``mean`` is E[x|x_observed], of a class the most likely one; ``error`` the standard deviation of p(x|x_observed), of a class the
     probability that it is another; 0 where a value was observed. ``draws`` are M draws of p(x_missing|x_observed), M multiple imputations.
     ``ess`` is how many independent draws of z the weighted ones are worth, NaN for an example without holes.
     """
 
-    mean: Float[Tensor, "N *event"]
-    error: Float[Tensor, "N *event"]
-    draws: Float[Tensor, "M N *event"]
-    ess: Float[Tensor, " N"]
+    mean: Float[Tensor, "*N_event"]
+    error: Float[Tensor, "*N_event"]
+    draws: Float[Tensor, "M *N_event"]
+    ess: Float[Tensor, "*N"]
+
+    def of_one(self) -> Imputations:
+        """That of the first example, without the axis of examples."""
+        return Imputations(self.mean[0], self.error[0], self.draws[:, 0], self.ess[0])
 
 
 @torch.no_grad()
-def impute(vae: Model, data: Rows, draws: int = 0, *, samples: int = SAMPLES, memory: int = MEMORY, seed: int = 0) -> Imputations:
+def impute(vae: Model, data: Source, draws: int = 0, *, samples: int = SAMPLES, memory: int = MEMORY, seed: int = 0) -> Imputations:
     """What is missing (NaN) in ``data``, by ``samples`` latents an example, weighted by w = p(x_observed|z) p(z)/r(z).
 
     E[x_missing|x_observed] ≈ Σ w E[x_missing|z] / Σ w, the latents those of a mixture r of q(z|x_observed) and, one in ten, the prior;
@@ -63,6 +69,8 @@ def impute(vae: Model, data: Rows, draws: int = 0, *, samples: int = SAMPLES, me
         raise DataError("this model was trained on whole data, and its encoder knows no holes; complete them one by one (complete)")
     if not 0 <= draws <= samples or samples < 1:
         raise UsageError(f"{draws:,} draws need as many samples or more, and at least one; there are {samples:,} samples")
+    examples = vae.examples(data)
+    data = examples.rows
     whole = data[torch.arange(len(data))]
     found = Imputations(
         whole.clone(), torch.zeros_like(whole), whole.expand(draws, *whole.shape).clone(), torch.full((len(whole),), torch.nan)
@@ -73,7 +81,7 @@ def impute(vae: Model, data: Rows, draws: int = 0, *, samples: int = SAMPLES, me
         if len(rows):
             with seeded(seed, "impute", int(tile[0]), device=vae.device):
                 _fill(vae, data, rows, found, samples, memory)
-    return found
+    return found.of_one() if examples.alone else found
 
 
 def _fill(vae: Model, data: Rows, rows: Int64[Tensor, " B"], found: Imputations, samples: int, memory: int) -> None:

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from lowerbound.data.python import Source
 from lowerbound.data.rows import Rows, rows_at_once
 from lowerbound.errors import DataError
 from lowerbound.system.devices import fastest
@@ -26,6 +27,7 @@ from lowerbound.vae.loss import LossFunction, of_rows
 from lowerbound.vae.model import Model
 from lowerbound.vae.objectives.base import Objective
 from lowerbound.vae.objectives.elbo import ELBO
+from lowerbound.vae.observation import must_fit
 from lowerbound.vae.schedules import Schedule
 
 
@@ -60,7 +62,7 @@ class Record:
 
 def fit(
     vae: Model,
-    data: Rows,
+    data: Source,
     *,
     epochs: int,
     batch: int = 128,
@@ -76,14 +78,16 @@ def fit(
 ) -> Iterator[Record]:
     """Train ``vae`` in place for ``epochs`` passes over ``data``, yielding a ``Record`` after each step.
 
+    ``data`` are examples in memory: a ``Dataset``, an array, a frame, one of torch's data sets or loaders (``lb.data.dataset_of``).
     Without ``state`` it starts with a new one of ``seed``; with one it continues from there, and keeps it up to date, so that it can be
     saved between two records. ``loss`` is that of a step where it is more than that of its examples, as in ``semi_supervised``. Networks
     multiply in the type ``products`` (by default ``devices.fastest``; ``torch.float32`` rounds nothing). ``rate`` is a factor on the
     learning rate at each epoch; longer gradients are shortened to ``clip``. The processes of a ``group`` share each step. ``epochs``
     includes those that ``state`` has completed. The model is put in training mode at the start; what the caller changes meanwhile holds
-    from the next step on (docs/guide/training.md). Errors: DataError where there are no examples, or values that the likelihood has not.
+    from the next step on (docs/guide/training.md). Errors: DataError where there are no examples, values that the likelihood has
+    not, or examples that encoder and decoder cannot take; RecipeError where the parts of the model do not fit one another.
     """
-    _check(vae, data)
+    data = _checked(vae, data)
     state, steps = state or State.new(vae, seed), steps_an_epoch(len(data), batch)
     objective, estimator, group = objective or ELBO(), estimator or Pathwise(), group or ProcessGroup()
     vae.train(), estimator.train()
@@ -97,8 +101,15 @@ def fit(
                 yield Record(state.step, epoch + 1, number == len(batches), len(rows), means)
 
 
-def _check(vae: Model, data: Rows) -> None:
+def _checked(vae: Model, source: Source) -> Rows:
+    """The source as rows, the model tried on the first and the likelihood on all of them, once for all steps."""
+    found = vae.examples(source)
+    data = found.rows
     if not len(data):
         raise DataError("there are no examples to train on")
+    if found.alone:
+        raise DataError("this is one example without a batch axis, and training wants several; give them as (N, …)")
+    must_fit(vae, data)
     for rows in torch.arange(len(data)).split(rows_at_once(data)):
         vae.likelihood.admit(data[rows])
+    return data

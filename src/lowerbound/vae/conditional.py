@@ -19,6 +19,7 @@ from torch.distributions import Distribution, Independent, Normal
 
 from lowerbound.nn.conditioned import Conditioned
 from lowerbound.nn.precision import rounding
+from lowerbound.vae.misfits import NETWORK, of_layer
 
 # One bound for every log-variance that a network gives: σ between 4.5e-5 and 2.2e4. It is wide
 # enough never to matter in a healthy run and keeps exp() finite in a sick one; outside it the gradient is 0.
@@ -50,6 +51,8 @@ class ConditionalLaw(nn.Module, ABC):
     context: Tensor | None = None
     #: whether three digits of its parameters are enough in training
     rough: bool = False
+    #: what its network is called
+    part: str = NETWORK
 
     def __init__(self, network: nn.Module):
         super().__init__()
@@ -66,10 +69,19 @@ class ConditionalLaw(nn.Module, ABC):
         return self.law(self.output(parent), self.batch_axes(parent))
 
     def output(self, parent: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-        """The network's output for ``parent``, its batch axes those of the parent: what ``law`` takes."""
+        """The network's output for ``parent``, its batch axes those of the parent: what ``law`` takes.
+
+        Errors: DataError, RecipeError where one of its layers cannot take what it is given.
+        """
         lead = parent.shape[: self.batch_axes(parent)]
-        with rounding(self.network, parent.device, self.rough) if self.training else nullcontext():
-            output = self.network(*self.inputs(parent)).to(parent.dtype)
+        try:
+            with rounding(self.network, parent.device, self.rough) if self.training else nullcontext():
+                output = self.network(*self.inputs(parent)).to(parent.dtype)
+        except RuntimeError as error:
+            said = of_layer(self.part, parent.flatten(0, len(lead) - 1) if lead else parent[None], error)
+            if said is None:
+                raise
+            raise said from None
         return output if self.several(lead) else output.reshape(*lead, *output.shape[1:])
 
     def inputs(self, parent: Float[Tensor, "..."]) -> tuple[Tensor, ...]:

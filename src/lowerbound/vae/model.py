@@ -6,21 +6,26 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from functools import partial
 
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Size, Tensor, nn
 from torch.distributions import Distribution, Independent
+from torch.nn.parameter import is_lazy
 
+from lowerbound.data.array_likes import Array
+from lowerbound.data.python import Examples, Source, examples_of
+from lowerbound.data.rows import all_of
 from lowerbound.distributions.chain import Chain, paired
-from lowerbound.errors import DataError, RecipeError, law_name
+from lowerbound.errors import RecipeError, UsageError, law_name
 from lowerbound.nn.jacobian import contraction
 from lowerbound.nn.mode import in_evaluation
+from lowerbound.system.seeding import seeded
 from lowerbound.vae.conditional import WithContext
 from lowerbound.vae.contexts import Context
-from lowerbound.vae.likelihoods import Calibrated, Likelihood
+from lowerbound.vae.likelihoods import Calibrated, Columns, Likelihood
+from lowerbound.vae.misfits import other_numbers
 from lowerbound.vae.posteriors import Posterior
 from lowerbound.vae.priors import Prior
 from lowerbound.vae.terms import Node, Sampler, Terms
@@ -53,17 +58,15 @@ def log_density(
     return each.where(observed, 0.0).flatten(len(likelihood.batch_shape)).sum(-1)
 
 
-def other_numbers(decoded: Sequence[int], event: Sequence[int]) -> DataError:
-    """What is said where a decoder gives an example of another number of values than the data have."""
-    return DataError(f"the decoder gives {tuple(decoded)}, the data are {tuple(event)}: the numbers of values differ")
-
-
 class Model(nn.Module, ABC):
     """Three distributions that share z, and what can be asked of them, whatever a label is to them.
 
     ``prior() -> p(z)``, ``likelihood(z) -> p(x|z)``, ``posterior(x) -> q(z|x)``. With a ``context`` it is a family of such three,
     p(z|c), p(x|z, c) and q(z|x, c).
     """
+
+    #: the decoder whose examples were looked at, and their shape
+    _looked: tuple[nn.Module, tuple[int, ...] | None] | None = None
 
     def __init__(self, prior: Prior, likelihood: Likelihood, posterior: Posterior, context: Context | None = None):
         super().__init__()
@@ -101,6 +104,25 @@ class Model(nn.Module, ABC):
         """Where the weights are, and so where data must be."""
         return next(self.parameters()).device
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type of the encoder's weights, and so that of data; single precision where there are none."""
+        return next((weight.dtype for weight in self.posterior.parameters() if weight.is_floating_point()), torch.float32)
+
+    @property
+    def event_shape(self) -> tuple[int, ...] | None:
+        """The shape of one example as the decoder gives it, which is looked at once; None where it gives none for a latent of zeros."""
+        network = self.likelihood.network
+        if self._looked is None or self._looked[0] is not network:
+            self._looked = network, _shape_of_example(self)
+        return self._looked[1]
+
+    def examples(self, source: Source) -> Examples:
+        """What people have as data (``data.python``) as rows for this model. Errors: DataError for what it cannot be."""
+        schema = self.likelihood.schema if isinstance(self.likelihood, Columns) else None
+        counts = self.likelihood.steps == 1 or isinstance(self.likelihood, Columns)
+        return examples_of(source, lambda: self.event_shape, counts, self.dtype, schema)
+
     @abstractmethod
     def terms(self, x: Float[Tensor, "B *event"], sampler: Sampler) -> Terms:
         """The parts of the bound in nats, each latent drawn by ``sampler``, one after the other. Errors: as for ``log_density``."""
@@ -135,28 +157,78 @@ class Model(nn.Module, ABC):
         prior = vae.prior()
         return vae.decode(prior.sample(Size([n] if not prior.batch_shape else [])), draw)
 
-    @torch.no_grad()
-    def encode(self, x: Float[Tensor, "B *event"], draw: bool = False) -> Float[Tensor, "B latent"]:
-        """The centre of q(z|x) (its mean, where it has one), the same at each call, or with ``draw`` a draw from it.
+    def encode(self, x: Source, draw: bool = False, grad: bool = False) -> Float[Tensor, "*B latent"]:
+        """The centre of q(z|x) ``(B, latent)`` (its mean, where it has one), the same at each call, or with ``draw`` a draw from it.
 
-        Grey values are given to the encoder as they are; in training it saw them binarized where the likelihood does that.
+        ``x`` is data ``(B, *event)`` or any other source (``lb.data.dataset_of``), all of it at once; of one example, which has no batch
+        axis, it is ``(latent,)``. Grey values are given to the encoder as they are; in training it saw them binarized where the likelihood
+        does that. The answer has a gradient where ``x`` asks for one (``requires_grad``), or where ``grad`` does, as for the weights' own;
+        a draw has that of its path. Within ``torch.no_grad()`` it has none. Errors: DataError for data that the encoder cannot take;
+        UsageError for the gradient of a draw without a path.
         """
+        found = self.examples(x)
+        values = all_of(found.rows)
+        z = self.encoded(values.to(next(self.parameters(), values).device), draw, grad)
+        return z[0] if found.alone else z
+
+    def encoded(self, x: Float[Tensor, "B *event"], draw: bool = False, grad: bool = False) -> Float[Tensor, "B latent"]:
+        """``encode`` of floats on the model's device."""
         q = in_evaluation(self.posterior)
-        posterior = q(x)
-        return posterior.sample() if draw else q.centre(posterior)
+        with torch.set_grad_enabled(_asked(x, grad)):
+            posterior = q(x)
+            return _draw(posterior) if draw else q.centre(posterior)
 
-    @torch.no_grad()
-    def decode(self, z: Float[Tensor, "*batch latent"], draw: bool = False) -> Float[Tensor, "*batch *event"]:
-        """The mean of p(x|z), or with ``draw`` a draw from it; values that the context tells are what it tells."""
-        likelihood = in_evaluation(self.likelihood)(z)
-        x = likelihood.sample() if draw else likelihood.mean
-        context = self.posterior.context
-        return x if self.context is None or context is None else self.context.put(context, x)
+    def decode(self, z: Array, draw: bool = False, grad: bool = False) -> Float[Tensor, "*batch_event"]:
+        """The mean of p(x|z) ``(*batch, *event)``, or with ``draw`` a draw from it; values that the context tells are what it tells.
 
-    @torch.no_grad()
-    def reconstruct(self, x: Float[Tensor, "B *event"], draw: bool = False) -> Float[Tensor, "B *event"]:
-        """``decode(encode(x))``: the mean of p(x|z) at the mean of q(z|x), or with ``draw`` a draw through both."""
-        return self.decode(self.encode(x, draw), draw).reshape(x.shape)
+        ``z`` is an array of latents ``(*batch, latent)``, one alone ``(latent,)`` too. Gradients and errors: as for ``encode``.
+        """
+        latents = torch.as_tensor(z)
+        weight = next(self.likelihood.parameters(), latents)
+        latents = latents.to(weight.device, weight.dtype)
+        with torch.set_grad_enabled(_asked(latents, grad)):
+            likelihood = in_evaluation(self.likelihood)(latents)
+            x = _draw(likelihood) if draw else likelihood.mean
+            context = self.posterior.context
+            return x if self.context is None or context is None else self.context.put(context, x)
+
+    def reconstruct(self, x: Source, draw: bool = False, grad: bool = False) -> Float[Tensor, "*B_event"]:
+        """``decode(encode(x))``: the mean of p(x|z) at the mean of q(z|x), or with ``draw`` a draw through both, of the data's shape."""
+        found = self.examples(x)
+        values = all_of(found.rows)
+        values = values.to(next(self.parameters(), values).device)
+        back = self.decode(self.encoded(values, draw, grad), draw, grad).reshape(values.shape)
+        return back[0] if found.alone else back
+
+
+def _asked(given: Tensor, grad: bool) -> bool:
+    """Whether a gradient is asked for."""
+    return torch.is_grad_enabled() and (grad or given.requires_grad)
+
+
+def _draw(law: Distribution) -> Tensor:
+    """A draw, by its path where gradients are recorded. Errors: UsageError where there is none."""
+    if not torch.is_grad_enabled():
+        return law.sample()
+    if not law.has_rsample:
+        raise UsageError(f"a draw of {law_name(law)} has no gradient in its parameters; ask for the mean, or for no gradient")
+    return law.rsample()
+
+
+@torch.no_grad()
+def _shape_of_example(vae: Model) -> tuple[int, ...] | None:
+    """By the decoder of a latent of zeros, and where the model is to be given a context, of one of zeros; None where there is no such."""
+    if any(map(is_lazy, vae.parameters())):
+        return None
+    vae = in_evaluation(vae)
+    try:
+        with seeded("shape"):
+            if vae.context is not None and vae.posterior.context is None:
+                vae = vae.given(torch.zeros(1, *vae.context.shape, device=vae.device))
+            z = torch.zeros(1, *vae.prior().event_shape, device=vae.device, dtype=vae.dtype)
+            return tuple(vae.likelihood(z).event_shape)
+    except Exception:  # of whatever kind: whoever decodes in earnest will hear of it
+        return None
 
 
 def terms_of(vae: Model, x: Float[Tensor, "B *event"], sampler: Sampler, posterior: Distribution | None = None) -> Terms:

@@ -12,11 +12,14 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
+from torch.nn.parameter import is_lazy
 
 from lowerbound.data.rows import Rows, labels_of
+from lowerbound.nn.mode import in_evaluation
 from lowerbound.system.noise import by_row
-from lowerbound.system.seeding import key
+from lowerbound.system.seeding import key, seeded
 from lowerbound.vae.model import Model
+from lowerbound.vae.trial import try_out
 
 
 @dataclass(frozen=True)
@@ -60,3 +63,26 @@ def _taken(vae: Model, data: Rows, rows: Int64[Tensor, " B"], seed: int | None, 
         x = values if see is None else see(values)
         context = vae.contexts(x, labels)
     return Observation(vae if context is None else vae.given(context), x)
+
+
+def must_fit(vae: Model, data: Rows) -> None:
+    """Raise an error of one line where the model's parts do not fit one another or the first example, as ``trial.try_out`` has it.
+
+    Lazy layers are made by it; nothing else of the model changes, nor do the caller's random numbers.
+    """
+    if not len(data):
+        return
+    first = torch.tensor([0])
+    with seeded("trial", device=vae.device):
+        if any(map(is_lazy, vae.parameters())):
+            _make(read(vae, data, first, 0))
+        seen = read(in_evaluation(vae), data, first, 0)
+        try_out(seen.vae.prior, seen.vae.likelihood, seen.vae.posterior, seen.x)
+
+
+@torch.no_grad()
+def _make(seen: Observation) -> None:
+    """Call encoder and decoder once, by which lazy layers come to their weights."""
+    vae = seen.vae
+    vae.posterior.output(seen.x)
+    vae.likelihood.output(torch.zeros(1, *vae.prior().event_shape, device=seen.x.device, dtype=seen.x.dtype))

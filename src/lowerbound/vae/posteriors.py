@@ -15,6 +15,7 @@ from lowerbound import distributions
 from lowerbound.distributions import operations
 from lowerbound.vae.conditional import LOG_VARIANCE, ConditionalLaw, Level, diagonal_gaussian
 from lowerbound.vae.likelihoods.scales import positive
+from lowerbound.vae.misfits import ENCODER
 
 #: the least concentration of a Gamma or Beta: below it single precision has no digits left for the draws
 CONCENTRATION = 1e-2
@@ -25,6 +26,8 @@ class Posterior(ConditionalLaw):
 
     ``latent`` is d, for those that have weights of their own for each dimension.
     """
+
+    part = ENCODER
 
     def __init__(self, network: nn.Module, latent: int | None = None):
         super().__init__(network)

@@ -30,7 +30,8 @@ from lowerbound.vae.conditional import LOG_VARIANCE, ConditionalLaw
 from lowerbound.vae.estimators.pathwise import Pathwise
 from lowerbound.vae.likelihoods import Bernoulli
 from lowerbound.vae.loss import of_rows
-from lowerbound.vae.model import VAE, other_numbers
+from lowerbound.vae.misfits import other_numbers
+from lowerbound.vae.model import VAE
 from lowerbound.vae.objectives.base import Objective
 from lowerbound.vae.objectives.elbo import ELBO
 from lowerbound.vae.objectives.kl import ClosedKL, SampledKL

@@ -14,6 +14,7 @@ from torch.distributions import Distribution, Independent
 
 from lowerbound.errors import DataError
 from lowerbound.vae.conditional import ConditionalLaw
+from lowerbound.vae.misfits import DECODER, must_be_free
 
 PIXEL_STEPS = 255
 A_DENSITY = "A log density in the units of the data (white is 1 for images): it can be positive, and bits/dim are no code length."
@@ -25,9 +26,12 @@ class Likelihood(ConditionalLaw):
 
     Besides ``law`` one says what its network is to give (``shape``) and how values are seen by it (``observe``); what data it can
     be a distribution of is given by ``low``, ``high`` and ``steps``. With ``holes`` some values of the data may be missing (NaN), and are
-    left out of the density.
+    left out of the density. Errors: RecipeError for a network that ends in a sigmoid, say, where the law takes any numbers.
     """
 
+    part = DECODER
+    #: what the network's numbers are to the law, where they may be any and something that bounds them is a mistake
+    takes: str = ""
     #: whether values may be missing whatever the data
     holes: bool = False
     #: what its nats are nats of, for whoever reads a figure
@@ -44,6 +48,8 @@ class Likelihood(ConditionalLaw):
     def __init__(self, network: nn.Module, holes: bool = False):
         super().__init__(network)
         self.holes = type(self).holes or holes
+        if self.takes:
+            must_be_free(network, type(self).__name__, self.takes)
 
     def batch_axes(self, parent: Tensor) -> int:
         """All axes of z but the last."""
@@ -62,11 +68,13 @@ class Likelihood(ConditionalLaw):
         """Raw values as the data that this distribution describes."""
 
     def check(self, values: Float[Tensor, "..."]) -> None:
-        """Raise DataError where this distribution cannot be one of ``values``: those outside [low, high], NaN, and no whole numbers.
+        """Raise DataError where this distribution cannot be one of ``values``: those outside [low, high], NaN, infinity, no whole numbers.
 
         Apart from ``observe`` because a look at the values makes an accelerator wait: once, not per step.
         """
         if math.isinf(self.low):
+            if not bool(values.isfinite().all()):
+                raise DataError("some values are NaN or infinite; fill them in or leave those examples out, or allow holes (holes=True)")
             return
         name = re.sub("(?<=[a-z])(?=[A-Z])", "-", type(self).__name__).lower()
         if not (values.min() >= self.low and values.max() <= self.high):  # said so that NaN is outside too

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributions import Bernoulli, Distribution, Independent, NegativeBinomial, Normal, StudentT
 
-from lowerbound.data.schema import Column
+from lowerbound.data.schema import Column, Schema
 from lowerbound.distributions.mixed import Mixed, Nominal
 from lowerbound.vae.likelihoods.base import Likelihood
 from lowerbound.vae.likelihoods.scales import positive
@@ -34,9 +34,11 @@ class Columns(Likelihood):
 
     note = "A density of numbers (one σ of the training data is 1) and a probability of all else, of the cells that are there alone."
     holes = True
+    takes = "parameters of its columns before they are bounded"
 
     def __init__(self, network: nn.Module, columns: Sequence[Column] | int, heavy: bool = True):
         super().__init__(network)
+        self.schema = None if isinstance(columns, int) else Schema(tuple(columns))
         columns = _several(columns)
         self.heavy, self.columns = heavy, tuple(columns)
         self.groups = _groups(columns)

@@ -14,6 +14,7 @@ from torch.distributions import StudentT as StudentTLaw
 from lowerbound.errors import RecipeError
 from lowerbound.vae.likelihoods.base import PerValue
 from lowerbound.vae.likelihoods.scales import Fixed, Optimal, Scale, positive
+from lowerbound.vae.misfits import must_be_free
 
 
 class LocationScale(PerValue):
@@ -33,6 +34,9 @@ class LocationScale(PerValue):
         if isinstance(self.scale, Optimal) and not self.optimum:
             raise RecipeError("the optimal σ is known for a gaussian alone; choose --scale learned")
         self.squash = squash
+        if squash:
+            self.takes = "locations before its own sigmoid"
+            must_be_free(network, type(self).__name__, self.takes)
         _, self.outputs = self.shape((), scale=self.scale)
 
     def each(self, *parameters: Tensor) -> Distribution:

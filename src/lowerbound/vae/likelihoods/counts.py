@@ -48,6 +48,7 @@ class LogisticMixture(Whole):
     Variational Inference with Inverse Autoregressive Flow", 2016, https://arxiv.org/abs/1606.04934 (one logistic).
     """
 
+    takes = "logits, locations and scales before they are bounded"
     high = 1.0
     outputs, outputs_of = 0, {"components": 3}
 
@@ -75,6 +76,7 @@ def DiscretizedLogistic(network: nn.Module, steps: int = PIXEL_STEPS) -> Logisti
 class BetaBinomial(Whole):
     """The levels of a pixel as a beta-binomial, whose shape may be a bump, a U or a slope."""
 
+    takes = "concentrations before a softplus"
     outputs = 2
     high = 1.0
 
@@ -87,6 +89,7 @@ class BetaBinomial(Whole):
 class LevelCategorical(Whole):
     """Each level of a pixel with a probability of its own, ``levels`` of them: no shape assumed, and as many numbers a pixel."""
 
+    takes = "logits"
     high = 1.0
     outputs_of = {"steps": 1}  # noqa: RUF012
 
@@ -102,6 +105,8 @@ class LevelCategorical(Whole):
 class Poisson(Whole):
     """p(k|z) = Poisson(k; λ), λ = softplus of the decoder's number; ``steps`` as for all whole numbers."""
 
+    takes = "λ before a softplus"
+
     def counts(self, *parameters: Tensor) -> Distribution:
         """The Poisson."""
         return PoissonLaw(positive(parameters[0]) * (self.steps / 2 if self.steps > 1 else 1), validate_args=False)
@@ -110,6 +115,7 @@ class Poisson(Whole):
 class NegativeBinomial(Whole):
     """Counts that vary more than a Poisson's: total count r and logits from the decoder."""
 
+    takes = "r before a softplus, and logits"
     outputs = 2
 
     def counts(self, *parameters: Tensor) -> Distribution:

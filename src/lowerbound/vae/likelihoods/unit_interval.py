@@ -31,6 +31,7 @@ class Bernoulli(Likelihood):
     """
 
     rough = True  # of a logit
+    takes = "logits"
     low, high = 0.0, 1.0
 
     def __init__(self, network: nn.Module, binarize: bool = True, holes: bool = False):
@@ -64,6 +65,7 @@ class ContinuousBernoulli(PerValue):
     Source: Loaiza-Ganem and Cunningham, "The continuous Bernoulli", 2019, https://arxiv.org/abs/1907.06845.
     """
 
+    takes = "logits"
     low, high = 0.0, 1.0
 
     def each(self, *parameters: Tensor) -> Distribution:
@@ -82,6 +84,7 @@ class Beta(PerValue):
     Concentrations are bounded below by .001 (``scales.FLOOR``) and start near 1.
     """
 
+    takes = "concentrations before a softplus"
     outputs = 2
     low, high = 0.0, 1.0
     INSIDE = 0.5 / (PIXEL_STEPS + 1)

@@ -74,7 +74,7 @@ class Classified(Model):
     @torch.no_grad()
     def log_classify(self, x: Float[Tensor, "B *event"]) -> Float[Tensor, "B classes"]:
         """The head's log q(y|z) of each class at the centre of q(z|x), in nats."""
-        return in_evaluation(self.head).log_classify(self.encode(x))
+        return in_evaluation(self.head).log_classify(self.encoded(x))
 
     def classify(self, x: Float[Tensor, "B *event"]) -> Float[Tensor, "B classes"]:
         """The head's q(y|z), the probability of each class, at the centre of q(z|x)."""
