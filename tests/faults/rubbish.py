@@ -19,10 +19,12 @@ import hypothesis.strategies as st
 import numpy as np
 from hypothesis import HealthCheck, Phase, given, settings
 from PIL import Image
+from readable import READABLE
 
 from faults.child import Child, complaint, start
 from faults.damage import Whole, damaged, of_others
 from faults.outcome import Outcome
+from lowerbound.recipes.recipe import READING
 from lowerbound.runs import layout
 
 HANG = 10.0  # seconds that a command may take
@@ -125,6 +127,20 @@ def _made_table(ending: str) -> Callable[[Path, Path, Path], tuple[Path, Words]]
     return make
 
 
+def _made_readable(name: str, told: str = "") -> Callable[[Path, Path, Path], tuple[Path, Words]]:
+    """The largest file of one of the small true ones, or the one whose name has ``told``."""
+
+    def make(run: Path, table: Path, place: Path) -> tuple[Path, Words]:
+        (place / "d").mkdir()
+        row = READABLE[name]
+        source = str(row.write(place / "d"))
+        files = sorted((file for file in (place / "d").rglob(f"*{told}*") if file.is_file()), key=lambda file: (file.stat().st_size, file))
+        options = [f"--{word.replace('_', '-')}={row.options[keyword]}" for word, keyword in READING.items() if row.options.get(keyword)]
+        return files[-1], [["data", source, *options]]
+
+    return make
+
+
 def _made_of_run(name: str, *commands: str) -> Callable[[Path, Path, Path], tuple[Path, Words]]:
     def make(run: Path, table: Path, place: Path) -> tuple[Path, Words]:
         copy = shutil.copytree(run, place / "run")
@@ -145,6 +161,22 @@ KINDS = [
     Kind("image (png)", _made_png, damaged),
     Kind("images in a CSV", _made_pixels, damaged),
     Kind("images in Parquet", _made_images, damaged),
+    Kind("EMNIST, images", _made_readable("EMNIST", "train-images"), damaged),
+    Kind("EMNIST, mapping", _made_readable("EMNIST", "mapping"), damaged),
+    Kind("CIFAR (bin)", _made_readable("CIFAR-10", "data_batch_1"), damaged),
+    Kind("saved to disk (arrow)", _made_readable("save_to_disk", "arrow"), damaged),
+    Kind("saved to disk, its state (json)", _made_readable("save_to_disk", "state"), damaged),
+    Kind("one array of a folder (npy)", _made_readable("an array each"), damaged),
+    Kind("stack of images (tif)", _made_readable("a stack"), damaged),
+    Kind("cells (h5ad)", _made_readable("h5ad, csr"), damaged),
+    Kind("sparse matrix (npz)", _made_readable("sparse, csr"), damaged),
+    Kind("MATLAB (mat)", _made_readable("MATLAB, in parts"), damaged),
+    Kind("MATLAB 7.3 (mat)", _made_readable("MATLAB 7.3"), damaged),
+    Kind("HDF5 (h5)", _made_readable("HDF5"), damaged),
+    Kind("arrays (safetensors)", _made_readable("safetensors"), damaged),
+    Kind("vectors (feather)", _made_readable("Feather"), damaged),
+    Kind("vectors (jsonl)", _made_readable("JSON lines"), damaged),
+    Kind("images in a gzipped CSV", _made_readable("CSV, gzipped"), damaged),
     Kind("table (csv)", _made_table(".csv"), damaged),
     Kind("table (parquet)", _made_table(".parquet"), damaged),
     Kind("weights (safetensors)", _made_of_run(layout.WEIGHTS, "sample"), damaged),

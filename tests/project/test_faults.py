@@ -20,6 +20,7 @@ from lowerbound.data.formats import FORMATS, format_of
 LONG = (
     *("SIGTERM", "Killed", "No file may grow", "A full disk", "A folder that may only", "A training that keeps", "NaN"),
     *(f"Damaged at random: {what}" for what in ("IDX", "NumPy", "table", "image", "facts", "result", "state", "metrics", "weights")),
+    *(f"Damaged at random: {what}" for what in ("EMNIST", "CIFAR", "saved", "one array", "stack", "sparse", "MATLAB", "vectors", "arrays")),
 )
 TRIED = long_if(lambda fault: fault.what.startswith(LONG), FAULTS)
 
@@ -33,7 +34,7 @@ def test_every_format_of_data_is_damaged(tmp_path: Path) -> None:
         for ending in (".csv", ".parquet"):
             run.with_name("table" + ending).touch()
         _, commands = kind.make(run, run, place)
-        read += [format_of(Path(source)) for verb, _, source, *_ in (words for words in commands if words[0] == "encode")]
+        read += [format_of(Path(words[1 if words[0] == "data" else 2])) for words in commands if words[0] in ("data", "encode")]
     missing = [name for name, row in FORMATS.items() if row not in read]
     assert not missing, f"of {', '.join(missing)} there is no file in KINDS of tests/faults/rubbish.py; add one, damaged like the others"
 
