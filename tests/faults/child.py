@@ -61,6 +61,17 @@ def ready() -> None:
     """Import in this process what every child needs, before any is forked."""
     import_module("lowerbound.interfaces.cli.verbs")
     load("digits")
+    for name in (
+        "pyarrow.parquet",
+        "pyarrow.json",
+        "pyarrow.feather",
+        "h5py",
+        "anndata.io",
+        "scipy.io",
+        "scipy.sparse",
+        "safetensors.torch",
+    ):
+        import_module(name)
     torch.optim.Adam([torch.zeros(1, requires_grad=True)])  # imports much, the first time
 
 

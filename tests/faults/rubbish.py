@@ -134,7 +134,10 @@ def _made_readable(name: str, told: str = "") -> Callable[[Path, Path, Path], tu
         (place / "d").mkdir()
         row = READABLE[name]
         source = str(row.write(place / "d"))
-        files = sorted((file for file in (place / "d").rglob(f"*{told}*") if file.is_file()), key=lambda file: (file.stat().st_size, file))
+        files = sorted(
+            (file for file in (place / "d").rglob("*") if file.is_file() and told in file.name),
+            key=lambda file: (file.stat().st_size, file),
+        )
         options = [f"--{word.replace('_', '-')}={row.options[keyword]}" for word, keyword in READING.items() if row.options.get(keyword)]
         return files[-1], [["data", source, *options]]
 

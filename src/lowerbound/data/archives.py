@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from lowerbound.data import idx, numpy_files
+from lowerbound.data import idx, matlab_process, numpy_files
 from lowerbound.data.numpy_files import ALONE
 from lowerbound.errors import DataError, reason
 
@@ -67,21 +70,19 @@ def _of_idx(path: Path) -> Archive:
 
 
 def _of_matlab(path: Path) -> Archive:
-    """By scipy, or of version 7.3, which is HDF5, by h5py: with the axes in MATLAB's order."""
-    import scipy.io
-
-    try:
-        found = scipy.io.loadmat(path)
-    except NotImplementedError:  # scipy's word for version 7.3
+    """By SciPy in a process of its own, or of version 7.3, which is HDF5, by h5py: with the axes in MATLAB's order."""
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "arrays.npz"
+        command = [sys.executable, matlab_process.__file__, str(path), str(target)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own file
+        if done.returncode == 0:
+            arrays = numpy_files.read(target)
+            return Archive(arrays, tuple(arrays.pop(matlab_process.UNREAD).tolist()))
+    if done.returncode == matlab_process.HDF5:
         in_hdf5 = _of_hdf5(path)
         return Archive({name: array.T for name, array in in_hdf5.arrays.items()}, in_hdf5.unread)
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {reason(error)}") from error
-    except Exception as error:  # damaged files make it raise any kind of exception
-        raise DataError(f"{path} is not a MATLAB file or is damaged: {_short(error)}") from error
-    held = {name: value for name, value in found.items() if not name.startswith("__")}
-    arrays = {name: value for name, value in held.items() if isinstance(value, np.ndarray) and value.dtype.kind in "biufUS"}
-    return Archive(arrays, tuple(name for name in held if name not in arrays))
+    why = done.stderr.strip().splitlines()[-1:] if done.returncode == matlab_process.DAMAGED else ["it ends its reader"]
+    raise DataError(f"{path} is not a MATLAB file or is damaged: {''.join(why)}")
 
 
 def _of_hdf5(path: Path) -> Archive:

@@ -41,10 +41,11 @@ def read(path: Path) -> dict[str, np.ndarray]:
 
 def names(path: Path) -> list[str]:
     """All names in an archive, those of pickled arrays too; none of a file that is no archive."""
-    if not zipfile.is_zipfile(path):
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return [name.removesuffix(".npy") for name in archive.namelist()]
+    except DAMAGE:  # which ``read`` says, if it is an archive at all
         return []
-    with zipfile.ZipFile(path) as archive:
-        return [name.removesuffix(".npy") for name in archive.namelist()]
 
 
 def _of_archive(loaded: Any) -> dict[str, np.ndarray]:
