@@ -1,7 +1,7 @@
 """Run by itself, as ``python matlab_process.py FILE.mat FILE.npz``: the plain arrays of a MATLAB file, and the names of what else it holds.
 
-On some damaged files SciPy's reader ends its process (1.17.1), so it has one of its own. This file imports nothing of the package: that would
-take longer than the reading.
+On some damaged files SciPy's reader ends its process (1.17.1), so it has one of its own. This file imports nothing of the package: that
+would take longer than the reading.
 """
 
 import sys
