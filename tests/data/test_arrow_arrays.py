@@ -120,3 +120,15 @@ def test_pixels_that_are_no_whole_numbers_are_a_table(tmp_path: Path) -> None:
     assert data.load(tmp_path / "a.csv").schema is not None
     (tmp_path / "b.csv").write_text(f"{names}\n" + "0,300,2,3\n0,1,2,4\n" * 5)
     assert data.load(tmp_path / "b.csv", counts=True).whole[:].max() == 300
+
+
+def test_matrices_are_images(tmp_path: Path) -> None:
+    """Lists of lists, as ``datasets`` keeps arrays of two axes."""
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 3, 4))
+    pixels[0, 0, 0] = 255
+    kind = pyarrow.list_(pyarrow.list_(pyarrow.uint8()))
+    table = pyarrow.table({"x": pyarrow.array(pixels.tolist(), kind), "label": [number % 2 for number in range(20)]})
+    pyarrow.parquet.write_table(table, tmp_path / "m.parquet")
+    splits = data.load(tmp_path / "m.parquet")
+    assert np.array_equal(splits.whole[:].numpy() * 255, pixels[:, None])
+    assert splits.whole.names[:2] == ["0", "1"]

@@ -83,11 +83,21 @@ def _is_image(kind: Any) -> bool:
 
 
 def _is_list(kind: Any) -> bool:
+    """Whether cells are lists of numbers, or lists of such lists, as those of matrices are."""
+    return _number(kind) is not None
+
+
+def _number(kind: Any) -> Any:
+    """The type of the numbers in lists; None where there are others in them."""
+    import pyarrow
     from pyarrow import types
 
+    if isinstance(kind, pyarrow.BaseExtensionType):
+        kind = kind.storage_type
     if not (types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)):
-        return False
-    return types.is_integer(kind.value_type) or types.is_floating(kind.value_type)
+        return None
+    inner = kind.value_type
+    return inner if types.is_integer(inner) or types.is_floating(inner) else _number(inner)
 
 
 def _opened(one: dict[str, Any] | None) -> io.BytesIO:
@@ -95,14 +105,13 @@ def _opened(one: dict[str, Any] | None) -> io.BytesIO:
 
 
 def _stacked(path: Path, name: str, column: Any) -> np.ndarray:
-    rows = column.to_pylist()
-    lengths = {None if row is None else len(row) for row in rows}
-    if len(lengths) != 1 or None in lengths:
-        raise DataError(f"{path}: the lists of column '{name}' are of several lengths, or some are empty; give vectors of one length")
+    """All cells of a column as one array. Errors: DataError where they have several shapes, or empty cells."""
     try:
-        return np.array(rows, column.type.value_type.to_pandas_dtype())
+        return np.array(column.to_pylist(), _number(column.type).to_pandas_dtype())
     except (TypeError, ValueError) as error:
-        raise DataError(f"{path}: some lists of column '{name}' have empty cells; remove or fill them in") from error
+        raise DataError(
+            f"{path}: the lists of column '{name}' are of several lengths, or some are empty; give those of one shape"
+        ) from error
 
 
 def _class_names(table: Any, label: str | None) -> list[str] | None:

@@ -209,7 +209,8 @@ def _names(path: Path, raw: Sequence[str]) -> tuple[str, ...]:
     names = tuple(_text(name) or f"column {place}" for place, name in enumerate(raw, start=1))
     twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
     if twice is not None:
-        raise DataError(f"{path} has two columns called '{twice}'; give each a name of its own")
+        advice = "if the first line is a row, say --no-header" if all(map(kinds.is_number, names)) else "give each a name of its own"
+        raise DataError(f"{path} has two columns called '{twice}'; {advice}")
     return names
 
 
