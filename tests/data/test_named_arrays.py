@@ -124,7 +124,7 @@ def test_a_csv_whose_first_line_is_a_row(tmp_path: Path) -> None:
     path = READABLE["CSV without names"].write(tmp_path)
     with pytest.raises(DataError, match="its first line is numbers; say --no-header if it is a row"):
         data.load(path, shape="4x4", label_column="column 1")
-    with pytest.raises(DataError, match="two columns called '.*'; if the first line is a row, say --no-header"):
+    with pytest.raises(DataError, match=r"two columns called '.*'; if the first line is a row, say --no-header"):
         data.load(path)
     rows = data.load(path, header=False)
     assert (len(rows.whole), rows.schema.columns[0].name) == (12, "column 1")
