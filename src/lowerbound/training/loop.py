@@ -18,6 +18,7 @@ from lowerbound.errors import DataError
 from lowerbound.system.devices import fastest
 from lowerbound.training.batches import batches_of, steps_an_epoch
 from lowerbound.training.processes import ProcessGroup
+from lowerbound.training.settling import settle
 from lowerbound.training.state import State
 from lowerbound.training.steps.choose import choose
 from lowerbound.training.steps.plan import Plan
@@ -98,6 +99,8 @@ def fit(
             for number, rows in enumerate(batches[done:], start=done + 1):
                 means = step(data, rows, state.step / steps)
                 state.step += 1
+                if number == len(batches):
+                    settle(vae, data, state.seed)
                 yield Record(state.step, epoch + 1, number == len(batches), len(rows), means)
 
 
