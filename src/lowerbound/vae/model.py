@@ -20,7 +20,7 @@ from lowerbound.nn.jacobian import contraction
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.vae.conditional import WithContext
 from lowerbound.vae.contexts import Context
-from lowerbound.vae.likelihoods import Calibrated, Likelihood
+from lowerbound.vae.likelihoods.base import Likelihood, at_hand
 from lowerbound.vae.posteriors import Posterior
 from lowerbound.vae.priors import Prior
 from lowerbound.vae.terms import Node, Sampler, Terms
@@ -40,6 +40,7 @@ def log_density(
         x = x.reshape(x.shape[0], *likelihood.event_shape)
     except RuntimeError as error:
         raise other_numbers(likelihood.event_shape, x.shape[1:]) from error
+    likelihood = at_hand(likelihood, x, observed)
     if observed is None:
         return likelihood.log_prob(x)
     if not isinstance(likelihood, Independent) or likelihood.base_dist.event_shape:
@@ -47,9 +48,7 @@ def log_density(
             f"the values of {law_name(likelihood)} are not independent given z, so that a part of them has no density at hand"
         )
     observed = observed.reshape(x.shape)
-    law = likelihood.base_dist
-    law = law.of(observed) if isinstance(law, Calibrated) else law
-    each = law.log_prob(x.where(observed, BLANK))
+    each = likelihood.base_dist.log_prob(x.where(observed, BLANK))
     return each.where(observed, 0.0).flatten(len(likelihood.batch_shape)).sum(-1)
 
 
@@ -118,12 +117,16 @@ class Model(nn.Module, ABC):
 
     def counted(self, x: Float[Tensor, "B *event"]) -> Bool[Tensor, "B *event"] | None:
         """Which values p(x|z, c) is a density of: those that are there, and that c does not tell already; None for all."""
-        there = ~x.isnan() if self.likelihood.holes else None
+        there = self.there(x)
         context = self.posterior.context
         known = None if self.context is None or context is None else self.context.tells(context)
         if known is None:
             return there
         return ~known.expand(x.shape) if there is None else there & ~known
+
+    def there(self, x: Float[Tensor, "B *event"]) -> Bool[Tensor, "B *event"] | None:
+        """Which values there are, where some may be missing (NaN); None for all."""
+        return ~x.isnan() if self.likelihood.holes else None
 
     @torch.no_grad()
     def sample(self, n: int, draw: bool = False) -> Float[Tensor, "n *event"]:
@@ -146,9 +149,19 @@ class Model(nn.Module, ABC):
         return posterior.sample() if draw else q.centre(posterior)
 
     @torch.no_grad()
-    def decode(self, z: Float[Tensor, "*batch latent"], draw: bool = False) -> Float[Tensor, "*batch *event"]:
-        """The mean of p(x|z), or with ``draw`` a draw from it; values that the context tells are what it tells."""
+    def decode(
+        self,
+        z: Float[Tensor, "*batch latent"],
+        draw: bool = False,
+        x: Float[Tensor, "B *event"] | None = None,
+        observed: Bool[Tensor, "B *event"] | None = None,
+    ) -> Float[Tensor, "*batch *event"]:
+        """The mean of p(x|z), or with ``draw`` a draw from it; values that the context tells are what it tells.
+
+        Where z are latents of examples x, a likelihood that takes something of those, as their total, does so, or of what is ``observed``.
+        """
         likelihood = in_evaluation(self.likelihood)(z)
+        likelihood = likelihood if x is None else at_hand(likelihood, x, observed)
         x = likelihood.sample() if draw else likelihood.mean
         context = self.posterior.context
         return x if self.context is None or context is None else self.context.put(context, x)
@@ -156,7 +169,7 @@ class Model(nn.Module, ABC):
     @torch.no_grad()
     def reconstruct(self, x: Float[Tensor, "B *event"], draw: bool = False) -> Float[Tensor, "B *event"]:
         """``decode(encode(x))``: the mean of p(x|z) at the mean of q(z|x), or with ``draw`` a draw through both."""
-        return self.decode(self.encode(x, draw), draw).reshape(x.shape)
+        return self.decode(self.encode(x, draw), draw, x, self.there(x)).reshape(x.shape)
 
 
 def terms_of(vae: Model, x: Float[Tensor, "B *event"], sampler: Sampler, posterior: Distribution | None = None) -> Terms:
