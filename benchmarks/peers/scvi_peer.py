@@ -1,0 +1,63 @@
+"""scvi-tools' SCVI on counts of single cells, their batch as its ``batch_key``: a process of ``scvi.py``, in an environment of its own."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+
+import anndata
+import lightning
+import numpy as np
+import scipy.sparse
+import scvi
+
+SEED = 0
+
+
+class Clock(lightning.Callback):
+    """When each epoch ended."""
+
+    def __init__(self):
+        self.ends = []
+
+    def on_train_epoch_end(self, trainer, module):
+        self.ends.append(time.perf_counter())
+
+
+def table(file, part: str) -> anndata.AnnData:
+    found = anndata.AnnData(scipy.sparse.csr_matrix(file[f"x_{part}"].astype(np.float32)))
+    found.obs["batch"] = [str(batch) for batch in file[f"y_{part}"]]
+    return found
+
+
+def main(counts: str, likelihood: str, epochs: str, draws: str, warm_up: str, out: str) -> None:
+    scvi.settings.seed = SEED
+    with np.load(counts) as file:
+        train, test = table(file, "train"), table(file, "test")
+    scvi.model.SCVI.setup_anndata(train, batch_key="batch")
+    model, clock = scvi.model.SCVI(train, n_latent=10, gene_likelihood=likelihood), Clock()
+    began = time.perf_counter()
+    model.train(
+        max_epochs=int(epochs),
+        train_size=1.0,
+        batch_size=128,
+        accelerator="cpu",
+        callbacks=[clock],
+        enable_progress_bar=False,
+        logger=False,
+        plan_kwargs={"n_epochs_kl_warmup": int(warm_up) or None},
+    )
+    seconds = time.perf_counter() - began
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    log_p = float(model.get_marginal_ll(test, n_mc_samples=int(draws), n_mc_samples_per_pass=20, batch_size=100))
+    bound = float(model.get_elbo(test))
+    pace = train.n_obs * (len(clock.ends) - 1) / (clock.ends[-1] - clock.ends[0])
+    found = {"log p": log_p, "bound": bound, "cells/s": pace, "seconds": seconds, "MB": peak}
+    Path(out).write_text(json.dumps(found | {"MB with evaluation": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
