@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.distributions import Distribution, constraints
 from torch.nn.functional import logsigmoid
@@ -53,9 +53,10 @@ class NegativeBinomial(Distribution):
     def log_prob(self, value: Tensor) -> Tensor:
         """log NB(x; μ, θ), nats."""
         shape = torch.broadcast_shapes(value.shape, self.batch_shape)
-        whole = shape or (1,)  # a number alone has no places
-        found: Tensor = _LogProb.apply(value.expand(whole), self.log_mean.expand(whole), self.log_dispersion)  # type: ignore[no-untyped-call]
-        return found.view(shape)
+        last = shape[len(shape) - self.log_dispersion.dim() :]
+        log_dispersion = self.log_dispersion if self.log_dispersion.numel() == 1 else self.log_dispersion.expand(last)
+        found: Tensor = _LogProb.apply(value.expand(shape), self.log_mean.expand(shape), log_dispersion)  # type: ignore[no-untyped-call]
+        return found
 
 
 class ZeroInflated(Distribution):
@@ -98,47 +99,59 @@ class ZeroInflated(Distribution):
 
 
 class _LogProb(torch.autograd.Function):
-    """log NB(x; μ, θ) of x and log μ of one shape and of log θ, which may be smaller; differentiable as often as wanted.
+    """log NB(x; μ, θ) of x and log μ of one shape and of log θ, of that or of its last axes; differentiable as often as wanted.
 
-    ∂/∂log μ = θ (x − μ)/(θ + μ) and ∂/∂log θ = θ (ψ(x + θ) − ψ(θ) − log(1 + μ/θ) + (μ − x)/(θ + μ)).
+    ∂/∂log μ = θ (x − μ)/(θ + μ) and ∂/∂log θ = θ (ψ(x + θ) − ψ(θ) − log(1 + μ/θ) + (μ − x)/(θ + μ)). Both are found along with the value,
+    whose Γ's and logarithms they share, and made anew where a derivative of them is wanted too.
     """
 
     @staticmethod
     def forward(ctx: Any, value: Tensor, log_mean: Tensor, log_dispersion: Tensor) -> Tensor:
         """log NB of each count."""
-        theta = log_dispersion.exp()
-        found = -theta * torch.log1p(log_mean.exp() / theta)
-        ctx.some = value.nonzero(as_tuple=True)
-        ctx.save_for_backward(value, log_mean, log_dispersion)
-        return found.index_put(ctx.some, _of_some(*_doubled(ctx.some, value, log_mean, log_dispersion)).to(found.dtype))
+        wanted = any(ctx.needs_input_grad)
+        some = value.reshape(-1).nonzero()[:, 0]
+        found, *slopes = _of_all(value, log_mean, log_dispersion, some, wanted)
+        ctx.some = some
+        ctx.save_for_backward(value, log_mean, log_dispersion, *slopes)
+        return found
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """The derivatives, times the gradient."""
-        value, log_mean, log_dispersion = ctx.saved_tensors
-        mean, theta = log_mean.exp(), log_dispersion.exp()
-        slope = theta * (value - mean) / (theta + mean)
-        of_theta = None
-        if ctx.needs_input_grad[2]:
-            each = -theta * torch.log1p(mean / theta) - slope  # of a 0
-            each = each.index_put(ctx.some, _slope_of_some(*_doubled(ctx.some, value, log_mean, log_dispersion)).to(each.dtype))
-            of_theta = (gradients[0] * each).sum_to_size(log_dispersion.shape)
-        return None, gradients[0] * slope, of_theta
+        value, log_mean, log_dispersion, *slopes = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            _, *slopes = _of_all(value, log_mean, log_dispersion, ctx.some, True)
+        of_mean, of_dispersion = (gradients[0] * slope for slope in slopes)
+        return None, of_mean, of_dispersion.sum_to_size(log_dispersion.shape)
 
 
-def _doubled(some: tuple[Tensor, ...], value: Tensor, log_mean: Tensor, log_dispersion: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """These counts, with their log μ and log θ, in double precision."""
-    return value[some].double(), log_mean[some].double(), log_dispersion.expand_as(value)[some].double()
-
-
-def _of_some(value: Float[Tensor, " n"], log_mean: Float[Tensor, " n"], log_dispersion: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
-    theta = log_dispersion.exp()
-    log_both = torch.logaddexp(log_mean, log_dispersion)
-    gammas = torch.lgamma(value + theta) - torch.lgamma(theta) - torch.lgamma(value + 1)
-    return gammas + theta * (log_dispersion - log_both) + value * (log_mean - log_both)
-
-
-def _slope_of_some(value: Float[Tensor, " n"], log_mean: Float[Tensor, " n"], log_dispersion: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+def _of_all(value: Tensor, log_mean: Tensor, log_dispersion: Tensor, some: Int64[Tensor, " n"], wanted: bool) -> tuple[Tensor, ...]:
+    """log NB, and where ``wanted`` its derivatives in log μ and log θ; ``some`` are the places of counts above 0, all others being 0."""
     mean, theta = log_mean.exp(), log_dispersion.exp()
-    gammas = torch.digamma(value + theta) - torch.digamma(theta)
-    return theta * (gammas - torch.log1p(mean / theta) + (mean - value) / (theta + mean))
+    found = -theta * torch.log1p(mean / theta)
+    few = [part.reshape(-1).index_select(0, some).double() for part in (value, log_mean)]
+    value_of_some, *slope_of_some = _of_some(*few, log_dispersion, some % log_dispersion.numel(), wanted)
+    slopes: tuple[Tensor, ...] = ()
+    if wanted:
+        slope = theta * (value - mean) / (theta + mean)
+        slopes = slope, _put(found - slope, some, slope_of_some[0])
+    return _put(found, some, value_of_some), *slopes
+
+
+def _of_some(
+    value: Float[Tensor, " n"], log_mean: Float[Tensor, " n"], log_dispersion: Tensor, places: Int64[Tensor, " n"], wanted: bool
+) -> tuple[Tensor, ...]:
+    """log NB of counts in double precision, and its derivative in log θ; θ is at those places."""
+    log_theta = log_dispersion.reshape(-1).double()
+    each = [log_theta, torch.lgamma(log_theta.exp()), *([torch.digamma(log_theta.exp())] if wanted else [])]
+    log_theta, log_gamma, *psi = (part.index_select(0, places) for part in each)
+    theta, mean = log_theta.exp(), log_mean.exp()
+    log_ratio, both = torch.log1p(mean / theta), value + theta  # log (θ + μ)/θ
+    gammas = torch.lgamma(both) - log_gamma - torch.lgamma(value + 1)
+    found = gammas - both * log_ratio + value * (log_mean - log_theta)
+    return (found, theta * (torch.digamma(both) - psi[0] - log_ratio + (mean - value) / (theta + mean))) if wanted else (found,)
+
+
+def _put(values: Tensor, some: Int64[Tensor, " n"], found: Float[Tensor, " n"]) -> Tensor:
+    """The values, those at some places others."""
+    return values.reshape(-1).index_copy(0, some, found.to(values.dtype)).view(values.shape)

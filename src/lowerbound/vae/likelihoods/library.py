@@ -121,7 +121,7 @@ class SharedCounts(Distribution):
     def of(self, x: Float[Tensor, "B *event"], observed: Bool[Tensor, "B *event"] | None = None) -> SharedCounts:
         """The same for the totals of these examples, or for what can be known of them by what is ``observed``."""
         axes = tuple(range(-self.log_dispersion.dim(), 0))
-        counts = (x * self.steps).round()
+        counts = self._counted(x)
         if observed is None:
             library = counts.sum(axes, keepdim=True)
         else:
@@ -151,4 +151,8 @@ class SharedCounts(Distribution):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """log p of the count, nats."""
-        return self.counts.log_prob((value * self.steps).round())
+        return self.counts.log_prob(self._counted(value))
+
+    def _counted(self, value: Tensor) -> Tensor:
+        """Values as counts; those that are counts are not looked at again, which is a fifth of a step."""
+        return value if self.steps == 1 else (value * self.steps).round()
