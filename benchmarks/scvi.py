@@ -1,9 +1,9 @@
 """Single cells beside scvi-tools: ``python benchmarks/scvi.py --peer ENVIRONMENT/bin/python --out FILE.json``.
 
-Counts are made once by ``generated``, below, and read by both, each in a process of its own, one after the other: latent size, epochs, batch,
-likelihood, learning rate, batch of the cell as a covariate, and threads are the same. What is compared is the mean over the held-out cells
-of log p(x | library size, batch), estimated of both by importance sampling from q(z|x) with as many draws; cells/s of training, its first
-epoch left out; and the most memory that the process ever had. A measurement that is in the folder is not made again.
+Counts are made once by ``generated``, below, and read by both, each in a process of its own, one after the other. Latent size, epochs,
+batch, likelihood, learning rate, threads and the covariate, which is the cell's batch, are the same. Compared are the mean over held-out
+cells of log p(x | library size, batch), of both by importance sampling from q(z|x) with as many draws; cells/s of training, its first epoch
+left out; and the most memory that the process had by the end of training. What was measured stays in the folder, and is not measured again.
 
 The environment is one of Python 3.11 with scvi-tools 1.4.2 and torch for CPUs. Without one only this side is measured.
 """
@@ -32,10 +32,10 @@ LIBRARY, LIBRARY_SPREAD = 1500.0, 0.45  # median, and σ of the log
 def generated(cells: int, genes: int) -> tuple[np.ndarray, np.ndarray]:
     """Counts ``(cells, genes)`` as of a 10x run, nearly nine in ten of them 0, and the batch of each cell.
 
-    Each cell is of one of 10 groups and of one of 2 batches. It has 8 programs, N(group's centre, 0.5²), centres N(0, 1). A gene's log share
-    is its base, N(0, 2.5²), + its loadings on the programs, N(0, 0.6²) and three in four of them 0, + its batch's effect, N(0, 0.25²); shares
-    are their softmax. The library size is log-normal about 1,500, σ of the log 0.45. A count is a Poisson draw, whose rate is library × share × a Gamma draw of mean 1 and
-    shape θ of the gene, log θ normal N(0.7, 0.7²).
+    Each cell is of one of 10 groups and of one of 2 batches. It has 8 programs, N(its group's centre, 0.5²), centres N(0, 1). A gene's log
+    share is its base, N(0, 2.5²), + its loadings on the programs, N(0, 0.6²) and three in four of them 0, + its batch's effect, N(0, 0.25²);
+    shares are their softmax. The library size is log-normal about 1,500, σ of the log 0.45. A count is a Poisson draw, whose rate is
+    library × share × a Gamma draw of mean 1 and of the gene's shape θ, log θ normal N(0.7, 0.7²).
     """
     random = np.random.default_rng(SEED)
     base = random.normal(0, 2.5, genes)
@@ -66,7 +66,7 @@ def written(folder: Path, cells: int, genes: int, held_out: int) -> Path:
 
 
 def facts(path: Path) -> dict[str, Any]:
-    """What the counts are like: the share of zeros, and the bytes of a sparse file of those to train on (CSR: 4 of an index, 4 of a count)."""
+    """What the counts are like: the share of zeros, and how large a sparse file of those to train on is (CSR: 4 bytes an index, 4 a count)."""
     with np.load(path) as file:
         counts = file["x_train"]
     there = int((counts > 0).sum())

@@ -129,8 +129,8 @@ def _of_all(value: Tensor, log_mean: Tensor, log_dispersion: Tensor, some: Int64
     """log NB, and where ``wanted`` its derivatives in log μ and log θ; ``some`` are the places of counts above 0, all others being 0."""
     mean, theta = log_mean.exp(), log_dispersion.exp()
     found = -theta * torch.log1p(mean / theta)
-    few = [part.reshape(-1).index_select(0, some).double() for part in (value, log_mean)]
-    value_of_some, *slope_of_some = _of_some(*few, log_dispersion, some % log_dispersion.numel(), wanted)
+    counts, log_means = (part.reshape(-1).index_select(0, some).double() for part in (value, log_mean))
+    value_of_some, *slope_of_some = _of_some(counts, log_means, log_dispersion, some % log_dispersion.numel(), wanted)
     slopes: tuple[Tensor, ...] = ()
     if wanted:
         slope = theta * (value - mean) / (theta + mean)

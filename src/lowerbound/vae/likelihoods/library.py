@@ -51,8 +51,8 @@ class OfLibrary(Likelihood, ABC):
         return values
 
     @torch.no_grad()
-    def meet(self, batches: Iterable[Float[Tensor, "B *event"]]) -> None:
-        """Take ``library`` from data, all batches of them; examples without a count say nothing. ``fit`` does so before it begins."""
+    def meet(self, batches: Iterable[Tensor]) -> None:
+        """Take ``library`` from all batches ``(B, *event)`` of data, as ``fit`` does first; examples without a count say nothing."""
         totals = torch.cat([(values * self.steps).flatten(1).nansum(1) for values in batches])
         if bool((totals > 0).any()):
             self.library.copy_(totals[totals > 0].double().log().mean().exp())
