@@ -32,8 +32,8 @@ LIBRARY, LIBRARY_SPREAD = 1500.0, 0.45  # median, and σ of the log
 def generated(cells: int, genes: int) -> tuple[np.ndarray, np.ndarray]:
     """Counts ``(cells, genes)`` as of a 10x run, nearly nine in ten of them 0, and the batch of each cell.
 
-    Each cell is of one of 10 groups and of one of 2 batches. It has 8 programs, N(its group's centre, 0.5²), centres N(0, 1). A gene's log
-    share is its base, N(0, 2.5²), + its loadings on the programs, N(0, 0.6²) and three in four of them 0, + its batch's effect, N(0, 0.25²);
+    Each cell is of one of 10 groups and of one of 2 batches. It has 8 programs, N(group's centre, 0.5²), centres N(0, 1). A gene's log
+    share is its base, N(0, 2.5²), + its loadings on the programs, N(0, 0.6²) and three in four of them 0, + its batch's, N(0, 0.25²);
     shares are their softmax. The library size is log-normal about 1,500, σ of the log 0.45. A count is a Poisson draw, whose rate is
     library × share × a Gamma draw of mean 1 and of the gene's shape θ, log θ normal N(0.7, 0.7²).
     """
@@ -66,7 +66,7 @@ def written(folder: Path, cells: int, genes: int, held_out: int) -> Path:
 
 
 def facts(path: Path) -> dict[str, Any]:
-    """What the counts are like: the share of zeros, and how large a sparse file of those to train on is (CSR: 4 bytes an index, 4 a count)."""
+    """What the counts are like: the share of zeros, the size of a sparse file of those trained on (CSR, 4 bytes an index, 4 a count)."""
     with np.load(path) as file:
         counts = file["x_train"]
     there = int((counts > 0).sum())

@@ -45,12 +45,17 @@ def contexts(vae: Model, data: Rows, seed: int = 0) -> Float[Tensor, "N *context
     return _in_batches(given, data)
 
 
-def reconstruct(vae: Model, data: Rows, seed: int = 0) -> Float[Tensor, "N *event"]:
-    """The mean of p(x|z) at the mean of q(z|x) for each example, on the CPU; values that a context tells are as they were."""
+def reconstruct(vae: Model, data: Rows, seed: int = 0, decoder: Model | None = None) -> Float[Tensor, "N *event"]:
+    """The mean of p(x|z) at the mean of q(z|x) for each example, on the CPU; values that a context tells are as they were.
+
+    With another ``decoder``, the model given another class, say, it is that model's p(x|z).
+    """
 
     def back(rows: Tensor) -> Tensor:
         seen = read(vae, data, rows, seed)
-        return seen.vae.reconstruct(seen.x)
+        if decoder is None:
+            return seen.vae.reconstruct(seen.x)
+        return decoder.decode(seen.vae.encode(seen.x), x=seen.x, observed=vae.there(seen.x)).reshape(seen.x.shape)
 
     return _in_batches(back, data)
 
