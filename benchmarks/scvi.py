@@ -2,8 +2,9 @@
 
 Counts are made once by ``generated``, below, and read by both, each in a process of its own, one after the other. Latent size, epochs,
 batch, likelihood, learning rate, threads and the covariate, which is the cell's batch, are the same. Compared are the mean over held-out
-cells of log p(x | library size, batch), of both by importance sampling from q(z|x) with as many draws; cells/s of training, its first epoch
-left out; and the most memory that the process had by the end of training. What was measured stays in the folder, and is not measured again.
+cells of log p(x | library size, batch), of both by importance sampling from q(z|x) with as many draws; cells/s of training, by its median
+epoch after the first; and the most memory that the process had by the end of training. What was measured stays in the folder, and is not
+measured again.
 
 The environment is one of Python 3.11 with scvi-tools 1.4.2 and torch for CPUs. Without one only this side is measured.
 """

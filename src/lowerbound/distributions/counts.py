@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from torch.distributions import Distribution, constraints
 from torch.nn.functional import logsigmoid
@@ -109,7 +110,7 @@ class _LogProb(torch.autograd.Function):
     def forward(ctx: Any, value: Tensor, log_mean: Tensor, log_dispersion: Tensor) -> Tensor:
         """log NB of each count."""
         wanted = any(ctx.needs_input_grad)
-        some = value.reshape(-1).nonzero()[:, 0]
+        some = _places(value.reshape(-1) != 0)
         found, *slopes = _of_all(value, log_mean, log_dispersion, some, wanted)
         ctx.some = some
         ctx.save_for_backward(value, log_mean, log_dispersion, *slopes)
@@ -128,12 +129,13 @@ class _LogProb(torch.autograd.Function):
 def _of_all(value: Tensor, log_mean: Tensor, log_dispersion: Tensor, some: Int64[Tensor, " n"], wanted: bool) -> tuple[Tensor, ...]:
     """log NB, and where ``wanted`` its derivatives in log μ and log θ; ``some`` are the places of counts above 0, all others being 0."""
     mean, theta = log_mean.exp(), log_dispersion.exp()
-    found = -theta * torch.log1p(mean / theta)
+    ratio = mean / theta
+    found = torch.log1p(ratio) * -theta
     counts, log_means = (part.reshape(-1).index_select(0, some).double() for part in (value, log_mean))
     value_of_some, *slope_of_some = _of_some(counts, log_means, log_dispersion, some % log_dispersion.numel(), wanted)
     slopes: tuple[Tensor, ...] = ()
     if wanted:
-        slope = theta * (value - mean) / (theta + mean)
+        slope = (value - mean) / (1 + ratio)
         slopes = slope, _put(found - slope, some, slope_of_some[0])
     return _put(found, some, value_of_some), *slopes
 
@@ -153,5 +155,11 @@ def _of_some(
 
 
 def _put(values: Tensor, some: Int64[Tensor, " n"], found: Float[Tensor, " n"]) -> Tensor:
-    """The values, those at some places others."""
-    return values.reshape(-1).index_copy(0, some, found.to(values.dtype)).view(values.shape)
+    """The values, those at some places others; in their own memory where nothing else is made of them."""
+    flat, found = values.reshape(-1), found.to(values.dtype)
+    return (flat.index_copy(0, some, found) if torch.is_grad_enabled() else flat.index_copy_(0, some, found)).view(values.shape)
+
+
+def _places(true: Bool[Tensor, " n"]) -> Int64[Tensor, " m"]:
+    """Where it is true; in CPU memory by NumPy, in a third of torch's time."""
+    return torch.from_numpy(np.flatnonzero(true.numpy())) if true.device.type == "cpu" else true.nonzero()[:, 0]
