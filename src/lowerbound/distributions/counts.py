@@ -16,6 +16,8 @@ from torch import Tensor
 from torch.distributions import Distribution, constraints
 from torch.nn.functional import logsigmoid
 
+LISTED = 16  # counts up to this are nearly all that there are
+
 
 class NegativeBinomial(Distribution):
     """NB(μ, θ), given by log μ and log θ: counts of mean μ and variance μ + μ²/θ. A log μ of −∞ is a count that is always 0.
@@ -144,14 +146,31 @@ def _of_some(
     value: Float[Tensor, " n"], log_mean: Float[Tensor, " n"], log_dispersion: Tensor, places: Int64[Tensor, " n"], wanted: bool
 ) -> tuple[Tensor, ...]:
     """log NB of counts in double precision, and its derivative in log θ; θ is at those places."""
-    log_theta = log_dispersion.reshape(-1).double()
-    each = [log_theta, torch.lgamma(log_theta.exp()), *([torch.digamma(log_theta.exp())] if wanted else [])]
-    log_theta, log_gamma, *psi = (part.index_select(0, places) for part in each)
+    each = log_dispersion.reshape(-1).double()
+    log_choose, *psi = _gammas(value, each.exp(), places, wanted)
+    log_theta = each.index_select(0, places)
     theta, mean = log_theta.exp(), log_mean.exp()
     log_ratio, both = torch.log1p(mean / theta), value + theta  # log (θ + μ)/θ
-    gammas = torch.lgamma(both) - log_gamma - torch.lgamma(value + 1)
-    found = gammas - both * log_ratio + value * (log_mean - log_theta)
-    return (found, theta * (torch.digamma(both) - psi[0] - log_ratio + (mean - value) / (theta + mean))) if wanted else (found,)
+    found = log_choose - both * log_ratio + value * (log_mean - log_theta)
+    return (found, theta * (psi[0] - log_ratio + (mean - value) / (theta + mean))) if wanted else (found,)
+
+
+def _gammas(value: Float[Tensor, " n"], theta: Float[Tensor, " G"], places: Int64[Tensor, " n"], wanted: bool) -> list[Tensor]:
+    """log Γ(x + θ) − log Γ(θ) − log Γ(x + 1), and where ``wanted`` ψ(x + θ) − ψ(θ).
+
+    Both are sums over i < x, of log((θ + i)/(1 + i)) and of 1/(θ + i): up to ``LISTED`` they are looked up, which is most counts.
+    """
+    i = torch.arange(LISTED, dtype=theta.dtype, device=theta.device)[:, None]
+    sums = [((theta + i) / (1 + i)).log().cumsum(0), *([(theta + i).reciprocal().cumsum(0)] if wanted else [])]
+    is_listed = (value <= LISTED) & (value == value.round())
+    at = (value.clamp(1, LISTED).long() - 1) * len(theta) + places
+    found = [part.reshape(-1).index_select(0, at) for part in sums]
+    large = _places(~is_listed)
+    value, theta = value.index_select(0, large), theta.index_select(0, places.index_select(0, large))
+    found[0] = _put(found[0], large, torch.lgamma(value + theta) - torch.lgamma(theta) - torch.lgamma(value + 1))
+    if wanted:
+        found[1] = _put(found[1], large, torch.digamma(value + theta) - torch.digamma(theta))
+    return found
 
 
 def _put(values: Tensor, some: Int64[Tensor, " n"], found: Float[Tensor, " n"]) -> Tensor:
