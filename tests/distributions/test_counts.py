@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from toys import z_score
 
-from lowerbound.distributions.counts import NegativeBinomial, ZeroInflated
+from lowerbound.distributions.counts import LISTED, NegativeBinomial, ZeroInflated
 
 mpmath.mp.dps = 40
 DISPERSIONS = [1e-4, 1e-2, 0.3, 1.0, 7.3, 1e2, 1e4, 1e6, 1e8]
@@ -34,17 +34,19 @@ def exactly(x: int, log_mean: float, log_dispersion: float) -> tuple[mpmath.mpf,
 
 @pytest.mark.parametrize("dispersion", DISPERSIONS)
 def test_values_and_slopes_are_right_to_the_grain_of_single_precision(dispersion: float) -> None:
-    """Of a slope may be lost what the last digit of μ moves in x − μ, and in μ/θ − log(1 + μ/θ)."""
+    """Where small counts' terms are added in single precision, the last digit of each may be lost, and of a slope what that of μ moves."""
     for mean in MEANS:
-        for x in sorted({0, 1, 40, int(mean), int(1.2 * mean), 10_000_000}):
+        for x in sorted({0, 1, 2, LISTED, LISTED + 1, 40, int(mean), int(1.2 * mean), 10_000_000}):
             parameters = log(mean), log(dispersion)
             value = NegativeBinomial(*parameters).log_prob(torch.tensor(float(x)))
             slopes = torch.autograd.grad(value, parameters)
             exact = exactly(x, *(part.item() for part in parameters))
-            lost = 2 * GRAIN * dispersion * mean / (dispersion + mean)
-            assert abs(value.item() - exact[0]) <= 2 * GRAIN * (1 + abs(exact[0])) + 1e-12
+            added = x if x <= LISTED else 0
+            terms = added * (abs(math.log(mean)) + math.log1p(mean / dispersion))
+            assert abs(value.item() - exact[0]) <= 2 * GRAIN * (1 + abs(exact[0]) + terms) + 1e-12
+            moved = dispersion * mean / (dispersion + mean)
             for found, slope in zip(slopes, exact[1:], strict=True):
-                assert abs(found.item() - slope) <= 4 * GRAIN * (1 + abs(slope)) + lost
+                assert abs(found.item() - slope) <= 2 * GRAIN * (2 + 2 * abs(slope) + added + moved)
 
 
 def test_it_is_torchs_law_where_that_is_exact() -> None:

@@ -1,8 +1,9 @@
 """Laws of counts by mean μ and dispersion θ, as single cells are described: the negative binomial, and the same with more zeros.
 
 log NB(x; μ, θ) = log Γ(x + θ) − log Γ(θ) − log Γ(x + 1) + θ log(θ/(θ + μ)) + x log(μ/(θ + μ)), whose variance is μ + μ²/θ; a Poisson as
-θ → ∞. In single precision the Γ's of a large θ differ by less than they are rounded, so that counts above 0 are scored in double. Of such
-data nine in ten are 0, and log NB(0; μ, θ) = −θ log(1 + μ/θ) needs neither a Γ nor more digits.
+θ → ∞. In single precision the Γ's of a large θ differ by less than they are rounded. But nine in ten of such data are 0, and
+log NB(0; μ, θ) = −θ log(1 + μ/θ) has no Γ; of most others, which are small, the Γ's are a product of x factors; the few large ones are
+scored in double precision.
 """
 
 from __future__ import annotations
@@ -132,45 +133,48 @@ def _of_all(value: Tensor, log_mean: Tensor, log_dispersion: Tensor, some: Int64
     """log NB, and where ``wanted`` its derivatives in log μ and log θ; ``some`` are the places of counts above 0, all others being 0."""
     mean, theta = log_mean.exp(), log_dispersion.exp()
     ratio = mean / theta
-    found = torch.log1p(ratio) * -theta
-    counts, log_means = (part.reshape(-1).index_select(0, some).double() for part in (value, log_mean))
-    value_of_some, *slope_of_some = _of_some(counts, log_means, log_dispersion, some % log_dispersion.numel(), wanted)
+    log_ratio = torch.log1p(ratio)  # log((θ + μ)/θ)
+    found = log_ratio * -theta  # of a 0
     slopes: tuple[Tensor, ...] = ()
     if wanted:
         slope = (value - mean) / (1 + ratio)
-        slopes = slope, _put(found - slope, some, slope_of_some[0])
-    return _put(found, some, value_of_some), *slopes
+        slopes = slope, found - slope
+    counts, log_means, log_ratios, *now = _at(some, value, log_mean, log_ratio, found, *slopes[1:])
+    places, large = some % theta.numel(), _places((counts > LISTED) | (counts != counts.round()))
+    gammas = _listed(counts, theta.reshape(-1), places, wanted)
+    now = [before + more for before, more in zip(now, gammas, strict=True)]
+    now[0] = now[0] + counts * (log_means - log_ratios)
+    some_large = *_at(large, counts, log_means), *_at(_at(large, places)[0], log_dispersion)
+    few = _of_large(wanted, *(part.double() for part in some_large))
+    now = [_put(all_of_them, large, part) for all_of_them, part in zip(now, few, strict=True)]
+    return _put(found, some, now[0]), *slopes[:1], *(_put(each, some, part) for each, part in zip(slopes[1:], now[1:], strict=True))
 
 
-def _of_some(
-    value: Float[Tensor, " n"], log_mean: Float[Tensor, " n"], log_dispersion: Tensor, places: Int64[Tensor, " n"], wanted: bool
-) -> tuple[Tensor, ...]:
-    """log NB of counts in double precision, and its derivative in log θ; θ is at those places."""
-    each = log_dispersion.reshape(-1).double()
-    log_choose, *psi = _gammas(value, each.exp(), places, wanted)
-    log_theta = each.index_select(0, places)
-    theta, mean = log_theta.exp(), log_mean.exp()
-    log_ratio, both = torch.log1p(mean / theta), value + theta  # log (θ + μ)/θ
-    found = log_choose - both * log_ratio + value * (log_mean - log_theta)
-    return (found, theta * (psi[0] - log_ratio + (mean - value) / (theta + mean))) if wanted else (found,)
+def _listed(value: Float[Tensor, " n"], theta: Float[Tensor, " G"], places: Int64[Tensor, " n"], wanted: bool) -> list[Tensor]:
+    """log Γ(x + θ)/(Γ(θ) Γ(x + 1) θˣ), and where ``wanted`` θ (ψ(x + θ) − ψ(θ)), of counts up to ``LISTED``, θ being at those places.
 
-
-def _gammas(value: Float[Tensor, " n"], theta: Float[Tensor, " G"], places: Int64[Tensor, " n"], wanted: bool) -> list[Tensor]:
-    """log Γ(x + θ) − log Γ(θ) − log Γ(x + 1), and where ``wanted`` ψ(x + θ) − ψ(θ).
-
-    Both are sums over i < x, of log((θ + i)/(1 + i)) and of 1/(θ + i): up to ``LISTED`` they are looked up, which is most counts.
+    They are sums over i < x, of log((1 + i/θ)/(1 + i)) and of 1/(1 + i/θ), and are looked up.
     """
     i = torch.arange(LISTED, dtype=theta.dtype, device=theta.device)[:, None]
-    sums = [((theta + i) / (1 + i)).log().cumsum(0), *([(theta + i).reciprocal().cumsum(0)] if wanted else [])]
-    is_listed = (value <= LISTED) & (value == value.round())
-    at = (value.clamp(1, LISTED).long() - 1) * len(theta) + places
-    found = [part.reshape(-1).index_select(0, at) for part in sums]
-    large = _places(~is_listed)
-    value, theta = value.index_select(0, large), theta.index_select(0, places.index_select(0, large))
-    found[0] = _put(found[0], large, torch.lgamma(value + theta) - torch.lgamma(theta) - torch.lgamma(value + 1))
-    if wanted:
-        found[1] = _put(found[1], large, torch.digamma(value + theta) - torch.digamma(theta))
-    return found
+    share = 1 + i / theta
+    sums = [(share / (1 + i)).log().cumsum(0), *([share.reciprocal().cumsum(0)] if wanted else [])]
+    return _at((value.clamp(1, LISTED).long() - 1) * len(theta) + places, *sums)
+
+
+def _of_large(wanted: bool, value: Tensor, log_mean: Tensor, log_theta: Tensor) -> tuple[Tensor, ...]:
+    """log NB, and where ``wanted`` its derivative in log θ, of any counts, in double precision."""
+    theta, mean = log_theta.exp(), log_mean.exp()
+    log_ratio, both = torch.log1p(mean / theta), value + theta
+    gammas = torch.lgamma(both) - torch.lgamma(theta) - torch.lgamma(value + 1)
+    found = gammas - both * log_ratio + value * (log_mean - log_theta)
+    if not wanted:
+        return (found,)
+    return found, theta * (torch.digamma(both) - torch.digamma(theta) - log_ratio + (mean - value) / (theta + mean))
+
+
+def _at(places: Int64[Tensor, " n"], *tensors: Tensor) -> list[Tensor]:
+    """What tensors have at some places, counted through all their axes."""
+    return [tensor.reshape(-1).index_select(0, places) for tensor in tensors]
 
 
 def _put(values: Tensor, some: Int64[Tensor, " n"], found: Float[Tensor, " n"]) -> Tensor:

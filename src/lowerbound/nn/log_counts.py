@@ -16,5 +16,5 @@ class LogCounts(nn.Module):
 
     def forward(self, x: Float[Tensor, "N *event"], *context: Tensor) -> Tensor:
         """The network's output for counts; a missing one (NaN) stays one."""
-        output: Tensor = self.network((self.steps * x).log1p(), *context)
+        output: Tensor = self.network((x if self.steps == 1 else self.steps * x).log1p(), *context)
         return output
