@@ -40,6 +40,7 @@ def log_density(
         x = x.reshape(x.shape[0], *likelihood.event_shape)
     except RuntimeError as error:
         raise other_numbers(likelihood.event_shape, x.shape[1:]) from error
+    observed = None if observed is None else observed.reshape(x.shape)
     likelihood = at_hand(likelihood, x, observed)
     if observed is None:
         return likelihood.log_prob(x)
@@ -47,7 +48,6 @@ def log_density(
         raise RecipeError(
             f"the values of {law_name(likelihood)} are not independent given z, so that a part of them has no density at hand"
         )
-    observed = observed.reshape(x.shape)
     each = likelihood.base_dist.log_prob(x.where(observed, BLANK))
     return each.where(observed, 0.0).flatten(len(likelihood.batch_shape)).sum(-1)
 
