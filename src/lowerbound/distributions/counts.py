@@ -98,8 +98,9 @@ class ZeroInflated(Distribution):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """log p(x), nats."""
-        counted = logsigmoid(-self.logits) + self.counts.log_prob(value)
-        return torch.where(value == 0, torch.logaddexp(logsigmoid(self.logits), counted), counted)
+        log_more = logsigmoid(self.logits)
+        counted = log_more - self.logits + self.counts.log_prob(value)  # log S(−l) = log S(l) − l
+        return torch.where(value == 0, torch.logaddexp(log_more, counted), counted)
 
 
 class _LogProb(torch.autograd.Function):
