@@ -12,6 +12,7 @@ from torch import Tensor
 from toys import z_score
 
 from lowerbound.distributions.counts import LISTED, NegativeBinomial, ZeroInflated
+from lowerbound.system import operations
 
 mpmath.mp.dps = 40
 DISPERSIONS = [1e-4, 1e-2, 0.3, 1.0, 7.3, 1e2, 1e4, 1e6, 1e8]
@@ -32,6 +33,14 @@ def exactly(x: int, log_mean: float, log_dispersion: float) -> tuple[mpmath.mpf,
     return value, t * (x - m) / (t + m), of_theta
 
 
+@pytest.fixture(params=["loops", "torch"])
+def ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the compiled loop, and by the lines of torch that it stands for."""
+    if request.param == "torch":
+        monkeypatch.setattr(operations, "loops", lambda: None)
+
+
+@pytest.mark.usefixtures("ways")
 @pytest.mark.parametrize("dispersion", DISPERSIONS)
 def test_values_and_slopes_are_right_to_the_grain_of_single_precision(dispersion: float) -> None:
     """Where small counts' terms are added in single precision, the last digit of each may be lost, and of a slope what that of μ moves."""

@@ -17,6 +17,8 @@ from torch import Tensor
 from torch.distributions import Distribution, constraints
 from torch.nn.functional import logsigmoid
 
+from lowerbound.system.operations import operation
+
 LISTED = 16  # counts up to this are nearly all that there are
 
 
@@ -113,10 +115,9 @@ class _LogProb(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, value: Tensor, log_mean: Tensor, log_dispersion: Tensor) -> Tensor:
         """log NB of each count."""
-        wanted = any(ctx.needs_input_grad)
-        some = _places(value.reshape(-1) != 0)
-        found, *slopes = _of_all(value, log_mean, log_dispersion, some, wanted)
-        ctx.some = some
+        shape = log_mean.shape if any(ctx.needs_input_grad) else (0,)
+        slopes = [torch.empty(shape, dtype=log_mean.dtype, device=log_mean.device) for _ in range(2)]
+        found = log_prob_of_counts(value, log_mean, log_dispersion, *slopes)
         ctx.save_for_backward(value, log_mean, log_dispersion, *slopes)
         return found
 
@@ -125,13 +126,31 @@ class _LogProb(torch.autograd.Function):
         """The derivatives, times the gradient."""
         value, log_mean, log_dispersion, *slopes = ctx.saved_tensors
         if torch.is_grad_enabled():
-            _, *slopes = _of_all(value, log_mean, log_dispersion, ctx.some, True)
+            _, *slopes = _of_all(value, log_mean, log_dispersion, True)
         of_mean, of_dispersion = (gradients[0] * slope for slope in slopes)
         return None, of_mean, of_dispersion.sum_to_size(log_dispersion.shape)
 
 
-def _of_all(value: Tensor, log_mean: Tensor, log_dispersion: Tensor, some: Int64[Tensor, " n"], wanted: bool) -> tuple[Tensor, ...]:
-    """log NB, and where ``wanted`` its derivatives in log μ and log θ; ``some`` are the places of counts above 0, all others being 0."""
+@operation(
+    "log_prob_of_counts(Tensor value, Tensor log_mean, Tensor log_dispersion, Tensor(a!) of_mean, Tensor(b!) of_dispersion) -> Tensor"
+)
+def log_prob_of_counts(
+    value: Float[Tensor, "*shape"],
+    log_mean: Float[Tensor, "*shape"],
+    log_dispersion: Float[Tensor, "*event"],
+    of_mean: Float[Tensor, "*some"],
+    of_dispersion: Float[Tensor, "*some"],
+) -> Float[Tensor, "*shape"]:
+    """log NB, and into the last two, where they are not empty, its derivatives in log μ and log θ."""
+    found, *slopes = _of_all(value, log_mean, log_dispersion, of_mean.numel() > 0)
+    for place, slope in zip((of_mean, of_dispersion), slopes, strict=False):
+        place.copy_(slope)
+    return found
+
+
+def _of_all(value: Tensor, log_mean: Tensor, log_dispersion: Tensor, wanted: bool) -> tuple[Tensor, ...]:
+    """log NB, and where ``wanted`` its derivatives in log μ and log θ: of all as if they were 0, and then of the others."""
+    some = _places(value.reshape(-1) != 0)
     mean, theta = log_mean.exp(), log_dispersion.exp()
     ratio = mean / theta
     log_ratio = torch.log1p(ratio)  # log((θ + μ)/θ)
