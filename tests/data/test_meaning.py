@@ -9,11 +9,13 @@ import pytest
 import torch
 from commands import answer, complaint
 from PIL import Image
+from rows import long_if
 from trainings import resumed, train, weights
 
 from lowerbound import data
 from lowerbound.data import Dataset
 from lowerbound.errors import DataError
+from lowerbound.recipes.likelihoods import OF_COUNTS
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.runs import run as runs
 
@@ -76,7 +78,7 @@ def test_a_range_goes_from_a_number_to_a_greater_one(tmp_path: Path, text: str) 
         data.load(saved(tmp_path / "a.npy", np.ones((4, 3))), limits=text)
 
 
-@pytest.mark.parametrize("likelihood", ["poisson", "negative-binomial"])
+@pytest.mark.parametrize("likelihood", long_if(lambda word: word == "nb", OF_COUNTS))
 @pytest.mark.parametrize("greatest", [1, 40, 3000])
 def test_with_a_likelihood_of_counts_they_are_counts_and_come_back_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], likelihood: str, greatest: int

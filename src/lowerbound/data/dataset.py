@@ -96,7 +96,7 @@ class Dataset:
     @property
     def holes(self) -> int:
         """How many values of the whole array are missing (NaN)."""
-        return 0 if self.array.dtype == torch.uint8 else int(stored(self.array).isnan().sum())
+        return 0 if self.array.dtype == torch.uint8 else int(stored(self.array).isnan().count_nonzero())
 
     @property
     def extremes(self) -> Float[Tensor, " 2"]:

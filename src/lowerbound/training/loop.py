@@ -24,6 +24,7 @@ from lowerbound.training.steps.choose import choose
 from lowerbound.training.steps.plan import Plan
 from lowerbound.vae.estimators.base import Estimator
 from lowerbound.vae.estimators.pathwise import Pathwise
+from lowerbound.vae.likelihoods.library import OfLibrary
 from lowerbound.vae.loss import LossFunction, of_rows
 from lowerbound.vae.model import Model
 from lowerbound.vae.objectives.base import Objective
@@ -113,6 +114,9 @@ def _checked(vae: Model, source: Source) -> Rows:
     if found.alone:
         raise DataError("this is one example without a batch axis, and training wants several; give them as (N, …)")
     must_fit(vae, data)
-    for rows in torch.arange(len(data)).split(rows_at_once(data)):
+    parts = torch.arange(len(data)).split(rows_at_once(data))
+    for rows in parts:
         vae.likelihood.admit(data[rows])
+    if isinstance(vae.likelihood, OfLibrary):
+        vae.likelihood.meet(data[rows] for rows in parts)
     return data
