@@ -80,7 +80,7 @@ def facts(path: Path) -> dict[str, Any]:
         "cells": counts.shape[0],
         "genes": counts.shape[1],
         "zeros": 1 - counts.nnz / np.prod(counts.shape),
-        "median library": float(np.median(counts.sum(1))),
+        "median library": float(np.median(np.asarray(counts.sum(1)))),
         "greatest count": int(counts.max()),
         "sparse file, MB": (path / "train.h5ad").stat().st_size / 1e6,
     }
