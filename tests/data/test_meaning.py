@@ -233,7 +233,7 @@ def test_columns_named_as_pixels_are_images(tmp_path: Path, first: int, label: b
     (tmp_path / "b.csv").write_text((tmp_path / "a.csv").read_text().replace(f"pixel{first + 24}", "weight"))
     assert data.load(tmp_path / "b.csv").schema is not None, "a table"
     (tmp_path / "c.csv").write_text((tmp_path / "a.csv").read_text() + "x," * 24 + "1\n")
-    with pytest.raises(DataError, match="are no numbers"):
+    with pytest.raises(DataError, match=r"are no numbers|correct that line"):
         data.load(tmp_path / "c.csv")
 
 
