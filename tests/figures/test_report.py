@@ -100,7 +100,7 @@ def test_it_is_written_anew_to_the_same_bytes(digits_run: Run, tmp_path: Path, c
     page = (folder / layout.REPORT).read_bytes()
     assert page.replace(str(folder).encode(), str(digits_run.folder).encode()) == then
     (folder / layout.REPORT).unlink()
-    assert answer(capsys, "report", folder, "--device", "cpu") == {"run": str(folder), "output": str(folder / layout.REPORT)}
+    assert answer(capsys, "report", folder, "--device", "cpu") == {"run": str(folder), "output": str(folder / layout.REPORT), "notes": []}
     assert (folder / layout.REPORT).read_bytes() == page
 
 

@@ -39,7 +39,8 @@ def labels_of(
     if wanted is not None and (wanted in names or not how.of_run):
         label_columns.chosen(path, dict.fromkeys(names), wanted)
         labels = [list(found.values())[names.index(wanted)] if found else None for found in each]
-        taken = {name for name in held if name == wanted or wanted.startswith(f"{name}.")} | {part.labels or "" for part in parts.values()}
+        taken = {name for name in held if name == wanted or wanted.startswith(f"{name}.")}
+        taken |= {part.labels or "" for part in parts.values()} if first.labels in taken else set()
     else:
         labels = [found.get(part.labels or "") for part, found in zip(parts.values(), each, strict=True)]
         taken = {part.labels or "" for part, label in zip(parts.values(), labels, strict=True) if label is not None}
