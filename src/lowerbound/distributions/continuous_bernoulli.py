@@ -34,12 +34,15 @@ class ContinuousBernoulli(td.Distribution):
         return ContinuousBernoulli(self.logits.expand(batch_shape), validate_args=False)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """(x − ½) l − log(sinh u/u), nats; of x = ½ ± ½ written so that nothing cancels where l is large."""
+        """(x − ½) l − log(sinh u/u), nats; of a large l by the distance from the end that has the mass."""
         if self._validate_args:
             self._validate_sample(value)
-        size = self.logits.abs()
-        far = torch.where(self.logits > 0, 1 - value, value)  # from the end where the mass is
-        return _log_height(size) - far * size
+        small, low, square, high = _split(self.logits / 2)
+        series = square * (1 / 6 - square * (1 / 180 - square * (1 / 2835 - square * (1 / 37800 - square / 467775))))
+        size = 2 * high.abs()
+        end = size.log() - torch.log(-torch.expm1(-size))
+        far = torch.where(high > 0, 1 - value, value)
+        return torch.where(small, (2 * value - 1) * low - series, end - far * size)
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
         """Draws ``(*sample_shape, *batch)``, differentiable in l: F⁻¹(U)."""
@@ -60,30 +63,22 @@ class ContinuousBernoulli(td.Distribution):
 
     @property
     def mean(self) -> Tensor:
-        """½ + ½ (coth u − 1/u), of l's sign."""
-        small, u, square, large = _split(self.logits.abs() / 2)
-        series = u * (1 / 3 - square * (1 / 45 - square * (2 / 945 - square * (1 / 4725 - square * (2 / 93555)))))
-        bend = torch.where(small, series, large.tanh().reciprocal() - large.reciprocal())
-        return 0.5 + 0.5 * self.logits.sign() * bend
+        """½ + ½ (coth u − 1/u), here of u = l/2."""
+        small, low, square, high = _split(self.logits / 2)
+        series = low * (1 / 3 - square * (1 / 45 - square * (2 / 945 - square * (1 / 4725 - square * (2 / 93555)))))
+        return 0.5 + torch.where(small, series, high.tanh().reciprocal() - high.reciprocal()) / 2
 
     @property
     def variance(self) -> Tensor:
         """¼ (1/u² − 1/sinh² u)."""
-        small, _, square, large = _split(self.logits.abs() / 2)
+        small, _, square, high = _split(self.logits / 2)
         series = 1 / 3 - square * (1 / 15 - square * (2 / 189 - square * (1 / 675 - square * (2 / 10395))))
-        narrow = torch.exp(-2 * large) / torch.expm1(-2 * large).square()  # ¼ of 1/sinh²
-        return torch.where(small, series / 4, large.reciprocal().square() / 4 - narrow)
+        size = 2 * high.abs()
+        return torch.where(small, series / 4, size.square().reciprocal() - torch.exp(-size) / torch.expm1(-size).square())
 
 
 def _split(u: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Which u are small, these and their squares with 0 in the place of others, and the others with 1 in the place of these."""
-    small = u < SMALL
+    small = u.abs() < SMALL
     low = torch.where(small, u, 0.0)
     return small, low, low * low, torch.where(small, 1.0, u)
-
-
-def _log_height(size: Tensor) -> Tensor:
-    """log p at the end where the mass is, log(|l|/(1 − e^(−|l|))) = u − log(sinh u/u)."""
-    small, u, square, large = _split(size / 2)
-    series = square * (1 / 6 - square * (1 / 180 - square * (1 / 2835 - square * (1 / 37800 - square / 467775))))
-    return torch.where(small, u - series, (2 * large).log() - torch.log(-torch.expm1(-2 * large)))

@@ -12,7 +12,7 @@ from torch.distributions import Beta as BetaLaw
 from torch.distributions import Binomial, Categorical, Distribution, constraints
 from torch.distributions.utils import broadcast_all
 
-from lowerbound.distributions.stirling import deviance, factorial_remainder, or_one, remainder
+from lowerbound.distributions.double import in_double
 
 
 class PixelLevels(Distribution):
@@ -120,7 +120,6 @@ class BetaBinomial(Distribution):
     def __init__(self, a: Tensor, b: Tensor, n: int = 255):
         self.a, self.b = broadcast_all(a, b)
         self.n = n
-        self._factorial = math.lgamma(n + 1) - n * math.log(n) + n
         super().__init__(self.a.shape, validate_args=False)
 
     @property
@@ -149,24 +148,17 @@ class BetaBinomial(Distribution):
         return Binomial(self.n, probs=p, validate_args=False).sample()
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """log p(k), nats.
+        """log p(k), nats."""
 
-        With u = (k + a)/(n + a + b) the deviances of k and n − k from n u and n (1 − u), and of a and b from (a + b) u and (a + b)(1 − u),
-        all of which are as far from those as (kb − (n − k)a)/(n + a + b); and what Stirling's formula leaves of the Γ's.
-        """
-        k, rest, both = value, self.n - value, self.a + self.b
-        total, of_k, of_rest = both + self.n, value + self.a, rest + self.b
-        excess = k * (self.b / total) - rest * (self.a / total)
-        log_a, log_b = (self.a / both * (total / of_k)).log(), (self.b / both * (total / of_rest)).log()
-        deviances = (
-            deviance(k, excess, (or_one(k) / self.n * (total / of_k)).log())
-            + deviance(rest, -excess, (or_one(rest) / self.n * (total / of_rest)).log())
-            + deviance(self.a, -excess, log_a)
-            + deviance(self.b, excess, log_b)
-        )
-        choose = self._factorial - factorial_remainder(k) - factorial_remainder(rest)
-        gammas = remainder(of_k) + remainder(of_rest) + remainder(both) - remainder(total) - remainder(self.a) - remainder(self.b)
-        return choose + gammas + (log_a + log_b - (self.n / both).log1p()) / 2 - deviances
+        def log_beta(x: Tensor, y: Tensor) -> Tensor:
+            return torch.lgamma(x) + torch.lgamma(y) - torch.lgamma(x + y)
+
+        def score(k: Tensor, a: Tensor, b: Tensor) -> Tensor:
+            rest = self.n - k
+            choose = -log_beta(k + 1, rest + 1) - math.log(self.n + 1)
+            return choose + log_beta(k + a, rest + b) - log_beta(a, b)
+
+        return in_double(score, value, self.a, self.b)
 
 
 class Numbered(Categorical):

@@ -1,8 +1,9 @@
-"""Gamma and Beta, drawn as logarithms and scored by deviances: nothing underflows, nothing cancels, and gradients stay finite."""
+"""Gamma and Beta, drawn as logarithms and scored in double precision: nothing underflows or cancels, and gradients stay finite."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -10,10 +11,11 @@ from jaxtyping import Float
 from torch import Tensor
 from torch import distributions as td
 from torch.autograd.function import once_differentiable
-from torch.distributions.kl import register_kl
+from torch.distributions.kl import kl_divergence, register_kl
 
-from lowerbound.distributions.stirling import HALF_LOG_TAU, deviance, digamma_remainder, remainder, shape_divergence
+from lowerbound.distributions.double import in_double
 from lowerbound.system import noise, philox
+from lowerbound.system.devices import widest
 
 
 class _LogGamma(torch.autograd.Function):
@@ -40,7 +42,7 @@ def _by_row(shape: Float[Tensor, " n"], draw: noise.Call) -> Float[Tensor, " n"]
 
     Source: Marsaglia and Tsang, "A Simple Method for Generating Gamma Variables", 2000, https://doi.org/10.1145/358407.358414.
     """
-    kind = shape.dtype if shape.device.type == "mps" else torch.float64  # which has no doubles
+    kind = widest(shape.device)
     third, log_g, todo, lane = shape.to(kind) - 1 / 3, torch.empty_like(shape), torch.arange(len(shape), device=shape.device), 0
     while len(todo):
         words = draw.blocks(todo, lane)
@@ -83,7 +85,6 @@ class Gamma(td.Gamma):
 
     torch's law with draws that stay positive and gradients that stay finite for α from 1e-4 to 1e5, in
     float32 too. z is held at ``smallest`` (1e-31 in float32) where it would be less, and has no gradient there.
-    torch's terms of log p cancel: in float32 they are off by 0.1 at α = 1e5. Here they do not.
     ``concentration`` and ``rate`` ``(*batch,)``.
     """
 
@@ -99,20 +100,19 @@ class Gamma(td.Gamma):
         return log_z.clamp(math.log(smallest(log_z.dtype)), math.log(finfo.max) - 1).exp()
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """log p(z), nats: −(α log(α/βz) − α + βz) + ½ log(α/2π) − μ(α) − log z, μ as ``stirling`` has it."""
+        """α log β + (α − 1) log z − βz − log Γ(α), nats."""
         value = torch.as_tensor(value, dtype=self.rate.dtype, device=self.rate.device)
         if self._validate_args:
             self._validate_sample(value)
-        shape, scaled = self.concentration, self.rate * value
-        log_ratio = -(scaled / shape).clamp(min=torch.finfo(scaled.dtype).tiny).log()
-        constant = shape.log() / 2 - HALF_LOG_TAU - remainder(shape)
-        return constant - deviance(shape, shape - scaled, log_ratio) - value.log()
+
+        def score(z: Tensor, shape: Tensor, rate: Tensor) -> Tensor:
+            return shape * rate.log() + (shape - 1) * z.log() - rate * z - shape.lgamma()
+
+        return in_double(score, value, self.concentration, self.rate)
 
     def entropy(self) -> Tensor:
-        """½ log 2πα − log β + μ(α) + (1 − α)(ψ(α) − log α), nats ``(*batch,)``."""
-        shape = self.concentration
-        rest = remainder(shape) + (1 - shape) * digamma_remainder(shape)
-        return HALF_LOG_TAU + shape.log() / 2 - self.rate.log() + rest
+        """α − log β + log Γ(α) + (1 − α) ψ(α), nats ``(*batch,)``."""
+        return in_double(lambda a, b: td.Gamma(a, b, validate_args=False).entropy(), self.concentration, self.rate)
 
 
 class Beta(td.Beta):
@@ -136,38 +136,34 @@ class Beta(td.Beta):
         return logit.sigmoid().clamp(smallest(logit.dtype), 1 - torch.finfo(logit.dtype).eps)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """log p(z), nats: the deviances of a from (a + b) z and of b from (a + b)(1 − z), and what Stirling's formula leaves."""
+        """(a − 1) log z + (b − 1) log(1 − z) − log B(a, b), nats."""
         if self._validate_args:
             self._validate_sample(value)
-        a, b, rest = self.concentration1, self.concentration0, 1 - value
-        total, excess = a + b, a * rest - b * value
-        of_a = deviance(a, excess, -(total / a * value).log()) + remainder(a)
-        of_b = deviance(b, -excess, -(total / b * rest).log()) + remainder(b)
-        constant = (a / total * b).log() / 2 - HALF_LOG_TAU + remainder(total)
-        return constant - of_a - of_b - value.log() - (-value).log1p()
+
+        def score(z: Tensor, a: Tensor, b: Tensor) -> Tensor:
+            return (a - 1) * z.log() + (b - 1) * (-z).log1p() + (a + b).lgamma() - a.lgamma() - b.lgamma()
+
+        return in_double(score, value, self.concentration1, self.concentration0)
 
     def entropy(self) -> Tensor:
-        """−E[log p], nats ``(*batch,)``."""
-        a, b = self.concentration1, self.concentration0
-        total = a + b
-        constant = HALF_LOG_TAU + (a / total * b).log() / 2 - total.log() + remainder(a) + remainder(b) - remainder(total)
-        ends = (1 - a) * digamma_remainder(a) + (1 - b) * digamma_remainder(b)
-        return constant + ends - (2 - total) * digamma_remainder(total)
+        """log B(a, b) − (a − 1) ψ(a) − (b − 1) ψ(b) + (a + b − 2) ψ(a + b), nats ``(*batch,)``."""
+        return in_double(lambda a, b: td.Beta(a, b, validate_args=False).entropy(), self.concentration1, self.concentration0)
 
 
 @register_kl(Gamma, Gamma)  # type: ignore[untyped-decorator]
 def _(q: Gamma, p: Gamma) -> Tensor:
-    """The deviance of p's shape from α_q β_p/β_q, and what the Γ's have beside; nats."""
-    expected = q.concentration * (p.rate / q.rate)
-    leading = deviance(p.concentration, p.concentration - expected, (p.concentration / expected).log())
-    return leading + shape_divergence(p.concentration, q.concentration)
+    return _divergence(td.Gamma, q.concentration, q.rate, p.concentration, p.rate)
 
 
 @register_kl(Beta, Beta)  # type: ignore[untyped-decorator]
 def _(q: Beta, p: Beta) -> Tensor:
-    """The deviances of p's concentrations from q's shares of their total, and what the Γ's have beside; nats."""
-    (a, b), (c, d) = (q.concentration1, q.concentration0), (p.concentration1, p.concentration0)
-    of_q, of_p = a + b, c + d
-    excess = c * (b / of_q) - d * (a / of_q)
-    leading = deviance(c, excess, (c / of_p * (of_q / a)).log()) + deviance(d, -excess, (d / of_p * (of_q / b)).log())
-    return leading + shape_divergence(c, a) + shape_divergence(d, b) - shape_divergence(of_p, of_q)
+    return _divergence(td.Beta, q.concentration1, q.concentration0, p.concentration1, p.concentration0)
+
+
+def _divergence(kind: Callable[..., td.Distribution], *given: Tensor) -> Tensor:
+    """The KL of two laws of two parameters each, by torch's formula."""
+
+    def divergence(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> Tensor:
+        return kl_divergence(kind(a, b, validate_args=False), kind(c, d, validate_args=False))
+
+    return in_double(divergence, *given)

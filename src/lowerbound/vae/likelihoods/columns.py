@@ -12,9 +12,8 @@ from torch import Tensor, nn
 from torch.distributions import Bernoulli, Distribution, Independent, Normal
 
 from lowerbound.data.schema import Column, Schema
+from lowerbound.distributions.double import NegativeBinomial, StudentT
 from lowerbound.distributions.mixed import Mixed, Nominal
-from lowerbound.distributions.poisson import NegativeBinomial
-from lowerbound.distributions.student_t import StudentT
 from lowerbound.vae.likelihoods.base import Likelihood
 from lowerbound.vae.likelihoods.scales import positive
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Normal
 from torch.distributions import Laplace as LaplaceLaw
 
-from lowerbound.distributions import student_t
+from lowerbound.distributions import double
 from lowerbound.errors import RecipeError
 from lowerbound.vae.likelihoods.base import PerValue
 from lowerbound.vae.likelihoods.scales import Fixed, Optimal, Scale, positive
@@ -126,4 +126,4 @@ class StudentT(LocationScale):
 
     def around(self, loc: Tensor, scale: Tensor, extra: list[Tensor]) -> Distribution:
         """A Student-t, its variance finite."""
-        return student_t.StudentT(2 + positive(extra[-1] + 2), loc, scale, validate_args=False)
+        return double.StudentT(2 + positive(extra[-1] + 2), loc, scale, validate_args=False)
