@@ -95,38 +95,39 @@ def measure(law: Law, points: Sequence[Point]) -> Found:
 def some(law: Law, number: int, seed: int) -> list[Point]:
     """Points of the grid, drawn by the seed and the law's name; all of a smaller one."""
     points = list(law.points())
-    return points if len(points) <= number else random.Random(f"{law.name} {seed}").sample(points, number)  # noqa: S311 - a sample
+    return points if len(points) <= number else random.Random(f"{law.name} {seed}").sample(points, number)  # noqa: S311 - no secret
 
 
 # --- the page ------------------------------------------------------------------------------------------
 
 INTRODUCTION = f"""# Laws in single precision
 
-Made by `make precision`: every law, and every KL in closed form, that a recipe can have, in single precision, beside the closed form of the
-same numbers with {DIGITS} digits (mpmath), over the range of the parameters that networks give and the data that each admits. The largest error of
-log p (of a KL, an entropy), in nats, and of its gradient by the number that the network gives, before a softplus or an exponential. In brackets
-is what torch's own formula in single precision has at the same points, where it is not this project's.
+Made by `make precision`: every law, and every KL in closed form, that a recipe can have, in single precision, beside the closed form of
+the same numbers with {DIGITS} digits (mpmath), over the range of the parameters that networks give and the data that each admits. The
+largest error of log p (of a KL, an entropy), in nats, and of its gradient by the number that the network gives, before a softplus or an
+exponential. In brackets is what torch's own formula in single precision has at the same points, where it is not this project's.
 
-Where log p is beyond ±{PLAIN:,.0f} nats an error is counted as {PLAIN:,.0f} times its share of log p, and so are gradients. {LIMIT:g} is then 10⁻⁶ of log p,
-or eight units in the last of the 24 binary digits that single precision has: no formula can be much better, for the result itself is
-rounded to half of one, which at 10⁵ nats is .004. Nothing in the table may be above {LIMIT:g}.
+Where log p is beyond ±{PLAIN:,.0f} nats an error is counted as {PLAIN:,.0f} times its share of log p, and so are gradients.
+{LIMIT:g} is then 10⁻⁶ of log p, or eight units in the last of the 24 binary digits that single precision has: no formula can be much
+better, for the result itself is rounded to half of one, which at 10⁵ nats is .004. Nothing in the table may be above {LIMIT:g}.
 
 | law | parameters | points | log p | gradient | the largest error of log p is at | log p there |
 |---|---|---|---|---|---|---|
 """
 
 NOTES = """
-What a label is, and each category of a table, is the categorical law; levels of a hierarchy and learned p(z|c) are Gaussians; optimal σ too.
-Laws of more than one value are sums of these over values, and their errors add up at most.
+What a label is, and each category of a table, is the categorical law; levels of a hierarchy and learned p(z|c) are Gaussians, as is
+what has the optimal σ. Laws of several values are sums of these over values, and their errors add up at most.
 
 Where the range is bounded, and what is not in the table:
 
-- A softplus has no upper bound. ν, r, and the concentrations of a beta-binomial are held up to 10¹⁰, where log Γ in double precision is rounded to
-  10⁻⁵; λ up to 10⁷; concentrations of Gammas and Betas from .01, as a likelihood from .001, to 10⁵; κ to 10⁵.
+- A softplus has no upper bound. ν, r, and the concentrations of a beta-binomial are held up to 10¹⁰, where log Γ in double precision is
+  rounded to 10⁻⁵; λ up to 10⁷; concentrations of Gammas and Betas from .01, as a likelihood from .001, to 10⁵; κ to 10⁵.
 - Counts are held up to 2²⁴, the last of the whole numbers that single precision has one by one.
 - A σ that is given is not held below .001: of less than 10⁻¹⁹ the square is 0 in single precision.
-- Apple's devices (`mps`) have no double precision. There Gammas, Betas, Student-t's, counts and mixtures of Gaussians have the errors in
-  brackets.
+- Apple's devices (`mps`) have no double precision. There Gammas, Betas, Student-t's and counts have the errors in brackets, and a mixture
+  of Gaussians whose components are narrow is off by what it was before, which had no bound.
+- A VampPrior of posteriors that are not diagonal Gaussians adds up components in single precision.
 - Flows are compositions of networks, without a closed form to be held to. A uniform sphere's log p is one constant.
 - Compiled loops stand for the Bernoulli and the Gaussian alone: `tests/system/test_compiled.py` holds them to torch's lines.
 """

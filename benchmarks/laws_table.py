@@ -18,6 +18,7 @@ from torch.distributions import kl_divergence
 from lowerbound import distributions
 from lowerbound.distributions import bernoulli, discrete, double, operations
 from lowerbound.distributions.continuous_bernoulli import ContinuousBernoulli
+from lowerbound.distributions.mixed import Nominal
 from lowerbound.distributions.mixture import Mixture
 
 Point = tuple[float, ...]
@@ -121,6 +122,12 @@ def kl_on_sphere(d: int) -> Callable[..., Tensor]:
         return kl_divergence(distributions.VonMisesFisher(loc, kappa, validate_args=False), distributions.UniformSphere(d))
 
     return found
+
+
+def label(k: Tensor, *logits: Tensor) -> Tensor:
+    """Zeros and a one."""
+    one = torch.nn.functional.one_hot(k.detach().long(), len(logits)).to(k.dtype)
+    return distributions.OneHotCategorical(torch.stack(logits, -1)).log_prob(one)
 
 
 def two_logistics(logit: Tensor, loc: Tensor, scale: Tensor) -> td.Distribution:
@@ -245,7 +252,7 @@ def angles(kappa: float) -> list[float]:
 
 # --- the table ---------------------------------------------------------------------------------------
 
-LOGITS = Parameter("l", [*signed(1e-4, 30, 12), 0.0041, -0.0041, 100.0, -100.0])
+LOGITS = Parameter("l", [*signed(1e-4, 30, 12), 0.0041, -0.0041, 100.0, -100.0, 1e4, -1e4])
 LOC = Parameter("loc", [0.0, 0.37, -3.0, 150.0])
 SCALE = Parameter("σ", spread(1e-3, 1e3, 13), softplus)
 WIDTH = Parameter("σ", [math.exp(each / 2) for each in range(-20, 21, 4)], exponential)
@@ -311,6 +318,8 @@ LAWS = [
         scored(plain(td.Beta)),
     ),
     Law("categorical", THREE, lambda x, *given: discrete.Numbered(torch.stack(given, -1)).log_prob(x), exact.of_classes, classes),
+    Law("a label", THREE, label, exact.of_classes, classes),
+    Law("category, of tables", THREE, lambda x, *given: Nominal(torch.stack(given, -1)).log_prob(x), exact.of_classes, classes),
     Law("discretised logistic", [LEVEL_LOC, LEVEL_SCALE], scored(discrete.DiscretizedLogistic), exact.of_logistic, levels),
     Law("mixture of logistics", [WEIGHT, LEVEL_LOC, LEVEL_SCALE], scored(two_logistics), exact.of_two_logistics, levels),
     Law(

@@ -25,7 +25,7 @@ class Mixture(MixtureSameFamily):
             each = _gaussians(value, components.base_dist.loc, components.base_dist.scale)
         else:
             return super().log_prob(value)  # type: ignore[no-untyped-call]
-        return torch.logsumexp(each + logits.log_softmax(-1), -1)
+        return torch.logsumexp(each + logits.to(each.dtype).log_softmax(-1), -1).to(value.dtype)
 
     @property
     def gaussians(self) -> Normal | None:
@@ -49,10 +49,10 @@ def _gaussians(value: Float[Tensor, "*batch d"], loc: Float[Tensor, "K d"], scal
 
     Σ (v − m)²/s² is v²·s⁻² − 2 v·(m s⁻²) + m²·s⁻², whose terms are as large as 1/s² and cancel: in double precision, where the device has
     it, and measured from the values' middle, so that where they are close to one another, as the draws of one posterior are, little has to.
+    They stay in it, since how much of the mixture each component is follows from their differences.
     """
-    middle, kind = value.detach().reshape(-1, value.shape[-1]).mean(0), value.dtype
-    constant = (scale.log() + 0.5 * math.log(2 * math.pi)).sum(1)
+    middle = value.detach().reshape(-1, value.shape[-1]).mean(0)
     value, loc, scale = (each.to(widest(value.device)) for each in (value - middle, loc - middle, scale))
     precision = scale.reciprocal().square()
     square = value.square() @ precision.T - 2 * value @ (loc * precision).T + (loc.square() * precision).sum(1)
-    return -0.5 * square.to(kind) - constant
+    return -0.5 * square - (scale.log() + 0.5 * math.log(2 * math.pi)).sum(1)
