@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import mpmath
 import torch
 from mpmath import mp
+
+#: 784 pixels, each a zero or a one, and how many times a logit its own is
+IMAGE = [*itertools.islice(itertools.cycle(itertools.product((0, 1), (0.25, -0.5, 1.0, 2.0, -1.0, 0.5, 4.0))), 784)]
 
 log, lgamma, psi = mpmath.log, mpmath.loggamma, mpmath.digamma  # of real numbers, as all are here
 
@@ -25,6 +30,11 @@ def log_beta(a: Any, b: Any) -> Any:
 def of_bernoulli(x: Any, logit: Any) -> Any:
     """Of zeros and ones, or greys."""
     return x * log_sigmoid(logit) + (1 - x) * log_sigmoid(-logit)
+
+
+def of_image(logit: Any) -> Any:
+    """Of ``IMAGE``: zeros and ones under so many times the logit."""
+    return sum(each * of_bernoulli(mp.mpf(one), times * logit) for (one, times), each in Counter(IMAGE).items())
 
 
 def of_continuous_bernoulli(x: Any, logit: Any) -> Any:

@@ -37,9 +37,9 @@ def counted(error: float, truth: float) -> float:
     return error / max(1.0, abs(truth) / PLAIN) if math.isfinite(error) else math.inf
 
 
-def in_single(law: Callable[..., torch.Tensor], points: Sequence[Point], names: Sequence[str]) -> tuple[list[float], list[list[float]]]:
-    """What it gives at all points, and its gradient by each of their numbers."""
-    columns = [torch.tensor(column, requires_grad=name != "x") for name, column in zip(names, zip(*points, strict=True), strict=True)]
+def in_single(law: Callable[..., torch.Tensor], points: Sequence[Point], by: Sequence[bool]) -> tuple[list[float], list[list[float]]]:
+    """What it gives at all points, and its gradient ``by`` some of their numbers, 0 by others."""
+    columns = [torch.tensor(column, requires_grad=wanted) for wanted, column in zip(by, zip(*points, strict=True), strict=True)]
     value = law(*columns)
     wanted = [column for column in columns if column.requires_grad]
     slopes = torch.autograd.grad(value.sum(), wanted, allow_unused=True)
@@ -53,7 +53,7 @@ def exactly(law: Law, point: Point) -> tuple[float, list[float]]:
         numbers = [mp.mpf(each) for each in point]
         value, slopes = law.exact(*numbers), []
         for place, number in enumerate(numbers):
-            if law.names[place] == "x":
+            if not law.by[place]:
                 slopes.append(0.0)
                 continue
             step = mp.mpf(10) ** -20 * (abs(number) or 1)
@@ -86,8 +86,8 @@ def _largest(law: Law, all_of_them: Sequence[tuple[float, float, float, Point]])
 def measure(law: Law, points: Sequence[Point]) -> Found:
     """Errors at the points of this project's law, and of torch's where that is another."""
     truths = [exactly(law, point) for point in points]
-    told = errors(law, in_single(law.found, points, law.names), points, truths)
-    theirs = None if law.torchs is None else errors(law, in_single(law.torchs, points, law.names), points, truths)
+    told = errors(law, in_single(law.found, points, law.by), points, truths)
+    theirs = None if law.torchs is None else errors(law, in_single(law.torchs, points, law.by), points, truths)
     ranges = {each.name: [min(each.values), max(each.values)] for each in law.parameters}
     return {"law": law.name, "points": len(points), "ranges": ranges, **told, "torch": theirs}
 
@@ -105,7 +105,8 @@ INTRODUCTION = f"""# Laws in single precision
 Made by `make precision`: every law, and every KL in closed form, that a recipe can have, in single precision, beside the closed form of
 the same numbers with {DIGITS} digits (mpmath), over the range of the parameters that networks give and the data that each admits. The
 largest error of log p (of a KL, an entropy), in nats, and of its gradient by the number that the network gives, before a softplus or an
-exponential. In brackets is what torch's own formula in single precision has at the same points, where it is not this project's.
+exponential, and by a latent. In brackets is what torch's own formula in single precision has at the same points, where it is not
+this project's.
 
 Where log p is beyond ±{PLAIN:,.0f} nats an error is counted as {PLAIN:,.0f} times its share of log p, and so are gradients.
 {LIMIT:g} is then 10⁻⁶ of log p, or eight units in the last of the 24 binary digits that single precision has: no formula can be much

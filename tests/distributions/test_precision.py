@@ -91,7 +91,7 @@ def test_no_law_that_is_offered_is_left_out(monkeypatch: pytest.MonkeyPatch) -> 
         patched.setattr(Distribution, "__init__", noted)
         for law in LAWS:
             if law.data is not None:
-                laws_precision.in_single(law.found, laws_precision.some(law, 1, 0), law.names)
+                laws_precision.in_single(law.found, laws_precision.some(law, 1, 0), law.by)
     offered = {type(leaf) for make in OFFERED.values() for leaf in leaves(make())}
     assert {kind for kind in offered - held if kind.__name__ not in ELSEWHERE} == set(), "add a row to benchmarks/laws_table.py"
 
