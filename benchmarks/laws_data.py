@@ -30,6 +30,11 @@ def of_total(r: float, logit: float) -> list[float]:
     return counts(mean, (mean + mean * mean / r) ** 0.5)
 
 
+def of_cell(log_mean: float, log_dispersion: float, _: float = 0.0) -> list[float]:
+    """The same of the logarithms of a mean and a dispersion."""
+    return of_total(math.exp(log_dispersion), log_mean - log_dispersion)
+
+
 def positives(a: float, b: float) -> list[float]:
     """A Gamma's draws, likely and not; ``smallest`` is the least that it has."""
     mean, deviation = a / b, a**0.5 / b

@@ -78,6 +78,17 @@ def of_negative_binomial(k: Any, r: Any, logit: Any) -> Any:
     return lgamma(k + r) - lgamma(r) - lgamma(k + 1) + r * log_sigmoid(-logit) + k * log_sigmoid(logit)
 
 
+def of_cells(k: Any, log_mean: Any, log_dispersion: Any) -> Any:
+    """The same of the logarithms of a mean and a dispersion."""
+    return of_negative_binomial(k, mp.exp(log_dispersion), log_mean - log_dispersion)
+
+
+def of_more_zeros(k: Any, log_mean: Any, log_dispersion: Any, logit: Any) -> Any:
+    """That, but 0 with the probability of the logit."""
+    log_p = log_sigmoid(-logit) + of_cells(k, log_mean, log_dispersion)
+    return log_p if k else log(mp.exp(log_sigmoid(logit)) + mp.exp(log_p))
+
+
 def of_beta_binomial(k: Any, a: Any, b: Any) -> Any:
     """Of levels up to 255."""
     return lgamma(256) - lgamma(k + 1) - lgamma(256 - k) + log_beta(k + a, 255 - k + b) - log_beta(a, b)

@@ -124,6 +124,8 @@ Where the range is bounded, and what is not in the table:
 
 - A softplus has no upper bound. ν, r, and the concentrations of a beta-binomial are held up to 10¹⁰, where log Γ in double precision is
   rounded to 10⁻⁵; λ up to 10⁷; concentrations of Gammas and Betas from .01, as a likelihood from .001, to 10⁵; κ to 10⁵.
+- Means of a single cell's counts are held up to e^8.5 ≈ 4,900. Of larger ones log p is as right as here, and the slope in log θ of a count
+  up to 16 is off by some 10⁻⁷ of the mean: most counts are small, and have single precision for speed.
 - Counts are held up to 2²⁴, the last of the whole numbers that single precision has one by one.
 - A σ that is given is not held below .001: of less than 10⁻¹⁹ the square is 0 in single precision.
 - Apple's devices (`mps`) have no double precision. There Gammas, Betas, Student-t's and counts have the errors in brackets, and a mixture

@@ -11,7 +11,7 @@ from typing import Any
 import laws_exact as exact
 import numpy as np
 import torch
-from laws_data import about, angles, bits, classes, greys, levels, of_rate, of_total, positives, shares
+from laws_data import about, angles, bits, classes, greys, levels, of_cell, of_rate, of_total, positives, shares
 from laws_single import (
     image,
     kl_classes,
@@ -32,7 +32,7 @@ from torch import Tensor
 from torch import distributions as td
 
 from lowerbound import distributions
-from lowerbound.distributions import bernoulli, discrete, double
+from lowerbound.distributions import counts, discrete, double
 from lowerbound.distributions.continuous_bernoulli import ContinuousBernoulli
 from lowerbound.distributions.mixed import Nominal
 
@@ -128,6 +128,7 @@ WEIGHT = Parameter("weight's logit", [-20.0, 0.0, 5.0])
 THREE = [Parameter(name, values) for name, values in (("l₀", [0.0]), ("l₁", [-30.0, -1.0, 1e-4, 3.0]), ("l₂", [-100.0, 0.0, 0.5, 30.0]))]
 FREEDOM = Parameter("ν", [2.001, *spread(2.1, 1e10, 17)], softplus)
 FEW, MORE = spread(1e-2, 1e5, 6), spread(1e-2, 1e5, 10)
+CELLS = [Parameter("log μ", [-18.0, -7.0, -1.0, 0.0, 2.5, 5.0, 7.0, 8.5]), Parameter("log θ", [*np.linspace(-9.2, 18.4, 9).tolist()])]
 KAPPA = Parameter("κ", [1.0, *spread(1.001, 1e5, 12)], softplus)
 
 
@@ -214,6 +215,14 @@ LAWS = [
         exact.of_negative_binomial,
         of_total,
         scored(of_logits(td.NegativeBinomial)),
+    ),
+    Law("negative binomial, of cells", CELLS, scored(counts.NegativeBinomial), exact.of_cells, of_cell),
+    Law(
+        "the same with more zeros",
+        [*CELLS, Parameter("zeros' logit", [-20.0, 0.0, 3.0])],
+        scored(lambda mean, dispersion, logit: counts.ZeroInflated(counts.NegativeBinomial(mean, dispersion), logit)),
+        exact.of_more_zeros,
+        of_cell,
     ),
     Law(
         "Gamma", concentrations("α", "β"), scored(plain(distributions.Gamma)), exact.of_gamma, positives, scored(plain(td.Gamma)), path=True

@@ -110,7 +110,7 @@ def _table(rows: slice = slice(None)) -> Any:
 def _vectors() -> Any:
     import pyarrow
 
-    return pyarrow.table({"embedding": COUNTS.tolist(), "label": ["abc"[label] for label in LABELS]})
+    return pyarrow.table({"embedding": COUNTS.tolist(), "id": list(map(str, LABELS)), "label": ["abc"[label] for label in LABELS]})
 
 
 def _stream(table: Any, path: Path) -> None:
@@ -135,6 +135,14 @@ def _hub(folder: Path) -> Path:
     (folder / "data").mkdir()
     for name, rows in (("train-00000-of-00002", slice(5)), ("train-00001-of-00002", slice(5, 8)), ("test-00000-of-00001", slice(8, None))):
         pyarrow.parquet.write_table(_table(rows), folder / "data" / f"{name}.parquet")
+    return folder
+
+
+def _hub_of_vectors(folder: Path) -> Path:
+    import pyarrow.parquet
+
+    for name, rows in (("train", slice(8)), ("test", slice(8, None))):
+        pyarrow.parquet.write_table(_vectors()[rows], folder / f"{name}.parquet")
     return folder
 
 
@@ -323,8 +331,11 @@ READABLE: dict[str, Readable] = {
     "EMNIST, one of two": Readable("EMNIST", _one_of_two, SQUARES, tuple("ABC"[label] for label in LABELS), parts=(8, 4)),
     "CIFAR-10": Readable("CIFAR", _cifar_10, COLOURS, NAMED, parts=(8, 4)),
     "CIFAR-100": Readable("CIFAR", _cifar_100, COLOURS, NAMED, parts=(8, 4)),
-    "save_to_disk": Readable("a folder of tables", _saved_to_disk, GREYS, NAMED, parts=(8, 4)),
-    "the hub's Parquet": Readable("a folder of tables", _hub, GREYS, NAMED, parts=(8, 4)),
+    "save_to_disk": Readable("a folder of tables of images", _saved_to_disk, GREYS, NAMED, parts=(8, 4)),
+    "the hub's Parquet": Readable("a folder of tables of images", _hub, GREYS, NAMED, parts=(8, 4)),
+    "vectors by part": Readable(
+        "a folder of tables of vectors", _hub_of_vectors, COUNTS, ABC, parts=(8, 4), **OF_FLOATS | {"dtype": "float64"}
+    ),
     "a folder of x_train.npy": Readable("a folder of arrays", _named_arrays, GREYS, parts=(8, 4)),
     "KMNIST": Readable("a folder of arrays", _kmnist, GREYS, parts=(8, 4)),
     "an array each": Readable("a folder of arrays", _an_array_each, GREYS[BY_LABEL], tuple(map(str, LABELS[BY_LABEL]))),
@@ -360,10 +371,10 @@ READABLE: dict[str, Readable] = {
     "HDF5": Readable("a file of arrays", _hdf5(False), GREYS, parts=(8, 4)),
     "HDF5, a path": Readable("a file of arrays", _hdf5(True), GREYS),
     "safetensors": Readable("a file of arrays", _safetensors, GREYS),
-    "Parquet": Readable("images or vectors of a table", _parquet, GREYS, NAMED),
-    "Feather": Readable("images or vectors of a table", _feather, COUNTS, ABC, **OF_FLOATS | {"dtype": "float64"}),
-    "Arrow": Readable("images or vectors of a table", _arrow, COUNTS, ABC, **OF_FLOATS | {"dtype": "float64"}),
-    "JSON lines": Readable("images or vectors of a table", _jsonl, COUNTS, ABC, **OF_FLOATS | {"dtype": "float64"}),
+    "Parquet": Readable("images of a table", _parquet, GREYS, NAMED),
+    "Feather": Readable("vectors of a table", _feather, COUNTS, ABC, **OF_FLOATS | {"dtype": "float64"}),
+    "Arrow": Readable("vectors of a table", _arrow, COUNTS, ABC, **OF_FLOATS | {"dtype": "float64"}),
+    "JSON lines": Readable("vectors of a table", _jsonl, COUNTS, ABC, **OF_FLOATS | {"dtype": "float64"}),
     "CSV of pixels": Readable("images in a CSV", _csv(".csv", True), SQUARES, dtype="int64"),
     "CSV, gzipped": Readable("images in a CSV", _csv(".CSV.gz", True), SQUARES, dtype="int64"),
     "TSV with another label": Readable(

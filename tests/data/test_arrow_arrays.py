@@ -114,10 +114,10 @@ def test_labels_that_are_no_classes_are_refused(tmp_path: Path, labels: list, me
     assert data.load(named).whole.names == ["owl", "cat"]
 
 
-def test_pixels_that_are_no_whole_numbers_are_a_table(tmp_path: Path) -> None:
+def test_pixels_may_be_floats_and_counts(tmp_path: Path) -> None:
     names = ",".join(f"pixel{place}" for place in range(4))
     (tmp_path / "a.csv").write_text(f"{names}\n" + "0.5,1.5,2,3\n0.25,1,2.5,4\n" * 5)
-    assert data.load(tmp_path / "a.csv").schema is not None
+    assert data.load(tmp_path / "a.csv").whole[:2].tolist() == [[[[0.5, 1.5], [2, 3]]], [[[0.25, 1], [2.5, 4]]]]
     (tmp_path / "b.csv").write_text(f"{names}\n" + "0,300,2,3\n0,1,2,4\n" * 5)
     assert data.load(tmp_path / "b.csv", counts=True).whole[:].max() == 300
 

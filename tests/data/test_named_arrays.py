@@ -56,7 +56,7 @@ def test_examples_on_the_last_axis_are_turned_or_asked_for(tmp_path: Path) -> No
     np.save(tmp_path / "frey.npy", GREYS.reshape(24, 36).T)
     splits = data.load(tmp_path / "labels.npz")
     assert np.array_equal(splits.whole[:].numpy()[:, 0] * 255, GREYS)
-    assert "has its examples on the last axis, of 24, and is turned" in splits.notes[0]
+    assert "its examples are on the last axis, and it is turned" in splits.notes[0]
     with pytest.raises(DataError, match="say --shape 6x6 if its examples are on the last axis, or --shape 1x6x72"):
         data.load(tmp_path / "alone.npy")
     assert len(data.load(tmp_path / "alone.npy", shape="6x6").whole) == 72

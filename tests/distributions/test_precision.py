@@ -21,6 +21,7 @@ from lowerbound.distributions.discrete import BetaBinomial, PixelLevels
 from lowerbound.distributions.double import NegativeBinomial, Poisson, StudentT, in_double
 from lowerbound.distributions.mixed import Mixed
 from lowerbound.distributions.mixture import Mixture
+from lowerbound.vae.likelihoods.library import SharedCounts
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 
@@ -73,7 +74,7 @@ def leaves(law: Distribution) -> Iterator[Distribution]:
         case Mixed():
             for part in law.parts:
                 yield from leaves(part)
-        case PixelLevels():
+        case PixelLevels() | SharedCounts():
             yield from leaves(law.counts)
         case _:
             yield law

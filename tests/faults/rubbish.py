@@ -169,6 +169,7 @@ KINDS = [
     Kind("CIFAR (bin)", _made_readable("CIFAR-10", "data_batch_1"), damaged),
     Kind("saved to disk (arrow)", _made_readable("save_to_disk", "arrow"), damaged),
     Kind("saved to disk, its state (json)", _made_readable("save_to_disk", "state"), damaged),
+    Kind("vectors by part (parquet)", _made_readable("vectors by part"), damaged),
     Kind("one array of a folder (npy)", _made_readable("an array each"), damaged),
     Kind("stack of images (tif)", _made_readable("a stack"), damaged),
     Kind("cells (h5ad)", _made_readable("h5ad, csr"), damaged),

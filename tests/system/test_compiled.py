@@ -17,6 +17,7 @@ from torch import Tensor
 
 import lowerbound as lb
 from lowerbound.distributions import bernoulli as bits
+from lowerbound.distributions import counts
 from lowerbound.system import compiled, devices, operations
 from lowerbound.training import adam
 from lowerbound.training.adam import Adam
@@ -68,6 +69,29 @@ def near(found: Tensor, expected: Tensor, kind: torch.dtype = torch.float32) -> 
 def bernoulli(logits: Tensor, x: Tensor) -> Tensor:
     law = torch.distributions.Bernoulli(logits=logits.double(), validate_args=False)
     return law.log_prob(x.double()).sum(-1)
+
+
+# --- counts ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("threads")
+@pytest.mark.parametrize("wanted", [True, False])
+def test_counts_and_their_slopes(wanted: bool) -> None:
+    """At all means and dispersions that there are, by the loop and in double precision by torch's lines."""
+    log_mean, log_dispersion = torch.linspace(-18.0, 16.0, 150)[:, None] + torch.zeros(7), torch.linspace(-9.2, 18.4, 7)
+    for x in (0.0, 1.0, 2.0, 0.5, 16.0, 17.0, 400.0, 1e6):
+        value, slopes = torch.full_like(log_mean, x), [torch.empty(150 if wanted else 0, 7) for _ in range(2)]
+        found = [compiled.log_prob_of_counts(value, log_mean, log_dispersion, *slopes), *(slopes if wanted else [])]
+        exact = counts._of_all(value.double(), log_mean.double(), log_dispersion.double(), wanted)
+        for one, other in zip(found, exact, strict=True):
+            scale = 1 + other.abs() + 17 * min(x, 17) + log_mean.double().exp() / (1 + (log_mean - log_dispersion).double().exp())
+            assert ((one.double() - other).abs() / scale).max() < 5e-7
+
+
+def test_counts_of_what_a_loop_cannot_read() -> None:
+    x, none = torch.ones(4, 3), torch.empty(0)
+    for value, log_mean, log_theta in ((x, x.double(), x[0]), (x, x, x[:, 0]), (x.T.contiguous().T, x, x[0]), (none, none, none)):
+        assert compiled.log_prob_of_counts(value, log_mean, log_theta, none, none) is NotImplemented
 
 
 # --- bits --------------------------------------------------------------------------------------------

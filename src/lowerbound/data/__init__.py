@@ -42,9 +42,9 @@ __all__ = [
 OF_NAMED = frozenset({"invert"})
 
 
-def options_of(source: str | Path) -> frozenset[str]:
-    """The names of the options of ``load`` that a source has, as ``size`` is one of images alone."""
-    row = None if str(source) in NAMED else format_of(Path(source))
+def options_of(source: str | Path, reading: Reading | None = None) -> frozenset[str]:
+    """The names of the options of ``load`` that a source has, as ``size`` is one of images alone; ``reading`` is what is said of it."""
+    row = None if str(source) in NAMED else format_of(Path(source), reading)
     return OF_NAMED if row is None else row.options
 
 
@@ -82,6 +82,8 @@ def load(
     label_column: str | None = None,
     header: bool = True,
     invert: bool = False,
+    of_run: bool = False,
+    variables: tuple[str, ...] = (),
 ) -> Splits:
     """The data of ``source``: a known name, or a file or folder in one of the formats of ``FORMATS`` (docs/formats.md); or a frame.
 
@@ -110,6 +112,8 @@ def load(
         label_column=label_column,
         header=header,
         invert=invert,
+        of_run=of_run,
+        variables=variables,
     )
     found = _read(source, data_dir, reading)
     return found.inverted() if invert else found

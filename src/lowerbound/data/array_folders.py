@@ -11,12 +11,13 @@ import numpy as np
 from lowerbound.data import archives, arrays, folders, named_arrays
 from lowerbound.data.archives import Archive
 from lowerbound.data.dataset import Splits
+from lowerbound.data.folders import PARTS
 from lowerbound.data.images import SUFFIXES as IMAGES
 from lowerbound.data.reading import Reading
 from lowerbound.errors import DataError
 
 SUFFIXES = frozenset({".npy", ".npz"})
-PART = re.compile(r"(?:^|[-_])(train|val|valid|validation|test)(?=[-_]|$)")
+PART = re.compile(r"(?:^|[-_])(train|training|val|valid|validation|dev|test|testing)(?=[-_]|$)")
 KINDS = {"x": re.compile(r"(?:^|[-_])(x|imgs|images|data|values)(?=[-_]|$)"), "y": re.compile(r"(?:^|[-_])(y|labels?|targets?)(?=[-_]|$)")}
 ALONE = {"x": "images", "y": "labels"}  # without parts
 
@@ -58,7 +59,7 @@ def _role(stem: str) -> str | None:
     part = PART.search(stem)
     if kind is None:
         return None
-    return ALONE[kind] if part is None else f"{kind}_{'val' if part[1].startswith('val') else part[1]}"
+    return ALONE[kind] if part is None else f"{kind}_{PARTS[part[1]]}"
 
 
 def _only(path: Path) -> np.ndarray:

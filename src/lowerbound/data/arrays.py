@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,14 @@ def labelled_as(path: Path, whole: Dataset, labels: np.ndarray) -> Dataset:
     classes = tuple(dict.fromkeys(name for name in names if name is not None))
     numbered = torch.tensor([UNKNOWN if name is None else classes.index(name) for name in names])
     return replace(whole, targets=numbered[torch.from_numpy(rows)], classes=classes)
+
+
+def numbers_of(labels: Sequence[Any]) -> np.ndarray:
+    """Labels of which some may be missing (None): whole numbers of any type as numbers, −1 where missing; else as text, then empty."""
+    names = ["" if label is None or label != label else name_of(label) or "" for label in labels]
+    if any(names) and all(re.fullmatch("[0-9]{1,18}", name) for name in names if name):
+        return np.array([int(name) if name else UNKNOWN for name in names], np.int64)
+    return np.array(names)
 
 
 def name_of(label: Any) -> str | None:

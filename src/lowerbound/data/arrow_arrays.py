@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,27 +12,36 @@ from typing import Any
 import numpy as np
 import torch
 
-from lowerbound.data import arrays, arrow_files, images
+from lowerbound.data import arrays, arrow_files, images, label_columns
 from lowerbound.data.dataset import UNKNOWN, Dataset, Splits
 from lowerbound.data.reading import Reading
-from lowerbound.errors import DataError, nearest
+from lowerbound.errors import DataError
 
 LABELS = ("label", "labels", "fine_label", "target", "y")
 METADATA = b"huggingface"
 
 
-def takes(path: Path) -> bool:
-    """Whether it is a file of pyarrow's with a column of images, or of lists of numbers alone or with labels."""
-    schema = arrow_files.schema(path) if arrow_files.is_arrow(path) else None
-    return schema is not None and has_arrays(schema)
+def has_images(schema: Any) -> bool:
+    """Whether a table of these columns has one of images."""
+    return schema is not None and any(_is_image(field.type) for field in schema)
 
 
-def has_arrays(schema: Any) -> bool:
-    """Whether a table of these columns has images, or lists of numbers alone or with labels; beside other columns it is a table."""
-    if any(_is_image(field.type) for field in schema):
-        return True
-    others = [field.name for field in schema if not _is_list(field.type) and field.name not in LABELS]
-    return not others and any(_is_list(field.type) for field in schema)
+def has_vectors(schema: Any, label: str | None = None) -> bool:
+    """Whether it has lists of numbers, and beside them but labels, text that tells rows apart, and an index; else it is a table."""
+    if schema is None or has_images(schema):
+        return False
+    others = [field for field in schema if not _is_list(field.type) and field.name not in (*LABELS, label)]
+    return any(_is_list(field.type) for field in schema) and all(_is_name(field) for field in others)
+
+
+def takes_images(path: Path) -> bool:
+    """Whether it is a file of pyarrow's with a column of images."""
+    return arrow_files.is_arrow(path) and has_images(arrow_files.schema(path))
+
+
+def takes_vectors(path: Path, label: str | None = None) -> bool:
+    """Whether it is a file of pyarrow's whose rows are lists of numbers."""
+    return arrow_files.is_arrow(path) and has_vectors(arrow_files.schema(path), label)
 
 
 def load(path: Path, how: Reading) -> Splits:
@@ -49,29 +59,30 @@ def of_table(path: Path, table: Any, how: Reading) -> Splits:
         raise DataError(f"{path} has several columns of images or lists: {', '.join(values)}; leave one of them")
     (name,) = values
     others = [column for column in table.column_names if column != name]
-    if how.label_column is not None and how.label_column not in others:
-        raise DataError(
-            f"{path} has no column '{how.label_column}' to take labels from{nearest(how.label_column, others) if others else ''}"
-        )
-    label = how.label_column or next((column for column in LABELS if column in others), None)
     found = _values(path, name, table[name], how)
+    label = _label(path, others, how)
     left = [other for other in others if other != label]
     notes = (*found.notes, *((f"{path}: not read: {', '.join(left)}",) if left else ()))
     whole = found.whole
     assert whole is not None
     if label is None:
         return Splits.of(whole, notes)
-    return Splits.of(_labelled(path, whole, table[label].to_pylist(), _class_names(table, label)), notes)
+    return Splits.of(_labelled(path, whole, table[label].to_pylist(), class_names(table, label)), notes)
+
+
+def _label(path: Path, others: Sequence[str], how: Reading) -> str | None:
+    """The column of labels: the one that was asked for, or one that is called as labels are."""
+    wanted = how.label_column
+    if wanted is not None and (wanted in others or not how.of_run):
+        label_columns.chosen(path, dict.fromkeys(others), wanted)
+        return wanted
+    return next((column for column in LABELS if column in others), None)
 
 
 def _values(path: Path, name: str, column: Any, how: Reading) -> Splits:
     if _is_image(column.type):
-        if how.shape is not None:
-            raise DataError(f"a shape is for arrays, and {path} has images, which have their own; leave it out")
         files = [(Path(f"row {row + 1}"), one) for row, one in enumerate(column.to_pylist())]
         return images.decoded(path, [(where, _opened(one)) for where, one in files], how)
-    if how.size is not None or how.color != "auto":
-        raise DataError(f"size and color are for images, and {path} has lists of numbers; leave them out")
     return arrays.splits_of(path, _stacked(path, name, column), how)
 
 
@@ -79,7 +90,14 @@ def _is_image(kind: Any) -> bool:
     from pyarrow import types
 
     fields = [kind.field(number) for number in range(kind.num_fields)] if types.is_struct(kind) else []
-    return any(field.name == "bytes" and types.is_binary(field.type) for field in fields)
+    return any(field.name == "bytes" and (types.is_binary(field.type) or types.is_large_binary(field.type)) for field in fields)
+
+
+def _is_name(field: Any) -> bool:
+    """Whether a column is text, or the index that pandas writes: it tells rows apart, and is nothing to learn."""
+    from pyarrow import types
+
+    return types.is_string(field.type) or types.is_large_string(field.type) or field.name.startswith("__index_level_")
 
 
 def _is_list(kind: Any) -> bool:
@@ -107,14 +125,16 @@ def _opened(one: dict[str, Any] | None) -> io.BytesIO:
 def _stacked(path: Path, name: str, column: Any) -> np.ndarray:
     """All cells of a column as one array. Errors: DataError where they have several shapes, or empty cells."""
     try:
-        return np.array(column.to_pylist(), _number(column.type).to_pandas_dtype())
+        found = np.array(column.to_pylist(), _number(column.type).to_pandas_dtype())
+        shape = getattr(column.type, "shape", None)  # of a tensor of one, which is kept flat
+        return found if shape is None else found.reshape(len(found), *shape)
     except (TypeError, ValueError) as error:
         raise DataError(
             f"{path}: the lists of column '{name}' are of several lengths, or some are empty; give those of one shape"
         ) from error
 
 
-def _class_names(table: Any, label: str | None) -> list[str] | None:
+def class_names(table: Any, label: str | None) -> list[str] | None:
     """The names of the classes in the file's own description, where it has one."""
     try:
         features = json.loads((table.schema.metadata or {})[METADATA])["info"]["features"]
@@ -127,7 +147,7 @@ def _labelled(path: Path, whole: Dataset, labels: list[Any], names: list[str] | 
     if any(type(one) not in (int, float, str, bool, type(None)) for one in labels):
         raise DataError(f"{path}: its labels are no numbers or names; rename that column")
     if names is None:
-        return arrays.labelled_as(path, whole, np.array(["" if one is None else one for one in labels]))
+        return arrays.labelled_as(path, whole, arrays.numbers_of(labels))
     known: dict[Any, int] = {
         **{name: number for number, name in enumerate(names)},
         **{number: number for number in range(-1, len(names))},

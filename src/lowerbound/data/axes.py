@@ -98,31 +98,29 @@ def laid_out(name: str | Path, found: Numbers, shape: tuple[int, ...] | None = N
             )
 
 
-def examples_first(
-    name: str, values: np.ndarray, labels: int | None = None, shape: tuple[int, ...] | None = None
-) -> tuple[np.ndarray, tuple[str, ...]]:
-    """The array with examples as its first axis, and a note where they were the last, as MATLAB has them.
+def examples_last(
+    name: str, values: np.ndarray, labels: Sequence[int] | None = None, shape: tuple[int, ...] | None = None, by_columns: bool = False
+) -> bool | None:
+    """Whether examples are the last axis of an array, as MATLAB has them, by the shape of its ``labels``, or that of one example.
 
-    So many ``labels``, or the ``shape`` of one example, tell; else an array of equal sides that is much longer than these is refused.
-    Errors: DataError.
+    None where nothing tells, and they are the first. An array of equal sides is then refused where it is much longer than these, or, by
+    columns, has examples most probably last. Errors: DataError.
     """
     if values.ndim < 2:
-        return values, ()
+        return None
     first, last = len(values), values.shape[-1]
     if labels is not None:
-        is_last = first != labels and last == labels
-    elif shape is not None:
-        is_last = first == prod(values.shape[:-1]) == prod(shape) != prod(values.shape[1:]) or (
-            values.ndim > 2 and _is_of(values.shape[:-1], shape) and not _is_of(values.shape[1:], shape)
-        )
-    else:
-        is_last = False
-        if values.ndim == 3 and first == values.shape[1] and last >= LONG * first:
-            ways = f"--shape {first}x{first} if its examples are on the last axis, or --shape 1x{first}x{last}"
-            raise DataError(f"{name} has the shape {values.shape}; say {ways}")
-    if not is_last:
-        return values, ()
-    return np.moveaxis(values, -1, 0), (f"{name} has its examples on the last axis, of {last:,}, and is turned",)
+        counts = {side for side in labels if side > 1} or {1}
+        if (first in counts) != (last in counts):
+            return last in counts
+    if shape is not None:
+        flat = first == prod(values.shape[:-1]) == prod(shape) != prod(values.shape[1:])
+        return flat or (values.ndim > 2 and _is_of(values.shape[:-1], shape) and not _is_of(values.shape[1:], shape))
+    squares = values.ndim == 3 and first == values.shape[1] != last
+    if squares and labels is None and (by_columns or last >= LONG * first):
+        ways = f"--shape {first}x{first} if its examples are on the last axis, or --shape 1x{first}x{last}"
+        raise DataError(f"{name} has the shape {values.shape}; say {ways}")
+    return None
 
 
 def _is_of(sides: Sequence[int], shape: tuple[int, ...]) -> bool:

@@ -37,6 +37,8 @@ def load(folder: Path) -> Splits:
     names = _names(folder / meta)
     parts = [_records(folder, files, which, labels, names) for files in (train, test) if (folder / files[0]).is_file()]
     note = () if labels == 1 else (f"{folder}: the fine labels are read, the coarse ones left out",)
+    there = sum((folder / file).is_file() for file in train)
+    note = note if there == len(train) else (f"{folder} has {there} of {len(train)} files to learn from", *note)
     return Splits.of(parts[0], note) if len(parts) == 1 else Splits(parts[0], parts[1], notes=note)
 
 

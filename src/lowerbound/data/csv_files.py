@@ -109,7 +109,7 @@ def delimiter_of(path: Path) -> str:
     if suffix(path) == ".tsv":
         return "\t"
     with opened(path) as file:
-        return delimiter_in(file.readline())
+        return delimiter_in(next((line for line in file if line.strip()), ""))
 
 
 def numbered(width: int) -> tuple[str, ...]:

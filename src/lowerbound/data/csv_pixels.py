@@ -2,48 +2,54 @@
 
 from __future__ import annotations
 
+import csv
+import itertools
 import math
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from lowerbound.data import arrays, csv_files
+from lowerbound.data import arrays, csv_files, label_columns
 from lowerbound.data.axes import described
 from lowerbound.data.cells import is_number
 from lowerbound.data.dataset import Splits
 from lowerbound.data.reading import Reading
-from lowerbound.errors import DataError, nearest, reason
+from lowerbound.errors import DataError, reason
 
 LABEL = "label"
-WHOLE = re.compile(r"-?\d+")
 PIXEL = re.compile(r"pixel_?(\d+)")
 
 
 def takes(path: Path) -> bool:
-    """Whether its first line names as many pixels, in order, as a square has, and a label at most, and whole numbers follow."""
+    """Whether its first line names as many pixels as a square has, and a label at most, and numbers follow."""
     if not csv_files.is_csv(path):
         return False
     names, first = _lines(path)
-    return _side(names) is not None and bool(first) and all(WHOLE.fullmatch(cell) for cell in first)
+    pixels = [cell for name, cell in zip(names, first, strict=False) if name != LABEL]
+    return _side(names) is not None and bool(pixels) and all(map(is_number, pixels))
 
 
 def load(path: Path, how: Reading) -> Splits:
     """Its examples, of the shape that is said or square images, with their labels; a note says what they were taken for.
 
-    Errors: DataError for a shape that its columns do not fill, cells that are no numbers, a first line of numbers that was not said to be
-    a row.
+    Errors: DataError for a shape that its columns do not fill, cells that are no numbers, rows of several lengths, a first line of numbers
+    that was not said to be a row.
     """
     first, _ = _lines(path)
     if how.header and first and all(map(is_number, first)):
         raise DataError(f"{path}: its first line is numbers; say --no-header if it is a row, or write a line of names above it")
     names = list(csv_files.numbered(len(first))) if not how.header else first
+    twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
+    if twice is not None:
+        raise DataError(f"{path} has two columns called '{twice}'; give each a name of its own")
     label = _label(path, names, how)
-    places = [place for place, name in enumerate(names) if name != label]
+    _must_be_of_one_width(path, len(names), how)
+    places = _in_order([(place, name) for place, name in enumerate(names) if name != label])
     values = _numbers(path, places, how)
-    labels = None if label is None else _cells(path, names.index(label), how)
+    labels = None if label is None else _labels(path, names.index(label), how)
     side = _side(names)
     shape = how.shape or ((len(places),) if side is None else (1, side, side))
     meant = arrays.in_meaning(path, values, how, shape)
@@ -51,66 +57,88 @@ def load(path: Path, how: Reading) -> Splits:
     return Splits.of(arrays.labelled(path, meant, labels), (*meant.notes, note))
 
 
+def _in_order(columns: Sequence[tuple[int, str]]) -> list[int]:
+    """The places of columns, those of numbered pixels by their numbers: a program may have sorted them as text."""
+    found = [PIXEL.fullmatch(name) for _, name in columns]
+    if None in found:
+        return [place for place, _ in columns]
+    numbers = [int(match[1]) for match in found if match is not None]
+    return [place for _, (place, _) in sorted(zip(numbers, columns, strict=True))]
+
+
 def _label(path: Path, names: Sequence[str], how: Reading) -> str | None:
-    if how.label_column is None:
-        return LABEL if LABEL in names else None
-    if how.label_column not in names:
-        raise DataError(f"{path} has no column '{how.label_column}' to take labels from{nearest(how.label_column, names)}")
-    return how.label_column
+    if how.label_column is not None and (how.label_column in names or not how.of_run):
+        label_columns.chosen(path, dict.fromkeys(names), how.label_column)
+        return how.label_column
+    return LABEL if LABEL in names else None
+
+
+def _labels(path: Path, place: int, how: Reading) -> np.ndarray:
+    cells = _columns(path, [place], np.str_, how)[:, 0].tolist()
+    return arrays.numbers_of([_label_of(cell.strip()) for cell in cells])
+
+
+def _label_of(cell: str) -> float | str | None:
+    return float(cell) if is_number(cell) and math.isfinite(float(cell)) else cell or None
 
 
 def _numbers(path: Path, places: Sequence[int], how: Reading) -> np.ndarray:
     """The columns as whole numbers where all are, else as floats."""
-    try:
-        return _read(path, places, np.int64, how)
-    except ValueError:
+    for kind in (np.int64, np.float64):
         try:
-            return _read(path, places, np.float64, how)
-        except ValueError as error:
-            raise DataError(
-                f"{path}: some cells of its columns of values are no numbers, or rows are of several lengths: {error}"
-            ) from error
+            return _columns(path, places, kind, how)
+        except (ValueError, OverflowError) as error:
+            wrong = error
+    raise DataError(f"{path}: some values are no numbers: {wrong}") from wrong
 
 
-def _cells(path: Path, place: int, how: Reading) -> np.ndarray:
-    try:
-        found = _read(path, [place], np.str_, how)[:, 0]
-    except ValueError as error:
-        raise DataError(f"{path}: its rows are of several lengths: {error}") from error
-    return found.astype(np.int64) if all(WHOLE.fullmatch(cell) for cell in np.unique(found)) else np.char.strip(found, '" ')
-
-
-def _read(path: Path, places: Sequence[int], kind: type, how: Reading) -> np.ndarray:
+def _columns(path: Path, places: Sequence[int], kind: type, how: Reading) -> np.ndarray:
+    """Some columns of all rows, as one type. Errors: ValueError, OverflowError; DataError for a file without rows."""
     delimiter = csv_files.delimiter_of(path)
+    rows = itertools.islice(_rows(path), int(how.header), None)
+    first = next(rows, None)
+    if first is None:
+        raise DataError(f"{path} has column names but no row")
+    lines = itertools.chain([first], rows)
+    return np.loadtxt(lines, kind, delimiter=delimiter, ndmin=2, usecols=places, comments=None, quotechar='"')
+
+
+def _must_be_of_one_width(path: Path, width: int, how: Reading) -> None:
+    """Raise DataError for a row of another length than the first line."""
+    delimiter = csv_files.delimiter_of(path)
+    for number, line in enumerate(_rows(path), start=1 - int(how.header)):
+        cells = len(next(csv.reader([line], delimiter=delimiter))) if '"' in line else line.count(delimiter) + 1
+        if cells != width:
+            raise DataError(f"{path}: row {number} has {cells} cells, and the first line {width}; correct that line")
+
+
+def _rows(path: Path) -> Iterator[str]:
+    """The lines that are not blank. Errors: DataError."""
     try:
-        found: np.ndarray = np.loadtxt(
-            path, kind, delimiter=delimiter, skiprows=int(how.header), ndmin=2, usecols=places, encoding="utf-8-sig", comments=None
-        )
+        with csv_files.opened(path) as file:
+            yield from (line for line in file if line.strip())
     except OSError as error:
         raise DataError(f"cannot read {path}: {reason(error)}") from error
-    except (OverflowError, EOFError, zlib.error) as error:
-        raise DataError(f"{path} is damaged, or has a number that is too large: {error}") from error
-    if not len(found):
-        raise DataError(f"{path} has column names but no row")
-    return found
+    except (EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} is damaged, or not in UTF-8: {error}") from error
 
 
 def _lines(path: Path) -> tuple[list[str], list[str]]:
-    """The cells of its first line, and of the next."""
+    """The cells of its first line that is not blank, and of the next."""
     try:
         with csv_files.opened(path) as file:
-            lines = [file.readline() for _ in range(2)]
+            lines = list(itertools.islice((line for line in file if line.strip()), 2))
     except (OSError, UnicodeDecodeError, EOFError, zlib.error):  # which the reader of tables says
         return [], []
-    delimiter = csv_files.delimiter_in(lines[0])
-    first, second = ([cell.strip().strip('"') for cell in line.strip("\r\n").split(delimiter)] for line in lines)
-    return first, second
+    delimiter = csv_files.delimiter_in(lines[0]) if lines else ","
+    parts = [[cell.strip().strip('"') for cell in line.strip("\r\n").split(delimiter)] for line in lines]
+    return (parts[0] if parts else []), (parts[1] if len(parts) > 1 else [])
 
 
 def _side(names: list[str]) -> int | None:
     """The pixels of a side, where the names are those of a square's and at most a label's."""
     found = [PIXEL.fullmatch(name) for name in names if name != LABEL]
-    places = [int(match[1]) for match in found if match is not None]
+    places = sorted(int(match[1]) for match in found if match is not None)
     side = math.isqrt(len(places))
     in_order = places in (list(range(len(places))), list(range(1, len(places) + 1)))
     return side if len(places) == len(found) and side > 1 and side**2 == len(places) and in_order else None

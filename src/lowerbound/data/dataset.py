@@ -32,7 +32,8 @@ class Dataset:
     ``array`` is ``(N, *event)``, uint8 (read as value / ``unit``: 255 of pixels, 1 of bits and counts) or float32; images are
     ``(C, H, W)``. ``targets`` is ``(N,)``, the class number of each example (``UNKNOWN`` where it is not known), or None; ``classes`` are
     the names of the classes. ``white`` is the number that was read as 1 where the type alone does not say it, ``black`` that which was read
-    as 0, ``stored`` the type of the numbers where it is not the array's.
+    as 0, ``stored`` the type of the numbers where it is not the array's. ``variables`` are the names of the values of a vector, where they
+    have some.
     ``rows`` are the rows of the view, or None for all.
     """
 
@@ -44,6 +45,7 @@ class Dataset:
     white: float | None = None
     black: float = 0.0
     stored: str = ""
+    variables: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.array if self.rows is None else self.rows)
@@ -96,7 +98,7 @@ class Dataset:
     @property
     def holes(self) -> int:
         """How many values of the whole array are missing (NaN)."""
-        return 0 if self.array.dtype == torch.uint8 else int(stored(self.array).isnan().sum())
+        return 0 if self.array.dtype == torch.uint8 else int(stored(self.array).isnan().count_nonzero())
 
     @property
     def extremes(self) -> Float[Tensor, " 2"]:

@@ -31,10 +31,14 @@ def load(path: Path) -> Splits:
         raise DataError(f"{folder} holds several sets: {', '.join(names)}; give one of them, as {folder / names[0]}")
     (name,) = names
     classes = _classes(folder / f"{name}-mapping.txt")
-    train, test = (_upright(idx.load_part(folder, f"{name}-{part}"), classes) for part in PARTS)
-    idx.must_be_alike(folder, train, test)
-    train, test = (train, test) if classes else idx.named(folder, (), train, test)
-    return Splits(train, test, notes=(f"{folder}: {name} is stored with rows and columns exchanged, which is undone",))
+    note = (f"{folder}: {name} is stored with rows and columns exchanged, which is undone",)
+    there = [part for part in PARTS if idx.find(folder, f"{name}-{part}", "images") is not None]
+    parts = [_upright(idx.load_part(folder, f"{name}-{part}"), classes) for part in there]
+    parts = parts if classes else idx.named(folder, (), *parts)
+    if len(parts) == 1:
+        return Splits.of(parts[0], note)
+    idx.must_be_alike(folder, *parts)
+    return Splits(parts[0], parts[1], notes=note)
 
 
 def _sets(folder: Path) -> list[str]:

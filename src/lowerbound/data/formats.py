@@ -47,6 +47,7 @@ class Format:
 
 IMAGE_OPTIONS = frozenset({"size", "color", "skip_unreadable", "limits", "invert"})
 ARRAY_OPTIONS = frozenset({"limits", "shape", "label_column", "invert"})
+TABLED_IMAGES = (IMAGE_OPTIONS - {"skip_unreadable"}) | {"label_column"}
 TABLE_OPTIONS = frozenset({"types", "schema", "header"})
 FORMATS = {
     "a folder of IDX files": Format(
@@ -70,12 +71,20 @@ FORMATS = {
         "a folder of `data_batch_1.bin` …, `test_batch.bin`, or of `train.bin`, `test.bin`, `fine_label_names.txt`",
         "CIFAR-10 and CIFAR-100 in their binary version: colour images, names of classes, test part",
     ),
-    "a folder of tables": Format(
-        table_folders.takes,
+    "a folder of tables of vectors": Format(
+        table_folders.takes_vectors,
         table_folders.load,
-        (IMAGE_OPTIONS | ARRAY_OPTIONS) - {"skip_unreadable"},
+        ARRAY_OPTIONS,
         "what `datasets`' `save_to_disk` writes; `train-00000-of-00002.parquet` … in a folder, or in `data/` of one",
-        "Hugging Face's data sets: images or lists of numbers, labels by the names of their classes, parts",
+        "Hugging Face's data sets of lists of numbers, labels by the names of their classes, parts",
+        "pyarrow",
+    ),
+    "a folder of tables of images": Format(
+        table_folders.takes_images,
+        table_folders.load,
+        TABLED_IMAGES,
+        "the same",
+        "Hugging Face's data sets of images, labels by the names of their classes, parts",
         "pyarrow",
     ),
     "a folder of arrays": Format(
@@ -125,12 +134,20 @@ FORMATS = {
         "vectors, series, images, volumes, labels and parts by their names: [below](#names-of-arrays)",
         "NumPy; SciPy and h5py for `.mat`, h5py for HDF5: `lowerbound[hdf5]`; safetensors",
     ),
-    "images or vectors of a table": Format(
-        arrow_arrays.takes,
+    "images of a table": Format(
+        arrow_arrays.takes_images,
         arrow_arrays.load,
-        (IMAGE_OPTIONS | ARRAY_OPTIONS) - {"skip_unreadable"},
-        "`.parquet`, `.feather`, `.arrow`, `.jsonl` with a column `{bytes, path}` or of lists of numbers",
-        "images, or vectors where all lists have one length, with labels by the names of their classes",
+        TABLED_IMAGES,
+        "`.parquet`, `.feather`, `.arrow`, `.jsonl` with a column `{bytes, path}`",
+        "its images, with labels by the names of their classes",
+        "pyarrow",
+    ),
+    "vectors of a table": Format(
+        arrow_arrays.takes_vectors,
+        arrow_arrays.load,
+        ARRAY_OPTIONS,
+        "the same with a column of lists of numbers, and no other numbers but labels",
+        "vectors or arrays where all lists have one length, with labels by the names of their classes",
         "pyarrow",
     ),
     "images in a CSV": Format(
@@ -169,14 +186,17 @@ def format_of(path: Path, reading: Reading | None = None) -> Format | None:
     """The first format that accepts the path, or None; of a CSV the one that the options are of."""
     if reading is not None and (reading.schema is not None or reading.types is not None) and tables.is_table(path):
         return FORMATS["a table"]
-    if reading is not None and (reading.shape is not None or reading.label_column is not None) and csv_files.is_csv(path):
+    said = reading is not None and (reading.shape is not None or reading.label_column is not None)
+    if said and csv_files.is_csv(path):
         return FORMATS["images in a CSV"]
+    if reading is not None and reading.label_column is not None and arrow_arrays.takes_vectors(path, reading.label_column):
+        return FORMATS["vectors of a table"]
     return next((row for row in FORMATS.values() if row.takes(path)), None)
 
 
 def refuse_others(source: str | Path, reading: Reading, options: frozenset[str] = frozenset()) -> None:
     """Raise DataError for options that the source does not have: they would be ignored."""
-    foreign = reading.given - options - {"holes", "counts", "unit", "white"}
+    foreign = reading.given - options - {"holes", "counts", "unit", "white", "of_run", "variables"}
     for option, about in ABOUT.items():
         if option in foreign:
             raise DataError(f"{about}, which '{source}' is not; leave that out")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,13 +15,14 @@ MOST = 200  # columns of one array that may be labels: more is data
 #: Source: Matthey et al., "dSprites", 2017, https://github.com/google-deepmind/dsprites-dataset
 KNOWN = {("latents_classes", 6): ("color", "shape", "scale", "orientation", "posX", "posY")}
 NUMBERS = "biuUSf"
+MOST_AXES = 4  # of labels: (N, 1, 1, 1) is how some have them
 
 
 def columns(arrays: Mapping[str, np.ndarray], n: int) -> dict[str, np.ndarray]:
     """By name what may be labels of n examples; of an array of K columns ``labels.0``, ``labels.1`` …"""
     found: dict[str, np.ndarray] = {}
     for name, array in arrays.items():
-        if array.dtype.kind not in NUMBERS or array.ndim not in (1, 2) or not array.size:
+        if array.dtype.kind not in NUMBERS or not 1 <= array.ndim <= MOST_AXES or not array.size:
             continue
         column = flat(array, n)
         if column.shape == (n,):
@@ -31,7 +33,7 @@ def columns(arrays: Mapping[str, np.ndarray], n: int) -> dict[str, np.ndarray]:
     return found
 
 
-def chosen(path: Path, found: Mapping[str, np.ndarray], name: str) -> np.ndarray:
+def chosen(path: Path, found: Mapping[str, Any], name: str) -> Any:
     """The column of that name. Errors: DataError, with the names there are."""
     if name not in found:
         raise DataError(f"{path} has no column '{name}' to take labels from{nearest(name, found) if found else ''}")
@@ -48,5 +50,6 @@ def note(path: Path, found: Mapping[str, np.ndarray]) -> tuple[str, ...]:
 
 
 def flat(labels: np.ndarray, n: int) -> np.ndarray:
-    """Labels ``(n, 1)`` or ``(1, n)`` as ``(n,)``; others unchanged."""
-    return labels.reshape(-1) if labels.shape in ((n, 1), (1, n)) else labels
+    """Labels ``(n, 1)``, ``(1, n)`` or ``(n, 1, 1)`` as ``(n,)``; others unchanged."""
+    is_one = labels.size == n and n in labels.shape and max(labels.shape) == n
+    return labels.reshape(-1) if is_one else labels

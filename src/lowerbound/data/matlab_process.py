@@ -5,9 +5,25 @@ would take longer than the reading.
 """
 
 import sys
+from typing import Any
 
 HDF5, DAMAGED = 3, 4
+DENSE = 10**8  # numbers of a sparse matrix that is made dense
 UNREAD = "unread names"  # no variable of MATLAB's has a space in its name
+
+
+def plain(value: Any) -> Any:
+    """Cells of text as text, a sparse matrix as a dense one where that is not large; others unchanged."""
+    import numpy as np
+    from scipy import sparse
+
+    if sparse.issparse(value):
+        return value.toarray() if np.prod(value.shape) <= DENSE else value
+    if isinstance(value, np.ndarray) and value.dtype.kind == "O":
+        cells = [np.atleast_1d(cell) for cell in value.ravel()]
+        if all(cell.dtype.kind == "U" and cell.size <= 1 for cell in cells):
+            return np.array(["".join(cell) for cell in cells])
+    return value
 
 
 def main(source: str, target: str) -> int:
@@ -22,7 +38,7 @@ def main(source: str, target: str) -> int:
     except Exception as error:  # damaged files make it raise any kind of exception
         sys.stderr.write(" ".join(str(error).split())[:100] or type(error).__name__)
         return DAMAGED
-    held = {name: value for name, value in found.items() if not name.startswith("__")}
+    held = {name: plain(value) for name, value in found.items() if not name.startswith("__")}
     arrays = {name: value for name, value in held.items() if isinstance(value, np.ndarray) and value.dtype.kind in "biufU"}
     arrays[UNREAD] = np.array([name for name in held if name not in arrays], np.str_)
     np.savez(target, **arrays)  # type: ignore[arg-type]  # its stub takes the names for its own argument

@@ -105,6 +105,8 @@ def _of_type(name: str | Path, values: np.ndarray, counts: bool, unit: int | Non
 
 def _greys(name: str | Path, values: np.ndarray, high: int, of_run: float | None) -> Numbers:
     of_type = WHITE.get(values.dtype, PIXEL)
+    if of_run is not None and high <= of_run and values.dtype != np.uint8:
+        of_type = int(of_run)  # of numbers of another type that go as far
     white = PIXEL if high <= PIXEL and of_run != of_type else of_type
     if high > white:
         raise DataError(

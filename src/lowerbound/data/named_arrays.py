@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from lowerbound.data import archives, arrays, label_columns
+from lowerbound.data import archives, arrays
 from lowerbound.data.archives import Archive
 from lowerbound.data.arrays import LABELS, VALUES
-from lowerbound.data.axes import examples_first
+from lowerbound.data.axes import examples_last
 from lowerbound.data.dataset import Splits
 from lowerbound.data.folders import PARTS
+from lowerbound.data.part_labels import Part, labels_of
 from lowerbound.data.reading import Reading
 from lowerbound.errors import DataError, nearest
 
@@ -32,15 +33,6 @@ NAMES = {
     ),
     "test": (("x_test", "y_test"), ("test_images", "test_labels"), ("X_test", "y_test"), ("test_data", "test_labels")),
 }
-CLASSES = "classes"  # the names of classes, which encode writes
-
-
-@dataclass(frozen=True)
-class Part:
-    """Names of the arrays of a part of the data: its values, and its labels where it has some."""
-
-    values: str
-    labels: str | None
 
 
 def load(path: Path, how: Reading) -> Splits:
@@ -52,27 +44,23 @@ def load(path: Path, how: Reading) -> Splits:
     Errors: DataError for anything else, for infinity, and for NaN without ``holes``.
     """
     file, inside = archives.split(path)
-    held = archives.read(file)
+    held = archives.read(file, inside)
     return of_archive(path, held if inside is None else _inside(file, held, inside), how)
 
 
 def of_archive(path: Path, held: Archive, how: Reading) -> Splits:
     """The data of named arrays; ``path`` is what they are called in errors and notes."""
     found = _by_part(held.arrays)
-    parts = _parts(path, found)
-    labels, more = _labels(path, found, parts, how)
-    values, turned = zip(*(_values(path, found, part, how) for part in parts.values()), strict=True)
+    parts = _parts(path, found, held)
+    values, turned = _examples_first(path, found, parts, how, held.by_columns)
     if len({(part.shape[1:], part.dtype) for part in values}) > 1:
         kinds = " and ".join(f"{part.values} {array.dtype} {array.shape}" for part, array in zip(parts.values(), values, strict=True))
         raise DataError(f"{path}: its parts are {kinds}; all must have the same shape and type")
-    for part, array, label in zip(parts.values(), values, labels, strict=True):
-        if label is not None and len(label) != len(array):
-            raise DataError(
-                f"{path}: labels {part.labels} have the shape {label.shape}, {part.values} {array.shape}; give one label per example"
-            )
+    labels, taken, more = labels_of(path, found, parts, [len(array) for array in values], how)
     meant = arrays.in_meaning(path, np.concatenate(values) if len(values) > 1 else values[0], how)
-    notes = (*dict.fromkeys(note for each in turned for note in each), *meant.notes, *more, *_left_out(path, found, held.unread, parts))
-    whole = arrays.labelled(path, meant, _together(path, [len(array) for array in values], labels))
+    left = [name for name in [*found, *held.unread] if name not in {part.values for part in parts.values()} | taken]
+    notes = (*turned, *meant.notes, *more, *((f"{path}: not read: {', '.join(left)}",) if left else ()))
+    whole = arrays.labelled(path, meant, labels)
     if len(parts) == 1:
         return Splits.of(whole, notes)
     rows = torch.arange(len(whole)).split([len(array) for array in values])
@@ -83,26 +71,32 @@ def _inside(path: Path, held: Archive, name: str) -> Archive:
     """One array of a file as its data, with what lies beside it in the same group."""
     name = name.strip("/")
     if name not in held.arrays:
-        raise DataError(f"{path} holds no array '{name}'{nearest(name, held.arrays)}")
-    group = name.rpartition("/")[0]
+        known = [*held.arrays, *held.unread]
+        raise DataError(f"{path} holds no array '{name}'{nearest(name, known) if known else ''}")
+    group, _, leaf = name.rpartition("/")
     beside = {other.rpartition("/")[2]: array for other, array in held.arrays.items() if other.rpartition("/")[0] == group}
-    leaf = name.rpartition("/")[2]
-    return Archive({VALUES[0]: beside.pop(leaf), **{other: array for other, array in beside.items() if other not in VALUES}})
+    others = {other: array for other, array in beside.items() if other != leaf and other not in VALUES}
+    return Archive({VALUES[0]: beside[leaf], **others}, by_columns=held.by_columns)
 
 
 def _by_part(held: Arrays) -> Arrays:
     """Names without their groups, where those do not matter: ``train/x`` is ``x_train``, ``group/images`` is ``images``."""
+    leaves = Counter(name.rpartition("/")[2] for name in held)
     flat: dict[str, np.ndarray] = {}
     for name, array in held.items():
         *groups, leaf = name.split("/")
         part = PARTS.get(groups[-1].lower()) if groups else None
         kind = "x" if leaf in VALUES else "y" if leaf in LABELS else None
-        flat[leaf if part is None or kind is None else f"{kind}_{part}"] = array
+        alone = leaf if leaves[leaf] == 1 else name
+        flat[alone if part is None or kind is None else f"{kind}_{part}"] = array
     return flat if len(flat) == len(held) else held
 
 
-def _parts(path: Path, held: Arrays) -> dict[str, Part]:
+def _parts(path: Path, held: Arrays, archive: Archive) -> dict[str, Part]:
     """Training, validation and test data where the names say so, else all as the first."""
+    lost = [name for name in VALUES if name in archive.unread]
+    if lost and not any(name in held for name in VALUES):
+        raise DataError(f"{path}: {lost[0]} cannot be read (sparse, a struct, or references); save it as a plain array of numbers")
     parts = {part: found for part, names in NAMES.items() if (found := _of_part(held, names)) is not None}
     if parts and "train" not in parts:
         raise DataError(f"{path} holds {', '.join(held)}: a part to test on and none to learn from; name that one x_train")
@@ -117,51 +111,25 @@ def _of_part(held: Arrays, names: Sequence[tuple[str, str]]) -> Part | None:
     return next((Part(values, labels if labels in held else None) for values, labels in names if values in held), None)
 
 
-def _values(path: Path, held: Arrays, part: Part, how: Reading) -> tuple[np.ndarray, tuple[str, ...]]:
-    """The values of a part with examples first, and a note where they were not."""
-    array = held[part.values]
-    if array.ndim == 0:
-        raise DataError(f"{path}: {part.values} is a single number; arrays of examples are needed")
-    labels = None if part.labels is None else held[part.labels]
-    n = None if labels is None or not (labels.ndim == 1 or 1 in labels.shape) else labels.size
-    return examples_first(f"{path}: {part.values}", array, n, how.shape)
-
-
-def _labels(path: Path, held: Arrays, parts: Mapping[str, Part], how: Reading) -> tuple[list[np.ndarray | None], tuple[str, ...]]:
-    """The labels of each part, or None: the column that was asked for, else the array of labels if it is one column; and notes."""
-    alone = len(parts) == 1
-    (first, *_) = parts.values()
-    beside = {name: array for name, array in held.items() if name not in (first.values, CLASSES)} if alone else {}
-    each: list[dict[str, np.ndarray]] = []
-    for part in parts.values():
-        own = {} if part.labels is None else {part.labels: held[part.labels]}
-        sizes = [array.size if 1 in array.shape else len(array) for array in own.values() if array.ndim in (1, 2)]
-        n = sizes[0] if sizes else len(held[part.values]) if held[part.values].ndim else 0
-        each.append(label_columns.columns(own | beside, n))
-    names = next((list(found) for found in each if found), [])
-    if how.label_column is not None:
-        place = list(names).index(how.label_column) if how.label_column in names else -1
-        label_columns.chosen(path, dict.fromkeys(names, np.empty(0)), how.label_column)
-        return [list(found.values())[place] if found else None for found in each], ()
-    labels = [found.get(part.labels or "") for part, found in zip(parts.values(), each, strict=True)]
-    return labels, () if any(label is not None for label in labels) else label_columns.note(path, next((one for one in each if one), {}))
-
-
-def _together(path: Path, sizes: Sequence[int], labels: Sequence[np.ndarray | None]) -> np.ndarray | None:
-    """The labels of all parts, one after the other: unknown in parts that have none, where others have some."""
-    if all(label is None for label in labels):
-        return None
-    if any(label is not None and label.dtype.kind == "f" and not np.isfinite(label).all() for label in labels):
-        raise DataError(f"{path}: some labels are NaN or infinite; remove those examples or leave the labels out")
-    each = [np.full(n, "") if label is None else label for n, label in zip(sizes, labels, strict=True)]
-    if len({label.dtype.kind for label in each}) > 1:  # names, or no labels at all, beside numbers
-        each = [np.array([arrays.name_of(one) or "" for one in label]) for label in each]
-    return np.concatenate(each) if len(each) > 1 else each[0]
-
-
-def _left_out(path: Path, held: Arrays, unread: Sequence[str], parts: Mapping[str, Part]) -> tuple[str, ...]:
-    """A note that names each array of which nothing is made."""
-    used = {name for part in parts.values() for name in (part.values, part.labels)}
-    used |= {CLASSES} if any(part.labels is not None for part in parts.values()) else set()
-    left = [name for name in [*held, *unread] if name not in used]
-    return (f"{path}: not read: {', '.join(left)}",) if left else ()
+def _examples_first(
+    path: Path, held: Arrays, parts: Mapping[str, Part], how: Reading, by_columns: bool
+) -> tuple[list[np.ndarray], tuple[str, ...]]:
+    """The values of each part with examples first, all turned or none, and notes. Errors: DataError where that cannot be known."""
+    each = [held[part.values] for part in parts.values()]
+    if any(array.ndim == 0 for array in each):
+        raise DataError(f"{path}: {next(iter(parts.values())).values} is a single number; arrays of examples are needed")
+    told = [
+        examples_last(f"{path}: {part.values}", array, None if part.labels is None else held[part.labels].shape, how.shape, by_columns)
+        for part, array in zip(parts.values(), each, strict=True)
+    ]
+    if True in told and False in told:
+        raise DataError(f"{path}: some parts have their examples on the first axis and some on the last; save them alike")
+    if True in told:
+        return [np.moveaxis(array, -1, 0) for array in each], (f"{path}: its examples are on the last axis, and it is turned",)
+    flat = by_columns and any(array.ndim == 2 and 1 not in array.shape for array in each)
+    if not flat or (how.shape is None and all(part.labels is not None for part in parts.values())):
+        return each, ()
+    advice = "its rows are read as examples" + (
+        ", and unflattened by rows; what MATLAB flattened by columns comes out transposed" if how.shape is not None else ""
+    )
+    return each, (f"{path}: {advice}",)

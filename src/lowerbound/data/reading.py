@@ -44,6 +44,10 @@ class Reading:
     header: bool = True
     #: whether black and white are exchanged once all is read
     invert: bool = False
+    #: for a run that is there: a label column is taken where there is one, and how to say another is not proposed
+    of_run: bool = False
+    #: the names of a run's variables, its genes, in their order
+    variables: tuple[str, ...] = ()
 
     @property
     def given(self) -> frozenset[str]:

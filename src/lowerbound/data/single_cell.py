@@ -7,14 +7,15 @@ https://doi.org/10.21105/joss.04371.
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from lowerbound.data import archives, arrays, label_columns, sparse
-from lowerbound.data.arrays import LABELS
-from lowerbound.data.dataset import Dataset, Splits
+from lowerbound.data.arrays import LABELS, numbers_of
+from lowerbound.data.dataset import Splits
 from lowerbound.data.reading import Reading
 from lowerbound.errors import DataError
 
@@ -37,15 +38,22 @@ def load(path: Path, how: Reading) -> Splits:
     try:
         with h5py.File(file, "r") as held:
             place = (inside or MATRIX).strip("/")
-            if place not in held:
+            if place not in _matrices(held):
                 raise DataError(f"{file} has no {place}; there are {', '.join(_matrices(held))}")
             node, obs = held[place], anndata.io.read_elem(held["obs"])
+            if not len(obs):
+                raise DataError(f"{file} has no cells")
             known = {str(name): _plain(obs[name]) for name in obs.columns}
             labels, notes = _labels(path, known, how)
+            genes = _genes(anndata, held, place)
+            order, more = _order(path, genes, how.variables)
             if str(node.attrs.get("encoding-type", "")).endswith("_matrix"):
-                return _sparse(path, anndata.io.sparse_dataset(node), how, labels, notes)
-            found = arrays.splits_of(path, np.asarray(anndata.io.read_elem(node)), how, labels)
-            return Splits.of(_whole(found), (*found.notes, *notes))
+                found = _sparse(path, anndata.io.sparse_dataset(node), how, labels, order)
+            else:
+                values = np.asarray(anndata.io.read_elem(node))
+                found = arrays.splits_of(path, values if order is None else values[:, order], how, labels)
+            assert found.whole is not None
+            return Splits.of(replace(found.whole, variables=how.variables or genes), (*found.notes, *notes, *more))
     except DataError:
         raise
     except MemoryError as error:
@@ -84,29 +92,41 @@ def _matrices(held: Any) -> list[str]:
     ]
 
 
-def _whole(found: Splits) -> Dataset:
-    assert found.whole is not None
-    return found.whole
+def _genes(anndata: Any, held: Any, place: str) -> tuple[str, ...]:
+    """The names of the columns of a matrix; none of an embedding."""
+    if place.startswith("obsm/"):
+        return ()
+    return tuple(map(str, anndata.io.read_elem(held["raw/var" if place.startswith("raw/") else "var"]).index))
+
+
+def _order(path: Path, genes: tuple[str, ...], wanted: tuple[str, ...]) -> tuple[list[int] | None, tuple[str, ...]]:
+    """The places of a run's genes in a file, None where they are as there, and a note. Errors: DataError where some are not there."""
+    if not wanted or not genes or genes == wanted:
+        return None, ()
+    place = {name: number for number, name in enumerate(genes)}
+    missing = [name for name in wanted if name not in place]
+    if missing:
+        raise DataError(f"{path} has not all genes of this run's data: {len(missing):,} are missing, {missing[0]} among them")
+    return [place[name] for name in wanted], (f"{path}: genes are taken by name, in the order of the run's data",)
 
 
 def _labels(path: Path, known: dict[str, np.ndarray], how: Reading) -> tuple[np.ndarray | None, tuple[str, ...]]:
     """The column of cells that was asked for, or is called as labels are; and a note on the others."""
-    if how.label_column is not None:
+    if how.label_column is not None and (how.label_column in known or not how.of_run):
         return label_columns.chosen(path, known, how.label_column), ()
     usual = next((name for name in LABELS if name in known), None)
-    return (known[usual], ()) if usual is not None else (None, label_columns.note(path, known))
+    return (known[usual], ()) if usual is not None else (None, () if how.of_run else label_columns.note(path, known))
 
 
 def _plain(column: Any) -> np.ndarray:
-    """A column of a frame as numbers or text, what is missing as an empty label."""
-    if column.dtype.kind in "iub":
-        return column.to_numpy()
-    return np.array(["" if missing else str(value) for value, missing in zip(column, column.isna(), strict=True)])
+    """A column of a frame as labels, what is missing unknown."""
+    return numbers_of([None if missing else value for value, missing in zip(column, column.isna(), strict=True)])
 
 
-def _sparse(path: Path, node: Any, how: Reading, labels: np.ndarray | None, notes: tuple[str, ...]) -> Splits:
+def _sparse(path: Path, node: Any, how: Reading, labels: np.ndarray | None, order: list[int] | None) -> Splits:
     """Compressed rows read in blocks, so that the whole is never there twice; compressed columns are turned at once."""
     if node.format != "csr":
-        return sparse.of_matrix(path, node.to_memory().tocsr(), how, labels, notes)
+        whole = node.to_memory().tocsr()
+        return sparse.of_matrix(path, whole if order is None else whole[:, order], how, labels)
     blocks = (node[first : first + BLOCK] for first in range(0, node.shape[0], BLOCK))
-    return sparse.of_blocks(path, blocks, how, labels, notes)
+    return sparse.of_blocks(path, (block if order is None else block[:, order] for block in blocks), how, labels)

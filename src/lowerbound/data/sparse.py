@@ -50,6 +50,8 @@ def of_blocks(path: Path, blocks: Iterable[Any], how: Reading, labels: np.ndarra
     """The same of a matrix whose rows come in blocks, compressed rows of scipy's."""
     starts, columns, values, width = [np.zeros(1, np.int64)], [], [], 0
     for block in blocks:
+        if len(block.shape) != 2 or 0 in block.shape:
+            raise DataError(f"{path} has the shape {block.shape}; a matrix with a row for each example is needed")
         _must_be_sound(path, block)
         block.sum_duplicates()
         width = block.shape[1]
@@ -74,6 +76,8 @@ def meaning(path: Path, values: np.ndarray, how: Reading) -> Numbers:
     """What the values that are not 0 mean, as meaning.py has it; counts as bytes where they fit. Errors: DataError."""
     if not values.size:
         raise DataError(f"{path} holds nothing but zeros")
+    if values.dtype.kind == "i" and values.min() < 0:
+        raise DataError(f"{path}: negative whole numbers, which are no counts and no greys; save them as floats")
     if how.limits is not None and how.limits.low != 0:
         raise DataError(f"most values of {path} are 0, which must be black: give a range that begins at 0, not {how.limits}")
     if values.dtype.kind not in "biuf" or not np.isfinite(values).all():

@@ -14,7 +14,7 @@ class DataSpec:
     """Of data ``(N, *event_shape)`` whose values are from ``low`` to ``high``, as those of images are by default.
 
     ``white`` is the number of their files that was read as 1, where their type does not say it, ``black`` that which was read as 0, and
-    ``stored`` the type of these numbers, where it is known.
+    ``stored`` the type of these numbers, where it is known; ``variables`` are the names of the values of a vector, genes say.
     Of whole numbers ``unit`` is the one that is 1: 255 of pixels, 1 of bits and counts.
     ``classes`` are the names of their labels, where they have some. With ``holes`` some values may be missing (NaN); ``schema`` says what
     the columns of a table are.
@@ -30,6 +30,7 @@ class DataSpec:
     white: float | None = None
     black: float = field(default=0.0, compare=False)
     stored: str = field(default="", compare=False)
+    variables: tuple[str, ...] = field(default=(), compare=False)
 
     @classmethod
     def of(cls, train: Dataset, test: Dataset, schema: Schema | None = None) -> DataSpec:
@@ -37,7 +38,9 @@ class DataSpec:
         low, high = (float(value) for value in train.extremes)
         holes = schema is not None or train.holes + test.holes > 0
         stored = "" if schema is not None else train.stored or str(train.array.dtype).removeprefix("torch.")
-        return cls(train.event_shape, low, high, train.classes, holes, schema, train.unit, train.white, train.black, stored)
+        return cls(
+            train.event_shape, low, high, train.classes, holes, schema, train.unit, train.white, train.black, stored, train.variables
+        )
 
     @property
     def unit_interval(self) -> bool:

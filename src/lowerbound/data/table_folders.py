@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,27 +21,41 @@ from lowerbound.errors import DataError
 
 STATE, PARTED = "state.json", "dataset_dict.json"
 #: train-00000-of-00002.parquet, or train.parquet, there or in a folder called data
-SHARD = re.compile(r"([a-z]+)(-\d+-of-\d+.*)?\.parquet", re.IGNORECASE)
+SHARD = re.compile(r"([a-z_]+)(-\d+-of-\d+.*)?\.parquet", re.IGNORECASE)
+NUMBERED = re.compile(r"-(\d+)-of-(\d+)")
 
 
-def takes(path: Path) -> bool:
-    """Whether it is a folder of one of the two kinds."""
-    return path.is_dir() and ((path / STATE).is_file() or (path / PARTED).is_file() or bool(_shards(path)))
+def takes_images(path: Path) -> bool:
+    """Whether it is a folder of one of the two kinds, of images or of what ``load`` refuses."""
+    return _is_folder(path) and not takes_vectors(path)
+
+
+def takes_vectors(path: Path) -> bool:
+    """Whether it is such a folder, of lists of numbers."""
+    if not _is_folder(path):
+        return False
+    first = next((file for several in _files(path)[0].values() for file in several if file.is_file()), None)
+    return first is not None and arrow_arrays.has_vectors(arrow_files.schema(first))
 
 
 def load(path: Path, how: Reading) -> Splits:
     """The images or vectors of all its tables, in the parts that their names say. Errors: DataError."""
     import pyarrow
 
-    files = _files(path)
+    files, notes = _files(path)
     tables = {part: [arrow_files.table(file) for file in several] for part, several in files.items()}
+    every = [table for several in tables.values() for table in several]
     try:
-        whole = pyarrow.concat_tables([table for several in tables.values() for table in several])
+        whole = pyarrow.concat_tables(every, promote_options="default")
     except pyarrow.ArrowException as error:
-        raise DataError(f"the tables in {path} have several kinds of columns; give one of them: {error}") from error
-    if not arrow_arrays.has_arrays(whole.schema):
+        raise DataError(f"the tables in {path} have several kinds of columns; give one of them: {' '.join(str(error).split())}") from error
+    if not (arrow_arrays.has_images(whole.schema) or arrow_arrays.has_vectors(whole.schema, how.label_column)):
         raise DataError(f"the tables in {path} have neither images nor lists of numbers; give one of its files, as a table")
+    for column in whole.column_names:
+        if len({tuple(names) for table in every if (names := arrow_arrays.class_names(table, column)) is not None}) > 1:
+            raise DataError(f"the tables in {path} name the classes of '{column}' in several ways; give one of them")
     found = arrow_arrays.of_table(path, whole, how)
+    found = replace(found, notes=(*notes, *found.notes))
     if len(files) == 1:
         return found
     assert found.whole is not None
@@ -48,21 +63,36 @@ def load(path: Path, how: Reading) -> Splits:
     return Splits.of_parts(found.whole, dict(zip(files, torch.arange(sum(sizes)).split(sizes), strict=True)), found.notes)
 
 
-def _files(path: Path) -> dict[str, list[Path]]:
-    """The files of each part, of all as the first where there are no parts."""
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and ((path / STATE).is_file() or (path / PARTED).is_file() or bool(_shards(path)))
+
+
+def _files(path: Path) -> tuple[dict[str, list[Path]], tuple[str, ...]]:
+    """The files of each part, of all as the first where there are no parts, and a note on parts that are left out. Errors: DataError."""
     if (path / STATE).is_file():
-        return {"train": _saved(path)}
+        return {"train": _saved(path)}, ()
     if (path / PARTED).is_file():
-        names = _json(path / PARTED).get("splits", [])
-        found = {PARTS[name]: _saved(path / name) for name in names if isinstance(name, str) and name in PARTS}
+        names = [name for name in _json(path / PARTED).get("splits", []) if isinstance(name, str) and Path(name).name == name]
+        several = {name: _saved(path / name) for name in names}
     else:
         shards = _shards(path)
-        by_part = {part: [file for file in shards if _part(file) == part] for part in dict.fromkeys(map(_part, shards))}
-        found = {part: several for part, several in by_part.items() if part is not None}
-        found = found if None not in by_part else {"train": shards}
-    if "train" not in found:
-        raise DataError(f"{path} has no part called train; give one of its files")
-    return found
+        several = {name: [file for file in shards if _name(file) == name] for name in dict.fromkeys(map(_name, shards))}
+        for name, files in several.items():
+            _must_be_whole(path, name, files)
+    known = {PARTS[name]: files for name, files in several.items() if name in PARTS}
+    left = [name for name in several if name not in PARTS]
+    if not known:
+        return {"train": [file for files in several.values() for file in files]}, ()
+    if "train" not in known:
+        raise DataError(f"{path} has {', '.join(several)}, and no part called train; give one of its files")
+    return known, (f"{path}: parts left out: {', '.join(left)}",) if left else ()
+
+
+def _must_be_whole(path: Path, name: str, files: list[Path]) -> None:
+    """Raise DataError where some of a part's numbered files are not there."""
+    of = {int(found[2]) for file in files if (found := NUMBERED.search(file.name)) is not None}
+    if of and (len(of) > 1 or len(files) != of.pop()):
+        raise DataError(f"{path} has {len(files)} files of {name}, and their names say of how many; download those that are missing")
 
 
 def _saved(folder: Path) -> list[Path]:
@@ -87,6 +117,7 @@ def _shards(path: Path) -> list[Path]:
     return sorted(file for file in folder.iterdir() if SHARD.fullmatch(file.name) is not None and file.is_file())
 
 
-def _part(file: Path) -> str | None:
+def _name(file: Path) -> str:
     found = SHARD.fullmatch(file.name)
-    return None if found is None else PARTS.get(found[1].lower())
+    assert found is not None
+    return found[1].lower()

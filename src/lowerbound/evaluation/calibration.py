@@ -146,6 +146,15 @@ class Classification:
     confusion: list[list[int]]
     labels: int
 
+    @property
+    def balanced_accuracy(self) -> float:
+        """The mean over classes of the share of their examples that are predicted right, classes without examples aside.
+
+        Always saying the largest of C classes has 1/C, whatever share it is.
+        """
+        there = [(row[number], sum(row)) for number, row in enumerate(self.confusion) if sum(row)]
+        return sum(right / n for right, n in there) / len(there)
+
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> Classification:
         """What a file holds of it. Errors: TypeError, KeyError, ValueError for what it cannot be."""

@@ -11,16 +11,14 @@ import torch
 from torch import Tensor
 
 from lowerbound.data.rows import Rows, rows_at_once, spread
-from lowerbound.distributions.drawing import sample
 from lowerbound.evaluation.density import Density
 from lowerbound.evaluation.encoded import Encoded, run_pass
 from lowerbound.evaluation.latent_space import Latents
 from lowerbound.nn.mode import in_evaluation
-from lowerbound.system.seeding import seeded_by_row
 from lowerbound.vae.likelihoods import LocationScale
-from lowerbound.vae.likelihoods.scales import FLOOR, Fixed
+from lowerbound.vae.likelihoods.scales import FLOOR, Fixed, Optimal
 from lowerbound.vae.model import Model
-from lowerbound.vae.observation import observe
+from lowerbound.vae.residuals import residuals
 
 LEAST_RATE = 0.1  # nats: a latent that tells less tells a class in thirty at best
 LEAST_KL = 0.01  # nats: a dimension that tells less is idle; of a Gaussian whose mean has the variance .01 it is about half of that
@@ -108,18 +106,19 @@ class AtFloor:
 
 
 def misweighted(vae: Model, data: Rows, seed: int = 0) -> list[Finding]:
-    """σ fixed where another would make E_q[log p(x|z)] larger."""
-    likelihood = vae.likelihood
-    if not (isinstance(likelihood, LocationScale) and isinstance(likelihood.scale, Fixed)):
+    """One σ for all values, fixed or kept from training, where another would make E_q[log p(x|z)] larger."""
+    likelihood = in_evaluation(vae).likelihood
+    if not (isinstance(likelihood, LocationScale) and isinstance(likelihood.scale, (Fixed, Optimal))):
         return []
-    x, loc, extra, scored = _residuals(vae, likelihood, data, seed)
+    found = residuals(vae, likelihood, data, spread(len(data), SCORED), seed)
+    x, loc, extra, scored = found.x, found.loc, found.extra, found.scored
     sound = ((x - loc).square().isfinite() | ~scored).flatten(1).all(1)
     rows = int(sound.sum())
     scored = scored & sound.reshape(-1, *[1] * (x.dim() - 1))
     if not bool(scored.any()):
         return []
     x, loc, extra = x[scored], loc[scored], [part[scored] for part in extra]
-    given = likelihood.scale.value
+    given, is_kept = float(likelihood.scale(loc.flatten()[:1], ())), isinstance(likelihood.scale, Optimal)
     tried = [given * float(factor) for factor in FACTORS]
     likely = [float(likelihood.around(loc, torch.full_like(loc, scale), extra).log_prob(x).double().sum()) / rows for scale in tried]
     best = max(range(len(tried)), key=likely.__getitem__)
@@ -133,27 +132,11 @@ def misweighted(vae: Model, data: Rows, seed: int = 0) -> list[Finding]:
         f"σ is {given:g}, the residuals ask for {tried[best]:.3g}{edge} "
         f"(root mean square {float((x - loc).square().mean().sqrt()):.3g}), worth {gain:,.1f} nats per example of these data"
     )
+    if is_kept:
+        advice = "the σ that was kept is not that of these data: train a little more, or look at how they differ from the training data"
+        return [Finding("a σ that lags", evidence, advice)]
     learned = "optimal or learned" if likelihood.optimum else "learned"
     return [Finding("a mis-weighted likelihood", evidence, f"--scale {tried[best]:.2g}, or --scale {learned}")]
-
-
-@torch.no_grad()
-def _residuals(vae: Model, likelihood: LocationScale, data: Rows, seed: int) -> tuple[Tensor, Tensor, list[Tensor], Tensor]:
-    """Data, locations, further parameters and which values are scored, at a draw of each q(z|x): at its centre residuals would be smaller
-    than what σ has to explain.
-    """
-    vae = in_evaluation(vae)
-    rows = spread(len(data), SCORED)
-    with seeded_by_row(rows, seed, "residuals", device=vae.device):
-        vae.likelihood.admit(data[rows])
-        seen = observe(vae, data, rows, seed)
-        given, x = seen.vae, seen.x
-        output = given.likelihood.output(sample(given.posterior(x)))
-        loc, *extra = (output,) if likelihood.outputs == 1 else output.unbind(1)
-        loc = torch.sigmoid(loc) if likelihood.squash else loc
-        counted = given.counted(x)
-        scored = torch.ones_like(loc, dtype=torch.bool) if counted is None else counted.reshape(loc.shape)
-        return x.reshape(loc.shape), loc, extra, scored
 
 
 def overfitting(history: Sequence[Mapping[str, Any]]) -> list[Finding]:

@@ -17,6 +17,7 @@ from lowerbound.data.spec import DataSpec
 from lowerbound.distributions.operations import within
 from lowerbound.errors import NoClosedForm, RecipeError
 from lowerbound.nn import missing
+from lowerbound.nn.log_counts import LogCounts
 from lowerbound.nn.networks import expect
 from lowerbound.recipes import contexts, likelihoods, networks, posteriors, priors
 from lowerbound.recipes.estimators import ESTIMATORS
@@ -29,6 +30,7 @@ from lowerbound.system.seeding import seeded
 from lowerbound.vae.contexts import Context
 from lowerbound.vae.estimators.base import Estimator
 from lowerbound.vae.likelihoods import Columns, LocationScale
+from lowerbound.vae.likelihoods.library import OfLibrary
 from lowerbound.vae.likelihoods.scales import Optimal
 from lowerbound.vae.loss import LossFunction, loss, of_rows
 from lowerbound.vae.model import VAE, Model
@@ -103,13 +105,13 @@ def _model(recipe: Recipe, supervision: Supervision | None, context: Context | N
 
 
 def _sighted(likelihood: Plan, spec: DataSpec, network: Callable[[tuple[int, ...]], nn.Module]) -> nn.Module:
-    """The encoder that ``network`` makes for a shape, shown what there is of data of which some may be missing."""
+    """The encoder that ``network`` makes for a shape, shown what there is of data of which some may be missing, and the logs of counts."""
     columns = likelihood.arguments.get("columns", spec.columns)
     if columns is not None:
         return missing.TableInput(network(missing.TableInput.shape(columns)), columns)
-    if likelihood.arguments["holes"]:
-        return missing.MaskedInput(network(missing.MaskedInput.shape(spec.event_shape)))
-    return network(spec.event_shape)
+    holes = likelihood.arguments["holes"]
+    shown = missing.MaskedInput(network(missing.MaskedInput.shape(spec.event_shape))) if holes else network(spec.event_shape)
+    return LogCounts(shown, likelihood.arguments["steps"]) if issubclass(likelihood.kind, OfLibrary) else shown
 
 
 def _must_fit(recipe: Recipe, likelihood: Plan, spec: DataSpec) -> None:

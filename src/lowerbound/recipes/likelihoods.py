@@ -1,7 +1,7 @@
 """The words of likelihoods, p(x|z), of where their σ comes from, and of how a Bernoulli sees pixels.
 
 A likelihood is offered ``squash``, whether means are kept in [0, 1], ``steps``, what value 1 stands for where values are whole numbers,
-``holes``, the ``spec`` of the data, and what its own words make: its ``scale``, or whether to ``binarize``.
+``holes``, the ``spec`` of the data and their ``event_shape``, and what its own words make: its ``scale``, or whether to ``binarize``.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ LIKELIHOODS = {
     "beta-binomial": Word("vae.likelihoods:BetaBinomial", "levels of a pixel, a bump, a U or a slope"),
     "poisson": Word("vae.likelihoods:Poisson", "counts"),
     "negative-binomial": Word("vae.likelihoods:NegativeBinomial", "counts that vary more than a Poisson's"),
+    "nb": Word("vae.likelihoods:NB", "counts that share their sum, as a cell's: its sum × softmax, a dispersion of each value"),
+    "zinb": Word("vae.likelihoods:ZINB", "the same with more zeros"),
     "columns": Word("recipes.likelihoods:columns", "a table, each column by its kind, numbers Student-t", fixed={"heavy": True}),
     "columns-gaussian": Word("recipes.likelihoods:columns", "the same, numbers Gaussian", fixed={"heavy": False}),
 }
@@ -43,7 +45,7 @@ SCALES = {
     "optimal": Word("vae.likelihoods.scales:Optimal", "the σ that makes a batch most likely; of a gaussian"),
 }
 #: of whole numbers that are no greys
-OF_COUNTS = ("poisson", "negative-binomial")
+OF_COUNTS = ("poisson", "negative-binomial", "nb", "zinb")
 PIXELS = {"binarized": "zeros and ones, drawn afresh each time with the grey value as probability", "grey": "grey values, as they are"}
 
 
@@ -65,7 +67,8 @@ class Plan:
 
 def likelihood(word: str, spec: DataSpec, own: Mapping[str, Any]) -> Plan:
     """The likelihood of that word for these data; ``own`` are those of the recipe's words that it alone has. Errors: RecipeError."""
-    offered: dict[str, Any] = {"spec": spec, "squash": spec.unit_interval, "steps": spec.steps, "holes": spec.holes}
+    offered: dict[str, Any] = {"spec": spec, "event_shape": spec.event_shape}
+    offered |= {"squash": spec.unit_interval, "steps": spec.steps, "holes": spec.holes}
     if "scale" in own:
         offered["scale"] = scale(own["scale"], spec)
     if "pixels" in own:

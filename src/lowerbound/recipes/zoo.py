@@ -57,5 +57,6 @@ ZOO = {
         "Mattei and Frellsen, 2019: tables with holes",
         {"likelihood": "columns", "objective": "iwae:20", "latent": 10, "network": "orthogonal:128-128", "batch": 64, "epochs": 300},
     ),
+    "scvi": Named("Lopez et al., 2018: single-cell counts", {"likelihood": "nb", "latent": 10, "network": "mlp:128"}),
     "logistic-vae": Named("Salimans et al., 2017: honest bits/dim", {"likelihood": "logistic-mixture:5", "latent": 10}),
 }

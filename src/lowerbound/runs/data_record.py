@@ -63,7 +63,10 @@ class DataRecord:
         black, stored = float(words.get("black", 0.0)), words.get("stored", "")
         if stored not in STORED:
             raise ValueError(f"stored {stored!r}")
-        spec = DataSpec(tuple(shape), low, high, tuple(classes), holes, None, unit, white, black, stored)
+        variables = words.get("variables", [])
+        if not (isinstance(variables, list) and all(isinstance(name, str) for name in variables)):
+            raise ValueError("variables")
+        spec = DataSpec(tuple(shape), low, high, tuple(classes), holes, None, unit, white, black, stored, tuple(variables))
         notes = words.get("notes", [])
         if not (isinstance(notes, list) and all(isinstance(note, str) for note in notes)):
             raise ValueError(f"notes {notes!r}")

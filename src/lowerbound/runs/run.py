@@ -84,11 +84,11 @@ class Run:
         """Data that are not the run's own, by those of its words that the source has."""
         recipe, spec = self.recipe, self.spec
         words = recipe.reading | {"color": "grey" if spec.event_shape[0] == 1 else "rgb"}
-        words["label_column"] = recipe.label_column if recipe.takes_labels else None
-        size = words.pop("size")
-        options = data.options_of(source)
-        there = {name: value for name, value in words.items() if name in options - {"types"}}  # by the schema, where there is one
+        size, _ = words.pop("size"), words.pop("types")  # a table is read by its schema
         of_run: dict[str, Any] = {"schema": spec.schema, "counts": _are_counts(recipe, spec.unit), "unit": spec.unit, "white": spec.white}
+        of_run |= {"of_run": True, "variables": spec.variables}
+        options = data.options_of(source, data.reading_of(**words, schema=spec.schema))
+        there = {name: value for name, value in words.items() if name in options}
         read = partial(data.load, source, data_dir=data_dir, holes=holes or spec.holes, **of_run, **there)
         if "size" not in options:
             if recipe.shape is not None and small is not None and "shape" in options:
@@ -213,6 +213,8 @@ def load_data(recipe: Recipe, data_dir: str | Path | None, spec: DataSpec | None
         counts=_are_counts(recipe, unit),
         unit=unit,
         white=None if spec is None else spec.white,
+        of_run=spec is not None,
+        variables=() if spec is None else spec.variables,
         **(recipe.reading | {"shape": recipe.shape or known}),
     )
     return splits if recipe.labels_file is None else labels.of_file(splits, Path(recipe.labels_file))

@@ -24,6 +24,7 @@ from lowerbound.runs.snapshots import Progress, Snapshots
 from lowerbound.training.batches import rows_of, steps_an_epoch
 from lowerbound.training.loop import Record, fit
 from lowerbound.training.processes import SAVE
+from lowerbound.training.settling import settle
 from lowerbound.vae.schedules import Scaled
 
 LOOK = 50  # steps between two looks at an accelerator's numbers, which make it wait
@@ -146,6 +147,8 @@ class Trainer:
     def _end_epoch(self, record: Record) -> None:
         counting = time.perf_counter()
         self._must_be_finite()
+        if self.setup.average is not None:
+            settle(self.setup.shown, self.setup.train, self.setup.state.seed)
         self._count()  # where there is an accelerator, this is where its work is waited for
         self.progress.seconds += time.perf_counter() - counting
         bound, log_likelihood, kl = (total / self.progress.rows for total in self.progress.sums)

@@ -25,6 +25,7 @@ from lowerbound.nn.mode import in_evaluation
 from lowerbound.system.seeding import key, seeded
 from lowerbound.tasks.latent_inference import SAMPLES, Latents, few_of, from_prior, importance, moments, must_suffice, of_prior, room
 from lowerbound.vae.contexts import Observed
+from lowerbound.vae.likelihoods.base import at_hand
 from lowerbound.vae.model import Model
 from lowerbound.vae.observation import observe
 
@@ -156,9 +157,13 @@ class _Example:
         x, observed = (part.expand(z.shape[1], *part.shape[1:]) for part in (self.x, self.observed))
         return self.vae.log_likelihood(x, z, observed)
 
+    def law(self, z: Float[Tensor, "C d"]) -> Distribution:
+        """p(x|z), by what is observed where it takes something of that."""
+        return at_hand(self.vae.likelihood(z), self.x, self.observed)
+
     def filled(self, z: Float[Tensor, "C d"]) -> Float[Tensor, "C *event"]:
         """The example, what is missing drawn from p(x_missing|z)."""
-        drawn = self.vae.likelihood(z).sample()
+        drawn = self.law(z).sample()
         return self.x.where(self.observed, drawn.reshape(len(z), *self.x.shape[1:]))
 
     def guesses(self, n: int) -> Float[Tensor, "n *event"]:
@@ -169,7 +174,7 @@ class _Example:
 
     def moments(self, z: Float[Tensor, "k d"]) -> tuple[Float[Tensor, "k *event"], Float[Tensor, "k *event"]]:
         """Mean and variance of p(x|z)."""
-        law = self.vae.likelihood(z)
+        law = self.law(z)
         return law.mean, law.variance
 
 
@@ -177,7 +182,7 @@ def _completed(example: _Example, method: Method, n: int, samples: int, draw: bo
     few = few_of(example.decoded, example.x.numel())
     with example.noise():
         found = method(example, n, samples)
-        chosen = torch.cat([example.vae.decode(z, draw) for z in found.chosen.split(few)])
+        chosen = torch.cat([example.vae.decode(z, draw, x=example.x, observed=example.observed) for z in found.chosen.split(few)])
         mean, spread = moments(found, example.moments, few, draw)
     given, seen = example.values, example.observed.cpu()
     values = given.where(seen, chosen.cpu().reshape(n, *given.shape[1:]))[:, None]

@@ -54,15 +54,19 @@ def contexts(vae: Model, data: Source, seed: int = 0) -> Float[Tensor, "*N_conte
     return _of_examples(given, vae, data)
 
 
-def reconstruct(vae: Model, data: Source, seed: int = 0, grad: bool = False) -> Float[Tensor, "*N_event"]:
+def reconstruct(vae: Model, data: Source, seed: int = 0, grad: bool = False, decoder: Model | None = None) -> Float[Tensor, "*N_event"]:
     """The mean of p(x|z) at the mean of q(z|x) for each example, on the CPU; values that a context tells are as they were.
+
+    With another ``decoder``, the model given another class, say, it is that model's p(x|z).
 
     One example, and gradients: as for ``encode``.
     """
 
     def back(data: Rows, rows: Tensor) -> Tensor:
         seen = read(vae, data, rows, seed)
-        return seen.vae.decode(seen.vae.encoded(seen.x, grad=grad), grad=grad).reshape(seen.x.shape)
+        z = seen.vae.encoded(seen.x, grad=grad)
+        given = seen.vae if decoder is None else decoder
+        return given.decode(z, grad=grad, x=seen.x, observed=vae.there(seen.x)).reshape(seen.x.shape)
 
     return _of_examples(back, vae, data)
 

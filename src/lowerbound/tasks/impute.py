@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float, Int64
 from torch import Size, Tensor
-from torch.distributions import Distribution
+from torch.distributions import Distribution, Independent
 
 from lowerbound.data.python import Source
 from lowerbound.data.rows import Rows
@@ -24,6 +24,7 @@ from lowerbound.nn.memory import COPIES, bytes_each, how_many
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.system.seeding import seeded
 from lowerbound.vae.contexts import Observed
+from lowerbound.vae.likelihoods.base import at_hand
 from lowerbound.vae.model import Model, log_density
 from lowerbound.vae.observation import observe
 
@@ -110,7 +111,7 @@ def _fill(vae: Model, data: Rows, rows: Int64[Tensor, " B"], found: Imputations,
     found.ess[rows] = effective(weight).float()
     if len(found.draws):
         chosen = torch.stack([z[resampled(weight[:, row], len(found.draws)), row] for row in range(len(rows))], 1)
-        drawn = given.likelihood(chosen).sample().reshape(-1, *x.shape).cpu()
+        drawn = at_hand(given.likelihood(chosen), x, given.counted(x)).sample().reshape(-1, *x.shape).cpu()
         found.draws[:, rows] = found.draws[:, rows].where(~missing, drawn)
 
 
@@ -130,7 +131,9 @@ class _Moments:
         """Take in some draws, log p(z)/r(z) beside them; returns their log weights."""
         law = self.vae.likelihood(z)
         log_w = (log_density(law, self.x, self.counted) + log_ratio).nan_to_num(nan=-torch.inf)
-        each = law.base_dist  # of an Independent, or log_density had refused
+        law = at_hand(law, self.x, self.counted)
+        assert isinstance(law, Independent)  # or log_density had refused
+        each = law.base_dist
         mean, variance = each.mean.flatten(2), each.variance.flatten(2)
         values: dict[str | int, Tensor] = {"first": mean, "second": mean.square() + variance}
         if isinstance(each, Mixed):

@@ -18,11 +18,13 @@ from lowerbound.errors import DataError
 from lowerbound.system.devices import fastest
 from lowerbound.training.batches import batches_of, steps_an_epoch
 from lowerbound.training.processes import ProcessGroup
+from lowerbound.training.settling import settle
 from lowerbound.training.state import State
 from lowerbound.training.steps.choose import choose
 from lowerbound.training.steps.plan import Plan
 from lowerbound.vae.estimators.base import Estimator
 from lowerbound.vae.estimators.pathwise import Pathwise
+from lowerbound.vae.likelihoods.library import OfLibrary
 from lowerbound.vae.loss import LossFunction, of_rows
 from lowerbound.vae.model import Model
 from lowerbound.vae.objectives.base import Objective
@@ -98,6 +100,8 @@ def fit(
             for number, rows in enumerate(batches[done:], start=done + 1):
                 means = step(data, rows, state.step / steps)
                 state.step += 1
+                if number == len(batches):
+                    settle(vae, data, state.seed)
                 yield Record(state.step, epoch + 1, number == len(batches), len(rows), means)
 
 
@@ -110,6 +114,9 @@ def _checked(vae: Model, source: Source) -> Rows:
     if found.alone:
         raise DataError("this is one example without a batch axis, and training wants several; give them as (N, …)")
     must_fit(vae, data)
-    for rows in torch.arange(len(data)).split(rows_at_once(data)):
+    parts = torch.arange(len(data)).split(rows_at_once(data))
+    for rows in parts:
         vae.likelihood.admit(data[rows])
+    if isinstance(vae.likelihood, OfLibrary):
+        vae.likelihood.meet(data[rows] for rows in parts)
     return data

@@ -24,7 +24,8 @@ from lowerbound.nn.mode import in_evaluation
 from lowerbound.system.seeding import seeded
 from lowerbound.vae.conditional import WithContext
 from lowerbound.vae.contexts import Context
-from lowerbound.vae.likelihoods import Calibrated, Columns, Likelihood
+from lowerbound.vae.likelihoods import Columns
+from lowerbound.vae.likelihoods.base import Likelihood, at_hand
 from lowerbound.vae.misfits import other_numbers
 from lowerbound.vae.posteriors import Posterior
 from lowerbound.vae.priors import Prior
@@ -45,16 +46,15 @@ def log_density(
         x = x.reshape(x.shape[0], *likelihood.event_shape)
     except RuntimeError as error:
         raise other_numbers(likelihood.event_shape, x.shape[1:]) from error
+    observed = None if observed is None else observed.reshape(x.shape)
+    likelihood = at_hand(likelihood, x, observed)
     if observed is None:
         return likelihood.log_prob(x)
     if not isinstance(likelihood, Independent) or likelihood.base_dist.event_shape:
         raise RecipeError(
             f"the values of {law_name(likelihood)} are not independent given z, so that a part of them has no density at hand"
         )
-    observed = observed.reshape(x.shape)
-    law = likelihood.base_dist
-    law = law.of(observed) if isinstance(law, Calibrated) else law
-    each = law.log_prob(x.where(observed, BLANK))
+    each = likelihood.base_dist.log_prob(x.where(observed, BLANK))
     return each.where(observed, 0.0).flatten(len(likelihood.batch_shape)).sum(-1)
 
 
@@ -140,12 +140,16 @@ class Model(nn.Module, ABC):
 
     def counted(self, x: Float[Tensor, "B *event"]) -> Bool[Tensor, "B *event"] | None:
         """Which values p(x|z, c) is a density of: those that are there, and that c does not tell already; None for all."""
-        there = ~x.isnan() if self.likelihood.holes else None
+        there = self.there(x)
         context = self.posterior.context
         known = None if self.context is None or context is None else self.context.tells(context)
         if known is None:
             return there
         return ~known.expand(x.shape) if there is None else there & ~known
+
+    def there(self, x: Float[Tensor, "B *event"]) -> Bool[Tensor, "B *event"] | None:
+        """Which values there are, where some may be missing (NaN); None for all."""
+        return ~x.isnan() if self.likelihood.holes else None
 
     @torch.no_grad()
     def sample(self, n: int, draw: bool = False) -> Float[Tensor, "n *event"]:
@@ -178,26 +182,35 @@ class Model(nn.Module, ABC):
             posterior = q(x)
             return _draw(posterior) if draw else q.centre(posterior)
 
-    def decode(self, z: Array, draw: bool = False, grad: bool = False) -> Float[Tensor, "*batch_event"]:
+    def decode(
+        self,
+        z: Array,
+        draw: bool = False,
+        grad: bool = False,
+        x: Float[Tensor, "B *event"] | None = None,
+        observed: Bool[Tensor, "B *event"] | None = None,
+    ) -> Float[Tensor, "*batch_event"]:
         """The mean of p(x|z) ``(*batch, *event)``, or with ``draw`` a draw from it; values that the context tells are what it tells.
 
-        ``z`` is an array of latents ``(*batch, latent)``, one alone ``(latent,)`` too. Gradients and errors: as for ``encode``.
+        ``z`` is an array of latents ``(*batch, latent)``, one alone ``(latent,)`` too. Where they are latents of examples ``x``, a
+        likelihood that takes something of those, as their total, does so, or of what is ``observed``. Gradients and errors: see ``encode``.
         """
         latents = torch.as_tensor(z)
         weight = next(self.likelihood.parameters(), latents)
         latents = latents.to(weight.device, weight.dtype)
         with torch.set_grad_enabled(_asked(latents, grad)):
             likelihood = in_evaluation(self.likelihood)(latents)
-            x = _draw(likelihood) if draw else likelihood.mean
+            likelihood = likelihood if x is None else at_hand(likelihood, x, observed)
+            made = _draw(likelihood) if draw else likelihood.mean
             context = self.posterior.context
-            return x if self.context is None or context is None else self.context.put(context, x)
+            return made if self.context is None or context is None else self.context.put(context, made)
 
     def reconstruct(self, x: Source, draw: bool = False, grad: bool = False) -> Float[Tensor, "*B_event"]:
         """``decode(encode(x))``: the mean of p(x|z) at the mean of q(z|x), or with ``draw`` a draw through both, of the data's shape."""
         found = self.examples(x)
         values = all_of(found.rows)
         values = values.to(next(self.parameters(), values).device)
-        back = self.decode(self.encoded(values, draw, grad), draw, grad).reshape(values.shape)
+        back = self.decode(self.encoded(values, draw, grad), draw, grad, values, self.there(values)).reshape(values.shape)
         return back[0] if found.alone else back
 
 

@@ -124,6 +124,11 @@ def _classes(found: Classification) -> list[str]:
     how = described(Calibration(found.temperature, found.calibrated_on))
     return [
         _line("accuracy", f"{found.accuracy:.2%}", f"± {percent(found.accuracy_se, 2)} over examples, of {found.labels:,} known labels"),
+        _line(
+            "balanced accuracy",
+            f"{found.balanced_accuracy:.2%}",
+            "the mean over classes",
+        ),
         _line("−log q(y|x)", f"{found.negative_log_likelihood:.4f}", f"nats, of the true class; {how}"),
         _line("calibration error", f"{found.calibration_error:.2%}", f"and {found.calibration_error_uncalibrated:.2%} with T = 1"),
     ]

@@ -82,11 +82,7 @@ def reconstruct(args: Namespace) -> Answer:
     name = "reconstructed" if args.as_label is None else f"as {args.as_label}"
     picture = partial(plots.reconstructions, name=name)
     write = _image_writer(args.output, lambda images: style.encode_png(picture(of_run.images(given, run.spec), images)))
-    if args.as_label is None:
-        values = compress.reconstruct(run.vae, data)
-    else:
-        other = _as_class(run, args.as_label)
-        values = compress.decode(other, compress.encode(run.vae, data)).reshape(given.shape)
+    values = compress.reconstruct(run.vae, data, decoder=None if args.as_label is None else _as_class(run, args.as_label))
     context = run.vae.context
     known = None if context is None else context.tells(compress.contexts(run.vae, data))
     square = (values - given).square()

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from lowerbound.system import philox_numbers, threads
 from lowerbound.system.compiled import adam as of_adam
-from lowerbound.system.compiled import bernoulli, layers, random
+from lowerbound.system.compiled import bernoulli, counts, layers, random
 from lowerbound.system.compiled import latents as of_gaussians
 from lowerbound.system.compiled.loop import Loop
 from lowerbound.system.threads import is_plain
@@ -76,6 +76,27 @@ def drawn_bits(chance: Float[Tensor, "B D"], keys: Int64[Tensor, " B"]) -> Tenso
         return NotImplemented
     chance, found = chance.contiguous(), torch.empty_like(chance, memory_format=torch.contiguous_format)
     bernoulli.drawn(chance.numel(), *chance.shape, keys.contiguous(), chance, found)
+    return found
+
+
+# --- likelihood of counts ----------------------------------------------------------------------------
+
+
+def log_prob_of_counts(
+    value: Float[Tensor, "*shape"],
+    log_mean: Float[Tensor, "*shape"],
+    log_dispersion: Float[Tensor, "*event"],
+    of_mean: Float[Tensor, "*some"],
+    of_dispersion: Float[Tensor, "*some"],
+) -> Tensor | NotImplementedType:
+    """In single precision; log θ of the last axes, or one for all."""
+    size = log_dispersion.numel()
+    if value.shape != log_mean.shape or log_mean.shape[log_mean.dim() - log_dispersion.dim() :] != log_dispersion.shape:
+        return NotImplemented
+    if not (value.numel() and all(map(is_plain, (value, log_mean, log_dispersion, of_mean, of_dispersion)))):
+        return NotImplemented
+    found, rows = torch.empty_like(log_mean), log_mean.numel() // size
+    counts.log_prob(log_mean.numel(), rows, size, rows, of_mean.numel() > 0, value, log_mean, log_dispersion, found, of_mean, of_dispersion)
     return found
 
 

@@ -15,9 +15,12 @@ from lowerbound.vae.likelihoods.counts import (
     NegativeBinomial,
     Poisson,
 )
+from lowerbound.vae.likelihoods.library import NB, ZINB
 from lowerbound.vae.likelihoods.unit_interval import Bernoulli, Beta, ContinuousBernoulli
 
 __all__ = [
+    "NB",
+    "ZINB",
     "Bernoulli",
     "Beta",
     "BetaBinomial",

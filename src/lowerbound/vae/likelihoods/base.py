@@ -6,9 +6,9 @@ import math
 import re
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent
 
@@ -19,6 +19,23 @@ from lowerbound.vae.misfits import DECODER, must_be_free
 PIXEL_STEPS = 255
 A_DENSITY = "A log density in the units of the data (white is 1 for images): it can be positive, and bits/dim are no code length."
 A_PROBABILITY = "The probability of the pixels' levels as they are: −bound/log 2 is a code length in bits, bits/dim are honest."
+
+
+@runtime_checkable
+class OfExamples(Protocol):
+    """A law of values that takes something of the examples that it is of: the σ that suits them, their total."""
+
+    def of(self, x: Float[Tensor, "B *event"], observed: Bool[Tensor, "B *event"] | None = None) -> Distribution:
+        """The same for examples at hand, or for what is ``observed`` of them; nothing else of them is looked at."""
+
+
+def at_hand(law: Distribution, x: Float[Tensor, "B *event"], observed: Bool[Tensor, "B *event"] | None = None) -> Distribution:
+    """A law p(x|z) of examples at hand, of which those that take something of them are told; other laws as they are."""
+    if not isinstance(law, Independent) or not isinstance(law.base_dist, OfExamples):
+        return law
+    x = x.reshape(x.shape[0], *law.event_shape)
+    observed = None if observed is None else observed.reshape(x.shape)
+    return Independent(law.base_dist.of(x, observed), law.reinterpreted_batch_ndims, validate_args=False)
 
 
 class Likelihood(ConditionalLaw):

@@ -95,8 +95,8 @@ class Calibrated(Normal):
         self.optimal, self.observed = optimal, observed
         super().__init__(loc, scale, validate_args=False)
 
-    def of(self, observed: Bool[Tensor, "B *event"]) -> Calibrated:
-        """The same, its σ the best for these values alone, the others not being there, or not scored."""
+    def of(self, x: Float[Tensor, "B *event"], observed: Bool[Tensor, "B *event"] | None = None) -> Calibrated:
+        """The same, its σ the best for the values that are observed, the others not being there, or not scored."""
         return Calibrated(self.loc, self.scale, self.optimal, observed)
 
     def log_prob(self, value: Tensor) -> Tensor:

@@ -92,7 +92,8 @@ class Decoded(Scale):
 class Optimal(Scale):
     """The σ that makes a batch most likely, σ² = mean (x − f(z))², as the law that uses it finds; σ-VAE.
 
-    Outside training it is the running root mean square of the training's batches, so that the law is one.
+    Outside training it is one σ, so that the law is one: that of the training data's residuals (``training/settling.py``, at the end of
+    each epoch), and between two such ends the running root mean square of batches.
     Source: Rybkin et al., "Simple and effective VAE training with calibrated decoders", 2021, https://arxiv.org/abs/2006.13202.
     """
 
@@ -106,6 +107,10 @@ class Optimal(Scale):
     def forward(self, loc: Float[Tensor, "*batch_event"], extra: Sequence[Tensor]) -> Tensor:
         """The running σ; 1 before the first batch."""
         return self.square.nan_to_num(nan=1.0).sqrt().clamp(min=FLOOR).expand_as(loc)
+
+    def settle(self, square: float) -> None:
+        """Take the mean square of the residuals of the training data under the weights of now."""
+        self.square = self.square.new_tensor(square)
 
     def fit(self, square: Float[Tensor, ""]) -> Tensor:
         """The batch's own σ, of the mean square of its residuals, which the running one then follows."""
