@@ -32,7 +32,7 @@ from torch import Tensor
 from torch import distributions as td
 
 from lowerbound import distributions
-from lowerbound.distributions import counts, discrete, double
+from lowerbound.distributions import bernoulli, counts, discrete, double
 from lowerbound.distributions.continuous_bernoulli import ContinuousBernoulli
 from lowerbound.distributions.mixed import Nominal
 
