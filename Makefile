@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo words test test-all coverage lint sweep reproduce bench accelerator faults check clean
+.PHONY: demo words test test-all coverage lint sweep reproduce precision bench accelerator faults check clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lowerbound needs Python 3.11 or newer; make PYTHON=python3.12 …")'
@@ -38,6 +38,9 @@ sweep: $(READY)  ## an hour: every pair of words, trained in search of NaNs; goe
 
 reproduce: $(READY)  ## hours: published experiments, run again; what was done is not done again
 	for name in one-layer vampprior latent-families strangers scales rate-distortion few-labels missing-cells quadrants super-resolution docs; do $(BIN)/python benchmarks/reproduce.py $$name || exit 1; done
+
+precision: $(READY)  ## a minute: every law in single precision beside sixty digits
+	$(BIN)/python benchmarks/laws_precision.py
 
 bench: $(READY)  ## twenty minutes on a machine that does nothing else: beside peers and the machine's limit
 	$(BIN)/python benchmarks/speed.py

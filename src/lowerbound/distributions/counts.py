@@ -159,15 +159,15 @@ def _of_all(value: Tensor, log_mean: Tensor, log_dispersion: Tensor, wanted: boo
     if wanted:
         slope = (value - mean) / (1 + ratio)
         slopes = slope, found - slope
-    counts, log_means, log_ratios, *now = _at(some, value, log_mean, log_ratio, found, *slopes[1:])
+    counts, log_means, log_ratios, *now = _at(some, value, log_mean, log_ratio, found, *slopes)
     places, large = some % theta.numel(), _places((counts > LISTED) | (counts != counts.round()))
     gammas = _listed(counts, theta.reshape(-1), places, wanted)
-    now = [before + more for before, more in zip(now, gammas, strict=True)]
+    now[::2] = [before + more for before, more in zip(now[::2], gammas, strict=True)]
     now[0] = now[0] + counts * (log_means - log_ratios)
     some_large = *_at(large, counts, log_means), *_at(_at(large, places)[0], log_dispersion)
     few = _of_large(wanted, *(part.double() for part in some_large))
     now = [_put(all_of_them, large, part) for all_of_them, part in zip(now, few, strict=True)]
-    return _put(found, some, now[0]), *slopes[:1], *(_put(each, some, part) for each, part in zip(slopes[1:], now[1:], strict=True))
+    return _put(found, some, now[0]), *(_put(each, some, part) for each, part in zip(slopes, now[1:], strict=True))
 
 
 def _listed(value: Float[Tensor, " n"], theta: Float[Tensor, " G"], places: Int64[Tensor, " n"], wanted: bool) -> list[Tensor]:
@@ -182,14 +182,15 @@ def _listed(value: Float[Tensor, " n"], theta: Float[Tensor, " G"], places: Int6
 
 
 def _of_large(wanted: bool, value: Tensor, log_mean: Tensor, log_theta: Tensor) -> tuple[Tensor, ...]:
-    """log NB, and where ``wanted`` its derivative in log θ, of any counts, in double precision."""
+    """log NB, and where ``wanted`` its derivatives in log μ and log θ, of any counts, in double precision."""
     theta, mean = log_theta.exp(), log_mean.exp()
     log_ratio, both = torch.log1p(mean / theta), value + theta
     gammas = torch.lgamma(both) - torch.lgamma(theta) - torch.lgamma(value + 1)
     found = gammas - both * log_ratio + value * (log_mean - log_theta)
     if not wanted:
         return (found,)
-    return found, theta * (torch.digamma(both) - torch.digamma(theta) - log_ratio + (mean - value) / (theta + mean))
+    slope = (value - mean) / (theta + mean)
+    return found, theta * slope, theta * (torch.digamma(both) - torch.digamma(theta) - log_ratio - slope)
 
 
 def _at(places: Int64[Tensor, " n"], *tensors: Tensor) -> list[Tensor]:

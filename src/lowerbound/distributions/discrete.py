@@ -12,6 +12,8 @@ from torch.distributions import Beta as BetaLaw
 from torch.distributions import Binomial, Categorical, Distribution, constraints
 from torch.distributions.utils import broadcast_all
 
+from lowerbound.distributions.double import in_double
+
 
 class PixelLevels(Distribution):
     """A law of whole numbers k = 0 … ``steps``, seen as values k/steps: the 256 levels of a pixel in [0, 1].
@@ -151,9 +153,12 @@ class BetaBinomial(Distribution):
         def log_beta(x: Tensor, y: Tensor) -> Tensor:
             return torch.lgamma(x) + torch.lgamma(y) - torch.lgamma(x + y)
 
-        rest = self.n - value
-        choose = -log_beta(value + 1, rest + 1) - math.log(self.n + 1)
-        return choose + log_beta(value + self.a, rest + self.b) - log_beta(self.a, self.b)
+        def score(k: Tensor, a: Tensor, b: Tensor) -> Tensor:
+            rest = self.n - k
+            choose = -log_beta(k + 1, rest + 1) - math.log(self.n + 1)
+            return choose + log_beta(k + a, rest + b) - log_beta(a, b)
+
+        return in_double(score, value, self.a, self.b)
 
 
 class Numbered(Categorical):

@@ -10,6 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Independent, MixtureSameFamily, Normal
 
+from lowerbound.system.devices import widest
+
 
 class Mixture(MixtureSameFamily):
     """torch's, for many components: of diagonal Gaussians by matrix products, of a flow without values that score by broadcasting."""
@@ -23,7 +25,7 @@ class Mixture(MixtureSameFamily):
             each = _gaussians(value, components.base_dist.loc, components.base_dist.scale)
         else:
             return super().log_prob(value)  # type: ignore[no-untyped-call]
-        return torch.logsumexp(each + logits.log_softmax(-1), -1)
+        return torch.logsumexp(each + logits.to(each.dtype).log_softmax(-1), -1).to(value.dtype)
 
     @property
     def gaussians(self) -> Normal | None:
@@ -45,10 +47,12 @@ class Mixture(MixtureSameFamily):
 def _gaussians(value: Float[Tensor, "*batch d"], loc: Float[Tensor, "K d"], scale: Float[Tensor, "K d"]) -> Float[Tensor, "*batch K"]:
     """log N(value; loc_k, diag scale_k²) for each k, without a number for each pair and dimension.
 
-    Σ (v − m)²/s² is v²·s⁻² − 2 v·(m s⁻²) + m²·s⁻². All is measured from the values' middle, so that where they are close to one
-    another, as the draws of one posterior are, nothing large has to cancel.
+    Σ (v − m)²/s² is v²·s⁻² − 2 v·(m s⁻²) + m²·s⁻², whose terms are as large as 1/s² and cancel: in double precision, where the device has
+    it, and measured from the values' middle, so that where they are close to one another, as the draws of one posterior are, little has to.
+    They stay in it, since how much of the mixture each component is follows from their differences.
     """
     middle = value.detach().reshape(-1, value.shape[-1]).mean(0)
-    value, loc, precision = value - middle, loc - middle, scale.reciprocal().square()
+    value, loc, scale = (each.to(widest(value.device)) for each in (value - middle, loc - middle, scale))
+    precision = scale.reciprocal().square()
     square = value.square() @ precision.T - 2 * value @ (loc * precision).T + (loc.square() * precision).sum(1)
     return -0.5 * square - (scale.log() + 0.5 * math.log(2 * math.pi)).sum(1)

@@ -1,4 +1,4 @@
-"""The device of a model, and its fastest type of numbers."""
+"""The device of a model, and its fastest and its widest type of numbers."""
 
 from __future__ import annotations
 
@@ -21,6 +21,11 @@ def fastest(device: torch.device) -> torch.dtype:
     else:
         native = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)  # where torch does not emulate it
     return torch.bfloat16 if native else torch.float32
+
+
+def widest(device: torch.device) -> torch.dtype:
+    """The type with the most digits that a device has: double precision, but on Apple's, which have single precision alone."""
+    return torch.float32 if device.type == "mps" else torch.float64
 
 
 @cache

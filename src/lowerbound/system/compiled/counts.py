@@ -87,5 +87,6 @@ def log_prob(begin, end, rows, size, own, wanted, value, log_mean, log_theta, fo
                 gammas = math.lgamma(both) - math.lgamma(theta) - math.lgamma(double(x) + 1)
                 found[here + place] = single(gammas - both * large_ratio + x * (m - double(log_theta[place])))
                 if wanted:
-                    psi = _digamma(both) - _digamma(theta) - large_ratio + (mean - x) / (theta + mean)
-                    other[here + place] = single(theta * psi)
+                    less = (mean - x) / (theta + mean)
+                    slope[here + place] = single(-theta * less)
+                    other[here + place] = single(theta * (_digamma(both) - _digamma(theta) - large_ratio + less))

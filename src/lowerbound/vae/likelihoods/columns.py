@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.distributions import Bernoulli, Distribution, Independent, NegativeBinomial, Normal, StudentT
+from torch.distributions import Bernoulli, Distribution, Independent, Normal
 
 from lowerbound.data.schema import Column, Schema
+from lowerbound.distributions.double import NegativeBinomial, StudentT
 from lowerbound.distributions.mixed import Mixed, Nominal
 from lowerbound.vae.likelihoods.base import Likelihood
 from lowerbound.vae.likelihoods.scales import positive

@@ -9,8 +9,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.distributions import Distribution, Normal
 from torch.distributions import Laplace as LaplaceLaw
-from torch.distributions import StudentT as StudentTLaw
 
+from lowerbound.distributions import double
 from lowerbound.errors import RecipeError
 from lowerbound.vae.likelihoods.base import PerValue
 from lowerbound.vae.likelihoods.scales import Fixed, Optimal, Scale, positive
@@ -126,4 +126,4 @@ class StudentT(LocationScale):
 
     def around(self, loc: Tensor, scale: Tensor, extra: list[Tensor]) -> Distribution:
         """A Student-t, its variance finite."""
-        return StudentTLaw(2 + positive(extra[-1] + 2), loc, scale, validate_args=False)
+        return double.StudentT(2 + positive(extra[-1] + 2), loc, scale, validate_args=False)

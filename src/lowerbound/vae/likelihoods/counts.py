@@ -8,10 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributions import Categorical, Distribution, MixtureSameFamily
-from torch.distributions import NegativeBinomial as NegativeBinomialLaw
-from torch.distributions import Poisson as PoissonLaw
 
-from lowerbound.distributions import discrete
+from lowerbound.distributions import discrete, double
 from lowerbound.vae.likelihoods.base import A_PROBABILITY, PIXEL_STEPS, PerValue
 from lowerbound.vae.likelihoods.scales import positive
 
@@ -109,7 +107,7 @@ class Poisson(Whole):
 
     def counts(self, *parameters: Tensor) -> Distribution:
         """The Poisson."""
-        return PoissonLaw(positive(parameters[0]) * (self.steps / 2 if self.steps > 1 else 1), validate_args=False)
+        return double.Poisson(positive(parameters[0]) * (self.steps / 2 if self.steps > 1 else 1), validate_args=False)
 
 
 class NegativeBinomial(Whole):
@@ -120,4 +118,4 @@ class NegativeBinomial(Whole):
 
     def counts(self, *parameters: Tensor) -> Distribution:
         """The negative binomial."""
-        return NegativeBinomialLaw(positive(parameters[0]), logits=parameters[1], validate_args=False)
+        return double.NegativeBinomial(positive(parameters[0]), logits=parameters[1], validate_args=False)

@@ -7,11 +7,10 @@ from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.distributions import Beta as BetaLaw
-from torch.distributions import ContinuousBernoulli as ContinuousBernoulliLaw
 from torch.distributions import Distribution
 
-from lowerbound.distributions import bernoulli
+from lowerbound import distributions
+from lowerbound.distributions import bernoulli, continuous_bernoulli
 from lowerbound.vae.likelihoods.base import PIXEL_STEPS, Likelihood, PerValue
 from lowerbound.vae.likelihoods.scales import positive
 
@@ -70,7 +69,7 @@ class ContinuousBernoulli(PerValue):
 
     def each(self, *parameters: Tensor) -> Distribution:
         """A continuous Bernoulli of these logits."""
-        return ContinuousBernoulliLaw(logits=parameters[0], validate_args=False)
+        return continuous_bernoulli.ContinuousBernoulli(parameters[0], validate_args=False)
 
     def observe(self, values: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
         """The values as they are."""
@@ -92,7 +91,7 @@ class Beta(PerValue):
     def each(self, *parameters: Tensor) -> Distribution:
         """A Beta of these concentrations."""
         a, b = (positive(raw + 0.5) for raw in parameters)
-        return BetaLaw(a, b, validate_args=False)
+        return distributions.Beta(a, b, validate_args=False)
 
     def observe(self, values: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
         """Values off the ends."""
