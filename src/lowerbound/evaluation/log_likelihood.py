@@ -30,6 +30,7 @@ from lowerbound.evaluation.proposals import Mode
 from lowerbound.nn.memory import COPIES, bytes_each, how_many
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.nn.pruning import near
+from lowerbound.system.arguments import whole
 from lowerbound.system.seeding import seeded
 from lowerbound.vae.model import Model, log_density
 from lowerbound.vae.objectives.kl import ClosedKL, kl_of
@@ -79,6 +80,7 @@ def log_likelihood(vae: Model, data: Source, samples: int = SAMPLES, *, memory: 
 @torch.no_grad()
 def asked_for(vae: Model, data: Rows, samples: int, memory: int, seed: int) -> OfModel | OverLabels:
     """What a pass over ``data`` is asked for their log p(x). Errors: as for ``log_likelihood``."""
+    samples = whole("the number of samples", samples)
     if samples < 1:
         raise UsageError(f"log p(x) needs 1 sample or more, not {samples}")
     if not len(data):

@@ -14,6 +14,7 @@ from lowerbound.data.rows import Rows, rows_at_once
 from lowerbound.errors import UsageError
 from lowerbound.vae.model import Model
 from lowerbound.vae.observation import read
+from lowerbound.vae.parts import latents_of
 
 
 def encode(vae: Model, data: Source, draw: bool = False, seed: int = 0, grad: bool = False) -> Float[Tensor, "*N latent"]:
@@ -36,7 +37,7 @@ def decode(vae: Model, latents: Array, draw: bool = False, grad: bool = False) -
 
     Gradients: as for ``encode``.
     """
-    z = torch.as_tensor(latents)
+    z = latents_of(latents)
     every = z[None] if z.dim() == 1 else z
     found = _in_batches(lambda rows: vae.some(rows).decode(every[rows], draw, grad), every)
     return found[0] if z.dim() == 1 else found

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Sequence
+from typing import Any
 
 from torch import Size, Tensor, nn
 
 from lowerbound.errors import DataError, LowerboundError, RecipeError
+from lowerbound.system.arguments import shown
 
 #: operations after which an output cannot be any number: layers of that name, and what autograd calls them. Not among them are those that
 #: may be meant: bounds of one's own choice (hardtanh, clamp), and logarithms of probabilities, which are logits of a categorical
@@ -24,6 +26,12 @@ SHAPING_LAYERS = (nn.Flatten, nn.Unflatten, nn.Identity)
 def other_numbers(decoded: Sequence[int], event: Sequence[int]) -> DataError:
     """What is said where a decoder gives an example of another number of values than the data have."""
     return DataError(f"the decoder gives {tuple(decoded)}, the data are {tuple(event)}: the numbers of values differ")
+
+
+def must_be_network(part: str, network: Any) -> None:
+    """Raise RecipeError for what is no ``torch.nn.Module``."""
+    if not isinstance(network, nn.Module):
+        raise RecipeError(f"the {part} must be a torch.nn.Module, as lb.nn.mlp(2, 512, 784), not {shown(network)}")
 
 
 # --- what a network is given -------------------------------------------------------------------------

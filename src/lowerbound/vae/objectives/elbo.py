@@ -91,6 +91,7 @@ class Contractive(Objective):
     weight: float = 0.1
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 < self.weight < math.inf:
             raise RecipeError(f"the weight of the contraction must be a positive number, not {self.weight:g}")
 

@@ -35,6 +35,7 @@ class Renyi(Objective):
     kl: KL = field(default_factory=SampledKL)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 <= self.alpha < 1:
             raise RecipeError(f"α must be at least 0 and below 1, not {self.alpha:g}; towards 1 it is the ELBO")
 
