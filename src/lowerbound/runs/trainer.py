@@ -21,12 +21,11 @@ from lowerbound.runs.folder import append_metrics, write_metrics
 from lowerbound.runs.run import Run
 from lowerbound.runs.setup import Setup
 from lowerbound.runs.snapshots import Progress, Snapshots
-from lowerbound.training.batches import rows_of, steps_an_epoch
+from lowerbound.training.batches import fewest, rows_of, steps_an_epoch
+from lowerbound.training.finite import LOOK, NotFinite
 from lowerbound.training.loop import Record, fit
 from lowerbound.training.processes import SAVE
 from lowerbound.vae.schedules import Scaled
-
-LOOK = 50  # steps between two looks at an accelerator's numbers, which make it wait
 
 
 @runtime_checkable
@@ -65,7 +64,7 @@ class Trainer:
     @property
     def steps_an_epoch(self) -> int:
         """How many steps make an epoch."""
-        return steps_an_epoch(len(self.setup.train), self.run.recipe.batch)
+        return steps_an_epoch(len(self.setup.train), self.run.recipe.batch, fewest(self.run.vae))
 
     @property
     def epochs_done(self) -> int:
@@ -89,7 +88,7 @@ class Trainer:
         while self.epochs_done < self.run.recipe.epochs and not self.is_out_of_patience:
             try:
                 yield from self._train()
-            except divergence.NotFinite as fault:
+            except NotFinite as fault:
                 self._step_back(fault)
 
     def _steps(self) -> Iterator[Record]:
@@ -133,8 +132,7 @@ class Trainer:
             started = time.perf_counter()
 
     def _count(self) -> None:
-        """Add up what the steps since the last count gave; apart from the step, which should wait for nothing. Errors: NotFinite."""
-        divergence.refuse(self._uncounted)
+        """Add up what the steps since the last count gave; apart from the step, which should wait for nothing."""
         for record in self._uncounted:
             parts = zip(self.progress.sums, record.means.tolist(), strict=True)
             self.progress.sums = [total + mean * record.rows for total, mean in parts]
@@ -168,7 +166,7 @@ class Trainer:
             return None
         found = self.setup.group.broadcast(lambda: asdict(mean_bound(shown, rows, objective=objective)))
         if any(math.isnan(found[term]) for term in ("log_likelihood_term", "kl")):
-            raise divergence.NotFinite(record.step, "the held-out bound")
+            raise divergence.found(record.step, "the held-out bound")
         best = next((found[term] for term in ("bound", "log_likelihood_term") if math.isfinite(found[term])), None)  # a point has no bound
         if best is not None and (self.progress.best is None or best > self.progress.best[0]):
             self.progress.best = best, record.epoch
@@ -196,7 +194,7 @@ class Trainer:
 
     def _must_be_finite(self) -> None:
         if not all(torch.isfinite(parameter).all() for parameter in self.run.vae.parameters()):
-            raise divergence.NotFinite(self.setup.state.step, "a weight")
+            raise divergence.found(self.setup.state.step, "a weight")
 
     def _is_due(self, record: Record) -> bool:
         """Whether the state after this step is to be kept. Of several processes the first's clock decides, and all know a step later."""
@@ -239,7 +237,7 @@ class Trainer:
         """The share of its learning rate that faults have left."""
         return divergence.SLOWING ** len(self.progress.faults)
 
-    def _step_back(self, fault: divergence.NotFinite) -> None:
+    def _step_back(self, fault: NotFinite) -> None:
         """Say what was not finite, take up the last state, and go on slower. Errors: Diverged after three times."""
         step, before, saved = fault.step, self.progress.faults, self.progress.seconds
         self._take_up(before)
@@ -259,8 +257,8 @@ class Trainer:
     def _cause(self, step: int) -> str | None:
         """What is not finite first, as the steps from the state to ``step`` are taken again; None where all is finite."""
         rows, batch, seed = len(self.setup.train), self.run.recipe.batch, self.setup.state.seed
-        batches = (rows_of(rows, batch, seed, taken) for taken in range(self.setup.state.step, step))
-        return divergence.first(self.run.vae, self._steps(), self.setup.train, batches)
+        batches = (rows_of(rows, batch, seed, taken, fewest(self.run.vae)) for taken in range(self.setup.state.step, step))
+        return divergence.first(self.run.vae, self._steps(), batches)
 
     def _take_up(self, faults: list[dict[str, Any]]) -> None:
         """The last state that was kept, with these faults; the folder says no more than that."""

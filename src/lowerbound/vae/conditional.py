@@ -78,7 +78,7 @@ class ConditionalLaw(nn.Module, ABC):
         try:
             with rounding(self.network, parent.device, self.rough) if self.training else nullcontext():
                 output = self.network(*self.inputs(parent)).to(parent.dtype)
-        except RuntimeError as error:
+        except (RuntimeError, ValueError) as error:  # the second of norms of batches
             said = of_layer(self.part, parent.flatten(0, len(lead) - 1) if lead else parent[None], error)
             if said is None:
                 raise

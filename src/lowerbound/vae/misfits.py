@@ -43,6 +43,11 @@ Layer = nn.Linear | nn.modules.conv._ConvNd
 
 def of_layer(part: str, parent: Tensor, error: Exception) -> LowerboundError | None:
     """What an error in a network called for ``parent`` ``(N, *event)`` means, where a layer got what it cannot take; else None."""
+    if any(frame.f_code.co_name == "_verify_batch_size" for frame, _ in traceback.walk_tb(error.__traceback__)):
+        return RecipeError(
+            f"a batch norm of the {part} is given one example alone, of which there is no variance; give batches of 2 or more, "
+            "or take torch.nn.GroupNorm in its place"
+        )
     found = _layer(error)
     if found is None:
         return None
