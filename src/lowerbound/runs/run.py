@@ -146,7 +146,7 @@ def load(folder: str | Path, device: str = devices.AUTO) -> Run:
     folder = Path(folder)
     recipe, record = describe(folder)
     parts = build(recipe, record.spec)
-    checkpoint.load_weights(folder / layout.WEIGHTS, parts.vae)
+    checkpoint.load_kept(folder / layout.WEIGHTS, parts.vae)
     parts.vae.to(devices.choose(device)).eval()
     return Run(folder, recipe, record, parts)
 

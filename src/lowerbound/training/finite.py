@@ -58,9 +58,8 @@ class Watch:
                 self._look(data)
         elif bad := not_finite(means):
             fault = self._of_weights() or self._of_rows(data, rows, objective, bad[0])
-            raise NotFinite(
-                step + 1, bad[0], f"{where(step + 1, int(epoch) + 1, rows)}: {fault}", f"{ADVICE}; the weights are those before the step"
-            )
+            told = f"{where(step + 1, int(epoch) + 1, rows)}: {fault}"
+            raise NotFinite(step + 1, bad[0], told, f"{ADVICE}; the weights are those before the step")
 
     def after(self, data: Rows, last: bool) -> None:
         """At the end of an epoch, look at weights and the optimizer's memory, the ``last`` time or some steps after the last look.
@@ -83,7 +82,8 @@ class Watch:
         steps, self.steps = self.steps, []
         for step, epoch, rows, means in steps:
             if bad := not_finite(means):
-                told = f"{where(step + 1, int(epoch) + 1, rows)}: {bad[0]} is not finite{_because_of(data, rows, self.plan.vae.likelihood.holes)}"
+                because = _because_of(data, rows, self.plan.vae.likelihood.holes)
+                told = f"{where(step + 1, int(epoch) + 1, rows)}: {bad[0]} is not finite{because}"
                 raise NotFinite(step + 1, bad[0], told, ADVICE)
 
     def _of_weights(self) -> str | None:
