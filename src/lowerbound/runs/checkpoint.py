@@ -24,7 +24,7 @@ from lowerbound.training.state import State
 
 COMPILED = "_orig_mod."  # what torch.compile puts into the names of weights
 #: how the files begin that torch.save writes, now and formerly
-PICKLED = (b"PK", b"\x80")
+PICKLED = (b"PK\x03\x04", b"\x80\x02\x8a\n")
 OF_OPTIMIZER = 4  # times the weights at most, for what the optimiser keeps of each
 REST = 2**24  # bytes of names, shapes, numbers of steps and the like
 OPTIMIZER = "optimizer"
@@ -81,9 +81,7 @@ def _header(raw: bytes, path: Path) -> dict[str, str]:
     (length,) = struct.unpack("<Q", raw[:8])
     meta = json.loads(raw[8 : 8 + length]).get("__metadata__", {})
     if HEADER not in meta:
-        raise RunError(
-            f"{path} is a safetensors file that was not saved here and has no checksum; lb.checkpoint.load_weights('{path}', model) reads it"
-        )
+        raise RunError(f"{path} is a safetensors file of others, without a checksum; lb.checkpoint.load_weights('{path}', model) reads it")
     found: dict[str, str] = json.loads(meta[HEADER])
     return found
 
@@ -125,7 +123,8 @@ def _unsigned(path: Path, most: int) -> dict[str, Tensor] | None:
     """The tensors of a whole safetensors file of at most ``most`` bytes that has no checksum; None of all else."""
     try:
         with safe_open(path, "pt") as file:
-            if path.stat().st_size > most or any(CHECKSUM in text for text in (file.metadata() or {}).values()):
+            signs = (file.metadata() or {}).items()
+            if path.stat().st_size > most or any(name == HEADER or CHECKSUM in text for name, text in signs):  # one of both survives damage
                 return None
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except DAMAGE:
