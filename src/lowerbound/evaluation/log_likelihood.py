@@ -35,6 +35,7 @@ from lowerbound.system.seeding import seeded
 from lowerbound.vae.model import Model, log_density
 from lowerbound.vae.objectives.kl import ClosedKL, kl_of
 from lowerbound.vae.observation import Observation, must_fit, observe
+from lowerbound.vae.parts import must_be_model
 from lowerbound.vae.semi_supervised import SemiSupervised
 
 SAMPLES = 5_000
@@ -70,6 +71,7 @@ def log_likelihood(vae: Model, data: Source, samples: int = SAMPLES, *, memory: 
     Errors: UsageError for no samples or too little memory; RecipeError where q has no density; DataError where the likelihood
     cannot be one of these data.
     """
+    must_be_model(vae, Model)
     examples = vae.examples(data)
     must_fit(vae, examples.rows)
     asked = asked_for(vae, examples.rows, samples, memory, seed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from lowerbound.evaluation.calibration import calibrate
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.runs import layout
 from lowerbound.runs.folder import FolderLock, locked, must_be_free, new_run, remove, reopen, write_metrics, write_recipe
-from lowerbound.runs.run import Run, describe
+from lowerbound.runs.run import Run, describe, folder_of
 from lowerbound.runs.setup import Setup, absolute, must_be_data_of, set_up
 from lowerbound.runs.snapshots import Every, Snapshots
 from lowerbound.runs.trainer import Observer, Trainer
@@ -61,7 +60,7 @@ class Experiment:
         Errors: DataError, RecipeError, UsageError; RunError where the folder is taken; OutputError where it cannot be made.
         """
         recipe = one_of("recipe", recipe, Recipe, "lb.Recipe(data='digits')")
-        folder, recipe, group = _folder(folder), absolute(recipe), group or ProcessGroup()
+        folder, recipe, group = folder_of(folder), absolute(recipe), group or ProcessGroup()
         group.on_rank_zero(lambda: must_be_free(folder, overwrite))
         experiment = cls(_trainer(set_up(recipe, folder, data_dir, device, group), every, observers))
         group.on_rank_zero(lambda: experiment._make_folder(overwrite))
@@ -84,7 +83,7 @@ class Experiment:
         Where the newest state is damaged it is the one before, with a note. Errors: RunError where the run is damaged, already at its end,
         or another training's; DataError where its data are not the same any more.
         """
-        folder, group = _folder(folder), group or ProcessGroup()
+        folder, group = folder_of(folder), group or ProcessGroup()
         recipe, record = describe(folder)
         recipe = recipe if epochs is None else replace(recipe, epochs=epochs)
         setup = set_up(recipe, folder, data_dir, device, group, record.spec.unit)
@@ -197,10 +196,6 @@ class Experiment:
         self.trainer.snapshots.settle(taken)
         reopen(folder)
         write_metrics(folder, history)
-
-
-def _folder(folder: str | Path) -> Path:
-    return Path(one_of("folder", folder, str | os.PathLike, "'runs/mine'"))
 
 
 def _trainer(setup: Setup, every: Every | None, observers: Sequence[Observer]) -> Trainer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 import operator
 from typing import Any, TypeVar
 
@@ -35,6 +36,11 @@ def number_above(name: str, value: Any, zero: bool = False) -> float:
     return found
 
 
+def is_number(value: Any) -> bool:
+    """Whether it is a number of Python's or NumPy's, and no truth."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
 def one_of(name: str, value: Any, kind: type[T] | Any, example: str) -> T:
     """The value, where it is of a kind. Errors: UsageError, with an example of what is wanted, as ``lb.objectives.ELBO()``."""
     if not isinstance(value, kind):
@@ -47,5 +53,5 @@ def shown(value: Any) -> str:
     """A value in a message, on one line."""
     if isinstance(value, type):
         return f"the class {value.__name__} itself; make one, {value.__name__}(…)"
-    text = printable(repr(value))
+    text = f"{value:g}" if is_number(value) else printable(repr(value))
     return text if len(text) <= SHOWN else f"a {type(value).__name__}"

@@ -107,6 +107,14 @@ def said(shape: Sequence[int]) -> str:
 # --- what it gives -----------------------------------------------------------------------------------
 
 
+def one_tensor(part: str, output: Any) -> Tensor:
+    """A network's output. Errors: RecipeError where it is no tensor, as the pair of mean and log-variance."""
+    if isinstance(output, Tensor):
+        return output
+    tip = "; torch.cat(…, 1) makes one of several" if isinstance(output, tuple | list) else ""
+    raise RecipeError(f"the {part} gives a {type(output).__name__}, and what is wanted is one tensor (N, …){tip}")
+
+
 def must_be_free(network: nn.Module, law: str, takes: str) -> None:
     """Raise RecipeError for a network whose last layer is one of ``BOUNDED``, where ``law`` takes any numbers, ``takes``."""
     last = network

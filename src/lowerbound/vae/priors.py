@@ -15,7 +15,7 @@ from torch.distributions import Distribution, Independent, Normal
 from lowerbound import distributions
 from lowerbound.distributions.mixture import Mixture
 from lowerbound.errors import RecipeError
-from lowerbound.system.arguments import whole
+from lowerbound.system.arguments import number_above, whole
 from lowerbound.system.noise import of_no_row
 from lowerbound.vae.conditional import Level, diagonal_gaussian
 from lowerbound.vae.likelihoods.scales import positive
@@ -189,7 +189,7 @@ class PositivePair(Prior):
 
     def __init__(self, size: int, a: float = 1.0, b: float = 1.0):
         super().__init__()
-        size = _dimensions(size)
+        size, a, b = _dimensions(size), number_above("a", a), number_above("b", b)
         self.register_buffer("a", torch.full((size,), a), persistent=False)
         self.register_buffer("b", torch.full((size,), b), persistent=False)
 

@@ -48,13 +48,23 @@ class Plan:
             one_of("rate", self.rate, Callable, "lb.schedules.Cosine(…), a factor at each epoch")
         if self.clip is not None:
             number_above("clip", self.clip)
-        held = {weight for group in self.state.optimizer.param_groups for weight in group["params"]}
-        if not any(weight in held for weight in self.vae.parameters()):
-            raise UsageError("the optimizer of this state has no weight of this model, as after a copy of it; give lb.State.new(vae, seed)")
+        self._must_be_trainable()
         if self.group.size > 1 and fewest(self.vae) > 1:
             raise UsageError(
                 "batch norm looks at a batch as a whole, of which each process has a share; train in one, or take torch.nn.GroupNorm"
             )
+
+    def _must_be_trainable(self) -> None:
+        """Raise UsageError where the optimizer has none of the model's weights, or remembers another type, or they cannot be trained."""
+        weights, optimizer = set(self.vae.parameters()), self.state.optimizer
+        if not any(weight in weights for group in optimizer.param_groups for weight in group["params"]):
+            raise UsageError("the optimizer of this state has no weight of this model, as after a copy of it; give lb.State.new(vae, seed)")
+        if torch.is_inference_mode_enabled() or any(weight.is_inference() for weight in weights):
+            raise UsageError("what is made or done within torch.inference_mode() cannot be trained; make the model and train it outside")
+        for weight in weights & optimizer.state.keys() if isinstance(optimizer, torch.optim.Adam) else ():
+            kind = optimizer.state[weight].get("exp_avg", weight).dtype
+            if kind != weight.dtype:
+                raise UsageError(f"the optimizer remembers {kind} of weights that are {weight.dtype} now; give lb.State.new(vae, seed)")
 
 
 class Step(ABC):
