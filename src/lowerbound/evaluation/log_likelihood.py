@@ -34,7 +34,7 @@ from lowerbound.system.arguments import whole
 from lowerbound.system.seeding import seeded
 from lowerbound.vae.model import Model, log_density
 from lowerbound.vae.objectives.kl import ClosedKL, kl_of
-from lowerbound.vae.observation import Observation, must_fit, observe
+from lowerbound.vae.observation import Observation, admit_rows, must_fit, observe
 from lowerbound.vae.parts import must_be_model
 from lowerbound.vae.semi_supervised import SemiSupervised
 
@@ -89,7 +89,7 @@ def asked_for(vae: Model, data: Rows, samples: int, memory: int, seed: int) -> O
         raise DataError("there are no examples to score")
     vae = in_evaluation(vae)
     with seeded(seed, "density", device=vae.device):
-        vae.likelihood.admit(data[[0]])
+        admit_rows(vae, data, torch.tensor([0]))
         first = observe(vae, data, torch.tensor([0]), seed)
         if not isinstance(vae, SemiSupervised):
             return OfModel(first, samples, memory, seed, len(data))

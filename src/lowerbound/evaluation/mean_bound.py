@@ -20,7 +20,7 @@ from lowerbound.vae.estimators import Enumerated, PerNode, ScoreFunction
 from lowerbound.vae.model import Model
 from lowerbound.vae.objectives.base import Objective
 from lowerbound.vae.objectives.elbo import ELBO
-from lowerbound.vae.observation import Observation, must_fit, observe
+from lowerbound.vae.observation import Observation, admit_rows, must_fit, observe
 from lowerbound.vae.parts import must_be_model
 from lowerbound.vae.semi_supervised import SemiSupervised
 
@@ -58,7 +58,7 @@ def mean_bound(vae: Model, data: Source, *, objective: Objective | None = None, 
     must_fit(vae, data)
     vae = in_evaluation(vae)
     for rows in torch.arange(len(data)).split(batch or rows_at_once(data)):
-        vae.likelihood.admit(data[rows])
+        admit_rows(vae, data, rows)
         with seeded_by_row(rows, seed, "evaluation", device=vae.device):
             part = _bounds(vae, data, rows, objective)
         parts.append(part.cpu().double())  # in this order: not every accelerator has doubles

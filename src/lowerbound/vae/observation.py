@@ -84,19 +84,19 @@ def must_fit(vae: Model, data: Rows) -> None:
 def must_admit(vae: Model, data: Rows) -> None:
     """Raise DataError for values that the likelihood cannot be a distribution of, with the first row that has some."""
     for rows in torch.arange(len(data)).split(rows_at_once(data)):
-        try:
-            vae.likelihood.admit(data[rows])
-        except DataError:
-            for row in rows.split(1):
-                _admit(vae, data, row)
-            raise
+        admit_rows(vae, data, rows)
 
 
-def _admit(vae: Model, data: Rows, row: Tensor) -> None:
+def admit_rows(vae: Model, data: Rows, rows: Int64[Tensor, " B"]) -> None:
+    """The same of some rows."""
     try:
-        vae.likelihood.admit(data[row])
+        vae.likelihood.admit(data[rows])
     except DataError as error:
-        raise DataError(f"row {int(row)}: {error}") from error
+        if len(rows) == 1:
+            raise DataError(f"row {int(rows)}: {error}") from error
+        for row in rows.split(1):
+            admit_rows(vae, data, row)
+        raise
 
 
 @torch.no_grad()
