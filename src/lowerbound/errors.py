@@ -16,7 +16,7 @@ class LowerboundError(Exception):
 
 
 class UsageError(LowerboundError):
-    """The options of a command do not fit together."""
+    """The options of a command do not fit together, or an argument is none that a function can take."""
 
 
 class DataError(LowerboundError):

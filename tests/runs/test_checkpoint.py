@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 import lowerbound as lb
 from lowerbound.errors import RunError
@@ -111,3 +112,51 @@ def test_words_nested_without_end_are_damage(tmp_path: Path) -> None:
     (tmp_path / "w").write_bytes(len(header).to_bytes(8, "little") + header)
     with pytest.raises(RunError, match="is damaged"):
         checkpoint.load_weights(tmp_path / "w", model())
+
+
+# --- weights of others ----------------------------------------------------------------------------------
+
+
+def compiled(vae: lb.VAE) -> lb.VAE:
+    vae.posterior.network = torch.compile(vae.posterior.network, backend="eager")
+    return vae
+
+
+def fresh() -> lb.VAE:
+    """Of the same form, with other weights."""
+    vae = model(2)
+    for weight in vae.parameters():
+        weight.data.add_(1)
+    return vae
+
+
+def same(one: torch.nn.Module, other: torch.nn.Module) -> bool:
+    return all(map(torch.equal, one.parameters(), other.parameters()))
+
+
+def test_compiled_or_not_weights_have_the_same_names(tmp_path) -> None:
+    for number, (change, back) in enumerate([(compiled, lambda vae: vae), (lambda vae: vae, compiled), (compiled, compiled)]):
+        path, saved, loaded = tmp_path / str(number), change(model(2)), back(fresh())
+        checkpoint.save_weights(path, saved)
+        checkpoint.load_weights(path, loaded)
+        assert same(saved, loaded)
+        assert set(checkpoint.read(path)[0]) == set(model(2).state_dict())
+
+
+def test_plain_safetensors_are_read_with_the_names_of_compiled_networks_or_without(tmp_path) -> None:
+    for number, vae in enumerate((model(2), compiled(model(2)))):
+        path, loaded = tmp_path / str(number), fresh()
+        save_file(vae.state_dict(), path)
+        checkpoint.load_weights(path, loaded)
+        assert same(vae, loaded)
+        with pytest.raises(RunError, match=r"is a safetensors file of others, without a checksum; lb.checkpoint.load_weights\('"):
+            checkpoint.load_kept(path, loaded)
+        with pytest.raises(RunError, match="holds the weights of another model: Missing key"):
+            checkpoint.load_weights(path, torch.nn.Linear(50, 50))
+
+
+def test_what_torch_saved_is_not_unpickled(tmp_path) -> None:
+    for new in (True, False):
+        torch.save(model(2).state_dict(), tmp_path / "w", _use_new_zipfile_serialization=new)
+        with pytest.raises(RunError, match=r"is a file of torch.save, and nothing is unpickled here; model.load_state_dict\(torch.load\('"):
+            checkpoint.load_weights(tmp_path / "w", model(2))

@@ -40,7 +40,7 @@ def all_of(data: Rows) -> Tensor:
 
 def rows_at_once(data: Rows) -> int:
     """How many examples to process at once where no gradient is needed: about 16 million values, at most 1,000 examples."""
-    return max(1, min(1000, 2**24 // max(1, data[[0]].numel())))
+    return max(1, min(1000, 2**24 // max(1, data[[0]].numel()))) if len(data) else 1
 
 
 def spread(rows: int, most: int) -> Tensor:

@@ -20,7 +20,7 @@ from lowerbound.data.rows import Rows
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.system.seeding import seeded
 from lowerbound.vae.model import Model
-from lowerbound.vae.observation import Observation, observe, read
+from lowerbound.vae.observation import Observation, admit_rows, observe, read
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Asked(Protocol):
 def each_encoded(vae: Model, data: Rows, seed: int, at_once: int) -> Iterator[Encoded]:
     """All rows of ``data`` in order, ``at_once`` at a time. Errors: DataError where the likelihood cannot be one of these data."""
     for rows in torch.arange(len(data)).split(at_once):
-        vae.likelihood.admit(data[rows])
+        admit_rows(vae, data, rows)
         seen = observe(vae, data, rows, seed)
         yield Encoded(data, rows, seed, vae, seen, seen.vae.posterior.output(seen.x))
 

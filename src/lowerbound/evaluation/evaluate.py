@@ -23,6 +23,7 @@ from lowerbound.evaluation.log_likelihood import MEMORY, SAMPLES, asked_for
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.vae.model import Model
 from lowerbound.vae.observation import must_fit, read
+from lowerbound.vae.parts import must_be_model
 from lowerbound.vae.semi_supervised import Classifier
 
 
@@ -42,6 +43,7 @@ def evaluate(
     ``history`` are the lines of a run's metrics, for over-fitting to be seen; ``calibration`` has the temperature of a classifier.
     Errors: as for ``log_likelihood``; DataError for labels that are none of a classifier's classes.
     """
+    must_be_model(vae, Model)
     data = vae.examples(data).rows
     if not len(data):
         raise DataError("there are no examples to score")

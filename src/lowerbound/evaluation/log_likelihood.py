@@ -30,10 +30,12 @@ from lowerbound.evaluation.proposals import Mode
 from lowerbound.nn.memory import COPIES, bytes_each, how_many
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.nn.pruning import near
+from lowerbound.system.arguments import whole
 from lowerbound.system.seeding import seeded
 from lowerbound.vae.model import Model, log_density
 from lowerbound.vae.objectives.kl import ClosedKL, kl_of
-from lowerbound.vae.observation import Observation, must_fit, observe
+from lowerbound.vae.observation import Observation, admit_rows, must_fit, observe
+from lowerbound.vae.parts import must_be_model
 from lowerbound.vae.semi_supervised import SemiSupervised
 
 SAMPLES = 5_000
@@ -69,6 +71,7 @@ def log_likelihood(vae: Model, data: Source, samples: int = SAMPLES, *, memory: 
     Errors: UsageError for no samples or too little memory; RecipeError where q has no density; DataError where the likelihood
     cannot be one of these data.
     """
+    must_be_model(vae, Model)
     examples = vae.examples(data)
     must_fit(vae, examples.rows)
     asked = asked_for(vae, examples.rows, samples, memory, seed)
@@ -79,13 +82,14 @@ def log_likelihood(vae: Model, data: Source, samples: int = SAMPLES, *, memory: 
 @torch.no_grad()
 def asked_for(vae: Model, data: Rows, samples: int, memory: int, seed: int) -> OfModel | OverLabels:
     """What a pass over ``data`` is asked for their log p(x). Errors: as for ``log_likelihood``."""
+    samples = whole("the number of samples", samples)
     if samples < 1:
         raise UsageError(f"log p(x) needs 1 sample or more, not {samples}")
     if not len(data):
         raise DataError("there are no examples to score")
     vae = in_evaluation(vae)
     with seeded(seed, "density", device=vae.device):
-        vae.likelihood.admit(data[[0]])
+        admit_rows(vae, data, torch.tensor([0]))
         first = observe(vae, data, torch.tensor([0]), seed)
         if not isinstance(vae, SemiSupervised):
             return OfModel(first, samples, memory, seed, len(data))

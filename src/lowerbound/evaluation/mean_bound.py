@@ -14,12 +14,14 @@ from lowerbound.data.python import Source
 from lowerbound.data.rows import Rows, rows_at_once
 from lowerbound.errors import DataError
 from lowerbound.nn.mode import in_evaluation
+from lowerbound.system.arguments import one_of, whole
 from lowerbound.system.seeding import seeded_by_row
 from lowerbound.vae.estimators import Enumerated, PerNode, ScoreFunction
 from lowerbound.vae.model import Model
 from lowerbound.vae.objectives.base import Objective
 from lowerbound.vae.objectives.elbo import ELBO
-from lowerbound.vae.observation import Observation, must_fit, observe
+from lowerbound.vae.observation import Observation, admit_rows, must_fit, observe
+from lowerbound.vae.parts import must_be_model
 from lowerbound.vae.semi_supervised import SemiSupervised
 
 
@@ -44,16 +46,19 @@ def mean_bound(vae: Model, data: Source, *, objective: Objective | None = None, 
     """The bound of ``data``, each row once, with noise that follows from ``seed``: the same at each call.
 
     ``data`` are what ``fit`` takes, or one example. ``batch`` is by default what fits (``rows_at_once``). Errors: DataError where the
-    likelihood cannot be one of these data, or there are none; RecipeError where the parts of the model do not fit one another.
+    likelihood cannot be one of these data, or there are none; RecipeError where the parts of the model do not fit one another; UsageError
+    for an argument that is none.
     """
-    objective, data = objective or ELBO(), vae.examples(data).rows
+    must_be_model(vae, Model)
+    objective = one_of("objective", objective or ELBO(), Objective, "lb.objectives.ELBO()")
+    batch, data = None if batch is None else whole("batch", batch, 1), vae.examples(data).rows
     if not len(data):
         raise DataError("there are no examples to score")
     parts = []
     must_fit(vae, data)
     vae = in_evaluation(vae)
     for rows in torch.arange(len(data)).split(batch or rows_at_once(data)):
-        vae.likelihood.admit(data[rows])
+        admit_rows(vae, data, rows)
         with seeded_by_row(rows, seed, "evaluation", device=vae.device):
             part = _bounds(vae, data, rows, objective)
         parts.append(part.cpu().double())  # in this order: not every accelerator has doubles

@@ -16,6 +16,7 @@ from lowerbound.errors import DataError
 from lowerbound.evaluation.log_likelihood import MEMORY, must_have_density
 from lowerbound.nn.memory import bytes_each, how_many
 from lowerbound.nn.mode import in_evaluation
+from lowerbound.system.arguments import whole
 from lowerbound.system.seeding import key, seeded_by_row
 from lowerbound.vae.estimators.pathwise import Pathwise
 from lowerbound.vae.model import Model, terms_of
@@ -23,6 +24,7 @@ from lowerbound.vae.objectives.base import Objective
 from lowerbound.vae.objectives.elbo import ELBO
 from lowerbound.vae.objectives.kl import kl_of
 from lowerbound.vae.observation import Observation, must_fit, observe
+from lowerbound.vae.parts import must_be_model
 
 ROWS = 100  # data in one go, or as many as fit into memory; they share their noise, so that both are part of what a seed means
 STEPS = 100
@@ -42,6 +44,8 @@ def likelihood_regret(vae: Model, data: Source, *, steps: int = STEPS, memory: i
     2020, https://arxiv.org/abs/2003.02977, who move the encoder's weights.
     Errors: DataError for no data; RecipeError where q has no density; UsageError for too little memory.
     """
+    must_be_model(vae, Model)
+    steps = whole("steps", steps, 0)
     examples = vae.examples(data)
     data = examples.rows
     if not len(data):

@@ -15,6 +15,7 @@ from lowerbound.evaluation.mean_bound import bits_per_dim
 from lowerbound.figures import of_run, pages, table
 from lowerbound.runs import layout
 from lowerbound.runs.run import Run
+from lowerbound.system.arguments import one_of
 from lowerbound.system.files import make_folder, to_json, written
 from lowerbound.vae.contexts import Observed
 
@@ -47,8 +48,9 @@ def report(run: Run, data: Dataset | None = None, name: str | None = None) -> Pa
     """Plot every figure that suits the run into its ``figures/``, write ``report.html`` around them, and return the page's path.
 
     The figures show ``data``, by default the run's own test data; where they are others, ``name`` is what the page says of them.
-    Errors: RunError where the run has not come to its end; DataError where its data are gone; OutputError.
+    Errors: RunError where the run has not come to its end; DataError where its data are gone; OutputError; UsageError for what is no run.
     """
+    one_of("run", run, Run, "lb.load('runs/mine')")
     result = run.result()
     if result is None:
         raise RunError(f"{run.folder} has not come to its end; go on with: lowerbound resume {shlex.quote(str(run.folder))}")

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from lowerbound.errors import RecipeError
 from lowerbound.system import noise
+from lowerbound.system.arguments import is_number, shown
 
 
 class Corruption(nn.Module, ABC):
@@ -54,8 +55,8 @@ class Gaussian(Corruption):
 
     def __init__(self, scale: float = 0.3, clamp: bool = False):
         super().__init__()
-        if not 0 < scale < math.inf:
-            raise RecipeError(f"the σ of a gaussian corruption must be a positive number, not {scale:g}")
+        if not (is_number(scale) and 0 < scale < math.inf):
+            raise RecipeError(f"the σ of a gaussian corruption must be a positive number, not {shown(scale)}")
         self.scale, self.clamp = scale, clamp
 
     def corrupt(self, x: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
@@ -93,6 +94,6 @@ class SaltAndPepper(Corruption):
 
 
 def _share(share: float) -> float:
-    if not 0 < share < 1:
-        raise RecipeError(f"the share of values that a corruption hits must be above 0 and below 1, not {share:g}")
+    if not (is_number(share) and 0 < share < 1):
+        raise RecipeError(f"the share of values that a corruption hits must be above 0 and below 1, not {shown(share)}")
     return share

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from lowerbound.errors import RecipeError
 from lowerbound.system import noise
+from lowerbound.system.arguments import is_number, shown
 
 
 class Dropout(nn.Module):
@@ -18,8 +19,8 @@ class Dropout(nn.Module):
 
     def __init__(self, share: float):
         super().__init__()
-        if not 0 <= share < 1:
-            raise RecipeError(f"the share of units that dropout takes must be at least 0 and below 1, not {share:g}")
+        if not (is_number(share) and 0 <= share < 1):
+            raise RecipeError(f"the share of units that dropout takes must be at least 0 and below 1, not {shown(share)}")
         self.share = share
 
     def forward(self, x: Float[Tensor, "N *units"]) -> Float[Tensor, "N *units"]:

@@ -12,8 +12,10 @@ from itertools import pairwise
 import torch
 from torch import Size, Tensor, nn
 
+from lowerbound.errors import UsageError
 from lowerbound.nn.dropout import Dropout
 from lowerbound.nn.precision import CONVOLUTIONS, LAST_CONVOLUTIONS, Linear
+from lowerbound.system.arguments import whole
 
 Shape = int | Sequence[int]
 
@@ -33,7 +35,7 @@ def _hidden(inputs: int, outputs: int) -> nn.Linear:
 
 
 def _numel(shape: Shape) -> int:
-    return shape if isinstance(shape, int) else math.prod(shape)
+    return math.prod(whole("a width", side, 1) for side in (shape if isinstance(shape, tuple | list) else [shape]))
 
 
 # --- fully connected -----------------------------------------------------------------------------------
@@ -44,14 +46,16 @@ def mlp(*shapes: Shape, activation: Callable[[], nn.Module] = nn.ReLU) -> nn.Seq
 
     The first and the last shape may be that of an array, e.g. ``mlp((1, 28, 28), 512, 4)``: the
     input ``(N, *first)`` is flattened, the output is ``(N, *last)``.
-    Hidden units start out switching on all over the input, see ``_hidden``.
+    Hidden units start out switching on all over the input, see ``_hidden``. Errors: UsageError for widths that are none.
     """
+    if len(shapes) < 2:
+        raise UsageError("mlp takes the width of its input, those of hidden layers, and that of its output, as mlp(784, 512, 4)")
     *widths, last = [_numel(shape) for shape in shapes]
     layers: list[nn.Module] = [nn.Flatten()]
     for before, after in pairwise(widths):
         layers += [_hidden(before, after), activation()]
     layers.append(Linear(widths[-1], last))
-    if not isinstance(shapes[-1], int):
+    if isinstance(shapes[-1], tuple | list):
         layers.append(nn.Unflatten(1, Size(shapes[-1])))
     return nn.Sequential(*layers)
 

@@ -26,6 +26,7 @@ from lowerbound.recipes.likelihoods import Plan
 from lowerbound.recipes.objectives import KLS, OBJECTIVES
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.recipes.semi_supervised import LABEL_ESTIMATORS, SEMI_SUPERVISED, OfLabels, Supervision
+from lowerbound.system.arguments import one_of, whole
 from lowerbound.system.seeding import seeded
 from lowerbound.vae.contexts import Context
 from lowerbound.vae.estimators.base import Estimator
@@ -62,7 +63,9 @@ def build(recipe: Recipe, spec: DataSpec | Sequence[int]) -> Parts:
     A shape alone is the spec of data between 0 and 1 without labels, none of them missing.
     Errors: RecipeError, with the reason, where the words do not fit the data or one another.
     """
-    spec = spec if isinstance(spec, DataSpec) else DataSpec(tuple(spec))
+    if not isinstance(spec, DataSpec):
+        shape: Sequence[int] = one_of("the shape of an example", spec, Sequence, "(1, 28, 28)")
+        spec = DataSpec(tuple(whole("a side", side, 1) for side in shape))
     supervision = None if recipe.semi_supervised is None else make("semi-supervised", recipe.semi_supervised, SEMI_SUPERVISED)
     context = _context(recipe, supervision, spec)
     vae = _model(recipe, supervision, context, spec)

@@ -16,10 +16,10 @@ Recipe = Any  # that of recipe.py, which imports this file
 
 
 def check_types(recipe: Recipe, types: Mapping[str, type]) -> None:
-    """Errors: RecipeError for a value that is not of its type; a whole number will do for a float."""
+    """Errors: RecipeError for a value that is not of its type; a whole number will do for a float, and None where it is what is usual."""
     for name, wanted in types.items():
-        value = getattr(recipe, name)
-        if value is not None and type(value) is not wanted and not (wanted is float and type(value) is int):
+        value, usual = getattr(recipe, name), type(recipe).__dataclass_fields__[name].default
+        if not (value is None is usual) and type(value) is not wanted and not (wanted is float and type(value) is int):
             raise RecipeError(f"{name} must be {wanted.__name__}, not {value!r}")
 
 

@@ -1,6 +1,7 @@
 """Tensors on disk: safetensors with a checksum over all of it, written whole or not at all.
 
-Nothing is pickled. A model's weights are one file, everything a training needs to go on another.
+Nothing is pickled. A model's weights are one file, everything a training needs to go on another. Weights of compiled networks have the
+names that they have without ``torch.compile``, so that either can be read by the other.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors import torch as safetensors
 from torch import Tensor, nn
 
@@ -21,19 +22,25 @@ from lowerbound.errors import RunError
 from lowerbound.system.files import content, written
 from lowerbound.training.state import State
 
+COMPILED = "_orig_mod."  # what torch.compile puts into the names of weights
+#: how the files begin that torch.save writes, now and formerly
+PICKLED = (b"PK\x03\x04", b"\x80\x02\x8a\n")
 OF_OPTIMIZER = 4  # times the weights at most, for what the optimiser keeps of each
 REST = 2**24  # bytes of names, shapes, numbers of steps and the like
 OPTIMIZER = "optimizer"
 OF_ADAM = {"step", "exp_avg", "exp_avg_sq"}
+#: what reading a damaged file may raise
+DAMAGE = (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError, RecursionError, struct.error)
+CHECKSUM = "sha256"
 HEADER = "lowerbound"  # one entry, since safetensors writes several in an order that changes from file to file
 
 
 def write(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
     """``tensors``, and ``meta`` as JSON, in one file. Errors: OutputError where it cannot be written."""
-    tensors = {name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
+    tensors = {_plain(name): tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
     # cloned, since modules may share a tensor and safetensors refuses to write one twice
     text = json.dumps(meta, sort_keys=True)
-    header = json.dumps({"sha256": _checksum(tensors, text), "meta": text})
+    header = json.dumps({CHECKSUM: _checksum(tensors, text), "meta": text})
     with written(path) as file:
         file.write(safetensors.save(tensors, {HEADER: header}))
 
@@ -48,23 +55,40 @@ def read(path: Path, most: int | None = None) -> tuple[dict[str, Tensor], dict[s
         if most is not None and size > most:  # before any memory is taken for it
             raise RunError(f"{path} has {size:,} bytes, more than the model of this run can have; copy it anew from where it came")
         raw = content(path)
+        _must_not_be_pickled(raw, path)
         tensors = safetensors.load(raw)
-        header = _header(raw)
-        whole = header["sha256"] == _checksum(tensors, header["meta"])
+        header = _header(raw, path)
+        whole = header[CHECKSUM] == _checksum(tensors, header["meta"])
         meta = dict(json.loads(header["meta"]))
     except FileNotFoundError as error:
         raise RunError(f"{path} is missing: this run has not saved anything yet, or lost it") from error
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError, RecursionError, struct.error) as error:
+    except DAMAGE as error:
         raise RunError(f"{path} is damaged ({str(error)[:80]}); train again, or copy it anew from where it came") from error
     if not whole:
         raise RunError(f"{path} is damaged: its checksum does not match; train again, or copy it anew from where it came")
     return tensors, meta
 
 
-def _header(raw: bytes) -> dict[str, str]:
+def _must_not_be_pickled(raw: bytes, path: Path) -> None:
+    if raw.startswith(PICKLED):
+        raise RunError(
+            f"{path} is a file of torch.save, and nothing is unpickled here; model.load_state_dict(torch.load('{path}', weights_only=True))"
+        )
+
+
+def _header(raw: bytes, path: Path) -> dict[str, str]:
+    """What is in a file besides the tensors. Errors: RunError for a plain safetensors file; ValueError, KeyError and others for damage."""
     (length,) = struct.unpack("<Q", raw[:8])
-    found: dict[str, str] = json.loads(json.loads(raw[8 : 8 + length])["__metadata__"][HEADER])
+    meta = json.loads(raw[8 : 8 + length]).get("__metadata__", {})
+    if HEADER not in meta:
+        raise RunError(f"{path} is a safetensors file of others, without a checksum; lb.checkpoint.load_weights('{path}', model) reads it")
+    found: dict[str, str] = json.loads(meta[HEADER])
     return found
+
+
+def _plain(name: str) -> str:
+    """The name of a weight without what torch.compile puts into it."""
+    return name.replace(COMPILED, "")
 
 
 def _checksum(tensors: dict[str, Tensor], text: str) -> str:
@@ -82,9 +106,29 @@ def save_weights(path: str | Path, model: nn.Module) -> None:
 
 
 def load_weights(path: str | Path, model: nn.Module) -> None:
-    """Put the weights of ``path`` into ``model``. Errors: RunError where they are damaged, another model's or not finite."""
-    tensors, _ = read(Path(path), _bytes(model) + REST)
-    _into(model, tensors, Path(path))
+    """Put the weights of ``path`` into ``model``: of a file of ``save_weights``, or of any safetensors file with a model's names.
+
+    Errors: RunError where they are damaged, which of a plain file only its form can tell, another model's, not finite, or pickled.
+    """
+    path = Path(path)
+    _into(model, _unsigned(path, _bytes(model) + REST) or read(path, _bytes(model) + REST)[0], path)
+
+
+def load_kept(path: Path, model: nn.Module) -> None:
+    """Put the weights that a run has kept into ``model``. Errors: as for ``load_weights``; RunError for a plain file."""
+    _into(model, read(path, _bytes(model) + REST)[0], path)
+
+
+def _unsigned(path: Path, most: int) -> dict[str, Tensor] | None:
+    """The tensors of a whole safetensors file of at most ``most`` bytes that has no checksum; None of all else."""
+    try:
+        with safe_open(path, "pt") as file:
+            signs = (file.metadata() or {}).items()
+            if path.stat().st_size > most or any(name == HEADER or CHECKSUM in text for name, text in signs):  # one of both survives damage
+                return None
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except DAMAGE:
+        return None
 
 
 def save_training(
@@ -166,6 +210,8 @@ def _bytes(module: nn.Module) -> int:
 
 
 def _into(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
+    own, found = {_plain(name): name for name in model.state_dict()}, {_plain(name): tensor for name, tensor in tensors.items()}
+    tensors = {own.get(name, name): tensor for name, tensor in found.items()}  # compiled here or there
     for name, there in model.state_dict().items():
         if name in tensors and tensors[name].dtype != there.dtype:
             raise RunError(f"{path} holds the weights of another model: {name} is {tensors[name].dtype}, not {there.dtype}")

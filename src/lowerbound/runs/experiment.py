@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
-
-from filelock import FileLock
 
 from lowerbound.errors import RunError
 from lowerbound.evaluation import diagnosis
 from lowerbound.evaluation.calibration import calibrate
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.runs import layout
-from lowerbound.runs.folder import locked, must_be_free, new_run, remove, reopen, write_metrics, write_recipe
-from lowerbound.runs.run import Run, describe
+from lowerbound.runs.folder import FolderLock, locked, must_be_free, new_run, remove, reopen, write_metrics, write_recipe
+from lowerbound.runs.run import Run, describe, folder_of
 from lowerbound.runs.setup import Setup, absolute, must_be_data_of, set_up
 from lowerbound.runs.snapshots import Every, Snapshots
 from lowerbound.runs.trainer import Observer, Trainer
 from lowerbound.system import devices
+from lowerbound.system.arguments import one_of
 from lowerbound.system.files import write_json
 from lowerbound.training.loop import Record
 from lowerbound.training.processes import ProcessGroup
@@ -32,11 +31,14 @@ class Experiment:
     """A run under way. ``begin`` or ``resume`` one, loop over ``train()``, then ``finish()``.
 
     Between two records it can be left at any moment: ``save()`` keeps all, and ``resume`` goes on to
-    the same bits as if nothing had happened. The folder is its own until it is finished or closed.
+    the same bits as if nothing had happened. So does ``train()`` once more, also after a Ctrl-C, which comes between two steps. The folder
+    is its own until it is finished or closed, or the same process begins or resumes another there.
     """
 
     trainer: Trainer
-    _lock: FileLock | None = None
+    _lock: FolderLock | None = None
+    _finished: dict[str, Any] | None = None  # what result.json holds, of this state
+    _token: object = field(default_factory=object)  # by which the lock knows it
 
     @classmethod
     def begin(
@@ -55,9 +57,10 @@ class Experiment:
 
         ``every`` says how often a state is kept (by default at the ends of epochs and each two minutes), ``observers`` who is to know of
         each epoch and of the end, ``group`` which of several processes this is.
-        Errors: DataError, RecipeError; RunError where the folder is taken; OutputError where it cannot be made.
+        Errors: DataError, RecipeError, UsageError; RunError where the folder is taken; OutputError where it cannot be made.
         """
-        folder, recipe, group = Path(folder), absolute(recipe), group or ProcessGroup()
+        recipe = one_of("recipe", recipe, Recipe, "lb.Recipe(data='digits')")
+        folder, recipe, group = folder_of(folder), absolute(recipe), group or ProcessGroup()
         group.on_rank_zero(lambda: must_be_free(folder, overwrite))
         experiment = cls(_trainer(set_up(recipe, folder, data_dir, device, group), every, observers))
         group.on_rank_zero(lambda: experiment._make_folder(overwrite))
@@ -80,7 +83,7 @@ class Experiment:
         Where the newest state is damaged it is the one before, with a note. Errors: RunError where the run is damaged, already at its end,
         or another training's; DataError where its data are not the same any more.
         """
-        folder, group = Path(folder), group or ProcessGroup()
+        folder, group = folder_of(folder), group or ProcessGroup()
         recipe, record = describe(folder)
         recipe = recipe if epochs is None else replace(recipe, epochs=epochs)
         setup = set_up(recipe, folder, data_dir, device, group, record.spec.unit)
@@ -94,32 +97,56 @@ class Experiment:
         return experiment
 
     def train(self) -> Iterator[Record]:
-        """Train to the recipe's last epoch, yielding each step's record; see ``Trainer.train``. Errors: Diverged, OutputError."""
-        return self.trainer.train()
+        """Train to the recipe's last epoch, yielding each step's record; see ``Trainer.train``.
+
+        Errors: Diverged, OutputError; RunError where the folder is no longer its own.
+        """
+        records = self.trainer.train()
+        while True:
+            if not self.trainer.is_at_its_end:
+                self._must_be_its_own()
+            if (record := next(records, None)) is None:
+                return
+            yield record
 
     def save(self) -> None:
-        """Keep all that going on needs. Errors: OutputError; Diverged where weights are not finite."""
+        """Keep all that going on needs. Errors: OutputError; Diverged where weights are not finite; RunError as for ``train``."""
+        self._must_be_its_own()
         self.trainer.save()
 
     def finish(self) -> dict[str, Any]:
         """Score the test data, once; returns what ``result.json`` holds.
 
-        A run that had patience ends with its best weights, others with their last. Observers know of the end before ``result.json`` is
-        written, which comes last: a run that has it is complete, with all that its observers leave.
+        A run that had patience ends with its best weights, others with their last, also where it was left before its last epoch. Observers
+        know of the end before ``result.json`` is written, which comes last: a run that has it is complete, with all that its observers
+        leave. Once more it is what was found. Errors: RunError where no step was taken, or the folder is no longer its own.
         """
+        if self._finished is not None:
+            return self._finished
+        self._must_be_its_own()
+        if not self.state.step:
+            raise RunError("no step was taken yet, of which there is nothing to score; train first: for record in experiment.train(): pass")
+        self.trainer.keep_up()
         notes = self.trainer.keep_final_weights()
         remove([self.run.folder / name for name in (layout.EVALUATION, layout.REPORT)])  # of weights on the way here
         result = _result(self.trainer, notes)
         for observer in self.trainer.observers:
             observer.finished(self.run, result)
         write_json(self.run.folder / layout.RESULT, result)
+        self._finished = result
         self.close()
         return result
 
     def close(self) -> None:
         """Leave the folder to others."""
         if self._lock is not None:
-            self._lock.release()
+            self._lock.leave(self._token)
+
+    def _must_be_its_own(self) -> None:
+        """Raise RunError where the folder is another experiment's of this process by now, or was left."""
+        if self._lock is not None and self._lock.owner is not self._token:
+            folder = self.run.folder
+            raise RunError(f"{folder} was left to others, or begun anew; go on with lb.Experiment.resume('{folder}')")
 
     @property
     def run(self) -> Run:
@@ -154,12 +181,12 @@ class Experiment:
     def _make_folder(self, overwrite: bool) -> None:
         """The folder, with what the run is and its first state."""
         run = self.run
-        with new_run(run.folder, run.recipe, run.record, run.vae.device, overwrite) as self._lock:
+        with new_run(run.folder, run.recipe, run.record, run.vae.device, overwrite, self._token) as self._lock:
             self.save()
 
     def _lock_folder(self) -> None:
         """Keep other trainings out."""
-        self._lock = locked(self.run.folder)
+        self._lock = locked(self.run.folder, self._token)
 
     def _reopen(self, taken: str, extend: bool) -> None:
         """Let the folder be that of a training which stands where it was taken up."""
@@ -172,6 +199,11 @@ class Experiment:
 
 
 def _trainer(setup: Setup, every: Every | None, observers: Sequence[Observer]) -> Trainer:
+    """Errors: UsageError for what says not how often, and for an observer that is none."""
+    if every is not None:
+        one_of("every", every, Every, "lowerbound.runs.snapshots.Every(steps=500)")
+    for observer in observers:
+        one_of("an observer", observer, Observer, "lowerbound.runs.trainer.Observer, with epoch(record) and finished(run, result)")
     run = setup.run
     return Trainer(setup, Snapshots(run.folder, run.vae, run.parts.estimators, setup.average, setup.state, every), observers)
 
@@ -200,7 +232,7 @@ def _result(trainer: Trainer, notes: list[str]) -> dict[str, Any]:
         "epochs": trainer.epochs_done,
         "test": asdict(trainer.mean_bound(setup.test)),
         "seconds": progress.seconds,
-        "images_per_second": trainer.epochs_done * len(setup.train) / progress.seconds,
+        "images_per_second": (trainer.epochs_done * len(setup.train) + progress.rows) / progress.seconds,
         "notes": [*run.record.notes]
         + [fault["told"] for fault in progress.faults]
         + notes

@@ -70,14 +70,31 @@ def was_only_begun(folder: Path) -> bool:
     return all(path.name in ours for path in folder.iterdir())
 
 
-def locked(folder: Path) -> FileLock:
-    """The folder's lock, taken; it goes with the process, however that ends.
+class FolderLock(FileLock):
+    """The lock of a folder, one in a process. Within that it is its ``owner``'s: of the training that took it last."""
 
-    Errors: RunError where another training has it; OutputError.
+    owner: object | None = None
+
+    def leave(self, owner: object) -> None:
+        """Let others have the folder, where it is still the owner's."""
+        if self.owner is owner:
+            self.owner = None
+            self.release()
+
+
+def locked(folder: Path, owner: object) -> FolderLock:
+    """The folder's lock, taken for ``owner``; it goes with the process, however that ends.
+
+    A training of this process and thread that has it, one that was left in a notebook, loses it.
+    Errors: RunError where another process's training has it, or another thread's; OutputError.
     """
-    lock = FileLock(folder / layout.LOCK)
+    lock = FolderLock(folder.resolve() / layout.LOCK, is_singleton=True)
+    if lock.is_locked and not Path(lock.lock_file).exists():  # the folder was removed by hand
+        lock.release(force=True)
     try:
-        lock.acquire(timeout=0)
+        if not lock.is_locked:
+            lock.acquire(timeout=0)
+        lock.owner = owner
     except Timeout as error:
         raise RunError(f"another training is writing into {folder}; wait for its end, or choose another --out") from error
     except OSError as error:
@@ -89,14 +106,14 @@ def locked(folder: Path) -> FileLock:
 
 
 @contextmanager
-def new_run(folder: Path, recipe: Recipe, record: DataRecord, device: torch.device, overwrite: bool) -> Iterator[FileLock]:
-    """A new run's folder, for its first state to be written into it in the block, and the folder's lock.
+def new_run(folder: Path, recipe: Recipe, record: DataRecord, device: torch.device, overwrite: bool, owner: object) -> Iterator[FolderLock]:
+    """A new run's folder, for its first state to be written into it in the block, and the folder's lock, ``owner``'s.
 
     The recipe comes last: with it the folder is a run. Nothing stays there where anything of it cannot be written.
     Errors: OutputError; RunError where the folder is taken.
     """
     make_folder(folder)
-    lock = locked(folder)
+    lock = locked(folder, owner)
     try:
         must_be_free(folder, overwrite)  # of another, meanwhile
         clear(folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -25,6 +26,7 @@ from lowerbound.recipes.recipe import Recipe
 from lowerbound.runs import checkpoint, layout
 from lowerbound.runs.data_record import FORMAT, DataRecord
 from lowerbound.system import devices
+from lowerbound.system.arguments import one_of
 from lowerbound.system.files import content
 from lowerbound.vae.model import Model
 
@@ -143,12 +145,17 @@ class Run:
 
 def load(folder: str | Path, device: str = devices.AUTO) -> Run:
     """The run of a folder, its model on ``device``. Errors: RunError where there is none, or it is damaged."""
-    folder = Path(folder)
+    folder = folder_of(folder)
     recipe, record = describe(folder)
     parts = build(recipe, record.spec)
-    checkpoint.load_weights(folder / layout.WEIGHTS, parts.vae)
+    checkpoint.load_kept(folder / layout.WEIGHTS, parts.vae)
     parts.vae.to(devices.choose(device)).eval()
     return Run(folder, recipe, record, parts)
+
+
+def folder_of(folder: str | Path) -> Path:
+    """A folder by its path. Errors: UsageError for what is no path."""
+    return Path(one_of("folder", folder, str | os.PathLike, "'runs/mine'"))
 
 
 def is_begun(folder: Path) -> bool:

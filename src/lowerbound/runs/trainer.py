@@ -21,13 +21,13 @@ from lowerbound.runs.folder import append_metrics, write_metrics
 from lowerbound.runs.run import Run
 from lowerbound.runs.setup import Setup
 from lowerbound.runs.snapshots import Progress, Snapshots
-from lowerbound.training.batches import rows_of, steps_an_epoch
+from lowerbound.system.interrupts import uninterrupted
+from lowerbound.training.batches import fewest, rows_of, steps_an_epoch
+from lowerbound.training.finite import LOOK, NotFinite
 from lowerbound.training.loop import Record, fit
 from lowerbound.training.processes import SAVE
 from lowerbound.training.settling import settle
 from lowerbound.vae.schedules import Scaled
-
-LOOK = 50  # steps between two looks at an accelerator's numbers, which make it wait
 
 
 @runtime_checkable
@@ -53,7 +53,9 @@ class Trainer:
     latest: dict[str, Any] | None = None  # the last line of the metrics
     _best: dict[str, Tensor] | None = None  # the weights of the best epoch, until they are written
     _saved_at: float = 0.0
+    _saved_step: int | None = None  # of what was kept last
     _uncounted: list[Record] = field(default_factory=list)
+    _ended: Record | None = None  # the last step of an epoch whose end is not yet noted
 
     def __post_init__(self) -> None:
         self.notes = [*self.setup.notes]
@@ -66,7 +68,7 @@ class Trainer:
     @property
     def steps_an_epoch(self) -> int:
         """How many steps make an epoch."""
-        return steps_an_epoch(len(self.setup.train), self.run.recipe.batch)
+        return steps_an_epoch(len(self.setup.train), self.run.recipe.batch, fewest(self.run.vae))
 
     @property
     def epochs_done(self) -> int:
@@ -79,19 +81,26 @@ class Trainer:
         patience, best = self.run.recipe.patience, self.progress.best
         return patience is not None and best is not None and self.epochs_done - best[1] >= patience
 
+    @property
+    def is_at_its_end(self) -> bool:
+        """Whether no step is left to take, nor an epoch's end to be noted."""
+        return self._ended is None and (self.epochs_done >= self.run.recipe.epochs or self.is_out_of_patience)
+
     # --- steps -----------------------------------------------------------------------------------------
 
     def train(self) -> Iterator[Record]:
         """Train to the recipe's last epoch, yielding each step's record; epochs are scored, noted and saved.
 
         Where a number stops being finite it goes on from the last state that was kept, with half the learning rate, and a note.
+        A Ctrl-C comes between two steps, and another ``train()`` goes on from there to the same bits; a second one comes at once.
         Errors: Diverged, naming the step and the term, where that has not helped three times; the last good state is kept.
         """
-        while self.epochs_done < self.run.recipe.epochs and not self.is_out_of_patience:
+        while not self.is_at_its_end:
             try:
                 yield from self._train()
-            except divergence.NotFinite as fault:
-                self._step_back(fault)
+            except NotFinite as fault:
+                with uninterrupted():
+                    self._step_back(fault)
 
     def _steps(self) -> Iterator[Record]:
         """The steps from where the state stands."""
@@ -114,28 +123,34 @@ class Trainer:
 
     def _train(self) -> Iterator[Record]:
         """To the end, or to the end of its patience. Errors: NotFinite."""
-        at_once = self.run.vae.device.type == "cpu"
-        started = time.perf_counter()
         self._saved_at = self.progress.seconds
-        for record in self._steps():
-            self._uncounted.append(record)
-            if self.setup.average is not None:
-                self.setup.average.update_parameters(self.run.vae)
-            if at_once or len(self._uncounted) >= LOOK:
-                self._count()
-            self.progress.seconds += time.perf_counter() - started
+        if self._ended is not None:  # interrupted amid its end
+            self._end_epoch(self._ended)
+        steps = self._steps()
+        while not self.is_at_its_end:
+            with uninterrupted():
+                record = self._next(steps)
             if record.ends_epoch:
                 self._end_epoch(record)
             elif self._is_due(record):
                 self.save()
             yield record
-            if record.ends_epoch and self.is_out_of_patience:
-                return
-            started = time.perf_counter()
+
+    def _next(self, steps: Iterator[Record]) -> Record:
+        """The next step, taken and noted."""
+        started = time.perf_counter()
+        record = next(steps)
+        self._uncounted.append(record)
+        self._ended = record if record.ends_epoch else None
+        if self.setup.average is not None:
+            self.setup.average.update_parameters(self.run.vae)
+        if self.run.vae.device.type == "cpu" or len(self._uncounted) >= LOOK:
+            self._count()
+        self.progress.seconds += time.perf_counter() - started
+        return record
 
     def _count(self) -> None:
-        """Add up what the steps since the last count gave; apart from the step, which should wait for nothing. Errors: NotFinite."""
-        divergence.refuse(self._uncounted)
+        """Add up what the steps since the last count gave; apart from the step, which should wait for nothing."""
         for record in self._uncounted:
             parts = zip(self.progress.sums, record.means.tolist(), strict=True)
             self.progress.sums = [total + mean * record.rows for total, mean in parts]
@@ -155,12 +170,13 @@ class Trainer:
         train = {"bound": bound, "log_likelihood_term": log_likelihood, "kl": kl}
         validation = self._score_held_out(record)
         line = {"epoch": record.epoch, "step": record.step, "seconds": self.progress.seconds}
-        self.latest = {**line, "train": train, "validation": validation}
-        if self.setup.group.is_rank_zero:
-            append_metrics(self.run.folder, self.latest)
-            for observer in self.observers:
-                observer.epoch(self.latest)
-        self.progress.sums, self.progress.rows = Progress().sums, 0
+        with uninterrupted():
+            self.latest = {**line, "train": train, "validation": validation}
+            if self.setup.group.is_rank_zero:
+                append_metrics(self.run.folder, self.latest)
+                for observer in self.observers:
+                    observer.epoch(self.latest)
+            self.progress.sums, self.progress.rows, self._ended = Progress().sums, 0, None
         if self._is_due(record):
             self.save()
 
@@ -171,11 +187,11 @@ class Trainer:
             return None
         found = self.setup.group.broadcast(lambda: asdict(mean_bound(shown, rows, objective=objective)))
         if any(math.isnan(found[term]) for term in ("log_likelihood_term", "kl")):
-            raise divergence.NotFinite(record.step, "the held-out bound")
+            raise divergence.found(record.step, "the held-out bound")
         best = next((found[term] for term in ("bound", "log_likelihood_term") if math.isfinite(found[term])), None)  # a point has no bound
         if best is not None and (self.progress.best is None or best > self.progress.best[0]):
-            self.progress.best = best, record.epoch
             self._best = {name: tensor.detach().cpu().clone() for name, tensor in shown.state_dict().items()}
+            self.progress.best = best, record.epoch
         return found
 
     def mean_bound(self, rows: Dataset) -> MeanBound:
@@ -195,11 +211,16 @@ class Trainer:
             checkpoint.save_weights(self.run.folder / layout.WEIGHTS, self.setup.shown)
             self.snapshots.save(self.progress, self.run.recipe.words(), self._best)
         self._best = None
-        self._saved_at = self.progress.seconds
+        self._saved_at, self._saved_step = self.progress.seconds, self.setup.state.step
+
+    def keep_up(self) -> None:
+        """``save``, unless what was kept last is of this step. Errors: as for ``save``."""
+        if self._saved_step != self.setup.state.step:
+            self.save()
 
     def _must_be_finite(self) -> None:
         if not all(torch.isfinite(parameter).all() for parameter in self.run.vae.parameters()):
-            raise divergence.NotFinite(self.setup.state.step, "a weight")
+            raise divergence.found(self.setup.state.step, "a weight")
 
     def _is_due(self, record: Record) -> bool:
         """Whether the state after this step is to be kept. Of several processes the first's clock decides, and all know a step later."""
@@ -215,7 +236,8 @@ class Trainer:
         self.progress, taken, note = self.snapshots.take_up(self.run.recipe.words())
         self.notes += [] if note is None else [note]
         self._uncounted.clear()
-        self._best = None
+        self._best = self._ended = None
+        self._saved_step = self.setup.state.step if taken == layout.TRAINING else None
         return taken
 
     def history(self) -> list[dict[str, Any]]:
@@ -227,7 +249,7 @@ class Trainer:
         setup, folder, notes = self.setup, self.run.folder, []
         if self.run.recipe.patience is not None and self.progress.best is not None:
             try:
-                checkpoint.load_weights(folder / layout.BEST, setup.shown)
+                checkpoint.load_kept(folder / layout.BEST, setup.shown)
                 checkpoint.save_weights(folder / layout.WEIGHTS, setup.shown)
             except RunError as error:
                 notes = [f"{error}; ended with the last weights in place of the best"]
@@ -242,7 +264,7 @@ class Trainer:
         """The share of its learning rate that faults have left."""
         return divergence.SLOWING ** len(self.progress.faults)
 
-    def _step_back(self, fault: divergence.NotFinite) -> None:
+    def _step_back(self, fault: NotFinite) -> None:
         """Say what was not finite, take up the last state, and go on slower. Errors: Diverged after three times."""
         step, before, saved = fault.step, self.progress.faults, self.progress.seconds
         self._take_up(before)
@@ -262,8 +284,8 @@ class Trainer:
     def _cause(self, step: int) -> str | None:
         """What is not finite first, as the steps from the state to ``step`` are taken again; None where all is finite."""
         rows, batch, seed = len(self.setup.train), self.run.recipe.batch, self.setup.state.seed
-        batches = (rows_of(rows, batch, seed, taken) for taken in range(self.setup.state.step, step))
-        return divergence.first(self.run.vae, self._steps(), self.setup.train, batches)
+        batches = (rows_of(rows, batch, seed, taken, fewest(self.run.vae)) for taken in range(self.setup.state.step, step))
+        return divergence.first(self.run.vae, self._steps(), batches)
 
     def _take_up(self, faults: list[dict[str, Any]]) -> None:
         """The last state that was kept, with these faults; the folder says no more than that."""

@@ -14,12 +14,17 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
+from lowerbound.system.arguments import whole
 from lowerbound.system.noise import by_row
 
 
 def key(*words: int | str) -> int:
-    """A 63-bit seed from any words, e.g. ``key(0, "noise", 17)``; the same on every machine."""
-    digest = hashlib.blake2b(repr(words).encode(), digest_size=8).digest()
+    """A 63-bit seed from any words, e.g. ``key(0, "noise", 17)``; the same on every machine, and for whole numbers of every type.
+
+    Errors: UsageError for words that are neither text nor whole numbers.
+    """
+    plain = tuple(word if type(word) is int or type(word) is str else whole("seed", word) for word in words)
+    digest = hashlib.blake2b(repr(plain).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little") >> 1
 
 

@@ -14,6 +14,7 @@ from lowerbound.data.rows import Rows, rows_at_once
 from lowerbound.errors import UsageError
 from lowerbound.vae.model import Model
 from lowerbound.vae.observation import read
+from lowerbound.vae.parts import latents_of, must_be_model
 
 
 def encode(vae: Model, data: Source, draw: bool = False, seed: int = 0, grad: bool = False) -> Float[Tensor, "*N latent"]:
@@ -36,7 +37,8 @@ def decode(vae: Model, latents: Array, draw: bool = False, grad: bool = False) -
 
     Gradients: as for ``encode``.
     """
-    z = torch.as_tensor(latents)
+    must_be_model(vae, Model)
+    z = latents_of(latents)
     every = z[None] if z.dim() == 1 else z
     found = _in_batches(lambda rows: vae.some(rows).decode(every[rows], draw, grad), every)
     return found[0] if z.dim() == 1 else found
@@ -72,6 +74,7 @@ def reconstruct(vae: Model, data: Source, seed: int = 0, grad: bool = False, dec
 
 
 def _of_examples(apply: Callable[[Rows, Tensor], Tensor], vae: Model, source: Source) -> Tensor:
+    must_be_model(vae, Model)
     examples = vae.examples(source)
     found = _in_batches(lambda rows: apply(examples.rows, rows), examples.rows)
     return found[0] if examples.alone else found

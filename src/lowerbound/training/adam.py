@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lowerbound.errors import UsageError
+from lowerbound.system.arguments import number_above
 from lowerbound.system.devices import loops
 from lowerbound.system.threads import is_plain
 
@@ -23,11 +25,17 @@ class Adam(torch.optim.Adam):
     """torch's fused Adam or, where it is compiled, a loop with the same result but for rounding, in 3/5 of the time.
 
     Gradients may be in bfloat16 where torch allows that for a weight (``ROUNDED``).
+    Errors: UsageError for no weights, or a rate that is none.
     Source: Kingma and Ba, "Adam: A Method for Stochastic Optimization", 2014, https://arxiv.org/abs/1412.6980.
     """
 
-    def __init__(self, parameters: Iterable[nn.Parameter], learning_rate: float = 1e-3):
-        super().__init__(parameters, lr=learning_rate, fused=True)
+    def __init__(self, parameters: Iterable[nn.Parameter], learning_rate: float | Tensor = 1e-3):
+        weights = list(parameters)
+        if not weights:
+            raise UsageError("there are no weights to train; give a model's, as lb.Adam(vae.parameters())")
+        if not isinstance(learning_rate, Tensor):
+            number_above("the learning rate", learning_rate, zero=True)
+        super().__init__(weights, lr=learning_rate, fused=True)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:

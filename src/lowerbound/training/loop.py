@@ -15,8 +15,9 @@ from torch import Tensor
 from lowerbound.data.python import Source
 from lowerbound.data.rows import Rows, rows_at_once
 from lowerbound.errors import DataError
+from lowerbound.system.arguments import one_of, whole
 from lowerbound.system.devices import fastest
-from lowerbound.training.batches import batches_of, steps_an_epoch
+from lowerbound.training.batches import batches_of, fewest, steps_an_epoch
 from lowerbound.training.processes import ProcessGroup
 from lowerbound.training.settling import settle
 from lowerbound.training.state import State
@@ -29,7 +30,8 @@ from lowerbound.vae.loss import LossFunction, of_rows
 from lowerbound.vae.model import Model
 from lowerbound.vae.objectives.base import Objective
 from lowerbound.vae.objectives.elbo import ELBO
-from lowerbound.vae.observation import must_fit
+from lowerbound.vae.observation import must_admit, must_fit
+from lowerbound.vae.parts import must_be_model
 from lowerbound.vae.schedules import Schedule
 
 
@@ -85,24 +87,32 @@ def fit(
     saved between two records. ``loss`` is that of a step where it is more than that of its examples, as in ``semi_supervised``. Networks
     multiply in the type ``products`` (by default ``devices.fastest``; ``torch.float32`` rounds nothing). ``rate`` is a factor on the
     learning rate at each epoch; longer gradients are shortened to ``clip``. The processes of a ``group`` share each step. ``epochs``
-    includes those that ``state`` has completed. The model is put in training mode at the start; what the caller changes meanwhile holds
-    from the next step on (docs/guide/training.md). Errors: DataError where there are no examples, values that the likelihood has
-    not, or examples that encoder and decoder cannot take; RecipeError where the parts of the model do not fit one another.
+    includes those that ``state`` has completed. A last batch of one example is a part of the one before where the model has batch norm. The
+    model is put in training mode at the start; what the caller changes meanwhile holds from the next step on (docs/guide/training.md).
+
+    Errors, when the first record is asked for: UsageError for an argument that makes no sense; DataError where there are no examples,
+    values that the likelihood has not, or examples that encoder and decoder cannot take; RecipeError where the parts of the model do not
+    fit one another. Diverged where a number stops being finite: it names the step, the row and the term.
     """
-    data = _checked(vae, data)
-    state, steps = state or State.new(vae, seed), steps_an_epoch(len(data), batch)
+    must_be_model(vae, Model)
+    epochs, batch = whole("epochs", epochs, 0), whole("batch", batch, 1)
+    state = State.new(vae, seed) if state is None else one_of("state", state, State, "lb.State.new(vae, seed)")
     objective, estimator, group = objective or ELBO(), estimator or Pathwise(), group or ProcessGroup()
+    plan = Plan(vae, objective, estimator, loss, state, products or fastest(vae.device), rate, clip, group)
+    plan.must_make_sense()
+    data, least = _checked(vae, data), fewest(vae)
+    steps = steps_an_epoch(len(data), batch, least)
     vae.train(), estimator.train()
-    with choose(Plan(vae, objective, estimator, loss, state, products or fastest(vae.device), rate, clip, group)) as step:
+    with choose(plan) as step:
         while (position := divmod(state.step, steps))[0] < epochs:
             epoch, done = position
-            batches = batches_of(len(data), batch, state.seed, epoch)
+            batches = batches_of(len(data), batch, state.seed, epoch, least)
             for number, rows in enumerate(batches[done:], start=done + 1):
                 means = step(data, rows, state.step / steps)
-                state.step += 1
-                if number == len(batches):
+                if number == steps:
+                    step.watch.after(data, last=epoch + 1 == epochs)
                     settle(vae, data, state.seed)
-                yield Record(state.step, epoch + 1, number == len(batches), len(rows), means)
+                yield Record(state.step, epoch + 1, number == steps, len(rows), means)
 
 
 def _checked(vae: Model, source: Source) -> Rows:
@@ -114,9 +124,7 @@ def _checked(vae: Model, source: Source) -> Rows:
     if found.alone:
         raise DataError("this is one example without a batch axis, and training wants several; give them as (N, …)")
     must_fit(vae, data)
-    parts = torch.arange(len(data)).split(rows_at_once(data))
-    for rows in parts:
-        vae.likelihood.admit(data[rows])
+    must_admit(vae, data)
     if isinstance(vae.likelihood, OfLibrary):
-        vae.likelihood.meet(data[rows] for rows in parts)
+        vae.likelihood.meet(data[rows] for rows in torch.arange(len(data)).split(rows_at_once(data)))
     return data

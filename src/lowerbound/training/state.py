@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from lowerbound.system.arguments import one_of, whole
 from lowerbound.training.adam import Adam
 
 
@@ -14,12 +15,16 @@ from lowerbound.training.adam import Adam
 class State:
     """The state of a training besides the weights; from both it continues with the same bits.
 
-    The order of the examples and the noise of each step follow from ``seed`` and ``step`` alone.
+    The order of the examples and the noise of each step follow from ``seed`` and ``step`` alone. Errors: UsageError for what is none.
     """
 
     optimizer: torch.optim.Optimizer
     seed: int = 0
     step: int = 0
+
+    def __post_init__(self) -> None:
+        self.seed, self.step = whole("seed", self.seed), whole("step", self.step, 0)
+        one_of("optimizer", self.optimizer, torch.optim.Optimizer, "lb.Adam(vae.parameters())")
 
     @classmethod
     def new(cls, model: nn.Module, seed: int) -> State:

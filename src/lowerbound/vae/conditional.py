@@ -19,7 +19,7 @@ from torch.distributions import Distribution, Independent, Normal
 
 from lowerbound.nn.conditioned import Conditioned
 from lowerbound.nn.precision import rounding
-from lowerbound.vae.misfits import NETWORK, of_layer
+from lowerbound.vae.misfits import NETWORK, must_be_network, of_layer, one_tensor
 
 # One bound for every log-variance that a network gives: σ between 4.5e-5 and 2.2e4. It is wide
 # enough never to matter in a healthy run and keeps exp() finite in a sick one; outside it the gradient is 0.
@@ -56,6 +56,7 @@ class ConditionalLaw(nn.Module, ABC):
 
     def __init__(self, network: nn.Module):
         super().__init__()
+        must_be_network(self.part, network)
         self.network = network
 
     def given(self: Law, context: Float[Tensor, "B *context"]) -> Law:
@@ -76,8 +77,8 @@ class ConditionalLaw(nn.Module, ABC):
         lead = parent.shape[: self.batch_axes(parent)]
         try:
             with rounding(self.network, parent.device, self.rough) if self.training else nullcontext():
-                output = self.network(*self.inputs(parent)).to(parent.dtype)
-        except RuntimeError as error:
+                output = one_tensor(self.part, self.network(*self.inputs(parent))).to(parent.dtype)
+        except (RuntimeError, ValueError) as error:  # the second of norms of batches
             said = of_layer(self.part, parent.flatten(0, len(lead) - 1) if lead else parent[None], error)
             if said is None:
                 raise

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Sequence
+from typing import Any
 
 from torch import Size, Tensor, nn
 
 from lowerbound.errors import DataError, LowerboundError, RecipeError
+from lowerbound.system.arguments import shown
 
 #: operations after which an output cannot be any number: layers of that name, and what autograd calls them. Not among them are those that
 #: may be meant: bounds of one's own choice (hardtanh, clamp), and logarithms of probabilities, which are logits of a categorical
@@ -26,6 +28,12 @@ def other_numbers(decoded: Sequence[int], event: Sequence[int]) -> DataError:
     return DataError(f"the decoder gives {tuple(decoded)}, the data are {tuple(event)}: the numbers of values differ")
 
 
+def must_be_network(part: str, network: Any) -> None:
+    """Raise RecipeError for what is no ``torch.nn.Module``."""
+    if not isinstance(network, nn.Module):
+        raise RecipeError(f"the {part} must be a torch.nn.Module, as lb.nn.mlp(2, 512, 784), not {shown(network)}")
+
+
 # --- what a network is given -------------------------------------------------------------------------
 
 #: what the networks of a model are called
@@ -35,6 +43,11 @@ Layer = nn.Linear | nn.modules.conv._ConvNd
 
 def of_layer(part: str, parent: Tensor, error: Exception) -> LowerboundError | None:
     """What an error in a network called for ``parent`` ``(N, *event)`` means, where a layer got what it cannot take; else None."""
+    if any(frame.f_code.co_name == "_verify_batch_size" for frame, _ in traceback.walk_tb(error.__traceback__)):
+        return RecipeError(
+            f"a batch norm of the {part} is given one example alone, of which there is no variance; give batches of 2 or more, "
+            "or take torch.nn.GroupNorm in its place"
+        )
     found = _layer(error)
     if found is None:
         return None
@@ -92,6 +105,14 @@ def said(shape: Sequence[int]) -> str:
 
 
 # --- what it gives -----------------------------------------------------------------------------------
+
+
+def one_tensor(part: str, output: Any) -> Tensor:
+    """A network's output. Errors: RecipeError where it is no tensor, as the pair of mean and log-variance."""
+    if isinstance(output, Tensor):
+        return output
+    tip = "; torch.cat(…, 1) makes one of several" if isinstance(output, tuple | list) else ""
+    raise RecipeError(f"the {part} gives a {type(output).__name__}, and what is wanted is one tensor (N, …){tip}")
 
 
 def must_be_free(network: nn.Module, law: str, takes: str) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from functools import partial
+from typing import Any, NoReturn
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -21,12 +22,14 @@ from lowerbound.distributions.chain import Chain, paired
 from lowerbound.errors import RecipeError, UsageError, law_name
 from lowerbound.nn.jacobian import contraction
 from lowerbound.nn.mode import in_evaluation
+from lowerbound.system.arguments import whole
 from lowerbound.system.seeding import seeded
 from lowerbound.vae.conditional import WithContext
 from lowerbound.vae.contexts import Context
 from lowerbound.vae.likelihoods import Columns
 from lowerbound.vae.likelihoods.base import Likelihood, at_hand
 from lowerbound.vae.misfits import other_numbers
+from lowerbound.vae.parts import latents_of, must_be_part, not_called
 from lowerbound.vae.posteriors import Posterior
 from lowerbound.vae.priors import Prior
 from lowerbound.vae.terms import Node, Sampler, Terms
@@ -62,7 +65,7 @@ class Model(nn.Module, ABC):
     """Three distributions that share z, and what can be asked of them, whatever a label is to them.
 
     ``prior() -> p(z)``, ``likelihood(z) -> p(x|z)``, ``posterior(x) -> q(z|x)``. With a ``context`` it is a family of such three,
-    p(z|c), p(x|z, c) and q(z|x, c).
+    p(z|c), p(x|z, c) and q(z|x, c). Errors: RecipeError for a part that is none.
     """
 
     #: the decoder whose examples were looked at, and their shape
@@ -70,10 +73,16 @@ class Model(nn.Module, ABC):
 
     def __init__(self, prior: Prior, likelihood: Likelihood, posterior: Posterior, context: Context | None = None):
         super().__init__()
+        for name, part, kind in (("prior", prior, nn.Module), ("likelihood", likelihood, Likelihood), ("posterior", posterior, Posterior)):
+            must_be_part(name, part, kind)
         self.prior = prior
         self.likelihood = likelihood
         self.posterior = posterior
         self.context = context
+
+    def forward(self, *_: Any, **__: Any) -> NoReturn:
+        """It is not called as a network is. Errors: UsageError, with what to call."""
+        raise not_called()
 
     @property
     @abstractmethod
@@ -156,8 +165,9 @@ class Model(nn.Module, ABC):
         """n new data: z ~ p(z), then the mean of p(x|z), or with ``draw`` a draw from it.
 
         A model that was given contexts makes an example of each of them; n is then their number, or any where it was given one for all.
+        Errors: UsageError for an n that is no number of examples.
         """
-        vae = in_evaluation(self)
+        n, vae = whole("n", n, 0), in_evaluation(self)
         prior = vae.prior()
         return vae.decode(prior.sample(Size([n] if not prior.batch_shape else [])), draw)
 
@@ -195,7 +205,7 @@ class Model(nn.Module, ABC):
         ``z`` is an array of latents ``(*batch, latent)``, one alone ``(latent,)`` too. Where they are latents of examples ``x``, a
         likelihood that takes something of those, as their total, does so, or of what is ``observed``. Gradients and errors: see ``encode``.
         """
-        latents = torch.as_tensor(z)
+        latents = latents_of(z)
         weight = next(self.likelihood.parameters(), latents)
         latents = latents.to(weight.device, weight.dtype)
         with torch.set_grad_enabled(_asked(latents, grad)):

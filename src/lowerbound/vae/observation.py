@@ -14,7 +14,8 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from torch.nn.parameter import is_lazy
 
-from lowerbound.data.rows import Rows, labels_of
+from lowerbound.data.rows import Rows, labels_of, rows_at_once
+from lowerbound.errors import DataError
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.system.noise import by_row
 from lowerbound.system.seeding import key, seeded
@@ -78,6 +79,24 @@ def must_fit(vae: Model, data: Rows) -> None:
             _make(read(vae, data, first, 0))
         seen = read(in_evaluation(vae), data, first, 0)
         try_out(seen.vae.prior, seen.vae.likelihood, seen.vae.posterior, seen.x)
+
+
+def must_admit(vae: Model, data: Rows) -> None:
+    """Raise DataError for values that the likelihood cannot be a distribution of, with the first row that has some."""
+    for rows in torch.arange(len(data)).split(rows_at_once(data)):
+        admit_rows(vae, data, rows)
+
+
+def admit_rows(vae: Model, data: Rows, rows: Int64[Tensor, " B"]) -> None:
+    """The same of some rows."""
+    try:
+        vae.likelihood.admit(data[rows])
+    except DataError as error:
+        if len(rows) == 1:
+            raise DataError(f"row {int(rows)}: {error}") from error
+        for row in rows.split(1):
+            admit_rows(vae, data, row)
+        raise
 
 
 @torch.no_grad()

@@ -15,6 +15,7 @@ from torch.distributions import Distribution, Independent, Normal
 from lowerbound import distributions
 from lowerbound.distributions.mixture import Mixture
 from lowerbound.errors import RecipeError
+from lowerbound.system.arguments import number_above, whole
 from lowerbound.system.noise import of_no_row
 from lowerbound.vae.conditional import Level, diagonal_gaussian
 from lowerbound.vae.likelihoods.scales import positive
@@ -34,6 +35,11 @@ class Prior(nn.Module, ABC):
         """p(z), as the weights are now. Errors: RecipeError where it is one of a context and none was given."""
 
 
+def _dimensions(size: int) -> int:
+    """Of a latent. Errors: UsageError for a size that is none."""
+    return whole("the size of a prior", size, 1)
+
+
 class StandardNormal(Prior):
     """N(0, I) over ``size`` latent dimensions.
 
@@ -45,8 +51,8 @@ class StandardNormal(Prior):
 
     def __init__(self, size: int):
         super().__init__()
-        self.register_buffer("zero", torch.zeros(size), persistent=False)
-        self.register_buffer("one", torch.ones(size), persistent=False)
+        self.register_buffer("zero", torch.zeros(_dimensions(size)), persistent=False)
+        self.register_buffer("one", torch.ones_like(self.zero), persistent=False)
 
     def forward(self) -> Distribution:
         """p(z), with no batch axes and events ``(size,)``."""
@@ -110,7 +116,7 @@ class Categorical(Prior):
 
     def __init__(self, size: int):
         super().__init__()
-        self.register_buffer("zero", torch.zeros(size), persistent=False)
+        self.register_buffer("zero", torch.zeros(_dimensions(size)), persistent=False)
 
     def forward(self) -> Distribution:
         """p(z), with no batch axes and events ``(size,)``."""
@@ -126,6 +132,7 @@ class GaussianMixture(Prior):
     def __init__(self, size: int, components: int = 10):
         super().__init__()
         self.logits = nn.Parameter(torch.zeros(components))
+        size, components = _dimensions(size), whole("components", components, 1)
         self.means = nn.Parameter(torch.randn(components, size))
         self.raw = nn.Parameter(torch.full((components, size), 0.5))
 
@@ -167,7 +174,7 @@ class Flow(Prior):
         super().__init__()
         from lowerbound.distributions.flows import spline
 
-        self.flow = spline(size)
+        self.flow = spline(_dimensions(size))
 
     def forward(self) -> Distribution:
         """p(z), with no batch axes and events ``(size,)``."""
@@ -182,6 +189,7 @@ class PositivePair(Prior):
 
     def __init__(self, size: int, a: float = 1.0, b: float = 1.0):
         super().__init__()
+        size, a, b = _dimensions(size), number_above("a", a), number_above("b", b)
         self.register_buffer("a", torch.full((size,), a), persistent=False)
         self.register_buffer("b", torch.full((size,), b), persistent=False)
 
@@ -217,7 +225,7 @@ class UniformSphere(Prior):
 
     def __init__(self, size: int):
         super().__init__()
-        self.size = size
+        self.size = _dimensions(size)
         self.register_buffer("where", torch.zeros(()), persistent=False)
 
     def forward(self) -> Distribution:

@@ -10,6 +10,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from lowerbound.data.rows import Rows
+from lowerbound.system.interrupts import uninterrupted
+from lowerbound.training.finite import Watch
 from lowerbound.training.steps.autograd import ByAutograd
 from lowerbound.training.steps.changes import Changes, Weights
 from lowerbound.training.steps.descent import LearningRates, shorten
@@ -39,21 +41,26 @@ class Descent:
         self.plan, self.device = plan, plan.vae.device
         self.changes, self.weights, self.rates = Changes(plan), Weights(plan), LearningRates()
         self.step: Step = ByAutograd(plan)
+        self.watch = Watch(plan)
 
     def __call__(self, data: Rows, rows: Int64[Tensor, " B"], epoch: float) -> Float[Tensor, " 3"]:
         """One step of the optimizer for a batch, ``epoch`` passes after the start; return the batch's means, as ``Step.gradient``.
 
-        Errors: UsageError where the model was changed so that no step is possible; those of the loss.
+        The state counts it as the weights move, and no Ctrl-C comes between the two. Errors: UsageError where the model was changed so
+        that no step is possible; NotFinite; those of the loss.
         """
         plan, state, step = self.plan, self.plan.state, self._chosen()
         objective = plan.objective.at(epoch)
         with plan.group.noise(rows, state.seed, "noise", state.step, device=self.device):
             means = self._shared(step, data, rows, objective)
+        self.watch.before(data, rows, objective, epoch, means)
         if plan.rate is not None:
             self.rates.set(state.optimizer, plan.rate(epoch))
         if plan.clip is not None:
             shorten(plan.vae, plan.clip)
-        state.optimizer.step()
+        with uninterrupted():
+            state.optimizer.step()
+            state.step += 1
         return means
 
     def give_back(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -10,6 +11,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lowerbound.data.rows import Rows
+from lowerbound.errors import UsageError
+from lowerbound.system.arguments import number_above, one_of
+from lowerbound.training.batches import fewest
 from lowerbound.training.processes import ProcessGroup
 from lowerbound.training.state import State
 from lowerbound.vae.estimators.base import Estimator
@@ -32,6 +36,35 @@ class Plan:
     rate: Schedule | None = None
     clip: float | None = None
     group: ProcessGroup = field(default_factory=ProcessGroup)
+
+    def must_make_sense(self) -> None:
+        """Raise UsageError for an objective that is none, say, and for an optimizer that has none of the model's weights."""
+        one_of("objective", self.objective, Objective, "lb.objectives.ELBO()")
+        one_of("estimator", self.estimator, Estimator, "lb.estimators.Pathwise()")
+        one_of("products", self.products, torch.dtype, "torch.float32")
+        one_of("loss", self.loss, Callable, "a function of model, data, rows, objective and estimator")
+        one_of("group", self.group, ProcessGroup, "that of training.processes.joined")
+        if self.rate is not None:
+            one_of("rate", self.rate, Callable, "lb.schedules.Cosine(…), a factor at each epoch")
+        if self.clip is not None:
+            number_above("clip", self.clip)
+        self._must_be_trainable()
+        if self.group.size > 1 and fewest(self.vae) > 1:
+            raise UsageError(
+                "batch norm looks at a batch as a whole, of which each process has a share; train in one, or take torch.nn.GroupNorm"
+            )
+
+    def _must_be_trainable(self) -> None:
+        """Raise UsageError where the optimizer has none of the model's weights, or remembers another type, or they cannot be trained."""
+        weights, optimizer = set(self.vae.parameters()), self.state.optimizer
+        if not any(weight in weights for group in optimizer.param_groups for weight in group["params"]):
+            raise UsageError("the optimizer of this state has no weight of this model, as after a copy of it; give lb.State.new(vae, seed)")
+        if torch.is_inference_mode_enabled() or any(weight.is_inference() for weight in weights):
+            raise UsageError("what is made or done within torch.inference_mode() cannot be trained; make the model and train it outside")
+        for weight in weights & optimizer.state.keys() if isinstance(optimizer, torch.optim.Adam) else ():
+            kind = optimizer.state[weight].get("exp_avg", weight).dtype
+            if kind != weight.dtype:
+                raise UsageError(f"the optimizer remembers {kind} of weights that are {weight.dtype} now; give lb.State.new(vae, seed)")
 
 
 class Step(ABC):

@@ -11,6 +11,7 @@ from torch.distributions import Distribution, OneHotCategorical
 
 from lowerbound.errors import RecipeError, law_name
 from lowerbound.system import noise
+from lowerbound.system.arguments import is_number, shown
 from lowerbound.vae.estimators.base import NodeEstimator
 from lowerbound.vae.objectives.base import Objective
 from lowerbound.vae.terms import Node, Terms
@@ -28,8 +29,8 @@ class Relaxed(NodeEstimator):
 
     def __init__(self, temperature: float = 0.5):
         super().__init__()
-        if not 0 < temperature < math.inf:
-            raise RecipeError(f"the temperature must be a positive number, not {temperature:g}")
+        if not (is_number(temperature) and 0 < temperature < math.inf):
+            raise RecipeError(f"the temperature must be a positive number, not {shown(temperature)}")
         self.temperature = temperature
 
     def draw(self, posterior: Distribution, prior: Distribution, samples: int) -> Node:

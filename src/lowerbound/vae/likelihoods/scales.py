@@ -16,7 +16,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from lowerbound.errors import RecipeError
+from lowerbound.errors import RecipeError, UsageError
+from lowerbound.system.arguments import number_above, shown
 
 #: the least σ, in units of the data: a quarter of a grey level where white is 1
 FLOOR = 1e-3
@@ -55,9 +56,10 @@ class Fixed(Scale):
 
     def __init__(self, value: float = 0.1):
         super().__init__()
-        if not (0 < value < math.inf):
-            raise RecipeError(f"σ must be a positive number, not {value:g}; e.g. --scale 0.1")
-        self.value = float(value)
+        try:
+            self.value = number_above("σ", value)
+        except UsageError as error:
+            raise RecipeError(f"σ must be a positive number, not {shown(value)}; e.g. --scale 0.1") from error
 
     def forward(self, loc: Float[Tensor, "*batch_event"], extra: Sequence[Tensor]) -> Tensor:
         """The one σ."""

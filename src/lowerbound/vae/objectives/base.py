@@ -19,6 +19,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lowerbound.errors import RecipeError
+from lowerbound.system.arguments import whole
 from lowerbound.vae.objectives.kl import KL
 from lowerbound.vae.terms import Terms
 
@@ -32,7 +33,10 @@ def alone(means: Float[Tensor, " d"]) -> Float[Tensor, " d"]:
 
 
 class Objective(ABC):
-    """The contract: ``samples``, ``kl`` and ``value``; one that follows a schedule has a field ``epoch`` too."""
+    """The contract: ``samples``, ``kl`` and ``value``; one that follows a schedule has a field ``epoch`` too.
+
+    Errors: UsageError for a number of samples that is none.
+    """
 
     #: whether the value is a mean over draws, so that one draw's part does not depend on the others
     mean_over_draws: ClassVar[bool] = True
@@ -44,6 +48,9 @@ class Objective(ABC):
     samples: int
     #: how the KL is computed where the value has one, and for the report
     kl: KL
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "samples", whole("samples of an objective", self.samples, 1))
 
     @property
     def can_be_shared(self) -> bool:

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lowerbound.errors import RecipeError
+from lowerbound.system.arguments import is_number, shown
 from lowerbound.vae.objectives.base import Objective, mean_of_others
 from lowerbound.vae.objectives.kl import KL, ClosedKL, SampledKL
 from lowerbound.vae.schedules import Constant, Schedule
@@ -30,6 +31,11 @@ class ELBO(Objective):
     samples: int = 1
     beta: Schedule = field(default_factory=Constant)
     epoch: float = math.inf
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not callable(self.beta):
+            raise RecipeError(f"beta is a schedule of epochs; for one number give lb.schedules.Constant({shown(self.beta)})")
 
     @property
     def weight_of_kl(self) -> float:
@@ -91,8 +97,9 @@ class Contractive(Objective):
     weight: float = 0.1
 
     def __post_init__(self) -> None:
-        if not 0 < self.weight < math.inf:
-            raise RecipeError(f"the weight of the contraction must be a positive number, not {self.weight:g}")
+        super().__post_init__()
+        if not (is_number(self.weight) and 0 < self.weight < math.inf):
+            raise RecipeError(f"the weight of the contraction must be a positive number, not {shown(self.weight)}")
 
     def _parts(self, terms: Terms) -> tuple[Float[Tensor, "K B"], Float[Tensor, " B"]]:
         """What depends on draws, and what does not: the charge, unless the encoder is given a latent that was drawn before."""

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lowerbound.errors import RecipeError
+from lowerbound.system.arguments import is_number, shown
 from lowerbound.vae.objectives.base import Objective, mean_of_others
 from lowerbound.vae.objectives.kl import KL, SampledKL
 from lowerbound.vae.terms import Terms
@@ -35,8 +36,9 @@ class Renyi(Objective):
     kl: KL = field(default_factory=SampledKL)
 
     def __post_init__(self) -> None:
-        if not 0 <= self.alpha < 1:
-            raise RecipeError(f"α must be at least 0 and below 1, not {self.alpha:g}; towards 1 it is the ELBO")
+        super().__post_init__()
+        if not (is_number(self.alpha) and 0 <= self.alpha < 1):
+            raise RecipeError(f"α must be at least 0 and below 1, not {shown(self.alpha)}; towards 1 it is the ELBO")
 
     def value(self, terms: Terms) -> Float[Tensor, " B"]:
         """The bound, one for each example, in nats."""

@@ -14,6 +14,7 @@ from lowerbound.data import Dataset
 from lowerbound.data.rows import Rows, labels_of
 from lowerbound.errors import DataError, RecipeError, UsageError
 from lowerbound.system import noise
+from lowerbound.system.arguments import is_number, shown
 from lowerbound.vae.model import Model
 
 
@@ -64,5 +65,5 @@ def known_rows(data: Rows) -> Int64[Tensor, " L"]:
 
 def check_weight(weight: float, of: str = "known labels") -> None:
     """Errors: RecipeError for what can be no weight of log q(y|x), or of another term."""
-    if not 0 <= weight < math.inf:
-        raise RecipeError(f"the weight of {of} must be 0 or a positive number, not {weight:g}")
+    if not (is_number(weight) and 0 <= weight < math.inf):
+        raise RecipeError(f"the weight of {of} must be 0 or a positive number, not {shown(weight)}")
