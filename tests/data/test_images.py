@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 import warnings
 from pathlib import Path
@@ -12,6 +13,7 @@ from lowerbound import data
 from lowerbound.data import images
 from lowerbound.data.reading import Reading
 from lowerbound.errors import DataError
+from lowerbound.system.quiet import quiet
 
 RANDOM = np.random.default_rng(0)
 
@@ -275,3 +277,10 @@ def test_white_of_two_kinds_is_refused(tmp_path: Path) -> None:
     assert data.load(tmp_path, limits="0:65535").whole[:].max() == 1
     Image.fromarray(np.full((4, 4), 128, np.uint8)).save(tmp_path / "b.png")
     assert data.load(tmp_path, color="rgb").whole[:][:, :, 0, 0].tolist() == [[0.5] * 3, pytest.approx([128 / 255] * 3)]
+
+
+def test_what_a_library_of_c_prints_is_not_seen(capfd: pytest.CaptureFixture[str]) -> None:
+    with quiet():
+        os.write(2, b"a library's own words\n")
+    os.write(2, b"ours\n")
+    assert capfd.readouterr().err == "ours\n"

@@ -21,12 +21,14 @@ def table(path: Path) -> Any:
     try:
         found = READERS[path.suffix.lower()](pyarrow.BufferReader(path.read_bytes()))
         found.validate(full=True)
+        twice = next((name for name in found.column_names if found.column_names.count(name) > 1), None)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} names its columns in another encoding than UTF-8, or is damaged") from error
     except pyarrow.ArrowException as error:
         kind = path.suffix[1:].capitalize()
         raise DataError(f"{path} is not a {kind} file or is damaged: {error}") from error
     except OSError as error:
         raise DataError(f"cannot read {path}: {reason(error)}") from error
-    twice = next((name for name in found.column_names if found.column_names.count(name) > 1), None)
     if twice is not None:
         raise DataError(f"{path} has two columns called '{twice}'; give each a name of its own")
     return found

@@ -8,6 +8,7 @@ import warnings
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,7 @@ from lowerbound.data.dataset import Dataset, Splits
 from lowerbound.data.meaning import DARK, PIXEL, dark
 from lowerbound.data.reading import Reading
 from lowerbound.errors import DataError, nearest
+from lowerbound.system.quiet import quiet
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"})
 #: whose pages are images of their own; of an animation the first frame is
@@ -144,7 +146,8 @@ def _decode_all(folder: Path, files: Sequence[File], how: Reading) -> Decoded:
         raise DataError(f"unknown color '{how.color}'{nearest(how.color, COLORS)}")
     modes = COLORS[how.color]
     decode = partial(_decode, size=how.size, modes=modes)
-    with warnings.catch_warnings():  # outside the threads: they share one list of filters
+    of_tiff = any(path.suffix.lower() in STACKS for path, _ in files)  # whose library prints what is wrong
+    with quiet() if of_tiff else nullcontext(), warnings.catch_warnings():  # outside the threads: they share one list of filters
         warnings.simplefilter("ignore")  # of files that can be read nevertheless
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         if _are_small(files):
