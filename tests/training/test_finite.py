@@ -71,7 +71,6 @@ def test_a_square_that_overflows_is_named_and_the_weights_are_those_before(batch
     assert words.startswith(f"step {state.step + 1} (epoch 1, rows ")
     assert ": the reconstruction term log p(x|z) of row 7 is not finite, and row 7 has the value 1e+20; bring" in words
     assert words.endswith("the weights are those before the step")
-    assert len(before) == state.step + 1
     assert torch.equal(weights(vae), before[-1])
 
 

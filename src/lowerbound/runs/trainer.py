@@ -59,6 +59,7 @@ class Trainer:
 
     def __post_init__(self) -> None:
         self.notes = [*self.setup.notes]
+        self._least = fewest(self.run.vae)
 
     @property
     def run(self) -> Run:
@@ -68,7 +69,7 @@ class Trainer:
     @property
     def steps_an_epoch(self) -> int:
         """How many steps make an epoch."""
-        return steps_an_epoch(len(self.setup.train), self.run.recipe.batch, fewest(self.run.vae))
+        return steps_an_epoch(len(self.setup.train), self.run.recipe.batch, self._least)
 
     @property
     def epochs_done(self) -> int:
@@ -95,6 +96,7 @@ class Trainer:
         A Ctrl-C comes between two steps, and another ``train()`` goes on from there to the same bits; a second one comes at once.
         Errors: Diverged, naming the step and the term, where that has not helped three times; the last good state is kept.
         """
+        self._least = fewest(self.run.vae)  # looked at once, and not at each step
         while not self.is_at_its_end:
             try:
                 yield from self._train()
@@ -284,7 +286,7 @@ class Trainer:
     def _cause(self, step: int) -> str | None:
         """What is not finite first, as the steps from the state to ``step`` are taken again; None where all is finite."""
         rows, batch, seed = len(self.setup.train), self.run.recipe.batch, self.setup.state.seed
-        batches = (rows_of(rows, batch, seed, taken, fewest(self.run.vae)) for taken in range(self.setup.state.step, step))
+        batches = (rows_of(rows, batch, seed, taken, self._least) for taken in range(self.setup.state.step, step))
         return divergence.first(self.run.vae, self._steps(), batches)
 
     def _take_up(self, faults: list[dict[str, Any]]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import signal
+import _signal  # type: ignore[import-not-found]  # of which signal makes enums, for 10 µs at each step of a training
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,19 +16,20 @@ def uninterrupted() -> Iterator[None]:
     Only where Ctrl-C does what Python has it do, in the main thread: whoever handles it otherwise, such as a block around this, goes on
     to do so.
     """
-    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+    usual = _signal.default_int_handler
+    if threading.current_thread() is not threading.main_thread() or _signal.getsignal(_signal.SIGINT) is not usual:
         yield
         return
     came: list[int] = []
 
     def note(number: int, _: FrameType | None) -> None:
         came.append(number)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        _signal.signal(_signal.SIGINT, usual)
 
-    signal.signal(signal.SIGINT, note)
+    _signal.signal(_signal.SIGINT, note)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        _signal.signal(_signal.SIGINT, usual)
         if came:
             raise KeyboardInterrupt

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.parameter import is_lazy
 
 from lowerbound.data.rows import Rows
 from lowerbound.errors import UsageError
@@ -59,7 +60,7 @@ class Plan:
         weights, optimizer = set(self.vae.parameters()), self.state.optimizer
         if not any(weight in weights for group in optimizer.param_groups for weight in group["params"]):
             raise UsageError("the optimizer of this state has no weight of this model, as after a copy of it; give lb.State.new(vae, seed)")
-        if torch.is_inference_mode_enabled() or any(weight.is_inference() for weight in weights):
+        if torch.is_inference_mode_enabled() or any(weight.is_inference() for weight in weights if not is_lazy(weight)):
             raise UsageError("what is made or done within torch.inference_mode() cannot be trained; make the model and train it outside")
         for weight in weights & optimizer.state.keys() if isinstance(optimizer, torch.optim.Adam) else ():
             kind = optimizer.state[weight].get("exp_avg", weight).dtype
