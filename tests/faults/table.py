@@ -85,6 +85,6 @@ FAULTS = [
     Fault("NaN or ±∞ put into a weight", numbers.in_weights, 60, 3),
     Fault("NaN or ±∞ put into a gradient", numbers.in_gradients, 60, 3),
     Fault("NaN or ±∞ in an example, for good", numbers.in_data, 30, 3),
-    *(Fault(f"Damaged at random: {kind.name}", partial(_fed, kind), 2000, 20, "variants") for kind in rubbish.KINDS),
+    *(Fault(f"Damaged at random: {kind.name}", partial(_fed, kind), 2000, 8, "variants") for kind in rubbish.KINDS),
     Fault("A training that keeps its state each second", soak.soaked, 1800, 12, "seconds"),
 ]
