@@ -24,6 +24,16 @@ def needs(name: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(bool(missing), reason=f"LOWERBOUND_DATA has no {name}: {', '.join(missing)}")
 
 
+@pytest.fixture
+def validation():
+    """Torch's validation of distributions as it was: ``torch.compile`` switches it off for the process, once it compiles something."""
+    from torch.distributions import Distribution
+
+    before = Distribution._validate_args
+    yield
+    Distribution.set_default_validate_args(before)
+
+
 @pytest.fixture(scope="session")
 def digits_run(tmp_path_factory: pytest.TempPathFactory):
     """A finished run on digits, trained as ``lowerbound train`` does. Tests read it and leave it as it is."""

@@ -17,6 +17,8 @@ from lowerbound.training.adam import Adam
 from lowerbound.training.state import State
 from lowerbound.vae.estimators.baselines import MovingAverage
 
+pytestmark = pytest.mark.usefixtures("validation")
+
 
 def model(width: int = 5) -> lb.VAE:
     return lb.VAE(

@@ -18,6 +18,8 @@ from lowerbound.errors import RunError
 from lowerbound.runs import layout
 from lowerbound.runs.experiment import Experiment
 
+pytestmark = pytest.mark.usefixtures("validation")
+
 
 def lines(run: lb.Run) -> list[dict[str, Any]]:
     return [{key: value for key, value in line.items() if key != "seconds"} for line in run.history()]

@@ -124,7 +124,7 @@ class Evaluation:
             **({"log_likelihood": None} if self.log_p is None else self.log_p.to_json()),
             **_latents_to_json(self.latents),
             "reconstruction_error": self.reconstruction_error,
-            **({} if self.classifier is None else {"classifier": _classifier_to_json(self.classifier)}),
+            **({} if self.classifier is None else {"classifier": asdict(self.classifier)}),
             "density": self.of,
             "scored": self.scored,
             "findings": [asdict(finding) for finding in self.findings],
@@ -145,10 +145,6 @@ class Evaluation:
             classifier=None if found.get("classifier") is None else Classification.from_json(found["classifier"]),
             of=str(found.get("density", cls.of)),  # of a time when there was no other
         )
-
-
-def _classifier_to_json(found: Classification) -> dict[str, Any]:
-    return {**asdict(found), "balanced_accuracy": found.balanced_accuracy}
 
 
 def _latents_to_json(used: Latents) -> dict[str, Any]:

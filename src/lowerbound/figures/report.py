@@ -94,7 +94,11 @@ def _page(run: Run, panels: list[Panel], result: dict[str, Any], shown: str | No
 def _evaluation(run: Run) -> dict[str, Any] | None:
     """What was evaluated, or None; of runs that predict no classes without a classifier."""
     found = run.evaluation()
-    return None if found is None else {layout.CLASSIFIER: None, **json.loads(to_json(found.to_json()))}  # no number that is not finite
+    if found is None:
+        return None
+    balanced = None if found.classifier is None else found.classifier.balanced_accuracy
+    said = json.loads(to_json(found.to_json()))  # no number that is not finite
+    return {layout.CLASSIFIER: None, "balanced_accuracy": balanced, **said}
 
 
 def _rows(run: Run, result: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:

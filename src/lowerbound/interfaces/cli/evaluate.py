@@ -40,6 +40,7 @@ def evaluate(args: Namespace) -> Answer:
         calibration=run.calibration(),
     )
     values = {"run": args.run, "seed": args.seed, **found.to_json(), "notes": args.notes}
+    values |= {} if found.classifier is None else {"balanced_accuracy": found.classifier.balanced_accuracy}
     if run.is_own(args.data) and args.split in (None, "test") and args.rows is None:
         write_json(run.folder / layout.EVALUATION, values)
         result = run.result()
