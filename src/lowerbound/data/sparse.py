@@ -48,6 +48,8 @@ def of_matrix(path: Path, matrix: Any, how: Reading, labels: np.ndarray | None =
 
 def of_blocks(path: Path, blocks: Iterable[Any], how: Reading, labels: np.ndarray | None = None, notes: tuple[str, ...] = ()) -> Splits:
     """The same of a matrix whose rows come in blocks, compressed rows of scipy's."""
+    import scipy.sparse
+
     starts, columns, values, width = [np.zeros(1, np.int64)], [], [], 0
     for block in blocks:
         if len(block.shape) != 2 or 0 in block.shape:
@@ -56,10 +58,11 @@ def of_blocks(path: Path, blocks: Iterable[Any], how: Reading, labels: np.ndarra
         block.sum_duplicates()
         width = block.shape[1]
         starts.append(block.indptr[1:].astype(np.int64) + starts[-1][-1])
-        columns.append(block.indices.astype(np.int16 if width <= np.iinfo(np.int16).max else np.int32))
+        columns.append(block.indices.astype(np.int32, copy=False))
         values.append(block.data)
     meant = meaning(path, np.concatenate(values), how)
-    rows = SparseRows(torch.from_numpy(np.concatenate(starts)), torch.from_numpy(np.concatenate(columns)), meant.values, width)
+    parts = (meant.values.numpy(), np.concatenate(columns), np.concatenate(starts))
+    rows = SparseRows(scipy.sparse.csr_matrix(parts, shape=(len(parts[2]) - 1, width)))
     whole = Dataset(rows, unit=meant.unit, white=meant.white, black=meant.black, stored=meant.stored)
     return Splits.of(whole if labels is None else labelled_as(path, whole, labels), (*meant.notes, *notes))
 

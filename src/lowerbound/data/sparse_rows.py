@@ -1,30 +1,33 @@
-"""An array ``(N, D)`` of which most values are 0, as a data set has it: gathered by row numbers."""
+"""An array ``(N, D)`` of which most values are 0, as a data set has it: SciPy's compressed rows, made dense by row numbers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from jaxtyping import Int64, Integer, Shaped
+from jaxtyping import Int64, Shaped
 from torch import Size, Tensor
 
 
 @dataclass(frozen=True)
 class SparseRows:
-    """Compressed rows: row n has ``values[starts[n]:starts[n + 1]]`` in the ``columns`` of the same places, and 0 elsewhere."""
+    """Rows of a ``scipy.sparse.csr_matrix`` of bytes or of floats in single precision."""
 
-    starts: Int64[Tensor, " starts"]
-    columns: Integer[Tensor, " stored"]
-    values: Shaped[Tensor, " stored"]
-    width: int
+    matrix: Any
 
     def __len__(self) -> int:
-        return len(self.starts) - 1
+        return int(self.matrix.shape[0])
 
     @property
     def shape(self) -> Size:
         """``(N, D)``."""
-        return Size([len(self), self.width])
+        return Size(self.matrix.shape)
+
+    @property
+    def values(self) -> Shaped[Tensor, " stored"]:
+        """Those that are kept."""
+        return torch.from_numpy(self.matrix.data)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -33,17 +36,12 @@ class SparseRows:
 
     def numel(self) -> int:
         """How many values there are, zeros too."""
-        return len(self) * self.width
+        return self.shape.numel()
 
     def index_select(self, axis: int, rows: Int64[Tensor, " B"]) -> Shaped[Tensor, "B D"]:
         """These rows, dense; ``axis`` is 0."""
         assert axis == 0
-        first, lengths = self.starts[rows], self.starts[rows + 1] - self.starts[rows]
-        ends = lengths.cumsum(0)
-        places = torch.arange(int(ends[-1]) if len(ends) else 0) + (first - (ends - lengths)).repeat_interleave(lengths)
-        dense = torch.zeros(len(rows), self.width, dtype=self.dtype)
-        dense.view(-1)[torch.arange(len(rows)).repeat_interleave(lengths) * self.width + self.columns[places].long()] = self.values[places]
-        return dense
+        return torch.from_numpy(self.matrix[rows.numpy()].toarray())
 
 
 def stored(array: Tensor | SparseRows) -> Tensor:
