@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -24,10 +25,14 @@ ALONE = {"x": "images", "y": "labels"}  # without parts
 
 def takes(path: Path) -> bool:
     """Whether a folder has such files, and no images."""
-    if not path.is_dir():
-        return False
-    found, others = folders.files(path, SUFFIXES)
-    return bool(found) and not any(file.suffix.lower() in IMAGES for file in others)
+    found = False
+    for _, within, names in os.walk(path):  # by names alone: there may be many images
+        within[:] = [name for name in within if not name.startswith(".")]
+        endings = {"." + name.lower().rpartition(".")[2] for name in names if not name.startswith(".")}
+        if endings & IMAGES:
+            return False
+        found = found or bool(endings & SUFFIXES)
+    return found
 
 
 def load(path: Path, how: Reading) -> Splits:
