@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
@@ -15,23 +16,15 @@ from torch.distributions.utils import broadcast_all
 from lowerbound.distributions.double import in_double
 
 
-class PixelLevels(Distribution):
-    """A law of whole numbers k = 0 … ``steps``, seen as values k/steps: the 256 levels of a pixel in [0, 1].
+class OverSteps(Distribution, ABC):
+    """A law of whole numbers, ``counts``, seen as values k/``steps``."""
 
-    log_prob is that of k, a probability and no density: −log_prob / log 2 is a number of bits that can be coded.
-    Values between levels are taken for the nearest.
-    """
-
-    arg_constraints: dict[str, constraints.Constraint] = {}  # noqa: RUF012 - torch's own annotation
-
-    def __init__(self, counts: Distribution, steps: int):
-        self.counts, self.steps = counts, steps
-        super().__init__(counts.batch_shape, counts.event_shape, validate_args=False)
+    steps: int
 
     @property
-    def support(self) -> Any:
-        """The values."""
-        return constraints.unit_interval
+    @abstractmethod
+    def counts(self) -> Distribution:
+        """That of k."""
 
     @property
     def mean(self) -> Tensor:
@@ -43,13 +36,37 @@ class PixelLevels(Distribution):
         """Variance of the value."""
         return self.counts.variance / self.steps**2
 
-    def expand(self, batch_shape: Any, _instance: Any = None) -> PixelLevels:
-        """The same law over more batches."""
-        return PixelLevels(self.counts.expand(batch_shape), self.steps)
-
     def sample(self, sample_shape: Any = ()) -> Tensor:
         """Values that are levels."""
         return self.counts.sample(sample_shape) / self.steps
+
+
+class PixelLevels(OverSteps):
+    """A law of whole numbers k = 0 … ``steps``, seen as values k/steps: the 256 levels of a pixel in [0, 1].
+
+    log_prob is that of k, a probability and no density: −log_prob / log 2 is a number of bits that can be coded.
+    Values between levels are taken for the nearest.
+    """
+
+    arg_constraints: dict[str, constraints.Constraint] = {}  # noqa: RUF012 - torch's own annotation
+
+    def __init__(self, counts: Distribution, steps: int):
+        self._counts, self.steps = counts, steps
+        super().__init__(counts.batch_shape, counts.event_shape, validate_args=False)
+
+    @property
+    def counts(self) -> Distribution:
+        """That of k."""
+        return self._counts
+
+    @property
+    def support(self) -> Any:
+        """The values."""
+        return constraints.unit_interval
+
+    def expand(self, batch_shape: Any, _instance: Any = None) -> PixelLevels:
+        """The same law over more batches."""
+        return PixelLevels(self.counts.expand(batch_shape), self.steps)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """log p of the level, nats."""

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, constraints
 
 from lowerbound.distributions.counts import NegativeBinomial, ZeroInflated
+from lowerbound.distributions.discrete import OverSteps
 from lowerbound.vae.likelihoods.base import Likelihood
 
 #: of θ, 10⁻⁴ to 10⁸: from a count that is 0 but once in a while to what no data tell from a Poisson
@@ -58,7 +59,7 @@ class OfLibrary(Likelihood, ABC):
             self.library.copy_(totals[totals > 0].double().log().mean().exp())
 
     def law(self, output: Float[Tensor, "..."], axes: int) -> Distribution:
-        """Counts that share ``library``, until they are told of an example (``of``)."""
+        """Counts that share ``library``, until they are given an example (``of``)."""
         logits, dropout = self.parted(output, axes)
         log_share = logits.flatten(axes).log_softmax(-1).view_as(logits)
         log_library = self.library.log().to(logits.dtype).expand(*logits.shape[:axes], *[1] * (logits.dim() - axes))
@@ -97,7 +98,7 @@ class ZINB(OfLibrary):
         return logits, dropout
 
 
-class SharedCounts(Distribution):
+class SharedCounts(OverSteps):
     """Laws of single values whose means are shares of a total, L ρ; ``of`` gives those of the total of an example at hand.
 
     ``log_share`` ``(*batch, *event)`` is log ρ, ``log_library`` ``(*batch, 1, …)`` log L, ``log_dispersion`` log θ, and ``dropout``, where
@@ -134,20 +135,6 @@ class SharedCounts(Distribution):
         """The same laws over more batches."""
         dropout = None if self.dropout is None else self.dropout.expand(batch_shape)
         return SharedCounts(self.log_share.expand(batch_shape), self.log_library, self.log_dispersion, dropout, self.steps)
-
-    @property
-    def mean(self) -> Tensor:
-        """Mean value."""
-        return self.counts.mean / self.steps
-
-    @property
-    def variance(self) -> Tensor:
-        """Variance of the value."""
-        return self.counts.variance / self.steps**2
-
-    def sample(self, sample_shape: Any = ()) -> Tensor:
-        """Values that are counts over ``steps``."""
-        return self.counts.sample(sample_shape) / self.steps
 
     def log_prob(self, value: Tensor) -> Tensor:
         """log p of the count, nats."""
