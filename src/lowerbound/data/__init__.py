@@ -6,7 +6,6 @@ Nothing here depends on models; spec.py has what a model must know of its data.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -97,24 +96,10 @@ def load(
     ``header`` the first line of a CSV is a row; ``invert`` exchanges black and white.
     Errors: DataError for a source that is missing, damaged or ambiguous.
     """
-    limits_and_shape = reading_of(limits=limits, shape=shape)
-    reading = replace(
-        limits_and_shape,
-        size=size,
-        color=color,
-        skip_unreadable=skip_unreadable,
-        holes=holes,
-        types=types,
-        schema=schema,
-        counts=counts,
-        unit=unit,
-        white=white,
-        label_column=label_column,
-        header=header,
-        invert=invert,
-        of_run=of_run,
-        variables=variables,
-    )
+    images = {"size": size, "color": color, "skip_unreadable": skip_unreadable, "invert": invert}
+    tables = {"types": types, "schema": schema, "label_column": label_column, "header": header}
+    of_model = {"counts": counts, "unit": unit, "white": white, "of_run": of_run, "variables": variables}
+    reading = reading_of(limits=limits, shape=shape, holes=holes, **images, **tables, **of_model)
     found = _read(source, data_dir, reading)
     return found.inverted() if invert else found
 

@@ -37,7 +37,6 @@ FIGURES = (
     "confusion",
     "calibration",
 )
-RANGE = option("range")
 METHODS = ("importance", "gibbs", "metropolis")
 FIELDS = {field.name: field for field in dataclasses.fields(Recipe)}
 
@@ -283,22 +282,11 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     """What was typed, understood. Errors: UsageError, with the nearest known word where one was not known."""
     if argv and not argv[0].startswith("-") and argv[0] not in VERBS:
         raise UsageError(f"unknown verb '{argv[0]}'{nearest(argv[0], VERBS)}")
-    args, rest = parser().parse_known_args(_joined(argv))
+    args, rest = parser().parse_known_args(options.joined(argv))
     if rest:
         raise UsageError(_not_understood(next(word for word in argv if word in VERBS), rest))
     args.notes = []  # what the verb will have printed beside its answer
     return args
-
-
-def _joined(argv: Sequence[str]) -> list[str]:
-    """The words with a range that begins with a minus put to its option, or it would be taken for one."""
-    words: list[str] = []
-    for word in argv:
-        if words and words[-1] == RANGE and re.fullmatch("-[0-9.].*", word):
-            words[-1] = f"{RANGE}={word}"
-        else:
-            words.append(word)
-    return words
 
 
 def _not_understood(verb: str, rest: Sequence[str]) -> str:
