@@ -1,4 +1,4 @@
-"""Closed forms of log p and of KLs in mpmath's arithmetic, with as many digits as it is told to have: x first, then parameters. Nats."""
+"""Closed forms of log p and of KLs in mpmath's arithmetic, with as many digits as it is set to: x first, then parameters. Nats."""
 
 from __future__ import annotations
 

@@ -86,10 +86,10 @@ def _largest(law: Law, all_of_them: Sequence[tuple[float, float, float, Point]])
 def measure(law: Law, points: Sequence[Point]) -> Found:
     """Errors at the points of this project's law, and of torch's where that is another."""
     truths = [exactly(law, point) for point in points]
-    told = errors(law, in_single(law.found, points, law.by), points, truths)
+    measured = errors(law, in_single(law.found, points, law.by), points, truths)
     theirs = None if law.torchs is None else errors(law, in_single(law.torchs, points, law.by), points, truths)
     ranges = {each.name: [min(each.values), max(each.values)] for each in law.parameters}
-    return {"law": law.name, "points": len(points), "ranges": ranges, **told, "torch": theirs}
+    return {"law": law.name, "points": len(points), "ranges": ranges, **measured, "torch": theirs}
 
 
 def some(law: Law, number: int, seed: int) -> list[Point]:

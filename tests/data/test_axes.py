@@ -16,7 +16,7 @@ from lowerbound.errors import DataError
 
 N = 10
 #: sides of an example in a file → its shape, and what the note says where that is a guess
-TOLD: dict[tuple[int, ...], tuple[tuple[int, ...], str | None]] = {
+KNOWN: dict[tuple[int, ...], tuple[tuple[int, ...], str | None]] = {
     (5,): ((5,), None),
     (6, 4): ((1, 6, 4), None),
     (28, 28): ((1, 28, 28), None),
@@ -39,7 +39,7 @@ TOLD: dict[tuple[int, ...], tuple[tuple[int, ...], str | None]] = {
     (8, 9, 10, 2): ((2, 8, 9, 10), "volumes of 8 × 9 × 10 with 2 channels"),
 }
 REFUSED = {
-    (3, 5, 3): "which axis of (3, 5, 3) is channels cannot be told; say --shape 3x5x3 or --shape 3x3x5, channels first",
+    (3, 5, 3): "which axis of (3, 5, 3) is channels cannot be known; say --shape 3x5x3 or --shape 3x3x5, channels first",
     (4, 9, 4): "say --shape 4x9x4 or --shape 4x4x9",
     (2, 9, 2): "say --shape 2x9x2 or --shape 2x2x9",
     (7, 9, 8): "say --shape 7x9x8 or --shape 8x7x9",
@@ -90,9 +90,9 @@ def must_be(found: data.Splits, values: np.ndarray, event: tuple[int, ...]) -> N
     assert found.whole.array.is_contiguous()
 
 
-@pytest.mark.parametrize("sides", TOLD, ids=str)
+@pytest.mark.parametrize("sides", KNOWN, ids=str)
 def test_what_axes_tell(tmp_path: Path, sides: tuple[int, ...]) -> None:
-    event, guess = TOLD[sides]
+    event, guess = KNOWN[sides]
     path, values = saved(tmp_path, sides)
     found = data.load(path)
     must_be(found, values, event)

@@ -172,7 +172,7 @@ def test_it_is_the_tensor_to_the_bit(source: str, function: str) -> None:
     assert torch.equal(FUNCTIONS[function](make(raw)), of_tensor(function, source))
 
 
-# --- one datum ---------------------------------------------------------------------------------------
+# --- one example -------------------------------------------------------------------------------------
 
 
 ONES = {

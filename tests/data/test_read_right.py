@@ -31,8 +31,8 @@ LABELS = np.arange(30) % 3
 def parquet(path: Path, labels: Any, names: list[str] | None = None, rows: slice = slice(None)) -> None:
     table = pyarrow.table({"image": [{"bytes": png(one), "path": None} for one in GREYS[rows]], "label": labels})
     if names is not None:
-        told = {"info": {"features": {"label": {"names": names, "_type": "ClassLabel"}}}}
-        table = table.replace_schema_metadata({"huggingface": json.dumps(told)})
+        described = {"info": {"features": {"label": {"names": names, "_type": "ClassLabel"}}}}
+        table = table.replace_schema_metadata({"huggingface": json.dumps(described)})
     pyarrow.parquet.write_table(table, path)
 
 

@@ -127,15 +127,15 @@ def _made_table(ending: str) -> Callable[[Path, Path, Path], tuple[Path, Words]]
     return make
 
 
-def _made_readable(name: str, told: str = "") -> Callable[[Path, Path, Path], tuple[Path, Words]]:
-    """The largest file of one of the small true ones, or the one whose name has ``told``."""
+def _made_readable(name: str, part: str = "") -> Callable[[Path, Path, Path], tuple[Path, Words]]:
+    """The largest file of one of the small true ones, or the one whose name has ``part``."""
 
     def make(run: Path, table: Path, place: Path) -> tuple[Path, Words]:
         (place / "d").mkdir()
         row = READABLE[name]
         source = str(row.write(place / "d"))
         files = sorted(
-            (file for file in (place / "d").rglob("*") if file.is_file() and told in file.name),
+            (file for file in (place / "d").rglob("*") if file.is_file() and part in file.name),
             key=lambda file: (file.stat().st_size, file),
         )
         options = [f"--{word.replace('_', '-')}={row.options[keyword]}" for word, keyword in READING.items() if row.options.get(keyword)]

@@ -45,7 +45,7 @@ def with_value(value: float) -> torch.Tensor:
     return x
 
 
-def told(vae: lb.VAE, data: object, **given: object) -> str:
+def message_of(vae: lb.VAE, data: object, **given: object) -> str:
     with pytest.raises(Diverged) as caught:
         list(lb.fit(vae, data, **{"epochs": 1, **given}))  # type: ignore[arg-type]
     assert "\n" not in str(caught.value)
@@ -67,7 +67,7 @@ def test_a_square_that_overflows_is_named_and_the_weights_are_those_before(batch
     state = State.new(vae, 0)
     before = [weights(vae).clone()]
     state.optimizer.register_step_post_hook(lambda *_: before.append(weights(vae).clone()))
-    words = told(vae, with_value(1e20), batch=batch, state=state)
+    words = message_of(vae, with_value(1e20), batch=batch, state=state)
     assert words.startswith(f"step {state.step + 1} (epoch 1, rows ")
     assert ": the reconstruction term log p(x|z) of row 7 is not finite, and row 7 has the value 1e+20; bring" in words
     assert words.endswith("the weights are those before the step")
@@ -76,7 +76,7 @@ def test_a_square_that_overflows_is_named_and_the_weights_are_those_before(batch
 
 def test_a_gradient_that_overflows_in_adam_is_named_at_the_end() -> None:
     """Its square is infinite, so that the step is 0 from then on, and nothing else would tell."""
-    words = told(model("laplace"), with_value(1e20))
+    words = message_of(model("laplace"), with_value(1e20))
     assert words.startswith(
         "after step 1: the optimizer's memory of posterior.network.1.weight is not finite, and it will not move any more"
     )
@@ -95,7 +95,7 @@ def test_data_that_go_bad_after_they_were_looked_at_are_named() -> None:
             values = X[rows]
             return values if self.looked < 12 else values.where((torch.as_tensor(rows) != ROW)[:, None], math.nan)
 
-    assert "of row 7 is not finite, and row 7 has a value that is not; " in told(model(), Rots(), epochs=9, batch=16)
+    assert "of row 7 is not finite, and row 7 has a value that is not; " in message_of(model(), Rots(), epochs=9, batch=16)
 
 
 def test_a_weight_that_is_no_number_is_named() -> None:
@@ -121,12 +121,12 @@ def test_the_last_step_is_looked_at_too() -> None:
             weight.grad[0] = math.nan
 
     state.optimizer.register_step_pre_hook(broken)
-    assert told(vae, X, batch=16, state=state).startswith("after step 4: the weight posterior.network.3.bias is not finite")
+    assert message_of(vae, X, batch=16, state=state).startswith("after step 4: the weight posterior.network.3.bias is not finite")
 
 
 def test_a_rate_far_too_large_is_of_all_rows() -> None:
     vae = model()
-    words = told(vae, X, epochs=3, state=State(lb.Adam(vae.parameters(), 1e30)))
+    words = message_of(vae, X, epochs=3, state=State(lb.Adam(vae.parameters(), 1e30)))
     assert "step 2 (epoch 2, " in words
     assert "the reconstruction term log p(x|z) of all rows is not finite; bring" in words
 

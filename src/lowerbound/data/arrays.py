@@ -99,7 +99,7 @@ def load_classes(path: Path) -> list[str | None] | None:
 
 
 def in_meaning(path: Path, values: np.ndarray, how: Reading, shape: tuple[int, ...] | None = None) -> Numbers:
-    """What the values mean, as ``(N, *event)``, of the ``shape`` that is known, or was said, or told by the axes."""
+    """What the values mean, as ``(N, *event)``, of the ``shape`` that is known, or was said, or follows from the axes."""
     return laid_out(path, checked(path, values, how), shape or how.shape)
 
 

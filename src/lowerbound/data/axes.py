@@ -1,6 +1,6 @@
 """Which axes of an array are examples, channels and space, decided once: data are vectors ``(N, D)`` or ``(N, C, *space)``.
 
-Space is one axis of series, two of images, three of volumes. Where nobody says the shape of an example, it is told by these rules:
+Space is one axis of series, two of images, three of volumes. Where nobody says the shape of an example, these rules give it:
 
 - ``(N, D)`` are vectors, ``(N, H, W)`` grey images; a note says where the latter may be series.
 - Of four axes (images) and five (volumes) channels are the first after N or the last: the one that is 1 or 3, else the one that is 4, else
@@ -153,7 +153,7 @@ def _channels(name: str | Path, sides: Sequence[int]) -> tuple[int, bool]:
         if found:
             break
     ways = dict.fromkeys(f"--shape {written(shape)}" for shape in (sides, (sides[-1], *sides[:-1])))  # with channels first, and last
-    raise DataError(f"{name}: which axis of {tuple(sides)} is channels cannot be told; say {' or '.join(ways)}, channels first")
+    raise DataError(f"{name}: which axis of {tuple(sides)} is channels cannot be known; say {' or '.join(ways)}, channels first")
 
 
 def _guess(name: str | Path, shape: tuple[int, ...]) -> str:

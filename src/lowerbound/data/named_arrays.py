@@ -118,13 +118,13 @@ def _examples_first(
     each = [held[part.values] for part in parts.values()]
     if any(array.ndim == 0 for array in each):
         raise DataError(f"{path}: {next(iter(parts.values())).values} is a single number; arrays of examples are needed")
-    told = [
+    last = [
         examples_last(f"{path}: {part.values}", array, None if part.labels is None else held[part.labels].shape, how.shape, by_columns)
         for part, array in zip(parts.values(), each, strict=True)
     ]
-    if True in told and False in told:
+    if True in last and False in last:
         raise DataError(f"{path}: some parts have their examples on the first axis and some on the last; save them alike")
-    if True in told:
+    if True in last:
         return [np.moveaxis(array, -1, 0) for array in each], (f"{path}: its examples are on the last axis, and it is turned",)
     flat = by_columns and any(array.ndim == 2 and 1 not in array.shape for array in each)
     if not flat or (how.shape is None and all(part.labels is not None for part in parts.values())):

@@ -29,5 +29,5 @@ def first(vae: Model, records: Iterable[Record], batches: Iterable[Tensor]) -> s
                 if weight.grad is not None and not torch.isfinite(weight.grad).all():
                     return f"{where(record.step, record.epoch, rows)}: the gradient of {name} is not finite"
     except NotFinite as fault:
-        return fault.told
+        return fault.message
     return None

@@ -27,11 +27,11 @@ ADVICE = "bring the data to numbers of about 1, raise a σ that is given, lower 
 
 
 class NotFinite(Diverged):
-    """Found at a step, in ``what``; ``told`` names it with all that is known of it. A trainer steps back from it."""
+    """Found at a step, in ``what``; ``message`` names it with all that is known of it. A trainer steps back from it."""
 
-    def __init__(self, step: int, what: str, told: str, advice: str):
-        super().__init__(f"{told}; {advice}")
-        self.step, self.what, self.told = step, what, told
+    def __init__(self, step: int, what: str, message: str, advice: str):
+        super().__init__(f"{message}; {advice}")
+        self.step, self.what, self.message = step, what, message
 
 
 def not_finite(means: Float[Tensor, " 3"]) -> list[str]:
@@ -58,8 +58,8 @@ class Watch:
                 self._look(data)
         elif bad := not_finite(means):
             fault = self._of_weights() or self._of_rows(data, rows, objective, bad[0])
-            told = f"{where(step + 1, int(epoch) + 1, rows)}: {fault}"
-            raise NotFinite(step + 1, bad[0], told, f"{ADVICE}; the weights are those before the step")
+            message = f"{where(step + 1, int(epoch) + 1, rows)}: {fault}"
+            raise NotFinite(step + 1, bad[0], message, f"{ADVICE}; the weights are those before the step")
 
     def after(self, data: Rows, last: bool) -> None:
         """At the end of an epoch, look at weights and the optimizer's memory, the ``last`` time or some steps after the last look.
@@ -83,8 +83,8 @@ class Watch:
         for step, epoch, rows, means in steps:
             if bad := not_finite(means):
                 because = _because_of(data, rows, self.plan.vae.likelihood.holes)
-                told = f"{where(step + 1, int(epoch) + 1, rows)}: {bad[0]} is not finite{because}"
-                raise NotFinite(step + 1, bad[0], told, ADVICE)
+                message = f"{where(step + 1, int(epoch) + 1, rows)}: {bad[0]} is not finite{because}"
+                raise NotFinite(step + 1, bad[0], message, ADVICE)
 
     def _of_weights(self) -> str | None:
         """The first weight that is not finite, in words."""
@@ -112,7 +112,7 @@ class Watch:
         return f"{term} of {whose} is not finite{_because_of(data, bad, self.plan.vae.likelihood.holes)}"
 
     def _again(self, data: Rows, rows: Tensor, objective: Objective, term: str) -> Tensor:
-        """The rows whose own term is not finite, as the batch is taken again, in one process; none where that cannot be told."""
+        """The rows whose own term is not finite, as the batch is taken again, in one process; none where that cannot be known."""
         plan = self.plan
         try:
             noise = ProcessGroup().noise(rows, plan.state.seed, "noise", plan.state.step, device=plan.vae.device)

@@ -50,9 +50,9 @@ def by_torch(x: Tensor, mean: Tensor, inflated: bool) -> Tensor:
 
 @pytest.mark.parametrize("inflated", [False, True])
 def test_an_example_is_scored_at_the_sum_of_its_counts(inflated: bool) -> None:
-    told = by_torch(X, X.sum(1, keepdim=True) * SHARES, inflated).sum(1)
+    wanted = by_torch(X, X.sum(1, keepdim=True) * SHARES, inflated).sum(1)
     found = fixed(inflated).log_likelihood(X, torch.randn(3, 2, 2))
-    torch.testing.assert_close(found.double(), told.expand(3, 2), rtol=1e-5, atol=1e-4)
+    torch.testing.assert_close(found.double(), wanted.expand(3, 2), rtol=1e-5, atol=1e-4)
 
 
 @pytest.mark.parametrize("steps", [1, 255])
@@ -60,8 +60,8 @@ def test_values_are_counts_over_the_steps(steps: int) -> None:
     likelihood = lb.likelihoods.NB(Constant(SHARES.log()), (GENES,), steps).eval()
     likelihood.log_dispersion.data = THETA.log()
     vae = lb.VAE(lb.priors.StandardNormal(2), likelihood, lb.posteriors.DiagonalGaussian(nn.Linear(GENES, 4)))
-    told = by_torch(X, X.sum(1, keepdim=True) * SHARES, False).sum(1)
-    torch.testing.assert_close(vae.log_likelihood(X / steps, torch.zeros(1, 2, 2))[0].double(), told, rtol=1e-5, atol=1e-4)
+    wanted = by_torch(X, X.sum(1, keepdim=True) * SHARES, False).sum(1)
+    torch.testing.assert_close(vae.log_likelihood(X / steps, torch.zeros(1, 2, 2))[0].double(), wanted, rtol=1e-5, atol=1e-4)
     likelihood.meet([X / steps])
     torch.testing.assert_close(vae.sample(3).sum(1) * steps, torch.full((3,), math.sqrt(14 * 92)))
 
@@ -103,11 +103,11 @@ def partial(x: Tensor, library: float) -> Tensor:
 def test_a_part_is_scored_by_that_part_alone(inflated: bool) -> None:
     vae = fixed(inflated)
     vae.likelihood.meet([X])
-    told = by_torch(X, partial(X, math.sqrt(14 * 92)) * SHARES, inflated)[:, SEEN].sum(1)
+    wanted = by_torch(X, partial(X, math.sqrt(14 * 92)) * SHARES, inflated)[:, SEEN].sum(1)
     for hidden in (0.0, 3.0, torch.nan, 1e6):
         x = X.where(SEEN, hidden)
         found = vae.log_likelihood(x, torch.zeros(1, 2, 2), SEEN.expand(2, -1))[0]
-        torch.testing.assert_close(found.double(), told, rtol=1e-5, atol=1e-4)
+        torch.testing.assert_close(found.double(), wanted, rtol=1e-5, atol=1e-4)
 
 
 def test_all_is_a_part_too_and_so_is_nothing() -> None:
@@ -121,15 +121,15 @@ def test_all_is_a_part_too_and_so_is_nothing() -> None:
 def test_what_is_missing_is_completed_at_the_size_of_what_is_there() -> None:
     vae = fixed()
     found = complete(vae, X.where(SEEN, 1e4), SEEN.expand(2, -1), 2, samples=20)
-    told = (partial(X, GENES) * SHARES)[:, ~SEEN]
-    torch.testing.assert_close(found.mean[:, ~SEEN], told)
+    wanted = (partial(X, GENES) * SHARES)[:, ~SEEN]
+    torch.testing.assert_close(found.mean[:, ~SEEN], wanted)
     assert torch.equal(found.values[0][:, SEEN], X[:, SEEN])
 
 
 def test_holes_are_a_part_that_is_missing() -> None:
     x, vae = X.where(SEEN, torch.nan), fixed(holes=True)
-    told = by_torch(X, partial(X, GENES) * SHARES, False)[:, SEEN].sum(1)
-    torch.testing.assert_close(vae.log_likelihood(x, torch.zeros(1, 2, 2))[0].double(), told, rtol=1e-5, atol=1e-4)
+    wanted = by_torch(X, partial(X, GENES) * SHARES, False)[:, SEEN].sum(1)
+    torch.testing.assert_close(vae.log_likelihood(x, torch.zeros(1, 2, 2))[0].double(), wanted, rtol=1e-5, atol=1e-4)
     vae.likelihood.meet([x])
     assert vae.likelihood.library.item() == pytest.approx(math.sqrt(11 * 80))
 

@@ -30,7 +30,7 @@ class OfExamples(Protocol):
 
 
 def at_hand(law: Distribution, x: Float[Tensor, "B *event"], observed: Bool[Tensor, "B *event"] | None = None) -> Distribution:
-    """A law p(x|z) of examples at hand, of which those that take something of them are told; other laws as they are."""
+    """A law p(x|z) of examples at hand, given to those that take something of them; other laws as they are."""
     if not isinstance(law, Independent) or not isinstance(law.base_dist, OfExamples):
         return law
     x = x.reshape(x.shape[0], *law.event_shape)
