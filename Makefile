@@ -17,7 +17,7 @@ demo: $(READY)  ## train on bundled digits and leave a report
 
 words: $(READY)  ## docs/words.md and docs/formats.md, from the tables of recipes/ and data/
 	$(BIN)/python -c 'from pathlib import Path; from lowerbound.recipes.page import page; Path("docs/words.md").write_text(page(), encoding="utf-8")'
-	$(BIN)/python -c 'from pathlib import Path; from lowerbound.data.format_page import page; Path("docs/formats.md").write_text(page(), encoding="utf-8")'
+	$(BIN)/python -c 'from pathlib import Path; from lowerbound.recipes.format_page import page; Path("docs/formats.md").write_text(page(), encoding="utf-8")'
 
 test: $(READY)  ## every law, the README's commands included
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal -m "not long"  # a process a core, of one thread each

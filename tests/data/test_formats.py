@@ -12,10 +12,10 @@ from readable import READABLE, Readable
 
 from lowerbound import data
 from lowerbound.data.dataset import Dataset, Splits
-from lowerbound.data.format_page import page
 from lowerbound.data.formats import FORMATS, format_of
 from lowerbound.data.units import as_stored
 from lowerbound.errors import DataError
+from lowerbound.recipes.format_page import page
 from lowerbound.recipes.recipe import READING, Recipe
 from lowerbound.runs.experiment import Experiment
 

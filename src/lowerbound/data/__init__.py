@@ -49,8 +49,8 @@ def options_of(source: str | Path, reading: Reading | None = None) -> frozenset[
 
 def has_arrays(source: str | Path) -> bool:
     """Whether ``load`` would read ``source`` as arrays alone, whose shape may be said."""
-    row = None if str(source) in NAMED else format_of(Path(source))
-    return row is not None and "shape" in row.options and "size" not in row.options
+    options = options_of(source)
+    return "shape" in options and "size" not in options
 
 
 def located(source: str) -> str:

@@ -34,14 +34,14 @@ def has_vectors(schema: Any, label: str | None = None) -> bool:
     return any(_is_list(field.type) for field in schema) and all(_is_name(field) for field in others)
 
 
-def takes_images(path: Path) -> bool:
+def takes_images(path: Path, how: Reading) -> bool:
     """Whether it is a file of pyarrow's with a column of images."""
-    return arrow_files.is_arrow(path) and has_images(arrow_files.schema(path))
+    return not how.of_table and arrow_files.is_arrow(path) and has_images(arrow_files.schema(path))
 
 
-def takes_vectors(path: Path, label: str | None = None) -> bool:
+def takes_vectors(path: Path, how: Reading) -> bool:
     """Whether it is a file of pyarrow's whose rows are lists of numbers."""
-    return arrow_files.is_arrow(path) and has_vectors(arrow_files.schema(path), label)
+    return not how.of_table and arrow_files.is_arrow(path) and has_vectors(arrow_files.schema(path), how.label_column)
 
 
 def load(path: Path, how: Reading) -> Splits:

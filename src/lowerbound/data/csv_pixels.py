@@ -23,10 +23,12 @@ LABEL = "label"
 PIXEL = re.compile(r"pixel_?(\d+)")
 
 
-def takes(path: Path) -> bool:
-    """Whether its first line names as many pixels as a square has, and a label at most, and numbers follow."""
-    if not csv_files.is_csv(path):
+def takes(path: Path, how: Reading) -> bool:
+    """Whether a shape or a column of labels is said, or its first line names as many pixels as a square has and a label at most."""
+    if how.of_table or not csv_files.is_csv(path):
         return False
+    if how.shape is not None or how.label_column is not None:
+        return True
     names, first = _lines(path)
     pixels = [cell for name, cell in zip(names, first, strict=False) if name != LABEL]
     return _side(names) is not None and bool(pixels) and all(map(is_number, pixels))

@@ -21,7 +21,7 @@ PARTS = ("train", "test")
 
 def takes(path: Path) -> bool:
     """Whether it is a folder of such files, or FOLDER/emnist-NAME, one set of several in it."""
-    return bool(_sets(path)) or path.name in _sets(path.parent)
+    return bool(_sets(path)) or (not path.exists() and path.name in _sets(path.parent))
 
 
 def load(path: Path) -> Splits:

@@ -14,7 +14,6 @@ from lowerbound.data import (
     array_folders,
     arrow_arrays,
     cifar,
-    csv_files,
     csv_pixels,
     emnist,
     idx,
@@ -32,17 +31,21 @@ from lowerbound.errors import DataError
 
 @dataclass(frozen=True)
 class Format:
-    """One format: whether a path has it, how it is read, and which options it has; ``holes`` may be given to all.
+    """One format: whether a path has it, read as is said, how it is read, and which options it has; ``holes`` may be given to all.
 
     ``files`` says how its files are named, ``text`` what is read of them, ``library`` by which package, with the extra that brings it.
     """
 
-    takes: Callable[[Path], bool]
+    takes: Callable[[Path, Reading], bool]
     load: Callable[[Path, Reading], Splits]
     options: frozenset[str]
     files: str
     text: str
     library: str = ""
+
+
+def _by_path(takes: Callable[[Path], bool]) -> Callable[[Path, Reading], bool]:
+    return lambda path, how: takes(path)
 
 
 IMAGE_OPTIONS = frozenset({"size", "color", "skip_unreadable", "limits", "invert"})
@@ -51,28 +54,28 @@ TABLED_IMAGES = (IMAGE_OPTIONS - {"skip_unreadable"}) | {"label_column"}
 TABLE_OPTIONS = frozenset({"types", "schema", "header"})
 FORMATS = {
     "a folder of IDX files": Format(
-        idx.is_idx_folder,
+        _by_path(idx.is_idx_folder),
         lambda path, how: idx.load_folder(path),
         frozenset({"invert"}),
         "`train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-…`, plain or `.gz`",
         "MNIST, Fashion-MNIST, KMNIST as their authors give them: images, labels, test part",
     ),
     "EMNIST": Format(
-        emnist.takes,
+        _by_path(emnist.takes),
         lambda path, how: emnist.load(path),
         frozenset({"invert"}),
         "a folder of `emnist-NAME-train-images-idx3-ubyte.gz` …; of several sets `FOLDER/emnist-NAME`",
         "images turned upright, classes by the letters and digits of `emnist-NAME-mapping.txt`",
     ),
     "CIFAR": Format(
-        cifar.takes,
+        _by_path(cifar.takes),
         lambda path, how: cifar.load(path),
         frozenset({"invert"}),
         "a folder of `data_batch_1.bin` …, `test_batch.bin`, or of `train.bin`, `test.bin`, `fine_label_names.txt`",
         "CIFAR-10 and CIFAR-100 in their binary version: colour images, names of classes, test part",
     ),
     "a folder of tables of vectors": Format(
-        table_folders.takes_vectors,
+        _by_path(table_folders.takes_vectors),
         table_folders.load,
         ARRAY_OPTIONS,
         "what `datasets`' `save_to_disk` writes; `train-00000-of-00002.parquet` … in a folder, or in `data/` of one",
@@ -80,7 +83,7 @@ FORMATS = {
         "pyarrow",
     ),
     "a folder of tables of images": Format(
-        table_folders.takes_images,
+        _by_path(table_folders.takes_images),
         table_folders.load,
         TABLED_IMAGES,
         "the same",
@@ -88,14 +91,14 @@ FORMATS = {
         "pyarrow",
     ),
     "a folder of arrays": Format(
-        array_folders.takes,
+        _by_path(array_folders.takes),
         array_folders.load,
         ARRAY_OPTIONS,
         "a folder of `.npy` or `.npz`: `x_train.npy`, `y_train.npy` …, `kmnist-train-imgs.npz` …, or an example each",
         "arrays by their names; or examples of one shape, their folders parts and classes",
     ),
     "a folder of images": Format(
-        Path.is_dir,
+        _by_path(Path.is_dir),
         images.load_folder,
         IMAGE_OPTIONS,
         "a folder of " + ", ".join(f"`{suffix}`" for suffix in sorted(images.SUFFIXES)),
@@ -103,7 +106,7 @@ FORMATS = {
         "Pillow",
     ),
     "a stack of images": Format(
-        images.is_stack,
+        _by_path(images.is_stack),
         images.load_stack,
         IMAGE_OPTIONS,
         "a file `.tif` or `.tiff`",
@@ -111,7 +114,7 @@ FORMATS = {
         "Pillow",
     ),
     "single cells": Format(
-        single_cell.takes,
+        _by_path(single_cell.takes),
         single_cell.load,
         frozenset({"limits", "label_column"}),
         "`.h5ad`; a layer as `FILE.h5ad:/layers/counts`",
@@ -119,7 +122,7 @@ FORMATS = {
         "anndata: `lowerbound[anndata]`",
     ),
     "a sparse matrix": Format(
-        sparse.takes,
+        _by_path(sparse.takes),
         sparse.load,
         frozenset({"limits"}),
         "`.npz` of `scipy.sparse.save_npz`",
@@ -127,7 +130,7 @@ FORMATS = {
         "SciPy",
     ),
     "a file of arrays": Format(
-        archives.is_archive,
+        _by_path(archives.is_archive),
         named_arrays.load,
         ARRAY_OPTIONS,
         "`.npy`, `.npz`, `.mat`, `.h5`, `.hdf5`, `.safetensors`, an IDX file; one array of it as `FILE.h5:/path`",
@@ -158,7 +161,7 @@ FORMATS = {
         "square images, or examples of the shape that is said; `label` or `--label-column` as labels",
     ),
     "a table": Format(
-        tables.is_table,
+        _by_path(tables.is_table),
         tables.load,
         TABLE_OPTIONS,
         "`.csv`, `.tsv`, also `.gz`, `.parquet`, `.feather`, `.arrow`, `.jsonl`",
@@ -183,15 +186,9 @@ PICKLED = (".pkl", ".pickle", ".p", ".pt", ".pth", ".ckpt", ".joblib")
 
 
 def format_of(path: Path, reading: Reading | None = None) -> Format | None:
-    """The first format that accepts the path, or None; of a CSV the one that the options are of."""
-    if reading is not None and (reading.schema is not None or reading.types is not None) and tables.is_table(path):
-        return FORMATS["a table"]
-    said = reading is not None and (reading.shape is not None or reading.label_column is not None)
-    if said and csv_files.is_csv(path):
-        return FORMATS["images in a CSV"]
-    if reading is not None and reading.label_column is not None and arrow_arrays.takes_vectors(path, reading.label_column):
-        return FORMATS["vectors of a table"]
-    return next((row for row in FORMATS.values() if row.takes(path)), None)
+    """The first format that accepts the path, read as is said, or None."""
+    how = reading or Reading()
+    return next((row for row in FORMATS.values() if row.takes(path, how)), None)
 
 
 def refuse_others(source: str | Path, reading: Reading, options: frozenset[str] = frozenset()) -> None:

@@ -8,19 +8,6 @@ from pathlib import Path
 from lowerbound.data.meaning import Range
 from lowerbound.data.schema import Schema
 
-#: options as they are typed
-WORDS = {
-    "size": "--size",
-    "color": "--color",
-    "skip_unreadable": "--skip-unreadable",
-    "limits": "--range",
-    "shape": "--shape",
-    "invert": "--invert",
-    "label_column": "--label-column",
-    "header": "--no-header",
-    "types": "--types",
-}
-
 
 @dataclass(frozen=True)
 class Reading:
@@ -48,6 +35,11 @@ class Reading:
     of_run: bool = False
     #: the names of a run's variables, its genes, in their order
     variables: tuple[str, ...] = ()
+
+    @property
+    def of_table(self) -> bool:
+        """Whether what is said is about the columns of a table."""
+        return self.schema is not None or self.types is not None
 
     @property
     def given(self) -> frozenset[str]:
