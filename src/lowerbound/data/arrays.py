@@ -17,6 +17,7 @@ from lowerbound.data.axes import laid_out
 from lowerbound.data.dataset import UNKNOWN, Dataset, Splits
 from lowerbound.data.meaning import Numbers, numbers
 from lowerbound.data.reading import Reading
+from lowerbound.data.sparse_rows import SparseRows
 from lowerbound.errors import DataError
 
 #: names of the array of the data, and of that of its labels, in the order in which they are looked for
@@ -26,13 +27,18 @@ LABELS = ("labels", "label", "y", "target", "targets", "subject", "gnd")
 
 def splits_of(path: Path, values: np.ndarray, how: Reading, labels: np.ndarray | None = None) -> Splits:
     """An array of any file as data, with the layouts, types and labels of ``load_file``. Errors: DataError, which names the path."""
-    found = in_meaning(path, values, how)
+    found = interpreted(path, values, how)
     return Splits.of(labelled(path, found, labels), found.notes)
 
 
 def labelled(path: Path, found: Numbers, labels: np.ndarray | None) -> Dataset:
     """Numbers ``(N, *event)`` with their labels. Errors: DataError, which names the path."""
-    whole = Dataset(found.values, unit=found.unit, white=found.white, black=found.black, stored=found.stored)
+    return with_units(path, found.values, found, labels)
+
+
+def with_units(path: Path, array: Tensor | SparseRows, found: Numbers, labels: np.ndarray | None) -> Dataset:
+    """An array ``(N, *event)`` whose numbers mean what was found, with its labels. Errors: DataError, which names the path."""
+    whole = Dataset(array, unit=found.unit, white=found.white, black=found.black, stored=found.stored)
     return whole if labels is None else labelled_as(path, whole, labels)
 
 
@@ -98,7 +104,7 @@ def load_classes(path: Path) -> list[str | None] | None:
     return [None if number == UNKNOWN else str(classes[number]) for number in numbers.tolist()]
 
 
-def in_meaning(path: Path, values: np.ndarray, how: Reading, shape: tuple[int, ...] | None = None) -> Numbers:
+def interpreted(path: Path, values: np.ndarray, how: Reading, shape: tuple[int, ...] | None = None) -> Numbers:
     """What the values mean, as ``(N, *event)``, of the ``shape`` that is known, or was said, or follows from the axes."""
     return laid_out(path, checked(path, values, how), shape or how.shape)
 

@@ -54,7 +54,7 @@ def load(path: Path, how: Reading) -> Splits:
     labels = None if label is None else _labels(path, names.index(label), how)
     side = _side(names)
     shape = how.shape or ((len(places),) if side is None else (1, side, side))
-    meant = arrays.in_meaning(path, values, how, shape)
+    meant = arrays.interpreted(path, values, how, shape)
     note = f"{path}: its columns are read as {described(shape)}" + ("" if label is None else f", '{label}' as their labels")
     return Splits.of(arrays.labelled(path, meant, labels), (*meant.notes, note))
 

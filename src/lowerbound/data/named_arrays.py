@@ -57,7 +57,7 @@ def of_archive(path: Path, held: Archive, how: Reading) -> Splits:
         kinds = " and ".join(f"{part.values} {array.dtype} {array.shape}" for part, array in zip(parts.values(), values, strict=True))
         raise DataError(f"{path}: its parts are {kinds}; all must have the same shape and type")
     labels, taken, more = labels_of(path, found, parts, [len(array) for array in values], how)
-    meant = arrays.in_meaning(path, np.concatenate(values) if len(values) > 1 else values[0], how)
+    meant = arrays.interpreted(path, np.concatenate(values) if len(values) > 1 else values[0], how)
     left = [name for name in [*found, *held.unread] if name not in {part.values for part in parts.values()} | taken]
     notes = (*turned, *meant.notes, *more, *((f"{path}: not read: {', '.join(left)}",) if left else ()))
     whole = arrays.labelled(path, meant, labels)

@@ -19,6 +19,7 @@ from torch.utils import data as torch_data
 
 from lowerbound.data import frames, sparse, tables
 from lowerbound.data.array_likes import Array, array_of, floats, is_alone, is_floating
+from lowerbound.data.arrays import labelled
 from lowerbound.data.dataset import UNKNOWN, Dataset
 from lowerbound.data.map_style import is_rows, loaded, must_have_rows, one_by_one, tensors_of
 from lowerbound.data.meaning import PIXEL, WHITE, numbers
@@ -121,7 +122,7 @@ def _meant(array: Array, counts: bool) -> Dataset:
     if found.notes and found.unit == PIXEL and values.dtype not in WHITE:  # of a type that does not say what is white
         tip = f"where {int(values.max())} is white, give x / {int(values.max())}"
         warnings.warn(f"whole numbers up to {int(values.max())} are read as greys of which {PIXEL} is white; {tip}", stacklevel=2)
-    return Dataset(found.values, unit=found.unit, white=found.white)
+    return labelled(Path(NAME), found, None)
 
 
 def _labelled(data: Dataset, labels: Tensor | None) -> Dataset:

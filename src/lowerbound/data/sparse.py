@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from lowerbound.data import numpy_files
-from lowerbound.data.arrays import labelled_as
-from lowerbound.data.dataset import Dataset, Splits
+from lowerbound.data.arrays import with_units
+from lowerbound.data.dataset import Splits
 from lowerbound.data.meaning import EXACT, PIXEL, Numbers, numbers
 from lowerbound.data.reading import Reading
 from lowerbound.data.sparse_rows import SparseRows
@@ -63,8 +63,7 @@ def of_blocks(path: Path, blocks: Iterable[Any], how: Reading, labels: np.ndarra
     meant = meaning(path, np.concatenate(values), how)
     parts = (meant.values.numpy(), np.concatenate(columns), np.concatenate(starts))
     rows = SparseRows(scipy.sparse.csr_matrix(parts, shape=(len(parts[2]) - 1, width)))
-    whole = Dataset(rows, unit=meant.unit, white=meant.white, black=meant.black, stored=meant.stored)
-    return Splits.of(whole if labels is None else labelled_as(path, whole, labels), (*meant.notes, *notes))
+    return Splits.of(with_units(path, rows, meant, labels), (*meant.notes, *notes))
 
 
 def _must_be_sound(path: Path, matrix: Any) -> None:

@@ -87,19 +87,21 @@ def _width(part: str, layer: Layer, given: Size, first: bool) -> LowerboundError
         f"{layer.in_features} numbers" if isinstance(layer, nn.Linear) else f"{layer.in_channels} channels of {len(layer.kernel_size)} axes"
     )
     if isinstance(layer, nn.Linear) and given.numel() == layer.in_features:
-        return RecipeError(f"{layer} of the {part} takes {takes} in a row, and is given {said(given)}; put torch.nn.Flatten() before it")
+        return RecipeError(
+            f"{layer} of the {part} takes {takes} in a row, and is given {in_words(given)}; put torch.nn.Flatten() before it"
+        )
     if not first:
-        return RecipeError(f"{layer} inside the {part} takes {takes}, and is given {said(given)}; make it fit the layers before it")
+        return RecipeError(f"{layer} inside the {part} takes {takes}, and is given {in_words(given)}; make it fit the layers before it")
     if part == ENCODER:
         return DataError(
-            f"the encoder takes {takes}, and an example of these data has {said(given)}; change those or its first layer, {layer}"
+            f"the encoder takes {takes}, and an example of these data has {in_words(given)}; change those or its first layer, {layer}"
         )
     return RecipeError(
-        f"the {part} takes {takes}, and a latent has {said(given)}; make its first layer, {layer}, take those of prior and posterior"
+        f"the {part} takes {takes}, and a latent has {in_words(given)}; make its first layer, {layer}, take those of prior and posterior"
     )
 
 
-def said(shape: Sequence[int]) -> str:
+def in_words(shape: Sequence[int]) -> str:
     """How many numbers a vector has, else the shape."""
     return f"{shape[0]} numbers" if len(shape) == 1 else f"the shape {tuple(shape)}"
 

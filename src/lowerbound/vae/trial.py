@@ -12,7 +12,7 @@ from torch.distributions import Distribution
 
 from lowerbound.errors import LowerboundError, RecipeError
 from lowerbound.vae.likelihoods import Columns, Likelihood
-from lowerbound.vae.misfits import must_come_free, other_numbers, said
+from lowerbound.vae.misfits import in_words, must_come_free, other_numbers
 from lowerbound.vae.posteriors import Posterior
 
 
@@ -43,7 +43,7 @@ def _latents(prior: nn.Module, posterior: Posterior, x: Float[Tensor, "1 *event"
             f"the prior is one of the shape {tuple(size)}, and a latent is a vector (d,); torch's Independent(law, 1) makes it one"
         )
     output, wanted, name = posterior.output(x), posterior.features(size[0]), type(posterior).__name__
-    gives = f"the encoder gives {said(output.shape[1:])} for an example"
+    gives = f"the encoder gives {in_words(output.shape[1:])} for an example"
     wants = f"make it give {wanted}, as {name} wants for a prior over {size[0]}"
     try:
         law = posterior.law(output, 1)
@@ -56,7 +56,7 @@ def _latents(prior: nn.Module, posterior: Posterior, x: Float[Tensor, "1 *event"
     if law.batch_shape != (1,):
         raise RecipeError(f"{gives}, and a posterior is made of a vector; {wants}, with torch.nn.Flatten() at its end")
     if law.event_shape != size:
-        raise RecipeError(f"{gives}, which is a posterior over {said(law.event_shape)}; {wants}")
+        raise RecipeError(f"{gives}, which is a posterior over {in_words(law.event_shape)}; {wants}")
     return torch.zeros(1, *size, dtype=x.dtype, device=x.device)
 
 
@@ -71,12 +71,14 @@ def _decoded(likelihood: Likelihood, z: Float[Tensor, "1 latent"], event: Sequen
 
 
 def _law(likelihood: Likelihood, output: Float[Tensor, "1 ..."], event: Sequence[int]) -> Distribution:
-    gives, name = f"the decoder gives {said(output.shape[1:])} for a latent", type(likelihood).__name__
+    gives, name = f"the decoder gives {in_words(output.shape[1:])} for a latent", type(likelihood).__name__
     each = getattr(likelihood, "outputs", 1)  # numbers for each value, of those laws that are of each value alone
     if each > 1 and (output.dim() < 2 or output.shape[1] != each):
         raise RecipeError(f"{gives}, and {name} takes {each} numbers for each value; make it give {(each, *event)}")
     if isinstance(likelihood, Columns):
         width, _ = likelihood.shape(event, columns=likelihood.columns, heavy=likelihood.heavy)
         if output.shape[1:] != width:
-            raise RecipeError(f"{gives}, and {name} takes {said(width)} for these {len(likelihood.columns)} columns; make it give those")
+            raise RecipeError(
+                f"{gives}, and {name} takes {in_words(width)} for these {len(likelihood.columns)} columns; make it give those"
+            )
     return likelihood.law(output, 1)
