@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from lowerbound.data import cells as kinds
-from lowerbound.data.schema import MODELLED, MOST_LEVELS, Column, Schema
-from lowerbound.errors import DataError, nearest, reason
+from lowerbound.data.column_words import TableWords
+from lowerbound.data.schema import MOST_LEVELS, Column, Schema
+from lowerbound.errors import DataError, nearest
 
-#: kinds that a file of types can specify
-TYPES = (*MODELLED, "ignore")
 #: most categories of a column that is inferred as one: with more it is text
 LEVELS = 256
 #: up to this many categories need not repeat
@@ -30,29 +27,15 @@ DISPERSED, BEGINS = 0.5, 1
 Cells = Mapping[str, Sequence[str | None]]
 
 
-def read_types(path: Path) -> dict[str, str]:
-    """The types that a TOML file specifies: ``name = "category"``, or ``"date:%d/%m/%Y"`` for a date in a format. Errors: DataError."""
-    try:
-        specified = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {reason(error)}") from error
-    except (ValueError, RecursionError) as error:
-        raise DataError(f'{path} is not a TOML file of types, with lines such as age = "count": {error}') from error
-    for name, kind in specified.items():
-        if not isinstance(kind, str) or kind.partition(":")[0] not in TYPES or (":" in kind and not kind.startswith("date:")):
-            raise DataError(f"{path}: column '{name}' cannot be {kind!r}{nearest(str(kind), TYPES)}")
-    return specified
-
-
-def infer(cells: Cells, specified: Mapping[str, str], types: Mapping[str, str]) -> tuple[Schema, tuple[str, ...]]:
-    """The schema of a table, and notes on what was left out; ``specified`` types override inference, ``types`` are those of the file.
+def infer(cells: Cells, words: TableWords, types: Mapping[str, str]) -> tuple[Schema, tuple[str, ...]]:
+    """The schema of a table, and notes on what was left out; ``words`` override inference, ``types`` are those of the file.
 
     Errors: DataError for a specified column that does not exist or cannot be of that type; where no column is left.
     """
-    for name in specified:
+    for name in words.columns:
         if name not in cells:
             raise DataError(f"the table has no column '{name}', which the types specify{nearest(name, cells)}")
-    found = [_column(name, texts, specified.get(name), types.get(name, "")) for name, texts in cells.items()]
+    found = [_column(name, texts, words.of(name).kind, types.get(name, "")) for name, texts in cells.items()]
     schema, notes = Schema(tuple(column for column, _ in found)), tuple(note for _, note in found if note)
     if not schema.modelled:
         raise DataError(f"no column is left to learn from: {'; '.join(notes) or 'all are ignored'}")

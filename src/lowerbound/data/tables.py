@@ -8,8 +8,9 @@ from typing import Any
 
 import torch
 
-from lowerbound.data import arrow_files, csv_files, frames, inference, parquet_files
+from lowerbound.data import arrow_files, column_words, csv_files, frames, inference, parquet_files
 from lowerbound.data import cells as kinds
+from lowerbound.data.column_words import TableWords
 from lowerbound.data.csv_files import Csv
 from lowerbound.data.dataset import Dataset, Splits
 from lowerbound.data.parquet_files import Parquet
@@ -57,7 +58,7 @@ def _schema_of(name: str, table: Table, types: str | Path | None) -> tuple[Schem
     cells = table.cells
     numbered = f"{name}: the first line is taken for names, and all of them are numbers; if it is a row, say --no-header"
     named = (numbered,) if all(map(kinds.is_number, table.names)) else ()
-    schema, notes = inference.infer(cells, {} if types is None else inference.read_types(Path(types)), table.types)
+    schema, notes = inference.infer(cells, TableWords() if types is None else column_words.read(Path(types)), table.types)
     train = Splits.of(Dataset(torch.zeros(len(table), 1))).train.rows
     assert train is not None
     return inference.standardized(schema, cells, train.tolist()), (*named, *notes)
