@@ -17,8 +17,7 @@ from torch.distributions import MultivariateNormal
 from toys import LinearGaussian, z_score
 
 import lowerbound as lb
-from lowerbound.data import cells as kinds
-from lowerbound.data import tables, writing
+from lowerbound.data import dates, tables, writing
 from lowerbound.data.csv_files import Csv
 from lowerbound.errors import DataError, UsageError
 from lowerbound.interfaces.cli import main
@@ -258,7 +257,7 @@ def test_the_spelling_is_of_the_table_that_is_filled_in(table_run: runs.Run, tmp
     path = as_csv(tmp_path / "t.csv", columns)
     assert main(["impute", str(table_run.folder), str(path), "-o", str(tmp_path / "f.csv"), "--samples", "20"]) == 0
     assert set(cells(tmp_path / "f.csv")["ok"]) == {"TRUE", "False"}
-    assert all(str(day).endswith("Z") and kinds.date_format([str(day)]) for day in cells(tmp_path / "f.csv")["day"])
+    assert all(str(day).endswith("Z") and dates.date_format([str(day)]) for day in cells(tmp_path / "f.csv")["day"])
     assert cells(tmp_path / "f.csv")["unit"] == [None, *columns["unit"][1:]]
     told = capsys.readouterr().err
     assert "column 'unit' was always 'cm' in training and is not here; its empty cells stay empty" in told

@@ -8,7 +8,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from lowerbound.data.cells import Marks
+from lowerbound.data.reading import Reading
 from lowerbound.data.schema import MODELLED
+from lowerbound.data.spellings import Spelling
 from lowerbound.errors import DataError, nearest, reason
 
 #: kinds that can be specified
@@ -20,14 +23,14 @@ OF_ALL = ("missing", "keep")
 
 @dataclass(frozen=True)
 class ColumnWords:
-    """Of one column: its ``kind``, or ``date:`` and a format; texts of missing cells besides the usual ones; usual ones that are values.
-
-    What is not said is inferred.
+    """Of one column: its ``kind``, or ``date:`` and a format; texts of missing cells besides the usual ones; usual ones that are values;
+    how its numbers are written. What is not said is inferred.
     """
 
     kind: str | None = None
     missing: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
+    spelling: str = ""
 
 
 @dataclass(frozen=True)
@@ -38,10 +41,22 @@ class TableWords:
     missing: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
 
+    def marks(self, name: str) -> Marks:
+        """Which texts of a column mean that a cell is missing."""
+        words = self.of(name)
+        return Marks(words.missing, words.keep)
+
     def of(self, name: str) -> ColumnWords:
         """The words of a column, those of the table among them."""
         own = self.columns.get(name, ColumnWords())
         return replace(own, missing=(*own.missing, *self.missing), keep=(*own.keep, *self.keep))
+
+
+def of(how: Reading) -> TableWords:
+    """What is said of a table that is read so: in its file of types, and as marks of missing cells. Errors: DataError."""
+    words = TableWords() if how.types is None else read(Path(how.types))
+    typed = [] if how.missing_as is None else [mark.strip() for mark in how.missing_as.split(",")]
+    return replace(words, missing=(*words.missing, *typed))
 
 
 def read(path: Path) -> TableWords:
@@ -87,5 +102,9 @@ def _texts(value: Any) -> tuple[str, ...]:
     return tuple(str(each).strip() for each in value)
 
 
+def _spelling(value: Any) -> str:
+    return Spelling.of(str(value)).example
+
+
 #: how the value of each key is read; a ValueError says what it cannot be
-KEYS: Mapping[str, Callable[[Any], Any]] = {"kind": _kind, "missing": _texts, "keep": _texts}
+KEYS: Mapping[str, Callable[[Any], Any]] = {"kind": _kind, "missing": _texts, "keep": _texts, "spelling": _spelling}
