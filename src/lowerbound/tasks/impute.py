@@ -23,6 +23,8 @@ from lowerbound.evaluation.log_likelihood import MEMORY, VALUES, must_have_densi
 from lowerbound.nn.memory import COPIES, bytes_each, how_many
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.system.seeding import seeded
+from lowerbound.tasks.pooling import Pooled as Pooled
+from lowerbound.tasks.pooling import pool as pool
 from lowerbound.vae.contexts import Observed
 from lowerbound.vae.likelihoods.base import at_hand
 from lowerbound.vae.model import Model, log_density
