@@ -192,6 +192,7 @@ def _score(parser: Parser) -> None:
     options.rows(parser)
     options.estimate(parser)
     parser.add_argument("--regret", action="store_true", help="add the likelihood regret, high for outliers, however likely they are")
+    parser.add_argument("--cells", action="store_true", help="of a table also log p of each cell given the others of its row: FILE-cells")
     options.output(parser, ".parquet or .csv: a row for each example")
     options.machine(parser)
 

@@ -26,10 +26,10 @@ from lowerbound.interfaces.cli.complete import complete as complete
 from lowerbound.interfaces.cli.console import Answer
 from lowerbound.interfaces.cli.datasets import datasets as datasets
 from lowerbound.interfaces.cli.evaluate import evaluate as evaluate
-from lowerbound.interfaces.cli.evaluate import score as score
 from lowerbound.interfaces.cli.impute import impute as impute
 from lowerbound.interfaces.cli.lab import lab as lab
 from lowerbound.interfaces.cli.output import of_kind
+from lowerbound.interfaces.cli.score import score as score
 from lowerbound.interfaces.cli.source import asked_for, first
 from lowerbound.interfaces.cli.train import resume as resume
 from lowerbound.interfaces.cli.train import train as train
