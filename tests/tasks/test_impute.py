@@ -340,6 +340,42 @@ def test_scores_of_rows_and_of_cells(table_run: runs.Run, tmp_path: Path, capsys
     assert min(each, key=lambda name: float(str(each[name][2] or 0))) in ("x", "visits")
 
 
+def test_rows_are_drawn_with_some_cells_given(table_run: runs.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, run = tmp_path / "s.csv", str(table_run.folder)
+    drawn: dict[str, dict[str, list[str | None]]] = {}
+    for where in ("city=Oslo, N,ok=no", 'city=the "city", unit=cm'):
+        assert main(["sample", run, "--where", where, "--n", "400", "-o", str(path)]) == 0
+        drawn[where] = cells(path)
+    low, high = drawn.values()  # the first city is that of low z, the last of high
+    assert {*low["city"]} == {"Oslo, N"}
+    assert {*low["ok"]} == {"no"}
+    assert {*high["city"]} == {'the "city"'}
+    assert {*high["unit"]} == {"cm"}
+    assert len({*low["x"]}) > 100
+    means = [np.mean([float(str(text)) for text in some["x"]]) for some in (low, high)]
+    of_table = mixed(3000, seed=11)
+    known = [
+        [float(x) for x, city in zip(of_table["x"], of_table["city"], strict=True) if city == which and x[-1:].isdigit()]
+        for which in ("Oslo, N", 'the "city"')
+    ]
+    for mean, rows in zip(means, known, strict=True):
+        assert mean == pytest.approx(np.mean(rows), abs=0.35)
+    capsys.readouterr()
+    for where, message in {
+        "town=Oslo": "no column 'town'",
+        "city=Osla": "no category 'Osla'; known: Oslo, N",
+        "city": "gives no column a value",
+        "id=p1": "not in the model",
+        "unit=m": "not in the model",
+        "x=1,x=2": "given twice",
+        "x=tall": "'tall' is not a number",
+        "unit=cm": "nothing is given",
+        "x=1,city=Oslo, N,ok=no,visits=3,day=2020-01-01": "none is left",
+    }.items():
+        assert main(["sample", run, "--where", where, "-o", str(path)]) == 2
+        assert message in capsys.readouterr().err
+
+
 def test_without_its_table_a_run_has_no_ranks(table_run: runs.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path, own = as_csv(tmp_path / "t.csv", mixed(5, seed=7)), Path(table_run.recipe.data)
     kept = own.read_bytes()

@@ -89,6 +89,7 @@ def _sample(parser: Parser) -> None:
     options.seed(parser)
     options.draw(parser, "draw x from p(x|z) instead of taking its mean")
     options.label(parser, "of a run given labels: data of this class (default: of all in turn)")
+    parser.add_argument("--where", metavar="COLUMN=VALUE,…", help="of tables: rows in which these cells are given, 'sex=female,pclass=1'")
     options.output(parser, ".png, or .npy for the array; of tables .csv, .tsv or .parquet, and always drawn")
     options.machine(parser)
 
