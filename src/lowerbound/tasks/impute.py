@@ -6,23 +6,24 @@ model, one example at a time.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int64
-from torch import Size, Tensor
-from torch.distributions import Distribution, Independent
+from torch import Tensor
+from torch.distributions import Independent
 
 from lowerbound.data.python import Source
 from lowerbound.data.rows import Rows
 from lowerbound.distributions.mixed import Mixed
 from lowerbound.errors import DataError, RecipeError, UsageError
 from lowerbound.evaluation.importance import WeightedSums, effective, normalized, resampled
-from lowerbound.evaluation.log_likelihood import MEMORY, VALUES, must_have_density
-from lowerbound.nn.memory import COPIES, bytes_each, how_many
+from lowerbound.evaluation.log_likelihood import MEMORY
+from lowerbound.evaluation.weighted_draws import weighted_draws
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.system.seeding import seeded
+from lowerbound.tasks.pooling import Pooled as Pooled
+from lowerbound.tasks.pooling import pool as pool
 from lowerbound.vae.contexts import Observed
 from lowerbound.vae.likelihoods.base import at_hand
 from lowerbound.vae.model import Model, log_density
@@ -31,8 +32,6 @@ from lowerbound.vae.observation import observe
 SAMPLES = 1_000
 #: rows whose noise is drawn together; part of what a seed means
 ROWS = 64
-#: of the draws of z, the share that is of the prior, so that no weight is above ten times p(x_observed|z)
-OF_PRIOR = 0.1
 
 
 @dataclass(frozen=True)
@@ -91,17 +90,9 @@ def _fill(vae: Model, data: Rows, rows: Int64[Tensor, " B"], found: Imputations,
     given, x = seen.vae, seen.x
     if isinstance(vae.context, Observed):  # of what is there, not of a part of it
         given = given.given(vae.context.part(x, ~x.isnan()))
-    posterior, prior = given.posterior(x), given.prior()
-    must_have_density(posterior)
-    how_many(memory // 4, samples * COPIES * posterior.mean.numel() * x.element_size(), f"{samples:,} draws of z for {len(rows)} rows")
-    z = torch.cat([_of(posterior, samples - round(OF_PRIOR * samples), len(rows)), _of(prior, round(OF_PRIOR * samples), len(rows))])
-    parts = [math.log1p(-OF_PRIOR) + posterior.log_prob(z), math.log(OF_PRIOR) + prior.log_prob(z)]
-    log_ratio = prior.log_prob(z) - (torch.logaddexp(*parts) if round(OF_PRIOR * samples) else posterior.log_prob(z))
+    drawn = weighted_draws(given, x, samples, memory)
     sums, log_weight = _Moments(given, x), []
-    one = given.some(slice(0, 1))
-    decoding = bytes_each(one.likelihood.network, *one.likelihood.inputs(z[:1, :1]))
-    few = how_many(memory // 4, decoding, "decoding a draw", most=max(1, VALUES // x[0].numel()))
-    for some, ratio in zip(z.split(max(1, few // len(rows))), log_ratio.split(max(1, few // len(rows))), strict=True):
+    for some, ratio in drawn.parts():
         log_weight.append(sums.add(some, ratio))
     weight = normalized(torch.cat(log_weight))
     missing = x.isnan().cpu()
@@ -110,14 +101,9 @@ def _fill(vae: Model, data: Rows, rows: Int64[Tensor, " B"], found: Imputations,
     found.error[rows] = error.cpu().where(missing, 0.0)
     found.ess[rows] = effective(weight).float()
     if len(found.draws):
-        chosen = torch.stack([z[resampled(weight[:, row], len(found.draws)), row] for row in range(len(rows))], 1)
-        drawn = at_hand(given.likelihood(chosen), x, given.counted(x)).sample().reshape(-1, *x.shape).cpu()
-        found.draws[:, rows] = found.draws[:, rows].where(~missing, drawn)
-
-
-def _of(law: Distribution, n: int, rows: int) -> Float[Tensor, "K B d"]:
-    """n draws for each of so many rows, of a law for each of them or of one for all."""
-    return law.sample(Size([n] if law.batch_shape else [n, rows]))
+        chosen = torch.stack([drawn.z[resampled(weight[:, row], len(found.draws)), row] for row in range(len(rows))], 1)
+        values = at_hand(given.likelihood(chosen), x, given.counted(x)).sample().reshape(-1, *x.shape).cpu()
+        found.draws[:, rows] = found.draws[:, rows].where(~missing, values)
 
 
 class _Moments:

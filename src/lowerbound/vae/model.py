@@ -45,20 +45,31 @@ def log_density(
     The network may give its law in another layout of the same values (``(784,)`` for images
     ``(1, 28, 28)``). Errors: DataError where the numbers of values differ; RecipeError where a part of the values has no density to be had.
     """
-    try:
-        x = x.reshape(x.shape[0], *likelihood.event_shape)
-    except RuntimeError as error:
-        raise other_numbers(likelihood.event_shape, x.shape[1:]) from error
-    observed = None if observed is None else observed.reshape(x.shape)
+    if observed is not None:
+        return log_density_of_each(likelihood, x, observed).flatten(len(likelihood.batch_shape)).sum(-1)
+    x = _in_layout(likelihood, x)
+    return at_hand(likelihood, x, None).log_prob(x)
+
+
+def log_density_of_each(
+    likelihood: Distribution, x: Float[Tensor, "B *event"], observed: Bool[Tensor, "B *event"]
+) -> Float[Tensor, "K B *values"]:
+    """log p(xᵢ|z) of each value, 0 where it is not ``observed``, in the layout of the law. Errors: as for ``log_density``."""
+    x = _in_layout(likelihood, x)
+    observed = observed.reshape(x.shape)
     likelihood = at_hand(likelihood, x, observed)
-    if observed is None:
-        return likelihood.log_prob(x)
     if not isinstance(likelihood, Independent) or likelihood.base_dist.event_shape:
         raise RecipeError(
             f"the values of {law_name(likelihood)} are not independent given z, so that a part of them has no density at hand"
         )
-    each = likelihood.base_dist.log_prob(x.where(observed, BLANK))
-    return each.where(observed, 0.0).flatten(len(likelihood.batch_shape)).sum(-1)
+    return likelihood.base_dist.log_prob(x.where(observed, BLANK)).where(observed, 0.0)
+
+
+def _in_layout(likelihood: Distribution, x: Float[Tensor, "B *event"]) -> Float[Tensor, "B *values"]:
+    try:
+        return x.reshape(x.shape[0], *likelihood.event_shape)
+    except RuntimeError as error:
+        raise other_numbers(likelihood.event_shape, x.shape[1:]) from error
 
 
 class Model(nn.Module, ABC):

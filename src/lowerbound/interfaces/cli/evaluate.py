@@ -1,23 +1,19 @@
-"""``lowerbound evaluate`` and ``lowerbound score``: the evaluation of a run in words, and log p(x) a row in a table."""
+"""``lowerbound evaluate``: the evaluation of a run in words."""
 
 from __future__ import annotations
 
 import math
 from argparse import Namespace
-from typing import Any
 
-from lowerbound.data import Dataset, writing
+from lowerbound.data import Dataset
 from lowerbound.evaluation import evaluate as evaluating
 from lowerbound.evaluation.calibration import Calibration, Classification
 from lowerbound.evaluation.evaluation import Evaluation, LogP
 from lowerbound.evaluation.latent_space import ACTIVE, Latents
-from lowerbound.evaluation.log_likelihood import log_likelihood
-from lowerbound.evaluation.regret import likelihood_regret
 from lowerbound.figures import report
 from lowerbound.interfaces.cli import console
 from lowerbound.interfaces.cli.classify import described
 from lowerbound.interfaces.cli.console import Answer, fixed, percent
-from lowerbound.interfaces.cli.output import of_kind
 from lowerbound.interfaces.cli.source import asked_for, first
 from lowerbound.runs import layout
 from lowerbound.runs import run as runs
@@ -29,7 +25,7 @@ LONG = 2_000_000  # draws in all: more take most of a minute
 def evaluate(args: Namespace) -> Answer:
     """All that can be said of a run; kept with it where the data are its own test data."""
     run = runs.load(args.run, args.device)
-    data = _some(asked_for(run, args, look=True), args)
+    data = some_of(asked_for(run, args, look=True), args)
     found = evaluating.evaluate(
         run.vae,
         data,
@@ -50,32 +46,7 @@ def evaluate(args: Namespace) -> Answer:
     return Answer(_text(found), values)
 
 
-def score(args: Namespace) -> Answer:
-    """A row for each example."""
-    path = of_kind(args.output, *writing.WRITERS)
-    run = runs.load(args.run, args.device)
-    data = _some(asked_for(run, args), args)
-    density = log_likelihood(run.vae, data, args.samples, memory=args.memory, seed=args.seed)
-    columns: dict[str, Any] = {"row": list(range(len(data)))}
-    if data.names is not None:
-        columns["label"] = data.names
-    columns |= {"log_p": density.log_p, "log_p_se": density.se, "ess": density.ess, "elbo": density.elbo}
-    if args.regret:
-        columns["regret"] = likelihood_regret(run.vae, data, memory=args.memory, seed=args.seed)
-    writing.write(path, {name: column if isinstance(column, list) else column.tolist() for name, column in columns.items()})
-    text = f"{len(data):,} data, {run.vae.density} {density.mean:.2f} ± {density.se_data:.2f} nats on average: {path}"
-    values = {
-        "run": args.run,
-        "output": str(path),
-        "n": len(data),
-        "columns": list(columns),
-        "density": run.vae.density,
-        "mean": density.mean,
-    }
-    return Answer(text, values)
-
-
-def _some(data: Dataset, args: Namespace) -> Dataset:
+def some_of(data: Dataset, args: Namespace) -> Dataset:
     """All data or the first few; many draws of many data are announced, for they take minutes."""
     data = data if args.rows is None else first(data, args.rows)
     if len(data) * args.samples > LONG:

@@ -89,6 +89,7 @@ def _sample(parser: Parser) -> None:
     options.seed(parser)
     options.draw(parser, "draw x from p(x|z) instead of taking its mean")
     options.label(parser, "of a run given labels: data of this class (default: of all in turn)")
+    parser.add_argument("--where", metavar="COLUMN=VALUE,…", help="of tables: rows in which these cells are given, 'sex=female,pclass=1'")
     options.output(parser, ".png, or .npy for the array; of tables .csv, .tsv or .parquet, and always drawn")
     options.machine(parser)
 
@@ -192,6 +193,7 @@ def _score(parser: Parser) -> None:
     options.rows(parser)
     options.estimate(parser)
     parser.add_argument("--regret", action="store_true", help="add the likelihood regret, high for outliers, however likely they are")
+    parser.add_argument("--cells", action="store_true", help="of a table also log p of each cell given the others of its row: FILE-cells")
     options.output(parser, ".parquet or .csv: a row for each example")
     options.machine(parser)
 

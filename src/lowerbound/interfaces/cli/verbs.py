@@ -26,10 +26,10 @@ from lowerbound.interfaces.cli.complete import complete as complete
 from lowerbound.interfaces.cli.console import Answer
 from lowerbound.interfaces.cli.datasets import datasets as datasets
 from lowerbound.interfaces.cli.evaluate import evaluate as evaluate
-from lowerbound.interfaces.cli.evaluate import score as score
 from lowerbound.interfaces.cli.impute import impute as impute
 from lowerbound.interfaces.cli.lab import lab as lab
 from lowerbound.interfaces.cli.output import of_kind
+from lowerbound.interfaces.cli.score import score as score
 from lowerbound.interfaces.cli.source import asked_for, first
 from lowerbound.interfaces.cli.train import resume as resume
 from lowerbound.interfaces.cli.train import train as train
@@ -40,7 +40,7 @@ from lowerbound.runs import run as runs
 from lowerbound.runs.run import Run
 from lowerbound.system.files import save_array, save_arrays, written
 from lowerbound.system.seeding import seeded
-from lowerbound.tasks import classes, generate
+from lowerbound.tasks import classes, conditional_rows, generate
 from lowerbound.tasks import encode as compress
 from lowerbound.vae.contexts import Label
 from lowerbound.vae.model import Model
@@ -55,11 +55,24 @@ def sample(args: Namespace) -> Answer:
     """Write draws of the prior, decoded."""
     write = _image_writer(args.output, lambda images: style.sheet_png(images, columns=_side(len(images))))
     run = runs.load(args.run, args.device)
+    if args.where is not None:
+        return write(run, _where(run, args), f"{args.n} rows")
     # a run given a part of an example, or its low resolution, takes that from the test data
     vae = _given(run, args.label, lambda: of_run.given(run.vae, args.n, lambda: run.read(None, args.data_dir).test, args.seed))
     with seeded(args.seed, "sample", device=vae.device):
         values = vae.sample(args.n, draw=args.draw or run.spec.schema is not None).cpu()  # means of columns are not a row of a table
     return write(run, values, f"{args.n} samples")
+
+
+def _where(run: Run, args: Namespace) -> Tensor:
+    """Rows of a table in which some cells are given."""
+    schema = run.spec.schema
+    if schema is None:
+        raise UsageError("--where gives cells of a table, and this run's data are none; of images use: lowerbound complete")
+    given = conditional_rows.conditions(args.where, schema)
+    values, ess = conditional_rows.sample_where(run.vae, schema, given, args.n, seed=args.seed)
+    console.few_draws(args, torch.tensor([ess]), "conditions")
+    return values
 
 
 def _given(run: Run, label: str | None, usual: Callable[[], Model]) -> Model:
