@@ -79,7 +79,9 @@ def _others(column: Column, spikes: tuple[float, ...], train: Numbers, everywher
     """The training values that are no spikes, in the bounds that are specified, else in those that all keep."""
     least, greatest = words.least, words.max
     if least is not None and (everywhere.min() < least or (words.positive and everywhere.min() == least)):
-        raise DataError(f"column '{column.name}' has the value {everywhere.min():.6g}, and min or positive allows none; specify another min")
+        raise DataError(
+            f"column '{column.name}' has the value {everywhere.min():.6g}, and min or positive allows none; specify another min"
+        )
     if greatest is not None and everywhere.max() > greatest:
         raise DataError(f"column '{column.name}' has the value {everywhere.max():.6g}, above its max, {greatest:.6g}; specify another max")
     if words.law not in ("linear", "asinh") and len(train) >= FEW:

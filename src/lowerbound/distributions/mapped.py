@@ -19,7 +19,9 @@ TAIL = 4.6  # sinh of it, 50 σ, is the reach for a Student-t
 
 
 class Mapping(Protocol):
-    """g of n values side by side, as ``nn.marginal_map.MarginalMap`` is."""
+    """g of n values side by side, ``bent`` those of them that it changes, as ``nn.marginal_map.MarginalMap`` is."""
+
+    bent: Tensor
 
     def __call__(self, v: Float[Tensor, "*batch n"], /) -> Float[Tensor, "*batch n"]:
         """u = g(v)."""
@@ -34,8 +36,8 @@ class Mapping(Protocol):
 class Mapped(td.Distribution):
     """p(v) = p_u(g(v)) g′(v), ``(*batch, n)`` of them; ``base`` is the law of u, and draws are g⁻¹ of its draws.
 
-    Mean and variance are by quadrature, of a base that is cut off at nine σ, or a Student-t at fifty: they are numbers, and do not hang
-    on what a tail may do where nothing was ever seen.
+    Mean and variance of what is bent are by quadrature, of a base that is cut off at nine σ, or a Student-t at fifty: they are numbers, and
+    do not hang on what a tail may do where nothing was ever seen.
     """
 
     arg_constraints: dict[str, constraints.Constraint] = {}  # noqa: RUF012 torch's name and kind
@@ -65,12 +67,14 @@ class Mapped(td.Distribution):
     @property
     def mean(self) -> Tensor:
         """E[v]."""
-        return self._moments[0]
+        bent = self.mapping.bent
+        return self.base.mean.index_copy(-1, bent, self._moments[0][..., bent])
 
     @property
     def variance(self) -> Tensor:
         """E[(v − E[v])²]."""
-        return self._moments[1]
+        bent = self.mapping.bent
+        return self.base.variance.index_copy(-1, bent, self._moments[1][..., bent])
 
     @cached_property
     def _moments(self) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""What the description of a column says of its values, as tensors: the map to ones that are about standard normal, and its spikes."""
+"""What the descriptions of columns say of their values, as tensors: maps to what is about standard normal, and values that many rows share."""
 
 from __future__ import annotations
 
@@ -10,75 +10,104 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from lowerbound.data.maps import MAPS, Ends
+from lowerbound.data.marginals import Marginal
 from lowerbound.data.schema import Column
 
 
 class MarginalMap(nn.Module):
-    """u = (w(v) − m)/s of n columns that have one kind of map: ``(*batch, n)`` in the model's unit → about standard normal.
-
-    ``spikes`` are the values that many rows share, of one column.
-    """
+    """u of n columns, ``(*batch, n)`` in the model's unit: (w(v) − m)/s where there is a marginal law, and v where there is none."""
 
     def __init__(self, columns: Sequence[Column]):
         super().__init__()
-        marginals = [column.marginal for column in columns if column.marginal is not None]
-        self.map = MAPS[marginals[0].law]
-        self.low: Tensor
-        self.high: Tensor
-        self.width: Tensor
-        self.loc: Tensor
-        self.scale: Tensor
-        self.spikes: Tensor
-        self._keep("spikes", [spike for column in columns for spike in spikes_of(column)])
-        for name, absent in (("low", -math.inf), ("high", math.inf)):
-            ends = [getattr(marginal, name) for marginal in marginals]
-            self._keep(name, [absent if end is None else column.in_unit(end) for column, end in zip(columns, ends, strict=True)])
-        for name in ("width", "loc", "scale"):
-            self._keep(name, [getattr(marginal, name) for marginal in marginals])
-
-    def _keep(self, name: str, values: Sequence[float]) -> None:
-        self.register_buffer(name, torch.tensor(values), persistent=False)
-
-    @property
-    def _ends(self) -> Ends:
-        return Ends(self.low, self.high, self.width)
+        laws = {place: column.marginal for place, column in enumerate(columns) if column.marginal is not None}
+        places = [[place for place, marginal in laws.items() if marginal.law == law] for law in MAPS]
+        self.parts = nn.ModuleList(_OneMap(columns, some) for some in places if some)
+        self.bent: Tensor
+        self.register_buffer("bent", torch.tensor(sorted(laws), dtype=torch.long), persistent=False)
 
     def forward(self, v: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
         """u(v)."""
-        return (self.map.to(v, self._ends) - self.loc) / self.scale
+        for part in self.parts:
+            v = part.put(v, part(part.of(v)))
+        return v
 
     def back(self, u: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
         """v(u)."""
-        return self.map.back(self.loc + self.scale * u, self._ends)
+        for part in self.parts:
+            u = part.put(u, part.back(part.of(u)))
+        return u
 
     def log_slope(self, v: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
         """log du/dv."""
-        return self.map.log_slope(v, self._ends) - self.scale.log()
+        found = torch.zeros_like(v)
+        for part in self.parts:
+            found = part.put(found, part.log_slope(part.of(v)))
+        return found
+
+
+class _OneMap(nn.Module):
+    """Those of n columns that have one kind of map."""
+
+    def __init__(self, columns: Sequence[Column], places: Sequence[int]):
+        super().__init__()
+        marginals = [columns[place].marginal or Marginal() for place in places]
+        self.map, self.all = MAPS[marginals[0].law], len(places) == len(columns)
+        self.places: Tensor
+        self.ends: Tensor
+        self.loc: Tensor
+        self.scale: Tensor
+        low = [-math.inf if each.low is None else columns[place].in_unit(each.low) for place, each in zip(places, marginals, strict=True)]
+        high = [math.inf if each.high is None else columns[place].in_unit(each.high) for place, each in zip(places, marginals, strict=True)]
+        kept = {
+            "places": torch.tensor(places),
+            "ends": torch.tensor([low, high, [each.width for each in marginals]]),
+            "loc": torch.tensor([each.loc for each in marginals]),
+            "scale": torch.tensor([each.scale for each in marginals]),
+        }
+        for name, values in kept.items():
+            self.register_buffer(name, values, persistent=False)
+
+    def of(self, values: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch m"]:
+        """Those of the values that have this map."""
+        return values if self.all else values.index_select(-1, self.places)
+
+    def put(self, values: Float[Tensor, "*batch n"], some: Float[Tensor, "*batch m"]) -> Float[Tensor, "*batch n"]:
+        """The values with others in the places of these."""
+        return some if self.all else values.index_copy(-1, self.places, some)
+
+    def forward(self, v: Float[Tensor, "*batch m"]) -> Float[Tensor, "*batch m"]:
+        """u(v)."""
+        return (self.map.to(v, Ends(*self.ends)) - self.loc) / self.scale
+
+    def back(self, u: Float[Tensor, "*batch m"]) -> Float[Tensor, "*batch m"]:
+        """v(u)."""
+        return self.map.back(self.loc + self.scale * u, Ends(*self.ends))
+
+    def log_slope(self, v: Float[Tensor, "*batch m"]) -> Float[Tensor, "*batch m"]:
+        """log du/dv."""
+        return self.map.log_slope(v, Ends(*self.ends)) - self.scale.log()
 
 
 class MarginalInput(nn.Module):
-    """What an encoder is shown of a table's columns: those with a map as u, 0 at a spike, and of each spike whether a value is at it.
+    """What an encoder is shown of a table's columns: u, 0 at a spike, and of each spike whether a value is at it.
 
     ``(N, D)`` → ``(N, D)`` and ``(N, V)``, V the spikes of all columns.
     """
 
     def __init__(self, columns: Sequence[Column]):
         super().__init__()
-        laws = {place: column.marginal for place, column in enumerate(columns) if column.marginal is not None}
-        self.places = [[place for place, marginal in laws.items() if marginal.law == law] for law in MAPS]
-        self.places = [places for places in self.places if places]
-        self.maps = nn.ModuleList(MarginalMap([columns[place] for place in places]) for places in self.places)
-        self.spiked = [place for place, marginal in laws.items() for _ in marginal.spikes]
+        self.map = MarginalMap(columns)
+        spikes = [(place, spike) for place, column in enumerate(columns) for spike in spikes_of(column)]
+        self.spiked: Tensor
         self.spikes: Tensor
-        self.register_buffer("spikes", torch.tensor([spike for column in columns for spike in spikes_of(column)]), persistent=False)
+        self.register_buffer("spiked", torch.tensor([place for place, _ in spikes], dtype=torch.long), persistent=False)
+        self.register_buffer("spikes", torch.tensor([spike for _, spike in spikes]), persistent=False)
 
     def forward(self, x: Float[Tensor, "N D"]) -> tuple[Float[Tensor, "N D"], Float[Tensor, "N V"]]:
         """The columns, NaN where a value is missing, and the spikes."""
+        u = self.map(x)
         at = (x[:, self.spiked] == self.spikes).to(x.dtype)
-        for places, to in zip(self.places, self.maps, strict=True):
-            x = x.index_copy(1, torch.tensor(places, device=x.device), to(x[:, places]))
-        spiked = torch.tensor(self.spiked, dtype=torch.long, device=x.device)
-        return x * (1 - torch.zeros_like(x).index_add(1, spiked, at)), at
+        return (u.index_add(1, self.spiked, -at * u[:, self.spiked].nan_to_num()) if len(self.spiked) else u), at
 
 
 def spikes_of(column: Column) -> list[float]:

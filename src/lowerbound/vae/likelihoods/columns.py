@@ -10,20 +10,17 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.distributions import Bernoulli, Distribution, Independent, Normal
+from torch.distributions import Bernoulli, Distribution, Independent
 
 from lowerbound.data.maps import MAPS
+from lowerbound.data.marginals import Marginal
 from lowerbound.data.schema import Column, Schema
-from lowerbound.distributions.double import NegativeBinomial, StudentT
-from lowerbound.distributions.mapped import Mapped
+from lowerbound.distributions.double import NegativeBinomial
 from lowerbound.distributions.mixed import Mixed, Nominal
-from lowerbound.distributions.spiked import Spiked
-from lowerbound.nn.marginal_map import MarginalMap, spikes_of
 from lowerbound.vae.likelihoods.base import Likelihood
-from lowerbound.vae.likelihoods.scales import positive
+from lowerbound.vae.likelihoods.numbers import Numbers
 
 LOG_COUNT = (-10.0, 17.0)  # of the mean of counts: far beyond the least and the largest that there are
-FAR, WIDE = 15.0, 3.0  # |location| and σ of what is about standard normal, at most: no draw leaves the range of numbers
 LOG_TOTAL = 2.0  # where log r begins, the variance of a count being μ + μ²/r: between a Poisson's, r = ∞, and one that says nothing
 
 
@@ -31,8 +28,8 @@ class Columns(Likelihood):
     """p(x|z) = Π p(xᵢ|z), the values that are missing (NaN) left out: tables, and arrays ``(N, D)`` with holes.
 
     Numbers and dates are Student-t, or with ``heavy`` False normal, with location, σ and degrees of freedom (above 2) from the decoder; those
-    of a column with a ``Marginal`` are so after its map, whose slope is in their density: normal, or where tails stay what they are Student-t
-    with degrees of freedom above 4; its spikes have a probability each. Booleans are Bernoulli; counts negative binomial, with log-mean and dispersion from the decoder; categories categorical. ``columns``
+    of a column with a ``Marginal`` are so after its map, whose slope is in their density: normal after a logarithm, and with degrees of
+    freedom above 4 after others; its spikes have a probability each. Booleans are Bernoulli; counts negative binomial, with log-mean and dispersion from the decoder; categories categorical. ``columns``
     are those of a table's schema; a number of them stands for numbers. The network is ``(N, d) → (N, parameters)``.
 
     Sources: Mattei and Frellsen, "MIWAE: Deep Generative Modelling and Imputation of Incomplete Data Sets", 2019,
@@ -49,8 +46,10 @@ class Columns(Likelihood):
         self.schema = None if isinstance(columns, int) else Schema(tuple(columns))
         columns = _several(columns)
         self.heavy, self.columns = heavy, tuple(columns)
-        self.groups = _groups(columns)
-        self.maps = nn.ModuleDict({str(at): MarginalMap(group.of(columns)) for at, group in enumerate(self.groups) if group.mapped})
+        self.groups = _groups(columns, heavy)
+        self.numbers = nn.ModuleDict(
+            {str(at): Numbers(group.columns, group.tails) for at, group in enumerate(self.groups) if group.kind == "number"}
+        )
         self.categories = [place for place, column in enumerate(columns) if column.kind == "category"]
         counts = [column for column in columns if column.kind == "count"]
         self.loc: Tensor
@@ -61,26 +60,19 @@ class Columns(Likelihood):
     @classmethod
     def shape(cls, event: Sequence[int], **arguments: Any) -> tuple[tuple[int, ...], int]:
         """All parameters in a row: each kind has another number of them."""
-        heavy = arguments.get("heavy", True)
-        return (sum(group.width(heavy) for group in _groups(_several(arguments["columns"]))),), 1
+        return (sum(group.width for group in _groups(_several(arguments["columns"]), arguments.get("heavy", True))),), 1
 
     def law(self, output: Float[Tensor, "..."], axes: int) -> Distribution:
         """Laws over the D values."""
-        widths = [group.width(self.heavy) for group in self.groups]
-        parts = [self._part(at, some) for at, some in enumerate(output.split(widths, -1))]
+        outputs = output.split([group.width for group in self.groups], -1)
+        parts = [self._part(at, some) for at, some in enumerate(outputs)]
         return Independent(Mixed(parts, [group.places for group in self.groups]), 1, validate_args=False)
 
     def _part(self, at: int, output: Float[Tensor, "... parameters"]) -> Distribution:
-        group = self.groups[at]
-        if group.mapped:
-            return self._mapped(at, group, output)
-        match group.kind:
-            case "number" if self.heavy:
-                loc, scale, freedom = output.chunk(3, -1)
-                return StudentT(2 + positive(freedom + 2), loc, positive(scale), validate_args=False)
+        match self.groups[at].kind:
             case "number":
-                loc, scale = output.chunk(2, -1)
-                return Normal(loc, positive(scale), validate_args=False)
+                law: Distribution = self.numbers[str(at)](output)
+                return law
             case "boolean":
                 return Bernoulli(logits=output, validate_args=False)
             case "count":
@@ -90,18 +82,6 @@ class Columns(Likelihood):
                 return NegativeBinomial(log_total.exp(), logits=log_mean - log_total, validate_args=False)
             case _:
                 return Nominal(output.unsqueeze(-2))
-
-    def _mapped(self, at: int, group: Group, output: Float[Tensor, "... parameters"]) -> Distribution:
-        to = self.maps[str(at)]
-        assert isinstance(to, MarginalMap)
-        logits, numbers = output.split([group.extra, output.shape[-1] - group.extra], -1)
-        loc, scale, *freedom = numbers.split(len(group.places), -1)
-        loc, scale = loc.clamp(-FAR, FAR), positive(scale).clamp(max=WIDE)
-        base = StudentT(4 + positive(freedom[0] + 2), loc, scale, validate_args=False) if freedom else Normal(loc, scale, validate_args=False)
-        law = Mapped(base, to)
-        if not group.extra:
-            return law
-        return Spiked(torch.cat([torch.zeros_like(logits[..., :1]), logits], -1).unsqueeze(-2), to.spikes, law, to.back(torch.zeros_like(to.loc)))
 
     def observe(self, values: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
         """The values as they are."""
@@ -115,42 +95,34 @@ def _several(columns: Sequence[Column] | int) -> list[Column]:
 
 @dataclass(frozen=True)
 class Group:
-    """Columns whose laws are made at once: their ``kind``, of a number with a marginal law its map; their places, and what they have more.
-
-    That is the number of classes of a category and of spikes of a number: each of these is alone.
-    """
+    """Columns whose laws are made at once: their ``kind``, their places, and of numbers whether they have a Student-t's ``tails``."""
 
     kind: str
+    tails: bool
     places: list[int]
-    extra: int = 0
+    columns: list[Column]
 
     @property
-    def mapped(self) -> bool:
-        """Whether it has marginal laws."""
-        return self.kind in MAPS
-
-    def of(self, columns: Sequence[Column]) -> list[Column]:
-        """Its columns."""
-        return [columns[place] for place in self.places]
-
-    def width(self, heavy: bool) -> int:
+    def width(self) -> int:
         """How many parameters it has."""
-        if self.kind == "category":
-            return self.extra
-        has_tails = heavy and (MAPS[self.kind].heavy if self.mapped else True)
-        return self.extra + {"boolean": 1, "count": 2}.get(self.kind, 3 if has_tails else 2) * len(self.places)
+        match self.kind:
+            case "number":
+                return Numbers.width(self.columns, self.tails)
+            case "category":
+                return len(self.columns[0].levels)
+            case _:
+                return {"count": 2}.get(self.kind, 1) * len(self.places)
 
 
-def _groups(columns: Sequence[Column]) -> list[Group]:
-    """The groups of some columns, of one kind each, and then those that are alone."""
+def _groups(columns: Sequence[Column], heavy: bool) -> list[Group]:
+    """The groups of some columns: those of one kind, and of numbers of one law, at once; categories alone."""
 
-    def kind(place: int) -> str:
+    def key(place: int) -> tuple[str, bool, bool]:
         column = columns[place]
-        return column.marginal.law if column.marginal is not None else {"date": "number"}.get(column.kind, column.kind)
+        kind, law = {"date": "number"}.get(column.kind, column.kind), column.marginal or Marginal()
+        return kind, bool(law.spikes), heavy and kind == "number" and MAPS[law.law].heavy
 
-    def extra(place: int) -> int:
-        return len(columns[place].levels) if kind(place) == "category" else len(spikes_of(columns[place]))
-
-    alone = [Group(kind(place), [place], extra(place)) for place in range(len(columns)) if extra(place)]
-    others = sorted((place for place in range(len(columns)) if not extra(place)), key=kind)
-    return [Group(name, list(places)) for name, places in groupby(others, kind)] + alone
+    alone = [place for place, column in enumerate(columns) if column.kind == "category"]
+    others = sorted((place for place in range(len(columns)) if place not in alone), key=key)
+    together = [list(places) for _, places in groupby(others, key)] + [[place] for place in alone]
+    return [Group(key(some[0])[0], key(some[0])[2], some, [columns[place] for place in some]) for some in together]
