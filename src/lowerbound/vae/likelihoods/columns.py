@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from torch.distributions import Bernoulli, Distribution, Independent, Normal
 
 from lowerbound.data.schema import Column, Schema
-from lowerbound.distributions.double import NegativeBinomial, StudentT
+from lowerbound.distributions.double import NegativeBinomial
 from lowerbound.distributions.mixed import Mixed, Nominal
+from lowerbound.distributions.student import RawStudentT
 from lowerbound.vae.likelihoods.base import Likelihood
-from lowerbound.vae.likelihoods.scales import positive
+from lowerbound.vae.likelihoods.scales import FLOOR, positive
 
 LOG_COUNT = (-10.0, 17.0)  # of the mean of counts: far beyond the least and the largest that there are
 LOG_TOTAL = 2.0  # where log r begins, the variance of a count being μ + μ²/r: between a Poisson's, r = ∞, and one that says nothing
@@ -65,8 +66,7 @@ class Columns(Likelihood):
     def _part(self, kind: str, output: Float[Tensor, "... parameters"]) -> Distribution:
         match kind:
             case "number" if self.heavy:
-                loc, scale, freedom = output.chunk(3, -1)
-                return StudentT(2 + positive(freedom + 2), loc, positive(scale), validate_args=False)
+                return RawStudentT(output, FLOOR)
             case "number":
                 loc, scale = output.chunk(2, -1)
                 return Normal(loc, positive(scale), validate_args=False)
