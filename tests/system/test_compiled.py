@@ -121,7 +121,7 @@ def test_students_and_their_slopes(n: int, wanted: bool) -> None:
 
 def test_students_of_values_that_are_far_away_or_none() -> None:
     output = torch.zeros(1, 6)
-    for value in (1e15, -1e20, 3e38):
+    for value in (1e15, -1e20, 1e37):
         x, slope = torch.tensor([[value, 0.0]]), torch.empty(1, 6)
         found = students.log_prob_of_students(x, output, 1e-3, 2.0, slope)
         exact = inspect.unwrap(students.log_prob_of_students)(x.double(), output.double(), 1e-3, 2.0, torch.empty(0))

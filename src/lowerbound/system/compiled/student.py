@@ -75,8 +75,8 @@ def log_prob(begin, end, rows, size, own, wanted, floor, least, value, output, f
         gammas = C0 + t * (C1 + t * (C2 + t * (C3 + t * gammas)))
         half = single(0.5) * (freedom + single(1))
         found[place] = gammas - logarithm(scale) - half * tail
-        inside = single(1) / (single(1) + square)
-        outside = square * inside
+        inside = single(0) if far else single(1) / (single(1) + square)
+        outside = single(1) if far else square * inside
         steep = single(6) * C6 + t * (single(7) * C7)
         steep = single(4) * C4 + t * (single(5) * C5 + t * steep)
         steep = C1 + t * (single(2) * C2 + t * (single(3) * C3 + t * steep))
