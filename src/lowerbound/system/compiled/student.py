@@ -74,7 +74,7 @@ def log_prob(begin, end, rows, size, own, wanted, floor, least, value, output, f
         gammas = C4 + t * (C5 + t * gammas)
         gammas = C0 + t * (C1 + t * (C2 + t * (C3 + t * gammas)))
         half = single(0.5) * (freedom + single(1))
-        found[place] = gammas - logarithm(scale) - half * tail
+        found[place] = gammas - logarithm(scale) - half * tail + single(0) * y  # NaN and infinity stay
         inside = single(0) if far else single(1) / (single(1) + square)
         outside = single(1) if far else square * inside
         steep = single(6) * C6 + t * (single(7) * C7)
