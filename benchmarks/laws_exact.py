@@ -14,6 +14,7 @@ from mpmath import mp
 #: 784 pixels, each a zero or a one, and how many times a logit its own is
 IMAGE = [*itertools.islice(itertools.cycle(itertools.product((0, 1), (0.25, -0.5, 1.0, 2.0, -1.0, 0.5, 4.0))), 784)]
 
+FLOOR = mpmath.mpf("0.001")  # of every σ that a network gives
 log, lgamma, psi = mpmath.log, mpmath.loggamma, mpmath.digamma  # of real numbers, as all are here
 
 
@@ -56,6 +57,11 @@ def of_student(x: Any, nu: Any, loc: Any, scale: Any) -> Any:
     """Of degrees of freedom ν, a location and a scale."""
     half = (nu + 1) / 2
     return lgamma(half) - lgamma(nu / 2) - log(mp.pi * nu) / 2 - log(scale) - half * mpmath.log1p(((x - loc) / scale) ** 2 / nu)
+
+
+def of_raw_student(x: Any, loc: Any, s: Any, f: Any) -> Any:
+    """The same by a location and what a network gives for the others: σ = .001 + softplus(s), ν = 2.001 + softplus(f + 2)."""
+    return of_student(x, 2 + FLOOR + mpmath.log1p(mpmath.exp(f + 2)), loc, FLOOR + mpmath.log1p(mpmath.exp(s)))
 
 
 def of_gamma(x: Any, a: Any, b: Any) -> Any:

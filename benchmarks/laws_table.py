@@ -35,6 +35,7 @@ from lowerbound import distributions
 from lowerbound.distributions import bernoulli, counts, discrete, double
 from lowerbound.distributions.continuous_bernoulli import ContinuousBernoulli
 from lowerbound.distributions.mixed import Nominal
+from lowerbound.distributions.student import RawStudentT
 
 Point = tuple[float, ...]
 
@@ -166,6 +167,13 @@ LAWS = [
         exact.of_student,
         about,
         scored(plain(td.StudentT)),
+    ),
+    Law(
+        "Student-t, of tables",
+        [LOC, Parameter("s", [-20.0, -7.0, -2.0, 0.0, 3.0, 20.0, 1e3]), Parameter("f", [-20.0, -2.0, 0.0, 2.0, 30.0, 1e3, 1e6, 1e10])],
+        lambda x, *given: RawStudentT(torch.stack(given, -1), 1e-3).log_prob(x[..., None])[..., 0],
+        exact.of_raw_student,
+        lambda loc, *_: about(loc, 1.0),
     ),
     Law(
         "Beta",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import math
 import os
 import subprocess
@@ -18,6 +19,7 @@ from torch import Tensor
 import lowerbound as lb
 from lowerbound.distributions import bernoulli as bits
 from lowerbound.distributions import counts
+from lowerbound.distributions import student as students
 from lowerbound.system import compiled, devices, operations
 from lowerbound.training import adam
 from lowerbound.training.adam import Adam
@@ -92,6 +94,54 @@ def test_counts_of_what_a_loop_cannot_read() -> None:
     x, none = torch.ones(4, 3), torch.empty(0)
     for value, log_mean, log_theta in ((x, x.double(), x[0]), (x, x, x[:, 0]), (x.T.contiguous().T, x, x[0]), (none, none, none)):
         assert compiled.log_prob_of_counts(value, log_mean, log_theta, none, none) is NotImplemented
+
+
+# --- numbers of tables -------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("threads", "ways")
+@pytest.mark.parametrize("wanted", [True, False])
+@pytest.mark.parametrize("n", [1, 7, 30])
+def test_students_and_their_slopes(n: int, wanted: bool) -> None:
+    """At all scales, degrees of freedom and distances that there are, beside torch's lines in double precision."""
+    output = torch.randn(8, 40, 3 * n) * torch.tensor([1.0, 6.0, 12.0]).repeat_interleave(n)
+    output[0, :4, 2 * n :] = torch.tensor([-90.0, 90.0, 1e6, 1e10])[:, None]
+    output[0, 4:7, n : 2 * n] = torch.tensor([-90.0, 90.0, 1e4])[:, None]
+    value = torch.randn(40, n) * torch.logspace(-3, 4, 40)[:, None]
+    slope = torch.empty_like(output) if wanted else torch.empty(0)
+    found = students.log_prob_of_students(value, output, 1e-3, 2.0, slope)
+    assert found.dtype == slope.dtype == torch.float32
+    given = value.double(), output.double(), 1e-3, 2.0
+    exact = inspect.unwrap(students.log_prob_of_students)(*given, torch.empty(0))
+    assert ((found - exact).abs() / (1 + exact.abs() / 1000)).max() < 1e-3
+    if wanted:
+        slopes = students._slopes(*given)
+        assert ((slope - slopes).abs() / (1 + slopes.abs() / 1000)).max() < 1e-3
+
+
+def test_students_of_values_that_are_far_away_or_none() -> None:
+    output = torch.zeros(1, 6)
+    for value in (1e15, -1e20, 1e37):
+        x, slope = torch.tensor([[value, 0.0]]), torch.empty(1, 6)
+        found = students.log_prob_of_students(x, output, 1e-3, 2.0, slope)
+        exact = inspect.unwrap(students.log_prob_of_students)(x.double(), output.double(), 1e-3, 2.0, torch.empty(0))
+        torch.testing.assert_close(found.double(), exact, rtol=1e-6, atol=0)
+        torch.testing.assert_close(slope.double(), students._slopes(x.double(), output.double(), 1e-3, 2.0), rtol=1e-4, atol=1e-8)
+    found = students.log_prob_of_students(torch.tensor([[math.nan, 0.0]]), output, 1e-3, 2.0, torch.empty(0))
+    assert found.isnan().tolist() == [[True, False]]
+
+
+def test_students_of_what_a_loop_cannot_read() -> None:
+    x, output, none = torch.ones(4, 2), torch.ones(3, 4, 6), torch.empty(0)
+    for value, numbers, least in (
+        (x.double(), output, 2.0),
+        (x, output.double(), 2.0),
+        (x.T.contiguous().T, output, 2.0),
+        (x, output, 1.0),
+        (none, none, 2.0),
+        (x[:, :1], output, 2.0),
+    ):
+        assert compiled.log_prob_of_students(value, numbers, 1e-3, least, none) is NotImplemented
 
 
 # --- bits --------------------------------------------------------------------------------------------

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-FAR = 40.0  # the largest w that has an exponential of its own: the square of e⁴⁰ is still a number in single precision
 NEAR = 1e-6  # of a width, or of the way between two ends: values at an end are taken to be so far inside
 
 
@@ -27,22 +26,18 @@ class Ends:
 
 
 class Map(ABC):
-    """``to(v)``, ``back(w)`` and the logarithm of the slope dw/dv at v; all shapes ``(*batch, n)``."""
+    """``bend(v)`` is w and log dw/dv, ``back(w)`` is v; all shapes ``(*batch, n)``."""
 
-    #: whether a law of w may have heavier tails than a normal and v still a variance
+    #: whether a law of w with heavier tails than a normal leaves v a variance
     heavy: bool
 
     @abstractmethod
-    def to(self, v: Tensor, ends: Ends) -> Tensor:
-        """w(v)."""
+    def bend(self, v: Tensor, ends: Ends) -> tuple[Tensor, Tensor]:
+        """w(v) and log dw/dv."""
 
     @abstractmethod
     def back(self, w: Tensor, ends: Ends) -> Tensor:
         """v(w)."""
-
-    @abstractmethod
-    def log_slope(self, v: Tensor, ends: Ends) -> Tensor:
-        """log dw/dv."""
 
 
 class Linear(Map):
@@ -50,17 +45,13 @@ class Linear(Map):
 
     heavy = True
 
-    def to(self, v: Tensor, ends: Ends) -> Tensor:
-        """The value."""
-        return v
+    def bend(self, v: Tensor, ends: Ends) -> tuple[Tensor, Tensor]:
+        """The value, and 0."""
+        return v, torch.zeros_like(v)
 
     def back(self, w: Tensor, ends: Ends) -> Tensor:
         """The value."""
         return w
-
-    def log_slope(self, v: Tensor, ends: Ends) -> Tensor:
-        """0."""
-        return torch.zeros_like(v)
 
 
 class Soft(Map):
@@ -68,24 +59,17 @@ class Soft(Map):
 
     heavy = True
 
-    def _inside(self, v: Tensor, ends: Ends) -> tuple[Tensor, Tensor]:
-        """How far a value is above the low end and below the high one, in widths, and inside both."""
-        return ((v - ends.low) / ends.width).clamp(min=NEAR), ((ends.high - v) / ends.width).clamp(min=NEAR)
-
-    def to(self, v: Tensor, ends: Ends) -> Tensor:
-        """v + s log(1 − e^(−(v − low)/s)) − s log(1 − e^(−(high − v)/s))."""
-        above, below = self._inside(v, ends)
-        return v + ends.width * ((-(-above).expm1()).log() - (-(-below).expm1()).log())
+    def bend(self, v: Tensor, ends: Ends) -> tuple[Tensor, Tensor]:
+        """w = v + s log(1 − e⁻ᵃ) − s log(1 − e⁻ᵇ) and log(1/(1 − e⁻ᵃ) + 1/(eᵇ − 1)), v being a and b widths from the ends."""
+        above = ((v - ends.low) / ends.width).clamp(min=NEAR)
+        below = ((ends.high - v) / ends.width).clamp(min=NEAR)
+        at_low, at_high = -(-above).expm1(), below.expm1()
+        return v + ends.width * (at_low.log() + at_high.reciprocal().log1p()), (at_low.reciprocal() + at_high.reciprocal()).log()
 
     def back(self, w: Tensor, ends: Ends) -> Tensor:
         """As above; what rounding puts beyond an end is put there."""
         s = ends.width
         return (w + s * (softplus((ends.low - w) / s) - softplus((w - ends.high) / s))).clamp(ends.low, ends.high)
-
-    def log_slope(self, v: Tensor, ends: Ends) -> Tensor:
-        """log(1/(1 − e^(−(v − low)/s)) + 1/(e^((high − v)/s) − 1))."""
-        above, below = self._inside(v, ends)
-        return (-1 / (-above).expm1() + 1 / below.expm1()).log()
 
 
 class Log(Map):
@@ -93,17 +77,14 @@ class Log(Map):
 
     heavy = False
 
-    def to(self, v: Tensor, ends: Ends) -> Tensor:
-        """log(v − low)."""
-        return (v - ends.low).maximum(ends.width).log()
+    def bend(self, v: Tensor, ends: Ends) -> tuple[Tensor, Tensor]:
+        """w and −w."""
+        w = (v - ends.low).maximum(ends.width).log()
+        return w, -w
 
     def back(self, w: Tensor, ends: Ends) -> Tensor:
         """low + eʷ."""
-        return ends.low + w.clamp(max=FAR).exp()
-
-    def log_slope(self, v: Tensor, ends: Ends) -> Tensor:
-        """−log(v − low)."""
-        return -self.to(v, ends)
+        return ends.low + w.exp()
 
 
 class LogBelow(Map):
@@ -111,17 +92,14 @@ class LogBelow(Map):
 
     heavy = False
 
-    def to(self, v: Tensor, ends: Ends) -> Tensor:
-        """−log(high − v)."""
-        return -(ends.high - v).maximum(ends.width).log()
+    def bend(self, v: Tensor, ends: Ends) -> tuple[Tensor, Tensor]:
+        """w and w."""
+        w = -(ends.high - v).maximum(ends.width).log()
+        return w, w
 
     def back(self, w: Tensor, ends: Ends) -> Tensor:
         """high − e⁻ʷ."""
-        return ends.high - (-w).clamp(max=FAR).exp()
-
-    def log_slope(self, v: Tensor, ends: Ends) -> Tensor:
-        """−log(high − v)."""
-        return self.to(v, ends)
+        return ends.high - (-w).exp()
 
 
 class Logit(Map):
@@ -129,23 +107,15 @@ class Logit(Map):
 
     heavy = False
 
-    def _sides(self, v: Tensor, ends: Ends) -> tuple[Tensor, Tensor]:
-        least = NEAR * (ends.high - ends.low)
-        return (v - ends.low).maximum(least), (ends.high - v).maximum(least)
-
-    def to(self, v: Tensor, ends: Ends) -> Tensor:
-        """log(v − low) − log(high − v)."""
-        above, below = self._sides(v, ends)
-        return above.log() - below.log()
+    def bend(self, v: Tensor, ends: Ends) -> tuple[Tensor, Tensor]:
+        """w = log(v − low) − log(high − v) and log((high − low)/((v − low)(high − v)))."""
+        wide = ends.high - ends.low
+        above, below = (v - ends.low).maximum(NEAR * wide).log(), (ends.high - v).maximum(NEAR * wide).log()
+        return above - below, wide.log() - above - below
 
     def back(self, w: Tensor, ends: Ends) -> Tensor:
         """low + (high − low)/(1 + e⁻ʷ)."""
         return (ends.low + (ends.high - ends.low) * w.sigmoid()).minimum(ends.high)
-
-    def log_slope(self, v: Tensor, ends: Ends) -> Tensor:
-        """log((high − low)/((v − low)(high − v)))."""
-        above, below = self._sides(v, ends)
-        return (ends.high - ends.low).log() - above.log() - below.log()
 
 
 class Asinh(Map):
@@ -153,25 +123,14 @@ class Asinh(Map):
 
     heavy = False
 
-    def to(self, v: Tensor, ends: Ends) -> Tensor:
-        """arsinh(v/s)."""
-        return (v / ends.width).asinh()
+    def bend(self, v: Tensor, ends: Ends) -> tuple[Tensor, Tensor]:
+        """w and −½ log(v² + s²)."""
+        return (v / ends.width).asinh(), -(v.square() + ends.width.square()).log() / 2
 
     def back(self, w: Tensor, ends: Ends) -> Tensor:
         """s sinh w."""
-        return ends.width * w.clamp(-FAR, FAR).sinh()
-
-    def log_slope(self, v: Tensor, ends: Ends) -> Tensor:
-        """−½ log(v² + s²)."""
-        return -(v.square() + ends.width.square()).log() / 2
+        return ends.width * w.sinh()
 
 
 #: maps by the word that a column's description has; ``law`` of a file of types is one of the first four
-MAPS: dict[str, Map] = {
-    "linear": Linear(),
-    "soft": Soft(),
-    "log": Log(),
-    "asinh": Asinh(),
-    "log-below": LogBelow(),
-    "logit": Logit(),
-}
+MAPS: dict[str, Map] = {"linear": Linear(), "soft": Soft(), "log": Log(), "asinh": Asinh(), "log-below": LogBelow(), "logit": Logit()}

@@ -32,6 +32,7 @@ SURE = 2.0  # standard errors by which a map must be better than a simpler one
 SOFT = 0.25  # of σ: where a bound begins to bend the scale
 TAILS = (3.0, 6.0, 30.0)  # degrees of freedom of a Student-t that are tried
 ROUNDS = 15  # of its fit
+BEYOND = 3.0  # σ beyond the training values, where draws of a logarithm end
 
 
 @dataclass(frozen=True)
@@ -78,10 +79,8 @@ def _spikes(values: Numbers) -> tuple[float, ...]:
 def _others(column: Column, spikes: tuple[float, ...], train: Numbers, everywhere: Numbers, words: ColumnWords) -> Others:
     """The training values that are no spikes, in the bounds that are specified, else in those that all keep."""
     least, greatest = words.least, words.max
-    if least is not None and (everywhere.min() < least or (words.positive and everywhere.min() == least)):
-        raise DataError(
-            f"column '{column.name}' has the value {everywhere.min():.6g}, and min or positive allows none; specify another min"
-        )
+    if least is not None and (everywhere.min() < least or (words.positive and everywhere.min() <= 0)):
+        raise DataError(f"column '{column.name}' has the value {everywhere.min():.6g}, which min or positive excludes; specify another min")
     if greatest is not None and everywhere.max() > greatest:
         raise DataError(f"column '{column.name}' has the value {everywhere.max():.6g}, above its max, {greatest:.6g}; specify another max")
     if words.law not in ("linear", "asinh") and len(train) >= FEW:
@@ -120,8 +119,12 @@ def _fitted(column: Column, law: str, others: Others, train: Numbers) -> Column:
     column = column if where is None else replace(column, loc=where)
     v = (train - column.loc) / column.scale
     marginal = Marginal(law, others.least, others.greatest, others.spikes, others.low, others.high, _width(law, v))
-    w = MAPS[law].to(torch.from_numpy(v), _ends(column, marginal))
-    return replace(column, marginal=replace(marginal, loc=float(w.mean()), scale=float(w.std(correction=0))))
+    w, _ = MAPS[law].bend(torch.from_numpy(v), _ends(column, marginal))
+    marginal = replace(marginal, loc=float(w.mean()), scale=float(w.std(correction=0)))
+    if not MAPS[law].heavy:
+        u = (w - marginal.loc) / marginal.scale
+        marginal = replace(marginal, bottom=float(u.min()) - BEYOND, top=float(u.max()) + BEYOND)
+    return replace(column, marginal=marginal)
 
 
 def _width(law: str, v: Numbers) -> float:
@@ -157,9 +160,10 @@ def _score(column: Column, law: str, others: Others, train: Numbers, held: Numbe
     marginal, some = made.marginal or Marginal(), MAPS[law]
     ends = _ends(made, marginal)
     seen, v = (torch.from_numpy((each - made.loc) / made.scale) for each in (train, held))
-    u, at = ((some.to(each, ends) - marginal.loc) / marginal.scale for each in (seen, v))
+    (w, _), (at, slope) = (some.bend(each, ends) for each in (seen, v))
+    u, at = ((each - marginal.loc) / marginal.scale for each in (w, at))
     law_of_u = _student(u) if some.heavy else Normal(0.0, 1.0)
-    score: Tensor = law_of_u.log_prob(at) + some.log_slope(v, ends) - math.log(marginal.scale)
+    score: Tensor = law_of_u.log_prob(at) + slope - math.log(marginal.scale)  # type: ignore[no-untyped-call]
     return score.numpy()
 
 

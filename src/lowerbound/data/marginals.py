@@ -18,7 +18,8 @@ class Marginal:
 
     Others have a density between the ends ``low`` and ``high`` of a map ``law`` (``maps.MAPS``), which are beyond the bounds where values
     are at these. With v in the model's unit, u = (w(v) − ``loc``)/``scale`` is about standard normal; ``width`` is the map's, in that unit
-    too. All other numbers are in the column's own.
+    too. Where w is a logarithm draws of u end at ``bottom`` and ``top``, some way beyond all that was seen. All other numbers are in the
+    column's own unit.
     """
 
     law: str = "linear"
@@ -30,20 +31,23 @@ class Marginal:
     width: float = 1.0
     loc: float = 0.0
     scale: float = 1.0
+    bottom: float | None = None
+    top: float | None = None
 
     @classmethod
     def read(cls, words: Any) -> Marginal:
         """That of a JSON file. Errors: TypeError, KeyError, ValueError for an invalid description."""
-        least, greatest, low, high = (None if words[key] is None else float(words[key]) for key in ("least", "greatest", "low", "high"))
+        bounds = {key: None if words[key] is None else float(words[key]) for key in ("least", "greatest", "low", "high", "bottom", "top")}
         width, loc, scale = (float(words[key]) for key in ("width", "loc", "scale"))
         spikes = tuple(float(spike) for spike in words["spikes"])
+        low, high = bounds["low"], bounds["high"]
         there = (low is not None, high is not None)
-        numbers = [each for each in (least, greatest, low, high, *spikes, width, loc, scale) if each is not None]
+        numbers = [each for each in (*bounds.values(), *spikes, width, loc, scale) if each is not None]
         if words["law"] not in MAPS or ENDS.get(words["law"], there) != there or not all(map(math.isfinite, numbers)):
             raise ValueError("law")
         if min(width, scale) <= 0 or len(set(spikes)) != len(spikes) or (low is not None and high is not None and low >= high):
             raise ValueError("marginal")
-        return cls(words["law"], least, greatest, spikes, low, high, width, loc, scale)
+        return cls(words["law"], spikes=spikes, width=width, loc=loc, scale=scale, **bounds)
 
     def bounded(self, value: float) -> float:
         """The value, or the bound that it is beyond."""

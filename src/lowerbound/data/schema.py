@@ -152,10 +152,7 @@ class Column:
     def _within(self, texts: Texts, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """The values, which are within the bounds. Errors: DataError."""
         if self.marginal is not None and self.marginal.bounds:
-            least, greatest = (
-                end if bound is None else bound for bound, end in ((self.marginal.least, -math.inf), (self.marginal.greatest, math.inf))
-            )
-            row = texts.first((values < least) | (values > greatest))
+            row = texts.first(np.abs(np.clip(values, self.marginal.least, self.marginal.greatest) - values) > 0)
             if row is not None:
                 said = f"{texts[row]} is not {self.marginal.bounds}, as all values were; train with a min or max that is"
                 raise DataError(f"{texts.where(self.name, row)}: {said}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -13,24 +12,28 @@ from torch import Tensor
 from torch import distributions as td
 from torch.distributions import constraints
 
+from lowerbound.distributions.student import RawStudentT
+
 NODES = 33  # of a quadrature
 REACH = 9.0  # of its nodes for a normal, in σ
+MANY = 1e6  # degrees of freedom of a normal
 TAIL = 4.6  # sinh of it, 50 σ, is the reach for a Student-t
 
 
 class Mapping(Protocol):
-    """g of n values side by side, ``bent`` those of them that it changes, as ``nn.marginal_map.MarginalMap`` is."""
+    """g of n values side by side, as ``nn.marginal_map.MarginalMap`` is: ``bent`` are the places of those that it changes.
+
+    ``light`` says which have a law of u with a normal's tails.
+    """
 
     bent: Tensor
+    light: Tensor
 
-    def __call__(self, v: Float[Tensor, "*batch n"], /) -> Float[Tensor, "*batch n"]:
-        """u = g(v)."""
+    def __call__(self, v: Float[Tensor, "*batch n"], /) -> tuple[Float[Tensor, "*batch n"], Float[Tensor, "*batch n"]]:
+        """u = g(v) and log du/dv."""
 
     def back(self, u: Float[Tensor, "*batch n"], /) -> Float[Tensor, "*batch n"]:
         """v."""
-
-    def log_slope(self, v: Float[Tensor, "*batch n"], /) -> Float[Tensor, "*batch n"]:
-        """log du/dv."""
 
 
 class Mapped(td.Distribution):
@@ -42,7 +45,7 @@ class Mapped(td.Distribution):
 
     arg_constraints: dict[str, constraints.Constraint] = {}  # noqa: RUF012 torch's name and kind
 
-    def __init__(self, base: td.Normal | td.StudentT, mapping: Mapping):
+    def __init__(self, base: td.Normal | RawStudentT, mapping: Mapping):
         self.base, self.mapping = base, mapping
         super().__init__(base.batch_shape, validate_args=False)
 
@@ -57,8 +60,9 @@ class Mapped(td.Distribution):
 
     def log_prob(self, value: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """log p_u(g(v)) + log g′(v), nats."""
-        found: Tensor = self.base.log_prob(self.mapping(value))
-        return found + self.mapping.log_slope(value)
+        u, slope = self.mapping(value)
+        found: Tensor = self.base.log_prob(u)
+        return found + slope
 
     def sample(self, sample_shape: Any = ()) -> Tensor:
         """Values."""
@@ -79,25 +83,16 @@ class Mapped(td.Distribution):
     @cached_property
     def _moments(self) -> tuple[Tensor, Tensor]:
         loc, scale = self.base.loc, self.base.scale
+        freedom = self.base.df if isinstance(self.base, RawStudentT) else torch.full_like(loc, MANY)
+        even = self.mapping.light | (not isinstance(self.base, RawStudentT))
         middle = self.mapping.back(loc)
         total = first = second = torch.zeros_like(loc)
-        for t, step in self._nodes():
-            weight = step * self._kernel(t)
+        for place in range(NODES):
+            at = 2 * place / (NODES - 1) - 1
+            t = torch.where(even, REACH * at, math.sinh(TAIL * at)).to(loc)
+            step = torch.where(even, 1.0, math.cosh(TAIL * at)).to(loc)
+            weight = step * (-(freedom + 1) / 2 * (t.square() / freedom).log1p()).exp()
             away = self.mapping.back(loc + t * scale) - middle
             total, first, second = total + weight, first + weight * away, second + weight * away.square()
         first = first / total
         return middle + first, (second / total - first.square()).clamp(min=0)
-
-    def _nodes(self) -> Sequence[tuple[float, float]]:
-        """Points on the axis of (u − loc)/σ, and how far apart they are there."""
-        to = [2 * place / (NODES - 1) - 1 for place in range(NODES)]
-        if isinstance(self.base, td.StudentT):
-            return [(math.sinh(TAIL * each), math.cosh(TAIL * each)) for each in to]
-        return [(REACH * each, 1.0) for each in to]
-
-    def _kernel(self, t: float) -> Tensor | float:
-        """The density there but for a factor."""
-        if isinstance(self.base, td.StudentT):
-            freedom: Tensor = self.base.df
-            return (-(freedom + 1) / 2 * (t * t / freedom).log1p()).exp()
-        return math.exp(-t * t / 2)

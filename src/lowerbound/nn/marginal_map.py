@@ -1,9 +1,9 @@
-"""What the descriptions of columns say of their values, as tensors: maps to what is about standard normal, and values that many rows share."""
+"""What the descriptions of columns say of numbers, as tensors: maps to what is about standard normal, and values that many rows share."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from jaxtyping import Float
@@ -15,7 +15,10 @@ from lowerbound.data.schema import Column
 
 
 class MarginalMap(nn.Module):
-    """u of n columns, ``(*batch, n)`` in the model's unit: (w(v) − m)/s where there is a marginal law, and v where there is none."""
+    """u of n columns, ``(*batch, n)`` in the model's unit: (w(v) − m)/s where there is a marginal law, and v where there is none.
+
+    ``bent`` are the places of those with one, ``light`` says which need a law of u that has a normal's tails.
+    """
 
     def __init__(self, columns: Sequence[Column]):
         super().__init__()
@@ -23,26 +26,29 @@ class MarginalMap(nn.Module):
         places = [[place for place, marginal in laws.items() if marginal.law == law] for law in MAPS]
         self.parts = nn.ModuleList(_OneMap(columns, some) for some in places if some)
         self.bent: Tensor
+        self.light: Tensor
         self.register_buffer("bent", torch.tensor(sorted(laws), dtype=torch.long), persistent=False)
+        light = [place in laws and not MAPS[laws[place].law].heavy for place in range(len(columns))]
+        self.register_buffer("light", torch.tensor(light), persistent=False)
 
-    def forward(self, v: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
-        """u(v)."""
-        for part in self.parts:
-            v = part.put(v, part(part.of(v)))
-        return v
+    def forward(self, v: Float[Tensor, "*batch n"]) -> tuple[Float[Tensor, "*batch n"], Float[Tensor, "*batch n"]]:
+        """u(v) and log du/dv."""
+        slope = torch.zeros_like(v)
+        for part in self._parts():
+            u, steep = part(part.of(v))
+            v, slope = part.put(v, u), part.put(slope, steep)
+        return v, slope
 
     def back(self, u: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
         """v(u)."""
-        for part in self.parts:
+        for part in self._parts():
             u = part.put(u, part.back(part.of(u)))
         return u
 
-    def log_slope(self, v: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
-        """log du/dv."""
-        found = torch.zeros_like(v)
+    def _parts(self) -> Iterator[_OneMap]:
         for part in self.parts:
-            found = part.put(found, part.log_slope(part.of(v)))
-        return found
+            assert isinstance(part, _OneMap)
+            yield part
 
 
 class _OneMap(nn.Module):
@@ -54,13 +60,15 @@ class _OneMap(nn.Module):
         self.map, self.all = MAPS[marginals[0].law], len(places) == len(columns)
         self.places: Tensor
         self.ends: Tensor
+        self.range: Tensor
         self.loc: Tensor
         self.scale: Tensor
-        low = [-math.inf if each.low is None else columns[place].in_unit(each.low) for place, each in zip(places, marginals, strict=True)]
-        high = [math.inf if each.high is None else columns[place].in_unit(each.high) for place, each in zip(places, marginals, strict=True)]
+        low = [columns[place].in_unit(_or(each.low, -math.inf)) for place, each in zip(places, marginals, strict=True)]
+        high = [columns[place].in_unit(_or(each.high, math.inf)) for place, each in zip(places, marginals, strict=True)]
         kept = {
             "places": torch.tensor(places),
             "ends": torch.tensor([low, high, [each.width for each in marginals]]),
+            "range": torch.tensor([[_or(each.bottom, -math.inf) for each in marginals], [_or(each.top, math.inf) for each in marginals]]),
             "loc": torch.tensor([each.loc for each in marginals]),
             "scale": torch.tensor([each.scale for each in marginals]),
         }
@@ -75,17 +83,14 @@ class _OneMap(nn.Module):
         """The values with others in the places of these."""
         return some if self.all else values.index_copy(-1, self.places, some)
 
-    def forward(self, v: Float[Tensor, "*batch m"]) -> Float[Tensor, "*batch m"]:
-        """u(v)."""
-        return (self.map.to(v, Ends(*self.ends)) - self.loc) / self.scale
+    def forward(self, v: Float[Tensor, "*batch m"]) -> tuple[Float[Tensor, "*batch m"], Float[Tensor, "*batch m"]]:
+        """u(v) and log du/dv."""
+        w, slope = self.map.bend(v, Ends(*self.ends))
+        return (w - self.loc) / self.scale, slope - self.scale.log()
 
     def back(self, u: Float[Tensor, "*batch m"]) -> Float[Tensor, "*batch m"]:
         """v(u)."""
-        return self.map.back(self.loc + self.scale * u, Ends(*self.ends))
-
-    def log_slope(self, v: Float[Tensor, "*batch m"]) -> Float[Tensor, "*batch m"]:
-        """log du/dv."""
-        return self.map.log_slope(v, Ends(*self.ends)) - self.scale.log()
+        return self.map.back(self.loc + self.scale * u.clamp(*self.range), Ends(*self.ends))
 
 
 class MarginalInput(nn.Module):
@@ -105,9 +110,13 @@ class MarginalInput(nn.Module):
 
     def forward(self, x: Float[Tensor, "N D"]) -> tuple[Float[Tensor, "N D"], Float[Tensor, "N V"]]:
         """The columns, NaN where a value is missing, and the spikes."""
-        u = self.map(x)
+        u, _ = self.map(x)
         at = (x[:, self.spiked] == self.spikes).to(x.dtype)
         return (u.index_add(1, self.spiked, -at * u[:, self.spiked].nan_to_num()) if len(self.spiked) else u), at
+
+
+def _or(number: float | None, absent: float) -> float:
+    return absent if number is None else number
 
 
 def spikes_of(column: Column) -> list[float]:

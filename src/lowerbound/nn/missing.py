@@ -36,9 +36,9 @@ class MaskedInput(nn.Module):
 class TableInput(nn.Module):
     """A network of a table's columns, 0 in each hole: the mean of a number, and of the others what no value is.
 
-    Numbers and dates are standardized, by the map of their marginal law if they have one, and beside them 1 for each of its spikes that they
-    are at; counts are standardized log(1 + k), booleans are −1 and 1, categories one-hot. There are no masks
-    beside them: of a table with few rows a mask is the name of its row, by which it is learned by heart (docs/log.md).
+    Numbers and dates are standardized, by the map of their marginal law if they have one; beside them is 1 for each spike that one is at.
+    Counts are standardized log(1 + k), booleans are −1 and 1, categories one-hot. There are no masks beside them: of a table with few
+    rows a mask is the name of its row, by which it is learned by heart (docs/log.md).
     Source: Mattei and Frellsen, "MIWAE: Deep Generative Modelling and Imputation of Incomplete Data Sets", 2019,
     https://arxiv.org/abs/1812.02633.
     """

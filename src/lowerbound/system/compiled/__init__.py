@@ -18,7 +18,7 @@ from torch import Tensor
 
 from lowerbound.system import philox_numbers, threads
 from lowerbound.system.compiled import adam as of_adam
-from lowerbound.system.compiled import bernoulli, counts, layers, random
+from lowerbound.system.compiled import bernoulli, counts, layers, random, student
 from lowerbound.system.compiled import latents as of_gaussians
 from lowerbound.system.compiled.loop import Loop
 from lowerbound.system.threads import is_plain
@@ -97,6 +97,23 @@ def log_prob_of_counts(
         return NotImplemented
     found, rows = torch.empty_like(log_mean), log_mean.numel() // size
     counts.log_prob(log_mean.numel(), rows, size, rows, of_mean.numel() > 0, value, log_mean, log_dispersion, found, of_mean, of_dispersion)
+    return found
+
+
+# --- likelihood of a table's numbers -----------------------------------------------------------------
+
+
+def log_prob_of_students(
+    value: Float[Tensor, "*values"], output: Float[Tensor, "*batch parameters"], floor: float, least: float, slope: Float[Tensor, "*some"]
+) -> Tensor | NotImplementedType:
+    """In single precision, of ν from 2 on."""
+    size = output.shape[-1] // 3
+    shape = (*output.shape[:-1], size)
+    if least < 2 or shape[len(shape) - value.dim() :] != value.shape or not value.numel() or not all(map(is_plain, (value, output, slope))):
+        return NotImplemented
+    found, rows = _numbers(*shape), output.numel() // (3 * size)
+    own, room = value.numel() // size, _numbers(3, found.numel())
+    student.log_prob(found.numel(), rows, size, own, slope.numel() > 0, floor, least, value, output, found, slope, *room)
     return found
 
 

@@ -127,3 +127,38 @@ def exp(x: Any) -> Any:
     p = p * r + single(1.6666665459e-1)
     p = p * r + single(5.0000001201e-1)
     return (p * r * r + r + single(1)) * to_single((whole(n) + whole(127)) << whole(23))
+
+
+@bare(njit(inline="always", **FAST))
+def log1p(x: Any) -> Any:
+    """log(1 + x) of x ≥ 0, to 2 units in the last place.
+
+    With 1 + x = 2^k m, m from √½ to √2: k log 2 + 2 artanh(t/(2 + t)), where t is m − 1, or of k = 0 x itself, of which nothing is lost.
+    """
+    above = single(1) + x
+    k = _exponent(above)
+    return _logarithm(k, x if k == whole(0) else to_single(bits_of(above) - (k << whole(23))) - single(1))
+
+
+@bare(njit(inline="always", **FAST))
+def logarithm(x: Any) -> Any:
+    """log x of x > 0, to 2 units in the last place but next to 1."""
+    k = _exponent(x)
+    return _logarithm(k, to_single(bits_of(x) - (k << whole(23))) - single(1))
+
+
+@bare(njit(inline="always", **FAST))
+def _exponent(x: Any) -> Any:
+    """k of x = 2^k m, m from √½ to √2."""
+    return (bits_of(x) - whole(0x3F3504F3)) >> whole(23)
+
+
+@bare(njit(inline="always", **FAST))
+def _logarithm(k: Any, t: Any) -> Any:
+    """k log 2 + log(1 + t), t from √½ − 1 to √2 − 1."""
+    s = t / (single(2) + t)
+    q = s * s
+    p = single(2 / 9) * q + single(2 / 7)
+    p = p * q + single(2 / 5)
+    p = p * q + single(2 / 3)
+    return single(k) * single(0.6931471805599453) + (single(2) * s + s * q * p)

@@ -7,28 +7,11 @@ import math
 import numpy as np
 from numba import njit
 
-from lowerbound.system.compiled.arithmetic import FAST, bare, bits_of, exp, single, to_single, whole, within
+from lowerbound.system.compiled.arithmetic import FAST, bare, exp, log1p, single, whole, within
 from lowerbound.system.compiled.loop import Singles, loop
 
 LISTED = 16.0  # as distributions/counts.py has it: whole counts up to this are products
 double = np.float64
-
-
-@bare(njit(inline="always", **FAST))
-def _log1p(x):
-    """log(1 + x) of x ≥ 0, to 2 units in the last place.
-
-    With 1 + x = 2^k m, m from √½ to √2: k log 2 + 2 artanh(t/(2 + t)), where t is m − 1, or of k = 0 x itself, of which nothing is lost.
-    """
-    above = single(1) + x
-    k = (bits_of(above) - whole(0x3F3504F3)) >> whole(23)
-    t = x if k == whole(0) else to_single(bits_of(above) - (k << whole(23))) - single(1)
-    s = t / (single(2) + t)
-    q = s * s
-    p = single(2 / 9) * q + single(2 / 7)
-    p = p * q + single(2 / 5)
-    p = p * q + single(2 / 3)
-    return single(k) * single(0.6931471805599453) + (single(2) * s + s * q * p)
 
 
 @bare(njit(inline="always", **FAST))
@@ -60,13 +43,13 @@ def log_prob(begin, end, rows, size, own, wanted, value, log_mean, log_theta, fo
             for place in range(size):
                 mean, theta = _mean(log_mean[here + place]), exp(log_theta[place])
                 ratio = mean / theta
-                f = -theta * _log1p(ratio)
+                f = -theta * log1p(ratio)
                 s = (value[there + place] - mean) / (single(1) + ratio)
                 found[here + place], slope[here + place], other[here + place] = f, s, f - s
         else:
             for place in range(size):
                 theta = exp(log_theta[place])
-                found[here + place] = -theta * _log1p(_mean(log_mean[here + place]) / theta)
+                found[here + place] = -theta * log1p(_mean(log_mean[here + place]) / theta)
         for place in range(size):
             x = value[there + place]
             if x == single(0):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
@@ -12,8 +11,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributions import Bernoulli, Distribution, Independent
 
-from lowerbound.data.maps import MAPS
-from lowerbound.data.marginals import Marginal
 from lowerbound.data.schema import Column, Schema
 from lowerbound.distributions.double import NegativeBinomial
 from lowerbound.distributions.mixed import Mixed, Nominal
@@ -27,10 +24,11 @@ LOG_TOTAL = 2.0  # where log r begins, the variance of a count being μ + μ²/r
 class Columns(Likelihood):
     """p(x|z) = Π p(xᵢ|z), the values that are missing (NaN) left out: tables, and arrays ``(N, D)`` with holes.
 
-    Numbers and dates are Student-t, or with ``heavy`` False normal, with location, σ and degrees of freedom (above 2) from the decoder; those
-    of a column with a ``Marginal`` are so after its map, whose slope is in their density: normal after a logarithm, and with degrees of
-    freedom above 4 after others; its spikes have a probability each. Booleans are Bernoulli; counts negative binomial, with log-mean and dispersion from the decoder; categories categorical. ``columns``
-    are those of a table's schema; a number of them stands for numbers. The network is ``(N, d) → (N, parameters)``.
+    Numbers and dates are Student-t, or with ``heavy`` False normal, with location, σ and degrees of freedom (above 2) from the decoder.
+    Those of a column with a ``Marginal`` are so after its map, normal where that is a logarithm, and beside its spikes, which have a
+    probability each. Booleans are Bernoulli; counts negative binomial, with log-mean and dispersion from the decoder; categories
+    categorical. ``columns`` are those of a table's schema; a number of them stands for numbers. The network is
+    ``(N, d) → (N, parameters)``.
 
     Sources: Mattei and Frellsen, "MIWAE: Deep Generative Modelling and Imputation of Incomplete Data Sets", 2019,
     https://arxiv.org/abs/1812.02633; Nazabal et al., "Handling Incomplete Heterogeneous Data using VAEs", 2018,
@@ -46,10 +44,9 @@ class Columns(Likelihood):
         self.schema = None if isinstance(columns, int) else Schema(tuple(columns))
         columns = _several(columns)
         self.heavy, self.columns = heavy, tuple(columns)
-        self.groups = _groups(columns, heavy)
-        self.numbers = nn.ModuleDict(
-            {str(at): Numbers(group.columns, group.tails) for at, group in enumerate(self.groups) if group.kind == "number"}
-        )
+        self.groups, self.widths = _groups(columns), _widths(columns, heavy)
+        numbers = [self.columns[place] for kind, places, _ in self.groups for place in places if kind == "number"]
+        self.numbers = Numbers(numbers, heavy) if numbers else None
         self.categories = [place for place, column in enumerate(columns) if column.kind == "category"]
         counts = [column for column in columns if column.kind == "count"]
         self.loc: Tensor
@@ -60,18 +57,19 @@ class Columns(Likelihood):
     @classmethod
     def shape(cls, event: Sequence[int], **arguments: Any) -> tuple[tuple[int, ...], int]:
         """All parameters in a row: each kind has another number of them."""
-        return (sum(group.width for group in _groups(_several(arguments["columns"]), arguments.get("heavy", True))),), 1
+        return (sum(_widths(_several(arguments["columns"]), arguments.get("heavy", True))),), 1
 
     def law(self, output: Float[Tensor, "..."], axes: int) -> Distribution:
         """Laws over the D values."""
-        outputs = output.split([group.width for group in self.groups], -1)
-        parts = [self._part(at, some) for at, some in enumerate(outputs)]
-        return Independent(Mixed(parts, [group.places for group in self.groups]), 1, validate_args=False)
+        outputs = output.split(self.widths, -1)
+        parts = [self._part(kind, some) for (kind, _, _), some in zip(self.groups, outputs, strict=True)]
+        return Independent(Mixed(parts, [places for _, places, _ in self.groups]), 1, validate_args=False)
 
-    def _part(self, at: int, output: Float[Tensor, "... parameters"]) -> Distribution:
-        match self.groups[at].kind:
+    def _part(self, kind: str, output: Float[Tensor, "... parameters"]) -> Distribution:
+        match kind:
             case "number":
-                law: Distribution = self.numbers[str(at)](output)
+                assert self.numbers is not None
+                law: Distribution = self.numbers(output)
                 return law
             case "boolean":
                 return Bernoulli(logits=output, validate_args=False)
@@ -93,36 +91,23 @@ def _several(columns: Sequence[Column] | int) -> list[Column]:
     return [Column(str(place), "number") for place in range(columns)] if isinstance(columns, int) else list(columns)
 
 
-@dataclass(frozen=True)
-class Group:
-    """Columns whose laws are made at once: their ``kind``, their places, and of numbers whether they have a Student-t's ``tails``."""
+def _widths(columns: Sequence[Column], heavy: bool) -> list[int]:
+    """How many parameters each group has."""
 
-    kind: str
-    tails: bool
-    places: list[int]
-    columns: list[Column]
+    def width(kind: str, places: Sequence[int], classes: int) -> int:
+        if kind == "number":
+            return Numbers.width([columns[place] for place in places], heavy)
+        return classes or {"count": 2}.get(kind, 1) * len(places)
 
-    @property
-    def width(self) -> int:
-        """How many parameters it has."""
-        match self.kind:
-            case "number":
-                return Numbers.width(self.columns, self.tails)
-            case "category":
-                return len(self.columns[0].levels)
-            case _:
-                return {"count": 2}.get(self.kind, 1) * len(self.places)
+    return [width(*group) for group in _groups(columns)]
 
 
-def _groups(columns: Sequence[Column], heavy: bool) -> list[Group]:
-    """The groups of some columns: those of one kind, and of numbers of one law, at once; categories alone."""
+def _groups(columns: Sequence[Column]) -> list[tuple[str, list[int], int]]:
+    """The kind of each group of columns, their places, and of a category, which is alone, how many classes it has."""
 
-    def key(place: int) -> tuple[str, bool, bool]:
-        column = columns[place]
-        kind, law = {"date": "number"}.get(column.kind, column.kind), column.marginal or Marginal()
-        return kind, bool(law.spikes), heavy and kind == "number" and MAPS[law.law].heavy
+    def kind(place: int) -> str:
+        return {"date": "number"}.get(columns[place].kind, columns[place].kind)
 
-    alone = [place for place, column in enumerate(columns) if column.kind == "category"]
-    others = sorted((place for place in range(len(columns)) if place not in alone), key=key)
-    together = [list(places) for _, places in groupby(others, key)] + [[place] for place in alone]
-    return [Group(key(some[0])[0], key(some[0])[2], some, [columns[place] for place in some]) for some in together]
+    alone = [(kind(place), [place], len(columns[place].levels)) for place in range(len(columns)) if kind(place) == "category"]
+    others = sorted((place for place in range(len(columns)) if kind(place) != "category"), key=kind)
+    return [(name, list(places), 0) for name, places in groupby(others, kind)] + alone

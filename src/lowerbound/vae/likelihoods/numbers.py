@@ -1,4 +1,4 @@
-"""The laws of a table's columns of numbers: normal or Student-t, after the map of their marginal law, beside its spikes."""
+"""The laws of a table's columns of numbers: Student-t or normal, after the map of their marginal law, beside its spikes."""
 
 from __future__ import annotations
 
@@ -7,58 +7,60 @@ from collections.abc import Sequence
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.distributions import Distribution, Normal, StudentT as TorchStudentT
+from torch.distributions import Distribution, Normal
 
 from lowerbound.data.schema import Column
-from lowerbound.distributions.double import StudentT
 from lowerbound.distributions.mapped import Mapped
 from lowerbound.distributions.spiked import Spiked
+from lowerbound.distributions.student import RawStudentT
 from lowerbound.nn.marginal_map import MarginalMap, spikes_of
-from lowerbound.vae.likelihoods.scales import positive
+from lowerbound.vae.likelihoods.scales import FLOOR, positive
 
-FREEDOM, OF_MAPPED = 2.0, 4.0  # degrees of freedom are above it: v has a variance, and after a map one that a quadrature finds
-FAR, WIDE = 15.0, 3.0  # |location| and σ of what is about standard normal, at most: no logarithm of a value leaves the range of numbers
+LIGHT = 1e6  # degrees of freedom of a Student-t that is a normal to the last digit
 
 
 class Numbers(nn.Module):
-    """p(vᵢ|z) of n columns, from the decoder's numbers ``(*batch, width)``: location, σ, with ``tails`` degrees of freedom, logits of spikes."""
+    """p(vᵢ|z) of n columns, from the decoder's numbers ``(*batch, width)``.
 
-    def __init__(self, columns: Sequence[Column], tails: bool):
+    These are n locations, n numbers for σ, if ``heavy`` n for degrees of freedom, which count where a map allows them; and the logits of
+    spikes, as many for each column with some as for the one with most.
+    """
+
+    def __init__(self, columns: Sequence[Column], heavy: bool):
         super().__init__()
-        self.n, self.tails, self.most = len(columns), tails, _most_spikes(columns)
+        spikes = [spikes_of(column) for column in columns]
+        self.n, self.heavy, self.most = len(columns), heavy, max(map(len, spikes))
         self.map = MarginalMap(columns) if any(column.marginal is not None for column in columns) else None
-        spikes = [[*spikes_of(column), *[torch.nan] * (self.most - len(spikes_of(column)))] for column in columns]
+        places = [place for place, some in enumerate(spikes) if some]
+        light = [2 * self.n + place for place, column in enumerate(columns) if self.map is not None and self.map.light[place]]
+        self.places: Tensor
         self.spikes: Tensor
-        self.freedom: Tensor
-        self.register_buffer("spikes", torch.tensor(spikes), persistent=False)
-        freedom = [FREEDOM if column.marginal is None else OF_MAPPED for column in columns]
-        self.register_buffer("freedom", torch.tensor(freedom), persistent=False)
+        self.light: Tensor
+        self.register_buffer("places", torch.tensor(places, dtype=torch.long), persistent=False)
+        self.register_buffer("light", torch.tensor(light, dtype=torch.long), persistent=False)
+        padded = [[*spikes[place], *[torch.nan] * (self.most - len(spikes[place]))] for place in places]
+        self.register_buffer("spikes", torch.tensor(padded), persistent=False)
 
     @staticmethod
-    def width(columns: Sequence[Column], tails: bool) -> int:
+    def width(columns: Sequence[Column], heavy: bool) -> int:
         """How many numbers it takes."""
-        return len(columns) * ((3 if tails else 2) + _most_spikes(columns))
+        spikes = [len(spikes_of(column)) for column in columns]
+        return (3 if heavy else 2) * len(columns) + max(spikes) * sum(each > 0 for each in spikes)
 
     def forward(self, output: Float[Tensor, "*batch width"]) -> Distribution:
         """Laws over the n values."""
-        numbers, logits = output.split([output.shape[-1] - self.n * self.most, self.n * self.most], -1)
-        law: Distribution = self._base(numbers)
+        own = (3 if self.heavy else 2) * self.n
+        base = self._base(output if own == output.shape[-1] else output[..., :own])
         if self.map is None:
-            return law
-        law = Mapped(law, self.map)
+            return base
+        law = Mapped(base, self.map)
         if not self.most:
             return law
-        return Spiked(logits.unflatten(-1, (self.n, self.most)), self.spikes, law, self.map.back(torch.zeros_like(self.freedom)))
+        inside = self.map.back(torch.zeros_like(self.map.light, dtype=self.spikes.dtype))[self.places]
+        return Spiked(output[..., own:].unflatten(-1, self.spikes.shape), self.spikes, self.places, law, inside)
 
-    def _base(self, numbers: Float[Tensor, "*batch parameters"]) -> Normal | TorchStudentT:
-        if self.tails:
-            loc, scale, freedom = numbers.chunk(3, -1)
-            return StudentT(self.freedom + positive(freedom + 2), loc, positive(scale), validate_args=False)
+    def _base(self, numbers: Float[Tensor, "*batch parameters"]) -> Normal | RawStudentT:
+        if self.heavy:
+            return RawStudentT(numbers.index_fill(-1, self.light, LIGHT) if len(self.light) else numbers, FLOOR)
         loc, scale = numbers.chunk(2, -1)
-        if self.map is None:
-            return Normal(loc, positive(scale), validate_args=False)
-        return Normal(loc.clamp(-FAR, FAR), positive(scale).clamp(max=WIDE), validate_args=False)
-
-
-def _most_spikes(columns: Sequence[Column]) -> int:
-    return max(len(spikes_of(column)) for column in columns)
+        return Normal(loc, positive(scale), validate_args=False)

@@ -1,0 +1,139 @@
+"""Student-t's by what a network gives for them, scored in one pass: the numbers of tables with holes.
+
+log p(x) = A(ν) − log σ − ½ (ν + 1) log(1 + y²/ν) with y = (x − loc)/σ and A(ν) = log Γ((ν + 1)/2) − log Γ(ν/2) − ½ log πν. In single
+precision the Γ's of a large ν differ by less than they are rounded; but A is a smooth function of 1/ν, and a polynomial has all its digits.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.distributions import Distribution, constraints
+from torch.nn.functional import softplus
+
+from lowerbound.distributions.double import in_double
+from lowerbound.system.operations import operation
+
+
+class RawStudentT(Distribution):
+    """n laws side by side, of a network's ``output`` ``(*batch, 3n)``: n locations, then n numbers for σ, then n for ν.
+
+    σ = ``floor`` + softplus(s) and ν = ``least`` + ``floor`` + softplus(f + ``least``); from 2 on there is a variance.
+    """
+
+    arg_constraints = {"output": constraints.real_vector}  # noqa: RUF012 - torch's own annotation
+    support = constraints.real
+
+    def __init__(self, output: Float[Tensor, "*batch parameters"], floor: float, least: float = 2.0):
+        self.output, self.floor, self.least = output, floor, least
+        super().__init__(torch.Size([*output.shape[:-1], output.shape[-1] // 3]), validate_args=False)
+
+    def expand(self, batch_shape: Any, _instance: Any = None) -> RawStudentT:
+        """The same laws over more batches."""
+        return RawStudentT(self.output.expand(*batch_shape[:-1], self.output.shape[-1]), self.floor, self.least)
+
+    @property
+    def loc(self) -> Tensor:
+        """The locations."""
+        return self.output.chunk(3, -1)[0]
+
+    @property
+    def scale(self) -> Tensor:
+        """σ, not the standard deviation."""
+        return self.floor + softplus(self.output.chunk(3, -1)[1])
+
+    @property
+    def df(self) -> Tensor:
+        """The degrees of freedom ν."""
+        return self.least + self.floor + softplus(self.output.chunk(3, -1)[2] + self.least)
+
+    @property
+    def mean(self) -> Tensor:
+        """The location."""
+        return self.loc
+
+    @property
+    def variance(self) -> Tensor:
+        """σ² ν/(ν − 2)."""
+        df = self.df
+        return self.scale.square() * df / (df - 2)
+
+    def rsample(self, sample_shape: Any = ()) -> Tensor:
+        """Draws, differentiable in the output."""
+        return torch.distributions.StudentT(self.df, self.loc, self.scale, validate_args=False).rsample(sample_shape)
+
+    def sample(self, sample_shape: Any = ()) -> Tensor:
+        """Draws."""
+        with torch.no_grad():
+            return self.rsample(sample_shape)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """log p of each value, nats."""
+        shape = torch.broadcast_shapes(value.shape, self.batch_shape)
+        output = self.output.expand(*shape[:-1], self.output.shape[-1])
+        found: Tensor = _LogProb.apply(value.contiguous(), output.contiguous(), self.floor, self.least)  # type: ignore[no-untyped-call]
+        return found
+
+
+class _LogProb(torch.autograd.Function):
+    """log p of values, whose shape may be the last part of the laws'; the slopes are found along with it."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, output: Tensor, floor: float, least: float) -> Tensor:
+        """log p of each value."""
+        wanted = any(ctx.needs_input_grad)
+        slope = torch.empty(output.shape if wanted else (0,), dtype=output.dtype, device=output.device)
+        found = log_prob_of_students(value, output, floor, least, slope)
+        ctx.save_for_backward(value, output, slope)
+        ctx.numbers = floor, least
+        return found
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """The slopes times the gradient; made of torch's lines where a derivative of them is wanted too."""
+        value, output, slope = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            slope = _slopes(value, output, *ctx.numbers)
+        n = output.shape[-1] // 3
+        of_output = (slope.unflatten(-1, (3, n)) * gradients[0].unsqueeze(-2)).flatten(-2)
+        of_value = -of_output[..., :n].sum_to_size(value.shape) if ctx.needs_input_grad[0] else None
+        return of_value, of_output, None, None
+
+
+@operation("log_prob_of_students(Tensor value, Tensor output, float floor, float least, Tensor(a!) slope) -> Tensor")
+def log_prob_of_students(
+    value: Float[Tensor, "*values"], output: Float[Tensor, "*batch parameters"], floor: float, least: float, slope: Float[Tensor, "*some"]
+) -> Float[Tensor, "*batch n"]:
+    """log p, and into ``slope``, where it is not empty, its derivatives in the network's output."""
+    if slope.numel():
+        slope.copy_(_slopes(value, output, floor, least))
+
+    def of_all(value: Tensor, output: Tensor) -> Tensor:
+        loc, scale, freedom = output.chunk(3, -1)
+        scale, freedom = floor + softplus(scale), least + floor + softplus(freedom + least)
+        half = (freedom + 1) / 2
+        gammas = torch.lgamma(half) - torch.lgamma(freedom / 2) - (math.pi * freedom).log() / 2
+        return gammas - scale.log() - half * (((value - loc) / scale).square() / freedom).log1p()
+
+    return in_double(of_all, value, output)
+
+
+def _slopes(value: Tensor, output: Tensor, floor: float, least: float) -> Tensor:
+    """∂ log p in locations, in the numbers for σ and in those for ν."""
+
+    def of_all(value: Tensor, output: Tensor) -> Tensor:
+        loc, raw_scale, raw_freedom = output.chunk(3, -1)
+        scale, freedom = floor + softplus(raw_scale), least + floor + softplus(raw_freedom + least)
+        square = ((value - loc) / scale).square() / freedom
+        outside = square / (1 + square)
+        of_loc = (freedom + 1) * (value - loc) / (scale.square() * freedom * (1 + square))
+        of_scale = ((freedom + 1) * outside - 1) / scale
+        gammas = (torch.digamma((freedom + 1) / 2) - torch.digamma(freedom / 2) - 1 / freedom) / 2
+        of_freedom = gammas - square.log1p() / 2 + (freedom + 1) / (2 * freedom) * outside
+        return torch.cat([of_loc, of_scale * raw_scale.sigmoid(), of_freedom * (raw_freedom + least).sigmoid()], -1)
+
+    return in_double(of_all, value, output)
