@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -20,6 +20,7 @@ MANY = 1e6  # degrees of freedom of a normal
 TAIL = 4.6  # sinh of it, 50 σ, is the reach for a Student-t
 
 
+@runtime_checkable
 class Mapping(Protocol):
     """g of n values side by side, as ``nn.marginal_map.MarginalMap`` is: ``bent`` are the places of those that it changes.
 
