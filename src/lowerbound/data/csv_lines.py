@@ -11,8 +11,8 @@ from lowerbound.errors import DataError
 #: each line's cells as written, and its ending
 Line = tuple[list[str], str]
 _BREAK = re.compile(r"\r\n|\r|\n")
-_IN_QUOTES = r'"[^"]*+(?:""[^"]*+)*+"[ \t]*'
-_QUOTED = re.compile(_IN_QUOTES)
+_IN_QUOTES = r'"[^"]*+(?:""[^"]*+)*+"'
+_QUOTED = re.compile(rf"{_IN_QUOTES}[ \t]*")
 
 
 def breaks(text: str) -> int:
@@ -65,8 +65,8 @@ def _matched(text: str, delimiter: str) -> tuple[list[list[str]], list[str]] | N
 
 
 def _cell(delimiter: str) -> re.Pattern[str]:
-    mark = re.escape(delimiter)
-    return re.compile(rf'({_IN_QUOTES}|[^"{mark}\r\n][^{mark}\r\n]*|)({mark}|\r\n|\n|\r|\Z)')
+    mark, blanks = re.escape(delimiter), " \t".replace(delimiter, "")
+    return re.compile(rf'({_IN_QUOTES}[{blanks}]*|[^"{mark}\r\n][^{mark}\r\n]*|)({mark}|\r\n|\n|\r|\Z)')
 
 
 def lines(path: Path, text: str, delimiter: str, header: bool = True) -> list[Line]:

@@ -121,7 +121,7 @@ def _spelled(name: str, kind: str, texts: Texts, spelling: str) -> Column:
 def _inferred(name: str, texts: Texts, words: ColumnWords, of_file: str) -> Found:
     distinct = texts.distinct
     if words.spelling:
-        return _numeric(name, texts, words.spelling)
+        return _numeric(name, texts, "" if texts.typed and of_file != "text" else words.spelling)
     if of_file == "text":
         return _of_texts(name, texts)
     spelled = kinds.truths(distinct)

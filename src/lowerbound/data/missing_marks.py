@@ -16,7 +16,7 @@ from lowerbound.data.texts import Texts
 #: a column is said to be of numbers but for some texts if at most this share of its cells, and so many texts, are others
 SHARE, OTHERS = 0.1, 5
 #: numbers that are written where there is none
-SENTINELS = [-1, -9, *(sign * (10**digits - 1) for digits in range(2, 8) for sign in (1, -1)), -88, -888, -8888]
+SENTINELS = [*(sign * (10**digits - 1) for digits in range(2, 8) for sign in (1, -1)), -88, -888, -8888]
 
 
 def known(texts: Texts, words: ColumnWords, of_text: bool) -> frozenset[str]:

@@ -52,7 +52,7 @@ class Parquet:
         column = self.table[name].cast(_plain(self.table[name].type))
         _, text = _type(column.type)
         values = _encoded(column)
-        return Texts.of_codes([text(value) for value in values.dictionary.to_pylist()], codes_of(values))
+        return Texts.of_typed([text(value) for value in values.dictionary.to_pylist()], codes_of(values))
 
     def must_be_told(self, cells: Mapping[str, Sequence[str | None]]) -> None:
         """Raise DataError for a cell that is not empty but whose text in a CSV would mean that it is."""
