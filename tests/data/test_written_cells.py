@@ -187,6 +187,7 @@ def test_other_texts_among_numbers_and_numbers_far_off_are_noted(tmp_path: Path)
         assert column.kind in ("number", "count")
         said = f"column 'c': {far} (1 cells) is far from all other values; if it means missing"
         assert splits.notes == (f"""{said}: c = {{missing = ["{far}"]}} in a file for --types""",)
+    assert len(load(tmp_path, [*numbers, "-999", "-99"])[0].notes) == 2
     for near in ("39", "-1", "77"):
         assert load(tmp_path, [*numbers, near])[0].notes == ()
     assert load(tmp_path, [*map(str, range(900, 1040)), *map(str, range(900, 1040))])[0].notes == ()  # 999 is one of them

@@ -55,12 +55,11 @@ def others(name: str, texts: Texts) -> tuple[str, ...]:
 
 def far(name: str, texts: Texts, values: npt.NDArray[np.float64]) -> tuple[str, ...]:
     """A note on a number such as -999 that is farther from all others than these from one another; ``values`` are those of the texts."""
-    notes = []
-    for place in np.flatnonzero(np.isin(values, SENTINELS)):
-        text = texts.distinct[place]
-        rest = np.delete(values, place)
-        low, high = rest.min(), rest.max()
-        if len(rest) > 1 and not low - (high - low) <= values[place] <= high + (high - low):
+    notes, such = [], np.isin(values, SENTINELS)
+    rest = values[~such]
+    for place in np.flatnonzero(such) if len(rest) > 1 else ():
+        text, low, high = texts.distinct[place], rest.min(), rest.max()
+        if not low - (high - low) <= values[place] <= high + (high - low):
             where = f"column '{name}': {text} ({int(texts.counts()[place]):,} cells) is far from all other values"
             notes.append(f"{where}; if it means missing: {line(name, 'missing', [text])}")
     return tuple(notes)
