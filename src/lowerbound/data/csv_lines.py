@@ -11,8 +11,8 @@ from lowerbound.errors import DataError
 #: each line's cells as written, and its ending
 Line = tuple[list[str], str]
 _BREAK = re.compile(r"\r\n|\r|\n")
-_IN_QUOTES = r'"[^"]*+(?:""[^"]*+)*+"[ \t]*'
-_QUOTED = re.compile(_IN_QUOTES)
+_IN_QUOTES = r'"[^"]*+(?:""[^"]*+)*+"'
+_QUOTED = re.compile(rf"{_IN_QUOTES}[ \t]*")
 
 
 def breaks(text: str) -> int:
@@ -54,19 +54,19 @@ def _matched(text: str, delimiter: str) -> tuple[list[list[str]], list[str]] | N
     found = _cell(delimiter).findall(text)
     if found[-1] == ("", "") and len(found) > 1 and found[-2][1] != delimiter:
         found.pop()  # after the last line's ending
-    cells, ends = zip(*found, strict=True)
+    cells, ends = [raw for raw, _ in found], [end for _, end in found]
     if len("".join(cells)) + len("".join(ends)) != len(text):
         return None
     width = next((place for place, end in enumerate(ends, start=1) if end != delimiter), len(ends))
     inner = [set(ends[place::width]) != {delimiter} for place in range(width - 1)]
     if len(cells) % width or any(inner) or delimiter in ends[width - 1 :: width] or (width == 1 and "" in cells):
         return None
-    return [list(cells[place::width]) for place in range(width)], list(ends[width - 1 :: width])
+    return [cells[place::width] for place in range(width)], ends[width - 1 :: width]
 
 
 def _cell(delimiter: str) -> re.Pattern[str]:
-    mark = re.escape(delimiter)
-    return re.compile(rf'({_IN_QUOTES}|[^"{mark}\r\n][^{mark}\r\n]*|)({mark}|\r\n|\n|\r|\Z)')
+    mark, blanks = re.escape(delimiter), " \t".replace(delimiter, "")
+    return re.compile(rf'({_IN_QUOTES}[{blanks}]*|[^"{mark}\r\n][^{mark}\r\n]*|)({mark}|\r\n|\n|\r|\Z)')
 
 
 def lines(path: Path, text: str, delimiter: str, header: bool = True) -> list[Line]:

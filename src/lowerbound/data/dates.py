@@ -37,7 +37,7 @@ MIDNIGHTS = tuple(re.sub("%[HMS]", "00", form).replace("%f", "000000") for form 
 #: the finest step of a format, in seconds: anything finer is rounded away
 STEPS = {"%f": 1e-6, "%S": 1.0, "%M": 60.0, "%H": 3600.0}
 DAY = 86_400.0
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH, NAIVE_EPOCH = datetime(1970, 1, 1, tzinfo=UTC), datetime(1970, 1, 1)
 FIRST, LAST = (
     (moment - EPOCH).total_seconds() for moment in (datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC))
 )
@@ -68,7 +68,7 @@ def _fits(texts: Sequence[str], form: str) -> bool:
 
 
 def _several(texts: Sequence[str]) -> str | None:
-    """Forms of ISO 8601 in which all texts are dates, all of them with a zone or none; None if there are none."""
+    """Forms of ISO 8601 in which all texts are dates, all times in zones, in UTC or in none; None if there are none."""
     forms: list[str] = []
     for text in texts:
         if not any(moment(text, form) is not None for form in forms):
@@ -76,8 +76,9 @@ def _several(texts: Sequence[str]) -> str | None:
             if new is None:
                 return None
             forms.append(new)
-    with_time = [form for form in forms if form != ISO[0]]
-    return EITHER.join(forms) if len({form.endswith(("Z", "%z")) for form in with_time}) == 1 else None
+    zones = {form[-2:] if form.endswith(("Z", "%z")) else "" for form in forms if form != ISO[0]}
+    alike = len({bool(zone) for zone in zones}) == 1 and not ("%z" in zones and ISO[0] in forms)  # a day begins at other times in each
+    return EITHER.join(forms) if alike else None
 
 
 def either_first(texts: Sequence[str]) -> tuple[str, ...]:
@@ -126,7 +127,7 @@ def moment(text: str, form: str) -> float | None:
     try:
         quick = verbatim is not None and verbatim.fullmatch(text) is not None
         read = datetime.fromisoformat(text) if quick else datetime.strptime(text, form)
-        return ((read.replace(tzinfo=UTC) if read.tzinfo is None else read) - EPOCH).total_seconds()
+        return (read - (NAIVE_EPOCH if read.tzinfo is None else EPOCH)).total_seconds()
     except (ValueError, OverflowError):
         return None
 

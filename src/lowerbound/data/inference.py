@@ -121,7 +121,7 @@ def _spelled(name: str, kind: str, texts: Texts, spelling: str) -> Column:
 def _inferred(name: str, texts: Texts, words: ColumnWords, of_file: str) -> Found:
     distinct = texts.distinct
     if words.spelling:
-        return _numeric(name, texts, words.spelling)
+        return _numeric(name, texts, "" if texts.typed and of_file != "text" else words.spelling)
     if of_file == "text":
         return _of_texts(name, texts)
     spelled = kinds.truths(distinct)
@@ -131,7 +131,7 @@ def _inferred(name: str, texts: Texts, words: ColumnWords, of_file: str) -> Foun
         return _numeric(name, texts, "")
     form = dates.date_format(distinct)
     if form is None:
-        return _as_people_write(name, texts) or _of_texts(name, texts)
+        return _as_people_write(name, texts) or _of_texts(name, texts, missing_marks.others(name, texts))
     several = "%z" in form and len(dates.zones(distinct)) > 1
     note = (f"column '{name}': its dates are of several time zones; new ones are written in UTC",) if several else ()
     return Column(name, "date", format=form, spelling=dates.zone_of(distinct, form)), note
@@ -154,17 +154,16 @@ def _as_people_write(name: str, texts: Texts) -> Found | None:
     return None
 
 
-def _of_texts(name: str, texts: Texts) -> Found:
+def _of_texts(name: str, texts: Texts, notes: tuple[str, ...] = ()) -> Found:
     distinct, there = texts.distinct, texts.there
-    numbers = missing_marks.others(name, texts)
     how = f"""to keep it, write {toml_key(name)} = "category" in a file for --types"""
     if len(distinct) == there:
         why = f"column '{name}': no two of its {there:,} texts are equal; treated as identifiers and left out ({how})"
-        return Column(name, "ignore"), numbers or (why,)
+        return Column(name, "ignore"), (*notes, why)
     if len(distinct) > LEVELS or len(distinct) > max(FEW, there // 2):
         why = f"column '{name}' has {len(distinct):,} different texts and is left out ({how})"
-        return Column(name, "ignore"), (*numbers, why)
-    return _category(name, distinct), numbers
+        return Column(name, "ignore"), (*notes, why)
+    return _category(name, distinct), notes
 
 
 def _numeric(name: str, texts: Texts, spelling: str) -> Found:

@@ -16,7 +16,7 @@ from lowerbound.data.texts import Texts
 #: a column is said to be of numbers but for some texts if at most this share of its cells, and so many texts, are others
 SHARE, OTHERS = 0.1, 5
 #: numbers that are written where there is none
-SENTINELS = [-1, -9, *(sign * (10**digits - 1) for digits in range(2, 8) for sign in (1, -1)), -88, -888, -8888]
+SENTINELS = [*(sign * (10**digits - 1) for digits in range(2, 8) for sign in (1, -1)), -88, -888, -8888]
 
 
 def known(texts: Texts, words: ColumnWords, of_text: bool) -> frozenset[str]:
@@ -55,12 +55,11 @@ def others(name: str, texts: Texts) -> tuple[str, ...]:
 
 def far(name: str, texts: Texts, values: npt.NDArray[np.float64]) -> tuple[str, ...]:
     """A note on a number such as -999 that is farther from all others than these from one another; ``values`` are those of the texts."""
-    notes = []
-    for place in np.flatnonzero(np.isin(values, SENTINELS)):
-        text = texts.distinct[place]
-        rest = np.delete(values, place)
-        low, high = rest.min(), rest.max()
-        if len(rest) > 1 and not low - (high - low) <= values[place] <= high + (high - low):
+    notes, such = [], np.isin(values, SENTINELS)
+    rest = values[~such]
+    for place in np.flatnonzero(such) if len(rest) > 1 else ():
+        text, low, high = texts.distinct[place], rest.min(), rest.max()
+        if not low - (high - low) <= values[place] <= high + (high - low):
             where = f"column '{name}': {text} ({int(texts.counts()[place]):,} cells) is far from all other values"
             notes.append(f"{where}; if it means missing: {line(name, 'missing', [text])}")
     return tuple(notes)

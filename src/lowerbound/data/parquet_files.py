@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -40,19 +41,22 @@ class Parquet:
 
     def texts(self, marks: Mapping[str, Marks]) -> dict[str, Texts]:
         """The text of the cells of each column, None for missing ones: null, NaN among numbers, and those that its marks add."""
-        cells = {name: self._texts(name) for name in self.names}
-        return {name: texts.without(marks.get(name, Marks()).among(texts, ())) for name, texts in cells.items()}
+        return {name: texts.without(marks.get(name, Marks()).among(texts, ())) for name, texts in self._texts.items()}
 
     @property
     def cells(self) -> dict[str, Texts]:
         """The text of the cells of each column, None for empty ones."""
         return self.texts({})
 
-    def _texts(self, name: str) -> Texts:
+    @cached_property
+    def _texts(self) -> dict[str, Texts]:
+        return {name: self._texts_of(name) for name in self.names}
+
+    def _texts_of(self, name: str) -> Texts:
         column = self.table[name].cast(_plain(self.table[name].type))
         _, text = _type(column.type)
         values = _encoded(column)
-        return Texts.of_codes([text(value) for value in values.dictionary.to_pylist()], codes_of(values))
+        return Texts.of_typed([text(value) for value in values.dictionary.to_pylist()], codes_of(values))
 
     def must_be_told(self, cells: Mapping[str, Sequence[str | None]]) -> None:
         """Raise DataError for a cell that is not empty but whose text in a CSV would mean that it is."""

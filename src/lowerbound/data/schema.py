@@ -107,6 +107,8 @@ class Column:
 
     def _spelled_like(self, texts: Texts) -> Column:
         """The column of numbers in the spelling of other cells: its own, that of programs, or the one that is recognised."""
+        if texts.typed:
+            return replace(self, spelling="")
         for spelling in (spellings.reader(self.spelling), spellings.PLAIN):
             if texts.first(np.isnan(texts.numbers(spelling))) is None:
                 break

@@ -20,7 +20,7 @@ LAYOUTS = ((".", ""), (",", ""), (".", ","), (",", "."), *((point, mark) for mar
 PER = ("%", "‰")
 #: ISO 4217's codes of the currencies that are traded most
 CODES = frozenset(["USD", "EUR", "JPY", "GBP", "CNY", "AUD", "CAD", "CHF", "HKD", "SGD", "SEK", "KRW", "NOK", "NZD", "INR", "MXN"])
-MINUS = "-−"
+MINUS = "−-"
 _EXAMPLE = re.compile(r"(?P<before>[^0-9]*?)(?:1(?P<thousands>[^0-9])234|1(?:234)?)(?:(?P<decimal>[.,])5)?(?P<after>[^0-9]*)")
 _AROUND = re.compile(rf"[+{MINUS}]?([^0-9+{MINUS}]*)[+{MINUS}]?([0-9](?:.*[0-9])?)([^0-9]*)", re.DOTALL)
 

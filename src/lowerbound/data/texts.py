@@ -28,11 +28,14 @@ class Texts(Sequence["str | None"]):
     """The texts of N cells, None where one is missing.
 
     ``distinct`` are the texts in the order of their first rows, ``codes`` ``(N,)`` the place of each cell's text among them, −1 where it
-    is missing. ``line`` gives the line of the file on which a row begins, where there is such a file.
+    is missing. ``line`` gives the line of the file on which a row begins, where there is such a file; ``typed`` are numbers of a file
+    that has types, whose texts are then as programs write them.
     """
 
-    def __init__(self, distinct: Sequence[str], codes: npt.NDArray[np.int32], line: Callable[[int], int] | None = None):
-        self.distinct, self.codes, self.line = list(distinct), codes, line
+    def __init__(
+        self, distinct: Sequence[str], codes: npt.NDArray[np.int32], line: Callable[[int], int] | None = None, typed: bool = False
+    ):
+        self.distinct, self.codes, self.line, self.typed = list(distinct), codes, line, typed
         self._read: dict[Reader, Numbers] = {}
         self._without: dict[frozenset[str], Texts] = {}
 
@@ -51,14 +54,17 @@ class Texts(Sequence["str | None"]):
         return cls(distinct, np.array([place[text] for text in cells], np.int32), line)
 
     @classmethod
-    def of_codes(cls, texts: Sequence[str | None], codes: npt.NDArray[np.int32], line: Callable[[int], int] | None = None) -> Texts:
-        """Those of cells that say for each which of the texts it has, −1 for none; texts may be equal, or None."""
+    def of_typed(cls, texts: Sequence[str], codes: npt.NDArray[np.int32]) -> Texts:
+        """Those of cells of a file that has types, by the place of each cell's text; texts may be equal."""
         fewer = cls.of(texts)
-        return cls(fewer.distinct, np.append(fewer.codes, np.int32(-1))[codes], line)
+        return cls(fewer.distinct, np.append(fewer.codes, np.int32(-1))[codes], typed=True)
 
-    def changed(self, new: Sequence[str | None]) -> Texts:
-        """The same cells with another text in place of each distinct one; None makes all cells of a text missing."""
-        return self if list(new) == self.distinct else Texts.of_codes(new, self.codes, self.line)
+    def changed(self, new: Sequence[str]) -> Texts:
+        """The same cells with another text in place of each distinct one."""
+        if list(new) == self.distinct:
+            return self
+        fewer = Texts.of(new)
+        return Texts(fewer.distinct, np.append(fewer.codes, np.int32(-1))[self.codes], self.line)
 
     def having(self, texts: Iterable[str]) -> frozenset[str]:
         """Those of the texts that some cells have."""
@@ -76,7 +82,7 @@ class Texts(Sequence["str | None"]):
             there = np.array([text not in missing for text in self.distinct], dtype=bool)
             codes = np.append(np.where(there, np.cumsum(there) - 1, -1), -1).astype(np.int32)
             kept = [text for text in self.distinct if text not in missing]
-            self._without[missing] = Texts(kept, codes[self.codes], self.line)
+            self._without[missing] = Texts(kept, codes[self.codes], self.line, self.typed)
         return self._without[missing]
 
     def __len__(self) -> int:
