@@ -6,6 +6,7 @@ import csv
 import datetime
 import json
 import random
+import re
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,7 @@ from torch.distributions import MultivariateNormal
 from toys import LinearGaussian, z_score
 
 import lowerbound as lb
-from lowerbound.data import cells as kinds
-from lowerbound.data import tables, writing
+from lowerbound.data import dates, tables, writing
 from lowerbound.data.csv_files import Csv
 from lowerbound.errors import DataError, UsageError
 from lowerbound.interfaces.cli import main
@@ -179,6 +179,10 @@ def test_a_fill_tells_what_the_other_cells_tell(table_run: runs.Run, tmp_path: P
         if column.kind == "category":
             assert (guess == value).mean() > np.bincount(value.astype(int)).max() / len(value) + 0.1
             assert abs(error.mean() - (guess != value).mean()) < 0.12
+        elif column.kind == "boolean":  # on the same scale
+            assert ((guess - value) ** 2).mean() < 0.8 * value.var()
+            assert abs(error.mean() - (guess.round() != value).mean()) < 0.12
+            np.testing.assert_allclose(error, np.minimum(guess, 1 - guess), atol=1e-6)
         else:
             assert ((guess - value) ** 2).mean() < 0.8 * value.var(), column.name
             assert 0.5 < np.sqrt((((guess - value) / error) ** 2).mean()) < 1.6, column.name
@@ -258,7 +262,7 @@ def test_the_spelling_is_of_the_table_that_is_filled_in(table_run: runs.Run, tmp
     path = as_csv(tmp_path / "t.csv", columns)
     assert main(["impute", str(table_run.folder), str(path), "-o", str(tmp_path / "f.csv"), "--samples", "20"]) == 0
     assert set(cells(tmp_path / "f.csv")["ok"]) == {"TRUE", "False"}
-    assert all(str(day).endswith("Z") and kinds.date_format([str(day)]) for day in cells(tmp_path / "f.csv")["day"])
+    assert all(str(day).endswith("Z") and dates.date_format([str(day)]) for day in cells(tmp_path / "f.csv")["day"])
     assert cells(tmp_path / "f.csv")["unit"] == [None, *columns["unit"][1:]]
     told = capsys.readouterr().err
     assert "column 'unit' was always 'cm' in training and is not here; its empty cells stay empty" in told
@@ -409,3 +413,31 @@ def test_a_run_of_images_imputes_no_table(digits_run: runs.Run, tmp_path: Path, 
     assert main(["train", str(path), "--out", str(tmp_path / "r")]) == 2
     assert "choose --likelihood columns" in capsys.readouterr().err
     assert not (tmp_path / "r").exists()
+
+
+def test_cells_are_filled_in_as_people_write_them(tmp_path: Path) -> None:
+    """Decimal commas, currencies, zones and marks, in the table that is learned from and in those that are made."""
+    rows = [
+        (f"{row % 7},{row % 9}", f"1.00{row % 8},50 €", f"2024-0{1 + row % 9}-10T10:00:00+02:00", ["NA", "EU"][row % 2])
+        for row in range(60)
+    ]
+    rows[3], rows[4], rows[5] = ("?", *rows[3][1:]), (rows[4][0], "-", *rows[4][2:]), (*rows[5][:2], "", "null")
+    lines = ["x;price;when;place", *(";".join(row) for row in rows)]
+    path, types, run = tmp_path / "t.csv", tmp_path / "t.toml", str(tmp_path / "run")
+    path.write_text("\n".join(lines) + "\n")
+    types.write_text('place = {keep = ["NA"]}')
+    train = ["train", str(path), "--types", str(types), "--likelihood", "columns", "--network", "mlp:8", "--epochs", "1", "--batch", "20"]
+    assert main([*train, "--out", run]) == 0
+    assert main(["impute", run, str(path), "-o", str(tmp_path / "f.csv"), "--samples", "20"]) == 0
+    assert main(["sample", run, "--n", "20", "-o", str(tmp_path / "s.csv")]) == 0
+    filled = [line.split(";") for line in (tmp_path / "f.csv").read_text().splitlines()]
+    given = [line.split(";") for line in lines]
+    changed = [(row, place) for row in range(61) for place in range(4) if filled[row][place] != given[row][place]]
+    assert changed == [(4, 0), (5, 1), (6, 2), (6, 3)]
+    with (tmp_path / "s.csv").open(encoding="utf-8") as file:
+        drawn = list(csv.reader(file))[1:]
+    forms = (r"-?\d+,\d", r"-?(\d{1,3}\.)*\d{1,3},\d\d €", r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+02:00", "NA|EU")
+    for row in [filled[4], filled[5], filled[6], *drawn]:
+        assert all(re.fullmatch(form, cell) for form, cell in zip(forms, row, strict=True)), row
+    assert main(["impute", run, str(tmp_path / "f.csv"), "-o", str(tmp_path / "g.csv"), "--samples", "20"]) == 0
+    assert (tmp_path / "g.csv").read_bytes() == (tmp_path / "f.csv").read_bytes()

@@ -72,6 +72,7 @@ def load(
     skip_unreadable: bool = False,
     holes: bool = False,
     types: str | Path | None = None,
+    missing_as: str | None = None,
     schema: Schema | None = None,
     limits: str | None = None,
     counts: bool = False,
@@ -89,7 +90,8 @@ def load(
     Named data sets are searched for in ``data_dir``, then $LOWERBOUND_DATA, then the user's cache, and else
     downloaded. ``size``, ``color`` and ``skip_unreadable`` are for images; ``holes`` allows NaN, for missing values in an
     array file. For tables, and frames of pandas, polars or pyarrow, which are read as such, ``types`` is a file that overrides the
-    inferred column types, and ``schema`` is that of a model, by which they are then read. ``limits``, ``LOW:HIGH``, are the numbers of
+    inferred column types, ``missing_as`` texts that mean that a cell is missing, with commas between them,
+    and ``schema`` is that of a model, by which they are then read. ``limits``, ``LOW:HIGH``, are the numbers of
     arrays and images that are 0 and 1; with ``counts`` whole numbers in an array file are counts, not greys. ``unit`` (255 of pixels, 1
     of bits) and ``white`` are those of a model's data, by which they are then read. ``shape`` is that of one example of an array file,
     channels first, where its axes do not tell: ``1x128``, or ``(1, 128)``. ``label_column`` is the column or array of labels; without
@@ -97,7 +99,7 @@ def load(
     Errors: DataError for a source that is missing, damaged or ambiguous.
     """
     images = {"size": size, "color": color, "skip_unreadable": skip_unreadable, "invert": invert}
-    tables = {"types": types, "schema": schema, "label_column": label_column, "header": header}
+    tables = {"types": types, "missing_as": missing_as, "schema": schema, "label_column": label_column, "header": header}
     of_model = {"counts": counts, "unit": unit, "white": white, "of_run": of_run, "variables": variables}
     reading = reading_of(limits=limits, shape=shape, holes=holes, **images, **tables, **of_model)
     found = _read(source, data_dir, reading)

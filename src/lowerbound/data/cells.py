@@ -1,43 +1,52 @@
-"""What the text of a cell can be: missing, a number, a boolean, a date; and how dates and numbers are written back."""
+"""What the text of a cell can be: missing, a number as programs write it, a boolean; and how these are written back."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Collection, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+
+import numpy as np
+
+from lowerbound.data.texts import Numbers, Texts
 
 #: texts of a missing cell, after blanks are stripped
 MISSING = frozenset({"", "NA", "N/A", "#N/A", "<NA>", "NaN", "nan", "null", "NULL", "Null"})
+#: texts, in small letters, that mean the same where all others of a column are numbers, booleans or dates
+MARKS = frozenset({"?", "-", "--", "—", ".", "..", "...", "*", "none", "n/a", "na", "n.a.", "nan", "nat", "nil", "null", "\\n", "missing"})
+MARKS |= {"#n/a", "#null!", "#div/0!", "#value!", "#ref!", "#name?", "#num!"}
+MARKS = MISSING.union(*({mark, mark.upper(), mark.capitalize(), mark.title()} for mark in MARKS))
 #: false and true, in upper or lower case
+MOST_CASES = 64  # false and true in all mixtures of small and capital letters
 TRUTHS = (("false", "true"), ("no", "yes"), ("f", "t"), ("n", "y"), ("0", "1"), ("0.0", "1.0"))
-#: date formats that are recognised without being specified, as for ``strptime``
-FORMATS = (
-    "%Y-%m-%d",
-    *(f"%Y-%m-%d{mark}{time}{zone}" for mark in "T " for time in ("%H:%M", "%H:%M:%S", "%H:%M:%S.%f") for zone in ("", "Z", "%z")),
-    "%Y/%m/%d",
-    "%d.%m.%Y",
-)
-#: those with a time of day, at midnight: programs without a type for days write them so
-MIDNIGHTS = tuple(re.sub("%[HMS]", "00", form).replace("%f", "000000") for form in FORMATS if "%H" in form)
-#: the finest step of a format, in seconds: anything finer is rounded away
-STEPS = {"%f": 1e-6, "%S": 1.0, "%M": 60.0, "%H": 3600.0}
-DAY = 86_400.0
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-FIRST, LAST = (
-    (moment - EPOCH).total_seconds() for moment in (datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC))
-)
 
-_NUMBER = re.compile(  # as programs write it
-    r"[+-]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:e[+-]?[0-9]+)?|[+-]?inf(?:inity)?", re.IGNORECASE
-)
+_AS_PROGRAMS = r"[+-]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:e[+-]?[0-9]+)?|[+-]?inf(?:inity)?"
+_NUMBER = re.compile(_AS_PROGRAMS, re.IGNORECASE)
+_NUMBERS = re.compile(rf"(?:(?:{_AS_PROGRAMS})\n)*+", re.IGNORECASE)
 _NUMERIC = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?", re.IGNORECASE)
 _WHOLE = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.0*)?")
 _DIGITS = 17  # of a decimal fraction, at most
 
 
+@dataclass(frozen=True)
+class Marks:
+    """Which texts of a column mean that a cell is missing: of a text file the usual ones, and ``missing``; those to ``keep`` are values."""
+
+    missing: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
+
+    def among(self, texts: Texts, usual: Iterable[str] = MISSING) -> frozenset[str]:
+        """Those of the texts that mean so; a number is one however many zeros follow its point."""
+        found = texts.having([*usual, *self.missing])
+        wholes = tuple({bare(mark) for mark in self.missing if is_whole(mark)})
+        if wholes:
+            found |= {text for text in texts.distinct if text.startswith(wholes) and bare(text) in wholes}
+        return found.difference(self.keep)
+
+
 def is_missing(text: str) -> bool:
-    """Whether the text means that the cell is empty."""
+    """Whether the text usually means that the cell is empty."""
     return text in MISSING
 
 
@@ -46,10 +55,26 @@ def is_number(text: str) -> bool:
     return _NUMBER.fullmatch(text) is not None
 
 
+def are_numbers(texts: Sequence[str]) -> bool:
+    """Whether each ``is_number``; of many at once, which is quicker than one by one."""
+    lines = "\n".join(texts) + "\n"
+    return bool(texts) and is_number(texts[0]) and lines.count("\n") == len(texts) and _NUMBERS.fullmatch(lines) is not None
+
+
 def number(text: str) -> float | None:
     """The number, with or without leading zeros; None for other text, or a number too large for double precision."""
     value = float(text) if _NUMERIC.fullmatch(text) else math.inf
     return value if math.isfinite(value) else None
+
+
+def numbers(texts: Sequence[str]) -> Numbers:
+    """The ``number`` of each text, NaN where it has none."""
+    if are_numbers(texts):
+        values = np.fromiter(map(float, texts), np.float64, len(texts))
+        values[np.isinf(values)] = np.nan
+        return values
+    found = map(number, texts)
+    return np.array([math.nan if value is None else value for value in found], dtype=np.float64)
 
 
 def is_whole(text: str) -> bool:
@@ -80,16 +105,16 @@ def integer(text: str) -> int | None:
 
 def decimals(texts: Iterable[str]) -> int | None:
     """The most decimals that numbers are written with; None where one has an exponent."""
-    most = 0
-    for text in texts:
-        if "e" in text or "E" in text:
-            return None
-        most = max(most, len(text.partition(".")[2]))
-    return min(most, _DIGITS)
+    written = list(texts)
+    if any(mark in "".join(written) for mark in "eE"):
+        return None
+    return min(max((len(text.partition(".")[2]) for text in written), default=0), _DIGITS)
 
 
-def truths(distinct: Iterable[str]) -> tuple[str, str] | None:
+def truths(distinct: Collection[str]) -> tuple[str, str] | None:
     """The spellings of false and true, if the texts are exactly these two."""
+    if len(distinct) > MOST_CASES:
+        return None
     spelled = {text.casefold(): text for text in sorted(distinct, reverse=True)}
     pair = next((pair for pair in TRUTHS if spelled.keys() == set(pair)), None)
     return None if pair is None else (spelled[pair[0]], spelled[pair[1]])
@@ -109,37 +134,6 @@ def spelled(there: Collection[str], usual: Sequence[str]) -> tuple[str, ...]:
 def truth(text: str) -> bool | None:
     """The boolean that a text means, in any of the known spellings; None for other text."""
     return next((bool(pair.index(text.casefold())) for pair in TRUTHS if text.casefold() in pair), None)
-
-
-def date_format(texts: Sequence[str], *more: str) -> str | None:
-    """The first format in which all texts are dates, of ``more`` or the known ones; None if there is none."""
-    forms = (*more, *FORMATS)
-    return next((form for form in forms if all(moment(text, form) is not None for text in texts)), None) if texts else None
-
-
-def moment(text: str, form: str) -> float | None:
-    """Seconds since 1970, in UTC where no zone is given; None for a text that is not a date of this format."""
-    try:
-        read = datetime.strptime(text, form)
-    except (ValueError, OverflowError):
-        return None
-    try:
-        return ((read.replace(tzinfo=UTC) if read.tzinfo is None else read) - EPOCH).total_seconds()
-    except OverflowError:
-        return None
-
-
-def as_datetime(seconds: float, form: str) -> datetime:
-    """The time, to the precision of the format; clipped to the years 1 to 9999."""
-    step = next((step for code, step in STEPS.items() if code in form), DAY)
-    nearest = round(min(max(seconds, FIRST), LAST) / step) * step
-    return EPOCH + timedelta(seconds=min(max(nearest, FIRST), LAST // step * step))
-
-
-def as_date(seconds: float, form: str) -> str:
-    """The time written in its format."""
-    when = as_datetime(seconds, form)
-    return when.strftime(form.replace("%Y", f"{when.year:04}"))
 
 
 def as_number(value: float, places: int | None) -> str:

@@ -8,10 +8,13 @@ import re
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cached_property
 from pathlib import Path
 
 from lowerbound.data import cells as kinds
+from lowerbound.data import csv_lines
+from lowerbound.data.cells import Marks
+from lowerbound.data.texts import Texts
 from lowerbound.errors import DataError, reason
 
 DELIMITERS = ",;\t|"
@@ -24,7 +27,7 @@ Cells = Mapping[str, Mapping[int, str]]  # by column and row
 
 @dataclass(frozen=True)
 class Csv:
-    """A table as the text of its file: each cell as written, quotes included, and each row's line ending.
+    """A table as the text of its file: the cells of each column as written, quotes included, and each row's line ending.
 
     ``head`` is everything before the first row; ``ends`` are each row's line ending and the blank lines after it.
     """
@@ -32,7 +35,7 @@ class Csv:
     names: tuple[str, ...]
     head: str
     delimiter: str
-    raw: list[list[str]]
+    columns: list[list[str]]
     ends: list[str]
 
     @property
@@ -41,41 +44,62 @@ class Csv:
         return {}
 
     def __len__(self) -> int:
-        return len(self.raw)
+        return len(self.ends)
 
     @property
-    def cells(self) -> dict[str, list[str | None]]:
+    def raw(self) -> list[tuple[str, ...]]:
+        """The cells of each row, as written."""
+        return list(zip(*self.columns, strict=True))
+
+    @cached_property
+    def _texts(self) -> dict[str, Texts]:
+        each = [Texts.of(column, self.line) for column in self.columns]
+        return {name: raw.changed(_all_texts(raw.distinct)) for name, raw in zip(self.names, each, strict=True)}
+
+    def texts(self, marks: Mapping[str, Marks]) -> dict[str, Texts]:
+        """The text of the cells of each column, None where it means that the cell is missing: by the marks of the column, or the usual."""
+        return {name: texts.without(marks.get(name, Marks()).among(texts)) for name, texts in self._texts.items()}
+
+    @property
+    def cells(self) -> dict[str, Texts]:
         """The text of the cells of each column, None for empty ones."""
-        read = cache(lambda raw: _none_if_missing(_text(raw)))
-        return {name: [read(row[place]) for row in self.raw] for place, name in enumerate(self.names)}
+        return self.texts({})
+
+    def line(self, row: int) -> int:
+        """The line of the file on which a row begins, the first being 1."""
+        before = ["".join(column[:row]) for column in self.columns]
+        return 1 + sum(map(csv_lines.breaks, [self.head, *before, "".join(f"{end} " for end in self.ends[:row])]))
 
     def filled(self, cells: Cells) -> bytes:
         """The file with these cells, by column and row, in place of the ones it has."""
-        rows = [list(row) for row in self.raw]
-        for place, name in enumerate(self.names):
-            if cells.get(name):
-                written = self._writer(place)
-                for row, text in cells[name].items():
-                    rows[row][place] = written(text)
-        lines = [self.delimiter.join(row) + end for row, end in zip(rows, self.ends, strict=True)]
+        columns = [self._filled(place, cells.get(name, {})) for place, name in enumerate(self.names)]
+        lines = [self.delimiter.join(row) + end for row, end in zip(zip(*columns, strict=True), self.ends, strict=True)]
         return (self.head + "".join(lines)).encode()
+
+    def _filled(self, place: int, texts: Mapping[int, str]) -> list[str]:
+        if not texts:
+            return self.columns[place]
+        column, written = list(self.columns[place]), self._writer(place)
+        for row, text in texts.items():
+            column[row] = written(text)
+        return column
 
     def separated(self, delimiter: str) -> Csv:
         """The same cells with another delimiter; cells that contain it are quoted, names that contain any delimiter too."""
         if delimiter == self.delimiter:
             return self
         head = self._head(delimiter) if self.head.removeprefix(BOM).strip() else self.head
-        rows = [[_quoted(raw, delimiter) for raw in row] for row in self.raw]
-        return replace(self, head=head, delimiter=delimiter, raw=rows)
+        columns = [[_quoted(raw, delimiter) for raw in column] for column in self.columns]
+        return replace(self, head=head, delimiter=delimiter, columns=columns)
 
     def _head(self, delimiter: str) -> str:
-        blank, (names, end) = _blank_before(_lines(Path(), self.head.removeprefix(BOM), self.delimiter))
+        blank, (names, end) = csv_lines.blank_before(csv_lines.lines(Path(), self.head.removeprefix(BOM), self.delimiter))
         bom = BOM if self.head.startswith(BOM) else ""
         return bom + blank + delimiter.join(_quoted(name, DELIMITERS) for name in names) + end
 
     def _writer(self, place: int) -> Callable[[str], str]:
         """How a text is written in a column: as it already occurs there, else quoted if other cells are or if it must be."""
-        there = [row[place] for row in self.raw]
+        there = list(dict.fromkeys(self.columns[place]))
         known = {_text(raw): raw for raw in reversed(there)}
         always = any(raw.startswith('"') and not kinds.is_missing(_text(raw)) for raw in there)
         special = (self.delimiter, '"', "\r", "\n")
@@ -125,15 +149,27 @@ def read(path: Path, header: bool = True) -> Csv:
     text = _decoded(path)
     head, text = (BOM, text[1:]) if text.startswith(BOM) else ("", text)
     delimiter = "\t" if suffix(path) == ".tsv" else delimiter_in(text)
-    lines = _lines(path, text, delimiter)
+    at_once = csv_lines.columns(text, delimiter)
+    if at_once is None:
+        return _line_by_line(path, text, head, delimiter, header)
+    columns, ends = at_once
+    if not header:
+        return Csv(numbered(len(columns)), head, delimiter, columns, ends)
+    names = [column[0] for column in columns]
+    return Csv(_names(path, names), head + delimiter.join(names) + ends[0], delimiter, [column[1:] for column in columns], ends[1:])
+
+
+def _line_by_line(path: Path, text: str, head: str, delimiter: str, header: bool) -> Csv:
+    """The cells of a file whose lines are not all alike. Errors: DataError."""
+    lines = csv_lines.lines(path, text, delimiter, header)
     if not lines:
         raise DataError(f"{path} is empty; a table needs a line of names, and rows")
-    before, (names, end) = _blank_before(lines)
+    before, (names, end) = csv_lines.blank_before(lines)
     if not header:
-        rows, ends, _ = _rows(path, [(names, end), *lines], "", len(names))
-        return Csv(numbered(len(names)), head + before, delimiter, rows, ends)
-    rows, ends, end = _rows(path, lines, end, len(names))
-    return Csv(_names(path, names), head + before + delimiter.join(names) + end, delimiter, rows, ends)
+        columns, ends, above = csv_lines.rows(path, [(names, end), *lines], head + before, len(names))
+        return Csv(numbered(len(names)), above, delimiter, columns, ends)
+    columns, ends, above = csv_lines.rows(path, lines, head + before + delimiter.join(names) + end, len(names))
+    return Csv(_names(path, names), above, delimiter, columns, ends)
 
 
 def _decoded(path: Path) -> str:
@@ -159,52 +195,6 @@ def delimiter_in(text: str) -> str:
     return max(DELIMITERS, key=(line[0] if line else "").count)
 
 
-def _lines(path: Path, text: str, delimiter: str) -> list[tuple[list[str], str]]:
-    """Each line's cells and its ending; a line break within quotes does not end a line."""
-    mark = re.escape(delimiter)
-    cell = re.compile(rf'("[^"]*+(?:""[^"]*+)*+"[ \t]*|[^"{mark}\r\n][^{mark}\r\n]*|)({mark}|\r\n|\n|\r|\Z)')
-    lines: list[tuple[list[str], str]] = []
-    cells: list[str] = []
-    place = 0
-    while place < len(text) or cells:
-        found = cell.match(text, place)
-        if found is None:
-            where = f"row {len(lines)}" if lines else "the line of names"
-            raise DataError(f"{path}: a quote does not close a cell in {where}; a quote within quotes is written twice")
-        raw, end = found.groups()
-        cells.append(raw)
-        place = found.end()
-        if end != delimiter:
-            lines.append((cells, end))
-            cells = []
-    return lines
-
-
-def _blank_before(lines: list[tuple[list[str], str]]) -> tuple[str, tuple[list[str], str]]:
-    before = ""
-    while lines[0][0] == [""] and len(lines) > 1:
-        before += lines.pop(0)[1]
-    return before, lines.pop(0)
-
-
-def _rows(path: Path, lines: list[tuple[list[str], str]], end: str, width: int) -> tuple[list[list[str]], list[str], str]:
-    """The cells and line ending of each row, and the ending of the line above the first row; blank lines are not rows."""
-    rows: list[list[str]] = []
-    ends: list[str] = []
-    for cells, mark in lines:
-        if cells == [""]:
-            if ends:
-                ends[-1] += mark
-            else:
-                end += mark
-            continue
-        if len(cells) != width:
-            raise DataError(f"{path}: row {len(rows) + 1} has {len(cells)} cells, but there are {width} column names; correct that line")
-        rows.append(cells)
-        ends.append(mark)
-    return rows, ends, end
-
-
 def _names(path: Path, raw: Sequence[str]) -> tuple[str, ...]:
     names = tuple(_text(name) or f"column {place}" for place, name in enumerate(raw, start=1))
     twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
@@ -219,10 +209,11 @@ def _text(raw: str) -> str:
     return (raw[1:-1].replace('""', '"') if raw.startswith('"') else raw).strip()
 
 
+def _all_texts(raws: Sequence[str]) -> list[str]:
+    """The text of each cell."""
+    return [_text(raw) if raw[:1] == '"' else raw for raw in map(str.strip, raws)]
+
+
 def _quoted(raw: str, marks: str) -> str:
     """The cell, in quotes if it contains one of these marks, so that they do not end it."""
     return '"' + _text(raw).replace('"', '""') + '"' if any(mark in raw for mark in marks) else raw
-
-
-def _none_if_missing(text: str) -> str | None:
-    return None if kinds.is_missing(text) else text

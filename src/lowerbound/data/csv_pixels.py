@@ -108,17 +108,22 @@ def _columns(path: Path, places: Sequence[int], kind: type, how: Reading) -> np.
 def _must_be_of_one_width(path: Path, width: int, how: Reading) -> None:
     """Raise DataError for a row of another length than the first line."""
     delimiter = csv_files.delimiter_of(path)
-    for number, line in enumerate(_rows(path), start=1 - int(how.header)):
+    for row, (number, line) in enumerate(_numbered(path), start=1 - int(how.header)):
         cells = len(next(csv.reader([line], delimiter=delimiter))) if '"' in line else line.count(delimiter) + 1
         if cells != width:
-            raise DataError(f"{path}: row {number} has {cells} cells, and the first line {width}; correct that line")
+            raise DataError(f"{path}: line {number:,}: row {row} has {cells} cells, and the first line {width}; correct that line")
 
 
 def _rows(path: Path) -> Iterator[str]:
     """The lines that are not blank. Errors: DataError."""
+    return (line for _, line in _numbered(path))
+
+
+def _numbered(path: Path) -> Iterator[tuple[int, str]]:
+    """The lines that are not blank, each with its number in the file. Errors: DataError."""
     try:
         with csv_files.opened(path) as file:
-            yield from (line for line in file if line.strip())
+            yield from ((number, line) for number, line in enumerate(file, start=1) if line.strip())
     except OSError as error:
         raise DataError(f"cannot read {path}: {reason(error)}") from error
     except (EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:

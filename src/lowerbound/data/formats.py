@@ -51,7 +51,7 @@ def _by_path(takes: Callable[[Path], bool]) -> Callable[[Path, Reading], bool]:
 IMAGE_OPTIONS = frozenset({"size", "color", "skip_unreadable", "limits", "invert"})
 ARRAY_OPTIONS = frozenset({"limits", "shape", "label_column", "invert"})
 TABLED_IMAGES = (IMAGE_OPTIONS - {"skip_unreadable"}) | {"label_column"}
-TABLE_OPTIONS = frozenset({"types", "schema", "header"})
+TABLE_OPTIONS = frozenset({"types", "missing_as", "schema", "header"})
 FORMATS = {
     "a folder of IDX files": Format(
         _by_path(idx.is_idx_folder),
@@ -179,6 +179,7 @@ ABOUT = {
     "size": "size, color and skip-unreadable are for images",
     "color": "size, color and skip-unreadable are for images",
     "skip_unreadable": "size, color and skip-unreadable are for images",
+    "missing_as": f"missing-as is for tables ({', '.join(tables.READ)})",
     "types": f"types are for tables ({', '.join(tables.READ)})",
 }
 #: what runs any code when it is read

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from lowerbound.data import cells as kinds
-from lowerbound.data.schema import MODELLED, MOST_LEVELS, Column, Schema
-from lowerbound.errors import DataError, nearest, reason
+from lowerbound.data import dates, missing_marks, spellings
+from lowerbound.data.column_words import ColumnWords, TableWords
+from lowerbound.data.missing_marks import toml_key
+from lowerbound.data.schema import MOST_LEVELS, Column, Schema
+from lowerbound.data.texts import Texts
+from lowerbound.errors import DataError, nearest
 
-#: kinds that a file of types can specify
-TYPES = (*MODELLED, "ignore")
 #: most categories of a column that is inferred as one: with more it is text
 LEVELS = 256
 #: up to this many categories need not repeat
@@ -28,116 +26,162 @@ LARGEST = 10_000
 DISPERSED, BEGINS = 0.5, 1
 
 Cells = Mapping[str, Sequence[str | None]]
+#: a column, and notes on how it was taken
+Found = tuple[Column, tuple[str, ...]]
 
 
-def read_types(path: Path) -> dict[str, str]:
-    """The types that a TOML file specifies: ``name = "category"``, or ``"date:%d/%m/%Y"`` for a date in a format. Errors: DataError."""
-    try:
-        specified = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {reason(error)}") from error
-    except (ValueError, RecursionError) as error:
-        raise DataError(f'{path} is not a TOML file of types, with lines such as age = "count": {error}') from error
-    for name, kind in specified.items():
-        if not isinstance(kind, str) or kind.partition(":")[0] not in TYPES or (":" in kind and not kind.startswith("date:")):
-            raise DataError(f"{path}: column '{name}' cannot be {kind!r}{nearest(str(kind), TYPES)}")
-    return specified
-
-
-def infer(cells: Cells, specified: Mapping[str, str], types: Mapping[str, str]) -> tuple[Schema, tuple[str, ...]]:
-    """The schema of a table, and notes on what was left out; ``specified`` types override inference, ``types`` are those of the file.
+def infer(cells: Cells, words: TableWords, types: Mapping[str, str]) -> tuple[Schema, tuple[str, ...]]:
+    """The schema of a table, and notes on what was left out; ``words`` override inference, ``types`` are those of the file.
 
     Errors: DataError for a specified column that does not exist or cannot be of that type; where no column is left.
     """
-    for name in specified:
+    for name in words.columns:
         if name not in cells:
             raise DataError(f"the table has no column '{name}', which the types specify{nearest(name, cells)}")
-    found = [_column(name, texts, specified.get(name), types.get(name, "")) for name, texts in cells.items()]
-    schema, notes = Schema(tuple(column for column, _ in found)), tuple(note for _, note in found if note)
+    found = [_column(name, Texts.of(texts), words.of(name), types.get(name, "")) for name, texts in cells.items()]
+    schema, notes = Schema(tuple(column for column, _ in found)), tuple(note for _, several in found for note in several)
     if not schema.modelled:
         raise DataError(f"no column is left to learn from: {'; '.join(notes) or 'all are ignored'}")
     return schema, notes
 
 
-def _column(name: str, texts: Sequence[str | None], specified: str | None, of_file: str) -> tuple[Column, str]:
-    there = [text for text in texts if text is not None]
-    if specified is not None and specified != "ignore" and not there:
+def _column(name: str, texts: Texts, words: ColumnWords, of_file: str) -> Found:
+    """The column, with the marks of missing cells that it was read by."""
+    marks = missing_marks.known(texts, words, of_file == "text")
+    column, notes = _kept(name, texts.without(marks), words, of_file)
+    missing = (*words.missing, *sorted(marks))
+    return replace(column, missing=missing, keep=words.keep), (*missing_marks.taken(name, texts, marks), *notes)
+
+
+def _kept(name: str, texts: Texts, words: ColumnWords, of_file: str) -> Found:
+    specified, distinct = words.kind, texts.distinct
+    if specified is not None and specified != "ignore" and not distinct:
         raise DataError(f"column '{name}' is specified as {specified}, but is empty; leave it out of the types")
     if specified == "ignore":
-        return Column(name, "ignore"), ""
-    if not there or of_file == "other":
-        why = "has a type that is not supported" if there else "is empty"
-        return Column(name, "ignore"), f"column '{name}' {why} and is left out"
-    if len(distinct := set(there)) == 1:
-        only = there[0]
-        return Column(name, "constant", (only,)), f"column '{name}' is always '{only[:40]}' and is left out of the model"
+        return Column(name, "ignore"), ()
+    if not distinct or of_file == "other":
+        return _left_out(name, "has a type that is not supported" if distinct else "is empty")
+    if len(distinct) == 1:
+        only = distinct[0]
+        return Column(name, "constant", (only,)), (f"column '{name}' is always '{only[:40]}' and is left out of the model",)
     if specified is not None:
-        return _specified(name, there, distinct, specified), ""
-    return _inferred(name, there, distinct, of_file)
+        return _specified(name, texts, words), ()
+    return _inferred(name, texts, words, of_file)
 
 
-def _specified(name: str, there: list[str], distinct: set[str], specified: str) -> Column:
-    kind, _, form = specified.partition(":")
+def _left_out(name: str, why: str, how: str = "") -> Found:
+    return Column(name, "ignore"), (f"column '{name}' {why} and is left out{how}",)
+
+
+def _specified(name: str, texts: Texts, words: ColumnWords) -> Column:
+    kind, _, form = str(words.kind).partition(":")
     match kind:
         case "category":
-            return _category(name, distinct)
+            return _category(name, texts.distinct)
         case "boolean":
-            spelled = kinds.truths(distinct)
+            spelled = kinds.truths(texts.distinct)
             if spelled is None:
                 pairs = ", ".join("/".join(pair) for pair in kinds.TRUTHS)
                 raise DataError(f"column '{name}' is specified as boolean, but its values are not a pair among {pairs}; specify category")
             return Column(name, kind, spelled)
         case "date":
-            form = form or kinds.date_format(there) or kinds.FORMATS[0]
-            if kinds.moment(kinds.as_date(0.0, form), form) is None:
+            form = form or _form(name, texts.distinct)
+            if dates.moment(dates.as_date(0.0, form), form) is None:
                 raise DataError(f"column '{name}': '{form}' is not a date format; write one such as date:%d/%m/%Y")
-            column = Column(name, kind, format=form)
+            column = Column(name, kind, format=form, spelling=dates.zone_of(texts.distinct, form))
         case _:
-            column = Column(name, kind, decimals=kinds.decimals(there))
-    column.numbers(there)
+            column = _spelled(name, kind, texts, words.spelling or _spelling(name, texts.distinct))
+    column.numbers(texts)
     return column
 
 
-def _inferred(name: str, there: list[str], distinct: set[str], of_file: str) -> tuple[Column, str]:
-    of_text = of_file == "text"
-    spelled = None if of_text else kinds.truths(distinct)
+def _form(name: str, texts: Sequence[str]) -> str:
+    """The format of dates that are specified without one. Errors: DataError where the day or the month may be first."""
+    form, either = dates.date_format(texts), dates.either_first(texts)
+    if form is None and len(either) > 1:
+        raise DataError(f"column '{name}': {dates.ambiguity(either)}; specify {' or '.join(f'date:{each}' for each in either)}")
+    return form or "".join(either) or dates.FORMATS[0]
+
+
+def _spelling(name: str, texts: Sequence[str]) -> str:
+    """How numbers are written that are specified as such. Errors: DataError where they may be written in two ways."""
+    if not np.isnan(kinds.numbers(texts)).any():
+        return ""
+    found = spellings.recognised(texts)
+    if len(found) > 1:
+        raise DataError(f"column '{name}': {spellings.ambiguity(found)}; say spelling = \"{found[0].example}\", or the other")
+    return found[0].example if found else ""
+
+
+def _spelled(name: str, kind: str, texts: Texts, spelling: str) -> Column:
+    """A column of numbers in a spelling, with the decimals that they are written with."""
+    return Column(name, kind, decimals=kinds.decimals(spellings.reader(spelling).plain_texts(texts.distinct)), spelling=spelling)
+
+
+def _inferred(name: str, texts: Texts, words: ColumnWords, of_file: str) -> Found:
+    distinct = texts.distinct
+    if words.spelling:
+        return _numeric(name, texts, "" if texts.typed and of_file != "text" else words.spelling)
+    if of_file == "text":
+        return _of_texts(name, texts)
+    spelled = kinds.truths(distinct)
     if spelled is not None:
-        return Column(name, "boolean", spelled), ""
-    if not of_text and all(map(kinds.is_number, distinct)):
-        return _numeric(name, there, distinct)
-    form = None if of_text else kinds.date_format(there)
-    if form is not None:
-        return Column(name, "date", format=form), ""
-    how = f"""to keep it, write {_key(name)} = "category" in a file for --types"""
-    if len(distinct) == len(there):
-        return Column(
-            name, "ignore"
-        ), f"column '{name}': no two of its {len(there):,} texts are equal; treated as identifiers and left out ({how})"
-    if len(distinct) > LEVELS or len(distinct) > max(FEW, len(there) // 2):
-        return Column(name, "ignore"), f"column '{name}' has {len(distinct):,} different texts and is left out ({how})"
-    return _category(name, distinct), ""
+        return Column(name, "boolean", spelled), ()
+    if kinds.are_numbers(distinct):
+        return _numeric(name, texts, "")
+    form = dates.date_format(distinct)
+    if form is None:
+        return _as_people_write(name, texts) or _of_texts(name, texts, missing_marks.others(name, texts))
+    several = "%z" in form and len(dates.zones(distinct)) > 1
+    note = (f"column '{name}': its dates are of several time zones; new ones are written in UTC",) if several else ()
+    return Column(name, "date", format=form, spelling=dates.zone_of(distinct, form)), note
 
 
-def _numeric(name: str, there: list[str], distinct: set[str]) -> tuple[Column, str]:
-    whole = all(map(kinds.is_whole, distinct))
-    number = Column(name, "number", decimals=kinds.decimals(there))
-    values, _ = number.numbers(there)
-    if whole and len(distinct) == len(there):
-        how = f"""to keep it, write {_key(name)} = "number" in a file for --types"""
-        return (
-            Column(name, "ignore"),
-            f"column '{name}': no two of its {len(there):,} whole numbers are equal; treated as identifiers and left out ({how})",
-        )
+def _as_people_write(name: str, texts: Texts) -> Found | None:
+    """Numbers and dates of which there are several ways to write them: left out where no value says which; None for all else."""
+    found, either, key = spellings.recognised(texts.distinct), dates.either_first(texts.distinct), toml_key(name)
+    if len(found) > 1:
+        how = f'; write {key} = {{spelling = "{found[0].example}"}}, or the other, in a file for --types'
+        return _left_out(name, f"is ambiguous ({spellings.ambiguity(found)})", how)
+    if found:
+        column, notes = _numeric(name, texts, found[0].example)
+        return column, (f"column '{name}' is read as numbers that are written like {found[0].example}", *notes)
+    if len(either) > 1:
+        how = f'; write {key} = "date:{either[0]}", or date:{either[1]}, in a file for --types'
+        return _left_out(name, f"is ambiguous ({dates.ambiguity(either)})", how)
+    if either:
+        return Column(name, "date", format=either[0]), (f"column '{name}' is read as dates {either[0]}: some could not be otherwise",)
+    return None
+
+
+def _of_texts(name: str, texts: Texts, notes: tuple[str, ...] = ()) -> Found:
+    distinct, there = texts.distinct, texts.there
+    how = f"""to keep it, write {toml_key(name)} = "category" in a file for --types"""
+    if len(distinct) == there:
+        why = f"column '{name}': no two of its {there:,} texts are equal; treated as identifiers and left out ({how})"
+        return Column(name, "ignore"), (*notes, why)
+    if len(distinct) > LEVELS or len(distinct) > max(FEW, there // 2):
+        why = f"column '{name}' has {len(distinct):,} different texts and is left out ({how})"
+        return Column(name, "ignore"), (*notes, why)
+    return _category(name, distinct), notes
+
+
+def _numeric(name: str, texts: Texts, spelling: str) -> Found:
+    column = _spelled(name, "number", texts, spelling)
+    values, _ = column.numbers(texts)
+    read = spellings.reader(spelling)
+    whole = all(map(kinds.is_whole, read.plain_texts(texts.distinct)))
+    if whole and len(texts.distinct) == texts.there:
+        how = f"""to keep it, write {toml_key(name)} = "number" in a file for --types"""
+        why = f"no two of its {texts.there:,} whole numbers are equal; treated as identifiers and left out ({how})"
+        return Column(name, "ignore"), (f"column '{name}': {why}",)
+    values = values[~np.isnan(values)]
     counted = whole and 0 <= values.min() <= BEGINS and values.max() <= LARGEST and values.var() >= DISPERSED * values.mean()
-    return (replace(number, kind="count") if counted else number), ""
+    notes = missing_marks.far(name, texts, read(texts.distinct))
+    return (replace(column, kind="count") if counted else column), notes
 
 
-def _key(name: str) -> str:
-    """A name as a TOML key."""
-    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name, ensure_ascii=False)
-
-
-def _category(name: str, distinct: set[str]) -> Column:
+def _category(name: str, distinct: Sequence[str]) -> Column:
     if len(distinct) > MOST_LEVELS:
         raise DataError(f"column '{name}' has {len(distinct):,} categories, and at most {MOST_LEVELS:,} are allowed; specify ignore")
     numeric = all(map(kinds.is_number, distinct))
@@ -149,17 +193,18 @@ def standardized(schema: Schema, cells: Cells, rows: Sequence[int]) -> Schema:
 
     Errors: DataError where values are too far apart for double precision.
     """
-    columns = [_standardized(column, column.numbers(cells[column.name])[0], rows) for column in schema.modelled]
+    train = np.array(rows)
+    columns = [_standardized(column, column.numbers(cells[column.name])[0], train) for column in schema.modelled]
     new = {column.name: column for column in columns}
     return Schema(tuple(new.get(column.name, column) for column in schema.columns))
 
 
-def _standardized(column: Column, values: npt.NDArray[np.float64], rows: Sequence[int]) -> Column:
+def _standardized(column: Column, values: npt.NDArray[np.float64], rows: npt.NDArray[np.int64]) -> Column:
     if column.kind not in ("number", "date", "count"):
         return column
     if column.kind == "count":
         values = np.log1p(values)
-    for some in (values[list(rows)], values):
+    for some in (values[rows], values):
         there = some[~np.isnan(some)]
         if len(there) and there.min() < there.max():
             with np.errstate(over="ignore", invalid="ignore"):

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from lowerbound.data import arrow_files
+from lowerbound.data import arrow_files, dates
 from lowerbound.data import cells as kinds
+from lowerbound.data.cells import Marks
 from lowerbound.data.csv_files import Cells
+from lowerbound.data.texts import Texts, codes_of
 from lowerbound.errors import DataError
 
 #: times to the microsecond, the most that we keep
@@ -36,15 +39,24 @@ class Parquet:
         """The type of each column: text, number, boolean, date, or other."""
         return {field.name: _type(_plain(field.type))[0] for field in self.table.schema}
 
-    @property
-    def cells(self) -> dict[str, list[str | None]]:
-        """The text of the cells of each column, None for empty ones: null, and NaN among numbers."""
-        return {name: self._texts(name) for name in self.names}
+    def texts(self, marks: Mapping[str, Marks]) -> dict[str, Texts]:
+        """The text of the cells of each column, None for missing ones: null, NaN among numbers, and those that its marks add."""
+        return {name: texts.without(marks.get(name, Marks()).among(texts, ())) for name, texts in self._texts.items()}
 
-    def _texts(self, name: str) -> list[str | None]:
+    @property
+    def cells(self) -> dict[str, Texts]:
+        """The text of the cells of each column, None for empty ones."""
+        return self.texts({})
+
+    @cached_property
+    def _texts(self) -> dict[str, Texts]:
+        return {name: self._texts_of(name) for name in self.names}
+
+    def _texts_of(self, name: str) -> Texts:
         column = self.table[name].cast(_plain(self.table[name].type))
         _, text = _type(column.type)
-        return [None if value is None else text(value) for value in _python(column)]
+        values = _encoded(column)
+        return Texts.of_typed([text(value) for value in values.dictionary.to_pylist()], codes_of(values))
 
     def must_be_told(self, cells: Mapping[str, Sequence[str | None]]) -> None:
         """Raise DataError for a cell that is not empty but whose text in a CSV would mean that it is."""
@@ -109,15 +121,15 @@ def _moments(texts: Sequence[str | None], kind: Any) -> list[str | None]:
     from pyarrow import types
 
     there = [text for text in texts if text is not None]
-    form = kinds.date_format(there) or kinds.FORMATS[0]
-    if there and kinds.moment(there[0], form) is None:
-        raise ValueError(f"'{there[0]}' is not a date such as {kinds.as_date(0.0, form)}")
-    seconds = [None if text is None else kinds.moment(text, form) for text in texts]
+    form = dates.date_format(there) or dates.FORMATS[0]
+    if there and dates.moment(there[0], form) is None:
+        raise ValueError(f"'{there[0]}' is not a date such as {dates.as_date(0.0, form)}")
+    seconds = [None if text is None else dates.moment(text, form) for text in texts]
     if types.is_date(kind):
-        return [None if when is None else kinds.as_date(when, "%Y-%m-%d") for when in seconds]
+        return [None if when is None else dates.as_date(when, "%Y-%m-%d") for when in seconds]
     digits, zone = {"s": 19, "ms": 23}.get(kind.unit, 26), "Z" if kind.tz else ""
-    last = 2**63 / 1e9 - 1 if kind.unit == "ns" else kinds.LAST
-    return [None if when is None else kinds.as_date(min(max(when, -last), last), ISO)[:digits] + zone for when in seconds]
+    last = 2**63 / 1e9 - 1 if kind.unit == "ns" else dates.LAST
+    return [None if when is None else dates.as_date(min(max(when, -last), last), ISO)[:digits] + zone for when in seconds]
 
 
 def _plain(kind: Any) -> Any:
@@ -144,8 +156,8 @@ def _type(kind: Any) -> tuple[str, Callable[[Any], str]]:
     return "other", lambda value: value if isinstance(value, str) else ""
 
 
-def _python(column: Any) -> list[Any]:
-    """Its values: timestamps in UTC to the microsecond, NaN as None, times of day as text; for other types only True where there is one."""
+def _encoded(column: Any) -> Any:
+    """Its values, each kept once: timestamps in UTC to the microsecond, NaN as null, times of day as text; other types as True."""
     import pyarrow
     from pyarrow import compute, types
 
@@ -158,7 +170,7 @@ def _python(column: Any) -> list[Any]:
         column = column.cast(pyarrow.string())
     elif _type(kind)[0] == "other":
         column = compute.if_else(column.is_valid(), True, None)
-    return list(column.to_pylist())
+    return column.combine_chunks().dictionary_encode()
 
 
 def read(path: Path) -> Parquet:

@@ -18,6 +18,8 @@ class Reading:
     skip_unreadable: bool = False
     holes: bool = False
     types: str | Path | None = None
+    #: texts that mean that a cell of a table is missing, with commas between them
+    missing_as: str | None = None
     schema: Schema | None = None
     #: the numbers that are black and white; whether whole numbers are counts; what is 1, and what was white, in the data of a model
     limits: Range | None = None
@@ -39,7 +41,7 @@ class Reading:
     @property
     def of_table(self) -> bool:
         """Whether what is said is about the columns of a table."""
-        return self.schema is not None or self.types is not None
+        return self.schema is not None or self.types is not None or self.missing_as is not None
 
     @property
     def given(self) -> frozenset[str]:

@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lowerbound.data import cells as kinds
+from lowerbound.data import dates, spellings
+from lowerbound.data.texts import Reader, Texts
 from lowerbound.errors import DataError
 
 #: kinds of columns that a model includes, and kinds that it leaves out
@@ -30,7 +32,8 @@ class Column:
 
     ``levels`` are the texts of a category in the order of their numbers, of a boolean those of false and true, of a constant the only one.
     Numbers and dates (in seconds) are standardized, (x − ``loc``)/``scale``; for counts k, ``loc`` and ``scale`` are those of log(1 + k),
-    and k itself is modelled. Numbers are written with ``decimals``, dates in their ``format``.
+    and k itself is modelled. Numbers are written with ``decimals`` as 1234.5 is in ``spelling`` (spellings.py), dates in their ``format``
+    and the zone that is their ``spelling``. Cells that say one of ``missing`` are missing, those to ``keep`` are not.
     """
 
     name: str
@@ -40,6 +43,9 @@ class Column:
     scale: float = 1.0
     decimals: int | None = None
     format: str = ""
+    spelling: str = ""
+    missing: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, words: Any) -> Column:
@@ -56,61 +62,87 @@ class Column:
             raise ValueError(f"numbers of column {name!r}")
         if kind == "boolean" and kinds.truths(levels) is None:
             raise ValueError(f"levels of column {name!r}")
-        if kind == "date" and kinds.moment(kinds.as_date(0.0, form), form) is None:
+        if kind == "date" and dates.moment(dates.as_date(0.0, form), form) is None:
             raise ValueError(f"format of column {name!r}")
-        return cls(name, kind, tuple(levels), loc, scale, places, form)
+        spelling, missing, keep = (words.get(key, usual) for key, usual in (("spelling", ""), ("missing", []), ("keep", [])))  # since 0.2
+        if not (isinstance(spelling, str) and all(isinstance(text, str) for text in (*missing, *keep))):
+            raise ValueError(f"texts of column {name!r}")
+        if kind in ("number", "count"):
+            spellings.reader(spelling)
+        return cls(name, kind, tuple(levels), loc, scale, places, form, spelling, tuple(missing), tuple(keep))
 
     @property
     def is_modelled(self) -> bool:
         """Whether a model includes it."""
         return self.kind in MODELLED
 
-    def like(self, texts: Sequence[str | None]) -> Column:
+    @property
+    def marks(self) -> kinds.Marks:
+        """Which of its texts mean that a cell is missing."""
+        return kinds.Marks(self.missing, self.keep)
+
+    def like(self, cells: Sequence[str | None]) -> Column:
         """The column in the spelling of another table's cells, where they show one; a constant that has other values there is ignored."""
-        there = {text for text in texts if text is not None}
+        there = Texts.of(cells).distinct
         match self.kind:
             case "boolean":
                 return replace(self, levels=kinds.spelled(there, self.levels))
+            case "number" | "count":
+                return self._spelled_like(Texts.of(cells))
             case "date":
-                return replace(self, format=kinds.date_format(list(there), self.format, *kinds.MIDNIGHTS) or self.format)
+                form = dates.date_format(there, self.format, *dates.MIDNIGHTS) or "".join(dates.either_first(there)[:1])
+                return replace(self, format=form or self.format, spelling=dates.zone_of(there, form) if there else self.spelling)
             case "constant" if not {*map(kinds.bare, there)} <= {*map(kinds.bare, self.levels)}:
-                return Column(self.name, "ignore")
+                return replace(self, kind="ignore", levels=())
             case "category" | "constant":
                 return replace(self, levels=kinds.pointed(there, self.levels))
             case _:
                 return self
 
-    def numbers(self, texts: Sequence[str | None]) -> tuple[npt.NDArray[np.float64], int]:
+    def _spelled_like(self, texts: Texts) -> Column:
+        """The column of numbers in the spelling of other cells: its own, that of programs, or the one that is recognised."""
+        if texts.typed:
+            return replace(self, spelling="")
+        for spelling in (spellings.reader(self.spelling), spellings.PLAIN):
+            if texts.first(np.isnan(texts.numbers(spelling))) is None:
+                break
+        else:
+            found = spellings.recognised(texts.distinct)
+            spelling = found[0] if len(found) == 1 else spellings.reader(self.spelling)
+        return replace(self, spelling="" if spelling == spellings.PLAIN else spelling.example)
+
+    def numbers(self, cells: Sequence[str | None]) -> tuple[npt.NDArray[np.float64], int]:
         """The model's values for these cells, NaN for empty ones, and how many cells have an unknown category.
 
         An unknown category is treated as missing. Errors: DataError, naming the row, for a cell that is not of this column's kind.
         """
+        texts = Texts.of(cells)
         match self.kind:
             case "category":
                 known = {kinds.bare(level): number for number, level in enumerate(self.levels)}
                 known |= {level: number for number, level in enumerate(self.levels)}
-                found = [math.nan if text is None else known.get(text, known.get(kinds.bare(text), math.nan)) for text in texts]
-                strange = sum(text is not None and math.isnan(number) for text, number in zip(texts, found, strict=True))
-                return np.array(found, dtype=np.float64), strange
+                found = [known.get(text, known.get(kinds.bare(text), math.nan)) for text in texts.distinct]
+                values = texts.spread(np.array(found, dtype=np.float64))
+                return values, int((np.isnan(values) & (texts.codes >= 0)).sum())
             case "boolean":
-                return self._each(texts, kinds.truth, f"{self.levels[0]} or {self.levels[1]}"), 0
+                return self._each(texts, _truths, f"{self.levels[0]} or {self.levels[1]}"), 0
             case "date":
-                raw = self._each(texts, lambda text: kinds.moment(text, self.format), f"a date such as {kinds.as_date(0.0, self.format)}")
+                example = dates.as_date(0.0, self.format, self.spelling)
+                raw = self._each(texts, dates.Moments(self.format), f"a date such as {example}")
             case "count":
-                return self._each(texts, _count, f"a whole number from 0 to {LARGEST_COUNT:,}"), 0
+                return self._each(texts, Counts(spellings.reader(self.spelling)), f"a whole number from 0 to {LARGEST_COUNT:,}"), 0
             case _:
-                raw = self._each(texts, kinds.number, "a number below 1.8e308")
+                wanted = f"a number such as {self.spelling}" if self.spelling else "a number below 1.8e308"
+                raw = self._each(texts, spellings.reader(self.spelling), wanted)
         with np.errstate(over="ignore"):
             return (raw - self.loc) / self.scale, 0
 
-    def _each(self, texts: Sequence[str | None], read: Any, wanted: str) -> npt.NDArray[np.float64]:
-        values = np.full(len(texts), math.nan)
-        for row, text in enumerate(texts):
-            if text is not None:
-                value = read(text)
-                if value is None:
-                    raise DataError(f"column '{self.name}', row {row + 1}: '{text[:40]}' is not {wanted}, as this {self.kind} column needs")
-                values[row] = value
+    def _each(self, texts: Texts, read: Reader, wanted: str) -> npt.NDArray[np.float64]:
+        values = texts.numbers(read)
+        row = texts.first(np.isnan(values))
+        if row is not None:
+            said = f"'{str(texts[row])[:40]}' is not {wanted}, as this {self.kind} column needs"
+            raise DataError(f"{texts.where(self.name, row)}: {said}")
         return values
 
     def text(self, value: float) -> str:
@@ -119,19 +151,25 @@ class Column:
             case "category" | "boolean":
                 return self.levels[min(max(round(value), 0), len(self.levels) - 1)]
             case "date":
-                return kinds.as_date(self.loc + self.scale * value, self.format)
+                return dates.as_date(self.loc + self.scale * value, self.format, self.spelling)
             case "count":
-                return kinds.as_number(float(max(0, round(value))), self.decimals or 0)
+                return self._written(float(max(0, round(value))), self.decimals or 0)
             case "constant":
                 return self.levels[0]
             case _:
-                return kinds.as_number(self.loc + self.scale * value, self.decimals)
+                return self._written(self.loc + self.scale * value, self.decimals)
+
+    def _written(self, value: float, places: int | None) -> str:
+        text = kinds.as_number(value, places)
+        return spellings.reader(self.spelling).written(text) if self.spelling else text
 
     def typed(self, texts: Sequence[str | None]) -> list[Any]:
         """The cells as typed values, for files that have types: whole numbers as 64-bit integers where all fit."""
         match self.kind:
             case "number" | "count":
-                return _numbers(texts, self.kind == "count" or self.decimals == 0)
+                spelling = spellings.reader(self.spelling)
+                plain = [text if text is None or not self.spelling else spelling.plain(text) for text in texts]
+                return _numbers(plain, self.kind == "count" or self.decimals == 0)
             case "boolean":
                 return [None if text is None else kinds.truth(text) for text in texts]
             case "date":
@@ -140,18 +178,30 @@ class Column:
                 return list(texts)
 
     def _date(self, text: str) -> date | datetime:
-        when = kinds.as_datetime(kinds.moment(text, self.format) or 0.0, self.format)
-        return when.replace(tzinfo=None) if any(code in self.format for code in kinds.STEPS) else when.date()
+        when = dates.as_datetime(dates.moment(text, self.format) or 0.0, self.format)
+        return when.replace(tzinfo=None) if dates.has_time(self.format) else when.date()
 
     @property
     def unit(self) -> float:
         """The size of the model's unit in the column's own: σ for numbers, σ in days for dates, else 1."""
-        return {"number": self.scale, "date": self.scale / kinds.DAY}.get(self.kind, 1.0)
+        return {"number": self.scale, "date": self.scale / dates.DAY}.get(self.kind, 1.0)
 
 
-def _count(text: str) -> float | None:
-    value = kinds.number(text)
-    return value if value is not None and 0 <= value <= LARGEST_COUNT and value == round(value) else None
+@dataclass(frozen=True)
+class Counts:
+    """Reads texts as counts in a spelling, NaN for a text that is none."""
+
+    spelling: spellings.Spelling
+
+    def __call__(self, texts: Sequence[str], /) -> npt.NDArray[np.float64]:
+        """A whole number for each text."""
+        found = self.spelling(texts)
+        return np.where((found >= 0) & (found <= LARGEST_COUNT) & (found == np.rint(found)), found, np.nan)
+
+
+def _truths(texts: Sequence[str]) -> npt.NDArray[np.float64]:
+    found = map(kinds.truth, texts)
+    return np.array([math.nan if value is None else float(value) for value in found], dtype=np.float64)
 
 
 def _numbers(texts: Sequence[str | None], whole: bool) -> list[Any]:
@@ -194,6 +244,11 @@ class Schema:
         """The number of categories of each value; 0 for other kinds."""
         return tuple(len(column.levels) if column.kind == "category" else 0 for column in self.modelled)
 
+    @property
+    def marks(self) -> dict[str, kinds.Marks]:
+        """Which texts of each column mean that a cell is missing."""
+        return {column.name: column.marks for column in self.columns}
+
     def like(self, cells: Mapping[str, Sequence[str | None]]) -> Schema:
         """The schema in the spelling of another table's cells; its numbers are kept."""
         return Schema(tuple(column.like(cells.get(column.name, ())) for column in self.columns))
@@ -211,13 +266,14 @@ class Schema:
         notes = [f"ignored, because the model has no such column: {_quoted(extra)}"] if extra else []
         found = []
         for column in self.modelled:
-            values, strange = column.like(cells[column.name]).numbers(cells[column.name])
+            texts = Texts.of(cells[column.name])
+            values, strange = column.like(texts).numbers(texts)
             notes += [f"column '{column.name}': {strange:,} cells of unknown categories are treated as missing"] if strange else []
             with np.errstate(over="ignore"):
                 found.append(values.astype(np.float32))
             if np.isinf(found[-1]).any():
-                row = int(np.isinf(found[-1]).argmax()) + 1
-                raise DataError(f"column '{column.name}', row {row}: {cells[column.name][row - 1]} is too far from the training values")
+                row = int(np.isinf(found[-1]).argmax())
+                raise DataError(f"{texts.where(column.name, row)}: {texts[row]} is too far from the training values")
         return np.stack(found, 1), tuple(notes)
 
     def texts(self, values: npt.NDArray[np.floating[Any]]) -> dict[str, list[str | None]]:

@@ -8,13 +8,15 @@ from typing import Any
 
 import torch
 
-from lowerbound.data import arrow_files, csv_files, frames, inference, parquet_files
+from lowerbound.data import arrow_files, column_words, csv_files, frames, inference, missing_marks, parquet_files
 from lowerbound.data import cells as kinds
+from lowerbound.data.column_words import ColumnWords
 from lowerbound.data.csv_files import Csv
 from lowerbound.data.dataset import Dataset, Splits
 from lowerbound.data.parquet_files import Parquet
 from lowerbound.data.reading import Reading
 from lowerbound.data.schema import Schema
+from lowerbound.data.texts import Texts
 from lowerbound.errors import DataError
 
 #: endings of the files that tables are written to, and of all that are read, CSV gzipped too
@@ -23,7 +25,7 @@ READ = (*csv_files.SUFFIXES, *arrow_files.READERS)
 
 Table = Csv | Parquet
 #: how messages name a frame, and the options of ``load`` that one has
-FRAME, OF_FRAME = "the frame", frozenset({"types", "schema"})
+FRAME, OF_FRAME = "the frame", frozenset({"types", "missing_as", "schema"})
 
 
 def is_table(source: str | Path) -> bool:
@@ -42,25 +44,35 @@ def read(path: Path, header: bool = True) -> Table:
     return table
 
 
-def inferred(path: Path, types: str | Path | None = None, header: bool = True) -> tuple[Table, Schema, tuple[str, ...]]:
-    """A table, its schema, standardized by the training rows, and notes on what is left out.
-
-    ``types`` is a TOML file that overrides inference. Errors: DataError.
-    """
-    table = read(path, header)
-    return table, *_schema_of(str(path), table, types)
+def inferred(path: Path, how: Reading) -> tuple[Table, Schema, tuple[str, ...]]:
+    """A table, its schema, standardized by the training rows, and notes on what is left out, by what is said of it. Errors: DataError."""
+    table = read(path, how.header)
+    return table, *_schema_of(str(path), table, how)
 
 
-def _schema_of(name: str, table: Table, types: str | Path | None) -> tuple[Schema, tuple[str, ...]]:
+def _schema_of(name: str, table: Table, how: Reading) -> tuple[Schema, tuple[str, ...]]:
     if len(table) < 2:
         raise DataError(f"{name} has one row, too few to learn from")
-    cells = table.cells
     numbered = f"{name}: the first line is taken for names, and all of them are numbers; if it is a row, say --no-header"
     named = (numbered,) if all(map(kinds.is_number, table.names)) else ()
-    schema, notes = inference.infer(cells, {} if types is None else inference.read_types(Path(types)), table.types)
+    words = column_words.of(how)
+    schema, notes = inference.infer(table.texts({each: words.marks(each) for each in table.names}), words, table.types)
     train = Splits.of(Dataset(torch.zeros(len(table), 1))).train.rows
     assert train is not None
-    return inference.standardized(schema, cells, train.tolist()), (*named, *notes)
+    return inference.standardized(schema, table.texts(schema.marks), train.tolist()), (*named, *notes)
+
+
+def by_schema(table: Table, schema: Schema) -> tuple[dict[str, Texts], tuple[str, ...]]:
+    """The cells of a table that meets a model, read as those that the model learned from; and notes on further marks of missing cells."""
+    cells = table.texts(schema.marks)
+    notes: list[str] = []
+    for column in schema.columns:
+        if column.name in cells:
+            texts = cells[column.name]
+            marks = missing_marks.known(texts, ColumnWords(column.kind, keep=column.keep), True)
+            notes += missing_marks.taken(column.name, texts, marks)
+            cells[column.name] = texts.without(marks)
+    return cells, tuple(notes)
 
 
 def load(path: Path, how: Reading) -> Splits:
@@ -68,18 +80,18 @@ def load(path: Path, how: Reading) -> Splits:
 
     Errors: DataError for a damaged file, and for a table that does not fit the schema.
     """
-    header = how.header
-    table, schema, notes = inferred(path, how.types, header) if how.schema is None else (read(path, header), how.schema, ())
+    table, schema, notes = inferred(path, how) if how.schema is None else (read(path, how.header), how.schema, ())
     return _splits(table, schema, notes)
 
 
 def of_frame(frame: Any, how: Reading) -> Splits:
     """The rows of a frame of pandas, polars or another library, as those of a table in a Parquet file. Errors: as for ``load``."""
     table = Parquet(frames.arrow(frame))
-    schema, notes = _schema_of(FRAME, table, how.types) if how.schema is None else (how.schema, ())
+    schema, notes = _schema_of(FRAME, table, how) if how.schema is None else (how.schema, ())
     return _splits(table, schema, notes)
 
 
 def _splits(table: Table, schema: Schema, notes: tuple[str, ...]) -> Splits:
-    values, more = schema.values(table.cells)
-    return replace(Splits.of(Dataset(torch.from_numpy(values)), (*notes, *more)), schema=schema)
+    cells, marked = by_schema(table, schema)
+    values, more = schema.values(cells)
+    return replace(Splits.of(Dataset(torch.from_numpy(values)), (*notes, *marked, *more)), schema=schema)

@@ -68,6 +68,11 @@ class Mixed(td.Distribution):
         """For each place that holds a class the probabilities of all of them."""
         return {place[0]: part.probs[..., 0, :] for part, place in zip(self.parts, self.places, strict=True) if isinstance(part, Nominal)}
 
+    @property
+    def truths(self) -> list[int]:
+        """The places that hold a boolean, 0 or 1."""
+        return [place for part, places in zip(self.parts, self.places, strict=True) if isinstance(part, td.Bernoulli) for place in places]
+
 
 class Nominal(td.Categorical):
     """A categorical law of the classes 0 … C − 1, numbers that are names only."""

@@ -51,6 +51,7 @@ READING = {
     "label_column": "label_column",
     "header": "header",
     "types": "types",
+    "missing_as": "missing_as",
 }
 
 
@@ -83,6 +84,7 @@ class Recipe:
     types: str | None = _word(
         None, "data", "FILE", "tables: a TOML file that says what columns are, where they are taken for something else"
     )
+    missing_as: str | None = _word(None, "data", "TEXTS", "tables: texts of missing cells besides the usual ones, as ?,-999")
     validation: int | None = _word(None, "data", "N", "examples held out for the curves (default: 5,000, at most a tenth)")
 
     labels: str | int | None = _word(None, "data", "N|FILE", "semi-supervised: how many training examples keep theirs, or a file of labels")

@@ -39,9 +39,10 @@ class Imputations:
     """N data filled in, on the CPU; what was observed is as it was.
 
     The shapes are ``(N, *event)``, ``(M, N, *event)`` and ``(N,)``; of one example that came without a batch axis they have no N.
-    ``mean`` is E[x|x_observed], of a class the most likely one; ``error`` the standard deviation of p(x|x_observed), of a class the
-    probability that it is another; 0 where a value was observed. ``draws`` are M draws of p(x_missing|x_observed), M multiple imputations.
-    ``ess`` is how many independent draws of z the weighted ones are worth, NaN for an example without holes.
+    ``mean`` is E[x|x_observed], of a class the most likely one; ``error`` the standard deviation of p(x|x_observed), of a class, or a
+    boolean of a table, the probability that it is not the most likely one; 0 where a value was observed. ``draws`` are M draws of
+    p(x_missing|x_observed), M multiple imputations. ``ess`` is how many independent draws of z the weighted ones are worth, NaN for an
+    example without holes.
     """
 
     mean: Float[Tensor, "*N_event"]
@@ -112,6 +113,7 @@ class _Moments:
     def __init__(self, vae: Model, x: Float[Tensor, "B *event"]):
         self.vae, self.x, self.counted = vae, x, vae.counted(x)
         self.sums = WeightedSums(len(x), x.dtype, x.device)
+        self.truths: list[int] = []
 
     def add(self, z: Float[Tensor, "K B d"], log_ratio: Float[Tensor, "K B"]) -> Float[Tensor, "K B"]:
         """Take in some draws, log p(z)/r(z) beside them; returns their log weights."""
@@ -124,6 +126,7 @@ class _Moments:
         values: dict[str | int, Tensor] = {"first": mean, "second": mean.square() + variance}
         if isinstance(each, Mixed):
             values.update(each.classes.items())
+            self.truths = each.truths
         self.sums.add(log_w, values)
         return log_w
 
@@ -136,4 +139,5 @@ class _Moments:
         for place in (name for name in self.sums.sums if isinstance(name, int)):
             most = self.sums.mean(place).max(-1)
             mean[:, place], error[:, place] = most.indices.to(mean.dtype), 1 - most.values
+        error[:, self.truths] = torch.minimum(mean, 1 - mean)[:, self.truths].clamp(min=0)
         return mean.reshape(self.x.shape), error.reshape(self.x.shape)

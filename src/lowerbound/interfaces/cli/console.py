@@ -12,8 +12,7 @@ from typing import Any
 
 from torch import Tensor
 
-from lowerbound.data import Schema
-from lowerbound.data import cells as kinds
+from lowerbound.data import Schema, dates
 from lowerbound.data.schema import Column
 from lowerbound.evaluation.diagnosis import FEW_DRAWS
 from lowerbound.recipes.zoo import Named
@@ -173,7 +172,7 @@ def described(column: Column) -> str:
         case "number":
             return f"{column.loc:.4g} ± {column.scale:.4g}"
         case "date":
-            return f"{kinds.as_date(column.loc, column.format)} ± {column.unit:.4g} days"
+            return f"{dates.as_date(column.loc, column.format, column.spelling)} ± {column.unit:.4g} days"
         case "count":
             return f"about {math.expm1(column.loc):.4g}"
         case _:

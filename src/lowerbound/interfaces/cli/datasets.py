@@ -15,7 +15,7 @@ from lowerbound import data
 from lowerbound.data import NAMED, DataSpec, Splits
 from lowerbound.data.formats import FORMATS, format_of, refuse_others
 from lowerbound.data.rows import rows_at_once, spread
-from lowerbound.data.tables import inferred
+from lowerbound.data.tables import by_schema, inferred
 from lowerbound.errors import UsageError
 from lowerbound.figures import of_run, style
 from lowerbound.interfaces.cli import console
@@ -58,9 +58,9 @@ def _table(args: Namespace) -> Answer:
         raise UsageError("a sheet is for images and arrays, and this is a table; leave it out")
     how = data.reading_of(**_reading(args))
     refuse_others(args.source, how, FORMATS["a table"].options)
-    table, schema, notes = inferred(Path(args.source), how.types, how.header)
+    table, schema, notes = inferred(Path(args.source), how)
     console.notes(args, notes)
-    return console.columns(args.source, schema, table.cells)
+    return console.columns(args.source, schema, by_schema(table, schema)[0])
 
 
 def _source(args: Namespace) -> Answer:

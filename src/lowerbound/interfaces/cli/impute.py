@@ -32,9 +32,9 @@ def impute(args: Namespace) -> Answer:
     if schema is None:
         raise UsageError("this run's model is not of a table; fill in its arrays with: lowerbound complete RUN DATA --missing nan")
     table = _read(Path(args.data or run.recipe.data), path)
-    cells = table.cells
+    cells, marked = tables.by_schema(table, schema)
     values, notes = schema.values(cells)
-    console.notes(args, notes)
+    console.notes(args, (*marked, *notes))
     console.notes(args, _no_constants(schema, cells))
     schema = schema.like(cells)
     data = Dataset(torch.from_numpy(values))

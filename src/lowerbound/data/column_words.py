@@ -1,0 +1,110 @@
+"""What a user says of the columns of a table: ``ColumnWords`` has a field for each key of a TOML file, ``KEYS`` how its value is read."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from lowerbound.data.cells import Marks
+from lowerbound.data.reading import Reading
+from lowerbound.data.schema import MODELLED
+from lowerbound.data.spellings import Spelling
+from lowerbound.errors import DataError, nearest, reason
+
+#: kinds that can be specified
+TYPES = (*MODELLED, "ignore")
+DATE = "date:"
+#: keys that may stand above all columns, for each of them
+OF_ALL = ("missing", "keep")
+
+
+@dataclass(frozen=True)
+class ColumnWords:
+    """Of one column: its ``kind``, or ``date:`` and a format; texts of missing cells besides the usual ones; usual ones that are values;
+    how its numbers are written. What is not said is inferred.
+    """
+
+    kind: str | None = None
+    missing: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
+    spelling: str = ""
+
+
+@dataclass(frozen=True)
+class TableWords:
+    """Of a table: the words of ``columns`` by name, and the texts that are missing, or values, in all of its columns."""
+
+    columns: Mapping[str, ColumnWords] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
+
+    def marks(self, name: str) -> Marks:
+        """Which texts of a column mean that a cell is missing."""
+        words = self.of(name)
+        return Marks(words.missing, words.keep)
+
+    def of(self, name: str) -> ColumnWords:
+        """The words of a column, those of the table among them."""
+        own = self.columns.get(name, ColumnWords())
+        return replace(own, missing=(*own.missing, *self.missing), keep=(*own.keep, *self.keep))
+
+
+def of(how: Reading) -> TableWords:
+    """What is said of a table that is read so: in its file of types, and as marks of missing cells. Errors: DataError."""
+    words = TableWords() if how.types is None else read(Path(how.types))
+    typed = [] if how.missing_as is None else [mark.strip() for mark in how.missing_as.split(",")]
+    return replace(words, missing=(*words.missing, *typed))
+
+
+def read(path: Path) -> TableWords:
+    """The words of a TOML file: ``age = "count"``, ``age = {kind = "count", missing = ["-999"]}``, ``missing = ["?"]`` for all columns.
+
+    Errors: DataError.
+    """
+    try:
+        said = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {reason(error)}") from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(f'{path} is not a TOML file of types, with lines such as age = "count": {error}') from error
+    of_all = {key: _value(f"{path}: ", key, said[key]) for key in OF_ALL if isinstance(said.get(key), list)}
+    return TableWords({name: _column(path, name, value) for name, value in said.items() if name not in of_all}, **of_all)
+
+
+def _column(path: Path, name: str, value: Any) -> ColumnWords:
+    where = f"{path}: column '{name}' "
+    words = value if isinstance(value, dict) else {"kind": value}
+    unknown = next((key for key in words if key not in KEYS), None)
+    if unknown is not None:
+        raise DataError(f"{where}cannot have the key '{unknown}'{nearest(unknown, KEYS)}")
+    return ColumnWords(**{key: _value(where, key, each) for key, each in words.items()})
+
+
+def _value(where: str, key: str, value: Any) -> Any:
+    try:
+        return KEYS[key](value)
+    except ValueError as error:
+        raise DataError(f"{where}{error}") from None
+
+
+def _kind(value: Any) -> str:
+    if not isinstance(value, str) or value.partition(":")[0] not in TYPES or (":" in value and not value.startswith(DATE)):
+        raise ValueError(f"cannot be {value!r}{nearest(str(value), TYPES)}")
+    return value
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(type(each) in (str, int, float) for each in value):
+        raise ValueError(f'needs a list of texts, such as ["?", "-999"], not {value!r}')
+    return tuple(str(each).strip() for each in value)
+
+
+def _spelling(value: Any) -> str:
+    return Spelling.of(str(value)).example
+
+
+#: how the value of each key is read; a ValueError says what it cannot be
+KEYS: Mapping[str, Callable[[Any], Any]] = {"kind": _kind, "missing": _texts, "keep": _texts, "spelling": _spelling}
