@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 
 import lowerbound as lb
+from lowerbound.data.schema import Column, Schema
 from lowerbound.data.spec import DataSpec
+from lowerbound.errors import DataError
 from lowerbound.system.noise import by_row
 from lowerbound.system.seeding import seeded
 from lowerbound.training.state import State
@@ -96,6 +98,41 @@ def test_with_bfloat16_products_the_step_is_as_accurate_as_autograd(words: dict[
     torch.testing.assert_close(means, expected, rtol=1e-2, atol=1e-2)
     error = float((rounded - theirs).norm() / theirs.norm())
     assert float((ours - theirs).norm() / theirs.norm()) < max(2 * error, 1e-3)
+
+
+KINDS = [
+    Column("a", "number"),
+    Column("b", "category", ("x", "y", "z")),
+    Column("c", "count", loc=1.0, scale=0.7),
+    Column("d", "number"),
+    Column("e", "boolean", ("no", "yes")),
+]
+
+
+@pytest.mark.parametrize("objective", ["elbo", "iwae:5", "beta:3"])
+@pytest.mark.parametrize("likelihood", ["columns", "columns-gaussian"])
+@pytest.mark.parametrize("columns", [None, tuple(KINDS)], ids=["numbers", "mixed"])
+def test_of_tables_with_holes_too(columns: tuple[Column, ...] | None, likelihood: str, objective: str) -> None:
+    """Beside autograd, of all kinds of columns."""
+    torch.manual_seed(0)
+    x = torch.randn(90, 5)
+    if columns is not None:
+        x[:, 1], x[:, 2], x[:, 4] = torch.randint(3, (90,)), torch.poisson(torch.full((90,), 4.0)), torch.randint(2, (90,))
+    x[torch.rand(90, 5) < 0.3] = torch.nan
+    spec = DataSpec((5,), holes=True, schema=None if columns is None else Schema(columns))
+    parts = lb.build(lb.Recipe(likelihood=likelihood, objective=objective, latent=3, network="mlp:32-16"), spec)
+    parts.vae.train()
+    assert ByHand.takes(plan(parts))
+    found, rows = [], torch.arange(10, 80)
+    for kind in (ByHand, ByAutograd):
+        with by_row(7, rows):
+            means = kind(plan(parts)).gradient(x, rows, parts.objective.at(1.0))
+        found.append((means, gradients(parts.vae)))
+    (means, ours), (expected, theirs) = found
+    torch.testing.assert_close(means, expected, rtol=1e-5, atol=1e-5)
+    assert float((ours - theirs).norm() / theirs.norm()) < 1e-5
+    with pytest.raises(DataError, match="4"):
+        ByHand(plan(parts)).gradient(x[:, :4], rows, parts.objective.at(1.0))
 
 
 def test_extreme_variances_have_no_gradient() -> None:

@@ -24,7 +24,7 @@ class Mixed(td.Distribution):
     def __init__(self, parts: Sequence[td.Distribution], places: Sequence[Sequence[int]]):
         self.parts, self.places = tuple(parts), tuple(tuple(each) for each in places)
         order = [place for each in self.places for place in each]
-        self._back = sorted(range(len(order)), key=order.__getitem__)
+        self._back = None if order == sorted(order) else sorted(range(len(order)), key=order.__getitem__)
         batch = parts[0].batch_shape[:-1]
         super().__init__(torch.Size([*batch, len(order)]), validate_args=False)
 
@@ -35,7 +35,8 @@ class Mixed(td.Distribution):
 
     def _joined(self, each: Sequence[Tensor]) -> Tensor:
         """What the parts give, side by side in the order of the values."""
-        return torch.cat(list(each), -1).index_select(-1, torch.tensor(self._back, device=each[0].device))
+        joined = torch.cat(list(each), -1) if len(each) > 1 else each[0]
+        return joined if self._back is None else joined.index_select(-1, torch.tensor(self._back, device=joined.device))
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Mixed:
         """The same laws over more batches."""
@@ -44,7 +45,8 @@ class Mixed(td.Distribution):
 
     def log_prob(self, value: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """log p of each value."""
-        each = [value[..., list(places)] for places in self.places]
+        alone = len(self.places) == 1 and self._back is None
+        each = [value if alone else value[..., list(places)] for places in self.places]
         return self._joined([part.log_prob(some) for part, some in zip(self.parts, each, strict=True)])
 
     def sample(self, sample_shape: Any = ()) -> Tensor:

@@ -64,6 +64,11 @@ class TableInput(nn.Module):
 
     def forward(self, x: Float[Tensor, "N D"], *context: Tensor) -> Tensor:
         """The network's output for values, NaN where one is missing."""
+        output: Tensor = self.network(self.shown(x), *context)
+        return output
+
+    def shown(self, x: Float[Tensor, "N D"]) -> Float[Tensor, "N shown"]:
+        """What the network sees of values, NaN where one is missing."""
         x, at_spikes = (x, x[:, :0]) if self.marginals is None else self.marginals(x)
         plain = x[:, self.plain]
         for places, shown in (
@@ -72,5 +77,4 @@ class TableInput(nn.Module):
         ):
             plain = plain.index_copy(1, torch.tensor(places, dtype=torch.long, device=x.device), shown)
         classes = [(x[:, place, None] == torch.arange(number, device=x.device)).to(x.dtype) for place, number in self.categories]
-        output: Tensor = self.network(torch.cat([plain.nan_to_num(nan=0.0), at_spikes, *classes], 1), *context)
-        return output
+        return torch.cat([plain.nan_to_num(nan=0.0), at_spikes, *classes], 1)

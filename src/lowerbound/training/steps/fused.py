@@ -1,7 +1,8 @@
-"""The training step for the most common model, by hand: the gradient of autograd, in fewer passes over CPU memory.
+"""The training step for the most common models, by hand: the gradient of autograd, in fewer passes over CPU memory.
 
-That model has a Gaussian posterior and a Bernoulli likelihood of fully connected ReLU networks, a standard normal prior, the ELBO or the
-importance-weighted bound, and the pathwise gradient. Matrix products are torch's, the rest the operations of lines.py. It draws the same
+They have a Gaussian posterior and a Bernoulli likelihood, or one of a table's columns, of fully connected ReLU networks, a standard normal
+prior, the ELBO or the importance-weighted bound, and the pathwise gradient. Matrix products are torch's, the rest the operations of
+lines.py; the slope of a column's law in what the decoder gives is autograd's. It draws the same
 random numbers in the same order as autograd's step, so that both give the same gradients but for rounding: tests/training/test_fused.py
 checks that. To learn the ideas read ``vae.loss``, which is also what runs where nothing is compiled.
 """
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 
 from lowerbound.data.rows import Rows
 from lowerbound.distributions.bernoulli import slope_of_bits
+from lowerbound.nn.missing import TableInput
 from lowerbound.nn.precision import LARGE, Linear
 from lowerbound.system.devices import loops
 from lowerbound.system.noise import normal
@@ -28,10 +30,10 @@ from lowerbound.training.steps.lines import bounds, latents, of_latents, rectifi
 from lowerbound.training.steps.plan import Plan, Step
 from lowerbound.vae.conditional import LOG_VARIANCE, ConditionalLaw
 from lowerbound.vae.estimators.pathwise import Pathwise
-from lowerbound.vae.likelihoods import Bernoulli
+from lowerbound.vae.likelihoods import Bernoulli, Columns
 from lowerbound.vae.loss import of_rows
 from lowerbound.vae.misfits import other_numbers
-from lowerbound.vae.model import VAE
+from lowerbound.vae.model import VAE, log_density
 from lowerbound.vae.objectives.base import Objective
 from lowerbound.vae.objectives.elbo import ELBO
 from lowerbound.vae.objectives.kl import ClosedKL, SampledKL
@@ -39,8 +41,8 @@ from lowerbound.vae.objectives.renyi import Renyi
 from lowerbound.vae.posteriors import DiagonalGaussian
 from lowerbound.vae.priors import Prior, StandardNormal
 
-#: rows of logits at once: few enough for the CPU's cache
-ROWS = 512
+#: rows of logits at once, and numbers in them: few enough for the CPU's cache
+ROWS, VALUES = 512, 2**18
 #: types of matrix products
 TYPES = (torch.float32, torch.bfloat16)
 #: a factor of a product is narrow if the other one has at least this many times its columns
@@ -49,10 +51,12 @@ NARROW = 32
 
 def _is_usual(plan: Plan) -> bool:
     """Whether prior, likelihood, posterior, objective, estimator and loss are those, and no method or mode of theirs is another."""
-    vae, objective, kinds = plan.vae, plan.objective, (VAE, StandardNormal, Bernoulli, DiagonalGaussian, Pathwise)
-    if tuple(map(type, (vae, vae.prior, vae.likelihood, vae.posterior, plan.estimator))) != kinds or plan.loss is not of_rows:
+    vae, objective, kinds = plan.vae, plan.objective, (VAE, StandardNormal, DiagonalGaussian, Pathwise)
+    if tuple(map(type, (vae, vae.prior, vae.posterior, plan.estimator))) != kinds or plan.loss is not of_rows:
         return False
-    alone = vae.context is None and vae.likelihood.context is None and vae.posterior.context is None and not vae.likelihood.holes
+    if type(vae.likelihood) is not Columns and (type(vae.likelihood) is not Bernoulli or vae.likelihood.holes):
+        return False
+    alone = vae.context is None and vae.likelihood.context is None and vae.posterior.context is None
     as_made = all(map(is_as_made, (*vae.modules(), plan.estimator))) and not any_global_hook()
     return alone and as_made and plan.products in TYPES and (_is_elbo(objective) or _is_importance_weighted(objective))
 
@@ -66,7 +70,8 @@ def _is_importance_weighted(objective: Objective) -> bool:
 
 
 def _perceptron(network: nn.Module) -> list[nn.Linear]:
-    """The layers of a network of the form of ``mlp``; none of any other."""
+    """The layers of a network of the form of ``mlp``, behind the input of a table's columns or not; none of any other."""
+    network = network.network if type(network) is TableInput else network
     inner = list(network) if type(network) is nn.Sequential else []
     if inner and type(inner[0]) is nn.Flatten and (inner[0].start_dim, inner[0].end_dim) == (1, -1):
         inner = inner[1:]
@@ -207,11 +212,9 @@ class ByHand(Step):
     @torch.no_grad()
     def gradient(self, data: Rows, rows: Tensor, objective: Objective) -> Float[Tensor, " 3"]:
         """The forward and backward pass for a batch. Errors: DataError for examples of another size."""
-        seen = self.plan.vae.likelihood.observe(data[rows])
-        x = seen.flatten(1).to("cpu", torch.float32).contiguous()
-        if x.shape[1] != self.decoder.layers[-1].weight.shape[0]:
-            raise other_numbers(_shape(self.plan.vae.likelihood.network), seen.shape[1:])
-        inputs, weights = self.encoder.forward(x)
+        x = self._observed(data, rows)
+        network = self.plan.vae.posterior.network
+        inputs, weights = self.encoder.forward(network.shown(x) if type(network) is TableInput else x)
         q, bias = self.encoder.product(len(weights) - 1, inputs[-1], weights), self.encoder.bias(-1)
         noise = normal((objective.samples, q.shape[0], q.shape[1] // 2), 1, q.dtype, q.device)
         scale, z, kl, log_ratio = latents(q, bias, noise, *LOG_VARIANCE)
@@ -225,17 +228,30 @@ class ByHand(Step):
         self.encoder.backward(inputs, weights, of_q)
         return means
 
+    def _observed(self, data: Rows, rows: Tensor) -> Float[Tensor, "B D"]:
+        likelihood = self.plan.vae.likelihood
+        seen = likelihood.observe(data[rows])
+        x = seen.flatten(1).to("cpu", torch.float32).contiguous()
+        width = len(likelihood.columns) if type(likelihood) is Columns else self.decoder.layers[-1].weight.shape[0]
+        if x.shape[1] != width:
+            raise other_numbers((width,) if type(likelihood) is Columns else _shape(likelihood.network), seen.shape[1:])
+        return x
+
     def _decoded(
         self, x: Float[Tensor, "B D"], z: Float[Tensor, "K B d"], even: float
     ) -> tuple[Float[Tensor, "K B"], Callable[[Float[Tensor, "K B"] | None], Float[Tensor, "K B d"]]]:
         """log p(x|z); and a function of each draw's share (or ``even``) that leaves the decoder's gradients and returns that in z."""
         inputs, weights = self.decoder.forward(z.flatten(0, 1))
         parts, scale, n = [], self.decoder.memory("scale", torch.float32).fill_(-even), x.shape[0]
-        slope = self.decoder.memory("slope", weights[-1].dtype, inputs[0].shape[0], x.shape[1])
-        for part in _parts(z.shape[0], n):
-            logits = self.decoder.product(len(weights) - 1, inputs[-1][part], weights)
-            of_draws = (-1, n, x.shape[1])
-            parts.append(slope_of_bits(logits.view(of_draws), x, scale, slope[part].view(of_draws), self.decoder.bias(-1)))
+        width, likelihood = weights[-1].shape[0], self.plan.vae.likelihood
+        slope, of_draws = self.decoder.memory("slope", weights[-1].dtype, inputs[0].shape[0], width), (-1, n, width)
+        for part in _parts(z.shape[0], n, width):
+            output, own = self.decoder.product(len(weights) - 1, inputs[-1][part], weights).view(of_draws), slope[part].view(of_draws)
+            if type(likelihood) is Columns:
+                parts.append(_slope_of_columns(likelihood, output + self.decoder.bias(-1), x, own))
+                own *= scale
+            else:
+                parts.append(slope_of_bits(output, x, scale, own, self.decoder.bias(-1)))
 
         def back(share: Float[Tensor, "K B"] | None) -> Float[Tensor, "K B d"]:
             gradient = self.decoder.backward(inputs, weights, slope, None if share is None else share.flatten())
@@ -250,7 +266,19 @@ def _shape(network: nn.Module) -> Sequence[int]:
     return last.unflattened_size if isinstance(last, nn.Unflatten) else _perceptron(network)[-1].weight.shape[:1]
 
 
-def _parts(k: int, b: int) -> list[slice]:
-    """The rows of K draws for B examples, in parts of some draws for all examples."""
-    some = max(1, ROWS // b)
+def _slope_of_columns(
+    likelihood: Columns, output: Float[Tensor, "K B parameters"], x: Float[Tensor, "B D"], slope: Float[Tensor, "K B parameters"]
+) -> Float[Tensor, "K B"]:
+    """log p(x|z) of the values that are there, and into ``slope`` its slope in the decoder's output."""
+    with torch.enable_grad():
+        output.requires_grad_()
+        found = log_density(likelihood.law(output, 2), x, ~x.isnan())
+        (of_output,) = torch.autograd.grad(found.sum(), output)
+    slope.copy_(of_output)
+    return found.detach()
+
+
+def _parts(k: int, b: int, width: int) -> list[slice]:
+    """The rows of K draws for B examples, in parts of some draws for all examples; ``width`` numbers a row."""
+    some = max(1, max(ROWS, VALUES // width) // b)
     return [slice(start * b, min(start + some, k) * b) for start in range(0, k, some)]
