@@ -269,11 +269,8 @@ class Schema:
         for column in self.modelled:
             texts = Texts.of(cells[column.name])
             values, strange = column.like(texts).numbers(texts)
-            notes += (
-                [f"column '{column.name}': {strange:,} cells have a category that training has not seen, and count as its least likely one"]
-                if strange
-                else []
-            )
+            unseen = f"{strange:,} cells have a category that training has not seen, and count as its least likely one"
+            notes += [f"column '{column.name}': {unseen}"] if strange else []
             with np.errstate(over="ignore"):
                 found.append(values.astype(np.float32))
             if np.isinf(found[-1]).any():

@@ -77,8 +77,8 @@ class Mixed(td.Distribution):
 class Nominal(td.Categorical):
     """A categorical law of the classes 0 … C − 1, numbers that are names only.
 
-    A number below 0 stands for a class that is none of them. It has the probability of the least likely one, so that no example becomes more
-    likely by a class that was never seen.
+    A number below 0 stands for a class that is none of them. It has the probability of the least likely one, so that no example becomes
+    more likely by a class that was never seen.
     """
 
     def __init__(self, logits: Float[Tensor, "*batch C"]):
