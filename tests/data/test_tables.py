@@ -143,11 +143,11 @@ def test_another_table_is_read_by_the_schema(tmp_path: Path) -> None:
     other = table_of(tmp_path, new=["1", "2"], ok=["YES", ""], word=["c", "b"], x=["9", "NA"])
     splits = data.load(other, schema=schema)
     assert splits.whole is not None
-    expected = [[(9 - schema.columns[0].loc) / schema.columns[0].scale, torch.nan, 1.0], [torch.nan, 1.0, torch.nan]]
+    expected = [[(9 - schema.columns[0].loc) / schema.columns[0].scale, -1.0, 1.0], [torch.nan, 1.0, torch.nan]]
     torch.testing.assert_close(splits.whole[:], torch.tensor(expected), equal_nan=True)
     assert list(splits.notes) == [
         "ignored, because the model has no such column: 'new'",
-        "column 'word': 1 cells of unknown categories are treated as missing",
+        "column 'word': 1 cells have a category that training has not seen, and count as its least likely one",
     ]
     for cells, message in (
         ({"x": ["1", "2"], "ok": ["yes", "no"]}, "has no column 'word'"),

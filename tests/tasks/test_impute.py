@@ -279,7 +279,7 @@ def test_a_table_of_another_schema(table_run: runs.Run, tmp_path: Path, capsys: 
     )
     told = capsys.readouterr().err
     assert "no such column: 'new'" in told
-    assert "column 'city': 1 cells of unknown categories are treated as missing" in told
+    assert "column 'city': 1 cells have a category that training has not seen, and count as its least likely one" in told
     filled = cells(tmp_path / "f.csv")
     assert list(filled) == list(other)
     assert filled["city"][0] == "Paris", "what is there stays"
@@ -378,6 +378,15 @@ def test_rows_are_drawn_with_some_cells_given(table_run: runs.Run, tmp_path: Pat
     }.items():
         assert main(["sample", run, "--where", where, "-o", str(path)]) == 2
         assert message in capsys.readouterr().err
+
+
+def test_a_category_never_seen_makes_no_row_likelier(table_run: runs.Run) -> None:
+    columns = {name: [cell] * 4 for name, cell in {"x": "0.5", "ok": "yes", "visits": "5", "day": "2020-01-10", "unit": "cm"}.items()}
+    schema = table_run.spec.schema
+    assert schema is not None
+    values, _ = schema.values({**columns, "city": ["Oslo, N", "Rome", 'the "city"', "Paris"]})
+    *seen, unseen = lb.log_likelihood(table_run.vae, torch.from_numpy(values), 2000).log_p.tolist()
+    assert unseen < min(seen) + 0.05  # beyond the error of the draws
 
 
 def test_without_its_table_a_run_has_no_ranks(table_run: runs.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

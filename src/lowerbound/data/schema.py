@@ -25,6 +25,7 @@ MODELLED = ("number", "category", "boolean", "count", "date")
 LEFT_OUT = ("constant", "ignore")
 LARGEST_COUNT = 2**24  # single precision is exact for all whole numbers up to this one
 MOST_LEVELS = 10_000
+UNSEEN = -1.0  # a category that training has not seen: the encoder knows no such class, and distributions.mixed.Nominal none less likely
 
 
 @dataclass(frozen=True)
@@ -120,16 +121,16 @@ class Column:
     def numbers(self, cells: Sequence[str | None]) -> tuple[npt.NDArray[np.float64], int]:
         """The model's values for these cells, NaN for empty ones, and how many cells have an unknown category.
 
-        An unknown category is treated as missing. Errors: DataError, naming the row, for a cell that is not of this column's kind.
+        An unknown category is ``UNSEEN``. Errors: DataError, naming the row, for a cell that is not of this column's kind.
         """
         texts = Texts.of(cells)
         match self.kind:
             case "category":
                 known = {kinds.bare(level): number for number, level in enumerate(self.levels)}
                 known |= {level: number for number, level in enumerate(self.levels)}
-                found = [known.get(text, known.get(kinds.bare(text), math.nan)) for text in texts.distinct]
+                found = [known.get(text, known.get(kinds.bare(text), UNSEEN)) for text in texts.distinct]
                 values = texts.spread(np.array(found, dtype=np.float64))
-                return values, int((np.isnan(values) & (texts.codes >= 0)).sum())
+                return values, int((values == UNSEEN).sum())
             case "boolean":
                 return self._each(texts, _truths, f"{self.levels[0]} or {self.levels[1]}"), 0
             case "date":
@@ -288,7 +289,8 @@ class Schema:
         for column in self.modelled:
             texts = Texts.of(cells[column.name])
             values, strange = column.like(texts).numbers(texts)
-            notes += [f"column '{column.name}': {strange:,} cells of unknown categories are treated as missing"] if strange else []
+            unseen = f"{strange:,} cells have a category that training has not seen, and count as its least likely one"
+            notes += [f"column '{column.name}': {unseen}"] if strange else []
             with np.errstate(over="ignore"):
                 found.append(values.astype(np.float32))
             if np.isinf(found[-1]).any():

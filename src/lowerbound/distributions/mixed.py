@@ -75,7 +75,11 @@ class Mixed(td.Distribution):
 
 
 class Nominal(td.Categorical):
-    """A categorical law of the classes 0 … C − 1, numbers that are names only."""
+    """A categorical law of the classes 0 … C − 1, numbers that are names only.
+
+    A number below 0 stands for a class that is none of them. It has the probability of the least likely one, so that no example becomes
+    more likely by a class that was never seen.
+    """
 
     def __init__(self, logits: Float[Tensor, "*batch C"]):
         super().__init__(logits=logits, validate_args=False)
@@ -101,4 +105,8 @@ class Nominal(td.Categorical):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """log p of the class."""
-        return super().log_prob(value.long())  # type: ignore[no-untyped-call]
+        unseen = value < 0
+        found: Tensor = super().log_prob(value.long().clamp(min=0))  # type: ignore[no-untyped-call]
+        if value.is_cpu and not bool(unseen.any()):  # an accelerator would have to wait for the answer
+            return found
+        return self.logits.amin(-1).where(unseen, found)

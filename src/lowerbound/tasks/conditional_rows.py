@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lowerbound.data import Dataset, Schema
+from lowerbound.data.schema import UNSEEN
 from lowerbound.errors import UsageError, nearest
 from lowerbound.evaluation.log_likelihood import MEMORY
 from lowerbound.tasks.impute import impute
@@ -54,7 +55,7 @@ def sample_where(
             continue
         if not column.is_modelled:
             raise UsageError(f"column '{column.name}' is not in the model, and cannot be given; leave it out")
-        if column.kind == "category" and np.isnan(column.numbers([value])[0][0]):
+        if column.kind == "category" and column.numbers([value])[0][0] == UNSEEN:
             raise UsageError(f"column '{column.name}' has no category '{value}'{nearest(value, column.levels)}")
     row, _ = schema.values({column.name: [given.get(column.name)] for column in schema.modelled})
     if np.isnan(row).all():
