@@ -16,7 +16,7 @@ from lowerbound.distributions.student import RawStudentT
 from lowerbound.nn.marginal_map import MarginalMap, spikes_of
 from lowerbound.vae.likelihoods.scales import FLOOR, positive
 
-LIGHT = 1e6  # degrees of freedom of a Student-t that is a normal to the last digit
+LIGHT = 60.0  # more degrees of freedom, where a map allows no tails: those of a normal, all but
 
 
 class Numbers(nn.Module):
@@ -32,12 +32,12 @@ class Numbers(nn.Module):
         self.n, self.heavy, self.most = len(columns), heavy, max(map(len, spikes))
         self.map = MarginalMap(columns) if any(column.marginal is not None for column in columns) else None
         places = [place for place, some in enumerate(spikes) if some]
-        light = [2 * self.n + place for place, column in enumerate(columns) if self.map is not None and self.map.light[place]]
         self.places: Tensor
         self.spikes: Tensor
-        self.light: Tensor
+        self.more: Tensor
         self.register_buffer("places", torch.tensor(places, dtype=torch.long), persistent=False)
-        self.register_buffer("light", torch.tensor(light, dtype=torch.long), persistent=False)
+        more = torch.zeros(self.n) if self.map is None else LIGHT * self.map.light
+        self.register_buffer("more", more, persistent=False)
         padded = [[*spikes[place], *[torch.nan] * (self.most - len(spikes[place]))] for place in places]
         self.register_buffer("spikes", torch.tensor(padded), persistent=False)
 
@@ -61,6 +61,6 @@ class Numbers(nn.Module):
 
     def _base(self, numbers: Float[Tensor, "*batch parameters"]) -> Normal | RawStudentT:
         if self.heavy:
-            return RawStudentT(numbers.index_fill(-1, self.light, LIGHT) if len(self.light) else numbers, FLOOR)
+            return RawStudentT(numbers, FLOOR, more=self.more)
         loc, scale = numbers.chunk(2, -1)
         return Normal(loc, positive(scale), validate_args=False)
