@@ -18,6 +18,7 @@ from lowerbound.recipes.schedules import schedule
 from lowerbound.runs import checkpoint, layout
 from lowerbound.runs.experiment import Experiment
 from lowerbound.runs.run import load, read_metrics
+from lowerbound.runs.setup import set_up
 from lowerbound.runs.snapshots import Every
 from lowerbound.training.processes import ProcessGroup
 from lowerbound.vae import schedules
@@ -36,6 +37,7 @@ WORDS: list[dict[str, Any]] = [
     {"estimator": "score-moving-average", "objective": "elbo:2", "average": 0.9},
     {"semi_supervised": "m2", "labels": "100", "average": 0.9},
     {"precision": "bfloat16", "network": "mlp:512"},
+    {"bootstrap": 3},
 ]
 
 
@@ -45,6 +47,15 @@ QUICK = ({}, *WORDS[8:12])
 
 def named(words: dict[str, Any]) -> str:
     return " ".join(f"{name}={value}" for name, value in words.items()) or "usual"
+
+
+def test_a_bootstrap_learns_from_examples_drawn_with_replacement(tmp_path: Path) -> None:
+    each: list[dict[str, Any]] = [{}, {"bootstrap": 1}, {"bootstrap": 1}, {"bootstrap": 2}]
+    made = [set_up(Recipe(**{**SMALL, **words}), tmp_path, None, "cpu", ProcessGroup()) for words in each]
+    rows = [setup.train.rows.tolist() for setup in made if setup.train.rows is not None]
+    assert rows[1] == rows[2] != rows[3]
+    assert all(len(some) == len(rows[0]) and {*some} < {*rows[0]} for some in rows[1:])
+    assert len({*rows[1]}) / len(rows[0]) == pytest.approx(1 - 1 / 2.718281828, abs=0.04)  # (1 − 1/N)^N are never drawn
 
 
 @pytest.mark.parametrize("words", long_if(lambda words: words not in QUICK, WORDS), ids=named)

@@ -87,6 +87,8 @@ class Recipe:
     missing_as: str | None = _word(None, "data", "TEXTS", "tables: texts of missing cells besides the usual ones, as ?,-999")
     validation: int | None = _word(None, "data", "N", "examples held out for the curves (default: 5,000, at most a tenth)")
 
+    bootstrap: int | None = _word(None, "data", "SEED", "train on as many examples, drawn with replacement by this seed")
+
     labels: str | int | None = _word(None, "data", "N|FILE", "semi-supervised: how many training examples keep theirs, or a file of labels")
 
     given: str | None = _word(None, "prior", "CONTEXT[:NUMBER]", "what all three distributions are given besides, c", CONTEXTS)

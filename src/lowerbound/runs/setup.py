@@ -19,6 +19,7 @@ from lowerbound.runs import run as runs
 from lowerbound.runs.data_record import DataRecord
 from lowerbound.runs.run import Run
 from lowerbound.system import devices
+from lowerbound.system.seeding import drawn_again
 from lowerbound.training.adam import Adam
 from lowerbound.training.processes import ProcessGroup
 from lowerbound.training.state import State
@@ -71,6 +72,7 @@ def set_up(recipe: Recipe, folder: Path, data_dir: str | Path | None, device: st
     if recipe.semi_supervised is not None:
         train = train if recipe.labels_kept is None else labels.few(train, recipe.labels_kept, recipe.seed)
         labels.must_be_several(train)
+    train = train if recipe.bootstrap is None else train.view(drawn_again(len(train), "bootstrap", recipe.bootstrap))
     record = DataRecord.of(train, validation, splits.test, recipe.takes_labels, splits.schema)
     parts = build(recipe, record.spec)
     notes = (*splits.notes, *_missing(train), *([] if recipe.invert else _mostly_white(parts.vae, train)))

@@ -76,6 +76,14 @@ def _accelerator_generators(device: torch.device | None) -> list[torch.Generator
     raise NotImplementedError(f"no seeding for the device type '{device.type}'")
 
 
+def drawn_again(n: int, *words: int | str) -> Tensor:
+    """n of the numbers 0 … n−1 with replacement ``(n,)``, in order, seeded from ``words``: a bootstrap's rows.
+
+    Source: Efron, "Bootstrap Methods: Another Look at the Jackknife", 1979, https://doi.org/10.1214/aos/1176344552.
+    """
+    return torch.randint(n, (n,), generator=torch.Generator().manual_seed(key(*words))).sort().values
+
+
 def permutation(n: int, *words: int | str) -> Tensor:
     """A random permutation of 0 … n−1 ``(n,)``, seeded from ``words``."""
     return torch.randperm(n, generator=torch.Generator().manual_seed(key(*words)))
