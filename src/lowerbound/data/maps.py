@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-NEAR = 1e-6  # of a width, or of the way between two ends: values at an end are taken to be so far inside
+NEAR = 1e-6  # of the way between two ends: where values at an end are taken to be
+WITHIN = (1e-30, 80.0)  # widths from an end: where values at it are taken to be, and from where on it is not felt
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,8 @@ class Soft(Map):
 
     def bend(self, v: Tensor, ends: Ends) -> tuple[Tensor, Tensor]:
         """w = v + s log(1 − e⁻ᵃ) − s log(1 − e⁻ᵇ) and log(1/(1 − e⁻ᵃ) + 1/(eᵇ − 1)), v being a and b widths from the ends."""
-        above = ((v - ends.low) / ends.width).clamp(min=NEAR)
-        below = ((ends.high - v) / ends.width).clamp(min=NEAR)
+        above = ((v - ends.low) / ends.width).clamp(*WITHIN)
+        below = ((ends.high - v) / ends.width).clamp(*WITHIN)
         at_low, at_high = -(-above).expm1(), below.expm1()
         return v + ends.width * (at_low.log() + at_high.reciprocal().log1p()), (at_low.reciprocal() + at_high.reciprocal()).log()
 
