@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.distributions import Normal, StudentT
 
 from lowerbound.data.column_words import ColumnWords
-from lowerbound.data.maps import MAPS, Ends
+from lowerbound.data.maps import MAPS
 from lowerbound.data.marginals import ENDS, Marginal
 from lowerbound.data.schema import Column
 from lowerbound.errors import DataError
@@ -119,7 +119,7 @@ def _fitted(column: Column, law: str, others: Others, train: Numbers) -> Column:
     column = column if where is None else replace(column, loc=where)
     v = (train - column.loc) / column.scale
     marginal = Marginal(law, others.least, others.greatest, others.spikes, others.low, others.high, _width(law, v))
-    w, _ = MAPS[law].bend(torch.from_numpy(v), _ends(column, marginal))
+    w, _ = MAPS[law].bend(torch.from_numpy(v), replace(column, marginal=marginal).ends)
     marginal = replace(marginal, loc=float(w.mean()), scale=float(w.std(correction=0)))
     if not MAPS[law].heavy:
         u = (w - marginal.loc) / marginal.scale
@@ -139,12 +139,6 @@ def _width(law: str, v: Numbers) -> float:
             return 1.0
 
 
-def _ends(column: Column, marginal: Marginal) -> Ends:
-    low = -math.inf if marginal.low is None else column.in_unit(marginal.low)
-    high = math.inf if marginal.high is None else column.in_unit(marginal.high)
-    return Ends(*(torch.tensor(each, dtype=torch.double) for each in (low, high, marginal.width)))
-
-
 def _scores(column: Column, law: str, others: Others) -> Numbers:
     """log p of values under the map, and a normal or a Student-t, that are fitted to the other folds: the same values for each law."""
     values = others.values[:: math.ceil(len(others.values) / MOST)]
@@ -158,7 +152,7 @@ def _scores(column: Column, law: str, others: Others) -> Numbers:
 def _score(column: Column, law: str, others: Others, train: Numbers, held: Numbers) -> Numbers:
     made = _fitted(column, law, others, train)
     marginal, some = made.marginal or Marginal(), MAPS[law]
-    ends = _ends(made, marginal)
+    ends = made.ends
     seen, v = (torch.from_numpy((each - made.loc) / made.scale) for each in (train, held))
     (w, _), (at, slope) = (some.bend(each, ends) for each in (seen, v))
     u, at = ((each - marginal.loc) / marginal.scale for each in (w, at))

@@ -13,9 +13,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from lowerbound.data import cells as kinds
 from lowerbound.data import dates, spellings
+from lowerbound.data.maps import MAPS, Ends
 from lowerbound.data.marginals import Marginal
 from lowerbound.data.texts import Reader, Texts
 from lowerbound.errors import DataError
@@ -197,6 +199,21 @@ class Column:
     def _date(self, text: str) -> date | datetime:
         when = dates.as_datetime(dates.moment(text, self.format) or 0.0, self.format)
         return when.replace(tzinfo=None) if dates.has_time(self.format) else when.date()
+
+    @property
+    def middle(self) -> float:
+        """The median of its marginal law, spikes aside."""
+        marginal = self.marginal or Marginal()
+        w = torch.tensor(marginal.loc, dtype=torch.double)
+        return self.loc + self.scale * float(MAPS[marginal.law].back(w, self.ends))
+
+    @property
+    def ends(self) -> Ends:
+        """The ends and the width of the map of its marginal law, in the model's unit."""
+        marginal = self.marginal or Marginal()
+        low = -math.inf if marginal.low is None else self.in_unit(marginal.low)
+        high = math.inf if marginal.high is None else self.in_unit(marginal.high)
+        return Ends(*torch.tensor([low, high, marginal.width], dtype=torch.double))
 
     def in_unit(self, number: float) -> float:
         """A number of the column in the model's unit, to the bit as ``numbers`` has it."""

@@ -63,11 +63,10 @@ class _OneMap(nn.Module):
         self.range: Tensor
         self.loc: Tensor
         self.scale: Tensor
-        low = [columns[place].in_unit(_or(each.low, -math.inf)) for place, each in zip(places, marginals, strict=True)]
-        high = [columns[place].in_unit(_or(each.high, math.inf)) for place, each in zip(places, marginals, strict=True)]
+        ends = [columns[place].ends for place in places]
         kept = {
             "places": torch.tensor(places),
-            "ends": torch.tensor([low, high, [each.width for each in marginals]]),
+            "ends": torch.tensor([[float(getattr(each, side)) for each in ends] for side in ("low", "high", "width")]),
             "range": torch.tensor([[_or(each.bottom, -math.inf) for each in marginals], [_or(each.top, math.inf) for each in marginals]]),
             "loc": torch.tensor([each.loc for each in marginals]),
             "scale": torch.tensor([each.scale for each in marginals]),
