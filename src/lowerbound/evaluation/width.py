@@ -1,0 +1,110 @@
+"""Whether p(x|z) is as wide as the values ask: by the one factor on its width that suits them best, and what that would gain.
+
+A σ that was given is a weight of the squared error, and a mis-weighted likelihood where it is far from that of the residuals; one σ for
+all that is learned, or kept from training, lags behind them; what else has a width states errors, which cover the values or do not.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+from lowerbound.distributions.bernoulli import Bits
+from lowerbound.distributions.widths import widened
+from lowerbound.evaluation.diagnosis import Finding
+from lowerbound.evaluation.one_draw import Gain, OneDraw, best
+from lowerbound.system.seeding import seeded
+from lowerbound.vae.likelihoods import LocationScale, Poisson
+from lowerbound.vae.likelihoods.base import Likelihood, at_hand
+from lowerbound.vae.likelihoods.scales import Decoded, Fixed
+
+OCTAVES = 6.0  # by how many doublings and halvings widths are tried
+GIVEN = 1.5  # a σ that was given may be meant: off by this it costs about .1 nats a value
+FOUND = 1.2  # off by this, about .03
+LEAST = 0.1  # nats per example
+DRAWS = 39  # among which a value is the n-th: 95 % of values are neither the first nor the last of the 40
+
+
+@torch.no_grad()
+def width(drawn: OneDraw) -> list[Finding]:
+    """Another width of p(x|z) would gain what is more than chance: which, and how many nats."""
+    law, likelihood = drawn.law, drawn.vae.likelihood
+    gain = best_factor(drawn, law)
+    if gain is None or not gain.is_sure or gain.nats < LEAST:
+        return []
+    factor, one_scale = 2.0**gain.at, isinstance(likelihood, LocationScale) and not isinstance(likelihood.scale, Decoded)
+    given = one_scale and isinstance(likelihood.scale, Fixed)
+    if max(factor, 1 / factor) < (GIVEN if given else FOUND):
+        return []
+    if one_scale:
+        assert isinstance(likelihood, LocationScale)
+        return [_of_one_scale(likelihood, law, gain, factor)]
+    return [Finding("stated errors that do not cover", _stated(drawn, law, factor), _advice(likelihood, factor), gain.nats, gain.se)]
+
+
+def best_factor(drawn: OneDraw, law: Distribution) -> Gain | None:
+    """log₂ of the factor on the width of ``law`` that suits the values best, and what it gains; None where there is no width."""
+    if widened(law, 1.0) is None:
+        return None
+
+    def log_p(octave: float) -> Tensor:
+        wide = widened(law, 2.0**octave)
+        assert wide is not None
+        return drawn.log_p(wide)
+
+    return best(log_p, 0.0, -OCTAVES, OCTAVES)
+
+
+def _beyond(factor: float) -> str:
+    """What is said beside a factor at the end of those that are tried."""
+    end = 2.0 ** (OCTAVES - 0.01)
+    return " or more" if factor > end else " or less" if factor < 1 / end else ""
+
+
+def _of_one_scale(likelihood: LocationScale, law: Distribution, gain: Gain, factor: float) -> Finding:
+    scale = law.base_dist.scale  # type: ignore[attr-defined]  # an Independent
+    given, alike = float(scale.flatten()[0]), bool((scale == scale.flatten()[0]).all())
+    wanted = f"{factor * given:.3g}" if alike else f"{factor:.3g} times as much"
+    evidence = f"σ is {f'{given:.3g}' if alike else 'one for each dimension'}, the residuals ask for {wanted}{_beyond(factor)}"
+    if isinstance(likelihood.scale, Fixed):
+        learned = "optimal or learned" if likelihood.optimum else "learned"
+        return Finding("a mis-weighted likelihood", evidence, f"--scale {wanted}, or --scale {learned}", gain.nats, gain.se)
+    advice = "σ is not that of these data: train a little more (--epochs), or look at how they differ from the training data"
+    return Finding("a σ that lags", evidence, advice, gain.nats, gain.se)
+
+
+# --- stated errors ------------------------------------------------------------------------------------
+
+
+def _stated(drawn: OneDraw, law: Distribution, factor: float) -> str:
+    suits = f"p(x|z) {factor:.3g} times as wide{_beyond(factor)} suits the values best"
+    if isinstance(law, Bits):
+        return f"{suits}: the logits are to be divided by that"
+    return f"central 95% intervals of p(x|z) hold {coverage(drawn, law):.0%} of the values; {suits}"
+
+
+@torch.no_grad()
+def coverage(drawn: OneDraw, law: Distribution) -> float:
+    """The share of the scored values within the central 95% interval of p(x|z): .95 where the law is right.
+
+    By the place of each value among ``DRAWS`` draws of its law, at random among those that are equal to it, as counts may be.
+    """
+    below, equal = torch.zeros_like(drawn.x), torch.zeros_like(drawn.x)
+    law = at_hand(law, drawn.x, drawn.counted)
+    with seeded(0, "coverage", device=drawn.x.device):
+        for _ in range(DRAWS):
+            other = law.sample().reshape(drawn.x.shape)
+            below += other < drawn.x
+            equal += other == drawn.x
+        place = below + (torch.rand_like(below) * (equal + 1)).floor()
+    inside = (place > 0) & (place < DRAWS)
+    return float(inside[drawn.values].double().mean())
+
+
+def _advice(likelihood: Likelihood, factor: float) -> str:
+    if isinstance(likelihood, Poisson):
+        return "--likelihood negative-binomial: counts that vary more than a Poisson's"
+    if factor < 1:
+        return "train longer (--epochs): the values are closer to the predictions than p(x|z) says"
+    return "stop sooner (--epochs), a smaller --network, or more data: predictions are surer than these data allow"
