@@ -50,6 +50,12 @@ class OneDraw:
         found = log_density(law, self.x, self.counted)[0].cpu().double()
         return found[self.sound].nan_to_num(nan=-math.inf)
 
+    def some(self, most: int) -> OneDraw:
+        """At most so many of the examples, from all over them."""
+        rows = spread(len(self.x), most).to(self.x.device)
+        counted = None if self.counted is None else self.counted[rows]
+        return OneDraw(self.vae.some(rows), self.x[rows], self.output[:, rows], counted)
+
     @cached_property
     def sound(self) -> Bool[Tensor, " B"]:
         """Which examples have a finite density."""

@@ -24,8 +24,8 @@ from lowerbound.vae.model import Model, terms_of
 from lowerbound.vae.observation import Observation, observe
 
 SCORED = 500  # examples, and as many that the model makes
-FAR = 3.0  # spreads of what the model makes, between its mean and that of the values
-OTHER = 4.0  # by how often the spreads may differ: contrast does
+FAR = 3.0  # of the larger spread between both means
+OTHER = 10.0  # by which the spreads may differ: those of a model that has learned little do, by up to 7; 16, 100, 255 are of units
 USED = 0.1  # share of a likelihood's range that values fill
 SAMPLES = 10  # draws of q(z|x) by which bounds are compared
 
@@ -75,8 +75,8 @@ def _elsewhere(vae: Model, data: Rows, rows: Tensor, seed: int) -> list[Finding]
         seen = observe(vae, data, rows, seed)
         counted = torch.ones_like(seen.x, dtype=torch.bool) if seen.counted is None else seen.counted
         own, found = (Place.of(values.where(counted, math.nan)) for values in (_made(seen), seen.x))
-        far = abs(found.mean - own.mean) > FAR * own.spread
-        if len(rows) < 2 or not (far or max(found.spread, own.spread) > OTHER * min(found.spread, own.spread)):
+        least, most = sorted((found.spread, own.spread))
+        if len(rows) < 2 or (abs(found.mean - own.mean) <= FAR * most and most <= OTHER * least):
             return []
         gain = _gain(seen, own, found)
     evidence = (
