@@ -7,10 +7,10 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import kl_divergence
 
-from lowerbound.data.rows import Rows, rows_at_once, spread
+from lowerbound.data.rows import Rows
 from lowerbound.evaluation.diagnosis import LEAST_KL, Finding
 from lowerbound.evaluation.mean_bound import scored_terms
-from lowerbound.evaluation.one_draw import SCORED, Gain
+from lowerbound.evaluation.one_draw import Gain, looked_at
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.system.seeding import seeded_by_row
 from lowerbound.vae.model import Model
@@ -20,7 +20,7 @@ from lowerbound.vae.terms import Node, Terms
 @torch.no_grad()
 def idle(vae: Model, data: Rows, seed: int = 0) -> list[Finding]:
     """Latents of several whose KL(q ‖ p), given those before them, is about 0. It costs no nats of the bound: they could be left out."""
-    rows = spread(len(data), min(SCORED, rows_at_once(data)))
+    rows = looked_at(vae, data, seed)
     with seeded_by_row(rows, seed, "levels", device=vae.device):
         terms = scored_terms(in_evaluation(vae), data, rows)
     if len(terms.nodes) < 2:

@@ -13,9 +13,9 @@ import torch
 from jaxtyping import Float
 from torch import Size, Tensor
 
-from lowerbound.data.rows import Rows, rows_at_once, spread
+from lowerbound.data.rows import Rows
 from lowerbound.evaluation.diagnosis import Finding
-from lowerbound.evaluation.one_draw import Gain
+from lowerbound.evaluation.one_draw import Gain, looked_at
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.system.seeding import seeded_by_row
 from lowerbound.vae.estimators import ScoreFunction
@@ -23,7 +23,6 @@ from lowerbound.vae.likelihoods import LocationScale
 from lowerbound.vae.model import Model, terms_of
 from lowerbound.vae.observation import Observation, observe
 
-SCORED = 500  # examples, and as many that the model makes
 FAR = 3.0  # of the larger spread between both means
 OTHER = 10.0  # by which the spreads may differ: those of a model that has learned little do, by up to 7; 16, 100, 255 are of units
 USED = 0.1  # share of a likelihood's range that values fill
@@ -48,7 +47,7 @@ class Place:
 @torch.no_grad()
 def ranges(vae: Model, data: Rows, seed: int = 0) -> list[Finding]:
     """Values that fill a small part of the likelihood's range, or are far from those that the model makes."""
-    vae, rows = in_evaluation(vae), spread(len(data), min(SCORED, rows_at_once(data)))
+    vae, rows = in_evaluation(vae), looked_at(vae, data, seed)
     return _narrow(vae, data[rows]) + _elsewhere(vae, data, rows, seed)
 
 

@@ -13,7 +13,6 @@ from lowerbound.evaluation.one_draw import OneDraw, best
 
 FARTHEST = 16.0  # constant that is tried: of a logit all there is between ½ and certainty
 BEYOND = 0.5  # by how much some of the decoder's numbers are then on the other side of 0: less may be chance
-LEAST = 0.1  # nats per example
 
 
 @torch.no_grad()
@@ -26,11 +25,9 @@ def one_sign(drawn: OneDraw) -> list[Finding]:
     if lowest < 0 < highest:
         return []
     gain = best(lambda constant: drawn.log_p(likelihood.law(output + constant, 2)), 0.0, -FARTHEST, FARTHEST)
-    if gain is None or not gain.is_sure or gain.nats < LEAST:
-        return []
     positive = lowest >= 0
     across = -(lowest + gain.at) if positive else highest + gain.at
-    if across < BEYOND:
+    if across < BEYOND or not gain.is_sure:
         return []
     evidence = (
         f"the decoder's numbers, {likelihood.takes}, are from {lowest:.3g} to {highest:.3g}, none {'below' if positive else 'above'} 0; "

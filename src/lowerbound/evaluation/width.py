@@ -16,44 +16,40 @@ from lowerbound.evaluation.one_draw import Gain, OneDraw, best
 from lowerbound.system.seeding import seeded
 from lowerbound.vae.likelihoods import Bernoulli, ContinuousBernoulli, LevelCategorical, LocationScale, Poisson
 from lowerbound.vae.likelihoods.base import Likelihood, at_hand
-from lowerbound.vae.likelihoods.scales import Decoded, Fixed
+from lowerbound.vae.likelihoods.scales import Decoded, Fixed, Optimal
 
 OCTAVES = 6.0  # by how many doublings and halvings widths are tried
 GIVEN = 1.5  # a σ that was given may be meant: off by this it costs about .1 nats a value
 FOUND = 1.2  # off by this, about .03
-LEAST = 0.1  # nats per example
 OF_LOGITS = (Bernoulli, ContinuousBernoulli, LevelCategorical)  # whose width is a temperature of probabilities
 DRAWS = 199  # of a value's law, among which the value has one of 200 places
 OUTSIDE = 5  # places at either end: 95% of values have another
-DRAWN = 2**25  # values drawn for that, at most
+DRAWN = 2**22  # values drawn for that, at most
 
 
 @torch.no_grad()
 def width(drawn: OneDraw) -> list[Finding]:
     """Another width of p(x|z) would gain what is more than chance: which, and how many nats."""
-    law, likelihood = drawn.law, drawn.vae.likelihood
-    gain = best_factor(drawn, law)
-    if gain is None or not gain.is_sure or gain.nats < LEAST:
+    gain, likelihood = best_factor(drawn), drawn.vae.likelihood
+    if gain is None or not gain.is_sure:
         return []
-    factor, one_scale = 2.0**gain.at, isinstance(likelihood, LocationScale) and not isinstance(likelihood.scale, Decoded)
-    given = one_scale and isinstance(likelihood.scale, Fixed)
-    if max(factor, 1 / factor) < (GIVEN if given else FOUND):
-        return []
-    if one_scale:
-        assert isinstance(likelihood, LocationScale)
-        return [_of_one_scale(likelihood, law, gain, factor)]
+    factor = 2.0**gain.at
+    off = max(factor, 1 / factor)
+    if isinstance(likelihood, LocationScale) and not isinstance(likelihood.scale, Decoded):
+        least = GIVEN if isinstance(likelihood.scale, Fixed) else FOUND
+        return [_of_one_scale(likelihood, drawn.law, gain, factor)] if off >= least else []
     name = "stated errors that do not cover" if factor > 1 else "stated errors that are too wide"
-    return [Finding(name, _stated(drawn, factor), _advice(likelihood, factor), gain.nats, gain.se)]
+    return [Finding(name, _stated(drawn, factor), _advice(likelihood, factor), gain.nats, gain.se)] if off >= FOUND else []
 
 
 @torch.no_grad()
-def best_factor(drawn: OneDraw, law: Distribution) -> Gain | None:
-    """log₂ of the factor on the width of ``law`` that suits the values best, and what it gains; None where there is no width."""
-    if widened(law, 1.0) is None:
+def best_factor(drawn: OneDraw) -> Gain | None:
+    """log₂ of the factor on the width of p(x|z) that suits the values best, and what it gains; None where there is no width."""
+    if widened(drawn.law, 1.0) is None:
         return None
 
-    def log_p(octave: float) -> Tensor:
-        wide = widened(law, 2.0**octave)
+    def log_p(octaves: float) -> Tensor:
+        wide = widened(drawn.law, 2.0**octaves)
         assert wide is not None
         return drawn.log_p(wide)
 
@@ -74,7 +70,8 @@ def _of_one_scale(likelihood: LocationScale, law: Distribution, gain: Gain, fact
     if isinstance(likelihood.scale, Fixed):
         learned = "optimal or learned" if likelihood.optimum else "learned"
         return Finding("a mis-weighted likelihood", evidence, f"--scale {wanted}, or --scale {learned}", gain.nats, gain.se)
-    advice = "σ is not that of these data: train a little more (--epochs), or look at how they differ from the training data"
+    settled = ", or --scale optimal, which does not lag" if likelihood.optimum and not isinstance(likelihood.scale, Optimal) else ""
+    advice = f"train longer (--epochs){settled}; else look at how these data differ from those of training"
     return Finding("a σ that lags", evidence, advice, gain.nats, gain.se)
 
 
