@@ -39,7 +39,7 @@ class Place:
     @classmethod
     def of(cls, values: Float[Tensor, "B *event"]) -> Place:
         """That of some examples, values that are NaN left out."""
-        flat = values.flatten(1).double()
+        flat = values.flatten(1).cpu().double()  # in this order: not every accelerator has doubles
         mean = flat.nanmean(1).nanmedian()
         return cls(float(mean), float((flat - mean).abs().nanmean(1).nanmedian()))
 
