@@ -10,7 +10,7 @@ from torch.distributions import kl_divergence
 from lowerbound.data.rows import Rows
 from lowerbound.evaluation.diagnosis import LEAST_KL, Finding
 from lowerbound.evaluation.mean_bound import scored_terms
-from lowerbound.evaluation.one_draw import Gain, looked_at
+from lowerbound.evaluation.one_draw import looked_at
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.system.seeding import seeded_by_row
 from lowerbound.vae.model import Model
@@ -25,8 +25,8 @@ def idle(vae: Model, data: Rows, seed: int = 0) -> list[Finding]:
         terms = scored_terms(in_evaluation(vae), data, rows)
     if len(terms.nodes) < 2:
         return []
-    found = [(node, Gain.of(0.0, divergence(node, terms).cpu().double())) for node in terms.nodes]
-    return [_finding(node, kl) for node, kl in found if kl.nats < LEAST_KL]
+    found = [(node, float(divergence(node, terms).cpu().double().mean())) for node in terms.nodes]
+    return [_finding(node, kl) for node, kl in found if kl < LEAST_KL]
 
 
 def divergence(node: Node, terms: Terms) -> Float[Tensor, " B"]:
@@ -38,7 +38,10 @@ def divergence(node: Node, terms: Terms) -> Float[Tensor, " B"]:
     return terms.mean(each.expand_as(terms.log_likelihood))
 
 
-def _finding(node: Node, kl: Gain) -> Finding:
-    evidence = f"{node.name}, {node.z.shape[-1]} of the dimensions, says nothing: KL {kl.nats:.3f} nats"
-    advice = f"leave {node.name} out or make it smaller; to make it speak, raise β slowly or leave it some nats (FreeBits)"
+def _finding(node: Node, kl: float) -> Finding:
+    evidence = f"{node.name}, {node.z.shape[-1]} of the dimensions, says nothing: KL {kl:.3f} nats"
+    advice = (
+        f"leave {node.name} out or make it smaller; to make it speak raise β slowly (--objective beta-linear:0:10), or leave it some nats "
+        "(free-bits:0.1)"
+    )
     return Finding("an inactive level", evidence, advice, 0.0, 0.0)
