@@ -32,28 +32,39 @@ from lowerbound.vae.estimators.enumerated import Enumerated
 from lowerbound.vae.estimators.pathwise import Pathwise
 from lowerbound.vae.estimators.per_node import PerNode
 from lowerbound.vae.likelihoods import Likelihood
-from lowerbound.vae.loss import Loss, of_terms
+from lowerbound.vae.loss import Loss, loss, of_terms
 from lowerbound.vae.model import VAE, Model
 from lowerbound.vae.objectives.base import Objective
 from lowerbound.vae.objectives.elbo import ELBO
 from lowerbound.vae.posteriors import Categorical, Posterior
 from lowerbound.vae.priors import Prior
 from lowerbound.vae.semi_supervised.base import Batch, check_weight
+from lowerbound.vae.semi_supervised.smoothness import roughness
 from lowerbound.vae.terms import Node, Sampler, Terms
 
 
 class SemiSupervised(Model):
     """p(y) uniform, p(z), p(x|z, y) and q(z|x, y), and a classifier q(y|x): the model M2.
 
+    The classifier reads x, or with ``below``, a VAE of x that sees no label, the centre of its q(z|x).
     Where an example has no label it is read as the class that q(y|x) holds the most likely.
     Source: Kingma et al., "Semi-supervised Learning with Deep Generative Models", 2014, https://arxiv.org/abs/1406.5298.
     """
 
     context: Label
 
-    def __init__(self, prior: Prior, likelihood: Likelihood, posterior: Posterior, context: Label, classifier: Categorical):
+    def __init__(
+        self,
+        prior: Prior,
+        likelihood: Likelihood,
+        posterior: Posterior,
+        context: Label,
+        classifier: Categorical,
+        below: VAE | None = None,
+    ):
         super().__init__(prior, likelihood, posterior, context)
         self.classifier = classifier
+        self.below = below
 
     def contexts(self, values: Float[Tensor, "B *event"], labels: Int64[Tensor, " B"] | None) -> Float[Tensor, "B classes"]:
         """Their classes, or where they are not known the most likely ones: by q(y|x) of the values as they came."""
@@ -69,13 +80,20 @@ class SemiSupervised(Model):
     @torch.no_grad()
     def log_classify(self, x: Float[Tensor, "B *event"]) -> Float[Tensor, "B classes"]:
         """log q(y|x) of each class, in nats."""
-        law = in_evaluation(self.classifier)(x)
+        law = in_evaluation(self.classifier)(self.read(x))
         assert isinstance(law, OneHotCategorical)
         return law.logits
 
     def classify(self, x: Float[Tensor, "B *event"]) -> Float[Tensor, "B classes"]:
         """q(y|x), the probability of each class."""
         return self.log_classify(x).exp()
+
+    def read(self, x: Float[Tensor, "B *event"]) -> Tensor:
+        """What the classifier reads of x: itself, or ``(B, latent)``, without a gradient."""
+        if self.below is None:
+            return x
+        with torch.no_grad():
+            return self.below.encoded(x)
 
     def of_each_class(self) -> list[VAE]:
         """p(z), p(x|z, y) and q(z|x, y) for each y: a VAE of the data of that class, its weights shared."""
@@ -84,7 +102,7 @@ class SemiSupervised(Model):
 
     def terms(self, x: Float[Tensor, "B *event"], sampler: Sampler) -> Terms:
         """Those of y and of z given y."""
-        y = sampler(self.classifier(x), self.labels(), "y")
+        y = sampler(self.classifier(self.read(x)), self.labels(), "y")
         lead, given = y.z.shape[:2], self.given(y.z.flatten(0, 1))
         posterior = given.posterior.law(given.posterior.output(x).unflatten(0, lead), 2)
         z = sampler(posterior, unflattened(given.prior(), lead), "z")
@@ -104,7 +122,7 @@ class SemiSupervisedLoss:
     Of N data of which L have a label a step maximises the mean over a batch of the bound without labels, + L/N the mean over a batch of
     labelled ones of the bound with them, + ``weight`` the mean of log q(y|x) over those, − ``balance`` KL(q̄(y) ‖ p(y)), q̄ the mean of
     q(y|x) over the batch. That is a part of the bound's mean KL(q(y|x) ‖ p(y)), weighted more: that classes are as frequent as p(y) has
-    them. ``labelled`` is how many data with labels there are at most in a batch, ``estimator`` that of y, which draws ``samples`` of it.
+    them. With a ``radius`` it also maximises − ``weight`` the ``roughness`` of q(y|x). ``labelled`` is how many data with labels there are at most in a batch, ``estimator`` that of y, which draws ``samples`` of it.
     What is reported is the bound without labels, whose batch is of all rows, those that have a label among them. Errors: RecipeError for
     weights that are none.
     """
@@ -114,10 +132,12 @@ class SemiSupervisedLoss:
     labelled: int = 100
     estimator: Estimator = field(default_factory=Enumerated)
     samples: int = 1
+    radius: float = 0.0
 
     def __post_init__(self) -> None:
         check_weight(self.weight)
         check_weight(self.balance, "balanced classes")
+        check_weight(self.radius, "RADIUS")
 
     def __call__(self, vae: SemiSupervised, data: Rows, rows: Tensor, objective: Objective, estimator: Estimator) -> Loss:
         """The loss of some rows of ``data``, whose labels it does not look at, and of as many as there may be that have one."""
@@ -127,7 +147,12 @@ class SemiSupervisedLoss:
         """The loss of a batch."""
         without = self.unlabelled(vae, batch.values, objective, estimator)
         with_labels, log_q = self.of_known(vae, batch.labelled, batch.labels, objective, estimator)
-        return replace(without, value=without.value - batch.known * with_labels.mean() - self.weight * log_q.mean())
+        value = without.value - batch.known * with_labels.mean() - self.weight * log_q.mean()
+        if self.radius:
+            value = value + self.weight * roughness(vae.classifier, vae.read(vae.likelihood.observe(batch.values)), self.radius)
+        if vae.below is not None:
+            value = value + loss(vae.below, batch.values, objective, estimator).value
+        return replace(without, value=value)
 
     def of_head(self, head: SemiSupervised, batch: Batch) -> Float[Tensor, ""]:
         """What is descended as the head of another model, for a batch of its latents: by the ELBO and its usual gradient."""
@@ -156,7 +181,7 @@ class SemiSupervisedLoss:
         _must_be_of_examples(objective)
         x, y = vae.likelihood.observe(values), vae.context.numbered(labels).to(values.device)
         terms = vae.given(y).terms(x, estimator.sampler(objective.samples))
-        return estimator.surrogate(objective, terms) - math.log(vae.context.classes), vae.classifier(x).log_prob(y)
+        return estimator.surrogate(objective, terms) - math.log(vae.context.classes), vae.classifier(vae.read(x)).log_prob(y)
 
 
 def _must_be_of_examples(objective: Objective) -> None:
