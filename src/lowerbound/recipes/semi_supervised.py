@@ -170,7 +170,7 @@ SEMI_SUPERVISED = {
     "m2-below": Word(
         "recipes.semi_supervised:m2_below",
         "m2 whose classifier reads the latents of m1",
-        {"weight": 30.0, "balance": 10.0, "radius": 0.25, "below": 20},
+        {"weight": 30.0, "balance": 30.0, "radius": 0.25, "below": 20},
     ),
     "m1m2": Word("recipes.semi_supervised:m1m2", "m2 of the latents of m1", {"weight": 50.0, "latent": 8, "radius": 0.0}),
 }
