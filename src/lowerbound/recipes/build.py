@@ -30,7 +30,7 @@ from lowerbound.system.arguments import one_of, whole
 from lowerbound.system.seeding import seeded
 from lowerbound.vae.contexts import Context
 from lowerbound.vae.estimators.base import Estimator
-from lowerbound.vae.likelihoods import Columns, LocationScale
+from lowerbound.vae.likelihoods import Columns, Likelihood, LocationScale
 from lowerbound.vae.likelihoods.library import OfLibrary
 from lowerbound.vae.likelihoods.scales import Optimal
 from lowerbound.vae.loss import LossFunction, loss, of_rows
@@ -107,7 +107,9 @@ def _model(recipe: Recipe, supervision: Supervision | None, context: Context | N
             expect(decoder, prior().mean, prior().stddev)
         if supervision is None:
             return VAE(prior, likelihood.around(decoder), posterior, context)
-        return supervision.model(prior, likelihood.around(decoder), posterior, recipe.latent, len(spec.classes), Makers(encoder, of_latents))
+        return supervision.model(
+            prior, likelihood.around(decoder), posterior, recipe.latent, len(spec.classes), Makers(encoder, of_latents)
+        )
 
 
 def _sighted(likelihood: Plan, spec: DataSpec, network: Callable[[tuple[int, ...]], nn.Module]) -> nn.Module:

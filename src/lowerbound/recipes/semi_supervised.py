@@ -86,7 +86,7 @@ class Supervision:
 
 @dataclass(frozen=True)
 class Makers:
-    """What makes networks of the recipe's kind for x: an encoder with so many outputs, and the likelihood of latents of so many dimensions."""
+    """What makes further networks of x: an encoder with so many outputs, a likelihood given latents of so many dimensions."""
 
     encoder: Callable[[int], nn.Module]
     likelihood: Callable[[int], Likelihood]
@@ -116,10 +116,12 @@ def m2(weight: float, dropout: float, balance: float, radius: float) -> Supervis
         classifier = Categorical(with_dropout(makers.encoder(classes), dropout))
         return SemiSupervised(prior, likelihood, posterior, Label(classes), classifier)
 
-    return Supervision(model, lambda of: SemiSupervisedLoss(weight, balance, estimator=of.estimator, samples=of.samples, radius=radius), Label)
+    return Supervision(
+        model, lambda of: SemiSupervisedLoss(weight, balance, estimator=of.estimator, samples=of.samples, radius=radius), Label
+    )
 
 
-def m2_below(weight: float, balance: float, radius: float, below: int) -> Supervision:
+def m2_latents(weight: float, balance: float, radius: float, below: int) -> Supervision:
     """M2 whose classifier reads the latents of a VAE of x that sees no label."""
     from lowerbound.vae.contexts import Label
     from lowerbound.vae.model import VAE
@@ -146,7 +148,9 @@ def m1m2(weight: float, latent: int, radius: float) -> Supervision:
     def model(prior: Prior, likelihood: Likelihood, posterior: Posterior, below: int, classes: int, makers: Makers) -> Model:
         return Classified(prior, likelihood, posterior, _of_latents(below, latent, classes))
 
-    return Supervision(model, lambda of: ClassifiedLoss(SemiSupervisedLoss(weight, estimator=of.estimator, samples=of.samples, radius=radius)))
+    return Supervision(
+        model, lambda of: ClassifiedLoss(SemiSupervisedLoss(weight, estimator=of.estimator, samples=of.samples, radius=radius))
+    )
 
 
 def _of_latents(below: int, latent: int, classes: int) -> SemiSupervised:
@@ -167,8 +171,8 @@ def _of_latents(below: int, latent: int, classes: int) -> SemiSupervised:
 SEMI_SUPERVISED = {
     "m1": Word("recipes.semi_supervised:m1", "a classifier of the latents", {"weight": 1.0}),
     "m2": Word("recipes.semi_supervised:m2", "the label as a latent", {"weight": 30.0, "dropout": 0.5, "balance": 10.0, "radius": 0.0}),
-    "m2-below": Word(
-        "recipes.semi_supervised:m2_below",
+    "m2-latents": Word(
+        "recipes.semi_supervised:m2_latents",
         "m2 whose classifier reads the latents of m1",
         {"weight": 30.0, "balance": 30.0, "radius": 0.25, "below": 20},
     ),

@@ -43,6 +43,13 @@ ZOO = {
         "Kingma et al., 2014: the label as a latent",
         {"semi_supervised": "m2", "labels": "100", "latent": 5, "corruption": "masking:0.3", "batch": 50, "learning_rate": 2e-3},
     ),
+    "m2-latents": Named(
+        "m2 with a classifier of the latents of m1, smooth where data are: few labels, whichever they are",
+        {
+            **{"semi_supervised": "m2-latents", "labels": "100", "latent": 5, "label_estimator": "relaxed", "batch": 100},
+            **{"learning_rate": 2e-3, "epochs": 12, "schedule": "steps:5:0.3"},
+        },
+    ),
     "m1m2": Named("Kingma et al., 2014: m2 of the latents of m1", {"semi_supervised": "m1m2", "labels": "100", "latent": 20, "batch": 50}),
     "svae": Named("Davidson et al., 2018: on the sphere", {"prior": "sphere", "posterior": "von-mises-fisher", "latent": 3}),
     "flow-vae": Named("Kingma et al., 2016: a flow as posterior", {"posterior": "flow", "latent": 10}),

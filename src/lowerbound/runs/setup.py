@@ -13,7 +13,7 @@ from lowerbound import data
 from lowerbound.data import Dataset, labels
 from lowerbound.data.rows import spread
 from lowerbound.errors import DataError, UsageError
-from lowerbound.recipes.build import build
+from lowerbound.recipes.build import Parts, build
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.runs import run as runs
 from lowerbound.runs.data_record import DataRecord
@@ -27,7 +27,8 @@ from lowerbound.vae.likelihoods import Bernoulli
 from lowerbound.vae.likelihoods.scales import Optimal
 from lowerbound.vae.loss import LossFunction, of_rows
 from lowerbound.vae.model import Model
-from lowerbound.vae.semi_supervised import ClassifiedLoss, OnLabels
+from lowerbound.vae.semi_supervised import ClassifiedLoss, OnLabels, SemiSupervised, SemiSupervisedLoss
+from lowerbound.vae.semi_supervised.shares import shares_of
 
 LOOKED_AT = 1000  # examples, for the mean of pixels
 
@@ -72,8 +73,8 @@ def set_up(recipe: Recipe, folder: Path, data_dir: str | Path | None, device: st
         train = train if recipe.labels_kept is None else labels.few(train, recipe.labels_kept, recipe.seed)
         labels.must_be_several(train)
     record = DataRecord.of(train, validation, splits.test, recipe.takes_labels, splits.schema)
-    parts = build(recipe, record.spec)
-    notes = (*splits.notes, *_missing(train), *([] if recipe.invert else _mostly_white(parts.vae, train)))
+    parts, balance = _balanced(build(recipe, record.spec), train)
+    notes = (*splits.notes, *_missing(train), *([] if recipe.invert else _mostly_white(parts.vae, train)), *balance)
     run = Run(folder, recipe, replace(record, notes=notes), parts)
     for part in (train, splits.test):
         run.vae.likelihood.check(part.extremes)
@@ -87,6 +88,15 @@ def set_up(recipe: Recipe, folder: Path, data_dir: str | Path | None, device: st
     state = State(Adam(run.vae.parameters(), recipe.learning_rate), recipe.seed)
     average = None if recipe.average is None else AveragedModel(run.vae, multi_avg_fn=get_ema_multi_avg_fn(recipe.average))
     return Setup(run, train, validation, splits.test, state, notes, average, group)
+
+
+def _balanced(parts: Parts, data: Dataset) -> tuple[Parts, list[str]]:
+    """The parts, classes balanced as they are frequent in ``data`` where they are balanced at all, and a note on that."""
+    if not (isinstance(parts.loss, SemiSupervisedLoss) and parts.loss.balance):
+        return parts, []
+    assert isinstance(parts.vae, SemiSupervised)
+    shares = shares_of(parts.vae, data)
+    return replace(parts, loss=replace(parts.loss, shares=shares.of_each)), [shares.note]
 
 
 def _missing(data: Dataset) -> list[str]:

@@ -120,11 +120,12 @@ class SemiSupervisedLoss:
     """Both bounds, and what teaches the classifier the labels that are known.
 
     Of N data of which L have a label a step maximises the mean over a batch of the bound without labels, + L/N the mean over a batch of
-    labelled ones of the bound with them, + ``weight`` the mean of log q(y|x) over those, − ``balance`` KL(q̄(y) ‖ p(y)), q̄ the mean of
-    q(y|x) over the batch. That is a part of the bound's mean KL(q(y|x) ‖ p(y)), weighted more: that classes are as frequent as p(y) has
-    them. With a ``radius`` it also maximises − ``weight`` the ``roughness`` of q(y|x). ``labelled`` is how many data with labels there are at most in a batch, ``estimator`` that of y, which draws ``samples`` of it.
-    What is reported is the bound without labels, whose batch is of all rows, those that have a label among them. Errors: RecipeError for
-    weights that are none.
+    labelled ones of the bound with them, + ``weight`` the mean of log q(y|x) over those, − ``balance`` KL(q̄(y) ‖ π), q̄ the mean of
+    q(y|x) over the batch: that classes are as frequent as π has them, their ``shares``, by default p(y). With a ``radius`` it also
+    maximises − ``weight`` the ``roughness`` of q(y|x): that classes part where there are few data. Where the classifier reads the latents
+    of a VAE below, that one's own bound is maximised besides. ``labelled`` is how many data with labels there are at most in a batch,
+    ``estimator`` that of y, which draws ``samples`` of it. What is reported is the bound without labels, whose batch is of all rows, those
+    that have a label among them. Errors: RecipeError for weights that are none.
     """
 
     weight: float
@@ -133,11 +134,12 @@ class SemiSupervisedLoss:
     estimator: Estimator = field(default_factory=Enumerated)
     samples: int = 1
     radius: float = 0.0
+    shares: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         check_weight(self.weight)
         check_weight(self.balance, "balanced classes")
-        check_weight(self.radius, "RADIUS")
+        check_weight(self.radius, "a change of x, its radius,")
 
     def __call__(self, vae: SemiSupervised, data: Rows, rows: Tensor, objective: Objective, estimator: Estimator) -> Loss:
         """The loss of some rows of ``data``, whose labels it does not look at, and of as many as there may be that have one."""
@@ -167,7 +169,8 @@ class SemiSupervisedLoss:
         found = of_terms(terms, objective, of_each)
         if not self.balance:
             return found
-        return replace(found, value=found.value + self.balance * kl_divergence(_aggregate(terms.nodes[0].posterior), vae.labels()))
+        target = vae.labels() if self.shares is None else OneHotCategorical(torch.tensor(self.shares, device=vae.device).log())
+        return replace(found, value=found.value + self.balance * kl_divergence(_aggregate(terms.nodes[0].posterior), target))
 
     def of_known(
         self,

@@ -12,37 +12,60 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from lowerbound.data import Dataset
+from lowerbound.data.rows import spread
+from lowerbound.nn.first_layer import seen
+from lowerbound.nn.mode import in_evaluation
+from lowerbound.vae.semi_supervised.m2 import SemiSupervised
+
 #: labels of a class that are looked at, and what must be there of each for an error to be had
 MOST, LEAST = 50, 3
+#: values that are looked at, whatever their labels
+LOOKED_AT = 1000
 #: the probability of what is called chance, and the errors beyond which an estimate is none
 CHANCE, ERRORS = 1e-3, 5.0
 
 
 @dataclass(frozen=True)
 class Shares:
-    """Of each class, its part of all data, and one sentence on how that is known."""
+    """Of each class its part of all data, None where they are equal, and a note on how that is known."""
 
-    of_each: tuple[float, ...]
+    of_each: tuple[float, ...] | None
     note: str
 
 
-def class_shares(x: Float[Tensor, "L *event"], labels: Int64[Tensor, " L"], values: Float[Tensor, "N *event"], classes: int) -> Shares:
-    """The shares of all ``classes`` from labelled ``x`` and ``values`` of which nothing is known.
+def shares_of(vae: SemiSupervised, data: Dataset) -> Shares:
+    """The shares of the model's classes in data of which some have a label, of values as the first layer of its encoder sees them."""
+    reader = in_evaluation(vae.classifier if vae.below is None else vae.below.posterior)
+    known, labels, classes = data.known, data.labels, vae.context.classes
+    assert labels is not None
+    each = [known[labels[known] == y] for y in range(classes)]
+    some = torch.cat([rows[spread(len(rows), MOST)] for rows in each])
+    x, values = (seen(reader, data[rows].to(vae.device)).cpu() for rows in (some, spread(len(data), LOOKED_AT)))
+    return class_shares(torch.tensor([len(rows) for rows in each]), x, labels[some], values)
+
+
+def class_shares(
+    counts: Int64[Tensor, " classes"], x: Float[Tensor, "L *event"], labels: Int64[Tensor, " L"], values: Float[Tensor, "N *event"]
+) -> Shares:
+    """The shares of classes from how many labels there are of each, from labelled ``x``, and from ``values`` of which nothing is known.
 
     Those of the labels, one added to the count of each class, where equal shares would give such counts less than once in a thousand
     times (χ² with C − 1 degrees of freedom); else those of the values, where they are off equal shares by five standard errors; else equal.
     """
-    counts = labels.bincount(minlength=classes)
     if _chance(counts) < CHANCE:
-        found = (counts + 1) / (len(labels) + classes)
-        return Shares(tuple(found.tolist()), f"classes are taken to be as frequent as among known labels, {_shown(found)}")
+        found = (counts + 1) / (counts + 1).sum()
+        return Shares(tuple(found.tolist()), f"classes are balanced to their shares of the known labels, {_shown(found)}")
     if int(counts.min()) >= LEAST:
-        found, error = energy_shares(x, labels, values, classes)
-        if bool(((found - 1 / classes).abs() > ERRORS * error).any()):
+        found, error = energy_shares(x, labels, values)
+        if bool(((found - 1 / len(counts)).abs() > ERRORS * error).any()):
             found = found.clamp(min=0.5 / len(labels))
             found = found / found.sum()
-            return Shares(tuple(found.tolist()), f"known labels are as many of each class, and the data are not: {_shown(found)} by energy distance")
-    return Shares((1 / classes,) * classes, "classes are taken to be as frequent as each other")
+            return Shares(
+                tuple(found.tolist()),
+                f"known labels are as many of each class, but by their values data are not: classes are balanced to {_shown(found)}",
+            )
+    return Shares(None, "classes are balanced to equal shares: neither known labels nor values say otherwise")
 
 
 def _chance(counts: Int64[Tensor, " classes"]) -> float:
@@ -60,30 +83,34 @@ def _shown(shares: Tensor) -> str:
 
 
 def energy_shares(
-    x: Float[Tensor, "L *event"], labels: Int64[Tensor, " L"], values: Float[Tensor, "N *event"], classes: int
+    x: Float[Tensor, "L *event"], labels: Int64[Tensor, " L"], values: Float[Tensor, "N *event"]
 ) -> tuple[Float[Tensor, " classes"], Float[Tensor, " classes"]]:
-    """π with Σ π = 1 that minimises 2 bᵀπ − πᵀAπ, and its standard errors by the jackknife over labelled examples, in double precision.
+    """π with Σ π = 1 where 2 bᵀπ − πᵀAπ is stationary, and its standard errors by the jackknife over labelled examples, as doubles.
 
-    A_yy' is the mean distance between an example of y and another of y', b_y that between one of y and one of all; of each class some
-    tens of labels are looked at, three at least must be there. π may be below 0, as an estimate without bias is.
+    A_yy' is the mean distance between an example of y and another of y', b_y that between one of y and one of all. Of each class there
+    are to be three labels at least. π may be below 0, as an estimate without bias is.
     Source: Kawakubo et al., "Computationally Efficient Class-Prior Estimation under Class Balance Change Using Energy Distance", 2016,
     https://doi.org/10.1587/transinf.2015EDP7212.
     """
-    rows = torch.cat([(labels == y).nonzero()[:MOST, 0] for y in range(classes)])
-    x, one_hot = x[rows].double().flatten(1), torch.nn.functional.one_hot(labels[rows], classes).double()
-    within = torch.cdist(x, x) @ one_hot  # (L, classes): sums over the labelled of each class
-    to_all, n = torch.cdist(x, values.double().flatten(1)).mean(1), one_hot.sum(0)
-    sums, all_sums = one_hot.T @ within, to_all @ one_hot
-    found = _solved(sums, all_sums, n)
-    without = torch.stack([_solved(sums - torch.outer(y, d) - torch.outer(d, y), all_sums - b * y, n - y) for y, d, b in zip(one_hot, within, to_all, strict=True)])
-    means = (one_hot.T @ without) / n[:, None]
-    spread = one_hot.T @ (without - one_hot @ means).square()
-    return found, (((n - 1) / n) @ spread).sqrt()
+    x, one_hot = x.double().flatten(1), torch.nn.functional.one_hot(labels).double()
+    within, to_all = torch.cdist(x, x) @ one_hot, torch.cdist(x, values.double().flatten(1)).mean(1)
+    sums, all_sums, n = one_hot.T @ within, to_all @ one_hot, one_hot.sum(0)
+    without = torch.stack(
+        [
+            _stationary(sums - torch.outer(y, d) - torch.outer(d, y), all_sums - b * y, n - y)
+            for y, d, b in zip(one_hot, within, to_all, strict=True)
+        ]
+    )
+    of_class = one_hot @ ((one_hot.T @ without) / n[:, None])
+    variance = ((one_hot @ ((n - 1) / n))[:, None] * (without - of_class).square()).sum(0)
+    return _stationary(sums, all_sums, n), variance.sqrt()
 
 
-def _solved(sums: Float[Tensor, "classes classes"], to_all: Float[Tensor, " classes"], n: Float[Tensor, " classes"]) -> Float[Tensor, " classes"]:
-    """The stationary π, by a Lagrange multiplier for Σ π = 1."""
-    pairs = torch.outer(n, n) - torch.diag(n)
-    system = torch.nn.functional.pad(sums / pairs, (0, 1, 0, 1), value=1.0)
+def _stationary(
+    sums: Float[Tensor, "classes classes"], to_all: Float[Tensor, " classes"], n: Float[Tensor, " classes"]
+) -> Float[Tensor, " classes"]:
+    """π by a Lagrange multiplier for Σ π = 1, from sums of distances over n examples of each class, none of them to itself."""
+    system = torch.ones(len(n) + 1, len(n) + 1, dtype=n.dtype)
+    system[:-1, :-1] = sums / (torch.outer(n, n) - torch.diag(n))
     system[-1, -1] = 0.0
-    return torch.linalg.lstsq(system, torch.cat([to_all / n, to_all.new_ones(1)])[:, None]).solution[:-1, 0]
+    return torch.linalg.lstsq(system, torch.cat([to_all / n, n.new_ones(1)])[:, None]).solution[:-1, 0]

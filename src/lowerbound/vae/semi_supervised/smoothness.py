@@ -9,52 +9,43 @@ does for data of any size and scale.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import cast
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 from torch.distributions import kl_divergence
 
 from lowerbound.distributions import OneHotCategorical
+from lowerbound.nn.first_layer import changed, seen
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.system import noise
+from lowerbound.vae.posteriors import Categorical
 
 #: the length of the random d, as a share of that of r
 SMALL = 0.1
 
 
-def roughness(classifier: nn.Module, x: Float[Tensor, "B *event"], radius: float) -> Float[Tensor, ""]:
+def roughness(classifier: Categorical, x: Float[Tensor, "B *event"], radius: float) -> Float[Tensor, ""]:
     """The mean over a batch of KL(q(y|x) ‖ q(y|x + r)) + H[q(y|x)], in nats; in the first, q(y|x) and r are taken as given.
 
-    ``classifier`` makes a distribution over y of x. What is changed is what its first layer with weights sees: of a table standardized
-    numbers and zeros and ones, of data of which some are missing 0 in each hole. Nothing is dropped or damaged meanwhile.
+    What is changed is what the classifier's first layer with weights sees: of a table standardized numbers and zeros and ones, of data of
+    which some are missing 0 in each hole. Nothing is dropped or damaged meanwhile.
     Source: Miyato et al., "Virtual Adversarial Training: A Regularization Method for Supervised and Semi-Supervised Learning", 2018,
     https://arxiv.org/abs/1704.03976; entropy: Grandvalet and Bengio, "Semi-supervised Learning by Entropy Minimization", 2004,
     https://papers.nips.cc/paper/2740.
     """
-    still, seen = in_evaluation(classifier), []
+    classifier = in_evaluation(classifier)
+    law, inputs = cast(OneHotCategorical, classifier(x)), seen(classifier, x)
+    given, entropy = OneHotCategorical(law.logits.detach()), -(law.logits.exp() * law.logits).sum(1)
 
-    def moved(by: Tensor) -> OneHotCategorical:
-        return _law(still, x, lambda inputs: inputs + by)
+    def divergence(change: Tensor) -> Tensor:
+        return kl_divergence(given, changed(classifier, x, lambda inputs: inputs + change))
 
-    law = _law(still, x, lambda inputs: seen.append(inputs.detach()) or inputs)
-    given = OneHotCategorical(law.logits.detach())
-    length = radius * (seen[0] - seen[0].mean(0)).square().flatten(1).sum(1).mean().sqrt()
-    small = (SMALL * length * _unit(noise.normal(seen[0].shape, 0, device=x.device))).requires_grad_()
-    (slope,) = torch.autograd.grad(kl_divergence(given, moved(small)).sum(), small)
-    return (kl_divergence(given, moved(length * _unit(slope))) + law.entropy()).mean()
-
-
-def _law(classifier: nn.Module, x: Tensor, change: Callable[[Tensor], Tensor]) -> OneHotCategorical:
-    """q(y|x) where what the first layer with weights sees is changed."""
-    first = next(part for part in classifier.modules() if any(True for _ in part.parameters(recurse=False)))
-    handle = first.register_forward_pre_hook(lambda _, inputs: (change(inputs[0]), *inputs[1:]))
-    try:
-        return cast(OneHotCategorical, classifier(x))
-    finally:
-        handle.remove()
+    length = radius * (inputs - inputs.mean(0)).square().flatten(1).sum(1).mean().sqrt()
+    small = (SMALL * length * _unit(noise.normal(inputs.shape, 0, device=x.device))).requires_grad_()
+    (slope,) = torch.autograd.grad(divergence(small).sum(), small)
+    return (divergence(length * _unit(slope)) + entropy).mean()
 
 
 def _unit(directions: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
