@@ -46,8 +46,14 @@ ZOO = {
     "m2-latents": Named(
         "m2 with a classifier of the latents of m1, smooth where data are: few labels, whichever they are",
         {
-            **{"semi_supervised": "m2-latents", "labels": "100", "latent": 5, "label_estimator": "relaxed", "batch": 100},
-            **{"learning_rate": 2e-3, "epochs": 12, "schedule": "steps:5:0.3"},
+            "semi_supervised": "m2-latents",
+            "labels": "100",
+            "latent": 5,
+            "label_estimator": "relaxed",
+            "batch": 100,
+            "learning_rate": 2e-3,
+            "epochs": 12,
+            "schedule": "steps:5:0.3",
         },
     ),
     "m1m2": Named("Kingma et al., 2014: m2 of the latents of m1", {"semi_supervised": "m1m2", "labels": "100", "latent": 20, "batch": 50}),

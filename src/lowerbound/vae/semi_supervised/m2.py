@@ -123,7 +123,7 @@ class SemiSupervisedLoss:
     labelled ones of the bound with them, + ``weight`` the mean of log q(y|x) over those, − ``balance`` KL(q̄(y) ‖ π), q̄ the mean of
     q(y|x) over the batch: that classes are as frequent as π has them, their ``shares``, by default p(y). With a ``radius`` it also
     maximises − ``weight`` the ``roughness`` of q(y|x): that classes part where there are few data. Where the classifier reads the latents
-    of a VAE below, that one's own bound is maximised besides. ``labelled`` is how many data with labels there are at most in a batch,
+    of a VAE below, that one's ELBO is maximised besides. ``labelled`` is how many data with labels there are at most in a batch,
     ``estimator`` that of y, which draws ``samples`` of it. What is reported is the bound without labels, whose batch is of all rows, those
     that have a label among them. Errors: RecipeError for weights that are none.
     """
@@ -153,7 +153,7 @@ class SemiSupervisedLoss:
         if self.radius:
             value = value + self.weight * roughness(vae.classifier, vae.read(vae.likelihood.observe(batch.values)), self.radius)
         if vae.below is not None:
-            value = value + loss(vae.below, batch.values, objective, estimator).value
+            value = value + loss(vae.below, batch.values, ELBO(), Pathwise()).value
         return replace(without, value=value)
 
     def of_head(self, head: SemiSupervised, batch: Batch) -> Float[Tensor, ""]:

@@ -65,7 +65,7 @@ def class_shares(
                 tuple(found.tolist()),
                 f"known labels are as many of each class, but by their values data are not: classes are balanced to {_shown(found)}",
             )
-    return Shares(None, "classes are balanced to equal shares: neither known labels nor values say otherwise")
+    return Shares(None, "classes are balanced to equal shares, as nothing says otherwise; where theirs are not, balance them with weight 0")
 
 
 def _chance(counts: Int64[Tensor, " classes"]) -> float:
