@@ -27,8 +27,7 @@ from lowerbound.vae.likelihoods import Bernoulli
 from lowerbound.vae.likelihoods.scales import Optimal
 from lowerbound.vae.loss import LossFunction, of_rows
 from lowerbound.vae.model import Model
-from lowerbound.vae.semi_supervised import ClassifiedLoss, OnLabels, SemiSupervised, SemiSupervisedLoss
-from lowerbound.vae.semi_supervised.shares import shares_of
+from lowerbound.vae.semi_supervised import ClassifiedLoss, OnLabels, SemiSupervised, SemiSupervisedLoss, shares_of
 
 LOOKED_AT = 1000  # examples, for the mean of pixels
 
