@@ -155,7 +155,7 @@ def test_balance_is_to_the_shares_that_are_given() -> None:
 
 
 def test_a_radius_is_a_number_from_nothing_upwards() -> None:
-    with pytest.raises(RecipeError, match="radius, must be 0 or a positive number"):
+    with pytest.raises(RecipeError, match="the radius must be 0 or a positive number"):
         SemiSupervisedLoss(1.0, radius=-1.0)
 
 

@@ -72,11 +72,12 @@ def set_up(recipe: Recipe, folder: Path, data_dir: str | Path | None, device: st
         train = train if recipe.labels_kept is None else labels.few(train, recipe.labels_kept, recipe.seed)
         labels.must_be_several(train)
     record = DataRecord.of(train, validation, splits.test, recipe.takes_labels, splits.schema)
-    parts, balance = _balanced(build(recipe, record.spec), train)
+    parts = build(recipe, record.spec)
+    for part in (train, splits.test):
+        parts.vae.likelihood.check(part.extremes)
+    parts, balance = _balanced(parts, train)
     notes = (*splits.notes, *_missing(train), *([] if recipe.invert else _mostly_white(parts.vae, train)), *balance)
     run = Run(folder, recipe, replace(record, notes=notes), parts)
-    for part in (train, splits.test):
-        run.vae.likelihood.check(part.extremes)
     if isinstance(run.vae.context, Label) and recipe.semi_supervised is None:
         for part in (train, validation, splits.test):
             labels.must_be_known(part)

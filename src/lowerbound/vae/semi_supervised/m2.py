@@ -138,8 +138,8 @@ class SemiSupervisedLoss:
 
     def __post_init__(self) -> None:
         check_weight(self.weight)
-        check_weight(self.balance, "balanced classes")
-        check_weight(self.radius, "a change of x, its radius,")
+        check_weight(self.balance, "the weight of balanced classes")
+        check_weight(self.radius, "the radius")
 
     def __call__(self, vae: SemiSupervised, data: Rows, rows: Tensor, objective: Objective, estimator: Estimator) -> Loss:
         """The loss of some rows of ``data``, whose labels it does not look at, and of as many as there may be that have one."""

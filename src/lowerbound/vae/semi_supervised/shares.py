@@ -13,15 +13,13 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from lowerbound.data import Dataset
-from lowerbound.data.rows import spread
+from lowerbound.data.rows import rows_at_once, spread
 from lowerbound.nn.first_layer import seen
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.vae.semi_supervised.m2 import SemiSupervised
 
-#: labels of a class that are looked at, and what must be there of each for an error to be had
+#: labelled examples of a class that are looked at, and how many there must be of each for an error to be had
 MOST, LEAST = 50, 3
-#: values that are looked at, whatever their labels
-LOOKED_AT = 1000
 #: the probability of what is called chance, and the errors beyond which an estimate is none
 CHANCE, ERRORS = 1e-3, 5.0
 
@@ -37,18 +35,18 @@ class Shares:
 def shares_of(vae: SemiSupervised, data: Dataset) -> Shares:
     """The shares of the model's classes in data of which some have a label, of values as the first layer of its encoder sees them."""
     reader = in_evaluation(vae.classifier if vae.below is None else vae.below.posterior)
-    known, labels, classes = data.known, data.labels, vae.context.classes
+    known, labels, classes, at_once = data.known, data.labels, vae.context.classes, rows_at_once(data)
     assert labels is not None
     each = [known[labels[known] == y] for y in range(classes)]
-    some = torch.cat([rows[spread(len(rows), MOST)] for rows in each])
-    x, values = (seen(reader, data[rows].to(vae.device)).cpu() for rows in (some, spread(len(data), LOOKED_AT)))
+    some = torch.cat([rows[spread(len(rows), min(MOST, at_once // (2 * classes)))] for rows in each])
+    x, values = (seen(reader, data[rows].to(vae.device)).cpu() for rows in (some, spread(len(data), at_once)))
     return class_shares(torch.tensor([len(rows) for rows in each]), x, labels[some], values)
 
 
 def class_shares(
     counts: Int64[Tensor, " classes"], x: Float[Tensor, "L *event"], labels: Int64[Tensor, " L"], values: Float[Tensor, "N *event"]
 ) -> Shares:
-    """The shares of classes from how many labels there are of each, from labelled ``x``, and from ``values`` of which nothing is known.
+    """The shares of classes from how many labels there are of each, from ``x`` of some of them, and from ``values`` of unknown class.
 
     Those of the labels, one added to the count of each class, where equal shares would give such counts less than once in a thousand
     times (χ² with C − 1 degrees of freedom); else those of the values, where they are off equal shares by five standard errors; else equal.
@@ -56,7 +54,7 @@ def class_shares(
     if _chance(counts) < CHANCE:
         found = (counts + 1) / (counts + 1).sum()
         return Shares(tuple(found.tolist()), f"classes are balanced to their shares of the known labels, {_shown(found)}")
-    if int(counts.min()) >= LEAST:
+    if int(labels.bincount(minlength=len(counts)).min()) >= LEAST:
         found, error = energy_shares(x, labels, values)
         if bool(((found - 1 / len(counts)).abs() > ERRORS * error).any()):
             found = found.clamp(min=0.5 / len(labels))
