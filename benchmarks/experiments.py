@@ -227,7 +227,7 @@ def by_words(epochs: int, kept: Path, **words: Any) -> Figures:
 
 
 M2 = {"semi_supervised": "m2:30:0.5:10:0", "latent": 5, "corruption": "masking:0.3"}
-M1M2 = {"semi_supervised": "m1m2:50:8:0", "latent": 20}
+M1M2 = {"semi_supervised": "m1m2:50:8:0:0", "latent": 20}
 LABELS = {100: (0, 1, 2), 600: (0,), 1000: (0,), 3000: (0,)}  # and the seeds of each
 #: the published accuracies of each number of labels, and what trains it
 FEW = {

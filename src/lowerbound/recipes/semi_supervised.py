@@ -116,9 +116,10 @@ def m2(weight: float, dropout: float, balance: float, radius: float) -> Supervis
         classifier = Categorical(with_dropout(makers.encoder(classes), dropout))
         return SemiSupervised(prior, likelihood, posterior, Label(classes), classifier)
 
-    return Supervision(
-        model, lambda of: SemiSupervisedLoss(weight, balance, estimator=of.estimator, samples=of.samples, radius=radius), Label
-    )
+    def loss(of: OfLabels) -> SemiSupervisedLoss:
+        return SemiSupervisedLoss(weight, balance, estimator=of.estimator, samples=of.samples, radius=radius)
+
+    return Supervision(model, loss, Label)
 
 
 def m2_latents(weight: float, balance: float, radius: float, below: int) -> Supervision:
@@ -141,16 +142,17 @@ def m2_latents(weight: float, balance: float, radius: float, below: int) -> Supe
     return Supervision(model, loss, Label)
 
 
-def m1m2(weight: float, latent: int, radius: float) -> Supervision:
+def m1m2(weight: float, latent: int, balance: float, radius: float) -> Supervision:
     """M2 of the latents."""
     from lowerbound.vae.semi_supervised import Classified, ClassifiedLoss, SemiSupervisedLoss
 
     def model(prior: Prior, likelihood: Likelihood, posterior: Posterior, below: int, classes: int, makers: Makers) -> Model:
         return Classified(prior, likelihood, posterior, _of_latents(below, latent, classes))
 
-    return Supervision(
-        model, lambda of: ClassifiedLoss(SemiSupervisedLoss(weight, estimator=of.estimator, samples=of.samples, radius=radius))
-    )
+    def loss(of: OfLabels) -> ClassifiedLoss:
+        return ClassifiedLoss(SemiSupervisedLoss(weight, balance, estimator=of.estimator, samples=of.samples, radius=radius))
+
+    return Supervision(model, loss)
 
 
 def _of_latents(below: int, latent: int, classes: int) -> SemiSupervised:
@@ -176,5 +178,5 @@ SEMI_SUPERVISED = {
         "m2 whose classifier reads the latents of m1",
         {"weight": 30.0, "balance": 30.0, "radius": 0.25, "below": 20},
     ),
-    "m1m2": Word("recipes.semi_supervised:m1m2", "m2 of the latents of m1", {"weight": 50.0, "latent": 8, "radius": 0.0}),
+    "m1m2": Word("recipes.semi_supervised:m1m2", "m2 of the latents of m1", {"weight": 50.0, "latent": 8, "balance": 0.0, "radius": 0.0}),
 }

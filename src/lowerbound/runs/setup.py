@@ -27,7 +27,7 @@ from lowerbound.vae.likelihoods import Bernoulli
 from lowerbound.vae.likelihoods.scales import Optimal
 from lowerbound.vae.loss import LossFunction, of_rows
 from lowerbound.vae.model import Model
-from lowerbound.vae.semi_supervised import ClassifiedLoss, OnLabels, SemiSupervised, SemiSupervisedLoss, shares_of
+from lowerbound.vae.semi_supervised import Classified, ClassifiedLoss, OnLabels, SemiSupervised, SemiSupervisedLoss, shares_of
 
 LOOKED_AT = 1000  # examples, for the mean of pixels
 
@@ -92,11 +92,13 @@ def set_up(recipe: Recipe, folder: Path, data_dir: str | Path | None, device: st
 
 def _balanced(parts: Parts, data: Dataset) -> tuple[Parts, list[str]]:
     """The parts, classes balanced as they are frequent in ``data`` where they are balanced at all, and a note on that."""
-    if not (isinstance(parts.loss, SemiSupervisedLoss) and parts.loss.balance):
+    loss = parts.loss.head if isinstance(parts.loss, ClassifiedLoss) else parts.loss
+    if not (isinstance(loss, SemiSupervisedLoss) and loss.balance):
         return parts, []
-    assert isinstance(parts.vae, SemiSupervised)
-    shares = shares_of(parts.vae, data)
-    return replace(parts, loss=replace(parts.loss, shares=shares.of_each)), [shares.note]
+    assert isinstance(parts.vae, SemiSupervised | Classified)
+    shares = shares_of(parts.vae.reader, data)
+    loss = replace(loss, shares=shares.of_each)
+    return replace(parts, loss=replace(parts.loss, head=loss) if isinstance(parts.loss, ClassifiedLoss) else loss), [shares.note]
 
 
 def _missing(data: Dataset) -> list[str]:

@@ -88,6 +88,11 @@ class SemiSupervised(Model):
         """q(y|x), the probability of each class."""
         return self.log_classify(x).exp()
 
+    @property
+    def reader(self) -> Posterior:
+        """The first that reads x on its way to a class: the classifier, or the encoder below it."""
+        return self.classifier if self.below is None else self.below.posterior
+
     def read(self, x: Float[Tensor, "B *event"]) -> Tensor:
         """What the classifier reads of x: itself, or ``(B, latent)``, without a gradient."""
         if self.below is None:

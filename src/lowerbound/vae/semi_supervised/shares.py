@@ -16,7 +16,7 @@ from lowerbound.data import Dataset
 from lowerbound.data.rows import rows_at_once, spread
 from lowerbound.nn.first_layer import seen
 from lowerbound.nn.mode import in_evaluation
-from lowerbound.vae.semi_supervised.m2 import SemiSupervised
+from lowerbound.vae.posteriors import Posterior
 
 #: labelled examples of a class that are looked at, and how many there must be of each for an error to be had
 MOST, LEAST = 50, 3
@@ -32,14 +32,14 @@ class Shares:
     note: str
 
 
-def shares_of(vae: SemiSupervised, data: Dataset) -> Shares:
-    """The shares of the model's classes in data of which some have a label, of values as the first layer of its encoder sees them."""
-    reader = in_evaluation(vae.classifier if vae.below is None else vae.below.posterior)
-    known, labels, classes, at_once = data.known, data.labels, vae.context.classes, rows_at_once(data)
+def shares_of(reader: Posterior, data: Dataset) -> Shares:
+    """The shares of the classes of data of which some have a label, by values as the first layer of ``reader`` sees them."""
+    reader = in_evaluation(reader)
+    known, labels, classes, at_once = data.known, data.labels, len(data.classes), rows_at_once(data)
     assert labels is not None
     each = [known[labels[known] == y] for y in range(classes)]
     some = torch.cat([rows[spread(len(rows), min(MOST, at_once // (2 * classes)))] for rows in each])
-    x, values = (seen(reader, data[rows].to(vae.device)).cpu() for rows in (some, spread(len(data), at_once)))
+    x, values = (seen(reader, data[rows]) for rows in (some, spread(len(data), at_once)))
     return class_shares(torch.tensor([len(rows) for rows in each]), x, labels[some], values)
 
 
