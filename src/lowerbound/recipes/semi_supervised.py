@@ -176,7 +176,7 @@ SEMI_SUPERVISED = {
     "m2-latents": Word(
         "recipes.semi_supervised:m2_latents",
         "m2 whose classifier reads the latents of m1",
-        {"weight": 30.0, "balance": 30.0, "radius": 0.25, "below": 20},
+        {"weight": 30.0, "balance": 90.0, "radius": 0.25, "below": 20},
     ),
     "m1m2": Word("recipes.semi_supervised:m1m2", "m2 of the latents of m1", {"weight": 50.0, "latent": 8, "balance": 0.0, "radius": 0.0}),
 }
