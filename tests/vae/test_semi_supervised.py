@@ -170,17 +170,31 @@ def on_latents() -> SemiSupervised:
 
 def test_a_classifier_of_latents_leaves_them_as_they_are_without_it() -> None:
     """Its gradient stops at the latents, whatever labels and smoothness weigh; the VAE below has that of its own ELBO."""
-    vae, data = on_latents(), Clusters().data(60)
-    below, batch = vae.below, Batch.of(data, torch.arange(60), 6, torch.device("cpu"))
+    vae, data, rows = on_latents(), Clusters().data(60), torch.arange(60)
+    below = vae.below
     assert below is not None
     torch.testing.assert_close(vae.classify(data[:]), vae.classifier.network(below.encode(data[:])).softmax(1))
     values, slopes = [], []
     for loss in (SemiSupervisedLoss(3.0, 2.0, radius=0.2), SemiSupervisedLoss(300.0, 20.0, radius=0.2)):
         with seeded(0):
-            values.append(loss.of_batch(vae, batch, ELBO(), Pathwise()).value)
+            values.append(loss(vae, data, rows, ELBO(), Pathwise()).value)
         slopes.append(torch.autograd.grad(values[-1], list(below.parameters())))
     assert float((values[1] - values[0]).detach()) > 1
     assert all(torch.equal(one, other) and bool(one.any()) for one, other in zip(*slopes, strict=True))
+
+
+def test_for_the_first_passes_nothing_teaches_the_classifier_of_latents() -> None:
+    """Two passes of three steps each; then it learns. A model that is not in training counts nothing."""
+    vae, data, loss, learned = on_latents(), Clusters().data(60), SemiSupervisedLoss(3.0, 2.0, radius=0.2, alone=2.0), []
+    vae.eval()
+    loss(vae, data, torch.arange(20), ELBO(), Pathwise())
+    vae.train()
+    for _ in range(7):
+        value = loss(vae, data, torch.arange(20), ELBO(), Pathwise()).value
+        slopes = torch.autograd.grad(value, [vae.classifier.network.weight, next(vae.likelihood.parameters())], allow_unused=True)
+        assert slopes[1] is not None
+        learned.append(slopes[0] is not None)
+    assert learned == [False] * 6 + [True]
 
 
 def test_smoothness_counts_as_often_as_known_labels_do() -> None:

@@ -122,7 +122,7 @@ def m2(weight: float, dropout: float, balance: float, radius: float) -> Supervis
     return Supervision(model, loss, Label)
 
 
-def m2_latents(weight: float, balance: float, radius: float, below: int) -> Supervision:
+def m2_latents(weight: float, balance: float, radius: float, below: int, alone: float) -> Supervision:
     """M2 whose classifier reads the latents of a VAE of x that sees no label."""
     from lowerbound.vae.contexts import Label
     from lowerbound.vae.model import VAE
@@ -137,7 +137,7 @@ def m2_latents(weight: float, balance: float, radius: float, below: int) -> Supe
         return SemiSupervised(prior, likelihood, posterior, Label(classes), classifier, vae)
 
     def loss(of: OfLabels) -> SemiSupervisedLoss:
-        return SemiSupervisedLoss(weight, balance, estimator=of.estimator, samples=of.samples, radius=radius)
+        return SemiSupervisedLoss(weight, balance, estimator=of.estimator, samples=of.samples, radius=radius, alone=alone)
 
     return Supervision(model, loss, Label)
 
@@ -176,7 +176,7 @@ SEMI_SUPERVISED = {
     "m2-latents": Word(
         "recipes.semi_supervised:m2_latents",
         "m2 whose classifier reads the latents of m1",
-        {"weight": 30.0, "balance": 90.0, "radius": 0.25, "below": 20},
+        {"weight": 30.0, "balance": 90.0, "radius": 0.25, "below": 20, "alone": 6.0},
     ),
     "m1m2": Word("recipes.semi_supervised:m1m2", "m2 of the latents of m1", {"weight": 50.0, "latent": 8, "balance": 0.0, "radius": 0.0}),
 }

@@ -16,7 +16,7 @@ from typing import Any, cast
 
 import torch
 from jaxtyping import Float, Int64
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributions import Distribution, kl_divergence
 
 from lowerbound.data import UNKNOWN
@@ -65,6 +65,9 @@ class SemiSupervised(Model):
         super().__init__(prior, likelihood, posterior, context)
         self.classifier = classifier
         self.below = below
+        if below is not None:
+            self.learned_from: Tensor
+            self.register_buffer("learned_from", torch.zeros((), dtype=torch.long))  # so many examples, each as often as it came
 
     def contexts(self, values: Float[Tensor, "B *event"], labels: Int64[Tensor, " B"] | None) -> Float[Tensor, "B classes"]:
         """Their classes, or where they are not known the most likely ones: by q(y|x) of the values as they came."""
@@ -87,6 +90,10 @@ class SemiSupervised(Model):
     def classify(self, x: Float[Tensor, "B *event"]) -> Float[Tensor, "B classes"]:
         """q(y|x), the probability of each class."""
         return self.log_classify(x).exp()
+
+    def undecided(self) -> SemiSupervised:
+        """The same with p(y) in the place of q(y|x)."""
+        return SemiSupervised(self.prior, self.likelihood, self.posterior, self.context, Categorical(Equal(self.context.classes)))
 
     @property
     def reader(self) -> Posterior:
@@ -120,6 +127,18 @@ class SemiSupervised(Model):
         return OneHotCategorical(torch.zeros(self.context.classes, device=self.device))
 
 
+class Equal(nn.Module):
+    """A classifier that knows nothing: logits of zero."""
+
+    def __init__(self, classes: int):
+        super().__init__()
+        self.classes = classes
+
+    def forward(self, x: Float[Tensor, "B *event"]) -> Float[Tensor, "B classes"]:
+        """As many for each example."""
+        return x.new_zeros(len(x), self.classes)
+
+
 @dataclass(frozen=True)
 class SemiSupervisedLoss:
     """Both bounds, and what teaches the classifier the labels that are known.
@@ -128,9 +147,10 @@ class SemiSupervisedLoss:
     labelled ones of the bound with them, + ``weight`` the mean of log q(y|x) over those, − ``balance`` KL(q̄(y) ‖ π), q̄ the mean of
     q(y|x) over the batch: that classes are as frequent as π has them, their ``shares``, by default p(y). With a ``radius`` it also
     maximises − ``weight`` the ``roughness`` of q(y|x): that classes part where there are few data. Where the classifier reads the latents
-    of a VAE below, that one's ELBO is maximised besides. ``labelled`` is how many data with labels there are at most in a batch,
-    ``estimator`` that of y, which draws ``samples`` of it. What is reported is the bound without labels, whose batch is of all rows, those
-    that have a label among them. Errors: RecipeError for weights that are none.
+    of a VAE below, that one's ELBO is maximised besides; in the first ``alone`` passes over the data nothing teaches the classifier,
+    and the bound is that with p(y) in the place of q(y|x). ``labelled`` is how many data with labels there are at most in a batch, ``estimator``
+    that of y, which draws ``samples`` of it. What is reported is the bound without labels, whose batch is of all rows, those that have a
+    label among them. Errors: RecipeError for weights that are none.
     """
 
     weight: float
@@ -140,15 +160,26 @@ class SemiSupervisedLoss:
     samples: int = 1
     radius: float = 0.0
     shares: tuple[float, ...] | None = None
+    alone: float = 0.0
 
     def __post_init__(self) -> None:
         check_weight(self.weight)
         check_weight(self.balance, "the weight of balanced classes")
         check_weight(self.radius, "the radius")
+        check_weight(self.alone, "the number of passes before the classifier learns")
 
     def __call__(self, vae: SemiSupervised, data: Rows, rows: Tensor, objective: Objective, estimator: Estimator) -> Loss:
         """The loss of some rows of ``data``, whose labels it does not look at, and of as many as there may be that have one."""
-        return self.of_batch(vae, Batch.of(data, rows, self.labelled, vae.device), objective, estimator)
+        batch = Batch.of(data, rows, self.labelled, vae.device)
+        if vae.below is None:
+            return self.of_batch(vae, batch, objective, estimator)
+        if int(vae.learned_from) < self.alone * len(data):
+            above = self.unlabelled(vae.undecided(), batch.values, objective, estimator)
+        else:
+            above = self.of_batch(vae, batch, objective, estimator)
+        if vae.training:
+            vae.learned_from += len(rows)
+        return replace(above, value=above.value + loss(vae.below, batch.values, ELBO(), Pathwise()).value)
 
     def of_batch(self, vae: SemiSupervised, batch: Batch, objective: Objective, estimator: Estimator) -> Loss:
         """The loss of a batch."""
@@ -157,8 +188,6 @@ class SemiSupervisedLoss:
         value = without.value - batch.known * with_labels.mean() - self.weight * log_q.mean()
         if self.radius:
             value = value + self.weight * roughness(vae.classifier, vae.read(vae.likelihood.observe(batch.values)), self.radius)
-        if vae.below is not None:
-            value = value + loss(vae.below, batch.values, ELBO(), Pathwise()).value
         return replace(without, value=value)
 
     def of_head(self, head: SemiSupervised, batch: Batch) -> Float[Tensor, ""]:
