@@ -344,8 +344,9 @@ EXPERIMENTS = {
         "A hundred labels, whichever they are: MNIST, ten seeds",
         "Accuracy on the 10,000 test images; ten labels of each class, and first weights, are drawn by seed. M2 is 784-512-z5, its "
         "classifier 20-512-10 of the latents of a VAE 784-512-z20 that sees no label; batch 100, 6 epochs of Adam at 2e-3, 4 at 1e-3, "
-        "2 at 2e-4; the classifier begins with the second rate. M1+M2 is 784-512-z20 with M2 of 512-z8 on its latents, batch 100, 10 epochs at 2e-3, 8 at 1e-3, 4 at 2e-4. The "
-        "radius is .25 in both, the balance three times the weight, and labels that are not known are relaxed draws.",
+        "2 at 2e-4; the classifier begins with the second rate. M1+M2 is 784-512-z20 with M2 of 512-z8 on its latents, batch 100, 10 "
+        "epochs at 2e-3, 8 at 1e-3, 4 at 2e-4. The radius is .25 in both, the balance three times the weight, and labels that are not "
+        "known are relaxed draws.",
         "ADGM: Maaløe et al., 2016, https://arxiv.org/abs/1602.05473; M1+M2: Kingma et al., 2014, https://arxiv.org/abs/1406.5298.",
         {
             f"{name}, seed {seed}": Model(published, partial(run, labels=100, seed=seed), seed)

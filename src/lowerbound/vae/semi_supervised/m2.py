@@ -147,10 +147,10 @@ class SemiSupervisedLoss:
     labelled ones of the bound with them, + ``weight`` the mean of log q(y|x) over those, − ``balance`` KL(q̄(y) ‖ π), q̄ the mean of
     q(y|x) over the batch: that classes are as frequent as π has them, their ``shares``, by default p(y). With a ``radius`` it also
     maximises − ``weight`` the ``roughness`` of q(y|x): that classes part where there are few data. Where the classifier reads the latents
-    of a VAE below, that one's ELBO is maximised besides; in the first ``alone`` passes over the data nothing teaches the classifier,
-    and the bound is that with p(y) in the place of q(y|x). ``labelled`` is how many data with labels there are at most in a batch, ``estimator``
-    that of y, which draws ``samples`` of it. What is reported is the bound without labels, whose batch is of all rows, those that have a
-    label among them. Errors: RecipeError for weights that are none.
+    of a VAE below, that one's ELBO is maximised besides; in the first ``alone`` passes over the data nothing teaches the classifier, and
+    the bound is that with p(y) in the place of q(y|x). ``labelled`` is how many data with labels there are at most in a batch,
+    ``estimator`` that of y, which draws ``samples`` of it. What is reported is the bound without labels, whose batch is of all rows,
+    those that have a label among them. Errors: RecipeError for weights that are none.
     """
 
     weight: float
