@@ -1,6 +1,6 @@
 """That classes are parted where there are few data: virtual adversarial training with entropy minimisation of q(y|x).
 
-    KL(q(y|x) ‖ q(y|x + r)) + .3 H[q(y|x)],   r = radius · s · g/|g|,   g the gradient of KL(q(y|x) ‖ q(y|x + d)) at a small random d
+    KL(q(y|x) ‖ q(y|x + r)) + H[q(y|x)],   r = radius · s · g/|g|,   g the gradient of KL(q(y|x) ‖ q(y|x + d)) at a small random d
 
 The first says that q(y|x) changes little where x does, the second that it is sure: its changes are then where no data are, and a few labels
 name the parts between them, whichever labels they are. s is the root mean square distance of a batch's x to their mean, so that one radius
@@ -24,12 +24,10 @@ from lowerbound.vae.posteriors import Categorical
 
 #: the length of the random d, as a share of that of r
 SMALL = 0.1
-#: the weight of the entropy: with one of 1 a classifier of latents that still move is sure before they are where they will be (docs/log.md)
-SURE = 0.3
 
 
 def roughness(classifier: Categorical, x: Float[Tensor, "B *event"], radius: float) -> Float[Tensor, ""]:
-    """The mean over a batch of KL(q(y|x) ‖ q(y|x + r)) + .3 H[q(y|x)], in nats; in the first, q(y|x) and r are taken as given.
+    """The mean over a batch of KL(q(y|x) ‖ q(y|x + r)) + H[q(y|x)], in nats; in the first, q(y|x) and r are taken as given.
 
     What is changed is what the classifier's first layer with weights sees: of a table standardized numbers and zeros and ones, of data of
     which some are missing 0 in each hole. Nothing is dropped or damaged meanwhile.
@@ -47,7 +45,7 @@ def roughness(classifier: Categorical, x: Float[Tensor, "B *event"], radius: flo
     length = radius * (inputs - inputs.mean(0)).square().flatten(1).sum(1).mean().sqrt()
     small = (SMALL * length * _unit(noise.normal(inputs.shape, 0, device=x.device))).requires_grad_()
     (slope,) = torch.autograd.grad(divergence(small).sum(), small)
-    return (divergence(length * _unit(slope)) + SURE * entropy).mean()
+    return (divergence(length * _unit(slope)) + entropy).mean()
 
 
 def _unit(directions: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
