@@ -73,7 +73,7 @@ def measured(job: Job, epochs: int | None) -> Entry:
     with tempfile.TemporaryDirectory() as folder:
         try:
             found = scores(table, hidden, methods(epochs)[job.method](table.without(hidden), job.mask, Path(folder)))
-        except Exception as error:  # noqa: BLE001 - one that fails must not end the others
+        except Exception as error:  # one that fails must not end the others
             found = {"failed": f"{type(error).__name__}: {error}"[:300]}
     return {**found, "seconds": round(time.perf_counter() - started, 1), **version(), "epochs": epochs}
 

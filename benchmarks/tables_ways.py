@@ -6,8 +6,8 @@ A method takes a table with holes, a seed and an empty folder, and gives the val
 from __future__ import annotations
 
 import contextlib
+import io
 import subprocess
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -68,8 +68,7 @@ def decoded(table: Table, numbers: Float[np.ndarray, "N C"]) -> Values:
     mean, scale = np.nanmean(table.values, 0), np.nanstd(table.values, 0)
     parts = np.split(numbers, np.cumsum([len(levels) or 1 for levels in table.levels])[:-1], axis=1)
     columns = [part.argmax(1) if levels else part[:, 0] for part, levels in zip(parts, table.levels, strict=True)]
-    units = np.where(table.numbers, scale, 1) * np.stack(columns, 1) + np.where(table.numbers, mean, 0)
-    return units
+    return np.where(table.numbers, scale, 1) * np.stack(columns, 1) + np.where(table.numbers, mean, 0)
 
 
 # --- those that are measured beside ------------------------------------------------------------------
@@ -80,35 +79,47 @@ def by_mean(table: Table, seed: int, folder: Path) -> Filled:
     return Filled(whole(table, np.full_like(table.values, np.nan)))
 
 
-def by_chain(table: Table, seed: int, folder: Path) -> Filled:
-    """scikit-learn's IterativeImputer: each column by a Bayesian ridge regression on the others, in turn, 20 rounds at most."""
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.experimental import enable_iterative_imputer  # noqa: F401 - which lets the next line be
-    from sklearn.impute import IterativeImputer
+def by_chain(table: Table, seed: int, folder: Path, *, rounds: int = 20) -> Filled:
+    """Each column by a Bayesian ridge regression on the others, in turn: the equations of scikit-learn's IterativeImputer.
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        found = IterativeImputer(max_iter=20, random_state=seed, keep_empty_features=True).fit_transform(coded(table, table.values))
-    return Filled(whole(table, decoded(table, found)))
+    Of a category each class has a regression, and the largest decides. Unlike there, the classes of one category do not predict one another:
+    they sum to one, so that each would be known from the others, and what they began with would never change.
+    """
+    from sklearn.linear_model import BayesianRidge
+
+    def ridge(x: Values, y: Values, new: Values) -> Values:
+        return np.stack([BayesianRidge().fit(x, column).predict(new) for column in y.T], 1)
+
+    return in_turn(table, ridge, rounds)
 
 
-def by_forest(table: Table, seed: int, folder: Path, *, trees: int = 100, rounds: int = 5) -> Filled:
-    """Each column by a random forest on the others, in turn, those with the fewest holes first.
+def by_forest(table: Table, seed: int, folder: Path, *, rounds: int = 5) -> Filled:
+    """Each column by 100 trees of a random forest on the others, in turn.
 
     Source: Stekhoven and Bühlmann, "MissForest", 2012, https://arxiv.org/abs/1105.0828.
     """
     from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
-    missing, filled = np.isnan(table.values), by_mean(table, seed, folder).values
-    kinds = [RandomForestClassifier if levels else RandomForestRegressor for levels in table.levels]
-    places = [place for place in missing.sum(0).argsort(kind="stable") if missing[:, place].any()]
+    def forest(x: Values, y: Values, new: Values) -> Values:
+        if y.shape[1] == 1:
+            return RandomForestRegressor(random_state=seed).fit(x, y[:, 0]).predict(new)[:, None]
+        return np.eye(y.shape[1])[RandomForestClassifier(random_state=seed).fit(x, y.argmax(1)).predict(new)]
+
+    return in_turn(table, forest, rounds)
+
+
+def in_turn(table: Table, predicted: Callable[[Values, Values, Values], Values], rounds: int) -> Filled:
+    """Holes begin as means; then each column is predicted from all others, those with the fewest holes first."""
+    given, holes = coded(table, table.values), np.isnan(table.values)
+    codes = np.where(np.isnan(given), np.nanmean(given, 0), given)
     owner = np.repeat(np.arange(len(table.levels)), [len(levels) or 1 for levels in table.levels])
+    places = [place for place in holes.sum(0).argsort(kind="stable") if holes[:, place].any()]
     for _ in range(rounds):
         for place in places:
-            others, holes = coded(table, filled)[:, owner != place], missing[:, place]
-            forest = kinds[place](trees, random_state=seed).fit(others[~holes], filled[~holes, place])
-            filled[holes, place] = forest.predict(others[holes])
-    return Filled(filled)
+            missing, own = holes[:, place], owner == place
+            others = codes[:, ~own]
+            codes[np.ix_(missing, own)] = predicted(others[~missing], codes[np.ix_(~missing, own)], others[missing])
+    return Filled(whole(table, decoded(table, codes)))
 
 
 def by_miceforest(table: Table, seed: int, folder: Path) -> Filled:
@@ -148,8 +159,6 @@ def by_lowerbound(table: Table, seed: int, folder: Path, *, words: tuple[str, ..
 
 def command(*words: object) -> None:
     """A command, in this process. Errors: DataError with what it said, where it fails."""
-    import io
-
     from lowerbound.interfaces.cli import main
 
     said = io.StringIO()
