@@ -82,7 +82,7 @@ def by_mean(table: Table, seed: int, folder: Path) -> Filled:
 def by_chain(table: Table, seed: int, folder: Path, *, rounds: int = 20) -> Filled:
     """Each column by a Bayesian ridge regression on the others, in turn: the equations of scikit-learn's IterativeImputer.
 
-    Of a category each class has a regression, and the largest decides. Unlike there, the classes of one category do not predict one another:
+    Of a category each class has a regression, and the largest decides. Unlike there, no class predicts another of its category:
     they sum to one, so that each would be known from the others, and what they began with would never change.
     """
     from sklearn.linear_model import BayesianRidge
@@ -123,8 +123,8 @@ def in_turn(table: Table, predicted: Callable[[Values, Values, Values], Values],
 
 
 def by_miceforest(table: Table, seed: int, folder: Path) -> Filled:
-    """miceforest 6.0.5."""
-    python = environment("miceforest", ("miceforest==6.0.5",))
+    """miceforest 6.0.5, with the last LightGBM that it runs with."""
+    python = environment("miceforest", ("miceforest==6.0.5", "lightgbm==4.5.0"))
     return Filled(whole(table, by_peer(python, "miceforest_peer.py", table.values, table, seed, folder)))
 
 
