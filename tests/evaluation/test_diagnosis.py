@@ -15,6 +15,8 @@ from lowerbound.errors import DataError, RecipeError, UsageError
 from lowerbound.evaluation import diagnosis, regret
 from lowerbound.evaluation.latent_space import Latents, latents
 from lowerbound.evaluation.log_likelihood import Density
+from lowerbound.evaluation.one_draw import one_draw
+from lowerbound.evaluation.width import width
 from lowerbound.recipes import build, posteriors, recipe
 from lowerbound.vae.likelihoods.scales import FLOOR, Fixed, Learned
 
@@ -144,7 +146,7 @@ def test_a_fixed_scale_far_from_the_residuals(factor: float, latent: int) -> Non
     """The right σ is that of the model, even where so many latents explain nearly all of an example at the centre of q(z|x)."""
     toy = LinearGaussian(latent, 20, 0.5, orthogonal=True)
     vae, x = with_scale(toy, Fixed(0.5 * factor)), toy_data(toy, 300)
-    found = diagnosis.misweighted(vae, x)
+    found = width(one_draw(vae, x))
     assert [one.name for one in found] == ([] if factor == 1.0 else ["a mis-weighted likelihood"])
     if found:
         told = float(found[0].advice.split()[1].rstrip(","))
@@ -154,9 +156,9 @@ def test_a_fixed_scale_far_from_the_residuals(factor: float, latent: int) -> Non
 def test_of_few_values_no_scale_is_told() -> None:
     """Of three values the root mean square is no better known than to a factor of two; beyond all that is tried, it says so."""
     toy = LinearGaussian(1, 3, 0.5, orthogonal=True)
-    found = [bool(diagnosis.misweighted(with_scale(toy, Fixed(0.5)), toy_data(toy, 50)[i : i + 1])) for i in range(50)]
+    found = [bool(width(one_draw(with_scale(toy, Fixed(0.5)), toy_data(toy, 50)[i : i + 1]))) for i in range(50)]
     assert sum(found) < 0.15 * len(found)
-    vast = diagnosis.misweighted(with_scale(toy, Fixed(0.5e-3)), toy_data(toy, 50))
+    vast = width(one_draw(with_scale(toy, Fixed(0.5e-3)), toy_data(toy, 50)))
     assert "or more" in vast[0].evidence
 
 
@@ -168,7 +170,6 @@ def test_a_scale_at_its_floor() -> None:
     assert [one.name for one in found] == ["a scale at its floor"]
     assert f"{FLOOR:g}" in found[0].evidence
     assert diagnosis.scale_at_floor(diagnosis.share_at_floor(with_scale(toy, fine), toy_data(toy, 50))) == []
-    assert diagnosis.misweighted(with_scale(toy, fine), toy_data(toy, 50)) == []
 
 
 def history(*bounds: tuple[float, float]) -> list[dict]:

@@ -36,6 +36,7 @@ WORDS: list[dict[str, Any]] = [
     {"objective": "beta-linear:1:3"},
     {"estimator": "score-moving-average", "objective": "elbo:2", "average": 0.9},
     {"semi_supervised": "m2", "labels": "100", "average": 0.9},
+    {"semi_supervised": "m2-latents:30:90:0.25:4:1", "labels": "100"},
     {"precision": "bfloat16", "network": "mlp:512"},
     {"bootstrap": 3},
 ]

@@ -108,10 +108,11 @@ def test_students_and_their_slopes(n: int, wanted: bool) -> None:
     output[0, :4, 2 * n :] = torch.tensor([-90.0, 90.0, 1e6, 1e10])[:, None]
     output[0, 4:7, n : 2 * n] = torch.tensor([-90.0, 90.0, 1e4])[:, None]
     value = torch.randn(40, n) * torch.logspace(-3, 4, 40)[:, None]
+    more = torch.tensor([0.0, 0.0, 60.0]).repeat(n)[:n]
     slope = torch.empty_like(output) if wanted else torch.empty(0)
-    found = students.log_prob_of_students(value, output, 1e-3, 2.0, slope)
+    found = students.log_prob_of_students(value, output, more, 1e-3, 2.0, slope)
     assert found.dtype == slope.dtype == torch.float32
-    given = value.double(), output.double(), 1e-3, 2.0
+    given = value.double(), output.double(), more.double(), 1e-3, 2.0
     exact = inspect.unwrap(students.log_prob_of_students)(*given, torch.empty(0))
     assert ((found - exact).abs() / (1 + exact.abs() / 1000)).max() < 1e-3
     if wanted:
@@ -120,14 +121,16 @@ def test_students_and_their_slopes(n: int, wanted: bool) -> None:
 
 
 def test_students_of_values_that_are_far_away_or_none() -> None:
-    output = torch.zeros(1, 6)
+    output, more = torch.zeros(1, 6), torch.zeros(2)
     for value in (1e15, -1e20, 1e37):
         x, slope = torch.tensor([[value, 0.0]]), torch.empty(1, 6)
-        found = students.log_prob_of_students(x, output, 1e-3, 2.0, slope)
-        exact = inspect.unwrap(students.log_prob_of_students)(x.double(), output.double(), 1e-3, 2.0, torch.empty(0))
+        found = students.log_prob_of_students(x, output, more, 1e-3, 2.0, slope)
+        exact = inspect.unwrap(students.log_prob_of_students)(x.double(), output.double(), more.double(), 1e-3, 2.0, torch.empty(0))
         torch.testing.assert_close(found.double(), exact, rtol=1e-6, atol=0)
-        torch.testing.assert_close(slope.double(), students._slopes(x.double(), output.double(), 1e-3, 2.0), rtol=1e-4, atol=1e-8)
-    found = students.log_prob_of_students(torch.tensor([[math.nan, 0.0]]), output, 1e-3, 2.0, torch.empty(0))
+        torch.testing.assert_close(
+            slope.double(), students._slopes(x.double(), output.double(), more.double(), 1e-3, 2.0), rtol=1e-4, atol=1e-8
+        )
+    found = students.log_prob_of_students(torch.tensor([[math.nan, 0.0]]), output, more, 1e-3, 2.0, torch.empty(0))
     assert found.isnan().tolist() == [[True, False]]
 
 
@@ -141,7 +144,7 @@ def test_students_of_what_a_loop_cannot_read() -> None:
         (none, none, 2.0),
         (x[:, :1], output, 2.0),
     ):
-        assert compiled.log_prob_of_students(value, numbers, 1e-3, least, none) is NotImplemented
+        assert compiled.log_prob_of_students(value, numbers, torch.zeros(2), 1e-3, least, none) is NotImplemented
 
 
 # --- bits --------------------------------------------------------------------------------------------

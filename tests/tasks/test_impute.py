@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import datetime
 import json
 import random
 import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet
@@ -20,6 +23,7 @@ from toys import LinearGaussian, z_score
 import lowerbound as lb
 from lowerbound.data import dates, tables, writing
 from lowerbound.data.csv_files import Csv
+from lowerbound.data.spec import DataSpec
 from lowerbound.errors import DataError, UsageError
 from lowerbound.interfaces.cli import main
 from lowerbound.recipes.recipe import Recipe
@@ -81,6 +85,29 @@ def test_neither_memory_nor_the_number_of_draws_changes_a_mean() -> None:
     torch.testing.assert_close(one.mean, other.mean)
     assert torch.equal(impute(vae, x, 3, samples=500).draws, other.draws)
     assert not torch.equal(impute(vae, x, samples=500, seed=1).mean, one.mean)
+
+
+def test_several_models_are_a_mixture_of_what_each_says() -> None:
+    """Means average, variances are those within models and between them, draws come from all in turn."""
+    vae, whole, x = toy()
+    other = copy.deepcopy(vae)
+    with torch.no_grad():
+        last = [layer for layer in other.likelihood.network.modules() if isinstance(layer, nn.Linear)][-1]
+        last.bias += 2.0
+    one, two = (impute(model, x, 1000, samples=20_000) for model in (vae, other))
+    both = impute([vae, other], x, 2000, samples=20_000)
+    assert torch.equal(one.draws, both.draws[::2])
+    torch.testing.assert_close(both.mean, (one.mean + two.mean) / 2, rtol=0, atol=0.05)
+    within, between = (one.error.square() + two.error.square()) / 2, (one.mean - two.mean).square() / 4
+    torch.testing.assert_close(both.error, (within + between).sqrt(), rtol=0.03, atol=1e-3)
+    assert between[HOLES].max() > 0.1
+    rows = HOLES.any(1)
+    torch.testing.assert_close(both.draws.mean(0)[rows], both.mean[rows], rtol=0, atol=0.15)
+    assert torch.equal(both.mean[~HOLES], whole[~HOLES])
+    with pytest.raises(UsageError, match="one or more"):
+        impute([], x)
+    with pytest.raises(UsageError, match="other columns"):
+        impute([vae, lb.build(lb.Recipe(likelihood="columns", latent=2), DataSpec((5,), holes=True)).vae], x)
 
 
 def test_what_cannot_be_is_refused() -> None:
@@ -387,6 +414,25 @@ def test_a_category_never_seen_makes_no_row_likelier(table_run: runs.Run) -> Non
     values, _ = schema.values({**columns, "city": ["Oslo, N", "Rome", 'the "city"', "Paris"]})
     *seen, unseen = lb.log_likelihood(table_run.vae, torch.from_numpy(values), 2000).log_p.tolist()
     assert unseen < min(seen) + 0.05  # beyond the error of the draws
+
+
+def test_runs_of_one_table_fill_it_together(table_run: runs.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def run_of(folder: Path, **words: Any) -> str:
+        experiment = Experiment.begin(replace(table_run.recipe, **words), folder, device="cpu")
+        list(experiment.train())
+        experiment.finish()
+        return str(folder)
+
+    path, names = as_csv(tmp_path / "t.csv", mixed(20, seed=5)), ("f-errors.csv", "f-1.csv", "f-2.csv")
+    words = ["impute", str(table_run.folder), str(path), "--draws", "2", "--samples", "50", "-o", str(tmp_path / "f.csv")]
+    assert main([*words, "--together-with", run_of(tmp_path / "b", bootstrap=1, epochs=5)]) == 0
+    together = [cells(tmp_path / name) for name in names]
+    assert main(words) == 0
+    assert not any(one == cells(tmp_path / name) for one, name in zip(together, names, strict=True))
+    capsys.readouterr()
+    other = run_of(tmp_path / "u", data=str(as_csv(tmp_path / "u.csv", mixed(200, seed=9))), epochs=1)
+    assert main([*words, "--together-with", other]) == 2
+    assert "has other columns than" in capsys.readouterr().err
 
 
 def test_without_its_table_a_run_has_no_ranks(table_run: runs.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

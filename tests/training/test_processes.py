@@ -129,6 +129,7 @@ WHOLE = {
     "sigma-vae": "the scale optimal",  # σ is that of the batch's residuals
     "super-resolution-vae": "the scale optimal",
     "m2": "m2",  # classes are to be as frequent in the batch as p(y) has them
+    "m2-latents": "m2-latents",  # as m2
     "m1m2": "m1m2",  # as m2
 }
 

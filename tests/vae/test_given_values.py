@@ -15,7 +15,8 @@ import lowerbound as lb
 from lowerbound.data import Dataset
 from lowerbound.data.spec import DataSpec
 from lowerbound.errors import DataError, RecipeError, UsageError
-from lowerbound.evaluation import diagnosis
+from lowerbound.evaluation.one_draw import one_draw
+from lowerbound.evaluation.width import width
 from lowerbound.recipes import missing
 from lowerbound.recipes.build import build
 from lowerbound.recipes.contexts import context
@@ -154,9 +155,9 @@ def test_the_best_scale_is_that_of_what_is_scored() -> None:
 
 def test_the_doctor_looks_at_what_is_scored() -> None:
     vae, data = exact("observed:random:0.5"), some(300)
-    assert diagnosis.misweighted(vae, data) == []
+    assert width(one_draw(vae, data)) == []
     vae.likelihood.scale.value = 2.0
-    assert "the residuals ask for 0.7" in diagnosis.misweighted(vae, data)[0].evidence
+    assert "the residuals ask for 0.7" in width(one_draw(vae, data))[0].evidence
 
 
 # --- masks -------------------------------------------------------------------------------------------

@@ -143,6 +143,72 @@ def test_balance_charges_how_far_classes_are_from_as_frequent_as_each_other(word
         torch.testing.assert_close(other - one, 7 * expected, rtol=1e-3, atol=1e-5)
 
 
+def test_balance_is_to_the_shares_that_are_given() -> None:
+    toy, shares = Clusters(), (0.7, 0.2, 0.1)
+    vae, x = wrong(toy.exact()), toy.data(60)[:]
+    q = vae.classifier(x).logits.exp().mean(0).detach()
+    values = []
+    for loss in (SemiSupervisedLoss(1.0), SemiSupervisedLoss(1.0, 7.0, shares=shares)):
+        with seeded(0):
+            values.append(float(loss.unlabelled(vae, x, ELBO(), Pathwise()).value.detach()))
+    assert values[1] - values[0] == pytest.approx(7 * float((q * (q / torch.tensor(shares)).log()).sum()), rel=1e-3)
+
+
+def test_a_radius_is_a_number_from_nothing_upwards() -> None:
+    with pytest.raises(RecipeError, match="the radius must be 0 or a positive number"):
+        SemiSupervisedLoss(1.0, radius=-1.0)
+
+
+def on_latents() -> SemiSupervised:
+    """M2 whose classifier reads the latents of a VAE that sees no label."""
+    toy = Clusters()
+    vae = wrong(toy.exact())
+    below = lb.VAE(lb.priors.StandardNormal(2), lb.likelihoods.Gaussian(nn.Linear(2, SIZE)), DiagonalGaussian(nn.Linear(SIZE, 4)))
+    return SemiSupervised(vae.prior, vae.likelihood, vae.posterior, vae.context, Categorical(nn.Linear(2, CLASSES)), below)
+
+
+def test_a_classifier_of_latents_leaves_them_as_they_are_without_it() -> None:
+    """Its gradient stops at the latents, whatever labels and smoothness weigh; the VAE below has that of its own ELBO."""
+    vae, data, rows = on_latents(), Clusters().data(60), torch.arange(60)
+    below = vae.below
+    assert below is not None
+    torch.testing.assert_close(vae.classify(data[:]), vae.classifier.network(below.encode(data[:])).softmax(1))
+    values, slopes = [], []
+    for loss in (SemiSupervisedLoss(3.0, 2.0, radius=0.2), SemiSupervisedLoss(300.0, 20.0, radius=0.2)):
+        with seeded(0):
+            values.append(loss(vae, data, rows, ELBO(), Pathwise()).value)
+        slopes.append(torch.autograd.grad(values[-1], list(below.parameters())))
+    assert float((values[1] - values[0]).detach()) > 1
+    assert all(torch.equal(one, other) and bool(one.any()) for one, other in zip(*slopes, strict=True))
+
+
+def test_for_the_first_passes_nothing_teaches_the_classifier_of_latents() -> None:
+    """Two passes of three steps each; then it learns. A model that is not in training counts nothing."""
+    vae, data, loss, learned = on_latents(), Clusters().data(60), SemiSupervisedLoss(3.0, 2.0, radius=0.2, alone=2.0), []
+    vae.eval()
+    loss(vae, data, torch.arange(20), ELBO(), Pathwise())
+    vae.train()
+    for _ in range(7):
+        value = loss(vae, data, torch.arange(20), ELBO(), Pathwise()).value
+        slopes = torch.autograd.grad(value, [vae.classifier.network.weight, next(vae.likelihood.parameters())], allow_unused=True)
+        assert slopes[1] is not None
+        learned.append(slopes[0] is not None)
+    assert learned == [False] * 6 + [True]
+
+
+def test_smoothness_counts_as_often_as_known_labels_do() -> None:
+    """Of a classifier that is certain of nothing the roughness is log C, whatever the radius."""
+    vae, batch = Clusters().exact(), Batch.of(Clusters().data(60), torch.arange(60), 6, torch.device("cpu"))
+    for parameter in vae.classifier.parameters():
+        nn.init.zeros_(parameter)
+    values = []
+    for radius in (0.0, 0.2):
+        with seeded(0):
+            loss = SemiSupervisedLoss(30.0, radius=radius)
+            values.append(float(loss.of_batch(vae, batch, ELBO(), Pathwise()).value.detach()))
+    assert values[1] - values[0] == pytest.approx(30 * math.log(CLASSES), rel=1e-4)
+
+
 def test_log_p_is_over_all_labels() -> None:
     """Of the exact model, and of one whose q are wrong: the mean of p(x|y) over labels, whatever labels the data bring."""
     toy = Clusters()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -17,20 +18,39 @@ from lowerbound.errors import DataError, nearest, reason
 #: kinds that can be specified
 TYPES = (*MODELLED, "ignore")
 DATE = "date:"
+NUMBER = "number"
 #: keys that may stand above all columns, for each of them
 OF_ALL = ("missing", "keep")
+#: maps that can be specified
+LAWS = ("linear", "soft", "log", "asinh")
 
 
 @dataclass(frozen=True)
 class ColumnWords:
     """Of one column: its ``kind``, or ``date:`` and a format; texts of missing cells besides the usual ones; usual ones that are values;
-    how its numbers are written. What is not said is inferred.
+    how its numbers are written; of numbers the bounds, whether all are above 0, values that many rows share, and the map to a normal.
+    What is not said is inferred.
     """
 
     kind: str | None = None
     missing: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
     spelling: str = ""
+    min: float | None = None
+    max: float | None = None
+    positive: bool = False
+    spike: tuple[float, ...] | None = None
+    law: str | None = None
+
+    @property
+    def least(self) -> float | None:
+        """The least value that there may be."""
+        return 0.0 if self.positive and self.min is None else self.min
+
+    @property
+    def of_law(self) -> bool:
+        """Whether anything is said of its law, which numbers alone have."""
+        return self.positive or any(word is not None for word in (self.min, self.max, self.spike, self.law))
 
 
 @dataclass(frozen=True)
@@ -80,7 +100,14 @@ def _column(path: Path, name: str, value: Any) -> ColumnWords:
     unknown = next((key for key in words if key not in KEYS), None)
     if unknown is not None:
         raise DataError(f"{where}cannot have the key '{unknown}'{nearest(unknown, KEYS)}")
-    return ColumnWords(**{key: _value(where, key, each) for key, each in words.items()})
+    if "log" in words and "law" in words:
+        raise DataError(f'{where}has both law and log, which is short for law = "log"; leave out one of them')
+    found = ColumnWords(**{KEPT.get(key, key): _value(where, key, each) for key, each in words.items()})
+    if not found.of_law:
+        return found
+    if found.kind not in (None, NUMBER):
+        raise DataError(f"{where}is a {found.kind}, and a law, bounds and spikes are of numbers; leave them out, or its kind")
+    return replace(found, kind=NUMBER)
 
 
 def _value(where: str, key: str, value: Any) -> Any:
@@ -106,5 +133,44 @@ def _spelling(value: Any) -> str:
     return Spelling.of(str(value)).example
 
 
+def _number(value: Any) -> float:
+    if type(value) not in (int, float) or not math.isfinite(value):
+        raise ValueError(f"needs a number, not {value!r}")
+    return float(value)
+
+
+def _truth(value: Any) -> bool:
+    if type(value) is not bool:
+        raise ValueError(f"needs true or false, not {value!r}")
+    return value
+
+
+def _spikes(value: Any) -> tuple[float, ...]:
+    return tuple(sorted({_number(each) for each in (value if isinstance(value, list) else [value])}))
+
+
+def _law(value: Any) -> str:
+    if value not in LAWS:
+        raise ValueError(f"cannot have the law {value!r}{nearest(str(value), LAWS)}")
+    return str(value)
+
+
+def _log(value: Any) -> str:
+    return "log" if _truth(value) else "linear"
+
+
 #: how the value of each key is read; a ValueError says what it cannot be
-KEYS: Mapping[str, Callable[[Any], Any]] = {"kind": _kind, "missing": _texts, "keep": _texts, "spelling": _spelling}
+KEYS: Mapping[str, Callable[[Any], Any]] = {
+    "kind": _kind,
+    "missing": _texts,
+    "keep": _texts,
+    "spelling": _spelling,
+    "min": _number,
+    "max": _number,
+    "positive": _truth,
+    "spike": _spikes,
+    "law": _law,
+    "log": _log,
+}
+#: keys that are short for a value of another
+KEPT = {"log": "law"}

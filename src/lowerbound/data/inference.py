@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lowerbound.data import cells as kinds
-from lowerbound.data import dates, missing_marks, spellings
+from lowerbound.data import dates, marginal_choice, missing_marks, spellings
 from lowerbound.data.column_words import ColumnWords, TableWords
 from lowerbound.data.missing_marks import toml_key
 from lowerbound.data.schema import MOST_LEVELS, Column, Schema
@@ -188,13 +188,18 @@ def _category(name: str, distinct: Sequence[str]) -> Column:
     return Column(name, "category", tuple(sorted(distinct, key=(lambda text: (float(text), text)) if numeric else str)))
 
 
-def standardized(schema: Schema, cells: Cells, rows: Sequence[int]) -> Schema:
+def standardized(schema: Schema, cells: Cells, rows: Sequence[int], words: TableWords) -> Schema:
     """The schema with location and scale of numbers, dates and counts: from the training ``rows``, or from all where those are equal.
 
-    Errors: DataError where values are too far apart for double precision.
+    Numbers have a marginal law besides, by the ``words`` or their values. Errors: DataError where values are too far apart for double
+    precision, or beyond bounds that are specified.
     """
     train = np.array(rows)
-    columns = [_standardized(column, column.numbers(cells[column.name])[0], train) for column in schema.modelled]
+    columns = []
+    for column in schema.modelled:
+        values, _ = column.numbers(cells[column.name])
+        made = _standardized(column, values, train)
+        columns.append(marginal_choice.chosen(made, values, train, words.of(column.name)) if column.kind == "number" else made)
     new = {column.name: column for column in columns}
     return Schema(tuple(new.get(column.name, column) for column in schema.columns))
 

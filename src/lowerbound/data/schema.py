@@ -13,9 +13,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from lowerbound.data import cells as kinds
 from lowerbound.data import dates, spellings
+from lowerbound.data.maps import MAPS, Ends
+from lowerbound.data.marginals import Marginal
 from lowerbound.data.texts import Reader, Texts
 from lowerbound.errors import DataError
 
@@ -34,7 +37,8 @@ class Column:
     ``levels`` are the texts of a category in the order of their numbers, of a boolean those of false and true, of a constant the only one.
     Numbers and dates (in seconds) are standardized, (x − ``loc``)/``scale``; for counts k, ``loc`` and ``scale`` are those of log(1 + k),
     and k itself is modelled. Numbers are written with ``decimals`` as 1234.5 is in ``spelling`` (spellings.py), dates in their ``format``
-    and the zone that is their ``spelling``. Cells that say one of ``missing`` are missing, those to ``keep`` are not.
+    and the zone that is their ``spelling``. Cells that say one of ``missing`` are missing, those to ``keep`` are not. Numbers with bounds,
+    skew or a value that many share have a ``marginal`` law.
     """
 
     name: str
@@ -47,6 +51,7 @@ class Column:
     spelling: str = ""
     missing: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
+    marginal: Marginal | None = None
 
     @classmethod
     def read(cls, words: Any) -> Column:
@@ -70,7 +75,10 @@ class Column:
             raise ValueError(f"texts of column {name!r}")
         if kind in ("number", "count"):
             spellings.reader(spelling)
-        return cls(name, kind, tuple(levels), loc, scale, places, form, spelling, tuple(missing), tuple(keep))
+        marginal = None if words.get("marginal") is None else Marginal.read(words["marginal"])
+        if marginal is not None and kind != "number":
+            raise ValueError(f"law of column {name!r}")
+        return cls(name, kind, tuple(levels), loc, scale, places, form, spelling, tuple(missing), tuple(keep), marginal)
 
     @property
     def is_modelled(self) -> bool:
@@ -134,7 +142,7 @@ class Column:
                 return self._each(texts, Counts(spellings.reader(self.spelling)), f"a whole number from 0 to {LARGEST_COUNT:,}"), 0
             case _:
                 wanted = f"a number such as {self.spelling}" if self.spelling else "a number below 1.8e308"
-                raw = self._each(texts, spellings.reader(self.spelling), wanted)
+                raw = self._within(texts, self._each(texts, spellings.reader(self.spelling), wanted))
         with np.errstate(over="ignore"):
             return (raw - self.loc) / self.scale, 0
 
@@ -144,6 +152,15 @@ class Column:
         if row is not None:
             said = f"'{str(texts[row])[:40]}' is not {wanted}, as this {self.kind} column needs"
             raise DataError(f"{texts.where(self.name, row)}: {said}")
+        return values
+
+    def _within(self, texts: Texts, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """The values, which are within the bounds. Errors: DataError."""
+        if self.marginal is not None and self.marginal.bounds:
+            row = texts.first(np.abs(np.clip(values, self.marginal.least, self.marginal.greatest) - values) > 0)
+            if row is not None:
+                said = f"{texts[row]} is not {self.marginal.bounds}, as all values were; train with a min or max that is"
+                raise DataError(f"{texts.where(self.name, row)}: {said}")
         return values
 
     def text(self, value: float) -> str:
@@ -158,7 +175,8 @@ class Column:
             case "constant":
                 return self.levels[0]
             case _:
-                return self._written(self.loc + self.scale * value, self.decimals)
+                number = self.loc + self.scale * value
+                return self._written(number if self.marginal is None else self.marginal.bounded(number), self.decimals)
 
     def _written(self, value: float, places: int | None) -> str:
         text = kinds.as_number(value, places)
@@ -181,6 +199,25 @@ class Column:
     def _date(self, text: str) -> date | datetime:
         when = dates.as_datetime(dates.moment(text, self.format) or 0.0, self.format)
         return when.replace(tzinfo=None) if dates.has_time(self.format) else when.date()
+
+    @property
+    def middle(self) -> float:
+        """The median of its marginal law, spikes aside."""
+        marginal = self.marginal or Marginal()
+        w = torch.tensor(marginal.loc, dtype=torch.double)
+        return self.loc + self.scale * float(MAPS[marginal.law].back(w, self.ends))
+
+    @property
+    def ends(self) -> Ends:
+        """The ends and the width of the map of its marginal law, in the model's unit."""
+        marginal = self.marginal or Marginal()
+        low = -math.inf if marginal.low is None else self.in_unit(marginal.low)
+        high = math.inf if marginal.high is None else self.in_unit(marginal.high)
+        return Ends(*torch.tensor([low, high, marginal.width], dtype=torch.double))
+
+    def in_unit(self, number: float) -> float:
+        """A number of the column in the model's unit, to the bit as ``numbers`` has it."""
+        return (number - self.loc) / self.scale
 
     @property
     def unit(self) -> float:

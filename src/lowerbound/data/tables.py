@@ -59,7 +59,7 @@ def _schema_of(name: str, table: Table, how: Reading) -> tuple[Schema, tuple[str
     schema, notes = inference.infer(table.texts({each: words.marks(each) for each in table.names}), words, table.types)
     train = Splits.of(Dataset(torch.zeros(len(table), 1))).train.rows
     assert train is not None
-    return inference.standardized(schema, table.texts(schema.marks), train.tolist()), (*named, *notes)
+    return inference.standardized(schema, table.texts(schema.marks), train.tolist(), words), (*named, *notes)
 
 
 def by_schema(table: Table, schema: Schema) -> tuple[dict[str, Texts], tuple[str, ...]]:

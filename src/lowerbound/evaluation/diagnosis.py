@@ -10,23 +10,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lowerbound.data.rows import Rows, rows_at_once, spread
+from lowerbound.data.rows import Rows, rows_at_once
 from lowerbound.evaluation.density import Density
 from lowerbound.evaluation.encoded import Encoded, run_pass
 from lowerbound.evaluation.latent_space import Latents
-from lowerbound.nn.mode import in_evaluation
 from lowerbound.vae.likelihoods import LocationScale
-from lowerbound.vae.likelihoods.scales import FLOOR, Fixed, Optimal
+from lowerbound.vae.likelihoods.scales import FLOOR
 from lowerbound.vae.model import Model
-from lowerbound.vae.residuals import residuals
 
 LEAST_RATE = 0.1  # nats: a latent that tells less tells a class in thirty at best
 LEAST_KL = 0.01  # nats: a dimension that tells less is idle; of a Gaussian whose mean has the variance .01 it is about half of that
 LEAST_ACTIVE = 0.25  # share of units: many an ample latent leaves half of them idle in good health
 FLOORED = 0.01  # share of the values with σ at its floor
-FACTOR = 1.5  # σ off by this costs about .1 nats a value
-FACTORS = 2.0 ** (torch.arange(-48, 49) / 8)  # of σ that are tried
-SCORED = 500  # data at which σ is looked at, at most
 ERRORS = 1.0  # standard errors of the held-out bound by which it must have fallen
 FEW_DRAWS = 10  # effective ones, below which an estimate's own error says little
 FEW_SHARE = 0.01  # of the data
@@ -34,11 +29,17 @@ FEW_SHARE = 0.01  # of the data
 
 @dataclass(frozen=True)
 class Finding:
-    """A disease: its name, the numbers that show it, and what to try."""
+    """A disease: its name, the numbers that show it, what to try, and what it costs.
+
+    ``nats`` are those per example that the bound, or log p(x|z), would gain without it, with their standard error ``nats_se``; None where
+    that cannot be known from a model and data.
+    """
 
     name: str
     evidence: str
     advice: str
+    nats: float | None = None
+    nats_se: float | None = None
 
 
 def collapse(latents: Latents, rate: float) -> list[Finding]:
@@ -103,40 +104,6 @@ class AtFloor:
     def found(self) -> float:
         """The share over all of them."""
         return float(torch.cat(self._shares).mean())
-
-
-def misweighted(vae: Model, data: Rows, seed: int = 0) -> list[Finding]:
-    """One σ for all values, fixed or kept from training, where another would make E_q[log p(x|z)] larger."""
-    likelihood = in_evaluation(vae).likelihood
-    if not (isinstance(likelihood, LocationScale) and isinstance(likelihood.scale, (Fixed, Optimal))):
-        return []
-    found = residuals(vae, likelihood, data, spread(len(data), SCORED), seed)
-    x, loc, extra, scored = found.x, found.loc, found.extra, found.scored
-    sound = ((x - loc).square().isfinite() | ~scored).flatten(1).all(1)
-    rows = int(sound.sum())
-    scored = scored & sound.reshape(-1, *[1] * (x.dim() - 1))
-    if not bool(scored.any()):
-        return []
-    x, loc, extra = x[scored], loc[scored], [part[scored] for part in extra]
-    given, is_kept = float(likelihood.scale(loc.flatten()[:1], ())), isinstance(likelihood.scale, Optimal)
-    tried = [given * float(factor) for factor in FACTORS]
-    likely = [float(likelihood.around(loc, torch.full_like(loc, scale), extra).log_prob(x).double().sum()) / rows for scale in tried]
-    best = max(range(len(tried)), key=likely.__getitem__)
-    # a root mean square of n residuals is known to a share of about 1/√(2n)
-    factor = FACTOR * (1 + ERRORS * 2 / math.sqrt(2 * x.numel()))
-    if 1 / factor <= float(FACTORS[best]) <= factor:
-        return []
-    gain = likely[best] - likely[len(tried) // 2]
-    edge = {0: " or less", len(tried) - 1: " or more"}.get(best, "")
-    evidence = (
-        f"σ is {given:g}, the residuals ask for {tried[best]:.3g}{edge} "
-        f"(root mean square {float((x - loc).square().mean().sqrt()):.3g}), worth {gain:,.1f} nats per example of these data"
-    )
-    if is_kept:
-        advice = "the σ that was kept is not that of these data: train a little more, or look at how they differ from the training data"
-        return [Finding("a σ that lags", evidence, advice)]
-    learned = "optimal or learned" if likelihood.optimum else "learned"
-    return [Finding("a mis-weighted likelihood", evidence, f"--scale {tried[best]:.2g}, or --scale {learned}")]
 
 
 def overfitting(history: Sequence[Mapping[str, Any]]) -> list[Finding]:

@@ -19,7 +19,12 @@ from lowerbound.evaluation.diagnosis import AtFloor, Finding
 from lowerbound.evaluation.encoded import Asked, Encoded, run_pass
 from lowerbound.evaluation.evaluation import Evaluation, LogP
 from lowerbound.evaluation.latent_space import Latents, OfLatents
+from lowerbound.evaluation.levels import idle
 from lowerbound.evaluation.log_likelihood import MEMORY, SAMPLES, asked_for
+from lowerbound.evaluation.one_draw import one_draw
+from lowerbound.evaluation.ranges import ranges
+from lowerbound.evaluation.signs import one_sign
+from lowerbound.evaluation.width import width
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.vae.model import Model
 from lowerbound.vae.observation import must_fit, read
@@ -78,11 +83,13 @@ def _is_point(vae: Model, data: Rows, seed: int) -> bool:
 def _findings(
     vae: Model, data: Rows, seed: int, density: Density | None, used: Latents, floor: float, history: Sequence[Mapping[str, Any]]
 ) -> list[Finding]:
-    found = [*diagnosis.scale_at_floor(floor), *diagnosis.misweighted(vae, data, seed), *diagnosis.overfitting(history)]
+    drawn = one_draw(vae, data, seed)
+    found = [*diagnosis.scale_at_floor(floor), *(one_sign(drawn) or width(drawn)), *diagnosis.overfitting(history)]
     if density is None:
         return found
     return [
-        *diagnosis.collapse(used, float(density.kl.mean())),
+        *(diagnosis.collapse(used, float(density.kl.mean())) or idle(vae, data, seed)),
+        *ranges(vae, data, seed),
         *found,
         *diagnosis.out_of_range(density),
         *diagnosis.few_draws(density),

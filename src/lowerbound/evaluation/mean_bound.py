@@ -23,6 +23,7 @@ from lowerbound.vae.objectives.elbo import ELBO
 from lowerbound.vae.observation import Observation, admit_rows, must_fit, observe
 from lowerbound.vae.parts import must_be_model
 from lowerbound.vae.semi_supervised import SemiSupervised
+from lowerbound.vae.terms import Terms
 
 
 @dataclass(frozen=True)
@@ -72,13 +73,25 @@ def score(vae: Model, data: Source, *, objective: Objective | None = None, batch
 
 
 def _bounds(vae: Model, data: Rows, rows: Tensor, objective: Objective) -> Float[Tensor, "4 B"]:
-    if isinstance(vae, SemiSupervised):  # whose bound is one without labels, whatever the data have
-        seen = Observation(vae, vae.likelihood.observe(data[rows].to(vae.device)))
-    else:
-        seen = observe(vae, data, rows)
-    scoring = PerNode(y=Enumerated(), z=ScoreFunction())  # nothing is to be learned: labels are listed, of latents some are drawn
-    terms = seen.vae.terms(seen.x, scoring.sampler(objective.samples))
+    seen = _seen(vae, data, rows)
+    terms = _terms(seen, objective.samples)
     return torch.stack([objective.bound(terms), terms.mean(terms.log_likelihood), objective.kl(terms), seen.sizes])
+
+
+def scored_terms(vae: Model, data: Rows, rows: Tensor) -> Terms:
+    """The terms of the bound of some rows without their labels, by a draw of each latent and all classes."""
+    return _terms(_seen(vae, data, rows), 1)
+
+
+def _seen(vae: Model, data: Rows, rows: Tensor) -> Observation:
+    if isinstance(vae, SemiSupervised):  # whose bound is one without labels, whatever the data have
+        return Observation(vae, vae.likelihood.observe(data[rows].to(vae.device)))
+    return observe(vae, data, rows)
+
+
+def _terms(seen: Observation, samples: int) -> Terms:
+    scoring = PerNode(y=Enumerated(), z=ScoreFunction())  # nothing is to be learned: labels are listed, of latents some are drawn
+    return seen.vae.terms(seen.x, scoring.sampler(samples))
 
 
 def _summary(parts: Float[Tensor, "4 N"]) -> MeanBound:

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from lowerbound.data.schema import Column
+from lowerbound.nn.marginal_map import MarginalInput, spikes_of
 
 
 class MaskedInput(nn.Module):
@@ -35,8 +36,9 @@ class MaskedInput(nn.Module):
 class TableInput(nn.Module):
     """A network of a table's columns, 0 in each hole: the mean of a number, and of the others what no value is.
 
-    Numbers and dates are standardized, counts are standardized log(1 + k), booleans are −1 and 1, categories one-hot. There are no masks
-    beside them: of a table with few rows a mask is the name of its row, by which it is learned by heart (docs/log.md).
+    Numbers and dates are standardized, by the map of their marginal law if they have one; beside them is 1 for each spike that one is at.
+    Counts are standardized log(1 + k), booleans are −1 and 1, categories one-hot. There are no masks beside them: of a table with few
+    rows a mask is the name of its row, by which it is learned by heart (docs/log.md).
     Source: Mattei and Frellsen, "MIWAE: Deep Generative Modelling and Imputation of Incomplete Data Sets", 2019,
     https://arxiv.org/abs/1812.02633.
     """
@@ -47,6 +49,7 @@ class TableInput(nn.Module):
         self.plain = [place for place, column in enumerate(columns) if column.kind != "category"]
         self.counts = [index for index, place in enumerate(self.plain) if columns[place].kind == "count"]
         self.truths = [index for index, place in enumerate(self.plain) if columns[place].kind == "boolean"]
+        self.marginals = MarginalInput(columns) if any(column.marginal is not None for column in columns) else None
         self.categories = [(place, len(column.levels)) for place, column in enumerate(columns) if column.kind == "category"]
         counts = [column for column in columns if column.kind == "count"]
         self.loc: Tensor
@@ -56,8 +59,8 @@ class TableInput(nn.Module):
 
     @staticmethod
     def shape(columns: Sequence[Column]) -> tuple[int]:
-        """The shape of what the network sees of an example: one number per column, of a category one for each class."""
-        return (sum(len(column.levels) if column.kind == "category" else 1 for column in columns),)
+        """The shape of what the network sees of an example: one number per column and spike, of a category one for each class."""
+        return (sum(len(column.levels) if column.kind == "category" else 1 + len(spikes_of(column)) for column in columns),)
 
     def forward(self, x: Float[Tensor, "N D"], *context: Tensor) -> Tensor:
         """The network's output for values, NaN where one is missing."""
@@ -66,6 +69,7 @@ class TableInput(nn.Module):
 
     def shown(self, x: Float[Tensor, "N D"]) -> Float[Tensor, "N shown"]:
         """What the network sees of values, NaN where one is missing."""
+        x, at_spikes = (x, x[:, :0]) if self.marginals is None else self.marginals(x)
         plain = x[:, self.plain]
         for places, shown in (
             (self.counts, (plain[:, self.counts].log1p() - self.loc) / self.scale),
@@ -73,4 +77,4 @@ class TableInput(nn.Module):
         ):
             plain = plain.index_copy(1, torch.tensor(places, dtype=torch.long, device=x.device), shown)
         classes = [(x[:, place, None] == torch.arange(number, device=x.device)).to(x.dtype) for place, number in self.categories]
-        return torch.cat([plain.nan_to_num(nan=0.0), *classes], 1)
+        return torch.cat([plain.nan_to_num(nan=0.0), at_spikes, *classes], 1)

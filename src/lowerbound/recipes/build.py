@@ -25,12 +25,12 @@ from lowerbound.recipes.grammar import make
 from lowerbound.recipes.likelihoods import Plan
 from lowerbound.recipes.objectives import KLS, OBJECTIVES
 from lowerbound.recipes.recipe import Recipe
-from lowerbound.recipes.semi_supervised import LABEL_ESTIMATORS, SEMI_SUPERVISED, OfLabels, Supervision
+from lowerbound.recipes.semi_supervised import LABEL_ESTIMATORS, SEMI_SUPERVISED, Makers, OfLabels, Supervision
 from lowerbound.system.arguments import one_of, whole
 from lowerbound.system.seeding import seeded
 from lowerbound.vae.contexts import Context
 from lowerbound.vae.estimators.base import Estimator
-from lowerbound.vae.likelihoods import Columns, LocationScale
+from lowerbound.vae.likelihoods import Columns, Likelihood, LocationScale
 from lowerbound.vae.likelihoods.library import OfLibrary
 from lowerbound.vae.likelihoods.scales import Optimal
 from lowerbound.vae.loss import LossFunction, loss, of_rows
@@ -95,6 +95,9 @@ def _model(recipe: Recipe, supervision: Supervision | None, context: Context | N
         made = _sighted(likelihood, spec, lambda seen: network.encoder(seen, widths, features, context))
         return networks.corrupted(recipe.corruption, made, spec, bool(context))
 
+    def of_latents(latent: int) -> Likelihood:
+        return likelihood.around(network.decoder(latent, widths, *likelihood.shape(spec.event_shape), ()))
+
     with seeded(recipe.seed, "weights"):
         kind = posteriors.posterior(recipe.posterior)
         posterior = kind.of(encoder(kind.features(recipe.latent), shape), recipe.latent)
@@ -104,7 +107,9 @@ def _model(recipe: Recipe, supervision: Supervision | None, context: Context | N
             expect(decoder, prior().mean, prior().stddev)
         if supervision is None:
             return VAE(prior, likelihood.around(decoder), posterior, context)
-        return supervision.model(prior, likelihood.around(decoder), posterior, recipe.latent, len(spec.classes), encoder)
+        return supervision.model(
+            prior, likelihood.around(decoder), posterior, recipe.latent, len(spec.classes), Makers(encoder, of_latents)
+        )
 
 
 def _sighted(likelihood: Plan, spec: DataSpec, network: Callable[[tuple[int, ...]], nn.Module]) -> nn.Module:

@@ -75,7 +75,7 @@ LABEL_ESTIMATORS = {
 class Supervision:
     """How labels come into a model: the ``context`` its laws are given, what makes it of them, and what it descends.
 
-    ``model`` is called with the three laws, the number of classes, and what makes an encoder with so many outputs.
+    ``model`` is called with the three laws, the dimensions of their latents, the number of classes, and what makes further networks of x.
     """
 
     model: Callable[..., Model]
@@ -84,7 +84,14 @@ class Supervision:
     samples_labels: bool = True
 
 
-Encoder = Callable[[int], "nn.Module"]
+@dataclass(frozen=True)
+class Makers:
+    """What makes further networks of x: an encoder with so many outputs, a likelihood given latents of so many dimensions."""
+
+    encoder: Callable[[int], nn.Module]
+    likelihood: Callable[[int], Likelihood]
+
+
 VECTORS = NETWORKS["mlp"]  # the networks of latents, whatever those of the data
 
 
@@ -92,34 +99,60 @@ def m1(weight: float) -> Supervision:
     """A classifier of the latents."""
     from lowerbound.vae.semi_supervised import Classified, ClassifiedLoss, Head, OnLabels
 
-    def model(prior: Prior, likelihood: Likelihood, posterior: Posterior, latent: int, classes: int, encoder: Encoder) -> Model:
+    def model(prior: Prior, likelihood: Likelihood, posterior: Posterior, latent: int, classes: int, makers: Makers) -> Model:
         return Classified(prior, likelihood, posterior, Head(VECTORS.encoder((latent,), VECTORS.widths, classes, ())))
 
     return Supervision(model, lambda _: ClassifiedLoss(OnLabels(weight)), samples_labels=False)
 
 
-def m2(weight: float, dropout: float, balance: float) -> Supervision:
+def m2(weight: float, dropout: float, balance: float, radius: float) -> Supervision:
     """The label as a latent."""
     from lowerbound.nn.networks import with_dropout
     from lowerbound.vae.contexts import Label
     from lowerbound.vae.posteriors import Categorical
     from lowerbound.vae.semi_supervised import SemiSupervised, SemiSupervisedLoss
 
-    def model(prior: Prior, likelihood: Likelihood, posterior: Posterior, latent: int, classes: int, encoder: Encoder) -> Model:
-        classifier = Categorical(with_dropout(encoder(classes), dropout))
+    def model(prior: Prior, likelihood: Likelihood, posterior: Posterior, latent: int, classes: int, makers: Makers) -> Model:
+        classifier = Categorical(with_dropout(makers.encoder(classes), dropout))
         return SemiSupervised(prior, likelihood, posterior, Label(classes), classifier)
 
-    return Supervision(model, lambda of: SemiSupervisedLoss(weight, balance, estimator=of.estimator, samples=of.samples), Label)
+    def loss(of: OfLabels) -> SemiSupervisedLoss:
+        return SemiSupervisedLoss(weight, balance, estimator=of.estimator, samples=of.samples, radius=radius)
+
+    return Supervision(model, loss, Label)
 
 
-def m1m2(weight: float, latent: int) -> Supervision:
+def m2_latents(weight: float, balance: float, radius: float, below: int, alone: float) -> Supervision:
+    """M2 whose classifier reads the latents of a VAE of x that sees no label."""
+    from lowerbound.vae.contexts import Label
+    from lowerbound.vae.model import VAE
+    from lowerbound.vae.posteriors import Categorical, DiagonalGaussian
+    from lowerbound.vae.priors import StandardNormal
+    from lowerbound.vae.semi_supervised import SemiSupervised, SemiSupervisedLoss
+
+    def model(prior: Prior, likelihood: Likelihood, posterior: Posterior, latent: int, classes: int, makers: Makers) -> Model:
+        encoder = DiagonalGaussian(makers.encoder(DiagonalGaussian.features(below)))
+        vae = VAE(StandardNormal(below), makers.likelihood(below), encoder)
+        classifier = Categorical(VECTORS.encoder((below,), VECTORS.widths, classes, ()))
+        return SemiSupervised(prior, likelihood, posterior, Label(classes), classifier, vae)
+
+    def loss(of: OfLabels) -> SemiSupervisedLoss:
+        return SemiSupervisedLoss(weight, balance, estimator=of.estimator, samples=of.samples, radius=radius, alone=alone)
+
+    return Supervision(model, loss, Label)
+
+
+def m1m2(weight: float, latent: int, balance: float, radius: float) -> Supervision:
     """M2 of the latents."""
     from lowerbound.vae.semi_supervised import Classified, ClassifiedLoss, SemiSupervisedLoss
 
-    def model(prior: Prior, likelihood: Likelihood, posterior: Posterior, below: int, classes: int, encoder: Encoder) -> Model:
+    def model(prior: Prior, likelihood: Likelihood, posterior: Posterior, below: int, classes: int, makers: Makers) -> Model:
         return Classified(prior, likelihood, posterior, _of_latents(below, latent, classes))
 
-    return Supervision(model, lambda of: ClassifiedLoss(SemiSupervisedLoss(weight, estimator=of.estimator, samples=of.samples)))
+    def loss(of: OfLabels) -> ClassifiedLoss:
+        return ClassifiedLoss(SemiSupervisedLoss(weight, balance, estimator=of.estimator, samples=of.samples, radius=radius))
+
+    return Supervision(model, loss)
 
 
 def _of_latents(below: int, latent: int, classes: int) -> SemiSupervised:
@@ -139,6 +172,11 @@ def _of_latents(below: int, latent: int, classes: int) -> SemiSupervised:
 
 SEMI_SUPERVISED = {
     "m1": Word("recipes.semi_supervised:m1", "a classifier of the latents", {"weight": 1.0}),
-    "m2": Word("recipes.semi_supervised:m2", "the label as a latent", {"weight": 30.0, "dropout": 0.5, "balance": 10.0}),
-    "m1m2": Word("recipes.semi_supervised:m1m2", "m2 of the latents of m1", {"weight": 50.0, "latent": 8}),
+    "m2": Word("recipes.semi_supervised:m2", "the label as a latent", {"weight": 30.0, "dropout": 0.5, "balance": 10.0, "radius": 0.0}),
+    "m2-latents": Word(
+        "recipes.semi_supervised:m2_latents",
+        "m2 whose classifier reads the latents of m1",
+        {"weight": 30.0, "balance": 90.0, "radius": 0.25, "below": 20, "alone": 6.0},
+    ),
+    "m1m2": Word("recipes.semi_supervised:m1m2", "m2 of the latents of m1", {"weight": 50.0, "latent": 8, "balance": 0.0, "radius": 0.0}),
 }

@@ -13,7 +13,7 @@ from lowerbound import data
 from lowerbound.data import Dataset, labels
 from lowerbound.data.rows import spread
 from lowerbound.errors import DataError, UsageError
-from lowerbound.recipes.build import build
+from lowerbound.recipes.build import Parts, build
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.runs import run as runs
 from lowerbound.runs.data_record import DataRecord
@@ -28,7 +28,7 @@ from lowerbound.vae.likelihoods import Bernoulli
 from lowerbound.vae.likelihoods.scales import Optimal
 from lowerbound.vae.loss import LossFunction, of_rows
 from lowerbound.vae.model import Model
-from lowerbound.vae.semi_supervised import ClassifiedLoss, OnLabels
+from lowerbound.vae.semi_supervised import Classified, ClassifiedLoss, OnLabels, SemiSupervised, SemiSupervisedLoss, shares_of
 
 LOOKED_AT = 1000  # examples, for the mean of pixels
 
@@ -75,10 +75,11 @@ def set_up(recipe: Recipe, folder: Path, data_dir: str | Path | None, device: st
     train = train if recipe.bootstrap is None else train.view(drawn_again(len(train), "bootstrap", recipe.bootstrap))
     record = DataRecord.of(train, validation, splits.test, recipe.takes_labels, splits.schema)
     parts = build(recipe, record.spec)
-    notes = (*splits.notes, *_missing(train), *([] if recipe.invert else _mostly_white(parts.vae, train)))
-    run = Run(folder, recipe, replace(record, notes=notes), parts)
     for part in (train, splits.test):
-        run.vae.likelihood.check(part.extremes)
+        parts.vae.likelihood.check(part.extremes)
+    parts, balance = _balanced(parts, train)
+    notes = (*splits.notes, *_missing(train), *([] if recipe.invert else _mostly_white(parts.vae, train)), *balance)
+    run = Run(folder, recipe, replace(record, notes=notes), parts)
     if isinstance(run.vae.context, Label) and recipe.semi_supervised is None:
         for part in (train, validation, splits.test):
             labels.must_be_known(part)
@@ -89,6 +90,17 @@ def set_up(recipe: Recipe, folder: Path, data_dir: str | Path | None, device: st
     state = State(Adam(run.vae.parameters(), recipe.learning_rate), recipe.seed)
     average = None if recipe.average is None else AveragedModel(run.vae, multi_avg_fn=get_ema_multi_avg_fn(recipe.average))
     return Setup(run, train, validation, splits.test, state, notes, average, group)
+
+
+def _balanced(parts: Parts, data: Dataset) -> tuple[Parts, list[str]]:
+    """The parts, classes balanced as they are frequent in ``data`` where they are balanced at all, and a note on that."""
+    loss = parts.loss.head if isinstance(parts.loss, ClassifiedLoss) else parts.loss
+    if not (isinstance(loss, SemiSupervisedLoss) and loss.balance):
+        return parts, []
+    assert isinstance(parts.vae, SemiSupervised | Classified)
+    shares = shares_of(parts.vae.reader, data)
+    loss = replace(loss, shares=shares.of_each)
+    return replace(parts, loss=replace(parts.loss, head=loss) if isinstance(parts.loss, ClassifiedLoss) else loss), [shares.note]
 
 
 def _missing(data: Dataset) -> list[str]:

@@ -6,6 +6,7 @@ model, one example at a time.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -25,6 +26,7 @@ from lowerbound.system.seeding import seeded
 from lowerbound.tasks.pooling import Pooled as Pooled
 from lowerbound.tasks.pooling import pool as pool
 from lowerbound.vae.contexts import Observed
+from lowerbound.vae.likelihoods import Columns
 from lowerbound.vae.likelihoods.base import at_hand
 from lowerbound.vae.model import Model, log_density
 from lowerbound.vae.observation import observe
@@ -56,55 +58,107 @@ class Imputations:
 
 
 @torch.no_grad()
-def impute(vae: Model, data: Source, draws: int = 0, *, samples: int = SAMPLES, memory: int = MEMORY, seed: int = 0) -> Imputations:
+def impute(
+    vae: Model | Sequence[Model], data: Source, draws: int = 0, *, samples: int = SAMPLES, memory: int = MEMORY, seed: int = 0
+) -> Imputations:
     """What is missing (NaN) in ``data``, by ``samples`` latents an example, weighted by w = p(x_observed|z) p(z)/r(z).
 
     E[x_missing|x_observed] ≈ Σ w E[x_missing|z] / Σ w, the latents those of a mixture r of q(z|x_observed) and, one in ten, the prior;
     draws are of p(x_missing|z) at latents drawn anew by their weights. Exact as ``samples`` grows. ``memory`` is in bytes.
 
+    Of several models of the same data it is their mixture in equal shares: errors have what the models differ by, and draws are shared
+    among them. Models that are each trained on rows drawn with replacement (a recipe's ``bootstrap``) stand for what one does not know of
+    its own weights; it costs as many trainings, and as many times the time here.
+
     Sources: Mattei and Frellsen, "MIWAE: Deep Generative Modelling and Imputation of Incomplete Data Sets", 2019,
-    https://arxiv.org/abs/1812.02633; Rubin, "Using the SIR algorithm to simulate posterior distributions", 1988.
-    Errors: DataError for a model of whole data; UsageError for fewer samples than draws; RecipeError where q has no density.
+    https://arxiv.org/abs/1812.02633; Rubin, "Using the SIR algorithm to simulate posterior distributions", 1988; Little and Rubin,
+    "Statistical Analysis with Missing Data", 2019, https://doi.org/10.1002/9781119482260 (section 10.2: bootstrap and proper imputations).
+    Errors: DataError for a model of whole data; UsageError for fewer samples than draws, and models of other columns; RecipeError where q
+    has no density.
     """
-    if not vae.likelihood.holes:
-        raise DataError("this model was trained on whole data, and its encoder knows no holes; complete them one by one (complete)")
+    models = _alike([vae] if isinstance(vae, Model) else vae)
     if not 0 <= draws <= samples or samples < 1:
         raise UsageError(f"{draws:,} draws need as many samples or more, and at least one; there are {samples:,} samples")
-    examples = vae.examples(data)
+    examples = models[0].examples(data)
     data = examples.rows
     whole = data[torch.arange(len(data))]
     found = Imputations(
         whole.clone(), torch.zeros_like(whole), whole.expand(draws, *whole.shape).clone(), torch.full((len(whole),), torch.nan)
     )
-    vae = in_evaluation(vae)
     for tile in torch.arange(len(data)).split(ROWS):
         rows = tile[whole[tile].isnan().flatten(1).any(1)]
         if len(rows):
-            with seeded(seed, "impute", int(tile[0]), device=vae.device):
-                _fill(vae, data, rows, found, samples, memory)
+            parts = []
+            for number, model in enumerate(models):
+                with seeded(seed, "impute", int(tile[0]), *([number] if number else []), device=model.device):
+                    parts.append(_Part.of(model, data, rows, len(range(number, draws, len(models))), samples, memory))
+            _put(found, rows, parts)
     return found.of_one() if examples.alone else found
 
 
-def _fill(vae: Model, data: Rows, rows: Int64[Tensor, " B"], found: Imputations, samples: int, memory: int) -> None:
-    vae.likelihood.admit(data[rows])
-    seen = observe(vae, data, rows)
-    given, x = seen.vae, seen.x
-    if isinstance(vae.context, Observed):  # of what is there, not of a part of it
-        given = given.given(vae.context.part(x, ~x.isnan()))
-    drawn = weighted_draws(given, x, samples, memory)
-    sums, log_weight = _Moments(given, x), []
-    for some, ratio in drawn.parts():
-        log_weight.append(sums.add(some, ratio))
-    weight = normalized(torch.cat(log_weight))
-    missing = x.isnan().cpu()
-    mean, error = sums.moments()
-    found.mean[rows] = found.mean[rows].where(~missing, mean.cpu())
-    found.error[rows] = error.cpu().where(missing, 0.0)
-    found.ess[rows] = effective(weight).float()
-    if len(found.draws):
-        chosen = torch.stack([drawn.z[resampled(weight[:, row], len(found.draws)), row] for row in range(len(rows))], 1)
-        values = at_hand(given.likelihood(chosen), x, given.counted(x)).sample().reshape(-1, *x.shape).cpu()
-        found.draws[:, rows] = found.draws[:, rows].where(~missing, values)
+def _alike(models: Sequence[Model]) -> list[Model]:
+    """The models in evaluation mode, if they are of the same values and know holes."""
+    if not models:
+        raise UsageError("there is no model to impute by; give one or more")
+    if not all(model.likelihood.holes for model in models):
+        raise DataError("this model was trained on whole data, and its encoder knows no holes; complete them one by one (complete)")
+    laws = [model.likelihood for model in models]
+    if len({law.columns if isinstance(law, Columns) else type(law) for law in laws}) > 1:
+        raise UsageError("these models are of other columns than one another; give models of one table")
+    return [in_evaluation(model) for model in models]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What one model says of some rows: expectations by name, draws ``(m, B, *event)``, and the effective number of draws of z.
+
+    ``truths`` are the places of booleans.
+    """
+
+    expected: dict[str | int, Tensor]
+    truths: Sequence[int]
+    draws: Float[Tensor, "m B *event"]
+    ess: Float[Tensor, " B"]
+
+    @classmethod
+    def of(cls, vae: Model, data: Rows, rows: Int64[Tensor, " B"], draws: int, samples: int, memory: int) -> _Part:
+        """By ``samples`` latents for each row."""
+        vae.likelihood.admit(data[rows])
+        seen = observe(vae, data, rows)
+        given, x = seen.vae, seen.x
+        if isinstance(vae.context, Observed):  # of what is there, not of a part of it
+            given = given.given(vae.context.part(x, ~x.isnan()))
+        drawn = weighted_draws(given, x, samples, memory)
+        sums, log_weight = _Moments(given, x), []
+        for some, ratio in drawn.parts():
+            log_weight.append(sums.add(some, ratio))
+        weight = normalized(torch.cat(log_weight))
+        values = x.new_empty(0, *x.shape).cpu()
+        if draws:
+            chosen = torch.stack([drawn.z[resampled(weight[:, row], draws), row] for row in range(len(rows))], 1)
+            values = at_hand(given.likelihood(chosen), x, given.counted(x)).sample().reshape(-1, *x.shape).cpu()
+        return cls(sums.expected(), sums.truths, values, effective(weight).float())
+
+
+def _put(found: Imputations, rows: Int64[Tensor, " B"], parts: Sequence[_Part]) -> None:
+    """Write what the parts say together to the places of what is missing."""
+    shape = found.mean[rows].shape
+    missing = found.mean[rows].isnan()
+    expected = {name: torch.stack([part.expected[name] for part in parts]).mean(0) for name in parts[0].expected}
+    mean = expected.pop("first")
+    error = (expected.pop("second") - mean.square()).clamp(min=0).sqrt()
+    truths = list(parts[0].truths)
+    error[:, truths] = torch.minimum(mean, 1 - mean)[:, truths].clamp(min=0)
+    for place in (name for name in expected if isinstance(name, int)):
+        most = expected[place].max(-1)
+        mean[:, place], error[:, place] = most.indices.to(mean.dtype), 1 - most.values
+    found.mean[rows] = found.mean[rows].where(~missing, mean.reshape(shape).cpu())
+    found.error[rows] = error.reshape(shape).cpu().where(missing, 0.0)
+    found.ess[rows] = torch.stack([part.ess for part in parts]).amin(0)
+    for number, part in enumerate(parts):
+        some = slice(number, None, len(parts))
+        if len(part.draws):
+            found.draws[some, rows] = found.draws[some, rows].where(~missing, part.draws)
 
 
 class _Moments:
@@ -130,14 +184,8 @@ class _Moments:
         self.sums.add(log_w, values)
         return log_w
 
-    def moments(self) -> tuple[Float[Tensor, "B *event"], Float[Tensor, "B *event"]]:
-        """What each value is, and its error. Errors: RecipeError where no draw explains what was observed."""
+    def expected(self) -> dict[str | int, Tensor]:
+        """E[x], E[x²], and of a class the shares of all, each ``(B, …)``. Errors: RecipeError where no draw explains what was observed."""
         if not bool((self.sums.total > 0).all()):
             raise RecipeError("no latent explains some of the rows: their values are out of the numbers' range")
-        mean = self.sums.mean("first")
-        error = (self.sums.mean("second") - mean.square()).clamp(min=0).sqrt()
-        for place in (name for name in self.sums.sums if isinstance(name, int)):
-            most = self.sums.mean(place).max(-1)
-            mean[:, place], error[:, place] = most.indices.to(mean.dtype), 1 - most.values
-        error[:, self.truths] = torch.minimum(mean, 1 - mean)[:, self.truths].clamp(min=0)
-        return mean.reshape(self.x.shape), error.reshape(self.x.shape)
+        return {name: self.sums.mean(name) for name in self.sums.sums}

@@ -8,6 +8,7 @@ from argparse import Namespace
 from lowerbound.data import Dataset
 from lowerbound.evaluation import evaluate as evaluating
 from lowerbound.evaluation.calibration import Calibration, Classification
+from lowerbound.evaluation.diagnosis import Finding
 from lowerbound.evaluation.evaluation import Evaluation, LogP
 from lowerbound.evaluation.latent_space import ACTIVE, Latents
 from lowerbound.figures import report
@@ -67,8 +68,13 @@ def _text(found: Evaluation) -> str:
     units = "mean square per value, in the data's units, of a table as the model has it"
     lines.append(_line("reconstruction error", f"{found.reconstruction_error:.5f}", units))
     lines.append(f"  {found.note}")
-    lines += [f"found: {one.name}: {one.evidence}; try: {one.advice}" for one in found.findings] or ["no problems found"]
+    lines += [f"found: {one.name}: {one.evidence}{_cost(one)}; try: {one.advice}" for one in found.findings] or ["no problems found"]
     return "\n".join(lines)
+
+
+def _cost(one: Finding) -> str:
+    """What a finding costs, where that is known."""
+    return "" if one.nats is None else f"; it costs {fixed(one.nats, 2)} ± {fixed(one.nats_se, 2)} nats per example"
 
 
 def _line(name: str, value: str, text: str = "") -> str:

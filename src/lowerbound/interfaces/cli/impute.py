@@ -19,9 +19,11 @@ from lowerbound.interfaces.cli import console
 from lowerbound.interfaces.cli.console import Answer
 from lowerbound.interfaces.cli.output import of_kind
 from lowerbound.runs import run as runs
+from lowerbound.runs.run import Run
 from lowerbound.system.files import written
 from lowerbound.tasks.impute import Imputations
 from lowerbound.tasks.impute import impute as imputed
+from lowerbound.vae.model import Model
 
 
 def impute(args: Namespace) -> Answer:
@@ -38,7 +40,7 @@ def impute(args: Namespace) -> Answer:
     console.notes(args, _no_constants(schema, cells))
     schema = schema.like(cells)
     data = Dataset(torch.from_numpy(values))
-    found = imputed(run.vae, data, args.draws, samples=args.samples, memory=args.memory, seed=args.seed)
+    found = imputed([run.vae, *_others(run, args)], data, args.draws, samples=args.samples, memory=args.memory, seed=args.seed)
     several = [(path.with_name(f"{path.stem}-{number}{path.suffix}"), draw) for number, draw in enumerate(found.draws, start=1)]
     errors = path.with_name(f"{path.stem}-errors{'.parquet' if path.suffix == '.parquet' else '.csv'}")
     contents = {each: _content(path, table, schema, cells, filling) for each, filling in [(path, found.mean), *several]}
@@ -47,6 +49,15 @@ def impute(args: Namespace) -> Answer:
         with written(each) as file:
             file.write(content)
     return _answer(args, path, [each for each, _ in several], errors, found, schema, cells)
+
+
+def _others(run: Run, args: Namespace) -> list[Model]:
+    """The models of further runs of the same table. Errors: UsageError for runs of another."""
+    others = [runs.load(each, args.device) for each in args.together_with]
+    strange = next((each.folder for each in others if each.spec.schema != run.spec.schema), None)
+    if strange is not None:
+        raise UsageError(f"{strange} has other columns than {run.folder}; give runs of one table, as train --bootstrap makes them")
+    return [each.vae for each in others]
 
 
 def _read(given: Path, path: Path) -> Table:

@@ -159,6 +159,8 @@ def _impute(parser: Parser) -> None:
         metavar="M",
         help="multiple imputations, each a draw and a file of its own: FILE-1.csv … (default: 0)",
     )
+    more = "further runs of the table, as of train --bootstrap: draws and errors have what they differ by"
+    parser.add_argument("--together-with", nargs="+", default=[], metavar="RUN", help=more)
     options.estimate(parser, 1000, "draws of z for each row")
     options.output(parser, ".csv, .tsv or .parquet: the table with its missing cells filled in; beside it FILE-errors")
     options.device(parser)

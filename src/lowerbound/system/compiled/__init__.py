@@ -104,16 +104,23 @@ def log_prob_of_counts(
 
 
 def log_prob_of_students(
-    value: Float[Tensor, "*values"], output: Float[Tensor, "*batch parameters"], floor: float, least: float, slope: Float[Tensor, "*some"]
+    value: Float[Tensor, "*values"],
+    output: Float[Tensor, "*batch parameters"],
+    more: Float[Tensor, " n"],
+    floor: float,
+    least: float,
+    slope: Float[Tensor, "*some"],
 ) -> Tensor | NotImplementedType:
     """In single precision, of ν from 2 on."""
     size = output.shape[-1] // 3
     shape = (*output.shape[:-1], size)
-    if least < 2 or shape[len(shape) - value.dim() :] != value.shape or not value.numel() or not all(map(is_plain, (value, output, slope))):
+    if least < 2 or shape[len(shape) - value.dim() :] != value.shape or not value.numel():
+        return NotImplemented
+    if not all(map(is_plain, (value, output, more, slope))):
         return NotImplemented
     found, rows = _numbers(*shape), output.numel() // (3 * size)
     own, room = value.numel() // size, _numbers(3, found.numel())
-    student.log_prob(found.numel(), rows, size, own, slope.numel() > 0, floor, least, value, output, found, slope, *room)
+    student.log_prob(found.numel(), rows, size, own, slope.numel() > 0, floor, least, value, output, more, found, slope, *room)
     return found
 
 

@@ -43,13 +43,14 @@ def _softplus(x):
     least=float,
     value=Singles,
     output=Singles,
+    more=Singles,
     found=Singles,
     slope=Singles,
     from_loc=Singles,
     raw_scale=Singles,
     raw_freedom=Singles,
 )
-def log_prob(begin, end, rows, size, own, wanted, floor, least, value, output, found, slope, from_loc, raw_scale, raw_freedom):
+def log_prob(begin, end, rows, size, own, wanted, floor, least, value, output, more, found, slope, from_loc, raw_scale, raw_freedom):
     """log p of each value, and where ``wanted`` its slopes in the three numbers of the network.
 
     The last three are room: rows may be short, and a processor computes sixteen numbers of one long row at once.
@@ -59,7 +60,7 @@ def log_prob(begin, end, rows, size, own, wanted, floor, least, value, output, f
         for place in range(size):
             from_loc[here + place] = value[of_value + place] - output[there + place]
             raw_scale[here + place] = output[there + size + place]
-            raw_freedom[here + place] = output[there + 2 * size + place]
+            raw_freedom[here + place] = output[there + 2 * size + place] + more[place]
     for place in range(begin * size, end * size):
         softened, of_scale = _softplus(raw_scale[place])
         more, of_freedom = _softplus(raw_freedom[place] + least)

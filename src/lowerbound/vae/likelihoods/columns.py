@@ -9,14 +9,13 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.distributions import Bernoulli, Distribution, Independent, Normal
+from torch.distributions import Bernoulli, Distribution, Independent
 
 from lowerbound.data.schema import Column, Schema
 from lowerbound.distributions.double import NegativeBinomial
 from lowerbound.distributions.mixed import Mixed, Nominal
-from lowerbound.distributions.student import RawStudentT
 from lowerbound.vae.likelihoods.base import Likelihood
-from lowerbound.vae.likelihoods.scales import FLOOR, positive
+from lowerbound.vae.likelihoods.numbers import Numbers
 
 LOG_COUNT = (-10.0, 17.0)  # of the mean of counts: far beyond the least and the largest that there are
 LOG_TOTAL = 2.0  # where log r begins, the variance of a count being μ + μ²/r: between a Poisson's, r = ∞, and one that says nothing
@@ -25,9 +24,11 @@ LOG_TOTAL = 2.0  # where log r begins, the variance of a count being μ + μ²/r
 class Columns(Likelihood):
     """p(x|z) = Π p(xᵢ|z), the values that are missing (NaN) left out: tables, and arrays ``(N, D)`` with holes.
 
-    Numbers and dates are Student-t, or with ``heavy`` False normal, with location, σ and degrees of freedom (above 2) from the decoder;
-    booleans are Bernoulli; counts negative binomial, with log-mean and dispersion from the decoder; categories categorical. ``columns``
-    are those of a table's schema; a number of them stands for numbers. The network is ``(N, d) → (N, parameters)``.
+    Numbers and dates are Student-t, or with ``heavy`` False normal, with location, σ and degrees of freedom (above 2) from the decoder.
+    Those of a column with a ``Marginal`` are so after its map, normal where that is a logarithm, and beside its spikes, which have a
+    probability each. Booleans are Bernoulli; counts negative binomial, with log-mean and dispersion from the decoder; categories
+    categorical. ``columns`` are those of a table's schema; a number of them stands for numbers. The network is
+    ``(N, d) → (N, parameters)``.
 
     Sources: Mattei and Frellsen, "MIWAE: Deep Generative Modelling and Imputation of Incomplete Data Sets", 2019,
     https://arxiv.org/abs/1812.02633; Nazabal et al., "Handling Incomplete Heterogeneous Data using VAEs", 2018,
@@ -43,7 +44,9 @@ class Columns(Likelihood):
         self.schema = None if isinstance(columns, int) else Schema(tuple(columns))
         columns = _several(columns)
         self.heavy, self.columns = heavy, tuple(columns)
-        self.groups = _groups(columns)
+        self.groups, self.widths = _groups(columns), _widths(columns, heavy)
+        numbers = [self.columns[place] for kind, places, _ in self.groups for place in places if kind == "number"]
+        self.numbers = Numbers(numbers, heavy) if numbers else None
         self.categories = [place for place, column in enumerate(columns) if column.kind == "category"]
         counts = [column for column in columns if column.kind == "count"]
         self.loc: Tensor
@@ -54,22 +57,20 @@ class Columns(Likelihood):
     @classmethod
     def shape(cls, event: Sequence[int], **arguments: Any) -> tuple[tuple[int, ...], int]:
         """All parameters in a row: each kind has another number of them."""
-        heavy = arguments.get("heavy", True)
-        return (sum(_width(*group, heavy) for group in _groups(_several(arguments["columns"]))),), 1
+        return (sum(_widths(_several(arguments["columns"]), arguments.get("heavy", True))),), 1
 
     def law(self, output: Float[Tensor, "..."], axes: int) -> Distribution:
         """Laws over the D values."""
-        widths = [_width(*group, self.heavy) for group in self.groups]
-        parts = [self._part(kind, some) for (kind, _, _), some in zip(self.groups, output.split(widths, -1), strict=True)]
+        outputs = output.split(self.widths, -1)
+        parts = [self._part(kind, some) for (kind, _, _), some in zip(self.groups, outputs, strict=True)]
         return Independent(Mixed(parts, [places for _, places, _ in self.groups]), 1, validate_args=False)
 
     def _part(self, kind: str, output: Float[Tensor, "... parameters"]) -> Distribution:
         match kind:
-            case "number" if self.heavy:
-                return RawStudentT(output, FLOOR)
             case "number":
-                loc, scale = output.chunk(2, -1)
-                return Normal(loc, positive(scale), validate_args=False)
+                assert self.numbers is not None
+                law: Distribution = self.numbers(output)
+                return law
             case "boolean":
                 return Bernoulli(logits=output, validate_args=False)
             case "count":
@@ -90,9 +91,15 @@ def _several(columns: Sequence[Column] | int) -> list[Column]:
     return [Column(str(place), "number") for place in range(columns)] if isinstance(columns, int) else list(columns)
 
 
-def _width(kind: str, places: Sequence[int], classes: int, heavy: bool) -> int:
-    """How many parameters a group has."""
-    return classes or {"number": 3 if heavy else 2, "count": 2}.get(kind, 1) * len(places)
+def _widths(columns: Sequence[Column], heavy: bool) -> list[int]:
+    """How many parameters each group has."""
+
+    def width(kind: str, places: Sequence[int], classes: int) -> int:
+        if kind == "number":
+            return Numbers.width([columns[place] for place in places], heavy)
+        return classes or {"count": 2}.get(kind, 1) * len(places)
+
+    return [width(*group) for group in _groups(columns)]
 
 
 def _groups(columns: Sequence[Column]) -> list[tuple[str, list[int], int]]:

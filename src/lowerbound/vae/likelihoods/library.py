@@ -14,6 +14,7 @@ from torch.distributions import Distribution, Independent, constraints
 
 from lowerbound.distributions.counts import NegativeBinomial, ZeroInflated
 from lowerbound.distributions.discrete import OverSteps
+from lowerbound.distributions.widths import widened
 from lowerbound.vae.likelihoods.base import Likelihood
 
 #: of θ, 10⁻⁴ to 10⁸: from a count that is 0 but once in a while to what no data tell from a Poisson
@@ -143,3 +144,8 @@ class SharedCounts(OverSteps):
     def _counted(self, value: Tensor) -> Tensor:
         """Values as counts; those that are counts are not looked at again, which is a fifth of a step."""
         return value if self.steps == 1 else (value * self.steps).round()
+
+
+@widened.register
+def _(law: SharedCounts, factor: float) -> Distribution:
+    return SharedCounts(law.log_share, law.log_library, law.log_dispersion - 2 * math.log(factor), law.dropout, law.steps)

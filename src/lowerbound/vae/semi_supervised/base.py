@@ -63,7 +63,7 @@ def known_rows(data: Rows) -> Int64[Tensor, " L"]:
     return known
 
 
-def check_weight(weight: float, of: str = "known labels") -> None:
-    """Errors: RecipeError for what can be no weight of log q(y|x), or of another term."""
+def check_weight(weight: float, name: str = "the weight of known labels") -> None:
+    """Errors: RecipeError for what can be no weight of log q(y|x), or of another term, or no radius."""
     if not (is_number(weight) and 0 <= weight < math.inf):
-        raise RecipeError(f"the weight of {of} must be 0 or a positive number, not {shown(weight)}")
+        raise RecipeError(f"{name} must be 0 or a positive number, not {shown(weight)}")

@@ -71,6 +71,11 @@ class Classified(Model):
     def contexts(self, values: Float[Tensor, "B *event"], labels: Int64[Tensor, " B"] | None) -> None:
         """None: labels are the head's alone."""
 
+    @property
+    def reader(self) -> Posterior:
+        """The first that reads x on its way to a class: the encoder below the head."""
+        return self.posterior
+
     @torch.no_grad()
     def log_classify(self, x: Float[Tensor, "B *event"]) -> Float[Tensor, "B classes"]:
         """The head's log q(y|z) of each class at the centre of q(z|x), in nats."""

@@ -16,7 +16,7 @@ from typing import Any, cast
 
 import torch
 from jaxtyping import Float, Int64
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributions import Distribution, kl_divergence
 
 from lowerbound.data import UNKNOWN
@@ -32,28 +32,42 @@ from lowerbound.vae.estimators.enumerated import Enumerated
 from lowerbound.vae.estimators.pathwise import Pathwise
 from lowerbound.vae.estimators.per_node import PerNode
 from lowerbound.vae.likelihoods import Likelihood
-from lowerbound.vae.loss import Loss, of_terms
+from lowerbound.vae.loss import Loss, loss, of_terms
 from lowerbound.vae.model import VAE, Model
 from lowerbound.vae.objectives.base import Objective
 from lowerbound.vae.objectives.elbo import ELBO
 from lowerbound.vae.posteriors import Categorical, Posterior
 from lowerbound.vae.priors import Prior
 from lowerbound.vae.semi_supervised.base import Batch, check_weight
+from lowerbound.vae.semi_supervised.smoothness import roughness
 from lowerbound.vae.terms import Node, Sampler, Terms
 
 
 class SemiSupervised(Model):
     """p(y) uniform, p(z), p(x|z, y) and q(z|x, y), and a classifier q(y|x): the model M2.
 
+    The classifier reads x, or with ``below``, a VAE of x that sees no label, the centre of its q(z|x).
     Where an example has no label it is read as the class that q(y|x) holds the most likely.
     Source: Kingma et al., "Semi-supervised Learning with Deep Generative Models", 2014, https://arxiv.org/abs/1406.5298.
     """
 
     context: Label
 
-    def __init__(self, prior: Prior, likelihood: Likelihood, posterior: Posterior, context: Label, classifier: Categorical):
+    def __init__(
+        self,
+        prior: Prior,
+        likelihood: Likelihood,
+        posterior: Posterior,
+        context: Label,
+        classifier: Categorical,
+        below: VAE | None = None,
+    ):
         super().__init__(prior, likelihood, posterior, context)
         self.classifier = classifier
+        self.below = below
+        if below is not None:
+            self.learned_from: Tensor
+            self.register_buffer("learned_from", torch.zeros((), dtype=torch.long))  # so many examples, each as often as it came
 
     def contexts(self, values: Float[Tensor, "B *event"], labels: Int64[Tensor, " B"] | None) -> Float[Tensor, "B classes"]:
         """Their classes, or where they are not known the most likely ones: by q(y|x) of the values as they came."""
@@ -69,13 +83,29 @@ class SemiSupervised(Model):
     @torch.no_grad()
     def log_classify(self, x: Float[Tensor, "B *event"]) -> Float[Tensor, "B classes"]:
         """log q(y|x) of each class, in nats."""
-        law = in_evaluation(self.classifier)(x)
+        law = in_evaluation(self.classifier)(self.read(x))
         assert isinstance(law, OneHotCategorical)
         return law.logits
 
     def classify(self, x: Float[Tensor, "B *event"]) -> Float[Tensor, "B classes"]:
         """q(y|x), the probability of each class."""
         return self.log_classify(x).exp()
+
+    def undecided(self) -> SemiSupervised:
+        """The same with p(y) in the place of q(y|x)."""
+        return SemiSupervised(self.prior, self.likelihood, self.posterior, self.context, Categorical(Equal(self.context.classes)))
+
+    @property
+    def reader(self) -> Posterior:
+        """The first that reads x on its way to a class: the classifier, or the encoder below it."""
+        return self.classifier if self.below is None else self.below.posterior
+
+    def read(self, x: Float[Tensor, "B *event"]) -> Tensor:
+        """What the classifier reads of x: itself, or ``(B, latent)``, without a gradient."""
+        if self.below is None:
+            return x
+        with torch.no_grad():
+            return self.below.encoded(x)
 
     def of_each_class(self) -> list[VAE]:
         """p(z), p(x|z, y) and q(z|x, y) for each y: a VAE of the data of that class, its weights shared."""
@@ -84,7 +114,7 @@ class SemiSupervised(Model):
 
     def terms(self, x: Float[Tensor, "B *event"], sampler: Sampler) -> Terms:
         """Those of y and of z given y."""
-        y = sampler(self.classifier(x), self.labels(), "y")
+        y = sampler(self.classifier(self.read(x)), self.labels(), "y")
         lead, given = y.z.shape[:2], self.given(y.z.flatten(0, 1))
         posterior = given.posterior.law(given.posterior.output(x).unflatten(0, lead), 2)
         z = sampler(posterior, unflattened(given.prior(), lead), "z")
@@ -97,16 +127,30 @@ class SemiSupervised(Model):
         return OneHotCategorical(torch.zeros(self.context.classes, device=self.device))
 
 
+class Equal(nn.Module):
+    """A classifier that knows nothing: logits of zero."""
+
+    def __init__(self, classes: int):
+        super().__init__()
+        self.classes = classes
+
+    def forward(self, x: Float[Tensor, "B *event"]) -> Float[Tensor, "B classes"]:
+        """As many for each example."""
+        return x.new_zeros(len(x), self.classes)
+
+
 @dataclass(frozen=True)
 class SemiSupervisedLoss:
     """Both bounds, and what teaches the classifier the labels that are known.
 
     Of N data of which L have a label a step maximises the mean over a batch of the bound without labels, + L/N the mean over a batch of
-    labelled ones of the bound with them, + ``weight`` the mean of log q(y|x) over those, − ``balance`` KL(q̄(y) ‖ p(y)), q̄ the mean of
-    q(y|x) over the batch. That is a part of the bound's mean KL(q(y|x) ‖ p(y)), weighted more: that classes are as frequent as p(y) has
-    them. ``labelled`` is how many data with labels there are at most in a batch, ``estimator`` that of y, which draws ``samples`` of it.
-    What is reported is the bound without labels, whose batch is of all rows, those that have a label among them. Errors: RecipeError for
-    weights that are none.
+    labelled ones of the bound with them, + ``weight`` the mean of log q(y|x) over those, − ``balance`` KL(q̄(y) ‖ π), q̄ the mean of
+    q(y|x) over the batch: that classes are as frequent as π has them, their ``shares``, by default p(y). With a ``radius`` it also
+    maximises − ``weight`` the ``roughness`` of q(y|x): that classes part where there are few data. Where the classifier reads the latents
+    of a VAE below, that one's ELBO is maximised besides; in the first ``alone`` passes over the data nothing teaches the classifier, and
+    the bound is that with p(y) in the place of q(y|x). ``labelled`` is how many data with labels there are at most in a batch,
+    ``estimator`` that of y, which draws ``samples`` of it. What is reported is the bound without labels, whose batch is of all rows,
+    those that have a label among them. Errors: RecipeError for weights that are none.
     """
 
     weight: float
@@ -114,20 +158,37 @@ class SemiSupervisedLoss:
     labelled: int = 100
     estimator: Estimator = field(default_factory=Enumerated)
     samples: int = 1
+    radius: float = 0.0
+    shares: tuple[float, ...] | None = None
+    alone: float = 0.0
 
     def __post_init__(self) -> None:
         check_weight(self.weight)
-        check_weight(self.balance, "balanced classes")
+        check_weight(self.balance, "the weight of balanced classes")
+        check_weight(self.radius, "the radius")
+        check_weight(self.alone, "the number of passes before the classifier learns")
 
     def __call__(self, vae: SemiSupervised, data: Rows, rows: Tensor, objective: Objective, estimator: Estimator) -> Loss:
         """The loss of some rows of ``data``, whose labels it does not look at, and of as many as there may be that have one."""
-        return self.of_batch(vae, Batch.of(data, rows, self.labelled, vae.device), objective, estimator)
+        batch = Batch.of(data, rows, self.labelled, vae.device)
+        if vae.below is None:
+            return self.of_batch(vae, batch, objective, estimator)
+        if int(vae.learned_from) < self.alone * len(data):
+            above = self.unlabelled(vae.undecided(), batch.values, objective, estimator)
+        else:
+            above = self.of_batch(vae, batch, objective, estimator)
+        if vae.training:
+            vae.learned_from += len(rows)
+        return replace(above, value=above.value + loss(vae.below, batch.values, ELBO(), Pathwise()).value)
 
     def of_batch(self, vae: SemiSupervised, batch: Batch, objective: Objective, estimator: Estimator) -> Loss:
         """The loss of a batch."""
         without = self.unlabelled(vae, batch.values, objective, estimator)
         with_labels, log_q = self.of_known(vae, batch.labelled, batch.labels, objective, estimator)
-        return replace(without, value=without.value - batch.known * with_labels.mean() - self.weight * log_q.mean())
+        value = without.value - batch.known * with_labels.mean() - self.weight * log_q.mean()
+        if self.radius:
+            value = value + self.weight * roughness(vae.classifier, vae.read(vae.likelihood.observe(batch.values)), self.radius)
+        return replace(without, value=value)
 
     def of_head(self, head: SemiSupervised, batch: Batch) -> Float[Tensor, ""]:
         """What is descended as the head of another model, for a batch of its latents: by the ELBO and its usual gradient."""
@@ -142,7 +203,8 @@ class SemiSupervisedLoss:
         found = of_terms(terms, objective, of_each)
         if not self.balance:
             return found
-        return replace(found, value=found.value + self.balance * kl_divergence(_aggregate(terms.nodes[0].posterior), vae.labels()))
+        target = vae.labels() if self.shares is None else OneHotCategorical(torch.tensor(self.shares, device=vae.device).log())
+        return replace(found, value=found.value + self.balance * kl_divergence(_aggregate(terms.nodes[0].posterior), target))
 
     def of_known(
         self,
@@ -156,7 +218,7 @@ class SemiSupervisedLoss:
         _must_be_of_examples(objective)
         x, y = vae.likelihood.observe(values), vae.context.numbered(labels).to(values.device)
         terms = vae.given(y).terms(x, estimator.sampler(objective.samples))
-        return estimator.surrogate(objective, terms) - math.log(vae.context.classes), vae.classifier(x).log_prob(y)
+        return estimator.surrogate(objective, terms) - math.log(vae.context.classes), vae.classifier(vae.read(x)).log_prob(y)
 
 
 def _must_be_of_examples(objective: Objective) -> None:
