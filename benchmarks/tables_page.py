@@ -16,31 +16,33 @@ from tables_ways import METHODS, OURS
 DOCS = ROOT / "docs" / "imputation.md"
 INTRODUCTION = """# Tables filled in, beside others
 
-Made by `make tables` from `benchmarks/results/tables.json`. Of each table some cells are hidden; a method is fitted to the table with holes and
-fills in the same table. Measured over the cells that were hidden:
+Made by `make tables` from `benchmarks/results/tables.json`. Of each table some cells are hidden; a method is fitted to the table with holes
+and fills in the same table. Measured over the cells that were hidden:
 
-- RMSE of numbers (counts too), each column divided by its standard deviation over the whole table: the mean of column and cells is 1 where
-  cells are missing at random;
+- RMSE of numbers, counts too, each column divided by its standard deviation over the whole table;
 - accuracy of categories and booleans;
 - coverage: the share of numbers within the 2.5% and 97.5% quantiles of 200 draws.
 
 ± is the standard error over masks. The methods:
 
-- lowerbound: `lowerbound train FILE.csv --recipe miwae`, then `lowerbound impute --draws 200`, nothing else specified. A tenth of the rows is
-  held out of training for validation and a tenth for the test, as always; they are filled in as well;
+- lowerbound: `lowerbound train FILE.csv --recipe miwae`, then `lowerbound impute --draws 200`, nothing else specified. Training holds out
+  some rows for validation and test, as always; they are filled in as well;
 - mean: the column's mean, or most frequent class;
-- chain: regressions of each column on the others in turn, Bayesian ridge, 20 rounds (scikit-learn's `IterativeImputer`, but that the classes
-  of one category do not predict one another);
+- chain: regressions of each column on the others in turn, Bayesian ridge, 20 rounds: scikit-learn's `IterativeImputer`, but that the
+  classes of one category do not predict one another;
 - forest: 100 trees for each column in turn, 5 rounds, as missForest;
-- miceforest 6.0.5 with LightGBM 4.5.0: the mean of five imputations of five rounds;
-- hyperimpute 0.1.17's MIWAE with its own settings, categories one-hot.
+- miceforest 6.0.5 with LightGBM 4.5.0: the mean of five imputations of five rounds, and their most frequent class;
+- hyperimpute 0.1.17's MIWAE with its own settings, on standardized numbers and one-hot categories.
+
+Where a method leaves a cell empty, the column's mean or most frequent class counts. The table of breast cancer that MIWAE was published on is
+[elsewhere](reproductions.md).
 """
 NOTES = {
     RANDOM: "Each cell is missing with a probability of 40%.",
-    SELF: "In half of the columns of numbers every cell above the column's mean is missing (Ipsen et al., 2021). The recipe `miwae` assumes "
-    "that cells are missing at random, which these are not.",
+    SELF: "In half of the columns of numbers every cell above the column's mean is missing (Ipsen et al., 2021). The recipe `miwae` "
+    "assumes that cells are missing at random, which these are not.",
     AS_PUBLISHED: "Tables of numbers without the class; in the first half of the columns every cell above the column's mean is missing, "
-    "always the same, and masks are seeds. Published are the figures of Ipsen et al., 2021, https://arxiv.org/abs/2006.12871, for not-MIWAE, "
+    "always the same, and masks are seeds. Published are figures of Ipsen et al., 2021, https://arxiv.org/abs/2006.12871, for not-MIWAE, "
     "which models why a cell is missing.",
 }
 
