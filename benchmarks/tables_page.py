@@ -34,8 +34,8 @@ and fills in the same table. Measured over the cells that were hidden:
 - miceforest 6.0.5 with LightGBM 4.5.0: the mean of five imputations of five rounds, and their most frequent class;
 - hyperimpute 0.1.17's MIWAE with its own settings, on standardized numbers and one-hot categories.
 
-Where a method leaves a cell empty, the column's mean or most frequent class counts. The table of breast cancer that MIWAE was published on is
-[elsewhere](reproductions.md).
+Where a method leaves a cell empty, the column's mean or most frequent class counts. The table of breast cancer that MIWAE was published on
+is [elsewhere](reproductions.md).
 """
 NOTES = {
     RANDOM: "Each cell is missing with a probability of 40%.",

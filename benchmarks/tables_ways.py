@@ -1,6 +1,7 @@
 """How the holes of a table are filled in: by this project as a user would, and by what it is measured beside.
 
-A method takes a table with holes, a seed and an empty folder, and gives the values, NaN where it left a cell as it was.
+A method is a row of ``METHODS``: it takes a table with holes, a seed and an empty folder, and gives the values, NaN where it left a cell as
+it was.
 """
 
 from __future__ import annotations
