@@ -1,8 +1,8 @@
 """Twelve public tables of numbers and categories, the five that not-MIWAE was published on, and the ways in which cells are hidden.
 
-A table is a row of ``TABLES``. They are written once as CSV files into ``tables`` of the user's cache, at most 1,000 rows of each, by ``peers/tables_written.py``.
-Those of ``PUBLISHED`` without a package are the user's own: a CSV file of the table's name in that folder, columns of numbers with names
-above, the class left out.
+A table is a row of ``TABLES``. They are written once as CSV files into ``tables`` of the user's cache, at most 1,000 rows of each, by
+``peers/tables_written.py``. Those of ``PUBLISHED`` without a package are the user's own: a CSV file of the table's name in that folder,
+columns of numbers with names above, the class left out.
 """
 
 from __future__ import annotations
