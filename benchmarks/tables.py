@@ -5,7 +5,8 @@ error of numbers, each column divided by its standard deviation over the whole t
 of this project how many numbers are within the 2.5% and 97.5% quantiles of 200 draws; and seconds.
 
 Each table, way, mask and method is an entry of ``benchmarks/results/tables.json``. One that is there is not measured again, except those of
-this project by other code than that at hand; so the command can be killed, and goes on. ``tables_page.py`` makes docs/imputation.md of it.
+this project by other code than that at hand; so the command can be killed, and goes on. One process at a time writes the file.
+``tables_page.py`` makes docs/imputation.md of it.
 """
 
 from __future__ import annotations

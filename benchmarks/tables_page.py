@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from tables import RESULT, ROOT
+from tables import MASKS, RESULT, ROOT, Job
 from tables_data import AS_PUBLISHED, PUBLISHED, RANDOM, SELF, TABLES
 from tables_ways import METHODS, OURS
 
@@ -50,10 +50,10 @@ Entries = dict[str, dict[str, Any]]
 
 
 def figures(entries: Entries, table: str, way: str, method: str, figure: str) -> list[float]:
-    """A figure of each mask that there is."""
-    begin, end = f"{table} / {way} / ", f" / {method}"
-    found = (entry for key, entry in sorted(entries.items()) if key.startswith(begin) and key.endswith(end))
-    return [entry[figure] for entry in found if figure in entry]
+    """A figure of each mask that there is, of those that this project has been measured on where it has."""
+    found = [(entries.get(Job(table, way, mask, method).key, {}), Job(table, way, mask, OURS).key in entries) for mask in range(MASKS)]
+    ours = [pair for pair in found if pair[1]] or found
+    return [entry[figure] for entry, _ in ours if figure in entry]
 
 
 # --- goals -------------------------------------------------------------------------------------------

@@ -196,6 +196,8 @@ def test_goals_are_counted_over_means_of_masks() -> None:
     assert "| 2 of 2 | open |" in line(entries((0.6, 0.7), 0.9) | {auto: {"rmse": 0.49}})
     assert "| 1 of 2; not on Auto | open |" in line(entries((0.6, 0.7), 0.64) | {auto: {"rmse": 0.48}})
     assert "| 0 of 2; not on Auto, Boston | missed |" in line(entries((0.6, 0.7), 0.63) | {auto: {"rmse": 0.48}})
+    other_mask = {JOB._replace(mask=2, method="forest").key: {"rmse": 0.1}}
+    assert "| 2 of 2 | open |" in line(entries((0.6, 0.7), 0.9) | {auto: {"rmse": 0.49}} | other_mask)
     assert tables_page.cell([0.5, 0.7], "rmse") == "0.600 ± 0.100"
     twelve = {JOB._replace(table=table, method=method).key: {"rmse": 0.5} for table in tables_data.TABLES for method in (OURS, "mean")}
     assert "| 12 of 12 | met |" in line(twelve)
