@@ -120,6 +120,8 @@ def test_what_is_specified_is_done(text: str, name: str, found: tuple[object, ..
 REFUSED = [
     ("normal = {min = 0}", "which min or positive excludes"),
     ("inflated = {positive = true, spike = []}", "has the value 0, which min or positive excludes"),
+    ("inflated = {positive = true}", "has the value 0, which min or positive excludes"),
+    ("hours = {spike = [40, 100], max = 95}", "has the value 100, above its max, 95"),
     ("shifted = {max = 50}", "above its max, 50"),
     ('normal = {law = "log"}', 'has no bound, which law = "log" needs'),
     ('shifted = {law = "linear", min = 0}', 'has bounds, which law = "linear" has not'),

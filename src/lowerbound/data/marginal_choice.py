@@ -78,11 +78,12 @@ def _spikes(values: Numbers) -> tuple[float, ...]:
 
 def _others(column: Column, spikes: tuple[float, ...], train: Numbers, everywhere: Numbers, words: ColumnWords) -> Others:
     """The training values that are no spikes, in the bounds that are specified, else in those that all keep."""
-    least, greatest = words.least, words.max
-    if least is not None and (everywhere.min() < least or (words.positive and everywhere.min() <= 0)):
-        raise DataError(f"column '{column.name}' has the value {everywhere.min():.6g}, which min or positive excludes; specify another min")
-    if greatest is not None and everywhere.max() > greatest:
-        raise DataError(f"column '{column.name}' has the value {everywhere.max():.6g}, above its max, {greatest:.6g}; specify another max")
+    least, greatest, name = words.least, words.max, column.name
+    first, last = min(float(everywhere.min()), *spikes, math.inf), max(float(everywhere.max()), *spikes, -math.inf)
+    if least is not None and (first < least or (words.positive and first <= 0)):
+        raise DataError(f"column '{name}' has the value {first:.6g}, which min or positive excludes; specify another min")
+    if greatest is not None and last > greatest:
+        raise DataError(f"column '{name}' has the value {last:.6g}, above its max, {greatest:.6g}; specify another max")
     if words.law not in ("linear", "asinh") and len(train) >= FEW:
         below = [bound for bound in (*spikes, 0.0) if bound <= everywhere.min()]
         above = [bound for bound in spikes if bound >= everywhere.max()]
@@ -91,7 +92,7 @@ def _others(column: Column, spikes: tuple[float, ...], train: Numbers, everywher
     step = math.inf if column.decimals is None else 10.0**-column.decimals
     low = None if least is None else least - _margin(everywhere - least, step)
     high = None if greatest is None else greatest + _margin(greatest - everywhere, step)
-    least, greatest = None if least is None else min(least, *spikes, least), None if greatest is None else max(greatest, *spikes, greatest)
+    least, greatest = None if least is None else min(least, first), None if greatest is None else max(greatest, last)
     return Others(train, spikes, least, greatest, low, high)
 
 

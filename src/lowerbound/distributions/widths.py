@@ -8,13 +8,17 @@ from __future__ import annotations
 import math
 from functools import singledispatch
 
+import torch
 from torch.distributions import Bernoulli, Categorical, Distribution, Independent, Laplace, MixtureSameFamily, Normal
 
 from lowerbound import distributions
 from lowerbound.distributions import discrete, double
 from lowerbound.distributions.bernoulli import Bits
 from lowerbound.distributions.continuous_bernoulli import ContinuousBernoulli
+from lowerbound.distributions.mapped import Mapped
 from lowerbound.distributions.mixed import Mixed, Nominal
+from lowerbound.distributions.spiked import Spiked
+from lowerbound.distributions.student import RawStudentT
 
 
 @singledispatch
@@ -69,6 +73,28 @@ def _(law: Laplace, factor: float) -> Distribution:
 @widened.register
 def _(law: double.StudentT, factor: float) -> Distribution:
     return double.StudentT(law.df, law.loc, law.scale * factor, validate_args=False)
+
+
+@widened.register
+def _(law: RawStudentT, factor: float) -> Distribution:
+    """By the number for σ that gives another; of less than its floor it is that."""
+    loc, _, freedom = law.output.chunk(3, -1)
+    more = (law.scale * factor - law.floor).clamp(min=1e-9)
+    return RawStudentT(torch.cat([loc, more + (-(-more).expm1()).log(), freedom], -1), law.floor, law.least, law.more)
+
+
+@widened.register
+def _(law: Mapped, factor: float) -> Distribution | None:
+    """Before its map."""
+    wide = widened(law.base, factor)
+    return Mapped(wide, law.mapping) if isinstance(wide, Normal | RawStudentT) else None
+
+
+@widened.register
+def _(law: Spiked, factor: float) -> Distribution | None:
+    """Elsewhere than at its spikes."""
+    wide = widened(law.rest, factor)
+    return None if wide is None else Spiked(law.logits, law.spikes, law.places, wide, law.inside)
 
 
 @widened.register

@@ -86,7 +86,7 @@ class Experiment:
         folder, group = folder_of(folder), group or ProcessGroup()
         recipe, record = describe(folder)
         recipe = recipe if epochs is None else replace(recipe, epochs=epochs)
-        setup = set_up(recipe, folder, data_dir, device, group, record.spec.unit)
+        setup = set_up(recipe, folder, data_dir, device, group, record.spec)
         must_be_data_of(record, setup, folder)
         experiment = cls(_trainer(setup, every, observers))
         group.on_rank_zero(experiment._lock_folder)

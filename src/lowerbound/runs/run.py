@@ -205,18 +205,20 @@ def _unlike(spec: DataSpec, splits: Splits) -> tuple[str, ...]:
     return (ranges,) if further or high - low < NARROW * span else ()
 
 
-def load_data(recipe: Recipe, data_dir: str | Path | None, spec: DataSpec | None = None, unit: int | None = None) -> Splits:
+def load_data(recipe: Recipe, data_dir: str | Path | None, spec: DataSpec | None = None, goes_on: DataSpec | None = None) -> Splits:
     """The data that a recipe asks for, with the labels of its file where it names one; read for a model by its ``spec``.
 
-    ``unit`` is that of the data of a run that goes on, where there is no ``spec`` to read by.
+    ``goes_on`` is that of a run whose training goes on: its data are read as they were, a table by its columns, and nothing else of it is
+    looked at.
     """
-    unit = unit if spec is None else spec.unit
+    before = spec or goes_on
+    unit = None if before is None else before.unit
     known = None if spec is None or len(spec.event_shape) == 1 or not data.has_arrays(recipe.data) else spec.event_shape
     splits = data.load(
         recipe.data,
         data_dir=data_dir,
         holes=spec is None or spec.holes,
-        schema=None if spec is None else spec.schema,
+        schema=None if before is None else before.schema,
         counts=_are_counts(recipe, unit),
         unit=unit,
         white=None if spec is None else spec.white,

@@ -10,7 +10,7 @@ import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from lowerbound import data
-from lowerbound.data import Dataset, labels
+from lowerbound.data import Dataset, DataSpec, labels
 from lowerbound.data.rows import spread
 from lowerbound.errors import DataError, UsageError
 from lowerbound.recipes.build import Parts, build
@@ -55,13 +55,15 @@ class Setup:
         return self.run.vae if self.average is None else cast(Model, self.average.module)
 
 
-def set_up(recipe: Recipe, folder: Path, data_dir: str | Path | None, device: str, group: ProcessGroup, unit: int | None = None) -> Setup:
-    """Everything that the training of a recipe needs; ``unit`` is that of the data of a run that goes on.
+def set_up(
+    recipe: Recipe, folder: Path, data_dir: str | Path | None, device: str, group: ProcessGroup, spec: DataSpec | None = None
+) -> Setup:
+    """Everything that the training of a recipe needs; ``spec`` is that of the data of a run that goes on.
 
     Errors: DataError, RecipeError, UsageError.
     """
     where = devices.choose(device)
-    splits = runs.load_data(recipe, data_dir, unit=unit)
+    splits = runs.load_data(recipe, data_dir, goes_on=spec)
     train, validation = splits.validation(recipe.validation)
     if recipe.batch > len(train):
         raise DataError(f"a batch of {recipe.batch} is larger than the {len(train):,} training data; choose a smaller --batch")
