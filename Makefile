@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo words test test-all coverage lint sweep reproduce precision bench accelerator faults check clean
+.PHONY: demo words test test-all coverage lint sweep reproduce precision tables bench accelerator faults check clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lowerbound needs Python 3.11 or newer; make PYTHON=python3.12 …")'
@@ -41,6 +41,10 @@ reproduce: $(READY)  ## hours: published experiments, run again; what was done i
 
 precision: $(READY)  ## a minute: every law in single precision beside sixty digits
 	$(BIN)/python benchmarks/laws_precision.py
+
+tables: $(READY)  ## a day: twelve tables with holes, filled in by this project and by others; what was done is not done again
+	$(BIN)/python benchmarks/tables.py
+	$(BIN)/python benchmarks/tables_page.py
 
 bench: $(READY)  ## twenty minutes on a machine that does nothing else: beside peers and the machine's limit
 	$(BIN)/python benchmarks/speed.py

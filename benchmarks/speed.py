@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from peer_environment import TORCH, environment
 
 import lowerbound as lb
 
@@ -30,7 +31,6 @@ TURNS = 5
 SEEDS = 3
 NETWORKS = ("lesson", "deep", "deep, K = 5", "deep, K = 50", "convolutional")
 FEW = {"deep, K = 50": 2_000, "deep, K = 5": 10_000, "convolutional": 4_000}  # rows of what takes long
-TORCH = "torch==2.13.0"
 
 
 @dataclass
@@ -45,7 +45,8 @@ class Peer:
 
     def start(self, name: str) -> None:
         """In this project's environment where it needs no other."""
-        python = sys.executable if not self.packages else str(_environment(name, self.packages, self.alone))
+        folder = SHARED.get(name, name).split()[0].lower()
+        python = sys.executable if not self.packages else str(environment(folder, self.packages, self.alone))
         threads = {"OMP_NUM_THREADS": str(os.cpu_count())}
         self.process = subprocess.Popen(
             [python, "-W", "ignore", str(HERE / "peers" / self.script), *self.words],
@@ -83,20 +84,6 @@ PEERS = {
     LIMIT: Peer("limit.py"),
 }
 SHARED = {"JAX scan": "NumPyro"}  # whose environment serves it too
-
-
-def _environment(name: str, packages: tuple[str, ...], alone: tuple[str, ...]) -> Path:
-    """The interpreter of an environment with these, made if it is not there."""
-    folder = HERE / "environments" / SHARED.get(name, name).split()[0].lower()
-    python = folder / "bin" / "python"
-    if not (folder / "made").exists():
-        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-        install = [str(python), "-m", "pip", "install", "--quiet"]
-        subprocess.run([*install, *packages], check=True)
-        if alone:
-            subprocess.run([*install, "--no-deps", *alone], check=True)
-        (folder / "made").touch()
-    return python
 
 
 def main() -> None:
