@@ -12,7 +12,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from lowerbound import data
 from lowerbound.data import Dataset, labels
 from lowerbound.data.rows import spread
-from lowerbound.errors import DataError, UsageError
+from lowerbound.errors import DataError, RecipeError, UsageError
 from lowerbound.recipes.build import build
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.runs import run as runs
@@ -24,7 +24,7 @@ from lowerbound.training.adam import Adam
 from lowerbound.training.processes import ProcessGroup
 from lowerbound.training.state import State
 from lowerbound.vae.contexts import Label
-from lowerbound.vae.likelihoods import Bernoulli
+from lowerbound.vae.likelihoods import Bernoulli, Columns, Likelihood
 from lowerbound.vae.likelihoods.scales import Optimal
 from lowerbound.vae.loss import LossFunction, of_rows
 from lowerbound.vae.model import Model
@@ -75,7 +75,7 @@ def set_up(recipe: Recipe, folder: Path, data_dir: str | Path | None, device: st
     train = train if recipe.bootstrap is None else train.view(drawn_again(len(train), "bootstrap", recipe.bootstrap))
     record = DataRecord.of(train, validation, splits.test, recipe.takes_labels, splits.schema)
     parts = build(recipe, record.spec)
-    notes = (*splits.notes, *_missing(train), *([] if recipe.invert else _mostly_white(parts.vae, train)))
+    notes = (*splits.notes, *_missing(train, parts.vae.likelihood), *([] if recipe.invert else _mostly_white(parts.vae, train)))
     run = Run(folder, recipe, replace(record, notes=notes), parts)
     for part in (train, splits.test):
         run.vae.likelihood.check(part.extremes)
@@ -91,9 +91,17 @@ def set_up(recipe: Recipe, folder: Path, data_dir: str | Path | None, device: st
     return Setup(run, train, validation, splits.test, state, notes, average, group)
 
 
-def _missing(data: Dataset) -> list[str]:
-    """A note on values that are not there."""
-    return [f"{data.holes / data.array.numel():.1%} of all values are missing, and left out of the bound"] if data.holes else []
+def _missing(data: Dataset, likelihood: Likelihood) -> list[str]:
+    """A note on values that are not there, and on what is assumed of them. Errors: RecipeError for a law of holes where there are none."""
+    if not data.holes and likelihood.scores_holes:
+        raise RecipeError("no cell to learn from is missing, and --missingness says by what some are; leave it out")
+    if not data.holes:
+        return []
+    share = f"{data.holes / data.array.numel():.1%} of all values are missing"
+    if likelihood.scores_holes:
+        return [f"{share}, each by its own value as it is assumed, which the bound counts"]
+    more = "; if it does, ask for --missingness self" if isinstance(likelihood, Columns) else ""
+    return [f"{share}, and left out of the bound: it is assumed that whether one is depends on values that are there, not on its own{more}"]
 
 
 def _mostly_white(vae: Model, data: Dataset) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Bool, Float
@@ -51,6 +51,8 @@ class Likelihood(ConditionalLaw):
     takes: str = ""
     #: whether values may be missing whatever the data
     holes: bool = False
+    #: whether a hole is an outcome with a probability of its own, and log p is of values and holes together
+    scores_holes: bool = False
     #: what its nats are nats of, for whoever reads a figure
     note: str = A_DENSITY
     #: between which values it has its mass, both included; all real numbers by default.
@@ -83,6 +85,9 @@ class Likelihood(ConditionalLaw):
     @abstractmethod
     def observe(self, values: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
         """Raw values as the data that this distribution describes."""
+
+    def meet(self, batches: Iterable[Tensor]) -> None:
+        """Take from all batches ``(B, *event)`` of data what it is to know of them before the first step: most, nothing."""
 
     def check(self, values: Float[Tensor, "..."]) -> None:
         """Raise DataError where this distribution cannot be one of ``values``: those outside [low, high], NaN, infinity, no whole numbers.
