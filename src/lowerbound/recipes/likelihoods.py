@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lowerbound.errors import RecipeError
-from lowerbound.recipes.grammar import At, Word, make, read
+from lowerbound.recipes.grammar import Word, make, read
 
 if TYPE_CHECKING:
     from torch import nn
@@ -47,13 +47,9 @@ SCALES = {
     "optimal": Word("vae.likelihoods.scales:Optimal", "the σ that makes a batch most likely; of a gaussian"),
 }
 MISSINGNESS = {
-    "none": Word("vae.likelihoods.self_masking:ignored", "that depends on what is there, not on itself: missing at random"),
-    "self": Word(
-        "vae.likelihoods.self_masking:SelfMasking",
-        "by its own value, logistic, learned",
-        fixed={"link": At("distributions.self_masked:LOGISTIC")},
-    ),
-    "probit": Word("vae.likelihoods.self_masking:SelfMasking", "the same, probit", fixed={"link": At("distributions.self_masked:PROBIT")}),
+    "none": Word("vae.likelihoods.self_masking:ignored", "what is there, not its own value: missing at random"),
+    "self": Word("vae.likelihoods.self_masking:logistic", "its own value, by a logistic curve of each column, learned"),
+    "probit": Word("vae.likelihoods.self_masking:probit", "the same, by a probit curve"),
 }
 #: of whole numbers that are no greys
 OF_COUNTS = ("poisson", "negative-binomial", "nb", "zinb")

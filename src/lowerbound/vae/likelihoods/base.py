@@ -29,6 +29,14 @@ class OfExamples(Protocol):
         """The same for examples at hand, or for what is ``observed`` of them; nothing else of them is looked at."""
 
 
+@runtime_checkable
+class Meets(Protocol):
+    """A likelihood that is to know something of all data before the first step."""
+
+    def meet(self, batches: Iterable[Tensor]) -> None:
+        """Take it from all batches ``(B, *event)`` of the data."""
+
+
 def at_hand(law: Distribution, x: Float[Tensor, "B *event"], observed: Bool[Tensor, "B *event"] | None = None) -> Distribution:
     """A law p(x|z) of examples at hand, given to those that take something of them; other laws as they are."""
     if not isinstance(law, Independent) or not isinstance(law.base_dist, OfExamples):
@@ -85,9 +93,6 @@ class Likelihood(ConditionalLaw):
     @abstractmethod
     def observe(self, values: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
         """Raw values as the data that this distribution describes."""
-
-    def meet(self, batches: Iterable[Tensor]) -> None:
-        """Take from all batches ``(B, *event)`` of data what it is to know of them before the first step: most, nothing."""
 
     def check(self, values: Float[Tensor, "..."]) -> None:
         """Raise DataError where this distribution cannot be one of ``values``: those outside [low, high], NaN, infinity, no whole numbers.

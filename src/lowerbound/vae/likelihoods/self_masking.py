@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from lowerbound.data.schema import Column
 from lowerbound.distributions.mixed import Mixed, Nominal
-from lowerbound.distributions.self_masked import Link, Masking, OfClasses, OfCounts, OfNumbers, OfTruths, SelfMasked
+from lowerbound.distributions.self_masked import LOGISTIC, PROBIT, Link, Masking, OfClasses, OfCounts, OfNumbers, OfTruths, SelfMasked
 from lowerbound.nn.marginal_map import spikes_of
 
 GAIN = 3.0  # of what is learned: π has a few numbers a column, and a step of Adam moves each as little as a weight of many
@@ -17,6 +17,16 @@ GAIN = 3.0  # of what is learned: π has a few numbers a column, and a step of A
 
 def ignored(columns: Sequence[Column]) -> None:
     """No law: whether a cell is missing is taken to depend on what is there, not on itself (missing at random)."""
+
+
+def logistic(columns: Sequence[Column]) -> SelfMasking:
+    """π(v) = 1/(1 + e⁻ᵗ)."""
+    return SelfMasking(columns, LOGISTIC)
+
+
+def probit(columns: Sequence[Column]) -> SelfMasking:
+    """π(v) = Φ(t)."""
+    return SelfMasking(columns, PROBIT)
 
 
 class SelfMasking(nn.Module):
