@@ -125,10 +125,10 @@ def linear(n: int = 400) -> tuple[Tensor, Tensor]:
     return (whole - mean) / scale, (holed - mean) / scale
 
 
-def trained(word: str, data: Tensor, epochs: int = 80) -> lb.VAE:
+def trained(word: str, data: Tensor, epochs: int = 50) -> lb.VAE:
     columns = tuple(Column(str(place), "number") for place in range(4))
-    parts = parts_of(word, columns, likelihood="columns-gaussian", objective="iwae:5", network="mlp:32")
-    state = State(torch.optim.Adam(parts.vae.parameters(), 3e-3))
+    parts = parts_of(word, columns, likelihood="columns-gaussian", objective="iwae:3", network="mlp:32")
+    state = State(torch.optim.Adam(parts.vae.parameters(), 6e-3))
     for _ in lb.fit(parts.vae, data, epochs=epochs, batch=64, objective=parts.objective, estimator=parts.estimator, state=state):
         pass
     assert isinstance(parts.vae, lb.VAE)
@@ -141,7 +141,7 @@ def test_it_finds_what_is_missing_above_the_mean() -> None:
     hole, rmse, covered, models = holed.isnan(), {}, {}, {}
     for word in ("none", "self"):
         models[word] = trained(word, holed[:300])
-        found = impute(models[word], holed, 200, samples=400)
+        found = impute(models[word], holed, 100, samples=200)
         low, high = found.draws.quantile(0.025, 0), found.draws.quantile(0.975, 0)
         rmse[word] = float((found.mean - whole)[hole].square().mean().sqrt())
         covered[word] = float(((whole >= low) & (whole <= high))[hole].float().mean())
