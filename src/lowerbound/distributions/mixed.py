@@ -33,7 +33,7 @@ class Mixed(td.Distribution):
         """Numbers."""
         return constraints.real
 
-    def _joined(self, each: Sequence[Tensor]) -> Tensor:
+    def joined(self, each: Sequence[Tensor]) -> Tensor:
         """What the parts give, side by side in the order of the values."""
         joined = torch.cat(list(each), -1) if len(each) > 1 else each[0]
         return joined if self._back is None else joined.index_select(-1, torch.tensor(self._back, device=joined.device))
@@ -47,21 +47,21 @@ class Mixed(td.Distribution):
         """log p of each value."""
         alone = len(self.places) == 1 and self._back is None
         each = [value if alone else value[..., list(places)] for places in self.places]
-        return self._joined([part.log_prob(some) for part, some in zip(self.parts, each, strict=True)])
+        return self.joined([part.log_prob(some) for part, some in zip(self.parts, each, strict=True)])
 
     def sample(self, sample_shape: Any = ()) -> Tensor:
         """Values, whole numbers as floats."""
-        return self._joined([part.sample(sample_shape) for part in self.parts])
+        return self.joined([part.sample(sample_shape) for part in self.parts])
 
     @property
     def mean(self) -> Tensor:
         """The mean of each value; of a class the most likely one."""
-        return self._joined([part.mean for part in self.parts])
+        return self.joined([part.mean for part in self.parts])
 
     @property
     def variance(self) -> Tensor:
         """The variance of each value; of a class the probability that it is another than the most likely."""
-        return self._joined([part.variance for part in self.parts])
+        return self.joined([part.variance for part in self.parts])
 
     @property
     def classes(self) -> dict[int, Float[Tensor, "*batch classes"]]:

@@ -60,4 +60,4 @@ def _weighed(seen: Observation, samples: int, memory: int) -> Float[Tensor, "B *
         all_of_them.add(log_w)
         without.add((log_w[..., None] - each).flatten(1))
     log_p = all_of_them.log_total[:, None] - without.log_total.view(size, -1)
-    return log_p.where(counted.cpu().flatten(1), torch.nan).float().view(x.shape)
+    return log_p.where((counted & ~x.isnan()).cpu().flatten(1), torch.nan).float().view(x.shape)

@@ -141,9 +141,9 @@ class ReconstructionError:
         """Take in some examples."""
         plain = some.plain
         back = plain.vae.reconstruct(plain.x if self.damage is None else self.damage(plain.x))
-        errors, counted = some.whole.likelihood.errors(back, plain.x), plain.counted
-        self._total += float((errors if counted is None else errors.where(counted, 0.0)).double().sum())
-        self._scored += float(plain.sizes.double().sum())
+        errors, compared = some.whole.likelihood.errors(back, plain.x), plain.compared
+        self._total += float((errors if compared is None else errors.where(compared, 0.0)).double().sum())
+        self._scored += float(errors.numel() if compared is None else compared.sum())
 
     def found(self) -> float:
         """The error over all of them."""

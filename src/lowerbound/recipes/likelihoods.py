@@ -1,4 +1,4 @@
-"""The words of likelihoods, p(x|z), of where their σ comes from, and of how a Bernoulli sees pixels.
+"""The words of likelihoods, p(x|z), of where their σ comes from, of how a Bernoulli sees pixels, and of what a missing cell depends on.
 
 A likelihood is offered ``squash``, whether means are kept in [0, 1], ``steps``, what value 1 stands for where values are whole numbers,
 ``holes``, the ``spec`` of the data and their ``event_shape``, and what its own words make: its ``scale``, or whether to ``binarize``.
@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lowerbound.errors import RecipeError
 from lowerbound.recipes.grammar import Word, make, read
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from lowerbound.vae.likelihoods import Likelihood
     from lowerbound.vae.likelihoods.scales import Scale
 
+TABLE = {"missingness": "none"}
 SCALED = {"scale": "0.1"}
 LIKELIHOODS = {
     "bernoulli": Word("vae.likelihoods:Bernoulli", "pixels of zeros and ones, or greys by cross-entropy", own={"pixels": "binarized"}),
@@ -35,14 +37,19 @@ LIKELIHOODS = {
     "negative-binomial": Word("vae.likelihoods:NegativeBinomial", "counts that vary more than a Poisson's"),
     "nb": Word("vae.likelihoods:NB", "counts that share their sum, as a cell's: its sum × softmax, a dispersion of each value"),
     "zinb": Word("vae.likelihoods:ZINB", "the same with more zeros"),
-    "columns": Word("recipes.likelihoods:columns", "a table, each column by its kind, numbers Student-t", fixed={"heavy": True}),
-    "columns-gaussian": Word("recipes.likelihoods:columns", "the same, numbers Gaussian", fixed={"heavy": False}),
+    "columns": Word("recipes.likelihoods:columns", "a table, each column by its kind, numbers Student-t", fixed={"heavy": True}, own=TABLE),
+    "columns-gaussian": Word("recipes.likelihoods:columns", "the same, numbers Gaussian", fixed={"heavy": False}, own=TABLE),
 }
 SCALES = {
     "learned": Word("vae.likelihoods.scales:Learned", "one σ, learned", fixed={"event": ()}),
     "dimension": Word("vae.likelihoods.scales:Learned", "a σ for each dimension, learned"),
     "decoder": Word("vae.likelihoods.scales:Decoded", "a σ for each value, from the decoder"),
     "optimal": Word("vae.likelihoods.scales:Optimal", "the σ that makes a batch most likely; of a gaussian"),
+}
+MISSINGNESS = {
+    "none": Word("vae.likelihoods.self_masking:ignored", "what is there, not its own value: missing at random"),
+    "self": Word("vae.likelihoods.self_masking:logistic", "its own value, by a logistic curve of each column, learned"),
+    "probit": Word("vae.likelihoods.self_masking:probit", "the same, by a probit curve"),
 }
 #: of whole numbers that are no greys
 OF_COUNTS = ("poisson", "negative-binomial", "nb", "zinb")
@@ -71,6 +78,8 @@ def likelihood(word: str, spec: DataSpec, own: Mapping[str, Any]) -> Plan:
     offered |= {"squash": spec.unit_interval, "steps": spec.steps, "holes": spec.holes}
     if "scale" in own:
         offered["scale"] = scale(own["scale"], spec)
+    if "missingness" in own:
+        offered["missingness"] = own["missingness"]
     if "pixels" in own:
         offered["binarize"] = own["pixels"] == "binarized"
     row, written = read("likelihood", word, LIKELIHOODS)
@@ -97,13 +106,16 @@ def categorical(levels: int, holes: bool) -> Plan:
     return Plan(LevelCategorical, {"steps": levels - 1, "holes": holes})
 
 
-def columns(spec: DataSpec, heavy: bool) -> Plan:
-    """A distribution for each column, or of images, whose networks keep their shape, for each value."""
+def columns(spec: DataSpec, heavy: bool, missingness: str) -> Plan:
+    """A distribution for each column, or of images, whose networks keep their shape, for each value. Errors: RecipeError."""
     from lowerbound.data.schema import Column
     from lowerbound.vae.likelihoods import Columns, Gaussian, StudentT
     from lowerbound.vae.likelihoods.scales import Decoded
 
-    if len(spec.event_shape) > 1:
-        return Plan(StudentT if heavy else Gaussian, {"scale": Decoded(), "squash": spec.unit_interval, "holes": True})
     numbers = tuple(Column(str(place), "number") for place in range(spec.event_shape[0]))
-    return Plan(Columns, {"columns": spec.columns or numbers, "heavy": heavy})
+    masking = make("missingness", missingness, MISSINGNESS, columns=spec.columns or numbers)
+    if len(spec.event_shape) == 1:
+        return Plan(Columns, {"columns": spec.columns or numbers, "heavy": heavy, "missingness": masking})
+    if masking is not None:
+        raise RecipeError(f"--missingness {missingness} is of the columns of a table, and these examples have more axes; leave it out")
+    return Plan(StudentT if heavy else Gaussian, {"scale": Decoded(), "squash": spec.unit_interval, "holes": True})

@@ -20,7 +20,7 @@ from lowerbound.errors import RecipeError, nearest, reason
 from lowerbound.recipes import checks, schedules
 from lowerbound.recipes.contexts import CONTEXTS, OF_LABELS
 from lowerbound.recipes.estimators import ESTIMATORS
-from lowerbound.recipes.likelihoods import LIKELIHOODS, PIXELS, SCALES
+from lowerbound.recipes.likelihoods import LIKELIHOODS, MISSINGNESS, PIXELS, SCALES
 from lowerbound.recipes.networks import CORRUPTIONS, NETWORKS, PRECISIONS
 from lowerbound.recipes.objectives import KLS, OBJECTIVES
 from lowerbound.recipes.posteriors import POSTERIORS
@@ -99,6 +99,9 @@ class Recipe:
         None, "likelihood", "NUMBER|SCALE", "gaussian and its kin: σ, where white is 1 (default: 0.1), or where it comes from", SCALES
     )
     pixels: str | None = _word(None, "likelihood", "PIXELS", "bernoulli: how pixels are seen (default: binarized)", PIXELS)
+    missingness: str | None = _word(
+        None, "likelihood", "MISSINGNESS", "columns: what it depends on whether a cell is missing (default: none)", MISSINGNESS
+    )
     posterior: str = _word("gaussian", "posterior", "POSTERIOR", "q(z|x)", POSTERIORS)
     network: str = _word(
         "mlp:512", "posterior", "NETWORK:WIDTHS", "of the encoder, e.g. conv:32-64, and in reverse of the decoder", NETWORKS

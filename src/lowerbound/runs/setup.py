@@ -12,7 +12,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from lowerbound import data
 from lowerbound.data import Dataset, DataSpec, labels
 from lowerbound.data.rows import spread
-from lowerbound.errors import DataError, UsageError
+from lowerbound.errors import DataError, RecipeError, UsageError
 from lowerbound.recipes.build import Parts, build
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.runs import run as runs
@@ -24,7 +24,7 @@ from lowerbound.training.adam import Adam
 from lowerbound.training.processes import ProcessGroup
 from lowerbound.training.state import State
 from lowerbound.vae.contexts import Label
-from lowerbound.vae.likelihoods import Bernoulli
+from lowerbound.vae.likelihoods import Bernoulli, Columns, Likelihood
 from lowerbound.vae.likelihoods.scales import Optimal
 from lowerbound.vae.loss import LossFunction, of_rows
 from lowerbound.vae.model import Model
@@ -80,7 +80,7 @@ def set_up(
     for part in (train, splits.test):
         parts.vae.likelihood.check(part.extremes)
     parts, balance = _balanced(parts, train)
-    notes = (*splits.notes, *_missing(train), *([] if recipe.invert else _mostly_white(parts.vae, train)), *balance)
+    notes = (*splits.notes, *_missing(train, parts.vae.likelihood), *([] if recipe.invert else _mostly_white(parts.vae, train)), *balance)
     run = Run(folder, recipe, replace(record, notes=notes), parts)
     if isinstance(run.vae.context, Label) and recipe.semi_supervised is None:
         for part in (train, validation, splits.test):
@@ -105,9 +105,17 @@ def _balanced(parts: Parts, data: Dataset) -> tuple[Parts, list[str]]:
     return replace(parts, loss=replace(parts.loss, head=loss) if isinstance(parts.loss, ClassifiedLoss) else loss), [shares.note]
 
 
-def _missing(data: Dataset) -> list[str]:
-    """A note on values that are not there."""
-    return [f"{data.holes / data.array.numel():.1%} of all values are missing, and left out of the bound"] if data.holes else []
+def _missing(data: Dataset, likelihood: Likelihood) -> list[str]:
+    """A note on values that are not there, and on what is assumed of them. Errors: RecipeError for a law of holes where there are none."""
+    if not data.holes and likelihood.scores_holes:
+        raise RecipeError("no cell to learn from is missing, and --missingness says by what some are; leave it out")
+    if not data.holes:
+        return []
+    share = f"{data.holes / data.array.numel():.1%} of all values are missing"
+    if likelihood.scores_holes:
+        return [f"{share}, each by its own value as it is assumed, which the bound counts"]
+    more = "; if it does, ask for --missingness self" if isinstance(likelihood, Columns) else ""
+    return [f"{share}, and left out of the bound: it is assumed that whether one is depends on values that are there, not on its own{more}"]
 
 
 def _mostly_white(vae: Model, data: Dataset) -> list[str]:

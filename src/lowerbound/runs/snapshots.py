@@ -11,6 +11,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from lowerbound.errors import OutputError, RunError, UsageError, reason
+from lowerbound.recipes import checks
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.runs import checkpoint, layout
 from lowerbound.runs.folder import remove, rename
@@ -154,7 +155,7 @@ class Snapshots:
 
 def must_be_unchanged(now: dict[str, Any], then: dict[str, Any], folder: Path) -> None:
     """Raise RunError where a run's recipe says something else than when it began."""
-    usual = Recipe().words()
+    usual = {**Recipe().words(), **checks.own(now.get("likelihood"))}
     then = {word: usual[word] for word in now if word in usual} | then  # a run from before there was a word has what is usual
     changed = [word for word in now.keys() | then.keys() if word != "epochs" and now.get(word) != then.get(word)]
     if changed:

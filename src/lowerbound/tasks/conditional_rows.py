@@ -15,7 +15,8 @@ from lowerbound.data.schema import UNSEEN
 from lowerbound.errors import UsageError, nearest
 from lowerbound.evaluation.log_likelihood import MEMORY
 from lowerbound.tasks.impute import impute
-from lowerbound.vae.model import Model
+from lowerbound.vae.likelihoods import Columns
+from lowerbound.vae.model import VAE, Model
 
 #: draws of z for each row that is asked for, and at least
 EACH, LEAST = 10, 10_000
@@ -62,5 +63,12 @@ def sample_where(
         raise UsageError("nothing is given that the model knows; leave the conditions out")
     if not np.isnan(row).any():
         raise UsageError("all cells are given, and none is left to be drawn; leave some out")
-    found = impute(vae, Dataset(torch.from_numpy(row)), n, samples=max(LEAST, EACH * n), memory=memory, seed=seed)
+    found = impute(_of_rows(vae), Dataset(torch.from_numpy(row)), n, samples=max(LEAST, EACH * n), memory=memory, seed=seed)
     return found.draws[:, 0], float(found.ess[0])
+
+
+def _of_rows(vae: Model) -> Model:
+    """The model of values alone: a cell that is not given is not known to be missing."""
+    if not isinstance(vae.likelihood, Columns) or not vae.likelihood.scores_holes:
+        return vae
+    return VAE(vae.prior, vae.likelihood.of_rows(), vae.posterior, vae.context)

@@ -17,6 +17,7 @@ from torch.distributions import Independent
 from lowerbound.data.python import Source
 from lowerbound.data.rows import Rows
 from lowerbound.distributions.mixed import Mixed
+from lowerbound.distributions.self_masked import SelfMasked
 from lowerbound.errors import DataError, RecipeError, UsageError
 from lowerbound.evaluation.importance import WeightedSums, effective, normalized, resampled
 from lowerbound.evaluation.log_likelihood import MEMORY
@@ -175,7 +176,7 @@ class _Moments:
         log_w = (log_density(law, self.x, self.counted) + log_ratio).nan_to_num(nan=-torch.inf)
         law = at_hand(law, self.x, self.counted)
         assert isinstance(law, Independent)  # or log_density had refused
-        each = law.base_dist
+        each = law.base_dist.values if isinstance(law.base_dist, SelfMasked) else law.base_dist
         mean, variance = each.mean.flatten(2), each.variance.flatten(2)
         values: dict[str | int, Tensor] = {"first": mean, "second": mean.square() + variance}
         if isinstance(each, Mixed):

@@ -25,7 +25,7 @@ from lowerbound.training.steps.choose import choose
 from lowerbound.training.steps.plan import Plan
 from lowerbound.vae.estimators.base import Estimator
 from lowerbound.vae.estimators.pathwise import Pathwise
-from lowerbound.vae.likelihoods.library import OfLibrary
+from lowerbound.vae.likelihoods.base import Meets
 from lowerbound.vae.loss import LossFunction, of_rows
 from lowerbound.vae.model import Model
 from lowerbound.vae.objectives.base import Objective
@@ -125,6 +125,6 @@ def _checked(vae: Model, source: Source) -> Rows:
         raise DataError("this is one example without a batch axis, and training wants several; give them as (N, …)")
     must_fit(vae, data)
     must_admit(vae, data)
-    if isinstance(vae.likelihood, OfLibrary):
+    if isinstance(vae.likelihood, Meets):
         vae.likelihood.meet(data[rows] for rows in torch.arange(len(data)).split(rows_at_once(data)))
     return data

@@ -159,8 +159,11 @@ class Model(nn.Module, ABC):
         return log_density(self.likelihood(z), x, observed if both is None else both)
 
     def counted(self, x: Float[Tensor, "B *event"]) -> Bool[Tensor, "B *event"] | None:
-        """Which values p(x|z, c) is a density of: those that are there, and that c does not tell already; None for all."""
-        there = self.there(x)
+        """Which values p(x|z, c) is a density of: those that are there, and that c does not tell already; None for all.
+
+        Where the likelihood scores holes, they are counted too.
+        """
+        there = None if self.likelihood.scores_holes else self.there(x)
         context = self.posterior.context
         known = None if self.context is None or context is None else self.context.tells(context)
         if known is None:

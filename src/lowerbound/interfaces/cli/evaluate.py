@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from argparse import Namespace
+from dataclasses import asdict
 
 from lowerbound.data import Dataset
 from lowerbound.evaluation import evaluate as evaluating
+from lowerbound.evaluation import missingness
 from lowerbound.evaluation.calibration import Calibration, Classification
 from lowerbound.evaluation.diagnosis import Finding
 from lowerbound.evaluation.evaluation import Evaluation, LogP
 from lowerbound.evaluation.latent_space import ACTIVE, Latents
+from lowerbound.evaluation.missingness import Support
 from lowerbound.figures import report
 from lowerbound.interfaces.cli import console
 from lowerbound.interfaces.cli.classify import described
@@ -18,6 +21,7 @@ from lowerbound.interfaces.cli.console import Answer, fixed, percent
 from lowerbound.interfaces.cli.source import asked_for, first
 from lowerbound.runs import layout
 from lowerbound.runs import run as runs
+from lowerbound.runs.run import Run
 from lowerbound.system.files import write_json
 
 LONG = 2_000_000  # draws in all: more take most of a minute
@@ -38,13 +42,25 @@ def evaluate(args: Namespace) -> Answer:
     )
     values = {"run": args.run, "seed": args.seed, **found.to_json(), "notes": args.notes}
     values |= {} if found.classifier is None else {"balanced_accuracy": found.classifier.balanced_accuracy}
+    text, against = _text(found), _against(run, data, args)
+    if against is not None:
+        values |= {"against": {"run": args.against, **asdict(against)}}
+        text = f"{text}\n{_supported(args.run, args.against, against)}"
     if run.is_own(args.data) and args.split in (None, "test") and args.rows is None:
         write_json(run.folder / layout.EVALUATION, values)
         result = run.result()
         if result is not None:
             report.write(run, data, result)
-            return Answer(f"{_text(found)}\nreport: {run.folder / layout.REPORT}", values)
-    return Answer(_text(found), values)
+            return Answer(f"{text}\nreport: {run.folder / layout.REPORT}", values)
+    return Answer(text, values)
+
+
+def _against(run: Run, data: Dataset, args: Namespace) -> Support | None:
+    """How much better than another run it says what cells are and which are missing."""
+    if args.against is None:
+        return None
+    other = runs.load(args.against, args.device)
+    return missingness.support(run.vae, other.vae, data, args.samples, memory=args.memory, seed=args.seed)
 
 
 def some_of(data: Dataset, args: Namespace) -> Dataset:
@@ -75,6 +91,11 @@ def _text(found: Evaluation) -> str:
 def _cost(one: Finding) -> str:
     """What a finding costs, where that is known."""
     return "" if one.nats is None else f"; it costs {fixed(one.nats, 2)} ± {fixed(one.nats_se, 2)} nats per example"
+
+
+def _supported(one: str, other: str, found: Support) -> str:
+    which = f"{one if found.mean > 0 else other} is supported" if found.is_clear else "neither is clearly supported"
+    return f"values and holes: {found.mean:+.3f} ± {found.se:.3f} nats per example more by {one} than by {other}; {which}"
 
 
 def _line(name: str, value: str, text: str = "") -> str:

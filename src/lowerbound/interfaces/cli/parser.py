@@ -186,6 +186,7 @@ def _evaluate(parser: Parser) -> None:
     options.data(parser)
     options.rows(parser)
     options.estimate(parser)
+    parser.add_argument("--against", metavar="RUN", help="of a table: which run says better what its cells are and which are missing")
     options.machine(parser)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Bool, Float
@@ -27,6 +27,14 @@ class OfExamples(Protocol):
 
     def of(self, x: Float[Tensor, "B *event"], observed: Bool[Tensor, "B *event"] | None = None) -> Distribution:
         """The same for examples at hand, or for what is ``observed`` of them; nothing else of them is looked at."""
+
+
+@runtime_checkable
+class Meets(Protocol):
+    """A likelihood that is to know something of all data before the first step."""
+
+    def meet(self, batches: Iterable[Tensor]) -> None:
+        """Take it from all batches ``(B, *event)`` of the data."""
 
 
 def at_hand(law: Distribution, x: Float[Tensor, "B *event"], observed: Bool[Tensor, "B *event"] | None = None) -> Distribution:
@@ -51,6 +59,8 @@ class Likelihood(ConditionalLaw):
     takes: str = ""
     #: whether values may be missing whatever the data
     holes: bool = False
+    #: whether a hole is an outcome with a probability of its own, and log p is of values and holes together
+    scores_holes: bool = False
     #: what its nats are nats of, for whoever reads a figure
     note: str = A_DENSITY
     #: between which values it has its mass, both included; all real numbers by default.

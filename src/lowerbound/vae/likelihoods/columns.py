@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -16,8 +16,13 @@ from lowerbound.distributions.double import NegativeBinomial
 from lowerbound.distributions.mixed import Mixed, Nominal
 from lowerbound.vae.likelihoods.base import Likelihood
 from lowerbound.vae.likelihoods.numbers import Numbers
+from lowerbound.vae.likelihoods.self_masking import SelfMasking
 
 LOG_COUNT = (-10.0, 17.0)  # of the mean of counts: far beyond the least and the largest that there are
+WITH_HOLES = (
+    "A density of numbers (one σ of the training data is 1) and a probability of all else, of the cells that are there and of which are "
+    "missing: each by its own value."
+)
 LOG_TOTAL = 2.0  # where log r begins, the variance of a count being μ + μ²/r: between a Poisson's, r = ∞, and one that says nothing
 
 
@@ -30,6 +35,9 @@ class Columns(Likelihood):
     categorical. ``columns`` are those of a table's schema; a number of them stands for numbers. The network is
     ``(N, d) → (N, parameters)``.
 
+    This assumes that cells are missing at random: whether one is depends on what is there, not on itself. With a ``missingness`` it
+    depends on its own value, p(x, holes|z) = Π p(xᵢ|z)(1 − πᵢ(xᵢ)) Π ∫ p(xᵢ|z) πᵢ(xᵢ) dxᵢ, the second over what is missing; π is learned.
+
     Sources: Mattei and Frellsen, "MIWAE: Deep Generative Modelling and Imputation of Incomplete Data Sets", 2019,
     https://arxiv.org/abs/1812.02633; Nazabal et al., "Handling Incomplete Heterogeneous Data using VAEs", 2018,
     https://arxiv.org/abs/1807.03653.
@@ -39,8 +47,11 @@ class Columns(Likelihood):
     holes = True
     takes = "parameters of its columns before they are bounded"
 
-    def __init__(self, network: nn.Module, columns: Sequence[Column] | int, heavy: bool = True):
+    def __init__(self, network: nn.Module, columns: Sequence[Column] | int, heavy: bool = True, missingness: SelfMasking | None = None):
         super().__init__(network)
+        self.missingness = missingness
+        if missingness is not None:
+            self.scores_holes, self.note = True, WITH_HOLES
         self.schema = None if isinstance(columns, int) else Schema(tuple(columns))
         columns = _several(columns)
         self.heavy, self.columns = heavy, tuple(columns)
@@ -63,7 +74,10 @@ class Columns(Likelihood):
         """Laws over the D values."""
         outputs = output.split(self.widths, -1)
         parts = [self._part(kind, some) for (kind, _, _), some in zip(self.groups, outputs, strict=True)]
-        return Independent(Mixed(parts, [places for _, places, _ in self.groups]), 1, validate_args=False)
+        law = Mixed(parts, [places for _, places, _ in self.groups])
+        if self.missingness is None:
+            return Independent(law, 1, validate_args=False)
+        return Independent(self.missingness.over(law, [kind for kind, _, _ in self.groups]), 1, validate_args=False)
 
     def _part(self, kind: str, output: Float[Tensor, "... parameters"]) -> Distribution:
         match kind:
@@ -84,6 +98,17 @@ class Columns(Likelihood):
     def observe(self, values: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
         """The values as they are."""
         return values
+
+    def meet(self, batches: Iterable[Tensor]) -> None:
+        """Take from all batches ``(B, D)`` of data which share of each column is missing, where holes are scored."""
+        if self.missingness is not None:
+            self.missingness.meet(batches)
+
+    def of_rows(self) -> Columns:
+        """The likelihood of values alone, its network shared: for rows of which some cells are not asked for, and none is known missing."""
+        plain = Columns(self.network, self.schema.columns if self.schema else len(self.columns), self.heavy)
+        plain.context = self.context
+        return plain.train(self.training).to(self.loc.device)
 
 
 def _several(columns: Sequence[Column] | int) -> list[Column]:
