@@ -13,7 +13,7 @@ from rows import long_if
 from trainings import resumed, train, weights
 
 from lowerbound import data
-from lowerbound.data import Dataset
+from lowerbound.data import Dataset, DataSpec
 from lowerbound.errors import DataError
 from lowerbound.recipes.likelihoods import OF_COUNTS
 from lowerbound.recipes.recipe import Recipe
@@ -138,7 +138,7 @@ def test_a_run_of_before_reads_its_zeros_and_ones_as_it_did(tmp_path: Path, monk
     words = {"data": str(saved(tmp_path / "x.npy", bits)), "batch": 20, "network": "mlp:8"}
     with monkeypatch.context() as before:
         load = runs.load_data
-        before.setattr(runs, "load_data", lambda recipe, data_dir, unit=None: load(recipe, data_dir, unit=255))
+        before.setattr(runs, "load_data", lambda recipe, data_dir, goes_on: load(recipe, data_dir, goes_on=DataSpec((1, 8, 8), unit=255)))
         train(Recipe(**words, epochs=1), tmp_path / "r").finish()
         train(Recipe(**words, epochs=2), tmp_path / "whole").finish()
     record = tmp_path / "r" / "data.json"

@@ -22,6 +22,7 @@ from lowerbound.vae.posteriors import Posterior
 MOST, LEAST = 50, 3
 #: the probability of what is called chance, and the errors beyond which an estimate is none
 CHANCE, ERRORS = 1e-3, 5.0
+SMALL = 0.01  # a difference of shares that is none, however sure it is
 
 
 @dataclass(frozen=True)
@@ -49,14 +50,14 @@ def class_shares(
     """The shares of classes from how many labels there are of each, from ``x`` of some of them, and from ``values`` of unknown class.
 
     Those of the labels, one added to the count of each class, where equal shares would give such counts less than once in a thousand
-    times (χ² with C − 1 degrees of freedom); else those of the values, where they are off equal shares by five standard errors; else equal.
+    times (χ² with C − 1 degrees of freedom); else those of the values, where they are off equal shares by five standard errors and a hundredth; else equal.
     """
     if _chance(counts) < CHANCE:
         found = (counts + 1) / (counts + 1).sum()
         return Shares(tuple(found.tolist()), f"classes are balanced to their shares of the known labels, {_shown(found)}")
     if int(labels.bincount(minlength=len(counts)).min()) >= LEAST:
         found, error = energy_shares(x, labels, values)
-        if bool(((found - 1 / len(counts)).abs() > ERRORS * error).any()):
+        if bool(((found - 1 / len(counts)).abs() > (ERRORS * error).clamp(min=SMALL)).any()):
             found = found.clamp(min=0.5 / len(labels))
             found = found / found.sum()
             return Shares(
