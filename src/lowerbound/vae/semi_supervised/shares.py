@@ -50,7 +50,8 @@ def class_shares(
     """The shares of classes from how many labels there are of each, from ``x`` of some of them, and from ``values`` of unknown class.
 
     Those of the labels, one added to the count of each class, where equal shares would give such counts less than once in a thousand
-    times (χ² with C − 1 degrees of freedom); else those of the values, where they are off equal shares by five standard errors and a hundredth; else equal.
+    times (χ² with C − 1 degrees of freedom); else those of the values, where they are off equal shares by five standard errors and by a
+    hundredth; else equal.
     """
     if _chance(counts) < CHANCE:
         found = (counts + 1) / (counts + 1).sum()
