@@ -106,7 +106,7 @@ def categorical(levels: int, holes: bool) -> Plan:
     return Plan(LevelCategorical, {"steps": levels - 1, "holes": holes})
 
 
-def columns(spec: DataSpec, heavy: bool, missingness: str) -> Plan:
+def columns(spec: DataSpec, heavy: bool, missingness: str = TABLE["missingness"]) -> Plan:
     """A distribution for each column, or of images, whose networks keep their shape, for each value. Errors: RecipeError."""
     from lowerbound.data.schema import Column
     from lowerbound.vae.likelihoods import Columns, Gaussian, StudentT
