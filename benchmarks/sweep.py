@@ -27,7 +27,7 @@ from lowerbound.data.spec import DataSpec
 from lowerbound.errors import LowerboundError, NoClosedForm, RecipeError
 from lowerbound.recipes import estimators, objectives, posteriors, priors
 from lowerbound.recipes.build import build
-from lowerbound.recipes.likelihoods import LIKELIHOODS, PIXELS, SCALES
+from lowerbound.recipes.likelihoods import LIKELIHOODS, MISSINGNESS, PIXELS, SCALES
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.recipes.zoo import ZOO
 from lowerbound.training.adam import Adam
@@ -47,7 +47,7 @@ NUMBERS = {
     ("objective", "iwae"): "iwae:2",
     ("objective", "renyi"): "renyi:0.5:2",
 }
-OWN = {"scale": ["0.1", *SCALES], "pixels": [*PIXELS]}
+OWN = {"scale": ["0.1", *SCALES], "pixels": [*PIXELS], "missingness": [*MISSINGNESS]}
 INNER = {
     "prior": priors.PRIORS,
     "posterior": posteriors.POSTERIORS,
