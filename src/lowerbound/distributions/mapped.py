@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
@@ -21,14 +22,35 @@ TAIL = 4.6  # sinh of it, 50 σ, is the reach for a Student-t
 
 
 @runtime_checkable
-class Mapping(Protocol):
-    """g of n values side by side, as ``nn.marginal_map.MarginalMap`` is: ``bent`` are the places of those that it changes.
+class Part(Protocol):
+    """The m of n values that have one kind of map; ``light`` says whether their law of u has a normal's tails."""
 
-    ``light`` says which have a law of u with a normal's tails.
+    @property
+    def light(self) -> bool:
+        """Whether it has."""
+
+    def of(self, values: Float[Tensor, "*batch n"], /) -> Float[Tensor, "*batch m"]:
+        """Those of the values."""
+
+    def put(self, values: Float[Tensor, "*batch n"], some: Float[Tensor, "*batch m"], /) -> Float[Tensor, "*batch n"]:
+        """The values with others in their places."""
+
+    def back(self, u: Float[Tensor, "*batch m"], /) -> Float[Tensor, "*batch m"]:
+        """v."""
+
+
+@runtime_checkable
+class Mapping(Protocol):
+    """g of n values side by side, as ``nn.marginal_map.MarginalMap`` is: ``kinds`` are the parts that it changes.
+
+    ``light`` ``(n,)`` says of each value whether its law of u has a normal's tails.
     """
 
-    bent: Tensor
     light: Tensor
+
+    @property
+    def kinds(self) -> Sequence[Part]:
+        """Those of each kind of map."""
 
     def __call__(self, v: Float[Tensor, "*batch n"], /) -> tuple[Float[Tensor, "*batch n"], Float[Tensor, "*batch n"]]:
         """u = g(v) and log du/dv."""
@@ -72,28 +94,33 @@ class Mapped(td.Distribution):
     @property
     def mean(self) -> Tensor:
         """E[v]."""
-        bent = self.mapping.bent
-        return self.base.mean.index_copy(-1, bent, self._moments[0][..., bent])
+        return self._moments[0]
 
     @property
     def variance(self) -> Tensor:
         """E[(v − E[v])²]."""
-        bent = self.mapping.bent
-        return self.base.variance.index_copy(-1, bent, self._moments[1][..., bent])
+        return self._moments[1]
 
     @cached_property
     def _moments(self) -> tuple[Tensor, Tensor]:
-        loc, scale = self.base.loc, self.base.scale
-        freedom = self.base.df if isinstance(self.base, RawStudentT) else torch.full_like(loc, MANY)
-        even = self.mapping.light | (not isinstance(self.base, RawStudentT))
-        middle = self.mapping.back(loc)
-        total = first = second = torch.zeros_like(loc)
-        for place in range(NODES):
-            at = 2 * place / (NODES - 1) - 1
-            t = torch.where(even, REACH * at, math.sinh(TAIL * at)).to(loc)
-            step = torch.where(even, 1.0, math.cosh(TAIL * at)).to(loc)
-            weight = step * (-(freedom + 1) / 2 * (t.square() / freedom).log1p()).exp()
-            away = self.mapping.back(loc + t * scale) - middle
-            total, first, second = total + weight, first + weight * away, second + weight * away.square()
-        first = first / total
-        return middle + first, (second / total - first.square()).clamp(min=0)
+        mean, variance, scale = self.base.mean, self.base.variance, self.base.scale
+        freedom = self.base.df if isinstance(self.base, RawStudentT) else None
+        for part in self.mapping.kinds:
+            first, second = _moments_of(part, part.of(self.base.loc), part.of(scale), None if freedom is None else part.of(freedom))
+            mean, variance = part.put(mean, first), part.put(variance, second)
+        return mean, variance
+
+
+def _moments_of(part: Part, loc: Tensor, scale: Tensor, freedom: Tensor | None) -> tuple[Tensor, Tensor]:
+    """E[v] and Var[v] by a quadrature, about v(loc): nodes are even for a normal's tails, and ever farther apart for a Student-t's."""
+    even, middle = part.light or freedom is None, part.back(loc)
+    total = first = second = torch.zeros_like(loc)
+    for place in range(NODES):
+        at = 2 * place / (NODES - 1) - 1
+        t, step = (REACH * at, 1.0) if even else (math.sinh(TAIL * at), math.cosh(TAIL * at))
+        weight = step * (math.exp(-t * t / 2) if freedom is None else (-(freedom + 1) / 2 * (t * t / freedom).log1p()).exp())
+        away = part.back(loc + t * scale) - middle
+        first, total = first + weight * away, total + weight
+        second = second + weight * away.square()
+    first = first / total
+    return middle + first, (second / total - first.square()).clamp(min=0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
@@ -17,47 +17,46 @@ from lowerbound.data.schema import Column
 class MarginalMap(nn.Module):
     """u of n columns, ``(*batch, n)`` in the model's unit: (w(v) − m)/s where there is a marginal law, and v where there is none.
 
-    ``bent`` are the places of those with one, ``light`` says which need a law of u that has a normal's tails.
+    ``kinds`` are those with one, by the kind of their map; ``light`` says which need a law of u that has a normal's tails.
     """
 
     def __init__(self, columns: Sequence[Column]):
         super().__init__()
         laws = {place: column.marginal for place, column in enumerate(columns) if column.marginal is not None}
         places = [[place for place, marginal in laws.items() if marginal.law == law] for law in MAPS]
-        self.parts = nn.ModuleList(_OneMap(columns, some) for some in places if some)
-        self.bent: Tensor
+        self.parts = nn.ModuleList(OneMap(columns, some) for some in places if some)
         self.light: Tensor
-        self.register_buffer("bent", torch.tensor(sorted(laws), dtype=torch.long), persistent=False)
         light = [place in laws and not MAPS[laws[place].law].heavy for place in range(len(columns))]
         self.register_buffer("light", torch.tensor(light), persistent=False)
 
     def forward(self, v: Float[Tensor, "*batch n"]) -> tuple[Float[Tensor, "*batch n"], Float[Tensor, "*batch n"]]:
         """u(v) and log du/dv."""
         slope = torch.zeros_like(v)
-        for part in self._parts():
+        for part in self.kinds:
             u, steep = part(part.of(v))
             v, slope = part.put(v, u), part.put(slope, steep)
         return v, slope
 
     def back(self, u: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
         """v(u)."""
-        for part in self._parts():
+        for part in self.kinds:
             u = part.put(u, part.back(part.of(u)))
         return u
 
-    def _parts(self) -> Iterator[_OneMap]:
-        for part in self.parts:
-            assert isinstance(part, _OneMap)
-            yield part
+    @property
+    def kinds(self) -> list[OneMap]:
+        """The columns of each kind of map."""
+        return [part for part in self.parts if isinstance(part, OneMap)]
 
 
-class _OneMap(nn.Module):
-    """Those of n columns that have one kind of map."""
+class OneMap(nn.Module):
+    """Those of n columns that have one kind of map; ``light`` says that their law of u has a normal's tails."""
 
     def __init__(self, columns: Sequence[Column], places: Sequence[int]):
         super().__init__()
         marginals = [columns[place].marginal or Marginal() for place in places]
         self.map, self.all = MAPS[marginals[0].law], len(places) == len(columns)
+        self.light = not self.map.heavy
         self.places: Tensor
         self.ends: Tensor
         self.range: Tensor
