@@ -17,11 +17,10 @@ from torch.distributions import Independent
 from lowerbound.data.python import Source
 from lowerbound.data.rows import Rows
 from lowerbound.distributions.mixed import Mixed
-from lowerbound.distributions.self_masked import SelfMasked
 from lowerbound.errors import DataError, RecipeError, UsageError
-from lowerbound.evaluation.importance import WeightedSums, effective, normalized, resampled
+from lowerbound.evaluation.importance import effective, normalized, resampled
 from lowerbound.evaluation.log_likelihood import MEMORY
-from lowerbound.evaluation.weighted_draws import weighted_draws
+from lowerbound.evaluation.weighted_draws import WeightedDraws, weighted_draws
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.system.seeding import seeded
 from lowerbound.tasks.pooling import Pooled as Pooled
@@ -29,12 +28,16 @@ from lowerbound.tasks.pooling import pool as pool
 from lowerbound.vae.contexts import Observed
 from lowerbound.vae.likelihoods import Columns
 from lowerbound.vae.likelihoods.base import at_hand
-from lowerbound.vae.model import Model, log_density
+from lowerbound.vae.model import Model
 from lowerbound.vae.observation import observe
 
 SAMPLES = 1_000
 #: rows whose noise is drawn together; part of what a seed means
 ROWS = 64
+#: the weight of the draws that are left out where means are found
+LEFT = 1e-4
+#: what values are on average, by name, and the shares of classes, by place
+Expected = dict[str | int, Tensor]
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,7 @@ class _Part:
     ``truths`` are the places of booleans.
     """
 
-    expected: dict[str | int, Tensor]
+    expected: Expected
     truths: Sequence[int]
     draws: Float[Tensor, "m B *event"]
     ess: Float[Tensor, " B"]
@@ -130,15 +133,16 @@ class _Part:
         if isinstance(vae.context, Observed):  # of what is there, not of a part of it
             given = given.given(vae.context.part(x, ~x.isnan()))
         drawn = weighted_draws(given, x, samples, memory)
-        sums, log_weight = _Moments(given, x), []
-        for some, ratio in drawn.parts():
-            log_weight.append(sums.add(some, ratio))
-        weight = normalized(torch.cat(log_weight))
+        log_w = [given.log_likelihood(x, z) + log_ratio for z, log_ratio in drawn.parts()]
+        weight = normalized(torch.cat(log_w))
+        if weight.isnan().any():
+            raise RecipeError("no latent explains some of the rows: their values are out of the numbers' range")
+        expected, truths = _expected(given, x, drawn, weight)
         values = x.new_empty(0, *x.shape).cpu()
         if draws:
             chosen = torch.stack([drawn.z[resampled(weight[:, row], draws), row] for row in range(len(rows))], 1)
             values = at_hand(given.likelihood(chosen), x, given.counted(x)).sample().reshape(-1, *x.shape).cpu()
-        return cls(sums.expected(), sums.truths, values, effective(weight).float())
+        return cls(expected, truths, values, effective(weight).float())
 
 
 def _put(found: Imputations, rows: Int64[Tensor, " B"], parts: Sequence[_Part]) -> None:
@@ -162,31 +166,27 @@ def _put(found: Imputations, rows: Int64[Tensor, " B"], parts: Sequence[_Part]) 
             found.draws[some, rows] = found.draws[some, rows].where(~missing, part.draws)
 
 
-class _Moments:
-    """What values are on average over weighted draws, a few at a time: by E[x|z], E[x²|z], and the probabilities of classes."""
+def _expected(vae: Model, x: Float[Tensor, "B *event"], drawn: WeightedDraws, weight: Float[Tensor, "K B"]) -> tuple[Expected, list[int]]:
+    """E[x], E[x²] and the shares of classes ``(B, …)`` by weighted draws, and the places of booleans.
 
-    def __init__(self, vae: Model, x: Float[Tensor, "B *event"]):
-        self.vae, self.x, self.counted = vae, x, vae.counted(x)
-        self.sums = WeightedSums(len(x), x.dtype, x.device)
-        self.truths: list[int] = []
-
-    def add(self, z: Float[Tensor, "K B d"], log_ratio: Float[Tensor, "K B"]) -> Float[Tensor, "K B"]:
-        """Take in some draws, log p(z)/r(z) beside them; returns their log weights."""
-        law = self.vae.likelihood(z)
-        log_w = (log_density(law, self.x, self.counted) + log_ratio).nan_to_num(nan=-torch.inf)
-        law = at_hand(law, self.x, self.counted)
-        assert isinstance(law, Independent)  # or log_density had refused
-        each = law.base_dist.values if isinstance(law.base_dist, SelfMasked) else law.base_dist
+    A mean of what has a map is a quadrature: it is done for the draws that carry all of the weight but ``LEFT``, often a third of them.
+    """
+    heaviest = weight.sort(0, descending=True)
+    carries = heaviest.values.cumsum(0) - heaviest.values < 1 - LEFT
+    rank, row = carries.nonzero(as_tuple=True)
+    draw, counted, found, truths = heaviest.indices[rank, row], vae.counted(x), Expected(), list[int]()
+    share = (heaviest.values / (heaviest.values * carries).sum(0))[rank, row].to(x.dtype)
+    for k, b, w in zip(*(each.to(x.device).split(drawn.few * len(x)) for each in (draw, row, share)), strict=True):
+        law = vae.some(b).likelihood(drawn.z[k, b][None])
+        law = at_hand(law, x[b], None if counted is None else counted[b])
+        assert isinstance(law, Independent)  # or the weights had been refused
+        each = law.base_dist
         mean, variance = each.mean.flatten(2), each.variance.flatten(2)
-        values: dict[str | int, Tensor] = {"first": mean, "second": mean.square() + variance}
+        values: Expected = {"first": mean, "second": mean.square() + variance}
         if isinstance(each, Mixed):
             values.update(each.classes.items())
-            self.truths = each.truths
-        self.sums.add(log_w, values)
-        return log_w
-
-    def expected(self) -> dict[str | int, Tensor]:
-        """E[x], E[x²], and of a class the shares of all, each ``(B, …)``. Errors: RecipeError where no draw explains what was observed."""
-        if not bool((self.sums.total > 0).all()):
-            raise RecipeError("no latent explains some of the rows: their values are out of the numbers' range")
-        return {name: self.sums.mean(name) for name in self.sums.sums}
+            truths = each.truths
+        for name, value in values.items():
+            weighted = w.view(-1, *[1] * (value.dim() - 2)) * value[0]
+            found[name] = found.get(name, weighted.new_zeros(len(x), *weighted.shape[1:])).index_add(0, b, weighted)
+    return found, truths
