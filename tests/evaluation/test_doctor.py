@@ -86,17 +86,50 @@ def scaled(kind: type[Scale], value: float) -> Scale:
 )
 @pytest.mark.parametrize("factor", [0.5, 1.0, 2.0])
 def test_a_wrong_scale_costs_what_it_costs(kind: type[Scale], name: str, factor: float) -> None:
+    """By residuals at draws of the model's own p(z|x), which is that of the wrong σ."""
     torch.manual_seed(0)
-    toy = LinearGaussian(2, 20, 0.5, orthogonal=True)
-    vae, x = toy.vae(toy.exact_encoder()), toy.evidence.sample(torch.Size([N]))
-    # the exact posterior of the right σ: residuals at its draws are those of the model
+    right, wrong = (LinearGaussian(2, 20, scale, orthogonal=True) for scale in (0.5, 0.5 * factor))
+    vae, x = wrong.vae(wrong.exact_encoder()), right.evidence.sample(torch.Size([N]))
     vae.likelihood.scale = scaled(kind, 0.5 * factor)
     found = width(one_draw(vae, x))
     if factor == 1.0:
         assert found == []
         return
-    one = the_one(found, name, cost_of_scale(factor, 20))
-    assert float(one.evidence.rpartition("ask for ")[2]) == pytest.approx(0.5, rel=0.03)
+    wanted = residual(wrong, right)
+    one = the_one(found, name, cost_of_scale(0.5 * factor / wanted, 20))
+    assert float(one.evidence.rpartition("ask for ")[2]) == pytest.approx(wanted, rel=0.03)
+    gain = right.evidence.log_prob(x).mean() - wrong.evidence.log_prob(x).mean()
+    assert one.nats is not None
+    assert one.nats < gain  # what a better σ gains is at least that
+
+
+def test_a_posterior_that_is_none_of_the_models_is_no_fault_of_a_scale() -> None:
+    """As that of an importance-weighted bound, which is wider than p(z|x): residuals at its draws are too large."""
+    torch.manual_seed(0)
+    toy = LinearGaussian(2, 20, 0.5, orthogonal=True)
+    vae = toy.vae(toy.exact_encoder())
+    vae.posterior = lb.posteriors.DiagonalGaussian(Wider(vae.posterior.network))
+    assert width(one_draw(vae, toy.evidence.sample(torch.Size([N])))) == []
+
+
+class Wider(nn.Module):
+    """An encoder whose σ are three times another's."""
+
+    def __init__(self, encoder: nn.Module):
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, x: Tensor) -> Tensor:
+        mean, log_variance = self.encoder(x).chunk(2, 1)
+        return torch.cat([mean, log_variance + 2 * math.log(3)], 1)
+
+
+def residual(model: LinearGaussian, of_data: LinearGaussian) -> float:
+    """√(E‖x − Wz − b‖²/D) of x of one law and z ~ p(z|x) of another with the same W: tr(A C Aᵀ) + tr(W Σ Wᵀ), A = I − W Σ Wᵀ/σ²."""
+    w, size = model.weight, model.weight.shape[0]
+    within = w @ torch.linalg.inv(torch.eye(w.shape[1]) + w.T @ w / model.scale**2) @ w.T
+    a = torch.eye(size) - within / model.scale**2
+    return math.sqrt(float((a @ of_data.evidence.covariance_matrix @ a.T).trace() + within.trace()) / size)
 
 
 def test_stated_errors_that_do_not_cover() -> None:

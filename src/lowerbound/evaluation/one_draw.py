@@ -1,7 +1,8 @@
-"""p(x|z) of some examples at a draw of each q(z|x), and what another p(x|z) beside it would gain in nats.
+"""p(x|z) of some examples at a draw of each p(z|x), and what another p(x|z) beside it would gain in nats.
 
-At the centre of q(z|x) the residuals would be smaller than what p(x|z) has to explain. What is gained is E_q[log p(x|z)] of one law less
-that of the other; the KL is that of both, so that the bound gains as much.
+At the centre of q(z|x) the residuals would be smaller than what p(x|z) has to explain; at a draw of q they are larger where q is not
+p(z|x), as that of an importance-weighted bound is not. So several draws of q are weighted, and one is taken by its weight. What is
+gained is E[log p(x|z)] of one law less that of the other, over p(z|x): log p(x) gains at least as much.
 """
 
 from __future__ import annotations
@@ -14,19 +15,24 @@ from functools import cached_property
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
-from torch.distributions import Distribution
+from torch.distributions import Categorical, Distribution
 
 from lowerbound.data.rows import Rows, spread
+from lowerbound.distributions import Delta
 from lowerbound.distributions.drawing import sample
+from lowerbound.evaluation.log_likelihood import MEMORY
+from lowerbound.evaluation.weighted_draws import weighted_draws
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.system.seeding import seeded_by_row
 from lowerbound.vae.model import Model, log_density
-from lowerbound.vae.observation import observe
+from lowerbound.vae.observation import Observation, observe
 
 SCORED = 500  # examples that are looked at, at most
+WEIGHED = 50  # draws of q(z|x), of which one is taken
 NUMBERS = 2**21  # of the decoder's, at most: what is tried takes some seconds then
 SURE = 3.0  # standard errors of a gain above which it is one
 BY_LUCK = SURE**2 / 2  # nats in all that the best of one number gains by chance, in one case of some hundreds
+LOWEST = -1e30  # log weight of a draw that has none, so that an example without any has all
 LEAST = 0.1  # nats per example that are worth a word
 GOLDEN = (math.sqrt(5) - 1) / 2
 STEPS = 16  # of the search: to .0005 of its range
@@ -34,7 +40,7 @@ STEPS = 16  # of the search: to .0005 of its range
 
 @dataclass(frozen=True)
 class OneDraw:
-    """Examples ``x`` that a model has a finite density of, and the decoder's ``output`` at a draw of each q(z|x)."""
+    """Examples ``x`` that a model has a finite density of, and the decoder's ``output`` at a draw of each p(z|x)."""
 
     vae: Model
     x: Float[Tensor, "B *event"]
@@ -86,8 +92,18 @@ def _drawn(vae: Model, data: Rows, rows: Int64[Tensor, " B"], seed: int) -> OneD
     with seeded_by_row(rows, seed, "residuals", device=vae.device):
         vae.likelihood.admit(data[rows])
         seen = observe(vae, data, rows, seed)
-        z = sample(seen.vae.posterior(seen.x), [1])
-        return OneDraw(seen.vae, seen.x, seen.vae.likelihood.output(z), seen.counted)
+        return OneDraw(seen.vae, seen.x, seen.vae.likelihood.output(_latents(seen)), seen.counted)
+
+
+def _latents(seen: Observation) -> Float[Tensor, "1 B latent"]:
+    """A draw of each p(z|x), by importance; of a q(z|x) that is a point, that."""
+    posterior = seen.vae.posterior(seen.x)
+    if isinstance(posterior, Delta):
+        return sample(posterior, [1])
+    drawn = weighted_draws(seen.vae, seen.x, WEIGHED, MEMORY)
+    log_w = torch.cat([seen.vae.log_likelihood(seen.x, z) + log_ratio for z, log_ratio in drawn.parts()])
+    chosen = Categorical(logits=log_w.nan_to_num(nan=-math.inf).clamp(min=LOWEST).T).sample()
+    return drawn.z[chosen, torch.arange(len(seen.x), device=chosen.device)][None]
 
 
 @dataclass(frozen=True)

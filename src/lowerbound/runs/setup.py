@@ -114,8 +114,8 @@ def _missing(data: Dataset, likelihood: Likelihood) -> list[str]:
     share = f"{data.holes / data.array.numel():.1%} of all values are missing"
     if likelihood.scores_holes:
         return [f"{share}, each by its own value as it is assumed, which the bound counts"]
-    more = "; if it does, ask for --missingness self" if isinstance(likelihood, Columns) else ""
-    return [f"{share}, and left out of the bound: it is assumed that whether one is depends on values that are there, not on its own{more}"]
+    more = "; if it may depend on its own, ask for --missingness self" if isinstance(likelihood, Columns) else ""
+    return [f"{share}, and left out of the bound: it is assumed that whether one is missing depends on values that are there{more}"]
 
 
 def _mostly_white(vae: Model, data: Dataset) -> list[str]:
