@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.distributions import MultivariateNormal
@@ -62,6 +64,14 @@ class LinearGaussian:
             }
         )
         return encoder
+
+
+def residual(model: LinearGaussian, of_data: LinearGaussian) -> float:
+    """√(E‖x − Wz − b‖²/D) of x of one law and z ~ p(z|x) of another with the same W: tr(A C Aᵀ) + tr(W Σ Wᵀ), A = I − W Σ Wᵀ/σ²."""
+    w, size = model.weight, model.weight.shape[0]
+    within = w @ torch.linalg.inv(torch.eye(w.shape[1]) + w.T @ w / model.scale**2) @ w.T
+    a = torch.eye(size) - within / model.scale**2
+    return math.sqrt(float((a @ of_data.evidence.covariance_matrix @ a.T).trace() + within.trace()) / size)
 
 
 def z_score(draws: Tensor, truth: Tensor | float) -> float:

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 from torch import nn
-from toys import Constant, LinearGaussian
+from toys import Constant, LinearGaussian, residual
 
 import lowerbound as lb
 from lowerbound.data.rows import spread
@@ -143,14 +143,14 @@ def with_scale(toy: LinearGaussian, scale: object) -> lb.VAE:
 @pytest.mark.parametrize("factor", [0.1, 1.0, 10.0])
 @pytest.mark.parametrize("latent", [2, 18])
 def test_a_fixed_scale_far_from_the_residuals(factor: float, latent: int) -> None:
-    """The right σ is that of the model, even where so many latents explain nearly all of an example at the centre of q(z|x)."""
-    toy = LinearGaussian(latent, 20, 0.5, orthogonal=True)
-    vae, x = with_scale(toy, Fixed(0.5 * factor)), toy_data(toy, 300)
-    found = width(one_draw(vae, x))
+    """Of residuals at draws of the model's own p(z|x), even where so many latents explain nearly all of an example at its centre."""
+    right, wrong = (LinearGaussian(latent, 20, scale, orthogonal=True) for scale in (0.5, 0.5 * factor))
+    found = width(one_draw(wrong.vae(wrong.exact_encoder()), toy_data(right, 300)))
     assert [one.name for one in found] == ([] if factor == 1.0 else ["a mis-weighted likelihood"])
     if found:
-        told = float(found[0].advice.split()[1].rstrip(","))
-        assert told == pytest.approx(0.5, rel=0.1), "the best σ of a Gaussian is the root mean square"
+        advised = float(found[0].advice.split()[1].rstrip(","))
+        assert advised == pytest.approx(residual(wrong, right), rel=0.1), "the best σ of a Gaussian is the root mean square"
+        assert abs(math.log(advised / 0.5)) < abs(math.log(factor)), "nearer to the right one"
 
 
 def test_of_few_values_no_scale_is_told() -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from rows import long_if
 from torch import Tensor, nn
-from toys import Constant, LinearGaussian
+from toys import Constant, LinearGaussian, residual
 
 import lowerbound as lb
 from lowerbound.data.schema import Column, Schema
@@ -122,14 +122,6 @@ class Wider(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         mean, log_variance = self.encoder(x).chunk(2, 1)
         return torch.cat([mean, log_variance + 2 * math.log(3)], 1)
-
-
-def residual(model: LinearGaussian, of_data: LinearGaussian) -> float:
-    """√(E‖x − Wz − b‖²/D) of x of one law and z ~ p(z|x) of another with the same W: tr(A C Aᵀ) + tr(W Σ Wᵀ), A = I − W Σ Wᵀ/σ²."""
-    w, size = model.weight, model.weight.shape[0]
-    within = w @ torch.linalg.inv(torch.eye(w.shape[1]) + w.T @ w / model.scale**2) @ w.T
-    a = torch.eye(size) - within / model.scale**2
-    return math.sqrt(float((a @ of_data.evidence.covariance_matrix @ a.T).trace() + within.trace()) / size)
 
 
 def test_stated_errors_that_do_not_cover() -> None:
