@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from lowerbound import data
+from lowerbound.data.column import Column
 from lowerbound.data.marginals import Marginal
-from lowerbound.data.schema import Column, Schema
+from lowerbound.data.schema import Schema
 from lowerbound.errors import DataError
 
 N = 400

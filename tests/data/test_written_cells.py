@@ -13,8 +13,9 @@ import pytest
 from lowerbound import data
 from lowerbound.data import dates, spellings, tables
 from lowerbound.data.cells import Marks
+from lowerbound.data.column import Column
 from lowerbound.data.dataset import Splits
-from lowerbound.data.schema import Column, Schema
+from lowerbound.data.schema import Schema
 from lowerbound.data.texts import MANY, Texts
 from lowerbound.errors import DataError
 

@@ -10,9 +10,10 @@ import numpy.typing as npt
 
 from lowerbound.data import cells as kinds
 from lowerbound.data import dates, marginal_choice, missing_marks, spellings
+from lowerbound.data.column import MOST_LEVELS, Column
 from lowerbound.data.column_words import ColumnWords, TableWords
 from lowerbound.data.missing_marks import toml_key
-from lowerbound.data.schema import MOST_LEVELS, Column, Schema
+from lowerbound.data.schema import Schema
 from lowerbound.data.texts import Texts
 from lowerbound.errors import DataError, nearest
 

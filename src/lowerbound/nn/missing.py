@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from lowerbound.data.schema import Column
+from lowerbound.data.column import Column
 from lowerbound.nn.marginal_map import MarginalInput, spikes_of
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
-from lowerbound.data.schema import Column
+from lowerbound.data.column import Column
 from lowerbound.distributions.mixed import Mixed, Nominal
 from lowerbound.distributions.self_masked import LOGISTIC, PROBIT, Link, Masking, OfClasses, OfCounts, OfNumbers, OfTruths, SelfMasked
 from lowerbound.nn.marginal_map import spikes_of
