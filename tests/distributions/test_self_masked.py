@@ -12,8 +12,9 @@ from toys import z_score
 
 from lowerbound.data.column import Column
 from lowerbound.data.marginals import Marginal
+from lowerbound.distributions.masking import LOGISTIC, PROBIT, Link, OfNumbers
 from lowerbound.distributions.mixed import Mixed
-from lowerbound.distributions.self_masked import LOGISTIC, PROBIT, Link, OfNumbers, SelfMasked
+from lowerbound.distributions.self_masked import SelfMasked
 from lowerbound.vae.likelihoods import Columns
 from lowerbound.vae.likelihoods.self_masking import SelfMasking
 

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from lowerbound.data.column import Column
+from lowerbound.distributions.masking import LOGISTIC, PROBIT, Link, Masking, OfClasses, OfCounts, OfNumbers, OfTruths
 from lowerbound.distributions.mixed import Mixed, Nominal
-from lowerbound.distributions.self_masked import LOGISTIC, PROBIT, Link, Masking, OfClasses, OfCounts, OfNumbers, OfTruths, SelfMasked
+from lowerbound.distributions.self_masked import SelfMasked
 from lowerbound.nn.marginal_map import spikes_of
 
 GAIN = 3.0  # of what is learned: π has a few numbers a column, and a step of Adam moves each as little as a weight of many
