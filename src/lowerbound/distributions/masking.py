@@ -94,14 +94,18 @@ class OfTruths(Masking):
     def log_hole(self, law: td.Distribution, hole: Tensor) -> Tensor:
         """log(p₀ π₀ + p₁ π₁)."""
         assert isinstance(law, td.Bernoulli)
-        no, yes = (self.link.log(self.intercept + sign * self.slope) for sign in (-1, 1))
+        no, yes = self._log_chances()
         return torch.logaddexp(logsigmoid(-law.logits) + no, logsigmoid(law.logits) + yes)
 
     def behind(self, law: td.Distribution, hole: Tensor) -> td.Bernoulli:
         """Zeros and ones."""
         assert isinstance(law, td.Bernoulli)
-        no, yes = (self.link.log(self.intercept + sign * self.slope) for sign in (-1, 1))
+        no, yes = self._log_chances()
         return td.Bernoulli(logits=law.logits + torch.where(hole, yes - no, 0.0), validate_args=False)
+
+    def _log_chances(self) -> tuple[Tensor, Tensor]:
+        """log π of false and of true."""
+        return self.link.log(self.intercept - self.slope), self.link.log(self.intercept + self.slope)
 
 
 @dataclass(frozen=True)
@@ -119,7 +123,7 @@ class OfCounts(Masking):
         return self.intercept + self.slope * (value.log1p() - self.loc) / self.scale
 
     def log_hole(self, law: td.Distribution, hole: Tensor) -> Tensor:
-        """By points: docs of ``points.of_counts``."""
+        """By the points of ``points.of_counts``."""
         assert isinstance(law, td.NegativeBinomial)
         _, log_weight = self._points(law, hole)
         return _put(hole, log_weight.logsumexp(0))
@@ -133,8 +137,8 @@ class OfCounts(Masking):
     def _points(self, law: td.NegativeBinomial, hole: Tensor) -> tuple[Tensor, Tensor]:
         """Points and the logs of p π."""
         k, log_weight = points.of_counts(law, hole)
-        a, b, loc, scale = (each.expand_as(hole)[hole] for each in (self.intercept, self.slope, self.loc, self.scale))
-        return k, log_weight + self.link.log(a + b * (k.log1p() - loc) / scale)
+        each = OfCounts(self.link, *(part.expand_as(hole)[hole] for part in (self.intercept, self.slope, self.loc, self.scale)))
+        return k, log_weight + self.link.log(each.number(law, k))
 
 
 @dataclass(frozen=True)
@@ -162,7 +166,7 @@ class OfNumbers(Masking):
         return found.index_copy(-1, law.places, of_spikes.where(spiked, found[..., law.places]))
 
     def log_hole(self, law: td.Distribution, hole: Tensor) -> Tensor:
-        """By points: docs of ``points.of_numbers``; spikes as they are."""
+        """By the points of ``points.of_numbers``; spikes as they are."""
         _, log_weight = self._points(law.rest if isinstance(law, Spiked) else law, hole)
         found = _put(hole, log_weight.logsumexp(0))
         if not isinstance(law, Spiked):
