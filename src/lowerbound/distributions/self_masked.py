@@ -59,19 +59,16 @@ class SelfMasked(td.Distribution):
         plain = value.where(~hole, PLAIN)
         each = [
             torch.where(gone, masking.log_hole(law, gone), law.log_prob(some) + masking.link.log(-masking.number(law, some)))
-            for law, masking, gone, some in zip(self.law.parts, self.masking, self._parts(hole), self._parts(plain), strict=True)
+            for law, masking, gone, some in zip(self.law.parts, self.masking, self.law.parted(hole), self.law.parted(plain), strict=True)
         ]
         return self.law.joined(each)
-
-    def _parts(self, value: Tensor) -> list[Tensor]:
-        return [value[..., list(places)] for places in self.law.places]
 
     @cached_property
     def values(self) -> Mixed:
         """The law of values alone: of whole rows, or of examples at hand, whose holes are known."""
         if self.hole is None:
             return self.law
-        holes = self._parts(self.hole.expand(self.batch_shape))
+        holes = self.law.parted(self.hole.expand(self.batch_shape))
         each = [masking.behind(law, hole) for law, masking, hole in zip(self.law.parts, self.masking, holes, strict=True)]
         return Mixed(each, self.law.places)
 
