@@ -264,6 +264,20 @@ def test_numbers_of_a_file_with_types_are_never_spelled(tmp_path: Path) -> None:
     np.testing.assert_allclose(like.numbers(cells["c"])[0] * column.scale + column.loc, [1.234, 2.5, np.nan])
 
 
+@pytest.mark.parametrize("kind", ["", 'kind = "number", '])
+def test_texts_of_a_file_with_types_are_spelled_and_its_numbers_are_not(kind: str, tmp_path: Path) -> None:
+    cells = {"c": ["1,5 €", "2,25 €", "2,25 €", None], "n": [1.234, 2.5, 2.5, None]}
+    pyarrow.parquet.write_table(pyarrow.table(cells), tmp_path / "t.parquet")
+    (tmp_path / "t.toml").write_text("".join(f'{name} = {{{kind}spelling = "1,5 €"}}\n' for name in cells), encoding="utf-8")
+    splits = data.load(tmp_path / "t.parquet", types=tmp_path / "t.toml")
+    assert splits.schema is not None
+    assert splits.whole is not None
+    loc, scale = (np.array([getattr(column, part) for column in splits.schema.columns]) for part in ("loc", "scale"))
+    truth = [[1.5, 1.234], [2.25, 2.5], [2.25, 2.5], [np.nan, np.nan]]
+    np.testing.assert_allclose(splits.whole[:].numpy() * scale + loc, truth, rtol=1e-6)
+    assert [column.text((1.5 - column.loc) / column.scale) for column in splits.schema.columns] == ["1,50 €", "1.500"]
+
+
 def test_a_schema_of_0_1_0_is_read(tmp_path: Path) -> None:
     _, column, _ = load(tmp_path, ["1.5", "2.5", "2.5"])
     words = Schema((column,)).words()

@@ -14,7 +14,7 @@ from lowerbound.data.column import MOST_LEVELS, Column
 from lowerbound.data.column_words import ColumnWords, TableWords
 from lowerbound.data.missing_marks import toml_key
 from lowerbound.data.schema import Schema
-from lowerbound.data.texts import Texts
+from lowerbound.data.texts import OTHER, TEXT, Texts
 from lowerbound.errors import DataError, nearest
 
 #: most categories of a column that is inferred as one: with more it is text
@@ -48,7 +48,7 @@ def infer(cells: Cells, words: TableWords, types: Mapping[str, str]) -> tuple[Sc
 
 def _column(name: str, texts: Texts, words: ColumnWords, of_file: str) -> Found:
     """The column, with the marks of missing cells that it was read by."""
-    marks = missing_marks.known(texts, words, of_file == "text")
+    marks = missing_marks.known(texts, words, of_file == TEXT)
     column, notes = _kept(name, texts.without(marks), words, of_file)
     missing = (*words.missing, *sorted(marks))
     return replace(column, missing=missing, keep=words.keep), (*missing_marks.taken(name, texts, marks), *notes)
@@ -60,7 +60,7 @@ def _kept(name: str, texts: Texts, words: ColumnWords, of_file: str) -> Found:
         raise DataError(f"column '{name}' is specified as {specified}, but is empty; leave it out of the types")
     if specified == "ignore":
         return Column(name, "ignore"), ()
-    if not distinct or of_file == "other":
+    if not distinct or of_file == OTHER:
         return _left_out(name, "has a type that is not supported" if distinct else "is empty")
     if len(distinct) == 1:
         only = distinct[0]
@@ -91,7 +91,8 @@ def _specified(name: str, texts: Texts, words: ColumnWords) -> Column:
                 raise DataError(f"column '{name}': '{form}' is not a date format; write one such as date:%d/%m/%Y")
             column = Column(name, kind, format=form, spelling=dates.zone_of(texts.distinct, form))
         case _:
-            column = _spelled(name, kind, texts, words.spelling or _spelling(name, texts.distinct))
+            spelling = "" if texts.typed else words.spelling or _spelling(name, texts.distinct)
+            column = _spelled(name, kind, texts, spelling)
     column.numbers(texts)
     return column
 
@@ -122,8 +123,8 @@ def _spelled(name: str, kind: str, texts: Texts, spelling: str) -> Column:
 def _inferred(name: str, texts: Texts, words: ColumnWords, of_file: str) -> Found:
     distinct = texts.distinct
     if words.spelling:
-        return _numeric(name, texts, "" if texts.typed and of_file != "text" else words.spelling)
-    if of_file == "text":
+        return _numeric(name, texts, "" if texts.typed else words.spelling)
+    if of_file == TEXT:
         return _of_texts(name, texts)
     spelled = kinds.truths(distinct)
     if spelled is not None:
