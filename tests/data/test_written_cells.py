@@ -229,6 +229,7 @@ def test_north_america_is_kept(types: str, tmp_path: Path) -> None:
         ('c = {kind = "colour"}', "cannot be 'colour'"),
         ('c = {spelling = "12"}', "'12' does not show how 1234.5 is written"),
         ('c = {spelling = "1,5"}', "'7.5' is not a number such as 1,5"),
+        ('c = "number"\nmissing = ["7.5", "2.5"]', "is specified as number, but is empty"),
     ],
 )
 def test_words_that_make_no_sense_are_refused(types: str, message: str, tmp_path: Path) -> None:
@@ -247,6 +248,8 @@ def test_another_table_is_read_by_the_words_of_the_first(tmp_path: Path) -> None
     cells, notes = tables.by_schema(other, schema)
     assert list(cells["c"]) == ["4,5", None, None, None, None]
     assert notes == ("""column 'c': 1 cells that say '.' are taken as missing; as values: c = {keep = ["."]} in a file for --types""",)
+    alone, _ = tables.by_schema(tables.read(table(tmp_path, ["."], "v.csv")), schema)
+    assert list(alone["c"]) == [None]
     like = schema.like(cells).columns[0]
     assert like.text(like.numbers(cells["c"])[0][0]) == "4,5"
     plain = schema.like({"c": ["1234.5", None]}).columns[0]

@@ -24,8 +24,8 @@ def known(texts: Texts, words: ColumnWords, of_text: bool) -> frozenset[str]:
     if words.kind in ("category", "ignore", "constant") or (words.kind is None and of_text):
         return frozenset()
     marks = texts.having(cells.MARKS).difference(words.keep)
-    others = texts.without(marks).distinct if marks else []
-    return marks if others and (words.kind is not None or _are_regular(others)) else frozenset()
+    are_meant = marks and (words.kind is not None or _are_regular(texts.without(marks).distinct))
+    return marks if are_meant else frozenset()
 
 
 def _are_regular(texts: Sequence[str]) -> bool:
