@@ -172,11 +172,16 @@ class Column:
             case "constant":
                 return self.levels[0]
             case _:
-                number = self.loc + self.scale * value
-                return self._written(number if self.marginal is None else self.marginal.bounded(number), self.decimals)
+                return self._written(self._number(value), self.decimals)
+
+    def _number(self, value: float) -> float:
+        """The number of a model's value; of one that is a spike to single precision the spike itself."""
+        spikes = () if self.marginal is None else self.marginal.spikes
+        at = (spike for spike in spikes if np.float32(self.in_unit(spike)) == np.float32(value))
+        return next(at, self.loc + self.scale * value)
 
     def _written(self, value: float, places: int | None) -> str:
-        text = kinds.as_number(value, places)
+        text = kinds.as_number(value, places) if self.marginal is None else self.marginal.written(value, places)
         return spellings.reader(self.spelling).written(text) if self.spelling else text
 
     def typed(self, texts: Sequence[str | None]) -> list[Any]:
