@@ -176,6 +176,17 @@ def test_a_mark_among_categories_is_one(tmp_path: Path) -> None:
     assert (column.kind, column.levels, splits.notes) == ("category", ("?", "a", "b"), ())
 
 
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_mark_among_categories_that_is_missing_in_another_column_is_noted(keep: bool, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("x,w\n" + "1.5,a\n2.5,b\n2.5,b\n-,?\n?,a\n-,-\n" * 5, encoding="utf-8")
+    (tmp_path / "t.toml").write_text('w = {keep = ["?", "-"]}' if keep else "", encoding="utf-8")
+    splits = data.load(tmp_path / "t.csv", types=tmp_path / "t.toml")
+    assert splits.schema is not None
+    assert splits.schema.columns[1].levels == ("-", "?", "a", "b")
+    note = "column 'w': '-' or '?' is one of its categories, and missing in other columns; if it means missing here too"
+    assert splits.notes[1:] == (() if keep else (f"""{note}: w = {{missing = ["-", "?"]}} in a file for --types""",))
+
+
 def test_other_texts_among_numbers_and_numbers_far_off_are_noted(tmp_path: Path) -> None:
     numbers = [str(number % 40) for number in range(120)]
     splits, column, _ = load(tmp_path, [*numbers, "refused"])

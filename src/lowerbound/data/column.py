@@ -83,6 +83,11 @@ class Column:
         return self.kind in MODELLED
 
     @property
+    def classes(self) -> int:
+        """How many categories it has; 0 for other kinds."""
+        return len(self.levels) if self.kind == "category" else 0
+
+    @property
     def marks(self) -> kinds.Marks:
         """Which of its texts mean that a cell is missing."""
         return kinds.Marks(self.missing, self.keep)

@@ -40,10 +40,12 @@ def infer(cells: Cells, words: TableWords, types: Mapping[str, str]) -> tuple[Sc
         if name not in cells:
             raise DataError(f"the table has no column '{name}', which the types specify{nearest(name, cells)}")
     found = [_column(name, Texts.of(texts), words.of(name), types.get(name, "")) for name, texts in cells.items()]
-    schema, notes = Schema(tuple(column for column, _ in found)), tuple(note for _, several in found for note in several)
+    schema, notes = Schema(tuple(column for column, _ in found)), [note for _, several in found for note in several]
+    elsewhere = [mark for column in schema.columns for mark in column.missing]
+    notes += [note for column in schema.columns for note in missing_marks.levels(column, elsewhere)]
     if not schema.modelled:
         raise DataError(f"no column is left to learn from: {'; '.join(notes) or 'all are ignored'}")
-    return schema, notes
+    return schema, tuple(notes)
 
 
 def _column(name: str, texts: Texts, words: ColumnWords, of_file: str) -> Found:

@@ -44,7 +44,7 @@ class Schema:
     @property
     def levels(self) -> tuple[int, ...]:
         """The number of categories of each value; 0 for other kinds."""
-        return tuple(len(column.levels) if column.kind == "category" else 0 for column in self.modelled)
+        return tuple(column.classes for column in self.modelled)
 
     @property
     def marks(self) -> dict[str, Marks]:

@@ -47,7 +47,7 @@ class SelfMasking(nn.Module):
         super().__init__()
         self.link = link
         self.intercept, self.slope = (nn.Parameter(torch.zeros(len(columns))) for _ in range(2))
-        self.classes = nn.Parameter(torch.zeros(sum(len(column.levels) for column in columns if column.kind == "category")))
+        self.classes = nn.Parameter(torch.zeros(sum(column.classes for column in columns)))
         spikes = [spikes_of(column) for column in columns]
         self.spikes = nn.Parameter(torch.zeros(sum(map(bool, spikes)), max(map(len, spikes))))
         self.register_buffer("rate", torch.full((len(columns),), 0.5))
