@@ -9,7 +9,7 @@ import pyarrow
 import pytest
 
 from lowerbound.data import dates
-from lowerbound.data.schema import Column
+from lowerbound.data.column import Column
 
 NUMBERS = {
     "1 NA 3": [1, None, 3],

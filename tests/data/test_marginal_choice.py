@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from lowerbound import data
+from lowerbound.data.column import Column
 from lowerbound.data.marginals import Marginal
-from lowerbound.data.schema import Column, Schema
+from lowerbound.data.schema import Schema
 from lowerbound.errors import DataError
 
 N = 400
@@ -94,6 +95,32 @@ def test_cells_keep_their_bounds(schema: Schema) -> None:
         numbers = [float(cell) for cell in cells[name]]
         assert found is None or (min(numbers) >= (found[1] if found[1] is not None else -np.inf))
         assert found is None or (max(numbers) <= (found[2] if found[2] is not None else np.inf))
+
+
+#: bounds, decimals, values in the column's unit, and how they are written: rounding puts none beyond a bound
+ROUNDED = [
+    ((0.5, 8.6), 0, [-9.0, 0.5, 0.7, 1.6, 8.55, 8.6, 99.0], ["1", "1", "1", "2", "8", "8", "8"]),
+    ((0.07, 0.57), 2, [0.0, 0.07, 0.074, 0.566, 0.57, 1.0], ["0.07", "0.07", "0.07", "0.57", "0.57", "0.57"]),
+    ((-0.26, None), 1, [-1.0, -0.04, 1e6], ["-0.2", "0.0", "1000000.0"]),
+    ((0.12345678912, None), None, [0.0, 2.0], ["0.12345678912", "2"]),
+]
+
+
+@pytest.mark.parametrize(("bounds", "places", "values", "written"), ROUNDED)
+def test_a_rounded_cell_keeps_its_bounds(
+    bounds: tuple[float, float | None], places: int | None, values: list[float], written: list[str]
+) -> None:
+    column = Column("x", "number", decimals=places, marginal=Marginal("soft", *bounds, low=bounds[0], high=bounds[1]))
+    assert [column.text(value) for value in values] == written
+
+
+def test_a_cell_at_a_spike_is_it_to_the_last_decimal() -> None:
+    column = Column("x", "number", loc=4431.7, scale=21713.3, decimals=7, marginal=Marginal(spikes=(40000.0,)))
+    values, _ = column.numbers(["40000", "40000.5"])
+    at, near = (column.text(float(value)) for value in values.astype(np.float32))
+    assert at == "40000.0000000"
+    assert near != at
+    assert float(near) == pytest.approx(40000.5, abs=0.01)
 
 
 SPECIFIED = [

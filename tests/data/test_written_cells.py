@@ -13,8 +13,9 @@ import pytest
 from lowerbound import data
 from lowerbound.data import dates, spellings, tables
 from lowerbound.data.cells import Marks
+from lowerbound.data.column import Column
 from lowerbound.data.dataset import Splits
-from lowerbound.data.schema import Column, Schema
+from lowerbound.data.schema import Schema
 from lowerbound.data.texts import MANY, Texts
 from lowerbound.errors import DataError
 
@@ -175,6 +176,17 @@ def test_a_mark_among_categories_is_one(tmp_path: Path) -> None:
     assert (column.kind, column.levels, splits.notes) == ("category", ("?", "a", "b"), ())
 
 
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_mark_among_categories_that_is_missing_in_another_column_is_noted(keep: bool, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("x,w\n" + "1.5,a\n2.5,b\n2.5,b\n-,?\n?,a\n-,-\n" * 5, encoding="utf-8")
+    (tmp_path / "t.toml").write_text('w = {keep = ["?", "-"]}' if keep else "", encoding="utf-8")
+    splits = data.load(tmp_path / "t.csv", types=tmp_path / "t.toml")
+    assert splits.schema is not None
+    assert splits.schema.columns[1].levels == ("-", "?", "a", "b")
+    note = "column 'w': '-' or '?' is one of its categories, and missing in other columns; if it means missing here too"
+    assert splits.notes[1:] == (() if keep else (f"""{note}: w = {{missing = ["-", "?"]}} in a file for --types""",))
+
+
 def test_other_texts_among_numbers_and_numbers_far_off_are_noted(tmp_path: Path) -> None:
     numbers = [str(number % 40) for number in range(120)]
     splits, column, _ = load(tmp_path, [*numbers, "refused"])
@@ -228,6 +240,7 @@ def test_north_america_is_kept(types: str, tmp_path: Path) -> None:
         ('c = {kind = "colour"}', "cannot be 'colour'"),
         ('c = {spelling = "12"}', "'12' does not show how 1234.5 is written"),
         ('c = {spelling = "1,5"}', "'7.5' is not a number such as 1,5"),
+        ('c = "number"\nmissing = ["7.5", "2.5"]', "is specified as number, but is empty"),
     ],
 )
 def test_words_that_make_no_sense_are_refused(types: str, message: str, tmp_path: Path) -> None:
@@ -246,6 +259,8 @@ def test_another_table_is_read_by_the_words_of_the_first(tmp_path: Path) -> None
     cells, notes = tables.by_schema(other, schema)
     assert list(cells["c"]) == ["4,5", None, None, None, None]
     assert notes == ("""column 'c': 1 cells that say '.' are taken as missing; as values: c = {keep = ["."]} in a file for --types""",)
+    alone, _ = tables.by_schema(tables.read(table(tmp_path, ["."], "v.csv")), schema)
+    assert list(alone["c"]) == [None]
     like = schema.like(cells).columns[0]
     assert like.text(like.numbers(cells["c"])[0][0]) == "4,5"
     plain = schema.like({"c": ["1234.5", None]}).columns[0]
@@ -261,6 +276,20 @@ def test_numbers_of_a_file_with_types_are_never_spelled(tmp_path: Path) -> None:
     assert list(cells["t"]) == ["?", "1,5", "NA"]
     like = column.like(cells["c"])
     np.testing.assert_allclose(like.numbers(cells["c"])[0] * column.scale + column.loc, [1.234, 2.5, np.nan])
+
+
+@pytest.mark.parametrize("kind", ["", 'kind = "number", '])
+def test_texts_of_a_file_with_types_are_spelled_and_its_numbers_are_not(kind: str, tmp_path: Path) -> None:
+    cells = {"c": ["1,5 €", "2,25 €", "2,25 €", None], "n": [1.234, 2.5, 2.5, None]}
+    pyarrow.parquet.write_table(pyarrow.table(cells), tmp_path / "t.parquet")
+    (tmp_path / "t.toml").write_text("".join(f'{name} = {{{kind}spelling = "1,5 €"}}\n' for name in cells), encoding="utf-8")
+    splits = data.load(tmp_path / "t.parquet", types=tmp_path / "t.toml")
+    assert splits.schema is not None
+    assert splits.whole is not None
+    loc, scale = (np.array([getattr(column, part) for column in splits.schema.columns]) for part in ("loc", "scale"))
+    truth = [[1.5, 1.234], [2.25, 2.5], [2.25, 2.5], [np.nan, np.nan]]
+    np.testing.assert_allclose(splits.whole[:].numpy() * scale + loc, truth, rtol=1e-6)
+    assert [column.text((1.5 - column.loc) / column.scale) for column in splits.schema.columns] == ["1,50 €", "1.500"]
 
 
 def test_a_schema_of_0_1_0_is_read(tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ from torch import Tensor, nn
 from torch import distributions as td
 from toys import z_score
 
+from lowerbound.data.column import Column
 from lowerbound.data.marginals import Marginal
-from lowerbound.data.schema import Column
+from lowerbound.distributions.masking import LOGISTIC, PROBIT, Link, OfNumbers
 from lowerbound.distributions.mixed import Mixed
-from lowerbound.distributions.self_masked import LOGISTIC, PROBIT, Link, OfNumbers, SelfMasked
+from lowerbound.distributions.self_masked import SelfMasked
 from lowerbound.vae.likelihoods import Columns
 from lowerbound.vae.likelihoods.self_masking import SelfMasking
 

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from toys import Constant, LinearGaussian, residual
 
 import lowerbound as lb
-from lowerbound.data.schema import Column, Schema
+from lowerbound.data.column import Column
+from lowerbound.data.schema import Schema
 from lowerbound.data.spec import DataSpec
 from lowerbound.distributions.widths import widened
 from lowerbound.evaluation.diagnosis import Finding

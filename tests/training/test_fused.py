@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 import lowerbound as lb
-from lowerbound.data.schema import Column, Schema
+from lowerbound.data.column import Column
+from lowerbound.data.schema import Schema
 from lowerbound.data.spec import DataSpec
 from lowerbound.errors import DataError
 from lowerbound.system.noise import by_row

@@ -10,7 +10,8 @@ from torch import nn
 from toys import z_score
 
 import lowerbound as lb
-from lowerbound.data.schema import Column, Schema
+from lowerbound.data.column import Column
+from lowerbound.data.schema import Schema
 from lowerbound.data.spec import DataSpec
 from lowerbound.distributions.mixed import Mixed
 from lowerbound.errors import RecipeError

@@ -10,9 +10,9 @@ import torch
 from torch import nn
 from toys import z_score
 
+from lowerbound.data.column import Column
 from lowerbound.data.maps import MAPS, Ends
 from lowerbound.data.marginals import ENDS, Marginal
-from lowerbound.data.schema import Column
 from lowerbound.distributions.mapped import Mapped
 from lowerbound.distributions.mixed import Mixed
 from lowerbound.nn.marginal_map import MarginalMap

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from trainings import weights
 
 import lowerbound as lb
-from lowerbound.data.schema import Column, Schema
+from lowerbound.data.column import Column
+from lowerbound.data.schema import Schema
 from lowerbound.data.spec import DataSpec
 from lowerbound.errors import RecipeError, UsageError
 from lowerbound.evaluation.missingness import support

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lowerbound.data.schema import Column
+from lowerbound.data.column import Column
 from lowerbound.nn.first_layer import changed, seen
 from lowerbound.nn.missing import MaskedInput, TableInput
 from lowerbound.nn.networks import with_dropout

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from lowerbound.data.cells import Marks
+from lowerbound.data.column import MODELLED
 from lowerbound.data.reading import Reading
-from lowerbound.data.schema import MODELLED
 from lowerbound.data.spellings import Spelling
 from lowerbound.errors import DataError, nearest, reason
 

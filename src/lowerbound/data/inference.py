@@ -10,10 +10,11 @@ import numpy.typing as npt
 
 from lowerbound.data import cells as kinds
 from lowerbound.data import dates, marginal_choice, missing_marks, spellings
+from lowerbound.data.column import MOST_LEVELS, Column
 from lowerbound.data.column_words import ColumnWords, TableWords
 from lowerbound.data.missing_marks import toml_key
-from lowerbound.data.schema import MOST_LEVELS, Column, Schema
-from lowerbound.data.texts import Texts
+from lowerbound.data.schema import Schema
+from lowerbound.data.texts import OTHER, TEXT, Texts
 from lowerbound.errors import DataError, nearest
 
 #: most categories of a column that is inferred as one: with more it is text
@@ -39,15 +40,17 @@ def infer(cells: Cells, words: TableWords, types: Mapping[str, str]) -> tuple[Sc
         if name not in cells:
             raise DataError(f"the table has no column '{name}', which the types specify{nearest(name, cells)}")
     found = [_column(name, Texts.of(texts), words.of(name), types.get(name, "")) for name, texts in cells.items()]
-    schema, notes = Schema(tuple(column for column, _ in found)), tuple(note for _, several in found for note in several)
+    schema, notes = Schema(tuple(column for column, _ in found)), [note for _, several in found for note in several]
+    elsewhere = [mark for column in schema.columns for mark in column.missing]
+    notes += [note for column in schema.columns for note in missing_marks.levels(column, elsewhere)]
     if not schema.modelled:
         raise DataError(f"no column is left to learn from: {'; '.join(notes) or 'all are ignored'}")
-    return schema, notes
+    return schema, tuple(notes)
 
 
 def _column(name: str, texts: Texts, words: ColumnWords, of_file: str) -> Found:
     """The column, with the marks of missing cells that it was read by."""
-    marks = missing_marks.known(texts, words, of_file == "text")
+    marks = missing_marks.known(texts, words, of_file == TEXT)
     column, notes = _kept(name, texts.without(marks), words, of_file)
     missing = (*words.missing, *sorted(marks))
     return replace(column, missing=missing, keep=words.keep), (*missing_marks.taken(name, texts, marks), *notes)
@@ -59,7 +62,7 @@ def _kept(name: str, texts: Texts, words: ColumnWords, of_file: str) -> Found:
         raise DataError(f"column '{name}' is specified as {specified}, but is empty; leave it out of the types")
     if specified == "ignore":
         return Column(name, "ignore"), ()
-    if not distinct or of_file == "other":
+    if not distinct or of_file == OTHER:
         return _left_out(name, "has a type that is not supported" if distinct else "is empty")
     if len(distinct) == 1:
         only = distinct[0]
@@ -90,7 +93,8 @@ def _specified(name: str, texts: Texts, words: ColumnWords) -> Column:
                 raise DataError(f"column '{name}': '{form}' is not a date format; write one such as date:%d/%m/%Y")
             column = Column(name, kind, format=form, spelling=dates.zone_of(texts.distinct, form))
         case _:
-            column = _spelled(name, kind, texts, words.spelling or _spelling(name, texts.distinct))
+            spelling = "" if texts.typed else words.spelling or _spelling(name, texts.distinct)
+            column = _spelled(name, kind, texts, spelling)
     column.numbers(texts)
     return column
 
@@ -121,8 +125,8 @@ def _spelled(name: str, kind: str, texts: Texts, spelling: str) -> Column:
 def _inferred(name: str, texts: Texts, words: ColumnWords, of_file: str) -> Found:
     distinct = texts.distinct
     if words.spelling:
-        return _numeric(name, texts, "" if texts.typed and of_file != "text" else words.spelling)
-    if of_file == "text":
+        return _numeric(name, texts, "" if texts.typed else words.spelling)
+    if of_file == TEXT:
         return _of_texts(name, texts)
     spelled = kinds.truths(distinct)
     if spelled is not None:

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 from torch.distributions import Normal, StudentT
 
+from lowerbound.data.column import Column
 from lowerbound.data.column_words import ColumnWords
 from lowerbound.data.maps import MAPS
 from lowerbound.data.marginals import ENDS, Marginal
-from lowerbound.data.schema import Column
 from lowerbound.errors import DataError
 
 Numbers = npt.NDArray[np.float64]

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from lowerbound.data.cells import as_number
 from lowerbound.data.maps import MAPS
 
 #: which ends, the low and the high one, the maps have that need theirs; ``soft`` has those that there are
@@ -53,6 +54,15 @@ class Marginal:
         """The value, or the bound that it is beyond."""
         above = value if self.least is None else max(value, self.least)
         return above if self.greatest is None else min(above, self.greatest)
+
+    def written(self, value: float, places: int | None) -> str:
+        """The value with so many decimals, or the nearest such number that is not beyond a bound."""
+        text = as_number(self.bounded(value), places)
+        rounded = float(text)
+        inside = self.bounded(rounded)
+        if inside == rounded:
+            return text
+        return repr(inside) if places is None else as_number(rounded + math.copysign(10.0**-places, inside - rounded), places)
 
     @property
     def bounds(self) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lowerbound.data import cells, dates, spellings
+from lowerbound.data.column import Column
 from lowerbound.data.column_words import ColumnWords
 from lowerbound.data.texts import Texts
 
@@ -24,8 +25,8 @@ def known(texts: Texts, words: ColumnWords, of_text: bool) -> frozenset[str]:
     if words.kind in ("category", "ignore", "constant") or (words.kind is None and of_text):
         return frozenset()
     marks = texts.having(cells.MARKS).difference(words.keep)
-    others = texts.without(marks).distinct if marks else []
-    return marks if others and (words.kind is not None or _are_regular(others)) else frozenset()
+    are_meant = marks and (words.kind is not None or _are_regular(texts.without(marks).distinct))
+    return marks if are_meant else frozenset()
 
 
 def _are_regular(texts: Sequence[str]) -> bool:
@@ -40,6 +41,16 @@ def taken(name: str, texts: Texts, marks: Collection[str]) -> tuple[str, ...]:
     number = sum(int(n) for text, n in zip(texts.distinct, texts.counts(), strict=True) if text in marks)
     said = " or ".join(f"'{mark}'" for mark in sorted(marks))
     return (f"column '{name}': {number:,} cells that say {said} are taken as missing; as values: {line(name, 'keep', marks)}",)
+
+
+def levels(column: Column, elsewhere: Collection[str]) -> tuple[str, ...]:
+    """A note on well-known marks that are categories of a column, though they are missing ``elsewhere`` in the table."""
+    both = cells.MARKS.intersection(elsewhere, column.levels).difference(column.keep) if column.classes else ()
+    if not both:
+        return ()
+    said = " or ".join(f"'{mark}'" for mark in sorted(both))
+    where = f"column '{column.name}': {said} is one of its categories, and missing in other columns"
+    return (f"{where}; if it means missing here too: {line(column.name, 'missing', both)}",)
 
 
 def others(name: str, texts: Texts) -> tuple[str, ...]:

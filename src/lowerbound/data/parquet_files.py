@@ -13,7 +13,7 @@ from lowerbound.data import arrow_files, dates
 from lowerbound.data import cells as kinds
 from lowerbound.data.cells import Marks
 from lowerbound.data.csv_files import Cells
-from lowerbound.data.texts import Texts, codes_of
+from lowerbound.data.texts import OTHER, TEXT, Texts, codes_of
 from lowerbound.errors import DataError
 
 #: times to the microsecond, the most that we keep
@@ -54,16 +54,16 @@ class Parquet:
 
     def _texts_of(self, name: str) -> Texts:
         column = self.table[name].cast(_plain(self.table[name].type))
-        _, text = _type(column.type)
+        kind, text = _type(column.type)
         values = _encoded(column)
-        return Texts.of_typed([text(value) for value in values.dictionary.to_pylist()], codes_of(values))
+        return Texts.coded([text(value) for value in values.dictionary.to_pylist()], codes_of(values), typed=kind != TEXT)
 
     def must_be_told(self, cells: Mapping[str, Sequence[str | None]]) -> None:
         """Raise DataError for a cell that is not empty but whose text in a CSV would mean that it is."""
         for name, texts in cells.items():
             row = next((row for row, text in enumerate(texts) if text is not None and kinds.is_missing(text.strip())), None)
             if row is not None:
-                what = f"'{texts[row]}'" if self.types[name] == "text" else f"of type {self.table[name].type}"
+                what = f"'{texts[row]}'" if self.types[name] == TEXT else f"of type {self.table[name].type}"
                 raise DataError(f"column '{name}', row {row + 1}: a cell {what} cannot be written in a CSV; write a .parquet")
 
     def filled(self, cells: Cells) -> bytes:
@@ -148,12 +148,12 @@ def _type(kind: Any) -> tuple[str, Callable[[Any], str]]:
     if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
         return "number", str
     if types.is_string(kind) or types.is_large_string(kind):
-        return "text", str
+        return TEXT, str
     if types.is_date(kind):
         return "date", lambda value: value.isoformat()
     if types.is_timestamp(kind):
         return "date", lambda value: value.isoformat(timespec="microseconds") + ("Z" if kind.tz else "")
-    return "other", lambda value: value if isinstance(value, str) else ""
+    return OTHER, lambda value: value if isinstance(value, str) else ""
 
 
 def _encoded(column: Any) -> Any:
@@ -168,7 +168,7 @@ def _encoded(column: Any) -> Any:
         column = compute.if_else(compute.is_nan(column.cast(pyarrow.float64())), None, column.cast(pyarrow.float64()))
     elif types.is_time(kind):
         column = column.cast(pyarrow.string())
-    elif _type(kind)[0] == "other":
+    elif _type(kind)[0] == OTHER:
         column = compute.if_else(column.is_valid(), True, None)
     return column.combine_chunks().dictionary_encode()
 

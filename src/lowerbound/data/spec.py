@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from lowerbound.data.column import Column
 from lowerbound.data.dataset import Dataset
-from lowerbound.data.schema import Column, Schema
+from lowerbound.data.schema import Schema
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 Numbers = npt.NDArray[np.float64]
-
-
+#: of the types of columns that a file may state: texts, and those that are not supported
+TEXT, OTHER = "text", "other"
 #: from so many cells on, it takes less time to import pyarrow than it saves
 MANY = 10_000
 
@@ -28,8 +28,8 @@ class Texts(Sequence["str | None"]):
     """The texts of N cells, None where one is missing.
 
     ``distinct`` are the texts in the order of their first rows, ``codes`` ``(N,)`` the place of each cell's text among them, −1 where it
-    is missing. ``line`` gives the line of the file on which a row begins, where there is such a file; ``typed`` are numbers of a file
-    that has types, whose texts are then as programs write them.
+    is missing. ``line`` gives the line of the file on which a row begins, where there is such a file; ``typed`` are cells of a file
+    that has types and says that they are no texts: numbers among them are written as programs do.
     """
 
     def __init__(
@@ -54,17 +54,16 @@ class Texts(Sequence["str | None"]):
         return cls(distinct, np.array([place[text] for text in cells], np.int32), line)
 
     @classmethod
-    def of_typed(cls, texts: Sequence[str], codes: npt.NDArray[np.int32]) -> Texts:
-        """Those of cells of a file that has types, by the place of each cell's text; texts may be equal."""
+    def coded(
+        cls, texts: Sequence[str], codes: npt.NDArray[np.int32], line: Callable[[int], int] | None = None, typed: bool = False
+    ) -> Texts:
+        """Those of cells by the place of each cell's text, −1 where it is missing; texts may be equal."""
         fewer = cls.of(texts)
-        return cls(fewer.distinct, np.append(fewer.codes, np.int32(-1))[codes], typed=True)
+        return cls(fewer.distinct, np.append(fewer.codes, np.int32(-1))[codes], line, typed)
 
     def changed(self, new: Sequence[str]) -> Texts:
         """The same cells with another text in place of each distinct one."""
-        if list(new) == self.distinct:
-            return self
-        fewer = Texts.of(new)
-        return Texts(fewer.distinct, np.append(fewer.codes, np.int32(-1))[self.codes], self.line)
+        return self if list(new) == self.distinct else Texts.coded(new, self.codes, self.line, self.typed)
 
     def having(self, texts: Iterable[str]) -> frozenset[str]:
         """Those of the texts that some cells have."""

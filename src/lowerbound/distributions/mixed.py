@@ -33,6 +33,11 @@ class Mixed(td.Distribution):
         """Numbers."""
         return constraints.real
 
+    def parted(self, value: Tensor) -> list[Tensor]:
+        """Of values ``(…, D)`` those of each part."""
+        alone = len(self.places) == 1 and self._back is None
+        return [value if alone else value[..., list(places)] for places in self.places]
+
     def joined(self, each: Sequence[Tensor]) -> Tensor:
         """What the parts give, side by side in the order of the values."""
         joined = torch.cat(list(each), -1) if len(each) > 1 else each[0]
@@ -45,9 +50,7 @@ class Mixed(td.Distribution):
 
     def log_prob(self, value: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """log p of each value."""
-        alone = len(self.places) == 1 and self._back is None
-        each = [value if alone else value[..., list(places)] for places in self.places]
-        return self.joined([part.log_prob(some) for part, some in zip(self.parts, each, strict=True)])
+        return self.joined([part.log_prob(some) for part, some in zip(self.parts, self.parted(value), strict=True)])
 
     def sample(self, sample_shape: Any = ()) -> Tensor:
         """Values, whole numbers as floats."""

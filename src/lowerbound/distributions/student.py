@@ -48,12 +48,12 @@ class RawStudentT(Distribution):
     @property
     def scale(self) -> Tensor:
         """σ, not the standard deviation."""
-        return self.floor + softplus(self.output.chunk(3, -1)[1])
+        return _of_output(self.output, self.more, self.floor, self.least)[1]
 
     @property
     def df(self) -> Tensor:
         """The degrees of freedom ν."""
-        return self.least + self.floor + softplus(self.output.chunk(3, -1)[2] + self.more + self.least)
+        return _of_output(self.output, self.more, self.floor, self.least)[2]
 
     @property
     def mean(self) -> Tensor:
@@ -81,6 +81,12 @@ class RawStudentT(Distribution):
         output = self.output.expand(*shape[:-1], self.output.shape[-1])
         found: Tensor = _LogProb.apply(value.contiguous(), output.contiguous(), self.more, self.floor, self.least)  # type: ignore[no-untyped-call]
         return found
+
+
+def _of_output(output: Tensor, more: Tensor, floor: float, least: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Locations, σ and ν of a network's numbers."""
+    loc, scale, freedom = output.chunk(3, -1)
+    return loc, floor + softplus(scale), least + floor + softplus(freedom + more + least)
 
 
 class _LogProb(torch.autograd.Function):
@@ -121,22 +127,21 @@ def log_prob_of_students(
     if slope.numel():
         slope.copy_(_slopes(value, output, more, floor, least))
 
-    def of_all(value: Tensor, output: Tensor, more: Tensor) -> Tensor:
-        loc, scale, freedom = output.chunk(3, -1)
-        scale, freedom = floor + softplus(scale), least + floor + softplus(freedom + more + least)
+    def log_prob(value: Tensor, output: Tensor, more: Tensor) -> Tensor:
+        loc, scale, freedom = _of_output(output, more, floor, least)
         half = (freedom + 1) / 2
         gammas = torch.lgamma(half) - torch.lgamma(freedom / 2) - (math.pi * freedom).log() / 2
         return gammas - scale.log() - half * (((value - loc) / scale).square() / freedom).log1p()
 
-    return in_double(of_all, value, output, more)
+    return in_double(log_prob, value, output, more)
 
 
 def _slopes(value: Tensor, output: Tensor, more: Tensor, floor: float, least: float) -> Tensor:
     """∂ log p in locations, in the numbers for σ and in those for ν."""
 
-    def of_all(value: Tensor, output: Tensor, more: Tensor) -> Tensor:
-        loc, raw_scale, raw_freedom = output.chunk(3, -1)
-        scale, freedom = floor + softplus(raw_scale), least + floor + softplus(raw_freedom + more + least)
+    def slopes(value: Tensor, output: Tensor, more: Tensor) -> Tensor:
+        _, raw_scale, raw_freedom = output.chunk(3, -1)
+        loc, scale, freedom = _of_output(output, more, floor, least)
         square = ((value - loc) / scale).square() / freedom
         outside = square / (1 + square)
         of_loc = (freedom + 1) * (value - loc) / (scale.square() * freedom * (1 + square))
@@ -145,4 +150,4 @@ def _slopes(value: Tensor, output: Tensor, more: Tensor, floor: float, least: fl
         of_freedom = gammas - square.log1p() / 2 + (freedom + 1) / (2 * freedom) * outside
         return torch.cat([of_loc, of_scale * raw_scale.sigmoid(), of_freedom * (raw_freedom + more + least).sigmoid()], -1)
 
-    return in_double(of_all, value, output, more)
+    return in_double(slopes, value, output, more)

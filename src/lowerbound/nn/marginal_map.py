@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from lowerbound.data.column import Column
 from lowerbound.data.maps import MAPS, Ends
 from lowerbound.data.marginals import Marginal
-from lowerbound.data.schema import Column
 
 
 class MarginalMap(nn.Module):

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from lowerbound.data.schema import Column
+from lowerbound.data.column import Column
 from lowerbound.nn.marginal_map import MarginalInput, spikes_of
 
 
@@ -46,11 +46,11 @@ class TableInput(nn.Module):
     def __init__(self, network: nn.Module, columns: Sequence[Column]):
         super().__init__()
         self.network = network
-        self.plain = [place for place, column in enumerate(columns) if column.kind != "category"]
+        self.plain = [place for place, column in enumerate(columns) if not column.classes]
         self.counts = [index for index, place in enumerate(self.plain) if columns[place].kind == "count"]
         self.truths = [index for index, place in enumerate(self.plain) if columns[place].kind == "boolean"]
         self.marginals = MarginalInput(columns) if any(column.marginal is not None for column in columns) else None
-        self.categories = [(place, len(column.levels)) for place, column in enumerate(columns) if column.kind == "category"]
+        self.categories = [(place, column.classes) for place, column in enumerate(columns) if column.classes]
         counts = [column for column in columns if column.kind == "count"]
         self.loc: Tensor
         self.scale: Tensor
@@ -60,7 +60,7 @@ class TableInput(nn.Module):
     @staticmethod
     def shape(columns: Sequence[Column]) -> tuple[int]:
         """The shape of what the network sees of an example: one number per column and spike, of a category one for each class."""
-        return (sum(len(column.levels) if column.kind == "category" else 1 + len(spikes_of(column)) for column in columns),)
+        return (sum(column.classes or 1 + len(spikes_of(column)) for column in columns),)
 
     def forward(self, x: Float[Tensor, "N D"], *context: Tensor) -> Tensor:
         """The network's output for values, NaN where one is missing."""

@@ -108,7 +108,7 @@ def categorical(levels: int, holes: bool) -> Plan:
 
 def columns(spec: DataSpec, heavy: bool, missingness: str = TABLE["missingness"]) -> Plan:
     """A distribution for each column, or of images, whose networks keep their shape, for each value. Errors: RecipeError."""
-    from lowerbound.data.schema import Column
+    from lowerbound.data.column import Column
     from lowerbound.vae.likelihoods import Columns, Gaussian, StudentT
     from lowerbound.vae.likelihoods.scales import Decoded
 

@@ -35,7 +35,7 @@ def vamp(posterior: Posterior, spec: DataSpec, context: tuple[int, ...], compone
     """The VampPrior of this posterior. Errors: RecipeError where pseudo-inputs cannot be learned, or are not all that q is given."""
     from lowerbound.vae.priors import VampPrior
 
-    if any(column.kind == "category" for column in spec.columns or ()):
+    if any(column.classes for column in spec.columns or ()):
         raise RecipeError("pseudo-inputs are learned, and a category of a table cannot be; choose another prior")
     if context:
         raise RecipeError("vamp is the mean of what the encoder makes of data, and here it wants a context besides; choose another --prior")

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lowerbound.data import Dataset, Schema
-from lowerbound.data.schema import UNSEEN
+from lowerbound.data.column import UNSEEN
 from lowerbound.errors import UsageError, nearest
 from lowerbound.evaluation.log_likelihood import MEMORY
 from lowerbound.tasks.impute import impute

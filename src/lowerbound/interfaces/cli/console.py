@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from lowerbound.data import Schema, dates
-from lowerbound.data.schema import Column
+from lowerbound.data.column import Column
 from lowerbound.evaluation.diagnosis import FEW_DRAWS
 from lowerbound.recipes.zoo import Named
 from lowerbound.runs import layout

@@ -11,7 +11,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributions import Bernoulli, Distribution, Independent
 
-from lowerbound.data.schema import Column, Schema
+from lowerbound.data.column import Column
+from lowerbound.data.schema import Schema
 from lowerbound.distributions.double import NegativeBinomial
 from lowerbound.distributions.mixed import Mixed, Nominal
 from lowerbound.vae.likelihoods.base import Likelihood
@@ -58,7 +59,7 @@ class Columns(Likelihood):
         self.groups, self.widths = _groups(columns), _widths(columns, heavy)
         numbers = [self.columns[place] for kind, places, _ in self.groups for place in places if kind == "number"]
         self.numbers = Numbers(numbers, heavy) if numbers else None
-        self.categories = [place for place, column in enumerate(columns) if column.kind == "category"]
+        self.categories = [place for place, column in enumerate(columns) if column.classes]
         counts = [column for column in columns if column.kind == "count"]
         self.loc: Tensor
         self.scale: Tensor
@@ -133,6 +134,6 @@ def _groups(columns: Sequence[Column]) -> list[tuple[str, list[int], int]]:
     def kind(place: int) -> str:
         return {"date": "number"}.get(columns[place].kind, columns[place].kind)
 
-    alone = [(kind(place), [place], len(columns[place].levels)) for place in range(len(columns)) if kind(place) == "category"]
-    others = sorted((place for place in range(len(columns)) if kind(place) != "category"), key=kind)
+    alone = [(column.kind, [place], column.classes) for place, column in enumerate(columns) if column.classes]
+    others = sorted((place for place, column in enumerate(columns) if not column.classes), key=kind)
     return [(name, list(places), 0) for name, places in groupby(others, kind)] + alone

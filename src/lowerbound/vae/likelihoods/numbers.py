@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributions import Distribution, Normal
 
-from lowerbound.data.schema import Column
+from lowerbound.data.column import Column
 from lowerbound.distributions.mapped import Mapped
 from lowerbound.distributions.spiked import Spiked
 from lowerbound.distributions.student import RawStudentT

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
-from lowerbound.data.schema import Column
+from lowerbound.data.column import Column
+from lowerbound.distributions.masking import LOGISTIC, PROBIT, Link, Masking, OfClasses, OfCounts, OfNumbers, OfTruths
 from lowerbound.distributions.mixed import Mixed, Nominal
-from lowerbound.distributions.self_masked import LOGISTIC, PROBIT, Link, Masking, OfClasses, OfCounts, OfNumbers, OfTruths, SelfMasked
+from lowerbound.distributions.self_masked import SelfMasked
 from lowerbound.nn.marginal_map import spikes_of
 
 GAIN = 3.0  # of what is learned: π has a few numbers a column, and a step of Adam moves each as little as a weight of many
@@ -46,7 +47,7 @@ class SelfMasking(nn.Module):
         super().__init__()
         self.link = link
         self.intercept, self.slope = (nn.Parameter(torch.zeros(len(columns))) for _ in range(2))
-        self.classes = nn.Parameter(torch.zeros(sum(len(column.levels) for column in columns if column.kind == "category")))
+        self.classes = nn.Parameter(torch.zeros(sum(column.classes for column in columns)))
         spikes = [spikes_of(column) for column in columns]
         self.spikes = nn.Parameter(torch.zeros(sum(map(bool, spikes)), max(map(len, spikes))))
         self.register_buffer("rate", torch.full((len(columns),), 0.5))
