@@ -17,6 +17,7 @@ from torch.distributions import Independent
 from lowerbound.data.python import Source
 from lowerbound.data.rows import Rows
 from lowerbound.distributions.mixed import Mixed
+from lowerbound.distributions.self_masked import SelfMasked
 from lowerbound.errors import DataError, RecipeError, UsageError
 from lowerbound.evaluation.importance import effective, normalized, resampled
 from lowerbound.evaluation.log_likelihood import MEMORY
@@ -180,7 +181,7 @@ def _expected(vae: Model, x: Float[Tensor, "B *event"], drawn: WeightedDraws, we
         law = vae.some(b).likelihood(drawn.z[k, b][None])
         law = at_hand(law, x[b], None if counted is None else counted[b])
         assert isinstance(law, Independent)  # or the weights had been refused
-        each = law.base_dist
+        each = law.base_dist.values if isinstance(law.base_dist, SelfMasked) else law.base_dist
         mean, variance = each.mean.flatten(2), each.variance.flatten(2)
         values: Expected = {"first": mean, "second": mean.square() + variance}
         if isinstance(each, Mixed):
