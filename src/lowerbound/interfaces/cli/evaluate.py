@@ -31,6 +31,8 @@ def evaluate(args: Namespace) -> Answer:
     """All that can be said of a run; kept with it where the data are its own test data."""
     run = runs.load(args.run, args.device)
     data = some_of(asked_for(run, args, look=True), args)
+    if run.is_own(args.data):
+        console.notes(args, [note for note in run.record.notes if note not in args.notes])
     found = evaluating.evaluate(
         run.vae,
         data,
