@@ -23,10 +23,10 @@ from lowerbound.recipes.contexts import context
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.tasks import encode
 from lowerbound.vae.contexts import LowResolution, Observed
+from lowerbound.vae.density import log_density
 from lowerbound.vae.likelihoods import Calibrated
 from lowerbound.vae.likelihoods.scales import Optimal
 from lowerbound.vae.loss import loss
-from lowerbound.vae.model import log_density
 from lowerbound.vae.observation import observe
 from lowerbound.vae.priors import GivenContext
 

@@ -14,7 +14,8 @@ from lowerbound.evaluation.weighted_draws import weighted_draws
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.system.arguments import whole
 from lowerbound.system.seeding import seeded
-from lowerbound.vae.model import Model, log_density_of_each
+from lowerbound.vae.density import log_density_of_each
+from lowerbound.vae.model import Model
 from lowerbound.vae.observation import Observation, admit_rows, must_fit, observe
 from lowerbound.vae.parts import must_be_model
 

@@ -24,7 +24,8 @@ from lowerbound.evaluation.log_likelihood import MEMORY
 from lowerbound.evaluation.weighted_draws import weighted_draws
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.system.seeding import seeded_by_row
-from lowerbound.vae.model import Model, log_density
+from lowerbound.vae.density import log_density
+from lowerbound.vae.model import Model
 from lowerbound.vae.observation import Observation, observe
 
 SCORED = 500  # examples that are looked at, at most

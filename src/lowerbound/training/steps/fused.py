@@ -29,11 +29,12 @@ from lowerbound.training.steps.changes import any_global_hook, is_as_made
 from lowerbound.training.steps.lines import bounds, latents, of_latents, rectified, through_relu
 from lowerbound.training.steps.plan import Plan, Step
 from lowerbound.vae.conditional import LOG_VARIANCE, ConditionalLaw
+from lowerbound.vae.density import log_density
 from lowerbound.vae.estimators.pathwise import Pathwise
 from lowerbound.vae.likelihoods import Bernoulli, Columns
 from lowerbound.vae.loss import of_rows
 from lowerbound.vae.misfits import other_numbers
-from lowerbound.vae.model import VAE, log_density
+from lowerbound.vae.model import VAE
 from lowerbound.vae.objectives.base import Objective
 from lowerbound.vae.objectives.elbo import ELBO
 from lowerbound.vae.objectives.kl import ClosedKL, SampledKL
