@@ -181,6 +181,22 @@ def test_cells_that_are_missing_are_not_looked_at(word: str) -> None:
     assert {one.name for one in looked_at(vae, x)} >= {"stated errors that do not cover"}
 
 
+@pytest.mark.parametrize("missingness", ["self", "probit"])
+@torch.no_grad()
+def test_a_law_of_holes_hides_no_width(missingness: str) -> None:
+    """Where π does not depend on the value, the doctor sees what it sees without: cells that are there alone, each σ a third."""
+    plain = of_family("columns")
+    vae = build.build(recipe.Recipe(likelihood="columns", latent=2, network="linear", missingness=missingness), TABLE).vae
+    vae.load_state_dict(plain.state_dict(), strict=False)
+    x = vae.sample(N, draw=True)
+    x[::3, 0] = math.nan
+    assert looked_at(vae, x) == []
+    x[:, 0] *= 3
+    (one,), (other,) = (width(one_draw(each, x)) for each in (vae, plain))
+    assert (one.name, one.nats) == (other.name, pytest.approx(other.nats, rel=0.01))
+    assert coverage(one_draw(vae, x)) == pytest.approx(coverage(one_draw(plain, x)), abs=0.01)
+
+
 def test_nothing_is_said_of_one_example_or_of_those_without_a_density() -> None:
     toy = LinearGaussian()
     far = toy.vae(toy.exact_encoder())

@@ -71,8 +71,8 @@ class OneDraw:
 
     @property
     def values(self) -> Bool[Tensor, "B *event"]:
-        """Which values are scored."""
-        there = torch.ones_like(self.x, dtype=torch.bool) if self.counted is None else self.counted
+        """Which values are scored and there: a hole that is scored has no place among values."""
+        there = ~self.x.isnan() if self.counted is None else self.counted & ~self.x.isnan()
         return there & self.sound.to(there.device).reshape(-1, *[1] * (there.dim() - 1))
 
 
