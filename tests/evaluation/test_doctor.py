@@ -310,6 +310,14 @@ def test_values_of_another_range_cost_the_density_of_the_same_values(factor: flo
     assert ranges(vae, x) == []
 
 
+def test_values_that_are_none_of_the_models_at_any_range_have_no_cost() -> None:
+    """Scaled up they would be further from its two dimensions, by many of its σ, than they are."""
+    torch.manual_seed(0)
+    toy = LinearGaussian(2, 20, 0.05, orthogonal=True)
+    (one,) = ranges(toy.vae(toy.exact_encoder()), 0.01 * torch.randn(N, 20))
+    assert (one.name, one.nats, one.nats_se) == ("another range than in training", None, None)
+
+
 def test_pixels_divided_twice() -> None:
     torch.manual_seed(0)
     vae = around(lb.likelihoods.Bernoulli(Always(torch.zeros(64)), binarize=False))

@@ -97,7 +97,8 @@ def _made(seen: Observation) -> Float[Tensor, "B *event"]:
 def _gain(seen: Observation, own: Place, found: Place) -> Gain | None:
     """What the bound of a density gains by the values brought to the model's, x' = a x + b: that of x' and log a for each value of it.
 
-    None where nats are not those of real numbers, or out of the numbers' range: the bound of x' is then one of other data.
+    None where nats are not those of real numbers, or out of the numbers' range: the bound of x' is then one of other data. And where x' is
+    not likelier: of data that are no scaled ones of the model's, the other range is not what costs.
     """
     if not isinstance(seen.vae.likelihood, LocationScale) or seen.vae.likelihood.squash or not found.spread or not own.spread:
         return None
@@ -105,7 +106,8 @@ def _gain(seen: Observation, own: Place, found: Place) -> Gain | None:
     moved = (seen.x - found.mean) * factor + own.mean
     each = (_bounds(seen, moved) - _bounds(seen, seen.x)).cpu().double() + seen.sizes.cpu().double() * math.log(factor)
     each = each[each.isfinite()]
-    return Gain.of(factor, each) if len(each) > 1 else None
+    gain = Gain.of(factor, each) if len(each) > 1 else None
+    return gain if gain is not None and gain.nats > 0 else None
 
 
 def _bounds(seen: Observation, x: Float[Tensor, "B *event"]) -> Float[Tensor, " B"]:
