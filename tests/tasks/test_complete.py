@@ -294,6 +294,8 @@ def test_what_cannot_be_is_refused() -> None:
         complete(vae, x, half, 9, samples=8)
     with pytest.raises(DataError, match="needs values in"):
         complete(vae, x + 1, half)
+    with pytest.raises(DataError, match="no latent explains some of the examples"):  # whose squares are infinite
+        complete(TOY.vae(TOY.exact_encoder()), torch.full((1, 5), 1e30), OBSERVED[:1], samples=50)
     point = lb.VAE(vae.prior, vae.likelihood, lb.posteriors.Dirac(mlp((1, 4, 4), 8, 2)))
     for method in ("importance", "metropolis"):
         with pytest.raises(RecipeError, match="no density"):
