@@ -102,8 +102,7 @@ def _latents(seen: Observation) -> Float[Tensor, "1 B latent"]:
     if isinstance(posterior, Delta):
         return sample(posterior, [1])
     drawn = weighted_draws(seen.vae, seen.x, WEIGHED, MEMORY)
-    log_w = torch.cat([seen.vae.log_likelihood(seen.x, z) + log_ratio for z, log_ratio in drawn.parts()])
-    chosen = Categorical(logits=log_w.nan_to_num(nan=-math.inf).clamp(min=LOWEST).T).sample()
+    chosen = Categorical(logits=drawn.log_weight(seen.vae, seen.x).nan_to_num(nan=-math.inf).clamp(min=LOWEST).T).sample()
     return drawn.z[chosen, torch.arange(len(seen.x), device=chosen.device)][None]
 
 
