@@ -41,7 +41,8 @@ def shares_of(reader: Posterior, data: Dataset) -> Shares:
     assert labels is not None
     each = [known[labels[known] == y] for y in range(classes)]
     some = torch.cat([rows[spread(len(rows), min(MOST, at_once // (2 * classes)))] for rows in each])
-    x, values = (watched(reader, data[rows])[1] for rows in (some, spread(len(data), at_once)))
+    device = next(reader.parameters()).device
+    x, values = (watched(reader, data[rows].to(device))[1].cpu() for rows in (some, spread(len(data), at_once)))
     return class_shares(torch.tensor([len(rows) for rows in each]), x, labels[some], values)
 
 
