@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from argparse import Namespace
 from typing import Any
 
@@ -14,9 +15,8 @@ from lowerbound.evaluation.log_likelihood import log_likelihood
 from lowerbound.evaluation.regret import likelihood_regret
 from lowerbound.interfaces.cli import console
 from lowerbound.interfaces.cli.console import Answer
-from lowerbound.interfaces.cli.evaluate import some_of
 from lowerbound.interfaces.cli.output import of_kind
-from lowerbound.interfaces.cli.source import asked_for
+from lowerbound.interfaces.cli.source import asked_for, some_of
 from lowerbound.runs import run as runs
 from lowerbound.runs.run import Run
 from lowerbound.tasks import rank as ranking
@@ -69,7 +69,7 @@ def _of_rows(run: Run, data: Dataset, log_p: torch.Tensor, args: Namespace) -> d
     if reference is None:
         return found
     ranks = ranking.rank(run.vae, data, reference, memory=args.memory, seed=args.seed)
-    return found | {"rank": [None if value != value else value for value in ranks.tolist()]}
+    return found | {"rank": _or_none(ranks)}
 
 
 def _reference(run: Run, args: Namespace) -> Dataset | None:
@@ -88,7 +88,9 @@ def _reference(run: Run, args: Namespace) -> Dataset | None:
 def _of_cells(run: Run, schema: Schema, data: Dataset, args: Namespace) -> dict[str, list[float | None]]:
     """log p of each cell given the others of its row, by column; None where there is none."""
     each = log_p_of_values(run.vae, data, memory=args.memory, seed=args.seed)
-    return {
-        column.name: [None if value != value else value for value in each[:, place].tolist()]
-        for place, column in enumerate(schema.modelled)
-    }
+    return {column.name: _or_none(values) for column, values in zip(schema.modelled, each.unbind(1), strict=True)}
+
+
+def _or_none(values: torch.Tensor) -> list[float | None]:
+    """Numbers as a file has them: an empty cell where there is none."""
+    return [None if math.isnan(value) else value for value in values.tolist()]
