@@ -46,7 +46,7 @@ def score(args: Namespace) -> Answer:
         files[path.with_name(f"{path.stem}-cells{path.suffix}")] = _of_cells(run, schema, data, args)
     for file, content in files.items():
         writing.write(file, content)
-    text = f"{len(data):,} data, {run.vae.density} {density.mean:.2f} ± {density.se_data:.2f} nats on average: "
+    text = f"{len(data):,} examples, {run.vae.density} {density.mean:.2f} ± {density.se_data:.2f} nats on average: "
     values = {
         "run": args.run,
         "output": str(path),

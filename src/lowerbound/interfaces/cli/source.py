@@ -61,5 +61,5 @@ def some_of(data: Dataset, args: Namespace) -> Dataset:
     """All data or the first few; many draws of many data are announced, for they take minutes."""
     data = data if args.rows is None else first(data, args.rows)
     if len(data) * args.samples > LONG:
-        console.notes(args, [f"log p(x) of {len(data):,} data by {args.samples:,} draws each takes a while; --rows N takes the first N"])
+        console.notes(args, [f"log p(x) of {len(data):,} examples by {args.samples:,} draws each takes long; --rows N takes the first N"])
     return data
