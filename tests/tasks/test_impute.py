@@ -30,6 +30,7 @@ from lowerbound.recipes.recipe import Recipe
 from lowerbound.runs import layout
 from lowerbound.runs import run as runs
 from lowerbound.runs.experiment import Experiment
+from lowerbound.tasks import conditional_rows
 from lowerbound.tasks.impute import impute
 from tasks.test_complete import conditional
 
@@ -394,6 +395,10 @@ def test_rows_are_drawn_with_some_cells_given(table_run: runs.Run, tmp_path: Pat
     for mean, rows in zip(means, known, strict=True):
         assert mean == pytest.approx(np.mean(rows), abs=0.35)
     capsys.readouterr()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(conditional_rows, "LEAST", 1)  # ten draws of z for the one row
+        assert main(["sample", run, "--where", "x=1.5", "--n", "1", "-o", str(path)]) == 0
+    assert "the rows are too alike; give fewer cells" in capsys.readouterr().err
     for where, message in {
         "town=Oslo": "no column 'town'",
         "city=Osla": "no category 'Osla'; known: Oslo, N",
