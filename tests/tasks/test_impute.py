@@ -256,9 +256,9 @@ def test_parquet_becomes_csv_with_all_that_it_holds_or_not_at_all(
         (tmp_path / "g.csv").unlink(missing_ok=True)
         pyarrow.parquet.write_table(given.append_column("new", column), tmp_path / "g.parquet")
         assert main(words) == (2 if isinstance(expected, str) else 0)
-        told = capsys.readouterr().err
+        printed = capsys.readouterr().err
         if isinstance(expected, str):
-            assert f"column 'new', {expected} in a CSV; write a .parquet" in told
+            assert f"column 'new', {expected} in a CSV; write a .parquet" in printed
             assert not (tmp_path / "g.csv").exists()
         else:
             assert cells(tmp_path / "g.csv")["new"] == expected
@@ -294,9 +294,9 @@ def test_the_spelling_is_of_the_table_that_is_filled_in(table_run: runs.Run, tmp
     assert set(cells(tmp_path / "f.csv")["ok"]) == {"TRUE", "False"}
     assert all(str(day).endswith("Z") and dates.date_format([str(day)]) for day in cells(tmp_path / "f.csv")["day"])
     assert cells(tmp_path / "f.csv")["unit"] == [None, *columns["unit"][1:]]
-    told = capsys.readouterr().err
-    assert "column 'unit' was always 'cm' in training and is not here; its empty cells stay empty" in told
-    assert "1 cells stay missing" in told
+    printed = capsys.readouterr().err
+    assert "column 'unit' was always 'cm' in training and is not here; its empty cells stay empty" in printed
+    assert "1 cells stay missing" in printed
     assert set(cells(tmp_path / "f-errors.csv")["unit"]) == {None}
 
 
@@ -307,9 +307,9 @@ def test_a_table_of_another_schema(table_run: runs.Run, tmp_path: Path, capsys: 
         main(["impute", str(table_run.folder), str(as_csv(tmp_path / "t.csv", other)), "-o", str(tmp_path / "f.csv"), "--samples", "20"])
         == 0
     )
-    told = capsys.readouterr().err
-    assert "no such column: 'new'" in told
-    assert "column 'city': 1 cells have a category that training has not seen, and count as its least likely one" in told
+    printed = capsys.readouterr().err
+    assert "no such column: 'new'" in printed
+    assert "column 'city': 1 cells have a category that training has not seen, and count as its least likely one" in printed
     filled = cells(tmp_path / "f.csv")
     assert list(filled) == list(other)
     assert filled["city"][0] == "Paris", "what is there stays"
