@@ -72,8 +72,7 @@ def _limits(vae: Model) -> tuple[float, float]:
 def _elsewhere(vae: Model, data: Rows, rows: Tensor, seed: int) -> list[Finding]:
     with seeded_by_row(rows, seed, "ranges", device=vae.device):
         seen = observe(vae, data, rows, seed)
-        counted = torch.ones_like(seen.x, dtype=torch.bool) if seen.counted is None else seen.counted
-        own, found = (Place.of(values.where(counted, math.nan)) for values in (_made(seen), seen.x))
+        own, found = (Place.of(values.where(seen.compared, math.nan)) for values in (_made(seen), seen.x))
         least, most = sorted((found.spread, own.spread))
         if len(rows) < 2 or (abs(found.mean - own.mean) <= FAR * most and most <= OTHER * least):
             return []
