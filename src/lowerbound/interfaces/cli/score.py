@@ -11,6 +11,7 @@ import torch
 from lowerbound.data import Dataset, Schema, writing
 from lowerbound.errors import DataError, UsageError
 from lowerbound.evaluation.cells import log_p_of_values
+from lowerbound.evaluation.density import Density
 from lowerbound.evaluation.log_likelihood import log_likelihood
 from lowerbound.evaluation.regret import likelihood_regret
 from lowerbound.interfaces.cli import console
@@ -33,15 +34,8 @@ def score(args: Namespace) -> Answer:
         raise UsageError("--cells is of the cells of a table, and this run's data are none; leave it out")
     data = some_of(asked_for(run, args), args)
     density = log_likelihood(run.vae, data, args.samples, memory=args.memory, seed=args.seed)
-    columns: dict[str, Any] = {"row": list(range(len(data)))}
-    if data.names is not None:
-        columns["label"] = data.names
-    columns |= {"log_p": density.log_p, "log_p_se": density.se, "ess": density.ess, "elbo": density.elbo}
-    if schema is not None:
-        columns |= _of_rows(run, data, density.log_p, args)
-    if args.regret:
-        columns["regret"] = likelihood_regret(run.vae, data, memory=args.memory, seed=args.seed)
-    files = {path: {name: column if isinstance(column, list) else column.tolist() for name, column in columns.items()}}
+    columns = _columns(run, data, density, args)
+    files = {path: columns}
     if args.cells and schema is not None:
         files[path.with_name(f"{path.stem}-cells{path.suffix}")] = _of_cells(run, schema, data, args)
     for file, content in files.items():
@@ -56,6 +50,19 @@ def score(args: Namespace) -> Answer:
         "mean": density.mean,
     }
     return Answer(text + ", ".join(map(str, files)), values)
+
+
+def _columns(run: Run, data: Dataset, density: Density, args: Namespace) -> dict[str, list[Any]]:
+    """What is said of each example, by name."""
+    columns: dict[str, Any] = {"row": list(range(len(data)))}
+    if data.names is not None:
+        columns["label"] = data.names
+    columns |= {"log_p": density.log_p, "log_p_se": density.se, "ess": density.ess, "elbo": density.elbo}
+    if run.spec.schema is not None:
+        columns |= _of_rows(run, data, density.log_p, args)
+    if args.regret:
+        columns["regret"] = likelihood_regret(run.vae, data, memory=args.memory, seed=args.seed)
+    return {name: column if isinstance(column, list) else column.tolist() for name, column in columns.items()}
 
 
 def _of_rows(run: Run, data: Dataset, log_p: torch.Tensor, args: Namespace) -> dict[str, Any]:
