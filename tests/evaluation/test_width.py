@@ -111,12 +111,12 @@ TABLE = DataSpec(
 )
 
 
-def of_family(word: str) -> lb.VAE:
+def of_family(word: str, **words: str) -> lb.VAE:
     """A model of that likelihood whose decoder does not look at z, its parameters at random: what it makes is what it describes."""
     torch.manual_seed(1)
     spec = TABLE if word.startswith("columns") else COUNTS if word in likelihoods.OF_COUNTS else IMAGES
     own = {"scale": "learned"} if "scale" in likelihoods.LIKELIHOODS[word].own else {}
-    vae = build.build(recipe.Recipe(likelihood=word, latent=2, network="linear", **own), spec).vae
+    vae = build.build(recipe.Recipe(likelihood=word, latent=2, network="linear", **own, **words), spec).vae
     output = next(layer for layer in reversed(list(vae.likelihood.network.modules())) if isinstance(layer, nn.Linear))
     nn.init.zeros_(output.weight)
     nn.init.normal_(output.bias)
@@ -147,7 +147,7 @@ def test_cells_that_are_missing_are_not_looked_at(word: str) -> None:
 def test_a_law_of_holes_hides_no_width(missingness: str) -> None:
     """Where π does not depend on the value, the doctor sees what it sees without: cells that are there alone, each σ a third."""
     plain = of_family("columns")
-    vae = build.build(recipe.Recipe(likelihood="columns", latent=2, network="linear", missingness=missingness), TABLE).vae
+    vae = of_family("columns", missingness=missingness)
     vae.load_state_dict(plain.state_dict(), strict=False)
     x = vae.sample(N, draw=True)
     x[::3, 0] = math.nan
@@ -156,6 +156,20 @@ def test_a_law_of_holes_hides_no_width(missingness: str) -> None:
     (one,), (other,) = (width(one_draw(each, x)) for each in (vae, plain))
     assert (one.name, one.nats) == (other.name, pytest.approx(other.nats, rel=0.01))
     assert coverage(one_draw(vae, x)) == pytest.approx(coverage(one_draw(plain, x)), abs=0.01)
+
+
+@torch.no_grad()
+def test_holes_that_hide_large_values_are_no_fault_of_a_width() -> None:
+    """Values that are there are then narrower than p(x|z), which the law of holes knows."""
+    vae = of_family("columns", missingness="self")
+    vae.likelihood.missingness.slope.copy_(torch.tensor([0.7, 0.3, 0.5, 0.0]))  # of the logit of π, over three
+    x, law = vae.sample(N, draw=True), vae.likelihood(torch.zeros(N, 2)).base_dist
+    for part, masking, places in zip(law.law.parts, law.masking, law.law.places, strict=True):
+        values = x[:, list(places)]
+        share = masking.link.log(masking.number(part, values)).exp()
+        x[:, list(places)] = values.masked_fill(torch.rand_like(share) < share, math.nan)
+    assert 0.2 < float(x[:, 0].isnan().float().mean()) < 0.8
+    assert looked_at(vae, x) == []
 
 
 def test_nothing_is_said_of_one_example_or_of_those_without_a_density() -> None:
