@@ -104,7 +104,7 @@ def manifold(context: Context) -> bytes:
 
 
 def scatter(context: Context) -> bytes:
-    """Posterior means, coloured by class; of more than two dimensions their first two principal components, of one example its first two."""
+    """Posterior means, coloured by class; of more than two dimensions two principal components, of one example its first two."""
     data = context.data
     rows = torch.arange(min(len(data), POINTS))
     latents = encode.encode(context.run.vae, data.view(rows)).numpy()

@@ -78,8 +78,16 @@ def set_up(
     for part in (train, splits.test):
         parts.vae.likelihood.check(part.extremes)
     parts, balance = _balanced(parts, train)
-    few = [f"a step takes all {len(train):,} training examples, fewer than a batch of {recipe.batch:,}"] if len(train) < recipe.batch else []
-    notes = (*splits.notes, *few, *_missing(train, parts.vae.likelihood), *([] if recipe.invert else _mostly_white(parts.vae, train)), *balance)
+    few = (
+        [f"a step takes all {len(train):,} training examples, fewer than a batch of {recipe.batch:,}"] if len(train) < recipe.batch else []
+    )
+    notes = (
+        *splits.notes,
+        *few,
+        *_missing(train, parts.vae.likelihood),
+        *([] if recipe.invert else _mostly_white(parts.vae, train)),
+        *balance,
+    )
     run = Run(folder, recipe, replace(record, notes=notes), parts)
     if isinstance(run.vae.context, Label) and recipe.semi_supervised is None:
         for part in (train, validation, splits.test):
