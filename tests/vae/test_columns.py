@@ -156,10 +156,10 @@ SENSELESS = [
 ]
 
 
-@pytest.mark.parametrize(("told", "message"), SENSELESS, ids=str)
-def test_what_makes_no_sense_is_refused(told: dict[str, str], message: str) -> None:
+@pytest.mark.parametrize(("words", "message"), SENSELESS, ids=str)
+def test_what_makes_no_sense_is_refused(words: dict[str, str], message: str) -> None:
     with pytest.raises(RecipeError, match=message):
-        parts(**told)
+        parts(**words)
 
 
 def test_the_optimal_scale_is_of_whole_data() -> None:
