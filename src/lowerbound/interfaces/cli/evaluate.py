@@ -15,6 +15,7 @@ from lowerbound.evaluation.evaluation import Evaluation, LogP
 from lowerbound.evaluation.latent_space import ACTIVE, Latents
 from lowerbound.evaluation.missingness import Support
 from lowerbound.figures import report
+from lowerbound.interfaces.cli import console
 from lowerbound.interfaces.cli.classify import described
 from lowerbound.interfaces.cli.console import Answer, fixed, percent
 from lowerbound.interfaces.cli.source import asked_for, some_of
