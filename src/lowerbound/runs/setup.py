@@ -78,16 +78,8 @@ def set_up(
     for part in (train, splits.test):
         parts.vae.likelihood.check(part.extremes)
     parts, balance = _balanced(parts, train)
-    few = (
-        [f"a step takes all {len(train):,} training examples, fewer than a batch of {recipe.batch:,}"] if len(train) < recipe.batch else []
-    )
-    notes = (
-        *splits.notes,
-        *few,
-        *_missing(train, parts.vae.likelihood),
-        *([] if recipe.invert else _mostly_white(parts.vae, train)),
-        *balance,
-    )
+    white = [] if recipe.invert else _mostly_white(parts.vae, train)
+    notes = (*splits.notes, *_few(train, recipe.batch), *_missing(train, parts.vae.likelihood), *white, *balance)
     run = Run(folder, recipe, replace(record, notes=notes), parts)
     if isinstance(run.vae.context, Label) and recipe.semi_supervised is None:
         for part in (train, validation, splits.test):
@@ -110,6 +102,10 @@ def _balanced(parts: Parts, data: Dataset) -> tuple[Parts, list[str]]:
     shares = shares_of(parts.vae.reader, data)
     loss = replace(loss, shares=shares.of_each)
     return replace(parts, loss=replace(parts.loss, head=loss) if isinstance(parts.loss, ClassifiedLoss) else loss), [shares.note]
+
+
+def _few(data: Dataset, batch: int) -> list[str]:
+    return [f"a step takes all {len(data):,} training examples, fewer than a batch of {batch:,}"] if len(data) < batch else []
 
 
 def _missing(data: Dataset, likelihood: Likelihood) -> list[str]:

@@ -15,6 +15,7 @@ from lowerbound.evaluation.evaluation import Evaluation, LogP
 from lowerbound.evaluation.latent_space import ACTIVE, Latents
 from lowerbound.evaluation.missingness import Support
 from lowerbound.figures import report
+from lowerbound.interfaces.cli import console
 from lowerbound.interfaces.cli.classify import described
 from lowerbound.interfaces.cli.console import Answer, fixed, percent
 from lowerbound.interfaces.cli.source import asked_for, some_of
@@ -28,6 +29,8 @@ def evaluate(args: Namespace) -> Answer:
     """All that can be said of a run; kept with it where the data are its own test data."""
     run = runs.load(args.run, args.device)
     data = some_of(asked_for(run, args, look=True), args)
+    if run.is_own(args.data):
+        console.notes(args, [note for note in run.record.notes if note not in args.notes])
     found = evaluating.evaluate(
         run.vae,
         data,
