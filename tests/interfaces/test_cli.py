@@ -226,7 +226,6 @@ MISTAKES = [
     ("train digits --likelihood gaussian --scale -1", "must be a positive number"),
     ("train digits --likelihood gausian", "did you mean 'gaussian'"),
     ("train digits --network mpl", "did you mean 'mlp'"),
-    ("train digits --batch 99999", "larger than the 1,457 training data"),
     ("train digits --validation 99999", "ask for fewer"),
     ("train digits --device gpu9", "the device 'gpu9' is not available"),
     ("train EMPTY", "has no IDX files and no images"),
