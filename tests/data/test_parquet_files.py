@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow
 import pyarrow.parquet
 import pytest
+from commands import answer
 
 from lowerbound import data
 from lowerbound.data import tables
@@ -113,3 +114,21 @@ def test_a_date_is_clipped_to_what_nanoseconds_can_hold(text: str) -> None:
         1677,
         2262,
     )
+
+
+def test_days_stay_days_and_zones_stay(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Timestamps that are all at midnight are filled in so; times of a zone are drawn as times of UTC, and say so."""
+    days = [datetime.datetime(2024, 1, 1) + datetime.timedelta(days=3 * number) for number in range(60)]
+    hours = [datetime.datetime(2024, 1, 1, 8, tzinfo=datetime.UTC) + datetime.timedelta(hours=7 * number) for number in range(60)]
+    holes = [None if number % 6 == 0 else day for number, day in enumerate(days)]
+    table = {"day": pyarrow.array(holes, pyarrow.timestamp("us")), "at": pyarrow.array(hours, pyarrow.timestamp("us", "Europe/Berlin"))}
+    pyarrow.parquet.write_table(pyarrow.table(table | {"x": [float(number) for number in range(60)]}), tmp_path / "t.parquet")
+    answer(capsys, "train", tmp_path / "t.parquet", "--recipe", "miwae", "--network", "mlp:8", "--epochs", 3, "--out", tmp_path / "r")
+    answer(capsys, "impute", tmp_path / "r", tmp_path / "t.parquet", "--samples", 50, "-o", tmp_path / "f.parquet")
+    filled = pyarrow.parquet.read_table(tmp_path / "f.parquet")
+    assert filled.schema.types == pyarrow.parquet.read_table(tmp_path / "t.parquet").schema.types
+    assert all(day.time() == datetime.time(0) for day in filled["day"].to_pylist())
+    answer(capsys, "sample", tmp_path / "r", "--n", 20, "-o", tmp_path / "s.parquet")
+    drawn = pyarrow.parquet.read_table(tmp_path / "s.parquet")
+    assert drawn.schema.field("at").type == pyarrow.timestamp("us", "UTC")
+    assert pyarrow.types.is_date(drawn.schema.field("day").type)

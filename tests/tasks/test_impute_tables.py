@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -232,3 +233,14 @@ def test_cells_are_filled_in_as_people_write_them(tmp_path: Path) -> None:
         assert all(re.fullmatch(form, cell) for form, cell in zip(forms, row, strict=True)), row
     assert main(["impute", run, str(tmp_path / "f.csv"), "-o", str(tmp_path / "g.csv"), "--samples", "20"]) == 0
     assert (tmp_path / "g.csv").read_bytes() == (tmp_path / "f.csv").read_bytes()
+
+
+def test_the_table_with_the_holes_is_kept(table_run: runs.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It alone says which cells were missing: neither the filled table nor a draw takes its place."""
+    given = Path(shutil.copy(table_run.recipe.data, tmp_path / "t-1.csv"))
+    before = given.read_bytes()
+    for output in (given, tmp_path / "t.csv"):
+        assert main(["impute", str(table_run.folder), str(given), "--draws", "1", "--samples", "5", "-o", str(output)]) == 2
+        assert "is the table with the missing cells, and would be lost; give another -o" in capsys.readouterr().err
+    assert main(["impute", str(table_run.folder), "--samples", "5", "-o", table_run.recipe.data]) == 2
+    assert (given.read_bytes(), sorted(tmp_path.iterdir())) == (before, [given])

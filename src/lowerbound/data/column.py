@@ -123,7 +123,7 @@ class Column:
             case "number" | "count":
                 return self._spelled_like(Texts.of(cells))
             case "date":
-                form = dates.date_format(there, self.format, *dates.MIDNIGHTS) or "".join(dates.either_first(there)[:1])
+                form = dates.date_format(there, *dates.MIDNIGHTS, self.format) or "".join(dates.either_first(there)[:1])
                 return replace(self, format=form or self.format, spelling=dates.zone_of(there, form) if there else self.spelling)
             case "constant" if not {*map(kinds.bare, there)} <= {*map(kinds.bare, self.levels)}:
                 return replace(self, kind="ignore", levels=())
@@ -227,7 +227,9 @@ class Column:
 
     def _date(self, text: str) -> date | datetime:
         when = dates.as_datetime(dates.moment(text, self.format) or 0.0, self.format)
-        return when.replace(tzinfo=None) if dates.has_time(self.format) else when.date()
+        if not dates.has_time(self.format):
+            return when.date()
+        return when if dates.has_zone(self.format) else when.replace(tzinfo=None)
 
     @property
     def middle(self) -> float:

@@ -137,6 +137,11 @@ def has_time(form: str) -> bool:
     return any(code in form for code in STEPS)
 
 
+def has_zone(form: str) -> bool:
+    """Whether times of a format are those of a zone, UTC among them."""
+    return form.endswith(("%z", "Z"))
+
+
 def _step(form: str) -> float:
     return next((step for code, step in STEPS.items() if code in form), DAY)
 

@@ -103,7 +103,7 @@ def _specified(name: str, texts: Texts, words: ColumnWords) -> Column:
 
 def _form(name: str, texts: Sequence[str]) -> str:
     """The format of dates that are specified without one. Errors: DataError where the day or the month may be first."""
-    form, either = dates.date_format(texts), dates.either_first(texts)
+    form, either = dates.date_format(texts, *dates.MIDNIGHTS), dates.either_first(texts)
     if form is None and len(either) > 1:
         raise DataError(f"column '{name}': {dates.ambiguity(either)}; specify {' or '.join(f'date:{each}' for each in either)}")
     return form or "".join(either) or dates.FORMATS[0]
@@ -135,7 +135,7 @@ def _inferred(name: str, texts: Texts, words: ColumnWords, of_file: str) -> Foun
         return Column(name, "boolean", spelled), ()
     if kinds.are_numbers(distinct):
         return _numeric(name, texts, "")
-    form = dates.date_format(distinct)
+    form = dates.date_format(distinct, *dates.MIDNIGHTS)
     if form is None:
         return _as_people_write(name, texts) or _of_texts(name, texts, missing_marks.others(name, texts))
     several = "%z" in form and len(dates.zones(distinct)) > 1

@@ -33,7 +33,8 @@ def impute(args: Namespace) -> Answer:
     schema = run.spec.schema
     if schema is None:
         raise UsageError("this run's model is not of a table; fill in its arrays with: lowerbound complete RUN DATA --missing nan")
-    table = _read(Path(args.data or run.recipe.data), path)
+    given = Path(args.data or run.recipe.data)
+    table = _read(given, path)
     cells, marked = tables.by_schema(table, schema)
     values, notes = schema.values(cells)
     console.notes(args, (*marked, *notes))
@@ -42,6 +43,7 @@ def impute(args: Namespace) -> Answer:
     data = Dataset(torch.from_numpy(values))
     found = imputed([run.vae, *_others(run, args)], data, args.draws, samples=args.samples, memory=args.memory, seed=args.seed)
     several = [(path.with_name(f"{path.stem}-{number}{path.suffix}"), draw) for number, draw in enumerate(found.draws, start=1)]
+    _must_be_kept([path, *(each for each, _ in several)], [given, Path(run.recipe.data)])
     errors = path.with_name(f"{path.stem}-errors{'.parquet' if path.suffix == '.parquet' else '.csv'}")
     contents = {each: _content(path, table, schema, cells, filling) for each, filling in [(path, found.mean), *several]}
     contents[errors] = writing.WRITERS[errors.suffix](_errors(schema, cells, found.error))
@@ -49,6 +51,14 @@ def impute(args: Namespace) -> Answer:
         with written(each) as file:
             file.write(content)
     return _answer(args, path, [each for each, _ in several], errors, found, schema, cells)
+
+
+def _must_be_kept(outputs: Sequence[Path], tables: Sequence[Path]) -> None:
+    """Raise UsageError where an output would take the place of the table with holes: which cells they were is known from it alone."""
+    read = {table.resolve() for table in tables}
+    lost = next((path for path in outputs if path.resolve() in read), None)
+    if lost is not None:
+        raise UsageError(f"{lost} is the table with the missing cells, and would be lost; give another -o")
 
 
 def _others(run: Run, args: Namespace) -> list[Model]:

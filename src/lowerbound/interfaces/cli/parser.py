@@ -57,7 +57,7 @@ def _sample(parser: Parser) -> None:
 def _reconstruct(parser: Parser) -> None:
     options.run(parser)
     options.data(parser)
-    options.count(parser, 20, "how many")
+    parser.add_argument("-n", "--n", type=options.at_least(1), metavar="N", help="how many (default: 20, or all where there are fewer)")
     parser.add_argument("--as-label", metavar="CLASS", help="of a run given labels: decoded as this class")
     options.output(parser, ".png, or .npy for the reconstructed array")
     options.machine(parser)

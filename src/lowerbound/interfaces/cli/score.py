@@ -82,12 +82,14 @@ def _of_rows(run: Run, data: Dataset, log_p: torch.Tensor, args: Namespace) -> d
 def _reference(run: Run, args: Namespace) -> Dataset | None:
     """The rows that ranks are among: those that the training held out, or those of training where they are few; None without its table."""
     try:
-        train, held_out = run.read(None, args.data_dir).validation(run.recipe.validation)
+        splits = run.read(None, args.data_dir)
     except DataError:
         console.notes(args, ["no ranks: they are among the rows of the run's own table, which is not where it was"])
         return None
+    train, validation = splits.validation(run.recipe.validation)
+    held_out = torch.cat([validation[:], splits.test[:]])
     if len(held_out) >= ENOUGH:
-        return held_out
+        return Dataset(held_out)
     console.notes(args, [f"ranks are among training rows, which the model knows: fewer than {ENOUGH} were held out"])
     return train
 

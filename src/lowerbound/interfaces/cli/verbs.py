@@ -51,6 +51,8 @@ CONTEXTS = "contexts"  # the array of a .npz with the context of each example, b
 
 # --- using a model ---------------------------------------------------------------------------------
 
+RECONSTRUCTED = 20  # examples, unless a number is said
+
 
 def sample(args: Namespace) -> Answer:
     """Write draws of the prior, decoded."""
@@ -93,7 +95,8 @@ def _as_class(run: Run, label: str) -> Model:
 def reconstruct(args: Namespace) -> Answer:
     """Write examples and their reconstructions."""
     run = runs.load(args.run, args.device)
-    data = first(asked_for(run, args, look=True), args.n)
+    data = asked_for(run, args, look=True)
+    data = first(data, args.n or min(RECONSTRUCTED, len(data)))
     given = data[:]
     name = "reconstructed" if args.as_label is None else f"as {args.as_label}"
     picture = partial(plots.reconstructions, name=name)
