@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lowerbound.data import cells as kinds
-from lowerbound.data import dates, marginal_choice, missing_marks, spellings
+from lowerbound.data import dates, marginal_choice, missing_marks, spellings, whole_numbers
 from lowerbound.data.column import MOST_LEVELS, UNSEEN, Column
 from lowerbound.data.column_words import ColumnWords, TableWords
 from lowerbound.data.missing_marks import toml_key
@@ -21,10 +21,6 @@ from lowerbound.errors import DataError, nearest
 LEVELS = 256
 #: up to this many categories need not repeat
 FEW = 20
-#: largest whole number that is inferred as a count: for larger ones log p has too few digits in single precision
-LARGEST = 10_000
-#: counts have a variance of at least this share of their mean and a least value of at most this; years, ages and sizes are numbers
-DISPERSED, BEGINS = 0.5, 1
 
 Cells = Mapping[str, Sequence[str | None]]
 #: a column, and notes on how it was taken
@@ -182,9 +178,9 @@ def _numeric(name: str, texts: Texts, spelling: str) -> Found:
         why = f"no two of its {texts.there:,} whole numbers are equal; treated as identifiers and left out ({how})"
         return Column(name, "ignore"), (f"column '{name}': {why}",)
     values = values[~np.isnan(values)]
-    counted = whole and 0 <= values.min() <= BEGINS and values.max() <= LARGEST and values.var() >= DISPERSED * values.mean()
-    notes = missing_marks.far(name, texts, read(texts.distinct))
-    return (replace(column, kind="count") if counted else column), notes
+    kind = "count" if whole and whole_numbers.are_counts(values) else "number"
+    notes = whole_numbers.codes(name, values) if whole else ()
+    return replace(column, kind=kind), (*missing_marks.far(name, texts, read(texts.distinct)), *notes)
 
 
 def _category(name: str, distinct: Sequence[str]) -> Column:
