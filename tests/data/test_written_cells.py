@@ -64,6 +64,31 @@ def test_numbers_are_read_as_people_write_them_and_written_so(
     assert column.numbers(spelled)[0] * column.scale + column.loc == pytest.approx([1234.25, -0.25], abs=0.25)
 
 
+@pytest.mark.parametrize(
+    ("texts", "kind", "written"),
+    [
+        (["32.0", "41.0", "32.0", "57.0"], "number", ["43.0", "-1.0"]),
+        (["0.0", "5.0", "2.0", "0.0"], "count", ["43.0", "0.0"]),
+        (["32,00 €", "41,00 €", "32,00 €"], "number", ["43,00 €", "-1,00 €"]),
+        (["32.0", "41.5", "32.0"], "number", ["42.8", "-1.2"]),
+        (["32", "41", "32"], "number", ["43", "-1"]),
+    ],
+)
+def test_whole_numbers_are_written_whole_with_the_zeros_of_their_column(
+    texts: list[str], kind: str, written: list[str], tmp_path: Path
+) -> None:
+    _, column, _ = load(tmp_path, texts)
+    assert column.kind == kind
+    assert [column.text((value - column.loc) / column.scale if kind == "number" else value) for value in (42.8, -1.2)] == written
+    assert Schema.read(json.loads(json.dumps(Schema((column,)).words()))).columns == (column,)
+
+
+def test_whole_numbers_are_written_as_those_of_the_other_table_are(tmp_path: Path) -> None:
+    column = Column("c", "number", loc=42.8, decimals=0, zeros=1)
+    assert [column.like(cells).text(0.0) for cells in (["7", None], ["7.00", None], [None], ["7.5"])] == ["43", "43.00", "43.0", "43"]
+    assert column.typed(["7.0", None]) == [7, None]
+
+
 def test_a_spelling_is_named_by_an_example() -> None:
     for example in ("1.5", "1,5", "1.234,5 €", "$1,234.5", "1'234.5", "1 234.5", "USD 1.5", "1.5 kg"):
         assert spellings.Spelling.of(example).example == example

@@ -117,7 +117,8 @@ def _spelling(name: str, texts: Sequence[str]) -> str:
 
 def _spelled(name: str, kind: str, texts: Texts, spelling: str) -> Column:
     """A column of numbers in a spelling, with the decimals that they are written with."""
-    return Column(name, kind, decimals=kinds.decimals(spellings.reader(spelling).plain_texts(texts.distinct)), spelling=spelling)
+    decimals, zeros = kinds.places(spellings.reader(spelling).plain_texts(texts.distinct))
+    return Column(name, kind, decimals=decimals, zeros=zeros, spelling=spelling)
 
 
 def _inferred(name: str, texts: Texts, words: ColumnWords, of_file: str) -> Found:
