@@ -241,6 +241,12 @@ def test_a_cell_is_written_as_its_column_is(tmp_path: Path) -> None:
     assert filled.decode() == 'x,s,q\n1,"a, b" ,"1"\n2.5,"a, b" ,"4"\n7,c,"3"\n'
 
 
+def test_a_category_is_written_as_most_cells_have_it(tmp_path: Path) -> None:
+    path = written(tmp_path, 'city,x\nRome ,1\nRome,2\n"Rome",3\nRome,4\n Oslo,5\nOslo,6\n,7\n,8\n')
+    filled = tables.read(path).filled({"city": {6: "Rome", 7: "Oslo"}})
+    assert filled.decode().splitlines()[-2:] == ["Rome,7", " Oslo,8"]  # of as many the first
+
+
 PIECES = [
     "",
     "NA",
