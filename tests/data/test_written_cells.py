@@ -11,7 +11,7 @@ import pyarrow.parquet
 import pytest
 
 from lowerbound import data
-from lowerbound.data import dates, spellings, tables
+from lowerbound.data import dates, missing_marks, spellings, tables
 from lowerbound.data.cells import Marks
 from lowerbound.data.column import Column
 from lowerbound.data.dataset import Splits
@@ -42,7 +42,12 @@ NUMBERS = [
     (["0,500", "0,125", "0,125"], "1,5", [0.5, 0.125, 0.125], ["1234,250", "-0,250"]),  # no thousands begin with 0
     (["1.234,50 €", "7,00 €", "-1.000.000,00 €", "7,00 €"], "1.234,5 €", [1234.5, 7, -1e6, 7], ["1.234,25 €", "-0,25 €"]),
     (["$1,234.50", "$7.00", "-$3.10", "$7.00"], "$1,234.5", [1234.5, 7, -3.1, 7], ["$1,234.25", "-$0.25"]),
-    (["12.25%", "5.5 %", "−5.5%", "1%", "1%"], "1.5%", [12.25, 5.5, -5.5, 1, 1], ["1234.25%", "-0.25%"]),
+    (["12.25%", "5.5 %", "−5.5%", "1%", "1%"], "−1.5%", [12.25, 5.5, -5.5, 1, 1], ["1234.25%", "−0.25%"]),
+    (["12.25%", "−5.5%", "-1%", "1%", "1%"], "1.5%", [12.25, -5.5, -1, 1, 1], ["1234.25%", "-0.25%"]),
+    (["−2.56", "1.25", "1.25"], "−1.5", [-2.56, 1.25, 1.25], ["1234.25", "−0.25"]),
+    (["−2,56", "1,25", "1,25"], "−1,5", [-2.56, 1.25, 1.25], ["1234,25", "−0,25"]),
+    (["−2", "12", "12", "−300"], "−1.5", [-2, 12, 12, -300], ["1234", "0"]),
+    (["−2.5", "-3.25", "1e3", "−2.5"], "1.5", [-2.5, -3.25, 1000, -2.5], ["1234.25", "-0.25"]),
     (["1 234,5", "12,50", "12,5"], "1 234,5", [1234.5, 12.5, 12.5], ["1 234,25", "-0,25"]),
     (["1'234.25", "2.5", "2.5"], "1'234.5", [1234.25, 2.5, 2.5], ["1'234.25", "-0.25"]),
     (["1,234,567", "2,000", "2,000"], "1,234.5", [1234567, 2000, 2000], ["1,234", "0"]),
@@ -89,8 +94,28 @@ def test_whole_numbers_are_written_as_those_of_the_other_table_are(tmp_path: Pat
     assert column.typed(["7.0", None]) == [7, None]
 
 
+@pytest.mark.parametrize("types", ['c = "number"', "c = {min = -3}", 'c = "ordinal"', 'c = {ordinal = ["−2", "-1", "3"]}'])
+def test_a_minus_sign_is_read_where_a_kind_is_specified(types: str, tmp_path: Path) -> None:
+    _, column, cells = load(tmp_path, ["3", "−2", "-1", "3"], types)
+    classes = [2.0, 0.0, 1.0, 2.0]
+    values = column.numbers(cells)[0]
+    np.testing.assert_allclose(
+        values if column.classes else values * column.scale + column.loc, classes if column.classes else [3, -2, -1, 3]
+    )
+
+
+def test_a_minus_sign_is_written_where_the_other_table_has_it() -> None:
+    column = Column("c", "number", decimals=1)
+    assert [column.like(cells).text(-2.5) for cells in (["−7.5"], ["-7.5"], ["7.5"], ["−7.5", "-1"], ["−7,5"])] == [
+        "−2.5", "-2.5", "-2.5", "-2.5", "−2,5",
+    ]  # fmt: skip
+    assert column.typed(["−7.5", None, "3"]) == [-7.5, None, 3.0]
+    notes = missing_marks.others("c", Texts.of(["−7.5", *map(str, range(30)), "refused"]))
+    assert "all but 1 cells are numbers; if 'refused' mean" in notes[0]
+
+
 def test_a_spelling_is_named_by_an_example() -> None:
-    for example in ("1.5", "1,5", "1.234,5 €", "$1,234.5", "1'234.5", "1 234.5", "USD 1.5", "1.5 kg"):
+    for example in ("1.5", "1,5", "1.234,5 €", "$1,234.5", "1'234.5", "1 234.5", "USD 1.5", "1.5 kg", "−1.5", "−$1,234.5"):
         assert spellings.Spelling.of(example).example == example
     for example in ("", "a", "2.5", "1.234.5", "12", "1,234,5"):
         with pytest.raises(ValueError, match=r"does not show how 1234\.5 is written"):

@@ -148,6 +148,7 @@ class Column:
         else:
             found = spellings.recognised(texts.distinct)
             spelling = found[0] if len(found) == 1 else spellings.reader(self.spelling)
+        spelling = replace(spelling, minus=spellings.minus(texts.distinct) or spelling.minus)
         plain = spelling.plain_texts(texts.distinct)
         zeros = kinds.places(plain)[1] if plain and self.decimals == 0 else self.zeros
         return replace(self, spelling="" if spelling == spellings.PLAIN else spelling.example, zeros=zeros)
@@ -224,9 +225,9 @@ class Column:
         """The cells as typed values, for files that have types: whole numbers as 64-bit integers where all fit."""
         match self.kind:
             case "number" | "count":
-                spelling = spellings.reader(self.spelling)
-                plain = [text if text is None or not self.spelling else spelling.plain(text) for text in texts]
-                return _numbers(plain, self.kind == "count" or self.decimals == 0)
+                there = Texts.of(texts)
+                plain = there.changed(spellings.reader(self.spelling).plain_texts(there.distinct))
+                return _numbers(list(plain), self.kind == "count" or self.decimals == 0)
             case "boolean":
                 return [None if text is None else kinds.truth(text) for text in texts]
             case "date":

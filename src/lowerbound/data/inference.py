@@ -187,13 +187,14 @@ def _numeric(name: str, texts: Texts, spelling: str) -> Found:
 def _category(name: str, distinct: Sequence[str]) -> Column:
     if len(distinct) > MOST_LEVELS:
         raise DataError(f"column '{name}' has {len(distinct):,} categories, and at most {MOST_LEVELS:,} are allowed; specify ignore")
-    numeric = all(map(kinds.is_number, distinct))
-    return Column(name, "category", tuple(sorted(distinct, key=(lambda text: (float(text), text)) if numeric else str)))
+    plain = spellings.PLAIN.plain_texts(distinct)
+    order = [*map(float, plain)] if all(map(kinds.is_number, plain)) else [0.0] * len(plain)
+    return Column(name, "category", tuple(text for _, text in sorted(zip(order, distinct, strict=True))))
 
 
 def _ordinal(name: str, texts: Texts, levels: tuple[str, ...]) -> Column:
     """A column of levels in their order, that of numbers where none is specified. Errors: DataError for a text that is no level."""
-    if not levels and not all(map(kinds.is_number, texts.distinct)):
+    if not levels and not all(map(kinds.is_number, spellings.PLAIN.plain_texts(texts.distinct))):
         raise DataError(f"column '{name}': its texts are no numbers; write ordinal = [...] with all levels, the least first")
     column = replace(_category(name, texts.distinct) if not levels else Column(name, "category", levels), kind="ordinal")
     row = texts.first(column.numbers(texts)[0] == UNSEEN)
