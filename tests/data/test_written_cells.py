@@ -285,7 +285,11 @@ def test_north_america_is_kept(types: str, tmp_path: Path) -> None:
     ("types", "message"),
     [
         ('c = {colour = "red"}', "cannot have the key 'colour'"),
-        ('c = {missing = "?"}', "needs a list of texts"),
+        ('c = {missing = "?"}', "column 'c' needs a list of texts"),
+        ('missing = "?"', r"t\.toml: missing needs a list of texts, such as \[\"\?\", \"-999\"\], not '\?'"),
+        ("missing = -999", r"t\.toml: missing needs a list of texts"),
+        ("keep = [[1]]", r"t\.toml: keep needs a list of texts"),
+        ('missing = "number"', "no column 'missing'"),
         ("c = {keep = [[1]]}", "needs a list of texts"),
         ('c = {kind = "colour"}', "cannot be 'colour'"),
         ('c = {spelling = "12"}', "'12' does not show how 1234.5 is written"),
