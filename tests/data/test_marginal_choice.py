@@ -150,8 +150,11 @@ REFUSED = [
     ("inflated = {positive = true}", "has the value 0, which min or positive excludes"),
     ("below = {spike = 0, max = -0.001}", "has the value 0, above its max, -0.001"),
     ("hours = {spike = [40, 100], max = 95}", "column 'hours' has no cell that is 100, which is specified as a spike; leave it out"),
-    ("codes = {spike = [1, 2], min = 1, max = 2}", r'spikes leave no other value; write codes = "category", or ordinal = \[1, 2\] for'),
-    ("codes = {spike = 2}", r'spikes leave one other value; write codes = "category", or ordinal = \[1, 2\] for an order'),
+    (
+        "codes = {spike = [1, 2], min = 1, max = 2}",
+        r'spikes leave no other value; write codes = "category", or codes = {ordinal = \[1, 2\]}',
+    ),
+    ("codes = {spike = 2}", r'spikes leave one other value; write codes = "category", or codes = {ordinal = \[1, 2\]}'),
     ("shifted = {max = 50}", "above its max, 50"),
     ('normal = {law = "log"}', 'has no bound, which law = "log" needs'),
     ('shifted = {law = "linear", min = 0}', 'has bounds, which law = "linear" has not'),

@@ -88,7 +88,8 @@ def _of_one_value(column: Column, values: Numbers, others: Numbers, words: Colum
     """The column of which but one value is no spike, or none: in its bounds. Errors: DataError where spikes leave nothing to learn from."""
     if words.spike:
         levels = ", ".join(f"{level:.15g}" for level in np.unique(values[~np.isnan(values)]))
-        how = f'write {toml_key(column.name)} = "category", or ordinal = [{levels}] for an order'
+        key = toml_key(column.name)
+        how = f'write {key} = "category", or {key} = {{ordinal = [{levels}]}}'
         raise DataError(f"column '{column.name}': its spikes leave {'one other value' if len(others) else 'no other value'}; {how}")
     bounded = Marginal(least=words.least, greatest=words.max)
     return replace(column, marginal=bounded) if bounded.bounds else column
