@@ -83,7 +83,7 @@ def test_a_table_stays_a_table(tmp_path: Path) -> None:
 def test_numbers_in_the_place_of_names_are_told(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("1.5,2\n" + "2.5,3\n3.5,3\n2.5,2\n" * 4)
     assert "all of them are numbers" in data.load(tmp_path / "a.csv").notes[0]
-    (tmp_path / "b.csv").write_text("a,2\n" + "2.5,3\n3.5,3\n2.5,2\n" * 4)
+    (tmp_path / "b.csv").write_text("a,2\n" + "2.5,3.5\n3.5,3.5\n2.5,2.5\n" * 4)
     assert not data.load(tmp_path / "b.csv").notes
 
 

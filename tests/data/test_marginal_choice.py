@@ -132,7 +132,7 @@ SPECIFIED = [
     ("normal = {max = 10}", "normal", ("soft", None, 10.0, ())),
     ("log-normal = {positive = true}", "log-normal", ("log", 0.0, None, ())),
     ("inflated = {spike = []}", "inflated", ("soft", 0.0, None, ())),
-    ('"with zeros" = {spike = [0, 20]}', "with zeros", ("soft", 0.0, 20.0, (0.0, 20.0))),
+    ('"with zeros" = {spike = [0.1, 20]}', "with zeros", ("soft", 0.1, 20.0, (0.1, 20.0))),
     ('hours = {law = "asinh", spike = 40}', "hours", ("asinh", None, None, (40.0,))),
 ]
 
@@ -148,7 +148,13 @@ REFUSED = [
     ("normal = {min = 0}", "which min or positive excludes"),
     ("inflated = {positive = true, spike = []}", "has the value 0, which min or positive excludes"),
     ("inflated = {positive = true}", "has the value 0, which min or positive excludes"),
-    ("hours = {spike = [40, 100], max = 95}", "has the value 100, above its max, 95"),
+    ("below = {spike = 0, max = -0.001}", "has the value 0, above its max, -0.001"),
+    ("hours = {spike = [40, 100], max = 95}", "column 'hours' has no cell that is 100, which is specified as a spike; leave it out"),
+    (
+        "codes = {spike = [1, 2], min = 1, max = 2}",
+        r'spikes leave no other value; write codes = "category", or codes = {ordinal = \[1, 2\]}',
+    ),
+    ("codes = {spike = 2}", r'spikes leave one other value; write codes = "category", or codes = {ordinal = \[1, 2\]}'),
     ("shifted = {max = 50}", "above its max, 50"),
     ('normal = {law = "log"}', 'has no bound, which law = "log" needs'),
     ('shifted = {law = "linear", min = 0}', 'has bounds, which law = "linear" has not'),
@@ -160,10 +166,20 @@ REFUSED = [
 ]
 
 
+@pytest.mark.parametrize("last", ["3.5", "2.5"], ids=["training rows are all equal", "all rows are"])
+def test_bounds_that_are_specified_are_kept_where_values_are_equal(last: str, tmp_path: Path) -> None:
+    path = written(tmp_path, {"x": ["2.5"] * 98 + ["2.50", last], "y": COLUMNS["normal"][:100]})
+    schema = data.load(path, types=types(tmp_path, "x = {min = 1, max = 4}")).schema
+    assert schema is not None
+    assert [schema.columns[0].text(value) for value in (-1e6, 0.0, 1e6)][::2] == ["1.00", "4.00"]
+    assert Schema.read(json.loads(json.dumps(schema.words()))) == schema
+
+
 @pytest.mark.parametrize(("text", "message"), REFUSED, ids=[row[0] for row in REFUSED])
 def test_what_cannot_be_is_refused(text: str, message: str, tmp_path: Path) -> None:
+    codes = {"codes": [f"{1 + row % 2}" for row in range(N)]}
     with pytest.raises(DataError, match=message):
-        data.load(written(tmp_path, COLUMNS), types=types(tmp_path, text))
+        data.load(written(tmp_path, COLUMNS | codes), types=types(tmp_path, text))
 
 
 def test_a_table_beyond_the_bounds_is_refused_by_its_row(schema: Schema) -> None:

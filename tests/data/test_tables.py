@@ -58,6 +58,37 @@ def test_a_kind_is_inferred(cells: str, tmp_path: Path) -> None:
     assert noted == (KINDS[cells] in ("ignore", "constant"))
 
 
+RNG = np.random.default_rng(0)
+SOME = RNG.random(300) > 0.65
+#: whole numbers, what they are taken for, and whether a note says that they may be codes
+WHOLE: dict[str, tuple[object, str, bool]] = {
+    "poisson": (RNG.poisson(5, 300), "count", False),
+    "rare": (RNG.poisson(0.3, 300), "count", True),
+    "geometric": (RNG.geometric(1 / 20, 300) - 1, "count", False),
+    "negative binomial": (RNG.negative_binomial(0.2, 0.2 / 100.2, 300), "count", False),
+    "zero-inflated": (SOME * RNG.negative_binomial(2, 2 / 22, 300), "count", False),
+    "money": (SOME * np.round(np.exp(RNG.normal(6, 0.6, 300))).astype(int), "number", False),
+    "tens": (SOME * 10 * RNG.integers(1, 40, 300), "number", False),
+    "0 and 500": (SOME * 500, "number", True),
+    "1 and 2": (SOME + 1, "number", True),
+    "scale": (RNG.integers(1, 6, 300), "count", True),
+    "eight": (RNG.integers(3, 11, 300), "number", False),
+}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_whole_numbers_are_counts_or_numbers_and_may_be_codes(name: str, tmp_path: Path) -> None:
+    values, kind, may_be_codes = WHOLE[name]
+    path = table_of(tmp_path, c=[f"{value}" for value in np.asarray(values).tolist()], other=["0.5", "1.5", "2.5"] * 100)
+    splits = data.load(path)
+    assert splits.schema is not None
+    assert splits.schema.columns[0].kind == kind
+    number = len(np.unique(np.asarray(values)))
+    said = f"column 'c' has {number} different whole numbers; if they are codes or a scale: "
+    assert splits.notes == ((f"""{said}c = "category", or c = "ordinal", in a file for --types""",) if may_be_codes else ())
+    assert not data.load(path, types=written(tmp_path, f'c = "{kind}"', "t.toml")).notes
+
+
 def test_values_are_what_the_schema_says(tmp_path: Path) -> None:
     path = table_of(
         tmp_path,
@@ -208,6 +239,12 @@ def test_a_cell_is_written_as_its_column_is(tmp_path: Path) -> None:
     path = written(tmp_path, 'x,s,q\n1,"a, b" ,"1"\n,,""\nNA,c,"3"\n')
     filled = tables.read(path).filled({"x": {1: "2.5", 2: "7"}, "s": {1: "a, b"}, "q": {1: "4"}})
     assert filled.decode() == 'x,s,q\n1,"a, b" ,"1"\n2.5,"a, b" ,"4"\n7,c,"3"\n'
+
+
+def test_a_category_is_written_as_most_cells_have_it(tmp_path: Path) -> None:
+    path = written(tmp_path, 'city,x\nRome ,1\nRome,2\n"Rome",3\nRome,4\n Oslo,5\nOslo,6\n,7\n,8\n')
+    filled = tables.read(path).filled({"city": {6: "Rome", 7: "Oslo"}})
+    assert filled.decode().splitlines()[-2:] == ["Rome,7", " Oslo,8"]  # of as many the first
 
 
 PIECES = [

@@ -11,7 +11,7 @@ import pyarrow.parquet
 import pytest
 
 from lowerbound import data
-from lowerbound.data import dates, spellings, tables
+from lowerbound.data import dates, missing_marks, spellings, tables
 from lowerbound.data.cells import Marks
 from lowerbound.data.column import Column
 from lowerbound.data.dataset import Splits
@@ -42,7 +42,12 @@ NUMBERS = [
     (["0,500", "0,125", "0,125"], "1,5", [0.5, 0.125, 0.125], ["1234,250", "-0,250"]),  # no thousands begin with 0
     (["1.234,50 €", "7,00 €", "-1.000.000,00 €", "7,00 €"], "1.234,5 €", [1234.5, 7, -1e6, 7], ["1.234,25 €", "-0,25 €"]),
     (["$1,234.50", "$7.00", "-$3.10", "$7.00"], "$1,234.5", [1234.5, 7, -3.1, 7], ["$1,234.25", "-$0.25"]),
-    (["12.25%", "5.5 %", "−5.5%", "1%", "1%"], "1.5%", [12.25, 5.5, -5.5, 1, 1], ["1234.25%", "-0.25%"]),
+    (["12.25%", "5.5 %", "−5.5%", "1%", "1%"], "−1.5%", [12.25, 5.5, -5.5, 1, 1], ["1234.25%", "−0.25%"]),
+    (["12.25%", "−5.5%", "-1%", "1%", "1%"], "1.5%", [12.25, -5.5, -1, 1, 1], ["1234.25%", "-0.25%"]),
+    (["−2.56", "1.25", "1.25"], "−1.5", [-2.56, 1.25, 1.25], ["1234.25", "−0.25"]),
+    (["−2,56", "1,25", "1,25"], "−1,5", [-2.56, 1.25, 1.25], ["1234,25", "−0,25"]),
+    (["−2", "12", "12", "−300"], "−1.5", [-2, 12, 12, -300], ["1234", "0"]),
+    (["−2.5", "-3.25", "1e3", "−2.5"], "1.5", [-2.5, -3.25, 1000, -2.5], ["1234.25", "-0.25"]),
     (["1 234,5", "12,50", "12,5"], "1 234,5", [1234.5, 12.5, 12.5], ["1 234,25", "-0,25"]),
     (["1'234.25", "2.5", "2.5"], "1'234.5", [1234.25, 2.5, 2.5], ["1'234.25", "-0.25"]),
     (["1,234,567", "2,000", "2,000"], "1,234.5", [1234567, 2000, 2000], ["1,234", "0"]),
@@ -64,8 +69,53 @@ def test_numbers_are_read_as_people_write_them_and_written_so(
     assert column.numbers(spelled)[0] * column.scale + column.loc == pytest.approx([1234.25, -0.25], abs=0.25)
 
 
+@pytest.mark.parametrize(
+    ("texts", "kind", "written"),
+    [
+        (["32.0", "41.0", "32.0", "57.0"], "number", ["43.0", "-1.0"]),
+        (["0.0", "5.0", "2.0", "0.0"], "count", ["43.0", "0.0"]),
+        (["32,00 €", "41,00 €", "32,00 €"], "number", ["43,00 €", "-1,00 €"]),
+        (["32.0", "41.5", "32.0"], "number", ["42.8", "-1.2"]),
+        (["32", "41", "32"], "number", ["43", "-1"]),
+    ],
+)
+def test_whole_numbers_are_written_whole_with_the_zeros_of_their_column(
+    texts: list[str], kind: str, written: list[str], tmp_path: Path
+) -> None:
+    _, column, _ = load(tmp_path, texts)
+    assert column.kind == kind
+    assert [column.text((value - column.loc) / column.scale if kind == "number" else value) for value in (42.8, -1.2)] == written
+    assert Schema.read(json.loads(json.dumps(Schema((column,)).words()))).columns == (column,)
+
+
+def test_whole_numbers_are_written_as_those_of_the_other_table_are(tmp_path: Path) -> None:
+    column = Column("c", "number", loc=42.8, decimals=0, zeros=1)
+    assert [column.like(cells).text(0.0) for cells in (["7", None], ["7.00", None], [None], ["7.5"])] == ["43", "43.00", "43.0", "43"]
+    assert column.typed(["7.0", None]) == [7, None]
+
+
+@pytest.mark.parametrize("types", ['c = "number"', "c = {min = -3}", 'c = "ordinal"', 'c = {ordinal = ["−2", "-1", "3"]}'])
+def test_a_minus_sign_is_read_where_a_kind_is_specified(types: str, tmp_path: Path) -> None:
+    _, column, cells = load(tmp_path, ["3", "−2", "-1", "3"], types)
+    classes = [2.0, 0.0, 1.0, 2.0]
+    values = column.numbers(cells)[0]
+    np.testing.assert_allclose(
+        values if column.classes else values * column.scale + column.loc, classes if column.classes else [3, -2, -1, 3]
+    )
+
+
+def test_a_minus_sign_is_written_where_the_other_table_has_it() -> None:
+    column = Column("c", "number", decimals=1)
+    assert [column.like(cells).text(-2.5) for cells in (["−7.5"], ["-7.5"], ["7.5"], ["−7.5", "-1"], ["−7,5"])] == [
+        "−2.5", "-2.5", "-2.5", "-2.5", "−2,5",
+    ]  # fmt: skip
+    assert column.typed(["−7.5", None, "3"]) == [-7.5, None, 3.0]
+    notes = missing_marks.others("c", Texts.of(["−7.5", *map(str, range(30)), "refused"]))
+    assert "all but 1 cells are numbers; if 'refused' mean" in notes[0]
+
+
 def test_a_spelling_is_named_by_an_example() -> None:
-    for example in ("1.5", "1,5", "1.234,5 €", "$1,234.5", "1'234.5", "1 234.5", "USD 1.5", "1.5 kg"):
+    for example in ("1.5", "1,5", "1.234,5 €", "$1,234.5", "1'234.5", "1 234.5", "USD 1.5", "1.5 kg", "−1.5", "−$1,234.5"):
         assert spellings.Spelling.of(example).example == example
     for example in ("", "a", "2.5", "1.234.5", "12", "1,234,5"):
         with pytest.raises(ValueError, match=r"does not show how 1234\.5 is written"):
@@ -235,7 +285,11 @@ def test_north_america_is_kept(types: str, tmp_path: Path) -> None:
     ("types", "message"),
     [
         ('c = {colour = "red"}', "cannot have the key 'colour'"),
-        ('c = {missing = "?"}', "needs a list of texts"),
+        ('c = {missing = "?"}', "column 'c' needs a list of texts"),
+        ('missing = "?"', r"t\.toml: missing needs a list of texts, such as \[\"\?\", \"-999\"\], not '\?'"),
+        ("missing = -999", r"t\.toml: missing needs a list of texts"),
+        ("keep = [[1]]", r"t\.toml: keep needs a list of texts"),
+        ('missing = "number"', "no column 'missing'"),
         ("c = {keep = [[1]]}", "needs a list of texts"),
         ('c = {kind = "colour"}', "cannot be 'colour'"),
         ('c = {spelling = "12"}', "'12' does not show how 1234.5 is written"),

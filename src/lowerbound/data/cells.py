@@ -111,6 +111,12 @@ def decimals(texts: Iterable[str]) -> int | None:
     return min(max((len(text.partition(".")[2]) for text in written), default=0), _DIGITS)
 
 
+def places(texts: Sequence[str]) -> tuple[int | None, int]:
+    """The ``decimals`` of numbers, and the zeros that all-whole ones are written with: 32.0 has no decimals, and one zero."""
+    most = decimals(texts)
+    return (0, most) if most and all(map(is_whole, texts)) else (most, 0)
+
+
 def truths(distinct: Collection[str]) -> tuple[str, str] | None:
     """The spellings of false and true, if the texts are exactly these two."""
     if len(distinct) > MOST_CASES:

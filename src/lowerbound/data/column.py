@@ -27,6 +27,7 @@ OF_CLASSES = ("category", "ordinal")
 LEFT_OUT = ("constant", "ignore")
 LARGEST_COUNT = 2**24  # single precision is exact for all whole numbers up to this one
 MOST_LEVELS = 10_000
+MOST_DECIMALS = 20
 LOGISTIC = math.pi / math.sqrt(3)  # the standard deviation of a logistic law
 UNSEEN = -1.0  # a category that training has not seen: the encoder knows no such class, and distributions.mixed.Nominal none less likely
 
@@ -38,9 +39,10 @@ class Column:
     ``levels`` are the texts of a category in the order of their numbers, of an ordinal from the least to the greatest, of a boolean those
     of false and true, of a constant the only one. ``shares`` are how frequent an ordinal's are in training.
     Numbers and dates (in seconds) are standardized, (x − ``loc``)/``scale``; for counts k, ``loc`` and ``scale`` are those of log(1 + k),
-    and k itself is modelled. Numbers are written with ``decimals`` as 1234.5 is in ``spelling`` (spellings.py), dates in their ``format``
-    and the zone that is their ``spelling``. Cells that say one of ``missing`` are missing, those to ``keep`` are not. Numbers with bounds,
-    skew or a value that many share have a ``marginal`` law.
+    and k itself is modelled. Numbers are written with ``decimals`` as 1234.5 is in ``spelling`` (spellings.py), whole ones with ``zeros``
+    after a point, as programs do that have no missing integers; dates in their ``format`` and the zone that is their ``spelling``. Cells
+    that say one of ``missing`` are missing, those to ``keep`` are not. Numbers with bounds, skew or a value that many share have a
+    ``marginal`` law.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Column:
     keep: tuple[str, ...] = ()
     marginal: Marginal | None = None
     shares: tuple[float, ...] = ()
+    zeros: int = 0
 
     @classmethod
     def read(cls, words: Any) -> Column:
@@ -68,7 +71,7 @@ class Column:
         several = 2 <= len(levels) <= MOST_LEVELS
         if {**dict.fromkeys(OF_CLASSES, several), "boolean": len(levels) == 2, "constant": len(levels) == 1}.get(kind) is False:
             raise ValueError(f"levels of column {name!r}")
-        if not (math.isfinite(loc) and 0 < scale < math.inf and (places is None or (type(places) is int and 0 <= places <= 20))):
+        if not (math.isfinite(loc) and 0 < scale < math.inf and (places is None or (type(places) is int and 0 <= places <= MOST_DECIMALS))):
             raise ValueError(f"numbers of column {name!r}")
         if kind == "boolean" and kinds.truths(levels) is None:
             raise ValueError(f"levels of column {name!r}")
@@ -77,6 +80,9 @@ class Column:
         spelling, missing, keep = (words.get(key, usual) for key, usual in (("spelling", ""), ("missing", []), ("keep", [])))  # since 0.2
         if not (isinstance(spelling, str) and all(isinstance(text, str) for text in (*missing, *keep))):
             raise ValueError(f"texts of column {name!r}")
+        zeros = words.get("zeros", 0)
+        if not (type(zeros) is int and 0 <= zeros <= MOST_DECIMALS):
+            raise ValueError(f"zeros of column {name!r}")
         if kind in ("number", "count"):
             spellings.reader(spelling)
         marginal = None if words.get("marginal") is None else Marginal.read(words["marginal"])
@@ -85,7 +91,7 @@ class Column:
         shares = tuple(map(float, words.get("shares", [])))
         if len(shares) != (len(levels) if kind == "ordinal" else 0) or not all(0 < share < 1 for share in shares):
             raise ValueError(f"shares of column {name!r}")
-        return cls(name, kind, tuple(levels), loc, scale, places, form, spelling, tuple(missing), tuple(keep), marginal, shares)
+        return cls(name, kind, tuple(levels), loc, scale, places, form, spelling, tuple(missing), tuple(keep), marginal, shares, zeros)
 
     @property
     def is_modelled(self) -> bool:
@@ -142,7 +148,10 @@ class Column:
         else:
             found = spellings.recognised(texts.distinct)
             spelling = found[0] if len(found) == 1 else spellings.reader(self.spelling)
-        return replace(self, spelling="" if spelling == spellings.PLAIN else spelling.example)
+        spelling = replace(spelling, minus=spellings.minus(texts.distinct) or spelling.minus)
+        plain = spelling.plain_texts(texts.distinct)
+        zeros = kinds.places(plain)[1] if plain and self.decimals == 0 else self.zeros
+        return replace(self, spelling="" if spelling == spellings.PLAIN else spelling.example, zeros=zeros)
 
     def numbers(self, cells: Sequence[str | None]) -> tuple[npt.NDArray[np.float64], int]:
         """The model's values for these cells, NaN for empty ones, and how many cells have an unknown category.
@@ -209,15 +218,16 @@ class Column:
 
     def _written(self, value: float, places: int | None) -> str:
         text = kinds.as_number(value, places) if self.marginal is None else self.marginal.written(value, places)
+        text += f".{'0' * self.zeros}" if self.zeros else ""
         return spellings.reader(self.spelling).written(text) if self.spelling else text
 
     def typed(self, texts: Sequence[str | None]) -> list[Any]:
         """The cells as typed values, for files that have types: whole numbers as 64-bit integers where all fit."""
         match self.kind:
             case "number" | "count":
-                spelling = spellings.reader(self.spelling)
-                plain = [text if text is None or not self.spelling else spelling.plain(text) for text in texts]
-                return _numbers(plain, self.kind == "count" or self.decimals == 0)
+                there = Texts.of(texts)
+                plain = there.changed(spellings.reader(self.spelling).plain_texts(there.distinct))
+                return _numbers(list(plain), self.kind == "count" or self.decimals == 0)
             case "boolean":
                 return [None if text is None else kinds.truth(text) for text in texts]
             case "date":

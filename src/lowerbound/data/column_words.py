@@ -92,8 +92,13 @@ def read(path: Path) -> TableWords:
         raise DataError(f"cannot read {path}: {reason(error)}") from error
     except (ValueError, RecursionError) as error:
         raise DataError(f'{path} is not a TOML file of types, with lines such as age = "count": {error}') from error
-    of_all = {key: _value(f"{path}: ", key, said[key]) for key in OF_ALL if isinstance(said.get(key), list)}
+    of_all = {key: _value(f"{path}: {key} ", key, said[key]) for key in OF_ALL if key in said and not _is_of_column(said[key])}
     return TableWords({name: _column(path, name, value) for name, value in said.items() if name not in of_all}, **of_all)
+
+
+def _is_of_column(value: Any) -> bool:
+    """Whether it is what a column may be, which can have the name of a key."""
+    return isinstance(value, dict) or (isinstance(value, str) and value.partition(":")[0] in TYPES)
 
 
 def _column(path: Path, name: str, value: Any) -> ColumnWords:

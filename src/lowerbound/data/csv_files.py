@@ -6,6 +6,7 @@ import gzip
 import io
 import re
 import zlib
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -98,8 +99,8 @@ class Csv:
         return bom + blank + delimiter.join(_quoted(name, DELIMITERS) for name in names) + end
 
     def _writer(self, place: int) -> Callable[[str], str]:
-        """How a text is written in a column: as it already occurs there, else quoted if other cells are or if it must be."""
-        there = list(dict.fromkeys(self.columns[place]))
+        """How a text is written in a column: as most cells there that say it, else quoted if other cells are or if it must be."""
+        there = [raw for raw, _ in Counter(self.columns[place]).most_common()]
         known = {_text(raw): raw for raw in reversed(there)}
         always = any(raw.startswith('"') and not kinds.is_missing(_text(raw)) for raw in there)
         special = (self.delimiter, '"', "\r", "\n")

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lowerbound.data import cells as kinds
-from lowerbound.data import dates, marginal_choice, missing_marks, spellings
+from lowerbound.data import dates, marginal_choice, missing_marks, spellings, whole_numbers
 from lowerbound.data.column import MOST_LEVELS, UNSEEN, Column
 from lowerbound.data.column_words import ColumnWords, TableWords
 from lowerbound.data.missing_marks import toml_key
@@ -21,10 +21,6 @@ from lowerbound.errors import DataError, nearest
 LEVELS = 256
 #: up to this many categories need not repeat
 FEW = 20
-#: largest whole number that is inferred as a count: for larger ones log p has too few digits in single precision
-LARGEST = 10_000
-#: counts have a variance of at least this share of their mean and a least value of at most this; years, ages and sizes are numbers
-DISPERSED, BEGINS = 0.5, 1
 
 Cells = Mapping[str, Sequence[str | None]]
 #: a column, and notes on how it was taken
@@ -121,7 +117,8 @@ def _spelling(name: str, texts: Sequence[str]) -> str:
 
 def _spelled(name: str, kind: str, texts: Texts, spelling: str) -> Column:
     """A column of numbers in a spelling, with the decimals that they are written with."""
-    return Column(name, kind, decimals=kinds.decimals(spellings.reader(spelling).plain_texts(texts.distinct)), spelling=spelling)
+    decimals, zeros = kinds.places(spellings.reader(spelling).plain_texts(texts.distinct))
+    return Column(name, kind, decimals=decimals, zeros=zeros, spelling=spelling)
 
 
 def _inferred(name: str, texts: Texts, words: ColumnWords, of_file: str) -> Found:
@@ -182,21 +179,22 @@ def _numeric(name: str, texts: Texts, spelling: str) -> Found:
         why = f"no two of its {texts.there:,} whole numbers are equal; treated as identifiers and left out ({how})"
         return Column(name, "ignore"), (f"column '{name}': {why}",)
     values = values[~np.isnan(values)]
-    counted = whole and 0 <= values.min() <= BEGINS and values.max() <= LARGEST and values.var() >= DISPERSED * values.mean()
-    notes = missing_marks.far(name, texts, read(texts.distinct))
-    return (replace(column, kind="count") if counted else column), notes
+    kind = "count" if whole and whole_numbers.are_counts(values) else "number"
+    notes = whole_numbers.codes(name, values) if whole else ()
+    return replace(column, kind=kind), (*missing_marks.far(name, texts, read(texts.distinct)), *notes)
 
 
 def _category(name: str, distinct: Sequence[str]) -> Column:
     if len(distinct) > MOST_LEVELS:
         raise DataError(f"column '{name}' has {len(distinct):,} categories, and at most {MOST_LEVELS:,} are allowed; specify ignore")
-    numeric = all(map(kinds.is_number, distinct))
-    return Column(name, "category", tuple(sorted(distinct, key=(lambda text: (float(text), text)) if numeric else str)))
+    plain = spellings.PLAIN.plain_texts(distinct)
+    order = [*map(float, plain)] if all(map(kinds.is_number, plain)) else [0.0] * len(plain)
+    return Column(name, "category", tuple(text for _, text in sorted(zip(order, distinct, strict=True))))
 
 
 def _ordinal(name: str, texts: Texts, levels: tuple[str, ...]) -> Column:
     """A column of levels in their order, that of numbers where none is specified. Errors: DataError for a text that is no level."""
-    if not levels and not all(map(kinds.is_number, texts.distinct)):
+    if not levels and not all(map(kinds.is_number, spellings.PLAIN.plain_texts(texts.distinct))):
         raise DataError(f"column '{name}': its texts are no numbers; write ordinal = [...] with all levels, the least first")
     column = replace(_category(name, texts.distinct) if not levels else Column(name, "category", levels), kind="ordinal")
     row = texts.first(column.numbers(texts)[0] == UNSEEN)

@@ -19,6 +19,7 @@ from lowerbound.data.column import Column
 from lowerbound.data.column_words import ColumnWords
 from lowerbound.data.maps import MAPS
 from lowerbound.data.marginals import ENDS, Marginal
+from lowerbound.data.missing_marks import toml_key
 from lowerbound.errors import DataError
 
 Numbers = npt.NDArray[np.float64]
@@ -54,10 +55,13 @@ def chosen(column: Column, values: Numbers, rows: npt.NDArray[np.int64], words: 
     """
     train, everywhere = (some[~np.isnan(some)] for some in (values[rows], values))
     few = len(train) < FEW
-    spikes = (() if few else _spikes(train)) if words.spike is None else words.spike
-    train, everywhere = train[~np.isin(train, spikes)], everywhere[~np.isin(everywhere, spikes)]
-    if not len(train) or train.min() == train.max() or (few and not words.of_law):
+    spikes = (() if few else _spikes(train)) if words.spike is None else _there(column.name, words.spike, everywhere)
+    train, everywhere = (some[~np.isin(some, spikes)] for some in (train, everywhere))
+    train = train if _differ(train) else everywhere
+    if few and not words.of_law:
         return column
+    if not _differ(train):
+        return _of_one_value(column, values, everywhere, words)
     others = _others(column, spikes, train, everywhere, words)
     laws = _laws(column.name, others, words)
     best = laws[0]
@@ -66,6 +70,29 @@ def chosen(column: Column, values: Numbers, rows: npt.NDArray[np.int64], words: 
             gain = _scores(column, law, others) - _scores(column, best, others)
             best = law if gain.mean() > SURE * gain.std() / math.sqrt(len(gain)) else best
     return column if best == "linear" and not spikes else _fitted(column, best, others, train)
+
+
+def _there(name: str, spikes: tuple[float, ...], values: Numbers) -> tuple[float, ...]:
+    """The spikes that are specified. Errors: DataError for one that no cell has."""
+    absent = next((spike for spike in spikes if spike not in values), None)
+    if absent is not None:
+        raise DataError(f"column '{name}' has no cell that is {absent:.6g}, which is specified as a spike; leave it out")
+    return spikes
+
+
+def _differ(values: Numbers) -> bool:
+    return len(values) > 0 and bool(values.min() < values.max())
+
+
+def _of_one_value(column: Column, values: Numbers, others: Numbers, words: ColumnWords) -> Column:
+    """The column of which but one value is no spike, or none: in its bounds. Errors: DataError where spikes leave nothing to learn from."""
+    if words.spike:
+        levels = ", ".join(f"{level:.15g}" for level in np.unique(values[~np.isnan(values)]))
+        key = toml_key(column.name)
+        how = f'write {key} = "category", or {key} = {{ordinal = [{levels}]}}'
+        raise DataError(f"column '{column.name}': its spikes leave {'one other value' if len(others) else 'no other value'}; {how}")
+    bounded = Marginal(least=words.least, greatest=words.max)
+    return replace(column, marginal=bounded) if bounded.bounds else column
 
 
 def _spikes(values: Numbers) -> tuple[float, ...]:
@@ -141,12 +168,16 @@ def _width(law: str, v: Numbers) -> float:
 
 
 def _scores(column: Column, law: str, others: Others) -> Numbers:
-    """log p of values under the map, and a normal or a Student-t, that are fitted to the other folds: the same values for each law."""
+    """log p of values under the map, and a normal or a Student-t, that are fitted to the other folds: the same values for each law.
+
+    It is 0 where all values of the other folds are equal, to which nothing is fitted.
+    """
     values = others.values[:: math.ceil(len(others.values) / MOST)]
     fold = np.random.default_rng(0).permutation(len(values)) % FOLDS
-    found = np.empty(len(values))
+    found = np.zeros(len(values))
     for each in range(FOLDS):
-        found[fold == each] = _score(column, law, others, values[fold != each], values[fold == each])
+        if _differ(values[fold != each]):
+            found[fold == each] = _score(column, law, others, values[fold != each], values[fold == each])
     return found
 
 

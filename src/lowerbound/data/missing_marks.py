@@ -55,7 +55,7 @@ def levels(column: Column, elsewhere: Collection[str]) -> tuple[str, ...]:
 
 def others(name: str, texts: Texts) -> tuple[str, ...]:
     """A note on the few texts of a column of which all other cells are numbers."""
-    strange = np.isnan(cells.numbers(texts.distinct))
+    strange = np.isnan(spellings.PLAIN(texts.distinct))
     few = [text for text, is_so in zip(texts.distinct, strange, strict=True) if is_so]
     number = int(texts.counts()[strange].sum())
     if not 0 < len(few) <= OTHERS or number > SHARE * texts.there:

@@ -1,6 +1,7 @@
 """How people write numbers: decimal commas, thousands, currencies, per cent. A spelling is read, recognised, and written back.
 
-It is named by how it writes 1234.5, as in ``1.234,5 €``, or ``1,5`` where thousands are not set apart. Values are those that are written:
+It is named by how it writes 1234.5, as in ``1.234,5 €``, or ``1,5`` where thousands are not set apart, with a minus before it where that is
+the sign − (U+2212). Values are those that are written:
 ``12 %`` is 12.
 """
 
@@ -20,19 +21,26 @@ LAYOUTS = ((".", ""), (",", ""), (".", ","), (",", "."), *((point, mark) for mar
 PER = ("%", "‰")
 #: ISO 4217's codes of the currencies that are traded most
 CODES = frozenset(["USD", "EUR", "JPY", "GBP", "CNY", "AUD", "CAD", "CHF", "HKD", "SGD", "SEK", "KRW", "NOK", "NZD", "INR", "MXN"])
-MINUS = "−-"
-_EXAMPLE = re.compile(r"(?P<before>[^0-9]*?)(?:1(?P<thousands>[^0-9])234|1(?:234)?)(?:(?P<decimal>[.,])5)?(?P<after>[^0-9]*)")
+SIGN, HYPHEN = "−", "-"  # the minus sign, U+2212, and what programs write for it
+MINUS = SIGN + HYPHEN
+_EXAMPLE = re.compile(
+    rf"(?P<minus>{SIGN}?)" r"(?P<before>[^0-9]*?)(?:1(?P<thousands>[^0-9])234|1(?:234)?)(?:(?P<decimal>[.,])5)?(?P<after>[^0-9]*)"
+)
 _AROUND = re.compile(rf"[+{MINUS}]?([^0-9+{MINUS}]*)[+{MINUS}]?([0-9](?:.*[0-9])?)([^0-9]*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Spelling:
-    """Numbers with a ``decimal`` mark, one of ``thousands`` or none, and what stands ``before`` and ``after`` them, blanks included."""
+    """Numbers with a ``decimal`` mark, one of ``thousands`` or none, and what stands ``before`` and ``after`` them, blanks included.
+
+    Both signs of a ``minus`` are read, and this one is written.
+    """
 
     decimal: str = "."
     thousands: str = ""
     before: str = ""
     after: str = ""
+    minus: str = HYPHEN
 
     @classmethod
     def of(cls, example: str) -> Spelling:
@@ -40,12 +48,14 @@ class Spelling:
         found = _EXAMPLE.fullmatch(example)
         if found is None or found["thousands"] == (found["decimal"] or "."):
             raise ValueError(f"'{example}' does not show how 1234.5 is written, as 1.234,5 € or 1,5 does")
-        return cls(found["decimal"] or ".", found["thousands"] or "", found["before"], found["after"])
+        return cls(found["decimal"] or ".", found["thousands"] or "", found["before"], found["after"], found["minus"] or HYPHEN)
 
     @property
     def example(self) -> str:
         """How 1234.5 is written, or 1.5 where thousands are not set apart."""
-        return f"{self.before}1{f'{self.thousands}234' if self.thousands else ''}{self.decimal}5{self.after}"
+        return (
+            f"{self.minus.replace(HYPHEN, '')}{self.before}1{f'{self.thousands}234' if self.thousands else ''}{self.decimal}5{self.after}"
+        )
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
@@ -60,13 +70,16 @@ class Spelling:
         found = self._pattern.fullmatch(text)
         if found is None or (found["sign"] and found["inner"]):
             return None
-        sign = (found["sign"] + found["inner"]).replace("−", "-")
+        sign = (found["sign"] + found["inner"]).replace(SIGN, HYPHEN)
         whole = found["whole"].replace(self.thousands, "") if self.thousands else found["whole"]
         return sign + whole + (f".{found['part']}" if found["part"] is not None else "") + (found["power"] or "")
 
     def plain_texts(self, texts: Sequence[str]) -> Sequence[str]:
         """The numbers of texts as programs write them, none for other text."""
-        return texts if self == PLAIN else [self.plain(text) or "" for text in texts]
+        if self != PLAIN:
+            return [self.plain(text) or "" for text in texts]
+        signed = SIGN in "".join(texts)
+        return [HYPHEN + text.removeprefix(SIGN) if text.startswith(SIGN) else text for text in texts] if signed else texts
 
     def __call__(self, texts: Sequence[str], /) -> Numbers:
         """The number of each text, NaN where it has none."""
@@ -78,7 +91,7 @@ class Spelling:
         whole, point, part = digits.partition(".")
         if self.thousands:
             whole = f"{int(whole):,}".replace(",", self.thousands)
-        sign = "-" if number.startswith("-") else ""
+        sign = self.minus if number.startswith("-") else ""
         return f"{sign}{self.before}{whole}{self.decimal if point else ''}{part}{power}{exponent}{self.after}"
 
 
@@ -96,7 +109,7 @@ def recognised(texts: Sequence[str]) -> tuple[Spelling, ...]:
     fits: list[Spelling] = []
     values: list[Sequence[str]] = []
     for decimal, thousands in LAYOUTS:
-        spelling = Spelling(decimal, thousands, *around)
+        spelling = Spelling(decimal, thousands, *around, minus(texts) or HYPHEN)
         plain = _plain(spelling, texts)
         if plain is not None and plain not in values and (not thousands or any(thousands in text for text in texts)):
             fits.append(spelling)
@@ -104,6 +117,13 @@ def recognised(texts: Sequence[str]) -> tuple[Spelling, ...]:
         if fits and fits[0].decimal == "." and not fits[0].thousands:  # as programs write them
             break
     return tuple(fits)
+
+
+def minus(texts: Sequence[str]) -> str:
+    """How the texts write a minus: as the sign if all that have one do, else as programs do; empty if none has one."""
+    written = "".join(texts)
+    signs = {mark for mark in MINUS if mark in written}
+    return "".join(signs) if len(signs) < len(MINUS) else HYPHEN
 
 
 def _plain(spelling: Spelling, texts: Sequence[str]) -> list[str] | None:
