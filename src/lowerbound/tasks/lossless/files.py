@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from io import BufferedIOBase
 from typing import Any, Protocol, runtime_checkable
 
@@ -53,10 +54,20 @@ def compress(run: HasModel | Model, data: Source, *, block: int = BLOCK, seed: i
     Source: Townsend, Bird and Barber, "Practical lossless compression with latent variables using bits back coding", 2019,
     https://arxiv.org/abs/1901.04866.
     """
-    return b"".join(compressed(run, data, block=block, seed=seed))
+    return b"".join(part.content for part in compressed(run, data, block=block, seed=seed))
 
 
-def compressed(run: HasModel | Model, data: Source, *, block: int = BLOCK, seed: int = 0) -> Iterator[bytes]:
+@dataclass(frozen=True)
+class Part:
+    """What comes next in a file, and the ``values`` ``(n, *event)`` in it, as whole ``numbers`` ``(n, D)`` too: none in the header."""
+
+    header: Header
+    content: bytes
+    values: Tensor
+    numbers: Whole
+
+
+def compressed(run: HasModel | Model, data: Source, *, block: int = BLOCK, seed: int = 0) -> Iterator[Part]:
     """The same part by part: the header, then the blocks. Memory does not grow with the number of examples."""
     constriction()
     vae, block = _model(run), whole("block", block, 1)
@@ -66,10 +77,11 @@ def compressed(run: HasModel | Model, data: Source, *, block: int = BLOCK, seed:
     top, greys = _top(vae, exact, rows, block, seed)
     folder = "" if isinstance(run, Model) else str(run.folder)
     header = Header(len(rows), block, exact.event_shape, top, exact.digest, folder, seed if greys else None)
-    yield header.to_bytes()
+    nothing = np.empty((0, exact.values), np.int64)
+    yield Part(header, header.to_bytes(), _values(nothing, exact, vae.dtype), nothing)
     for number in range(header.blocks):
-        found = blocks.encode(exact, _numbers(vae, exact, rows, header.rows(number), seed), top)
-        yield block_to_bytes(header, number, *found)
+        values, numbers = _seen(vae, exact, rows, header.rows(number), seed)
+        yield Part(header, block_to_bytes(header, number, *blocks.encode(exact, numbers, top)), values, numbers)
 
 
 def decompress(run: HasModel | Model, content: bytes, rows: range | None = None) -> Float[Tensor, "n *event"]:
@@ -134,17 +146,15 @@ def _top(vae: Model, exact: ExactModel, rows: Rows, block: int, seed: int) -> tu
     return top, greys
 
 
-def _numbers(vae: Model, exact: ExactModel, rows: Rows, some: range, seed: int) -> Whole:
-    """The values of some rows as whole numbers. Errors: DataError where that is not what they are."""
+def _seen(vae: Model, exact: ExactModel, rows: Rows, some: range, seed: int) -> tuple[Tensor, Whole]:
+    """The values of some rows as the likelihood sees them, and as whole numbers. Errors: DataError where that is not what they are."""
     x = observe(in_evaluation(vae), rows, torch.arange(some.start, some.stop), seed).x.cpu()
     numbers: Whole = np.rint(x.double().numpy() * exact.symbols.steps).astype(np.int64).reshape(len(x), -1)
     wrong = (_values(numbers, exact, x.dtype).reshape(x.shape) != x).flatten(1).any(1)
     if bool(wrong.any()):
         row = some.start + int(wrong.nonzero()[0])
-        raise DataError(
-            f"row {row}: some values are not whole numbers over {exact.symbols.steps}, so that they would not come back; round them"
-        )
-    return numbers
+        raise DataError(f"row {row}: some values are not whole numbers over {exact.symbols.steps} and would not come back; round them")
+    return x, numbers
 
 
 def _values(numbers: Whole, exact: ExactModel, kind: torch.dtype) -> Tensor:
