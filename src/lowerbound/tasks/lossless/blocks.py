@@ -13,41 +13,40 @@ from itertools import pairwise
 
 import numpy as np
 
+from lowerbound.tasks.lossless.code import Code
 from lowerbound.tasks.lossless.coder import Stack, Words
 from lowerbound.tasks.lossless.laws import LATENT_BITS, Whole
-from lowerbound.tasks.lossless.model import ExactModel
 
 PART = 8  # a group is this part of what is done
-LARGEST, LISTED = 64, 2**22  # examples in a group, and numbers that its laws hold
+LARGEST = 64  # examples in a group
 
 
-def groups(n: int, model: ExactModel) -> Iterator[tuple[int, int]]:
+def groups(n: int, code: Code) -> Iterator[tuple[int, int]]:
     """Where the groups of n examples begin and end."""
-    most = max(1, min(LARGEST, LISTED // (model.values * model.symbols.listed)))
+    most = min(LARGEST, code.together)
     ends = [0]
     while ends[-1] < n:
         ends.append(min(n, ends[-1] + min(most, 1 + ends[-1] // PART)))
     return pairwise(ends)
 
 
-def encode(model: ExactModel, numbers: Whole, top: int) -> tuple[Words, int]:
+def encode(code: Code, numbers: Whole) -> tuple[Words, int]:
     """The words of examples ``(n, values)``, and how many of the counter's are below them."""
     stack = Stack()
-    for first, last in groups(len(numbers), model):
+    for first, last in groups(len(numbers), code):
         some = numbers[first:last]
-        bins = stack.draw(model.posterior(some), len(some) * model.latent).reshape(len(some), -1)
-        stack.push(model.likelihood(bins, top), some.reshape(-1))
+        bins = stack.draw(code.posterior(some), len(some) * code.latent).reshape(len(some), -1)
+        code.push(stack, some, bins)
         stack.push_even(LATENT_BITS, bins.reshape(-1))
     return stack.words, stack.initial
 
 
-def decode(model: ExactModel, words: Words, initial: int, n: int, top: int) -> Whole:
-    """The n examples of words. Errors: DataError where they are not those that ``encode`` made by this model."""
-    stack, numbers = Stack(words, initial), np.empty((n, model.values), np.int64)
-    for first, last in reversed(list(groups(n, model))):
-        size = last - first
-        bins = stack.pop_even(LATENT_BITS, size * model.latent).reshape(size, -1)
-        numbers[first:last] = stack.pop(model.likelihood(bins, top), size * model.values).reshape(size, -1)
-        stack.push(model.posterior(numbers[first:last]), bins.reshape(-1))
+def decode(code: Code, words: Words, initial: int, n: int) -> Whole:
+    """The n examples of words. Errors: DataError where they are not those that ``encode`` made by this code."""
+    stack, parts = Stack(words, initial), []
+    for first, last in reversed(list(groups(n, code))):
+        bins = stack.pop_even(LATENT_BITS, (last - first) * code.latent).reshape(last - first, -1)
+        parts.append(code.pop(stack, bins))
+        stack.push(code.posterior(parts[-1]), bins.reshape(-1))
     stack.must_be_as_before()
-    return numbers
+    return np.concatenate(parts[::-1])

@@ -23,7 +23,7 @@ from lowerbound.tasks.lossless import blocks
 from lowerbound.tasks.lossless.coder import constriction
 from lowerbound.tasks.lossless.container import NAME, Header, block_to_bytes, must_end, read_block
 from lowerbound.tasks.lossless.laws import Whole
-from lowerbound.tasks.lossless.model import ExactModel
+from lowerbound.tasks.lossless.model import ArrayCode, ExactModel
 from lowerbound.tasks.lossless.values import MOST
 from lowerbound.vae.model import Model
 from lowerbound.vae.observation import admit_rows, observe
@@ -77,11 +77,11 @@ def compressed(run: HasModel | Model, data: Source, *, block: int = BLOCK, seed:
     top, greys = _top(vae, exact, rows, block, seed)
     folder = "" if isinstance(run, Model) else str(run.folder)
     header = Header(len(rows), block, exact.event_shape, top, exact.digest, folder, seed if greys else None)
-    nothing = np.empty((0, exact.values), np.int64)
+    code, nothing = ArrayCode(exact, top), np.empty((0, exact.values), np.int64)
     yield Part(header, header.to_bytes(), _values(nothing, exact, vae.dtype), nothing)
     for number in range(header.blocks):
         values, numbers = _seen(vae, exact, rows, header.rows(number), seed)
-        yield Part(header, block_to_bytes(header, number, *blocks.encode(exact, numbers, top)), values, numbers)
+        yield Part(header, block_to_bytes(header, number, *blocks.encode(code, numbers)), values, numbers)
 
 
 def decompress(run: HasModel | Model, content: bytes, rows: range | None = None) -> Float[Tensor, "n *event"]:
@@ -120,7 +120,7 @@ def decompressed(
 def _decoded(exact: ExactModel, header: Header, number: int, words: Any, initial: int, name: str) -> Whole:
     own = header.rows(number)
     try:
-        return blocks.decode(exact, words, initial, len(own), header.top)
+        return blocks.decode(ArrayCode(exact, header.top), words, initial, len(own))
     except DataError as error:
         raise DataError(f"{name}, block {number:,}: {error}") from error
 

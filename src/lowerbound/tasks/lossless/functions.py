@@ -115,6 +115,20 @@ def normal_cdf() -> Table:
 
 
 @cache
+def _log_from_one_to_two() -> Table:
+    return Table(lambda x: x.ln(), 1, 2)
+
+
+LOG_2 = float(Decimal(2).ln())
+
+
+def log(x: Array) -> Array:
+    """The natural logarithm of positive numbers."""
+    mantissa, exponent = np.frexp(x)
+    return _log_from_one_to_two()(2 * mantissa) + (exponent - 1) * LOG_2
+
+
+@cache
 def _softplus_inside() -> Table:
     return Table(_softplus, -FAR, FAR)
 

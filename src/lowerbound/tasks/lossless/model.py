@@ -1,25 +1,20 @@
-"""A VAE whose laws come out the same on every machine: its networks in fixed point, its latents in bins, its values whole numbers."""
+"""A VAE of arrays whose laws come out the same on every machine: its networks in fixed point, its values whole numbers."""
 
 from __future__ import annotations
 
-import hashlib
 import math
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
-
 from lowerbound.errors import RecipeError
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.tasks.lossless import laws
-from lowerbound.tasks.lossless.functions import Array
+from lowerbound.tasks.lossless.code import Code, digest_of, posterior_of, size_of_latent
+from lowerbound.tasks.lossless.coder import Stack
 from lowerbound.tasks.lossless.laws import Law, Whole
 from lowerbound.tasks.lossless.networks import ExactNetwork, exact
 from lowerbound.tasks.lossless.values import Symbols, symbols_of
-from lowerbound.vae.conditional import LOG_VARIANCE
-from lowerbound.vae.model import VAE, Model
-from lowerbound.vae.posteriors import DiagonalGaussian
-from lowerbound.vae.priors import StandardNormal
+from lowerbound.vae.model import Model
 
 
 @dataclass(frozen=True)
@@ -36,17 +31,12 @@ class ExactModel:
     def of(cls, vae: Model) -> ExactModel:
         """That of a trained model. Errors: RecipeError for a part of it that no code is made of."""
         vae = in_evaluation(vae)
-        symbols = symbols_of(vae.likelihood)
-        if not isinstance(vae, VAE) or vae.context is not None:
-            raise RecipeError("a model with labels or another context cannot compress yet; train one without")
-        if not isinstance(vae.prior, StandardNormal) or not isinstance(vae.posterior, DiagonalGaussian):
-            raise RecipeError("compression needs a standard normal prior and a diagonal Gaussian posterior; train with --prior normal")
+        symbols, latent = symbols_of(vae.likelihood), size_of_latent(vae)
         if vae.likelihood.holes:
             raise RecipeError("a model of values of which some are missing cannot compress yet; train one on whole data")
         shape = vae.event_shape
         if shape is None:
             raise RecipeError("the decoder gives no example for a latent of zeros, so that its shape is not known")
-        latent = int(vae.prior.zero.numel())
         return cls(exact(vae.posterior.network), exact(vae.likelihood.network), latent, shape, symbols)
 
     @cached_property
@@ -54,28 +44,41 @@ class ExactModel:
         """How many an example has."""
         return math.prod(self.event_shape)
 
-    def posterior(self, numbers: Whole) -> Law:
-        """q(z|x) of the bins of examples ``(n, values)``, those of one after those of the other."""
-        output = self.encoder(numbers.reshape(-1, *self.event_shape) / self.symbols.steps)
-        mean, log_variance = np.split(output, 2, 1)
-        return laws.bins(mean.reshape(-1), np.clip(log_variance, *LOG_VARIANCE).reshape(-1))
-
-    def likelihood(self, bins: Whole, top: int) -> Law:
-        """p(x|z) of the values of examples, those of one after those of the other, given bins ``(n, latent)``."""
-        return self.symbols.of(self.decoder(self.centres(bins)), self.values, top)
-
-    @staticmethod
-    def centres(bins: Whole) -> Array:
-        """The latents that stand for bins."""
-        return laws.centres()[bins]
-
     @cached_property
     def digest(self) -> bytes:
-        """A hash of all that decides a code: the rounded weights, the kinds of layers, the laws."""
-        found = hashlib.sha256(repr((self.latent, self.event_shape, self.symbols.words, self.symbols.steps, laws.LATENT_BITS)).encode())
-        for network in (self.encoder, self.decoder):
-            for layer in network.layers:
-                found.update(layer.words.encode() + b"\n")
-                for numbers in layer.numbers:
-                    found.update(np.ascontiguousarray(numbers + 0.0, "<f8").tobytes())
-        return found.digest()[:16]
+        """Its hash."""
+        words = self.latent, self.event_shape, self.symbols.words, self.symbols.steps
+        return digest_of(words, (self.encoder, self.decoder))
+
+
+@dataclass(frozen=True)
+class ArrayCode(Code):
+    """The code of values from 0 to ``top``."""
+
+    model: ExactModel
+    top: int
+
+    @property
+    def latent(self) -> int:
+        """That of the model."""
+        return self.model.latent
+
+    @property
+    def listed(self) -> int:
+        """As many as the law of a value holds, of each."""
+        return self.model.values * self.model.symbols.listed
+
+    def posterior(self, numbers: Whole) -> Law:
+        """By the encoder."""
+        return posterior_of(self.model.encoder(numbers.reshape(-1, *self.model.event_shape) / self.model.symbols.steps))
+
+    def push(self, stack: Stack, numbers: Whole, bins: Whole) -> None:
+        """All values at once."""
+        stack.push(self._likelihood(bins), numbers.reshape(-1))
+
+    def pop(self, stack: Stack, bins: Whole) -> Whole:
+        """All values at once."""
+        return stack.pop(self._likelihood(bins), len(bins) * self.model.values).reshape(len(bins), -1)
+
+    def _likelihood(self, bins: Whole) -> Law:
+        return self.model.symbols.of(self.model.decoder(laws.centres()[bins]), self.model.values, self.top)
