@@ -111,3 +111,18 @@ def test_without_constriction_the_extra_is_named(
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "constriction", None)
     assert "pip install 'lowerbound[compression]'" in complaint(capsys, "compress", levels_run, "-o", tmp_path / "d.lbz")
+
+
+def test_a_table_comes_back_to_the_byte(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text("x,y\n" + "".join(f"{row * 37 % 101 / 10:.1f},{'ab'[row % 2]}\n" for row in range(60)))
+    assert main(["train", str(table), "--likelihood", "columns", "--epochs", "1", "--out", str(tmp_path / "run")]) == 0
+    found = answer(capsys, "compress", tmp_path / "run", table, "-o", tmp_path / "t.lbz")
+    assert found["n"] == 60
+    assert set(found["bytes"]) == {"lowerbound", "gzip", "bz2", "lzma"}
+    answer(capsys, "decompress", tmp_path / "t.lbz", "-o", tmp_path / "back.csv")
+    assert (tmp_path / "back.csv").read_bytes() == table.read_bytes()
+    assert "holds a table; name the output FILE.csv or FILE.tsv" in complaint(
+        capsys, "decompress", tmp_path / "t.lbz", "-o", tmp_path / "b.npy"
+    )
+    assert "leave out --rows and --split" in complaint(capsys, "compress", tmp_path / "run", "--rows", "3", "-o", tmp_path / "t.lbz")

@@ -7,15 +7,16 @@ import re
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from lowerbound.data import csv_files
 from lowerbound.data.units import as_stored
-from lowerbound.errors import DataError, UsageError, reason
+from lowerbound.errors import DataError, OutputError, UsageError, reason
 from lowerbound.evaluation.mean_bound import mean_bound
 from lowerbound.interfaces.cli import console
 from lowerbound.interfaces.cli.console import Answer
@@ -35,14 +36,28 @@ def compress(args: Namespace) -> Answer:
     """Write the file; its size beside what the bound says and what others need."""
     path = of_kind(args.output, SUFFIX)
     run = runs.load(args.run, CPU)
+    began = time.perf_counter()
+    if run.spec.schema is not None:
+        return _of_table(args, path, run)
     data = asked_for(run, args)
     data = data if args.rows is None else first(data, args.rows)
-    began = time.perf_counter()
     header, sizes, bound = _written(path, run, lossless.compressed(run, data, block=args.block, seed=args.seed))
     seconds = time.perf_counter() - began
     if header.seed is not None:
         console.notes(args, [f"grey pixels were binarized (seed {header.seed}): the file holds those zeros and ones"])
     return _answer(args, path, header, seconds, sizes, bound)
+
+
+def _of_table(args: Namespace, path: Path, run: Run) -> Answer:
+    """A table's file; there is no bound beside it: a model has a density of numbers, and not a probability."""
+    if args.rows is not None or args.split is not None:
+        raise UsageError("a table's file is compressed whole, so that its bytes come back; leave out --rows and --split")
+    source, began = Path(args.data or run.recipe.data), time.perf_counter()
+    header, sizes, _ = _written(path, run, lossless.compressed(run, source, block=args.block))
+    sizes = {**sizes, **lossless.general(csv_files.content_of(source))}
+    rows = [{"by": name, "bytes": size} for name, size in sorted(sizes.items(), key=lambda item: item[1])]
+    values = {"run": args.run, "output": str(path), "n": header.n, "seconds": time.perf_counter() - began, "bytes": sizes}
+    return Answer(f"{console.table(rows)}\n{header.n:,} rows in {sizes['lowerbound']:,} bytes: {path}", values)
 
 
 def _written(path: Path, run: Run, parts: Iterator[lossless.Part]) -> tuple[lossless.Header, dict[str, int], float]:
@@ -53,9 +68,10 @@ def _written(path: Path, run: Run, parts: Iterator[lossless.Part]) -> tuple[loss
         size, bound = file.write(begin.content), 0.0
         for part in parts:
             size += file.write(part.content)
-            others.add(part.numbers)
-            bound += mean_bound(run.vae, part.values).bound * len(part.values) / header.n
-            done(len(part.values))
+            if part.values is not None and part.numbers is not None:
+                others.add(part.numbers)
+                bound += mean_bound(run.vae, part.values).bound * part.n / header.n
+            done(part.n)
     return header, {"lowerbound": size, **others.end()}, bound
 
 
@@ -72,26 +88,39 @@ def _answer(args: Namespace, path: Path, header: lossless.Header, seconds: float
 
 def decompress(args: Namespace) -> Answer:
     """Write the examples of a file."""
-    path, source = of_kind(args.output, ".npy", ".npz"), Path(args.file)
+    path, source = of_kind(args.output, ".npy", ".npz", *csv_files.SUFFIXES), Path(args.file)
     wanted = _rows(args.rows)
     try:
         with source.open("rb") as file:
             header = lossless.Header.read(file, args.file)
-            run = _run_of(header, source, args.run)
-            began = time.perf_counter()
+            if (header.table is None) == (path.suffix in csv_files.SUFFIXES):
+                raise OutputError(f"{source} holds {'examples' if header.table is None else 'a table'}; name the output {_kinds(header)}")
+            run, rows, began = _run_of(header, source, args.run), range(header.n)[wanted], time.perf_counter()
             file.seek(0)
-            with _progress(len(range(header.n)[wanted]), "decompressed") as done:
-                values = torch.cat(list(_counting(lossless.decompressed(run, file, range(header.n)[wanted], args.file), done)))
+            with _progress(len(rows), "decompressed") as done:
+                parts = list(_counting(lossless.decompressed(run, file, rows, args.file), done))
             seconds = time.perf_counter() - began
     except OSError as error:
         raise DataError(f"{source}: {reason(error)}") from error
-    array = as_stored(values, run.spec, run.recipe.invert)
+    _write(path, run, parts)
+    text = f"{len(rows):,} {'examples' if header.table is None else 'rows'}, as they were: {path}"
+    return Answer(text, {"file": args.file, "run": str(run.folder), "output": str(path), "n": len(rows), "seconds": seconds})
+
+
+def _kinds(header: lossless.Header) -> str:
+    return " or ".join(f"FILE{kind}" for kind in ((".npy", ".npz") if header.table is None else csv_files.SUFFIXES))
+
+
+def _write(path: Path, run: Run, parts: Sequence[torch.Tensor | bytes]) -> None:
+    if path.suffix in csv_files.SUFFIXES:
+        with written(path) as file:
+            file.writelines(part for part in parts if isinstance(part, bytes))
+        return
+    array = as_stored(torch.cat([part for part in parts if isinstance(part, torch.Tensor)]), run.spec, run.recipe.invert)
     if path.suffix == ".npy":
         save_array(path, array)
     else:
         save_arrays(path, {"data": array})
-    text = f"{len(array):,} examples, as they were: {path}"
-    return Answer(text, {"file": args.file, "run": str(run.folder), "output": str(path), "n": len(array), "seconds": seconds})
 
 
 def _rows(written: str | None) -> slice:
@@ -115,9 +144,9 @@ def _run_of(header: lossless.Header, source: Path, said: str | None) -> Run:
     raise UsageError(f"{source} was written by the run {header.run}, which is not there; say where it is with --run")
 
 
-def _counting(parts: Iterator[torch.Tensor], done: Any) -> Iterator[torch.Tensor]:
+def _counting(parts: Iterator[torch.Tensor | bytes], done: Any) -> Iterator[torch.Tensor | bytes]:
     for part in parts:
-        done(len(part))
+        done(len(part) if isinstance(part, torch.Tensor) else 0)
         yield part
 
 

@@ -135,7 +135,7 @@ def _decompress(parser: Parser) -> None:
     parser.add_argument("file", metavar="FILE", help="a .lbz of compress")
     parser.add_argument("--run", metavar="RUN", help="where its run is now (default: the folder that the file names)")
     parser.add_argument("--rows", metavar="FIRST:END", help="these examples alone, as 0:1000 (default: all)")
-    options.output(parser, ".npy, or .npz")
+    options.output(parser, ".npy, or .npz; of a table .csv or .tsv")
 
 
 def _interpolate(parser: Parser) -> None:

@@ -50,7 +50,7 @@ class Code(ABC):
     @property
     def together(self) -> int:
         """How many examples may be in a group."""
-        return max(1, LISTED // self.listed)
+        return max(1, LISTED // max(1, self.listed))
 
 
 def size_of_latent(vae: Model) -> int:

@@ -1,8 +1,9 @@
 """The file: a header, then blocks, each with a checksum, so that any can be read alone and a damaged one costs only itself.
 
 All numbers are little-endian. ``LBZ``, a byte for the version, the length of a JSON object (2 bytes), the object, 16 bytes of the model's
-hash, a CRC-32 of all that. A block: how many words it has (4 bytes), how many of the counter's are below them (2), a CRC-32 (4) of the
-header's, the block's number, these two and the words, and the words, 4 bytes each.
+hash, a CRC-32 of all that. Of a table a CRC-32 (4), and in lzma's format a JSON object, all but the cells that are coded. A block: how many
+words it has (4 bytes), how many of the counter's are below them (2), a CRC-32 (4), and the words, 4 bytes each. Checksums behind the header
+are of the header's, the block's number, the second of these numbers, the content's size, and the content.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from typing import Any
 from zlib import crc32
 
 import numpy as np
+from torch import Tensor
 
 from lowerbound.errors import DataError
 from lowerbound.tasks.lossless.coder import Words
+from lowerbound.tasks.lossless.laws import Whole
 
 MAGIC, VERSION = b"LBZ", 1
 START, CHECK, BLOCK = struct.Struct("<3sBH"), struct.Struct("<I"), struct.Struct("<IHI")
@@ -29,7 +32,8 @@ NAME = "the file"
 class Header:
     """What a file holds: ``n`` examples of shape ``event``, whole numbers up to ``top``, so many a ``block``, by the model of ``digest``.
 
-    ``run`` is the folder that the model was read from, as it was written; with a ``seed`` greys were binarized by it.
+    ``run`` is the folder that the model was read from, as it was written; with a ``seed`` greys were binarized by it. With a ``table`` what
+    is not coded by the model follows the header, so many bytes.
     """
 
     n: int
@@ -39,6 +43,7 @@ class Header:
     digest: bytes
     run: str = ""
     seed: int | None = None
+    table: int | None = None
 
     @property
     def blocks(self) -> int:
@@ -83,6 +88,17 @@ class Header:
         return int(CHECK.unpack(self.to_bytes()[-CHECK.size :])[0])
 
 
+@dataclass(frozen=True)
+class Part:
+    """What comes next in a file: its header or a block of n examples, of arrays with their ``values`` and these as whole ``numbers``."""
+
+    header: Header
+    content: bytes
+    n: int
+    values: Tensor | None = None
+    numbers: Whole | None = None
+
+
 def block_to_bytes(header: Header, block: int, words: Words, initial: int) -> bytes:
     """A block as it is in the file."""
     content = words.astype("<u4").tobytes()
@@ -104,6 +120,19 @@ def read_block(header: Header, block: int, file: BufferedIOBase, name: str = NAM
     if not skip and check != _check(header, block, initial, content):
         raise DataError(f"{name} is damaged in block {block:,}: {lost}; copy it anew, or ask for other rows")
     return np.frombuffer(content, "<u4").astype(np.uint32), initial
+
+
+def words_to_bytes(header: Header, content: bytes) -> bytes:
+    """What follows the header of a table's file: its checksum, and the content."""
+    return CHECK.pack(_check(header, 0, 0, content)) + content
+
+
+def read_words(header: Header, file: BufferedIOBase, name: str = NAME) -> bytes:
+    """The content. Errors: DataError where it is damaged."""
+    check, content = file.read(CHECK.size), file.read(header.table or 0)
+    if len(check) < CHECK.size or CHECK.unpack(check)[0] != _check(header, 0, 0, content):
+        raise DataError(f"{name} is damaged in what describes its table; copy it anew from where it came")
+    return content
 
 
 def _check(header: Header, block: int, initial: int, content: bytes) -> int:

@@ -1,4 +1,4 @@
-"""General compressors beside a model: the same values, each in a byte, or eight zeros and ones."""
+"""General compressors beside a model, at their strongest: of values each in a byte, or eight zeros and ones, and of a file's bytes."""
 
 from __future__ import annotations
 
@@ -31,3 +31,8 @@ class General:
         for name, compressor in self.compressors.items():
             self.sizes[name] += len(compressor.flush())
         return self.sizes
+
+
+def general(content: bytes) -> dict[str, int]:
+    """How many bytes each needs for a file's."""
+    return {"gzip": len(zlib.compress(content, 9)), "bz2": len(bz2.compress(content, 9)), "lzma": len(lzma.compress(content, preset=9))}

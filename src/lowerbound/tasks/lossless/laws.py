@@ -39,32 +39,27 @@ class Law(ABC):
 
 def answers(law: Law, numbers: Whole) -> tuple[Bits, Array]:
     """The answers ``(bits, n)`` that lead to these numbers, and how probable each yes was."""
-    given: list[Bits] = []
-
-    def known(probability: Array) -> Bits:
-        given.append((numbers >> (law.bits - 1 - len(given)) & 1).astype(np.int32))
-        return given[-1]
-
-    asked = _halved(law, len(numbers), known)[1]
+    _, given, asked = _halved(law, len(numbers), lambda probability, bit: (numbers >> bit & 1).astype(np.int32))
     return np.stack(given), np.stack(asked)
 
 
 def found(law: Law, n: int, answer: Callable[[Array], Bits]) -> Whole:
     """The numbers that the answers to the same questions lead to."""
-    return _halved(law, n, answer)[0]
+    return _halved(law, n, lambda probability, bit: answer(probability))[0]
 
 
-def _halved(law: Law, n: int, answer: Callable[[Array], Bits]) -> tuple[Whole, list[Array]]:
-    number = np.zeros(n, np.int64)
+def _halved(law: Law, n: int, answer: Callable[[Array, int], Bits]) -> tuple[Whole, list[Bits], list[Array]]:
+    """The numbers, and for each bit of them the answers and how probable a yes was."""
+    number, given, asked = np.zeros(n, np.int64), [], []
     low, high = law.below(number), law.below(number + (1 << law.bits))
-    asked = []
     for bit in reversed(range(law.bits)):
         middle = law.below(number + (1 << bit))
         asked.append(np.clip(np.rint((high - middle) / (high - low) * GRID), 1, GRID - 1) / GRID)
-        yes = answer(asked[-1]).astype(bool)
-        number += yes.astype(np.int64) << bit
+        given.append(answer(asked[-1], bit))
+        yes = given[-1].astype(bool)
+        number = number + (yes.astype(np.int64) << bit)
         low, high = np.where(yes, middle, low), np.where(yes, high, middle)
-    return number, asked
+    return number, given, asked
 
 
 def bits_for(top: int) -> int:
