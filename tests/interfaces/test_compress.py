@@ -116,7 +116,7 @@ def test_without_constriction_the_extra_is_named(
 def test_a_table_comes_back_to_the_byte(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     table = tmp_path / "table.csv"
     table.write_text("x,y\n" + "".join(f"{row * 37 % 101 / 10:.1f},{'ab'[row % 2]}\n" for row in range(60)))
-    assert main(["train", str(table), "--likelihood", "columns", "--epochs", "1", "--out", str(tmp_path / "run")]) == 0
+    assert main(["train", str(table), "--likelihood", "columns", "--epochs", "1", "--batch", "10", "--out", str(tmp_path / "run")]) == 0
     found = answer(capsys, "compress", tmp_path / "run", table, "-o", tmp_path / "t.lbz")
     assert found["n"] == 60
     assert set(found["bytes"]) == {"lowerbound", "gzip", "bz2", "lzma"}
