@@ -56,9 +56,10 @@ def _halved(law: Law, n: int, answer: Callable[[Array, int], Bits]) -> tuple[Who
         middle = law.below(number + (1 << bit))
         asked.append(np.clip(np.rint((high - middle) / (high - low) * GRID), 1, GRID - 1) / GRID)
         given.append(answer(asked[-1], bit))
-        yes = given[-1].astype(bool)
-        number = number + (yes.astype(np.int64) << bit)
-        low, high = np.where(yes, middle, low), np.where(yes, high, middle)
+        number += given[-1].astype(np.int64) << bit
+        if bit:
+            yes = given[-1].astype(bool)
+            low, high = np.where(yes, middle, low), np.where(yes, high, middle)
     return number, given, asked
 
 
@@ -73,11 +74,13 @@ class Bernoulli(Law):
     bits = 1
 
     def __init__(self, logits: Array):
-        self.zero = 1 + np.rint(functions.sigmoid()(-logits) * MASS)
+        zeros = 1 + np.rint(functions.sigmoid()(-logits) * MASS)
+        self.total = np.stack([np.zeros_like(zeros), zeros, np.full_like(zeros, MASS + 2)])
+        self.places = np.arange(len(zeros))
 
     def below(self, k: Whole) -> Array:
         """Nothing, the zeros, or all."""
-        return np.where(k == 0, 0.0, np.where(k == 1, self.zero, MASS + 2))
+        return self.total[k, self.places]
 
 
 class Smooth(Law):
