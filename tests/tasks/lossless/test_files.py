@@ -30,10 +30,10 @@ DATA = {
 
 
 @pytest.mark.parametrize("name", LIKELIHOODS)
-@pytest.mark.parametrize("data", DATA)
-def test_all_comes_back(name: str, data: str) -> None:
+@pytest.mark.parametrize(("data", "particles"), [*((data, 1) for data in DATA), ("random", 3)])
+def test_all_comes_back(name: str, data: str, particles: int) -> None:
     x = DATA[data](name)
-    content = lossless.compress(model(name), x, block=13)
+    content = lossless.compress(model(name), x, block=20, particles=particles)
     assert torch.equal(lossless.decompress(model(name), content), x)
 
 
@@ -53,6 +53,21 @@ def test_a_file_is_as_long_as_the_bound_says(name: str) -> None:
     x = vae.sample(1000, draw=True)
     bits = np.mean([-lb.mean_bound(vae, x, seed=seed).bound for seed in range(5)]) * len(x) / math.log(2)
     assert 8 * len(lossless.compress(vae, x)) == pytest.approx(bits, rel=0.02)
+
+
+@pytest.mark.parametrize("name", ["bernoulli", "logistic"])
+def test_with_particles_it_is_as_long_as_the_importance_weighted_bound_says(name: str) -> None:
+    vae, particles = model(name), 4
+    with torch.no_grad():
+        vae.posterior.network[-1].bias.add_(0.7)  # a posterior that is wrong, so that particles have something to mend
+    torch.manual_seed(1)
+    x = vae.sample(1000, draw=True)
+    one, several = (
+        -lb.mean_bound(vae, x, objective=objective).bound * len(x) / math.log(2)
+        for objective in (lb.objectives.ELBO(), lb.objectives.IWAE(particles))
+    )
+    assert several < 0.98 * one
+    assert 8 * len(lossless.compress(vae, x, particles=particles)) == pytest.approx(several, rel=0.02)
 
 
 def test_greys_are_binarized_and_the_header_says_so() -> None:

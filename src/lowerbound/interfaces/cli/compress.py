@@ -41,7 +41,7 @@ def compress(args: Namespace) -> Answer:
         return _of_table(args, path, run)
     data = asked_for(run, args)
     data = data if args.rows is None else first(data, args.rows)
-    header, sizes, bound = _written(path, run, lossless.compressed(run, data, block=args.block, seed=args.seed))
+    header, sizes, bound = _written(path, run, lossless.compressed(run, data, block=args.block, seed=args.seed, particles=args.particles))
     seconds = time.perf_counter() - began
     if header.seed is not None:
         console.notes(args, [f"grey pixels were binarized (seed {header.seed}): the file holds those zeros and ones"])
@@ -53,7 +53,7 @@ def _of_table(args: Namespace, path: Path, run: Run) -> Answer:
     if args.rows is not None or args.split is not None:
         raise UsageError("a table's file is compressed whole, so that its bytes come back; leave out --rows and --split")
     source, began = Path(args.data or run.recipe.data), time.perf_counter()
-    header, sizes, _ = _written(path, run, lossless.compressed(run, source, block=args.block))
+    header, sizes, _ = _written(path, run, lossless.compressed(run, source, block=args.block, particles=args.particles))
     sizes = {**sizes, **lossless.general(csv_files.content_of(source))}
     rows = [{"by": name, "bytes": size} for name, size in sorted(sizes.items(), key=lambda item: item[1])]
     values = {"run": args.run, "output": str(path), "n": header.n, "seconds": time.perf_counter() - began, "bytes": sizes}

@@ -126,6 +126,8 @@ def _compress(parser: Parser) -> None:
     options.rows(parser)
     block = "examples in a block, each of which can be read alone (default: 1000)"
     parser.add_argument("--block", type=options.at_least(1), default=1000, metavar="N", help=block)
+    particles = "draws of the latent for each example: shorter files, for so many times the work (default: 1)"
+    parser.add_argument("--particles", type=options.at_least(1), default=1, metavar="K", help=particles)
     options.seed(parser)
     options.output(parser, ".lbz")
     options.data_dir(parser)

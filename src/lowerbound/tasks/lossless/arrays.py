@@ -14,7 +14,7 @@ from lowerbound.data.rows import Rows
 from lowerbound.errors import DataError
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.tasks.lossless import blocks
-from lowerbound.tasks.lossless.container import Header, Part, block_to_bytes
+from lowerbound.tasks.lossless.container import Header, Part, block_to_bytes, said
 from lowerbound.tasks.lossless.laws import Whole
 from lowerbound.tasks.lossless.model import ArrayCode, ExactModel
 from lowerbound.tasks.lossless.reading import must_be_of, rows_of
@@ -23,18 +23,18 @@ from lowerbound.vae.model import Model
 from lowerbound.vae.observation import admit_rows, observe
 
 
-def compressed(vae: Model, data: Source, block: int, seed: int, folder: str) -> Iterator[Part]:
+def compressed(vae: Model, data: Source, block: int, seed: int, folder: str, particles: int) -> Iterator[Part]:
     """The parts of a file. Errors: as for ``compress``."""
     exact, rows = ExactModel.of(vae), vae.examples(data).rows
     if not len(rows):
         raise DataError("there are no examples to compress")
     top, greys = _top(vae, exact, rows, block, seed)
-    header = Header(len(rows), block, exact.event_shape, top, exact.digest, folder, seed if greys else None)
+    header = Header(len(rows), block, exact.event_shape, top, exact.digest, folder, seed if greys else None, particles=said(particles))
     code = ArrayCode(exact, top)
     yield Part(header, header.to_bytes(), 0)
     for number in range(header.blocks):
         values, numbers = _seen(vae, exact, rows, header.rows(number), seed)
-        yield Part(header, block_to_bytes(header, number, *blocks.encode(code, numbers)), len(values), values, numbers)
+        yield Part(header, block_to_bytes(header, number, *blocks.encode(code, numbers, particles)), len(values), values, numbers)
 
 
 def decompressed(vae: Model, header: Header, file: BufferedIOBase, rows: range, name: str) -> Iterator[Tensor]:

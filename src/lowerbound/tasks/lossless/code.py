@@ -47,6 +47,10 @@ class Code(ABC):
     def pop(self, stack: Stack, bins: Whole) -> Whole:
         """Take them from it."""
 
+    @abstractmethod
+    def costs(self, numbers: Whole, bins: Whole) -> Array:
+        """−log p(x|z) of each example, in units of ``laws.COST``, but for what is the same for all z."""
+
     @property
     def together(self) -> int:
         """How many examples may be in a group."""

@@ -69,6 +69,12 @@ class ColumnLaws:
         even = stack.pop_even(low, n) if low else np.zeros(n, np.int64)
         return (stack.pop(self._law(place, writing, output), n) << low) + even
 
+    def costs(self, place: int, writing: Writing, output: Array, numbers: Whole) -> Array:
+        """−log p of the numbers, those of their last bits aside that are even."""
+        if not writing.top and not self.columns[place].classes:
+            return np.zeros(len(output))
+        return laws.costs(self._law(place, writing, output), numbers >> _even_bits(writing.top))
+
     def _law(self, place: int, writing: Writing, output: Array) -> Law:
         column, numbers = self.columns[place], output[:, list(self.places[place])].T
         match column.kind:

@@ -115,6 +115,16 @@ class TableCode(Code):
                     numbers[usual, len(self.cells) + place] = self.model.laws.pop(stack, place, cells.writing, output[usual])
         return numbers
 
+    def costs(self, numbers: Whole, bins: Whole) -> Array:
+        """Of the usual cells."""
+        output, found = self._output(bins), np.zeros(len(bins))
+        for place, cells in enumerate(self.cells):
+            usual = np.flatnonzero(numbers[:, place] == 0)
+            if cells is not None and len(usual):
+                values = numbers[usual, len(self.cells) + place]
+                found[usual] += self.model.laws.costs(place, cells.writing, output[usual], values)
+        return found
+
     def _output(self, bins: Whole) -> Array:
         return self.model.decoder(laws.centres()[bins])
 

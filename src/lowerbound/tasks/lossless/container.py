@@ -33,7 +33,7 @@ class Header:
     """What a file holds: ``n`` examples of shape ``event``, whole numbers up to ``top``, so many a ``block``, by the model of ``digest``.
 
     ``run`` is the folder that the model was read from, as it was written; with a ``seed`` greys were binarized by it. With a ``table`` what
-    is not coded by the model follows the header, so many bytes.
+    is not coded by the model follows the header, so many bytes; ``particles`` are those of each example, one where it is not said.
     """
 
     n: int
@@ -44,6 +44,7 @@ class Header:
     run: str = ""
     seed: int | None = None
     table: int | None = None
+    particles: int | None = None
 
     @property
     def blocks(self) -> int:
@@ -86,6 +87,11 @@ class Header:
     def check(self) -> int:
         """Its own checksum, with which those of its blocks begin: a block of another file is none of this one's."""
         return int(CHECK.unpack(self.to_bytes()[-CHECK.size :])[0])
+
+
+def said(particles: int) -> int | None:
+    """As a header has it."""
+    return None if particles == 1 else particles
 
 
 @dataclass(frozen=True)

@@ -37,27 +37,28 @@ class HasModel(Protocol):
         """Where it is."""
 
 
-def compress(run: HasModel | Model, data: Source, *, block: int = BLOCK, seed: int = 0) -> bytes:
+def compress(run: HasModel | Model, data: Source, *, block: int = BLOCK, seed: int = 0, particles: int = 1) -> bytes:
     """The examples of ``data`` as a file's content, of about −bound/log 2 bits each, from which ``decompress`` gets them back exactly.
 
     ``run`` is a run (``lb.load``) or its model, ``data`` what ``lb.fit`` takes; grey pixels of a Bernoulli are binarized by ``seed`` first,
     and it is the zeros and ones that come back. Of a model of a table it is the path of a .csv or .tsv file, all of whose bytes come back.
-    Blocks of so many examples can be read alone. Errors: RecipeError for a model that no code is made of; DataError for values that it has
+    Blocks of so many examples can be read alone. With K ``particles`` a file is as short as the importance-weighted bound of K draws, for K
+    times the work. Errors: RecipeError for a model that no code is made of; DataError for values that it has
     no probability of; UsageError where constriction is not installed.
     Source: Townsend, Bird and Barber, "Practical lossless compression with latent variables using bits back coding", 2019,
     https://arxiv.org/abs/1901.04866.
     """
-    return b"".join(part.content for part in compressed(run, data, block=block, seed=seed))
+    return b"".join(part.content for part in compressed(run, data, block=block, seed=seed, particles=particles))
 
 
-def compressed(run: HasModel | Model, data: Source, *, block: int = BLOCK, seed: int = 0) -> Iterator[Part]:
+def compressed(run: HasModel | Model, data: Source, *, block: int = BLOCK, seed: int = 0, particles: int = 1) -> Iterator[Part]:
     """The same part by part: the header, then the blocks. Memory does not grow with the number of examples, but for a table's."""
     constriction()
-    vae, block = _model(run), whole("block", block, 1)
+    vae, block, particles = _model(run), whole("block", block, 1), whole("particles", particles, 1)
     folder = "" if isinstance(run, Model) else str(run.folder)
     if isinstance(vae.likelihood, Columns):
-        return tables.compressed(vae, data, block, folder)
-    return arrays.compressed(vae, data, block, seed, folder)
+        return tables.compressed(vae, data, block, folder, particles)
+    return arrays.compressed(vae, data, block, seed, folder, particles)
 
 
 def decompress(run: HasModel | Model, content: bytes, rows: range | None = None) -> Float[Tensor, "n *event"] | bytes:

@@ -24,6 +24,7 @@ MASS = 2.0**40  # the weight of all that is possible, beside what every number h
 GRID = 2.0**22  # of probabilities of a yes: none is below 2⁻²², or above 1 − 2⁻²²
 ROOM = 2.0**31  # the weight of the likeliest number where each has one by itself
 TOGETHER = 512  # laws that are listed at once, so that their numbers stay near a processor
+COST = 2.0**20  # of one nat
 STEPS = 8  # ratios of probabilities whose product is in the range of doubles
 
 
@@ -41,6 +42,12 @@ def answers(law: Law, numbers: Whole) -> tuple[Bits, Array]:
     """The answers ``(bits, n)`` that lead to these numbers, and how probable each yes was."""
     _, given, asked = _halved(law, len(numbers), lambda probability, bit: (numbers >> bit & 1).astype(np.int32))
     return np.stack(given), np.stack(asked)
+
+
+def costs(law: Law, numbers: Whole) -> Array:
+    """−log p of each number, in units of 2⁻²⁰ nats: whole, so that sums of them are the same in any order."""
+    given, asked = answers(law, numbers)
+    return np.rint(-functions.log(np.where(given == 1, asked, 1 - asked)) * COST).sum(0)
 
 
 def found(law: Law, n: int, answer: Callable[[Array], Bits]) -> Whole:
@@ -137,6 +144,11 @@ def logistics(logits: Array, loc: Array, scale: Array, top: int) -> Law:
 def categorical(logits: Array) -> Law:
     """Each number with a logit ``(K, n)``."""
     return Listed(lambda some: functions.exp()(some - some.max(0)), logits)
+
+
+def even(most: int, n: int) -> Law:
+    """n numbers below ``most``, each as likely as the others."""
+    return Listed(lambda some: some, np.ones((most, n)))
 
 
 def beta_binomial(a: Array, b: Array, top: int) -> Law:

@@ -11,6 +11,7 @@ from lowerbound.nn.mode import in_evaluation
 from lowerbound.tasks.lossless import laws
 from lowerbound.tasks.lossless.code import Code, digest_of, posterior_of, size_of_latent
 from lowerbound.tasks.lossless.coder import Stack
+from lowerbound.tasks.lossless.functions import Array
 from lowerbound.tasks.lossless.laws import Law, Whole
 from lowerbound.tasks.lossless.networks import ExactNetwork, exact
 from lowerbound.tasks.lossless.values import Symbols, symbols_of
@@ -79,6 +80,10 @@ class ArrayCode(Code):
     def pop(self, stack: Stack, bins: Whole) -> Whole:
         """All values at once."""
         return stack.pop(self._likelihood(bins), len(bins) * self.model.values).reshape(len(bins), -1)
+
+    def costs(self, numbers: Whole, bins: Whole) -> Array:
+        """Of all values."""
+        return laws.costs(self._likelihood(bins), numbers.reshape(-1)).reshape(len(bins), -1).sum(1)
 
     def _likelihood(self, bins: Whole) -> Law:
         return self.model.symbols.of(self.model.decoder(laws.centres()[bins]), self.model.values, self.top)

@@ -29,7 +29,7 @@ def rows_of(code: Code, header: Header, file: BufferedIOBase, rows: range, name:
         wanted = range(max(own.start, rows.start), min(own.stop, rows.stop))
         if wanted:
             try:
-                found = blocks.decode(code, words, initial, len(own))
+                found = blocks.decode(code, words, initial, len(own), header.particles or 1)
             except DataError as error:
                 raise DataError(f"{name}, block {number:,}: {error}") from error
             yield wanted, found[wanted.start - own.start : wanted.stop - own.start]

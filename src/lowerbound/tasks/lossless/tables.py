@@ -20,7 +20,7 @@ from lowerbound.system.arguments import one_of
 from lowerbound.tasks.lossless import blocks
 from lowerbound.tasks.lossless.cells import Cells, coded
 from lowerbound.tasks.lossless.columns import TableCode, TableModel
-from lowerbound.tasks.lossless.container import Header, Part, block_to_bytes, read_words, words_to_bytes
+from lowerbound.tasks.lossless.container import Header, Part, block_to_bytes, read_words, said, words_to_bytes
 from lowerbound.tasks.lossless.laws import Whole
 from lowerbound.tasks.lossless.reading import must_be_of, rows_of
 from lowerbound.vae.likelihoods import Columns
@@ -74,7 +74,7 @@ def _some(texts: Sequence[str], rows: range) -> Sequence[str]:
     return list(texts) * len(rows) if len(texts) == 1 else texts[rows.start : rows.stop]
 
 
-def compressed(vae: Model, source: Any, block: int, folder: str) -> Iterator[Part]:
+def compressed(vae: Model, source: Any, block: int, folder: str, particles: int) -> Iterator[Part]:
     """The parts of a file. Errors: DataError for what is no table of this model in a text file."""
     model, schema = TableModel.of(vae), _schema(vae)
     table, content = _read(Path(one_of("data", source, str | Path, "'people.csv', the file of a table")), schema)
@@ -82,11 +82,12 @@ def compressed(vae: Model, source: Any, block: int, folder: str) -> Iterator[Par
     if (frame.head + frame.text(range(len(table)), numbers)).encode() != content:
         raise DataError(f"{source} is written in a way that would not come back; write it anew, in UTF-8")
     code, described = TableCode(model, frame.cells), frame.to_bytes()
-    header = Header(len(table), block, (len(schema.modelled),), 0, model.digest, folder, table=len(described))
+    header = Header(len(table), block, (len(schema.modelled),), 0, model.digest, folder, table=len(described), particles=said(particles))
     yield Part(header, header.to_bytes() + words_to_bytes(header, described), 0)
     for number in range(header.blocks):
         rows = header.rows(number)
-        yield Part(header, block_to_bytes(header, number, *blocks.encode(code, numbers[rows.start : rows.stop])), len(rows))
+        found = blocks.encode(code, numbers[rows.start : rows.stop], particles)
+        yield Part(header, block_to_bytes(header, number, *found), len(rows))
 
 
 def decompressed(vae: Model, header: Header, file: BufferedIOBase, rows: range, name: str) -> Iterator[bytes]:
