@@ -34,7 +34,7 @@ def compressed(vae: Model, data: Source, block: int, seed: int, folder: str, par
     yield Part(header, header.to_bytes(), 0)
     for number in range(header.blocks):
         values, numbers = _seen(vae, exact, rows, header.rows(number), seed)
-        yield Part(header, block_to_bytes(header, number, *blocks.encode(code, numbers, particles)), len(values), values, numbers)
+        yield Part(header, block_to_bytes(header, number, blocks.encode(code, numbers, particles)), len(values), values, numbers)
 
 
 def decompressed(vae: Model, header: Header, file: BufferedIOBase, rows: range, name: str) -> Iterator[Tensor]:
@@ -52,7 +52,7 @@ def _top(vae: Model, exact: ExactModel, rows: Rows, block: int, seed: int) -> tu
         admit_rows(vae, rows, some)
         values = rows[some] * exact.symbols.steps
         greys = greys or (exact.symbols.top == 1 and bool((values.round() != values).any()))
-        most = max(most, int(values.max()))
+        most = max(most, int(values.max().round()))
     top = most if exact.symbols.top is None else exact.symbols.top
     if exact.symbols.top is None and top > MOST:
         raise DataError(f"counts up to {MOST:,} can be compressed, and these go to {top:,}; leave those out")

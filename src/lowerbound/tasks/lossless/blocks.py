@@ -5,9 +5,9 @@ shorter: on average −E_q[log p(x|z) p(z)/q(z|x)], the negative bound (Townsend
 With K particles there are K draws of q, of which one is drawn by its weight w = p(x|z) p(z)/q(z|x); the others go back by q. The cost is
 that of the importance-weighted bound, −E[log 1/K Σ w] (Ruan et al., 2021, https://arxiv.org/abs/2102.11086).
 
-Examples are taken in groups, whose latents are all drawn before their values are pushed, so that networks see many at once. What a group
-draws is a part of what is on the stack, which has bits enough for it: only the first example draws from the counter's words, and particles
-are as many as was asked for once there are examples enough below them.
+Examples are taken in groups, whose latents are all drawn before their values are pushed, so that networks see many at once. A group draws
+a part as many latents as there are examples below it, an eighth or less, such that the stack has bits enough: only the first example is to
+draw from the counter's words. Particles are as many as was asked for once there are examples enough below them.
 """
 
 from __future__ import annotations
@@ -22,8 +22,18 @@ from lowerbound.tasks.lossless.code import Code
 from lowerbound.tasks.lossless.coder import Stack, Words
 from lowerbound.tasks.lossless.laws import LATENT_BITS, Law, Whole
 
-PART = 8  # the draws of a group are this part of what is done
+PARTS = (3, 5, 7, 15)  # powers of two that the examples below a group are divided by, for the latents that it may draw
 LARGEST = 64  # draws in a group
+SLACK = 8  # words of the counter that later groups may take
+
+
+@dataclass(frozen=True)
+class Block:
+    """The words of some examples, how many of the counter's are below them, and which power of ``PARTS`` made the groups."""
+
+    words: Words
+    initial: int
+    part: int
 
 
 @dataclass(frozen=True)
@@ -38,32 +48,46 @@ class Group:
         return self.last - self.first
 
 
-def groups(n: int, code: Code, particles: int) -> Iterator[Group]:
+def groups(n: int, code: Code, particles: int, part: int) -> Iterator[Group]:
     """The groups of n examples."""
     done = 0
     while done < n:
-        draws = min(LARGEST, code.together, 1 + done // PART)
+        draws = min(LARGEST, code.together, 1 + (done >> part))
         each = min(particles, draws)
         last = min(n, done + draws // each)
         yield Group(done, last, each)
         done = last
 
 
-def encode(code: Code, numbers: Whole, particles: int = 1) -> tuple[Words, int]:
-    """The words of examples ``(n, values)``, and how many of the counter's are below them."""
-    stack = Stack()
-    for group in groups(len(numbers), code, particles):
+def encode(code: Code, numbers: Whole, particles: int = 1) -> Block:
+    """The block of examples ``(n, values)``. Where each costs few bits, groups that are too large for them give way to smaller ones."""
+    best: Block | None = None
+    for part in PARTS:
+        block, first = _encoded(code, numbers, particles, part)
+        if best is None or len(block.words) < len(best.words):
+            best = block
+        if block.initial <= first + SLACK:
+            break
+    assert best is not None
+    return best
+
+
+def _encoded(code: Code, numbers: Whole, particles: int, part: int) -> tuple[Block, int]:
+    """The block by groups of one part, and how many of the counter's words the first example took."""
+    stack, first = Stack(), 0
+    for group in groups(len(numbers), code, particles, part):
         some = numbers[group.first : group.last]
         bins = _drawn(stack, code, some, group.particles)
+        first = first or stack.initial
         code.push(stack, some, bins)
         stack.push_even(LATENT_BITS, bins.reshape(-1))
-    return stack.words, stack.initial
+    return Block(stack.words, stack.initial, part), first
 
 
-def decode(code: Code, words: Words, initial: int, n: int, particles: int = 1) -> Whole:
-    """The n examples of words. Errors: DataError where they are not those that ``encode`` made by this code."""
-    stack, parts = Stack(words, initial), []
-    for group in reversed(list(groups(n, code, particles))):
+def decode(code: Code, block: Block, n: int, particles: int = 1) -> Whole:
+    """The n examples of a block. Errors: DataError where they are not those that ``encode`` made by this code."""
+    stack, parts = Stack(block.words, block.initial), []
+    for group in reversed(list(groups(n, code, particles, block.part))):
         bins = stack.pop_even(LATENT_BITS, len(group) * code.latent).reshape(len(group), -1)
         parts.append(code.pop(stack, bins))
         _give_back(stack, code, parts[-1], bins, group.particles)

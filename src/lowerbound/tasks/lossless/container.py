@@ -2,8 +2,9 @@
 
 All numbers are little-endian. ``LBZ``, a byte for the version, the length of a JSON object (2 bytes), the object, 16 bytes of the model's
 hash, a CRC-32 of all that. Of a table a CRC-32 (4), and in lzma's format a JSON object, all but the cells that are coded. A block: how many
-words it has (4 bytes), how many of the counter's are below them (2), a CRC-32 (4), and the words, 4 bytes each. Checksums behind the header
-are of the header's, the block's number, the second of these numbers, the content's size, and the content.
+words it has (4 bytes), how many of the counter's are below them (4), a power of two for the size of groups (1), a CRC-32 (4), and the
+words, 4 bytes each. Checksums behind the header are of the header's, the block's number, the two numbers after the first, the content's
+size, and the content.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ import numpy as np
 from torch import Tensor
 
 from lowerbound.errors import DataError
-from lowerbound.tasks.lossless.coder import Words
+from lowerbound.tasks.lossless.blocks import Block
 from lowerbound.tasks.lossless.laws import Whole
 
 MAGIC, VERSION = b"LBZ", 1
-START, CHECK, BLOCK = struct.Struct("<3sBH"), struct.Struct("<I"), struct.Struct("<IHI")
+START, CHECK, BLOCK = struct.Struct("<3sBH"), struct.Struct("<I"), struct.Struct("<IIBI")
 DIGEST = 16
 NAME = "the file"
 
@@ -105,44 +106,45 @@ class Part:
     numbers: Whole | None = None
 
 
-def block_to_bytes(header: Header, block: int, words: Words, initial: int) -> bytes:
+def block_to_bytes(header: Header, number: int, block: Block) -> bytes:
     """A block as it is in the file."""
-    content = words.astype("<u4").tobytes()
-    return BLOCK.pack(len(words), initial, _check(header, block, initial, content)) + content
+    content = block.words.astype("<u4").tobytes()
+    check = _check(header, number, block.initial, block.part, content)
+    return BLOCK.pack(len(block.words), block.initial, block.part, check) + content
 
 
-def read_block(header: Header, block: int, file: BufferedIOBase, name: str = NAME, skip: bool = False) -> tuple[Words, int]:
-    """The words of the next block, which ``block`` is, and its number of the counter's words; with ``skip`` none, the file being behind it.
+def read_block(header: Header, number: int, file: BufferedIOBase, name: str = NAME, skip: bool = False) -> Block:
+    """The next block, which is of this ``number``; with ``skip`` it is not looked at, and the file is behind it.
 
     Errors: DataError, with the examples that are lost, where it is damaged or the file ends.
     """
     start = file.read(BLOCK.size)
-    length, initial, check = BLOCK.unpack(start) if len(start) == BLOCK.size else (0, 0, 0)
+    length, initial, part, check = BLOCK.unpack(start) if len(start) == BLOCK.size else (0, 0, 0, 0)
     content = file.read(4 * length)
-    rows = header.rows(block)
+    rows = header.rows(number)
     lost = f"examples {rows.start:,} to {rows.stop - 1:,} are lost"
     if len(start) < BLOCK.size or len(content) < 4 * length:
-        raise DataError(f"{name} is cut short in block {block:,}: {lost}, and all after them; copy it anew from where it came")
-    if not skip and check != _check(header, block, initial, content):
-        raise DataError(f"{name} is damaged in block {block:,}: {lost}; copy it anew, or ask for other rows")
-    return np.frombuffer(content, "<u4").astype(np.uint32), initial
+        raise DataError(f"{name} is cut short in block {number:,}: {lost}, and all after them; copy it anew from where it came")
+    if not skip and check != _check(header, number, initial, part, content):
+        raise DataError(f"{name} is damaged in block {number:,}: {lost}; copy it anew, or ask for other rows")
+    return Block(np.frombuffer(content, "<u4").astype(np.uint32), initial, part)
 
 
 def words_to_bytes(header: Header, content: bytes) -> bytes:
     """What follows the header of a table's file: its checksum, and the content."""
-    return CHECK.pack(_check(header, 0, 0, content)) + content
+    return CHECK.pack(_check(header, 0, 0, 0, content)) + content
 
 
 def read_words(header: Header, file: BufferedIOBase, name: str = NAME) -> bytes:
     """The content. Errors: DataError where it is damaged."""
     check, content = file.read(CHECK.size), file.read(header.table or 0)
-    if len(check) < CHECK.size or CHECK.unpack(check)[0] != _check(header, 0, 0, content):
+    if len(check) < CHECK.size or CHECK.unpack(check)[0] != _check(header, 0, 0, 0, content):
         raise DataError(f"{name} is damaged in what describes its table; copy it anew from where it came")
     return content
 
 
-def _check(header: Header, block: int, initial: int, content: bytes) -> int:
-    return crc32(struct.pack("<IIHI", header.check, block, initial, len(content)) + content)
+def _check(header: Header, number: int, initial: int, part: int, content: bytes) -> int:
+    return crc32(struct.pack("<IIIBI", header.check, number, initial, part, len(content)) + content)
 
 
 def must_end(file: BufferedIOBase, name: str = NAME) -> None:

@@ -25,11 +25,11 @@ def rows_of(code: Code, header: Header, file: BufferedIOBase, rows: range, name:
         own = header.rows(number)
         if own.start >= rows.stop:
             return
-        words, initial = read_block(header, number, file, name, skip=own.stop <= rows.start)
+        block = read_block(header, number, file, name, skip=own.stop <= rows.start)
         wanted = range(max(own.start, rows.start), min(own.stop, rows.stop))
         if wanted:
             try:
-                found = blocks.decode(code, words, initial, len(own), header.particles or 1)
+                found = blocks.decode(code, block, len(own), header.particles or 1)
             except DataError as error:
                 raise DataError(f"{name}, block {number:,}: {error}") from error
             yield wanted, found[wanted.start - own.start : wanted.stop - own.start]

@@ -87,7 +87,7 @@ def compressed(vae: Model, source: Any, block: int, folder: str, particles: int)
     for number in range(header.blocks):
         rows = header.rows(number)
         found = blocks.encode(code, numbers[rows.start : rows.stop], particles)
-        yield Part(header, block_to_bytes(header, number, *found), len(rows))
+        yield Part(header, block_to_bytes(header, number, found), len(rows))
 
 
 def decompressed(vae: Model, header: Header, file: BufferedIOBase, rows: range, name: str) -> Iterator[bytes]:
