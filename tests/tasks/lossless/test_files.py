@@ -12,6 +12,7 @@ import pytest
 import torch
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from rows import long_if
 
 import lowerbound as lb
 from lowerbound.errors import DataError, LowerboundError, RecipeError, RunError
@@ -29,15 +30,23 @@ DATA = {
 }
 
 
-@pytest.mark.parametrize("name", LIKELIHOODS)
-@pytest.mark.parametrize(("data", "particles"), [*((data, 1) for data in DATA), ("random", 3)])
+CASES = [(name, data, particles) for name in LIKELIHOODS for data, particles in [*((data, 1) for data in DATA), ("random", 3)]]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "particles"),
+    [
+        pytest.param(*case, marks=pytest.mark.long) if case[0] not in ("bernoulli", "logistic") and case[1] != "random" else case
+        for case in CASES
+    ],
+)
 def test_all_comes_back(name: str, data: str, particles: int) -> None:
     x = DATA[data](name)
     content = lossless.compress(model(name), x, block=20, particles=particles)
     assert torch.equal(lossless.decompress(model(name), content), x)
 
 
-@hypothesis.settings(max_examples=15, deadline=None)
+@hypothesis.settings(max_examples=8, deadline=None)
 @hypothesis.given(st.sampled_from(sorted(LIKELIHOODS)), st.integers(1, 5), st.data())
 def test_whatever_it_is_comes_back(name: str, n: int, data: st.DataObject) -> None:
     _, top, steps = LIKELIHOODS[name]
@@ -46,7 +55,7 @@ def test_whatever_it_is_comes_back(name: str, n: int, data: st.DataObject) -> No
     assert torch.equal(lossless.decompress(model(name), lossless.compress(model(name), x)), x)
 
 
-@pytest.mark.parametrize("name", LIKELIHOODS)
+@pytest.mark.parametrize("name", long_if(lambda name: name in ("categorical", "logistic", "poisson"), LIKELIHOODS))
 def test_a_file_is_as_long_as_the_bound_says(name: str) -> None:
     vae = model(name)
     torch.manual_seed(1)
