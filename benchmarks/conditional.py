@@ -20,7 +20,7 @@ WIDTHS = (500, 500)
 BATCH = 128
 ROWS = 1000  # test images scored at once
 SAMPLES = 200  # draws for log p
-SCORED = 2000  # test images whose log p is told
+SCORED = 2000  # test images whose log p is measured
 
 # --- quadrants ---------------------------------------------------------------------------------------
 
@@ -35,7 +35,7 @@ def quadrants(there: int, pixels: str, kept: Path, stages: list[tuple[int, float
     train(parts.vae, splits("mnist").train, kept, stages, BATCH, objective=parts.objective)
     test = splits("mnist").test
     found = lb.log_likelihood(parts.vae, test.view(torch.arange(SCORED)), SAMPLES, seed=SEED)
-    return told(-found.mean, found.se_data, -lb.mean_bound(parts.vae, test, objective=parts.objective).bound)
+    return figures(-found.mean, found.se_data, -lb.mean_bound(parts.vae, test, objective=parts.objective).bound)
 
 
 def baseline(there: int, pixels: str, kept: Path, stages: list[tuple[int, float]] = STAGES) -> Figures:
@@ -54,7 +54,7 @@ def baseline(there: int, pixels: str, kept: Path, stages: list[tuple[int, float]
     with torch.no_grad():
         each = torch.cat([entropies(network, given, seen(test[rows], pixels)) for rows in torch.arange(len(test)).split(ROWS)]).double()
     some = each[:SCORED]
-    return told(float(some.mean()), float(some.std()) / len(some) ** 0.5, float(each.mean()))
+    return figures(float(some.mean()), float(some.std()) / len(some) ** 0.5, float(each.mean()))
 
 
 def seen(values: torch.Tensor, pixels: str) -> torch.Tensor:
@@ -69,7 +69,7 @@ def entropies(network: Any, given: lb.contexts.Context, x: torch.Tensor) -> torc
     return each.where(~given.tells(c), 0.0).flatten(1).sum(1)
 
 
-def told(negative: float, se: float, bound: float) -> Figures:
+def figures(negative: float, se: float, bound: float) -> Figures:
     """The figures of one model; without a latent the bound is log p itself."""
     return {"−log p of what is missing, 2,000 images": negative, "se_data": se, "−ELBO, 10,000 images": bound}
 

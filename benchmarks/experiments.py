@@ -163,10 +163,10 @@ def strangers(epochs: int, kept: Path, **words: Any) -> Figures:
 # --- few labels --------------------------------------------------------------------------------------
 
 
-def accuracy(told: Callable[[torch.Tensor], torch.Tensor]) -> Figures:
+def accuracy(classify: Callable[[torch.Tensor], torch.Tensor]) -> Figures:
     """The share of right classes among all test images, and its standard error over them."""
     test = splits("mnist").test
-    right = torch.cat([told(test[rows]).argmax(1) == test.labels[rows] for rows in torch.arange(len(test)).split(1000)]).double()
+    right = torch.cat([classify(test[rows]).argmax(1) == test.labels[rows] for rows in torch.arange(len(test)).split(1000)]).double()
     return {"accuracy": float(right.mean()), "se": float(right.std()) / len(right) ** 0.5}
 
 

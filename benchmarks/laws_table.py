@@ -12,6 +12,7 @@ import laws_exact as exact
 import numpy as np
 import torch
 from laws_data import about, angles, bits, classes, greys, levels, of_cell, of_rate, of_total, positives, shares
+from laws_of_columns import MARGINALS, SPIKED, inside, numbers, of_numbers, of_ordinal, ordinal
 from laws_single import (
     image,
     kl_classes,
@@ -123,6 +124,9 @@ LOGITS = Parameter("l", [*signed(1e-4, 30, 12), 0.0041, -0.0041, 100.0, -100.0, 
 LOC = Parameter("loc", [0.0, 0.37, -3.0, 150.0])
 SCALE = Parameter("σ", spread(1e-3, 1e3, 13), softplus)
 WIDTH = Parameter("σ", [math.exp(each / 2) for each in range(-20, 21, 4)], exponential)
+OF_NUMBER = [Parameter("loc", [0.0, 0.37, -3.0]), Parameter("s", [-20.0, -2.0, 0.0, 3.0, 20.0]), Parameter("f", [-20.0, 0.0, 30.0, 1e6])]
+OF_SPIKES = [Parameter("l₁", [-30.0, 0.5]), Parameter("l₂", [-1.0, 30.0])]
+OF_ORDER = [Parameter("loc", [0.0, 0.37, -3.0, 150.0, -1e4]), Parameter("log scale", [-7.0, -2.0, 0.0, 2.0, 7.0])]
 LEVEL_LOC = Parameter("loc", [0.01, 1.0, 77.7, 128.0, 254.99])
 LEVEL_SCALE = Parameter("scale", [0.255, 0.5, 1.0, 4.0, 30.0, 300.0, 1e4], softplus)
 WEIGHT = Parameter("weight's logit", [-20.0, 0.0, 5.0])
@@ -175,6 +179,9 @@ LAWS = [
         exact.of_raw_student,
         lambda loc, *_: about(loc, 1.0),
     ),
+    *(Law(f"number, of tables, by {law}", OF_NUMBER, numbers(each), of_numbers(each), inside) for law, each in MARGINALS.items()),
+    Law("number, of tables, with spikes", [*OF_NUMBER, *OF_SPIKES], numbers(SPIKED), of_numbers(SPIKED), inside),
+    Law("ordinal, of tables", OF_ORDER, ordinal, of_ordinal, lambda *_: [0.0, 1.0, 2.0, 3.0]),
     Law(
         "Beta",
         [Parameter(name, spread(1e-3, 1e5, 11), softplus) for name in "ab"],

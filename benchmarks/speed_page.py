@@ -106,10 +106,10 @@ def goals(found: Found) -> str:
     lines = ["| figure | goal | measured | |", "|---|---|---|---|"]
     for goal in GOALS:
         value = goal.find(found)
-        told = "not measured" if value is None else goal.words.format(value)
+        shown = "not measured" if value is None else goal.words.format(value)
         reached = value is not None and (value >= goal.asked if goal.more else value <= goal.asked)
         sign = "≥" if goal.more else "≤"
-        lines.append(f"| {goal.what} | {sign} {goal.asked:g} | {told} | {'reached' if reached else '**not reached**'} |")
+        lines.append(f"| {goal.what} | {sign} {goal.asked:g} | {shown} | {'reached' if reached else '**not reached**'} |")
     return "\n".join(lines) + "\n"
 
 
@@ -143,8 +143,8 @@ def rest(found: Found) -> str:
         lines.append(f"| {what}, seconds | {_seconds(values)} | – |")
     for name, answers in found.get("equal", {}).items():
         bounds = [one["bound"] for one in answers]
-        told = f"{sum(bounds) / len(bounds):.3f} nats, {len(bounds)} seeds"
-        lines.append(f"| held-out bound after five epochs: {name} | {told} | – |")
+        bound = f"{sum(bounds) / len(bounds):.3f} nats, {len(bounds)} seeds"
+        lines.append(f"| held-out bound after five epochs: {name} | {bound} | – |")
     if of := found.get("quality"):
         ours = of[OURS][0]
         lines.append(f"| … its bound, nats, and epochs | {ours['bound']:.2f}, {ours['epochs']} | {of[PYTHAE][0]['bound']:.2f}, 20 |")
@@ -189,6 +189,6 @@ def picture(found: Found) -> Figure:
 
 
 if __name__ == "__main__":
-    told = json.loads(RESULT.read_text(encoding="utf-8"))
-    PAGE.write_text(page(told), encoding="utf-8")
-    picture(told["found"]).savefig(PICTURE, dpi=150)
+    measured = json.loads(RESULT.read_text(encoding="utf-8"))
+    PAGE.write_text(page(measured), encoding="utf-8")
+    picture(measured["found"]).savefig(PICTURE, dpi=150)

@@ -56,7 +56,7 @@ INNER = {
     "estimator": estimators.ESTIMATORS,
 }
 
-Told = dict[str, str]
+Words = dict[str, str]
 Pair = tuple[tuple[str, str], ...]
 
 
@@ -69,36 +69,36 @@ def numbered(field: str, word: str) -> str:
 
 
 @cache
-def likelihoods() -> list[Told]:
+def likelihoods() -> list[Words]:
     """Every likelihood with every choice of its own words that it takes."""
     found = []
     for name, row in LIKELIHOODS.items():
         for values in itertools.product(*(OWN[word] for word in row.own)):
             found.append({"likelihood": numbered("likelihood", name), **dict(zip(row.own, values, strict=True))})
-    return [told for told in found if refusal(told) is None]
+    return [words for words in found if refusal(words) is None]
 
 
-def inner() -> Iterator[Told]:
+def inner() -> Iterator[Words]:
     """Every choice of the words that may exclude one another: all but the likelihood's."""
     for choice in itertools.product(*INNER.values()):
         yield {field: numbered(field, word) for field, word in zip(INNER, choice, strict=True)}
 
 
-def given(told: Told) -> Told:
+def given(words: Words) -> Words:
     """With labels given where the prior is theirs."""
-    return {**told, "given": "label"} if told.get("prior") == "given-context" else told
+    return {**words, "given": "label"} if words.get("prior") == "given-context" else words
 
 
-def refusal(told: Told) -> str | None:
+def refusal(words: Words) -> str | None:
     """Why these words make no model, or None where they do."""
     try:
-        build(Recipe(latent=3, **SIZE, **given(told)), DataSpec((1, 8, 8), classes=tuple("0123456789")))
+        build(Recipe(latent=3, **SIZE, **given(words)), DataSpec((1, 8, 8), classes=tuple("0123456789")))
     except (RecipeError, NoClosedForm) as error:
         return str(error)
     return None
 
 
-def allowed() -> tuple[list[Told], Counter[str]]:
+def allowed() -> tuple[list[Words], Counter[str]]:
     """The inner choices that make a model, and how often each reason was given by those that do not."""
     plain = {"objective": "reconstruction", "kl": "sampled", "estimator": "pathwise"}
 
@@ -106,39 +106,39 @@ def allowed() -> tuple[list[Told], Counter[str]]:
     def apart(prior: str, posterior: str) -> str | None:  # what refuses even this refuses all of its kind, which saves minutes
         return refusal({"prior": prior, "posterior": posterior, **plain})
 
-    reasons = [(told, apart(told["prior"], told["posterior"]) or refusal(told)) for told in inner()]
-    return [told for told, reason in reasons if reason is None], Counter(reason for _, reason in reasons if reason is not None)
+    reasons = [(words, apart(words["prior"], words["posterior"]) or refusal(words)) for words in inner()]
+    return [words for words, reason in reasons if reason is None], Counter(reason for _, reason in reasons if reason is not None)
 
 
-def pairs(told: Told) -> set[Pair]:
+def pairs(words: Words) -> set[Pair]:
     """The pairs of words in a recipe."""
-    return set(itertools.combinations(sorted(told.items()), 2))
+    return set(itertools.combinations(sorted(words.items()), 2))
 
 
-def covering(choices: list[Told], seed: int) -> list[Told]:
+def covering(choices: list[Words], seed: int) -> list[Words]:
     """Recipes that together have every pair of words of ``choices`` and ``likelihoods()``; greedy, the same for the same seed."""
     chance, laws = random.Random(seed), likelihoods()  # noqa: S311 - no secret
     left = set.union(*map(pairs, [*choices, *laws]))
-    ends = [{item for told in side for item in told.items()} for side in (choices, laws)]
+    ends = [{item for words in side for item in words.items()} for side in (choices, laws)]
     left |= {(min(pair), max(pair)) for pair in itertools.product(*ends)}
     array = []
     while left:
         wanted = set(min(left))
-        sides = [[told for told in side if wanted & end <= told.items()] for side, end in zip((choices, laws), ends, strict=True)]
+        sides = [[words for words in side if wanted & end <= words.items()] for side, end in zip((choices, laws), ends, strict=True)]
         tries = [{**chance.choice(sides[0]), **chance.choice(sides[1])} for _ in range(60)]
-        array.append(max(tries, key=lambda told: len(pairs(told) & left)))
+        array.append(max(tries, key=lambda words: len(pairs(words) & left)))
         left -= pairs(array[-1])
     return array
 
 
-def some(count: int, seed: int) -> list[Told]:
+def some(count: int, seed: int) -> list[Words]:
     """Allowed recipes at random: what a quick test takes instead of the array."""
     chance, found = random.Random(seed), []  # noqa: S311 - no secret
     while len(found) < count:
-        told = {field: chance.choice([*table]) for field, table in INNER.items()}
-        told = {field: numbered(field, word) for field, word in told.items()} | chance.choice(likelihoods())
-        if refusal(told) is None:
-            found.append(told)
+        words = {field: chance.choice([*table]) for field, table in INNER.items()}
+        words = {field: numbered(field, word) for field, word in words.items()} | chance.choice(likelihoods())
+        if refusal(words) is None:
+            found.append(words)
     return found
 
 
@@ -152,9 +152,9 @@ def digits() -> lb.data.Dataset:
     return lb.data.load("digits").train
 
 
-def fault(told: dict[str, object], seed: int, steps: int = STEPS) -> str | None:
+def fault(words: dict[str, object], seed: int, steps: int = STEPS) -> str | None:
     """What went wrong in a training, or None: a NaN, a bound or weight that is not finite, or a refusal after its beginning."""
-    recipe = Recipe(**{"latent": 3, **SIZE, **given(told), "seed": seed})
+    recipe = Recipe(**{"latent": 3, **SIZE, **given(words), "seed": seed})
     parts = build(recipe, DataSpec(digits().event_shape, classes=tuple("0123456789")))
     state = lb.State(Adam(parts.vae.parameters(), recipe.learning_rate), seed)
     records = lb.fit(
@@ -171,29 +171,29 @@ def fault(told: dict[str, object], seed: int, steps: int = STEPS) -> str | None:
     return f"weights are not finite: {', '.join(bad)}" if bad else None
 
 
-def timed(told: dict[str, object], seed: int) -> dict[str, object]:
+def timed(words: dict[str, object], seed: int) -> dict[str, object]:
     """A line of the log."""
     started = time.perf_counter()
-    return {"words": told, "seed": seed, "fault": fault(told, seed), "seconds": round(time.perf_counter() - started, 1)}
+    return {"words": words, "seed": seed, "fault": fault(words, seed), "seconds": round(time.perf_counter() - started, 1)}
 
 
 # --- all of them -----------------------------------------------------------------------------------------
 
 
-def key(told: dict[str, object], seed: object) -> str:
+def key(words: dict[str, object], seed: object) -> str:
     """What makes a training the same as one of the log."""
-    return json.dumps([told, seed], sort_keys=True)
+    return json.dumps([words, seed], sort_keys=True)
 
 
 Job = tuple[dict[str, object], int]  # words and seed
 
 
-def plan(choices: list[Told], whole: bool) -> list[Job]:
+def plan(choices: list[Words], whole: bool) -> list[Job]:
     """What to train: the zoo from each seed, and one array dealt out over them, or one array for each."""
     named = [(row.words, seed) for row in ZOO.values() for seed in range(SEEDS)]
     if whole:
-        return named + [(told, seed) for seed in range(SEEDS) for told in covering(choices, seed)]
-    return named + [(told, number % SEEDS) for number, told in enumerate(covering(choices, 0))]
+        return named + [(words, seed) for seed in range(SEEDS) for words in covering(choices, seed)]
+    return named + [(words, number % SEEDS) for number, words in enumerate(covering(choices, 0))]
 
 
 def run(jobs: list[Job], processes: int) -> list[dict[str, object]]:

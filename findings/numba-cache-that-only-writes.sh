@@ -23,17 +23,17 @@ twice = known["twice"]
 twice.__qualname__ = "twice_" + sys.argv[1]
 try:
     found = numba.cfunc("float64(float64)", cache=True)(twice)
-    told = f"2 × 3 = {found.ctypes(3.0)}, cache hits {found.cache_hits}"
+    outcome = f"2 × 3 = {found.ctypes(3.0)}, cache hits {found.cache_hits}"
 except Exception as error:
-    told = f"{type(error).__name__}: {error}"
-print(f"numba {numba.__version__}, {sys.argv[1]}, process {sys.argv[2]}: {told}")
+    outcome = f"{type(error).__name__}: {error}"
+print(f"numba {numba.__version__}, {sys.argv[1]}, process {sys.argv[2]}: {outcome}")
 expected = {
     ("bare", "1"): "2 × 3 = 6.0, cache hits 0",
     ("bare", "2"): "AttributeError: 'NoneType' object has no attribute 'startswith'",
     ("named", "1"): "2 × 3 = 6.0, cache hits 0",
     ("named", "2"): "2 × 3 = 6.0, cache hits 1",
 }
-assert told == expected[sys.argv[1], sys.argv[2]]
+assert outcome == expected[sys.argv[1], sys.argv[2]]
 PY
 for globals in bare named; do
     for process in 1 2; do "$folder/env/bin/python" "$folder/made.py" "$globals" "$process"; done

@@ -20,6 +20,6 @@ def complaint(capsys: pytest.CaptureFixture[str], *words: object) -> str:
     """The one line on stderr of a command that is refused."""
     capsys.readouterr()
     assert main([*map(str, words)]) == 2
-    told = capsys.readouterr()
-    assert (told.out, told.err.count("\n")) == ("", 1)
-    return told.err
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err.count("\n")) == ("", 1)
+    return printed.err

@@ -73,10 +73,10 @@ class Training:
     def go_on(self, steps: int | None = None) -> None:
         """Train for so many steps, or to the end. Errors: AssertionError where a number is not finite, or a weight is elsewhere."""
         parts, device = self.parts, self.parts.vae.device
-        told = slice(1, 2) if isinstance(parts.vae.posterior, lb.posteriors.Dirac) else slice(2)  # a point has no bound
+        reported = slice(1, 2) if isinstance(parts.vae.posterior, lb.posteriors.Dirac) else slice(2)  # a point has no bound
         options = {"objective": parts.objective, "estimator": parts.estimator, "loss": parts.loss, "state": self.state}
         for record in islice(lb.fit(parts.vae, data()[0], epochs=EPOCHS, batch=BATCH, **options), steps):
-            assert torch.isfinite(record.means[told]).all(), f"step {record.step}: {record.means.tolist()}"
+            assert torch.isfinite(record.means[reported]).all(), f"step {record.step}: {record.means.tolist()}"
         for key, tensor in parts.vae.state_dict().items():
             assert tensor.device.type == device.type, f"{key} is on {tensor.device}"
 

@@ -1,4 +1,4 @@
-"""What the numbers of a file mean is settled once, told, and the same for a run's other data."""
+"""What the numbers of a file mean is settled once, noted, and the same for a run's other data."""
 
 from __future__ import annotations
 
@@ -123,8 +123,8 @@ def test_other_data_are_read_as_those_of_the_run(tmp_path: Path, capsys: pytest.
     ):
         saved(tmp_path / "o.npy", values)
         for verb, end in (("encode", ".npz"), ("score", ".csv"), ("reconstruct", ".npy")):
-            told = complaint(capsys, verb, tmp_path / name, tmp_path / "o.npy", "-o", tmp_path / f"o{end}")
-            assert message in told, verb
+            printed = complaint(capsys, verb, tmp_path / name, tmp_path / "o.npy", "-o", tmp_path / f"o{end}")
+            assert message in printed, verb
     saved(tmp_path / "o.npy", bits)
     assert runs.load(tmp_path / "of bits").read(tmp_path / "o.npy").whole[:].unique().tolist() == [0, 1]
     splits = runs.load(tmp_path / "of greys").read(tmp_path / "o.npy")  # a run of 255 levels: all but black

@@ -111,7 +111,9 @@ def test_dark_strokes_on_white_are_noticed_and_inverted(tmp_path: Path, capsys: 
     strokes = np.where(RANDOM.random((40, 5, 5)) < 0.2, 0, 255).astype(np.uint8)
     np.save(tmp_path / "s.npy", strokes)
     words = ("train", tmp_path / "s.npy", "--epochs", 30, "--network", "mlp:4", "--batch", 8, "--overwrite", "--out", tmp_path / "r")
-    assert any("most of them white; if strokes are dark, --invert" in note for note in answer(capsys, *words)["notes"])
+    noted = answer(capsys, *words)["notes"]
+    assert any("most of them white; if strokes are dark, --invert" in note for note in noted)
+    assert answer(capsys, "evaluate", tmp_path / "r", "--samples", 5)["notes"][: len(noted)] == noted
     assert answer(capsys, *words, "--invert")["notes"] == []
     assert json.loads((tmp_path / "r" / "data.json").read_text())["notes"] == []
     answer(capsys, "sample", tmp_path / "r", "--draw", "-o", tmp_path / "x.npy")

@@ -52,5 +52,5 @@ def test_they_are_of_their_chances_type() -> None:
 def test_log_prob_is_that_of_double_precision(scale: float, draws: int, rows: int) -> None:
     torch.manual_seed(0)
     logits, x = torch.randn(draws, rows, 784) * scale, (torch.rand(rows, 784) < 0.2).float()
-    told = torch.distributions.Bernoulli(logits=logits.double()).log_prob(x.double().expand(logits.shape)).sum(-1)
-    torch.testing.assert_close(log_prob_of_bits(logits, x).double(), told, rtol=2e-6, atol=1e-3)
+    right = torch.distributions.Bernoulli(logits=logits.double()).log_prob(x.double().expand(logits.shape)).sum(-1)
+    torch.testing.assert_close(log_prob_of_bits(logits, x).double(), right, rtol=2e-6, atol=1e-3)

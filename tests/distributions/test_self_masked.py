@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch import distributions as td
 from toys import z_score
 
-from lowerbound.data.column import Column
+from lowerbound.data.column import OF_CLASSES, Column
 from lowerbound.data.marginals import Marginal
 from lowerbound.distributions.masking import LOGISTIC, PROBIT, Link, OfNumbers
 from lowerbound.distributions.mixed import Mixed
@@ -27,6 +27,7 @@ KINDS = {
     "count": Column("x", "count", loc=1.5, scale=0.8),
     "boolean": Column("x", "boolean", ("no", "yes")),
     "category": Column("x", "category", ("a", "b", "c")),
+    "ordinal": Column("x", "ordinal", ("a", "b", "c"), shares=(0.2, 0.5, 0.3)),
 }
 
 
@@ -81,7 +82,7 @@ def of_column(column: Column, link: Link, heavy: bool = True) -> SelfMasked:
 
 def values_of(column: Column) -> tuple[Tensor, Tensor]:
     """All values that a column can have and what each stands for."""
-    if column.kind in ("category", "boolean"):
+    if column.kind in (*OF_CLASSES, "boolean"):
         values = torch.arange(float(max(2, len(column.levels))))
     elif column.kind == "count":
         values = torch.arange(6000.0)

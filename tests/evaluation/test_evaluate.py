@@ -63,12 +63,12 @@ def test_a_scale_that_sticks_at_its_bound_is_told(constant: int, tmp_path: Path,
     words = ["train", str(tmp_path / "values.npy"), "--likelihood", "gaussian", "--scale", "decoder", "--network", "mlp:32"]
     words += ["--epochs", "80", "--learning-rate", "0.02", "--out", str(tmp_path / "r"), "--json"]
     assert main(words) == 0
-    told = capsys.readouterr()
+    printed = capsys.readouterr()
     result = json.loads((tmp_path / "r" / "result.json").read_text())
-    assert json.loads(told.out)["notes"] == result["notes"]
+    assert json.loads(printed.out)["notes"] == result["notes"]
     found = [note for note in result["notes"] if "σ is at its floor of 0.001 for 50% of the values" in note]
     assert len(found) == len(result["notes"]) == (constant > 0)
-    for text in (told.err, (tmp_path / "r" / "report.html").read_text()):
+    for text in (printed.err, (tmp_path / "r" / "report.html").read_text()):
         assert ("σ is at its floor" in text) == (constant > 0)
 
 

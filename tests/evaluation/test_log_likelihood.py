@@ -148,8 +148,8 @@ before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 lb.log_likelihood(vae, x, 20_000)
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)
 """
-    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert int(told.stdout) < 64 * 2**20, "20,000 draws of 5,000 values are 400 MB"
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert int(process.stdout) < 64 * 2**20, "20,000 draws of 5,000 values are 400 MB"
 
 
 def test_what_cannot_be_is_refused() -> None:

@@ -76,9 +76,9 @@ def page(found: dict[str, dict[str, object]]) -> str:
         else:
             row = found[fault.what]
             counts = row["counts"]
-            told = "; ".join(what if fault.unit == "seconds" else f"{times:,} {what}" for what, times in counts.items())  # type: ignore[attr-defined]
+            outcomes = "; ".join(what if fault.unit == "seconds" else f"{times:,} {what}" for what, times in counts.items())  # type: ignore[attr-defined]
             wrong = len(row["wrong"])  # type: ignore[arg-type]
-            lines.append(f"| {fault.what} | {row['tried']:,} {row['unit']} | {told} | {wrong or 'none'} | {row['seconds']:,} |")
+            lines.append(f"| {fault.what} | {row['tried']:,} {row['unit']} | {outcomes} | {wrong or 'none'} | {row['seconds']:,} |")
     machines = "; ".join(sorted({f"{row['machine']} ({row['day']})" for row in found.values()}))
     return "\n".join([INTRODUCTION, *lines, "", f"On {machines}.", ""])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -62,6 +63,8 @@ def ready() -> None:
     import_module("lowerbound.interfaces.cli.verbs")
     load("digits")
     for name in (
+        "numba",
+        "lowerbound.system.compiled",
         "pyarrow.parquet",
         "pyarrow.json",
         "pyarrow.feather",
@@ -73,6 +76,8 @@ def ready() -> None:
     ):
         import_module(name)
     torch.optim.Adam([torch.zeros(1, requires_grad=True)])  # imports much, the first time
+    gc.collect()
+    gc.freeze()  # or each child's first collection goes through all of this, and copies it
 
 
 def start(words: list[str], place: Path, before: Callable[[], None] = lambda: None) -> Child:

@@ -66,14 +66,14 @@ def _survived(place: Path, times: int, seed: int, hurt: Callable[[Experiment, in
         step = dice.randrange(2, EPOCHS * experiment.trainer.steps_an_epoch - 1)
         hurt(experiment, step, VALUES[number % len(VALUES)], dice)
         experiment.finish()
-        told, whole = " ".join(experiment.notes), all(one.isfinite().all() for one in experiment.run.vae.parameters())
+        notes, whole = " ".join(experiment.notes), all(one.isfinite().all() for one in experiment.run.vae.parameters())
         if len(experiment.trainer.progress.faults) != 1 or not whole:
-            outcome.note("not survived", f"step {step}: {told}")
-        elif named in told and any(f"step {near:,}" in told for near in (step, step + 1)):
+            outcome.note("not survived", f"step {step}: {notes}")
+        elif named in notes and any(f"step {near:,}" in notes for near in (step, step + 1)):
             outcome.note("named with its step, stepped back from, trained to its end")
         else:
-            late = "is not finite" in told or "was not finite" in told
-            outcome.note("noticed when a state was to be kept, stepped back from, trained to its end", None if late else told)
+            late = "is not finite" in notes or "was not finite" in notes
+            outcome.note("noticed when a state was to be kept, stepped back from, trained to its end", None if late else notes)
         shutil.rmtree(place / f"r{number}")
     return outcome
 

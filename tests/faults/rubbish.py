@@ -149,8 +149,8 @@ def _made_of_run(name: str, *commands: str) -> Callable[[Path, Path, Path], tupl
         copy = shutil.copytree(run, place / "run")
         if name == layout.TRAINING:
             (copy / layout.BEFORE).unlink(missing_ok=True)
-        told = {"sample": ["-o", str(place / "x.npy"), "-n", "2"], "resume": ["--epochs", "2"]}
-        return copy / name, [[verb, str(copy), *told.get(verb, [])] + (["--device", "cpu"] if verb in told else []) for verb in commands]
+        more = {"sample": ["-o", str(place / "x.npy"), "-n", "2"], "resume": ["--epochs", "2"]}
+        return copy / name, [[verb, str(copy), *more.get(verb, [])] + (["--device", "cpu"] if verb in more else []) for verb in commands]
 
     return make
 

@@ -46,11 +46,11 @@ def soaked(place: Path, seconds: float) -> Outcome:
     memory, files = np.array([one.memory for one in after]) / 2**20, {one.files for one in after}
     slope = float(np.polyfit([one.seconds for one in after], memory, 1)[0]) * 60
     states = len({one.written for one in held})
-    told = f"{states:,} states seen; {memory.min():.0f} to {memory.max():.0f} MiB, {slope:+.3f} MiB a minute; "
-    told += f"{min(files)} to {max(files)} file descriptors"
+    text = f"{states:,} states seen; {memory.min():.0f} to {memory.max():.0f} MiB, {slope:+.3f} MiB a minute; "
+    text += f"{min(files)} to {max(files)} file descriptors"
     often = states > 0.5 * (held[-1].seconds - held[0].seconds)
     flat = slope * seconds / 60 < max(4.0, 0.02 * float(memory.mean())) and len(files) <= 3
-    outcome.note(told, None if flat and often else told)
+    outcome.note(text, None if flat and often else text)
     return outcome
 
 

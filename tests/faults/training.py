@@ -43,7 +43,7 @@ def uninterrupted(place: Path) -> tuple[tuple[bytes, ...], float]:
     return weights(place), time.monotonic() - started
 
 
-def to_its_end(place: Path, told: tuple[bytes, ...], outcome: Outcome, what: str) -> None:
+def to_its_end(place: Path, right: tuple[bytes, ...], outcome: Outcome, what: str) -> None:
     """Go on without a fault, and look whether it ends with the weights that it should have."""
     child = train(place)
     code = child.wait()
@@ -51,7 +51,7 @@ def to_its_end(place: Path, told: tuple[bytes, ...], outcome: Outcome, what: str
         code = 0  # it had come to its end before it was hit
     if code != 0:
         outcome.note(f"{what}: did not go on", child.said[-500:])
-    elif weights(place) != told:
+    elif weights(place) != right:
         outcome.note(f"{what}: other weights", what)
     elif left := [path.name for path in (place / "run").iterdir() if path.name.startswith(".") and path.name != layout.LOCK]:
         outcome.note(f"{what}: left {left}", str(left))
@@ -74,7 +74,7 @@ def readable(place: Path) -> str | None:
 def killed(place: Path, times: int, seed: int = 0) -> Outcome:
     """SIGKILL at a random moment, one to four times a run, a state being written after each step."""
     outcome, dice = Outcome(), random.Random(seed)
-    told, seconds = uninterrupted(place / "whole")
+    right, seconds = uninterrupted(place / "whole")
     for number in range(times):
         here = place / f"killed-{number}"
         here.mkdir()
@@ -85,7 +85,7 @@ def killed(place: Path, times: int, seed: int = 0) -> Outcome:
             child.wait()
             if (wrong := readable(here)) is not None:
                 outcome.note("killed: what was kept cannot be read", wrong)
-        to_its_end(here, told, outcome, "killed")
+        to_its_end(here, right, outcome, "killed")
         shutil.rmtree(here)
     return outcome
 
@@ -93,7 +93,7 @@ def killed(place: Path, times: int, seed: int = 0) -> Outcome:
 def asked_to_stop(place: Path, times: int, seed: int = 1) -> Outcome:
     """SIGTERM, SIGINT, and SIGINT twice, at a random moment."""
     outcome, dice = Outcome(), random.Random(seed)
-    told, seconds = uninterrupted(place / "whole")
+    right, seconds = uninterrupted(place / "whole")
     for number in range(times):
         name, signals = list(SIGNALS.items())[number % len(SIGNALS)]
         here = place / f"stopped-{number}"
@@ -107,7 +107,7 @@ def asked_to_stop(place: Path, times: int, seed: int = 1) -> Outcome:
         if code not in (0, 130, -signal.SIGTERM, -signal.SIGINT) or "Traceback" in child.said:
             outcome.note(f"{name}: exit code {code}", child.said[-500:])
         else:
-            to_its_end(here, told, outcome, name)
+            to_its_end(here, right, outcome, name)
         shutil.rmtree(here)
     return outcome
 
@@ -129,7 +129,7 @@ def _after_some_steps(place: Path, dice: random.Random, seconds: float) -> None:
 def without_room(place: Path, times: int, seed: int = 2) -> Outcome:
     """No file may grow over a limit (``ulimit -f``), from some bytes to most of what a state needs."""
     outcome, dice = Outcome(), random.Random(seed)
-    told, seconds = uninterrupted(place / "whole")
+    right, seconds = uninterrupted(place / "whole")
     size = (place / "whole" / "run" / layout.TRAINING).stat().st_size
     for number in range(times):
         here = place / f"full-{number}"
@@ -138,17 +138,17 @@ def without_room(place: Path, times: int, seed: int = 2) -> Outcome:
         limit = dice.randrange(10, size)
         child = train(here, lambda limit=limit: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
         code = child.wait()
-        _starved(here, told, outcome, "file size limited", code, child, before)
+        _starved(here, right, outcome, "file size limited", code, child, before)
     return outcome
 
 
-def _starved(here: Path, told: tuple[bytes, ...], outcome: Outcome, what: str, code: int, child: Child, before: str | None) -> None:
+def _starved(here: Path, right: tuple[bytes, ...], outcome: Outcome, what: str, code: int, child: Child, before: str | None) -> None:
     after = readable(here)
     if code == 0 or (code == 2 and complaint(child.said) is not None):
         if after is not None and before is None:
             outcome.note(f"{what}: what was kept cannot be read", after)
         else:
-            to_its_end(here, told, outcome, what)
+            to_its_end(here, right, outcome, what)
     else:
         outcome.note(f"{what}: exit code {code}", child.said[-500:])
     shutil.rmtree(here)
@@ -157,7 +157,7 @@ def _starved(here: Path, told: tuple[bytes, ...], outcome: Outcome, what: str, c
 def on_a_small_disk(place: Path, times: int, seed: int = 3) -> Outcome:
     """The run's disk fills up: a tmpfs of its own, filled to its last bytes by another file. Root's rights are needed to mount it."""
     outcome, dice = Outcome(), random.Random(seed)
-    told, seconds = uninterrupted(place / "whole")
+    right, seconds = uninterrupted(place / "whole")
     for number in range(times):
         here, disk = place / f"disk-{number}", place / f"mounted-{number}"
         _after_some_steps(here, dice, seconds)
@@ -176,7 +176,7 @@ def on_a_small_disk(place: Path, times: int, seed: int = 3) -> Outcome:
             child = train(here)
             code = child.wait()
             (disk / "filler").unlink()
-            _starved(here, told, outcome, "disk full", code, child, before)
+            _starved(here, right, outcome, "disk full", code, child, before)
         finally:
             subprocess.run(["umount", str(disk)], check=False)
     return outcome
@@ -185,7 +185,7 @@ def on_a_small_disk(place: Path, times: int, seed: int = 3) -> Outcome:
 def in_a_read_only_folder(place: Path, times: int, seed: int = 4) -> Outcome:
     """Somebody who may not write there tries to go on."""
     outcome, dice = Outcome(), random.Random(seed)
-    told, seconds = uninterrupted(place / "whole")
+    right, seconds = uninterrupted(place / "whole")
     for number in range(times):
         here = place / f"closed-{number}"
         _after_some_steps(here, dice, seconds)
@@ -207,6 +207,6 @@ def in_a_read_only_folder(place: Path, times: int, seed: int = 4) -> Outcome:
             (here / "run").chmod(0o755)
             for path in (here / "run").rglob("*"):
                 path.chmod(0o755 if path.is_dir() else 0o644)
-            to_its_end(here, told, outcome, "read-only: one line, exit code 2")
+            to_its_end(here, right, outcome, "read-only: one line, exit code 2")
         shutil.rmtree(here)
     return outcome

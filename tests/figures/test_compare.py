@@ -30,8 +30,8 @@ from lowerbound.runs.experiment import Experiment
 DATA = lb.data.load("digits")
 
 
-def trained(folder: Path, **told: object) -> runs.Run:
-    experiment = Experiment.begin(Recipe(**{"epochs": 2, "network": "mlp:64", **told}), folder, device="cpu")
+def trained(folder: Path, **given: object) -> runs.Run:
+    experiment = Experiment.begin(Recipe(**{"epochs": 2, "network": "mlp:64", **given}), folder, device="cpu")
     list(experiment.train())
     experiment.finish()
     return runs.load(folder, device="cpu")
@@ -41,14 +41,14 @@ def trained(folder: Path, **told: object) -> runs.Run:
 def family(tmp_path_factory: pytest.TempPathFactory) -> dict[str, runs.Run]:
     """One of each kind."""
     place = tmp_path_factory.mktemp("family")
-    told = {name: ZOO[name].words for name in ("ae", "dae", "cae", "vae")}
-    told["wide"] = {**ZOO["beta-vae"].words, "latent": 4}
-    told["one"] = {"latent": 1}
-    told["sphere"] = ZOO["svae"].words
-    told["gamma"] = {**ZOO["gamma-vae"].words, "latent": 2}
-    told["flow"] = {"posterior": "flow", "prior": "mixture:3"}
-    told["full"] = {"posterior": "full-gaussian"}
-    return {name: trained(place / name, **words) for name, words in told.items()}
+    models = {name: ZOO[name].words for name in ("ae", "dae", "cae", "vae")}
+    models["wide"] = {**ZOO["beta-vae"].words, "latent": 4}
+    models["one"] = {"latent": 1}
+    models["sphere"] = ZOO["svae"].words
+    models["gamma"] = {**ZOO["gamma-vae"].words, "latent": 2}
+    models["flow"] = {"posterior": "flow", "prior": "mixture:3"}
+    models["full"] = {"posterior": "full-gaussian"}
+    return {name: trained(place / name, **words) for name, words in models.items()}
 
 
 @pytest.fixture(scope="module")
@@ -63,9 +63,9 @@ def answer(capsys: pytest.CaptureFixture[str], *words: object) -> dict:
 
 def complaint(capsys: pytest.CaptureFixture[str], *words: object) -> str:
     assert main([*map(str, words)]) == 2
-    told = capsys.readouterr().err
-    assert told.count("\n") == 1, told
-    return told
+    printed = capsys.readouterr().err
+    assert printed.count("\n") == 1, printed
+    return printed
 
 
 # --- bubbles -----------------------------------------------------------------------------------------
@@ -269,16 +269,16 @@ def test_compare_says_what_was_promised(capsys: pytest.CaptureFixture[str], fami
         assert all(row[old] == row[new] for row in found["runs"]), "the names of 0.1.0"
     assert found == answer(capsys, "compare", *folders, "digits", "-o", tmp_path / "c.html", "--n", 4) | {"data": found["data"]}
     assert main(["compare", *map(str, folders), "-o", str(tmp_path / "c.html")]) == 0
-    told = capsys.readouterr().out
-    assert "reconstruction error" in told
-    assert told.rstrip().endswith(f"179 held-out examples: {tmp_path / 'c.html'}")
+    printed = capsys.readouterr().out
+    assert "reconstruction error" in printed
+    assert printed.rstrip().endswith(f"179 held-out examples: {tmp_path / 'c.html'}")
 
 
 def test_vectors_are_compared_without_images(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.random.default_rng(0).normal(size=(200, 6)))
-    told = {"data": str(tmp_path / "a.npy"), "likelihood": "gaussian", "scale": 1.0, "epochs": 1, "batch": 32}
+    words = {"data": str(tmp_path / "a.npy"), "likelihood": "gaussian", "scale": 1.0, "epochs": 1, "batch": 32}
     for name, latent in (("a", 2), ("b", 3)):
-        trained(tmp_path / name, latent=latent, **told)
+        trained(tmp_path / name, latent=latent, **words)
     found = answer(capsys, "compare", tmp_path / "a", tmp_path / "b", "-o", tmp_path / "c.html")
     assert found["runs"][0]["robustness"]["salt-and-pepper:0.1"] is None
     assert found["runs"][0]["linear_probe"] is None

@@ -51,12 +51,12 @@ def test_the_temperature_is_where_the_likelihood_is_greatest() -> None:
     log_q, labels = drawn(400)
     log_q = 3 * log_q
     best = calibration.temperature(log_q, labels)
-    told = [calibration.classification(log_q, labels, Calibration(t)).negative_log_likelihood for t in (best / 1.01, best, 1.01 * best)]
-    assert told[1] < min(told[0], told[2])
+    losses = [calibration.classification(log_q, labels, Calibration(t)).negative_log_likelihood for t in (best / 1.01, best, 1.01 * best)]
+    assert losses[1] < min(losses[0], losses[2])
 
 
 def test_two_classes_of_one_confidence_have_a_temperature_in_closed_form() -> None:
-    """All told with confidence .9, of which 3 in 4 are right: σ(logit(.9)/T) = 3/4."""
+    """All predicted with confidence .9, of which 3 in 4 are right: σ(logit(.9)/T) = 3/4."""
     log_q = torch.tensor([[0.9, 0.1]], dtype=torch.float64).log().expand(100, 2)
     labels = (torch.arange(100) % 4 == 0).long()
     assert calibration.temperature(log_q, labels) == pytest.approx(math.log(9) / math.log(3), rel=1e-9)
@@ -147,13 +147,13 @@ def test_its_temperature_is_of_the_validation_labels_and_as_repeatable_as_its_we
 
 def test_too_few_labels_teach_no_temperature(classifier_run: runs.Run) -> None:
     vae, (_, validation) = classifier_run.vae, classifier_run.read().validation()
-    told = vae.log_classify(validation[:]).argmax(1)
-    wrong = (told != validation.labels).nonzero()[:1, 0]
-    few = torch.cat([wrong, (told == validation.labels).nonzero()[: calibration.LEAST - 1, 0]])
+    predicted = vae.log_classify(validation[:]).argmax(1)
+    wrong = (predicted != validation.labels).nonzero()[:1, 0]
+    few = torch.cat([wrong, (predicted == validation.labels).nonzero()[: calibration.LEAST - 1, 0]])
     assert calibration.calibrate(vae, validation.view(few)).calibrated_on == calibration.LEAST
     for data in (validation.view(few[1:]), validation.view(few[:0]), validation[:]):
         assert calibration.calibrate(vae, data) == UNCALIBRATED
-    right = validation.view((told == validation.labels).nonzero()[:, 0])
+    right = validation.view((predicted == validation.labels).nonzero()[:, 0])
     assert len(right) > calibration.LEAST
     assert calibration.calibrate(vae, right) == UNCALIBRATED, "no mistake says how sure to be"
 
@@ -191,10 +191,10 @@ def test_classify_writes_a_row_for_each_example(
 def test_what_was_told_can_be_learned_from(classifier_run: runs.Run, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["classify", str(classifier_run.folder), "-o", str(tmp_path / "labels.csv")]) == 0
     assert "some of these examples were trained on" in capsys.readouterr().out
-    told = [row["label"] for row in rows_of(tmp_path / "labels.csv")]
+    predicted = [row["label"] for row in rows_of(tmp_path / "labels.csv")]
     words = ("--semi-supervised", "m1", "--labels", tmp_path / "labels.csv", "--epochs", 1, "--network", "mlp:8")
     answer(capsys, "train", "digits", *words, "--out", tmp_path / "r")
-    assert runs.load(tmp_path / "r").read().whole.names == told
+    assert runs.load(tmp_path / "r").read().whole.names == predicted
 
 
 def test_which_data_were_trained_on_goes_by_the_split(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -207,9 +207,9 @@ def test_which_data_were_trained_on_goes_by_the_split(capsys: pytest.CaptureFixt
     Experiment.begin(recipe, tmp_path / "r", device="cpu")
     for split, seen in (("train", True), ("test", False)):
         assert main(["classify", str(tmp_path / "r"), "--split", split, "-o", str(tmp_path / "l.csv")]) == 0
-        told = capsys.readouterr().out
-        assert ("some of these examples were trained on" in told) is seen
-        assert "learned at the end of training" in told
+        printed = capsys.readouterr().out
+        assert ("some of these examples were trained on" in printed) is seen
+        assert "learned at the end of training" in printed
     assert main(["classify", str(tmp_path / "r"), str(tmp_path / "one.npz"), "-o", str(tmp_path / "l.csv")]) == 0
     assert "± – on 1 known labels" in capsys.readouterr().out, "one example says nothing of how far an accuracy is to be believed"
     assert answer(capsys, "classify", tmp_path / "r", tmp_path / "one.npz", "-o", tmp_path / "l.csv")["accuracy_se"] is None
@@ -248,9 +248,9 @@ def test_an_evaluation_says_how_classes_are_told(classifier_run: runs.Run, capsy
     assert [sum(row) for row in found["confusion"]] == data.labels.bincount(minlength=10).tolist()
     assert found["accuracy"] == pytest.approx(sum(found["confusion"][i][i] for i in range(10)) / found["labels"])
     assert main(["evaluate", str(classifier_run.folder), "--samples", "5", "--split", "all"]) == 0
-    told = capsys.readouterr().out
+    printed = capsys.readouterr().out
     for words in ("accuracy", "−log q(y|x)", "calibration error", f"T = {calibrated.temperature:.3g} from 161", "too low by about"):
-        assert words in told
+        assert words in printed
 
 
 def test_the_report_says_it_too(classifier_run: runs.Run, evaluated_run: runs.Run) -> None:

@@ -89,8 +89,8 @@ def test_the_verb_completes_by_the_runs_own_law(part_run: runs.Run, tmp_path: Pa
         assert np.array_equal(arrays["values"][1][arrays["observed"]], arrays["truth"][arrays["observed"]])
     assert main([*map(str, words), "--missing", "left", "-o", str(tmp_path / "c.png")]) == 0
     assert "drawn from the model's own p(x_missing | x_observed)" in capsys.readouterr().out
-    told = complaint(capsys, *words, "--missing", "left", "--method", "gibbs", "-o", tmp_path / "d.png")
-    assert "leave out the method" in told
+    message = complaint(capsys, *words, "--missing", "left", "--method", "gibbs", "-o", tmp_path / "d.png")
+    assert "leave out the method" in message
     values = part_run.read().test[:5].numpy()
     values[np.random.default_rng(0).random(values.shape) < 0.3] = np.nan
     np.save(tmp_path / "holes.npy", values)

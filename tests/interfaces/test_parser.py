@@ -52,8 +52,8 @@ def test_words_are_told_with_their_usual_numbers(text: str) -> None:
 def test_what_can_be_missing_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["complete", "--help"])
-    told = capsys.readouterr().out
-    assert all(name in told for name in MISSING)
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in MISSING)
 
 
 @pytest.mark.parametrize("verb", ["train", "complete"])

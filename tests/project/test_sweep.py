@@ -23,8 +23,8 @@ RELEASE = zlib.crc32(lb.__version__.encode())  # each release tries others
 
 @pytest.mark.parametrize("number", long_if(lambda number: number > 3, range(12)))
 def test_a_dozen_combinations_train_without_a_nan(number: int) -> None:
-    (told,) = sweep.some(1, RELEASE + number)
-    assert sweep.fault(told, seed=number, steps=100) is None, told
+    (words,) = sweep.some(1, RELEASE + number)
+    assert sweep.fault(words, seed=number, steps=100) is None, words
 
 
 def test_a_fault_is_found() -> None:
@@ -40,5 +40,5 @@ def test_an_array_has_every_pair_and_is_the_same_each_time() -> None:
     wanted = set.union(*(sweep.pairs({**one, **law}) for one in choices for law in laws))
     assert set.union(*map(sweep.pairs, array)) == wanted
     assert len(array) < len(choices) * len(laws) / 3
-    for told in array:
-        assert {field: told[field] for field in "abc"} in choices
+    for words in array:
+        assert {field: words[field] for field in "abc"} in choices

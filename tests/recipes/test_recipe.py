@@ -90,7 +90,7 @@ def test_every_network_builds_with_every_likelihood(network: str, likelihood: st
     assert vae.encode(x).shape == (2, 3)
     assert (vae.sample(4) >= 0).all()
     if (vae.likelihood.low, vae.likelihood.high) != (0, math.inf):  # whose mean may be any positive number
-        assert (vae.sample(4) <= 1).all(), "the mean of pixels is a pixel: keep it in [0, 1] where the likelihood is told to squash"
+        assert (vae.sample(4) <= 1).all(), "the mean of pixels is a pixel: keep it in [0, 1] where the likelihood squashes"
 
 
 def test_the_default_is_the_lessons_network() -> None:

@@ -90,7 +90,7 @@ SENSELESS = [
 ]
 
 
-@pytest.mark.parametrize(("told", "message"), SENSELESS, ids=str)
-def test_what_makes_no_sense_is_refused_with_its_reason(told: dict[str, object], message: str) -> None:
+@pytest.mark.parametrize(("words", "message"), SENSELESS, ids=str)
+def test_what_makes_no_sense_is_refused_with_its_reason(words: dict[str, object], message: str) -> None:
     with pytest.raises((RecipeError, NoClosedForm), match=message):
-        build(Recipe(**told), (1, 4, 4))
+        build(Recipe(**words), (1, 4, 4))

@@ -142,9 +142,9 @@ def test_a_rate_far_too_large_ends_with_advice_and_a_whole_run(tmp_path: Path, c
     folder = tmp_path / "r"
     words = ["train", "--out", str(folder), "--learning-rate", "1e30", "--epochs", "2", "--likelihood", "gaussian", "--device", "cpu"]
     assert main(words) == 2
-    told = capsys.readouterr().err.strip().splitlines()[-1]
-    assert "is not finite; with the learning rate halved 3 times it still was so" in told
-    assert "lower --learning-rate" in told
+    printed = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "is not finite; with the learning rate halved 3 times it still was so" in printed
+    assert "lower --learning-rate" in printed
     assert load(folder, "cpu").vae.sample(2).isfinite().all()
     assert len(json.loads(json.dumps(checkpoint.read(folder / layout.TRAINING)[1]))["progress"]["faults"]) == 3
     shutil.rmtree(folder)

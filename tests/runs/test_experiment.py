@@ -43,10 +43,10 @@ def test_stopped_after_any_step_and_resumed_it_ends_the_same(digits_run: Run, tm
     second.finish()
     assert weights(tmp_path / "r") == weights(digits_run.folder)
 
-    def told(run: Run) -> list[dict]:
+    def lines(run: Run) -> list[dict]:
         return [{key: value for key, value in line.items() if key != "seconds"} for line in run.history()]
 
-    assert told(second.run) == told(digits_run)
+    assert lines(second.run) == lines(digits_run)
 
 
 def test_extended_it_is_as_if_it_had_been_longer_from_the_start(digits_run: Run, tmp_path: Path) -> None:

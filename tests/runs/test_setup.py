@@ -26,7 +26,6 @@ def test_nothing_is_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ({"batch": 5000}, "a batch of 5000 is larger than the 1,457 training data"),
         ({"validation": 5000}, "cannot hold out 5,000"),
         ({"data": "mnits"}, "did you mean 'mnist'"),
         ({"size": 4}, "are for images"),
@@ -36,6 +35,13 @@ def test_a_mistake_leaves_nothing_behind(tmp_path: Path, words: dict[str, object
     with pytest.raises(DataError, match=message):
         Experiment.begin(Recipe(**words), tmp_path / "new" / "r", device="cpu")
     assert not (tmp_path / "new").exists()
+
+
+def test_fewer_examples_than_a_batch_are_one(tmp_path: Path) -> None:
+    np.save(tmp_path / "few.npy", np.random.default_rng(0).random((12, 5)))
+    experiment = Experiment.begin(Recipe(data=str(tmp_path / "few.npy"), epochs=3), tmp_path / "r", device="cpu")
+    assert "a step takes all 10 training examples, fewer than a batch of 128" in experiment.trainer.setup.notes
+    assert [(record.epoch, record.step) for record in experiment.train()] == [(1, 1), (2, 2), (3, 3)]
 
 
 def test_patience_wants_held_out_data(tmp_path: Path) -> None:

@@ -35,9 +35,9 @@ def left(tmp_path: Path) -> Path:
     return tmp_path / "left"
 
 
-@pytest.mark.parametrize(("word", "told"), [("7", Every(steps=7)), ("30s", Every(seconds=30.0)), ("5m", Every(seconds=300.0))])
-def test_how_often_is_read(word: str, told: Every) -> None:
-    assert Every.read(word) == told
+@pytest.mark.parametrize(("word", "every"), [("7", Every(steps=7)), ("30s", Every(seconds=30.0)), ("5m", Every(seconds=300.0))])
+def test_how_often_is_read(word: str, every: Every) -> None:
+    assert Every.read(word) == every
 
 
 @pytest.mark.parametrize("word", ["", "0", "-3", "5h", "s", "1e9", "10000000"])
@@ -100,7 +100,7 @@ def damaged(path: Path, how: str) -> None:
 
 @pytest.mark.parametrize("how", long_if(lambda how: how != "one bit", ["gone", "cut", "one bit"]))
 def test_a_damaged_newest_state_falls_back_to_the_one_before(how: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    told = whole(tmp_path / "whole")
+    right = whole(tmp_path / "whole")
     left = begun(tmp_path / "left")
     for steps in (8, 6):
         list(islice(left.train(), steps))
@@ -109,7 +109,7 @@ def test_a_damaged_newest_state_falls_back_to_the_one_before(how: str, tmp_path:
     damaged(tmp_path / "left" / layout.TRAINING, how)
     assert main(["resume", str(tmp_path / "left"), "--device", "cpu"]) == 0
     assert "went on from the checkpoint before it, after step 8" in capsys.readouterr().err
-    assert weights(tmp_path / "left") == told
+    assert weights(tmp_path / "left") == right
 
 
 def test_after_a_fallback_the_damaged_state_takes_no_whole_ones_place(tmp_path: Path) -> None:
@@ -140,8 +140,8 @@ def test_killed_between_two_names_it_goes_on_from_the_newest(tmp_path: Path) -> 
     assert Experiment.resume(folder, device="cpu").state.step == 14
 
 
-@pytest.mark.parametrize(("how", "told"), [("cut", "damaged"), ("weights", "is no state of this training")])
-def test_with_neither_state_whole_it_says_so(how: str, told: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("how", "message"), [("cut", "damaged"), ("weights", "is no state of this training")])
+def test_with_neither_state_whole_it_says_so(how: str, message: str, tmp_path: Path) -> None:
     left = begun(tmp_path / "left")
     left.save()
     left.close()
@@ -150,7 +150,7 @@ def test_with_neither_state_whole_it_says_so(how: str, told: str, tmp_path: Path
             shutil.copy(tmp_path / "left" / layout.WEIGHTS, tmp_path / "left" / name)
         else:
             damaged(tmp_path / "left" / name, how)
-    with pytest.raises(RunError, match=told):
+    with pytest.raises(RunError, match=message):
         Experiment.resume(tmp_path / "left", device="cpu")
 
 
@@ -245,6 +245,6 @@ def test_a_run_from_before_there_was_a_word_goes_on(digits_run: Run, tmp_path: P
     tensors, meta = checkpoint.read(tmp_path / "r" / layout.TRAINING)
     del meta["progress"]["recipe"]["precision"]
     checkpoint.write(tmp_path / "r" / layout.TRAINING, tensors, meta)
-    told = tmp_path / "r" / layout.RECIPE
-    told.write_text("".join(line for line in told.read_text().splitlines(keepends=True) if "precision" not in line))
+    recipe = tmp_path / "r" / layout.RECIPE
+    recipe.write_text("".join(line for line in recipe.read_text().splitlines(keepends=True) if "precision" not in line))
     assert Experiment.resume(tmp_path / "r", device="cpu", epochs=4).run.recipe.precision == "auto"

@@ -61,7 +61,7 @@ def test_a_bootstrap_learns_from_examples_drawn_with_replacement(tmp_path: Path)
 
 @pytest.mark.parametrize("words", long_if(lambda words: words not in QUICK, WORDS), ids=named)
 def test_left_anywhere_it_ends_with_the_same_bits(words: dict[str, Any], tmp_path: Path) -> None:
-    told = whole(tmp_path / "whole", **words)
+    right = whole(tmp_path / "whole", **words)
     left = begun(tmp_path / "left", **words)
     for steps in (7, 12, 20):  # in mid-epoch, at an end, and again
         list(islice(left.train(), steps - left.state.step))
@@ -70,7 +70,7 @@ def test_left_anywhere_it_ends_with_the_same_bits(words: dict[str, Any], tmp_pat
         left = Experiment.resume(tmp_path / "left", device="cpu")
     list(left.train())
     left.finish()
-    assert weights(tmp_path / "left") == told
+    assert weights(tmp_path / "left") == right
     history = [
         [{key: value for key, value in line.items() if key != "seconds"} for line in read_metrics(tmp_path / name)]
         for name in ("whole", "left")
@@ -84,10 +84,10 @@ EXTENDED = [words for words in WORDS if "patience" not in words]
 @pytest.mark.parametrize("words", long_if(lambda words: words not in ({}, WORDS[1], WORDS[9]), EXTENDED), ids=named)
 def test_extended_it_ends_as_if_longer_from_the_start(words: dict[str, Any], tmp_path: Path) -> None:
     recipe = Recipe(**{**SMALL, **words})  # a cosine's length is settled by the first number of epochs
-    told = whole(tmp_path / "whole", **{**words, "schedule": recipe.schedule, "epochs": 6})
+    right = whole(tmp_path / "whole", **{**words, "schedule": recipe.schedule, "epochs": 6})
     whole(tmp_path / "longer", **words)
     resumed(tmp_path / "longer", epochs=6)
-    assert weights(tmp_path / "longer") == told
+    assert weights(tmp_path / "longer") == right
 
 
 # --- words -------------------------------------------------------------------------------------------
@@ -140,14 +140,14 @@ def test_gradients_are_clipped(tmp_path: Path) -> None:
 
 def test_the_average_is_that_of_the_weights(tmp_path: Path) -> None:
     experiment, decay = begun(tmp_path / "r", average=0.9), 0.9
-    vae, told = experiment.run.vae, None
+    vae, average = experiment.run.vae, None
     for _ in islice(experiment.train(), 15):
         now = torch.cat([one.detach().flatten() for one in vae.parameters()])
-        told = now if told is None else decay * told + (1 - decay) * now
+        average = now if average is None else decay * average + (1 - decay) * now
     experiment.save()
     kept = checkpoint.read(tmp_path / "r" / layout.WEIGHTS)[0]
     found = torch.cat([kept[name].flatten() for name, _ in vae.named_parameters()])
-    torch.testing.assert_close(found, told, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(found, average, rtol=1e-5, atol=1e-6)
     assert not torch.allclose(found, torch.cat([one.detach().flatten() for one in vae.parameters()]))
 
 

@@ -294,6 +294,8 @@ def test_what_cannot_be_is_refused() -> None:
         complete(vae, x, half, 9, samples=8)
     with pytest.raises(DataError, match="needs values in"):
         complete(vae, x + 1, half)
+    with pytest.raises(DataError, match="no latent explains some of the examples"):  # whose squares are infinite
+        complete(TOY.vae(TOY.exact_encoder()), torch.full((1, 5), 1e30), OBSERVED[:1], samples=50)
     point = lb.VAE(vae.prior, vae.likelihood, lb.posteriors.Dirac(mlp((1, 4, 4), 8, 2)))
     for method in ("importance", "metropolis"):
         with pytest.raises(RecipeError, match="no density"):
@@ -331,10 +333,10 @@ def test_the_verb(digits_run: run.Run, tmp_path: Path, capsys: pytest.CaptureFix
     words = ["complete", str(digits_run.folder), "digits", "--missing", "quadrants:1", "-n", "3", "--rows", "4"]
     words += ["--method", method, "--samples", "90"]
     assert main([*words, "-o", str(tmp_path / "c.npz"), "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["n"], told["rows"], told["missing"]) == (3, 4, 0.75)
-    assert 0 < told["mean_squared_error"] < 0.3
-    assert (told["ess"] is None) == (method != "importance")
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["n"], answer["rows"], answer["missing"]) == (3, 4, 0.75)
+    assert 0 < answer["mean_squared_error"] < 0.3
+    assert (answer["ess"] is None) == (method != "importance")
     with np.load(tmp_path / "c.npz", allow_pickle=False) as found:
         assert found["values"].shape == (3, 4, 1, 8, 8)
         assert found["mean"].shape == found["spread"].shape == found["observed"].shape == (4, 1, 8, 8)
@@ -378,9 +380,9 @@ def test_holes_of_the_data_are_missing_whatever_the_word(tmp_path: Path, capsys:
         words = ["complete", str(tmp_path / "r"), str(tmp_path / "x.npy"), "--missing", missing, "-n", "2", "--samples", "40"]
         capsys.readouterr()
         assert main([*words, "-o", str(tmp_path / "c.npz"), "--json"]) == 0
-        told = json.loads(capsys.readouterr().out)
-        assert told["rows"] == rows
-        assert (told["mean_squared_error"] is None) == (missing == "nan")
+        answer = json.loads(capsys.readouterr().out)
+        assert answer["rows"] == rows
+        assert (answer["mean_squared_error"] is None) == (missing == "nan")
         with np.load(tmp_path / "c.npz", allow_pickle=False) as found:
             assert not np.isnan(found["values"]).any()
             assert not np.isnan(found["mean"]).any()

@@ -26,6 +26,7 @@ def test_the_rules_by_hand() -> None:
 def test_few_rows_have_fewer_degrees_of_freedom() -> None:
     whole, few = pool([1.0, 1.1, 0.9], [0.1, 0.1, 0.1]), pool([1.0, 1.1, 0.9], [0.1, 0.1, 0.1], df=10)
     assert few.df < 10 < whole.df
+    assert pool([1.0, 1.1, 0.9], [0.1, 0.1, 0.1], df=np.inf).df == whole.df
 
 
 def test_intervals_of_a_mean_hold_what_they_say() -> None:

@@ -41,6 +41,7 @@ def test_what_is_unusual_has_a_low_rank_with_any_holes() -> None:
     found = rank(vae, rows, Dataset(reference))
     assert (found[:2] < 0.02).all()
     assert (found[2:] > 0.5).all()
+    assert float(rank(vae, TOY.evidence.loc, Dataset(reference))) > 0.5  # without a batch axis
 
 
 def test_of_nothing_known_there_is_no_rank() -> None:

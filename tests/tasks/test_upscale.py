@@ -224,10 +224,10 @@ def test_a_run_given_small_images(tmp_path: Path, capsys: pytest.CaptureFixture[
         with Image.open(tmp_path / "u.png") as image:
             assert np.asarray(image.convert("L")).std() > 5
     assert main([*map(str, words), "--rows", "5", "-o", str(tmp_path / "u.png")]) == 0
-    told = capsys.readouterr().out
-    assert "3 images for each of 5 examples, 2 times larger" in told
-    assert "root mean square" in told
-    assert "bicubic" in told
+    printed = capsys.readouterr().out
+    assert "3 images for each of 5 examples, 2 times larger" in printed
+    assert "root mean square" in printed
+    assert "bicubic" in printed
 
 
 def test_any_other_run_by_inference(digits_run: run.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -105,7 +105,7 @@ KINDS = [
     Column("a", "number"),
     Column("b", "category", ("x", "y", "z")),
     Column("c", "count", loc=1.0, scale=0.7),
-    Column("d", "number"),
+    Column("d", "ordinal", ("x", "y", "z"), shares=(0.6, 0.1, 0.3)),
     Column("e", "boolean", ("no", "yes")),
 ]
 
@@ -119,6 +119,7 @@ def test_of_tables_with_holes_too(columns: tuple[Column, ...] | None, likelihood
     x = torch.randn(90, 5)
     if columns is not None:
         x[:, 1], x[:, 2], x[:, 4] = torch.randint(3, (90,)), torch.poisson(torch.full((90,), 4.0)), torch.randint(2, (90,))
+        x[:, 3] = torch.randint(3, (90,))
     x[torch.rand(90, 5) < 0.3] = torch.nan
     spec = DataSpec((5,), holes=True, schema=None if columns is None else Schema(columns))
     parts = lb.build(lb.Recipe(likelihood=likelihood, objective=objective, latent=3, network="mlp:32-16"), spec)

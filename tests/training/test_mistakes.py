@@ -21,8 +21,8 @@ import lowerbound as lb
 def found() -> dict[str, Any]:
     """What the program says."""
     asked = [sys.executable, "-W", "ignore", mistakes.__file__]
-    told = subprocess.run(asked, capture_output=True, text=True, check=True, cwd=Path(mistakes.__file__).parent)
-    answer: dict[str, Any] = json.loads(told.stdout)
+    process = subprocess.run(asked, capture_output=True, text=True, check=True, cwd=Path(mistakes.__file__).parent)
+    answer: dict[str, Any] = json.loads(process.stdout)
     return answer
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from lowerbound.data import labels, load
 from lowerbound.errors import UsageError

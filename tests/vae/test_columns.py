@@ -10,7 +10,7 @@ from torch import nn
 from toys import z_score
 
 import lowerbound as lb
-from lowerbound.data.column import Column
+from lowerbound.data.column import UNSEEN, Column
 from lowerbound.data.schema import Schema
 from lowerbound.data.spec import DataSpec
 from lowerbound.distributions.mixed import Mixed
@@ -28,6 +28,7 @@ COLUMNS = (
     Column("day", "date", format="%Y-%m-%d"),
     Column("ok", "boolean", ("no", "yes")),
     Column("other", "category", ("u", "v")),
+    Column("size", "ordinal", ("S", "M", "L"), shares=(0.2, 0.5, 0.3)),
 )
 SCHEMA = Schema(COLUMNS)
 
@@ -43,7 +44,7 @@ def law(heavy: bool = True, batch: tuple[int, ...] = (4,)) -> torch.distribution
 
 def points(column: Column) -> tuple[torch.Tensor, float]:
     """All values that a column can have, and what each stands for."""
-    if column.kind in ("category", "boolean"):
+    if column.kind in ("category", "ordinal", "boolean"):
         return torch.arange(max(2, len(column.levels))).float(), 1.0
     if column.kind == "count":
         return torch.arange(3000).float(), 1.0
@@ -65,10 +66,12 @@ def test_each_column_is_a_law(heavy: bool) -> None:
             p = each.log_prob(filling.expand(-1, 4, -1))[..., place].double().exp()
             torch.testing.assert_close((p * step).sum(0), torch.ones(4, dtype=torch.double), atol=2e-3, rtol=0)
             some = draws[..., place].double()
-            if column.kind == "category":
+            if column.classes:
                 chances = each.classes[place].double()
                 for number in range(len(column.levels)):
-                    assert z_score((some == number).double(), chances[:, number]) < 4
+                    error = (chances[:, number] * (1 - chances[:, number]) / len(some)).sqrt()
+                    off = (some == number).double().mean(0) - chances[:, number]
+                    assert bool((off.abs() < 4 * error + 1 / len(some)).all())
                 assert torch.equal(each.mean[:, place], chances.argmax(-1).float())
                 torch.testing.assert_close(each.variance[:, place].double(), 1 - chances.amax(-1))
             else:
@@ -94,12 +97,13 @@ def test_shapes_and_places() -> None:
 
 
 def test_an_encoder_is_shown_numbers_classes_and_holes() -> None:
-    x = torch.tensor([[2.0, -0.5, 7.0, 1.5, 1.0, 0.0], [torch.nan] * 6])
+    """Of an ordinal of shares .2, .5, .3 the middle of the greatest class is at .85, log odds 1.735 of σ 1.814."""
+    x = torch.tensor([[2.0, -0.5, 7.0, 1.5, 1.0, 0.0, 2.0], [torch.nan] * 7, [torch.nan] * 6 + [UNSEEN]])
     seen = TableInput(nn.Identity(), COLUMNS)(x)
-    assert seen.shape == (2, *TableInput.shape(COLUMNS))
+    assert seen.shape == (3, *TableInput.shape(COLUMNS))
     count = (torch.tensor(8.0).log() - 1.0) / 0.5
-    torch.testing.assert_close(seen[0], torch.tensor([-0.5, count, 1.5, 1.0, 0, 0, 1, 1, 0]))
-    assert not seen[1].any()
+    torch.testing.assert_close(seen[0], torch.tensor([-0.5, count, 1.5, 1.0, 1.734601 / 1.813799, 0, 0, 1, 1, 0]))
+    assert not seen[1:].any()
     image = torch.tensor([[[[0.5, torch.nan]]]])
     assert MaskedInput(nn.Identity())(image).tolist() == [[[[0.5, 0.0]], [[1.0, 0.0]]]]
 
@@ -156,10 +160,10 @@ SENSELESS = [
 ]
 
 
-@pytest.mark.parametrize(("told", "message"), SENSELESS, ids=str)
-def test_what_makes_no_sense_is_refused(told: dict[str, str], message: str) -> None:
+@pytest.mark.parametrize(("words", "message"), SENSELESS, ids=str)
+def test_what_makes_no_sense_is_refused(words: dict[str, str], message: str) -> None:
     with pytest.raises(RecipeError, match=message):
-        parts(**told)
+        parts(**words)
 
 
 def test_the_optimal_scale_is_of_whole_data() -> None:

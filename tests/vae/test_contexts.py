@@ -192,9 +192,9 @@ def test_what_cannot_be_given_is_refused() -> None:
             build(Recipe(given="label"), DataSpec((1, 8, 8), classes=tuple(map(str, range(classes)))))
     with pytest.raises(RecipeError, match="add --given label"):
         build(Recipe(prior="given-context"), (1, 8, 8))
-    for told in ({"given": "label"}, {"semi_supervised": "m2", "labels": 8}):
+    for words in ({"given": "label"}, {"semi_supervised": "m2", "labels": 8}):
         with pytest.raises(RecipeError, match="it wants a context besides; choose another --prior"):
-            build(Recipe(**told, prior="vamp:5"), FOUR)
+            build(Recipe(**words, prior="vamp:5"), FOUR)
     with pytest.raises(RecipeError, match="prior is that of a context"):
         GivenContext(mlp(4, 8, 4))()
 
@@ -275,9 +275,9 @@ CONDITIONAL = {
 }
 
 
-@pytest.mark.parametrize("told", CONDITIONAL.values(), ids=CONDITIONAL)
-def test_contractive_models_may_be_given_a_context(told: dict[str, str]) -> None:
-    parts = build(Recipe(**told), FOUR)
+@pytest.mark.parametrize("words", CONDITIONAL.values(), ids=CONDITIONAL)
+def test_contractive_models_may_be_given_a_context(words: dict[str, str]) -> None:
+    parts = build(Recipe(**words), FOUR)
     data = Dataset(torch.rand(4, 1, 8, 8), torch.arange(4), tuple("abcd"))
     found = parts.loss(parts.vae, data, torch.arange(4), parts.objective, parts.estimator).value
     found.backward()
@@ -294,9 +294,9 @@ PRECISE = {
 }
 
 
-@pytest.mark.parametrize("told", PRECISE.values(), ids=PRECISE)
-def test_a_context_has_the_precision_of_the_model(told: dict[str, str]) -> None:
-    parts = build(Recipe(**{"network": "mlp:8", **told}), FOUR)
+@pytest.mark.parametrize("words", PRECISE.values(), ids=PRECISE)
+def test_a_context_has_the_precision_of_the_model(words: dict[str, str]) -> None:
+    parts = build(Recipe(**{"network": "mlp:8", **words}), FOUR)
     vae = parts.vae.bfloat16()
     data = Dataset(torch.rand(4, 1, 8, 8).bfloat16(), torch.arange(4), tuple("abcd"))
     found = parts.loss(vae, data, torch.arange(4), parts.objective, parts.estimator).value

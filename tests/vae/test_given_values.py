@@ -23,18 +23,18 @@ from lowerbound.recipes.contexts import context
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.tasks import encode
 from lowerbound.vae.contexts import LowResolution, Observed
+from lowerbound.vae.density import log_density
 from lowerbound.vae.likelihoods import Calibrated
 from lowerbound.vae.likelihoods.scales import Optimal
 from lowerbound.vae.loss import loss
-from lowerbound.vae.model import log_density
 from lowerbound.vae.observation import observe
 from lowerbound.vae.priors import GivenContext
 
 TOY = LinearGaussian(1, 5, 0.7)
 
 
-def word(told: str, event: tuple[int, ...]) -> lb.contexts.Context:
-    return context(told, DataSpec(event))
+def word(given: str, event: tuple[int, ...]) -> lb.contexts.Context:
+    return context(given, DataSpec(event))
 
 
 class OfLatent(nn.Module):
@@ -66,10 +66,10 @@ class Alone(nn.Module):
         return self.network(z)
 
 
-def exact(told: str = "observed") -> lb.VAE:
+def exact(given: str = "observed") -> lb.VAE:
     """p(x_missing | x_observed) = ∫ p(x_missing|z) p(z | x_observed) dz, the three laws being those of ``TOY``."""
     likelihood = lb.likelihoods.Gaussian(Alone(), TOY.scale)
-    return lb.VAE(GivenContext(OfLatent()), likelihood, lb.posteriors.DiagonalGaussian(OfAll()), word(told, (5,)))
+    return lb.VAE(GivenContext(OfLatent()), likelihood, lb.posteriors.DiagonalGaussian(OfAll()), word(given, (5,)))
 
 
 def some(n: int, seed: int = 3) -> Dataset:
@@ -79,10 +79,10 @@ def some(n: int, seed: int = 3) -> Dataset:
 
 def truth(vae: lb.VAE, data: Dataset, seed: int = 0) -> torch.Tensor:
     """log p(x_missing | x_observed) of each example, its mask the one that evaluation gives it; 0 where nothing is missing."""
-    told = vae.context.tells(observe(vae, data, torch.arange(len(data)), seed).vae.posterior.context)
+    known = vae.context.tells(observe(vae, data, torch.arange(len(data)), seed).vae.posterior.context)
     of = [
         conditional(TOY.evidence, x, seen).log_prob(x[~seen]) if not seen.all() else torch.tensor(0.0)
-        for x, seen in zip(data[:], told, strict=True)
+        for x, seen in zip(data[:], known, strict=True)
     ]
     return torch.stack(of)
 
@@ -90,10 +90,10 @@ def truth(vae: lb.VAE, data: Dataset, seed: int = 0) -> torch.Tensor:
 # --- the density -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("told", ["observed", "observed:random:0.3", "observed:random:1"])
-def test_log_p_of_what_is_missing_is_exact(told: str) -> None:
+@pytest.mark.parametrize("given", ["observed", "observed:random:0.3", "observed:random:1"])
+def test_log_p_of_what_is_missing_is_exact(given: str) -> None:
     """Of draws of q every weight p(x_missing|z) p(z|x_observed)/p(z|x) is the answer itself, whatever z."""
-    vae, data = exact(told), some(60)
+    vae, data = exact(given), some(60)
     found = lb.log_likelihood(vae, data, 200)
     torch.testing.assert_close(found.curve.float(), truth(vae, data).expand_as(found.curve), rtol=0, atol=1e-4)
     assert ((found.log_p - truth(vae, data)).abs() < 4.5 * found.se + 1e-4).all()
@@ -106,9 +106,9 @@ def test_nothing_observed_is_the_whole_density_and_bits_are_of_what_is_scored() 
     whole, part = exact("observed:random:1"), exact("observed:random:0.4")
     torch.testing.assert_close(truth(whole, data), TOY.evidence.log_prob(data[:]))
     values = lb.evaluate(part, data, samples=60).to_json()
-    told = part.context.tells(observe(part, data, torch.arange(40), 0).vae.posterior.context)
+    known = part.context.tells(observe(part, data, torch.arange(40), 0).vae.posterior.context)
     assert values["density"] == "log p(x_missing | x_observed)"
-    assert values["scored"] == pytest.approx(float((~told).sum()) / 40)
+    assert values["scored"] == pytest.approx(float((~known).sum()) / 40)
     assert values["bits_per_dim"] == pytest.approx(-values["log_likelihood"]["mean"] / (values["scored"] * math.log(2)))
     assert values["kl_per_dimension"] is not None
     found = lb.mean_bound(part, data)
@@ -171,29 +171,29 @@ WORDS = ["left", "right", "top", "bottom", "quadrants:1", "quadrants:2", "quadra
 
 
 def test_every_way_to_be_missing_is_looked_at() -> None:
-    assert {told.partition(":")[0] for told in WORDS} == set(missing.MISSING)
-    assert {told.partition(":")[0] for told in missing.PARTS} == set(missing.MISSING) - {"random"}
+    assert {which.partition(":")[0] for which in WORDS} == set(missing.MISSING)
+    assert {which.partition(":")[0] for which in missing.PARTS} == set(missing.MISSING) - {"random"}
 
 
-@pytest.mark.parametrize("told", [*WORDS, None])
+@pytest.mark.parametrize("which", [*WORDS, None])
 @pytest.mark.parametrize("event", [(1, 8, 8), (3, 5, 6), (6,), (5, 9), (2, 3, 4, 5)])
-def test_what_is_given_is_the_rest_of_what_is_missing(told: str | None, event: tuple[int, ...]) -> None:
-    if len(event) == 1 and told not in ("random:0.3", "random", None):
+def test_what_is_given_is_the_rest_of_what_is_missing(which: str | None, event: tuple[int, ...]) -> None:
+    if len(event) == 1 and which not in ("random:0.3", "random", None):
         with pytest.raises(UsageError, match="have no left, right, top or bottom"):
-            word(f"observed:{told}", event)
+            word(f"observed:{which}", event)
         return
-    if len(event) == 2 and told is not None and told.partition(":")[0] in ("top", "bottom", "quadrants"):
+    if len(event) == 2 and which is not None and which.partition(":")[0] in ("top", "bottom", "quadrants"):
         with pytest.raises(UsageError, match="have no top or bottom; write left, right or random"):
-            word(f"observed:{told}", event)
+            word(f"observed:{which}", event)
         return
-    given = word("observed" if told is None else f"observed:{told}", event)
+    given = word("observed" if which is None else f"observed:{which}", event)
     x = torch.rand(50, *event) + 1
     with lb.seeding.seeded(0, "missing"):
         c = given.of(x, None)
     assert c.shape[1:] == given.shape == (2 * event[0], *event[1:])
     observed = given.tells(c)
-    if told is not None:
-        assert torch.equal(observed, missing.observed(told, Dataset(x))), "the same word says the same in --missing"
+    if which is not None:
+        assert torch.equal(observed, missing.observed(which, Dataset(x))), "the same word says the same in --missing"
     assert torch.equal(c.chunk(2, 1)[0], x.where(observed, 0.0))
     assert (observed == observed[:, :1]).all() or len(event) == 1, "whole pixels"
     other = torch.rand(3, 50, *event)
@@ -259,7 +259,7 @@ def test_an_image_made_small_is_the_means_of_its_blocks() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "event", "message"),
+    ("given", "event", "message"),
     [
         ("low-resolution:3", (1, 8, 8), "images of 8 × 8 pixels cannot be made 3 times smaller"),
         ("low-resolution:2", (1, 8, 7), "divides both sides"),
@@ -272,9 +272,9 @@ def test_an_image_made_small_is_the_means_of_its_blocks() -> None:
         ("observe", (1, 8, 8), "did you mean 'observed'"),
     ],
 )
-def test_what_cannot_be_given_is_refused(told: str, event: tuple[int, ...], message: str) -> None:
+def test_what_cannot_be_given_is_refused(given: str, event: tuple[int, ...], message: str) -> None:
     with pytest.raises((RecipeError, UsageError), match=message):
-        build(Recipe(given=told), event)
+        build(Recipe(given=given), event)
 
 
 # --- networks ----------------------------------------------------------------------------------------
@@ -340,8 +340,8 @@ def test_what_is_not_there_is_neither_given_nor_scored(likelihood: str) -> None:
     for _ in range(5):
         seen = observe(parts.vae, x, torch.arange(2))
         given, values = seen.vae, seen.x
-        told, counted = parts.vae.context.tells(given.posterior.context), given.counted(values)
+        known, counted = parts.vae.context.tells(given.posterior.context), given.counted(values)
         assert not given.posterior.context.isnan().any()
-        assert not (told & x.isnan()).any()
-        assert torch.equal(told | counted, ~x.isnan())
+        assert not (known & x.isnan()).any()
+        assert torch.equal(known | counted, ~x.isnan())
     assert loss(given, x, parts.objective, parts.estimator).value.isfinite()

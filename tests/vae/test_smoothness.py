@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from lowerbound.data.column import Column
-from lowerbound.nn.first_layer import changed, seen
+from lowerbound.nn.first_layer import changed, watched
 from lowerbound.nn.missing import MaskedInput, TableInput
 from lowerbound.nn.networks import with_dropout
 from lowerbound.system.seeding import seeded
@@ -100,7 +100,7 @@ def test_a_table_is_changed_where_it_is_numbers() -> None:
     torch.manual_seed(0)
     classifier = Categorical(TableInput(nn.Linear(5, 2), COLUMNS))
     x = torch.tensor([[0.3, 1.0, 0.0], [math.nan, 2.0, 4.0], [-1.0, math.nan, 0.0]])
-    assert seen(classifier, x).tolist()[1][2:] == [0.0, 0.0, 1.0]
+    assert watched(classifier, x)[1].tolist()[1][2:] == [0.0, 0.0, 1.0]
     value = roughness(classifier, x, RADIUS)
     value.backward()
     assert math.isfinite(value.detach())
@@ -110,6 +110,6 @@ def test_a_table_is_changed_where_it_is_numbers() -> None:
 def test_holes_are_zeros_beside_a_mask() -> None:
     network = MaskedInput(nn.Linear(4, 2))
     x = torch.tensor([[1.0, math.nan]])
-    assert seen(network, x).tolist() == [[1.0, 0.0, 1.0, 0.0]]
+    assert watched(network, x)[1].tolist() == [[1.0, 0.0, 1.0, 0.0]]
     assert torch.equal(changed(network, x, lambda inputs: inputs + 1), network.network(torch.tensor([[2.0, 1.0, 2.0, 1.0]])))
     assert math.isfinite(roughness(Categorical(network), torch.tensor([[1.0, math.nan], [0.0, 2.0]]), RADIUS).detach())

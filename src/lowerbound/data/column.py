@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -20,10 +21,13 @@ from lowerbound.data.texts import Reader, Texts
 from lowerbound.errors import DataError
 
 #: kinds of columns that a model includes, and kinds that it leaves out
-MODELLED = ("number", "category", "boolean", "count", "date")
+MODELLED = ("number", "category", "ordinal", "boolean", "count", "date")
+#: those of which a value is one of some classes
+OF_CLASSES = ("category", "ordinal")
 LEFT_OUT = ("constant", "ignore")
 LARGEST_COUNT = 2**24  # single precision is exact for all whole numbers up to this one
 MOST_LEVELS = 10_000
+LOGISTIC = math.pi / math.sqrt(3)  # the standard deviation of a logistic law
 UNSEEN = -1.0  # a category that training has not seen: the encoder knows no such class, and distributions.mixed.Nominal none less likely
 
 
@@ -31,7 +35,8 @@ UNSEEN = -1.0  # a category that training has not seen: the encoder knows no suc
 class Column:
     """A column: its name, its kind, and what its kind needs.
 
-    ``levels`` are the texts of a category in the order of their numbers, of a boolean those of false and true, of a constant the only one.
+    ``levels`` are the texts of a category in the order of their numbers, of an ordinal from the least to the greatest, of a boolean those
+    of false and true, of a constant the only one. ``shares`` are how frequent an ordinal's are in training.
     Numbers and dates (in seconds) are standardized, (x − ``loc``)/``scale``; for counts k, ``loc`` and ``scale`` are those of log(1 + k),
     and k itself is modelled. Numbers are written with ``decimals`` as 1234.5 is in ``spelling`` (spellings.py), dates in their ``format``
     and the zone that is their ``spelling``. Cells that say one of ``missing`` are missing, those to ``keep`` are not. Numbers with bounds,
@@ -49,6 +54,7 @@ class Column:
     missing: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
     marginal: Marginal | None = None
+    shares: tuple[float, ...] = ()
 
     @classmethod
     def read(cls, words: Any) -> Column:
@@ -59,7 +65,8 @@ class Column:
             raise ValueError(f"column {name!r}")
         if not (isinstance(levels, list) and all(isinstance(level, str) for level in levels) and len(set(levels)) == len(levels)):
             raise ValueError(f"levels of column {name!r}")
-        if {"category": 2 <= len(levels) <= MOST_LEVELS, "boolean": len(levels) == 2, "constant": len(levels) == 1}.get(kind) is False:
+        several = 2 <= len(levels) <= MOST_LEVELS
+        if {**dict.fromkeys(OF_CLASSES, several), "boolean": len(levels) == 2, "constant": len(levels) == 1}.get(kind) is False:
             raise ValueError(f"levels of column {name!r}")
         if not (math.isfinite(loc) and 0 < scale < math.inf and (places is None or (type(places) is int and 0 <= places <= 20))):
             raise ValueError(f"numbers of column {name!r}")
@@ -75,7 +82,10 @@ class Column:
         marginal = None if words.get("marginal") is None else Marginal.read(words["marginal"])
         if marginal is not None and kind != "number":
             raise ValueError(f"law of column {name!r}")
-        return cls(name, kind, tuple(levels), loc, scale, places, form, spelling, tuple(missing), tuple(keep), marginal)
+        shares = tuple(map(float, words.get("shares", [])))
+        if len(shares) != (len(levels) if kind == "ordinal" else 0) or not all(0 < share < 1 for share in shares):
+            raise ValueError(f"shares of column {name!r}")
+        return cls(name, kind, tuple(levels), loc, scale, places, form, spelling, tuple(missing), tuple(keep), marginal, shares)
 
     @property
     def is_modelled(self) -> bool:
@@ -84,8 +94,20 @@ class Column:
 
     @property
     def classes(self) -> int:
-        """How many categories it has; 0 for other kinds."""
-        return len(self.levels) if self.kind == "category" else 0
+        """How many classes a category or an ordinal has; 0 for other kinds."""
+        return len(self.levels) if self.kind in OF_CLASSES else 0
+
+    @property
+    def cuts(self) -> tuple[float, ...]:
+        """Where a logistic law of location 0 and scale 1 is cut into classes of an ordinal's shares, the log odds of all up to each."""
+        return tuple(math.log(below / (1 - below)) for below in list(accumulate(self.shares))[:-1])
+
+    @property
+    def scores(self) -> tuple[float, ...]:
+        """The log odds of the middle of each class of an ordinal, by the standard deviation of a logistic law: what an encoder is shown."""
+        ends = (0.0, *accumulate(self.shares))
+        middles = [(below + above) / 2 for below, above in pairwise(ends)]
+        return tuple(math.log(middle / (1 - middle)) / LOGISTIC for middle in middles)
 
     @property
     def marks(self) -> kinds.Marks:
@@ -105,7 +127,7 @@ class Column:
                 return replace(self, format=form or self.format, spelling=dates.zone_of(there, form) if there else self.spelling)
             case "constant" if not {*map(kinds.bare, there)} <= {*map(kinds.bare, self.levels)}:
                 return replace(self, kind="ignore", levels=())
-            case "category" | "constant":
+            case "category" | "ordinal" | "constant":
                 return replace(self, levels=kinds.pointed(there, self.levels))
             case _:
                 return self
@@ -129,7 +151,7 @@ class Column:
         """
         texts = Texts.of(cells)
         match self.kind:
-            case "category":
+            case "category" | "ordinal":
                 known = {kinds.bare(level): number for number, level in enumerate(self.levels)}
                 known |= {level: number for number, level in enumerate(self.levels)}
                 found = [known.get(text, known.get(kinds.bare(text), UNSEEN)) for text in texts.distinct]
@@ -168,7 +190,7 @@ class Column:
     def text(self, value: float) -> str:
         """The text of the cell for a value given by a model."""
         match self.kind:
-            case "category" | "boolean":
+            case "category" | "ordinal" | "boolean":
                 return self.levels[min(max(round(value), 0), len(self.levels) - 1)]
             case "date":
                 return dates.as_date(self.loc + self.scale * value, self.format, self.spelling)

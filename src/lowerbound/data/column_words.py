@@ -19,6 +19,7 @@ from lowerbound.errors import DataError, nearest, reason
 TYPES = (*MODELLED, "ignore")
 DATE = "date:"
 NUMBER = "number"
+ORDINAL = "ordinal"
 #: keys that may stand above all columns, for each of them
 OF_ALL = ("missing", "keep")
 #: maps that can be specified
@@ -28,13 +29,14 @@ LAWS = ("linear", "soft", "log", "asinh")
 @dataclass(frozen=True)
 class ColumnWords:
     """Of one column: its ``kind``, or ``date:`` and a format; texts of missing cells besides the usual ones; usual ones that are values;
-    how its numbers are written; of numbers the bounds, whether all are above 0, values that many rows share, and the map to a normal.
-    What is not said is inferred.
+    the levels of an ordinal, the least first; how its numbers are written; of numbers the bounds, whether all are above 0, values that many
+    rows share, and the map to a normal. What is not said is inferred.
     """
 
     kind: str | None = None
     missing: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
+    ordinal: tuple[str, ...] = ()
     spelling: str = ""
     min: float | None = None
     max: float | None = None
@@ -103,6 +105,10 @@ def _column(path: Path, name: str, value: Any) -> ColumnWords:
     if "log" in words and "law" in words:
         raise DataError(f'{where}has both law and log, which is short for law = "log"; leave out one of them')
     found = ColumnWords(**{KEPT.get(key, key): _value(where, key, each) for key, each in words.items()})
+    if found.ordinal:
+        if found.kind not in (None, ORDINAL) or found.of_law:
+            raise DataError(f"{where}has levels in an order and is specified as other than ordinal; leave out one of them")
+        return replace(found, kind=ORDINAL)
     if not found.of_law:
         return found
     if found.kind not in (None, NUMBER):
@@ -127,6 +133,13 @@ def _texts(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(type(each) in (str, int, float) for each in value):
         raise ValueError(f'needs a list of texts, such as ["?", "-999"], not {value!r}')
     return tuple(str(each).strip() for each in value)
+
+
+def _levels(value: Any) -> tuple[str, ...]:
+    levels = _texts(value)
+    if len(levels) < 2 or len(set(levels)) < len(levels):
+        raise ValueError(f"needs two levels or more, each once and the least first, not {value!r}")
+    return levels
 
 
 def _spelling(value: Any) -> str:
@@ -164,6 +177,7 @@ KEYS: Mapping[str, Callable[[Any], Any]] = {
     "kind": _kind,
     "missing": _texts,
     "keep": _texts,
+    "ordinal": _levels,
     "spelling": _spelling,
     "min": _number,
     "max": _number,

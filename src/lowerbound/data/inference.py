@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from lowerbound.data import cells as kinds
 from lowerbound.data import dates, marginal_choice, missing_marks, spellings
-from lowerbound.data.column import MOST_LEVELS, Column
+from lowerbound.data.column import MOST_LEVELS, UNSEEN, Column
 from lowerbound.data.column_words import ColumnWords, TableWords
 from lowerbound.data.missing_marks import toml_key
 from lowerbound.data.schema import Schema
@@ -81,6 +81,8 @@ def _specified(name: str, texts: Texts, words: ColumnWords) -> Column:
     match kind:
         case "category":
             return _category(name, texts.distinct)
+        case "ordinal":
+            return _ordinal(name, texts, words.ordinal)
         case "boolean":
             spelled = kinds.truths(texts.distinct)
             if spelled is None:
@@ -192,6 +194,17 @@ def _category(name: str, distinct: Sequence[str]) -> Column:
     return Column(name, "category", tuple(sorted(distinct, key=(lambda text: (float(text), text)) if numeric else str)))
 
 
+def _ordinal(name: str, texts: Texts, levels: tuple[str, ...]) -> Column:
+    """A column of levels in their order, that of numbers where none is specified. Errors: DataError for a text that is no level."""
+    if not levels and not all(map(kinds.is_number, texts.distinct)):
+        raise DataError(f"column '{name}': its texts are no numbers; write ordinal = [...] with all levels, the least first")
+    column = replace(_category(name, texts.distinct) if not levels else Column(name, "category", levels), kind="ordinal")
+    row = texts.first(column.numbers(texts)[0] == UNSEEN)
+    if row is not None:
+        raise DataError(f"{texts.where(name, row)}: '{str(texts[row])[:40]}' is none of its levels; add it to ordinal, or to missing")
+    return column
+
+
 def standardized(schema: Schema, cells: Cells, rows: Sequence[int], words: TableWords) -> Schema:
     """The schema with location and scale of numbers, dates and counts: from the training ``rows``, or from all where those are equal.
 
@@ -209,6 +222,9 @@ def standardized(schema: Schema, cells: Cells, rows: Sequence[int], words: Table
 
 
 def _standardized(column: Column, values: npt.NDArray[np.float64], rows: npt.NDArray[np.int64]) -> Column:
+    if column.kind == "ordinal":
+        found = np.bincount(values[rows][~np.isnan(values[rows])].astype(int), minlength=column.classes) + 0.5  # none is impossible
+        return replace(column, shares=tuple((found / found.sum()).tolist()))
     if column.kind not in ("number", "date", "count"):
         return column
     if column.kind == "count":

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lowerbound.data import cells, dates, spellings
-from lowerbound.data.column import Column
+from lowerbound.data.column import OF_CLASSES, Column
 from lowerbound.data.column_words import ColumnWords
 from lowerbound.data.texts import Texts
 
@@ -22,7 +22,7 @@ SENTINELS = [*(sign * (10**digits - 1) for digits in range(2, 8) for sign in (1,
 
 def known(texts: Texts, words: ColumnWords, of_text: bool) -> frozenset[str]:
     """The well-known marks among the texts of a column that is specified as numbers, booleans or dates, or all others of which are such."""
-    if words.kind in ("category", "ignore", "constant") or (words.kind is None and of_text):
+    if words.kind in (*OF_CLASSES, "ignore", "constant") or (words.kind is None and of_text):
         return frozenset()
     marks = texts.having(cells.MARKS).difference(words.keep)
     are_meant = marks and (words.kind is not None or _are_regular(texts.without(marks).distinct))

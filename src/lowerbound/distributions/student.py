@@ -63,12 +63,13 @@ class RawStudentT(Distribution):
     @property
     def variance(self) -> Tensor:
         """σ² ν/(ν − 2)."""
-        df = self.df
-        return self.scale.square() * df / (df - 2)
+        _, scale, df = _of_output(self.output, self.more, self.floor, self.least)
+        return scale.square() * df / (df - 2)
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
         """Draws, differentiable in the output."""
-        return torch.distributions.StudentT(self.df, self.loc, self.scale, validate_args=False).rsample(sample_shape)
+        loc, scale, df = _of_output(self.output, self.more, self.floor, self.least)
+        return torch.distributions.StudentT(df, loc, scale, validate_args=False).rsample(sample_shape)
 
     def sample(self, sample_shape: Any = ()) -> Tensor:
         """Draws."""

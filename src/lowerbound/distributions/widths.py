@@ -17,6 +17,7 @@ from lowerbound.distributions.bernoulli import Bits
 from lowerbound.distributions.continuous_bernoulli import ContinuousBernoulli
 from lowerbound.distributions.mapped import Mapped
 from lowerbound.distributions.mixed import Mixed, Nominal
+from lowerbound.distributions.self_masked import SelfMasked
 from lowerbound.distributions.spiked import Spiked
 from lowerbound.distributions.student import RawStudentT
 
@@ -49,6 +50,13 @@ def _(law: Mixed, factor: float) -> Distribution | None:
     parts = [widened(part, factor) for part in law.parts]
     wide = [part for part in parts if part is not None]
     return Mixed(wide, law.places) if len(wide) == len(parts) else None
+
+
+@widened.register
+def _(law: SelfMasked, factor: float) -> Distribution | None:
+    """That of the values; which of them are missing follows by the same π."""
+    wide = widened(law.law, factor)
+    return SelfMasked(wide, law.masking, law.hole) if isinstance(wide, Mixed) else None
 
 
 @widened.register

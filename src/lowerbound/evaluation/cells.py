@@ -14,7 +14,8 @@ from lowerbound.evaluation.weighted_draws import weighted_draws
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.system.arguments import whole
 from lowerbound.system.seeding import seeded
-from lowerbound.vae.model import Model, log_density_of_each
+from lowerbound.vae.density import log_density_of_each
+from lowerbound.vae.model import Model
 from lowerbound.vae.observation import Observation, admit_rows, must_fit, observe
 from lowerbound.vae.parts import must_be_model
 
@@ -26,8 +27,8 @@ def log_p_of_values(vae: Model, data: Source, samples: int = SAMPLES, *, memory:
     """log p(xᵢ|x_others) of each value, in nats; NaN where a value is missing, or where a context says it already.
 
     log Σ_k w_k − log Σ_k w_k/p(xᵢ|z_k), with w = p(x|z) p(z)/r(z) of ``samples`` draws of q(z|x) and, one in ten, the prior: the same draws
-    weighted as if xᵢ were not there. Of a value that contradicts the others few draws count, and what is said of it is rough.
-    ``memory`` is in bytes.
+    weighted as if xᵢ were not there. Of a value that contradicts the others few draws count, and what is said of it is rough. Of a
+    likelihood that scores holes it is of the value and that it is there. ``memory`` is in bytes.
 
     Source: Gelfand, Dey and Chang, "Model determination using predictive distributions", 1992,
     https://doi.org/10.21236/ADA258777 (conditional predictive ordinates).
@@ -60,4 +61,4 @@ def _weighed(seen: Observation, samples: int, memory: int) -> Float[Tensor, "B *
         all_of_them.add(log_w)
         without.add((log_w[..., None] - each).flatten(1))
     log_p = all_of_them.log_total[:, None] - without.log_total.view(size, -1)
-    return log_p.where((counted & ~x.isnan()).cpu().flatten(1), torch.nan).float().view(x.shape)
+    return log_p.where(seen.compared.cpu().flatten(1), torch.nan).float().view(x.shape)

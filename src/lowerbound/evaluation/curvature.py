@@ -14,7 +14,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from lowerbound.nn.jacobian import is_piecewise_linear, jacobian
-from lowerbound.vae.model import Model, log_density
+from lowerbound.vae.density import log_density
+from lowerbound.vae.model import Model
 
 #: log p(x, z), nats, of K latents for each of those of the batch's examples that are named by their places in it
 LogJoint = Callable[[Float[Tensor, "K B d"], Int64[Tensor, " B"]], Float[Tensor, "K B"]]

@@ -129,7 +129,7 @@ def out_of_range(density: Density) -> list[Finding]:
     if not rows:
         return []
     named = ", ".join(map(str, rows[:5])) + (", …" if len(rows) > 5 else "")
-    evidence = f"log p(x) of {len(rows):,} of {len(density.log_p):,} data is not finite: rows {named}; so is then every mean over the data"
+    evidence = f"log p(x) of {len(rows):,} of {len(density.log_p):,} examples is not finite: rows {named}; so is then every mean"
     return [Finding("data out of range", evidence, "look at these rows: they are far from all that the model was trained on")]
 
 
@@ -139,6 +139,7 @@ def few_draws(density: Density) -> list[Finding]:
     if few <= FEW_SHARE * len(density.ess):
         return []
     evidence = (
-        f"fewer than {FEW_DRAWS} effective draws for {few:,} of {len(density.ess):,} data: log p(x) is too low there, its error too small"
+        f"fewer than {FEW_DRAWS} effective draws for {few:,} of {len(density.ess):,} examples: "
+        "log p(x) is too low there, its error too small"
     )
     return [Finding("too few draws", evidence, f"--samples {max(100, 10 * density.samples)}")]

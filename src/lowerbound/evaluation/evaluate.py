@@ -142,8 +142,8 @@ class ReconstructionError:
         plain = some.plain
         back = plain.vae.reconstruct(plain.x if self.damage is None else self.damage(plain.x))
         errors, compared = some.whole.likelihood.errors(back, plain.x), plain.compared
-        self._total += float((errors if compared is None else errors.where(compared, 0.0)).double().sum())
-        self._scored += float(errors.numel() if compared is None else compared.sum())
+        self._total += float(errors.where(compared, 0.0).double().sum())
+        self._scored += float(compared.sum())
 
     def found(self) -> float:
         """The error over all of them."""

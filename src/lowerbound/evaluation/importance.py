@@ -12,6 +12,8 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from lowerbound.errors import DataError
+
 
 class WeightedSums:
     """Σ w, Σ w² and Σ w v over draws for each of B examples, taken in a few draws at a time; only the sums are kept.
@@ -56,8 +58,14 @@ class WeightedSums:
 
 
 def normalized(log_w: Float[Tensor, "K *B"]) -> Float[Tensor, "K *B"]:
-    """Weights that add up to 1 over the draws, as doubles on the CPU; NaN counts as no weight."""
-    return log_w.cpu().double().nan_to_num(nan=-torch.inf).softmax(0)
+    """Weights that add up to 1 over the draws, as doubles on the CPU; NaN counts as no weight.
+
+    Errors: DataError for an example of which no draw has any weight.
+    """
+    log_w = log_w.cpu().double().nan_to_num(nan=-torch.inf, neginf=-torch.inf)
+    if log_w.amax(0).isneginf().any():
+        raise DataError("no latent explains some of the examples: their values are out of the numbers' range; leave those out")
+    return log_w.softmax(0)
 
 
 def effective(weight: Float[Tensor, "K *B"]) -> Float[Tensor, "*B"]:

@@ -32,7 +32,8 @@ from lowerbound.nn.mode import in_evaluation
 from lowerbound.nn.pruning import near
 from lowerbound.system.arguments import whole
 from lowerbound.system.seeding import seeded
-from lowerbound.vae.model import Model, log_density
+from lowerbound.vae.density import log_density
+from lowerbound.vae.model import Model
 from lowerbound.vae.objectives.kl import ClosedKL, kl_of
 from lowerbound.vae.observation import Observation, admit_rows, must_fit, observe
 from lowerbound.vae.parts import must_be_model

@@ -24,7 +24,9 @@ from lowerbound.evaluation.log_likelihood import MEMORY
 from lowerbound.evaluation.weighted_draws import weighted_draws
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.system.seeding import seeded_by_row
-from lowerbound.vae.model import Model, log_density
+from lowerbound.vae.density import log_density
+from lowerbound.vae.likelihoods import Likelihood
+from lowerbound.vae.model import Model
 from lowerbound.vae.observation import Observation, observe
 
 SCORED = 500  # examples that are looked at, at most
@@ -40,39 +42,43 @@ STEPS = 16  # of the search: to .0005 of its range
 
 @dataclass(frozen=True)
 class OneDraw:
-    """Examples ``x`` that a model has a finite density of, and the decoder's ``output`` at a draw of each p(z|x)."""
+    """Some examples, and the decoder's ``output`` at a draw of each p(z|x)."""
 
-    vae: Model
-    x: Float[Tensor, "B *event"]
+    seen: Observation
     output: Float[Tensor, "1 B *numbers"]
-    counted: Bool[Tensor, "B *event"] | None
+
+    @property
+    def likelihood(self) -> Likelihood:
+        """That of the model."""
+        return self.seen.vae.likelihood
 
     @cached_property
     def law(self) -> Distribution:
         """p(x|z), a batch ``(1, B)``."""
-        return self.vae.likelihood.law(self.output, 2)
+        return self.likelihood.law(self.output, 2)
 
     def log_p(self, law: Distribution) -> Float[Tensor, " n"]:
         """log p of each example of finite density under another law of its kind, nats, as doubles on the CPU."""
-        found = log_density(law, self.x, self.counted)[0].cpu().double()
-        return found[self.sound].nan_to_num(nan=-math.inf)
+        return self._log_p(law)[self.sound].nan_to_num(nan=-math.inf)
 
     def some(self, most: int) -> OneDraw:
         """At most so many of the examples, from all over them."""
-        rows = spread(len(self.x), most).to(self.x.device)
-        counted = None if self.counted is None else self.counted[rows]
-        return OneDraw(self.vae.some(rows), self.x[rows], self.output[:, rows], counted)
+        rows = spread(len(self.seen.x), most).to(self.seen.x.device)
+        return OneDraw(Observation(self.seen.vae.some(rows), self.seen.x[rows]), self.output[:, rows])
 
     @cached_property
     def sound(self) -> Bool[Tensor, " B"]:
         """Which examples have a finite density."""
-        return log_density(self.law, self.x, self.counted)[0].isfinite().cpu()
+        return self._log_p(self.law).isfinite()
 
     @property
     def values(self) -> Bool[Tensor, "B *event"]:
-        """Which values are scored."""
-        there = torch.ones_like(self.x, dtype=torch.bool) if self.counted is None else self.counted
+        """Which values are scored and there: a hole that is scored has no place among values."""
+        there = self.seen.compared
         return there & self.sound.to(there.device).reshape(-1, *[1] * (there.dim() - 1))
+
+    def _log_p(self, law: Distribution) -> Float[Tensor, " B"]:
+        return log_density(law, self.seen.x, self.seen.counted)[0].cpu().double()
 
 
 @torch.no_grad()
@@ -85,14 +91,14 @@ def one_draw(vae: Model, data: Rows, seed: int = 0) -> OneDraw:
 def looked_at(vae: Model, data: Rows, seed: int = 0) -> Int64[Tensor, " B"]:
     """Up to ``SCORED`` row numbers from all over ``data``; fewer where an example is large or has many numbers of the decoder."""
     first = _drawn(in_evaluation(vae), data, spread(len(data), 1), seed)
-    return spread(len(data), min(SCORED, max(1, NUMBERS // max(1, first.output.numel(), first.x.numel()))))
+    return spread(len(data), min(SCORED, max(1, NUMBERS // max(1, first.output.numel(), first.seen.x.numel()))))
 
 
 def _drawn(vae: Model, data: Rows, rows: Int64[Tensor, " B"], seed: int) -> OneDraw:
     with seeded_by_row(rows, seed, "residuals", device=vae.device):
         vae.likelihood.admit(data[rows])
         seen = observe(vae, data, rows, seed)
-        return OneDraw(seen.vae, seen.x, seen.vae.likelihood.output(_latents(seen)), seen.counted)
+        return OneDraw(seen, seen.vae.likelihood.output(_latents(seen)))
 
 
 def _latents(seen: Observation) -> Float[Tensor, "1 B latent"]:
@@ -101,8 +107,7 @@ def _latents(seen: Observation) -> Float[Tensor, "1 B latent"]:
     if isinstance(posterior, Delta):
         return sample(posterior, [1])
     drawn = weighted_draws(seen.vae, seen.x, WEIGHED, MEMORY)
-    log_w = torch.cat([seen.vae.log_likelihood(seen.x, z) + log_ratio for z, log_ratio in drawn.parts()])
-    chosen = Categorical(logits=log_w.nan_to_num(nan=-math.inf).clamp(min=LOWEST).T).sample()
+    chosen = Categorical(logits=drawn.log_weight(seen.vae, seen.x).nan_to_num(nan=-math.inf).clamp(min=LOWEST).T).sample()
     return drawn.z[chosen, torch.arange(len(seen.x), device=chosen.device)][None]
 
 

@@ -72,8 +72,7 @@ def _limits(vae: Model) -> tuple[float, float]:
 def _elsewhere(vae: Model, data: Rows, rows: Tensor, seed: int) -> list[Finding]:
     with seeded_by_row(rows, seed, "ranges", device=vae.device):
         seen = observe(vae, data, rows, seed)
-        counted = torch.ones_like(seen.x, dtype=torch.bool) if seen.counted is None else seen.counted
-        own, found = (Place.of(values.where(counted, math.nan)) for values in (_made(seen), seen.x))
+        own, found = (Place.of(values.where(seen.compared, math.nan)) for values in (_made(seen), seen.x))
         least, most = sorted((found.spread, own.spread))
         if len(rows) < 2 or (abs(found.mean - own.mean) <= FAR * most and most <= OTHER * least):
             return []
@@ -97,7 +96,8 @@ def _made(seen: Observation) -> Float[Tensor, "B *event"]:
 def _gain(seen: Observation, own: Place, found: Place) -> Gain | None:
     """What the bound of a density gains by the values brought to the model's, x' = a x + b: that of x' and log a for each value of it.
 
-    None where nats are not those of real numbers, or out of the numbers' range: the bound of x' is then one of other data.
+    None where nats are not those of real numbers, or out of the numbers' range: the bound of x' is then one of other data. And where x' is
+    not likelier: of data that are no scaled ones of the model's, the other range is not what costs.
     """
     if not isinstance(seen.vae.likelihood, LocationScale) or seen.vae.likelihood.squash or not found.spread or not own.spread:
         return None
@@ -105,7 +105,8 @@ def _gain(seen: Observation, own: Place, found: Place) -> Gain | None:
     moved = (seen.x - found.mean) * factor + own.mean
     each = (_bounds(seen, moved) - _bounds(seen, seen.x)).cpu().double() + seen.sizes.cpu().double() * math.log(factor)
     each = each[each.isfinite()]
-    return Gain.of(factor, each) if len(each) > 1 else None
+    gain = Gain.of(factor, each) if len(each) > 1 else None
+    return gain if gain is not None and gain.nats > 0 else None
 
 
 def _bounds(seen: Observation, x: Float[Tensor, "B *event"]) -> Float[Tensor, " B"]:

@@ -18,7 +18,7 @@ BEYOND = 0.5  # by how much some of the decoder's numbers are then on the other 
 @torch.no_grad()
 def one_sign(drawn: OneDraw) -> list[Finding]:
     """All of the decoder's numbers are on one side of 0, and the values ask for some on the other."""
-    likelihood, output = drawn.vae.likelihood, drawn.output
+    likelihood, output = drawn.likelihood, drawn.output
     if not likelihood.takes:
         return []
     lowest, highest = float(output.min()), float(output.max())

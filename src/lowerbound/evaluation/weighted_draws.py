@@ -31,6 +31,10 @@ class WeightedDraws:
         """A few draws at a time."""
         yield from zip(self.z.split(self.few), self.log_ratio.split(self.few), strict=True)
 
+    def log_weight(self, vae: Model, x: Float[Tensor, "B *event"]) -> Float[Tensor, "K B"]:
+        """log w of each draw, in nats, for the model and the examples that they were drawn for; NaN or −∞ where x has no density."""
+        return torch.cat([vae.log_likelihood(x, z) + log_ratio for z, log_ratio in self.parts()])
+
 
 def weighted_draws(vae: Model, x: Float[Tensor, "B *event"], samples: int, memory: int) -> WeightedDraws:
     """``samples`` draws for each of the examples, of the mixture r of q(z|x) and, one draw in ten, the prior.

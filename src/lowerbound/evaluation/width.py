@@ -30,7 +30,7 @@ DRAWN = 2**22  # values drawn for that, at most
 @torch.no_grad()
 def width(drawn: OneDraw) -> list[Finding]:
     """Another width of p(x|z) would gain what is more than chance: which, and how many nats."""
-    gain, likelihood = best_factor(drawn), drawn.vae.likelihood
+    gain, likelihood = best_factor(drawn), drawn.likelihood
     if gain is None or not gain.is_sure:
         return []
     factor = 2.0**gain.at
@@ -79,7 +79,7 @@ def _of_one_scale(likelihood: LocationScale, law: Distribution, gain: Gain, fact
 
 
 def _stated(drawn: OneDraw, factor: float) -> str:
-    if isinstance(drawn.vae.likelihood, OF_LOGITS):
+    if isinstance(drawn.likelihood, OF_LOGITS):
         return f"the decoder's logits divided by {factor:.3g}{_beyond(factor)} suit the values best"
     return (
         f"central 95% intervals of p(x|z) hold {coverage(drawn):.0%} of the values; intervals {factor:.3g} times as wide"
@@ -93,8 +93,9 @@ def coverage(drawn: OneDraw) -> float:
 
     By the place of each value among ``DRAWS`` draws of its law, at random among those that are equal to it, as counts may be.
     """
-    drawn = drawn.some(max(1, DRAWN // (DRAWS * drawn.x[0].numel())))
-    law, x = at_hand(drawn.law, drawn.x, drawn.counted), drawn.x
+    drawn = drawn.some(max(1, DRAWN // (DRAWS * drawn.seen.x[0].numel())))
+    x = drawn.seen.x
+    law = at_hand(drawn.law, x, drawn.seen.counted)
     below, equal = torch.zeros_like(x), torch.zeros_like(x)
     with seeded(0, "coverage", device=x.device):
         for _ in range(DRAWS):

@@ -104,7 +104,7 @@ def manifold(context: Context) -> bytes:
 
 
 def scatter(context: Context) -> bytes:
-    """Posterior means, coloured by class; of more than two dimensions their first two principal components."""
+    """Posterior means, coloured by class; of more than two dimensions two principal components, of one example its first two."""
     data = context.data
     rows = torch.arange(min(len(data), POINTS))
     latents = encode.encode(context.run.vae, data.view(rows)).numpy()
@@ -119,10 +119,8 @@ def scatter(context: Context) -> bytes:
 def _plane(latents: Array) -> tuple[Array, tuple[str, str]]:
     if latents.shape[1] == 1:
         return np.column_stack([latents[:, 0], np.zeros(len(latents))]), ("z₁", "")
-    if latents.shape[1] == 2:
-        return latents, ("z₁", "z₂")
-    if len(latents) < 2:
-        raise DataError("the scatter of a latent of more than two dimensions needs two examples or more; give more data")
+    if latents.shape[1] == 2 or len(latents) < 2:  # one point has no principal components
+        return latents[:, :2], ("z₁", "z₂")
     centred = latents - latents.mean(0)
     u, s, _ = np.linalg.svd(centred, full_matrices=False)
     share = s**2 / (s**2).sum()

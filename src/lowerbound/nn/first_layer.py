@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -23,14 +22,15 @@ def changed(network: Callable[[Tensor], T], x: Tensor, change: Callable[[Tensor]
         handle.remove()
 
 
-@torch.no_grad()
-def seen(network: Callable[[Tensor], object], x: Float[Tensor, "B *event"]) -> Float[Tensor, "B *seen"]:
-    """Of a table standardized numbers, zeros and ones; of values of which some are missing 0 in each hole, and which are there."""
-    found: list[Tensor] = []
+def watched(network: Callable[[Tensor], T], x: Float[Tensor, "B *event"]) -> tuple[T, Float[Tensor, "B *seen"]]:
+    """The network's output for x, and what its first layer with weights sees, without a gradient.
+
+    That is of a table standardized numbers, zeros and ones; of values of which some are missing 0 in each hole, and which are there.
+    """
+    seen: list[Tensor] = []
 
     def kept(inputs: Tensor) -> Tensor:
-        found.append(inputs)
+        seen.append(inputs.detach())
         return inputs
 
-    changed(network, x, kept)
-    return found[0]
+    return changed(network, x, kept), seen[0]

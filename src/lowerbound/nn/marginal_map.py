@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from lowerbound.data.column import Column
 from lowerbound.data.maps import MAPS, Ends
 from lowerbound.data.marginals import Marginal
+from lowerbound.distributions.double import in_double
 
 
 class MarginalMap(nn.Module):
@@ -82,9 +83,14 @@ class OneMap(nn.Module):
         return some if self.all else values.index_copy(-1, self.places, some)
 
     def forward(self, v: Float[Tensor, "*batch m"]) -> tuple[Float[Tensor, "*batch m"], Float[Tensor, "*batch m"]]:
-        """u(v) and log du/dv."""
-        w, slope = self.map.bend(v, Ends(*self.ends))
-        return (w - self.loc) / self.scale, slope - self.scale.log()
+        """u(v) and log du/dv, found in double precision: w may be near m, and their difference is divided by a small σ."""
+
+        def both(v: Tensor, ends: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
+            w, slope = self.map.bend(v, Ends(*ends))
+            return torch.stack([(w - loc) / scale, slope - scale.log()])
+
+        u, slope = in_double(both, v, self.ends, self.loc, self.scale)
+        return u, slope
 
     def back(self, u: Float[Tensor, "*batch m"]) -> Float[Tensor, "*batch m"]:
         """v(u)."""

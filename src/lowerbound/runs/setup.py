@@ -65,10 +65,8 @@ def set_up(
     where = devices.choose(device)
     splits = runs.load_data(recipe, data_dir, goes_on=spec)
     train, validation = splits.validation(recipe.validation)
-    if recipe.batch > len(train):
-        raise DataError(f"a batch of {recipe.batch} is larger than the {len(train):,} training data; choose a smaller --batch")
     if not len(splits.test):
-        raise DataError(f"'{recipe.data}' has {len(train):,} data: too few to learn from and to test")
+        raise DataError(f"'{recipe.data}' has {len(train):,} examples: too few to learn from and to test")
     if recipe.patience is not None and not len(validation):
         raise DataError("patience is with the held-out bound, and there are too few data to hold any out; leave it out")
     if recipe.semi_supervised is not None:
@@ -80,7 +78,8 @@ def set_up(
     for part in (train, splits.test):
         parts.vae.likelihood.check(part.extremes)
     parts, balance = _balanced(parts, train)
-    notes = (*splits.notes, *_missing(train, parts.vae.likelihood), *([] if recipe.invert else _mostly_white(parts.vae, train)), *balance)
+    white = [] if recipe.invert else _mostly_white(parts.vae, train)
+    notes = (*splits.notes, *_few(train, recipe.batch), *_missing(train, parts.vae.likelihood), *white, *balance)
     run = Run(folder, recipe, replace(record, notes=notes), parts)
     if isinstance(run.vae.context, Label) and recipe.semi_supervised is None:
         for part in (train, validation, splits.test):
@@ -103,6 +102,10 @@ def _balanced(parts: Parts, data: Dataset) -> tuple[Parts, list[str]]:
     shares = shares_of(parts.vae.reader, data)
     loss = replace(loss, shares=shares.of_each)
     return replace(parts, loss=replace(parts.loss, head=loss) if isinstance(parts.loss, ClassifiedLoss) else loss), [shares.note]
+
+
+def _few(data: Dataset, batch: int) -> list[str]:
+    return [f"a step takes all {len(data):,} training examples, fewer than a batch of {batch:,}"] if len(data) < batch else []
 
 
 def _missing(data: Dataset, likelihood: Likelihood) -> list[str]:

@@ -56,7 +56,7 @@ def sample_where(
             continue
         if not column.is_modelled:
             raise UsageError(f"column '{column.name}' is not in the model, and cannot be given; leave it out")
-        if column.kind == "category" and column.numbers([value])[0][0] == UNSEEN:
+        if column.classes and column.numbers([value])[0][0] == UNSEEN:
             raise UsageError(f"column '{column.name}' has no category '{value}'{nearest(value, column.levels)}")
     row, _ = schema.values({column.name: [given.get(column.name)] for column in schema.modelled})
     if np.isnan(row).all():

@@ -18,7 +18,7 @@ from lowerbound.data.python import Source
 from lowerbound.data.rows import Rows
 from lowerbound.distributions.mixed import Mixed
 from lowerbound.distributions.self_masked import SelfMasked
-from lowerbound.errors import DataError, RecipeError, UsageError
+from lowerbound.errors import DataError, UsageError
 from lowerbound.evaluation.importance import effective, normalized, resampled
 from lowerbound.evaluation.log_likelihood import MEMORY
 from lowerbound.evaluation.weighted_draws import WeightedDraws, weighted_draws
@@ -78,8 +78,8 @@ def impute(
     Sources: Mattei and Frellsen, "MIWAE: Deep Generative Modelling and Imputation of Incomplete Data Sets", 2019,
     https://arxiv.org/abs/1812.02633; Rubin, "Using the SIR algorithm to simulate posterior distributions", 1988; Little and Rubin,
     "Statistical Analysis with Missing Data", 2019, https://doi.org/10.1002/9781119482260 (section 10.2: bootstrap and proper imputations).
-    Errors: DataError for a model of whole data; UsageError for fewer samples than draws, and models of other columns; RecipeError where q
-    has no density.
+    Errors: DataError for a model of whole data, and values that no latent explains; UsageError for fewer samples than draws, and models of
+    other columns; RecipeError where q has no density.
     """
     models = _alike([vae] if isinstance(vae, Model) else vae)
     if not 0 <= draws <= samples or samples < 1:
@@ -134,10 +134,7 @@ class _Part:
         if isinstance(vae.context, Observed):  # of what is there, not of a part of it
             given = given.given(vae.context.part(x, ~x.isnan()))
         drawn = weighted_draws(given, x, samples, memory)
-        log_w = [given.log_likelihood(x, z) + log_ratio for z, log_ratio in drawn.parts()]
-        weight = normalized(torch.cat(log_w))
-        if weight.isnan().any():
-            raise RecipeError("no latent explains some of the rows: their values are out of the numbers' range")
+        weight = normalized(drawn.log_weight(given, x))
         expected, truths = _expected(given, x, drawn, weight)
         values = x.new_empty(0, *x.shape).cpu()
         if draws:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,7 +69,7 @@ def pool(estimates: npt.ArrayLike, variances: npt.ArrayLike, *, df: int | float 
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.where(total > 0, added / total, 0.0)
         freedom = (m - 1) / share**2
-        if df is not None:
+        if df is not None and df < math.inf:
             observed = (df + 1) / (df + 3) * df * (1 - share)
             freedom = 1 / (1 / freedom + 1 / observed)
         ratio = added / within

@@ -12,7 +12,6 @@ from lowerbound.data.dataset import Dataset
 from lowerbound.data.python import Source
 from lowerbound.data.rows import Rows, labels_of
 from lowerbound.errors import DataError
-from lowerbound.evaluation.importance import WeightedSums
 from lowerbound.evaluation.log_likelihood import MEMORY
 from lowerbound.evaluation.weighted_draws import weighted_draws
 from lowerbound.nn.mode import in_evaluation
@@ -39,17 +38,17 @@ def rank(
     most: int = MOST,
     memory: int = MEMORY,
     seed: int = 0,
-) -> Float[Tensor, " N"]:
+) -> Float[Tensor, "*N"]:
     """The share of ``reference`` examples that are not more likely, seen with the same holes: near 0 for an unusual example.
 
     (1 + Σ_r 1[log p(x_r) ≤ log p(x)])/(1 + R), x_r being R ≤ ``most`` of the reference, at random, their own holes filled in by a draw of
     p(x_missing|x_observed) and then those of x made. Every log p is by as many draws, so that its error is that of all: for examples that
     come from where the reference comes from, ranks are uniform whatever the model, if it has not been trained on the reference. NaN for an
-    example of which nothing is there.
+    example of which nothing is there; of one example that came without a batch axis a number alone.
 
     Source: Laxhammar and Falkman, "Conformal prediction for distribution-independent anomaly detection in streaming vessel data", 2010,
     https://doi.org/10.1145/1833280.1833287.
-    Errors: DataError where there is nothing to compare with.
+    Errors: DataError where there is nothing to compare with; RecipeError where q has no density.
     """
     must_be_model(vae, Model)
     samples, examples = whole("the number of samples", samples, 1), vae.examples(data)
@@ -66,7 +65,7 @@ def rank(
             own = _log_p(vae, rows, here, samples, memory, seed)
             theirs = _log_p(vae, _holed(others, pattern), torch.arange(len(others)), samples, memory, seed)
             found[here] = ((1 + (theirs <= own[:, None]).sum(1)) / (1 + len(theirs))).float()
-    return found
+    return found[0] if examples.alone else found
 
 
 def _completed(vae: Model, reference: Dataset, most: int, samples: int, memory: int, seed: int) -> Dataset:
@@ -94,8 +93,6 @@ def _log_p(vae: Model, data: Rows, rows: Tensor, samples: int, memory: int, seed
         admit_rows(vae, data, some)
         with seeded(seed, "rank", int(some[0]), device=vae.device):
             seen = observe(vae, data, some)
-            sums = WeightedSums(len(some))
-            for z, log_ratio in weighted_draws(seen.vae, seen.x, samples, memory).parts():
-                sums.add((seen.vae.log_likelihood(seen.x, z) + log_ratio).cpu().double())
-            found.append(sums.log_total - math.log(samples))
+            log_w = weighted_draws(seen.vae, seen.x, samples, memory).log_weight(seen.vae, seen.x).cpu().double()
+            found.append(log_w.nan_to_num(nan=-torch.inf, neginf=-torch.inf).logsumexp(0) - math.log(samples))
     return torch.cat(found)

@@ -12,64 +12,27 @@ from typing import Any, NoReturn
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Size, Tensor, nn
-from torch.distributions import Distribution, Independent
+from torch.distributions import Distribution
 from torch.nn.parameter import is_lazy
 
 from lowerbound.data.array_likes import Array
 from lowerbound.data.python import Examples, Source, examples_of
 from lowerbound.data.rows import all_of
 from lowerbound.distributions.chain import Chain, paired
-from lowerbound.errors import RecipeError, UsageError, law_name
+from lowerbound.errors import UsageError, law_name
 from lowerbound.nn.jacobian import contraction
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.system.arguments import whole
 from lowerbound.system.seeding import seeded
 from lowerbound.vae.conditional import WithContext
 from lowerbound.vae.contexts import Context
+from lowerbound.vae.density import log_density
 from lowerbound.vae.likelihoods import Columns
 from lowerbound.vae.likelihoods.base import Likelihood, at_hand
-from lowerbound.vae.misfits import other_numbers
 from lowerbound.vae.parts import latents_of, must_be_part, not_called
 from lowerbound.vae.posteriors import Posterior
 from lowerbound.vae.priors import Prior
 from lowerbound.vae.terms import Node, Sampler, Terms
-
-BLANK = 0.5  # stands where there is no value: every law has a finite density here, and a finite gradient of it
-
-
-def log_density(
-    likelihood: Distribution, x: Float[Tensor, "B *event"], observed: Bool[Tensor, "B *event"] | None = None
-) -> Float[Tensor, "K B"]:
-    """log p(x|z) under a batch ``(K, B)`` of laws, in nats; of the ``observed`` values alone, where it is said which they are.
-
-    The network may give its law in another layout of the same values (``(784,)`` for images
-    ``(1, 28, 28)``). Errors: DataError where the numbers of values differ; RecipeError where a part of the values has no density to be had.
-    """
-    if observed is not None:
-        return log_density_of_each(likelihood, x, observed).flatten(len(likelihood.batch_shape)).sum(-1)
-    x = _in_layout(likelihood, x)
-    return at_hand(likelihood, x, None).log_prob(x)
-
-
-def log_density_of_each(
-    likelihood: Distribution, x: Float[Tensor, "B *event"], observed: Bool[Tensor, "B *event"]
-) -> Float[Tensor, "K B *values"]:
-    """log p(xᵢ|z) of each value, 0 where it is not ``observed``, in the layout of the law. Errors: as for ``log_density``."""
-    x = _in_layout(likelihood, x)
-    observed = observed.reshape(x.shape)
-    likelihood = at_hand(likelihood, x, observed)
-    if not isinstance(likelihood, Independent) or likelihood.base_dist.event_shape:
-        raise RecipeError(
-            f"the values of {law_name(likelihood)} are not independent given z, so that a part of them has no density at hand"
-        )
-    return likelihood.base_dist.log_prob(x.where(observed, BLANK)).where(observed, 0.0)
-
-
-def _in_layout(likelihood: Distribution, x: Float[Tensor, "B *event"]) -> Float[Tensor, "B *values"]:
-    try:
-        return x.reshape(x.shape[0], *likelihood.event_shape)
-    except RuntimeError as error:
-        raise other_numbers(likelihood.event_shape, x.shape[1:]) from error
 
 
 class Model(nn.Module, ABC):

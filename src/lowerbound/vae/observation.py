@@ -36,10 +36,10 @@ class Observation:
         return self.vae.counted(self.x)
 
     @property
-    def compared(self) -> Bool[Tensor, "B *event"] | None:
-        """Which values can be compared with others: those of the ``counted`` that are there; None for all."""
-        counted, there = self.counted, self.vae.there(self.x)
-        return there if counted is None else counted if there is None else counted & there
+    def compared(self) -> Bool[Tensor, "B *event"]:
+        """Which values can be compared with others: those of the ``counted`` that are there."""
+        counted, there = self.counted, ~self.x.isnan()
+        return there if counted is None else counted & there
 
     @property
     def sizes(self) -> Float[Tensor, " B"]:

@@ -166,9 +166,10 @@ def columns(path: str, schema: Schema, cells: Mapping[str, Sequence[str | None]]
 def described(column: Column) -> str:
     """The levels of a column, or its location and scale, or its middle and what its marginal law is, in words."""
     match column.kind:
-        case "category" | "boolean":
-            shown = ", ".join(column.levels[:LEVELS])
-            return f"{shown}, … ({len(column.levels):,})" if column.levels[LEVELS:] else shown
+        case "category" | "ordinal" | "boolean":
+            between = " < " if column.kind == "ordinal" else ", "
+            shown = between.join(column.levels[:LEVELS])
+            return f"{shown}{between}… ({len(column.levels):,})" if column.levels[LEVELS:] else shown
         case "number" if column.marginal is not None:
             return f"about {column.middle:.4g}, {column.marginal.described}"
         case "number":

@@ -18,19 +18,19 @@ from lowerbound.figures import report
 from lowerbound.interfaces.cli import console
 from lowerbound.interfaces.cli.classify import described
 from lowerbound.interfaces.cli.console import Answer, fixed, percent
-from lowerbound.interfaces.cli.source import asked_for, first
+from lowerbound.interfaces.cli.source import asked_for, some_of
 from lowerbound.runs import layout
 from lowerbound.runs import run as runs
 from lowerbound.runs.run import Run
 from lowerbound.system.files import write_json
-
-LONG = 2_000_000  # draws in all: more take most of a minute
 
 
 def evaluate(args: Namespace) -> Answer:
     """All that can be said of a run; kept with it where the data are its own test data."""
     run = runs.load(args.run, args.device)
     data = some_of(asked_for(run, args, look=True), args)
+    if run.is_own(args.data):
+        console.notes(args, [note for note in run.record.notes if note not in args.notes])
     found = evaluating.evaluate(
         run.vae,
         data,
@@ -61,14 +61,6 @@ def _against(run: Run, data: Dataset, args: Namespace) -> Support | None:
         return None
     other = runs.load(args.against, args.device)
     return missingness.support(run.vae, other.vae, data, args.samples, memory=args.memory, seed=args.seed)
-
-
-def some_of(data: Dataset, args: Namespace) -> Dataset:
-    """All data or the first few; many draws of many data are announced, for they take minutes."""
-    data = data if args.rows is None else first(data, args.rows)
-    if len(data) * args.samples > LONG:
-        console.notes(args, [f"log p(x) of {len(data):,} data by {args.samples:,} draws each takes a while; --rows N takes the first N"])
-    return data
 
 
 # --- in words --------------------------------------------------------------------------------------

@@ -6,14 +6,12 @@ Nothing here imports torch, so that ``--help`` answers at once.
 from __future__ import annotations
 
 import argparse
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from lowerbound.errors import UsageError
 
 MOST = 1_000_000  # the largest number that an option takes
-RANGE = "--range"
 
 
 class Parser(argparse.ArgumentParser):
@@ -22,17 +20,6 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise UsageError with what is wrong."""
         raise UsageError(f"{message} (see {self.prog} --help)")
-
-
-def joined(argv: Sequence[str]) -> list[str]:
-    """The words with a range that begins with a minus put to its option, or it would be taken for one."""
-    words: list[str] = []
-    for word in argv:
-        if words and words[-1] == RANGE and re.fullmatch("-[0-9.].*", word):
-            words[-1] = f"{RANGE}={word}"
-        else:
-            words.append(word)
-    return words
 
 
 def run(parser: Parser) -> None:

@@ -1,26 +1,22 @@
 """What can be typed. Nothing here imports torch, so that ``--help`` answers at once.
 
-The options of ``train`` are the fields of ``Recipe``, by their groups. A new verb is a row of ``VERBS``
+The options of ``train`` are in ``recipe_options``. A new verb is a row of ``VERBS``
 and a function of the same name in ``verbs``.
 """
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from lowerbound import __version__
 from lowerbound.errors import UsageError, nearest
-from lowerbound.interfaces.cli import options
+from lowerbound.interfaces.cli import options, recipe_options
 from lowerbound.interfaces.cli.options import Parser
 from lowerbound.lab.names import EXPERIMENTS, STEPS, P, Q
 from lowerbound.recipes.contexts import HOLES, MISSING
-from lowerbound.recipes.page import option
-from lowerbound.recipes.recipe import GROUPS, READING, Recipe, fields_of, word_type
 
 FIGURES = (
     "manifold",
@@ -38,42 +34,6 @@ FIGURES = (
     "calibration",
 )
 METHODS = ("importance", "gibbs", "metropolis")
-FIELDS = {field.name: field for field in dataclasses.fields(Recipe)}
-
-
-def _train(parser: Parser) -> None:
-    parser.add_argument("data", nargs="?", metavar="DATA", default=argparse.SUPPRESS, help=_help(FIELDS["data"]))
-    for name, text in GROUPS.items():
-        group = parser.add_argument_group(name, text or None)
-        for field in fields_of(name):
-            if field.name != "data":
-                _recipe_option(group, field)
-    group = parser.add_argument_group("the run")
-    group.add_argument(
-        "--recipe", metavar="NAME|FILE", help="a model by name (see lowerbound recipes), or a recipe.toml; words typed here win"
-    )
-    group.add_argument("-o", "--out", metavar="FOLDER", help="the run's folder (default: runs/ and the name of the data)")
-    group.add_argument("--overwrite", action="store_true", help="replace the run that is there")
-    options.save_every(group)
-    options.machine(group)
-
-
-def _recipe_option(group: Any, field: dataclasses.Field[Any]) -> None:
-    name, text = option(field.name), _help(field)
-    if word_type(field) is bool:
-        group.add_argument(name, action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, help=text)
-        return
-    group.add_argument(name, type=word_type(field), metavar=field.metadata["metavar"], default=argparse.SUPPRESS, help=text)
-
-
-def _help(field: dataclasses.Field[Any]) -> str:
-    """What is said of a recipe's word: what it is, the words that it may be with their usual numbers, its default."""
-    text, table = field.metadata["help"], field.metadata["table"]
-    if table:
-        text += ": " + ", ".join(name if isinstance(row, str) else row.usage(name) for name, row in table.items())
-    if field.default is not None and field.default is not False:
-        text += f" (default: {field.default})"
-    return str(text.replace("%", "%%"))
 
 
 def _resume(parser: Parser) -> None:
@@ -249,14 +209,6 @@ def _lab(parser: Parser) -> None:
     options.machine(parser)
 
 
-def _datasets(parser: Parser) -> None:
-    parser.add_argument("source", nargs="?", metavar="SOURCE", help="a name, a file or a folder: what is read of it")
-    for word in READING:
-        _recipe_option(parser, FIELDS[word])
-    options.output(parser, ".png: a sheet of its images", required=False)
-    options.data_dir(parser)
-
-
 @dataclass(frozen=True)
 class Verb:
     """A word of the command line: its function in ``verbs``, a line of help, its options."""
@@ -267,7 +219,7 @@ class Verb:
 
 
 VERBS = {
-    "train": Verb("train", "train a model and leave a run folder with a report", _train),
+    "train": Verb("train", "train a model and leave a run folder with a report", recipe_options.train),
     "resume": Verb("resume", "go on with a run that was interrupted, or extend it", _resume),
     "sample": Verb("sample", "new data: z from the prior, decoded", _sample),
     "reconstruct": Verb("reconstruct", "data, and what comes back of them through the latent", _reconstruct),
@@ -288,7 +240,7 @@ VERBS = {
     "lab": Verb("lab", "an experiment of the lessons, and its figure", _lab),
     "show": Verb("show", "what a run is: recipe, data, figures, size", options.run),
     "recipes": Verb("zoo", "the models known by name, for train --recipe NAME", lambda _: None),
-    "data": Verb("datasets", "the data sets known by name, or what is read of a source", _datasets),
+    "data": Verb("datasets", "the data sets known by name, or what is read of a source", recipe_options.datasets),
 }
 
 
@@ -309,7 +261,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     """What was typed, understood. Errors: UsageError, with the nearest known word where one was not known."""
     if argv and not argv[0].startswith("-") and argv[0] not in VERBS:
         raise UsageError(f"unknown verb '{argv[0]}'{nearest(argv[0], VERBS)}")
-    args, rest = parser().parse_known_args(options.joined(argv))
+    args, rest = parser().parse_known_args(recipe_options.joined(argv))
     if rest:
         raise UsageError(_not_understood(next(word for word in argv if word in VERBS), rest))
     args.notes = []  # what the verb will have printed beside its answer

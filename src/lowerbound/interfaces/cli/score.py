@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from argparse import Namespace
 from typing import Any
 
@@ -10,13 +11,13 @@ import torch
 from lowerbound.data import Dataset, Schema, writing
 from lowerbound.errors import DataError, UsageError
 from lowerbound.evaluation.cells import log_p_of_values
+from lowerbound.evaluation.density import Density
 from lowerbound.evaluation.log_likelihood import log_likelihood
 from lowerbound.evaluation.regret import likelihood_regret
 from lowerbound.interfaces.cli import console
 from lowerbound.interfaces.cli.console import Answer
-from lowerbound.interfaces.cli.evaluate import some_of
 from lowerbound.interfaces.cli.output import of_kind
-from lowerbound.interfaces.cli.source import asked_for
+from lowerbound.interfaces.cli.source import asked_for, some_of
 from lowerbound.runs import run as runs
 from lowerbound.runs.run import Run
 from lowerbound.tasks import rank as ranking
@@ -33,20 +34,13 @@ def score(args: Namespace) -> Answer:
         raise UsageError("--cells is of the cells of a table, and this run's data are none; leave it out")
     data = some_of(asked_for(run, args), args)
     density = log_likelihood(run.vae, data, args.samples, memory=args.memory, seed=args.seed)
-    columns: dict[str, Any] = {"row": list(range(len(data)))}
-    if data.names is not None:
-        columns["label"] = data.names
-    columns |= {"log_p": density.log_p, "log_p_se": density.se, "ess": density.ess, "elbo": density.elbo}
-    if schema is not None:
-        columns |= _of_rows(run, data, density.log_p, args)
-    if args.regret:
-        columns["regret"] = likelihood_regret(run.vae, data, memory=args.memory, seed=args.seed)
-    files = {path: {name: column if isinstance(column, list) else column.tolist() for name, column in columns.items()}}
+    columns = _columns(run, data, density, args)
+    files = {path: columns}
     if args.cells and schema is not None:
         files[path.with_name(f"{path.stem}-cells{path.suffix}")] = _of_cells(run, schema, data, args)
     for file, content in files.items():
         writing.write(file, content)
-    text = f"{len(data):,} data, {run.vae.density} {density.mean:.2f} ± {density.se_data:.2f} nats on average: "
+    text = f"{len(data):,} examples, {run.vae.density} {density.mean:.2f} ± {density.se_data:.2f} nats on average: "
     values = {
         "run": args.run,
         "output": str(path),
@@ -56,6 +50,19 @@ def score(args: Namespace) -> Answer:
         "mean": density.mean,
     }
     return Answer(text + ", ".join(map(str, files)), values)
+
+
+def _columns(run: Run, data: Dataset, density: Density, args: Namespace) -> dict[str, list[Any]]:
+    """What is said of each example, by name."""
+    columns: dict[str, Any] = {"row": list(range(len(data)))}
+    if data.names is not None:
+        columns["label"] = data.names
+    columns |= {"log_p": density.log_p, "log_p_se": density.se, "ess": density.ess, "elbo": density.elbo}
+    if run.spec.schema is not None:
+        columns |= _of_rows(run, data, density.log_p, args)
+    if args.regret:
+        columns["regret"] = likelihood_regret(run.vae, data, memory=args.memory, seed=args.seed)
+    return {name: column if isinstance(column, list) else column.tolist() for name, column in columns.items()}
 
 
 def _of_rows(run: Run, data: Dataset, log_p: torch.Tensor, args: Namespace) -> dict[str, Any]:
@@ -69,7 +76,7 @@ def _of_rows(run: Run, data: Dataset, log_p: torch.Tensor, args: Namespace) -> d
     if reference is None:
         return found
     ranks = ranking.rank(run.vae, data, reference, memory=args.memory, seed=args.seed)
-    return found | {"rank": [None if value != value else value for value in ranks.tolist()]}
+    return found | {"rank": _or_none(ranks)}
 
 
 def _reference(run: Run, args: Namespace) -> Dataset | None:
@@ -88,7 +95,9 @@ def _reference(run: Run, args: Namespace) -> Dataset | None:
 def _of_cells(run: Run, schema: Schema, data: Dataset, args: Namespace) -> dict[str, list[float | None]]:
     """log p of each cell given the others of its row, by column; None where there is none."""
     each = log_p_of_values(run.vae, data, memory=args.memory, seed=args.seed)
-    return {
-        column.name: [None if value != value else value for value in each[:, place].tolist()]
-        for place, column in enumerate(schema.modelled)
-    }
+    return {column.name: _or_none(values) for column, values in zip(schema.modelled, each.unbind(1), strict=True)}
+
+
+def _or_none(values: torch.Tensor) -> list[float | None]:
+    """Numbers as a file has them: an empty cell where there is none."""
+    return [None if math.isnan(value) else value for value in values.tolist()]

@@ -14,6 +14,7 @@ from lowerbound.runs.run import Run
 from lowerbound.vae.semi_supervised import SemiSupervised
 
 SHOWN = 10  # examples in a figure
+LONG = 2_000_000  # draws in all: more take most of a minute
 
 
 def asked_for(run: Run, args: Namespace, look: bool = False, holes: bool = False, small: tuple[int, ...] | None = None) -> Dataset:
@@ -54,3 +55,11 @@ def first(data: Dataset, n: int) -> Dataset:
     if n > len(data):
         raise UsageError(f"there are only {len(data):,} examples, and {n:,} were asked for; ask for fewer")
     return data.view(torch.arange(n))
+
+
+def some_of(data: Dataset, args: Namespace) -> Dataset:
+    """All data or the first few; many draws of many data are announced, for they take minutes."""
+    data = data if args.rows is None else first(data, args.rows)
+    if len(data) * args.samples > LONG:
+        console.notes(args, [f"log p(x) of {len(data):,} examples by {args.samples:,} draws each takes long; --rows N takes the first N"])
+    return data

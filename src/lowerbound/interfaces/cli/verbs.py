@@ -15,6 +15,7 @@ from torch import Tensor
 from lowerbound.data import arrays, numpy_files, single_cell, writing
 from lowerbound.data.units import as_stored
 from lowerbound.errors import OutputError, UsageError, nearest
+from lowerbound.evaluation.diagnosis import FEW_DRAWS
 from lowerbound.figures import images as plots
 from lowerbound.figures import of_run, style
 from lowerbound.figures import report as reports
@@ -73,7 +74,9 @@ def _where(run: Run, args: Namespace) -> Tensor:
         raise UsageError("--where gives cells of a table, and this run's data are none; of images use: lowerbound complete")
     given = conditional_rows.conditions(args.where, schema)
     values, ess = conditional_rows.sample_where(run.vae, schema, given, args.n, seed=args.seed)
-    console.few_draws(args, torch.tensor([ess]), "conditions")
+    if ess < FEW_DRAWS:
+        what = f"fewer than {FEW_DRAWS} effective draws of z have these cells, and the rows are too alike"
+        console.notes(args, [f"{what}; give fewer cells, or values that are seen together"])
     return values
 
 

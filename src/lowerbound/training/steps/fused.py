@@ -2,13 +2,14 @@
 
 They have a Gaussian posterior and a Bernoulli likelihood, or one of a table's columns, of fully connected ReLU networks, a standard normal
 prior, the ELBO or the importance-weighted bound, and the pathwise gradient. Matrix products are torch's, the rest the operations of
-lines.py; the slope of a column's law in what the decoder gives is autograd's. It draws the same
-random numbers in the same order as autograd's step, so that both give the same gradients but for rounding: tests/training/test_fused.py
-checks that. To learn the ideas read ``vae.loss``, which is also what runs where nothing is compiled.
+lines.py; the slope of a column's law in what the decoder gives is autograd's. It draws the same random numbers in the same order as
+autograd's step, so that both give the same gradients but for rounding: tests/training/test_fused.py checks that. To learn the ideas read
+``vae.loss``, which is also what runs where nothing is compiled.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -29,11 +30,12 @@ from lowerbound.training.steps.changes import any_global_hook, is_as_made
 from lowerbound.training.steps.lines import bounds, latents, of_latents, rectified, through_relu
 from lowerbound.training.steps.plan import Plan, Step
 from lowerbound.vae.conditional import LOG_VARIANCE, ConditionalLaw
+from lowerbound.vae.density import log_density
 from lowerbound.vae.estimators.pathwise import Pathwise
-from lowerbound.vae.likelihoods import Bernoulli, Columns
+from lowerbound.vae.likelihoods import Bernoulli, Columns, Likelihood
 from lowerbound.vae.loss import of_rows
 from lowerbound.vae.misfits import other_numbers
-from lowerbound.vae.model import VAE, log_density
+from lowerbound.vae.model import VAE
 from lowerbound.vae.objectives.base import Objective
 from lowerbound.vae.objectives.elbo import ELBO
 from lowerbound.vae.objectives.kl import ClosedKL, SampledKL
@@ -208,6 +210,7 @@ class ByHand(Step):
         laws: tuple[ConditionalLaw, ...] = plan.vae.posterior, plan.vae.likelihood
         networks = (_Network(_perceptron(law.network), plan.products, law.rough, rounded) for law in laws)
         self.encoder, self.decoder = networks
+        self.event = _event(plan.vae.likelihood)
 
     @torch.no_grad()
     def gradient(self, data: Rows, rows: Tensor, objective: Objective) -> Float[Tensor, " 3"]:
@@ -229,12 +232,10 @@ class ByHand(Step):
         return means
 
     def _observed(self, data: Rows, rows: Tensor) -> Float[Tensor, "B D"]:
-        likelihood = self.plan.vae.likelihood
-        seen = likelihood.observe(data[rows])
+        seen = self.plan.vae.likelihood.observe(data[rows])
         x = seen.flatten(1).to("cpu", torch.float32).contiguous()
-        width = len(likelihood.columns) if type(likelihood) is Columns else self.decoder.layers[-1].weight.shape[0]
-        if x.shape[1] != width:
-            raise other_numbers((width,) if type(likelihood) is Columns else _shape(likelihood.network), seen.shape[1:])
+        if x.shape[1] != math.prod(self.event):
+            raise other_numbers(self.event, seen.shape[1:])
         return x
 
     def _decoded(
@@ -260,10 +261,12 @@ class ByHand(Step):
         return torch.cat(parts), back
 
 
-def _shape(network: nn.Module) -> Sequence[int]:
-    """Of what a perceptron gives for an example."""
-    last = list(network.children())[-1]
-    return last.unflattened_size if isinstance(last, nn.Unflatten) else _perceptron(network)[-1].weight.shape[:1]
+def _event(likelihood: Likelihood) -> Sequence[int]:
+    """The shape of an example: that of the columns, or of the logits that a perceptron gives."""
+    if isinstance(likelihood, Columns):
+        return (len(likelihood.columns),)
+    last = list(likelihood.network.children())[-1]
+    return last.unflattened_size if isinstance(last, nn.Unflatten) else _perceptron(likelihood.network)[-1].weight.shape[:1]
 
 
 def _slope_of_columns(

@@ -17,6 +17,7 @@ from lowerbound.distributions.double import NegativeBinomial
 from lowerbound.distributions.mixed import Mixed, Nominal
 from lowerbound.vae.likelihoods.base import Likelihood
 from lowerbound.vae.likelihoods.numbers import Numbers
+from lowerbound.vae.likelihoods.ordinal import Ordinal
 from lowerbound.vae.likelihoods.self_masking import SelfMasking
 
 LOG_COUNT = (-10.0, 17.0)  # of the mean of counts: far beyond the least and the largest that there are
@@ -33,8 +34,8 @@ class Columns(Likelihood):
     Numbers and dates are Student-t, or with ``heavy`` False normal, with location, σ and degrees of freedom (above 2) from the decoder.
     Those of a column with a ``Marginal`` are so after its map, normal where that is a logarithm, and beside its spikes, which have a
     probability each. Booleans are Bernoulli; counts negative binomial, with log-mean and dispersion from the decoder; categories
-    categorical. ``columns`` are those of a table's schema; a number of them stands for numbers. The network is
-    ``(N, d) → (N, parameters)``.
+    categorical; ordinals have the law of ``Ordinal``. ``columns`` are those of a table's schema; a number of them stands for numbers. The
+    network is ``(N, d) → (N, parameters)``.
 
     This assumes that cells are missing at random: whether one is depends on what is there, not on itself. With a ``missingness`` it
     depends on its own value, p(x, holes|z) = Π p(xᵢ|z)(1 − πᵢ(xᵢ)) Π ∫ p(xᵢ|z) πᵢ(xᵢ) dxᵢ, the second over what is missing; π is learned.
@@ -59,6 +60,7 @@ class Columns(Likelihood):
         self.groups, self.widths = _groups(columns), _widths(columns, heavy)
         numbers = [self.columns[place] for kind, places, _ in self.groups for place in places if kind == "number"]
         self.numbers = Numbers(numbers, heavy) if numbers else None
+        self.ordinals = nn.ModuleDict({str(place): Ordinal(column) for place, column in enumerate(columns) if column.kind == "ordinal"})
         self.categories = [place for place, column in enumerate(columns) if column.classes]
         counts = [column for column in columns if column.kind == "count"]
         self.loc: Tensor
@@ -74,18 +76,21 @@ class Columns(Likelihood):
     def law(self, output: Float[Tensor, "..."], axes: int) -> Distribution:
         """Laws over the D values."""
         outputs = output.split(self.widths, -1)
-        parts = [self._part(kind, some) for (kind, _, _), some in zip(self.groups, outputs, strict=True)]
+        parts = [self._part(kind, places, some) for (kind, places, _), some in zip(self.groups, outputs, strict=True)]
         law = Mixed(parts, [places for _, places, _ in self.groups])
         if self.missingness is None:
             return Independent(law, 1, validate_args=False)
         return Independent(self.missingness.over(law, [kind for kind, _, _ in self.groups]), 1, validate_args=False)
 
-    def _part(self, kind: str, output: Float[Tensor, "... parameters"]) -> Distribution:
+    def _part(self, kind: str, places: Sequence[int], output: Float[Tensor, "... parameters"]) -> Distribution:
         match kind:
             case "number":
                 assert self.numbers is not None
                 law: Distribution = self.numbers(output)
                 return law
+            case "ordinal":
+                of_classes: Distribution = self.ordinals[str(places[0])](output)
+                return of_classes
             case "boolean":
                 return Bernoulli(logits=output, validate_args=False)
             case "count":
@@ -123,13 +128,13 @@ def _widths(columns: Sequence[Column], heavy: bool) -> list[int]:
     def width(kind: str, places: Sequence[int], classes: int) -> int:
         if kind == "number":
             return Numbers.width([columns[place] for place in places], heavy)
-        return classes or {"count": 2}.get(kind, 1) * len(places)
+        return {"category": classes, "ordinal": 2, "count": 2 * len(places)}.get(kind, len(places))
 
     return [width(*group) for group in _groups(columns)]
 
 
 def _groups(columns: Sequence[Column]) -> list[tuple[str, list[int], int]]:
-    """The kind of each group of columns, their places, and of a category, which is alone, how many classes it has."""
+    """The kind of each group of columns, their places, and of what has classes, which is alone, how many."""
 
     def kind(place: int) -> str:
         return {"date": "number"}.get(columns[place].kind, columns[place].kind)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
-from lowerbound.data.column import Column
+from lowerbound.data.column import OF_CLASSES, Column
 from lowerbound.distributions.masking import LOGISTIC, PROBIT, Link, Masking, OfClasses, OfCounts, OfNumbers, OfTruths
 from lowerbound.distributions.mixed import Mixed, Nominal
 from lowerbound.distributions.self_masked import SelfMasked
@@ -70,7 +70,7 @@ class SelfMasking(nn.Module):
         classes = iter(self.classes.split(widths))
 
         def of(kind: str, places: list[int]) -> Masking:
-            if kind == "category":
+            if kind in OF_CLASSES:
                 return OfClasses(self.link, start[places] + GAIN * next(classes))
             own = self.link, start[places], GAIN * self.slope[places]
             if kind == "boolean":

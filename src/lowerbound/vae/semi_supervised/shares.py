@@ -14,7 +14,7 @@ from torch import Tensor
 
 from lowerbound.data import Dataset
 from lowerbound.data.rows import rows_at_once, spread
-from lowerbound.nn.first_layer import seen
+from lowerbound.nn.first_layer import watched
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.vae.posteriors import Posterior
 
@@ -33,6 +33,7 @@ class Shares:
     note: str
 
 
+@torch.no_grad()
 def shares_of(reader: Posterior, data: Dataset) -> Shares:
     """The shares of the classes of data of which some have a label, by values as the first layer of ``reader`` sees them."""
     reader = in_evaluation(reader)
@@ -40,7 +41,8 @@ def shares_of(reader: Posterior, data: Dataset) -> Shares:
     assert labels is not None
     each = [known[labels[known] == y] for y in range(classes)]
     some = torch.cat([rows[spread(len(rows), min(MOST, at_once // (2 * classes)))] for rows in each])
-    x, values = (seen(reader, data[rows]) for rows in (some, spread(len(data), at_once)))
+    device = next(reader.parameters()).device
+    x, values = (watched(reader, data[rows].to(device))[1].cpu() for rows in (some, spread(len(data), at_once)))
     return class_shares(torch.tensor([len(rows) for rows in each]), x, labels[some], values)
 
 

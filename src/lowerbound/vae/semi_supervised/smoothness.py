@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.distributions import kl_divergence
 
 from lowerbound.distributions import OneHotCategorical
-from lowerbound.nn.first_layer import changed, seen
+from lowerbound.nn.first_layer import changed, watched
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.system import noise
 from lowerbound.vae.posteriors import Categorical
@@ -36,7 +36,8 @@ def roughness(classifier: Categorical, x: Float[Tensor, "B *event"], radius: flo
     https://papers.nips.cc/paper/2740.
     """
     classifier = in_evaluation(classifier)
-    law, inputs = cast(OneHotCategorical, classifier(x)), seen(classifier, x)
+    found, inputs = watched(classifier, x)
+    law = cast(OneHotCategorical, found)
     given, entropy = OneHotCategorical(law.logits.detach()), -(law.logits.exp() * law.logits).sum(1)
 
     def divergence(change: Tensor) -> Tensor:
