@@ -20,6 +20,7 @@ from lowerbound.data.maps import MAPS, Ends
 from lowerbound.data.marginals import Marginal
 from lowerbound.data.spec import DataSpec
 from lowerbound.errors import DataError, LowerboundError, RecipeError
+from lowerbound.nn.missing import TableInput
 from lowerbound.recipes.build import build
 from lowerbound.tasks import lossless
 from lowerbound.tasks.lossless import laws, maps
@@ -248,3 +249,21 @@ def test_a_student_t_is_met_by_a_normal() -> None:
         assert np.abs(found - exact).max() < 2e-3
         likely = exact[:400] > 1e-5
         assert np.abs(np.log(found[:400] / exact[:400])[likely]).max() < 0.25
+
+
+def test_an_ordinal_is_coded_by_its_law() -> None:
+    columns = (Column("size", "ordinal", ("S", "M", "L"), shares=(0.2, 0.5, 0.3)), Column("x", "boolean", ("no", "yes")))
+    torch.manual_seed(0)
+    likelihood = Columns(lb.nn.mlp(2, 8, 3), columns)
+    z, raws = torch.randn(30, 2), ["S", "M", "L"] * 10
+    found = coded(raws, raws, columns[0])
+    assert found is not None
+    with torch.no_grad():
+        output, law = likelihood.output(z).double().numpy(), likelihood(z).base_dist
+    given, asked = laws.answers(ColumnLaws.of(likelihood)._law(0, found[0].writing, output), found[2])
+    length = -np.log(np.where(given == 1, asked, 1 - asked)).sum(0)
+    x = torch.stack([torch.from_numpy(found[2]).float(), torch.zeros(30)], 1)
+    np.testing.assert_allclose(length, -law.log_prob(x)[:, 0].numpy(), atol=1e-3)
+    x[::5] = torch.nan
+    network = TableInput(lb.nn.mlp(2, 2), columns)
+    np.testing.assert_allclose(shown(x.double().numpy(), columns), network.shown(x).numpy(), atol=1e-3)

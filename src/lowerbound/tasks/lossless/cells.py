@@ -17,7 +17,7 @@ import numpy as np
 
 from lowerbound.data import dates, spellings
 from lowerbound.data.cells import bare
-from lowerbound.data.column import Column
+from lowerbound.data.column import OF_CLASSES, Column
 from lowerbound.tasks.lossless.functions import Array
 from lowerbound.tasks.lossless.laws import Whole
 
@@ -139,7 +139,7 @@ def _guesses(text_of: Mapping[str, str | None], often: Mapping[str, int], column
         return []
     (before, after), _ = around.most_common(1)[0]
     column = column.like(there)
-    if column.kind in ("category", "boolean"):
+    if column.kind in (*OF_CLASSES, "boolean"):
         known = {bare(level): place for place, level in enumerate(column.levels)} | {level: k for k, level in enumerate(column.levels)}
         raws = {known.get(text, known.get(bare(text))): raw for raw, text in rarest_first if text is not None}
         levels = tuple(raws.get(place, level) for place, level in enumerate(column.levels))

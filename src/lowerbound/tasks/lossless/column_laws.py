@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
 import numpy as np
 
-from lowerbound.data.column import Column
+from lowerbound.data.column import LOGISTIC, Column
 from lowerbound.tasks.lossless import functions, laws, maps
 from lowerbound.tasks.lossless.cells import Writing
 from lowerbound.tasks.lossless.coder import Stack
@@ -19,6 +20,7 @@ from lowerbound.tasks.lossless.laws import Law, Smooth, Whole
 from lowerbound.vae.likelihoods import Columns
 from lowerbound.vae.likelihoods.columns import LOG_COUNT, LOG_TOTAL
 from lowerbound.vae.likelihoods.numbers import LIGHT
+from lowerbound.vae.likelihoods.ordinal import LOG_SCALE
 from lowerbound.vae.likelihoods.scales import FLOOR
 
 WIDE_BITS = 30  # of numbers whose law is asked; what is beyond is as likely as any other
@@ -43,7 +45,7 @@ class ColumnLaws:
         first = 0
         for (kind, group, classes), width in zip(likelihood.groups, likelihood.widths, strict=True):
             n = len(group)
-            parameters = classes or {"number": 3 if likelihood.heavy else 2, "count": 2}.get(kind, 1)
+            parameters = {"category": classes, "number": 3 if likelihood.heavy else 2, "count": 2, "ordinal": 2}.get(kind, 1)
             for index, place in enumerate(group):
                 places[place] = tuple(first + index + parameter * n for parameter in range(parameters))
             if kind == "number":
@@ -82,6 +84,8 @@ class ColumnLaws:
                 return laws.Bernoulli(numbers[0])
             case "category":
                 return laws.categorical(numbers)
+            case "ordinal":
+                return _ordinal(column, *numbers)
             case "count":
                 return _count(column, numbers, writing.top)
             case _:
@@ -170,6 +174,21 @@ def spike_number(spike: float, writing: Writing) -> int | None:
     return number if inside and abs((number + writing.least) / 10.0**writing.decimals - spike) <= 1e-9 * abs(spike) else None
 
 
+def _ordinal(column: Column, loc: Array, log_scale: Array) -> Law:
+    """Pieces of a line under a logistic law, as ``vae.likelihoods.ordinal`` has them."""
+    below = np.array(list(accumulate(column.shares))[:-1])
+    cuts = np.concatenate([[0.0], functions.log(below / (1 - below)), [0.0]])  # of 0 and of all classes nothing is asked
+    scale = functions.exp()(np.clip(log_scale, -LOG_SCALE, LOG_SCALE))
+    return Smooth(column.classes - 1, lambda k: functions.sigmoid()((cuts[np.minimum(k, column.classes)] - loc) / scale))
+
+
+def _scores(column: Column) -> Array:
+    """As ``Column.scores``."""
+    ends = (0.0, *accumulate(column.shares))
+    middle = np.array([(below + above) / 2 for below, above in pairwise(ends)])
+    return functions.log(middle / (1 - middle)) / LOGISTIC
+
+
 def _count(column: Column, numbers: Array, top: int) -> Law:
     """A negative binomial; of counts too large to be listed a gamma of its mean and variance, by a normal of its cube root.
 
@@ -200,6 +219,8 @@ def shown(values: Array, columns: Sequence[Column]) -> Array:
         match column.kind:
             case "category":
                 classes += [there & (known == place) for place in range(column.classes)]
+            case "ordinal":
+                plain.append(there * _scores(column)[known.astype(np.int64)])
             case "boolean":
                 plain.append(there * (2 * known - 1))
             case "count":
