@@ -128,31 +128,40 @@ Read = Callable[[str], "int | None"]
 
 def _guesses(text_of: Mapping[str, str | None], often: Mapping[str, int], column: Column) -> list[tuple[Writing, Read]]:
     """Ways in which the usual cells of a column may be written, and what reads their texts as numbers."""
-    there = [text for text in text_of.values() if text is not None]
-    rarest_first = sorted(text_of.items(), key=lambda item: often[item[0]])
-    around = Counter[tuple[str, str]]()
-    for raw, text in text_of.items():
-        if text and text in raw:
-            before, _, after = raw.partition(text)
-            around[before, after] += often[raw]
-    if not around:
+    there = {raw: text for raw, text in text_of.items() if text is not None}
+    if not there:
         return []
-    (before, after), _ = around.most_common(1)[0]
-    column = column.like(there)
+    column, (before, after) = column.like(list(there.values())), _around(there, often)
     if column.kind in (*OF_CLASSES, "boolean"):
-        known = {bare(level): place for place, level in enumerate(column.levels)} | {level: k for k, level in enumerate(column.levels)}
-        raws = {known.get(text, known.get(bare(text))): raw for raw, text in rarest_first if text is not None}
-        levels = tuple(raws.get(place, level) for place, level in enumerate(column.levels))
-        return [(Writing(levels=levels), lambda text: known.get(text, known.get(bare(text))))]
+        return [_named(there, often, column)]
     if column.kind == "date":
         step = dates.step_of(column.format)
         writing = Writing(before, after, form=column.format, spelling=column.spelling)
         return [(writing, lambda text: None if (when := dates.moment(text, column.format)) is None else round(when / step))]
     plain = spellings.reader(column.spelling).plain if column.spelling else str
-    texts = [found for text in there if (found := plain(text)) is not None]
+    texts = [found for text in there.values() if (found := plain(text)) is not None]
     decimals = 0 if column.kind == "count" else min(DECIMALS, max((len(text.partition(".")[2]) for text in texts), default=0))
     writings = [Writing(before, after, decimals=decimals, style=style, spelling=column.spelling) for style in STYLES]
     return [(writing, lambda text: _digits(plain(text), decimals)) for writing in writings]
+
+
+def _around(there: Mapping[str, str], often: Mapping[str, int]) -> tuple[str, str]:
+    """What stands before and after the texts of most cells, blanks or quotes."""
+    found = Counter[tuple[str, str]]({("", ""): 0})
+    for raw, text in there.items():
+        if text in raw:
+            before, _, after = raw.partition(text)
+            found[before, after] += often[raw]
+    return found.most_common(1)[0][0]
+
+
+def _named(there: Mapping[str, str], often: Mapping[str, int], column: Column) -> tuple[Writing, Read]:
+    """Classes, each as it is written most often."""
+    known = {bare(level): place for place, level in enumerate(column.levels)} | {level: k for k, level in enumerate(column.levels)}
+    rarest_first = sorted(there, key=lambda raw: often[raw])
+    raws = {known.get(there[raw], known.get(bare(there[raw]))): raw for raw in rarest_first}
+    levels = tuple(raws.get(place, level) for place, level in enumerate(column.levels))
+    return Writing(levels=levels), lambda text: known.get(text, known.get(bare(text)))
 
 
 def _digits(text: str | None, decimals: int) -> int | None:

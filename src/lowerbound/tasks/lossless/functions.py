@@ -2,7 +2,7 @@
 
 The last bit of a library's exp or tanh is another on another processor. Here entries are made by Python's ``decimal``, where the last
 digit of exp and ln is a matter of specification, and what is between them takes +, −, × and ⌊⌋ of doubles alone, each an operation of its
-own and so rounded as IEEE 754 says. Elsewhere in this folder nothing else decides a code either, but ÷ and exact sums.
+own and so rounded as IEEE 754 says. Elsewhere in this folder nothing else decides a code either, but ÷, √ and exact sums.
 """
 
 from __future__ import annotations
