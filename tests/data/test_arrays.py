@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -123,3 +124,15 @@ def test_a_single_example_can_be_read_though_not_learned_from(tmp_path: Path) ->
     splits = data.load(save(tmp_path / "a.npy", np.zeros((1, 4))))
     assert len(splits.usual) == 1
     assert len(splits.test) == 0
+
+
+def test_a_damaged_header_is_one_error_without_warnings(tmp_path: Path) -> None:
+    """Whatever the parser of Python says of escapes in it."""
+    np.save(tmp_path / "x.npy", np.zeros((8, 4, 5), np.uint8))
+    content = (tmp_path / "x.npy").read_bytes()
+    (tmp_path / "x.npy").write_bytes(content.replace(b"'descr'", b"'descr\\:", 1))
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        with pytest.raises(DataError, match="is not a NumPy file of plain numbers or is damaged"):
+            data.load(tmp_path / "x.npy")
+    assert not seen

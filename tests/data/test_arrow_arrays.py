@@ -132,3 +132,11 @@ def test_matrices_are_images(tmp_path: Path) -> None:
     splits = data.load(tmp_path / "m.parquet")
     assert np.array_equal(splits.whole[:].numpy() * 255, pixels[:, None])
     assert splits.whole.names[:2] == ["0", "1"]
+
+
+@pytest.mark.parametrize("name", ["data-00000-of-00001", "data.txt", "data-00000-of-00001.arrow/x"])
+def test_a_state_that_names_other_files_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "data-00000-of-00001").write_bytes(b"")
+    (tmp_path / "state.json").write_text(json.dumps({"_data_files": [{"filename": name}]}))
+    with pytest.raises(DataError, match=r"is none of \.parquet|names no files of the data"):
+        data.load(tmp_path)

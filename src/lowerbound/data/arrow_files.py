@@ -15,11 +15,14 @@ def is_arrow(path: Path) -> bool:
 
 
 def table(path: Path) -> Any:
-    """The table of a file, pyarrow's. Errors: DataError for a damaged file, or two columns of one name."""
+    """The table of a file, pyarrow's. Errors: DataError for a damaged file, one of another kind, or two columns of one name."""
     import pyarrow
 
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        raise DataError(f"{path} is named as the data, and is none of {', '.join(READERS)}; name a file that is")
     try:
-        found = READERS[path.suffix.lower()](pyarrow.BufferReader(path.read_bytes()))
+        found = reader(pyarrow.BufferReader(path.read_bytes()))
         found.validate(full=True)
         twice = next((name for name in found.column_names if found.column_names.count(name) > 1), None)
     except UnicodeDecodeError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import zipfile
 import zlib
 from pathlib import Path
@@ -21,7 +22,8 @@ DAMAGE = (ValueError, EOFError, KeyError, zipfile.BadZipFile, SyntaxError, Token
 def read(path: Path) -> dict[str, np.ndarray]:
     """The arrays of a ``.npy`` (under the name ``data``) or ``.npz``; pickled ones are left out where there are others."""
     try:
-        with path.open("rb") as file:
+        with path.open("rb") as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the parser that reads a header; what is wrong with it is said below
             if file.read(2) not in MAGIC:
                 raise DataError(f"{path} is not a NumPy file or is damaged; write it with numpy.save or numpy.savez")
             file.seek(0)
