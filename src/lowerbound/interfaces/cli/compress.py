@@ -78,8 +78,8 @@ def _written(path: Path, run: Run, parts: Iterator[lossless.Part]) -> tuple[loss
 def _answer(args: Namespace, path: Path, header: lossless.Header, seconds: float, sizes: dict[str, int], bound: float) -> Answer:
     values = header.n * math.prod(header.event)
     bits = {"−bound": -bound * header.n / math.log(2) / values} | {name: 8 * size / values for name, size in sizes.items()}
-    rows = [{"by": name, "bits/dim": bit, "bytes": sizes.get(name, bit * values / 8)} for name, bit in bits.items()]
-    shown = [{**row, "bytes": round(row["bytes"])} for row in sorted(rows, key=lambda row: row["bits/dim"])]
+    shortest_first = sorted(bits.items(), key=lambda item: item[1])
+    shown = [{"by": name, "bits/dim": bit, "bytes": sizes.get(name, round(bit * values / 8))} for name, bit in shortest_first]
     text = f"{header.n:,} examples in {sizes['lowerbound']:,} bytes: {path}"
     found: dict[str, Any] = {"run": args.run, "output": str(path), "n": header.n, "values": values, "seconds": seconds, "bytes": sizes}
     found |= {"bits_per_dim": {name.removeprefix("−"): bit for name, bit in bits.items()}, "binarized": header.seed is not None}

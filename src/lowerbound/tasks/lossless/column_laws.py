@@ -120,7 +120,7 @@ class Written:
 
     def below(self, k: Whole) -> Array:
         """The share below the middle between the least number of k and the one before."""
-        edge = (k << self.low) - 0.5
+        edge = (k << self.low).astype(np.float64) - 0.5
         return _cdf(maps.bent(self.writing.values(edge, self.column), self.column), *self.parameters)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import lzma
 import zlib
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ class General:
 
     def __init__(self, top: int):
         self.top = top
-        self.compressors = {"gzip": zlib.compressobj(9), "bz2": bz2.BZ2Compressor(9), "lzma": lzma.LZMACompressor(preset=9)}
+        self.compressors: dict[str, Any] = {"gzip": zlib.compressobj(9), "bz2": bz2.BZ2Compressor(9), "lzma": lzma.LZMACompressor(preset=9)}
         self.sizes = dict.fromkeys(self.compressors, 0)
 
     def add(self, numbers: Whole) -> None:
