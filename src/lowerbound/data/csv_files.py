@@ -173,14 +173,19 @@ def _line_by_line(path: Path, text: str, head: str, delimiter: str, header: bool
     return Csv(_names(path, names), above, delimiter, columns, ends)
 
 
-def _decoded(path: Path) -> str:
+def content_of(path: Path) -> bytes:
+    """The bytes of a file, unzipped. Errors: DataError."""
     try:
         content = path.read_bytes()
-        content = gzip.decompress(content) if path.name.lower().endswith(GZIP) else content
+        return gzip.decompress(content) if path.name.lower().endswith(GZIP) else content
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"{path} is truncated or damaged ({error}); compress it again") from error
     except OSError as error:
         raise DataError(f"cannot read {path}: {reason(error)}") from error
+
+
+def _decoded(path: Path) -> str:
+    content = content_of(path)
     if b"\0" in content:
         raise DataError(f"{path} holds NUL bytes: it is not CSV, is in UTF-16, or is damaged; save it as CSV in UTF-8")
     try:

@@ -142,13 +142,14 @@ def has_zone(form: str) -> bool:
     return form.endswith(("%z", "Z"))
 
 
-def _step(form: str) -> float:
+def step_of(form: str) -> float:
+    """The finest step of a format, in seconds."""
     return next((step for code, step in STEPS.items() if code in form), DAY)
 
 
 def as_datetime(seconds: float, form: str) -> datetime:
     """The time, to the precision of the format; clipped to the years 1 to 9999."""
-    step = _step(form)
+    step = step_of(form)
     nearest = round(min(max(seconds, FIRST), LAST) / step) * step
     return EPOCH + timedelta(seconds=min(max(nearest, FIRST), LAST // step * step))
 
@@ -166,5 +167,5 @@ def as_date(seconds: float, form: str, zone: str = "") -> str:
 def _shortest(when: datetime, forms: Sequence[str], zone: str) -> str:
     """The time in the first of the shortest forms that round nothing away."""
     seconds = (when - EPOCH).total_seconds()
-    exact = [form for form in sorted(forms, key=_step, reverse=True) if as_datetime(seconds, form) == when]
+    exact = [form for form in sorted(forms, key=step_of, reverse=True) if as_datetime(seconds, form) == when]
     return as_date(seconds - (_offset(zone) if "%z" in exact[0] else 0.0), exact[0], zone)

@@ -80,6 +80,26 @@ def _decode(parser: Parser) -> None:
     options.device(parser)
 
 
+def _compress(parser: Parser) -> None:
+    options.run(parser)
+    options.data(parser)
+    options.rows(parser)
+    block = "examples in a block, each of which can be read alone (default: 1000)"
+    parser.add_argument("--block", type=options.at_least(1), default=1000, metavar="N", help=block)
+    particles = "draws of the latent for each example: shorter files, for so many times the work (default: 1)"
+    parser.add_argument("--particles", type=options.at_least(1), default=1, metavar="K", help=particles)
+    options.seed(parser)
+    options.output(parser, ".lbz")
+    options.data_dir(parser)
+
+
+def _decompress(parser: Parser) -> None:
+    parser.add_argument("file", metavar="FILE", help="a .lbz of compress")
+    parser.add_argument("--run", metavar="RUN", help="where its run is now (default: the folder that the file names)")
+    parser.add_argument("--rows", metavar="FIRST:END", help="these examples alone, as 0:1000 (default: all)")
+    options.output(parser, ".npy, or .npz; of a table .csv or .tsv")
+
+
 def _interpolate(parser: Parser) -> None:
     options.run(parser)
     options.data(parser)
@@ -205,6 +225,8 @@ VERBS = {
     "reconstruct": Verb("reconstruct", "data, and what comes back of them through the latent", _reconstruct),
     "encode": Verb("encode", "data → latents", _encode),
     "decode": Verb("decode", "latents → data", _decode),
+    "compress": Verb("compress", "data → a file of about −bound bits, from which they come back exactly", _compress),
+    "decompress": Verb("decompress", "such a file → the data", _decompress),
     "interpolate": Verb("interpolate", "a straight line in the latent between two data, decoded", _interpolate),
     "complete": Verb("complete", "data of which a part is missing, and what it may have been", _complete),
     "impute": Verb("impute", "a table with its missing cells filled in, with draws and errors", _impute),

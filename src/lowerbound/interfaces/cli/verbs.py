@@ -24,6 +24,8 @@ from lowerbound.interfaces.cli import console
 from lowerbound.interfaces.cli.classify import classify as classify
 from lowerbound.interfaces.cli.compare import compare as compare
 from lowerbound.interfaces.cli.complete import complete as complete
+from lowerbound.interfaces.cli.compress import compress as compress
+from lowerbound.interfaces.cli.compress import decompress as decompress
 from lowerbound.interfaces.cli.console import Answer
 from lowerbound.interfaces.cli.datasets import datasets as datasets
 from lowerbound.interfaces.cli.evaluate import evaluate as evaluate
@@ -42,7 +44,7 @@ from lowerbound.runs.run import Run
 from lowerbound.system.files import save_array, save_arrays, written
 from lowerbound.system.seeding import seeded
 from lowerbound.tasks import classes, conditional_rows, generate
-from lowerbound.tasks import encode as compress
+from lowerbound.tasks import encode as encoding
 from lowerbound.vae.contexts import Label
 from lowerbound.vae.model import Model
 from lowerbound.vae.observation import read
@@ -101,9 +103,9 @@ def reconstruct(args: Namespace) -> Answer:
     name = "reconstructed" if args.as_label is None else f"as {args.as_label}"
     picture = partial(plots.reconstructions, name=name)
     write = _image_writer(args.output, lambda images: style.encode_png(picture(of_run.images(given, run.spec), images)))
-    values = compress.reconstruct(run.vae, data, decoder=None if args.as_label is None else _as_class(run, args.as_label))
+    values = encoding.reconstruct(run.vae, data, decoder=None if args.as_label is None else _as_class(run, args.as_label))
     context = run.vae.context
-    known = None if context is None else context.tells(compress.contexts(run.vae, data))
+    known = None if context is None else context.tells(encoding.contexts(run.vae, data))
     square = (values - given).square()
     error = float((square if known is None else square[~known]).nanmean())
     return write(run, values, f"{len(given)} reconstructions, mean squared error {error:.4f} per value", mean_squared_error=error)
@@ -118,7 +120,7 @@ def encode(args: Namespace) -> Answer:
         raise OutputError(f"{single_cell.SUFFIX} holds cells, and {source} does not; name the output FILE.npz")
     data = asked_for(run, args)
     with seeded(args.seed, "encode", device=run.vae.device):
-        latents = compress.encode(run.vae, data, args.draw, args.seed).numpy()
+        latents = encoding.encode(run.vae, data, args.draw, args.seed).numpy()
     if path.suffix == ".npy":
         save_array(path, latents)
     elif path.suffix == single_cell.SUFFIX:
@@ -128,7 +130,7 @@ def encode(args: Namespace) -> Answer:
     else:
         beside = {} if data.labels is None else {"labels": data.labels.numpy(), "classes": np.array(data.classes)}
         if run.vae.context is not None and run.vae.context.of_values:
-            beside[CONTEXTS] = compress.contexts(run.vae, data, args.seed).numpy()
+            beside[CONTEXTS] = encoding.contexts(run.vae, data, args.seed).numpy()
         save_arrays(path, {"latents": latents, **beside})
     ratio = run.spec.dimensions / latents.shape[1]
     text = f"{len(latents):,} examples of {run.spec.dimensions} values as latents of {latents.shape[1]} ({ratio:.3g} to 1): {path}"
@@ -142,7 +144,7 @@ def decode(args: Namespace) -> Answer:
     path = Path(args.latents)
     latents = _latents(run, path)
     vae = _given(run, args.label, lambda: _given_beside(run, path, len(latents)))
-    values = compress.decode(vae, latents)
+    values = encoding.decode(vae, latents)
     return write(run, values, f"{len(values):,} examples decoded")
 
 
@@ -184,7 +186,7 @@ def interpolate(args: Namespace) -> Answer:
         if not 0 <= row < len(data):
             raise UsageError(f"there is no row {row}: these data have rows 0 to {len(data) - 1}")
     between = data.view(torch.tensor(args.between))
-    ends = compress.encode(run.vae, between).to(run.vae.device)
+    ends = encoding.encode(run.vae, between).to(run.vae.device)
     vae = read(run.vae, between, torch.tensor([0]), seed=0).vae if args.label is None else _as_class(run, args.label)
     values = generate.interpolate(vae, ends[0], ends[1], args.n).cpu()
     return write(run, values, f"{args.n} steps between rows {args.between[0]} and {args.between[1]}")

@@ -1,0 +1,166 @@
+"""Runs as compressors: ``python benchmarks/compression.py RUN … [--out FILE.json] [--page]``.
+
+Each run's test data are compressed and decompressed, and come back. Measured are bytes, −bound of what was written, seconds to encode and
+decode (one thread, without reading and training), the price of fixed point, and a file of the first 100 examples alone. Beside them are
+gzip, bz2 and lzma of the values, WebP of each image and of all as one sheet, and how long it takes to code an image value by value
+in a Python loop. ``--page`` writes docs/compression.md of what is in the file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+import lowerbound as lb
+from lowerbound.errors import DataError
+from lowerbound.tasks import lossless
+from lowerbound.tasks.lossless import functions, laws
+from lowerbound.tasks.lossless.coder import Stack
+from lowerbound.tasks.lossless.model import ArrayCode, ExactModel
+
+HERE = Path(__file__).parent
+OUT, PAGE = HERE / "results" / "compression.json", HERE.parent / "docs" / "compression.md"
+FEW, LOOPED, PARTICLES = 100, 5, 8  # examples alone, examples by the loop, draws of the latent
+SIDE = 16_383  # the longest of a WebP image
+
+
+def measured(folder: str) -> dict[str, Any]:
+    """All figures of a run. Errors: DataError where values do not come back."""
+    run = lb.load(folder, "cpu")
+    data = run.read(None).test
+    lossless.compress(run, data[:2])  # makes tables of functions
+    began = time.perf_counter()
+    parts = list(lossless.compressed(run, data))
+    encoded = time.perf_counter()
+    content = b"".join(part.content for part in parts)
+    back = lossless.decompress(run, content)
+    decoded = time.perf_counter()
+    values = torch.cat([part.values for part in parts if part.values is not None])
+    if not isinstance(back, torch.Tensor) or not torch.equal(back, values):
+        raise DataError(f"the test data of {folder} did not come back")
+    n, size = len(values), values[0].numel()
+    numbers = np.concatenate([part.numbers for part in parts if part.numbers is not None])
+    general = lossless.General(parts[0].header.top)
+    general.add(numbers)
+    top = parts[0].header.top
+    sizes = {"file": len(content), **general.end(), **webp(numbers, top, tuple(values.shape[1:]))}
+    bounds = [lb.mean_bound(run.vae, values, seed=seed).bound for seed in range(3)]
+    recipe = run.recipe
+    return {
+        "run": f"{Path(recipe.data).name}, {recipe.likelihood}, {recipe.network}, z{recipe.latent}, {recipe.epochs} epochs",
+        "training_s": (run.result() or {}).get("seconds"),
+        "n": n,
+        "bits_per_dim": {name: 8 * bytes_ / (n * size) for name, bytes_ in sizes.items()},
+        "bound": -float(np.mean(bounds)) / math.log(2) / size,
+        "particles": 8 * len(lossless.compress(run, data, particles=PARTICLES)) / (n * size),
+        "few": 8 * len(lossless.compress(run, data[:FEW])) / (FEW * size),
+        "encode_s": encoded - began,
+        "decode_s": decoded - encoded,
+        "loop_s": looped(run, numbers[:LOOPED], top) * n / LOOPED,
+        "price": price(run, values),
+    }
+
+
+def webp(numbers: np.ndarray, top: int, event: tuple[int, ...]) -> dict[str, int]:
+    """Bytes of each image alone, without loss, and of all of them as one sheet. Nothing for what are no grey images of up to 256 levels."""
+    if len(event) != 3 or event[0] != 1 or top > 255:
+        return {}
+    images = (numbers.reshape(-1, *event[1:]) * (255 // top)).astype(np.uint8)
+    across = min(len(images), SIDE // event[2], math.ceil(math.sqrt(len(images))))
+    rows = np.concatenate([images, np.zeros((-len(images) % across, *event[1:]), np.uint8)]).reshape(-1, across, *event[1:])
+    sheet = rows.transpose(0, 2, 1, 3).reshape(-1, across * event[2])
+    return {"WebP, each": sum(map(_webp, images[:FEW])) * len(images) // min(FEW, len(images)), "WebP, a sheet": _webp(sheet)}
+
+
+def _webp(image: np.ndarray) -> int:
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "webp", lossless=True, quality=100, method=6)
+    return len(file.getvalue())
+
+
+def looped(run: lb.Run, numbers: np.ndarray, top: int) -> float:
+    """Seconds to put values on a stack one by one in a Python loop, by the same laws."""
+    code, stack = ArrayCode(ExactModel.of(run.vae), top), Stack()
+    began = time.perf_counter()
+    for row in numbers:
+        bins = stack.draw(code.posterior(row[None]), code.latent)
+        law = code._likelihood(bins[None])
+        given, asked = laws.answers(law, row)
+        for bit in reversed(range(law.bits)):
+            for value in reversed(range(len(row))):
+                stack.coder.encode_reverse(given[bit, value : value + 1], stack.bernoulli, asked[bit, value : value + 1])
+        stack.push_even(laws.LATENT_BITS, bins)
+    return time.perf_counter() - began
+
+
+def price(run: lb.Run, values: torch.Tensor) -> float:
+    """By which share a code of x given z is longer than −log p(x|z) in single precision, of the same z, the centres of q's bins."""
+    exact, some = ExactModel.of(run.vae), values[:FEW]
+    bins = (functions.normal_cdf()(run.vae.encode(some).double().numpy()) * (1 << laws.LATENT_BITS)).astype(np.int64)
+    numbers = np.rint(some.double().numpy() * exact.symbols.steps).astype(np.int64).reshape(-1)
+    z = laws.centres()[bins.clip(0, (1 << laws.LATENT_BITS) - 1)]
+    given, asked = laws.answers(exact.symbols.of(exact.decoder(z), exact.values, int(numbers.max(initial=1))), numbers)
+    length = -np.log(np.where(given == 1, asked, 1 - asked)).sum()
+    with torch.no_grad():
+        log_p = run.vae.likelihood(torch.from_numpy(z).float()).log_prob(some.reshape(FEW, *exact.event_shape)).double().sum()
+    return float(length / -log_p) - 1
+
+
+# --- the page ----------------------------------------------------------------------------------------
+
+
+def page(found: list[dict[str, Any]]) -> str:
+    """docs/compression.md."""
+    lines = [
+        "# Runs as compressors",
+        "",
+        "Made by `python benchmarks/compression.py RUN … --page`. Test data of each run, all bytes counted, in bits/dim; they came back",
+        "exactly. Seconds are of one thread and of all test data. The loop puts each value on the stack by a call of its own. The price of",
+        "fixed point is the length of the code of x given z over −log p(x|z) in single precision, of the same z.",
+        "",
+        f"| run | −bound | file | over it | {PARTICLES} particles | fixed point | {FEW} examples "
+        "| encode, s | decode, s | loop, s | training, s |",
+        "|---" * 11 + "|",
+    ]
+    for row in found:
+        size = row["bits_per_dim"]["file"]
+        cells = [row["run"], f"{row['bound']:.4f}", f"{size:.4f}", f"{size / row['bound'] - 1:.2%}"]
+        cells += [f"{row['particles']:.4f}", f"{row['price']:.3%}", f"{row['few']:.4f}"]
+        seconds = [row["encode_s"], row["decode_s"], row["loop_s"], row["training_s"] or math.nan]
+        lines.append(" | ".join(["", *cells, *(f"{each:,.1f}" for each in seconds), ""]).strip())
+    names = list(dict.fromkeys(name for row in found for name in row["bits_per_dim"]))
+    lines += ["", "| run | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
+    for row in found:
+        cells = [f"{row['bits_per_dim'][name]:.4f}" if name in row["bits_per_dim"] else "–" for name in names]
+        lines.append(f"| {row['run']} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Measure, and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("runs", nargs="*")
+    parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--page", action="store_true")
+    args = parser.parse_args()
+    known = json.loads(args.out.read_text(encoding="utf-8")) if args.out.exists() else []
+    for folder in args.runs:
+        row = measured(folder)
+        print(json.dumps(row, indent=1, ensure_ascii=False))
+        known = [*(each for each in known if each["run"] != row["run"]), row]
+        args.out.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    if args.page:
+        PAGE.write_text(page(known), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""Arrays → a compressed file, and back: examples as whole numbers, block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from io import BufferedIOBase
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lowerbound.data.python import Source
+from lowerbound.data.rows import Rows
+from lowerbound.errors import DataError
+from lowerbound.nn.mode import in_evaluation
+from lowerbound.tasks.lossless import blocks
+from lowerbound.tasks.lossless.container import Header, Part, block_to_bytes, said
+from lowerbound.tasks.lossless.laws import Whole
+from lowerbound.tasks.lossless.model import ArrayCode, ExactModel
+from lowerbound.tasks.lossless.reading import must_be_of, rows_of
+from lowerbound.tasks.lossless.values import MOST
+from lowerbound.vae.model import Model
+from lowerbound.vae.observation import admit_rows, observe
+
+
+def compressed(vae: Model, data: Source, block: int, seed: int, folder: str, particles: int) -> Iterator[Part]:
+    """The parts of a file. Errors: as for ``compress``."""
+    exact, rows = ExactModel.of(vae), vae.examples(data).rows
+    if not len(rows):
+        raise DataError("there are no examples to compress")
+    top, greys = _top(vae, exact, rows, block, seed)
+    header = Header(len(rows), block, exact.event_shape, top, exact.digest, folder, seed if greys else None, particles=said(particles))
+    code = ArrayCode(exact, top)
+    yield Part(header, header.to_bytes(), 0)
+    for number in range(header.blocks):
+        values, numbers = _seen(vae, exact, rows, header.rows(number), seed)
+        yield Part(header, block_to_bytes(header, number, blocks.encode(code, numbers, particles)), len(values), values, numbers)
+
+
+def decompressed(vae: Model, header: Header, file: BufferedIOBase, rows: range, name: str) -> Iterator[Tensor]:
+    """The values of these rows, part by part, of a file that is behind its header. Errors: as for ``decompress``."""
+    exact = ExactModel.of(vae)
+    must_be_of(exact.digest, header, name)
+    for _, numbers in rows_of(ArrayCode(exact, header.top), header, file, rows, name):
+        yield _values(numbers, exact, vae.dtype)
+
+
+def _top(vae: Model, exact: ExactModel, rows: Rows, block: int, seed: int) -> tuple[int, bool]:
+    """The largest number, and whether values had to be binarized. Errors: DataError for counts beyond ``MOST``."""
+    greys, most = False, 1
+    for some in torch.arange(len(rows)).split(block):
+        admit_rows(vae, rows, some)
+        values = rows[some] * exact.symbols.steps
+        greys = greys or (exact.symbols.top == 1 and bool((values.round() != values).any()))
+        most = max(most, int(values.max().round()))
+    top = most if exact.symbols.top is None else exact.symbols.top
+    if exact.symbols.top is None and top > MOST:
+        raise DataError(f"counts up to {MOST:,} can be compressed, and these go to {top:,}; leave those out")
+    return top, greys
+
+
+def _seen(vae: Model, exact: ExactModel, rows: Rows, some: range, seed: int) -> tuple[Tensor, Whole]:
+    """The values of some rows as the likelihood sees them, and as whole numbers. Errors: DataError where that is not what they are."""
+    x = observe(in_evaluation(vae), rows, torch.arange(some.start, some.stop), seed).x.cpu()
+    numbers: Whole = np.rint(x.double().numpy() * exact.symbols.steps).astype(np.int64).reshape(len(x), -1)
+    wrong = (_values(numbers, exact, x.dtype).reshape(x.shape) != x).flatten(1).any(1)
+    if bool(wrong.any()):
+        row = some.start + int(wrong.nonzero()[0])
+        raise DataError(f"row {row}: some values are not whole numbers over {exact.symbols.steps} and would not come back; round them")
+    return x, numbers
+
+
+def _values(numbers: Whole, exact: ExactModel, kind: torch.dtype) -> Tensor:
+    """The values that numbers stand for, as data have them."""
+    return torch.from_numpy(numbers).to(kind).div(exact.symbols.steps).reshape(-1, *exact.event_shape)

@@ -1,0 +1,153 @@
+"""The file: a header, then blocks, each with a checksum, so that any can be read alone and a damaged one costs only itself.
+
+All numbers are little-endian. ``LBZ``, a byte for the version, the length of a JSON object (2 bytes), the object, 16 bytes of the model's
+hash, a CRC-32 of all that. Of a table a CRC-32 (4), and in lzma's format a JSON object, all but the cells that are coded. A block: how many
+words it has (4 bytes), how many of the counter's are below them (4), a power of two for the size of groups (1), a CRC-32 (4), and the
+words, 4 bytes each. Checksums behind the header are of the header's, the block's number, the two numbers after the first, the content's
+size, and the content.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import asdict, dataclass
+from io import BufferedIOBase
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+from torch import Tensor
+
+from lowerbound.errors import DataError
+from lowerbound.tasks.lossless.blocks import Block
+from lowerbound.tasks.lossless.laws import Whole
+
+MAGIC, VERSION = b"LBZ", 1
+START, CHECK, BLOCK = struct.Struct("<3sBH"), struct.Struct("<I"), struct.Struct("<IIBI")
+DIGEST = 16
+NAME = "the file"
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file holds: ``n`` examples of shape ``event``, whole numbers up to ``top``, so many a ``block``, by the model of ``digest``.
+
+    ``run`` is the folder that the model was read from, as it was written; with a ``seed`` greys were binarized by it. With a ``table`` what
+    is not coded by the model follows the header, so many bytes; ``particles`` are those of each example, one where it is not said.
+    """
+
+    n: int
+    block: int
+    event: tuple[int, ...]
+    top: int
+    digest: bytes
+    run: str = ""
+    seed: int | None = None
+    table: int | None = None
+    particles: int | None = None
+
+    @property
+    def blocks(self) -> int:
+        """How many there are."""
+        return -(-self.n // self.block)
+
+    def rows(self, block: int) -> range:
+        """The examples of a block."""
+        return range(block * self.block, min(self.n, (block + 1) * self.block))
+
+    def to_bytes(self) -> bytes:
+        """As it begins a file."""
+        words = {name: value for name, value in asdict(self).items() if name != "digest" and value not in ("", None)}
+        text = json.dumps(words, separators=(",", ":"), ensure_ascii=False).encode()
+        start = START.pack(MAGIC, VERSION, len(text)) + text + self.digest
+        return start + CHECK.pack(crc32(start))
+
+    @classmethod
+    def read(cls, file: BufferedIOBase, name: str = NAME) -> Header:
+        """From where a file begins. Errors: DataError for another's file, a later version's, a damaged one."""
+        start = file.read(START.size)
+        if start[:3] != MAGIC or len(start) < START.size:
+            raise DataError(f"{name} is no file of lowerbound compress; give one")
+        _, version, length = START.unpack(start)
+        if version > VERSION:
+            raise DataError(f"{name} was written by a later lowerbound (format {version}, this one knows {VERSION}); update this one")
+        text, digest, check = file.read(length), file.read(DIGEST), file.read(CHECK.size)
+        if len(check) < CHECK.size or CHECK.unpack(check)[0] != crc32(start + text + digest):
+            raise DataError(f"{name} is damaged in its header; copy it anew from where it came")
+        try:
+            return cls._of(json.loads(text), digest)
+        except (ValueError, TypeError, KeyError) as error:
+            raise DataError(f"{name} has a header that is none of lowerbound's; copy it anew from where it came") from error
+
+    @classmethod
+    def _of(cls, words: dict[str, Any], digest: bytes) -> Header:
+        return cls(digest=digest, **(words | {"event": tuple(words["event"])}))
+
+    @property
+    def check(self) -> int:
+        """Its own checksum, with which those of its blocks begin: a block of another file is none of this one's."""
+        return int(CHECK.unpack(self.to_bytes()[-CHECK.size :])[0])
+
+
+def said(particles: int) -> int | None:
+    """As a header has it."""
+    return None if particles == 1 else particles
+
+
+@dataclass(frozen=True)
+class Part:
+    """What comes next in a file: its header or a block of n examples, of arrays with their ``values`` and these as whole ``numbers``."""
+
+    header: Header
+    content: bytes
+    n: int
+    values: Tensor | None = None
+    numbers: Whole | None = None
+
+
+def block_to_bytes(header: Header, number: int, block: Block) -> bytes:
+    """A block as it is in the file."""
+    content = block.words.astype("<u4").tobytes()
+    check = _check(header, number, block.initial, block.part, content)
+    return BLOCK.pack(len(block.words), block.initial, block.part, check) + content
+
+
+def read_block(header: Header, number: int, file: BufferedIOBase, name: str = NAME, skip: bool = False) -> Block:
+    """The next block, which is of this ``number``; with ``skip`` it is not looked at, and the file is behind it.
+
+    Errors: DataError, with the examples that are lost, where it is damaged or the file ends.
+    """
+    start = file.read(BLOCK.size)
+    length, initial, part, check = BLOCK.unpack(start) if len(start) == BLOCK.size else (0, 0, 0, 0)
+    content = file.read(4 * length)
+    rows = header.rows(number)
+    lost = f"examples {rows.start:,} to {rows.stop - 1:,} are lost"
+    if len(start) < BLOCK.size or len(content) < 4 * length:
+        raise DataError(f"{name} is cut short in block {number:,}: {lost}, and all after them; copy it anew from where it came")
+    if not skip and check != _check(header, number, initial, part, content):
+        raise DataError(f"{name} is damaged in block {number:,}: {lost}; copy it anew, or ask for other rows")
+    return Block(np.frombuffer(content, "<u4").astype(np.uint32), initial, part)
+
+
+def words_to_bytes(header: Header, content: bytes) -> bytes:
+    """What follows the header of a table's file: its checksum, and the content."""
+    return CHECK.pack(_check(header, 0, 0, 0, content)) + content
+
+
+def read_words(header: Header, file: BufferedIOBase, name: str = NAME) -> bytes:
+    """The content. Errors: DataError where it is damaged."""
+    check, content = file.read(CHECK.size), file.read(header.table or 0)
+    if len(check) < CHECK.size or CHECK.unpack(check)[0] != _check(header, 0, 0, 0, content):
+        raise DataError(f"{name} is damaged in what describes its table; copy it anew from where it came")
+    return content
+
+
+def _check(header: Header, number: int, initial: int, part: int, content: bytes) -> int:
+    return crc32(struct.pack("<IIIBI", header.check, number, initial, part, len(content)) + content)
+
+
+def must_end(file: BufferedIOBase, name: str = NAME) -> None:
+    """Raise DataError where something comes after the last block."""
+    if file.read(1):
+        raise DataError(f"{name} goes on after its last block; copy it anew from where it came")

@@ -1,0 +1,36 @@
+"""The rows of a compressed file, of which only the blocks that have them are decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from io import BufferedIOBase
+
+from lowerbound.errors import DataError, RunError
+from lowerbound.tasks.lossless import blocks
+from lowerbound.tasks.lossless.code import Code
+from lowerbound.tasks.lossless.container import Header, must_end, read_block
+from lowerbound.tasks.lossless.laws import Whole
+
+
+def must_be_of(digest: bytes, header: Header, name: str) -> None:
+    """Raise RunError where a file was written by a model of another hash."""
+    if digest != header.digest:
+        which = f"the run {header.run}" if header.run else "another model"
+        raise RunError(f"{name} was written by {which} as it was then, and these weights are others; give that run")
+
+
+def rows_of(code: Code, header: Header, file: BufferedIOBase, rows: range, name: str) -> Iterator[tuple[range, Whole]]:
+    """Some of the rows, and their numbers, again and again until all have come. Errors: DataError where one of their blocks is damaged."""
+    for number in range(header.blocks):
+        own = header.rows(number)
+        if own.start >= rows.stop:
+            return
+        block = read_block(header, number, file, name, skip=own.stop <= rows.start)
+        wanted = range(max(own.start, rows.start), min(own.stop, rows.stop))
+        if wanted:
+            try:
+                found = blocks.decode(code, block, len(own), header.particles or 1)
+            except DataError as error:
+                raise DataError(f"{name}, block {number:,}: {error}") from error
+            yield wanted, found[wanted.start - own.start : wanted.stop - own.start]
+    must_end(file, name)
