@@ -80,8 +80,9 @@ def test_notes_on_reading_reach_every_answer(tmp_path: Path, capsys: pytest.Capt
     assert left in (run / "report.html").read_text()
     assert main(["show", str(run)]) == 0
     assert left in capsys.readouterr().out
-    for words in (["evaluate", str(run), "--samples", "2"], ["score", str(run), source, "--samples", "2", "-o", str(tmp_path / "s.csv")]):
+    score = ["score", str(run), source, "--samples", "2", "-o", str(tmp_path / "s.csv")]
+    for words, noted in ((["evaluate", str(run), "--samples", "2"], [left, of_bits]), (score, [left])):
         assert main([*words, "--json"]) == 0
         printed = capsys.readouterr()
-        assert json.loads(printed.out)["notes"] == [left]
+        assert json.loads(printed.out)["notes"] == noted
         assert f"note: {left}" in printed.err
