@@ -142,3 +142,17 @@ def test_it_comes_before_the_result(tmp_path: Path) -> None:
     experiment.trainer.observers = [Last(lambda: experiment.trainer.setup.test)]
     result = experiment.finish()
     assert f"−{-result['test']['bound']:.2f}" in (tmp_path / "r" / layout.REPORT).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("objective", ["elbo", "beta:4", "iwae:5"])
+def test_the_bound_is_what_the_page_says(objective: str, tmp_path: Path) -> None:
+    """The importance-weighted one is above E[log p(x|z)] − KL, and is not said to be that."""
+    run = trained(tmp_path / "r", epochs=1, objective=objective)
+    test, page = run.result()["test"], (run.folder / layout.REPORT).read_text(encoding="utf-8")
+    elbo = test["log_likelihood_term"] - test["kl"]
+    if objective == "iwae:5":
+        assert "bound = E[log 1/5 Σ w], w = p(x, z)/q(z|x) of 5 draws of z, at most" in page
+        assert test["bound"] > elbo + 0.05
+    else:
+        assert "bound = E[log p(x|z)] − KL, at most" in page
+        assert test["bound"] == pytest.approx(elbo, abs=1e-3)

@@ -59,7 +59,7 @@ FIGURES = {
         {".png": curves},
         lambda run: bool(run.history()),
         "Training",
-        "The bound and its two parts, bound = E[log p(x|z)] − KL. Held-out examples are scored at the end of each epoch, "
+        "The bound, the reconstruction term E[log p(x|z)] and the KL. Held-out examples are scored at the end of each epoch, "
         "training examples while the weights still change. A held-out curve that falls while the other rises shows over-fitting.",
     ),
     "manifold": Row(

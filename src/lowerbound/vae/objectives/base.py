@@ -53,6 +53,11 @@ class Objective(ABC):
         object.__setattr__(self, "samples", whole("samples of an objective", self.samples, 1))
 
     @property
+    def formula(self) -> str:
+        """What the bound that is reported is, an expectation over draws of z."""
+        return "E[log p(x|z)] − KL"
+
+    @property
     def can_be_shared(self) -> bool:
         """Whether the values of a batch are to be had by several processes, each with a share of its examples."""
         return not self.over_batch or hasattr(self, "average")

@@ -40,6 +40,13 @@ class Renyi(Objective):
         if not (is_number(self.alpha) and 0 <= self.alpha < 1):
             raise RecipeError(f"α must be at least 0 and below 1, not {shown(self.alpha)}; towards 1 it is the ELBO")
 
+    @property
+    def formula(self) -> str:
+        """That of ``value``."""
+        power = "" if self.alpha == 0 else f"^{1 - self.alpha:g}"
+        factor = "" if self.alpha == 0 else f"{1 / (1 - self.alpha):.3g} "
+        return f"E[{factor}log 1/{self.samples} Σ w{power}], w = p(x, z)/q(z|x) of {self.samples} draws of z"
+
     def value(self, terms: Terms) -> Float[Tensor, " B"]:
         """The bound, one for each example, in nats."""
         return self._of(terms.log_weight, terms.weights)
