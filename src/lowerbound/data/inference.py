@@ -196,7 +196,7 @@ def _ordinal(name: str, texts: Texts, levels: tuple[str, ...]) -> Column:
     """A column of levels in their order, that of numbers where none is specified. Errors: DataError for a text that is no level."""
     if not levels and not all(map(kinds.is_number, spellings.PLAIN.plain_texts(texts.distinct))):
         raise DataError(f"column '{name}': its texts are no numbers; write ordinal = [...] with all levels, the least first")
-    column = replace(_category(name, texts.distinct) if not levels else Column(name, "category", levels), kind="ordinal")
+    column = Column(name, "ordinal", levels or _category(name, texts.distinct).levels)
     row = texts.first(column.numbers(texts)[0] == UNSEEN)
     if row is not None:
         raise DataError(f"{texts.where(name, row)}: '{str(texts[row])[:40]}' is none of its levels; add it to ordinal, or to missing")
