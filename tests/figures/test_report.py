@@ -151,7 +151,7 @@ def test_the_bound_is_what_the_page_says(objective: str, tmp_path: Path) -> None
     test, page = run.result()["test"], (run.folder / layout.REPORT).read_text(encoding="utf-8")
     elbo = test["log_likelihood_term"] - test["kl"]
     if objective == "iwae:5":
-        assert "bound = E[log 1/5 Σ w], w = p(x, z)/q(z|x) of 5 draws of z, at most" in page
+        assert "log 1/K Σ w^(1 − α)], w = p(x, z)/q(z|x), of K = 5 draws of z, α = 0, at most" in page
         assert test["bound"] > elbo + 0.05
     else:
         assert "bound = E[log p(x|z)] − KL, at most" in page

@@ -95,6 +95,8 @@ def test_what_cannot_be_is_refused() -> None:
     vae, _, x = toy()
     with pytest.raises(DataError, match="no latent explains some of the examples"):  # their squares are infinite
         impute(vae, x.masked_fill(~x.isnan(), 1e30), samples=20)
+    with pytest.raises(UsageError, match="draws must be a whole number of 0 or more, not -1"):
+        impute(vae, x, -1)
     with pytest.raises(UsageError, match="9 draws need as many samples"):
         impute(vae, x, 9, samples=8)
     with pytest.raises(DataError, match="trained on whole data"):

@@ -27,6 +27,8 @@ def test_few_rows_have_fewer_degrees_of_freedom() -> None:
     whole, few = pool([1.0, 1.1, 0.9], [0.1, 0.1, 0.1]), pool([1.0, 1.1, 0.9], [0.1, 0.1, 0.1], df=10)
     assert few.df < 10 < whole.df
     assert pool([1.0, 1.1, 0.9], [0.1, 0.1, 0.1], df=np.inf).df == whole.df
+    several = pool([[1.0, 1.0], [1.1, 1.1], [0.9, 0.9]], [[0.1, 0.1]] * 3, df=[10, np.inf])
+    assert several.df.tolist() == [float(few.df), float(whole.df)]
 
 
 def test_intervals_of_a_mean_hold_what_they_say() -> None:
@@ -67,3 +69,5 @@ def test_shares_and_degrees_of_freedom_are_checked() -> None:
         found.interval(95)
     with pytest.raises(UsageError, match="above 0"):
         pool([1.0, 2.0], [1.0, 1.0], df=0)
+    with pytest.raises(UsageError, match="one number or one for each estimate"):
+        pool([1.0, 2.0], [1.0, 1.0], df=[3, 4])

@@ -23,6 +23,7 @@ from lowerbound.evaluation.importance import effective, normalized, resampled
 from lowerbound.evaluation.log_likelihood import MEMORY
 from lowerbound.evaluation.weighted_draws import WeightedDraws, weighted_draws
 from lowerbound.nn.mode import in_evaluation
+from lowerbound.system.arguments import whole as whole_number
 from lowerbound.system.seeding import seeded
 from lowerbound.tasks.pooling import Pooled as Pooled
 from lowerbound.tasks.pooling import pool as pool
@@ -43,8 +44,9 @@ Expected = dict[str | int, Tensor]
 
 @dataclass(frozen=True)
 class Imputations:
-    """N data filled in, on the CPU; what was observed is as it was.
+    """N examples filled in, on the CPU; what was observed is as it was.
 
+    Of a table values are the model's, and ``schema.texts`` makes cells of them.
     The shapes are ``(N, *event)``, ``(M, N, *event)`` and ``(N,)``; of one example that came without a batch axis they have no N.
     ``mean`` is E[x|x_observed], of a class the most likely one; ``error`` the standard deviation of p(x|x_observed), of a class, or a
     boolean of a table, the probability that it is not the most likely one; 0 where a value was observed. ``draws`` are M draws of
@@ -82,8 +84,9 @@ def impute(
     other columns; RecipeError where q has no density.
     """
     models = _alike([vae] if isinstance(vae, Model) else vae)
-    if not 0 <= draws <= samples or samples < 1:
-        raise UsageError(f"{draws:,} draws need as many samples or more, and at least one; there are {samples:,} samples")
+    draws, samples = whole_number("draws", draws, 0), whole_number("samples", samples, 1)
+    if draws > samples:
+        raise UsageError(f"{draws:,} draws need as many samples or more; there are {samples:,} samples")
     examples = models[0].examples(data)
     data = examples.rows
     whole = data[torch.arange(len(data))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,11 +41,12 @@ class Pooled:
         return np.asarray(self.estimate - reach), np.asarray(self.estimate + reach)
 
 
-def pool(estimates: npt.ArrayLike, variances: npt.ArrayLike, *, df: int | float | None = None) -> Pooled:
+def pool(estimates: npt.ArrayLike, variances: npt.ArrayLike, *, df: int | float | Sequence[int | float] | Floats | None = None) -> Pooled:
     """One estimate of those of M imputations ``(M, *q)``, and its error, from the squared standard error of each ``(M, *q)``.
 
     Q̄ = 1/M Σ Qₘ, T = Ū + (1 + 1/M) B with Ū = 1/M Σ Uₘ and B = 1/(M − 1) Σ (Qₘ − Q̄)². The degrees of freedom are
-    (M − 1)/λ² with λ = (1 + 1/M) B/T; with ``df``, those of the analysis of whole data, corrected for few rows.
+    (M − 1)/λ² with λ = (1 + 1/M) B/T; with ``df``, those of the analysis of whole data, a number or one
+    for each of q, corrected for few rows.
 
     >>> import lowerbound as lb
     >>> found = lb.tasks.impute.pool([1.0, 2.0, 3.0], [0.5, 0.5, 0.5])
@@ -60,8 +62,9 @@ def pool(estimates: npt.ArrayLike, variances: npt.ArrayLike, *, df: int | float 
         raise UsageError(f"each estimate needs its squared standard error: there are {each.shape} estimates and {squares.shape} variances")
     if (squares < 0).any():
         raise UsageError("variances are squared standard errors, and some of these are below 0")
-    if df is not None and not df > 0:
-        raise UsageError(f"the degrees of freedom of the analysis must be above 0, not {df:g}")
+    whole = np.asarray(math.inf if df is None else df, dtype=np.float64)
+    if whole.shape not in ((), each.shape[1:]) or not (whole > 0).all():
+        raise UsageError(f"the degrees of freedom of the analysis must be above 0, one number or one for each estimate, not {df!r}")
     m = len(each)
     within, between = squares.mean(0), each.var(0, ddof=1)
     added = (1 + 1 / m) * between
@@ -69,9 +72,8 @@ def pool(estimates: npt.ArrayLike, variances: npt.ArrayLike, *, df: int | float 
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.where(total > 0, added / total, 0.0)
         freedom = (m - 1) / share**2
-        if df is not None and df < math.inf:
-            observed = (df + 1) / (df + 3) * df * (1 - share)
-            freedom = 1 / (1 / freedom + 1 / observed)
+        observed = np.where(whole < math.inf, (whole + 1) / (whole + 3) * whole * (1 - share), math.inf)
+        freedom = 1 / (1 / freedom + 1 / observed)
         ratio = added / within
         missing = np.where(within > 0, (ratio + 2 / (freedom + 3)) / (ratio + 1), share)
     return Pooled(*map(np.asarray, (each.mean(0), np.sqrt(total), freedom, within, between, missing)))

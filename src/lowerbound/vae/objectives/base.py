@@ -44,6 +44,8 @@ class Objective(ABC):
     over_batch: ClassVar[bool] = False
     #: whether the value is a bound on log p(x), which is then what is reported; else the ELBO is
     value_is_bound: ClassVar[bool] = False
+    #: the bound that is reported; ``{0.samples}`` and the like are the objective's fields
+    bound_formula: ClassVar[str] = "E[log p(x|z)] − KL"
     #: K, how many draws of z each example gets
     samples: int
     #: how the KL is computed where the value has one, and for the report
@@ -54,8 +56,8 @@ class Objective(ABC):
 
     @property
     def formula(self) -> str:
-        """What the bound that is reported is, an expectation over draws of z."""
-        return "E[log p(x|z)] − KL"
+        """What the bound that is reported is, an expectation over draws of z, with the objective's own numbers."""
+        return self.bound_formula.format(self)
 
     @property
     def can_be_shared(self) -> bool:

@@ -31,6 +31,7 @@ class Renyi(Objective):
 
     mean_over_draws: ClassVar[bool] = False
     value_is_bound: ClassVar[bool] = True
+    bound_formula: ClassVar[str] = "E[1/(1 − α) log 1/K Σ w^(1 − α)], w = p(x, z)/q(z|x), of K = {0.samples} draws of z, α = {0.alpha:g}"
     alpha: float = 0.0
     samples: int = 5
     kl: KL = field(default_factory=SampledKL)
@@ -39,13 +40,6 @@ class Renyi(Objective):
         super().__post_init__()
         if not (is_number(self.alpha) and 0 <= self.alpha < 1):
             raise RecipeError(f"α must be at least 0 and below 1, not {shown(self.alpha)}; towards 1 it is the ELBO")
-
-    @property
-    def formula(self) -> str:
-        """That of ``value``."""
-        power = "" if self.alpha == 0 else f"^{1 - self.alpha:g}"
-        factor = "" if self.alpha == 0 else f"{1 / (1 - self.alpha):.3g} "
-        return f"E[{factor}log 1/{self.samples} Σ w{power}], w = p(x, z)/q(z|x) of {self.samples} draws of z"
 
     def value(self, terms: Terms) -> Float[Tensor, " B"]:
         """The bound, one for each example, in nats."""
