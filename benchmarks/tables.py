@@ -25,7 +25,7 @@ import numpy as np
 import tables_data
 from jaxtyping import Bool
 from tables_data import AS_PUBLISHED, PUBLISHED, RANDOM, SELF, TABLES, Table
-from tables_ways import METHODS, OURS, Filled, methods, whole
+from tables_ways import DIRECTED, METHODS, OURS, Filled, methods, whole
 
 ROOT = Path(__file__).parents[1]
 RESULT = ROOT / "benchmarks" / "results" / "tables.json"
@@ -98,14 +98,16 @@ def jobs(masks: int, named: list[str], tables: list[str]) -> Iterator[Job]:
     """One mask after the other, so that the first of all tables is there first."""
     ways = {RANDOM: TABLES, SELF: TABLES, AS_PUBLISHED: PUBLISHED}
     for mask in range(masks):
-        yield from (Job(table, way, mask, name) for way, known in ways.items() for table in known if table in tables for name in named)
+        for way, known in ways.items():
+            methods = [name for name in named if name != DIRECTED or way != RANDOM]
+            yield from (Job(table, way, mask, name) for table in known if table in tables for name in methods)
 
 
 def done(entry: Entry | None, job: Job, code: str, epochs: int | None) -> bool:
     """Whether an entry needs no other measurement: there, not failed, and of this project by the code and epochs at hand."""
     if entry is None or "failed" in entry:
         return False
-    return job.method != OURS or (entry["code"], entry["epochs"]) == (code, epochs)
+    return job.method not in (OURS, DIRECTED) or (entry["code"], entry["epochs"]) == (code, epochs)
 
 
 def written(path: Path, entries: dict[str, Entry]) -> None:

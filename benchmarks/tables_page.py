@@ -11,7 +11,7 @@ from typing import Any
 
 from tables import MASKS, RESULT, ROOT, Job
 from tables_data import AS_PUBLISHED, PUBLISHED, RANDOM, SELF, TABLES
-from tables_ways import METHODS, OURS
+from tables_ways import DIRECTED, METHODS, OURS
 
 DOCS = ROOT / "docs" / "imputation.md"
 INTRODUCTION = """# Tables filled in, beside others
@@ -27,6 +27,8 @@ and fills in the same table. Measured over the cells that were hidden:
 
 - lowerbound: `lowerbound train FILE.csv --recipe miwae`, then `lowerbound impute --draws 200`, nothing else specified. Training holds out
   some rows for validation and test, as always; they are filled in as well;
+- lowerbound, self:high: the same with `--missingness self:high --epochs 60`, where high values are missing; which ones are, the authors
+  of not-MIWAE let their model know too;
 - mean: the column's mean, or most frequent class;
 - chain: regressions of each column on the others in turn, Bayesian ridge, 20 rounds: scikit-learn's `IterativeImputer`, but that the
   classes of one category do not predict one another;
@@ -39,7 +41,7 @@ is [elsewhere](reproductions.md).
 """
 NOTES = {
     RANDOM: "Each cell is missing with a probability of 40%.",
-    SELF: "In half of the columns of numbers every cell above the column's mean is missing (Ipsen et al., 2021). The recipe `miwae` "
+    SELF: "In half of the columns of numbers every cell above the column's mean is missing (Ipsen et al., 2021). The recipe `miwae` alone "
     "assumes that cells are missing at random, which these are not.",
     AS_PUBLISHED: "Tables of numbers without the class; in the first half of the columns every cell above the column's mean is missing, "
     "always the same, and masks are seeds. Published are figures of Ipsen et al., 2021, https://arxiv.org/abs/2006.12871, for not-MIWAE, "
@@ -61,19 +63,20 @@ def figures(entries: Entries, table: str, way: str, method: str, figure: str) ->
 
 @dataclass(frozen=True)
 class Goal:
-    """What is asked for of this project, on how many tables. ``met`` sees the figures of a table by method, and the table's name."""
+    """What is asked for of a ``method`` of this project, on how many tables. ``met`` sees a table's figures by method, and its name."""
 
     says: str
     way: str
     figure: str
     wanted: int
     met: Callable[[dict[str, float], str], bool]
+    method: str = OURS
 
     def line(self, entries: Entries) -> str:
         """On how many of the tables that were measured it is met, and on which it is not; open where the others decide."""
         tables = [*ways()[self.way]]
         seen = {table: means(entries, table, self.way, self.figure) for table in tables}
-        known = {table: by for table, by in seen.items() if OURS in by}
+        known = {table: by for table, by in seen.items() if self.method in by}
         missed = [table for table, by in known.items() if not self.met(by, table)]
         open_yet = "open" if len(missed) <= len(tables) - self.wanted else "missed"
         verdict = "met" if len(known) - len(missed) >= self.wanted else open_yet
@@ -94,16 +97,23 @@ def means(entries: Entries, table: str, way: str, figure: str) -> dict[str, floa
 
 def others(by: dict[str, float]) -> list[float]:
     """The figures of all methods but this project's."""
-    return [value for method, value in by.items() if method != OURS]
+    return [value for method, value in by.items() if method not in (OURS, DIRECTED)]
 
 
 GOALS = [
     Goal("At random: RMSE within .01 of the best", RANDOM, "rmse", 11, lambda by, _: by[OURS] <= min(others(by), default=0) + 0.01),
     Goal("At random: accuracy within .01 of the best", RANDOM, "accuracy", 9, lambda by, _: by[OURS] >= max(others(by), default=1) - 0.01),
     Goal("At random: coverage from .93 to .97", RANDOM, "coverage", len(TABLES), lambda by, _: 0.93 <= by[OURS] <= 0.97),
-    Goal("Self-masked: RMSE not above the chain's", SELF, "rmse", len(TABLES), lambda by, _: by[OURS] <= by.get("chain", 0)),
-    Goal("Self-masked: coverage of .8 or more", SELF, "coverage", len(TABLES), lambda by, _: by[OURS] >= 0.8),
-    Goal("As published: RMSE not above not-MIWAE's", AS_PUBLISHED, "rmse", 5, lambda by, table: round(by[OURS], 2) <= PUBLISHED[table][0]),
+    Goal("Self-masked: RMSE not above the chain's", SELF, "rmse", len(TABLES), lambda by, _: by[DIRECTED] <= by.get("chain", 0), DIRECTED),
+    Goal("Self-masked: coverage of .8 or more", SELF, "coverage", len(TABLES), lambda by, _: by[DIRECTED] >= 0.8, DIRECTED),
+    Goal(
+        "As published: RMSE not above not-MIWAE's",
+        AS_PUBLISHED,
+        "rmse",
+        5,
+        lambda by, table: round(by[DIRECTED], 2) <= PUBLISHED[table][0],
+        DIRECTED,
+    ),
 ]
 
 
@@ -122,7 +132,7 @@ def document(entries: Entries) -> str:
 
 def goals(entries: Entries) -> str:
     """A row for each goal, and what it stands on."""
-    codes = {entry["code"][:8] for key, entry in entries.items() if key.endswith(f" / {OURS}")}
+    codes = {entry["code"][:8] for key, entry in entries.items() if key.endswith((f" / {OURS}", f" / {DIRECTED}"))}
     said = ["| goal | tables wanted | tables | |", "|---|---|---|---|", *(goal.line(entries) for goal in GOALS)]
     failed = sorted(key for key, entry in entries.items() if "failed" in entry)
     lines = [*said, "", f"The code is that of the tree {', '.join(sorted(codes))} of `src`. Failed: {', '.join(failed) or 'none'}.", ""]

@@ -169,9 +169,11 @@ def command(*words: object) -> None:
         raise DataError(f"lowerbound {words[0]} ended with {code}: {said.getvalue().strip().splitlines()[-1]}")
 
 
-OURS = "lowerbound"
+OURS, DIRECTED = "lowerbound", "lowerbound, self:high"
+SELF_HIGH = ("--recipe", "miwae", "--missingness", "self:high", "--epochs", "60")
 METHODS: dict[str, Callable[[Table, int, Path], Filled]] = {
     OURS: by_lowerbound,
+    DIRECTED: partial(by_lowerbound, words=SELF_HIGH),
     "mean": by_mean,
     "chain": by_chain,
     "forest": by_forest,

@@ -31,7 +31,9 @@ from lowerbound.training.state import State
 from lowerbound.training.steps.fused import ByHand
 from lowerbound.training.steps.plan import Plan
 from lowerbound.vae.likelihoods import Columns
+from lowerbound.vae.likelihoods.self_masking import SelfMasking
 from lowerbound.vae.loss import of_rows
+from lowerbound.vae.model import Model
 
 COLUMNS = (
     Column("kind", "category", ("a", "b", "c")),
@@ -48,13 +50,13 @@ def parts_of(missingness: str, columns: tuple[Column, ...] = COLUMNS, **words: o
     return build(Recipe(**{**WORDS, **words, "missingness": missingness}), spec)  # type: ignore[arg-type]
 
 
-def masking_of(parts: Parts) -> nn.Module:
-    assert isinstance(parts.vae.likelihood, Columns)
-    assert parts.vae.likelihood.missingness is not None
-    return parts.vae.likelihood.missingness
+def masking_of(vae: Model) -> SelfMasking:
+    assert isinstance(vae.likelihood, Columns)
+    assert vae.likelihood.missingness is not None
+    return vae.likelihood.missingness
 
 
-@pytest.mark.parametrize("word", ["self", "probit"])
+@pytest.mark.parametrize("word", ["self", "probit", "self:high", "probit:low"])
 def test_the_gradient_is_that_of_finite_differences(word: str) -> None:
     """Of the bound in every number of the masking and in the decoder's last biases, in double precision.
 
@@ -63,7 +65,7 @@ def test_the_gradient_is_that_of_finite_differences(word: str) -> None:
     parts = parts_of(word)
     parts.vae.double().eval()
     last = [module for module in parts.vae.likelihood.network.modules() if isinstance(module, nn.Linear)][-1].bias
-    some = [*masking_of(parts).parameters(), last]
+    some = [*masking_of(parts.vae).parameters(), last]
     torch.manual_seed(0)
     for weight in some:
         nn.init.normal_(weight, 0, 0.3)
@@ -140,18 +142,53 @@ def test_it_finds_what_is_missing_above_the_mean() -> None:
     """Most of the error of a model that takes the cells for missing at random goes, and 95% intervals hold most of the cells."""
     whole, holed = linear()
     hole, rmse, covered, models = holed.isnan(), {}, {}, {}
-    for word in ("none", "self"):
+    for word in ("none", "self", "self:high"):
         models[word] = trained(word, holed[:300])
         found = impute(models[word], holed, 100, samples=200)
         low, high = found.draws.quantile(0.025, 0), found.draws.quantile(0.975, 0)
         rmse[word] = float((found.mean - whole)[hole].square().mean().sqrt())
         covered[word] = float(((whole >= low) & (whole <= high))[hole].float().mean())
-    assert rmse["self"] < 0.7 * rmse["none"]
+    assert max(rmse["self"], rmse["self:high"]) < 0.7 * rmse["none"]
     assert covered["none"] < 0.5
-    assert covered["self"] > 0.75
+    assert min(covered["self"], covered["self:high"]) > 0.75
     found = support(models["self"], models["none"], holed[300:], 200)
     assert found.is_clear
     assert found.mean > 0
+
+
+def two_kinds(n: int = 300) -> Tensor:
+    """Two kinds of rows, of which the larger one has no value in the first column: what is there is normal, and shows no edge."""
+    torch.manual_seed(1)
+    large = torch.arange(n) % 2
+    whole = torch.stack([4.0 * large + 0.5 * torch.randn(n), 2.0 * large - 1 + 0.3 * torch.randn(n), torch.randn(n), torch.randn(n)], 1)
+    return whole.masked_fill((whole > 2) & (torch.arange(4) == 0), torch.nan)
+
+
+def test_what_only_the_user_knows_is_the_direction() -> None:
+    """Values are above or below all that are there, as is specified; nothing in the data says which."""
+    holed = two_kinds()
+    hole, mean, scale = holed[:, 0].isnan(), holed[~holed[:, 0].isnan(), 0].mean(), holed[~holed[:, 0].isnan(), 0].std()
+    data = torch.cat([(holed[:, :1] - mean) / scale, holed[:, 1:]], 1)
+    for word, sign in (("self:high", 1), ("self:low", -1)):
+        vae = trained(word, data, 20)
+        found = impute(vae, data, samples=100).mean[hole, 0]
+        assert float((sign * found).mean()) > 1.2
+        assert bool((sign * masking_of(vae).curves()[1] > 0).all())
+
+
+def test_where_it_begins_is_kept_with_the_weights() -> None:
+    _, holed = linear()
+    one, other = (parts_of("self:high", tuple(Column(str(place), "number") for place in range(4))).vae for _ in range(2))
+    one.likelihood.meet([holed])
+    other.load_state_dict(one.state_dict())
+    z = torch.randn(2, 5, 2)
+    torch.testing.assert_close(other.log_likelihood(holed[:5], z), one.log_likelihood(holed[:5], z))
+    assert float(one.likelihood.of_rows().start.abs().max()) > 1  # type: ignore[operator,union-attr]
+
+
+def test_a_direction_that_is_none_is_refused() -> None:
+    with pytest.raises(RecipeError, match="unknown direction 'hihg'"):
+        parts_of("self:hihg")
 
 
 def write(path: Path, n: int = 80) -> Path:
@@ -207,7 +244,7 @@ def test_cells_that_are_not_given_are_not_missing() -> None:
     """Of rows in which a cell is given the others are those of whole rows, whatever the masking."""
     parts, plain = parts_of("self"), parts_of("none")
     plain.vae.load_state_dict(parts.vae.state_dict(), strict=False)
-    nn.init.constant_(masking_of(parts).slope, 2.0)  # type: ignore[arg-type]
+    nn.init.constant_(masking_of(parts.vae).slope, 2.0)  # type: ignore[arg-type]
     found, truth = (sample_where(each.vae, Schema(COLUMNS), {"ok": "yes"}, 20)[0] for each in (parts, plain))
     assert torch.equal(found, truth)
 

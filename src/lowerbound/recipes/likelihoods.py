@@ -48,8 +48,12 @@ SCALES = {
 }
 MISSINGNESS = {
     "none": Word("vae.likelihoods.self_masking:ignored", "what is there, not its own value: missing at random"),
-    "self": Word("vae.likelihoods.self_masking:logistic", "its own value, by a logistic curve of each column, learned"),
-    "probit": Word("vae.likelihoods.self_masking:probit", "the same, by a probit curve"),
+    "self": Word(
+        "vae.likelihoods.self_masking:logistic",
+        "its own value, by a logistic curve of each column, learned; self:high or self:low where it is known which are missing",
+        text="direction",
+    ),
+    "probit": Word("vae.likelihoods.self_masking:probit", "the same, by a probit curve", text="direction"),
 }
 #: of whole numbers that are no greys
 OF_COUNTS = ("poisson", "negative-binomial", "nb", "zinb")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -15,6 +16,7 @@ from lowerbound.data.column import Column
 from lowerbound.data.schema import Schema
 from lowerbound.distributions.double import NegativeBinomial
 from lowerbound.distributions.mixed import Mixed, Nominal
+from lowerbound.distributions.selection import Selection, selection
 from lowerbound.vae.likelihoods.base import Likelihood
 from lowerbound.vae.likelihoods.numbers import Numbers
 from lowerbound.vae.likelihoods.ordinal import Ordinal
@@ -25,6 +27,11 @@ WITH_HOLES = (
     "A density of numbers (one σ of the training data is 1) and a probability of all else, of the cells that are there and of which are "
     "missing: each by its own value."
 )
+#: of kinds whose values are large or small: the first of the decoder's numbers that stand for a law, whose σ is softplus(0) where it is 1
+OF_SIZE: dict[str, list[Callable[[Selection], float]]] = {
+    "number": [lambda law: law.loc, lambda law: math.log(math.expm1(math.log(2) * law.scale))],
+    "count": [lambda law: law.loc],
+}
 LOG_TOTAL = 2.0  # where log r begins, the variance of a count being μ + μ²/r: between a Poisson's, r = ∞, and one that says nothing
 
 
@@ -63,6 +70,8 @@ class Columns(Likelihood):
         self.ordinals = nn.ModuleDict({str(place): Ordinal(column) for place, column in enumerate(columns) if column.kind == "ordinal"})
         self.categories = [place for place, column in enumerate(columns) if column.classes]
         counts = [column for column in columns if column.kind == "count"]
+        self.start: Tensor | None
+        self.register_buffer("start", None if missingness is None else torch.zeros(sum(self.widths)))
         self.loc: Tensor
         self.scale: Tensor
         self.register_buffer("loc", torch.tensor([column.loc for column in counts]), persistent=False)
@@ -75,6 +84,8 @@ class Columns(Likelihood):
 
     def law(self, output: Float[Tensor, "..."], axes: int) -> Distribution:
         """Laws over the D values."""
+        if self.start is not None:
+            output = output + self.start
         outputs = output.split(self.widths, -1)
         parts = [self._part(kind, places, some) for (kind, places, _), some in zip(self.groups, outputs, strict=True)]
         law = Mixed(parts, [places for _, places, _ in self.groups])
@@ -106,14 +117,37 @@ class Columns(Likelihood):
         return values
 
     def meet(self, batches: Iterable[Tensor]) -> None:
-        """Take from all batches ``(B, D)`` of data which share of each column is missing, where holes are scored."""
-        if self.missingness is not None:
-            self.missingness.meet(batches)
+        """Where holes are scored: take from all batches ``(B, D)`` of data which share of each column is missing, and where to begin.
+
+        That is, of a column of numbers or counts, a normal law and the curve by which its values are missing (``selection``).
+        """
+        if self.missingness is None:
+            return
+        values = torch.cat(list(batches))
+        holes = values.isnan()
+        link, sign = self.missingness.link, self.missingness.sign
+        found: dict[int, Selection] = {}
+        assert self.start is not None
+        for (kind, places, _), start in zip(self.groups, self.start.split(self.widths), strict=True):
+            if kind in OF_SIZE:
+                gone = holes[:, places].sum(0).tolist()
+                several = [selection(u, n, link, sign) for u, n in zip(self._seen(kind, values[:, places]), gone, strict=True)]
+                begin = [decoded(each) for decoded in OF_SIZE[kind] for each in several]
+                start[: len(begin)] = torch.tensor(begin)
+                found |= dict(zip(places, several, strict=True))
+        self.missingness.begin(((holes.sum(0) + 0.5) / (len(values) + 1)).to(self.start), found)
+
+    def _seen(self, kind: str, values: Tensor) -> list[Float[Tensor, " some"]]:
+        """What is there of each column of numbers or counts, as the encoder sees it."""
+        if kind == "number":
+            assert self.numbers is not None
+            return self.numbers.seen(values)
+        return [one[~one.isnan()] for one in ((values.log1p() - self.loc) / self.scale).T]
 
     def of_rows(self) -> Columns:
         """The likelihood of values alone, its network shared: for rows of which some cells are not asked for, and none is known missing."""
         plain = Columns(self.network, self.schema.columns if self.schema else len(self.columns), self.heavy)
-        plain.context = self.context
+        plain.context, plain.start = self.context, self.start
         return plain.train(self.training).to(self.loc.device)
 
 

@@ -41,6 +41,14 @@ class Numbers(nn.Module):
         padded = [[*spikes[place], *[torch.nan] * (self.most - len(spikes[place]))] for place in places]
         self.register_buffer("spikes", torch.tensor(padded), persistent=False)
 
+    def seen(self, values: Float[Tensor, "N n"]) -> list[Float[Tensor, " some"]]:
+        """What is there of each column, after its map, without its spikes."""
+        gone = values.isnan()
+        if self.most:
+            gone = gone.index_copy(1, self.places, gone[:, self.places] | (values[:, self.places, None] == self.spikes).any(-1))
+        u = values if self.map is None else self.map(values)[0]
+        return [one[~out] for one, out in zip(u.T, gone.T, strict=True)]
+
     @staticmethod
     def width(columns: Sequence[Column], heavy: bool) -> int:
         """How many numbers it takes."""
