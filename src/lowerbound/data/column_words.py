@@ -68,6 +68,10 @@ class TableWords:
         words = self.of(name)
         return Marks(words.missing, words.keep)
 
+    def without(self, name: str) -> TableWords:
+        """The same, but that no model includes this column."""
+        return replace(self, columns={**self.columns, name: replace(self.of(name), kind="ignore")})
+
     def of(self, name: str) -> ColumnWords:
         """The words of a column, those of the table among them."""
         own = self.columns.get(name, ColumnWords())

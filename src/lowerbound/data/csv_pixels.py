@@ -24,14 +24,18 @@ PIXEL = re.compile(r"pixel_?(\d+)")
 
 
 def takes(path: Path, how: Reading) -> bool:
-    """Whether a shape or a column of labels is said, or its first line names as many pixels as a square has and a label at most."""
+    """Whether a shape is specified, or its first line names as many pixels as a square has and a label at most.
+
+    A run that is no table's was of pixels too.
+    """
     if how.of_table or not csv_files.is_csv(path):
         return False
-    if how.shape is not None or how.label_column is not None:
+    if how.shape is not None or (how.of_run and how.label_column is not None):
         return True
     names, first = _lines(path)
-    pixels = [cell for name, cell in zip(names, first, strict=False) if name != LABEL]
-    return _side(names) is not None and bool(pixels) and all(map(is_number, pixels))
+    labels = (LABEL, how.label_column)
+    pixels = [cell for name, cell in zip(names, first, strict=False) if name not in labels]
+    return _side(names, labels) is not None and bool(pixels) and all(map(is_number, pixels))
 
 
 def load(path: Path, how: Reading) -> Splits:
@@ -52,7 +56,7 @@ def load(path: Path, how: Reading) -> Splits:
     places = _in_order([(place, name) for place, name in enumerate(names) if name != label])
     values = _numbers(path, places, how)
     labels = None if label is None else _labels(path, names.index(label), how)
-    side = _side(names)
+    side = _side(names, (LABEL, label))
     shape = how.shape or ((len(places),) if side is None else (1, side, side))
     meant = arrays.interpreted(path, values, how, shape)
     note = f"{path}: its columns are read as {described(shape)}" + ("" if label is None else f", '{label}' as their labels")
@@ -142,9 +146,9 @@ def _lines(path: Path) -> tuple[list[str], list[str]]:
     return (parts[0] if parts else []), (parts[1] if len(parts) > 1 else [])
 
 
-def _side(names: list[str]) -> int | None:
-    """The pixels of a side, where the names are those of a square's and at most a label's."""
-    found = [PIXEL.fullmatch(name) for name in names if name != LABEL]
+def _side(names: list[str], labels: Sequence[str | None]) -> int | None:
+    """The pixels of a side, where the names are those of a square's and of labels."""
+    found = [PIXEL.fullmatch(name) for name in names if name not in labels]
     places = sorted(int(match[1]) for match in found if match is not None)
     side = math.isqrt(len(places))
     in_order = places in (list(range(len(places))), list(range(1, len(places) + 1)))

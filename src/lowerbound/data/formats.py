@@ -51,7 +51,7 @@ def _by_path(takes: Callable[[Path], bool]) -> Callable[[Path, Reading], bool]:
 IMAGE_OPTIONS = frozenset({"size", "color", "skip_unreadable", "limits", "invert"})
 ARRAY_OPTIONS = frozenset({"limits", "shape", "label_column", "invert"})
 TABLED_IMAGES = (IMAGE_OPTIONS - {"skip_unreadable"}) | {"label_column"}
-TABLE_OPTIONS = frozenset({"types", "missing_as", "schema", "header"})
+TABLE_OPTIONS = frozenset({"types", "missing_as", "schema", "header", "label_column"})
 FORMATS = {
     "a folder of IDX files": Format(
         _by_path(idx.is_idx_folder),
@@ -158,14 +158,14 @@ FORMATS = {
         csv_pixels.load,
         ARRAY_OPTIONS | {"header"},
         "`.csv`, `.tsv`, also `.gz`, with columns `pixel0` …; others with `--shape`",
-        "square images, or examples of the shape that is said; `label` or `--label-column` as labels",
+        "square images, or examples of the specified shape; `label` or `--label-column` as labels",
     ),
     "a table": Format(
         _by_path(tables.is_table),
         tables.load,
         TABLE_OPTIONS,
         "`.csv`, `.tsv`, also `.gz`, `.parquet`, `.feather`, `.arrow`, `.jsonl`",
-        "columns of any kind, with empty cells: [tables](guide/tables.md)",
+        "columns of any kind, with empty cells; `--label-column` as labels: [tables](guide/tables.md)",
         "pyarrow for the last four",
     ),
 }
@@ -173,7 +173,7 @@ FORMATS = {
 ABOUT = {
     "limits": "a range is for arrays and images",
     "shape": "a shape is for arrays",
-    "label_column": "a label column is for arrays and images in tables",
+    "label_column": "a label column is for arrays and tables",
     "invert": "inverting is for images and arrays",
     "header": "no-header is for CSV files",
     "size": "size, color and skip-unreadable are for images",

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from lowerbound.data import arrow_files, column_words, csv_files, frames, inference, missing_marks, parquet_files
+from lowerbound.data import arrays, arrow_files, column_words, csv_files, frames, inference, label_columns, missing_marks, parquet_files
 from lowerbound.data import cells as kinds
 from lowerbound.data.column_words import ColumnWords
 from lowerbound.data.csv_files import Csv
@@ -25,7 +25,7 @@ READ = (*csv_files.SUFFIXES, *arrow_files.READERS)
 
 Table = Csv | Parquet
 #: how messages name a frame, and the options of ``load`` that one has
-FRAME, OF_FRAME = "the frame", frozenset({"types", "missing_as", "schema"})
+FRAME, OF_FRAME = Path("the frame"), frozenset({"types", "missing_as", "schema", "label_column"})
 
 
 def is_table(source: str | Path) -> bool:
@@ -47,15 +47,18 @@ def read(path: Path, header: bool = True) -> Table:
 def inferred(path: Path, how: Reading) -> tuple[Table, Schema, tuple[str, ...]]:
     """A table, its schema, standardized by the training rows, and notes on what is left out, by what is said of it. Errors: DataError."""
     table = read(path, how.header)
-    return table, *_schema_of(str(path), table, how)
+    return table, *_schema_of(path, table, how)
 
 
-def _schema_of(name: str, table: Table, how: Reading) -> tuple[Schema, tuple[str, ...]]:
+def _schema_of(path: Path, table: Table, how: Reading) -> tuple[Schema, tuple[str, ...]]:
     if len(table) < 2:
-        raise DataError(f"{name} has one row, too few to learn from")
-    numbered = f"{name}: the first line is taken for names, and all of them are numbers; if it is a row, say --no-header"
+        raise DataError(f"{path} has one row, too few to learn from")
+    numbered = f"{path}: the first line is taken for names, and all of them are numbers; if it is a row, say --no-header"
     named = (numbered,) if all(map(kinds.is_number, table.names)) else ()
     words = column_words.of(how)
+    if how.label_column is not None:
+        label_columns.chosen(path, dict.fromkeys(table.names), how.label_column)
+        words = words.without(how.label_column)
     schema, notes = inference.infer(table.texts({each: words.marks(each) for each in table.names}), words, table.types)
     train = Splits.of(Dataset(torch.zeros(len(table), 1))).train.rows
     assert train is not None
@@ -81,17 +84,20 @@ def load(path: Path, how: Reading) -> Splits:
     Errors: DataError for a damaged file, and for a table that does not fit the schema.
     """
     table, schema, notes = inferred(path, how) if how.schema is None else (read(path, how.header), how.schema, ())
-    return _splits(table, schema, notes)
+    return _splits(path, table, schema, notes, how)
 
 
 def of_frame(frame: Any, how: Reading) -> Splits:
     """The rows of a frame of pandas, polars or another library, as those of a table in a Parquet file. Errors: as for ``load``."""
     table = Parquet(frames.arrow(frame))
     schema, notes = _schema_of(FRAME, table, how) if how.schema is None else (how.schema, ())
-    return _splits(table, schema, notes)
+    return _splits(FRAME, table, schema, notes, how)
 
 
-def _splits(table: Table, schema: Schema, notes: tuple[str, ...]) -> Splits:
+def _splits(path: Path, table: Table, schema: Schema, notes: tuple[str, ...], how: Reading) -> Splits:
     cells, marked = by_schema(table, schema)
     values, more = schema.values(cells)
-    return replace(Splits.of(Dataset(torch.from_numpy(values)), (*notes, *marked, *more)), schema=schema)
+    rows = Dataset(torch.from_numpy(values))
+    if how.label_column in cells:
+        rows = arrays.labelled_as(path, rows, arrays.numbers_of([*cells[how.label_column]]))
+    return replace(Splits.of(rows, (*notes, *marked, *more)), schema=schema)

@@ -148,12 +148,12 @@ def listed(rows: Sequence[dict[str, Any]]) -> Answer:
     return Answer("\n".join(lines), {"data": list(rows)})
 
 
-def columns(path: str, schema: Schema, cells: Mapping[str, Sequence[str | None]]) -> Answer:
-    """The kinds of the columns of a table, each with an example, and how many cells are missing."""
+def columns(path: str, schema: Schema, cells: Mapping[str, Sequence[str | None]], label: str | None) -> Answer:
+    """The kinds of the columns of a table, one of which may be labels, each with an example, and how many cells are missing."""
     rows = [
         {
             "column": column.name,
-            "kind": column.kind,
+            "kind": "label" if column.name == label else column.kind,
             "missing": sum(text is None for text in cells[column.name]),
             "of": described(column),
             "example": next((text for text in cells[column.name] if text is not None), ""),

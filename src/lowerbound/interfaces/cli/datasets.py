@@ -60,7 +60,7 @@ def _table(args: Namespace) -> Answer:
     refuse_others(args.source, how, FORMATS["a table"].options)
     table, schema, notes = inferred(Path(args.source), how)
     console.notes(args, notes)
-    return console.columns(args.source, schema, by_schema(table, schema)[0])
+    return console.columns(args.source, schema, by_schema(table, schema)[0], how.label_column)
 
 
 def _source(args: Namespace) -> Answer:
