@@ -40,7 +40,8 @@ def test_labels_are_no_column_of_the_model(suffix: str, tmp_path: Path) -> None:
 def test_numbers_alone_are_a_table_too_and_of_a_shape_they_are_vectors(tmp_path: Path) -> None:
     """Ages and incomes are on scales of their own, which a vector's values are not."""
     path = tmp_path / "t.csv"
-    pd.DataFrame({"age": [20.5 + n for n in range(30)], "income": [1000.5 * n for n in range(30)], "y": [0, 1] * 15}).to_csv(path, index=False)
+    ages, incomes = [20.5 + n for n in range(30)], [1000.5 * n for n in range(30)]
+    pd.DataFrame({"age": ages, "income": incomes, "y": [0, 1] * 15}).to_csv(path, index=False)
     table, vectors = data.load(path, label_column="y"), data.load(path, label_column="y", shape="2")
     assert table.schema is not None
     assert float(table.train[:].std(0, correction=0)[1]) == pytest.approx(1, abs=0.01)

@@ -5,7 +5,7 @@ Nothing here depends on models; spec.py has what a model must know of its data.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +71,7 @@ def load(
     color: str = "auto",
     skip_unreadable: bool = False,
     holes: bool = False,
-    types: str | Path | None = None,
+    types: str | Path | Mapping[str, Any] | None = None,
     missing_as: str | None = None,
     schema: Schema | None = None,
     limits: str | None = None,
@@ -89,8 +89,8 @@ def load(
 
     Named data sets are searched for in ``data_dir``, then $LOWERBOUND_DATA, then the user's cache, and else
     downloaded. ``size``, ``color`` and ``skip_unreadable`` are for images; ``holes`` allows NaN, for missing values in an
-    array file. For tables, and frames of pandas, polars or pyarrow, which are read as such, ``types`` is a file that overrides the
-    inferred column types, ``missing_as`` texts that mean that a cell is missing, with commas between them,
+    array file. For tables, and frames of pandas, polars or pyarrow, which are read as such, ``types`` is a TOML file, or a mapping of what
+    one says, that overrides the inferred column types, ``missing_as`` texts that mean that a cell is missing, with commas between them,
     and ``schema`` is that of a model, by which they are then read. ``limits``, ``LOW:HIGH``, are the numbers of
     arrays and images that are 0 and 1; with ``counts`` whole numbers in an array file are counts, not greys. ``unit`` (255 of pixels, 1
     of bits) and ``white`` are those of a model's data, by which they are then read. ``shape`` is that of one example of an array file,

@@ -79,8 +79,16 @@ class TableWords:
 
 
 def of(how: Reading) -> TableWords:
-    """What is said of a table that is read so: in its file of types, and as marks of missing cells. Errors: DataError."""
-    words = TableWords() if how.types is None else read(Path(how.types))
+    """What is said of a table that is read so: in its types, a file or a mapping, and as marks of missing cells. Errors: DataError."""
+    match how.types:
+        case None:
+            words = TableWords()
+        case str() | Path():
+            words = read(Path(how.types))
+        case Mapping():
+            words = _words("types", how.types)
+        case _:
+            raise DataError(f"types are the path of a TOML file, or a dictionary such as {{'age': 'count'}}, not {how.types!r}")
     typed = [] if how.missing_as is None else [mark.strip() for mark in how.missing_as.split(",")]
     return replace(words, missing=(*words.missing, *typed))
 
@@ -96,8 +104,13 @@ def read(path: Path) -> TableWords:
         raise DataError(f"cannot read {path}: {reason(error)}") from error
     except (ValueError, RecursionError) as error:
         raise DataError(f'{path} is not a TOML file of types, with lines such as age = "count": {error}') from error
-    of_all = {key: _value(f"{path}: {key} ", key, said[key]) for key in OF_ALL if key in said and not _is_of_column(said[key])}
-    return TableWords({name: _column(path, name, value) for name, value in said.items() if name not in of_all}, **of_all)
+    return _words(str(path), said)
+
+
+def _words(source: str, said: Mapping[str, Any]) -> TableWords:
+    """Those of a file or a mapping, which is named in errors. Errors: DataError."""
+    of_all = {key: _value(f"{source}: {key} ", key, said[key]) for key in OF_ALL if key in said and not _is_of_column(said[key])}
+    return TableWords({str(name): _column(source, name, value) for name, value in said.items() if name not in of_all}, **of_all)
 
 
 def _is_of_column(value: Any) -> bool:
@@ -105,8 +118,8 @@ def _is_of_column(value: Any) -> bool:
     return isinstance(value, dict) or (isinstance(value, str) and value.partition(":")[0] in TYPES)
 
 
-def _column(path: Path, name: str, value: Any) -> ColumnWords:
-    where = f"{path}: column '{name}' "
+def _column(source: str, name: str, value: Any) -> ColumnWords:
+    where = f"{source}: column '{name}' "
     words = value if isinstance(value, dict) else {"kind": value}
     unknown = next((key for key in words if key not in KEYS), None)
     if unknown is not None:
@@ -139,7 +152,7 @@ def _kind(value: Any) -> str:
 
 
 def _texts(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(type(each) in (str, int, float) for each in value):
+    if not isinstance(value, list | tuple) or not all(type(each) in (str, int, float) for each in value):
         raise ValueError(f'needs a list of texts, such as ["?", "-999"], not {value!r}')
     return tuple(str(each).strip() for each in value)
 

@@ -55,8 +55,8 @@ def arrow(frame: Any) -> Any:
     table = _computed(frame)
     try:
         return table.to_arrow().select([str(name) for name in table.columns])
-    except (ValueError, TypeError, KeyError) as error:  # pyarrow's own are of these kinds
-        raise DataError(f"a column of this frame is of no type that a table can have: {error.args[0]}") from error
+    except (ValueError, TypeError, KeyError, NotImplementedError) as error:  # pyarrow's own are of these kinds
+        raise DataError(f"a column of this frame is of no type that a table can have: {': '.join(map(str, error.args))}") from error
 
 
 def matrix(frame: Any) -> Float[Tensor, "N D"]:

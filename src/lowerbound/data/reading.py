@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from lowerbound.data.meaning import Range
 from lowerbound.data.schema import Schema
@@ -17,7 +19,7 @@ class Reading:
     color: str = "auto"
     skip_unreadable: bool = False
     holes: bool = False
-    types: str | Path | None = None
+    types: str | Path | Mapping[str, Any] | None = None
     #: texts that mean that a cell of a table is missing, with commas between them
     missing_as: str | None = None
     schema: Schema | None = None
