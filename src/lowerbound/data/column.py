@@ -192,7 +192,7 @@ class Column:
         if self.marginal is not None and self.marginal.bounds:
             row = texts.first(np.abs(np.clip(values, self.marginal.least, self.marginal.greatest) - values) > 0)
             if row is not None:
-                said = f"{texts[row]} is not {self.marginal.bounds}, as all values were; leave the cell empty, or train with another min or max"
+                said = f"{texts[row]} is not {self.marginal.bounds}, as all values were; empty the cell, or train with another bound"
                 raise DataError(f"{texts.where(self.name, row)}: {said}")
         return values
 

@@ -58,7 +58,8 @@ def compare(runs: Mapping[str, Run], splits: Splits, seed: int = 0) -> list[Side
                 f"{name} is given {run.recipe.given or 'labels'}, and how it decodes z depends on that; compare runs that are not"
             )
         if run.spec.holes:
-            raise UsageError(f"{name} is of a table, or of data with missing values, of which there is no such page; see log p(x) of each: lowerbound evaluate {name}")
+            said = f"{name} is of a table, or of data with missing values, of which there is no such page"
+            raise UsageError(f"{said}; see log p(x) of each: lowerbound evaluate {name}")
         if run.spec.event_shape != splits.test.event_shape:
             shapes = f"{run.spec.event_shape}, and these data are of shape {splits.test.event_shape}"
             raise DataError(f"{name} is for data of shape {shapes}; compare runs for data of one shape")

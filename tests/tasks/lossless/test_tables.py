@@ -19,13 +19,14 @@ from lowerbound.data.column import Column
 from lowerbound.data.maps import MAPS, Ends
 from lowerbound.data.marginals import Marginal
 from lowerbound.data.spec import DataSpec
-from lowerbound.errors import DataError, LowerboundError, RecipeError
+from lowerbound.errors import DataError, LowerboundError, RecipeError, RunError
 from lowerbound.nn.missing import TableInput
 from lowerbound.recipes.build import build
 from lowerbound.tasks import lossless
 from lowerbound.tasks.lossless import laws, maps
 from lowerbound.tasks.lossless.cells import Writing, coded
 from lowerbound.tasks.lossless.column_laws import ColumnLaws, shown
+from lowerbound.tasks.lossless.columns import TableCode, TableModel
 from lowerbound.vae.likelihoods import Columns
 
 pytest.importorskip("constriction", reason="pip install 'lowerbound[compression]'")
@@ -160,6 +161,27 @@ def test_a_file_is_as_long_as_the_model_says(likelihood: str, tmp_path: Path) ->
     content = lossless.compress(vae, path)
     header = lossless.Header.read(io.BytesIO(content))
     assert 8 * (len(content) - len(header.to_bytes()) - (header.table or 0)) == pytest.approx(bits, rel=0.02)
+
+
+def test_a_model_of_holes_codes_by_its_laws_of_what_is_there(tmp_path: Path) -> None:
+    """Its laws begin beyond what is there, where values were cut off; a file by them is as long as they say."""
+    numbers = np.random.default_rng(0).normal(size=1500)
+    path = written(tmp_path / "t.csv", [{"a": f"{number:.2f}" if number < 0.5 else "", "b": "xy"[int(number > 0)]} for number in numbers])
+    vae = model_of(path, missingness="self:high")
+    splits = lb.data.load(path)
+    assert splits.whole is not None
+    vae.likelihood.meet([splits.whole[:]])
+    assert float(vae.likelihood.start.abs().max()) > 0.5  # type: ignore[operator,union-attr]
+    content = lossless.compress(vae, path)
+    assert lossless.decompress(vae, content) == path.read_bytes()
+    moved = TableModel.of(vae)
+    bins = np.zeros((1, 3), np.int64) + 2048
+    with torch.no_grad():
+        output = vae.likelihood.output(torch.zeros(1, 3)) + vae.likelihood.start  # type: ignore[operator]
+    np.testing.assert_allclose(TableCode(moved, [None, None])._output(bins), output.double().numpy(), atol=2e-3)
+    vae.likelihood.start.zero_()  # type: ignore[operator,union-attr]
+    with pytest.raises(RunError):
+        lossless.decompress(vae, content)
 
 
 def test_what_is_no_table_of_the_model_is_refused(vae: lb.VAE, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from lowerbound.data import csv_files
+from lowerbound.data import Dataset, csv_files
 from lowerbound.data.units import as_stored
 from lowerbound.errors import DataError, OutputError, UsageError, reason
 from lowerbound.evaluation.mean_bound import mean_bound
@@ -70,7 +70,7 @@ def _written(path: Path, run: Run, parts: Iterator[lossless.Part]) -> tuple[loss
             size += file.write(part.content)
             if part.values is not None and part.numbers is not None:
                 others.add(part.numbers)
-                bound += mean_bound(run.vae, part.values).bound * part.n / header.n
+                bound += mean_bound(run.vae, Dataset(part.values, part.labels)).bound * part.n / header.n
             done(part.n)
     return header, {"lowerbound": size, **others.end()}, bound
 

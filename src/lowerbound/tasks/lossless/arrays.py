@@ -7,10 +7,11 @@ from io import BufferedIOBase
 
 import numpy as np
 import torch
+from jaxtyping import Int64
 from torch import Tensor
 
 from lowerbound.data.python import Source
-from lowerbound.data.rows import Rows
+from lowerbound.data.rows import Rows, labels_of
 from lowerbound.errors import DataError
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.tasks.lossless import blocks
@@ -19,6 +20,7 @@ from lowerbound.tasks.lossless.laws import Whole
 from lowerbound.tasks.lossless.model import ArrayCode, ExactModel
 from lowerbound.tasks.lossless.reading import must_be_of, rows_of
 from lowerbound.tasks.lossless.values import MOST
+from lowerbound.vae.contexts import Label
 from lowerbound.vae.model import Model
 from lowerbound.vae.observation import admit_rows, observe
 
@@ -34,7 +36,10 @@ def compressed(vae: Model, data: Source, block: int, seed: int, folder: str, par
     yield Part(header, header.to_bytes(), 0)
     for number in range(header.blocks):
         values, numbers = _seen(vae, exact, rows, header.rows(number), seed)
-        yield Part(header, block_to_bytes(header, number, blocks.encode(code, numbers, particles)), len(values), values, numbers)
+        labels = _labels(vae, rows, header.rows(number))
+        every = numbers if labels is None else np.concatenate([numbers, labels[:, None].numpy()], 1)
+        content = block_to_bytes(header, number, blocks.encode(code, every, particles))
+        yield Part(header, content, len(values), values, numbers, labels)
 
 
 def decompressed(vae: Model, header: Header, file: BufferedIOBase, rows: range, name: str) -> Iterator[Tensor]:
@@ -42,7 +47,7 @@ def decompressed(vae: Model, header: Header, file: BufferedIOBase, rows: range, 
     exact = ExactModel.of(vae)
     must_be_of(exact.digest, header, name)
     for _, numbers in rows_of(ArrayCode(exact, header.top), header, file, rows, name):
-        yield _values(numbers, exact, vae.dtype)
+        yield _values(numbers[:, : exact.values], exact, vae.dtype)
 
 
 def _top(vae: Model, exact: ExactModel, rows: Rows, block: int, seed: int) -> tuple[int, bool]:
@@ -68,6 +73,15 @@ def _seen(vae: Model, exact: ExactModel, rows: Rows, some: range, seed: int) -> 
         row = some.start + int(wrong.nonzero()[0])
         raise DataError(f"row {row}: some values are not whole numbers over {exact.symbols.steps} and would not come back; round them")
     return x, numbers
+
+
+def _labels(vae: Model, rows: Rows, some: range) -> Int64[Tensor, " n"] | None:
+    """The labels that the model is given of some rows; None where it is given none. Errors: DataError where there are none, or others."""
+    if not isinstance(vae.context, Label):
+        return None
+    places = torch.arange(some.start, some.stop)
+    vae.context.of(rows[places], labels := labels_of(rows, places))
+    return labels
 
 
 def _values(numbers: Whole, exact: ExactModel, kind: torch.dtype) -> Tensor:

@@ -15,6 +15,7 @@ from lowerbound.tasks.lossless.functions import Array
 from lowerbound.tasks.lossless.laws import Law, Whole
 from lowerbound.tasks.lossless.networks import ExactNetwork
 from lowerbound.vae.conditional import LOG_VARIANCE
+from lowerbound.vae.contexts import Label
 from lowerbound.vae.model import VAE, Model
 from lowerbound.vae.posteriors import DiagonalGaussian
 from lowerbound.vae.priors import StandardNormal
@@ -59,8 +60,10 @@ class Code(ABC):
 
 def size_of_latent(vae: Model) -> int:
     """Of a model whose prior and posterior a code can be made by. Errors: RecipeError for others."""
-    if not isinstance(vae, VAE) or vae.context is not None:
-        raise RecipeError("a model with labels or another context cannot compress yet; train one without")
+    if not isinstance(vae, VAE):
+        raise RecipeError("a semi-supervised model cannot compress yet; train one without, or with --given label")
+    if not isinstance(vae.context, Label | None):
+        raise RecipeError("a model that is given a part of its values cannot compress yet; train one without, or with --given label")
     if not isinstance(vae.prior, StandardNormal) or not isinstance(vae.posterior, DiagonalGaussian):
         raise RecipeError("compression needs a standard normal prior and a diagonal Gaussian posterior; train with --prior normal")
     return int(vae.prior.zero.numel())

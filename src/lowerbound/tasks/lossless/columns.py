@@ -25,6 +25,7 @@ from lowerbound.tasks.lossless.coder import Stack
 from lowerbound.tasks.lossless.column_laws import ColumnLaws, shown
 from lowerbound.tasks.lossless.functions import Array
 from lowerbound.tasks.lossless.laws import Law, Whole
+from lowerbound.tasks.lossless.layers import UNIT
 from lowerbound.tasks.lossless.networks import ExactNetwork, exact
 from lowerbound.vae.likelihoods import Columns
 from lowerbound.vae.model import Model
@@ -32,13 +33,14 @@ from lowerbound.vae.model import Model
 
 @dataclass(frozen=True)
 class TableModel:
-    """Networks in fixed point, and the laws of columns of the decoder's numbers."""
+    """Networks in fixed point, and the laws of columns of the decoder's numbers, to which those of ``start`` are added."""
 
     encoder: ExactNetwork
     decoder: ExactNetwork
     latent: int
     columns: tuple[Column, ...]
     laws: ColumnLaws
+    start: tuple[float, ...] = ()
 
     @classmethod
     def of(cls, vae: Model) -> TableModel:
@@ -47,12 +49,15 @@ class TableModel:
         likelihood, network = vae.likelihood, vae.posterior.network
         if not isinstance(likelihood, Columns) or likelihood.schema is None or not isinstance(network, TableInput):
             raise RecipeError("a model of columns that are no table's cannot compress; train one on a table, with --recipe miwae")
-        return cls(_exact(network.network), _exact(likelihood.network), size_of_latent(vae), likelihood.columns, ColumnLaws.of(likelihood))
+        encoder, decoder = _exact(network.network), _exact(likelihood.network)
+        start = () if likelihood.start is None else tuple((likelihood.start.double().mul(UNIT).round() / UNIT).tolist())
+        return cls(encoder, decoder, size_of_latent(vae), likelihood.columns, ColumnLaws.of(likelihood), start)
 
     @cached_property
     def digest(self) -> bytes:
         """Its hash."""
-        return digest_of((self.latent, self.columns, self.laws.heavy), (self.encoder, self.decoder))
+        words = self.latent, self.columns, self.laws.heavy
+        return digest_of((*words, self.start) if self.start else words, (self.encoder, self.decoder))
 
 
 def _exact(network: nn.Module) -> ExactNetwork:
@@ -126,7 +131,8 @@ class TableCode(Code):
         return found
 
     def _output(self, bins: Whole) -> Array:
-        return self.model.decoder(laws.centres()[bins])
+        output = self.model.decoder(laws.centres()[bins])
+        return output + np.array(self.model.start) if self.model.start else output
 
 
 def _kinds(cells: Cells, n: int) -> Law:

@@ -97,13 +97,17 @@ def said(particles: int) -> int | None:
 
 @dataclass(frozen=True)
 class Part:
-    """What comes next in a file: its header or a block of n examples, of arrays with their ``values`` and these as whole ``numbers``."""
+    """What comes next in a file: its header or a block of n examples, of arrays with their ``values`` and these as whole ``numbers``.
+
+    With the ``labels`` that a conditional VAE is given.
+    """
 
     header: Header
     content: bytes
     n: int
     values: Tensor | None = None
     numbers: Whole | None = None
+    labels: Tensor | None = None
 
 
 def block_to_bytes(header: Header, number: int, block: Block) -> bytes:

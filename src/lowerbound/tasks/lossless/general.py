@@ -1,4 +1,4 @@
-"""General compressors beside a model, at their strongest: of values each in a byte, or eight zeros and ones, and of a file's bytes."""
+"""General compressors beside a model, at their strongest: of values, each in a byte or eight zeros and ones, and of a file's bytes."""
 
 from __future__ import annotations
 

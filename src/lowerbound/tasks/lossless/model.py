@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from lowerbound.errors import RecipeError
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.tasks.lossless import laws
@@ -15,18 +17,23 @@ from lowerbound.tasks.lossless.functions import Array
 from lowerbound.tasks.lossless.laws import Law, Whole
 from lowerbound.tasks.lossless.networks import ExactNetwork, exact
 from lowerbound.tasks.lossless.values import Symbols, symbols_of
+from lowerbound.vae.contexts import Label
 from lowerbound.vae.model import Model
 
 
 @dataclass(frozen=True)
 class ExactModel:
-    """p(z), q(z|x) and p(x|z) as laws of whole numbers: of latents the bins that they are in, of values those of ``symbols``."""
+    """p(z), q(z|x) and p(x|z) as laws of whole numbers: of latents the bins that they are in, of values those of ``symbols``.
+
+    A conditional VAE, q(z|x, y) and p(x|z, y), has a label y of so many ``classes``.
+    """
 
     encoder: ExactNetwork
     decoder: ExactNetwork
     latent: int
     event_shape: tuple[int, ...]
     symbols: Symbols
+    classes: int = 0
 
     @classmethod
     def of(cls, vae: Model) -> ExactModel:
@@ -38,7 +45,8 @@ class ExactModel:
         shape = vae.event_shape
         if shape is None:
             raise RecipeError("the decoder gives no example for a latent of zeros, so that its shape is not known")
-        return cls(exact(vae.posterior.network), exact(vae.likelihood.network), latent, shape, symbols)
+        classes = vae.context.classes if isinstance(vae.context, Label) else 0
+        return cls(exact(vae.posterior.network), exact(vae.likelihood.network), latent, shape, symbols, classes)
 
     @cached_property
     def values(self) -> int:
@@ -49,12 +57,12 @@ class ExactModel:
     def digest(self) -> bytes:
         """Its hash."""
         words = self.latent, self.event_shape, self.symbols.words, self.symbols.steps
-        return digest_of(words, (self.encoder, self.decoder))
+        return digest_of((*words, self.classes) if self.classes else words, (self.encoder, self.decoder))
 
 
 @dataclass(frozen=True)
 class ArrayCode(Code):
-    """The code of values from 0 to ``top``."""
+    """The code of values from 0 to ``top``; of a conditional VAE the label of an example is its last number."""
 
     model: ExactModel
     top: int
@@ -66,24 +74,41 @@ class ArrayCode(Code):
 
     @property
     def listed(self) -> int:
-        """As many as the law of a value holds, of each."""
-        return self.model.values * self.model.symbols.listed
+        """As many as the law of a value holds, of each, and that of a label."""
+        return self.model.values * self.model.symbols.listed + self.model.classes
 
     def posterior(self, numbers: Whole) -> Law:
         """By the encoder."""
-        return posterior_of(self.model.encoder(numbers.reshape(-1, *self.model.event_shape) / self.model.symbols.steps))
+        values, labels = self._parted(numbers)
+        x = values.reshape(-1, *self.model.event_shape) / self.model.symbols.steps
+        return posterior_of(self.model.encoder(x, self._context(labels)))
 
     def push(self, stack: Stack, numbers: Whole, bins: Whole) -> None:
-        """All values at once."""
-        stack.push(self._likelihood(bins), numbers.reshape(-1))
+        """All values at once, then the labels that they are given."""
+        values, labels = self._parted(numbers)
+        stack.push(self._likelihood(bins, labels), values.reshape(-1))
+        if self.model.classes:
+            stack.push(laws.even(self.model.classes, len(labels)), labels)
 
     def pop(self, stack: Stack, bins: Whole) -> Whole:
-        """All values at once."""
-        return stack.pop(self._likelihood(bins), len(bins) * self.model.values).reshape(len(bins), -1)
+        """The labels, then all values at once."""
+        n, classes = len(bins), self.model.classes
+        labels = stack.pop(laws.even(classes, n), n) if classes else np.zeros(n, np.int64)
+        values = stack.pop(self._likelihood(bins, labels), n * self.model.values).reshape(n, -1)
+        return np.concatenate([values, labels[:, None]], 1) if classes else values
 
     def costs(self, numbers: Whole, bins: Whole) -> Array:
         """Of all values."""
-        return laws.costs(self._likelihood(bins), numbers.reshape(-1)).reshape(len(bins), -1).sum(1)
+        values, labels = self._parted(numbers)
+        return laws.costs(self._likelihood(bins, labels), values.reshape(-1)).reshape(len(bins), -1).sum(1)
 
-    def _likelihood(self, bins: Whole) -> Law:
-        return self.model.symbols.of(self.model.decoder(laws.centres()[bins]), self.model.values, self.top)
+    def _parted(self, numbers: Whole) -> tuple[Whole, Whole]:
+        """The values, and the labels, which without classes are no numbers of an example."""
+        return numbers[:, : self.model.values], numbers[:, -1]
+
+    def _context(self, labels: Whole) -> Array | None:
+        return (labels[:, None] == np.arange(self.model.classes)).astype(np.float64) if self.model.classes else None
+
+    def _likelihood(self, bins: Whole, labels: Whole) -> Law:
+        output = self.model.decoder(laws.centres()[bins], self._context(labels))
+        return self.model.symbols.of(output, self.model.values, self.top)

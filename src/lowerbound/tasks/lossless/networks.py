@@ -15,6 +15,7 @@ import numpy as np
 from torch import nn
 
 from lowerbound.errors import RecipeError
+from lowerbound.nn.conditioned import Joined, Planes
 from lowerbound.nn.corruptions import Corruption
 from lowerbound.nn.dropout import Dropout
 from lowerbound.nn.missing import MaskedInput
@@ -28,12 +29,15 @@ Transposed = nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d
 
 @dataclass(frozen=True)
 class ExactNetwork:
-    """Layers one after the other."""
+    """Layers one after the other; one of two inputs begins with how they are brought together."""
 
     layers: tuple[Layer, ...]
+    joined: Callable[[Array, Array], Array] | None = None
 
-    def __call__(self, x: Array) -> Array:
-        """Numbers ``(N, *in)`` → ``(N, *out)``."""
+    def __call__(self, x: Array, context: Array | None = None) -> Array:
+        """Numbers ``(N, *in)``, and of two inputs ``(N, c)`` → ``(N, *out)``."""
+        if self.joined is not None and context is not None:
+            x = self.joined(x, context)
         x = settled(x * UNIT)
         for layer in self.layers:
             x = layer.apply(x)
@@ -42,7 +46,23 @@ class ExactNetwork:
 
 def exact(network: nn.Module) -> ExactNetwork:
     """The same network in fixed point, as it is in evaluation. Errors: RecipeError for a layer that is not known here."""
-    return ExactNetwork(tuple(layers_of(network)))
+    match network:
+        case Joined():
+            return ExactNetwork((Layer("joined", lambda x: x), *layers_of(network.network)), _side_by_side)
+        case Planes():
+            return ExactNetwork((Layer("planes", lambda x: x), *layers_of(network.network)), _as_channels)
+        case _:
+            return ExactNetwork(tuple(layers_of(network)))
+
+
+def _side_by_side(x: Array, context: Array) -> Array:
+    return np.concatenate([x.reshape(len(x), -1), context], 1)
+
+
+def _as_channels(x: Array, context: Array) -> Array:
+    space = x.shape[2:]
+    planes = context.reshape(*context.shape, *[1] * len(space))
+    return np.concatenate([x, np.broadcast_to(planes, (*context.shape, *space))], 1)
 
 
 @singledispatch
