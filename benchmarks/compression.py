@@ -2,14 +2,13 @@
 
 Each run's test data are compressed and decompressed, and come back. Measured are bytes, −bound of what was written, seconds to encode and
 decode (one thread, without reading and training), the price of fixed point, and a file of the first 100 examples alone. Beside them are
-gzip, bz2 and lzma of the values, WebP of each image and of all as one sheet, and how long it takes to code an image value by value
+gzip, bz2 and lzma of the values, WebP of each image, WebP and JPEG XL of a sheet, and how long it takes to code an image value by value
 in a Python loop. ``--page`` writes docs/compression.md of what is in the file.
 """
 
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import math
 import time
@@ -18,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 
 import lowerbound as lb
 from lowerbound.errors import DataError
@@ -30,7 +28,6 @@ from lowerbound.tasks.lossless.model import ArrayCode, ExactModel
 HERE = Path(__file__).parent
 OUT, PAGE = HERE / "results" / "compression.json", HERE.parent / "docs" / "compression.md"
 FEW, LOOPED, PARTICLES = 100, 5, 8  # examples alone, examples by the loop, draws of the latent
-SIDE = 16_383  # the longest of a WebP image
 
 
 def measured(folder: str) -> dict[str, Any]:
@@ -49,10 +46,10 @@ def measured(folder: str) -> dict[str, Any]:
         raise DataError(f"the test data of {folder} did not come back")
     n, size = len(values), values[0].numel()
     numbers = np.concatenate([part.numbers for part in parts if part.numbers is not None])
-    general = lossless.General(parts[0].header.top)
+    top, event = parts[0].header.top, tuple(values.shape[1:])
+    general = lossless.General(top, event)
     general.add(numbers)
-    top = parts[0].header.top
-    sizes = {"file": len(content), **general.end(), **webp(numbers, top, tuple(values.shape[1:]))}
+    sizes = {"file": len(content), **general.end(), **webp(numbers, top, event)}
     bounds = [lb.mean_bound(run.vae, values, seed=seed).bound for seed in range(3)]
     recipe = run.recipe
     return {
@@ -71,20 +68,11 @@ def measured(folder: str) -> dict[str, Any]:
 
 
 def webp(numbers: np.ndarray, top: int, event: tuple[int, ...]) -> dict[str, int]:
-    """Bytes of each image alone, without loss, and of all of them as one sheet. Nothing for what are no grey images of up to 256 levels."""
+    """Bytes of each image alone, without loss, by some of them. Nothing for what are no grey images of up to 256 levels."""
     if len(event) != 3 or event[0] != 1 or top > 255:
         return {}
-    images = (numbers.reshape(-1, *event[1:]) * (255 // top)).astype(np.uint8)
-    across = min(len(images), SIDE // event[2], math.ceil(math.sqrt(len(images))))
-    rows = np.concatenate([images, np.zeros((-len(images) % across, *event[1:]), np.uint8)]).reshape(-1, across, *event[1:])
-    sheet = rows.transpose(0, 2, 1, 3).reshape(-1, across * event[2])
-    return {"WebP, each": sum(map(_webp, images[:FEW])) * len(images) // min(FEW, len(images)), "WebP, a sheet": _webp(sheet)}
-
-
-def _webp(image: np.ndarray) -> int:
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, "webp", lossless=True, quality=100, method=6)
-    return len(file.getvalue())
+    sizes = [lossless.of_a_sheet(image[None].astype(np.uint8), top, event)["WebP, a sheet"] for image in numbers[:FEW]]
+    return {"WebP, each": sum(sizes) * len(numbers) // len(sizes)}
 
 
 def looped(run: lb.Run, numbers: np.ndarray, top: int) -> float:

@@ -63,7 +63,7 @@ def _of_table(args: Namespace, path: Path, run: Run) -> Answer:
 def _written(path: Path, run: Run, parts: Iterator[lossless.Part]) -> tuple[lossless.Header, dict[str, int], float]:
     """Write the parts; the header, how many bytes each compressor needs, and the mean bound, in nats, of what was written."""
     begin = next(parts)
-    header, others = begin.header, lossless.General(begin.header.top)
+    header, others = begin.header, lossless.General(begin.header.top, begin.header.event)
     with written(path) as file, _progress(header.n, "compressed") as done:
         size, bound = file.write(begin.content), 0.0
         for part in parts:

@@ -2,6 +2,6 @@
 
 from lowerbound.tasks.lossless.container import Header, Part
 from lowerbound.tasks.lossless.files import compress, compressed, decompress, decompressed
-from lowerbound.tasks.lossless.general import General, general
+from lowerbound.tasks.lossless.others import General, general, of_a_sheet
 
-__all__ = ["General", "Header", "Part", "compress", "compressed", "decompress", "decompressed", "general"]
+__all__ = ["General", "Header", "Part", "compress", "compressed", "decompress", "decompressed", "general", "of_a_sheet"]
