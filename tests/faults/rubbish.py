@@ -37,12 +37,13 @@ Words = list[list[str]]  # commands
 class Kind:
     """A kind of file: ``make`` puts one into a folder, beside finished runs, and gives it with the commands that read it.
 
-    ``damage`` is what is done to it.
+    ``damage`` is what is done to it; ``same`` is a file that they write, the same as of a whole file wherever they do not refuse one.
     """
 
     name: str
     make: Callable[[Path, Path, Path], tuple[Path, Words]]
     damage: Callable[[Whole], st.SearchStrategy[bytes]]
+    same: str = ""
 
 
 def _pixels(n: int = 6) -> np.ndarray:
@@ -127,6 +128,19 @@ def _made_table(ending: str) -> Callable[[Path, Path, Path], tuple[Path, Words]]
     return make
 
 
+def _made_compressed(of_table: bool) -> Callable[[Path, Path, Path], tuple[Path, Words]]:
+    """Two blocks and more of it, and the command that reads it."""
+
+    def make(run: Path, table: Path, place: Path) -> tuple[Path, Words]:
+        path, chosen = place / "d.lbz", table if of_table else run
+        data = [str(table.parent / "table.csv")] if of_table else ["--rows", "20"]
+        child = start(["compress", str(chosen), *data, "--block", "30" if of_table else "8", "-o", str(path)], place)
+        assert child.wait() == 0, child.said
+        return path, [["decompress", str(path), "--run", str(chosen), "-o", str(place / f"back{'.csv' if of_table else '.npy'}")]]
+
+    return make
+
+
 def _made_readable(name: str, part: str = "") -> Callable[[Path, Path, Path], tuple[Path, Words]]:
     """The largest file of one of the small true ones, or the one whose name has ``part``."""
 
@@ -191,6 +205,8 @@ KINDS = [
     Kind("facts of the data (json)", _made_of_run(layout.DATA, "sample", "show"), damaged),
     Kind("metrics (jsonl)", _made_of_run(layout.METRICS, "show"), damaged),
     Kind("result (json)", _made_of_run(layout.RESULT, "show"), damaged),
+    Kind("compressed digits (lbz)", _made_compressed(False), damaged, "back.npy"),
+    Kind("compressed table (lbz)", _made_compressed(True), damaged, "back.csv"),
 ]
 
 
@@ -200,6 +216,7 @@ def fed(kind: Kind, run: Path, table: Path, place: Path, times: int, seed: int =
     place.mkdir()
     path, commands = kind.make(run, table, place)
     whole = {file: file.read_bytes() for file in path.parent.rglob("*") if file.is_file()}
+    right = _written(kind, commands, place) if kind.same else b""
 
     @hypothesis.seed(seed)
     @settings(
@@ -213,6 +230,7 @@ def fed(kind: Kind, run: Path, table: Path, place: Path, times: int, seed: int =
         for file, before in whole.items():
             file.write_bytes(damaged.content if file == path else before)
         codes = {_code(words, place) for words in commands}
+        assert codes != {0} or not kind.same or (place / kind.same).read_bytes() == right, f"{kind.same} is another"
         outcome.note("refused in one line" if 2 in codes else "read")
 
     try:
@@ -220,6 +238,13 @@ def fed(kind: Kind, run: Path, table: Path, place: Path, times: int, seed: int =
     except Exception as error:
         outcome.note("wrong", "\n".join([f"{kind.name}: {error}", *getattr(error, "__notes__", [])]))
     return outcome
+
+
+def _written(kind: Kind, commands: Words, place: Path) -> bytes:
+    """What the commands make of a whole file."""
+    codes = {_code(words, place) for words in commands}
+    assert codes == {0}, f"{kind.name}: {codes}"
+    return (place / kind.same).read_bytes()
 
 
 def _code(words: list[str], place: Path) -> int:
