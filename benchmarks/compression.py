@@ -3,12 +3,14 @@
 Each run's test data are compressed and decompressed, and come back. Measured are bytes, −bound of what was written, seconds to encode and
 decode (one thread, without reading and training), the price of fixed point, and a file of the first 100 examples alone. Beside them are
 gzip, bz2 and lzma of the values, WebP of each image, WebP and JPEG XL of a sheet, and how long it takes to code an image value by value
-in a Python loop. ``--page`` writes docs/compression.md of what is in the file.
+in a Python loop. Of a run of a table its whole file is compressed, and comes back to the byte. ``--page`` writes docs/compression.md
+of what is in the file.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import math
 import time
@@ -33,6 +35,33 @@ FEW, LOOPED, PARTICLES = 100, 5, 8  # examples alone, examples by the loop, draw
 def measured(folder: str) -> dict[str, Any]:
     """All figures of a run. Errors: DataError where values do not come back."""
     run = lb.load(folder, "cpu")
+    return of_arrays(run) if run.spec.schema is None else of_table(run)
+
+
+def described(run: lb.Run) -> dict[str, Any]:
+    """Which run it is, and how long it was trained."""
+    recipe = run.recipe
+    named = f"{Path(recipe.data).name}, {recipe.likelihood}, {recipe.network}, z{recipe.latent}, {recipe.epochs} epochs"
+    return {"run": named, "training_s": (run.result() or {}).get("seconds")}
+
+
+def of_table(run: lb.Run) -> dict[str, Any]:
+    """Bytes of the table that it was trained on, and seconds. Errors: DataError where they do not come back."""
+    path = Path(run.recipe.data)
+    began = time.perf_counter()
+    content = lossless.compress(run, path)
+    encoded = time.perf_counter()
+    back = lossless.decompress(run, content)
+    decoded = time.perf_counter()
+    if back != path.read_bytes():
+        raise DataError(f"{path} did not come back")
+    seconds = {"encode_s": encoded - began, "decode_s": decoded - encoded}
+    sizes = {"file": len(content), **lossless.general(path.read_bytes()), "nothing": path.stat().st_size}
+    return described(run) | {"n": lossless.Header.read(io.BytesIO(content)).n, "bytes": sizes} | seconds
+
+
+def of_arrays(run: lb.Run) -> dict[str, Any]:
+    """All figures of a run of arrays."""
     data = run.read(None).test
     lossless.compress(run, data[:2])  # makes tables of functions
     began = time.perf_counter()
@@ -43,7 +72,7 @@ def measured(folder: str) -> dict[str, Any]:
     decoded = time.perf_counter()
     values = torch.cat([part.values for part in parts if part.values is not None])
     if not isinstance(back, torch.Tensor) or not torch.equal(back, values):
-        raise DataError(f"the test data of {folder} did not come back")
+        raise DataError(f"the test data of {run.folder} did not come back")
     n, size = len(values), values[0].numel()
     numbers = np.concatenate([part.numbers for part in parts if part.numbers is not None])
     top, event = parts[0].header.top, tuple(values.shape[1:])
@@ -51,10 +80,7 @@ def measured(folder: str) -> dict[str, Any]:
     general.add(numbers)
     sizes = {"file": len(content), **general.end(), **webp(numbers, top, event)}
     bounds = [lb.mean_bound(run.vae, values, seed=seed).bound for seed in range(3)]
-    recipe = run.recipe
-    return {
-        "run": f"{Path(recipe.data).name}, {recipe.likelihood}, {recipe.network}, z{recipe.latent}, {recipe.epochs} epochs",
-        "training_s": (run.result() or {}).get("seconds"),
+    return described(run) | {
         "n": n,
         "bits_per_dim": {name: 8 * bytes_ / (n * size) for name, bytes_ in sizes.items()},
         "bound": -float(np.mean(bounds)) / math.log(2) / size,
@@ -108,6 +134,32 @@ def price(run: lb.Run, values: torch.Tensor) -> float:
 
 def page(found: list[dict[str, Any]]) -> str:
     """docs/compression.md."""
+    arrays, tables = ([row for row in found if ("bytes" in row) == table] for table in (False, True))
+    return "\n".join([*of_arrays_page(arrays), *(tables_page(tables) if tables else [])]) + "\n"
+
+
+def tables_page(found: list[dict[str, Any]]) -> list[str]:
+    """Whole files of tables."""
+    lines = [
+        "",
+        "## Tables",
+        "",
+        "The file that a run was trained on, in bytes, all counted; the same bytes came back. Seconds are of one thread.",
+        "",
+    ]
+    names = list(found[0]["bytes"])
+    lines += [f"| run | rows | {' | '.join(names)} | of lzma's | encode, s | decode, s | training, s |", "|---" * (len(names) + 6) + "|"]
+    for row in found:
+        sizes = row["bytes"]
+        share = f"{sizes['file'] / sizes['lzma']:.3f}"
+        seconds = [row["encode_s"], row["decode_s"], row["training_s"] or math.nan]
+        cells = [row["run"], f"{row['n']:,}", *(f"{sizes[name]:,}" for name in names), share, *(f"{each:,.1f}" for each in seconds)]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def of_arrays_page(found: list[dict[str, Any]]) -> list[str]:
+    """Test data of runs of arrays."""
     lines = [
         "# Runs as compressors",
         "",
@@ -130,7 +182,7 @@ def page(found: list[dict[str, Any]]) -> str:
     for row in found:
         cells = [f"{row['bits_per_dim'][name]:.4f}" if name in row["bits_per_dim"] else "–" for name in names]
         lines.append(f"| {row['run']} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def main() -> None:
