@@ -184,6 +184,9 @@ def test_where_it_begins_is_kept_with_the_weights() -> None:
     z = torch.randn(2, 5, 2)
     torch.testing.assert_close(other.log_likelihood(holed[:5], z), one.log_likelihood(holed[:5], z))
     assert float(one.likelihood.of_rows().start.abs().max()) > 1  # type: ignore[operator,union-attr]
+    begun = {name: value.clone() for name, value in one.state_dict().items()}
+    one.likelihood.meet([2 * holed])  # a further training begins where the first one left it
+    assert all(torch.equal(value, one.state_dict()[name]) for name, value in begun.items())
 
 
 def test_a_direction_that_is_none_is_refused() -> None:

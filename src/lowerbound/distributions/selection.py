@@ -43,7 +43,7 @@ def selection(values: Float[Tensor, " n"], missing: int, link: Link, sign: int =
     flat = Selection(0.0, 1.0, float(link.inverse(share)), 0.0)
     if not missing or n < LEAST:
         return flat
-    some = values.double().sort().values[torch.linspace(0, n - 1, min(n, MOST)).long()]
+    some = values.cpu().double().sort().values[torch.linspace(0, n - 1, min(n, MOST)).long()]
     found = [_best(_Loss(some, n / len(some), missing, link, side)) for side in ((-1, 1) if sign == 0 else (sign,))]
     loss, best = min(found, key=lambda each: each[0])
     at_random = -float(n * (td.Normal(0.0, 1.0).log_prob(some).mean() + (1 - share).log()) + missing * share.log())

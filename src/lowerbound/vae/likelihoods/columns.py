@@ -119,9 +119,10 @@ class Columns(Likelihood):
     def meet(self, batches: Iterable[Tensor]) -> None:
         """Where holes are scored: take from all batches ``(B, D)`` of data which share of each column is missing, and where to begin.
 
-        That is, of a column of numbers or counts, a normal law and the curve by which its values are missing (``selection``).
+        That is, of a column of numbers or counts, a normal law and the curve by which its values are missing (``selection``). It is done
+        once: what was trained since stands on it.
         """
-        if self.missingness is None:
+        if self.missingness is None or self.missingness.has_begun:
             return
         values = torch.cat(list(batches))
         holes = values.isnan()

@@ -70,6 +70,11 @@ class SelfMasking(nn.Module):
         self.standards: Tensor
         self.register_buffer("standards", torch.tensor([(column.loc, column.scale) for column in columns]), persistent=False)
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether ``begin`` was called: t₀ is not 0 then, but where half of each column is missing."""
+        return bool(self.start.any())
+
     @torch.no_grad()
     def begin(self, rate: Float[Tensor, " D"], found: dict[int, Selection]) -> None:
         """Begin at the shares that are missing of each column, or, of columns by their place, at the curves that were found."""
