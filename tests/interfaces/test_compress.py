@@ -94,6 +94,7 @@ def test_what_is_wrong_is_one_line(
     assert "no file of lowerbound compress" in complaint(capsys, "decompress", __file__, "-o", back)
     assert "No such file" in complaint(capsys, "decompress", tmp_path / "none.lbz", "-o", back)
     assert "--rows '1-2' is not understood" in complaint(capsys, "decompress", file, "--rows", "1-2", "-o", back)
+    assert "has 20 examples, and none of these rows" in complaint(capsys, "decompress", file, "--rows", "20:", "-o", back)
     assert "name the output FILE.lbz" in complaint(capsys, "compress", levels_run, "-o", tmp_path / "d.zip")
     assert not back.exists()
 

@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as arrays
 from rows import long_if
 
 import lowerbound as lb
-from lowerbound.errors import DataError, LowerboundError, RecipeError, RunError
+from lowerbound.errors import DataError, LowerboundError, RecipeError, RunError, UsageError
 from lowerbound.tasks import lossless
 from tasks.lossless.models import EVENT, LATENT, LIKELIHOODS, examples, model
 
@@ -107,6 +107,9 @@ def test_any_rows_can_be_read_alone() -> None:
     content = lossless.compress(model("beta-binomial"), x, block=6)
     for rows in (range(20), range(3), range(5, 13), range(18, 20), range(12, 18)):
         assert torch.equal(lossless.decompress(model("beta-binomial"), content, rows), x[rows.start : rows.stop])
+    for none in (range(0), range(7, 7), range(20, 30)):
+        with pytest.raises(UsageError, match="has 20 examples, and none of these rows; ask for some from 0 to 19"):
+            lossless.decompress(model("beta-binomial"), content, none)
 
 
 # --- files that are not what they were ---------------------------------------------------------------
@@ -156,8 +159,11 @@ def test_blocks_that_changed_places_are_refused() -> None:
 
 def test_a_file_of_another_run_version_or_program_is_refused() -> None:
     content = lossless.compress(model("bernoulli"), examples("bernoulli", 3))
-    with pytest.raises(RunError, match="these weights are others"):
-        lossless.decompress(model("bernoulli", seed=1), content)
+    grey, network = lb.likelihoods.ContinuousBernoulli(lb.nn.mlp(LATENT, 4, EVENT)), lb.nn.mlp(EVENT, 4, 2 * LATENT)
+    uncoded = lb.VAE(lb.priors.StandardNormal(LATENT), grey, lb.posteriors.DiagonalGaussian(network))
+    for vae in (model("bernoulli", seed=1), model("poisson"), uncoded):
+        with pytest.raises(RunError, match="these weights are others"):
+            lossless.decompress(vae, content)
     assert "by a later lowerbound (format 9" in refused(model("bernoulli"), content[:3] + b"\x09" + content[4:])
     assert "no file of lowerbound compress" in refused(model("bernoulli"), b"PK" + content)
     assert "no file of lowerbound compress" in refused(model("bernoulli"), b"")

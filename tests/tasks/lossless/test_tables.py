@@ -27,7 +27,9 @@ from lowerbound.tasks.lossless import laws, maps
 from lowerbound.tasks.lossless.cells import Writing, coded
 from lowerbound.tasks.lossless.column_laws import ColumnLaws, shown
 from lowerbound.tasks.lossless.columns import TableCode, TableModel
+from lowerbound.vae.contexts import Label
 from lowerbound.vae.likelihoods import Columns
+from tasks.lossless.models import model
 
 pytest.importorskip("constriction", reason="pip install 'lowerbound[compression]'")
 
@@ -130,6 +132,8 @@ def test_some_rows_come_back_alone(vae: lb.VAE, tmp_path: Path) -> None:
 
 def test_damage_is_refused(vae: lb.VAE, tmp_path: Path) -> None:
     content = lossless.compress(vae, written(tmp_path / "people.csv", people(6)), block=4)
+    with pytest.raises(RunError, match="these weights are others"):
+        lossless.decompress(model("bernoulli"), content)
     random = np.random.default_rng(0)
     for place in random.integers(0, 8 * len(content), 40):
         damaged = bytearray(content)
@@ -193,6 +197,10 @@ def test_what_is_no_table_of_the_model_is_refused(vae: lb.VAE, tmp_path: Path) -
     array = lb.VAE(lb.priors.StandardNormal(2), Columns(lb.nn.mlp(2, 6), 2), lb.posteriors.DiagonalGaussian(lb.nn.mlp(2, 4)))
     with pytest.raises(RecipeError, match="no table's"):
         lossless.compress(array, tmp_path / "other.csv")
+    given = model_of(written(tmp_path / "people.csv", people(30)))
+    given.context = Label(2)
+    with pytest.raises(RecipeError, match="train one without --given label"):
+        lossless.compress(given, tmp_path / "people.csv")
 
 
 # --- the laws ----------------------------------------------------------------------------------------

@@ -66,11 +66,11 @@ def _written(path: Path, run: Run, parts: Iterator[lossless.Part]) -> tuple[loss
     header, others = begin.header, lossless.General(begin.header.top, begin.header.event)
     with written(path) as file, _progress(header.n, "compressed") as done:
         size, bound = file.write(begin.content), 0.0
-        for part in parts:
+        for number, part in enumerate(parts):
             size += file.write(part.content)
             if part.values is not None and part.numbers is not None:
                 others.add(part.numbers)
-                bound += mean_bound(run.vae, Dataset(part.values, part.labels)).bound * part.n / header.n
+                bound += mean_bound(run.vae, Dataset(part.values, part.labels), seed=number).bound * part.n / header.n
             done(part.n)
     return header, {"lowerbound": size, **others.end()}, bound
 

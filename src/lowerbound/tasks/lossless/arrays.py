@@ -14,12 +14,11 @@ from lowerbound.data.python import Source
 from lowerbound.data.rows import Rows, labels_of
 from lowerbound.errors import DataError
 from lowerbound.nn.mode import in_evaluation
-from lowerbound.tasks.lossless import blocks
+from lowerbound.tasks.lossless import blocks, laws
 from lowerbound.tasks.lossless.container import Header, Part, block_to_bytes, said
 from lowerbound.tasks.lossless.laws import Whole
 from lowerbound.tasks.lossless.model import ArrayCode, ExactModel
 from lowerbound.tasks.lossless.reading import must_be_of, rows_of
-from lowerbound.tasks.lossless.values import MOST
 from lowerbound.vae.contexts import Label
 from lowerbound.vae.model import Model
 from lowerbound.vae.observation import admit_rows, observe
@@ -51,7 +50,7 @@ def decompressed(vae: Model, header: Header, file: BufferedIOBase, rows: range, 
 
 
 def _top(vae: Model, exact: ExactModel, rows: Rows, block: int, seed: int) -> tuple[int, bool]:
-    """The largest number, and whether values had to be binarized. Errors: DataError for counts beyond ``MOST``."""
+    """The largest number, and whether values had to be binarized. Errors: DataError for counts beyond ``laws.LONGEST``."""
     greys, most = False, 1
     for some in torch.arange(len(rows)).split(block):
         admit_rows(vae, rows, some)
@@ -59,8 +58,8 @@ def _top(vae: Model, exact: ExactModel, rows: Rows, block: int, seed: int) -> tu
         greys = greys or (exact.symbols.top == 1 and bool((values.round() != values).any()))
         most = max(most, int(values.max().round()))
     top = most if exact.symbols.top is None else exact.symbols.top
-    if exact.symbols.top is None and top > MOST:
-        raise DataError(f"counts up to {MOST:,} can be compressed, and these go to {top:,}; leave those out")
+    if exact.symbols.top is None and top > laws.LONGEST:
+        raise DataError(f"counts up to {laws.LONGEST:,} can be compressed, and these go to {top:,}; leave those out")
     return top, greys
 
 

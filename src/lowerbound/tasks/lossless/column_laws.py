@@ -25,7 +25,6 @@ from lowerbound.vae.likelihoods.scales import FLOOR
 
 WIDE_BITS = 30  # of numbers whose law is asked; what is beyond is as likely as any other
 EVEN = 2.0**-16  # of the mass is spread evenly, so that nothing is impossible
-MOST = 4095  # the largest count whose law is listed
 
 
 @dataclass(frozen=True)
@@ -197,7 +196,7 @@ def _count(column: Column, numbers: Array, top: int) -> Law:
     log_mean = np.clip(column.loc + column.scale * numbers[0], *LOG_COUNT)
     log_total = np.clip(LOG_TOTAL + numbers[1], *LOG_COUNT)
     total = functions.exp()(log_total)
-    if top <= MOST:
+    if top <= laws.LONGEST:
         return laws.negative_binomial(total, functions.sigmoid()(log_mean - log_total), top)
     mean = functions.exp()(log_mean)
     shape = mean * total / (mean + total)

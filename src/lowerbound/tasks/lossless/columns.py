@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from torch import nn
 
 from lowerbound.data.column import Column
 from lowerbound.errors import RecipeError
@@ -49,7 +48,9 @@ class TableModel:
         likelihood, network = vae.likelihood, vae.posterior.network
         if not isinstance(likelihood, Columns) or likelihood.schema is None or not isinstance(network, TableInput):
             raise RecipeError("a model of columns that are no table's cannot compress; train one on a table, with --recipe miwae")
-        encoder, decoder = _exact(network.network), _exact(likelihood.network)
+        if vae.context is not None:
+            raise RecipeError("a model of a table that is given labels cannot compress yet; train one without --given label")
+        encoder, decoder = exact(network.network), exact(likelihood.network)
         start = () if likelihood.start is None else tuple((likelihood.start.double().mul(UNIT).round() / UNIT).tolist())
         return cls(encoder, decoder, size_of_latent(vae), likelihood.columns, ColumnLaws.of(likelihood), start)
 
@@ -58,10 +59,6 @@ class TableModel:
         """Its hash."""
         words = self.latent, self.columns, self.laws.heavy
         return digest_of((*words, self.start) if self.start else words, (self.encoder, self.decoder))
-
-
-def _exact(network: nn.Module) -> ExactNetwork:
-    return exact(network)
 
 
 @dataclass(frozen=True)

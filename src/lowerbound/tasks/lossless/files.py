@@ -13,10 +13,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lowerbound.data.python import Source
+from lowerbound.errors import RecipeError, UsageError
 from lowerbound.system.arguments import one_of, whole
 from lowerbound.tasks.lossless import arrays, tables
 from lowerbound.tasks.lossless.coder import constriction
 from lowerbound.tasks.lossless.container import NAME, Header, Part
+from lowerbound.tasks.lossless.reading import of_another
 from lowerbound.vae.likelihoods import Columns
 from lowerbound.vae.model import Model
 from lowerbound.vae.parts import must_be_model
@@ -64,7 +66,8 @@ def compressed(run: HasModel | Model, data: Source, *, block: int = BLOCK, seed:
 def decompress(run: HasModel | Model, content: bytes, rows: range | None = None) -> Float[Tensor, "n *event"] | bytes:
     """The examples of a file's content, or those of some ``rows``, of which only the blocks are read; of a table its bytes.
 
-    Errors: DataError for a file that is damaged there, of a later version or none; RunError for one of another run.
+    Errors: DataError for a file that is damaged there, of a later version or none; RunError for one of another run; UsageError for
+    rows that it does not have.
     """
     parts = list(decompressed(run, io.BytesIO(one_of("content", content, bytes, "those of compress")), rows))
     values = [part for part in parts if isinstance(part, Tensor)]
@@ -81,10 +84,12 @@ def decompressed(
     constriction()
     vae, header = _model(run), Header.read(file, name)
     wanted = range(header.n) if rows is None else range(header.n)[rows.start : rows.stop]
-    if header.table is not None:
-        yield from tables.decompressed(vae, header, file, wanted, name)
-    else:
-        yield from arrays.decompressed(vae, header, file, wanted, name)
+    if not wanted:
+        raise UsageError(f"{name} has {header.n:,} examples, and none of these rows; ask for some from 0 to {header.n - 1}")
+    try:
+        yield from (arrays if header.table is None else tables).decompressed(vae, header, file, wanted, name)
+    except RecipeError as error:  # a model that nothing can be compressed by
+        raise of_another(header, name) from error
 
 
 def _model(run: Any) -> Model:

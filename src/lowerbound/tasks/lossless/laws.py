@@ -23,6 +23,7 @@ Bits = npt.NDArray[np.int32]
 MASS = 2.0**40  # the weight of all that is possible, beside what every number has
 GRID = 2.0**22  # of probabilities of a yes: none is below 2⁻²², or above 1 − 2⁻²²
 ROOM = 2.0**31  # the weight of the likeliest number where each has one by itself
+LONGEST = 4095  # the largest count whose law is listed
 TOGETHER = 512  # laws that are listed at once, so that their numbers stay near a processor
 COST = 2.0**20  # of one nat
 STEPS = 8  # ratios of probabilities whose product is in the range of doubles

@@ -15,8 +15,13 @@ from lowerbound.tasks.lossless.laws import Whole
 def must_be_of(digest: bytes, header: Header, name: str) -> None:
     """Raise RunError where a file was written by a model of another hash."""
     if digest != header.digest:
-        which = f"the run {header.run}" if header.run else "another model"
-        raise RunError(f"{name} was written by {which} as it was then, and these weights are others; give that run")
+        raise of_another(header, name)
+
+
+def of_another(header: Header, name: str) -> RunError:
+    """What is said of a file to a model that did not write it."""
+    which = f"the run {header.run}" if header.run else "another model"
+    return RunError(f"{name} was written by {which} as it was then, and these weights are others; give that run")
 
 
 def rows_of(code: Code, header: Header, file: BufferedIOBase, rows: range, name: str) -> Iterator[tuple[range, Whole]]:

@@ -20,7 +20,6 @@ from lowerbound.vae.likelihoods.base import Likelihood
 from lowerbound.vae.likelihoods.scales import FLOOR
 
 CODED = "bernoulli, beta-binomial, logistic, logistic-mixture, categorical, poisson or negative-binomial"
-MOST = 4095  # the largest count whose law is listed
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ def _(likelihood: LogisticMixture) -> Symbols:
 @symbols_of.register
 def _(likelihood: Poisson) -> Symbols:
     unit = likelihood.steps / 2 if likelihood.steps > 1 else 1.0
-    return Symbols(likelihood.steps, None, lambda output, top: laws.poisson(_positive(output[0]) * unit, top), "poisson", MOST)
+    return Symbols(likelihood.steps, None, lambda output, top: laws.poisson(_positive(output[0]) * unit, top), "poisson", laws.LONGEST)
 
 
 @symbols_of.register
@@ -92,7 +91,7 @@ def _(likelihood: NegativeBinomial) -> Symbols:
     def law(output: Array, top: int) -> Law:
         return laws.negative_binomial(_positive(output[0]), functions.sigmoid()(output[1]), top)
 
-    return Symbols(likelihood.steps, None, law, "negative-binomial", MOST)
+    return Symbols(likelihood.steps, None, law, "negative-binomial", laws.LONGEST)
 
 
 def _positive(raw: Array) -> Array:
