@@ -107,7 +107,7 @@ def looped(run: lb.Run, numbers: np.ndarray, top: int) -> float:
     began = time.perf_counter()
     for row in numbers:
         bins = stack.draw(code.posterior(row[None]), code.latent)
-        law = code._likelihood(bins[None])
+        law = code._likelihood(bins[None], row[-1:], np.ones((1, len(row)), bool))
         given, asked = laws.answers(law, row)
         for bit in reversed(range(law.bits)):
             for value in reversed(range(len(row))):
@@ -120,10 +120,10 @@ def price(run: lb.Run, values: torch.Tensor) -> float:
     """By which share a code of x given z is longer than −log p(x|z) in single precision, of the same z, the centres of q's bins."""
     exact, some = ExactModel.of(run.vae), values[:FEW]
     bins = (functions.normal_cdf()(run.vae.encode(some).double().numpy()) * (1 << laws.LATENT_BITS)).astype(np.int64)
-    numbers = np.rint(some.double().numpy() * exact.symbols.steps).astype(np.int64).reshape(-1)
+    numbers = np.rint(some.double().numpy() * exact.symbols.steps).astype(np.int64).reshape(len(some), -1)
     z = laws.centres()[bins.clip(0, (1 << laws.LATENT_BITS) - 1)]
-    given, asked = laws.answers(exact.symbols.of(exact.decoder(z), exact.values, int(numbers.max(initial=1))), numbers)
-    length = -np.log(np.where(given == 1, asked, 1 - asked)).sum()
+    law = exact.symbols.of(exact.decoder(z), np.ones(numbers.shape, bool), int(numbers.max(initial=1)))
+    length = laws.costs(law, numbers.reshape(-1)).sum() / laws.COST
     with torch.no_grad():
         log_p = run.vae.likelihood(torch.from_numpy(z).float()).log_prob(some.reshape(FEW, *exact.event_shape)).double().sum()
     return float(length / -log_p) - 1

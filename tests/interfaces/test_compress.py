@@ -127,3 +127,17 @@ def test_a_table_comes_back_to_the_byte(tmp_path: Path, capsys: pytest.CaptureFi
         capsys, "decompress", tmp_path / "t.lbz", "-o", tmp_path / "b.npy"
     )
     assert "leave out --rows and --split" in complaint(capsys, "compress", tmp_path / "run", "--rows", "3", "-o", tmp_path / "t.lbz")
+
+
+def test_an_array_with_holes_comes_back_as_it_was(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    chance, path = np.random.default_rng(0), tmp_path / "x.npy"
+    counts = chance.poisson(3, (60, 5)).astype(np.float32)
+    counts[chance.random(counts.shape) < 0.2] = np.nan
+    np.save(path, counts)
+    assert main(["train", str(path), "--likelihood", "poisson", "--epochs", "1", "--batch", "10", "--out", str(tmp_path / "run")]) == 0
+    found = answer(capsys, "compress", tmp_path / "run", path, "-o", tmp_path / "x.lbz")
+    assert found["bits_per_dim"]["lowerbound"] == pytest.approx(8 * found["bytes"]["lowerbound"] / np.isfinite(counts).sum())
+    answer(capsys, "decompress", tmp_path / "x.lbz", "-o", tmp_path / "back.npy")
+    back = np.load(tmp_path / "back.npy")
+    assert back.dtype == counts.dtype
+    assert np.array_equal(back, counts, equal_nan=True)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 import lowerbound as lb
+from lowerbound.nn.missing import MaskedInput
 
 EVENT, LATENT = (1, 10, 10), 3
 TOP = 15  # of whole numbers that are not zeros and ones
@@ -34,14 +35,16 @@ LIKELIHOODS: dict[str, tuple[Callable[[], lb.likelihoods.Likelihood], int, int]]
 }
 
 
-def model(name: str, seed: int = 0) -> lb.VAE:
-    """A model of that likelihood, not trained."""
+def model(name: str, seed: int = 0, holes: bool = False) -> lb.VAE:
+    """A model of that likelihood, not trained; with ``holes`` values may be missing."""
     torch.manual_seed(seed)
-    encoder = lb.nn.mlp(EVENT, 16, 2 * LATENT)
+    encoder = lb.nn.mlp(MaskedInput.shape(EVENT) if holes else EVENT, 16, 2 * LATENT)
     with torch.no_grad():
         encoder[-1].weight.mul_(0.1 * LIKELIHOODS[name][2] / LIKELIHOODS[name][1])  # of counts too it is to stay near p(z)
-    posterior = lb.posteriors.DiagonalGaussian(encoder)
-    return lb.VAE(lb.priors.StandardNormal(LATENT), LIKELIHOODS[name][0](), posterior).eval()
+    posterior = lb.posteriors.DiagonalGaussian(MaskedInput(encoder) if holes else encoder)
+    likelihood = LIKELIHOODS[name][0]()
+    likelihood.holes = holes
+    return lb.VAE(lb.priors.StandardNormal(LATENT), likelihood, posterior).eval()
 
 
 def examples(name: str, n: int, seed: int = 0) -> torch.Tensor:

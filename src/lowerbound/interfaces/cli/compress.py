@@ -63,7 +63,7 @@ def _of_table(args: Namespace, path: Path, run: Run) -> Answer:
 def _written(path: Path, run: Run, parts: Iterator[lossless.Part]) -> tuple[lossless.Header, dict[str, int], float]:
     """Write the parts; the header, how many bytes each compressor needs, and the mean bound, in nats, of what was written."""
     begin = next(parts)
-    header, others = begin.header, lossless.General(begin.header.top, begin.header.event)
+    header, others = begin.header, lossless.General(begin.header.top + bool(begin.header.missing), begin.header.event)
     with written(path) as file, _progress(header.n, "compressed") as done:
         size, bound = file.write(begin.content), 0.0
         for number, part in enumerate(parts):
@@ -76,7 +76,7 @@ def _written(path: Path, run: Run, parts: Iterator[lossless.Part]) -> tuple[loss
 
 
 def _answer(args: Namespace, path: Path, header: lossless.Header, seconds: float, sizes: dict[str, int], bound: float) -> Answer:
-    values = header.n * math.prod(header.event)
+    values = max(1, header.n * math.prod(header.event) - (header.missing or 0))
     bits = {"−bound": -bound * header.n / math.log(2) / values} | {name: 8 * size / values for name, size in sizes.items()}
     shortest_first = sorted(bits.items(), key=lambda item: item[1])
     shown = [{"by": name, "bits/dim": bit, "bytes": sizes.get(name, round(bit * values / 8))} for name, bit in shortest_first]

@@ -14,8 +14,8 @@ from lowerbound.data.python import Source
 from lowerbound.data.rows import Rows, labels_of
 from lowerbound.errors import DataError
 from lowerbound.nn.mode import in_evaluation
-from lowerbound.tasks.lossless import blocks, laws
-from lowerbound.tasks.lossless.container import Header, Part, block_to_bytes, said
+from lowerbound.tasks.lossless import blocks, laws, masks
+from lowerbound.tasks.lossless.container import Header, Part, block_to_bytes, mask_to_bytes, said
 from lowerbound.tasks.lossless.laws import Whole
 from lowerbound.tasks.lossless.model import ArrayCode, ExactModel
 from lowerbound.tasks.lossless.reading import must_be_of, rows_of
@@ -29,16 +29,20 @@ def compressed(vae: Model, data: Source, block: int, seed: int, folder: str, par
     exact, rows = ExactModel.of(vae), vae.examples(data).rows
     if not len(rows):
         raise DataError("there are no examples to compress")
-    top, greys = _top(vae, exact, rows, block, seed)
-    header = Header(len(rows), block, exact.event_shape, top, exact.digest, folder, seed if greys else None, particles=said(particles))
+    top, greys, missing = _survey(vae, exact, rows, block)
+    binarized = seed if greys else None
+    header = Header(
+        len(rows), block, exact.event_shape, top, exact.digest, folder, binarized, particles=said(particles), missing=missing or None
+    )
     code = ArrayCode(exact, top)
     yield Part(header, header.to_bytes(), 0)
     for number in range(header.blocks):
         values, numbers = _seen(vae, exact, rows, header.rows(number), seed)
         labels = _labels(vae, rows, header.rows(number))
         every = numbers if labels is None else np.concatenate([numbers, labels[:, None].numpy()], 1)
+        mask = mask_to_bytes(header, number, masks.to_bytes(numbers)) if missing else b""
         content = block_to_bytes(header, number, blocks.encode(code, every, particles))
-        yield Part(header, content, len(values), values, numbers, labels)
+        yield Part(header, mask + content, len(values), values, numbers, labels)
 
 
 def decompressed(vae: Model, header: Header, file: BufferedIOBase, rows: range, name: str) -> Iterator[Tensor]:
@@ -49,25 +53,32 @@ def decompressed(vae: Model, header: Header, file: BufferedIOBase, rows: range, 
         yield _values(numbers[:, : exact.values], exact, vae.dtype)
 
 
-def _top(vae: Model, exact: ExactModel, rows: Rows, block: int, seed: int) -> tuple[int, bool]:
-    """The largest number, and whether values had to be binarized. Errors: DataError for counts beyond ``laws.LONGEST``."""
-    greys, most = False, 1
+def _survey(vae: Model, exact: ExactModel, rows: Rows, block: int) -> tuple[int, bool, int]:
+    """The largest number, whether values have to be binarized, and how many are missing.
+
+    Errors: DataError for counts beyond ``laws.LONGEST``.
+    """
+    greys, most, missing = False, 1, 0
     for some in torch.arange(len(rows)).split(block):
         admit_rows(vae, rows, some)
-        values = rows[some] * exact.symbols.steps
+        every = rows[some]
+        values = every.nan_to_num(nan=0.0) * exact.symbols.steps
         greys = greys or (exact.symbols.top == 1 and bool((values.round() != values).any()))
         most = max(most, int(values.max().round()))
+        missing += int(every.isnan().sum())
     top = most if exact.symbols.top is None else exact.symbols.top
     if exact.symbols.top is None and top > laws.LONGEST:
         raise DataError(f"counts up to {laws.LONGEST:,} can be compressed, and these go to {top:,}; leave those out")
-    return top, greys
+    return top, greys, missing
 
 
 def _seen(vae: Model, exact: ExactModel, rows: Rows, some: range, seed: int) -> tuple[Tensor, Whole]:
     """The values of some rows as the likelihood sees them, and as whole numbers. Errors: DataError where that is not what they are."""
     x = observe(in_evaluation(vae), rows, torch.arange(some.start, some.stop), seed).x.cpu()
-    numbers: Whole = np.rint(x.double().numpy() * exact.symbols.steps).astype(np.int64).reshape(len(x), -1)
-    wrong = (_values(numbers, exact, x.dtype).reshape(x.shape) != x).flatten(1).any(1)
+    scaled = (x.double() * exact.symbols.steps).nan_to_num(nan=masks.MISSING)
+    numbers: Whole = np.rint(scaled.numpy()).astype(np.int64).reshape(len(x), -1)
+    back = _values(numbers, exact, x.dtype).reshape(x.shape)
+    wrong = ((back != x) & ~x.isnan()).flatten(1).any(1)
     if bool(wrong.any()):
         row = some.start + int(wrong.nonzero()[0])
         raise DataError(f"row {row}: some values are not whole numbers over {exact.symbols.steps} and would not come back; round them")
@@ -85,4 +96,6 @@ def _labels(vae: Model, rows: Rows, some: range) -> Int64[Tensor, " n"] | None:
 
 def _values(numbers: Whole, exact: ExactModel, kind: torch.dtype) -> Tensor:
     """The values that numbers stand for, as data have them."""
-    return torch.from_numpy(numbers).to(kind).div(exact.symbols.steps).reshape(-1, *exact.event_shape)
+    found = torch.from_numpy(numbers)
+    values = found.to(kind).div(exact.symbols.steps).masked_fill(found == masks.MISSING, torch.nan)
+    return values.reshape(-1, *exact.event_shape)

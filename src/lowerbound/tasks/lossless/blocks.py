@@ -84,12 +84,15 @@ def _encoded(code: Code, numbers: Whole, particles: int, part: int) -> tuple[Blo
     return Block(stack.words, stack.initial, part), first
 
 
-def decode(code: Code, block: Block, n: int, particles: int = 1) -> Whole:
-    """The n examples of a block. Errors: DataError where they are not those that ``encode`` made by this code."""
+def decode(code: Code, block: Block, known: Whole, particles: int = 1) -> Whole:
+    """The examples of a block, each of which ``known`` ``(n, k)`` says something of, for k = 0 nothing.
+
+    Errors: DataError where they are not those that ``encode`` made by this code.
+    """
     stack, parts = Stack(block.words, block.initial), []
-    for group in reversed(list(groups(n, code, particles, block.part))):
+    for group in reversed(list(groups(len(known), code, particles, block.part))):
         bins = stack.pop_even(LATENT_BITS, len(group) * code.latent).reshape(len(group), -1)
-        parts.append(code.pop(stack, bins))
+        parts.append(code.pop(stack, bins, known[group.first : group.last]))
         _give_back(stack, code, parts[-1], bins, group.particles)
     stack.must_be_as_before()
     return np.concatenate(parts[::-1])

@@ -45,8 +45,8 @@ class Code(ABC):
         """Put examples on the stack by p(x|z), given bins ``(n, latent)``."""
 
     @abstractmethod
-    def pop(self, stack: Stack, bins: Whole) -> Whole:
-        """Take them from it."""
+    def pop(self, stack: Stack, bins: Whole, known: Whole) -> Whole:
+        """Take them from it; ``known`` ``(n, k)`` is what a file says of each besides, if anything."""
 
     @abstractmethod
     def costs(self, numbers: Whole, bins: Whole) -> Array:

@@ -105,7 +105,7 @@ class TableCode(Code):
                 if cells.texts:
                     stack.push(_kinds(cells, len(bins)), kinds)
 
-    def pop(self, stack: Stack, bins: Whole) -> Whole:
+    def pop(self, stack: Stack, bins: Whole, known: Whole) -> Whole:
         """Column by column."""
         output, numbers = self._output(bins), np.zeros((len(bins), 2 * len(self.cells)), np.int64)
         for place, cells in enumerate(self.cells):

@@ -3,8 +3,9 @@
 All numbers are little-endian. ``LBZ``, a byte for the version, the length of a JSON object (2 bytes), the object, 16 bytes of the model's
 hash, a CRC-32 of all that. Of a table a CRC-32 (4), and in lzma's format a JSON object, all but the cells that are coded. A block: how many
 words it has (4 bytes), how many of the counter's are below them (4), a power of two for the size of groups (1), a CRC-32 (4), and the
-words, 4 bytes each. Checksums behind the header are of the header's, the block's number, the two numbers after the first, the content's
-size, and the content.
+words, 4 bytes each. Where values are missing, a mask comes before each block: its size (4), a CRC-32 (4), and in lzma's format a bit for
+each value. Checksums behind the header are of the header's, the block's number, the two numbers after the first, the content's size, and
+the content.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from lowerbound.tasks.lossless.blocks import Block
 from lowerbound.tasks.lossless.laws import Whole
 
 MAGIC, VERSION = b"LBZ", 1
-START, CHECK, BLOCK = struct.Struct("<3sBH"), struct.Struct("<I"), struct.Struct("<IIBI")
+START, CHECK, BLOCK, MASK = (struct.Struct(form) for form in ("<3sBH", "<I", "<IIBI", "<II"))
 DIGEST = 16
 NAME = "the file"
 
@@ -34,7 +35,8 @@ class Header:
     """What a file holds: ``n`` examples of shape ``event``, whole numbers up to ``top``, so many a ``block``, by the model of ``digest``.
 
     ``run`` is the folder that the model was read from, as it was written; with a ``seed`` greys were binarized by it. With a ``table`` what
-    is not coded by the model follows the header, so many bytes; ``particles`` are those of each example, one where it is not said.
+    is not coded by the model follows the header, so many bytes; ``particles`` are those of each example, one where it is not said;
+    ``missing`` is how many values are, none where it is not said.
     """
 
     n: int
@@ -46,6 +48,7 @@ class Header:
     seed: int | None = None
     table: int | None = None
     particles: int | None = None
+    missing: int | None = None
 
     @property
     def blocks(self) -> int:
@@ -99,7 +102,7 @@ def said(particles: int) -> int | None:
 class Part:
     """What comes next in a file: its header or a block of n examples, of arrays with their ``values`` and these as whole ``numbers``.
 
-    With the ``labels`` that a conditional VAE is given.
+    Of values that are missing these are NaN and −1. With the ``labels`` that a conditional VAE is given.
     """
 
     header: Header
@@ -122,16 +125,48 @@ def read_block(header: Header, number: int, file: BufferedIOBase, name: str = NA
 
     Errors: DataError, with the examples that are lost, where it is damaged or the file ends.
     """
-    start = file.read(BLOCK.size)
-    length, initial, part, check = BLOCK.unpack(start) if len(start) == BLOCK.size else (0, 0, 0, 0)
+    length, initial, part, check = _whole(header, number, file.read(BLOCK.size), BLOCK, name)
     content = file.read(4 * length)
-    rows = header.rows(number)
-    lost = f"examples {rows.start:,} to {rows.stop - 1:,} are lost"
-    if len(start) < BLOCK.size or len(content) < 4 * length:
-        raise DataError(f"{name} is cut short in block {number:,}: {lost}, and all after them; copy it anew from where it came")
+    _must_be_whole(header, number, len(content) == 4 * length, name)
     if not skip and check != _check(header, number, initial, part, content):
-        raise DataError(f"{name} is damaged in block {number:,}: {lost}; copy it anew, or ask for other rows")
+        raise _damaged(header, number, name)
     return Block(np.frombuffer(content, "<u4").astype(np.uint32), initial, part)
+
+
+def mask_to_bytes(header: Header, number: int, content: bytes) -> bytes:
+    """What comes before a block of which values are missing: its size, its checksum, and the content."""
+    return MASK.pack(len(content), _check(header, number, 0, 0, content)) + content
+
+
+def read_mask(header: Header, number: int, file: BufferedIOBase, name: str = NAME, skip: bool = False) -> bytes:
+    """The content. Errors: as for ``read_block``."""
+    length, check = _whole(header, number, file.read(MASK.size), MASK, name)
+    content = file.read(length)
+    _must_be_whole(header, number, len(content) == length, name)
+    if not skip and check != _check(header, number, 0, 0, content):
+        raise _damaged(header, number, name)
+    return content
+
+
+def _whole(header: Header, number: int, start: bytes, form: struct.Struct, name: str) -> tuple[int, ...]:
+    """The numbers before a content."""
+    _must_be_whole(header, number, len(start) == form.size, name)
+    return form.unpack(start)
+
+
+def _must_be_whole(header: Header, number: int, whole: bool, name: str) -> None:
+    if not whole:
+        lost = f"{_lost(header, number)}, and all after them"
+        raise DataError(f"{name} is cut short in block {number:,}: {lost}; copy it anew from where it came")
+
+
+def _damaged(header: Header, number: int, name: str) -> DataError:
+    return DataError(f"{name} is damaged in block {number:,}: {_lost(header, number)}; copy it anew, or ask for other rows")
+
+
+def _lost(header: Header, number: int) -> str:
+    rows = header.rows(number)
+    return f"examples {rows.start:,} to {rows.stop - 1:,} are lost"
 
 
 def words_to_bytes(header: Header, content: bytes) -> bytes:

@@ -108,7 +108,7 @@ class Listed(Law):
 
     def __init__(self, weights: Callable[..., Array], *parameters: Array):
         n = parameters[0].shape[-1]
-        parts = [slice(first, first + TOGETHER) for first in range(0, n, TOGETHER)]
+        parts = [slice(first, first + TOGETHER) for first in range(0, max(1, n), TOGETHER)]
         self.total = np.concatenate([_totals(weights(*(each[..., some] for each in parameters))) for some in parts], 1)
         self.bits, self.places = bits_for(len(self.total) - 2), np.arange(n)
 
@@ -187,7 +187,7 @@ def _by_ratios(top: int, ratio: Callable[..., Array], *parameters: Array) -> Law
                 product = product * ratio(k, *some)
         largest = (np.frexp(found.max(1))[1] + exponents).max(0)
         found *= np.ldexp(1.0, np.maximum(exponents - largest, -1000))[:, None]
-        return found.reshape(-1, n)[: top + 1]
+        return found.reshape(len(found) * STEPS, n)[: top + 1]
 
     return Listed(weights, *parameters)
 

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from lowerbound.errors import RecipeError
+from lowerbound.nn.missing import MaskedInput
 from lowerbound.nn.mode import in_evaluation
-from lowerbound.tasks.lossless import laws
+from lowerbound.tasks.lossless import laws, masks
 from lowerbound.tasks.lossless.code import Code, digest_of, posterior_of, size_of_latent
 from lowerbound.tasks.lossless.coder import Stack
 from lowerbound.tasks.lossless.functions import Array
@@ -40,8 +42,8 @@ class ExactModel:
         """That of a trained model. Errors: RecipeError for a part of it that no code is made of."""
         vae = in_evaluation(vae)
         symbols, latent = symbols_of(vae.likelihood), size_of_latent(vae)
-        if vae.likelihood.holes:
-            raise RecipeError("a model of values of which some are missing cannot compress yet; train one on whole data")
+        if vae.likelihood.holes and not isinstance(vae.posterior.network, MaskedInput):
+            raise RecipeError("where values may be missing, compression needs an encoder that begins with MaskedInput; train such a one")
         shape = vae.event_shape
         if shape is None:
             raise RecipeError("the decoder gives no example for a latent of zeros, so that its shape is not known")
@@ -62,7 +64,10 @@ class ExactModel:
 
 @dataclass(frozen=True)
 class ArrayCode(Code):
-    """The code of values from 0 to ``top``; of a conditional VAE the label of an example is its last number."""
+    """The code of values from 0 to ``top``; of a conditional VAE the label of an example is its last number.
+
+    Where values may be missing, which are there is ``known`` before the others are decoded.
+    """
 
     model: ExactModel
     top: int
@@ -80,27 +85,32 @@ class ArrayCode(Code):
     def posterior(self, numbers: Whole) -> Law:
         """By the encoder."""
         values, labels = self._parted(numbers)
-        x = values.reshape(-1, *self.model.event_shape) / self.model.symbols.steps
-        return posterior_of(self.model.encoder(x, self._context(labels)))
+        x = np.where(values == masks.MISSING, np.nan, values / self.model.symbols.steps)
+        return posterior_of(self.model.encoder(x.reshape(-1, *self.model.event_shape), self._context(labels)))
 
     def push(self, stack: Stack, numbers: Whole, bins: Whole) -> None:
-        """All values at once, then the labels that they are given."""
+        """All values that are there at once, then the labels that they are given."""
         values, labels = self._parted(numbers)
-        stack.push(self._likelihood(bins, labels), values.reshape(-1))
+        there = values != masks.MISSING
+        stack.push(self._likelihood(bins, labels, there), values[there])
         if self.model.classes:
             stack.push(laws.even(self.model.classes, len(labels)), labels)
 
-    def pop(self, stack: Stack, bins: Whole) -> Whole:
-        """The labels, then all values at once."""
+    def pop(self, stack: Stack, bins: Whole, known: Whole) -> Whole:
+        """The labels, then all values at once that are there."""
         n, classes = len(bins), self.model.classes
         labels = stack.pop(laws.even(classes, n), n) if classes else np.zeros(n, np.int64)
-        values = stack.pop(self._likelihood(bins, labels), n * self.model.values).reshape(n, -1)
+        values = np.full((n, self.model.values), masks.MISSING)
+        there = known > 0 if known.size else values == masks.MISSING
+        values[there] = stack.pop(self._likelihood(bins, labels, there), int(there.sum()))
         return np.concatenate([values, labels[:, None]], 1) if classes else values
 
     def costs(self, numbers: Whole, bins: Whole) -> Array:
-        """Of all values."""
+        """Of all values that are there."""
         values, labels = self._parted(numbers)
-        return laws.costs(self._likelihood(bins, labels), values.reshape(-1)).reshape(len(bins), -1).sum(1)
+        there, found = values != masks.MISSING, np.zeros(values.shape)
+        found[there] = laws.costs(self._likelihood(bins, labels, there), values[there])
+        return found.sum(1)
 
     def _parted(self, numbers: Whole) -> tuple[Whole, Whole]:
         """The values, and the labels, which without classes are no numbers of an example."""
@@ -109,6 +119,6 @@ class ArrayCode(Code):
     def _context(self, labels: Whole) -> Array | None:
         return (labels[:, None] == np.arange(self.model.classes)).astype(np.float64) if self.model.classes else None
 
-    def _likelihood(self, bins: Whole, labels: Whole) -> Law:
+    def _likelihood(self, bins: Whole, labels: Whole, there: npt.NDArray[np.bool_]) -> Law:
         output = self.model.decoder(laws.centres()[bins], self._context(labels))
-        return self.model.symbols.of(output, self.model.values, self.top)
+        return self.model.symbols.of(output, there, self.top)

@@ -7,7 +7,7 @@ some 3·10⁻⁴, which costs a code less than a thousandth of its length.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial, singledispatch
 from typing import Any
 
@@ -51,8 +51,18 @@ def exact(network: nn.Module) -> ExactNetwork:
             return ExactNetwork((Layer("joined", lambda x: x), *layers_of(network.network)), _side_by_side)
         case Planes():
             return ExactNetwork((Layer("planes", lambda x: x), *layers_of(network.network)), _as_channels)
+        case MaskedInput(network=(Joined() | Planes()) as inside):
+            first, *others = exact(inside).layers
+            joined = _side_by_side if isinstance(inside, Joined) else _as_channels
+            return ExactNetwork((replace(first, words=f"masked {first.words}"), *others), lambda x, context: joined(_shown(x), context))
         case _:
             return ExactNetwork(tuple(layers_of(network)))
+
+
+def _shown(x: Array) -> Array:
+    """As ``MaskedInput`` shows values of which some are missing."""
+    there = ~np.isnan(x)
+    return np.concatenate([np.where(there, x, 0.0), there], 1)
 
 
 def _side_by_side(x: Array, context: Array) -> Array:
@@ -100,11 +110,7 @@ def _(module: nn.Unflatten) -> Iterator[Layer]:
 
 @layers_of.register
 def _(module: MaskedInput) -> Iterator[Layer]:
-    def shown(x: Array) -> Array:
-        there = ~np.isnan(x)
-        return np.concatenate([np.where(there, x, 0.0), there * UNIT], 1)
-
-    yield Layer("masked", shown)
+    yield Layer("masked", lambda x: _shown(x / UNIT) * UNIT)
     yield from layers_of(module.network)
 
 

@@ -34,7 +34,8 @@ class General:
         self.sizes = dict.fromkeys(self.compressors, 0)
 
     def add(self, numbers: Whole) -> None:
-        """Further values ``(n, D)``."""
+        """Further values ``(n, D)``; −1, where one is missing, is ``top``, a level more than there are."""
+        numbers = np.where(numbers < 0, self.top, numbers)
         kind = np.uint8 if self.top < 2**8 else np.uint16
         content = np.packbits(numbers.astype(bool)) if self.top == 1 else numbers.astype(kind)
         for name, compressor in self.compressors.items():

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from io import BufferedIOBase
 
+import numpy as np
+
 from lowerbound.errors import DataError, RunError
-from lowerbound.tasks.lossless import blocks
+from lowerbound.tasks.lossless import blocks, masks
 from lowerbound.tasks.lossless.code import Code
-from lowerbound.tasks.lossless.container import Header, must_end, read_block
+from lowerbound.tasks.lossless.container import Header, must_end, read_block, read_mask
 from lowerbound.tasks.lossless.laws import Whole
 
 
@@ -30,12 +33,19 @@ def rows_of(code: Code, header: Header, file: BufferedIOBase, rows: range, name:
         own = header.rows(number)
         if own.start >= rows.stop:
             return
-        block = read_block(header, number, file, name, skip=own.stop <= rows.start)
+        skip = own.stop <= rows.start
+        mask = read_mask(header, number, file, name, skip) if header.missing else b""
+        block = read_block(header, number, file, name, skip)
         wanted = range(max(own.start, rows.start), min(own.stop, rows.stop))
         if wanted:
             try:
-                found = blocks.decode(code, block, len(own), header.particles or 1)
+                found = blocks.decode(code, block, _known(header, mask, len(own)), header.particles or 1)
             except DataError as error:
                 raise DataError(f"{name}, block {number:,}: {error}") from error
             yield wanted, found[wanted.start - own.start : wanted.stop - own.start]
     must_end(file, name)
+
+
+def _known(header: Header, mask: bytes, n: int) -> Whole:
+    """What is known of the n examples of a block before they are decoded: which values are there, where some are missing."""
+    return masks.read(mask, n, math.prod(header.event)) if header.missing else np.zeros((n, 0), np.int64)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import singledispatch
 
 import numpy as np
+import numpy.typing as npt
 
 from lowerbound.errors import RecipeError
 from lowerbound.tasks.lossless import functions, laws
@@ -36,9 +37,10 @@ class Symbols:
     words: str
     listed: int = 1
 
-    def of(self, output: Array, values: int, top: int) -> Law:
-        """The laws of the ``values`` of each example, one example after the other, of a decoder's output ``(N, …)``."""
-        return self.law(output.reshape(len(output), -1, values).swapaxes(0, 1).reshape(-1, len(output) * values), top)
+    def of(self, output: Array, there: npt.NDArray[np.bool_], top: int) -> Law:
+        """The laws of the values that are ``there`` ``(N, values)``, one example after the other, of a decoder's output ``(N, …)``."""
+        numbers = output.reshape(len(output), -1, there.shape[1]).swapaxes(0, 1)
+        return self.law(numbers.reshape(len(numbers), -1) if there.all() else numbers[:, there], top)  # a choice of all takes a fifth more
 
 
 @singledispatch
