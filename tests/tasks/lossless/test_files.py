@@ -140,6 +140,25 @@ def test_a_file_that_was_cut_or_goes_on_is_refused() -> None:
     assert "goes on after its last block" in refused(vae, content + b"\0")
 
 
+def test_a_size_that_is_damaged_takes_no_memory() -> None:
+    class Watched(io.BytesIO):
+        """A file that notes how much is asked of it."""
+
+        most = 0
+
+        def read(self, size: int | None = -1, /) -> bytes:
+            """The bytes."""
+            self.most = max(self.most, size or 0)
+            return super().read(size)
+
+    vae = model("bernoulli")
+    header, block = (part.content for part in lossless.compressed(vae, examples("bernoulli", 3)))
+    file = Watched(header + block[:3] + b"\xff" + block[4:])
+    with pytest.raises(DataError, match="cut short in block 0"):
+        list(lossless.decompressed(vae, file))
+    assert file.most < 2**25
+
+
 def test_a_damaged_block_costs_only_itself() -> None:
     vae, x = model("bernoulli"), examples("bernoulli", 15)
     damaged = bytearray(lossless.compress(vae, x, block=5))

@@ -27,6 +27,7 @@ from lowerbound.tasks.lossless.laws import Whole
 MAGIC, VERSION = b"LBZ", 1
 START, CHECK, BLOCK, MASK = (struct.Struct(form) for form in ("<3sBH", "<I", "<IIBI", "<II"))
 DIGEST = 16
+AT_ONCE = 2**24  # bytes that are read
 NAME = "the file"
 
 
@@ -126,7 +127,7 @@ def read_block(header: Header, number: int, file: BufferedIOBase, name: str = NA
     Errors: DataError, with the examples that are lost, where it is damaged or the file ends.
     """
     length, initial, part, check = _whole(header, number, file.read(BLOCK.size), BLOCK, name)
-    content = file.read(4 * length)
+    content = _read(file, 4 * length)
     _must_be_whole(header, number, len(content) == 4 * length, name)
     if not skip and check != _check(header, number, initial, part, content):
         raise _damaged(header, number, name)
@@ -141,11 +142,20 @@ def mask_to_bytes(header: Header, number: int, content: bytes) -> bytes:
 def read_mask(header: Header, number: int, file: BufferedIOBase, name: str = NAME, skip: bool = False) -> bytes:
     """The content. Errors: as for ``read_block``."""
     length, check = _whole(header, number, file.read(MASK.size), MASK, name)
-    content = file.read(length)
+    content = _read(file, length)
     _must_be_whole(header, number, len(content) == length, name)
     if not skip and check != _check(header, number, 0, 0, content):
         raise _damaged(header, number, name)
     return content
+
+
+def _read(file: BufferedIOBase, size: int) -> bytes:
+    """So many bytes, or those that there are: of a damaged size no memory is taken."""
+    parts: list[bytes] = []
+    while size > 0 and (part := file.read(min(size, AT_ONCE))):
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
 
 
 def _whole(header: Header, number: int, start: bytes, form: struct.Struct, name: str) -> tuple[int, ...]:
@@ -176,7 +186,7 @@ def words_to_bytes(header: Header, content: bytes) -> bytes:
 
 def read_words(header: Header, file: BufferedIOBase, name: str = NAME) -> bytes:
     """The content. Errors: DataError where it is damaged."""
-    check, content = file.read(CHECK.size), file.read(header.table or 0)
+    check, content = file.read(CHECK.size), _read(file, header.table or 0)
     if len(check) < CHECK.size or CHECK.unpack(check)[0] != _check(header, 0, 0, 0, content):
         raise DataError(f"{name} is damaged in what describes its table; copy it anew from where it came")
     return content
