@@ -107,7 +107,7 @@ def looped(run: lb.Run, numbers: np.ndarray, top: int) -> float:
     began = time.perf_counter()
     for row in numbers:
         bins = stack.draw(code.posterior(row[None]), code.latent)
-        law = code._likelihood(bins[None], row[-1:], np.ones((1, len(row)), bool))
+        law = code._likelihood(bins[None], row[None, code.model.values :], np.ones((1, len(row)), bool))
         given, asked = laws.answers(law, row)
         for bit in reversed(range(law.bits)):
             for value in reversed(range(len(row))):

@@ -76,7 +76,7 @@ def _written(path: Path, run: Run, parts: Iterator[lossless.Part]) -> tuple[loss
 
 
 def _answer(args: Namespace, path: Path, header: lossless.Header, seconds: float, sizes: dict[str, int], bound: float) -> Answer:
-    values = max(1, header.n * math.prod(header.event) - (header.missing or 0))
+    values = max(1, header.n * math.prod(header.event) - header.missing)
     bits = {"−bound": -bound * header.n / math.log(2) / values} | {name: 8 * size / values for name, size in sizes.items()}
     shortest_first = sorted(bits.items(), key=lambda item: item[1])
     shown = [{"by": name, "bits/dim": bit, "bytes": sizes.get(name, round(bit * values / 8))} for name, bit in shortest_first]

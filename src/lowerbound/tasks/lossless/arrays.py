@@ -15,7 +15,7 @@ from lowerbound.data.rows import Rows, labels_of
 from lowerbound.errors import DataError
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.tasks.lossless import blocks, laws, masks
-from lowerbound.tasks.lossless.container import Header, Part, block_to_bytes, mask_to_bytes, said
+from lowerbound.tasks.lossless.container import Header, Part, block_to_bytes, mask_to_bytes
 from lowerbound.tasks.lossless.laws import Whole
 from lowerbound.tasks.lossless.model import ArrayCode, ExactModel
 from lowerbound.tasks.lossless.reading import must_be_of, rows_of
@@ -30,10 +30,8 @@ def compressed(vae: Model, data: Source, block: int, seed: int, folder: str, par
     if not len(rows):
         raise DataError("there are no examples to compress")
     top, greys, missing = _survey(vae, exact, rows, block)
-    binarized = seed if greys else None
-    header = Header(
-        len(rows), block, exact.event_shape, top, exact.digest, folder, binarized, particles=said(particles), missing=missing or None
-    )
+    of_model = exact.event_shape, top, exact.digest, folder
+    header = Header(len(rows), block, *of_model, seed if greys else None, particles=particles, missing=missing)
     code = ArrayCode(exact, top)
     yield Part(header, header.to_bytes(), 0)
     for number in range(header.blocks):

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import struct
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from io import BufferedIOBase
 from typing import Any
 from zlib import crc32
@@ -36,8 +36,8 @@ class Header:
     """What a file holds: ``n`` examples of shape ``event``, whole numbers up to ``top``, so many a ``block``, by the model of ``digest``.
 
     ``run`` is the folder that the model was read from, as it was written; with a ``seed`` greys were binarized by it. With a ``table`` what
-    is not coded by the model follows the header, so many bytes; ``particles`` are those of each example, one where it is not said;
-    ``missing`` is how many values are, none where it is not said.
+    is not coded by the model follows the header, so many bytes; ``particles`` are those of each example, and ``missing`` is how many values
+    are. What is as usual is not in the file.
     """
 
     n: int
@@ -48,8 +48,8 @@ class Header:
     run: str = ""
     seed: int | None = None
     table: int | None = None
-    particles: int | None = None
-    missing: int | None = None
+    particles: int = 1
+    missing: int = 0
 
     @property
     def blocks(self) -> int:
@@ -62,7 +62,8 @@ class Header:
 
     def to_bytes(self) -> bytes:
         """As it begins a file."""
-        words = {name: value for name, value in asdict(self).items() if name != "digest" and value not in ("", None)}
+        usual = {field.name: field.default for field in fields(self)}
+        words = {name: value for name, value in asdict(self).items() if name != "digest" and value != usual[name]}
         text = json.dumps(words, separators=(",", ":"), ensure_ascii=False).encode()
         start = START.pack(MAGIC, VERSION, len(text)) + text + self.digest
         return start + CHECK.pack(crc32(start))
@@ -92,11 +93,6 @@ class Header:
     def check(self) -> int:
         """Its own checksum, with which those of its blocks begin: a block of another file is none of this one's."""
         return int(CHECK.unpack(self.to_bytes()[-CHECK.size :])[0])
-
-
-def said(particles: int) -> int | None:
-    """As a header has it."""
-    return None if particles == 1 else particles
 
 
 @dataclass(frozen=True)

@@ -94,16 +94,16 @@ class ArrayCode(Code):
         there = values != masks.MISSING
         stack.push(self._likelihood(bins, labels, there), values[there])
         if self.model.classes:
-            stack.push(laws.even(self.model.classes, len(labels)), labels)
+            stack.push(laws.even(self.model.classes, len(labels)), labels[:, 0])
 
     def pop(self, stack: Stack, bins: Whole, known: Whole) -> Whole:
         """The labels, then all values at once that are there."""
         n, classes = len(bins), self.model.classes
-        labels = stack.pop(laws.even(classes, n), n) if classes else np.zeros(n, np.int64)
+        labels = stack.pop(laws.even(classes, n), n)[:, None] if classes else np.zeros((n, 0), np.int64)
         values = np.full((n, self.model.values), masks.MISSING)
         there = known > 0 if known.size else values == masks.MISSING
         values[there] = stack.pop(self._likelihood(bins, labels, there), int(there.sum()))
-        return np.concatenate([values, labels[:, None]], 1) if classes else values
+        return np.concatenate([values, labels], 1)
 
     def costs(self, numbers: Whole, bins: Whole) -> Array:
         """Of all values that are there."""
@@ -113,11 +113,11 @@ class ArrayCode(Code):
         return found.sum(1)
 
     def _parted(self, numbers: Whole) -> tuple[Whole, Whole]:
-        """The values, and the labels, which without classes are no numbers of an example."""
-        return numbers[:, : self.model.values], numbers[:, -1]
+        """The values, and the label ``(n, 1)`` where the model is given one, ``(n, 0)`` elsewhere."""
+        return numbers[:, : self.model.values], numbers[:, self.model.values :]
 
     def _context(self, labels: Whole) -> Array | None:
-        return (labels[:, None] == np.arange(self.model.classes)).astype(np.float64) if self.model.classes else None
+        return (labels == np.arange(self.model.classes)).astype(np.float64) if self.model.classes else None
 
     def _likelihood(self, bins: Whole, labels: Whole, there: npt.NDArray[np.bool_]) -> Law:
         output = self.model.decoder(laws.centres()[bins], self._context(labels))

@@ -20,7 +20,7 @@ from lowerbound.system.arguments import one_of
 from lowerbound.tasks.lossless import blocks
 from lowerbound.tasks.lossless.cells import Cells, coded
 from lowerbound.tasks.lossless.columns import TableCode, TableModel
-from lowerbound.tasks.lossless.container import Header, Part, block_to_bytes, read_words, said, words_to_bytes
+from lowerbound.tasks.lossless.container import Header, Part, block_to_bytes, read_words, words_to_bytes
 from lowerbound.tasks.lossless.laws import Whole
 from lowerbound.tasks.lossless.reading import must_be_of, rows_of
 from lowerbound.vae.likelihoods import Columns
@@ -82,7 +82,7 @@ def compressed(vae: Model, source: Any, block: int, folder: str, particles: int)
     if (frame.head + frame.text(range(len(table)), numbers)).encode() != content:
         raise DataError(f"{source} is written in a way that would not come back; write it anew, in UTF-8")
     code, described = TableCode(model, frame.cells), frame.to_bytes()
-    header = Header(len(table), block, (len(schema.modelled),), 0, model.digest, folder, table=len(described), particles=said(particles))
+    header = Header(len(table), block, (len(schema.modelled),), 0, model.digest, folder, table=len(described), particles=particles)
     yield Part(header, header.to_bytes() + words_to_bytes(header, described), 0)
     for number in range(header.blocks):
         rows = header.rows(number)
