@@ -90,7 +90,7 @@ CHANCE = np.random.default_rng(0)
 HALVES = np.arange(VALUES) < VALUES // 2
 #: which values are there, and how many bits a value a mask may take
 MASKS: dict[str, tuple[Callable[[], np.ndarray], float]] = {
-    "at random": (lambda: CHANCE.random((N, VALUES)) > 0.1, 1.35 * 0.469),
+    "at random": (lambda: CHANCE.random((N, VALUES)) > 0.1, 1.15 * 0.469),
     "half of each": (lambda: np.tile(HALVES, (N, 1)), 0.01),
     "one half or the other": (lambda: np.where(CHANCE.random((N, 1)) > 0.5, HALVES, ~HALVES), 0.02),
     "whole pixels": (lambda: np.tile(CHANCE.random((N, VALUES // 3)) > 0.5, (1, 3)), 0.37),

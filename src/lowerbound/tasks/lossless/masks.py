@@ -1,6 +1,6 @@
 """Which values of a block's examples are there, as bytes: a bit for each, those of one value in all examples side by side, by lzma.
 
-Masks at random, halves, whole pixels of several channels, and one mask for all come near what they have in them by this.
+Masks at random, halves, whole pixels of several channels, and one mask for all come near their entropy by this.
 """
 
 from __future__ import annotations
