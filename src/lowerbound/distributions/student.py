@@ -141,6 +141,7 @@ def _slopes(value: Tensor, output: Tensor, more: Tensor, floor: float, least: fl
     """∂ log p in locations, in the numbers for σ and in those for ν."""
 
     def slopes(value: Tensor, output: Tensor, more: Tensor) -> Tensor:
+        """By ∂ log p/∂σ and ∂ log p/∂ν, and how σ and ν follow their numbers."""
         _, raw_scale, raw_freedom = output.chunk(3, -1)
         loc, scale, freedom = _of_output(output, more, floor, least)
         square = ((value - loc) / scale).square() / freedom

@@ -173,6 +173,7 @@ def _by_ratios(top: int, ratio: Callable[..., Array], *parameters: Array) -> Law
     """
 
     def weights(*some: Array) -> Array:
+        """p(k)/max p, of some of the parameters, ``(top + 1, n)``."""
         n = len(some[0])
         found, exponents = np.zeros((top // STEPS + 1, STEPS, n)), np.zeros((top // STEPS + 1, n), np.int32)
         product, exponent = np.ones(n), np.zeros(n, np.int32)
