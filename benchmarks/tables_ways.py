@@ -20,6 +20,7 @@ from peer_environment import TORCH, environment
 from tables_data import Table
 
 from lowerbound.errors import DataError
+from lowerbound.runs import layout
 
 PEERS = Path(__file__).parent / "peers"
 DRAWS = 200
@@ -153,6 +154,8 @@ def by_lowerbound(table: Table, seed: int, folder: Path, *, words: tuple[str, ..
     given, filled = folder / "given.csv", folder / "filled.csv"
     table.write(given)
     command("train", given, *words, "--seed", seed, "--out", folder / "run")
+    if not (folder / "run" / layout.RESULT).exists():
+        raise KeyboardInterrupt  # a training that is told to stop ends well, and this is to end with it
     command("impute", folder / "run", given, "--draws", draws, "-o", filled)
     several = [table.read(folder / f"filled-{number}.csv") for number in range(1, draws + 1)]
     return Filled(table.read(filled), np.stack(several))

@@ -59,7 +59,7 @@ def test_whatever_it_is_comes_back(name: str, n: int, data: st.DataObject) -> No
 def test_a_file_is_as_long_as_the_bound_says(name: str) -> None:
     vae = model(name)
     torch.manual_seed(1)
-    x = vae.sample(500, draw=True)
+    x = vae.sample(1000, draw=True)
     bits = np.mean([-lb.mean_bound(vae, x, seed=seed).bound for seed in range(5)]) * len(x) / math.log(2)
     assert 8 * len(lossless.compress(vae, x)) == pytest.approx(bits, rel=0.02)
 
