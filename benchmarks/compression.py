@@ -56,7 +56,7 @@ def of_table(run: lb.Run) -> dict[str, Any]:
     if back != path.read_bytes():
         raise DataError(f"{path} did not come back")
     seconds = {"encode_s": encoded - began, "decode_s": decoded - encoded}
-    sizes = {"file": len(content), **lossless.general(path.read_bytes()), "nothing": path.stat().st_size}
+    sizes = {"file": len(content), **lossless.general(path.read_bytes()), "as it is": path.stat().st_size}
     return described(run) | {"n": lossless.Header.read(io.BytesIO(content)).n, "bytes": sizes} | seconds
 
 
@@ -135,30 +135,38 @@ def price(run: lb.Run, values: torch.Tensor) -> float:
 def page(found: list[dict[str, Any]]) -> str:
     """docs/compression.md."""
     arrays, tables = ([row for row in found if ("bytes" in row) == table] for table in (False, True))
-    return "\n".join([*of_arrays_page(arrays), *(tables_page(tables) if tables else [])]) + "\n"
+    return "\n".join([*arrays_page(arrays), *(tables_page(tables) if tables else [])]) + "\n"
+
+
+def table(head: list[str], rows: list[list[str]]) -> list[str]:
+    """The lines of a table."""
+    return [f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *rows)]
+
+
+def seconds(row: dict[str, Any], *names: str) -> list[str]:
+    """Seconds of these names, and of training."""
+    return [f"{row[name] or math.nan:,.1f}" for name in (*names, "training_s")]
 
 
 def tables_page(found: list[dict[str, Any]]) -> list[str]:
     """Whole files of tables."""
-    lines = [
-        "",
-        "## Tables",
-        "",
-        "The file that a run was trained on, in bytes, all counted; the same bytes came back. Seconds are of one thread.",
-        "",
-    ]
+    said = "The file that a run was trained on, in bytes, all counted; the same bytes came back. Seconds are of one thread."
     names = list(found[0]["bytes"])
-    lines += [f"| run | rows | {' | '.join(names)} | of lzma's | encode, s | decode, s | training, s |", "|---" * (len(names) + 6) + "|"]
-    for row in found:
-        sizes = row["bytes"]
-        share = f"{sizes['file'] / sizes['lzma']:.3f}"
-        seconds = [row["encode_s"], row["decode_s"], row["training_s"] or math.nan]
-        cells = [row["run"], f"{row['n']:,}", *(f"{sizes[name]:,}" for name in names), share, *(f"{each:,.1f}" for each in seconds)]
-        lines.append(f"| {' | '.join(cells)} |")
-    return lines
+    head = ["run", "rows", *names, "of lzma's", "encode, s", "decode, s", "training, s"]
+    rows = [
+        [
+            row["run"],
+            f"{row['n']:,}",
+            *(f"{row['bytes'][name]:,}" for name in names),
+            f"{row['bytes']['file'] / row['bytes']['lzma']:.3f}",
+            *seconds(row, "encode_s", "decode_s"),
+        ]
+        for row in found
+    ]
+    return ["", "## Tables", "", said, "", *table(head, rows)]
 
 
-def of_arrays_page(found: list[dict[str, Any]]) -> list[str]:
+def arrays_page(found: list[dict[str, Any]]) -> list[str]:
     """Test data of runs of arrays."""
     lines = [
         "# Runs as compressors",
@@ -167,22 +175,25 @@ def of_arrays_page(found: list[dict[str, Any]]) -> list[str]:
         "exactly. Seconds are of one thread and of all test data. The loop puts each value on the stack by a call of its own. The price of",
         "fixed point is the length of the code of x given z over −log p(x|z) in single precision, of the same z.",
         "",
-        f"| run | −bound | file | over it | {PARTICLES} particles | fixed point | {FEW} examples "
-        "| encode, s | decode, s | loop, s | training, s |",
-        "|---" * 11 + "|",
     ]
-    for row in found:
-        size = row["bits_per_dim"]["file"]
-        cells = [row["run"], f"{row['bound']:.4f}", f"{size:.4f}", f"{size / row['bound'] - 1:.2%}"]
-        cells += [f"{row['particles']:.4f}", f"{row['price']:.3%}", f"{row['few']:.4f}"]
-        seconds = [row["encode_s"], row["decode_s"], row["loop_s"], row["training_s"] or math.nan]
-        lines.append(" | ".join(["", *cells, *(f"{each:,.1f}" for each in seconds), ""]).strip())
+    head = ["run", "−bound", "file", "over it", f"{PARTICLES} particles", "fixed point", f"{FEW} examples"]
+    rows = [
+        [
+            row["run"],
+            f"{row['bound']:.4f}",
+            f"{row['bits_per_dim']['file']:.4f}",
+            f"{row['bits_per_dim']['file'] / row['bound'] - 1:.2%}",
+            f"{row['particles']:.4f}",
+            f"{row['price']:.3%}",
+            f"{row['few']:.4f}",
+            *seconds(row, "encode_s", "decode_s", "loop_s"),
+        ]
+        for row in found
+    ]
+    lines += table([*head, "encode, s", "decode, s", "loop, s", "training, s"], rows)
     names = list(dict.fromkeys(name for row in found for name in row["bits_per_dim"]))
-    lines += ["", "| run | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
-    for row in found:
-        cells = [f"{row['bits_per_dim'][name]:.4f}" if name in row["bits_per_dim"] else "–" for name in names]
-        lines.append(f"| {row['run']} | {' | '.join(cells)} |")
-    return lines
+    sizes = [[f"{row['bits_per_dim'][name]:.4f}" if name in row["bits_per_dim"] else "–" for name in names] for row in found]
+    return [*lines, "", *table(["run", *names], [[row["run"], *each] for row, each in zip(found, sizes, strict=True)])]
 
 
 def main() -> None:

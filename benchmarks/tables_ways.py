@@ -155,7 +155,7 @@ def by_lowerbound(table: Table, seed: int, folder: Path, *, words: tuple[str, ..
     table.write(given)
     command("train", given, *words, "--seed", seed, "--out", folder / "run")
     if not (folder / "run" / layout.RESULT).exists():
-        raise KeyboardInterrupt  # a training that is told to stop ends well, and this is to end with it
+        raise KeyboardInterrupt  # a training that is stopped ends well, and this is to end with it
     command("impute", folder / "run", given, "--draws", draws, "-o", filled)
     several = [table.read(folder / f"filled-{number}.csv") for number in range(1, draws + 1)]
     return Filled(table.read(filled), np.stack(several))

@@ -162,7 +162,7 @@ def test_this_project_goes_through_files_and_leaves_what_is_there(tmp_path: Path
     assert (found.draws[0] != found.draws[1])[~there].any()
 
 
-def test_a_training_that_was_told_to_stop_is_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_training_that_was_stopped_is_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tables_ways, "command", lambda *words: None)
     with pytest.raises(KeyboardInterrupt):
         tables_ways.by_lowerbound(tables_data.Table(("a",), [["1"]], ((),), np.ones((1, 1))), 0, tmp_path)

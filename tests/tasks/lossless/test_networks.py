@@ -10,6 +10,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from lowerbound.errors import RecipeError
+from lowerbound.nn import corruptions
+from lowerbound.nn.conditioned import Joined
 from lowerbound.nn.corruptions import Masking
 from lowerbound.nn.missing import MaskedInput
 from lowerbound.nn.networks import convolutional_decoder, convolutional_encoder, mlp, with_dropout
@@ -112,10 +114,19 @@ def test_weights_without_a_bit_left_are_refused() -> None:
 
 
 def test_holes_are_shown_by_a_mask() -> None:
+    """Behind a corruption too, which damages in training alone."""
     network = MaskedInput(mlp(4, 3))
     x = torch.tensor([[0.5, torch.nan], [0.0, 1.0]])
+    for encoder in (network, nn.Sequential(corruptions.Masking(0.5), network).eval()):
+        with torch.no_grad():
+            np.testing.assert_allclose(exact(encoder)(x.double().numpy()), encoder(x).numpy(), atol=1e-3)
+
+
+def test_a_corruption_before_an_encoder_with_a_context_is_left_out() -> None:
+    network = corruptions.Corrupted(corruptions.Masking(0.5), Joined(mlp(5, 3))).eval()
+    x, context = torch.rand(4, 2), torch.eye(3)[[0, 1, 2, 0]]
     with torch.no_grad():
-        np.testing.assert_allclose(exact(network)(x.double().numpy()), network(x).numpy(), atol=1e-3)
+        np.testing.assert_allclose(exact(network)(x.double().numpy(), context.double().numpy()), network(x, context).numpy(), atol=1e-3)
 
 
 #: a network that is refused, and what is said

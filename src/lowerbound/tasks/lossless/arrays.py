@@ -88,7 +88,8 @@ def _labels(vae: Model, rows: Rows, some: range) -> Int64[Tensor, " n"] | None:
     if not isinstance(vae.context, Label):
         return None
     places = torch.arange(some.start, some.stop)
-    vae.context.of(rows[places], labels := labels_of(rows, places))
+    labels = labels_of(rows, places)
+    vae.context.of(rows[places], labels)  # which checks them
     return labels
 
 

@@ -79,6 +79,8 @@ def digest_of(words: object, networks: Iterable[ExactNetwork]) -> bytes:
     """A hash of all that decides a code: what the laws are, the kinds of layers, their rounded weights."""
     found = hashlib.sha256(repr((words, laws.LATENT_BITS)).encode())
     for network in networks:
+        for shown in network.shown:
+            found.update(shown.words.encode() + b"\n")
         for layer in network.layers:
             found.update(layer.words.encode() + b"\n")
             for numbers in layer.numbers:

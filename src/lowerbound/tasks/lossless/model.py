@@ -10,14 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from lowerbound.errors import RecipeError
-from lowerbound.nn.missing import MaskedInput
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.tasks.lossless import laws, masks
 from lowerbound.tasks.lossless.code import Code, digest_of, posterior_of, size_of_latent
 from lowerbound.tasks.lossless.coder import Stack
 from lowerbound.tasks.lossless.functions import Array
 from lowerbound.tasks.lossless.laws import Law, Whole
-from lowerbound.tasks.lossless.networks import ExactNetwork, exact
+from lowerbound.tasks.lossless.networks import MASKED, ExactNetwork, exact
 from lowerbound.tasks.lossless.values import Symbols, symbols_of
 from lowerbound.vae.contexts import Label
 from lowerbound.vae.model import Model
@@ -42,13 +41,14 @@ class ExactModel:
         """That of a trained model. Errors: RecipeError for a part of it that no code is made of."""
         vae = in_evaluation(vae)
         symbols, latent = symbols_of(vae.likelihood), size_of_latent(vae)
-        if vae.likelihood.holes and not isinstance(vae.posterior.network, MaskedInput):
+        encoder, decoder = exact(vae.posterior.network), exact(vae.likelihood.network)
+        if vae.likelihood.holes and MASKED not in encoder.shown:
             raise RecipeError("where values may be missing, compression needs an encoder that begins with MaskedInput; train such a one")
         shape = vae.event_shape
         if shape is None:
             raise RecipeError("the decoder gives no example for a latent of zeros, so that its shape is not known")
         classes = vae.context.classes if isinstance(vae.context, Label) else 0
-        return cls(exact(vae.posterior.network), exact(vae.likelihood.network), latent, shape, symbols, classes)
+        return cls(encoder, decoder, latent, shape, symbols, classes)
 
     @cached_property
     def values(self) -> int:

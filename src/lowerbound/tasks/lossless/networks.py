@@ -7,7 +7,7 @@ some 3·10⁻⁴, which costs a code less than a thousandth of its length.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial, singledispatch
 from typing import Any
 
@@ -16,7 +16,7 @@ from torch import nn
 
 from lowerbound.errors import RecipeError
 from lowerbound.nn.conditioned import Joined, Planes
-from lowerbound.nn.corruptions import Corruption
+from lowerbound.nn.corruptions import Corrupted, Corruption
 from lowerbound.nn.dropout import Dropout
 from lowerbound.nn.missing import MaskedInput
 from lowerbound.tasks.lossless import functions
@@ -28,16 +28,33 @@ Transposed = nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d
 
 
 @dataclass(frozen=True)
-class ExactNetwork:
-    """Layers one after the other; one of two inputs begins with how they are brought together."""
+class Shown:
+    """What layers are shown of an input ``(N, *in)`` and of a context ``(N, c)``; ``words`` say how, for the model's hash."""
 
+    words: str
+    apply: Callable[[Array, Array], Array]
+
+
+def _masked(x: Array, context: Array) -> Array:
+    there = ~np.isnan(x)
+    return np.concatenate([np.where(there, x, 0.0), there], 1)
+
+
+MASKED = Shown("masked", _masked)  # what is there, and which that is
+
+
+@dataclass(frozen=True)
+class ExactNetwork:
+    """How its input is ``shown``, one way after the other, then layers."""
+
+    shown: tuple[Shown, ...]
     layers: tuple[Layer, ...]
-    joined: Callable[[Array, Array], Array] | None = None
 
     def __call__(self, x: Array, context: Array | None = None) -> Array:
-        """Numbers ``(N, *in)``, and of two inputs ``(N, c)`` → ``(N, *out)``."""
-        if self.joined is not None and context is not None:
-            x = self.joined(x, context)
+        """Numbers ``(N, *in)``, and of a network that is given a context ``(N, c)`` → ``(N, *out)``."""
+        context = np.zeros((len(x), 0)) if context is None else context
+        for each in self.shown:
+            x = each.apply(x, context)
         x = settled(x * UNIT)
         for layer in self.layers:
             x = layer.apply(x)
@@ -47,22 +64,19 @@ class ExactNetwork:
 def exact(network: nn.Module) -> ExactNetwork:
     """The same network in fixed point, as it is in evaluation. Errors: RecipeError for a layer that is not known here."""
     match network:
+        case Corrupted(encoder=encoder):
+            return exact(encoder)
+        case nn.Sequential() if len(network) == 2 and isinstance(network[0], Corruption):
+            return exact(network[1])
+        case MaskedInput():
+            rest = exact(network.network)
+            return ExactNetwork((MASKED, *rest.shown), rest.layers)
         case Joined():
-            return ExactNetwork((Layer("joined", lambda x: x), *layers_of(network.network)), _side_by_side)
+            return ExactNetwork((Shown("joined", _side_by_side),), tuple(layers_of(network.network)))
         case Planes():
-            return ExactNetwork((Layer("planes", lambda x: x), *layers_of(network.network)), _as_channels)
-        case MaskedInput(network=(Joined() | Planes()) as inside):
-            first, *others = exact(inside).layers
-            joined = _side_by_side if isinstance(inside, Joined) else _as_channels
-            return ExactNetwork((replace(first, words=f"masked {first.words}"), *others), lambda x, context: joined(_shown(x), context))
+            return ExactNetwork((Shown("planes", _as_channels),), tuple(layers_of(network.network)))
         case _:
-            return ExactNetwork(tuple(layers_of(network)))
-
-
-def _shown(x: Array) -> Array:
-    """As ``MaskedInput`` shows values of which some are missing."""
-    there = ~np.isnan(x)
-    return np.concatenate([np.where(there, x, 0.0), there], 1)
+            return ExactNetwork((), tuple(layers_of(network)))
 
 
 def _side_by_side(x: Array, context: Array) -> Array:
@@ -70,9 +84,8 @@ def _side_by_side(x: Array, context: Array) -> Array:
 
 
 def _as_channels(x: Array, context: Array) -> Array:
-    space = x.shape[2:]
-    planes = context.reshape(*context.shape, *[1] * len(space))
-    return np.concatenate([x, np.broadcast_to(planes, (*context.shape, *space))], 1)
+    planes = context.reshape(*context.shape, *[1] * (x.ndim - 2))
+    return np.concatenate([x, np.broadcast_to(planes, (*context.shape, *x.shape[2:]))], 1)
 
 
 @singledispatch
@@ -106,12 +119,6 @@ def _(module: nn.Unflatten) -> Iterator[Layer]:
     sizes = tuple(map(int, module.unflattened_size))
     axis = int(module.dim)
     yield Layer(f"unflatten {axis} {sizes}", lambda x: x.reshape(*x.shape[:axis], *sizes, *x.shape[axis + 1 :]))
-
-
-@layers_of.register
-def _(module: MaskedInput) -> Iterator[Layer]:
-    yield Layer("masked", lambda x: _shown(x / UNIT) * UNIT)
-    yield from layers_of(module.network)
 
 
 # --- functions of each number ------------------------------------------------------------------------
