@@ -39,12 +39,12 @@ def javascript(chromium: Any) -> Iterator[Callable[..., Any]]:
 
     Arrays of numbers come and go as lists, NaN among them as null.
     """
-    from lowerbound.figures.explorer.bundle import bundled
+    from lowerbound.figures.explorer.bundle import bundled, names
 
     page = chromium.new_context(offline=True).new_page()
 
     def run(module: str, body: str, *arguments: Any) -> Any:
-        source = f"async (given) => {{ {bundled(module)}\n return await (async (...given) => {{ {body} }})(...given); }}"
+        source = f"async (given) => {{ {bundled(module)}\n{names(module)}\n return await (async (...given) => {{ {body} }})(...given); }}"
         return page.evaluate(source, json.loads(json.dumps(arguments)))
 
     yield run

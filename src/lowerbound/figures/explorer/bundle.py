@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from importlib.resources import files
 
-IMPORT = re.compile(r'^import \{[^}]*\} from "\./([\w-]+)\.js";\n', re.MULTILINE)
-EXPORT = re.compile(r"^export ", re.MULTILINE)
+IMPORT = re.compile(r'^import (\{[^}]*\}) from "\./([\w-]+)\.js";\n', re.MULTILINE)
+EXPORT = re.compile(r"^export ((?:async )?(?:function|const|let|class) (\w+))", re.MULTILINE)
 
 
 def read(name: str) -> str:
@@ -19,7 +19,7 @@ def modules(last: str) -> list[str]:
     found: list[str] = []
 
     def add(name: str) -> None:
-        for needed in IMPORT.findall(read(f"{name}.js")):
+        for _, needed in IMPORT.findall(read(f"{name}.js")):
             if needed not in found:
                 add(needed)
         if name not in found:
@@ -29,7 +29,27 @@ def modules(last: str) -> list[str]:
     return found
 
 
+def exports(name: str) -> list[str]:
+    """What a module offers others."""
+    return [found for _, found in EXPORT.findall(read(f"{name}.js"))]
+
+
 def bundled(last: str) -> str:
-    """A module and all that it needs, in one script; names at the top of files are those of one scope, and so differ from file to file."""
-    parts = [EXPORT.sub("", IMPORT.sub("", read(f"{name}.js"))) for name in modules(last)]
-    return "\n".join(['"use strict";', *parts])
+    """A module and all that it needs, in one script; each a function of its own, so that their names do not meet."""
+    return "\n".join(['"use strict";', *map(_wrapped, modules(last))])
+
+
+def _wrapped(name: str) -> str:
+    """``const module_name = (() => {…})();``, an object of what it offers."""
+    content = IMPORT.sub(lambda found: f"const {found[1]} = {_variable(found[2])};\n", read(f"{name}.js"))
+    content = EXPORT.sub(lambda found: found[1], content)
+    return f"const {_variable(name)} = (() => {{\n{content}\nreturn {{ {', '.join(exports(name))} }};\n}})();"
+
+
+def _variable(name: str) -> str:
+    return f"module_{name.replace('-', '_')}"
+
+
+def names(last: str) -> str:
+    """A statement by which all that these modules offer is known under its own name."""
+    return "\n".join(f"const {{ {', '.join(exports(name))} }} = {_variable(name)};" for name in modules(last))

@@ -1,0 +1,99 @@
+"""What a page shows of data: where training examples are encoded, how some of them look, and test examples with their log p(x)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+from torch.distributions import Distribution
+
+from lowerbound.data import UNKNOWN, Dataset
+from lowerbound.data.rows import rows_at_once, spread
+from lowerbound.data.spec import DataSpec
+from lowerbound.distributions import Delta
+from lowerbound.distributions.drawing import sample
+from lowerbound.evaluation.latent_space import latents
+from lowerbound.figures.explorer.arrays import Arrays
+from lowerbound.system.seeding import permutation, seeded
+from lowerbound.vae.model import Model
+from lowerbound.vae.observation import observe, read
+
+CODES, NUMBERS = 10_000, 320_000  # examples on the map, at most, and numbers of their codes
+SHOWN, VALUES = 2_000, 1_600_000  # examples that are shown, at most, and their values
+TESTED, TEST_VALUES = 200, 400_000  # test examples that are scored, at most, and their values
+DRAWS = 64  # of z for log p(x) of each, here as in the page
+MEASURED = 2_000  # examples for the KL of each dimension, at most
+
+
+def examples_words(vae: Model, train: Dataset, test: Dataset, spec: DataSpec, arrays: Arrays, seed: int = 0) -> dict[str, Any]:
+    """Codes of some training examples, and the first of these; test examples, and how likely the model finds them.
+
+    ``order`` is of the latent dimensions, by their KL, the largest first, or where it is no sum over dimensions by how much means vary.
+    """
+    rows = permutation(len(train), "explorer")[: min(CODES, max(1, NUMBERS // vae.prior().event_shape[0]))]
+    mean, sd = _codes(vae, train, rows)
+    dims = math.prod(spec.event_shape)
+    some, tested = rows[: min(SHOWN, max(1, VALUES // dims))], spread(len(test), min(TESTED, max(1, TEST_VALUES // dims)))
+    use = latents(vae, train.view(rows[:MEASURED]), seed)
+    weight = use.variance if use.kl_per_dimension is None else use.kl_per_dimension
+    return {
+        "classes": list(spec.classes),
+        "range": [float(spec.low), float(spec.high)],
+        "codes": arrays.weights(mean.numpy()),
+        "spreads": None if sd is None else arrays.weights(sd.numpy()),
+        "labels": _labels(train, rows, arrays),
+        "shown": values_words(train[some], spec, arrays),
+        "order": weight.argsort(descending=True).tolist(),
+        "kl": None if use.kl_per_dimension is None else use.kl_per_dimension.tolist(),
+        "variance": use.variance.tolist(),
+        "active": use.active.tolist(),
+        "test": {
+            "values": values_words(test[tested], spec, arrays),
+            "labels": _labels(test, tested, arrays),
+            "log_p": None if sd is None else [round(value, 3) for value in log_p_by_draws(vae, test, tested, seed).tolist()],
+            "draws": DRAWS,
+        },
+    }
+
+
+@torch.no_grad()
+def _codes(vae: Model, data: Dataset, rows: Int64[Tensor, " n"]) -> tuple[Float[Tensor, "n d"], Float[Tensor, "n d"] | None]:
+    """Means of q(z|x) and their standard deviations, None where all mass is at a point."""
+    means, spreads = [], []
+    for some in rows.split(rows_at_once(data)):
+        seen = read(vae, data, some, 0)
+        law = seen.vae.posterior(seen.x)
+        means.append(seen.vae.posterior.centre(law).cpu())
+        spreads += [] if isinstance(law, Delta) else [law.stddev.cpu()]
+    return torch.cat(means), torch.cat(spreads) if spreads else None
+
+
+@torch.no_grad()
+def log_p_by_draws(vae: Model, data: Dataset, rows: Int64[Tensor, " n"], seed: int) -> Float[Tensor, " n"]:
+    """log p(x) of some examples as the page has it of one: log 1/K Σ p(x|z) p(z)/q(z|x), by ``DRAWS`` draws of q(z|x), in nats."""
+    found = []
+    for some in rows.split(max(1, rows_at_once(data) // DRAWS)):
+        seen = observe(vae, data, some, seed)
+        with seeded(seed, "explorer", device=vae.device):
+            law: Distribution = seen.vae.posterior(seen.x)
+            z = sample(law, [DRAWS])
+            log = seen.vae.log_likelihood(seen.x, z) + seen.vae.prior().log_prob(z) - law.log_prob(z)
+        found.append((log.logsumexp(0) - math.log(DRAWS)).cpu())
+    return torch.cat(found)
+
+
+def _labels(data: Dataset, rows: Int64[Tensor, " n"], arrays: Arrays) -> int | None:
+    """Class numbers, −1 where one is not known."""
+    return None if data.labels is None else arrays.numbers(data.labels[rows].where(data.labels[rows] != UNKNOWN, -1).numpy(), np.int32)
+
+
+def values_words(values: Float[Tensor, "n *event"], spec: DataSpec, arrays: Arrays) -> dict[str, Any]:
+    """Values as bytes between the least and the greatest of the data where they are pixels, else in single precision; NaN where missing."""
+    flat = values.flatten(1).numpy()
+    if spec.schema is not None or not spec.unit_interval or np.isnan(flat).any():
+        return {"array": arrays.numbers(flat)}
+    return {"array": arrays.numbers((flat * 255).round().clip(0, 255), np.uint8), "white": 255}

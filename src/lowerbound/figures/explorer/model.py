@@ -1,0 +1,58 @@
+"""A trained model as words and arrays, from which a page computes p(z), p(x|z) and q(z|x)."""
+
+from __future__ import annotations
+
+import torch
+
+from lowerbound.distributions.mixture import Mixture
+from lowerbound.errors import RecipeError
+from lowerbound.figures.explorer.arrays import Arrays
+from lowerbound.figures.explorer.likelihoods import likelihood_words
+from lowerbound.figures.explorer.networks import Words, words_of
+from lowerbound.nn.mode import in_evaluation
+from lowerbound.vae import posteriors, priors
+from lowerbound.vae.contexts import Label
+from lowerbound.vae.model import Model
+
+#: what a page knows an encoder's output as
+POSTERIORS: dict[type[posteriors.Posterior], str] = {
+    posteriors.DiagonalGaussian: "gaussian",
+    posteriors.FullGaussian: "full gaussian",
+    posteriors.Dirac: "dirac",
+}
+
+
+@torch.no_grad()
+def model_words(vae: Model, arrays: Arrays) -> Words:
+    """All that a page needs to be the model. Errors: RecipeError for a part of it that no page computes."""
+    vae = in_evaluation(vae)
+    if type(vae.posterior) not in POSTERIORS:
+        known = ", ".join(POSTERIORS.values())
+        raise RecipeError(f"a page computes posteriors that are {known}, and this one is {type(vae.posterior).__name__}")
+    if vae.context is not None and not isinstance(vae.context, Label):
+        raise RecipeError("a page shows models that are given nothing, or labels")
+    if vae.event_shape is None:
+        raise RecipeError("the decoder gives no example for a latent of zeros, so that its shape is not known")
+    prior = _prior(vae, arrays)
+    return {
+        "event": list(vae.event_shape),
+        "latent": vae.prior().event_shape[0],
+        "classes_given": vae.context.classes if vae.context is not None else 0,
+        "posterior": POSTERIORS[type(vae.posterior)],
+        "prior": prior,
+        "likelihood": likelihood_words(vae.likelihood, arrays),
+        "encoder": words_of(vae.posterior.network, arrays),
+        "decoder": words_of(vae.likelihood.network, arrays),
+    }
+
+
+def _prior(vae: Model, arrays: Arrays) -> Words:
+    """A standard normal, or any mixture of diagonal normals, such as that of the posteriors of pseudo-inputs."""
+    if isinstance(vae.prior, priors.StandardNormal):
+        return {"law": "normal"}
+    law = None if isinstance(vae.prior, priors.GivenContext) or vae.context is not None else vae.prior()
+    if isinstance(law, Mixture) and law.gaussians is not None:
+        weights = law.mixture_distribution.probs.expand(len(law.gaussians.loc))
+        kept = {"weights": weights, "means": law.gaussians.loc, "scales": law.gaussians.scale}
+        return {"law": "mixture"} | {name: arrays.numbers(values.cpu().numpy()) for name, values in kept.items()}
+    raise RecipeError(f"a page computes normal priors and mixtures of them, and this one is {type(vae.prior).__name__}")

@@ -1,0 +1,124 @@
+// Around the cards: light and dark, a link to what is seen, figures to keep, and the tour.
+
+import { button, element, number, text } from "./dom.js";
+
+export function themeButton(views) {
+  return button(text("theme"), () => {
+    const dark = document.documentElement.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
+    document.documentElement.dataset.theme = dark === "dark" ? "light" : "dark";
+    for (const view of views) view.state.set({ theme: view.state.values.theme + 1 });
+  });
+}
+
+// --- a link ------------------------------------------------------------------------------------------
+
+/** Where one is, in the address: z, the plane, the label and the example of each run. */
+export async function writeLink(views) {
+  const seen = views.map(({ state: { values } }) => ({
+    z: Array.from(values.z, (v) => Number(v.toPrecision(6))), dims: values.dims, label: values.label, row: values.example?.row ?? null }));
+  location.hash = encodeURIComponent(JSON.stringify(seen));
+  try {
+    await navigator.clipboard.writeText(location.href);
+    say(text("link.copied"));
+  } catch {
+    say(text("link.address"));
+  }
+}
+
+/** Go where the address says; what is no such place is left alone. */
+export function readLink(views) {
+  let seen;
+  try {
+    seen = JSON.parse(decodeURIComponent(location.hash.slice(1)));
+  } catch {
+    return;
+  }
+  views.forEach((view, k) => {
+    const { z, dims, label, row } = seen[k] ?? {}, { model, classes, test } = view;
+    if (!Array.isArray(z) || z.length !== model.latent || !z.every(Number.isFinite)) return;
+    if (Number.isInteger(row) && test.values[row]) view.choose(test.values[row], text("examples.name", { i: row + 1, label: "" }), row, test.labels && test.labels[row]);
+    const within = (value, most) => Number.isInteger(value) && value >= 0 && value < most;
+    view.state.set({
+      z: Float64Array.from(z),
+      dims: Array.isArray(dims) && dims.length === 2 && dims.every((dim) => within(dim, model.latent)) ? dims : view.state.values.dims,
+      label: view.state.values.label !== null && within(label, classes.length) ? label : view.state.values.label,
+    });
+  });
+}
+
+export function say(words) {
+  document.getElementById("said").textContent = words;
+}
+
+// --- figures -----------------------------------------------------------------------------------------
+
+/** Saves the plane and the image of the first run that is shown, as PNG or SVG. */
+export function saveMenu(views) {
+  const shown = () => views.find((view) => !view.column.hidden);
+  return element("span", { "class": "save" },
+    button(text("save.png"), () => download("explorer.png", sheetOf(shown()).toDataURL("image/png"))),
+    button(text("save.svg"), () => download("explorer.svg", `data:image/svg+xml;charset=utf-8,${encodeURIComponent(svgOf(shown()))}`)));
+}
+
+function download(name, href) {
+  element("a", { href, download: name }).click();
+}
+
+const pictures = (view) => [view.column.querySelector("canvas.plane"), view.column.querySelector(".place canvas.big")];
+
+function sheetOf(view) {
+  const [plane, big] = pictures(view), sheet = element("canvas"), side = plane.width;
+  Object.assign(sheet, { width: 2 * side + 20, height: side });
+  const context = sheet.getContext("2d");
+  context.fillStyle = getComputedStyle(document.body).backgroundColor;
+  context.fillRect(0, 0, sheet.width, sheet.height);
+  context.drawImage(plane, 0, 0);
+  context.imageSmoothingEnabled = false;
+  context.drawImage(big, side + 20, 0, side, Math.round((side * big.height) / big.width));
+  return sheet;
+}
+
+/** The same with points that stay sharp: circles of the plane, the image as embedded pixels. */
+function svgOf(view) {
+  const [plane, big] = pictures(view), side = plane.width, escape = (words) => words.replace(/[&<>"]/g, (sign) => `&#${sign.charCodeAt(0)};`);
+  const points = view.codes.map((code, row) => {
+    const [x, y] = view.pixelOf(code);
+    return `<circle cx="${x.toFixed(1)}" cy="${y.toFixed(1)}" r="1.2" fill="${view.colorOfRow(row)}" fill-opacity=".55"/>`;
+  });
+  const [x, y] = view.pixelOf(view.state.values.z), { z } = view.state.values;
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${2 * side + 20}" height="${side}"><title>${escape(view.words.run.name)}: z = ${Array.from(z, (v) => number(v, 2)).join(", ")}</title>`
+    + `${points.join("")}<circle cx="${x}" cy="${y}" r="7" fill="none" stroke="#d00" stroke-width="2"/>`
+    + `<image x="${side + 20}" y="0" width="${side}" height="${Math.round((side * big.height) / big.width)}" style="image-rendering:pixelated" href="${big.toDataURL()}"/></svg>`;
+}
+
+// --- the tour ----------------------------------------------------------------------------------------
+
+const STOPS = ["plane", "place", "sliders", "examples", "hidden", "paths"];
+
+/** Six captions, one after the other, each beside what it speaks of. */
+export function tour(views) {
+  const { column } = views.find((view) => !view.column.hidden), stops = STOPS.filter((key) => column.querySelector(`.card.${key}`));
+  document.querySelector("dialog.tour")?.remove();
+  const words = element("p", { "aria-live": "polite" }), count = element("small"), dialog = element("dialog", { "class": "tour", "aria-label": text("tour.begin") });
+  let stop = 0;
+  const show = () => {
+    column.querySelectorAll(".card.toured").forEach((one) => one.classList.remove("toured"));
+    if (stop === stops.length) return dialog.remove();
+    const one = column.querySelector(`.card.${stops[stop]}`);
+    one.classList.add("toured");
+    one.scrollIntoView({ block: "start", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
+    words.textContent = text(`tour.${stops[stop]}`);
+    count.textContent = `${stop + 1} / ${stops.length}`;
+  };
+  const go = (step) => () => {
+    stop = Math.max(0, stop + step);
+    show();
+  };
+  dialog.append(words, element("div", { "class": "row" }, count, button(text("tour.back"), go(-1)), button(text("tour.next"), go(1)), button(text("tour.end"), () => {
+    stop = stops.length;
+    show();
+  })));
+  document.body.append(dialog);
+  dialog.show();
+  show();
+}

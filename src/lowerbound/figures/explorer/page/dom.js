@@ -1,0 +1,80 @@
+// Elements, texts and numbers of the page.
+
+/** Texts by their keys, from the page's table; {name} stands for a value. */
+let TEXTS = {};
+export function useTexts(table) {
+  TEXTS = table;
+}
+
+export function text(key, values = {}) {
+  if (TEXTS[key] === undefined) throw new Error(`no text ${key}`);
+  return TEXTS[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
+}
+
+/** An element with attributes, listeners (`onclick`, …) and children, which are elements or texts: never markup. */
+export function element(name, attributes = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
+    else if (value === true) made.setAttribute(key, "");
+    else if (value !== false && value !== null && value !== undefined) made.setAttribute(key, value);
+  }
+  made.append(...children.filter((child) => child !== null));
+  return made;
+}
+
+/** A part of the page with a heading and a sentence below it. */
+export function card(key, ...children) {
+  const id = `title-${key}-${card.made++}`;
+  return element("section", { "class": `card ${key}`, "aria-labelledby": id },
+    element("h2", { id }, text(`${key}.title`)), element("p", { "class": "about" }, text(`${key}.about`)), ...children);
+}
+card.made = 0;
+
+/** A label and the control that it names. */
+export const labelled = (name, control, ...more) => element("label", { "class": "labelled" }, element("span", {}, name), control, ...more);
+
+export function select(name, options, chosen, change) {
+  const made = element("select", { onchange: () => change(made.selectedIndex) }, ...options.map((option) => element("option", {}, option)));
+  made.selectedIndex = chosen;
+  return { label: labelled(name, made), control: made };
+}
+
+export const button = (name, action, attributes = {}) => element("button", { type: "button", onclick: action, ...attributes }, name);
+
+/** A number as people read it: so many decimals, a true minus sign; a dash for none. */
+export function number(value, decimals = 1) {
+  if (value === null || value === undefined || !Number.isFinite(value)) return "–";
+  return value.toLocaleString("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals }).replace("-", "−");
+}
+
+/** A list of names and numbers that change. */
+export function readouts(keys) {
+  const values = Object.fromEntries(keys.map((key) => [key, element("dd", { "data-number": key })]));
+  const made = element("dl", { "class": "readouts" }, ...keys.map((key) => element("div", { title: text(`number.${key}.about`) },
+    element("dt", {}, text(`number.${key}`)), values[key])));
+  return { element: made, show: (key, shown) => { if (values[key].textContent !== shown) values[key].textContent = shown; } };
+}
+
+/** What several parts show: values by name. All that listen are called once, before the next picture is drawn. */
+export function store(values) {
+  const listeners = [];
+  let changed = null;
+  const told = () => {
+    const names = changed;
+    changed = null;
+    for (const listener of listeners) listener(values, names);
+  };
+  return {
+    values,
+    set(change) {
+      Object.assign(values, change);
+      if (changed === null) {
+        changed = new Set();
+        requestAnimationFrame(told);
+      }
+      for (const name of Object.keys(change)) changed.add(name);
+    },
+    on: (listener) => listeners.push(listener),
+  };
+}

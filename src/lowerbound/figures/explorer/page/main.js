@@ -1,0 +1,71 @@
+// The page: a column of cards for each run, and what they have in common.
+
+import { button, element, text, useTexts } from "./dom.js";
+import { classesCard } from "./classes.js";
+import { directionCard, slidersCard } from "./sliders.js";
+import { examplesCard } from "./own.js";
+import { hiddenCard } from "./hidden.js";
+import { pathsCard } from "./paths.js";
+import { placeCard, planeCard } from "./plane.js";
+import { readLink, saveMenu, themeButton, tour, writeLink } from "./around.js";
+import { viewOf } from "./view.js";
+
+const json = (id) => JSON.parse(document.getElementById(id).textContent);
+
+async function start() {
+  const page = json("page");
+  useTexts(page.texts);
+  const views = await Promise.all(page.runs.map((_, k) => viewOf(json(`run-${k}`), document.getElementById(`numbers-${k}`).textContent, page.colors)));
+  const main = document.querySelector("main"), columns = views.map((view) => column(view));
+  const several = views.length > 2;
+  document.querySelector("header").append(...[
+    several ? runSlider(views, columns) : null, themeButton(views), button(text("link.copy"), () => writeLink(views)), saveMenu(views), button(text("tour.begin"), () => tour(views)),
+  ].filter((one) => one !== null));
+  main.classList.toggle("two", views.length === 2);
+  main.append(...columns);
+  together(views);
+  readLink(views);
+  document.body.dataset.ready = performance.now();
+  window.explorer = { views };
+}
+
+function column(view) {
+  const { run } = view.words;
+  const about = element("p", { "class": "run" }, element("strong", {}, run.name), " ", run.about);
+  const side = (...makers) => element("div", { "class": "side" }, ...makers.map((make) => make(view)));
+  const made = element("div", { "class": "column" }, about, side(planeCard, slidersCard, directionCard, classesCard), side(placeCard, examplesCard, hiddenCard, pathsCard));
+  view.column = made;
+  view.state.set({ theme: 0, z: view.state.values.z, dims: view.state.values.dims, label: view.state.values.label });
+  return made;
+}
+
+/** Of more than two runs one is shown, by a slider: β, say. */
+function runSlider(views, columns) {
+  const show = (chosen) => columns.forEach((one, k) => (one.hidden = k !== chosen)), said = element("output", {}, views[0].words.run.name);
+  const input = element("input", { type: "range", min: 0, max: views.length - 1, step: 1, value: 0, oninput: () => {
+    show(Number(input.value));
+    said.textContent = views[Number(input.value)].words.run.name;
+  } });
+  show(0);
+  return element("label", { "class": "labelled runs" }, element("span", {}, text("runs.slider")), input, said);
+}
+
+/** An example that is chosen in one run is chosen in the others, where their data are of the same shape. */
+function together(views) {
+  let busy = false;
+  for (const view of views) {
+    view.state.on(({ example }, changed) => {
+      if (busy || !changed.has("example") || example === null) return;
+      busy = true;
+      for (const other of views) {
+        if (other !== view && other.state.values.example?.values !== example.values && other.model.size === view.model.size) other.choose(example.values, example.name, example.row, example.label);
+      }
+      requestAnimationFrame(() => (busy = false));
+    });
+  }
+}
+
+start().catch((error) => {
+  document.querySelector("main").append(element("p", { role: "alert" }, String(error)));
+  throw error;
+});

@@ -1,0 +1,126 @@
+// Examples to look at: some of the test data, and one's own, drawn here, or dropped or chosen as a file.
+
+import { button, card, element, number, readouts, text } from "./dom.js";
+import { picture } from "./pictures.js";
+import { nameOf, rank } from "./view.js";
+import { normals, uniforms } from "./functions.js";
+
+const STRIP = 40, DRAWN = 6, LARGEST_FILE = 20e6;
+
+export function examplesCard(view) {
+  const { model, state } = view, strip = element("div", { "class": "strip", role: "group", "aria-label": text("examples.strip") });
+  view.test.values.slice(0, STRIP).forEach((values, row) => {
+    const label = view.test.labels ? view.test.labels[row] : null, name = text("examples.name", { i: row + 1, label: nameOf(view, label) });
+    const small = element("canvas", { "class": "thumb" });
+    picture(small, values, model.event, view.range, view.colors);
+    strip.append(element("button", { type: "button", "aria-label": name, title: name, onclick: () => view.choose(values, name, row, label) }, small));
+  });
+  const numbers = readouts(["reconstruction", "kl", "bound", "logp", "rank"]), plain = element("p", { "class": "plain", "aria-live": "polite" });
+  const back = element("canvas", { "class": "thumb", role: "img", "aria-label": text("examples.back") });
+  const draws = Array.from({ length: DRAWN }, (_, k) => element("canvas", { "class": "thumb", role: "img", "aria-label": text("examples.draw", { i: k + 1 }) }));
+  const shown = element("div", { "class": "posterior", hidden: true },
+    element("figure", {}, back, element("figcaption", {}, text("examples.back"))),
+    element("figure", {}, element("div", {}, ...draws), element("figcaption", {}, text("examples.draws"))));
+  state.on(({ example, found, label }, changed) => {
+    if (!changed.has("found") || found === null) return;
+    shown.hidden = false;
+    const share = rank(view, found.logP), normal = normals(7);
+    numbers.show("reconstruction", number(found.reconstruction));
+    numbers.show("kl", number(found.kl));
+    numbers.show("bound", text("examples.bound", { value: number(found.bound), error: number(found.se) }));
+    numbers.show("logp", number(found.logP));
+    numbers.show("rank", share === null ? "–" : `${number(100 * share, 0)}%`);
+    plain.textContent = share === null ? "" : text(share < 0.05 ? "examples.unusual" : "examples.usual", { name: example.name, share: number(100 * share, 0) });
+    const latents = [found.q.mean, ...draws.map(() => found.q.sample(normal))], output = model.decode(latents, label);
+    [back, ...draws].forEach((canvas, row) => picture(canvas, model.mean(output, row), model.event, view.range, view.colors));
+  });
+  return card("examples", strip, view.model.event.length === 3 ? ownImage(view) : null, shown, numbers.element, plain);
+}
+
+/** A pad to draw on, and a place to drop an image. */
+function ownImage(view) {
+  const { event } = view.model, [channels, height, width] = event, pad = element("canvas", {
+    "class": "pad", tabindex: 0, role: "img", "aria-label": text("own.pad") }), side = 224;
+  Object.assign(pad, { width: side, height: Math.round((side * height) / width) });
+  const context = pad.getContext("2d", { willReadFrequently: true });
+  const clear = () => {
+    context.fillStyle = "#000";
+    context.fillRect(0, 0, pad.width, pad.height);
+  };
+  clear();
+  const look = () => view.choose(valuesOf(pad, channels, height, width, view.range), text("own.name"));
+  strokes(pad, context, look);
+  const put = async (file) => {
+    if (!file || !file.type.startsWith("image/") || file.size > LARGEST_FILE) {
+      said.textContent = text("own.refused");
+      return;
+    }
+    try {
+      const picture = await createImageBitmap(file), scale = Math.min(pad.width / picture.width, pad.height / picture.height);
+      clear();
+      context.drawImage(picture, (pad.width - scale * picture.width) / 2, (pad.height - scale * picture.height) / 2, scale * picture.width, scale * picture.height);
+      said.textContent = "";
+      look();
+    } catch {
+      said.textContent = text("own.refused");
+    }
+  };
+  const said = element("p", { role: "status" }), file = element("input", { type: "file", accept: "image/*", onchange: () => put(file.files[0]) });
+  pad.addEventListener("dragover", (event) => event.preventDefault());
+  pad.addEventListener("drop", (event) => {
+    event.preventDefault();
+    put(event.dataTransfer.files[0]);
+  });
+  return element("div", { "class": "own" }, element("figure", {}, pad, element("figcaption", {}, text("own.pad"))),
+    element("div", { "class": "tools" }, button(text("own.clear"), clear), element("label", { "class": "file" }, text("own.file"), file), said));
+}
+
+function strokes(pad, context, ended) {
+  const at = (event) => {
+    const box = pad.getBoundingClientRect();
+    return [((event.clientX - box.left) / box.width) * pad.width, ((event.clientY - box.top) / box.height) * pad.height];
+  };
+  let last = null;
+  const line = (event) => {
+    const now = at(event);
+    Object.assign(context, { strokeStyle: "#fff", lineCap: "round", lineJoin: "round", lineWidth: pad.width / 13 });
+    context.beginPath();
+    context.moveTo(...last);
+    context.lineTo(...now);
+    context.stroke();
+    last = now;
+  };
+  pad.addEventListener("pointerdown", (event) => {
+    pad.setPointerCapture(event.pointerId);
+    last = at(event);
+    line(event);
+  });
+  pad.addEventListener("pointermove", (event) => last !== null && line(event));
+  const end = () => {
+    if (last === null) return;
+    last = null;
+    ended();
+  };
+  pad.addEventListener("pointerup", end);
+  pad.addEventListener("pointercancel", end);
+}
+
+/** The pad made as small as an example is: means over its pixels, as values of the data. */
+function valuesOf(pad, channels, height, width, range) {
+  const small = element("canvas");
+  Object.assign(small, { width, height });
+  const context = small.getContext("2d", { willReadFrequently: true });
+  Object.assign(context, { imageSmoothingEnabled: true, imageSmoothingQuality: "high" });
+  context.drawImage(pad, 0, 0, width, height);
+  const { data } = context.getImageData(0, 0, width, height), values = new Float64Array(channels * height * width);
+  for (let pixel = 0; pixel < height * width; pixel++) {
+    const colors = data.subarray(4 * pixel, 4 * pixel + 3), grey = (0.299 * colors[0] + 0.587 * colors[1] + 0.114 * colors[2]) / 255;
+    for (let channel = 0; channel < channels; channel++) {
+      const value = channels === 3 ? colors[channel] / 255 : grey;
+      values[channel * height * width + pixel] = range[0] + value * (range[1] - range[0]);
+    }
+  }
+  return values;
+}
+
+export const random = (seed) => ({ uniform: uniforms(seed), normal: normals(seed + 1) });

@@ -1,0 +1,189 @@
+// The plane of two latent dimensions: where examples are encoded, where one is, and the ellipse of a posterior. Drag, or use the arrow keys.
+
+import { card, element, number, readouts, select, text } from "./dom.js";
+import { logAggregate, nameOf, nearest } from "./view.js";
+import { picture } from "./pictures.js";
+
+const SIDE = 460, STEP = 0.02;
+
+export function planeCard(view) {
+  const { model, state } = view, canvas = element("canvas", {
+    width: SIDE, height: SIDE, "class": "plane", tabindex: 0, role: "application", "aria-label": text("plane.canvas") });
+  const map = mapOf(view, canvas), choices = [];
+  if (model.latent > 2) {
+    const names = Array.from({ length: model.latent }, (_, i) => text("plane.dimension", { i: i + 1 }));
+    for (const axis of [0, 1]) {
+      const chosen = select(text(axis ? "plane.up" : "plane.across"), names, state.values.dims[axis], (dim) => {
+        const dims = [...state.values.dims];
+        dims[axis] = dim;
+        state.set({ dims });
+      });
+      choices.push(chosen.label);
+    }
+  }
+  steer(view, canvas, map);
+  state.on((values, changed) => {
+    if (changed.has("dims") || changed.has("theme")) map.redraw();
+    if (["z", "dims", "found", "theme"].some((name) => changed.has(name))) map.show();
+  });
+  return card("plane", canvas, element("div", { "class": "row" }, ...choices), legend(view));
+}
+
+function legend(view) {
+  if (view.labels === null || !view.classes.length) return null;
+  return element("ul", { "class": "legend" }, ...view.classes.slice(0, 24).map((name, label) => {
+    const mark = element("span", { "class": "mark" });
+    mark.style.background = colorOf(view, label);
+    return element("li", {}, mark, name);
+  }));
+}
+
+export const colorOf = (view, label) => (label < 0 ? "#8884" : view.colors[label % view.colors.length]);
+
+/** The picture of the plane: points once, and on them what moves. */
+function mapOf(view, canvas) {
+  const context = canvas.getContext("2d"), points = document.createElement("canvas");
+  Object.assign(points, { width: SIDE, height: SIDE });
+  let box = null;
+  const map = {
+    /** Pixels → the two latent numbers, and back. */
+    latent: (x, y) => [box.x0 + (x / SIDE) * box.wide, box.y0 + (1 - y / SIDE) * box.wide],
+    pixel: (a, b) => [((a - box.x0) / box.wide) * SIDE, (1 - (b - box.y0) / box.wide) * SIDE],
+    redraw() {
+      box = boxOf(view);
+      const drawn = points.getContext("2d"), [i, j] = view.state.values.dims;
+      drawn.clearRect(0, 0, SIDE, SIDE);
+      drawn.globalAlpha = 0.55;
+      view.codes.forEach((code, row) => {
+        const [x, y] = map.pixel(code[i], j === i ? 0 : code[j]);
+        drawn.fillStyle = view.colorOfRow(row);
+        drawn.fillRect(x - 1, y - 1, 2, 2);
+      });
+      drawn.globalAlpha = 1;
+      names(view, drawn, map);
+    },
+    show() {
+      const { z, dims: [i, j], found } = view.state.values;
+      context.clearRect(0, 0, SIDE, SIDE);
+      context.drawImage(points, 0, 0);
+      context.strokeStyle = context.fillStyle = getComputedStyle(canvas).color;
+      if (found && found.q.sd && i !== j) ellipses(context, map, found.q, i, j);
+      const [x, y] = map.pixel(z[i], j === i ? 0 : z[j]);
+      context.lineWidth = 2;
+      context.beginPath();
+      context.arc(x, y, 7, 0, 2 * Math.PI);
+      context.moveTo(x - 12, y);
+      context.lineTo(x + 12, y);
+      context.moveTo(x, y - 12);
+      context.lineTo(x, y + 12);
+      context.stroke();
+    },
+  };
+  view.pixelOf = (code) => map.pixel(code[view.state.values.dims[0]], code[view.state.values.dims[1]]);
+  view.colorOfRow = (row) => (view.labels === null ? view.colors[0] : colorOf(view, view.labels[row]));
+  map.redraw();
+  return map;
+}
+
+/** A square that holds all but the outermost codes, and the origin. */
+function boxOf(view) {
+  const [i, j] = view.state.values.dims;
+  const ends = (dim) => {
+    const sorted = Float64Array.from(view.codes, (code) => code[dim]).sort(), at = (share) => sorted[Math.round(share * (sorted.length - 1))];
+    return [Math.min(0, at(0.002)), Math.max(0, at(0.998))];
+  };
+  const [[left, right], [bottom, top]] = [ends(i), ends(j)], wide = 1.12 * Math.max(right - left, top - bottom, 1e-6);
+  return { wide, x0: (left + right - wide) / 2, y0: (bottom + top - wide) / 2 };
+}
+
+/** The name of each class in the middle of its codes, so that colours are not all there is to tell them apart. */
+function names(view, drawn, map) {
+  if (view.labels === null || view.classes.length > 24) return;
+  const [i, j] = view.state.values.dims;
+  drawn.font = "bold 15px system-ui, sans-serif";
+  drawn.textAlign = "center";
+  drawn.textBaseline = "middle";
+  drawn.lineWidth = 4;
+  view.classes.forEach((name, label) => {
+    const own = view.codes.filter((_, row) => view.labels[row] === label);
+    if (!own.length || i === j) return;
+    const middle = (dim) => Float64Array.from(own, (code) => code[dim]).sort()[own.length >> 1];
+    const [x, y] = map.pixel(middle(i), middle(j)), short = name.length > 12 ? `${name.slice(0, 11)}…` : name;
+    drawn.strokeStyle = "#fffd";
+    drawn.strokeText(short, x, y);
+    drawn.fillStyle = "#111";
+    drawn.fillText(short, x, y);
+  });
+}
+
+/** Where a posterior is within one and two standard deviations. */
+function ellipses(context, map, q, i, j) {
+  const [a, b, c] = q.plane(i, j), middle = (a + c) / 2, gap = Math.hypot((a - c) / 2, b), angle = 0.5 * Math.atan2(2 * b, a - c);
+  const [x, y] = map.pixel(q.mean[i], q.mean[j]), unit = map.pixel(1, 0)[0] - map.pixel(0, 0)[0];
+  context.lineWidth = 1.5;
+  for (const wide of [1, 2]) {
+    context.beginPath();
+    context.ellipse(x, y, wide * unit * Math.sqrt(middle + gap), wide * unit * Math.sqrt(Math.max(0, middle - gap)), -angle, 0, 2 * Math.PI);
+    context.stroke();
+  }
+}
+
+function steer(view, canvas, map) {
+  const { state } = view;
+  const to = (a, b) => {
+    const z = Float64Array.from(state.values.z), [i, j] = state.values.dims;
+    z[j] = b;
+    z[i] = a;
+    state.set({ z });
+  };
+  const moved = (event) => {
+    const box = canvas.getBoundingClientRect();
+    to(...map.latent(((event.clientX - box.left) / box.width) * SIDE, ((event.clientY - box.top) / box.height) * SIDE));
+  };
+  canvas.addEventListener("pointerdown", (event) => {
+    canvas.setPointerCapture(event.pointerId);
+    moved(event);
+  });
+  canvas.addEventListener("pointermove", (event) => {
+    if (canvas.hasPointerCapture(event.pointerId)) moved(event);
+  });
+  canvas.addEventListener("keydown", (event) => {
+    const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
+    if (step === undefined) return;
+    event.preventDefault();
+    const [i, j] = state.values.dims, wide = map.latent(SIDE, 0)[0] - map.latent(0, 0)[0], size = STEP * wide * (event.shiftKey ? 5 : 1);
+    to(state.values.z[i] + step[0] * size, i === j ? state.values.z[i] + step[0] * size : state.values.z[j] + step[1] * size);
+  });
+}
+
+/** The image at z, and what there is to know of that place. */
+export function placeCard(view) {
+  const { model, state } = view, big = element("canvas", { "class": "big", role: "img", "aria-label": text("place.image") });
+  const near = ["code", "pixel"].map((key) => {
+    const small = element("canvas", { "class": "thumb", role: "img", "aria-label": text(`place.nearest.${key}`) }), name = element("span");
+    return { key, small, name, figure: element("figure", {}, small, element("figcaption", {}, text(`place.nearest.${key}`), " ", name)) };
+  });
+  const chosen = element("canvas", { "class": "thumb", role: "img", "aria-label": text("place.example") });
+  const held = element("figure", { hidden: true }, chosen, element("figcaption", {}, text("place.example")));
+  const numbers = readouts(["likelihood", "kl", "bound", "prior", "density"]);
+  const drawn = (canvas, values) => picture(canvas, values, model.event, view.range, view.colors);
+  state.on(({ z, label, example, found }, changed) => {
+    if (!["z", "example", "found", "label", "theme"].some((name) => changed.has(name))) return;
+    const output = model.decode([z], label), values = model.mean(output);
+    view.now = { output, values };
+    drawn(big, values);
+    numbers.show("likelihood", number(example && model.logLikelihood(output, 0, example.x)));
+    numbers.show("kl", number(found && found.kl));
+    numbers.show("bound", number(found && found.bound));
+    numbers.show("prior", number(model.prior.logDensity(z), 2));
+    numbers.show("density", number(logAggregate(view, z), 2));
+    const rows = [nearest(view.codes, z, view.shown.length), nearest(view.shown, values)];
+    near.forEach((one, k) => {
+      drawn(one.small, view.shown[rows[k]]);
+      one.name.textContent = nameOf(view, view.labels && view.labels[rows[k]]);
+    });
+    held.hidden = example === null;
+    if (example !== null && changed.has("example")) drawn(chosen, example.values);
+  });
+  return card("place", element("div", { "class": "beside" }, big, element("div", { "class": "near" }, held, ...near.map((one) => one.figure))), numbers.element);
+}

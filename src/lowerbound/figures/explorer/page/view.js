@@ -1,0 +1,90 @@
+// One run on the page: its model, its data, and what is looked at now.
+
+import { arraysOf, inflated } from "./arrays.js";
+import { store } from "./dom.js";
+import { boundOf, observed } from "./inference.js";
+import { modelOf } from "./model.js";
+
+export const DRAWS = 64;
+
+/** A run from its words in the page and its numbers. */
+export async function viewOf(words, packed, colors) {
+  const arrays = arraysOf(words.arrays, await inflated(packed)), model = modelOf(words.model, arrays), data = words.examples;
+  const rows = (index) => {
+    if (index === null) return null;
+    const { shape: [n, width], data: numbers } = arrays[index];
+    return Array.from({ length: n }, (_, row) => numbers.subarray(row * width, (row + 1) * width));
+  };
+  const values = ({ array, white }) => rows(array).map((row) => (white ? Float64Array.from(row, (v) => v / white) : Float64Array.from(row)));
+  const labels = (index) => (index === null ? null : arrays[index].data);
+  const view = {
+    words, model, colors, arrays,
+    range: data.range,
+    classes: data.classes,
+    codes: rows(data.codes),
+    spreads: rows(data.spreads),
+    labels: labels(data.labels),
+    shown: values(data.shown),
+    test: { values: values(data.test.values), labels: labels(data.test.labels), logP: data.test.log_p },
+    order: data.order,
+    state: store({
+      z: new Float64Array(model.latent),
+      dims: model.latent > 1 ? [data.order[0], data.order[1]].sort((a, b) => a - b) : [0, 0],
+      label: words.model.classes_given ? 0 : null,
+      example: null, // {values, x, label, name, row}: a test example, or one's own
+      found: null, // of the example: its posterior and bound
+    }),
+    /** Look at an example: z goes to the mean of its posterior. */
+    choose(chosen, name, row = null, label = null) {
+      const given = view.state.values.label === null ? null : label !== null && label >= 0 ? label : view.state.values.label;
+      const x = observed(model, chosen, row ?? 0), found = boundOf(model, x, given, DRAWS);
+      // the encoder is shown values as they are, and the bound is one of what the likelihood sees
+      const q = model.words.likelihood.binarize ? model.posterior(chosen, given) : found.q;
+      view.state.set({ example: { values: chosen, x, label, name, row }, found: { ...found, q }, z: Float64Array.from(q.mean), label: given });
+    },
+  };
+  return view;
+}
+
+/** log of the density of codes at z: the mean of q(z|x) over the examples on the map, in nats. */
+export function logAggregate(view, z) {
+  if (view.spreads === null) return null;
+  const n = view.codes.length, d = z.length, logs = new Float64Array(n);
+  let top = -Infinity;
+  for (let row = 0; row < n; row++) {
+    const code = view.codes[row], spread = view.spreads[row];
+    let sum = 0;
+    for (let i = 0; i < d; i++) {
+      const u = (z[i] - code[i]) / spread[i];
+      sum -= 0.5 * u * u + Math.log(spread[i]);
+    }
+    logs[row] = sum;
+    if (sum > top) top = sum;
+  }
+  let total = 0;
+  for (let row = 0; row < n; row++) total += Math.exp(logs[row] - top);
+  return top + Math.log(total / n) - 0.5 * d * Math.log(2 * Math.PI);
+}
+
+/** The row of the nearest of some vectors, by squared distance. */
+export function nearest(vectors, wanted, most = vectors.length) {
+  let best = -1, least = Infinity;
+  for (let row = 0; row < most; row++) {
+    const one = vectors[row];
+    let sum = 0;
+    for (let i = 0; i < wanted.length && sum < least; i++) {
+      const gap = one[i] - wanted[i];
+      if (!Number.isNaN(gap)) sum += gap * gap;
+    }
+    if (sum < least) [least, best] = [sum, row];
+  }
+  return best;
+}
+
+/** Which share of test examples is less likely than this log p(x). */
+export function rank(view, logP) {
+  const all = view.test.logP;
+  return all === null || logP === null ? null : all.filter((other) => other < logP).length / all.length;
+}
+
+export const nameOf = (view, label) => (label === null || label === undefined || label < 0 ? "" : view.classes[label]);
