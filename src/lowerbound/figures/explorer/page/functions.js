@@ -31,6 +31,13 @@ export function logGamma(x) {
   return 0.5 * Math.log(2 * Math.PI) + (y + 0.5) * Math.log(t) - t + Math.log(sum);
 }
 
+/** log Γ(x + n)/Γ(x): of a large x a difference of two Stirling series, of which nothing cancels that is of x's size. */
+export function logRising(x, n) {
+  if (x < 32) return logGamma(x + n) - logGamma(x);
+  const rest = (y) => (1 / 12 - (1 / 360 - 1 / (1260 * y * y)) / (y * y)) / y;
+  return n * Math.log(x + n) + (x - 0.5) * Math.log1p(n / x) - n + rest(x + n) - rest(x);
+}
+
 export const softplus = (x) => (x > 0 ? x + Math.log1p(Math.exp(-x)) : Math.log1p(Math.exp(x)));
 export const sigmoid = (x) => (x >= 0 ? 1 / (1 + Math.exp(-x)) : Math.exp(x) / (1 + Math.exp(x)));
 

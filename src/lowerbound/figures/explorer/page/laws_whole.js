@@ -1,0 +1,118 @@
+// Laws of whole numbers k, seen as values k/steps: the levels of a pixel, and counts.
+
+import { drawBeta, drawBinomial, drawLogGamma, drawPoisson } from "./draws.js";
+import { logGamma, logRising, logSumExp, sigmoid } from "./functions.js";
+import { logSigmoid, ofEach, positive } from "./laws_each.js";
+import { concentrations } from "./laws_real.js";
+
+/** The nearest whole number, of two the even one, as torch rounds. */
+export function nearest(value) {
+  const whole = Math.round(value);
+  return whole - value === 0.5 && whole % 2 !== 0 ? whole - 1 : whole;
+}
+
+/** A row of LAWS, by the law of k: `one(words)` as `ofEach` has it. */
+function ofWhole(one) {
+  return ofEach((words) => {
+    const law = one(words), { steps } = words;
+    return {
+      mean: (own) => law.mean(own) / steps,
+      log: (x, own) => law.log(nearest(x * steps), own),
+      draw: (own, place, random) => law.draw(own, random) / steps,
+    };
+  });
+}
+
+// --- the levels of a pixel ---------------------------------------------------------------------------
+
+/** A probability for each k. */
+export const categoricalLaw = ofWhole(() => ({
+  mean: (logits) => {
+    const whole = logSumExp(logits);
+    return logits.reduce((sum, logit, k) => sum + k * Math.exp(logit - whole), 0);
+  },
+  log: (k, logits) => logits[k] - logSumExp(logits),
+  draw: drawClass,
+}));
+
+/** The place of one of some logits, by the inverse of the distribution function. */
+export function drawClass(logits, random) {
+  const whole = logSumExp(logits), last = logits.length - 1;
+  let left = random.uniform(), k = 0;
+  while (k < last && (left -= Math.exp(logits[k] - whole)) >= 0) k++;
+  return k;
+}
+
+/**
+ * Logistic laws of which one is drawn, rounded to 0 … steps, the ends taking the tails; of each a logit, a location and a scale.
+ * Source: Salimans et al., "PixelCNN++", 2017, https://arxiv.org/abs/1701.05517.
+ */
+export const logisticMixtureLaw = ofWhole(({ steps, start }) => {
+  const many = start.length, logs = new Float64Array(many);
+  const locationOf = (own, c) => steps * sigmoid(own[many + c] + start[c]), scaleOf = (own, c) => steps * positive(own[2 * many + c] - 2);
+  return {
+    mean: (own) => {
+      const logits = own.subarray(0, many), whole = logSumExp(logits);
+      return logits.reduce((sum, logit, c) => sum + Math.exp(logit - whole) * meanOfRounded(locationOf(own, c), scaleOf(own, c), steps), 0);
+    },
+    log: (k, own) => {
+      for (let c = 0; c < many; c++) logs[c] = own[c] + logOfRounded(k, locationOf(own, c), scaleOf(own, c), steps);
+      return logSumExp(logs) - logSumExp(own.subarray(0, many));
+    },
+    draw: (own, random) => {
+      const c = drawClass(own.subarray(0, many), random), u = random.uniform();
+      return Math.min(Math.max(nearest(locationOf(own, c) + scaleOf(own, c) * Math.log(u / (1 - u))), 0), steps);
+    },
+  };
+});
+
+/** log p(k) without cancellation: S(b) − S(a) = S(b) S(−a) (1 − e^(a − b)) for the scaled edges a < b. */
+function logOfRounded(k, loc, scale, top) {
+  const upper = (k + 0.5 - loc) / scale, lower = (k - 0.5 - loc) / scale;
+  if (k >= top) return logSigmoid(-lower);
+  if (k <= 0) return logSigmoid(upper);
+  return logSigmoid(upper) + logSigmoid(-lower) + Math.log(-Math.expm1(-1 / scale));
+}
+
+/** Σ P(x > k): those far below the location are 1, those far above 0, and between two the odds have one ratio. */
+function meanOfRounded(loc, scale, top) {
+  const first = Math.min(Math.max(Math.ceil(loc - 37 * scale - 0.5), 0), top), end = Math.min(Math.floor(loc + 37 * scale) + 1, top);
+  const ratio = Math.exp(1 / scale);
+  let sum = first, odds = Math.exp((first + 0.5 - loc) / scale);
+  for (let k = first; k < end; k++, odds *= ratio) sum += 1 / (1 + odds);
+  return sum;
+}
+
+/** A binomial whose probability is a Beta(a, b). */
+export const betaBinomialLaw = ofWhole(({ steps }) => ({
+  mean: (own) => {
+    const [a, b] = concentrations(own);
+    return (steps * a) / (a + b);
+  },
+  log: (k, own) => {
+    const [a, b] = concentrations(own), choose = logGamma(steps + 1) - logGamma(k + 1) - logGamma(steps - k + 1);
+    return choose + logRising(a, k) + logRising(b, steps - k) - logRising(a + b, steps);
+  },
+  draw: (own, random) => drawBinomial(steps, drawBeta(...concentrations(own), random), random),
+}));
+
+// --- counts ------------------------------------------------------------------------------------------
+
+export const poissonLaw = ofWhole(({ steps }) => {
+  const rateOf = ([raw]) => positive(raw) * (steps > 1 ? steps / 2 : 1);
+  return {
+    mean: rateOf,
+    log: (k, own) => k * Math.log(rateOf(own)) - rateOf(own) - logGamma(k + 1),
+    draw: (own, random) => drawPoisson(rateOf(own), random),
+  };
+});
+
+/** Γ(k + r)/(Γ(r) k!) S(−l)ʳ S(l)ᵏ: a Poisson whose rate is a Gamma. */
+export const negativeBinomialLaw = ofWhole(() => ({
+  mean: ([raw, logit]) => positive(raw) * Math.exp(logit),
+  log: (k, [raw, logit]) => {
+    const r = positive(raw);
+    return logRising(r, k) - logGamma(k + 1) + r * logSigmoid(-logit) + k * logSigmoid(logit);
+  },
+  draw: ([raw, logit], random) => drawPoisson(Math.exp(drawLogGamma(positive(raw), random) + logit), random),
+}));
