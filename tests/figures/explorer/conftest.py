@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 CHROMIUM = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
@@ -49,3 +51,70 @@ def javascript(chromium: Any) -> Iterator[Callable[..., Any]]:
 
     yield run
     page.context.close()
+
+
+class Opened:
+    """A page that was opened from a file, without a network: what it said and asked for, and a few words to work it."""
+
+    def __init__(self, context: Any, path: Path, hash_: str = ""):
+        self.page = context.new_page()
+        self.said: list[str] = []
+        self.asked: list[str] = []
+        self.page.on("console", lambda message: self.said.append(message.text))
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.goto(f"{path.as_uri()}{hash_}")
+        self.page.wait_for_selector("body[data-ready]")
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until what was changed is drawn, and what was put off is done."""
+        self.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 0))))")
+
+    def of(self, expression: str, *arguments: Any) -> Any:
+        """The value of an expression in which ``view`` is the first run, ``views`` are all and ``given`` are the arguments."""
+        body = "(given) => { const views = explorer.views, view = views[0], state = view.state.values; return %s; }" % expression
+        return self.page.evaluate(body, list(arguments))
+
+    def pixels(self, selector: str, place: int = 0) -> np.ndarray:
+        """What a canvas shows, ``(H, W, 4)``."""
+        size, values = self.page.locator(selector).nth(place).evaluate(
+            "(c) => [[c.height, c.width], Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data)]"
+        )
+        return np.array(values).reshape(*size, 4)
+
+    def press(self, name: str) -> None:
+        """Click a button."""
+        self.page.get_by_role("button", name=name, exact=True).first.click()
+        self.settle()
+
+    def box(self, selector: str) -> dict[str, float]:
+        """Where an element is in the window, which is scrolled to it."""
+        found = self.page.locator(selector).first
+        found.scroll_into_view_if_needed()
+        return found.bounding_box()
+
+    def choose(self, place: int) -> None:
+        """Choose a test example."""
+        self.page.locator(".examples .strip button").nth(place).click()
+        self.settle()
+
+    def shown(self, card: str, key: str) -> float:
+        """A number that is read on a card."""
+        text = self.page.locator(f".{card} dd[data-number={key}]").first.inner_text()
+        return float(text.split(" ")[0].replace("−", "-").replace(",", "").replace("%", ""))
+
+
+@pytest.fixture
+def opened(context: Any, tmp_path: Path) -> Callable[..., Opened]:
+    """``opened(run, …)``: their page, written to a file and opened."""
+
+    def open_(*runs: Any, hash_: str = "", path: Path | None = None) -> Opened:
+        from lowerbound.figures.explorer.page import page
+
+        if path is None:
+            path = tmp_path / "explore.html"
+            path.write_text(page(runs), encoding="utf-8")
+        return Opened(context, path, hash_)
+
+    return open_

@@ -24,7 +24,7 @@ from lowerbound.vae.observation import observe, read
 
 CODES, NUMBERS = 10_000, 320_000  # examples on the map, at most, and numbers of their codes
 SHOWN, VALUES = 2_000, 1_600_000  # examples that are shown, at most, and their values
-TESTED, TEST_VALUES = 200, 400_000  # test examples that are scored, at most, and their values
+TESTED, TEST_VALUES = 100, 400_000  # test examples that are scored, at most, and their values
 DRAWS = 64  # of z for log p(x) of each, here as in the page
 MEASURED = 2_000  # examples for the KL of each dimension, at most
 

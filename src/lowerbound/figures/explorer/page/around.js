@@ -3,7 +3,7 @@
 import { button, element, number, text } from "./dom.js";
 
 export function themeButton(views) {
-  return button(text("theme"), () => {
+  return button(text("around.theme"), () => {
     const dark = document.documentElement.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
     document.documentElement.dataset.theme = dark === "dark" ? "light" : "dark";
     for (const view of views) view.state.set({ theme: view.state.values.theme + 1 });
@@ -34,7 +34,7 @@ export function readLink(views) {
     return;
   }
   views.forEach((view, k) => {
-    const { z, dims, label, row } = seen[k] ?? {}, { model, classes, test } = view;
+    const { z, dims, label, row } = seen?.[k] ?? {}, { model, classes, test } = view;
     if (!Array.isArray(z) || z.length !== model.latent || !z.every(Number.isFinite)) return;
     if (Number.isInteger(row) && test.values[row]) view.choose(test.values[row], text("examples.name", { i: row + 1, label: "" }), row, test.labels && test.labels[row]);
     const within = (value, most) => Number.isInteger(value) && value >= 0 && value < most;

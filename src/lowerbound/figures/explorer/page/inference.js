@@ -1,6 +1,7 @@
 // What is asked of a model about one example: its bound, log p(x), and what the hidden rest of it may be.
 
 import { logSumExp, normals, uniforms } from "./functions.js";
+import { gaussian } from "./latents.js";
 
 /** Values as a Bernoulli sees them: greys are the probability of a one, drawn; others as they are. The same draw for the same seed. */
 export function observed(model, values, seed = 0) {
@@ -36,29 +37,68 @@ function spread(values) {
   return Math.sqrt(values.reduce((sum, value) => sum + (value - middle) ** 2, 0) / (values.length - 1));
 }
 
-const BEGIN = 48, ROUNDS = 4, DRAWS = 160;
+const BEGIN = 48, ROUNDS = 4, FROM_PRIOR = 16, A_ROUND = 56, ADAPTED = 3, MOST = 7, ENOUGH = 16, EVEN = 14;
 
 /**
  * Completions of an example of which some values are NaN: draws of p(x_hidden|x_seen), `count` of them, by importance resampling.
- * Latents come from p(z) and from q(z|x̂), x̂ being the example filled in with what was best so far; each has the weight
- * p(x_seen|z) p(z)/r(z). Given are images with what is seen as it is, their weights, and the effective number of draws.
+ * First latents come from p(z) and from about q(z|x̂), x̂ being the example filled in with what was best so far; then, round by round,
+ * from a normal about the best of all so far. Each has the weight p(x_seen|z) p(z)/r(z), r being the mixture of all that were drawn from. Given are images with
+ * what is seen as it is, their weights, and the effective number of draws.
+ * Source: Cappé et al., "Population Monte Carlo", 2004; weights of a mixture: Owen and Zhou, "Safe and Effective Importance Sampling", 2000.
  */
 export function completions(model, x, label, count, seed = 1) {
-  const normal = normals(seed), uniform = uniforms(seed + 1);
-  const laws = [proposal(model, x, label, normal, uniform), model.prior], shares = [0.9, 0.1];
-  const latents = Array.from({ length: DRAWS }, (_, k) => laws[k < shares[0] * DRAWS ? 0 : 1].sample(normal, uniform));
-  const output = model.decode(latents, label);
-  const log = latents.map((z, row) => model.logLikelihood(output, row, x) + model.prior.logDensity(z)
-    - logSumExp(laws.map((law, k) => Math.log(shares[k]) + law.logDensity(z))));
-  const total = logSumExp(log), weights = log.map((value) => Math.exp(value - total));
+  const normal = normals(seed), uniform = uniforms(seed + 1), pool = { latents: [], targets: [], images: [], laws: [] };
+  const add = (law, n) => {
+    const latents = Array.from({ length: n }, () => law.sample(normal, uniform)), output = model.decode(latents, label);
+    latents.forEach((z, row) => {
+      pool.targets.push(model.logLikelihood(output, row, x) + model.prior.logDensity(z));
+      pool.images.push(() => model.mean(output, row));
+    });
+    pool.latents.push(...latents);
+    pool.laws.push({ law, n });
+  };
+  add(model.prior, FROM_PRIOR);
+  add(proposal(model, x, label, normal, uniform), A_ROUND);
+  let weights = weightsOf(pool);
+  for (let round = 0; round < ADAPTED || (round < MOST && effective(weights) < ENOUGH); round++) {
+    add(fitted(pool), A_ROUND);
+    weights = weightsOf(pool);
+  }
   const chosen = resampled(weights, count, uniform);
   return {
-    effective: 1 / weights.reduce((sum, w) => sum + w * w, 0),
-    found: chosen.map((row) => ({ z: latents[row], weight: weights[row], values: filled(x, model.mean(output, row)) })),
+    effective: effective(weights),
+    found: chosen.map((row) => ({ z: pool.latents[row], weight: weights[row], values: filled(x, pool.images[row]()) })),
   };
 }
 
-/** q(z|x̂), twice as wide, x̂ filled in by the best of some draws of the prior and then by what the model makes of itself. */
+/** The weights of all draws, which sum to 1. */
+function weightsOf({ latents, targets, laws }) {
+  const shares = laws.map(({ n }) => Math.log(n / latents.length));
+  const log = latents.map((z, row) => targets[row] - logSumExp(laws.map(({ law }, k) => shares[k] + law.logDensity(z))));
+  const total = logSumExp(log);
+  return log.map((value) => Math.exp(value - total));
+}
+
+const effective = (weights) => 1 / weights.reduce((sum, w) => sum + w * w, 0);
+
+/** A normal with the mean and spread of the draws by their weights, to the power at which `EVEN` of them count, so that one alone does not. */
+function fitted(pool) {
+  const log = weightsOf(pool).map(Math.log), tempered = (power) => {
+    const total = logSumExp(log.map((value) => power * value));
+    return log.map((value) => Math.exp(power * value - total));
+  };
+  let [low, high] = [0, 1];
+  for (let step = 0; step < 20; step++) {
+    const middle = (low + high) / 2;
+    if (effective(tempered(middle)) > EVEN) low = middle;
+    else high = middle;
+  }
+  const weights = tempered(effective(tempered(1)) > EVEN ? 1 : Math.max(low, 1e-6)), moment = (value) => pool.latents.reduce((sum, z, row) => sum + weights[row] * value(z), 0);
+  const middle = Float64Array.from(pool.latents[0], (_, i) => moment((z) => z[i]));
+  return gaussian(middle, middle.map((m, i) => Math.max(0.02, Math.sqrt(moment((z) => (z[i] - m) ** 2)))));
+}
+
+/** About q(z|x̂), twice as wide, since what is hidden leaves more open; x̂ filled in by the best draw of the prior, then by the model's own. */
 function proposal(model, x, label, normal, uniform) {
   const begin = Array.from({ length: BEGIN }, () => model.prior.sample(normal, uniform)), output = model.decode(begin, label);
   const scores = begin.map((_, row) => model.logLikelihood(output, row, x));
@@ -67,16 +107,7 @@ function proposal(model, x, label, normal, uniform) {
     q = model.posterior(filled(x, values), label);
     if (round + 1 < ROUNDS) values = model.image(q.mean, label);
   }
-  return q.sd ? widened(q) : { ...model.prior, mean: q.mean };
-}
-
-/** A normal about the same mean, twice as wide in each dimension: what is hidden leaves more open than x̂ says. */
-function widened(q) {
-  const scale = q.sd.map((s) => 2 * s);
-  return {
-    logDensity: (z) => q.mean.reduce((sum, m, i) => sum - 0.5 * ((z[i] - m) / scale[i]) ** 2 - Math.log(scale[i]) - 0.5 * Math.log(2 * Math.PI), 0),
-    sample: (normal) => q.mean.map((m, i) => m + scale[i] * normal()),
-  };
+  return gaussian(q.mean, q.sd ? q.sd.map((s) => 2 * s) : q.mean.map(() => 0.3));
 }
 
 export const filled = (x, values) => Float64Array.from(x, (value, i) => (Number.isNaN(value) ? values[i] : value));

@@ -1,11 +1,12 @@
 // The page: a column of cards for each run, and what they have in common.
 
 import { button, element, text, useTexts } from "./dom.js";
+import { boundOf, completions } from "./inference.js";
 import { classesCard } from "./classes.js";
 import { directionCard, slidersCard } from "./sliders.js";
 import { examplesCard } from "./own.js";
 import { hiddenCard } from "./hidden.js";
-import { pathsCard } from "./paths.js";
+import { pathsCard, spherical } from "./paths.js";
 import { placeCard, planeCard } from "./plane.js";
 import { readLink, saveMenu, themeButton, tour, writeLink } from "./around.js";
 import { viewOf } from "./view.js";
@@ -26,7 +27,7 @@ async function start() {
   together(views);
   readLink(views);
   document.body.dataset.ready = performance.now();
-  window.explorer = { views };
+  window.explorer = { views, boundOf, completions, spherical }; // for whoever looks behind the page
 }
 
 function column(view) {

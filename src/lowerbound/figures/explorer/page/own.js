@@ -3,7 +3,7 @@
 import { button, card, element, number, readouts, text } from "./dom.js";
 import { picture } from "./pictures.js";
 import { nameOf, rank } from "./view.js";
-import { normals, uniforms } from "./functions.js";
+import { normals } from "./functions.js";
 
 const STRIP = 40, DRAWN = 6, LARGEST_FILE = 20e6;
 
@@ -107,20 +107,18 @@ function strokes(pad, context, ended) {
 
 /** The pad made as small as an example is: means over its pixels, as values of the data. */
 function valuesOf(pad, channels, height, width, range) {
-  const small = element("canvas");
-  Object.assign(small, { width, height });
-  const context = small.getContext("2d", { willReadFrequently: true });
-  Object.assign(context, { imageSmoothingEnabled: true, imageSmoothingQuality: "high" });
-  context.drawImage(pad, 0, 0, width, height);
-  const { data } = context.getImageData(0, 0, width, height), values = new Float64Array(channels * height * width);
-  for (let pixel = 0; pixel < height * width; pixel++) {
-    const colors = data.subarray(4 * pixel, 4 * pixel + 3), grey = (0.299 * colors[0] + 0.587 * colors[1] + 0.114 * colors[2]) / 255;
-    for (let channel = 0; channel < channels; channel++) {
-      const value = channels === 3 ? colors[channel] / 255 : grey;
-      values[channel * height * width + pixel] = range[0] + value * (range[1] - range[0]);
+  const { data } = pad.getContext("2d").getImageData(0, 0, pad.width, pad.height), size = height * width;
+  const sums = new Float64Array(3 * size), counts = new Float64Array(size);
+  for (let y = 0, at = 0; y < pad.height; y++) {
+    for (let x = 0; x < pad.width; x++, at += 4) {
+      const pixel = Math.floor((y * height) / pad.height) * width + Math.floor((x * width) / pad.width);
+      counts[pixel]++;
+      for (let color = 0; color < 3; color++) sums[color * size + pixel] += data[at + color] / 255;
     }
   }
-  return values;
+  const grey = (pixel) => 0.299 * sums[pixel] + 0.587 * sums[size + pixel] + 0.114 * sums[2 * size + pixel];
+  return Float64Array.from({ length: channels * size }, (_, i) => {
+    const pixel = i % size, value = (channels === 3 ? sums[i] : grey(pixel)) / (counts[pixel] || 1);
+    return range[0] + value * (range[1] - range[0]);
+  });
 }
-
-export const random = (seed) => ({ uniform: uniforms(seed), normal: normals(seed + 1) });

@@ -30,7 +30,9 @@ export function pathsCard(view) {
     const bounds = canvases.map(() => element("figcaption")), figures = canvases.map((canvas, k) => element("figure", {}, canvas, bounds[k]));
     return { way, canvases, bounds, row: element("div", { "class": "path", "data-way": way }, element("h3", {}, text(`paths.${way}`)), element("div", { "class": "strip" }, ...figures)) };
   });
-  const latents = () => ends.map((row) => model.posterior(view.test.values[row], state.values.label).mean);
+  // of a model that is given labels each end is encoded as what it is, and the way between decoded as the class that is given
+  const own = (row) => (state.values.label !== null && view.test.labels?.[row] >= 0 ? view.test.labels[row] : state.values.label);
+  const latents = () => ends.map((row) => model.posterior(view.test.values[row], own(row)).mean);
   const show = () => {
     const [a, b] = latents();
     for (const { way, canvases, bounds } of rows) {

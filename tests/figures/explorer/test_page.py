@@ -1,0 +1,432 @@
+"""What one can do on the page, each in a real browser: its numbers and pixels beside torch's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from axe_playwright_python.sync_playwright import Axe
+
+import lowerbound as lb
+from lowerbound.data.rows import spread
+from lowerbound.figures.explorer.examples import TESTED
+from lowerbound.vae.observation import observe
+
+PIXELS = 1e-3  # how far 16 bits are from single precision, at most
+
+
+def of_page(run: lb.Run) -> lb.data.Dataset:
+    """The test examples of the page."""
+    test = run.read().test
+    return test.view(spread(len(test), TESTED))
+
+
+def decoded(run: lb.Run, z: Any) -> np.ndarray:
+    return run.vae.decode(torch.tensor(z, dtype=torch.float32)).flatten().numpy()
+
+
+def drag(opened: Any, to: tuple[float, float]) -> None:
+    box = opened.box("canvas.plane")
+    mouse = opened.page.mouse
+    mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    mouse.down()
+    mouse.move(box["x"] + to[0] * box["width"], box["y"] + to[1] * box["height"], steps=5)
+    mouse.up()
+    opened.settle()
+
+
+def test_a_file_without_a_network_asks_for_nothing_and_says_nothing(digits_run: lb.Run, opened: Callable[..., Any]) -> None:
+    found = opened(digits_run)
+    for place in (0, 3):
+        found.choose(place)
+    for name in ("Hide right half", "Hide lower half", "Hide nothing", "Play", "Light or dark", "Tour"):
+        found.press(name)
+    assert len(found.asked) == 1
+    assert not found.said
+
+
+def test_dragging_decodes_as_torch_does(digits_run: lb.Run, opened: Callable[..., Any]) -> None:
+    found = opened(digits_run)
+    before = found.pixels(".place canvas.big")
+    for to in ((0.3, 0.3), (0.8, 0.45), (0.5, 0.9)):
+        drag(found, to)
+        z = list(found.of("Array.from(state.z)"))
+        values = np.array(found.of("Array.from(view.now.values)"))
+        np.testing.assert_allclose(values, decoded(digits_run, z), atol=PIXELS)
+        shown = found.pixels(".place canvas.big")
+        assert np.abs(shown[..., 0].flatten() - 255 * values).max() <= 1
+        assert np.abs(shown - before).max() > 20
+        before = shown
+    far = found.of("[state.z[0], state.z[1]]")
+    box = found.of("view.pixelOf([0, 0])")
+    assert far[1] < 0 < box[1]  # down is down
+
+
+def test_keys_and_touch_move_the_point(digits_run: lb.Run, opened: Callable[..., Any], chromium: Any, tmp_path: Path) -> None:
+    found = opened(digits_run)
+    found.page.locator("canvas.plane").first.focus()
+    start = found.of("Array.from(state.z)")
+    for key in ("ArrowRight", "ArrowUp"):
+        found.page.keyboard.press(key)
+    found.settle()
+    one = np.subtract(found.of("Array.from(state.z)"), start)
+    found.page.keyboard.press("Shift+ArrowLeft")
+    found.settle()
+    after = np.subtract(found.of("Array.from(state.z)"), start)
+    assert one[0] > 0
+    assert one[1] > 0
+    np.testing.assert_allclose(after, [one[0] - 5 * one[0], one[1]], rtol=1e-6)
+    window = chromium.new_context(offline=True, has_touch=True, is_mobile=True, viewport={"width": 390, "height": 800})
+    page = window.new_page()
+    page.goto((tmp_path / "explore.html").as_uri())
+    page.wait_for_selector("body[data-ready]")
+    box = page.locator("canvas.plane").first.bounding_box()
+    page.touchscreen.tap(box["x"] + 0.2 * box["width"], box["y"] + 0.2 * box["height"])
+    page.wait_for_timeout(100)
+    z = page.evaluate("() => Array.from(explorer.views[0].state.values.z)")
+    assert z[0] < start[0]
+    assert z[1] > start[1]
+    assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")  # nothing is beyond a telephone's edge
+    window.close()
+
+
+def test_sliders_move_and_follow(digits_run: lb.Run, opened: Callable[..., Any]) -> None:
+    found = opened(digits_run)
+    slider = found.page.locator(".sliders input").first
+    dim = int(slider.get_attribute("data-dimension"))
+    assert dim == found.of("view.order[0]")
+    slider.evaluate("(one) => { one.value = 1.5; one.dispatchEvent(new Event('input')); }")
+    found.settle()
+    z = found.of("Array.from(state.z)")
+    assert z[dim] == pytest.approx(1.5, abs=0.02)
+    np.testing.assert_allclose(found.of("Array.from(view.now.values)"), decoded(digits_run, z), atol=PIXELS)
+    drag(found, (0.4, 0.6))
+    assert float(slider.input_value()) == pytest.approx(found.of("Array.from(state.z)")[dim], abs=0.05)
+
+
+def test_a_chosen_example_is_encoded_and_bounded_as_torch_does(digits_run: lb.Run, opened: Callable[..., Any]) -> None:
+    found, run = opened(digits_run), digits_run
+    data = of_page(run)
+    for row in (0, 7, 20):
+        found.choose(row)
+        grey = data[[row]]
+        with torch.no_grad():
+            q = run.vae.posterior(grey)
+        np.testing.assert_allclose(found.of("Array.from(state.found.q.mean)"), q.mean[0].numpy(), atol=1e-3)
+        np.testing.assert_allclose(found.of("Array.from(state.found.q.sd)"), q.stddev[0].numpy(), rtol=2e-3)
+        x = torch.tensor(found.of("Array.from(state.example.x)"), dtype=torch.float32).reshape(grey.shape)
+        draws, noise = 64, torch.randn(64, 2, generator=torch.Generator().manual_seed(row))
+        made = found.of(
+            "(() => { let i = 0; const made = explorer.boundOf(view.model, state.example.x, null, 64, () => given[0][i++]);"
+            " return [made.bound, made.logP, made.kl, made.reconstruction]; })()",
+            noise.flatten().tolist(),
+        )
+        with torch.no_grad():
+            q = run.vae.posterior(x)
+            z = (q.mean + q.stddev * noise)[:, None]
+            terms = run.vae.log_likelihood(x, z)[:, 0]
+            kl = torch.distributions.kl_divergence(q, run.vae.prior())[0]
+            log_p = (terms + run.vae.prior().log_prob(z)[:, 0] - q.log_prob(z)[:, 0]).logsumexp(0) - np.log(draws)
+        np.testing.assert_allclose(made, [terms.mean() - kl, log_p, kl, terms.mean()], atol=1e-2)
+        assert found.shown("place", "kl") == pytest.approx(float(kl), abs=0.06)
+        assert found.shown("examples", "bound") == pytest.approx(float(found.of("state.found.bound")), abs=0.06)
+
+
+def test_how_unusual_an_example_is(digits_run: lb.Run, opened: Callable[..., Any]) -> None:
+    found = opened(digits_run)
+    scores = np.array(found.of("view.test.logP"))
+    x = observe(digits_run.vae, of_page(digits_run), torch.arange(len(scores)), digits_run.recipe.seed).x
+    own = lb.log_likelihood(digits_run.vae, x, 1_000).log_p.numpy()
+    assert np.abs(scores - own).max() < 0.5
+    assert abs((scores - own).mean()) < 0.05
+    found.choose(int(scores[:40].argmin()))
+    low = found.shown("examples", "rank")
+    found.choose(int(scores[:40].argmax()))
+    assert low <= 15
+    assert found.shown("examples", "rank") >= 80
+    found.of("view.choose(Float64Array.from({length: 64}, (_, i) => i % 2), 'chess')")
+    found.settle()
+    assert found.shown("examples", "rank") == 0
+    assert "unusual" in found.page.locator(".examples .plain").inner_text()
+
+
+def test_density_of_codes_is_the_aggregate_posterior(digits_run: lb.Run, opened: Callable[..., Any]) -> None:
+    found = opened(digits_run)
+    drag(found, (0.4, 0.4))
+    z = torch.tensor(found.of("Array.from(state.z)"))
+    mean, sd = (torch.tensor(found.of(f"view.{name}.map((one) => Array.from(one))")) for name in ("codes", "spreads"))
+    wanted = torch.distributions.Normal(mean, sd).log_prob(z).sum(1).logsumexp(0) - np.log(len(mean))
+    assert found.shown("place", "density") == pytest.approx(float(wanted), abs=0.006)
+    assert found.shown("place", "prior") == pytest.approx(float(-0.5 * (z**2).sum() - np.log(2 * np.pi)), abs=0.006)
+
+
+def test_the_nearest_examples(digits_run: lb.Run, opened: Callable[..., Any]) -> None:
+    found = opened(digits_run)
+    drag(found, (0.7, 0.6))
+    code = np.array(found.of("view.codes.map((one) => Array.from(one))"))[: found.of("view.shown.length")]
+    row = ((code - found.of("Array.from(state.z)")) ** 2).sum(1).argmin()
+    values = np.array(found.of("view.shown.map((one) => Array.from(one))"))
+    near = ((values - found.of("Array.from(view.now.values)")) ** 2).sum(1).argmin()
+    for place, wanted in enumerate((row, near)):
+        shown = found.pixels(".place .near canvas.thumb", place + 1)[..., 0].flatten()
+        np.testing.assert_allclose(shown, 255 * values[wanted], atol=1)
+
+
+def test_what_one_draws_is_encoded(digits_run: lb.Run, opened: Callable[..., Any]) -> None:
+    found = opened(digits_run)
+    box = found.box("canvas.pad")
+    mouse = found.page.mouse
+    mouse.move(box["x"] + box["width"] / 2, box["y"] + 15)
+    mouse.down()
+    mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] - 15, steps=8)
+    mouse.up()
+    found.settle()
+    values = np.array(found.of("Array.from(state.example.values)")).reshape(8, 8)
+    assert values[:, 3:5].mean() > 0.25
+    assert values[:, :2].max() < 0.05
+    with torch.no_grad():
+        mean = digits_run.vae.posterior(torch.tensor(values, dtype=torch.float32)[None, None]).mean[0].numpy()
+    np.testing.assert_allclose(found.of("Array.from(state.z)"), mean, atol=1e-3)
+
+
+def test_an_image_file_is_encoded_and_what_is_none_is_refused(digits_run: lb.Run, opened: Callable[..., Any], tmp_path: Path) -> None:
+    from PIL import Image
+
+    found = opened(digits_run)
+    image = (of_page(digits_run)[[5]][0, 0].numpy() * 255).round().astype(np.uint8)
+    Image.fromarray(image).resize((224, 224), Image.Resampling.NEAREST).save(tmp_path / "five.png")
+    (tmp_path / "no.png").write_bytes(b"no image at all")
+    chooser = found.page.locator("input[type=file]")
+    chooser.set_input_files(tmp_path / "five.png")
+    found.page.wait_for_function("() => explorer.views[0].state.values.example !== null")
+    values = np.array(found.of("Array.from(state.example.values)"))
+    np.testing.assert_allclose(values, image.flatten() / 255, atol=0.06)
+    chooser.set_input_files(tmp_path / "no.png")
+    found.page.wait_for_function("() => document.querySelector('.own [role=status]').textContent !== ''")
+    assert "no image" in found.page.locator(".own [role=status]").inner_text()
+
+
+def test_completions_keep_what_is_seen_and_are_draws_of_the_rest(digits_run: lb.Run, opened: Callable[..., Any]) -> None:
+    found, run = opened(digits_run), digits_run
+    found.choose(4)
+    found.press("Hide lower half")
+    x = np.array(found.of("Array.from(state.example.x)"))
+    seen = np.arange(64) < 32
+    for place in range(8):
+        shown = found.pixels(".hidden .grid canvas", place)[..., 0].flatten()
+        np.testing.assert_allclose(shown[seen], 255 * np.array(found.of("Array.from(state.example.values)"))[seen], atol=1)
+    assert found.of("view.completed.found.every((one) => one.weight > 0 && one.weight <= 1)")
+    assert found.of("view.completed.effective") > 30
+    # p(z|x_seen) by a fine grid of the plane, beside the mean of many resampled draws
+    side = torch.linspace(-5, 5, 161)
+    grid = torch.cartesian_prod(side, side)
+    observed = torch.tensor(seen).reshape(1, 1, 8, 8)
+    with torch.no_grad():
+        bits = torch.tensor(x, dtype=torch.float32).reshape(1, 1, 8, 8)
+        log = run.vae.log_likelihood(bits, grid[:, None], observed)[:, 0] + run.vae.prior().log_prob(grid)
+    weight = log.softmax(0)
+    mean = (weight[:, None] * grid).sum(0)
+    sd = ((weight[:, None] * (grid - mean) ** 2).sum(0)).sqrt()
+    draws = np.array(
+        found.of(
+            "given[0].flatMap((seed) => explorer.completions(view.model, state.example.x.map((v, i) => i < 32 ? v : NaN), null, 50, seed)"
+            ".found.map((one) => Array.from(one.z)))",
+            list(range(10, 30)),
+        )
+    )
+    assert len(draws) == 1_000
+    assert (np.abs(draws.mean(0) - mean.numpy()) < 0.25 * sd.numpy()).all()
+    np.testing.assert_allclose(draws.std(0), sd.numpy(), rtol=0.25)
+
+
+def test_a_painted_mask_hides_what_is_under_the_brush(digits_run: lb.Run, opened: Callable[..., Any]) -> None:
+    found = opened(digits_run)
+    found.choose(1)
+    box = found.box("canvas.mask")
+    mouse = found.page.mouse
+    mouse.move(box["x"] + 0.9 * box["width"], box["y"] + 0.1 * box["height"])
+    mouse.down()
+    mouse.move(box["x"] + 0.9 * box["width"], box["y"] + 0.3 * box["height"], steps=4)
+    mouse.up()
+    found.settle()
+    shown = found.pixels("canvas.mask")
+    hidden = (shown[..., 0] != shown[..., 1]).astype(int)
+    assert hidden[0, 7] == 1
+    assert hidden[7, 0] == 0
+    assert 0 < hidden.sum() < 40
+
+
+def test_paths_begin_and_end_at_examples(digits_run: lb.Run, opened: Callable[..., Any]) -> None:
+    found = opened(digits_run)
+    data = of_page(digits_run)
+    with torch.no_grad():
+        ends = digits_run.vae.posterior(data[[0, 1]]).mean
+    for way in ("straight", "spherical"):
+        for place, z in ((0, ends[0]), (8, ends[1])):
+            shown = found.pixels(f".path[data-way={way}] canvas", place)[..., 0].flatten()
+            np.testing.assert_allclose(shown, 255 * decoded(digits_run, z.tolist()), atol=1.5)
+    middle = np.array(found.of("Array.from(explorer.spherical(given[0], given[1], 0.5))", *ends.tolist()))
+    assert np.linalg.norm(middle) == pytest.approx(float(ends.norm(dim=1).mean()), rel=1e-6)
+    for end in ends.numpy():  # halfway in angle
+        cosine = middle @ end / np.linalg.norm(middle) / np.linalg.norm(end)
+        half = 0.5 * np.arccos(ends[0].numpy() @ ends[1].numpy() / np.prod(ends.norm(dim=1).numpy()))
+        assert np.arccos(cosine) == pytest.approx(half, abs=1e-4)
+    found.press("Play")
+    places = []
+    for _ in range(5):
+        found.page.wait_for_timeout(60)
+        places.append(found.of("Array.from(state.z)"))
+    assert len({tuple(place) for place in places}) > 1
+    for place in places:  # on the straight line
+        along, whole = np.subtract(place, ends[0].numpy()), (ends[1] - ends[0]).numpy()
+        assert abs(along[0] * whole[1] - along[1] * whole[0]) < 1e-3
+
+
+def test_from_class_to_class(digits_run: lb.Run, opened: Callable[..., Any]) -> None:
+    found = opened(digits_run)
+    drag(found, (0.5, 0.5))
+    codes, labels = np.array(found.of("view.codes.map((one) => Array.from(one))")), np.array(found.of("Array.from(view.labels)"))
+    begin = np.array(found.of("Array.from(state.z)"))
+    found.page.locator(".direction select").nth(0).select_option("3")
+    found.page.locator(".direction select").nth(1).select_option("8")
+    found.page.locator(".direction input").evaluate("(one) => { one.value = 0.5; one.dispatchEvent(new Event('input')); }")
+    found.settle()
+    wanted = begin + 0.5 * (codes[labels == 8].mean(0) - codes[labels == 3].mean(0))
+    np.testing.assert_allclose(found.of("Array.from(state.z)"), wanted, atol=1e-5)
+
+
+@torch.no_grad()
+def log_p_given(run: lb.Run, x: torch.Tensor, label: int) -> torch.Tensor:
+    """log p(x|y) by 1,000 draws."""
+    torch.manual_seed(0)
+    vae = run.vae.given(run.vae.context.numbered(torch.tensor([label])))
+    q = vae.posterior(x)
+    z = q.sample([1_000])
+    return (vae.log_likelihood(x, z) + vae.prior().log_prob(z) - q.log_prob(z)).logsumexp(0)[0]
+
+
+def test_classes_of_a_conditional_run(by_class_run: lb.Run, opened: Callable[..., Any]) -> None:
+    found, run = opened(by_class_run), by_class_run
+    drag(found, (0.6, 0.4))
+    z = torch.tensor(found.of("Array.from(state.z)"))
+    for label in (0, 4, 9):
+        vae = run.vae.given(run.vae.context.numbered(torch.tensor([label])))
+        wanted = vae.decode(z[None]).flatten().numpy()
+        np.testing.assert_allclose(found.pixels(".classes canvas", label)[..., 0].flatten(), 255 * wanted, atol=1.5)
+    right = 0
+    for row in range(12):
+        found.choose(row)
+        shares = found.page.locator(".classes meter").evaluate_all("(all) => all.map((one) => one.value)")
+        assert sum(shares) == pytest.approx(1, abs=1e-6)
+        x = torch.tensor(found.of("Array.from(state.example.x)"), dtype=torch.float32).reshape(1, 1, 8, 8)
+        log_p = torch.stack([log_p_given(run, x, label) for label in range(10)])
+        right += int(np.argmax(shares) == int(log_p.argmax()))
+    assert right >= 10
+
+
+def test_two_runs_side_by_side_look_at_the_same_example(digits_run: lb.Run, by_class_run: lb.Run, opened: Callable[..., Any]) -> None:
+    found = opened(digits_run, by_class_run)
+    assert found.page.locator(".column").count() == 2
+    left, right = (found.page.locator(".column").nth(k).bounding_box() for k in (0, 1))
+    assert left["y"] == right["y"]
+    assert left["x"] + left["width"] <= right["x"]
+    found.choose(6)
+    found.settle()
+    assert found.of("views.map((one) => one.state.values.example.row)") == [6, 6]
+    assert found.of("views[1].state.values.found !== null")
+    found.page.locator(".column").nth(1).locator(".examples .strip button").nth(2).click()
+    found.settle()
+    found.settle()
+    assert found.of("views.map((one) => one.state.values.example.row)") == [2, 2]
+
+
+def test_of_several_runs_a_slider_shows_one(digits_run: lb.Run, by_class_run: lb.Run, opened: Callable[..., Any]) -> None:
+    found = opened(digits_run, by_class_run, digits_run)
+    slider = found.page.locator("header input")
+    for place, names in ((1, [False, True, False]), (2, [False, False, True])):
+        slider.evaluate("(one, value) => { one.value = value; one.dispatchEvent(new Event('input')); }", place)
+        assert [found.page.locator(".column").nth(k).is_visible() for k in range(3)] == names
+
+
+def test_a_link_leads_to_the_same_view(digits_run: lb.Run, opened: Callable[..., Any], tmp_path: Path) -> None:
+    found = opened(digits_run)
+    found.choose(3)
+    drag(found, (0.35, 0.7))
+    found.press("Copy link to this view")
+    hash_ = found.page.evaluate("() => location.hash")
+    again = opened(path=tmp_path / "explore.html", hash_=hash_)
+    np.testing.assert_allclose(again.of("Array.from(state.z)"), found.of("Array.from(state.z)"), rtol=1e-5)
+    assert again.of("state.example.row") == 3
+    for wrong in ("#[", "#%5B%7B%22z%22%3A%5B1e999%2C0%5D%7D%5D", "#%5B%7B%22z%22%3A%5B1%5D%2C%22dims%22%3A%5B9%2C9%5D%7D%5D", "#null"):
+        other = opened(path=tmp_path / "explore.html", hash_=wrong)
+        assert other.of("Array.from(state.z)") == [0, 0]
+        assert not other.said
+
+
+def test_figures_are_saved(digits_run: lb.Run, opened: Callable[..., Any], tmp_path: Path) -> None:
+    from xml.etree import ElementTree
+
+    from PIL import Image
+
+    found = opened(digits_run)
+    for name, file in (("Save figure (PNG)", "explorer.png"), ("Save figure (SVG)", "explorer.svg")):
+        with found.page.expect_download() as waiting:
+            found.press(name)
+        assert waiting.value.suggested_filename == file
+        waiting.value.save_as(tmp_path / file)
+    with Image.open(tmp_path / "explorer.png") as image:
+        assert image.size == (940, 460)
+        assert len(set(np.asarray(image.convert("L")).flatten().tolist())) > 20
+    root = ElementTree.parse(tmp_path / "explorer.svg").getroot()  # noqa: S314  # made here
+    circles = root.findall("{http://www.w3.org/2000/svg}circle")
+    assert len(circles) == found.of("view.codes.length") + 1
+
+
+def test_dark_and_light_and_the_tour(digits_run: lb.Run, opened: Callable[..., Any]) -> None:
+    found = opened(digits_run)
+    light = found.page.evaluate("() => getComputedStyle(document.body).backgroundColor")
+    found.press("Light or dark")
+    dark = found.page.evaluate("() => getComputedStyle(document.body).backgroundColor")
+    assert light == "rgb(255, 255, 255)"
+    assert max(map(int, dark[4:-1].split(","))) < 60
+    found.press("Tour")
+    captions = []
+    for _ in range(6):
+        captions.append(found.page.locator("dialog.tour p").inner_text())
+        assert found.page.locator(".card.toured").count() == 1
+        found.press("Next")
+    assert len(set(captions)) == 6
+    assert found.page.locator("dialog.tour").count() == 0
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_axe_finds_nothing_serious(dark: bool, digits_run: lb.Run, by_class_run: lb.Run, opened: Callable[..., Any]) -> None:
+    found = opened(digits_run, by_class_run)
+    found.choose(2)
+    found.press("Hide right half")
+    if dark:
+        found.press("Light or dark")
+    serious = [one for one in Axe().run(found.page).response["violations"] if one["impact"] in ("serious", "critical")]
+    assert not serious, [(one["id"], one["nodes"][0]["html"][:200]) for one in serious]
+
+
+def test_every_text_is_in_the_table_and_every_one_of_the_table_is_used() -> None:
+    import json
+    import re
+
+    from lowerbound.figures.explorer.bundle import modules, read
+
+    texts = json.loads(read("texts.json"))
+    code = "\n".join(read(f"{name}.js") for name in modules("main"))
+    used = set(re.findall(r'"((?:[a-z]+)\.[a-z.]+)"', code))
+    for stem in re.findall(r'card\("([a-z]+)"', code):
+        used |= {f"{stem}.title", f"{stem}.about"}
+    patterns = [re.escape(found).replace(r"\$\{", "${") for found in re.findall(r"text\(`([^`]+)`", code)]
+    patterns = [re.sub(r"\$\{[^}]*\\?\}", "[a-z.]+", pattern.replace("\\", "")) for pattern in patterns]
+    unused = [key for key in texts if key not in used and not any(re.fullmatch(pattern, key) for pattern in patterns)]
+    assert not [key for key in unused if not key.startswith(("page.", "number."))]
+    assert not [key for key in used & {key for key in used if key.split(".")[0] in {one.split(".")[0] for one in texts}} if key not in texts]
