@@ -36,7 +36,7 @@ TYPES: dict[str, Any] = {
     "rain": {"min": 0, "spike": 0.1, "law": "log"},
     "loss": {"max": 0, "law": "log"},
     "share": {"min": 0, "max": 1, "law": "log"},
-    "weight": {"min": 0, "law": "soft"},
+    "weight": {"min": 0.04, "law": "soft"},  # which no cell of one decimal is, the nearest is 0.1
     "grade": {"min": 0, "max": 10, "spike": 10, "law": "soft"},
     "change": {"law": "asinh"},
     "size": {"ordinal": ["S", "M", "L", "XL"]},
