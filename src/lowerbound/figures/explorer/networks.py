@@ -1,6 +1,7 @@
 """A network as words and arrays, from which a page computes it: a table of layers, each an object of its kind and its numbers.
 
 ``page/layers.js`` has the other half: a kind here is a kind there, and a test in a browser holds each to torch.
+``columns.py`` and ``page/columns.js`` add the layer of a table.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from lowerbound.nn.conditioned import Joined, Planes
 from lowerbound.nn.corruptions import Corrupted, Corruption
 from lowerbound.nn.dropout import Dropout
 from lowerbound.nn.log_counts import LogCounts
-from lowerbound.nn.missing import MaskedInput, TableInput
+from lowerbound.nn.missing import MaskedInput
 
 Words = dict[str, Any]
 Convolution = nn.Conv1d | nn.Conv2d | nn.Conv3d
@@ -74,11 +75,6 @@ def _(module: Corrupted, arrays: Arrays) -> Words:
 @words_of.register
 def _(module: MaskedInput, arrays: Arrays) -> Words:
     return {"kind": "masked", "network": words_of(module.network, arrays)}
-
-
-@words_of.register
-def _(module: TableInput, arrays: Arrays) -> Words:
-    return {"kind": "table", "network": words_of(module.network, arrays)}
 
 
 @words_of.register
