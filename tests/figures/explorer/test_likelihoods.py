@@ -100,6 +100,7 @@ LIKELIHOODS: dict[str, tuple[Callable[[], Likelihood], Callable[[tuple[int, ...]
     "LogisticMixture of few levels": (bare(lb.LogisticMixture, steps=3, components=2), lambda shape: (3 * greys(shape)).round() / 3),
     "BetaBinomial": (bare(lb.BetaBinomial), levels),
     "LevelCategorical": (bare(lb.LevelCategorical, steps=15), levels),
+    "LevelCategorical, half way between levels": (bare(lb.LevelCategorical, steps=2), lambda shape: (4 * torch.rand(shape)).round() / 4),
     "Poisson": (bare(lb.Poisson, steps=1), counts),
     "Poisson of pixels": (bare(lb.Poisson), levels),
     "NegativeBinomial": (bare(lb.NegativeBinomial, steps=1), counts),

@@ -5,8 +5,8 @@ import { sharedLaw } from "./laws_shared.js";
 import { betaBinomialLaw, categoricalLaw, logisticMixtureLaw, negativeBinomialLaw, poissonLaw } from "./laws_whole.js";
 
 /**
- * Of each kind mean(words, output, row, arrays), logEach(words, output, row, x, arrays) and draw(words, output, row, random, arrays), all of
- * D numbers, as many as an example has values. `output` is the decoder's, (N, …event), or (N, P, …event) of P parameters a value, of which
+ * Of each kind mean(words, output, row, arrays), logEach(words, output, row, x, arrays) and draw(words, output, row, random, arrays), each of
+ * as many numbers as an example has values. `output` is the decoder's, (N, …event), or (N, P, …event) of P parameters a value, of which
  * `row` is meant; x are values as the likelihood sees them, log p being NaN where one is; `random` is {uniform(), normal()}.
  */
 export const LAWS = {

@@ -14,7 +14,8 @@ export const sharedLaw = {
   mean: (words, output, row, arrays, total = words.library) =>
     overShares(words, output, row, arrays, total, ({ logMean, more }) => (sigmoid(-more) * Math.exp(logMean)) / words.steps),
   logEach: (words, output, row, x, arrays, total = totalOf(words, output, row, x)) =>
-    overShares(words, output, row, arrays, total, (own, place) => (Number.isNaN(x[place]) ? NaN : logOfShared(countOf(words, x[place]), own))),
+    overShares(words, output, row, arrays, total, (own, place) =>
+      (Number.isNaN(x[place]) ? NaN : logOfShared(countOf(words, x[place]), own))),
   draw: (words, output, row, random, arrays, total = words.library) =>
     overShares(words, output, row, arrays, total, (own) => drawShared(own, random) / words.steps),
 };

@@ -28,8 +28,14 @@ function ofWhole(one) {
 /** A probability for each k. */
 export const categoricalLaw = ofWhole(() => ({
   mean: (logits) => {
-    const whole = logSumExp(logits);
-    return logits.reduce((sum, logit, k) => sum + k * Math.exp(logit - whole), 0);
+    let top = -Infinity, sum = 0, first = 0;
+    for (const logit of logits) top = Math.max(top, logit);
+    for (let k = 0; k < logits.length; k++) {
+      const share = Math.exp(logits[k] - top);
+      sum += share;
+      first += k * share;
+    }
+    return first / sum;
   },
   log: (k, logits) => logits[k] - logSumExp(logits),
   draw: drawClass,
