@@ -7,11 +7,13 @@ import torch
 from lowerbound.distributions.mixture import Mixture
 from lowerbound.errors import RecipeError
 from lowerbound.figures.explorer.arrays import Arrays
+from lowerbound.figures.explorer.columns import Floats, columns_words
 from lowerbound.figures.explorer.likelihoods import likelihood_words
 from lowerbound.figures.explorer.networks import Words, words_of
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.vae import posteriors, priors
 from lowerbound.vae.contexts import Label
+from lowerbound.vae.likelihoods import Columns
 from lowerbound.vae.model import Model
 
 #: what a page knows an encoder's output as
@@ -23,8 +25,10 @@ POSTERIORS: dict[type[posteriors.Posterior], str] = {
 
 
 @torch.no_grad()
-def model_words(vae: Model, arrays: Arrays) -> Words:
-    """All that a page needs to be the model. Errors: RecipeError for a part of it that no page computes."""
+def model_words(vae: Model, arrays: Arrays, values: Floats | None = None) -> Words:
+    """All that a page needs to be the model; ``values`` ``(N, D)`` are rows of a table, whose extremes are the ends of sliders.
+
+    Errors: RecipeError for a part of it that no page computes."""
     vae = in_evaluation(vae)
     if type(vae.posterior) not in POSTERIORS:
         known = ", ".join(POSTERIORS.values())
@@ -40,10 +44,17 @@ def model_words(vae: Model, arrays: Arrays) -> Words:
         "classes_given": vae.context.classes if vae.context is not None else 0,
         "posterior": POSTERIORS[type(vae.posterior)],
         "prior": prior,
-        "likelihood": likelihood_words(vae.likelihood, arrays),
+        "likelihood": _likelihood(vae, arrays, values),
+        "holes": vae.likelihood.holes,
         "encoder": words_of(vae.posterior.network, arrays),
         "decoder": words_of(vae.likelihood.network, arrays),
     }
+
+
+def _likelihood(vae: Model, arrays: Arrays, values: Floats | None) -> Words:
+    if isinstance(vae.likelihood, Columns):
+        return {"kind": "columns"} | columns_words(vae.likelihood, vae.likelihood.schema, values)
+    return likelihood_words(vae.likelihood, arrays)
 
 
 def _prior(vae: Model, arrays: Arrays) -> Words:

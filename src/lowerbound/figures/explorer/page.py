@@ -49,7 +49,7 @@ def _words(run: Run, exact: bool, data_dir: str | Path | None) -> tuple[dict[str
     arrays, splits = Arrays(exact), run.read(None, data_dir)
     words = {
         "run": {"name": run.folder.resolve().name, "about": _about(run)},
-        "model": model_words(run.vae, arrays),
+        "model": model_words(run.vae, arrays, None if run.spec.schema is None else splits.train[:].numpy()),
         "examples": examples_words(run.vae, splits.train, splits.test, run.spec, arrays, run.recipe.seed),
     }
     if arrays.size > LARGEST:

@@ -25,11 +25,15 @@ export function element(name, attributes = {}, ...children) {
 
 /** A part of the page with a heading and a sentence below it. */
 export function card(key, ...children) {
-  const id = `title-${key}-${card.made++}`;
-  return element("section", { "class": `card ${key}`, "aria-labelledby": id },
-    element("h2", { id }, text(`${key}.title`)), element("p", { "class": "about" }, text(`${key}.about`)), ...children);
+  return cardOf(key, text(`${key}.about`), ...children);
 }
-card.made = 0;
+
+export function cardOf(key, about, ...children) {
+  const id = `title-${key}-${cardOf.made++}`;
+  return element("section", { "class": `card ${key}`, "aria-labelledby": id },
+    element("h2", { id }, text(`${key}.title`)), element("p", { "class": "about" }, about), ...children);
+}
+cardOf.made = 0;
 
 /** A label and the control that it names. */
 export const labelled = (name, control, ...more) => element("label", { "class": "labelled" }, element("span", {}, name), control, ...more);

@@ -47,12 +47,22 @@ const BEGIN = 48, ROUNDS = 4, FROM_PRIOR = 16, A_ROUND = 56, ADAPTED = 3, MOST =
  * Source: Cappé et al., "Population Monte Carlo", 2004; weights of a mixture: Owen and Zhou, "Safe and Effective Importance Sampling", 2000.
  */
 export function completions(model, x, label, count, seed = 1) {
-  const normal = normals(seed), uniform = uniforms(seed + 1), pool = { latents: [], targets: [], images: [], laws: [] };
+  const { latents, images, weights, uniform } = drawsGiven(model, x, label, seed);
+  return {
+    effective: effective(weights),
+    found: resampled(weights, count, uniform).map((row) => ({ z: latents[row], weight: weights[row], values: filled(x, images[row]()) })),
+  };
+}
+
+/** Latents drawn for what is seen of an example, as above: each with its row of what the decoder gave, its image, and its weight. */
+export function drawsGiven(model, x, label, seed = 1) {
+  const normal = normals(seed), uniform = uniforms(seed + 1), pool = { latents: [], targets: [], images: [], rows: [], laws: [] };
   const add = (law, n) => {
     const latents = Array.from({ length: n }, () => law.sample(normal, uniform)), output = model.decode(latents, label);
     latents.forEach((z, row) => {
       pool.targets.push(model.logLikelihood(output, row, x) + model.prior.logDensity(z));
       pool.images.push(() => model.mean(output, row));
+      pool.rows.push({ output, row });
     });
     pool.latents.push(...latents);
     pool.laws.push({ law, n });
@@ -64,11 +74,7 @@ export function completions(model, x, label, count, seed = 1) {
     add(fitted(pool), A_ROUND);
     weights = weightsOf(pool);
   }
-  const chosen = resampled(weights, count, uniform);
-  return {
-    effective: effective(weights),
-    found: chosen.map((row) => ({ z: pool.latents[row], weight: weights[row], values: filled(x, pool.images[row]()) })),
-  };
+  return { ...pool, weights, uniform, normal };
 }
 
 /** The weights of all draws, which sum to 1. */
@@ -79,7 +85,7 @@ function weightsOf({ latents, targets, laws }) {
   return log.map((value) => Math.exp(value - total));
 }
 
-const effective = (weights) => 1 / weights.reduce((sum, w) => sum + w * w, 0);
+export const effective = (weights) => 1 / weights.reduce((sum, w) => sum + w * w, 0);
 
 /** A normal with the mean and spread of the draws by their weights, to the power at which `EVEN` of them count, so that one alone does not. */
 function fitted(pool) {
@@ -100,6 +106,7 @@ function fitted(pool) {
 
 /** About q(z|x̂), twice as wide, since what is hidden leaves more open; x̂ filled in by the best draw of the prior, then by the model's own. */
 function proposal(model, x, label, normal, uniform) {
+  if (model.words.holes) return doubled(model.posterior(x, label)); // an encoder that was trained to see holes
   const begin = Array.from({ length: BEGIN }, () => model.prior.sample(normal, uniform)), output = model.decode(begin, label);
   const scores = begin.map((_, row) => model.logLikelihood(output, row, x));
   let values = model.mean(output, scores.indexOf(Math.max(...scores))), q = null;
@@ -107,8 +114,10 @@ function proposal(model, x, label, normal, uniform) {
     q = model.posterior(filled(x, values), label);
     if (round + 1 < ROUNDS) values = model.image(q.mean, label);
   }
-  return gaussian(q.mean, q.sd ? q.sd.map((s) => 2 * s) : q.mean.map(() => 0.3));
+  return doubled(q);
 }
+
+const doubled = (q) => gaussian(q.mean, q.sd ? q.sd.map((s) => 2 * s) : q.mean.map(() => 0.3));
 
 export const filled = (x, values) => Float64Array.from(x, (value, i) => (Number.isNaN(value) ? values[i] : value));
 

@@ -6,6 +6,7 @@ import { classesCard } from "./classes.js";
 import { directionCard, slidersCard } from "./sliders.js";
 import { examplesCard } from "./own.js";
 import { hiddenCard } from "./hidden.js";
+import { rowCard } from "./row.js";
 import { pathsCard, spherical } from "./paths.js";
 import { placeCard, planeCard } from "./plane.js";
 import { readLink, saveMenu, themeButton, tour, writeLink } from "./around.js";
@@ -34,7 +35,7 @@ function column(view) {
   const { run } = view.words;
   const about = element("p", { "class": "run" }, element("strong", {}, run.name), " ", run.about);
   const side = (...makers) => element("div", { "class": "side" }, ...makers.map((make) => make(view)));
-  const made = element("div", { "class": "column" }, about, side(planeCard, slidersCard, directionCard, classesCard), side(placeCard, examplesCard, hiddenCard, pathsCard));
+  const made = element("div", { "class": "column" }, about, side(planeCard, slidersCard, directionCard, classesCard), side(placeCard, rowCard, examplesCard, hiddenCard, pathsCard));
   view.column = made;
   view.state.set({ theme: 0, z: view.state.values.z, dims: view.state.values.dims, label: view.state.values.label });
   return made;

@@ -1,6 +1,7 @@
 // Examples to look at: some of the test data, and one's own, drawn here, or dropped or chosen as a file.
 
-import { button, card, element, number, readouts, text } from "./dom.js";
+import { button, cardOf, element, number, readouts, text } from "./dom.js";
+import { isTable } from "./row.js";
 import { picture } from "./pictures.js";
 import { nameOf, rank } from "./view.js";
 import { normals } from "./functions.js";
@@ -8,11 +9,11 @@ import { normals } from "./functions.js";
 const STRIP = 40, DRAWN = 6, LARGEST_FILE = 20e6;
 
 export function examplesCard(view) {
-  const { model, state } = view, strip = element("div", { "class": "strip", role: "group", "aria-label": text("examples.strip") });
+  const { model, state } = view, table = isTable(view), strip = element("div", { "class": "strip", role: "group", "aria-label": text("examples.strip") });
   view.test.values.slice(0, STRIP).forEach((values, row) => {
-    const label = view.test.labels ? view.test.labels[row] : null, name = text("examples.name", { i: row + 1, label: nameOf(view, label) });
-    const small = element("canvas", { "class": "thumb" });
-    picture(small, values, model.event, view.range, view.colors);
+    const label = view.test.labels ? view.test.labels[row] : null, name = text(table ? "examples.row" : "examples.name", { i: row + 1, label: nameOf(view, label) });
+    const small = table ? name : element("canvas", { "class": "thumb" });
+    if (!table) picture(small, values, model.event, view.range, view.colors);
     strip.append(element("button", { type: "button", "aria-label": name, title: name, onclick: () => view.choose(values, name, row, label) }, small));
   });
   const numbers = readouts(["reconstruction", "kl", "bound", "logp", "rank"]), plain = element("p", { "class": "plain", "aria-live": "polite" });
@@ -23,7 +24,7 @@ export function examplesCard(view) {
     element("figure", {}, element("div", {}, ...draws), element("figcaption", {}, text("examples.draws"))));
   state.on(({ example, found, label }, changed) => {
     if (!changed.has("found") || found === null) return;
-    shown.hidden = false;
+    shown.hidden = table;
     const share = rank(view, found.logP), normal = normals(7);
     numbers.show("reconstruction", number(found.reconstruction));
     numbers.show("kl", number(found.kl));
@@ -32,9 +33,9 @@ export function examplesCard(view) {
     numbers.show("rank", share === null ? "–" : `${number(100 * share, 0)}%`);
     plain.textContent = share === null ? "" : text(share < 0.05 ? "examples.unusual" : "examples.usual", { name: example.name, share: number(100 * share, 0) });
     const latents = [found.q.mean, ...draws.map(() => found.q.sample(normal))], output = model.decode(latents, label);
-    [back, ...draws].forEach((canvas, row) => picture(canvas, model.mean(output, row), model.event, view.range, view.colors));
+    if (!table) [back, ...draws].forEach((canvas, row) => picture(canvas, model.mean(output, row), model.event, view.range, view.colors));
   });
-  return card("examples", strip, view.model.event.length === 3 ? ownImage(view) : null, shown, numbers.element, plain);
+  return cardOf("examples", text(table ? "examples.about.table" : "examples.about"), strip, view.model.event.length === 3 ? ownImage(view) : null, shown, numbers.element, plain);
 }
 
 /** A pad to draw on, and a place to drop an image. */

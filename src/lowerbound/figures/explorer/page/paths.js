@@ -2,6 +2,7 @@
 
 import { button, card, element, number, select, text } from "./dom.js";
 import { boundOf, observed } from "./inference.js";
+import { isTable } from "./row.js";
 import { picture } from "./pictures.js";
 
 const STEPS = 9, FRAMES = 120, DRAWS = 16;
@@ -24,7 +25,7 @@ const WAYS = { straight, spherical };
 
 export function pathsCard(view) {
   const { model, state } = view, names = view.test.values.slice(0, 40).map((_, i) => text("paths.example", { i: i + 1, label: view.test.labels && view.test.labels[i] >= 0 ? view.classes[view.test.labels[i]] : "" }));
-  if (names.length < 2) return null;
+  if (names.length < 2 || isTable(view)) return null;
   const ends = [0, 1], rows = Object.keys(WAYS).map((way) => {
     const canvases = Array.from({ length: STEPS }, (_, k) => element("canvas", { "class": "thumb", role: "img", "aria-label": text("paths.step", { way: text(`paths.${way}`), i: k + 1 }) }));
     const bounds = canvases.map(() => element("figcaption")), figures = canvases.map((canvas, k) => element("figure", {}, canvas, bounds[k]));
