@@ -37,7 +37,7 @@ def context(chromium: Any) -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def javascript(chromium: Any) -> Iterator[Callable[..., Any]]:
-    """``javascript(module, body, *arguments)``: what a function of the arguments returns, in which all of a module's names are known.
+    """``javascript(module, body, *arguments)``: what a function of the arguments returns, in which all names of some modules are known.
 
     Arrays of numbers come and go as lists, NaN among them as null.
     """
@@ -46,7 +46,7 @@ def javascript(chromium: Any) -> Iterator[Callable[..., Any]]:
     page = chromium.new_context(offline=True).new_page()
 
     def run(module: str, body: str, *arguments: Any) -> Any:
-        source = f"async (given) => {{ {bundled(module)}\n{names(module)}\n return await (async (...given) => {{ {body} }})(...given); }}"
+        source = f"async (given) => {{ {bundled(*module.split())}\n{names(*module.split())}\n return await (async (...given) => {{ {body} }})(...given); }}"
         return page.evaluate(source, json.loads(json.dumps(arguments)))
 
     yield run

@@ -197,8 +197,8 @@ def test_an_array_with_holes_is_of_numbers(javascript: Callable[..., Any]) -> No
 
 
 DRAW = """
-const [words, output, draws] = given, uniform = uniforms(7);
-return columnLaws(words, { data: output }).map((law) => Array.from({ length: draws }, () => law.draw(uniform)));
+const [words, output, draws] = given, random = { uniform: uniforms(7), normal: normals(8) };
+return columnLaws(words, { data: output }).map((law) => Array.from({ length: draws }, () => law.draw(random)));
 """
 
 

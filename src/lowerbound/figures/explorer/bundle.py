@@ -14,8 +14,8 @@ def read(name: str) -> str:
     return (files("lowerbound.figures.explorer") / "page" / name).read_text(encoding="utf-8")
 
 
-def modules(last: str) -> list[str]:
-    """The names of a module and of all that it imports, each after what it needs itself."""
+def modules(*wanted: str) -> list[str]:
+    """The names of modules and of all that they import, each after what it needs itself."""
     found: list[str] = []
 
     def add(name: str) -> None:
@@ -25,7 +25,8 @@ def modules(last: str) -> list[str]:
         if name not in found:
             found.append(name)
 
-    add(last)
+    for name in wanted:
+        add(name)
     return found
 
 
@@ -34,9 +35,9 @@ def exports(name: str) -> list[str]:
     return [found for _, found in EXPORT.findall(read(f"{name}.js"))]
 
 
-def bundled(last: str) -> str:
-    """A module and all that it needs, in one script; each a function of its own, so that their names do not meet."""
-    return "\n".join(['"use strict";', *map(_wrapped, modules(last))])
+def bundled(*wanted: str) -> str:
+    """Modules and all that they need, in one script; each a function of its own, so that their names do not meet."""
+    return "\n".join(['"use strict";', *map(_wrapped, modules(*wanted))])
 
 
 def _wrapped(name: str) -> str:
@@ -50,6 +51,6 @@ def _variable(name: str) -> str:
     return f"module_{name.replace('-', '_')}"
 
 
-def names(last: str) -> str:
+def names(*wanted: str) -> str:
     """A statement by which all that these modules offer is known under its own name."""
-    return "\n".join(f"const {{ {', '.join(exports(name))} }} = {_variable(name)};" for name in modules(last))
+    return "\n".join(f"const {{ {', '.join(exports(name))} }} = {_variable(name)};" for name in modules(*wanted))

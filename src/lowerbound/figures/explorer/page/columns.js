@@ -1,7 +1,8 @@
 // A table's columns: what an encoder is shown of them, and the law of each given a decoder's output. The other half of columns.py.
 
 import { tensor } from "./arrays.js";
-import { classFrom, gammaFrom, logGamma, logSigmoid, logSumExp, normalFrom, poissonFrom, sigmoid, softplus } from "./functions.js";
+import { drawLogGamma, drawPoisson } from "./draws.js";
+import { classFrom, logGamma, logSigmoid, logSumExp, sigmoid, softplus } from "./functions.js";
 import { forward, register } from "./layers.js";
 import { bent, unbent } from "./maps.js";
 
@@ -39,9 +40,9 @@ const isSpike = (law, value) => law.spikes.includes(Math.fround(value));
 // --- the law of each column --------------------------------------------------------------------------
 
 /**
- * The laws of one row of a decoder's output (N, width), as Columns.law has them: {name, kind, mean, logp(value), draw(uniform)} each, of
- * numbers, dates and counts `sd` too, of classes and booleans the `probabilities`. Values are a model's, log p is in nats, `uniform` gives
- * random numbers in [0, 1). The mean of a class is the most likely one.
+ * The laws of one row of a decoder's output (N, width), as Columns.law has them: {name, kind, mean, logp(value), draw(random)} each, of
+ * numbers, dates and counts `sd` too, of classes and booleans the `probabilities`. Values are a model's, log p is in nats, `random` is
+ * {uniform(), normal()}. The mean of a class is the most likely one.
  */
 export function columnLaws(words, output, row = 0) {
   const of = (place) => output.data[row * words.width + place] + (words.start === null ? 0 : words.start[place]);
@@ -70,7 +71,7 @@ function unmapped({ loc, scale, freedom }) {
       const square = ((value - loc) / scale) ** 2;
       return whole - (heavy ? half * Math.log1p(square / freedom) : square / 2);
     },
-    draw: (uniform) => loc + scale * normalFrom(uniform) / (heavy ? Math.sqrt((2 / freedom) * gammaFrom(freedom / 2, uniform)) : 1),
+    draw: (random) => loc + scale * random.normal() / (heavy ? Math.sqrt((2 / freedom) * Math.exp(drawLogGamma(freedom / 2, random))) : 1),
   };
 }
 
@@ -82,7 +83,7 @@ function mapped(base, map) {
       const { u, slope } = bent(map, value);
       return law.logp(u) + slope;
     },
-    draw: (uniform) => unbent(map, law.draw(uniform)),
+    draw: (random) => unbent(map, law.draw(random)),
   };
 }
 
@@ -115,9 +116,9 @@ function spiked(law, logits, rest) {
     mean,
     sd: Math.sqrt(shares.reduce((sum, share, i) => sum + share * (law.spikes[i] - mean) ** 2, ofRest)),
     logp: (value) => (isSpike(law, value) ? logShares[law.spikes.indexOf(Math.fround(value))] : rest.logp(value) - whole),
-    draw(uniform) {
-      const which = classFrom([left, ...shares], uniform);
-      return which === 0 ? rest.draw(uniform) : law.spikes[which - 1];
+    draw(random) {
+      const which = classFrom([left, ...shares], random.uniform);
+      return which === 0 ? rest.draw(random) : law.spikes[which - 1];
     },
   };
 }
@@ -131,7 +132,7 @@ function countLaw(law, [mean, total]) {
     mean: Math.exp(logMean),
     sd: Math.sqrt(Math.exp(logMean) * (1 + Math.exp(logit))),
     logp: (k) => logGamma(k + r) - logGamma(r) - logGamma(k + 1) + r * logSigmoid(-logit) + k * logSigmoid(logit),
-    draw: (uniform) => poissonFrom(Math.exp(logit) * gammaFrom(r, uniform), uniform),
+    draw: (random) => drawPoisson(Math.exp(logit + drawLogGamma(r, random)), random),
   };
 }
 
@@ -141,7 +142,7 @@ function truthLaw(law, [logit]) {
     mean: p,
     probabilities: [sigmoid(-logit), p],
     logp: (value) => value * logSigmoid(logit) + (1 - value) * logSigmoid(-logit),
-    draw: (uniform) => (uniform() < p ? 1 : 0),
+    draw: (random) => (random.uniform() < p ? 1 : 0),
   };
 }
 
@@ -152,7 +153,7 @@ function classLaw(law, logits) {
     mean: logs.indexOf(Math.max(...logs)),
     probabilities,
     logp: (value) => (value < 0 ? Math.min(...logs) : logs[value] ?? NaN),
-    draw: (uniform) => classFrom(probabilities, uniform),
+    draw: (random) => classFrom(probabilities, random.uniform),
   };
 }
 

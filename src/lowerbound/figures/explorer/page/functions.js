@@ -59,47 +59,10 @@ export function uniforms(seed) {
   return next;
 }
 
-/** Standard normal numbers of a seed. */
+/** Standard normal numbers of a seed, by Box and Muller. */
 export function normals(seed) {
   const uniform = uniforms(seed);
-  return () => normalFrom(uniform);
-}
-
-// --- draws of laws, `uniform` giving random numbers in [0, 1) ----------------------------------------
-
-/** A standard normal number, by Box and Muller. */
-export const normalFrom = (uniform) => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
-
-/** A draw of a Gamma of a shape and mean the same. Source: Marsaglia and Tsang, "A Simple Method for Generating Gamma Variables", 2000. */
-export function gammaFrom(shape, uniform) {
-  if (shape < 1) return gammaFrom(shape + 1, uniform) * (1 - uniform()) ** (1 / shape);
-  const d = shape - 1 / 3, c = 1 / Math.sqrt(9 * d);
-  for (;;) {
-    const x = normalFrom(uniform), v = (1 + c * x) ** 3;
-    if (v > 0 && Math.log(1 - uniform()) < (x * x) / 2 + d * (1 - v + Math.log(v))) return d * v;
-  }
-}
-
-/**
- * A Poisson count: by a product of uniform numbers, and from a rate of 10 on by PTRS. Source: Hörmann, "The Transformed Rejection Method
- * for Generating Poisson Random Variables", 1993.
- */
-export function poissonFrom(rate, uniform) {
-  if (rate < 10) {
-    const least = Math.exp(-rate);
-    let count = 0;
-    for (let product = 1 - uniform(); product > least; product *= 1 - uniform()) count++;
-    return count;
-  }
-  const b = 0.931 + 2.53 * Math.sqrt(rate), a = -0.059 + 0.02483 * b;
-  const inside = 0.9277 - 3.6224 / (b - 2), height = 1.1239 + 1.1328 / (b - 3.4);
-  for (;;) {
-    const u = uniform() - 0.5, v = 1 - uniform(), away = 0.5 - Math.abs(u);
-    const count = Math.floor(((2 * a) / away + b) * u + rate + 0.43);
-    if (away >= 0.07 && v <= inside) return count;
-    if (count < 0 || (away < 0.013 && v > away)) continue;
-    if (Math.log((v * height) / (a / (away * away) + b)) <= count * Math.log(rate) - rate - logGamma(count + 1)) return count;
-  }
+  return () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
 }
 
 /** Which of some probabilities' classes. */

@@ -5,7 +5,6 @@ import { softplus } from "./functions.js";
 
 /** A number that the decoder may give any size, as one above .001: scales.positive. */
 export const positive = (raw) => 0.001 + softplus(raw);
-export const logSigmoid = (x) => -softplus(-x);
 
 /** The shape of an example, of the decoder's output (N, …event), or (N, P, …event) where there are P parameters of each value. */
 export const eventOf = (words, output) => output.shape.slice(words.parameters > 1 ? 2 : 1);

@@ -1,8 +1,8 @@
 // Laws of real values, by location and scale, and of values in [0, 1].
 
 import { drawBeta, drawExponential, drawLogGamma } from "./draws.js";
-import { logGamma, logRising, sigmoid } from "./functions.js";
-import { eventOf, logSigmoid, ofEach, overEvent, positive } from "./laws_each.js";
+import { logGamma, logRising, logSigmoid, sigmoid } from "./functions.js";
+import { eventOf, ofEach, overEvent, positive } from "./laws_each.js";
 
 // --- values in [0, 1] --------------------------------------------------------------------------------
 

@@ -2,9 +2,9 @@
 
 import { sizeOf } from "./arrays.js";
 import { drawLogGamma, drawPoisson } from "./draws.js";
-import { logGamma, logRising, logSumExp, sigmoid } from "./functions.js";
-import { eventOf, logSigmoid, overEvent } from "./laws_each.js";
-import { nearest } from "./laws_whole.js";
+import { logGamma, logRising, logSigmoid, logSumExp, sigmoid } from "./functions.js";
+import { eventOf, overEvent } from "./laws_each.js";
+import { nearestWhole } from "./laws_whole.js";
 
 /**
  * The rows of LAWS, "zinb" with a second number of each value, the logit of a further zero. A last argument is the example's total; without
@@ -20,7 +20,7 @@ export const sharedLaw = {
     overShares(words, output, row, arrays, total, (own) => drawShared(own, random) / words.steps),
 };
 
-const countOf = ({ steps }, value) => (steps === 1 ? value : nearest(value * steps));
+const countOf = ({ steps }, value) => (steps === 1 ? value : nearestWhole(value * steps));
 
 /** What each value gives, of its { logMean, logTheta, more }; `more` is −∞ where no zeros are inflated. */
 function overShares(words, output, row, arrays, total, each) {

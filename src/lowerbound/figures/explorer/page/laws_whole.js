@@ -1,12 +1,12 @@
 // Laws of whole numbers k, seen as values k/steps: the levels of a pixel, and counts.
 
 import { drawBeta, drawBinomial, drawLogGamma, drawPoisson } from "./draws.js";
-import { logGamma, logRising, logSumExp, sigmoid } from "./functions.js";
-import { logSigmoid, ofEach, positive } from "./laws_each.js";
+import { logGamma, logRising, logSigmoid, logSumExp, sigmoid } from "./functions.js";
+import { ofEach, positive } from "./laws_each.js";
 import { concentrations } from "./laws_real.js";
 
 /** The nearest whole number, of two the even one, as torch rounds. */
-export function nearest(value) {
+export function nearestWhole(value) {
   const whole = Math.round(value);
   return whole - value === 0.5 && whole % 2 !== 0 ? whole - 1 : whole;
 }
@@ -17,7 +17,7 @@ function ofWhole(one) {
     const law = one(words), { steps } = words;
     return {
       mean: (own) => law.mean(own) / steps,
-      log: (x, own) => law.log(nearest(x * steps), own),
+      log: (x, own) => law.log(nearestWhole(x * steps), own),
       draw: (own, place, random) => law.draw(own, random) / steps,
     };
   });
@@ -67,7 +67,7 @@ export const logisticMixtureLaw = ofWhole(({ steps, start }) => {
     },
     draw: (own, random) => {
       const c = drawClass(own.subarray(0, many), random), u = random.uniform();
-      return Math.min(Math.max(nearest(locationOf(own, c) + scaleOf(own, c) * Math.log(u / (1 - u))), 0), steps);
+      return Math.min(Math.max(nearestWhole(locationOf(own, c) + scaleOf(own, c) * Math.log(u / (1 - u))), 0), steps);
     },
   };
 });

@@ -10,7 +10,7 @@ import { columnLaws } from "./columns.js";
 const COLUMNS = {
   mean: (words, output, row) => Float64Array.from(columnLaws(words, output, row), (law) => law.mean),
   logEach: (words, output, row, x) => Float64Array.from(columnLaws(words, output, row), (law, i) => (Number.isNaN(x[i]) ? NaN : law.logp(x[i]))),
-  draw: (words, output, row, random) => Float64Array.from(columnLaws(words, output, row), (law) => law.draw(random.uniform)),
+  draw: (words, output, row, random) => Float64Array.from(columnLaws(words, output, row), (law) => law.draw(random)),
 };
 
 /** The model of these words, its weights among `arrays`. A label y is a class number, null for models that are given none. */

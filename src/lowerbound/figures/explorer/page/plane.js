@@ -5,7 +5,7 @@ import { logAggregate, nameOf, nearest } from "./view.js";
 import { isTable, rowsBeside } from "./row.js";
 import { picture } from "./pictures.js";
 
-const SIDE = 460, STEP = 0.02;
+const SIDE = 460, STEP = 0.02, OUTERMOST = 0.001; // pixels; of the plane's width; of the codes
 
 export function planeCard(view) {
   const { model, state } = view, canvas = element("canvas", {
@@ -90,8 +90,8 @@ function mapOf(view, canvas) {
 function boxOf(view) {
   const [i, j] = view.state.values.dims;
   const ends = (dim) => {
-    const sorted = Float64Array.from(view.codes, (code) => code[dim]).sort(), at = (share) => sorted[Math.round(share * (sorted.length - 1))];
-    return [Math.min(0, at(0.002)), Math.max(0, at(0.998))];
+    const sorted = Float64Array.from(view.codes, (code) => code[dim]).sort(), out = Math.floor(OUTERMOST * sorted.length);
+    return [Math.min(0, sorted[out]), Math.max(0, sorted[sorted.length - 1 - out])];
   };
   const [[left, right], [bottom, top]] = [ends(i), ends(j)], wide = 1.12 * Math.max(right - left, top - bottom, 1e-6);
   return { wide, x0: (left + right - wide) / 2, y0: (bottom + top - wide) / 2 };

@@ -17,7 +17,7 @@ export function rowsBeside(view, headings) {
   const made = element("table", { "class": "cells" }, element("thead", {}, element("tr", {}, element("td"), ...heads)),
     element("tbody", {}, ...columns.map((column, i) => element("tr", {}, element("th", { scope: "row" }, column.name), ...cells.map((each) => each[i])))));
   return {
-    element: made,
+    element: element("div", { "class": "scroll" }, made),
     show(place, values) {
       for (const one of [heads[place], ...cells[place]]) one.hidden = values === null;
       if (values !== null) cells[place].forEach((cell, i) => { cell.textContent = short(columns[i], values[i]) || "–"; });
@@ -36,7 +36,7 @@ function short(column, value) {
  * each class, by draws of p(x_rest|x_given), and how many draws these are worth.
  */
 export function whatIf(model, row, label, seed = 1) {
-  const words = model.words.likelihood, found = drawsGiven(model, row, label, seed), { rows, weights, uniform } = found;
+  const words = model.words.likelihood, found = drawsGiven(model, row, label, seed), { rows, weights, uniform, normal } = found;
   const chosen = resampled(weights, DRAWS, uniform), laws = new Map();
   const lawsOf = (k) => laws.get(k) ?? laws.set(k, columnLaws(words, rows[k].output, rows[k].row)).get(k);
   return {
@@ -45,7 +45,7 @@ export function whatIf(model, row, label, seed = 1) {
     columns: words.columns.map((column, i) => {
       const each = chosen.map((k) => lawsOf(k)[i]);
       if (each[0].probabilities) return { probabilities: each[0].probabilities.map((_, c) => each.reduce((sum, law) => sum + law.probabilities[c], 0) / DRAWS) };
-      const draws = Float64Array.from(each, (law) => law.draw(uniform)).sort(), at = (share) => draws[Math.round(share * (DRAWS - 1))];
+      const draws = Float64Array.from(each, (law) => law.draw({ uniform, normal })).sort(), at = (share) => draws[Math.round(share * (DRAWS - 1))];
       return { mean: each.reduce((sum, law) => sum + law.mean, 0) / DRAWS, low: at((1 - MIDDLE) / 2), high: at((1 + MIDDLE) / 2), draws };
     }),
   };

@@ -1,0 +1,120 @@
+"""Whole models in a page beside torch: what they decode and encode, and the bound of fifty examples, by the same noise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from lowerbound.data.spec import DataSpec
+from lowerbound.errors import RecipeError
+from lowerbound.figures.explorer.arrays import Arrays
+from lowerbound.figures.explorer.model import POSTERIORS, model_words
+from lowerbound.recipes.build import build
+from lowerbound.recipes.recipe import Recipe
+from lowerbound.vae.model import Model
+from lowerbound.vae.objectives.kl import ClosedKL, kl_of
+from lowerbound.vae.observation import observe
+
+EXAMPLES, DRAWS = 50, 4
+IMAGE, LABELLED = DataSpec((1, 12, 12)), DataSpec((1, 12, 12), classes=("a", "b", "c"))
+#: recipes, for these data
+MODELS: dict[str, tuple[dict[str, Any], DataSpec]] = {
+    "perceptron": ({"network": "mlp:64-64"}, IMAGE),
+    "images": ({"network": "conv:4-8"}, IMAGE),
+    "colours, gaussian": ({"network": "conv:4-8", "likelihood": "gaussian", "scale": "learned"}, DataSpec((3, 8, 8))),
+    "levels": ({"network": "conv:4", "likelihood": "logistic-mixture:2"}, DataSpec((1, 8, 8))),
+    "series": ({"network": "conv:4-8", "likelihood": "gaussian"}, DataSpec((2, 20))),
+    "volumes": ({"network": "conv:4-8"}, DataSpec((1, 6, 5, 7))),
+    "holes": ({"likelihood": "gaussian"}, DataSpec((1, 8, 8), holes=True)),
+    "given a label": ({"given": "label"}, LABELLED),
+    "convolutions given a label": ({"given": "label", "network": "conv:4-8"}, LABELLED),
+    "labels as latents": ({"semi_supervised": "m2", "labels": 10}, LABELLED),
+    "full posterior": ({"posterior": "full-gaussian", "latent": 3}, IMAGE),
+    "mixture prior": ({"prior": "mixture:3", "latent": 3}, IMAGE),
+    "pseudo-inputs": ({"prior": "vamp:5", "latent": 3}, IMAGE),
+    "autoencoder": ({"posterior": "dirac", "objective": "reconstruction"}, IMAGE),
+    "denoising": ({"corruption": "masking:0.3"}, IMAGE),
+    "continuous Bernoulli": ({"likelihood": "continuous-bernoulli"}, IMAGE),
+    "counts": ({"likelihood": "poisson"}, DataSpec((9,), 0.0, 6.0, unit=1)),
+}
+RUN = """
+const [words, table, packed, examples, labels, noise] = given;
+const arrays = arraysOf(table, await inflated(packed)), model = modelOf(words, arrays);
+return examples.map((values, row) => {
+  const x = Float64Array.from(values, (value) => value ?? NaN), label = labels === null ? null : labels[row];
+  let place = 0;
+  const found = boundOf(model, x, label, noise[row].length / model.latent, () => noise[row][place++]);
+  return [Array.from(found.q.mean), Array.from(model.image(found.q.mean, label)), found.bound ?? found.reconstruction, found.kl];
+});
+"""
+
+
+def made(name: str) -> tuple[Model, Tensor, Tensor | None]:
+    """The model, weights twice as large as they begin, so that none is near where a law is even; examples and their labels."""
+    words, spec = MODELS[name]
+    torch.manual_seed(3)
+    vae = build(Recipe(**words), spec).vae.eval()
+    with torch.no_grad():
+        for weight in vae.parameters():
+            weight.mul_(1.5)
+    x = torch.rand(EXAMPLES, *spec.event_shape)
+    x = (6 * x).round() if spec.unit == 1 else (255 * x).round() / 255
+    if spec.holes:
+        x[torch.rand(x.shape) < 0.3] = torch.nan
+    return vae, x, torch.randint(3, (EXAMPLES,)) if spec.classes else None
+
+
+@torch.no_grad()
+def by_torch(vae: Model, x: Tensor, labels: Tensor | None, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Posterior means, what they decode to, and bounds of each example, by draws of this noise ``(B, K, d)``."""
+    vae = vae if labels is None else vae.given(vae.context.numbered(labels))
+    q, prior = vae.posterior(x), vae.prior()
+    centre = vae.posterior.centre(q)
+    if not q.has_rsample or type(q).__name__ == "Delta":
+        return centre, vae.decode(centre), vae.log_likelihood(x, centre[None])[0]
+    spread = q.scale_tril if hasattr(q, "scale_tril") else torch.diag_embed(q.stddev)
+    z = q.mean + (spread @ noise.permute(1, 0, 2)[..., None])[..., 0]
+    kl = torch.distributions.kl_divergence(q, prior) if kl_of(q, prior) == ClosedKL() and not hasattr(q, "scale_tril") else None
+    kl = (q.log_prob(z) - prior.log_prob(z)).mean(0) if kl is None else kl
+    return centre, vae.decode(centre, x=x, observed=vae.there(x)), vae.log_likelihood(x, z).mean(0) - kl
+
+
+@pytest.mark.parametrize("exact", [True, False], ids=["single precision", "16 bits"])
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_is_in_a_page_what_it_is_in_torch(name: str, exact: bool, javascript: Callable[..., Any]) -> None:
+    vae, x, labels = made(name)
+    with torch.no_grad():
+        seen = observe(vae, x, torch.arange(EXAMPLES), 0).x if vae.context is None else vae.likelihood.observe(x)
+    arrays = Arrays(exact)
+    words = model_words(vae, arrays)
+    noise = torch.randn(EXAMPLES, DRAWS, words["latent"], generator=torch.Generator().manual_seed(1))
+    examples = [[None if np.isnan(value) else value for value in one] for one in seen.flatten(1).tolist()]
+    found = javascript(
+        "inference model", RUN, words, arrays.table, arrays.packed(), examples, None if labels is None else labels.tolist(), noise.flatten(1).tolist()
+    )
+    centre, decoded, bound = by_torch(vae, seen, labels, noise)
+    close = 1e-5 if exact else 1e-3
+    unit = float(decoded.abs().max().clamp(min=1))
+    np.testing.assert_allclose([one[0] for one in found], centre.numpy(), atol=close * float(centre.abs().max().clamp(min=1)))
+    np.testing.assert_allclose([one[1] for one in found], decoded.flatten(1).numpy(), atol=close * unit)
+    np.testing.assert_allclose([one[2] for one in found], bound.numpy(), atol=1e-2, rtol=1e-6 if exact else 3e-5)
+
+
+def test_models_that_no_page_computes_are_named() -> None:
+    for words, said in (
+        ({"posterior": "flow"}, "posteriors that are gaussian, full gaussian, dirac, and this one is Flow"),
+        ({"prior": "flow"}, "this one is Flow"),
+        ({"given": "low-resolution:2"}, "given nothing, or labels"),
+    ):
+        with pytest.raises(RecipeError, match=said):
+            model_words(build(Recipe(**words), IMAGE).vae, Arrays())
+
+
+def test_every_posterior_of_the_table_is_tried() -> None:
+    tried = {type(build(Recipe(**words), spec).vae.posterior) for words, spec in MODELS.values()}
+    assert set(POSTERIORS) <= tried
