@@ -13,6 +13,8 @@ SHARED = Path(__file__).parents[2] / "shared" / "data"
 if "LOWERBOUND_DATA" not in os.environ and SHARED.is_dir():
     os.environ["LOWERBOUND_DATA"] = str(SHARED)
 
+CHROMIUM = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
+
 install_import_hook("lowerbound", "beartype.beartype")
 
 
@@ -88,6 +90,19 @@ def run_for(evaluated_run, by_class_run, classifier_run):
     """Figure → a run that it is drawn of."""
     others = {"styles": by_class_run, "confusion": classifier_run, "calibration": classifier_run}
     return lambda figure: others.get(figure, evaluated_run)
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """A real browser, Debian's Chromium, one for all tests of a process."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium is installed; on Debian: apt install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

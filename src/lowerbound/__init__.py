@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lowerbound.evaluation.regret import likelihood_regret
     from lowerbound.figures import images as plots
     from lowerbound.figures.report import report
+    from lowerbound.interfaces.explorer import explore
     from lowerbound.nn import corruptions
     from lowerbound.recipes.build import build
     from lowerbound.recipes.recipe import Recipe
@@ -62,6 +63,7 @@ PUBLIC = {
     "errors": "lowerbound.errors",
     "estimators": "lowerbound.vae.estimators",
     "evaluate": "lowerbound.evaluation.evaluate:evaluate",
+    "explore": "lowerbound.interfaces.explorer:explore",
     "fit": "lowerbound.training.loop:fit",
     "laws": "lowerbound.distributions",
     "likelihood_regret": "lowerbound.evaluation.regret:likelihood_regret",

@@ -1,4 +1,4 @@
-"""Where people meet the library: the command line.
+"""Where people meet the library: the command line, and the explorer.
 
 Only this folder prints.
 """

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
-from torch.distributions import Distribution
+from torch.distributions import Distribution, Independent, MultivariateNormal, Normal
 
 from lowerbound.data import UNKNOWN, Dataset
 from lowerbound.data.rows import rows_at_once, spread
@@ -18,6 +18,7 @@ from lowerbound.distributions import Delta
 from lowerbound.distributions.drawing import sample
 from lowerbound.evaluation.latent_space import latents
 from lowerbound.figures.explorer.arrays import Arrays
+from lowerbound.figures.explorer.model import latent_size
 from lowerbound.system.seeding import permutation, seeded
 from lowerbound.vae.model import Model
 from lowerbound.vae.observation import observe, read
@@ -34,8 +35,8 @@ def examples_words(vae: Model, train: Dataset, test: Dataset, spec: DataSpec, ar
 
     ``order`` is of the latent dimensions, by their KL, the largest first, or where it is no sum over dimensions by how much means vary.
     """
-    rows = permutation(len(train), "explorer")[: min(CODES, max(1, NUMBERS // vae.prior().event_shape[0]))]
-    mean, sd = _codes(vae, train, rows)
+    rows = permutation(len(train), "explorer")[: min(CODES, max(1, NUMBERS // latent_size(vae)))]
+    mean, sd, dense = _codes(vae, train, rows)
     dims = math.prod(spec.event_shape)
     some, tested = rows[: min(SHOWN, max(1, VALUES // dims))], spread(len(test), min(TESTED, max(1, TEST_VALUES // dims)))
     use = latents(vae, train.view(rows[:MEASURED]), seed)
@@ -54,22 +55,30 @@ def examples_words(vae: Model, train: Dataset, test: Dataset, spec: DataSpec, ar
         "test": {
             "values": values_words(test[tested], spec, arrays),
             "labels": _labels(test, tested, arrays),
-            "log_p": None if sd is None else [round(value, 3) for value in log_p_by_draws(vae, test, tested, seed).tolist()],
+            "log_p": [round(value, 3) for value in log_p_by_draws(vae, test, tested, seed).tolist()] if dense else None,
             "draws": DRAWS,
         },
     }
 
 
+def spread_of(law: Distribution) -> Float[Tensor, "*batch d"] | None:
+    """The standard deviations of a law of latents that is Gaussian; None of others, which a page takes for no Gaussian."""
+    gaussian = isinstance(law, MultivariateNormal) or (isinstance(law, Independent) and isinstance(law.base_dist, Normal))
+    return law.stddev if gaussian else None
+
+
 @torch.no_grad()
-def _codes(vae: Model, data: Dataset, rows: Int64[Tensor, " n"]) -> tuple[Float[Tensor, "n d"], Float[Tensor, "n d"] | None]:
-    """Means of q(z|x) and their standard deviations, None where all mass is at a point."""
-    means, spreads = [], []
+def _codes(vae: Model, data: Dataset, rows: Int64[Tensor, " n"]) -> tuple[Float[Tensor, "n d"], Float[Tensor, "n d"] | None, bool]:
+    """Centres of q(z|x), their standard deviations where it is Gaussian, and whether it has a density."""
+    centres, spreads, dense = [], [], True
     for some in rows.split(rows_at_once(data)):
         seen = read(vae, data, some, 0)
         law = seen.vae.posterior(seen.x)
-        means.append(seen.vae.posterior.centre(law).cpu())
-        spreads += [] if isinstance(law, Delta) else [law.stddev.cpu()]
-    return torch.cat(means), torch.cat(spreads) if spreads else None
+        dense = not isinstance(law, Delta)
+        centres.append(seen.vae.posterior.centre(law).cpu())
+        spread = spread_of(law)
+        spreads += [] if spread is None else [spread.cpu()]
+    return torch.cat(centres), torch.cat(spreads) if spreads else None, dense
 
 
 @torch.no_grad()

@@ -24,26 +24,50 @@ POSTERIORS: dict[type[posteriors.Posterior], str] = {
 }
 
 
-@torch.no_grad()
-def model_words(vae: Model, arrays: Arrays, values: Floats | None = None) -> Words:
-    """All that a page needs to be the model; ``values`` ``(N, D)`` are rows of a table, whose extremes are the ends of sliders.
+def latent_size(vae: Model) -> int:
+    """How many dimensions z has."""
+    if vae.context is not None and vae.posterior.context is None:  # whatever it is given, they are as many
+        vae = vae.given(torch.zeros(1, *vae.context.shape, device=vae.device))
+    return int(vae.prior().event_shape[0])
 
-    Errors: RecipeError for a part of it that no page computes."""
-    vae = in_evaluation(vae)
-    if type(vae.posterior) not in POSTERIORS:
-        known = ", ".join(POSTERIORS.values())
-        raise RecipeError(f"a page computes posteriors that are {known}, and this one is {type(vae.posterior).__name__}")
+
+def is_computed(vae: Model) -> bool:
+    """Whether a page computes the model."""
+    try:
+        model_words(vae, Arrays())
+    except RecipeError:
+        return False
+    return True
+
+
+def remote_words(vae: Model) -> Words:
+    """What a page needs to ask for a model that it does not compute. Errors: RecipeError for one that it cannot show at all."""
+    return {"remote": True, "likelihood": {"binarize": bool(getattr(vae.likelihood, "binarize", False))}} | _shape_words(vae)
+
+
+def _shape_words(vae: Model) -> Words:
+    """The shapes of x and z, and how many classes the model is given. Errors: RecipeError."""
     if vae.context is not None and not isinstance(vae.context, Label):
         raise RecipeError("a page shows models that are given nothing, or labels")
     if vae.event_shape is None:
         raise RecipeError("the decoder gives no example for a latent of zeros, so that its shape is not known")
-    prior = _prior(vae, arrays)
-    return {
-        "event": list(vae.event_shape),
-        "latent": vae.prior().event_shape[0],
-        "classes_given": vae.context.classes if vae.context is not None else 0,
+    classes = vae.context.classes if vae.context is not None else 0
+    return {"event": list(vae.event_shape), "latent": latent_size(vae), "classes_given": classes}
+
+
+@torch.no_grad()
+def model_words(vae: Model, arrays: Arrays, values: Floats | None = None) -> Words:
+    """All that a page needs to be the model; ``values`` ``(N, D)`` are rows of a table, whose extremes are the ends of sliders.
+
+    Errors: RecipeError for a part of it that no page computes.
+    """
+    vae = in_evaluation(vae)
+    if type(vae.posterior) not in POSTERIORS:
+        known = ", ".join(POSTERIORS.values())
+        raise RecipeError(f"a page computes posteriors that are {known}, and this one is {type(vae.posterior).__name__}")
+    return _shape_words(vae) | {
         "posterior": POSTERIORS[type(vae.posterior)],
-        "prior": prior,
+        "prior": _prior(vae, arrays),
         "likelihood": _likelihood(vae, arrays, values),
         "holes": vae.likelihood.holes,
         "encoder": words_of(vae.posterior.network, arrays),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,54 +13,72 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from lowerbound.errors import RunError
+from lowerbound.errors import RecipeError, RunError
 from lowerbound.figures.explorer.arrays import Arrays
 from lowerbound.figures.explorer.bundle import bundled, read
 from lowerbound.figures.explorer.examples import examples_words
-from lowerbound.figures.explorer.model import model_words
+from lowerbound.figures.explorer.model import model_words, remote_words
+from lowerbound.figures.explorer.shown import Shown, of_run
 from lowerbound.figures.style import COLORS
 from lowerbound.runs.run import Run
 
+#: what to do about a model that no page computes
+SERVED = "a page that is served can show it: lowerbound explore RUN, without -o, or in Python lb.explore(…).serve()"
 LARGEST = 200 * 2**20  # bytes of numbers in a page: what a browser still opens
 
 
-def page(runs: Sequence[Run], exact: bool = False, data_dir: str | Path | None = None) -> str:
+def page(runs: Sequence[Run | Shown], exact: bool = False, data_dir: str | Path | None = None, remote: str = "") -> str:
     """The page of some runs, as HTML. With ``exact`` weights are in single precision, else in 16 bits.
 
-    Errors: RecipeError for a model that no page computes, RunError for one that is too large; DataError where its data are gone.
+    ``remote`` is the word with which it asks the server that serves it for models that no page computes; without it there can be none.
+    Errors: RecipeError for those, RunError for a model that is too large; DataError where its data are gone.
     """
-    made = [_words(run, exact, data_dir) for run in runs]
-    names = [words["run"]["name"] for words, _ in made]
+    shown = [run if isinstance(run, Shown) else of_run(run, data_dir) for run in runs]
+    made = [_words(one, exact, {"token": remote, "run": number} if remote else None) for number, one in enumerate(shown)]
+    names = [one.name for one in shown]
     texts = json.loads(read("texts.json"))
     shared = {"texts": texts, "colors": COLORS, "runs": names}
-    script, style = bundled("main"), read("page.css")
     environment = Environment(loader=PackageLoader("lowerbound.figures.explorer", "page"), autoescape=True, undefined=StrictUndefined)
     return environment.get_template("page.html").render(
         title=f"{texts['page.title']}: {', '.join(names)}",
         loading=texts["page.loading"],
-        policy=f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; img-src data: blob:; base-uri 'none'; form-action 'none'",
-        style=Markup(style),  # noqa: S704  # a file of this package
-        script=Markup(script),  # noqa: S704
+        policy=policy(any("remote" in words["model"] for words, _ in made)),
+        style=Markup(read("page.css")),  # noqa: S704  # a file of this package
+        script=Markup(bundled("main")),  # noqa: S704
         page=_data(shared),
         runs=[{"words": _data(words), "numbers": Markup(arrays.packed())} for words, arrays in made],  # noqa: S704  # base64
     )
 
 
-def _words(run: Run, exact: bool, data_dir: str | Path | None) -> tuple[dict[str, Any], Arrays]:
-    arrays, splits = Arrays(exact), run.read(None, data_dir)
+def policy(asks: bool) -> str:
+    """What a page may load and run: what is in it, and where it ``asks`` its server, that."""
+    own = f"default-src 'none'; script-src '{_hash(bundled('main'))}'; style-src '{_hash(read('page.css'))}'"
+    return f"{own}; img-src data: blob:; base-uri 'none'; form-action 'none'" + ("; connect-src 'self'" if asks else "")
+
+
+def _words(one: Shown, exact: bool, server: dict[str, Any] | None) -> tuple[dict[str, Any], Arrays]:
+    model, arrays = _model(one, exact, server)
     words = {
-        "run": {"name": run.folder.resolve().name, "about": _about(run)},
-        "model": model_words(run.vae, arrays, None if run.spec.schema is None else splits.train[:].numpy()),
-        "examples": examples_words(run.vae, splits.train, splits.test, run.spec, arrays, run.recipe.seed),
+        "run": {"name": one.name, "about": one.about},
+        "model": model,
+        "examples": examples_words(one.vae, one.train, one.test, one.spec, arrays, one.seed),
     }
     if arrays.size > LARGEST:
-        raise RunError(f"the numbers of {run.folder} take {arrays.size / 2**20:,.0f} MiB, and a page holds {LARGEST / 2**20:.0f}")
+        raise RunError(f"the numbers of {one.name} take {arrays.size / 2**20:,.0f} MiB, and a page holds {LARGEST / 2**20:.0f}")
     return words | {"arrays": arrays.table}, arrays
 
 
-def _about(run: Run) -> str:
-    recipe = run.recipe
-    return f"{Path(recipe.data).name}, {recipe.network}, {recipe.likelihood}, {recipe.objective}, z of {recipe.latent} dimensions"
+def _model(one: Shown, exact: bool, server: dict[str, Any] | None) -> tuple[dict[str, Any], Arrays]:
+    """The model's words; where there is a ``server`` to compute it and the page cannot, those by which it asks. Errors: RecipeError."""
+    arrays, rows = Arrays(exact), None if one.spec.schema is None else one.train[:].numpy()
+    try:
+        words = model_words(one.vae, arrays, rows)
+    except RecipeError as error:
+        if server is None:
+            raise RecipeError(f"{error}; {SERVED}") from error
+        words, arrays = remote_words(one.vae) | server, Arrays(exact)
+    # data may be laid out otherwise than the decoder has them: an encoder takes those of the data
+    return words | ({"event": list(one.spec.event_shape)} if math.prod(words["event"]) == one.spec.dimensions else {}), arrays
 
 
 def _data(words: Any) -> Markup:

@@ -46,6 +46,11 @@ def notes(args: Namespace, lines: Sequence[str]) -> None:
     args.notes.extend(lines)
 
 
+def begun(args: Namespace, answer: Answer) -> None:
+    """Print the answer of a verb that goes on until it is ended."""
+    print(answer.json(args.notes) if args.json else answer.text, flush=True)
+
+
 def status(line: str) -> None:
     """Print on stderr how far a long computation is."""
     print(line, file=sys.stderr, flush=True)

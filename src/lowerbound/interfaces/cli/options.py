@@ -64,6 +64,13 @@ def at_least(least: int) -> Callable[[str], int]:
     return number
 
 
+def port(text: str) -> int:
+    """A port, 0 for any. Errors: argparse.ArgumentTypeError."""
+    if not 0 <= int(text) < 2**16:
+        raise argparse.ArgumentTypeError(f"must be at most {2**16 - 1}, not {text}")
+    return int(text)
+
+
 def mebibytes(text: str) -> int:
     """The number of bytes of so many MiB."""
     return at_least(1)(text) * 2**20

@@ -197,6 +197,15 @@ def _compare(parser: Parser) -> None:
     options.machine(parser)
 
 
+def _explore(parser: Parser) -> None:
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="folders of trained runs, side by side on the page")
+    options.output(parser, ".html: the page, which needs neither server nor network (default: served until Ctrl-C)", required=False)
+    parser.add_argument("--exact", action="store_true", help="weights in single precision: twice as long a page (default: 16 bits)")
+    parser.add_argument("--port", type=options.port, default=0, metavar="N", help="where to serve it on this machine (default: any)")
+    parser.add_argument("--no-browser", action="store_true", help="say the address alone")
+    options.machine(parser)
+
+
 def _lab(parser: Parser) -> None:
     parser.add_argument("experiment", metavar="EXPERIMENT", help=", ".join(EXPERIMENTS))
     parser.add_argument("run", nargs="?", metavar="RUN", help="the folder of a trained run: evidence needs one, gradients can do without")
@@ -236,6 +245,7 @@ VERBS = {
     "classify": Verb("classify", "the class of each example and how sure the model is, in a table", _classify),
     "plot": Verb("plot", "draw one figure of a run", _plot),
     "report": Verb("report", "draw all figures of a run and write its report.html anew", _report),
+    "explore": Verb("explore", "runs as an interactive page: drag over the latent plane, complete, compare", _explore),
     "compare": Verb("compare", "runs side by side on the same data: a page and a table", _compare),
     "lab": Verb("lab", "an experiment of the lessons, and its figure", _lab),
     "show": Verb("show", "what a run is: recipe, data, figures, size", options.run),

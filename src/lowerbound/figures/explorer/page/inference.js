@@ -18,10 +18,10 @@ export function observed(model, values, seed = 0) {
  * KL is in closed form where there is one. `noise` gives the draws' normal numbers; null is said of a q without density.
  */
 export function boundOf(model, x, label, draws, noise = normals(1)) {
-  const q = model.posterior(x, label), latents = Array.from({ length: q.sd ? draws : 1 }, () => (q.sd ? q.sample(noise) : q.mean));
+  const q = model.posterior(x, label), latents = Array.from({ length: q.point ? 1 : draws }, () => (q.point ? q.mean : q.sample(noise)));
   const output = model.decode(latents, label), terms = latents.map((_, row) => model.logLikelihood(output, row, x));
   const reconstruction = mean(terms);
-  if (!q.sd) return { q, reconstruction, kl: null, bound: null, se: null, logP: null };
+  if (q.point) return { q, reconstruction, kl: null, bound: null, se: null, logP: null };
   const ratios = latents.map((z) => q.logDensity(z) - model.prior.logDensity(z)), closed = model.kl(q), kl = closed ?? mean(ratios);
   const each = terms.map((term, k) => term - (closed ?? ratios[k]));
   const logP = logSumExp(terms.map((term, k) => term - ratios[k])) - Math.log(draws);

@@ -45,7 +45,7 @@ function fullGaussian(mean, triangle) {
 }
 
 /** All mass at one point: there is no density. */
-const dirac = (mean) => ({ mean, sd: null, independent: true, logDensity: () => null, sample: () => Float64Array.from(mean), plane: () => null });
+const dirac = (mean) => ({ mean, sd: null, point: true, independent: true, logDensity: () => null, sample: () => Float64Array.from(mean), plane: () => null });
 
 const bounded = (logVariance) => Math.exp(Math.min(Math.max(logVariance, LOG_VARIANCE[0]), LOG_VARIANCE[1]) / 2);
 

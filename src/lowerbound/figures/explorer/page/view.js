@@ -4,12 +4,13 @@ import { arraysOf, inflated } from "./arrays.js";
 import { store } from "./dom.js";
 import { boundOf, observed } from "./inference.js";
 import { modelOf } from "./model.js";
+import { remoteModel } from "./remote.js";
 
 export const DRAWS = 64;
 
 /** A run from its words in the page and its numbers. */
 export async function viewOf(words, packed, colors) {
-  const arrays = arraysOf(words.arrays, await inflated(packed)), model = modelOf(words.model, arrays), data = words.examples;
+  const arrays = arraysOf(words.arrays, await inflated(packed)), model = words.model.remote ? remoteModel(words.model) : modelOf(words.model, arrays), data = words.examples;
   const rows = (index) => {
     if (index === null) return null;
     const { shape: [n, width], data: numbers } = arrays[index];

@@ -1,0 +1,58 @@
+"""What a page shows: a model and its data, those of a run or one's own, under a name."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from lowerbound.data import Dataset, DataSpec, dataset_of
+from lowerbound.data.python import Source
+from lowerbound.runs.run import Run
+from lowerbound.vae.misfits import other_numbers
+from lowerbound.vae.model import Model
+from lowerbound.vae.observation import must_admit, must_fit
+from lowerbound.vae.parts import must_be_model
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A model, data to show it by, and what is said of it; draws follow from the ``seed``."""
+
+    name: str
+    about: str
+    vae: Model
+    train: Dataset
+    test: Dataset
+    spec: DataSpec
+    seed: int = 0
+
+
+def of_run(run: Run, data_dir: str | Path | None = None) -> Shown:
+    """A run and the data that it was trained on. Errors: DataError where they are gone."""
+    recipe, splits = run.recipe, run.read(None, data_dir)
+    about = f"{Path(recipe.data).name}, {recipe.network}, {recipe.likelihood}, {recipe.objective}, z of {recipe.latent} dimensions"
+    return Shown(run.folder.resolve().name, about, run.vae, splits.train, splits.test, run.spec, recipe.seed)
+
+
+def of_model(vae: Model, train: Source, test: Source | None = None, name: str = "model") -> Shown:
+    """A model of one's own and data in memory (``lb.data.dataset_of``), ``test`` by default those of the training.
+
+    Errors: UsageError for what is no model; DataError and RecipeError where it is none of such data.
+    """
+    must_be_model(vae, Model)
+    seen = _dataset(vae, train)
+    held = seen if test is None else _dataset(vae, test)
+    for data in (seen, held):
+        must_fit(vae, data)
+        if vae.event_shape is not None and math.prod(vae.event_shape) != math.prod(data.event_shape):
+            raise other_numbers(vae.event_shape, data.event_shape)
+        must_admit(vae, data)
+    about = f"{len(seen):,} examples, {type(vae.posterior).__name__}, {type(vae.likelihood).__name__}, {type(vae.prior).__name__}"
+    return Shown(name, about, vae, seen, held, DataSpec.of(seen, held))
+
+
+def _dataset(vae: Model, source: Source) -> Dataset:
+    """A source in memory, as ``fit`` reads it."""
+    rows = vae.examples(source).rows
+    return rows if isinstance(rows, Dataset) else dataset_of(source)

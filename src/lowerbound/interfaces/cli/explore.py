@@ -1,0 +1,41 @@
+"""``lowerbound explore``: runs as one page to drag about in, written as a file or served here."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from lowerbound.errors import UsageError
+from lowerbound.figures.explorer.shown import of_run
+from lowerbound.interfaces.cli import console
+from lowerbound.interfaces.cli.console import Answer
+from lowerbound.interfaces.cli.output import of_kind
+from lowerbound.interfaces.explorer import Explorer
+from lowerbound.runs import run as runs
+
+
+def explore(args: Namespace) -> Answer:
+    """Write the page, or serve it until Ctrl-C."""
+    if args.output is not None and (args.port or args.no_browser):
+        raise UsageError("a file is not served; leave out --port and --no-browser, or -o")
+    path = None if args.output is None else of_kind(args.output, ".html")
+    places = [Path(folder).resolve() for folder in args.runs]
+    twice = next((folder for folder, place in zip(args.runs, places, strict=True) if places.count(place) > 1), None)
+    if twice is not None:
+        raise UsageError(f"{twice} is given twice; name each run once")
+    found = [runs.load(folder, args.device) for folder in args.runs]
+    explorer = Explorer([of_run(run, args.data_dir) for run in found], args.exact)
+    values: dict[str, Any] = {"runs": args.runs, "exact": args.exact}
+    if path is None:
+        return _served(args, explorer, values)
+    size = explorer.write(path).stat().st_size
+    return Answer(f"{size / 2**20:.1f} MiB, which need no server and no network: {path}", values | {"output": str(path), "bytes": size})
+
+
+def _served(args: Namespace, explorer: Explorer, values: dict[str, Any]) -> Answer:
+    with explorer.serve(args.port, browser=not args.no_browser) as server:
+        values |= {"address": server.address}
+        console.begun(args, Answer(f"{server.address}   Ctrl-C ends it", values))
+        server.wait()
+    return Answer("", values, silent=True)

@@ -1,0 +1,85 @@
+"""``lb.explore``: a run, or a model of one's own and its data, as a page to look at, write or serve."""
+
+from __future__ import annotations
+
+import html
+import webbrowser
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+from lowerbound.data.python import Source
+from lowerbound.errors import RecipeError, UsageError
+from lowerbound.figures.explorer.model import is_computed
+from lowerbound.figures.explorer.page import page
+from lowerbound.figures.explorer.shown import Shown, of_model, of_run
+from lowerbound.interfaces.explorer.questions import Served
+from lowerbound.interfaces.explorer.server import Server, new_token, serve
+from lowerbound.runs.run import Run
+from lowerbound.system.arguments import one_of
+from lowerbound.system.files import written
+from lowerbound.vae.model import Model
+
+HEIGHT = 900  # pixels of a frame in a notebook
+
+
+class Explorer:
+    """Some models as one page, which is made when it is first asked for."""
+
+    def __init__(self, shown: Sequence[Shown], exact: bool = False):
+        self.shown, self.exact = tuple(shown), exact
+
+    @cached_property
+    def html(self) -> str:
+        """The page, which needs nothing else. Errors: RecipeError for a model that no page computes: ``serve`` shows it."""
+        return page(self.shown, self.exact)
+
+    def write(self, path: str | Path) -> Path:
+        """Write the page. Errors: OutputError, and as for ``html``."""
+        content = self.html.encode()
+        with written(path) as file:
+            file.write(content)
+        return Path(path)
+
+    def serve(self, port: int = 0, browser: bool = True) -> Server:
+        """Serve the page on this machine until ``close()``, and open it in the ``browser``.
+
+        Models that no page computes are computed here. Errors: OutputError for a port that is taken.
+        """
+        asked = {number: Served(one.vae, one.spec.event_shape) for number, one in enumerate(self.shown) if not is_computed(one.vae)}
+        token = new_token()
+        made = serve(page(self.shown, self.exact, remote=token) if asked else self.html, asked, token, port)
+        if browser:
+            webbrowser.open(made.address)
+        return made
+
+    def _repr_html_(self) -> str:
+        """The page in a frame of its own, from which it can do nothing but run and save."""
+        try:
+            content = html.escape(self.html)
+        except RecipeError as error:
+            return f"<p>{html.escape(str(error))}</p>"
+        frame = f'width="100%" height="{HEIGHT}" style="border: 0" sandbox="allow-scripts allow-downloads"'
+        return f'<iframe title="Explorer" {frame} srcdoc="{content}"></iframe>'
+
+
+def explore(run: Run | Model, *more: Run | Model, exact: bool = False, train: Source | None = None, test: Source | None = None) -> Explorer:
+    """An interactive page of a run, or of several side by side: its latent plane, examples, completions and paths.
+
+    Instead of runs it takes models with the data ``train``, and ``test`` where there are others for it (``lb.data.dataset_of``). With
+    ``exact`` the page has weights in single precision, twice as long, else in 16 bits. In a notebook the page is shown; ``write(path)``
+    makes it a file, and ``serve()`` is for models whose layers or laws no page computes.
+
+    Errors: UsageError for what is neither, or a model without data; DataError where data are gone, or do not fit.
+    """
+    return Explorer([_shown(one, train, test, number if more else None) for number, one in enumerate((run, *more), start=1)], exact)
+
+
+def _shown(one: Run | Model, train: Source | None, test: Source | None, number: int | None) -> Shown:
+    if isinstance(one, Model):
+        if train is None:
+            raise UsageError("a model alone has no data to show; give them: lb.explore(vae, train=…)")
+        return of_model(one, train, test, "model" if number is None else f"model {number}")
+    if train is not None or test is not None:
+        raise UsageError("a run has its own data; leave out train and test, or give its model, run.vae")
+    return of_run(one_of("run", one, Run, "lb.load('runs/mine')"))
