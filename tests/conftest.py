@@ -55,7 +55,7 @@ def trained(folder: Path, **words: str | int):
     from lowerbound.runs.experiment import Experiment
     from lowerbound.runs.run import load
 
-    report = Report(lambda: experiment.trainer.setup.test)
+    report = Report(lambda: experiment.trainer.setup.test, lambda: experiment.trainer.setup.train)
     experiment = Experiment.begin(Recipe(**{"epochs": 3, **words}), folder, device="cpu", observers=[report])
     for _ in experiment.train():
         pass

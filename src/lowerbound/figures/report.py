@@ -10,15 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from lowerbound.data import Dataset
-from lowerbound.errors import RunError
+from lowerbound.errors import RecipeError, RunError
 from lowerbound.evaluation.mean_bound import bits_per_dim
 from lowerbound.figures import of_run, pages, table
+from lowerbound.figures.explorer.page import page
+from lowerbound.figures.explorer.shown import of_data
 from lowerbound.runs import layout
 from lowerbound.runs.run import Run
 from lowerbound.system.arguments import one_of
 from lowerbound.system.files import make_folder, to_json, written
 from lowerbound.vae.contexts import Observed
 
+LARGEST_EXPLORER = 8 * 2**20  # characters of it, so that a report opens at once
 MEDIA = {".png": "image/png", ".gif": "image/gif"}
 
 
@@ -32,16 +35,17 @@ class Panel:
 
 @dataclass(frozen=True)
 class Report:
-    """Writes the report of a training at its end; ``data`` gives what the figures show, once it is wanted."""
+    """Writes the report of a training at its end; ``data`` gives what the figures show, ``train`` what was learned from, once wanted."""
 
     data: Callable[[], Dataset]
+    train: Callable[[], Dataset]
 
     def epoch(self, record: dict[str, Any]) -> None:
         """Does nothing: a report is of the end."""
 
     def finished(self, run: Run, result: dict[str, Any]) -> None:
         """Plot and write. Errors: OutputError."""
-        write(run, self.data(), result)
+        write(run, self.data(), self.train(), result)
 
 
 def report(run: Run, data: Dataset | None = None, name: str | None = None) -> Path:
@@ -54,26 +58,36 @@ def report(run: Run, data: Dataset | None = None, name: str | None = None) -> Pa
     result = run.result()
     if result is None:
         raise RunError(f"{run.folder} has not come to its end; go on with: lowerbound resume {shlex.quote(str(run.folder))}")
-    return write(run, run.read().test if data is None else data, result, name)
+    splits = run.read()
+    return write(run, splits.test if data is None else data, splits.train, result, name)
 
 
-def write(run: Run, data: Dataset, result: dict[str, Any], name: str | None = None) -> Path:
+def write(run: Run, data: Dataset, train: Dataset, result: dict[str, Any], name: str | None = None) -> Path:
     """The report, with the scores that ``result.json`` will have. Errors: OutputError."""
     folder = run.folder / layout.FIGURES
     make_folder(folder)
     context = of_run.Context(run, lambda: data, run.recipe.seed)
     panels = [_panel(figure, table.plot(figure, context, folder / table.usual_name(figure))) for figure in table.suitable(run)]
-    page = run.folder / layout.REPORT
-    with written(page) as file:
-        file.write(_page(run, panels, result, name))
-    return page
+    path = run.folder / layout.REPORT
+    with written(path) as file:
+        file.write(_page(run, panels, _explorer(run, data, train), result, name))
+    return path
 
 
 def _panel(name: str, path: Path) -> Panel:
     return Panel(table.FIGURES[name], pages.embedded(path.read_bytes(), MEDIA[path.suffix]))
 
 
-def _page(run: Run, panels: list[Panel], result: dict[str, Any], shown: str | None) -> bytes:
+def _explorer(run: Run, data: Dataset, train: Dataset) -> tuple[str, str]:
+    """The explorer of the run, and where there can be none in a page, why."""
+    try:
+        content = page([of_data(run, train, data)])
+    except (RecipeError, RunError) as error:
+        return "", str(error)
+    return ("", f"it would take {len(content) / 2**20:.0f} MiB") if len(content) > LARGEST_EXPLORER else (content, "")
+
+
+def _page(run: Run, panels: list[Panel], explorer: tuple[str, str], result: dict[str, Any], shown: str | None) -> bytes:
     return pages.rendered(
         "report.html",
         run=run,
@@ -83,6 +97,8 @@ def _page(run: Run, panels: list[Panel], result: dict[str, Any], shown: str | No
         rows=_rows(run, result),
         density=run.vae.density,
         panels=panels,
+        explorer=explorer[0],
+        no_explorer=explorer[1],
         shown=shown,
         evaluation=_evaluation(run),
         words=run.recipe.words(),

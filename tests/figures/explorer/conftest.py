@@ -30,7 +30,8 @@ def javascript(chromium: Any) -> Iterator[Callable[..., Any]]:
     page = chromium.new_context(offline=True).new_page()
 
     def run(module: str, body: str, *arguments: Any) -> Any:
-        source = f"async (given) => {{ {bundled(*module.split())}\n{names(*module.split())}\n return await (async (...given) => {{ {body} }})(...given); }}"
+        known = f"{bundled(*module.split())}\n{names(*module.split())}"
+        source = f"async (given) => {{ {known}\n return await (async (...given) => {{ {body} }})(...given); }}"
         return page.evaluate(source, json.loads(json.dumps(arguments)))
 
     yield run
@@ -57,13 +58,15 @@ class Opened:
 
     def of(self, expression: str, *arguments: Any) -> Any:
         """The value of an expression in which ``view`` is the first run, ``views`` are all and ``given`` are the arguments."""
-        body = "(given) => { const views = explorer.views, view = views[0], state = view.state.values; return %s; }" % expression
+        body = f"(given) => {{ const views = explorer.views, view = views[0], state = view.state.values; return {expression}; }}"
         return self.page.evaluate(body, list(arguments))
 
     def pixels(self, selector: str, place: int = 0) -> np.ndarray:
         """What a canvas shows, ``(H, W, 4)``."""
-        size, values = self.page.locator(selector).nth(place).evaluate(
-            "(c) => [[c.height, c.width], Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data)]"
+        size, values = (
+            self.page.locator(selector)
+            .nth(place)
+            .evaluate("(c) => [[c.height, c.width], Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data)]")
         )
         return np.array(values).reshape(*size, 4)
 

@@ -95,7 +95,14 @@ def test_a_model_is_in_a_page_what_it_is_in_torch(name: str, exact: bool, javasc
     noise = torch.randn(EXAMPLES, DRAWS, words["latent"], generator=torch.Generator().manual_seed(1))
     examples = [[None if np.isnan(value) else value for value in one] for one in seen.flatten(1).tolist()]
     found = javascript(
-        "inference model", RUN, words, arrays.table, arrays.packed(), examples, None if labels is None else labels.tolist(), noise.flatten(1).tolist()
+        "inference model",
+        RUN,
+        words,
+        arrays.table,
+        arrays.packed(),
+        examples,
+        None if labels is None else labels.tolist(),
+        noise.flatten(1).tolist(),
     )
     centre, decoded, bound = by_torch(vae, seen, labels, noise)
     close = 1e-5 if exact else 1e-3

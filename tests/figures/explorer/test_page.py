@@ -380,7 +380,7 @@ def test_figures_are_saved(digits_run: lb.Run, opened: Callable[..., Any], tmp_p
     with Image.open(tmp_path / "explorer.png") as image:
         assert image.size == (940, 460)
         assert len(set(np.asarray(image.convert("L")).flatten().tolist())) > 20
-    root = ElementTree.parse(tmp_path / "explorer.svg").getroot()  # noqa: S314  # made here
+    root = ElementTree.parse(tmp_path / "explorer.svg").getroot()  # made here
     circles = root.findall("{http://www.w3.org/2000/svg}circle")
     assert len(circles) == found.of("view.codes.length") + 1
 
@@ -428,4 +428,6 @@ def test_every_text_is_in_the_table_and_every_one_of_the_table_is_used() -> None
     patterns = [re.sub(r"\$\{[^}]*\\?\}", "[a-z.]+", pattern.replace("\\", "")) for pattern in patterns]
     unused = [key for key in texts if key not in used and not any(re.fullmatch(pattern, key) for pattern in patterns)]
     assert not [key for key in unused if not key.startswith(("page.", "number."))]
-    assert not [key for key in used & {key for key in used if key.split(".")[0] in {one.split(".")[0] for one in texts}} if key not in texts]
+    assert not [
+        key for key in used & {key for key in used if key.split(".")[0] in {one.split(".")[0] for one in texts}} if key not in texts
+    ]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,7 +45,7 @@ class Arrays:
         rows = self.numbers(scale, np.float32)
         return self._add({"type": "int16", "shape": list(values.shape), "scale": rows}, whole.tobytes())
 
-    def numbers(self, values: Numbers, kind: Callable[..., Any] = np.float32) -> int:
+    def numbers(self, values: Numbers, kind: type[np.generic] = np.float32) -> int:
         """Put in numbers of a type, float32, uint8 or int32, and say which array they are."""
         values = np.ascontiguousarray(values, dtype=np.dtype(kind).newbyteorder("<"))
         return self._add({"type": values.dtype.name, "shape": list(values.shape)}, values.tobytes())
@@ -60,5 +59,5 @@ class Arrays:
 
     def packed(self) -> str:
         """All bytes, deflated without a header, in base64."""
-        deflate = zlib.compressobj(9, wbits=-15)
+        deflate = zlib.compressobj(wbits=-15)
         return base64.b64encode(deflate.compress(b"".join(self.parts)) + deflate.flush()).decode()

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
-from torch.distributions import Distribution, Independent, MultivariateNormal, Normal
+from torch.distributions import Distribution, Independent, Normal
 
 from lowerbound.data import UNKNOWN, Dataset
 from lowerbound.data.rows import rows_at_once, spread
@@ -62,9 +62,8 @@ def examples_words(vae: Model, train: Dataset, test: Dataset, spec: DataSpec, ar
 
 
 def spread_of(law: Distribution) -> Float[Tensor, "*batch d"] | None:
-    """The standard deviations of a law of latents that is Gaussian; None of others, which a page takes for no Gaussian."""
-    gaussian = isinstance(law, MultivariateNormal) or (isinstance(law, Independent) and isinstance(law.base_dist, Normal))
-    return law.stddev if gaussian else None
+    """The standard deviations of a law of independent normals; None of others, whose density these do not give."""
+    return law.stddev if isinstance(law, Independent) and isinstance(law.base_dist, Normal) else None
 
 
 @torch.no_grad()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import torch
+from torch.distributions import Distribution
 
 from lowerbound.distributions.mixture import Mixture
+from lowerbound.distributions.operations import within
 from lowerbound.errors import RecipeError
 from lowerbound.figures.explorer.arrays import Arrays
 from lowerbound.figures.explorer.columns import Floats, columns_words
@@ -26,9 +28,14 @@ POSTERIORS: dict[type[posteriors.Posterior], str] = {
 
 def latent_size(vae: Model) -> int:
     """How many dimensions z has."""
-    if vae.context is not None and vae.posterior.context is None:  # whatever it is given, they are as many
+    return int(_some_prior(vae).event_shape[0])
+
+
+def _some_prior(vae: Model) -> Distribution:
+    """p(z), or that of some context: whatever it is given, its shape and support are the same."""
+    if vae.context is not None and vae.posterior.context is None:
         vae = vae.given(torch.zeros(1, *vae.context.shape, device=vae.device))
-    return int(vae.prior().event_shape[0])
+    return vae.prior()
 
 
 def is_computed(vae: Model) -> bool:
@@ -42,7 +49,14 @@ def is_computed(vae: Model) -> bool:
 
 def remote_words(vae: Model) -> Words:
     """What a page needs to ask for a model that it does not compute. Errors: RecipeError for one that it cannot show at all."""
-    return {"remote": True, "likelihood": {"binarize": bool(getattr(vae.likelihood, "binarize", False))}} | _shape_words(vae)
+    words = {"remote": True, "bounded": not _anywhere(vae), "likelihood": {"binarize": bool(getattr(vae.likelihood, "binarize", False))}}
+    return words | _shape_words(vae)
+
+
+def _anywhere(vae: Model) -> bool:
+    """Whether latents may have any value, as under a normal prior."""
+    prior = _some_prior(vae)
+    return within(prior, torch.full((1, *prior.event_shape), -3.0, device=vae.device))
 
 
 def _shape_words(vae: Model) -> Words:

@@ -157,10 +157,8 @@ def _(module: Transposed, arrays: Arrays) -> Words:
     return _convolution(arrays, turned, module.bias, sides, [1] * len(sides), module.stride, module.dilation)
 
 
-def _convolution(
-    arrays: Arrays, weight: np.ndarray, bias: Tensor | None, sides: Any, stride: Any, spread: Any, dilation: Any
-) -> Words:
-    """``sides`` are the zeros before and after each axis, ``spread`` is how far apart values of the input lie, 1 where there is no zero between."""
+def _convolution(arrays: Arrays, weight: np.ndarray, bias: Tensor | None, sides: Any, stride: Any, spread: Any, dilation: Any) -> Words:
+    """``sides`` are the zeros before and after each axis; ``spread`` is how far apart values of the input lie, 1 without zeros between."""
     numbers = {"sides": sides, "stride": stride, "spread": spread, "dilation": dilation, "kernel": weight.shape[2:]}
     words = {name: np.asarray(value).tolist() for name, value in numbers.items()}
     of_none = np.zeros(len(weight)) if bias is None else _numbers(bias)

@@ -30,9 +30,15 @@ class Shown:
 
 def of_run(run: Run, data_dir: str | Path | None = None) -> Shown:
     """A run and the data that it was trained on. Errors: DataError where they are gone."""
-    recipe, splits = run.recipe, run.read(None, data_dir)
+    splits = run.read(None, data_dir)
+    return of_data(run, splits.train, splits.test)
+
+
+def of_data(run: Run, train: Dataset, test: Dataset) -> Shown:
+    """A run and data that were read for it."""
+    recipe = run.recipe
     about = f"{Path(recipe.data).name}, {recipe.network}, {recipe.likelihood}, {recipe.objective}, z of {recipe.latent} dimensions"
-    return Shown(run.folder.resolve().name, about, run.vae, splits.train, splits.test, run.spec, recipe.seed)
+    return Shown(run.folder.resolve().name, about, run.vae, train, test, run.spec, recipe.seed)
 
 
 def of_model(vae: Model, train: Source, test: Source | None = None, name: str = "model") -> Shown:

@@ -55,7 +55,7 @@ def _recipe(args: Namespace) -> Recipe:
 
 
 def _run_to_end(args: Namespace, start: Callable[..., Experiment]) -> Answer:
-    report = Report(lambda: experiment.trainer.setup.test)
+    report = Report(lambda: experiment.trainer.setup.test, lambda: experiment.trainer.setup.train)
     experiment = start(observers=(report,))
     group = experiment.trainer.setup.group
     with _asked_to_stop() as stopped, progress(args, experiment.trainer) as show:

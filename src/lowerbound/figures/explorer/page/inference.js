@@ -42,8 +42,8 @@ const BEGIN = 48, ROUNDS = 4, FROM_PRIOR = 16, A_ROUND = 56, ADAPTED = 3, MOST =
 /**
  * Completions of an example of which some values are NaN: draws of p(x_hidden|x_seen), `count` of them, by importance resampling.
  * First latents come from p(z) and from about q(z|x̂), x̂ being the example filled in with what was best so far; then, round by round,
- * from a normal about the best of all so far. Each has the weight p(x_seen|z) p(z)/r(z), r being the mixture of all that were drawn from. Given are images with
- * what is seen as it is, their weights, and the effective number of draws.
+ * from a normal about the best of all so far. Each has the weight p(x_seen|z) p(z)/r(z), r being the mixture of all that were drawn from.
+ * Given are images with what is seen as it is, their weights, and the effective number of draws.
  * Source: Cappé et al., "Population Monte Carlo", 2004; weights of a mixture: Owen and Zhou, "Safe and Effective Importance Sampling", 2000.
  */
 export function completions(model, x, label, count, seed = 1) {
@@ -67,8 +67,14 @@ export function drawsGiven(model, x, label, seed = 1) {
     pool.latents.push(...latents);
     pool.laws.push({ law, n });
   };
+  const about = posteriorAbout(model, x, label, normal, uniform);
   add(model.prior, FROM_PRIOR);
-  add(proposal(model, x, label, normal, uniform), A_ROUND);
+  if (model.words.bounded) { // latents that may not be anywhere, on a sphere, say: none of a normal's draws would be one
+    add(model.prior, A_ROUND);
+    add(about, ADAPTED * A_ROUND);
+    return { ...pool, weights: weightsOf(pool), uniform, normal };
+  }
+  add(doubled(about), A_ROUND);
   let weights = weightsOf(pool);
   for (let round = 0; round < ADAPTED || (round < MOST && effective(weights) < ENOUGH); round++) {
     add(fitted(pool), A_ROUND);
@@ -79,6 +85,7 @@ export function drawsGiven(model, x, label, seed = 1) {
 
 /** The weights of all draws, which sum to 1. */
 function weightsOf({ latents, targets, laws }) {
+  for (const { law } of laws) law.prepare?.(latents);
   const shares = laws.map(({ n }) => Math.log(n / latents.length));
   const log = latents.map((z, row) => targets[row] - logSumExp(laws.map(({ law }, k) => shares[k] + law.logDensity(z))));
   const total = logSumExp(log);
@@ -104,9 +111,9 @@ function fitted(pool) {
   return gaussian(middle, middle.map((m, i) => Math.max(0.02, Math.sqrt(moment((z) => (z[i] - m) ** 2)))));
 }
 
-/** About q(z|x̂), twice as wide, since what is hidden leaves more open; x̂ filled in by the best draw of the prior, then by the model's own. */
-function proposal(model, x, label, normal, uniform) {
-  if (model.words.holes) return doubled(model.posterior(x, label)); // an encoder that was trained to see holes
+/** q(z|x̂), x̂ filled in by the best draw of the prior, and then by what the model makes of it. */
+function posteriorAbout(model, x, label, normal, uniform) {
+  if (model.words.holes) return model.posterior(x, label); // an encoder that was trained to see holes
   const begin = Array.from({ length: BEGIN }, () => model.prior.sample(normal, uniform)), output = model.decode(begin, label);
   const scores = begin.map((_, row) => model.logLikelihood(output, row, x));
   let values = model.mean(output, scores.indexOf(Math.max(...scores))), q = null;
@@ -114,9 +121,10 @@ function proposal(model, x, label, normal, uniform) {
     q = model.posterior(filled(x, values), label);
     if (round + 1 < ROUNDS) values = model.image(q.mean, label);
   }
-  return doubled(q);
+  return q;
 }
 
+/** A normal about the same mean, twice as wide, since what is hidden leaves more open. */
 const doubled = (q) => gaussian(q.mean, q.sd ? q.sd.map((s) => 2 * s) : q.mean.map(() => 0.3));
 
 export const filled = (x, values) => Float64Array.from(x, (value, i) => (Number.isNaN(value) ? values[i] : value));

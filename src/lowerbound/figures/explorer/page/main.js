@@ -19,9 +19,9 @@ async function start() {
   useTexts(page.texts);
   const views = await Promise.all(page.runs.map((_, k) => viewOf(json(`run-${k}`), document.getElementById(`numbers-${k}`).textContent, page.colors)));
   const main = document.querySelector("main"), columns = views.map((view) => column(view));
-  const several = views.length > 2;
+  const several = views.length > 2, framed = window.self !== window.top; // a frame has no address to copy
   document.querySelector("header").append(...[
-    several ? runSlider(views, columns) : null, themeButton(views), button(text("link.copy"), () => writeLink(views)), saveMenu(views), button(text("tour.begin"), () => tour(views)),
+    several ? runSlider(views, columns) : null, themeButton(views), framed ? null : button(text("link.copy"), () => writeLink(views)), saveMenu(views), button(text("tour.begin"), () => tour(views)),
   ].filter((one) => one !== null));
   main.classList.toggle("two", views.length === 2);
   main.append(...columns);

@@ -92,6 +92,11 @@ function posteriorOf(drawn) {
     sd: first.sd && rowOf(first.sd),
     kl: first.kl,
     point: first.point,
+    /** Asks for the densities of many latents at once. */
+    prepare(latents) {
+      const unknown = latents.filter((z) => !logs.has(keyOf(null, z)));
+      if (unknown.length) take(drawn({ z: unknown.map((z) => Array.from(z)) }));
+    },
     logDensity(z) {
       if (first.point) return null;
       if (!logs.has(keyOf(null, z))) take(drawn({ z: [Array.from(z)] }));
