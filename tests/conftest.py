@@ -13,6 +13,7 @@ SHARED = Path(__file__).parents[2] / "shared" / "data"
 if "LOWERBOUND_DATA" not in os.environ and SHARED.is_dir():
     os.environ["LOWERBOUND_DATA"] = str(SHARED)
 
+pytest_plugins = ["pages"]
 CHROMIUM = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
 
 install_import_hook("lowerbound", "beartype.beartype")

@@ -61,6 +61,9 @@ def test_the_report_is_one_page_that_asks_for_nothing(which: str, request: pytes
     assert not page.open
     assert len(page.addresses) == len(table.suitable(run))
     assert all(address.startswith("data:image/") for address in page.addresses)
+    assert re.search(r'<iframe class="explorer"[^>]* sandbox="allow-scripts allow-downloads" srcdoc="', text)
+    assert "default-src &#39;none&#39;" in text.replace("&amp;#39;", "&#39;")  # what is in the frame may load nothing
+    text = re.sub(r' srcdoc="[^"]*"', "", text)
     assert not re.search(r"https?://|@import|url\(", text)
     assert f"−{-run.result()['test']['bound']:.2f}" in text
     assert "None" not in re.sub(r"base64,[^\"]+", "", text)  # of an image four letters can be anything
@@ -139,7 +142,7 @@ def test_it_comes_before_the_result(tmp_path: Path) -> None:
             assert run.result() is None
 
     experiment = train(Recipe(epochs=1, network="mlp:16"), tmp_path / "r")
-    experiment.trainer.observers = [Last(lambda: experiment.trainer.setup.test)]
+    experiment.trainer.observers = [Last(lambda: experiment.trainer.setup.test, lambda: experiment.trainer.setup.train)]
     result = experiment.finish()
     assert f"−{-result['test']['bound']:.2f}" in (tmp_path / "r" / layout.REPORT).read_text(encoding="utf-8")
 

@@ -16,7 +16,7 @@ from lowerbound.figures import of_run, pages, table
 from lowerbound.figures.explorer.page import page
 from lowerbound.figures.explorer.shown import of_data
 from lowerbound.runs import layout
-from lowerbound.runs.run import Run
+from lowerbound.runs.run import Run, learned_from
 from lowerbound.system.arguments import one_of
 from lowerbound.system.files import make_folder, to_json, written
 from lowerbound.vae.contexts import Observed
@@ -59,7 +59,7 @@ def report(run: Run, data: Dataset | None = None, name: str | None = None) -> Pa
     if result is None:
         raise RunError(f"{run.folder} has not come to its end; go on with: lowerbound resume {shlex.quote(str(run.folder))}")
     splits = run.read()
-    return write(run, splits.test if data is None else data, splits.train, result, name)
+    return write(run, splits.test if data is None else data, learned_from(run.recipe, splits)[0], result, name)
 
 
 def write(run: Run, data: Dataset, train: Dataset, result: dict[str, Any], name: str | None = None) -> Path:

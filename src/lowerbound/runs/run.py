@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from lowerbound import data
-from lowerbound.data import Schema, Splits, labels
+from lowerbound.data import Dataset, Schema, Splits, labels
 from lowerbound.data.spec import DataSpec
 from lowerbound.errors import DataError, RunError
 from lowerbound.evaluation.calibration import UNCALIBRATED, Calibration
@@ -28,6 +28,7 @@ from lowerbound.runs.data_record import FORMAT, DataRecord
 from lowerbound.system import devices
 from lowerbound.system.arguments import one_of
 from lowerbound.system.files import content
+from lowerbound.system.seeding import drawn_again
 from lowerbound.vae.model import Model
 
 #: how far beyond [0, 1] values may lie, and the share of a run's span that other data have at least, or a note says so
@@ -227,6 +228,17 @@ def load_data(recipe: Recipe, data_dir: str | Path | None, spec: DataSpec | None
         **(recipe.reading | {"shape": recipe.shape or known}),
     )
     return splits if recipe.labels_file is None else labels.of_file(splits, Path(recipe.labels_file))
+
+
+def learned_from(recipe: Recipe, splits: Splits) -> tuple[Dataset, Dataset]:
+    """Training and validation examples of a recipe, the first with as many labels as it keeps, and drawn again where it says so.
+
+    Errors: DataError where nothing would be left to train on.
+    """
+    train, validation = splits.validation(recipe.validation)
+    if recipe.semi_supervised is not None and recipe.labels_kept is not None:
+        train = labels.few(train, recipe.labels_kept, recipe.seed)
+    return train if recipe.bootstrap is None else train.view(drawn_again(len(train), "bootstrap", recipe.bootstrap)), validation
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:

@@ -19,7 +19,6 @@ from lowerbound.runs import run as runs
 from lowerbound.runs.data_record import DataRecord
 from lowerbound.runs.run import Run
 from lowerbound.system import devices
-from lowerbound.system.seeding import drawn_again
 from lowerbound.training.adam import Adam
 from lowerbound.training.processes import ProcessGroup
 from lowerbound.training.state import State
@@ -64,15 +63,13 @@ def set_up(
     """
     where = devices.choose(device)
     splits = runs.load_data(recipe, data_dir, goes_on=spec)
-    train, validation = splits.validation(recipe.validation)
+    train, validation = runs.learned_from(recipe, splits)
     if not len(splits.test):
         raise DataError(f"'{recipe.data}' has {len(train):,} examples: too few to learn from and to test")
     if recipe.patience is not None and not len(validation):
         raise DataError("patience is with the held-out bound, and there are too few data to hold any out; leave it out")
     if recipe.semi_supervised is not None:
-        train = train if recipe.labels_kept is None else labels.few(train, recipe.labels_kept, recipe.seed)
         labels.must_be_several(train)
-    train = train if recipe.bootstrap is None else train.view(drawn_again(len(train), "bootstrap", recipe.bootstrap))
     record = DataRecord.of(train, validation, splits.test, recipe.takes_labels, splits.schema)
     parts = build(recipe, record.spec)
     for part in (train, splits.test):

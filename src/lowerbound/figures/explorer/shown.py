@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lowerbound.data import Dataset, DataSpec, dataset_of
 from lowerbound.data.python import Source
-from lowerbound.runs.run import Run
+from lowerbound.runs.run import Run, learned_from
 from lowerbound.vae.misfits import other_numbers
 from lowerbound.vae.model import Model
 from lowerbound.vae.observation import must_admit, must_fit
@@ -31,7 +31,7 @@ class Shown:
 def of_run(run: Run, data_dir: str | Path | None = None) -> Shown:
     """A run and the data that it was trained on. Errors: DataError where they are gone."""
     splits = run.read(None, data_dir)
-    return of_data(run, splits.train, splits.test)
+    return of_data(run, learned_from(run.recipe, splits)[0], splits.test)
 
 
 def of_data(run: Run, train: Dataset, test: Dataset) -> Shown:

@@ -21,7 +21,7 @@ from lowerbound.interfaces.cli.console import Answer, fixed, percent
 from lowerbound.interfaces.cli.source import asked_for, some_of
 from lowerbound.runs import layout
 from lowerbound.runs import run as runs
-from lowerbound.runs.run import Run
+from lowerbound.runs.run import Run, learned_from
 from lowerbound.system.files import write_json
 
 
@@ -50,7 +50,7 @@ def evaluate(args: Namespace) -> Answer:
         write_json(run.folder / layout.EVALUATION, values)
         result = run.result()
         if result is not None:
-            report.write(run, data, result)
+            report.write(run, data, learned_from(run.recipe, run.read(args.data, args.data_dir))[0], result)
             return Answer(f"{text}\nreport: {run.folder / layout.REPORT}", values)
     return Answer(text, values)
 
