@@ -54,7 +54,8 @@ class Opened:
 
     def settle(self) -> None:
         """Wait until what was changed is drawn, and what was put off is done."""
-        self.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 0))))")
+        frames = "requestAnimationFrame(() => requestAnimationFrame(() => requestIdleCallback(() => done())))"
+        self.page.evaluate(f"() => new Promise((done) => {frames})")
 
     def of(self, expression: str, *arguments: Any) -> Any:
         """The value of an expression in which ``view`` is the first run, ``views`` are all and ``given`` are the arguments."""

@@ -4,10 +4,14 @@ const TYPES = { float32: Float32Array, uint8: Uint8Array, int32: Int32Array, int
 
 /** Base64 of deflated bytes → the bytes. */
 export async function inflated(text) {
+  const stream = new Blob([Uint8Array.fromBase64 ? Uint8Array.fromBase64(text) : bytesOf(text)]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
+  return await new Response(stream).arrayBuffer();
+}
+
+function bytesOf(text) {
   const binary = atob(text), bytes = new Uint8Array(binary.length);
   for (let i = 0; i < bytes.length; i++) bytes[i] = binary.charCodeAt(i);
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
-  return await new Response(stream).arrayBuffer();
+  return bytes;
 }
 
 export const sizeOf = (shape) => shape.reduce((product, side) => product * side, 1);

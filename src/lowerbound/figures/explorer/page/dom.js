@@ -46,6 +46,9 @@ export function select(name, options, chosen, change) {
 
 export const button = (name, action, attributes = {}) => element("button", { type: "button", onclick: action, ...attributes }, name);
 
+/** Does something after what is wanted at once: when the browser has nothing else to do. */
+export const later = (action) => (window.requestIdleCallback ?? setTimeout)(() => action());
+
 /** A number as people read it: so many decimals, a true minus sign; a dash for none. */
 export function number(value, decimals = 1) {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";
@@ -60,24 +63,36 @@ export function readouts(keys) {
   return { element: made, show: (key, shown) => { if (values[key].textContent !== shown) values[key].textContent = shown; } };
 }
 
-/** What several parts show: values by name. All that listen are called once, before the next picture is drawn. */
+/**
+ * What several parts show: values by name. All that listen are called at once when something changes, and where more changes before the next
+ * picture of the screen, once more for all of it: a move is seen as soon as can be, and never drawn twice in vain.
+ */
 export function store(values) {
   const listeners = [];
-  let changed = null;
-  const told = () => {
-    const names = changed;
-    changed = null;
+  let changed = new Set(), waits = false;
+  const tell = () => {
+    const names = changed, began = performance.now();
+    changed = new Set();
     for (const listener of listeners) listener(values, names);
+    if (window.explorer) window.explorer.worked = performance.now() - began; // milliseconds, for whoever measures
+  };
+  const wait = () => {
+    waits = true;
+    requestAnimationFrame(() => {
+      waits = false;
+      if (changed.size === 0) return;
+      wait();
+      tell();
+    });
   };
   return {
     values,
     set(change) {
       Object.assign(values, change);
-      if (changed === null) {
-        changed = new Set();
-        requestAnimationFrame(told);
-      }
       for (const name of Object.keys(change)) changed.add(name);
+      if (waits) return;
+      wait();
+      tell();
     },
     on: (listener) => listeners.push(listener),
   };

@@ -27,7 +27,8 @@ async function start() {
   main.append(...columns);
   together(views);
   readLink(views);
-  document.body.dataset.ready = performance.now();
+  document.body.dataset.ready = "";
+  requestAnimationFrame(() => (window.explorer.first = performance.now())); // after what was set is drawn
   window.explorer = { views, boundOf, completions, spherical }; // for whoever looks behind the page
 }
 

@@ -28,7 +28,7 @@ export function modelOf(words, arrays) {
     event: words.event,
     /** q(z|x) for the values of one example, NaN where one is missing. */
     posterior(x, label = null) {
-      const output = forward(words.encoder, tensor([1, ...words.event], Float32Array.from(x)), arrays, context(label));
+      const output = forward(words.encoder, tensor([1, ...words.event], new Float32Array(x)), arrays, context(label));
       return POSTERIORS[words.posterior](output.data);
     },
     /** What the decoder gives for some latents, a row each. */

@@ -1,6 +1,6 @@
 // The way from one example to another, straight and along the sphere, with the bound of what is decoded on it; and as an animation.
 
-import { button, card, element, number, select, text } from "./dom.js";
+import { button, card, element, later, number, select, text } from "./dom.js";
 import { boundOf, observed } from "./inference.js";
 import { isTable } from "./row.js";
 import { picture } from "./pictures.js";
@@ -17,9 +17,6 @@ export function spherical(a, b, t) {
   const [from, to] = [Math.sin((1 - t) * angle) / Math.sin(angle), Math.sin(t * angle) / Math.sin(angle)], size = la + t * (lb - la);
   return Float64Array.from(a, (value, i) => size * (from * (value / la) + to * (b[i] / lb)));
 }
-
-/** After what is wanted at once. */
-const later = (action) => setTimeout(action, 0);
 
 const WAYS = { straight, spherical };
 

@@ -1,6 +1,6 @@
 // A row of a table: cells that are given, and what the model says of the others, "what if".
 
-import { button, card, element, number, select, text } from "./dom.js";
+import { button, card, element, later, number, select, text } from "./dom.js";
 import { cellText, rangeOf } from "./cells.js";
 import { columnLaws } from "./columns.js";
 import { drawsGiven, effective, resampled } from "./inference.js";
@@ -70,7 +70,7 @@ export function rowCard(view) {
     ask();
   };
   state.on(({ example }, changed) => changed.has("example") && example !== null && example.values !== row && set(example.values));
-  setTimeout(ask, 0);
+  later(ask);
   return card("row", element("div", { "class": "row" }, button(text("row.none"), () => set(columns.map(() => NaN)))),
     element("div", { "class": "lines" }, ...lines.map((one) => one.element)), said);
 }

@@ -16,7 +16,7 @@ export async function viewOf(words, packed, colors) {
     const { shape: [n, width], data: numbers } = arrays[index];
     return Array.from({ length: n }, (_, row) => numbers.subarray(row * width, (row + 1) * width));
   };
-  const values = ({ array, white }) => rows(array).map((row) => (white ? Float64Array.from(row, (v) => v / white) : Float64Array.from(row)));
+  const values = ({ array, white }) => rows(array).map((row) => (white ? divided(row, white) : new Float64Array(row)));
   const labels = (index) => (index === null ? null : arrays[index].data);
   const view = {
     words, model, colors, arrays,
@@ -47,23 +47,30 @@ export async function viewOf(words, packed, colors) {
   return view;
 }
 
+/** Faster than typed arrays' own `from`, of which a page has thousands to make before its first image. */
+function divided(row, by) {
+  const made = new Float64Array(row.length);
+  for (let i = 0; i < row.length; i++) made[i] = row[i] / by;
+  return made;
+}
+
 /** log of the density of codes at z: the mean of q(z|x) over the examples on the map, in nats. */
 export function logAggregate(view, z) {
   if (view.spreads === null) return null;
+  view.logSpreads ??= view.spreads.map((spread) => spread.reduce((sum, s) => sum + Math.log(s), 0));
   const n = view.codes.length, d = z.length, logs = new Float64Array(n);
-  let top = -Infinity;
+  let top = -Infinity, total = 0;
   for (let row = 0; row < n; row++) {
     const code = view.codes[row], spread = view.spreads[row];
-    let sum = 0;
+    let sum = -view.logSpreads[row];
     for (let i = 0; i < d; i++) {
       const u = (z[i] - code[i]) / spread[i];
-      sum -= 0.5 * u * u + Math.log(spread[i]);
+      sum -= 0.5 * u * u;
     }
     logs[row] = sum;
     if (sum > top) top = sum;
   }
-  let total = 0;
-  for (let row = 0; row < n; row++) total += Math.exp(logs[row] - top);
+  for (let row = 0; row < n; row++) if (logs[row] > top - 40) total += Math.exp(logs[row] - top);
   return top + Math.log(total / n) - 0.5 * d * Math.log(2 * Math.PI);
 }
 
