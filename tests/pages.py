@@ -106,3 +106,14 @@ def opened(context: Any, tmp_path: Path) -> Callable[..., Opened]:
         return Opened(context, path, hash_)
 
     return open_
+
+
+def drag(opened: Opened, to: tuple[float, float]) -> None:
+    """Drag the point to a place of the plane, as shares of its width and height."""
+    box = opened.box("canvas.plane")
+    mouse = opened.page.mouse
+    mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    mouse.down()
+    mouse.move(box["x"] + to[0] * box["width"], box["y"] + to[1] * box["height"], steps=5)
+    mouse.up()
+    opened.settle()
