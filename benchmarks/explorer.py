@@ -185,8 +185,8 @@ Made by `python benchmarks/explorer.py RUN --page`, of a run on MNIST with 512 h
 |---|---|---|---|
 {table}
 
-From a move of the pointer to the drawn image it takes {of("ours", "drag to image", 0):.1f} ms (p95 {moved:.1f}), with the nearest examples, the
-densities and all else that is said of the place. With a slider of {other}, which asks a server on the same machine for each
+From a move of the pointer to the drawn image it takes {of("ours", "drag to image", 0):.1f} ms (p95 {moved:.1f}), with the nearest examples,
+the densities and all else that is said of the place. With a slider of {other}, which asks a server on the same machine for each
 image, it takes {of("gradio", "slide to image", 0):.0f} ms (p95 {slid:.0f}) for that alone.
 """
 

@@ -40,7 +40,7 @@ def opened(chromium: Any, server: Server) -> Iterator[Any]:
     assert all(url.startswith((server.address, "data:", "blob:")) for url in asked)
 
 
-LOG_P = "() => { const [{ model, state, now }] = explorer.views; return model.logLikelihood(now.output, 0, state.values.example.x); }"
+LOG_P = "() => { const [{ model, state, now }] = explorer.views; return model.logLikelihood(now.output, 0, state.values.example.bits); }"
 SETTLED = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
@@ -100,8 +100,8 @@ ASKED = """() => {
   return view.test.values.map((values, row) => {
     view.choose(values, `example ${row}`, row, view.test.labels[row]);
     const { found, example, z, label } = view.state.values, { q } = found, again = q.sample(() => 0.3);
-    return { found: { ...found, q: null }, x: [...example.x], z: [...z], label, sd: q.sd && [...q.sd], draw: [...again],
-      logQ: q.logDensity(again), logP: model.prior.logDensity(again), logX: model.logLikelihood(model.decode([again], label), 0, example.x),
+    return { found: { ...found, q: null }, x: [...example.bits], z: [...z], label, sd: q.sd && [...q.sd], draw: [...again],
+      logQ: q.logDensity(again), logP: model.prior.logDensity(again), logX: model.logLikelihood(model.decode([again], label), 0, example.bits),
       image: [...model.image(again, label)], plane: q.sd && q.plane(0, 1) };
   });
 }"""

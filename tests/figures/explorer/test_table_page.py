@@ -63,6 +63,7 @@ def give(found: Any, run: lb.Run) -> np.ndarray:
 
 def test_the_rest_of_a_row_is_what_torch_says_it_may_be(table_run: lb.Run, opened: Callable[..., Any]) -> None:
     found, vae = opened(table_run), table_run.vae
+    found.press("Give nothing")
     before = lines(found)
     row = give(found, table_run)
     given = found.of("Array.from(view.asked.row, (v) => Number.isNaN(v) ? null : v)")

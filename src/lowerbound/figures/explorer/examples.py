@@ -27,6 +27,7 @@ CODES, NUMBERS = 10_000, 320_000  # examples on the map, at most, and numbers of
 SHOWN, VALUES = 2_000, 1_600_000  # examples that are shown, at most, and their values
 TESTED, TEST_VALUES = 100, 400_000  # test examples that are scored, at most, and their values
 DRAWS = 64  # of z for log p(x) of each, here as in the page
+BINARIZATIONS = 8  # of greys, for which there are a fourth of these draws each
 MEASURED = 2_000  # examples for the KL of each dimension, at most
 
 
@@ -57,6 +58,7 @@ def examples_words(vae: Model, train: Dataset, test: Dataset, spec: DataSpec, ar
             "labels": _labels(test, tested, arrays),
             "log_p": [round(value, 3) for value in log_p_by_draws(vae, test, tested, seed).tolist()] if dense else None,
             "draws": DRAWS,
+            "binarizations": BINARIZATIONS,
         },
     }
 
@@ -82,15 +84,26 @@ def _codes(vae: Model, data: Dataset, rows: Int64[Tensor, " n"]) -> tuple[Float[
 
 @torch.no_grad()
 def log_p_by_draws(vae: Model, data: Dataset, rows: Int64[Tensor, " n"], seed: int) -> Float[Tensor, " n"]:
-    """log p(x) of some examples as the page has it of one: log 1/K Σ p(x|z) p(z)/q(z|x), by ``DRAWS`` draws of q(z|x), in nats."""
+    """log p(x) of some examples as the page has it of one: log 1/K Σ p(x|z) p(z)/q(z|x), by K = ``DRAWS`` draws of q(z|x), in nats.
+
+    Of greys that are seen as zeros and ones it is the mean over ``BINARIZATIONS``, each by a fourth of the draws.
+    """
+    values = data[rows]
+    grey = bool(getattr(vae.likelihood, "binarize", False)) and bool(((values > 0) & (values < 1)).any())
+    times, draws = (BINARIZATIONS, DRAWS // 4) if grey else (1, DRAWS)
+    each = [_log_p(vae, data, rows, draws, seed + time) for time in range(times)]
+    return torch.stack(each).mean(0)
+
+
+def _log_p(vae: Model, data: Dataset, rows: Int64[Tensor, " n"], draws: int, seed: int) -> Float[Tensor, " n"]:
     found = []
-    for some in rows.split(max(1, rows_at_once(data) // DRAWS)):
+    for some in rows.split(max(1, rows_at_once(data) // draws)):
         seen = observe(vae, data, some, seed)
         with seeded(seed, "explorer", device=vae.device):
             law: Distribution = seen.vae.posterior(seen.x)
-            z = sample(law, [DRAWS])
+            z = sample(law, [draws])
             log = seen.vae.log_likelihood(seen.x, z) + seen.vae.prior().log_prob(z) - law.log_prob(z)
-        found.append((log.logsumexp(0) - math.log(DRAWS)).cpu())
+        found.append((log.logsumexp(0) - math.log(draws)).cpu())
     return torch.cat(found)
 
 

@@ -1,6 +1,7 @@
 // Around the cards: light and dark, a link to what is seen, figures to keep, and the tour.
 
-import { button, element, number, text } from "./dom.js";
+import { button, element, number, say, text } from "./dom.js";
+import { exampleName } from "./view.js";
 
 export function themeButton(views) {
   return button(text("around.theme"), () => {
@@ -36,18 +37,14 @@ export function readLink(views) {
   views.forEach((view, k) => {
     const { z, dims, label, row } = seen?.[k] ?? {}, { model, classes, test } = view;
     if (!Array.isArray(z) || z.length !== model.latent || !z.every(Number.isFinite)) return;
-    if (Number.isInteger(row) && test.values[row]) view.choose(test.values[row], text("examples.name", { i: row + 1, label: "" }), row, test.labels && test.labels[row]);
+    if (Number.isInteger(row) && test.values[row]) view.choose(test.values[row], exampleName(view, row), row, test.labels && test.labels[row]);
     const within = (value, most) => Number.isInteger(value) && value >= 0 && value < most;
     view.state.set({
       z: Float64Array.from(z),
       dims: Array.isArray(dims) && dims.length === 2 && dims.every((dim) => within(dim, model.latent)) ? dims : view.state.values.dims,
-      label: view.state.values.label !== null && within(label, classes.length) ? label : view.state.values.label,
     });
+    if (view.state.values.label !== null && within(label, classes.length)) view.give(label);
   });
-}
-
-export function say(words) {
-  document.getElementById("said").textContent = words;
 }
 
 // --- figures -----------------------------------------------------------------------------------------
@@ -93,7 +90,7 @@ function svgOf(view) {
 
 // --- the tour ----------------------------------------------------------------------------------------
 
-const STOPS = ["plane", "place", "sliders", "examples", "hidden", "paths"];
+const STOPS = ["plane", "place", "sliders", "row", "examples", "hidden", "paths"];
 
 /** Six captions, one after the other, each beside what it speaks of. */
 export function tour(views) {
@@ -103,7 +100,10 @@ export function tour(views) {
   let stop = 0;
   const show = () => {
     column.querySelectorAll(".card.toured").forEach((one) => one.classList.remove("toured"));
-    if (stop === stops.length) return dialog.remove();
+    if (stop === stops.length) {
+      dialog.close();
+      return dialog.remove();
+    }
     const one = column.querySelector(`.card.${stops[stop]}`);
     one.classList.add("toured");
     one.scrollIntoView({ block: "start", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
@@ -111,13 +111,16 @@ export function tour(views) {
     count.textContent = `${stop + 1} / ${stops.length}`;
   };
   const go = (step) => () => {
-    stop = Math.max(0, stop + step);
+    stop = Math.min(stops.length, Math.max(0, stop + step));
     show();
   };
   dialog.append(words, element("div", { "class": "row" }, count, button(text("tour.back"), go(-1)), button(text("tour.next"), go(1)), button(text("tour.end"), () => {
     stop = stops.length;
     show();
   })));
+  const before = document.activeElement, keys = { Escape: () => go(stops.length)(), ArrowRight: go(1), ArrowLeft: go(-1) };
+  dialog.addEventListener("keydown", (event) => keys[event.key]?.());
+  dialog.addEventListener("close", () => before.focus());
   document.body.append(dialog);
   dialog.show();
   show();

@@ -23,6 +23,11 @@ export function element(name, attributes = {}, ...children) {
   return made;
 }
 
+/** Say something at the page's edge. */
+export function say(words) {
+  document.getElementById("said").textContent = words;
+}
+
 /** A part of the page with a heading and a sentence below it. */
 export function card(key, ...children) {
   return cardOf(key, text(`${key}.about`), ...children);
@@ -60,7 +65,9 @@ export function readouts(keys) {
   const values = Object.fromEntries(keys.map((key) => [key, element("dd", { "data-number": key })]));
   const made = element("dl", { "class": "readouts" }, ...keys.map((key) => element("div", { title: text(`number.${key}.about`) },
     element("dt", {}, text(`number.${key}`)), values[key])));
-  return { element: made, show: (key, shown) => { if (values[key].textContent !== shown) values[key].textContent = shown; } };
+  const words = element("details", { "class": "explained" }, element("summary", {}, text("number.explain")),
+    ...keys.map((key) => element("p", {}, element("strong", {}, text(`number.${key}`)), " ", text(`number.${key}.about`))));
+  return { element: element("div", {}, made, words), show: (key, shown) => { if (values[key].textContent !== shown) values[key].textContent = shown; } };
 }
 
 /**

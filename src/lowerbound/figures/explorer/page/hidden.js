@@ -4,12 +4,12 @@ import { button, card, element, labelled, number, text } from "./dom.js";
 import { completions } from "./inference.js";
 import { picture, pictureSize } from "./pictures.js";
 
-const COUNT = 8;
+const COUNT = 8, ROUGH = 16;
 
 export function hiddenCard(view) {
   const { model, state } = view, { event } = model;
   if (event.length < 2 || event.length > 3) return null;
-  const canvas = element("canvas", { "class": "big mask", tabindex: 0, role: "img", "aria-label": text("hidden.canvas") });
+  const canvas = element("canvas", { "class": "big mask", role: "img", "aria-label": text("hidden.canvas") });
   const found = Array.from({ length: COUNT }, (_, k) => {
     const small = element("canvas", { "class": "thumb", role: "img", "aria-label": text("hidden.completion", { i: k + 1 }) }), weight = element("figcaption");
     return { small, weight, figure: element("figure", {}, small, weight) };
@@ -24,7 +24,7 @@ export function hiddenCard(view) {
   const complete = () => {
     const { example, label } = state.values;
     if (example === null || !hidden.includes(1)) return;
-    const began = performance.now(), seen = example.x.map((value, i) => (hidden[i] ? NaN : value));
+    const began = performance.now(), seen = example.bits.map((value, i) => (hidden[i] ? NaN : value));
     const made = completions(model, seen, label, COUNT);
     made.found.forEach((one, k) => {
       const shown = example.values.map((value, i) => (hidden[i] ? one.values[i] : value));
@@ -32,7 +32,7 @@ export function hiddenCard(view) {
       found[k].weight.textContent = text("hidden.weight", { weight: number(100 * one.weight, 1) });
     });
     view.completed = { ...made, milliseconds: performance.now() - began };
-    said.textContent = text("hidden.effective", { n: number(made.effective, 1) });
+    said.textContent = text(made.effective < ROUGH ? "hidden.rough" : "hidden.effective", { all: made.draws, n: number(made.effective, 0) });
   };
   const hide = (which) => {
     hidden.forEach((_, i) => (hidden[i] = which(i) ? 1 : 0));

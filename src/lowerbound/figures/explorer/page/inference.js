@@ -28,6 +28,21 @@ export function boundOf(model, x, label, draws, noise = normals(1)) {
   return { q, reconstruction, kl, bound: reconstruction - kl, se: spread(each) / Math.sqrt(draws), logP };
 }
 
+/**
+ * The same for an example as it is: of greys that the model sees as zeros and ones the mean over several such draws, each with its own bound,
+ * and the error has both. `draws` of z are taken, or a fourth of them for each of so many `binarizations`.
+ */
+export function boundOfExample(model, values, label, { draws, binarizations }) {
+  const grey = model.words.likelihood.binarize && values.some((value) => value > 0 && value < 1);
+  if (!grey) return boundOf(model, observed(model, values), label, draws);
+  const noise = normals(1);
+  const each = Array.from({ length: binarizations }, (_, seed) => boundOf(model, observed(model, values, seed), label, draws / 4, noise));
+  const q = model.posterior(values, label); // last, so that what is asked of a server next is asked about this example
+  const of = (name) => (each[0][name] === null ? null : mean(each.map((one) => one[name])));
+  const found = Object.fromEntries(["reconstruction", "kl", "bound", "logP"].map((name) => [name, of(name)]));
+  return { ...found, q, se: found.bound === null ? null : spread(each.map((one) => one.bound)) / Math.sqrt(binarizations) };
+}
+
 export const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /** The standard deviation. */
@@ -47,10 +62,12 @@ const BEGIN = 48, ROUNDS = 4, FROM_PRIOR = 16, A_ROUND = 56, ADAPTED = 3, MOST =
  * Source: Cappé et al., "Population Monte Carlo", 2004; weights of a mixture: Owen and Zhou, "Safe and Effective Importance Sampling", 2000.
  */
 export function completions(model, x, label, count, seed = 1) {
-  const { latents, images, weights, uniform } = drawsGiven(model, x, label, seed);
+  const { latents, images, weights, uniform } = drawsGiven(model, x, label, seed), rows = different(weights, count, uniform);
+  const all = rows.reduce((sum, row) => sum + weights[row], 0);
   return {
     effective: effective(weights),
-    found: resampled(weights, count, uniform).map((row) => ({ z: latents[row], weight: weights[row], values: filled(x, images[row]()) })),
+    draws: latents.length,
+    found: rows.map((row) => ({ z: latents[row], weight: weights[row] / all, values: filled(x, images[row]()) })),
   };
 }
 
@@ -128,6 +145,12 @@ function posteriorAbout(model, x, label, normal, uniform) {
 const doubled = (q) => gaussian(q.mean, q.sd ? q.sd.map((s) => 2 * s) : q.mean.map(() => 0.3));
 
 export const filled = (x, values) => Float64Array.from(x, (value, i) => (Number.isNaN(value) ? values[i] : value));
+
+/** Different rows, drawn one after the other with these weights. Source: Efraimidis and Spirakis, "Weighted Random Sampling", 2006. */
+function different(weights, count, uniform) {
+  const keys = weights.map((weight) => Math.log(weight) - Math.log(-Math.log(1 - uniform())));
+  return keys.map((_, row) => row).sort((a, b) => keys[b] - keys[a]).slice(0, count);
+}
 
 /** Rows drawn with these weights, each row about `count` times its weight: one uniform number for all. Source: Kitagawa, 1996. */
 export function resampled(weights, count, uniform) {

@@ -1,7 +1,7 @@
 // The page: a column of cards for each run, and what they have in common.
 
-import { button, element, text, useTexts } from "./dom.js";
-import { boundOf, completions } from "./inference.js";
+import { button, element, later, text, useTexts } from "./dom.js";
+import { boundOf, completions, drawsGiven } from "./inference.js";
 import { classesCard } from "./classes.js";
 import { directionCard, slidersCard } from "./sliders.js";
 import { examplesCard } from "./own.js";
@@ -27,9 +27,10 @@ async function start() {
   main.append(...columns);
   together(views);
   readLink(views);
+  for (const view of views) if (view.state.values.example === null) later(() => view.begin());
   document.body.dataset.ready = "";
   requestAnimationFrame(() => (window.explorer.first = performance.now())); // after what was set is drawn
-  window.explorer = { views, boundOf, completions, spherical }; // for whoever looks behind the page
+  window.explorer = { views, boundOf, completions, drawsGiven, spherical }; // for whoever looks behind the page
 }
 
 function column(view) {

@@ -3,15 +3,15 @@
 import { button, cardOf, element, number, readouts, text } from "./dom.js";
 import { isTable } from "./row.js";
 import { picture } from "./pictures.js";
-import { nameOf, rank } from "./view.js";
+import { exampleName, rank } from "./view.js";
 import { normals } from "./functions.js";
 
-const STRIP = 40, DRAWN = 6, LARGEST_FILE = 20e6;
+const UNUSUAL = 0.05, STRIP = 40, DRAWN = 6, LARGEST_FILE = 20e6;
 
 export function examplesCard(view) {
   const { model, state } = view, table = isTable(view), strip = element("div", { "class": "strip", role: "group", "aria-label": text("examples.strip") });
   view.test.values.slice(0, STRIP).forEach((values, row) => {
-    const label = view.test.labels ? view.test.labels[row] : null, name = text(table ? "examples.row" : "examples.name", { i: row + 1, label: nameOf(view, label) });
+    const label = view.test.labels ? view.test.labels[row] : null, name = exampleName(view, row);
     const small = table ? name : element("canvas", { "class": "thumb" });
     if (!table) picture(small, values, model.event, view.range, view.colors);
     strip.append(element("button", { type: "button", "aria-label": name, title: name, onclick: () => view.choose(values, name, row, label) }, small));
@@ -19,9 +19,10 @@ export function examplesCard(view) {
   const numbers = readouts(["reconstruction", "kl", "bound", "logp", "rank"]), plain = element("p", { "class": "plain", "aria-live": "polite" });
   const back = element("canvas", { "class": "thumb", role: "img", "aria-label": text("examples.back") });
   const draws = Array.from({ length: DRAWN }, (_, k) => element("canvas", { "class": "thumb", role: "img", "aria-label": text("examples.draw", { i: k + 1 }) }));
+  const spread = element("figcaption", {}, text("examples.draws")), percent = (share) => (share < 0.005 ? text("examples.few") : `${number(100 * share, 0)}%`);
   const shown = element("div", { "class": "posterior", hidden: true },
     element("figure", {}, back, element("figcaption", {}, text("examples.back"))),
-    element("figure", {}, element("div", {}, ...draws), element("figcaption", {}, text("examples.draws"))));
+    element("figure", {}, element("div", {}, ...draws), spread));
   state.on(({ example, found, label }, changed) => {
     if (!changed.has("found") || found === null) return;
     shown.hidden = table;
@@ -31,7 +32,9 @@ export function examplesCard(view) {
     numbers.show("bound", text("examples.bound", { value: number(found.bound), error: number(found.se) }));
     numbers.show("logp", number(found.logP));
     numbers.show("rank", share === null ? "–" : `${number(100 * share, 0)}%`);
-    plain.textContent = share === null ? "" : text(share < 0.05 ? "examples.unusual" : "examples.usual", { name: example.name, share: number(100 * share, 0) });
+    plain.textContent = (found.q.point ? text("examples.point") : text(share < UNUSUAL ? "examples.unusual" : "examples.usual", { name: example.name, share: percent(share) }))
+      + (label === null ? "" : ` ${text("examples.given", { name: view.classes[label] })}`);
+    for (const one of [...draws, spread]) one.hidden = found.q.point;
     const latents = [found.q.mean, ...draws.map(() => found.q.sample(normal))], output = model.decode(latents, label);
     if (!table) [back, ...draws].forEach((canvas, row) => picture(canvas, model.mean(output, row), model.event, view.range, view.colors));
   });
@@ -41,7 +44,7 @@ export function examplesCard(view) {
 /** A pad to draw on, and a place to drop an image. */
 function ownImage(view) {
   const { event } = view.model, [channels, height, width] = event, pad = element("canvas", {
-    "class": "pad", tabindex: 0, role: "img", "aria-label": text("own.pad") }), side = 224;
+    "class": "pad", role: "img", "aria-label": text("own.pad") }), side = 224;
   Object.assign(pad, { width: side, height: Math.round((side * height) / width) });
   const context = pad.getContext("2d", { willReadFrequently: true });
   const clear = () => {

@@ -1,8 +1,9 @@
 // The way from one example to another, straight and along the sphere, with the bound of what is decoded on it; and as an animation.
 
-import { button, card, element, later, number, select, text } from "./dom.js";
+import { button, cardOf, element, later, number, select, text } from "./dom.js";
 import { boundOf, observed } from "./inference.js";
 import { isTable } from "./row.js";
+import { exampleName } from "./view.js";
 import { picture } from "./pictures.js";
 
 const STEPS = 9, FRAMES = 120, DRAWS = 16;
@@ -21,7 +22,7 @@ export function spherical(a, b, t) {
 const WAYS = { straight, spherical };
 
 export function pathsCard(view) {
-  const { model, state } = view, names = view.test.values.slice(0, 40).map((_, i) => text("paths.example", { i: i + 1, label: view.test.labels && view.test.labels[i] >= 0 ? view.classes[view.test.labels[i]] : "" }));
+  const { model, state } = view, names = view.test.values.slice(0, 40).map((_, i) => exampleName(view, i));
   if (names.length < 2 || isTable(view)) return null;
   const ends = [0, 1], rows = Object.keys(WAYS).map((way) => {
     const canvases = Array.from({ length: STEPS }, (_, k) => element("canvas", { "class": "thumb", role: "img", "aria-label": text("paths.step", { way: text(`paths.${way}`), i: k + 1 }) }));
@@ -59,7 +60,7 @@ export function pathsCard(view) {
     show();
   }).label;
   state.on((_, changed) => changed.has("label") && later(show));
-  return card("paths", element("div", { "class": "row" }, end("paths.from", 0), end("paths.to", 1),
+  return cardOf("paths", text(state.values.label === null ? "paths.about" : "paths.about.given"), element("div", { "class": "row" }, end("paths.from", 0), end("paths.to", 1),
     select(text("paths.way"), Object.keys(WAYS).map((name) => text(`paths.${name}`)), 0, (k) => (way = k)).label, button(text("paths.play"), play)),
   ...rows.map((one) => one.row));
 }

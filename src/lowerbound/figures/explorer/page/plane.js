@@ -62,6 +62,7 @@ function mapOf(view, canvas) {
       });
       drawn.globalAlpha = 1;
       names(view, drawn, map);
+      axes(drawn, i, j);
     },
     show() {
       const { z, dims: [i, j], found } = view.state.values;
@@ -117,6 +118,14 @@ function names(view, drawn, map) {
   });
 }
 
+function axes(drawn, i, j) {
+  Object.assign(drawn, { font: "13px system-ui, sans-serif", fillStyle: "#777" });
+  drawn.textAlign = "right";
+  drawn.fillText(`${text("plane.dimension", { i: i + 1 })} →`, SIDE - 6, SIDE - 10);
+  drawn.textAlign = "left";
+  if (i !== j) drawn.fillText(`↑ ${text("plane.dimension", { i: j + 1 })}`, 6, 12);
+}
+
 /** Where a posterior is within one and two standard deviations. */
 function ellipses(context, map, q, i, j) {
   const [a, b, c] = q.plane(i, j), middle = (a + c) / 2, gap = Math.hypot((a - c) / 2, b), angle = 0.5 * Math.atan2(2 * b, a - c);
@@ -165,7 +174,7 @@ export function placeCard(view) {
     if (!["z", "example", "found", "label", "theme"].some((name) => changed.has(name))) return;
     const output = model.decode([z], label), values = model.mean(output);
     view.now = { output, values };
-    numbers.show("likelihood", number(example && model.logLikelihood(output, 0, example.x)));
+    numbers.show("likelihood", number(example && model.logLikelihood(output, 0, example.values)));
     numbers.show("kl", number(found && found.kl));
     numbers.show("bound", number(found && found.bound));
     numbers.show("prior", number(model.prior.logDensity(z), 2));

@@ -3,9 +3,8 @@
 // The page waits for each answer, as it does for its own networks. All rows are asked for at once, and what was answered is kept: a look at
 // another z costs one request.
 
-import { say } from "./around.js";
 import { sizeOf } from "./arrays.js";
-import { text } from "./dom.js";
+import { say, text } from "./dom.js";
 
 const DRAWS = 64, POOL = 256; // at once, of a posterior and of the prior
 const KEPT = 20000; // densities, before all are forgotten

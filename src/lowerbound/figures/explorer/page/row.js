@@ -5,7 +5,7 @@ import { cellText, rangeOf } from "./cells.js";
 import { columnLaws } from "./columns.js";
 import { drawsGiven, effective, resampled } from "./inference.js";
 
-const DRAWS = 400, MIDDLE = 0.9, BINS = 24;
+const DRAWS = 400, MIDDLE = 0.9, BINS = 24, MOST_DECIMALS = 4;
 
 /** Whether a run is of a table with named columns. */
 export const isTable = (view) => view.model.words.likelihood.kind === "columns" && view.model.words.likelihood.columns.length === view.model.size;
@@ -25,9 +25,9 @@ export function rowsBeside(view, headings) {
   };
 }
 
-/** A cell's text; of numbers without decimals of their own four digits. */
+/** A cell's text; of numbers of many decimals four digits. */
 function short(column, value) {
-  return column.kind === "number" && column.decimals === null && !Number.isNaN(value)
+  return column.kind === "number" && (column.decimals ?? 99) > MOST_DECIMALS && !Number.isNaN(value)
     ? String(Number(Number(cellText(column, value)).toPrecision(4))) : cellText(column, value);
 }
 
@@ -56,21 +56,21 @@ export function rowCard(view) {
   const { model, state } = view, { columns } = model.words.likelihood, row = new Float64Array(columns.length).fill(NaN);
   const said = element("p", { role: "status" }), lines = columns.map((column, i) => line(column, (value) => {
     row[i] = value;
-    ask();
+    ask(true);
   }));
-  const ask = () => {
+  const ask = (moves) => {
     const { label } = state.values, found = whatIf(model, row, label);
     view.asked = { row: Float64Array.from(row), ...found };
     lines.forEach((one, i) => one.show(row[i], found.columns[i]));
     said.textContent = text("row.effective", { n: number(found.effective, 0) });
-    state.set({ z: found.z });
+    if (moves) state.set({ z: found.z });
   };
   const set = (values) => {
     row.set(values);
-    ask();
+    ask(false);
   };
   state.on(({ example }, changed) => changed.has("example") && example !== null && example.values !== row && set(example.values));
-  later(ask);
+  later(() => ask(false));
   return card("row", element("div", { "class": "row" }, button(text("row.none"), () => set(columns.map(() => NaN)))),
     element("div", { "class": "lines" }, ...lines.map((one) => one.element)), said);
 }
@@ -100,6 +100,7 @@ function line(column, change) {
       shown.textContent = given.checked ? short(column, cell) : found.probabilities
         ? text("row.class", { name: cellText(column, best), share: number(100 * found.probabilities[best], 0) })
         : text("row.number", { mean: short(column, found.mean), low: short(column, found.low), high: short(column, found.high) });
+      if (!isClass) control.setAttribute("aria-valuetext", shown.textContent);
       bars(chart, given.checked ? null : found, range);
     },
   };

@@ -1,12 +1,10 @@
 // One run on the page: its model, its data, and what is looked at now.
 
 import { arraysOf, inflated } from "./arrays.js";
-import { store } from "./dom.js";
-import { boundOf, observed } from "./inference.js";
+import { store, text } from "./dom.js";
+import { boundOfExample, observed } from "./inference.js";
 import { modelOf } from "./model.js";
 import { remoteModel } from "./remote.js";
-
-export const DRAWS = 64;
 
 /** A run from its words in the page and its numbers. */
 export async function viewOf(words, packed, colors) {
@@ -35,13 +33,28 @@ export async function viewOf(words, packed, colors) {
       example: null, // {values, x, label, name, row}: a test example, or one's own
       found: null, // of the example: its posterior and bound
     }),
-    /** Look at an example: z goes to the mean of its posterior. */
+    /** Its bound, given a class. */
+    boundOf: (values, label) => boundOfExample(model, values, label, data.test),
+    /** Look at an example: z goes to the mean of its posterior. A model that is given labels reads it as its own, or else as the likeliest. */
     choose(chosen, name, row = null, label = null) {
-      const given = view.state.values.label === null ? null : label !== null && label >= 0 ? label : view.state.values.label;
-      const x = observed(model, chosen, row ?? 0), found = boundOf(model, x, given, DRAWS);
-      // the encoder is shown values as they are, and the bound is one of what the likelihood sees
-      const q = model.words.likelihood.binarize ? model.posterior(chosen, given) : found.q;
-      view.state.set({ example: { values: chosen, x, label, name, row }, found: { ...found, q }, z: Float64Array.from(q.mean), label: given });
+      const given = view.state.values.label === null ? null : label !== null && label >= 0 ? label : view.likeliest(chosen);
+      const found = view.boundOf(chosen, given), bits = observed(model, chosen, row ?? 0);
+      view.state.set({ example: { values: chosen, bits, label, name, row }, found, z: Float64Array.from(found.q.mean), label: given });
+    },
+    /** The first test example, where nothing was chosen yet. */
+    begin() {
+      if (view.state.values.example === null && view.test.values.length) view.choose(view.test.values[0], exampleName(view, 0), 0, view.test.labels && view.test.labels[0]);
+    },
+    /** Give another class: what is said of the chosen example is then given that one; z stays. */
+    give(label) {
+      const { example } = view.state.values;
+      view.state.set({ label, ...(example === null ? {} : { found: view.boundOf(example.values, label) }) });
+    },
+    /** log p(x|y) of an example for each class, in nats. */
+    ofClasses: (values) => view.classes.map((_, label) => view.boundOf(values, label)).map((found) => found.logP ?? found.reconstruction),
+    likeliest(values) {
+      const each = view.ofClasses(values);
+      return each.indexOf(Math.max(...each));
     },
   };
   return view;
@@ -93,6 +106,12 @@ export function nearest(vectors, wanted, most = vectors.length) {
 export function rank(view, logP) {
   const all = view.test.logP;
   return all === null || logP === null ? null : all.filter((other) => other < logP).length / all.length;
+}
+
+/** What a test example is called. */
+export function exampleName(view, row) {
+  const label = view.test.labels && nameOf(view, view.test.labels[row]), i = row + 1;
+  return label ? text("examples.labelled", { i, label }) : text("examples.name", { i });
 }
 
 export const nameOf = (view, label) => (label === null || label === undefined || label < 0 ? "" : view.classes[label]);
