@@ -5,7 +5,7 @@ import { gaussian } from "./latents.js";
 
 /** Values as a Bernoulli sees them: greys are the probability of a one, drawn; others as they are. The same draw for the same seed. */
 export function observed(model, values, seed = 0) {
-  if (!model.words.likelihood.binarize) return Float64Array.from(values);
+  if (!model.words.likelihood.binarize) return values;
   const uniform = uniforms(seed);
   return Float64Array.from(values, (grey) => {
     const chance = uniform();
@@ -34,7 +34,7 @@ export function boundOf(model, x, label, draws, noise = normals(1)) {
  */
 export function boundOfExample(model, values, label, { draws, binarizations }) {
   const grey = model.words.likelihood.binarize && values.some((value) => value > 0 && value < 1);
-  if (!grey) return boundOf(model, observed(model, values), label, draws);
+  if (!grey) return boundOf(model, values, label, draws);
   const noise = normals(1);
   const each = Array.from({ length: binarizations }, (_, seed) => boundOf(model, observed(model, values, seed), label, draws / 4, noise));
   const q = model.posterior(values, label); // last, so that what is asked of a server next is asked about this example
