@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from commands import answer, complaint
 from conftest import trained
 from trainings import begun, train
@@ -84,6 +85,30 @@ def test_vectors_have_a_report_too(tmp_path: Path) -> None:
     experiment.finish()
     lb.report(experiment.run)
     assert sorted(figures(tmp_path / "r")) == ["curves.png", "scatter.png"]
+
+
+def test_an_example_beyond_all_that_a_model_knows_costs_no_result(tmp_path: Path) -> None:
+    """Its log p is no number that JSON has."""
+    data = np.random.default_rng(0).normal(size=(200, 6)).astype(np.float32)
+    test = data[:30].copy()
+    test[3, 2] = 9.96921e36  # what netCDF fills holes with
+    np.savez(tmp_path / "a.npz", x_train=data, x_test=test)
+    recipe = Recipe(data=str(tmp_path / "a.npz"), likelihood="gaussian", network="mlp:8", epochs=1, batch=32)
+    experiment = train(recipe, tmp_path / "r")
+    experiment.trainer.observers = [Report(lambda: experiment.trainer.setup.test, lambda: experiment.trainer.setup.train)]
+    experiment.finish()
+    assert (tmp_path / "r" / layout.RESULT).is_file()
+    assert "<iframe" in (tmp_path / "r" / layout.REPORT).read_text(encoding="utf-8")
+
+
+def test_weights_that_are_not_finite_leave_the_explorer_out(digits_run: Run, tmp_path: Path) -> None:
+    folder = shutil.copytree(digits_run.folder, tmp_path / "r")
+    run = lb.load(folder, "cpu")
+    with torch.no_grad():
+        next(run.vae.likelihood.parameters()).fill_(torch.nan)
+    text = lb.report(run).read_text(encoding="utf-8")
+    assert "<iframe" not in text
+    assert "some of the model&#39;s weights are not finite" in text
 
 
 def test_an_evaluation_joins_the_report(digits_run: Run, evaluated_run: Run) -> None:

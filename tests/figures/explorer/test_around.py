@@ -74,6 +74,15 @@ def test_figures_are_saved(digits_run: lb.Run, opened: Callable[..., Any], tmp_p
     assert len(circles) == found.of("view.codes.length") + 1
 
 
+def test_hiding_nothing_leaves_no_completion(digits_run: lb.Run, opened: Callable[..., Any]) -> None:
+    found = opened(digits_run)
+    found.press("Hide right half")
+    assert found.page.locator(".hidden .grid figure:visible").count() == 8
+    found.press("Hide nothing")
+    assert found.page.locator(".hidden .grid figure:visible").count() == 0
+    assert found.page.locator(".hidden [role=status]").inner_text() == ""
+
+
 def test_dark_and_light_and_the_tour(digits_run: lb.Run, opened: Callable[..., Any]) -> None:
     found = opened(digits_run)
     light = found.page.evaluate("() => getComputedStyle(document.body).backgroundColor")

@@ -12,6 +12,7 @@ import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
 from conftest import trained
+from pages import drag
 
 import lowerbound as lb
 
@@ -123,6 +124,28 @@ def test_a_place_is_a_row(table_run: lb.Run, opened: Callable[..., Any]) -> None
     shown = found.page.locator(".place tbody tr")
     assert shown.count() == 5
     assert shown.first.locator("td").first.inner_text() in ("a", "b")
+
+
+def test_the_plane_of_a_table_is_saved_and_a_link_leads_back(table_run: lb.Run, opened: Callable[..., Any], tmp_path: Path) -> None:
+    found = opened(table_run)
+    for name in ("Save figure (PNG)", "Save figure (SVG)"):
+        with found.page.expect_download() as waiting:
+            found.press(name)
+        waiting.value.save_as(tmp_path / waiting.value.suggested_filename)
+    drag(found, (0.3, 0.7))
+    found.press("Copy link to this view")
+    again = opened(path=tmp_path / "explore.html", hash_=found.page.evaluate("() => location.hash"))
+    np.testing.assert_allclose(again.of("Array.from(state.z)"), found.of("Array.from(state.z)"), rtol=1e-5)
+    assert not found.said + again.said
+
+
+def test_a_row_is_not_looked_at_by_a_run_of_other_columns(table_run: lb.Run, digits_run: lb.Run, opened: Callable[..., Any]) -> None:
+    found = opened(table_run, digits_run)
+    found.choose(3)
+    found.settle()
+    assert found.of("views[0].state.values.example.row") == 3
+    assert found.of("views[1].state.values.example.values.length") == 64
+    assert found.of("views[1].state.values.example.row") == 0
 
 
 def test_axe_finds_nothing_serious_in_a_table(table_run: lb.Run, opened: Callable[..., Any]) -> None:

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lowerbound.errors import RecipeError
+
 Numbers = npt.NDArray[Any]
 LARGEST = 2**15 - 1
 AFTER = 8  # each array begins at a multiple of so many bytes, as views of numbers ask for
@@ -37,8 +39,10 @@ class Arrays:
     size: int = 0
 
     def weights(self, values: Numbers) -> int:
-        """Put in weights ``(rows, …)``, and say which array they are."""
+        """Put in weights ``(rows, …)``, and say which array they are. Errors: RecipeError where some are not finite."""
         values = np.asarray(values, np.float32)
+        if not np.isfinite(values).all():
+            raise RecipeError("some of the model's weights are not finite; go back to an earlier state of the run")
         if self.exact or values.ndim < 2:
             return self.numbers(values, np.float32)
         scale, whole = rows_of_16_bits(values)

@@ -16,6 +16,7 @@ from lowerbound.data.rows import rows_at_once, spread
 from lowerbound.data.spec import DataSpec
 from lowerbound.distributions import Delta
 from lowerbound.distributions.drawing import sample
+from lowerbound.errors import RecipeError
 from lowerbound.evaluation.latent_space import latents
 from lowerbound.figures.explorer.arrays import Arrays
 from lowerbound.figures.explorer.model import latent_size
@@ -27,7 +28,9 @@ CODES, NUMBERS = 10_000, 320_000  # examples on the map, at most, and numbers of
 SHOWN, VALUES = 2_000, 1_600_000  # examples that are shown, at most, and their values
 TESTED, TEST_VALUES = 100, 400_000  # test examples that are scored, at most, and their values
 DRAWS = 64  # of z for log p(x) of each, here as in the page
+WHITE = 255  # of pixels
 BINARIZATIONS = 8  # of greys, for which there are a fourth of these draws each
+LARGE = 10_000  # values of an example, from where on there are fewer draws
 MEASURED = 2_000  # examples for the KL of each dimension, at most
 
 
@@ -38,6 +41,8 @@ def examples_words(vae: Model, train: Dataset, test: Dataset, spec: DataSpec, ar
     """
     rows = permutation(len(train), "explorer")[: min(CODES, max(1, NUMBERS // latent_size(vae)))]
     mean, sd, dense = _codes(vae, train, rows)
+    if not (mean.isfinite().all() and (sd is None or sd.isfinite().all())):
+        raise RecipeError("the encoder gives numbers that are not finite; look at the run with: lowerbound evaluate")
     dims = math.prod(spec.event_shape)
     some, tested = rows[: min(SHOWN, max(1, VALUES // dims))], spread(len(test), min(TESTED, max(1, TEST_VALUES // dims)))
     use = latents(vae, train.view(rows[:MEASURED]), seed)
@@ -57,7 +62,7 @@ def examples_words(vae: Model, train: Dataset, test: Dataset, spec: DataSpec, ar
             "values": values_words(test[tested], spec, arrays),
             "labels": _labels(test, tested, arrays),
             "log_p": [round(value, 3) for value in log_p_by_draws(vae, test, tested, seed).tolist()] if dense else None,
-            "draws": DRAWS,
+            "draws": draws_of(dims),
             "binarizations": BINARIZATIONS,
         },
     }
@@ -90,9 +95,15 @@ def log_p_by_draws(vae: Model, data: Dataset, rows: Int64[Tensor, " n"], seed: i
     """
     values = data[rows]
     grey = bool(getattr(vae.likelihood, "binarize", False)) and bool(((values > 0) & (values < 1)).any())
-    times, draws = (BINARIZATIONS, DRAWS // 4) if grey else (1, DRAWS)
+    most = draws_of(values[0].numel())
+    times, draws = (BINARIZATIONS, most // 4) if grey else (1, most)
     each = [_log_p(vae, data, rows, draws, seed + time) for time in range(times)]
     return torch.stack(each).mean(0)
+
+
+def draws_of(dims: int) -> int:
+    """``DRAWS``, or of examples of very many values an eighth: a page decodes each, while somebody waits."""
+    return DRAWS if dims <= LARGE else DRAWS // 8
 
 
 def _log_p(vae: Model, data: Dataset, rows: Int64[Tensor, " n"], draws: int, seed: int) -> Float[Tensor, " n"]:
@@ -113,8 +124,15 @@ def _labels(data: Dataset, rows: Int64[Tensor, " n"], arrays: Arrays) -> int | N
 
 
 def values_words(values: Float[Tensor, "n *event"], spec: DataSpec, arrays: Arrays) -> dict[str, Any]:
-    """Values as bytes between the least and the greatest of the data where they are pixels, else in single precision; NaN where missing."""
+    """Values as bytes where they are pixels of so many levels, else in single precision; NaN where one is missing."""
     flat = values.flatten(1).numpy()
-    if spec.schema is not None or not spec.unit_interval or np.isnan(flat).any():
-        return {"array": arrays.numbers(flat)}
-    return {"array": arrays.numbers((flat * 255).round().clip(0, 255), np.uint8), "white": 255}
+    levels = (flat * WHITE).round()
+    if (
+        spec.schema is None
+        and not np.isnan(flat).any()
+        and np.abs(flat * WHITE - levels).max() < 0.01
+        and flat.min() >= 0
+        and flat.max() <= 1
+    ):
+        return {"array": arrays.numbers(levels, np.uint8), "white": WHITE}
+    return {"array": arrays.numbers(flat)}

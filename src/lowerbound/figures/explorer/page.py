@@ -83,8 +83,21 @@ def _model(one: Shown, exact: bool, server: dict[str, Any] | None) -> tuple[dict
 
 def _data(words: Any) -> Markup:
     """JSON that ends no element: what could be markup is written as JSON writes any character."""
-    text = json.dumps(words, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = json.dumps(_finite(words), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))  # noqa: S704
+
+
+def _finite(words: Any) -> Any:
+    """The same with null for numbers that are not finite, which JSON has none of: log p of an example beyond all that a model knows."""
+    match words:
+        case dict():
+            return {key: _finite(value) for key, value in words.items()}
+        case list() | tuple():
+            return [_finite(value) for value in words]
+        case float() if not math.isfinite(words):
+            return None
+        case _:
+            return words
 
 
 def _hash(content: str) -> str:

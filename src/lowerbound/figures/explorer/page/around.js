@@ -64,14 +64,14 @@ function download(name, href) {
 const pictures = (view) => [view.column.querySelector("canvas.plane"), view.column.querySelector(".place canvas.big")];
 
 function sheetOf(view) {
-  const [plane, big] = pictures(view), sheet = element("canvas"), side = plane.width;
-  Object.assign(sheet, { width: 2 * side + 20, height: side });
+  const [plane, big] = pictures(view), sheet = element("canvas"), side = plane.width; // of a table there is no image
+  Object.assign(sheet, { width: big ? 2 * side + 20 : side, height: side });
   const context = sheet.getContext("2d");
   context.fillStyle = getComputedStyle(document.body).backgroundColor;
   context.fillRect(0, 0, sheet.width, sheet.height);
   context.drawImage(plane, 0, 0);
   context.imageSmoothingEnabled = false;
-  context.drawImage(big, side + 20, 0, side, Math.round((side * big.height) / big.width));
+  if (big) context.drawImage(big, side + 20, 0, side, Math.round((side * big.height) / big.width));
   return sheet;
 }
 
@@ -83,9 +83,9 @@ function svgOf(view) {
     return `<circle cx="${x.toFixed(1)}" cy="${y.toFixed(1)}" r="1.2" fill="${view.colorOfRow(row)}" fill-opacity=".55"/>`;
   });
   const [x, y] = view.pixelOf(view.state.values.z), { z } = view.state.values;
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${2 * side + 20}" height="${side}"><title>${escape(view.words.run.name)}: z = ${Array.from(z, (v) => number(v, 2)).join(", ")}</title>`
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${big ? 2 * side + 20 : side}" height="${side}"><title>${escape(view.words.run.name)}: z = ${Array.from(z, (v) => number(v, 2)).join(", ")}</title>`
     + `${points.join("")}<circle cx="${x}" cy="${y}" r="7" fill="none" stroke="#d00" stroke-width="2"/>`
-    + `<image x="${side + 20}" y="0" width="${side}" height="${Math.round((side * big.height) / big.width)}" style="image-rendering:pixelated" href="${big.toDataURL()}"/></svg>`;
+    + `${big ? `<image x="${side + 20}" y="0" width="${side}" height="${Math.round((side * big.height) / big.width)}" style="image-rendering:pixelated" href="${big.toDataURL()}"/>` : ""}</svg>`;
 }
 
 // --- the tour ----------------------------------------------------------------------------------------

@@ -23,6 +23,8 @@ export function hiddenCard(view) {
   };
   const complete = () => {
     const { example, label } = state.values;
+    for (const one of found) one.figure.hidden = !hidden.includes(1);
+    said.textContent = "";
     if (example === null || !hidden.includes(1)) return;
     const began = performance.now(), seen = example.bits.map((value, i) => (hidden[i] ? NaN : value));
     const made = completions(model, seen, label, COUNT);
@@ -40,7 +42,8 @@ export function hiddenCard(view) {
     complete();
   };
   const column = (i) => i % event[event.length - 1], row = (i) => Math.floor(i / event[event.length - 1]) % event[event.length - 2];
-  brush(canvas, (x, y) => {
+  brush(canvas, (across, y) => {
+    const x = event.length === 2 ? across : across % event[event.length - 1]; // channels beside one another are of one image
     const radius = Number(size.value);
     hidden.forEach((_, i) => {
       const near = event.length === 2 ? Math.abs(column(i) - x * (event[1] / width)) <= radius : Math.hypot(column(i) + 0.5 - x, row(i) + 0.5 - y) <= radius;

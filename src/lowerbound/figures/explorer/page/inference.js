@@ -3,9 +3,11 @@
 import { logSumExp, normals, uniforms } from "./functions.js";
 import { gaussian } from "./latents.js";
 
-/** Values as a Bernoulli sees them: greys are the probability of a one, drawn; others as they are. The same draw for the same seed. */
+/** Values as the likelihood sees them: of a Bernoulli greys are the probability of a one, drawn, the same for the same seed. */
 export function observed(model, values, seed = 0) {
-  if (!model.words.likelihood.binarize) return values;
+  const { binarize, inside } = model.words.likelihood;
+  if (inside) return Float64Array.from(values, (value) => Math.min(Math.max(value, inside), 1 - inside)); // off ends without a density
+  if (!binarize) return values;
   const uniform = uniforms(seed);
   return Float64Array.from(values, (grey) => {
     const chance = uniform();
@@ -34,7 +36,7 @@ export function boundOf(model, x, label, draws, noise = normals(1)) {
  */
 export function boundOfExample(model, values, label, { draws, binarizations }) {
   const grey = model.words.likelihood.binarize && values.some((value) => value > 0 && value < 1);
-  if (!grey) return boundOf(model, values, label, draws);
+  if (!grey) return boundOf(model, model.words.likelihood.binarize ? values : observed(model, values), label, draws);
   const noise = normals(1);
   const each = Array.from({ length: binarizations }, (_, seed) => boundOf(model, observed(model, values, seed), label, draws / 4, noise));
   const q = model.posterior(values, label); // last, so that what is asked of a server next is asked about this example
@@ -53,6 +55,7 @@ function spread(values) {
 }
 
 const BEGIN = 48, ROUNDS = 4, FROM_PRIOR = 16, A_ROUND = 56, ADAPTED = 3, MOST = 7, ENOUGH = 16, EVEN = 14;
+const LARGE = 10000; // values, from where on there are fewer draws: each is decoded while somebody waits
 
 /**
  * Completions of an example of which some values are NaN: draws of p(x_hidden|x_seen), `count` of them, by importance resampling.
@@ -84,17 +87,17 @@ export function drawsGiven(model, x, label, seed = 1) {
     pool.latents.push(...latents);
     pool.laws.push({ law, n });
   };
-  const about = posteriorAbout(model, x, label, normal, uniform);
+  const round = model.size > LARGE ? A_ROUND / 8 : A_ROUND, about = posteriorAbout(model, x, label, normal, uniform);
   add(model.prior, FROM_PRIOR);
   if (model.words.bounded) { // latents that may not be anywhere, on a sphere, say: none of a normal's draws would be one
-    add(model.prior, A_ROUND);
-    add(about, ADAPTED * A_ROUND);
+    add(model.prior, round);
+    add(about, ADAPTED * round);
     return { ...pool, weights: weightsOf(pool), uniform, normal };
   }
-  add(doubled(about), A_ROUND);
+  add(doubled(about), round);
   let weights = weightsOf(pool);
-  for (let round = 0; round < ADAPTED || (round < MOST && effective(weights) < ENOUGH); round++) {
-    add(fitted(pool), A_ROUND);
+  for (let time = 0; time < ADAPTED || (time < MOST && effective(weights) < ENOUGH); time++) {
+    add(fitted(pool), round);
     weights = weightsOf(pool);
   }
   return { ...pool, weights, uniform, normal };
@@ -131,12 +134,12 @@ function fitted(pool) {
 /** q(z|x̂), x̂ filled in by the best draw of the prior, and then by what the model makes of it. */
 function posteriorAbout(model, x, label, normal, uniform) {
   if (model.words.holes) return model.posterior(x, label); // an encoder that was trained to see holes
-  const begin = Array.from({ length: BEGIN }, () => model.prior.sample(normal, uniform)), output = model.decode(begin, label);
+  const begin = Array.from({ length: model.size > LARGE ? BEGIN / 8 : BEGIN }, () => model.prior.sample(normal, uniform)), output = model.decode(begin, label);
   const scores = begin.map((_, row) => model.logLikelihood(output, row, x));
   let values = model.mean(output, scores.indexOf(Math.max(...scores))), q = null;
-  for (let round = 0; round < ROUNDS; round++) {
+  for (let time = 0; time < ROUNDS; time++) {
     q = model.posterior(filled(x, values), label);
-    if (round + 1 < ROUNDS) values = model.image(q.mean, label);
+    if (time + 1 < ROUNDS) values = model.image(q.mean, label);
   }
   return q;
 }

@@ -37,14 +37,15 @@ export const continuousBernoulliLaw = ofEach(() => ({
 const ENDS = [2 ** -103, 1 - 2 ** -23]; // between which single precision tells values from 0 and 1
 
 /** Beta(a, b). */
-export const betaLaw = ofEach(() => ({
+export const betaLaw = ofEach(({ inside }) => ({
   mean: (own) => {
     const [a, b] = concentrations(own);
     return a / (a + b);
   },
   log: (x, own) => {
     const [a, b] = concentrations(own), less = Math.min(a, b);
-    return (a - 1) * Math.log(x) + (b - 1) * Math.log1p(-x) + logRising(Math.max(a, b), less) - logGamma(less);
+    const seen = Math.min(Math.max(x, inside), 1 - inside); // off the ends, where there is no density
+    return (a - 1) * Math.log(seen) + (b - 1) * Math.log1p(-seen) + logRising(Math.max(a, b), less) - logGamma(less);
   },
   draw: (own, place, random) => Math.min(Math.max(drawBeta(...concentrations(own), random), ENDS[0]), ENDS[1]),
 }));

@@ -62,11 +62,18 @@ function together(views) {
       if (busy || !changed.has("example") || example === null) return;
       busy = true;
       for (const other of views) {
-        if (other !== view && other.state.values.example?.values !== example.values && other.model.size === view.model.size) other.choose(example.values, example.name, example.row, example.label);
+        if (other === view || other.state.values.example?.values === example.values || kindOf(other) !== kindOf(view)) continue;
+        other.choose(example.values, example.name, example.row, String(other.classes) === String(view.classes) ? example.label : null);
       }
       requestAnimationFrame(() => (busy = false));
     });
   }
+}
+
+/** What data must have in common for an example of one run to be one of another: shape and range, or the columns. */
+function kindOf({ model, range }) {
+  const columns = model.words.likelihood.columns?.map(({ name, kind, levels, loc, scale }) => [name, kind, levels, loc, scale]);
+  return JSON.stringify([model.event, columns ?? range]);
 }
 
 start().catch((error) => {

@@ -39,7 +39,7 @@ export function pathsCard(view) {
       canvases.forEach((canvas, k) => {
         const values = model.mean(output, k);
         picture(canvas, values, model.event, view.range, view.colors);
-        const found = boundOf(model, observed(model, values, 3), state.values.label, DRAWS);
+        const found = boundOf(model, observed(model, values, 3), state.values.label, Math.min(DRAWS, view.words.examples.test.draws / 4));
         bounds[k].textContent = number(found.bound ?? found.reconstruction, 0);
       });
     }

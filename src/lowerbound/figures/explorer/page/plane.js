@@ -81,7 +81,7 @@ function mapOf(view, canvas) {
       context.stroke();
     },
   };
-  view.pixelOf = (code) => map.pixel(code[view.state.values.dims[0]], code[view.state.values.dims[1]]);
+  view.pixelOf = (code) => map.pixel(code[view.state.values.dims[0]], view.state.values.dims[0] === view.state.values.dims[1] ? 0 : code[view.state.values.dims[1]]);
   view.colorOfRow = (row) => (view.labels === null ? view.colors[0] : colorOf(view, view.labels[row]));
   map.redraw();
   return map;

@@ -27,6 +27,7 @@ export function rowsBeside(view, headings) {
 
 /** A cell's text; of numbers of many decimals four digits. */
 function short(column, value) {
+  if (column.levels.length && value < 0) return text("row.unseen");
   return column.kind === "number" && (column.decimals ?? 99) > MOST_DECIMALS && !Number.isNaN(value)
     ? String(Number(Number(cellText(column, value)).toPrecision(4))) : cellText(column, value);
 }
@@ -69,7 +70,10 @@ export function rowCard(view) {
     row.set(values);
     ask(false);
   };
-  state.on(({ example }, changed) => changed.has("example") && example !== null && example.values !== row && set(example.values));
+  state.on(({ example }, changed) => {
+    if (changed.has("example") && example !== null) set(example.values);
+    else if (changed.has("label")) ask(false);
+  });
   later(() => ask(false));
   return card("row", element("div", { "class": "row" }, button(text("row.none"), () => set(columns.map(() => NaN)))),
     element("div", { "class": "lines" }, ...lines.map((one) => one.element)), said);
@@ -84,7 +88,7 @@ function line(column, change) {
     : element("input", { type: "range", min: range.least, max: range.greatest, step: range.step, "aria-label": text("row.value", { name: column.name }), oninput: () => moved() });
   if (isClass) control.setAttribute("aria-label", text("row.value", { name: column.name }));
   const chart = element("canvas", { width: 150, height: 26, role: "img", "aria-label": text("row.chart", { name: column.name }) });
-  const value = () => (isClass ? control.selectedIndex : Number(control.value));
+  const value = () => (isClass ? (control.selectedIndex < 0 ? NaN : control.selectedIndex) : Number(control.value));
   const moved = () => {
     given.checked = true;
     change(value());

@@ -37,7 +37,7 @@ export async function viewOf(words, packed, colors) {
     boundOf: (values, label) => boundOfExample(model, values, label, data.test),
     /** Look at an example: z goes to the mean of its posterior. A model that is given labels reads it as its own, or else as the likeliest. */
     choose(chosen, name, row = null, label = null) {
-      const given = view.state.values.label === null ? null : label !== null && label >= 0 ? label : view.likeliest(chosen);
+      const given = view.state.values.label === null ? null : label !== null && label >= 0 && label < view.classes.length ? label : view.likeliest(chosen);
       const found = view.boundOf(chosen, given), bits = observed(model, chosen, row ?? 0);
       view.state.set({ example: { values: chosen, bits, label, name, row }, found, z: Float64Array.from(found.q.mean), label: given });
     },
@@ -102,10 +102,12 @@ export function nearest(vectors, wanted, most = vectors.length) {
   return best;
 }
 
+const LEAST = 20; // test examples, for a share of them to say something
+
 /** Which share of test examples is less likely than this log p(x). */
 export function rank(view, logP) {
   const all = view.test.logP;
-  return all === null || logP === null ? null : all.filter((other) => other < logP).length / all.length;
+  return all === null || !Number.isFinite(logP) || all.length < LEAST ? null : all.filter((other) => other < logP).length / all.length;
 }
 
 /** What a test example is called. */
