@@ -23,7 +23,7 @@ and fills in the same table. Measured over the cells that were hidden:
 - accuracy of categories and booleans;
 - coverage: the share of numbers within the 2.5% and 97.5% quantiles of 200 draws.
 
-± is the standard error over masks. The methods:
+± is the standard error over masks. Goals compare two methods on the masks that both have. The methods:
 
 - lowerbound: `lowerbound train FILE.csv --recipe miwae`, then `lowerbound impute --draws 200`, nothing else specified. Training holds out
   some rows for validation and test, as always; they are filled in as well;
@@ -75,7 +75,7 @@ class Goal:
     def line(self, entries: Entries) -> str:
         """On how many of the tables that were measured it is met, and on which it is not; open where the others decide."""
         tables = [*ways()[self.way]]
-        seen = {table: means(entries, table, self.way, self.figure) for table in tables}
+        seen = {table: beside(entries, table, self.way, self.figure, self.method) for table in tables}
         known = {table: by for table, by in seen.items() if self.method in by}
         missed = [table for table, by in known.items() if not self.met(by, table)]
         open_yet = "open" if len(missed) <= len(tables) - self.wanted else "missed"
@@ -89,10 +89,20 @@ def ways() -> dict[str, Iterable[str]]:
     return {RANDOM: TABLES, SELF: TABLES, AS_PUBLISHED: PUBLISHED}
 
 
-def means(entries: Entries, table: str, way: str, figure: str) -> dict[str, float]:
-    """A figure's mean over masks, by method."""
-    found = {method: figures(entries, table, way, method, figure) for method in METHODS}
-    return {method: mean(values) for method, values in found.items() if values}
+def beside(entries: Entries, table: str, way: str, figure: str, method: str) -> dict[str, float]:
+    """A figure's mean over a method's masks, and of each other what it has on the masks that both have, beside that method's mean there."""
+    found = {each: by_mask(entries, table, way, each, figure) for each in METHODS}
+    own, both = found[method], {each: found[method].keys() & values.keys() for each, values in found.items()}
+    if not own:
+        return {}
+    whole = mean(own.values())
+    return {each: whole + mean(found[each][mask] - own[mask] for mask in masks) for each, masks in both.items() if masks}
+
+
+def by_mask(entries: Entries, table: str, way: str, method: str, figure: str) -> dict[int, float]:
+    """A figure by the number of its mask."""
+    there = {mask: entries.get(f"{table} / {way} / {mask} / {method}", {}) for mask in range(MASKS)}
+    return {mask: entry[figure] for mask, entry in there.items() if figure in entry}
 
 
 def others(by: dict[str, float]) -> list[float]:
