@@ -271,7 +271,7 @@ def test_files_of_before_are_read(evaluated_run: runs.Run, classifier_run: runs.
         (folder / layout.EVALUATION).write_text(json.dumps(evaluation))
         (folder / layout.RESULT).write_text(json.dumps(result))
         old = runs.load(folder)
-        text = report.write(old, old.read().test, result).read_text(encoding="utf-8")
+        text = report.write(old, old.read().test, old.read().train, result).read_text(encoding="utf-8")
         assert "Evaluation" in text
         assert "too low by" not in text
         assert old.calibration() == UNCALIBRATED

@@ -106,6 +106,7 @@ def test_the_last_layer_has_all_its_digits_unless_it_may_be_rough(event: tuple[i
 
 @pytest.mark.parametrize("event", [(2, 40), (2, 8, 8), (2, 4, 6, 5)], ids=str)
 def test_products_may_be_rounded_and_gradients_stay_near(event: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
     x, found = torch.rand(64, *event), []
     for products in (torch.float32, torch.bfloat16):
         parts = lb.build(lb.Recipe(network="conv:8-16", latent=3), event)
@@ -113,7 +114,7 @@ def test_products_may_be_rounded_and_gradients_stay_near(event: tuple[int, ...])
             loss(parts.vae.train(), x, parts.objective, parts.estimator).value.backward()
         found.append(torch.cat([weight.grad.flatten() for weight in parts.vae.parameters() if weight.grad is not None]))
     whole, rough = found
-    assert not torch.equal(whole, rough)
+    assert torch.equal(whole, rough) == (len(event) == 4)  # volumes are not rounded: some processors have wrong gradients then
     assert float((whole - rough).norm() / whole.norm()) < 0.03
 
 

@@ -16,7 +16,11 @@ export function themeButton(views) {
 /** Where one is, in the address: z, the plane, the label and the example of each run. */
 export async function writeLink(views) {
   const seen = views.map(({ state: { values } }) => ({
-    z: Array.from(values.z, (v) => Number(v.toPrecision(6))), dims: values.dims, label: values.label, row: values.example?.row ?? null }));
+    z: Array.from(values.z, (v) => Number(v.toPrecision(6))),
+    dims: values.dims,
+    label: values.label,
+    row: values.example?.row ?? null,
+  }));
   location.hash = encodeURIComponent(JSON.stringify(seen));
   try {
     await navigator.clipboard.writeText(location.href);
@@ -35,9 +39,11 @@ export function readLink(views) {
     return;
   }
   views.forEach((view, k) => {
-    const { z, dims, label, row } = seen?.[k] ?? {}, { model, classes, test } = view;
+    const { z, dims, label, row } = seen?.[k] ?? {},
+      { model, classes, test } = view;
     if (!Array.isArray(z) || z.length !== model.latent || !z.every(Number.isFinite)) return;
-    if (Number.isInteger(row) && test.values[row]) view.choose(test.values[row], exampleName(view, row), row, test.labels && test.labels[row]);
+    if (Number.isInteger(row) && test.values[row])
+      view.choose(test.values[row], exampleName(view, row), row, test.labels && test.labels[row]);
     const within = (value, most) => Number.isInteger(value) && value >= 0 && value < most;
     view.state.set({
       z: Float64Array.from(z),
@@ -52,9 +58,12 @@ export function readLink(views) {
 /** Saves the plane and the image of the first run that is shown, as PNG or SVG. */
 export function saveMenu(views) {
   const shown = () => views.find((view) => !view.column.hidden);
-  return element("span", { "class": "save" },
+  return element(
+    "span",
+    { class: "save" },
     button(text("save.png"), () => download("explorer.png", sheetOf(shown()).toDataURL("image/png"))),
-    button(text("save.svg"), () => download("explorer.svg", `data:image/svg+xml;charset=utf-8,${encodeURIComponent(svgOf(shown()))}`)));
+    button(text("save.svg"), () => download("explorer.svg", `data:image/svg+xml;charset=utf-8,${encodeURIComponent(svgOf(shown()))}`)),
+  );
 }
 
 function download(name, href) {
@@ -64,7 +73,9 @@ function download(name, href) {
 const pictures = (view) => [view.column.querySelector("canvas.plane"), view.column.querySelector(".place canvas.big")];
 
 function sheetOf(view) {
-  const [plane, big] = pictures(view), sheet = element("canvas"), side = plane.width; // of a table there is no image
+  const [plane, big] = pictures(view),
+    sheet = element("canvas"),
+    side = plane.width; // of a table there is no image
   Object.assign(sheet, { width: big ? 2 * side + 20 : side, height: side });
   const context = sheet.getContext("2d");
   context.fillStyle = getComputedStyle(document.body).backgroundColor;
@@ -77,15 +88,20 @@ function sheetOf(view) {
 
 /** The same with points that stay sharp: circles of the plane, the image as embedded pixels. */
 function svgOf(view) {
-  const [plane, big] = pictures(view), side = plane.width, escape = (words) => words.replace(/[&<>"]/g, (sign) => `&#${sign.charCodeAt(0)};`);
+  const [plane, big] = pictures(view),
+    side = plane.width,
+    escape = (words) => words.replace(/[&<>"]/g, (sign) => `&#${sign.charCodeAt(0)};`);
   const points = view.codes.map((code, row) => {
     const [x, y] = view.pixelOf(code);
     return `<circle cx="${x.toFixed(1)}" cy="${y.toFixed(1)}" r="1.2" fill="${view.colorOfRow(row)}" fill-opacity=".55"/>`;
   });
-  const [x, y] = view.pixelOf(view.state.values.z), { z } = view.state.values;
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${big ? 2 * side + 20 : side}" height="${side}"><title>${escape(view.words.run.name)}: z = ${Array.from(z, (v) => number(v, 2)).join(", ")}</title>`
-    + `${points.join("")}<circle cx="${x}" cy="${y}" r="7" fill="none" stroke="#d00" stroke-width="2"/>`
-    + `${big ? `<image x="${side + 20}" y="0" width="${side}" height="${Math.round((side * big.height) / big.width)}" style="image-rendering:pixelated" href="${big.toDataURL()}"/>` : ""}</svg>`;
+  const [x, y] = view.pixelOf(view.state.values.z),
+    { z } = view.state.values;
+  return (
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${big ? 2 * side + 20 : side}" height="${side}"><title>${escape(view.words.run.name)}: z = ${Array.from(z, (v) => number(v, 2)).join(", ")}</title>` +
+    `${points.join("")}<circle cx="${x}" cy="${y}" r="7" fill="none" stroke="#d00" stroke-width="2"/>` +
+    `${big ? `<image x="${side + 20}" y="0" width="${side}" height="${Math.round((side * big.height) / big.width)}" style="image-rendering:pixelated" href="${big.toDataURL()}"/>` : ""}</svg>`
+  );
 }
 
 // --- the tour ----------------------------------------------------------------------------------------
@@ -94,9 +110,12 @@ const STOPS = ["plane", "place", "sliders", "row", "examples", "hidden", "paths"
 
 /** Six captions, one after the other, each beside what it speaks of. */
 export function tour(views) {
-  const { column } = views.find((view) => !view.column.hidden), stops = STOPS.filter((key) => column.querySelector(`.card.${key}`));
+  const { column } = views.find((view) => !view.column.hidden),
+    stops = STOPS.filter((key) => column.querySelector(`.card.${key}`));
   document.querySelector("dialog.tour")?.remove();
-  const words = element("p", { "aria-live": "polite" }), count = element("small"), dialog = element("dialog", { "class": "tour", "aria-label": text("tour.begin") });
+  const words = element("p", { "aria-live": "polite" }),
+    count = element("small"),
+    dialog = element("dialog", { class: "tour", "aria-label": text("tour.begin") });
   let stop = 0;
   const show = () => {
     column.querySelectorAll(".card.toured").forEach((one) => one.classList.remove("toured"));
@@ -114,11 +133,22 @@ export function tour(views) {
     stop = Math.min(stops.length, Math.max(0, stop + step));
     show();
   };
-  dialog.append(words, element("div", { "class": "row" }, count, button(text("tour.back"), go(-1)), button(text("tour.next"), go(1)), button(text("tour.end"), () => {
-    stop = stops.length;
-    show();
-  })));
-  const before = document.activeElement, keys = { Escape: () => go(stops.length)(), ArrowRight: go(1), ArrowLeft: go(-1) };
+  dialog.append(
+    words,
+    element(
+      "div",
+      { class: "row" },
+      count,
+      button(text("tour.back"), go(-1)),
+      button(text("tour.next"), go(1)),
+      button(text("tour.end"), () => {
+        stop = stops.length;
+        show();
+      }),
+    ),
+  );
+  const before = document.activeElement,
+    keys = { Escape: () => go(stops.length)(), ArrowRight: go(1), ArrowLeft: go(-1) };
   dialog.addEventListener("keydown", (event) => keys[event.key]?.());
   dialog.addEventListener("close", () => before.focus());
   document.body.append(dialog);

@@ -4,12 +4,15 @@ const TYPES = { float32: Float32Array, uint8: Uint8Array, int32: Int32Array, int
 
 /** Base64 of deflated bytes → the bytes. */
 export async function inflated(text) {
-  const stream = new Blob([Uint8Array.fromBase64 ? Uint8Array.fromBase64(text) : bytesOf(text)]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
+  const stream = new Blob([Uint8Array.fromBase64 ? Uint8Array.fromBase64(text) : bytesOf(text)])
+    .stream()
+    .pipeThrough(new DecompressionStream("deflate-raw"));
   return await new Response(stream).arrayBuffer();
 }
 
 function bytesOf(text) {
-  const binary = atob(text), bytes = new Uint8Array(binary.length);
+  const binary = atob(text),
+    bytes = new Uint8Array(binary.length);
   for (let i = 0; i < bytes.length; i++) bytes[i] = binary.charCodeAt(i);
   return bytes;
 }
@@ -27,7 +30,8 @@ export function arraysOf(table, buffer) {
 }
 
 function scaled(whole, scales) {
-  const made = new Float32Array(whole.length), width = whole.length / scales.length;
+  const made = new Float32Array(whole.length),
+    width = whole.length / scales.length;
   for (let row = 0, i = 0; row < scales.length; row++) {
     for (const end = i + width; i < end; i++) made[i] = whole[i] * scales[row];
   }

@@ -2,7 +2,9 @@
 
 import { unbent } from "./maps.js";
 
-const FIRST_MOMENT = -62135596800, LAST_MOMENT = 253402300799, DAY_SECONDS = 86400; // of the years 1 to 9999
+const FIRST_MOMENT = -62135596800,
+  LAST_MOMENT = 253402300799,
+  DAY_SECONDS = 86400; // of the years 1 to 9999
 const MOST_COUNTED = 2 ** 24;
 const USUAL = 3; // σ from the middle, where nothing says how far values go
 
@@ -10,22 +12,31 @@ const USUAL = 3; // σ from the middle, where nothing says how far values go
 export function cellText(column, value) {
   if (Number.isNaN(value)) return "";
   switch (column.kind) {
-    case "count": return String(Math.max(0, Math.round(value)));
-    case "number": return numberText(column, spikeAt(column, value) ?? column.loc + column.scale * value);
-    case "date": return dateText(column.loc + column.scale * value, column.step);
-    default: return column.levels[Math.min(Math.max(Math.round(value), 0), column.levels.length - 1)];
+    case "count":
+      return String(Math.max(0, Math.round(value)));
+    case "number":
+      return numberText(column, spikeAt(column, value) ?? column.loc + column.scale * value);
+    case "date":
+      return dateText(column.loc + column.scale * value, column.step);
+    default:
+      return column.levels[Math.min(Math.max(Math.round(value), 0), column.levels.length - 1)];
   }
 }
 
 /** The model's value of a text: NaN of an empty one, undefined of one that no cell of this column can be. */
 export function cellValue(column, text) {
-  const said = text.trim(), number = Number(said);
+  const said = text.trim(),
+    number = Number(said);
   if (said === "") return NaN;
   switch (column.kind) {
-    case "count": return Number.isInteger(number) && number >= 0 && number <= MOST_COUNTED ? number : undefined;
-    case "number": return Number.isFinite(number) && bounded(column, number) === number ? (number - column.loc) / column.scale : undefined;
-    case "date": return dateValue(column, said);
-    default: return column.levels.includes(said) ? column.levels.indexOf(said) : undefined;
+    case "count":
+      return Number.isInteger(number) && number >= 0 && number <= MOST_COUNTED ? number : undefined;
+    case "number":
+      return Number.isFinite(number) && bounded(column, number) === number ? (number - column.loc) / column.scale : undefined;
+    case "date":
+      return dateValue(column, said);
+    default:
+      return column.levels.includes(said) ? column.levels.indexOf(said) : undefined;
   }
 }
 
@@ -54,7 +65,8 @@ const bounded = (column, number) => Math.min(Math.max(number, column.least ?? -I
 
 /** With the column's decimals, or nine digits, the nearest such number that is not beyond a bound. */
 function numberText(column, number) {
-  const text = rounded(bounded(column, number), column.decimals), inside = bounded(column, Number(text));
+  const text = rounded(bounded(column, number), column.decimals),
+    inside = bounded(column, Number(text));
   if (inside === Number(text)) return text;
   if (column.decimals === null) return String(inside);
   return rounded(Number(text) + Math.sign(inside - Number(text)) * 10 ** -column.decimals, column.decimals);
@@ -78,7 +90,8 @@ function dateText(seconds, step) {
 
 function dateValue(column, text) {
   const [, day, time = "00:00"] = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?)Z?)?$/.exec(text) ?? [];
-  const midnight = Date.parse(`${day}T00:00Z`), moment = Date.parse(`${day}T${time}Z`);
+  const midnight = Date.parse(`${day}T00:00Z`),
+    moment = Date.parse(`${day}T${time}Z`);
   if (Number.isNaN(moment) || new Date(midnight).toISOString().slice(0, 10) !== day) return undefined; // the latter on February 31
   return (moment / 1000 - column.loc) / column.scale;
 }

@@ -15,11 +15,17 @@ export function shownColumns(columns, x) {
   const spikes = columns.flatMap((column, place) => column.spikes.map((spike) => [place, spike]));
   const classes = columns.flatMap((column, place) => Array.from({ length: column.classes ?? 0 }, (_, number) => [place, number]));
   const plain = columns.map((_, place) => place).filter((place) => columns[place].kind !== "category");
-  const met = [...spikes, ...classes], width = plain.length + met.length, made = tensor([x.shape[0], width]);
+  const met = [...spikes, ...classes],
+    width = plain.length + met.length,
+    made = tensor([x.shape[0], width]);
   for (let row = 0; row < x.shape[0]; row++) {
     const values = x.data.subarray(row * columns.length, (row + 1) * columns.length);
-    plain.forEach((place, i) => { made.data[row * width + i] = shownValue(columns[place], values[place]); });
-    met.forEach(([place, value], i) => { made.data[row * width + plain.length + i] = Math.fround(values[place]) === value ? 1 : 0; });
+    plain.forEach((place, i) => {
+      made.data[row * width + i] = shownValue(columns[place], values[place]);
+    });
+    met.forEach(([place, value], i) => {
+      made.data[row * width + plain.length + i] = Math.fround(values[place]) === value ? 1 : 0;
+    });
   }
   return made;
 }
@@ -27,10 +33,14 @@ export function shownColumns(columns, x) {
 function shownValue(column, value) {
   if (Number.isNaN(value) || isSpike(column, value)) return 0;
   switch (column.kind) {
-    case "count": return (Math.log1p(value) - column.loc) / column.scale;
-    case "boolean": return 2 * value - 1;
-    case "ordinal": return value < 0 ? 0 : column.scores[Math.trunc(value)];
-    default: return column.map === null ? value : bent(column.map, value).u;
+    case "count":
+      return (Math.log1p(value) - column.loc) / column.scale;
+    case "boolean":
+      return 2 * value - 1;
+    case "ordinal":
+      return value < 0 ? 0 : column.scores[Math.trunc(value)];
+    default:
+      return column.map === null ? value : bent(column.map, value).u;
   }
 }
 
@@ -60,7 +70,8 @@ function numberLaw(law, [loc, scale, freedom], logits) {
 
 /** A Student-t, a normal where its degrees of freedom are infinite. */
 function unmapped({ loc, scale, freedom }) {
-  const heavy = freedom < Infinity, half = (freedom + 1) / 2;
+  const heavy = freedom < Infinity,
+    half = (freedom + 1) / 2;
   const whole = heavy
     ? logGamma(half) - logGamma(freedom / 2) - Math.log(Math.PI * freedom) / 2 - Math.log(scale)
     : -Math.log(2 * Math.PI) / 2 - Math.log(scale);
@@ -71,7 +82,8 @@ function unmapped({ loc, scale, freedom }) {
       const square = ((value - loc) / scale) ** 2;
       return whole - (heavy ? half * Math.log1p(square / freedom) : square / 2);
     },
-    draw: (random) => loc + scale * random.normal() / (heavy ? Math.sqrt((2 / freedom) * Math.exp(drawLogGamma(freedom / 2, random))) : 1),
+    draw: (random) =>
+      loc + (scale * random.normal()) / (heavy ? Math.sqrt((2 / freedom) * Math.exp(drawLogGamma(freedom / 2, random))) : 1),
   };
 }
 
@@ -91,8 +103,12 @@ const QUADRATURE = { nodes: 33, reach: 9, tail: 4.6 }; // those of distributions
 
 /** Mean and standard deviation by a quadrature of a base that is cut off: nodes are even for a normal's tails, else ever farther apart. */
 function momentsOf({ loc, scale, freedom }, map) {
-  const heavy = freedom < Infinity, even = map.light || !heavy, middle = unbent(map, loc);
-  let total = 0, first = 0, second = 0;
+  const heavy = freedom < Infinity,
+    even = map.light || !heavy,
+    middle = unbent(map, loc);
+  let total = 0,
+    first = 0,
+    second = 0;
   for (let node = 0; node < QUADRATURE.nodes; node++) {
     const at = (2 * node) / (QUADRATURE.nodes - 1) - 1;
     const t = even ? QUADRATURE.reach * at : Math.sinh(QUADRATURE.tail * at);
@@ -109,8 +125,11 @@ function momentsOf({ loc, scale, freedom }, map) {
 
 /** Point masses beside a density. */
 function spiked(law, logits, rest) {
-  const whole = logSumExp([0, ...logits]), logShares = logits.map((logit) => logit - whole), shares = logShares.map(Math.exp);
-  const left = Math.exp(-whole), mean = shares.reduce((sum, share, i) => sum + share * law.spikes[i], left * rest.mean);
+  const whole = logSumExp([0, ...logits]),
+    logShares = logits.map((logit) => logit - whole),
+    shares = logShares.map(Math.exp);
+  const left = Math.exp(-whole),
+    mean = shares.reduce((sum, share, i) => sum + share * law.spikes[i], left * rest.mean);
   const ofRest = left * (rest.sd ** 2 + (rest.mean - mean) ** 2);
   return {
     mean,
@@ -126,8 +145,10 @@ function spiked(law, logits, rest) {
 /** A negative binomial of log mean and dispersion; a draw is a Poisson count whose rate is one of a Gamma. */
 function countLaw(law, [mean, total]) {
   const within = (value) => Math.min(Math.max(value, law.bounds[0]), law.bounds[1]);
-  const logMean = within(law.loc + law.scale * mean), logTotal = within(law.total + total);
-  const r = Math.exp(logTotal), logit = logMean - logTotal;
+  const logMean = within(law.loc + law.scale * mean),
+    logTotal = within(law.total + total);
+  const r = Math.exp(logTotal),
+    logit = logMean - logTotal;
   return {
     mean: Math.exp(logMean),
     sd: Math.sqrt(Math.exp(logMean) * (1 + Math.exp(logit))),
@@ -148,21 +169,25 @@ function truthLaw(law, [logit]) {
 
 /** A class that training has not seen, a number below 0, has the probability of the least likely one. */
 function classLaw(law, logits) {
-  const whole = logSumExp(logits), logs = logits.map((logit) => logit - whole), probabilities = logs.map(Math.exp);
+  const whole = logSumExp(logits),
+    logs = logits.map((logit) => logit - whole),
+    probabilities = logs.map(Math.exp);
   return {
     mean: logs.indexOf(Math.max(...logs)),
     probabilities,
-    logp: (value) => (value < 0 ? Math.min(...logs) : logs[value] ?? NaN),
+    logp: (value) => (value < 0 ? Math.min(...logs) : (logs[value] ?? NaN)),
     draw: (random) => classFrom(probabilities, random.uniform),
   };
 }
 
 /** Classes in an order: a logistic law of one location and scale, cut into pieces. */
 function ordinalLaw(law, [loc, logScale]) {
-  const scale = Math.exp(Math.min(Math.max(logScale, -law.bound), law.bound)), last = law.cuts.length;
+  const scale = Math.exp(Math.min(Math.max(logScale, -law.bound), law.bound)),
+    last = law.cuts.length;
   const at = law.cuts.map((cut) => (cut - loc) / scale);
   const logs = Array.from({ length: last + 1 }, (_, c) => {
-    const below = c === last ? 0 : logSigmoid(at[c]), above = c === 0 ? 0 : logSigmoid(-at[c - 1]);
+    const below = c === last ? 0 : logSigmoid(at[c]),
+      above = c === 0 ? 0 : logSigmoid(-at[c - 1]);
     return below + above + (c === 0 || c === last ? 0 : Math.log(-Math.expm1((law.cuts[c - 1] - law.cuts[c]) / scale)));
   });
   return classLaw(law, logs);

@@ -35,13 +35,18 @@ export function card(key, ...children) {
 
 export function cardOf(key, about, ...children) {
   const id = `title-${key}-${cardOf.made++}`;
-  return element("section", { "class": `card ${key}`, "aria-labelledby": id },
-    element("h2", { id }, text(`${key}.title`)), element("p", { "class": "about" }, about), ...children);
+  return element(
+    "section",
+    { class: `card ${key}`, "aria-labelledby": id },
+    element("h2", { id }, text(`${key}.title`)),
+    element("p", { class: "about" }, about),
+    ...children,
+  );
 }
 cardOf.made = 0;
 
 /** A label and the control that it names. */
-export const labelled = (name, control, ...more) => element("label", { "class": "labelled" }, element("span", {}, name), control, ...more);
+export const labelled = (name, control, ...more) => element("label", { class: "labelled" }, element("span", {}, name), control, ...more);
 
 export function select(name, options, chosen, change) {
   const made = element("select", { onchange: () => change(made.selectedIndex) }, ...options.map((option) => element("option", {}, option)));
@@ -63,11 +68,23 @@ export function number(value, decimals = 1) {
 /** A list of names and numbers that change. */
 export function readouts(keys) {
   const values = Object.fromEntries(keys.map((key) => [key, element("dd", { "data-number": key })]));
-  const made = element("dl", { "class": "readouts" }, ...keys.map((key) => element("div", { title: text(`number.${key}.about`) },
-    element("dt", {}, text(`number.${key}`)), values[key])));
-  const words = element("details", { "class": "explained" }, element("summary", {}, text("number.explain")),
-    ...keys.map((key) => element("p", {}, element("strong", {}, text(`number.${key}`)), " ", text(`number.${key}.about`))));
-  return { element: element("div", {}, made, words), show: (key, shown) => { if (values[key].textContent !== shown) values[key].textContent = shown; } };
+  const made = element(
+    "dl",
+    { class: "readouts" },
+    ...keys.map((key) => element("div", { title: text(`number.${key}.about`) }, element("dt", {}, text(`number.${key}`)), values[key])),
+  );
+  const words = element(
+    "details",
+    { class: "explained" },
+    element("summary", {}, text("number.explain")),
+    ...keys.map((key) => element("p", {}, element("strong", {}, text(`number.${key}`)), " ", text(`number.${key}.about`))),
+  );
+  return {
+    element: element("div", {}, made, words),
+    show: (key, shown) => {
+      if (values[key].textContent !== shown) values[key].textContent = shown;
+    },
+  };
 }
 
 /**
@@ -76,9 +93,11 @@ export function readouts(keys) {
  */
 export function store(values) {
   const listeners = [];
-  let changed = new Set(), waits = false;
+  let changed = new Set(),
+    waits = false;
   const tell = () => {
-    const names = changed, began = performance.now();
+    const names = changed,
+      began = performance.now();
     changed = new Set();
     for (const listener of listeners) listener(values, names);
     if (window.explorer) window.explorer.worked = performance.now() - began; // milliseconds, for whoever measures

@@ -11,9 +11,11 @@ export const drawExponential = (random) => -Math.log1p(-random.uniform());
 export function drawLogGamma(shape, random) {
   if (!(shape > 0 && shape < Infinity)) return NaN;
   const boost = shape < 1 ? drawExponential(random) / shape : 0; // g(a) = g(a + 1) U^(1/a) in law
-  const d = (shape < 1 ? shape + 1 : shape) - 1 / 3, slope = 1 / Math.sqrt(9 * d);
+  const d = (shape < 1 ? shape + 1 : shape) - 1 / 3,
+    slope = 1 / Math.sqrt(9 * d);
   for (;;) {
-    const x = random.normal(), root = 1 + slope * x;
+    const x = random.normal(),
+      root = 1 + slope * x;
     if (root <= 0) continue;
     if (-drawExponential(random) < (x * x) / 2 + d * (1 - root ** 3 + 3 * Math.log(root))) return Math.log(d) + 3 * Math.log(root) - boost;
   }
@@ -29,7 +31,8 @@ export const drawBeta = (a, b, random) => sigmoid(drawLogGamma(a, random) - draw
 export function drawBinomial(n, p, random) {
   let count = 0;
   while (n > 16) {
-    const place = 1 + Math.floor(n / 2), middle = drawBeta(place, n + 1 - place, random);
+    const place = 1 + Math.floor(n / 2),
+      middle = drawBeta(place, n + 1 - place, random);
     if (middle <= p) {
       count += place;
       n -= place;
@@ -48,7 +51,8 @@ export function drawPoisson(rate, random) {
   if (!(rate < 2 ** 53)) return rate; // NaN, or so large that counts are no longer told apart
   let count = 0;
   while (rate > 16) {
-    const event = Math.floor((7 / 8) * rate), time = Math.exp(drawLogGamma(event, random));
+    const event = Math.floor((7 / 8) * rate),
+      time = Math.exp(drawLogGamma(event, random));
     if (time > rate) return count + drawBinomial(event - 1, rate / time, random);
     count += event;
     rate -= time;

@@ -5,7 +5,8 @@ export function erf(x) {
   const size = Math.abs(x);
   if (size > 6) return Math.sign(x);
   if (size < 2.5) {
-    let term = x, sum = x;
+    let term = x,
+      sum = x;
     for (let n = 1; n < 100 && Math.abs(term) > 1e-17 * Math.abs(sum); n++) {
       term *= (-x * x) / n;
       sum += term / (2 * n + 1);
@@ -21,7 +22,8 @@ const STIRLING = [1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360
 
 /** log Γ(x) for x > 0, to all digits but the last few, however large x is: Stirling's series from 16 on, and Γ(x + 1) = x Γ(x) below. */
 export function logGamma(x) {
-  let product = 1, y = x;
+  let product = 1,
+    y = x;
   for (; y < 16; y++) product *= y;
   let series = 0;
   for (let i = STIRLING.length - 1; i >= 0; i--) series = series / (y * y) + STIRLING[i];

@@ -20,11 +20,15 @@ export function observed(model, values, seed = 0) {
  * KL is in closed form where there is one. `noise` gives the draws' normal numbers; null is said of a q without density.
  */
 export function boundOf(model, x, label, draws, noise = normals(1)) {
-  const q = model.posterior(x, label), latents = Array.from({ length: q.point ? 1 : draws }, () => (q.point ? q.mean : q.sample(noise)));
-  const output = model.decode(latents, label), terms = latents.map((_, row) => model.logLikelihood(output, row, x));
+  const q = model.posterior(x, label),
+    latents = Array.from({ length: q.point ? 1 : draws }, () => (q.point ? q.mean : q.sample(noise)));
+  const output = model.decode(latents, label),
+    terms = latents.map((_, row) => model.logLikelihood(output, row, x));
   const reconstruction = mean(terms);
   if (q.point) return { q, reconstruction, kl: null, bound: null, se: null, logP: null };
-  const ratios = latents.map((z) => q.logDensity(z) - model.prior.logDensity(z)), closed = model.kl(q), kl = closed ?? mean(ratios);
+  const ratios = latents.map((z) => q.logDensity(z) - model.prior.logDensity(z)),
+    closed = model.kl(q),
+    kl = closed ?? mean(ratios);
   const each = terms.map((term, k) => term - (closed ?? ratios[k]));
   const logP = logSumExp(terms.map((term, k) => term - ratios[k])) - Math.log(draws);
   return { q, reconstruction, kl, bound: reconstruction - kl, se: spread(each) / Math.sqrt(draws), logP };
@@ -54,7 +58,14 @@ function spread(values) {
   return Math.sqrt(values.reduce((sum, value) => sum + (value - middle) ** 2, 0) / (values.length - 1));
 }
 
-const BEGIN = 48, ROUNDS = 4, FROM_PRIOR = 16, A_ROUND = 56, ADAPTED = 3, MOST = 7, ENOUGH = 16, EVEN = 14;
+const BEGIN = 48,
+  ROUNDS = 4,
+  FROM_PRIOR = 16,
+  A_ROUND = 56,
+  ADAPTED = 3,
+  MOST = 7,
+  ENOUGH = 16,
+  EVEN = 14;
 const LARGE = 10000; // values, from where on there are fewer draws: each is decoded while somebody waits
 
 /**
@@ -65,7 +76,8 @@ const LARGE = 10000; // values, from where on there are fewer draws: each is dec
  * Source: Cappé et al., "Population Monte Carlo", 2004; weights of a mixture: Owen and Zhou, "Safe and Effective Importance Sampling", 2000.
  */
 export function completions(model, x, label, count, seed = 1) {
-  const { latents, images, weights, uniform } = drawsGiven(model, x, label, seed), rows = different(weights, count, uniform);
+  const { latents, images, weights, uniform } = drawsGiven(model, x, label, seed),
+    rows = different(weights, count, uniform);
   const all = rows.reduce((sum, row) => sum + weights[row], 0);
   return {
     effective: effective(weights),
@@ -76,9 +88,12 @@ export function completions(model, x, label, count, seed = 1) {
 
 /** Latents drawn for what is seen of an example, as above: each with its row of what the decoder gave, its image, and its weight. */
 export function drawsGiven(model, x, label, seed = 1) {
-  const normal = normals(seed), uniform = uniforms(seed + 1), pool = { latents: [], targets: [], images: [], rows: [], laws: [] };
+  const normal = normals(seed),
+    uniform = uniforms(seed + 1),
+    pool = { latents: [], targets: [], images: [], rows: [], laws: [] };
   const add = (law, n) => {
-    const latents = Array.from({ length: n }, () => law.sample(normal, uniform)), output = model.decode(latents, label);
+    const latents = Array.from({ length: n }, () => law.sample(normal, uniform)),
+      output = model.decode(latents, label);
     latents.forEach((z, row) => {
       pool.targets.push(model.logLikelihood(output, row, x) + model.prior.logDensity(z));
       pool.images.push(() => model.mean(output, row));
@@ -87,9 +102,11 @@ export function drawsGiven(model, x, label, seed = 1) {
     pool.latents.push(...latents);
     pool.laws.push({ law, n });
   };
-  const round = model.size > LARGE ? A_ROUND / 8 : A_ROUND, about = posteriorAbout(model, x, label, normal, uniform);
+  const round = model.size > LARGE ? A_ROUND / 8 : A_ROUND,
+    about = posteriorAbout(model, x, label, normal, uniform);
   add(model.prior, FROM_PRIOR);
-  if (model.words.bounded) { // latents that may not be anywhere, on a sphere, say: none of a normal's draws would be one
+  if (model.words.bounded) {
+    // latents that may not be anywhere, on a sphere, say: none of a normal's draws would be one
     add(model.prior, round);
     add(about, ADAPTED * round);
     return { ...pool, weights: weightsOf(pool), uniform, normal };
@@ -116,27 +133,34 @@ export const effective = (weights) => 1 / weights.reduce((sum, w) => sum + w * w
 
 /** A normal with the mean and spread of the draws by their weights, to the power at which `EVEN` of them count, so that one alone does not. */
 function fitted(pool) {
-  const log = weightsOf(pool).map(Math.log), tempered = (power) => {
-    const total = logSumExp(log.map((value) => power * value));
-    return log.map((value) => Math.exp(power * value - total));
-  };
+  const log = weightsOf(pool).map(Math.log),
+    tempered = (power) => {
+      const total = logSumExp(log.map((value) => power * value));
+      return log.map((value) => Math.exp(power * value - total));
+    };
   let [low, high] = [0, 1];
   for (let step = 0; step < 20; step++) {
     const middle = (low + high) / 2;
     if (effective(tempered(middle)) > EVEN) low = middle;
     else high = middle;
   }
-  const weights = tempered(effective(tempered(1)) > EVEN ? 1 : Math.max(low, 1e-6)), moment = (value) => pool.latents.reduce((sum, z, row) => sum + weights[row] * value(z), 0);
+  const weights = tempered(effective(tempered(1)) > EVEN ? 1 : Math.max(low, 1e-6)),
+    moment = (value) => pool.latents.reduce((sum, z, row) => sum + weights[row] * value(z), 0);
   const middle = Float64Array.from(pool.latents[0], (_, i) => moment((z) => z[i]));
-  return gaussian(middle, middle.map((m, i) => Math.max(0.02, Math.sqrt(moment((z) => (z[i] - m) ** 2)))));
+  return gaussian(
+    middle,
+    middle.map((m, i) => Math.max(0.02, Math.sqrt(moment((z) => (z[i] - m) ** 2)))),
+  );
 }
 
 /** q(z|x̂), x̂ filled in by the best draw of the prior, and then by what the model makes of it. */
 function posteriorAbout(model, x, label, normal, uniform) {
   if (model.words.holes) return model.posterior(x, label); // an encoder that was trained to see holes
-  const begin = Array.from({ length: model.size > LARGE ? BEGIN / 8 : BEGIN }, () => model.prior.sample(normal, uniform)), output = model.decode(begin, label);
+  const begin = Array.from({ length: model.size > LARGE ? BEGIN / 8 : BEGIN }, () => model.prior.sample(normal, uniform)),
+    output = model.decode(begin, label);
   const scores = begin.map((_, row) => model.logLikelihood(output, row, x));
-  let values = model.mean(output, scores.indexOf(Math.max(...scores))), q = null;
+  let values = model.mean(output, scores.indexOf(Math.max(...scores))),
+    q = null;
   for (let time = 0; time < ROUNDS; time++) {
     q = model.posterior(filled(x, values), label);
     if (time + 1 < ROUNDS) values = model.image(q.mean, label);
@@ -152,12 +176,16 @@ export const filled = (x, values) => Float64Array.from(x, (value, i) => (Number.
 /** Different rows, drawn one after the other with these weights. Source: Efraimidis and Spirakis, "Weighted Random Sampling", 2006. */
 function different(weights, count, uniform) {
   const keys = weights.map((weight) => Math.log(weight) - Math.log(-Math.log(1 - uniform())));
-  return keys.map((_, row) => row).sort((a, b) => keys[b] - keys[a]).slice(0, count);
+  return keys
+    .map((_, row) => row)
+    .sort((a, b) => keys[b] - keys[a])
+    .slice(0, count);
 }
 
 /** Rows drawn with these weights, each row about `count` times its weight: one uniform number for all. Source: Kitagawa, 1996. */
 export function resampled(weights, count, uniform) {
-  const first = uniform(), rows = [];
+  const first = uniform(),
+    rows = [];
   for (let k = 0, row = 0, sum = weights[0]; k < count; k++) {
     while ((first + k) / count > sum && row + 1 < weights.length) sum += weights[++row];
     rows.push(row);

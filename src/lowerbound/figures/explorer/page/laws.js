@@ -10,19 +10,19 @@ import { betaBinomialLaw, categoricalLaw, logisticMixtureLaw, negativeBinomialLa
  * `row` is meant; x are values as the likelihood sees them, log p being NaN where one is; `random` is {uniform(), normal()}.
  */
 export const LAWS = {
-  "bernoulli": bernoulliLaw,
+  bernoulli: bernoulliLaw,
   "continuous-bernoulli": continuousBernoulliLaw,
-  "beta": betaLaw,
-  "gaussian": gaussianLaw,
-  "laplace": laplaceLaw,
+  beta: betaLaw,
+  gaussian: gaussianLaw,
+  laplace: laplaceLaw,
   "student-t": studentTLaw,
-  "categorical": categoricalLaw,
+  categorical: categoricalLaw,
   "logistic-mixture": logisticMixtureLaw,
   "beta-binomial": betaBinomialLaw,
-  "poisson": poissonLaw,
+  poisson: poissonLaw,
   "negative-binomial": negativeBinomialLaw,
-  "nb": sharedLaw, // these two take the example's total as one more argument
-  "zinb": sharedLaw,
+  nb: sharedLaw, // these two take the example's total as one more argument
+  zinb: sharedLaw,
 };
 
 /** The row of a likelihood's words. */

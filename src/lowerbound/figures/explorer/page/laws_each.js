@@ -15,8 +15,11 @@ export const eventOf = (words, output) => output.shape.slice(words.parameters > 
  */
 export function ofEach(one) {
   const over = (words, output, row, arrays, each) => {
-    const law = one(words, arrays, output), many = words.parameters, size = sizeOf(eventOf(words, output));
-    const own = new Float64Array(many), made = new Float64Array(size);
+    const law = one(words, arrays, output),
+      many = words.parameters,
+      size = sizeOf(eventOf(words, output));
+    const own = new Float64Array(many),
+      made = new Float64Array(size);
     for (let place = 0; place < size; place++) {
       for (let p = 0; p < many; p++) own[p] = output.data[(row * many + p) * size + place];
       made[place] = each(law, own, place);
@@ -27,14 +30,14 @@ export function ofEach(one) {
     mean: (words, output, row, arrays) => over(words, output, row, arrays, (law, own, place) => law.mean(own, place)),
     logEach: (words, output, row, x, arrays) =>
       over(words, output, row, arrays, (law, own, place) => (Number.isNaN(x[place]) ? NaN : law.log(x[place], own, place))),
-    draw: (words, output, row, random, arrays) =>
-      over(words, output, row, arrays, (law, own, place) => law.draw(own, place, random)),
+    draw: (words, output, row, random, arrays) => over(words, output, row, arrays, (law, own, place) => law.draw(own, place, random)),
   };
 }
 
 /** Numbers of the last axes of an example, read by the place of a value in it. */
 export function overEvent(numbers, event) {
-  const { shape, data } = numbers, sides = shape.slice(shape.findIndex((side) => side !== 1));
+  const { shape, data } = numbers,
+    sides = shape.slice(shape.findIndex((side) => side !== 1));
   if (data.length === 1) return () => data[0];
   if (sides.join() !== event.slice(-sides.length).join()) throw new Error(`numbers of shape ${shape} for values of shape ${event}`);
   return (place) => data[place % data.length];

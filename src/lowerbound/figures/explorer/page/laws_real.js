@@ -19,17 +19,21 @@ export const bernoulliLaw = ofEach(() => ({
  */
 export const continuousBernoulliLaw = ofEach(() => ({
   mean: ([logit]) => {
-    const u = logit / 2, s = u * u;
+    const u = logit / 2,
+      s = u * u;
     if (Math.abs(u) >= 0.25) return 0.5 + (1 / Math.tanh(u) - 1 / u) / 2;
     return 0.5 + (u * (1 / 3 - s * (1 / 45 - s * (2 / 945 - s * (1 / 4725 - s * (2 / 93555)))))) / 2;
   },
   log: (x, [logit]) => {
-    const u = logit / 2, s = u * u, size = Math.abs(logit);
+    const u = logit / 2,
+      s = u * u,
+      size = Math.abs(logit);
     if (Math.abs(u) >= 0.25) return Math.log(size) - Math.log(-Math.expm1(-size)) - (logit > 0 ? 1 - x : x) * size;
     return (2 * x - 1) * u - s * (1 / 6 - s * (1 / 180 - s * (1 / 2835 - s * (1 / 37800 - s / 467775))));
   },
   draw: ([logit], place, random) => {
-    const size = Math.max(Math.abs(logit), 1e-6), far = Math.min(-Math.log1p(random.uniform() * Math.expm1(-size)) / size, 1);
+    const size = Math.max(Math.abs(logit), 1e-6),
+      far = Math.min(-Math.log1p(random.uniform() * Math.expm1(-size)) / size, 1);
     return logit > 0 ? 1 - far : far;
   },
 }));
@@ -43,7 +47,8 @@ export const betaLaw = ofEach(({ inside }) => ({
     return a / (a + b);
   },
   log: (x, own) => {
-    const [a, b] = concentrations(own), less = Math.min(a, b);
+    const [a, b] = concentrations(own),
+      less = Math.min(a, b);
     const seen = Math.min(Math.max(x, inside), 1 - inside); // off the ends, where there is no density
     return (a - 1) * Math.log(seen) + (b - 1) * Math.log1p(-seen) + logRising(Math.max(a, b), less) - logGamma(less);
   },
@@ -57,7 +62,8 @@ export const concentrations = (own) => [positive(own[0] + 0.5), positive(own[1] 
 /** loc + σ y; `standard` says of y what its log p is and how it is drawn, given the decoder's numbers. */
 function located(standard) {
   return ofEach((words, arrays, output) => {
-    const locationOf = ([first]) => (words.squash ? sigmoid(first) : first), scaleOf = scaleBy(words, arrays, output);
+    const locationOf = ([first]) => (words.squash ? sigmoid(first) : first),
+      scaleOf = scaleBy(words, arrays, output);
     return {
       mean: locationOf,
       log: (x, own, place) => {
@@ -92,7 +98,8 @@ export const laplaceLaw = located({
 /** Of more than 2 degrees of freedom, by the last of the decoder's numbers. */
 export const studentTLaw = located({
   log: (y, own) => {
-    const freedom = freedomOf(own), gammas = logRising(freedom / 2, 0.5) - Math.log(Math.PI * freedom) / 2;
+    const freedom = freedomOf(own),
+      gammas = logRising(freedom / 2, 0.5) - Math.log(Math.PI * freedom) / 2;
     return gammas - ((freedom + 1) / 2) * Math.log1p((y * y) / freedom);
   },
   draw: (own, random) => {

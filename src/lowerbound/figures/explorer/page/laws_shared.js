@@ -15,7 +15,8 @@ export const sharedLaw = {
     overShares(words, output, row, arrays, total, ({ logMean, more }) => (sigmoid(-more) * Math.exp(logMean)) / words.steps),
   logEach: (words, output, row, x, arrays, total = totalOf(words, output, row, x)) =>
     overShares(words, output, row, arrays, total, (own, place) =>
-      (Number.isNaN(x[place]) ? NaN : logOfShared(countOf(words, x[place]), own))),
+      Number.isNaN(x[place]) ? NaN : logOfShared(countOf(words, x[place]), own),
+    ),
   draw: (words, output, row, random, arrays, total = words.library) =>
     overShares(words, output, row, arrays, total, (own) => drawShared(own, random) / words.steps),
 };
@@ -24,7 +25,9 @@ const countOf = ({ steps }, value) => (steps === 1 ? value : nearestWhole(value 
 
 /** What each value gives, of its { logMean, logTheta, more }; `more` is −∞ where no zeros are inflated. */
 function overShares(words, output, row, arrays, total, each) {
-  const size = sizeOf(eventOf(words, output)), made = new Float64Array(size), shares = logShares(words, output, row);
+  const size = sizeOf(eventOf(words, output)),
+    made = new Float64Array(size),
+    shares = logShares(words, output, row);
   const dispersion = overEvent(arrays[words.dispersion], eventOf(words, output));
   for (let place = 0; place < size; place++) {
     const more = words.parameters > 1 ? output.data[(2 * row + 1) * size + place] : -Infinity;
@@ -34,15 +37,19 @@ function overShares(words, output, row, arrays, total, each) {
 }
 
 function logShares(words, output, row) {
-  const size = sizeOf(eventOf(words, output)), from = row * words.parameters * size;
-  const logits = Float64Array.from(output.data.subarray(from, from + size)), whole = logSumExp(logits);
+  const size = sizeOf(eventOf(words, output)),
+    from = row * words.parameters * size;
+  const logits = Float64Array.from(output.data.subarray(from, from + size)),
+    whole = logSumExp(logits);
   return logits.map((logit) => logit - whole);
 }
 
 /** The total of an example, of what is there and of what is known of the rest: its share of `words.library`, as if by one count. */
 function totalOf(words, output, row, x) {
   const shares = logShares(words, output, row).map(Math.exp);
-  let total = 0, there = 0, missing = 0;
+  let total = 0,
+    there = 0,
+    missing = 0;
   for (let place = 0; place < shares.length; place++) {
     if (Number.isNaN(x[place])) missing += shares[place];
     else {
@@ -55,7 +62,8 @@ function totalOf(words, output, row, x) {
 
 /** log p of a count: of zeros, which are most, without a Γ. */
 function logOfShared(count, { logMean, logTheta, more }) {
-  const theta = Math.exp(logTheta), logRatio = Math.log1p(Math.exp(logMean - logTheta));
+  const theta = Math.exp(logTheta),
+    logRatio = Math.log1p(Math.exp(logMean - logTheta));
   const counts = count === 0 ? 0 : logRising(theta, count) - logGamma(count + 1) + count * (logMean - logTheta - logRatio);
   const plain = logSigmoid(-more) + counts - theta * logRatio;
   return count === 0 ? logSumExp([logSigmoid(more), plain]) : plain;

@@ -14,7 +14,8 @@ export function nearestWhole(value) {
 /** A row of LAWS, by the law of k: `one(words)` as `ofEach` has it. */
 function ofWhole(one) {
   return ofEach((words) => {
-    const law = one(words), { steps } = words;
+    const law = one(words),
+      { steps } = words;
     return {
       mean: (own) => law.mean(own) / steps,
       log: (x, own) => law.log(nearestWhole(x * steps), own),
@@ -28,7 +29,9 @@ function ofWhole(one) {
 /** A probability for each k. */
 export const categoricalLaw = ofWhole(() => ({
   mean: (logits) => {
-    let top = -Infinity, sum = 0, first = 0;
+    let top = -Infinity,
+      sum = 0,
+      first = 0;
     for (const logit of logits) top = Math.max(top, logit);
     for (let k = 0; k < logits.length; k++) {
       const share = Math.exp(logits[k] - top);
@@ -43,8 +46,10 @@ export const categoricalLaw = ofWhole(() => ({
 
 /** The place of one of some logits, by the inverse of the distribution function. */
 export function drawClass(logits, random) {
-  const whole = logSumExp(logits), last = logits.length - 1;
-  let left = random.uniform(), k = 0;
+  const whole = logSumExp(logits),
+    last = logits.length - 1;
+  let left = random.uniform(),
+    k = 0;
   while (k < last && (left -= Math.exp(logits[k] - whole)) >= 0) k++;
   return k;
 }
@@ -54,11 +59,14 @@ export function drawClass(logits, random) {
  * Source: Salimans et al., "PixelCNN++", 2017, https://arxiv.org/abs/1701.05517.
  */
 export const logisticMixtureLaw = ofWhole(({ steps, start }) => {
-  const many = start.length, logs = new Float64Array(many);
-  const locationOf = (own, c) => steps * sigmoid(own[many + c] + start[c]), scaleOf = (own, c) => steps * positive(own[2 * many + c] - 2);
+  const many = start.length,
+    logs = new Float64Array(many);
+  const locationOf = (own, c) => steps * sigmoid(own[many + c] + start[c]),
+    scaleOf = (own, c) => steps * positive(own[2 * many + c] - 2);
   return {
     mean: (own) => {
-      const logits = own.subarray(0, many), whole = logSumExp(logits);
+      const logits = own.subarray(0, many),
+        whole = logSumExp(logits);
       return logits.reduce((sum, logit, c) => sum + Math.exp(logit - whole) * meanOfRounded(locationOf(own, c), scaleOf(own, c), steps), 0);
     },
     log: (k, own) => {
@@ -66,7 +74,8 @@ export const logisticMixtureLaw = ofWhole(({ steps, start }) => {
       return logSumExp(logs) - logSumExp(own.subarray(0, many));
     },
     draw: (own, random) => {
-      const c = drawClass(own.subarray(0, many), random), u = random.uniform();
+      const c = drawClass(own.subarray(0, many), random),
+        u = random.uniform();
       return Math.min(Math.max(nearestWhole(locationOf(own, c) + scaleOf(own, c) * Math.log(u / (1 - u))), 0), steps);
     },
   };
@@ -74,7 +83,8 @@ export const logisticMixtureLaw = ofWhole(({ steps, start }) => {
 
 /** log p(k) without cancellation: S(b) − S(a) = S(b) S(−a) (1 − e^(a − b)) for the scaled edges a < b. */
 function logOfRounded(k, loc, scale, top) {
-  const upper = (k + 0.5 - loc) / scale, lower = (k - 0.5 - loc) / scale;
+  const upper = (k + 0.5 - loc) / scale,
+    lower = (k - 0.5 - loc) / scale;
   if (k >= top) return logSigmoid(-lower);
   if (k <= 0) return logSigmoid(upper);
   return logSigmoid(upper) + logSigmoid(-lower) + Math.log(-Math.expm1(-1 / scale));
@@ -82,9 +92,11 @@ function logOfRounded(k, loc, scale, top) {
 
 /** Σ P(x > k): those far below the location are 1, those far above 0, and between two the odds have one ratio. */
 function meanOfRounded(loc, scale, top) {
-  const first = Math.min(Math.max(Math.ceil(loc - 37 * scale - 0.5), 0), top), end = Math.min(Math.floor(loc + 37 * scale) + 1, top);
+  const first = Math.min(Math.max(Math.ceil(loc - 37 * scale - 0.5), 0), top),
+    end = Math.min(Math.floor(loc + 37 * scale) + 1, top);
   const ratio = Math.exp(1 / scale);
-  let sum = first, odds = Math.exp((first + 0.5 - loc) / scale);
+  let sum = first,
+    odds = Math.exp((first + 0.5 - loc) / scale);
   for (let k = first; k < end; k++, odds *= ratio) sum += 1 / (1 + odds);
   return sum;
 }
@@ -96,7 +108,8 @@ export const betaBinomialLaw = ofWhole(({ steps }) => ({
     return (steps * a) / (a + b);
   },
   log: (k, own) => {
-    const [a, b] = concentrations(own), choose = logGamma(steps + 1) - logGamma(k + 1) - logGamma(steps - k + 1);
+    const [a, b] = concentrations(own),
+      choose = logGamma(steps + 1) - logGamma(k + 1) - logGamma(steps - k + 1);
     return choose + logRising(a, k) + logRising(b, steps - k) - logRising(a + b, steps);
   },
   draw: (own, random) => drawBinomial(steps, drawBeta(...concentrations(own), random), random),

@@ -17,12 +17,24 @@ const json = (id) => JSON.parse(document.getElementById(id).textContent);
 async function start() {
   const page = json("page");
   useTexts(page.texts);
-  const views = await Promise.all(page.runs.map((_, k) => viewOf(json(`run-${k}`), document.getElementById(`numbers-${k}`).textContent, page.colors)));
-  const main = document.querySelector("main"), columns = views.map((view) => column(view));
-  const several = views.length > 2, framed = window.self !== window.top; // a frame has no address to copy
-  document.querySelector("header").append(...[
-    several ? runSlider(views, columns) : null, themeButton(views), framed ? null : button(text("link.copy"), () => writeLink(views)), saveMenu(views), button(text("tour.begin"), () => tour(views)),
-  ].filter((one) => one !== null));
+  const views = await Promise.all(
+    page.runs.map((_, k) => viewOf(json(`run-${k}`), document.getElementById(`numbers-${k}`).textContent, page.colors)),
+  );
+  const main = document.querySelector("main"),
+    columns = views.map((view) => column(view));
+  const several = views.length > 2,
+    framed = window.self !== window.top; // a frame has no address to copy
+  document
+    .querySelector("header")
+    .append(
+      ...[
+        several ? runSlider(views, columns) : null,
+        themeButton(views),
+        framed ? null : button(text("link.copy"), () => writeLink(views)),
+        saveMenu(views),
+        button(text("tour.begin"), () => tour(views)),
+      ].filter((one) => one !== null),
+    );
   main.classList.toggle("two", views.length === 2);
   main.append(...columns);
   together(views);
@@ -35,9 +47,15 @@ async function start() {
 
 function column(view) {
   const { run } = view.words;
-  const about = element("p", { "class": "run" }, element("strong", {}, run.name), " ", run.about);
-  const side = (...makers) => element("div", { "class": "side" }, ...makers.map((make) => make(view)));
-  const made = element("div", { "class": "column" }, about, side(planeCard, slidersCard, directionCard, classesCard), side(placeCard, rowCard, examplesCard, hiddenCard, pathsCard));
+  const about = element("p", { class: "run" }, element("strong", {}, run.name), " ", run.about);
+  const side = (...makers) => element("div", { class: "side" }, ...makers.map((make) => make(view)));
+  const made = element(
+    "div",
+    { class: "column" },
+    about,
+    side(planeCard, slidersCard, directionCard, classesCard),
+    side(placeCard, rowCard, examplesCard, hiddenCard, pathsCard),
+  );
   view.column = made;
   view.state.set({ theme: 0, z: view.state.values.z, dims: view.state.values.dims, label: view.state.values.label });
   return made;
@@ -45,13 +63,21 @@ function column(view) {
 
 /** Of more than two runs one is shown, by a slider: β, say. */
 function runSlider(views, columns) {
-  const show = (chosen) => columns.forEach((one, k) => (one.hidden = k !== chosen)), said = element("output", {}, views[0].words.run.name);
-  const input = element("input", { type: "range", min: 0, max: views.length - 1, step: 1, value: 0, oninput: () => {
-    show(Number(input.value));
-    said.textContent = views[Number(input.value)].words.run.name;
-  } });
+  const show = (chosen) => columns.forEach((one, k) => (one.hidden = k !== chosen)),
+    said = element("output", {}, views[0].words.run.name);
+  const input = element("input", {
+    type: "range",
+    min: 0,
+    max: views.length - 1,
+    step: 1,
+    value: 0,
+    oninput: () => {
+      show(Number(input.value));
+      said.textContent = views[Number(input.value)].words.run.name;
+    },
+  });
   show(0);
-  return element("label", { "class": "labelled runs" }, element("span", {}, text("runs.slider")), input, said);
+  return element("label", { class: "labelled runs" }, element("span", {}, text("runs.slider")), input, said);
 }
 
 /** An example that is chosen in one run is chosen in the others, where their data are of the same shape. */

@@ -20,9 +20,9 @@ const endsOf = (map) => ({ low: map.low ?? -Infinity, high: map.high ?? Infinity
 
 /** Of each kind `bend`, v → w and log dw/dv, and `back`, w → v. */
 const MAP_KINDS = {
-  "linear": { bend: (v) => [v, 0], back: (w) => w },
-  "soft": { bend: softBend, back: softBack },
-  "log": {
+  linear: { bend: (v) => [v, 0], back: (w) => w },
+  soft: { bend: softBend, back: softBack },
+  log: {
     bend(v, { low, width }) {
       const w = Math.log(Math.max(v - low, width));
       return [w, -w];
@@ -36,14 +36,16 @@ const MAP_KINDS = {
     },
     back: (w, { high }) => high - Math.exp(-w),
   },
-  "logit": {
+  logit: {
     bend(v, { low, high }) {
-      const wide = high - low, above = Math.log(Math.max(v - low, NEAREST * wide)), below = Math.log(Math.max(high - v, NEAREST * wide));
+      const wide = high - low,
+        above = Math.log(Math.max(v - low, NEAREST * wide)),
+        below = Math.log(Math.max(high - v, NEAREST * wide));
       return [above - below, Math.log(wide) - above - below];
     },
     back: (w, { low, high }) => Math.min(low + (high - low) * sigmoid(w), high),
   },
-  "asinh": {
+  asinh: {
     bend: (v, { width }) => [Math.asinh(v / width), -Math.log(v * v + width * width) / 2],
     back: (w, { width }) => width * Math.sinh(w),
   },
@@ -51,8 +53,10 @@ const MAP_KINDS = {
 
 /** w = v + s log(1 − e⁻ᵃ) − s log(1 − e⁻ᵇ), v being a and b widths s from the ends: v itself but near them. */
 function softBend(v, { low, high, width }) {
-  const above = clamped((v - low) / width, 1e-30, 80), below = clamped((high - v) / width, 1e-30, 80);
-  const atLow = -Math.expm1(-above), atHigh = Math.expm1(below);
+  const above = clamped((v - low) / width, 1e-30, 80),
+    below = clamped((high - v) / width, 1e-30, 80);
+  const atLow = -Math.expm1(-above),
+    atHigh = Math.expm1(below);
   return [v + width * (Math.log(atLow) + Math.log1p(1 / atHigh)), Math.log(1 / atLow + 1 / atHigh)];
 }
 

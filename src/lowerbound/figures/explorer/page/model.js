@@ -9,13 +9,16 @@ import { columnLaws } from "./columns.js";
 /** The law of a table's row: that of each of its columns. */
 const COLUMNS = {
   mean: (words, output, row) => Float64Array.from(columnLaws(words, output, row), (law) => law.mean),
-  logEach: (words, output, row, x) => Float64Array.from(columnLaws(words, output, row), (law, i) => (Number.isNaN(x[i]) ? NaN : law.logp(x[i]))),
+  logEach: (words, output, row, x) =>
+    Float64Array.from(columnLaws(words, output, row), (law, i) => (Number.isNaN(x[i]) ? NaN : law.logp(x[i]))),
   draw: (words, output, row, random) => Float64Array.from(columnLaws(words, output, row), (law) => law.draw(random)),
 };
 
 /** The model of these words, its weights among `arrays`. A label y is a class number, null for models that are given none. */
 export function modelOf(words, arrays) {
-  const size = sizeOf(words.event), law = words.likelihood.kind === "columns" ? COLUMNS : likelihood(words.likelihood), prior = priorOf(words.prior, words.latent, arrays);
+  const size = sizeOf(words.event),
+    law = words.likelihood.kind === "columns" ? COLUMNS : likelihood(words.likelihood),
+    prior = priorOf(words.prior, words.latent, arrays);
   const context = (label) => {
     if (!words.classes_given) return null;
     const one = tensor([1, words.classes_given]);
@@ -23,7 +26,9 @@ export function modelOf(words, arrays) {
     return one;
   };
   const model = {
-    words, size, prior,
+    words,
+    size,
+    prior,
     latent: words.latent,
     event: words.event,
     /** q(z|x) for the values of one example, NaN where one is missing. */

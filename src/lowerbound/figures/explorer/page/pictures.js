@@ -12,7 +12,8 @@ const sideBySide = (event) => ![1, 3].includes(event[0]);
 
 /** Draw values (D,) of an event shape; `range` are the values that are black and white, and missing ones are shown apart. */
 export function picture(canvas, values, event, range, colors) {
-  const [width, height] = pictureSize(event), context = canvas.getContext("2d");
+  const [width, height] = pictureSize(event),
+    context = canvas.getContext("2d");
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
   if (event.length >= 3) context.putImageData(image(values, event, range, width, height), 0, 0);
   else curves(context, values, event, range, width, height, colors);
@@ -21,8 +22,13 @@ export function picture(canvas, values, event, range, colors) {
 const MISSING = [196, 176, 214];
 
 function image(values, event, range, width, height) {
-  const made = new ImageData(width, height), channels = event[0], side = event[event.length - 1], plane = height * side;
-  const volume = sizeOf(event.slice(1)), from = event.length === 4 ? Math.floor(event[1] / 2) * plane : 0, beside = sideBySide(event);
+  const made = new ImageData(width, height),
+    channels = event[0],
+    side = event[event.length - 1],
+    plane = height * side;
+  const volume = sizeOf(event.slice(1)),
+    from = event.length === 4 ? Math.floor(event[1] / 2) * plane : 0,
+    beside = sideBySide(event);
   const span = range[1] - range[0] || 1;
   for (let y = 0, at = 0; y < height; y++) {
     for (let x = 0; x < width; x++, at += 4) {
@@ -38,14 +44,16 @@ function image(values, event, range, width, height) {
 }
 
 function curves(context, values, event, range, width, height, colors) {
-  const [channels, steps] = event.length === 2 ? event : [1, event[0]], span = range[1] - range[0] || 1;
+  const [channels, steps] = event.length === 2 ? event : [1, event[0]],
+    span = range[1] - range[0] || 1;
   context.clearRect(0, 0, width, height);
   for (let channel = 0; channel < Math.min(channels, colors.length); channel++) {
     context.strokeStyle = colors[channel];
     context.lineWidth = 1.5;
     context.beginPath();
     for (let step = 0, drawing = false; step < steps; step++) {
-      const value = values[channel * steps + step], x = ((step + 0.5) / steps) * width;
+      const value = values[channel * steps + step],
+        x = ((step + 0.5) / steps) * width;
       const y = height - 2 - ((value - range[0]) / span) * (height - 4);
       if (Number.isNaN(value)) drawing = false;
       else if (drawing) context.lineTo(x, y);

@@ -5,12 +5,22 @@ import { logAggregate, nameOf, nearest } from "./view.js";
 import { isTable, rowsBeside } from "./row.js";
 import { picture } from "./pictures.js";
 
-const SIDE = 460, STEP = 0.02, OUTERMOST = 0.001; // pixels; of the plane's width; of the codes
+const SIDE = 460,
+  STEP = 0.02,
+  OUTERMOST = 0.001; // pixels; of the plane's width; of the codes
 
 export function planeCard(view) {
-  const { model, state } = view, canvas = element("canvas", {
-    width: SIDE, height: SIDE, "class": "plane", tabindex: 0, role: "application", "aria-label": text("plane.canvas") });
-  const map = mapOf(view, canvas), choices = [];
+  const { model, state } = view,
+    canvas = element("canvas", {
+      width: SIDE,
+      height: SIDE,
+      class: "plane",
+      tabindex: 0,
+      role: "application",
+      "aria-label": text("plane.canvas"),
+    });
+  const map = mapOf(view, canvas),
+    choices = [];
   if (model.latent > 2) {
     const names = Array.from({ length: model.latent }, (_, i) => text("plane.dimension", { i: i + 1 }));
     for (const axis of [0, 1]) {
@@ -27,23 +37,28 @@ export function planeCard(view) {
     if (changed.has("dims") || changed.has("theme")) map.redraw();
     if (["z", "dims", "found", "theme"].some((name) => changed.has(name))) map.show();
   });
-  return card("plane", canvas, element("div", { "class": "row" }, ...choices), legend(view));
+  return card("plane", canvas, element("div", { class: "row" }, ...choices), legend(view));
 }
 
 function legend(view) {
   if (view.labels === null || !view.classes.length) return null;
-  return element("ul", { "class": "legend" }, ...view.classes.slice(0, 24).map((name, label) => {
-    const mark = element("span", { "class": "mark" });
-    mark.style.background = colorOf(view, label);
-    return element("li", {}, mark, name);
-  }));
+  return element(
+    "ul",
+    { class: "legend" },
+    ...view.classes.slice(0, 24).map((name, label) => {
+      const mark = element("span", { class: "mark" });
+      mark.style.background = colorOf(view, label);
+      return element("li", {}, mark, name);
+    }),
+  );
 }
 
 export const colorOf = (view, label) => (label < 0 ? "#8884" : view.colors[label % view.colors.length]);
 
 /** The picture of the plane: points once, and on them what moves. */
 function mapOf(view, canvas) {
-  const context = canvas.getContext("2d"), points = document.createElement("canvas");
+  const context = canvas.getContext("2d"),
+    points = document.createElement("canvas");
   Object.assign(points, { width: SIDE, height: SIDE });
   let box = null;
   const map = {
@@ -52,7 +67,8 @@ function mapOf(view, canvas) {
     pixel: (a, b) => [((a - box.x0) / box.wide) * SIDE, (1 - (b - box.y0) / box.wide) * SIDE],
     redraw() {
       box = boxOf(view);
-      const drawn = points.getContext("2d"), [i, j] = view.state.values.dims;
+      const drawn = points.getContext("2d"),
+        [i, j] = view.state.values.dims;
       drawn.clearRect(0, 0, SIDE, SIDE);
       drawn.globalAlpha = 0.55;
       view.codes.forEach((code, row) => {
@@ -65,7 +81,11 @@ function mapOf(view, canvas) {
       axes(drawn, i, j);
     },
     show() {
-      const { z, dims: [i, j], found } = view.state.values;
+      const {
+        z,
+        dims: [i, j],
+        found,
+      } = view.state.values;
       context.clearRect(0, 0, SIDE, SIDE);
       context.drawImage(points, 0, 0);
       context.strokeStyle = context.fillStyle = getComputedStyle(canvas).color;
@@ -81,7 +101,11 @@ function mapOf(view, canvas) {
       context.stroke();
     },
   };
-  view.pixelOf = (code) => map.pixel(code[view.state.values.dims[0]], view.state.values.dims[0] === view.state.values.dims[1] ? 0 : code[view.state.values.dims[1]]);
+  view.pixelOf = (code) =>
+    map.pixel(
+      code[view.state.values.dims[0]],
+      view.state.values.dims[0] === view.state.values.dims[1] ? 0 : code[view.state.values.dims[1]],
+    );
   view.colorOfRow = (row) => (view.labels === null ? view.colors[0] : colorOf(view, view.labels[row]));
   map.redraw();
   return map;
@@ -91,10 +115,12 @@ function mapOf(view, canvas) {
 function boxOf(view) {
   const [i, j] = view.state.values.dims;
   const ends = (dim) => {
-    const sorted = Float64Array.from(view.codes, (code) => code[dim]).sort(), out = Math.floor(OUTERMOST * sorted.length);
+    const sorted = Float64Array.from(view.codes, (code) => code[dim]).sort(),
+      out = Math.floor(OUTERMOST * sorted.length);
     return [Math.min(0, sorted[out]), Math.max(0, sorted[sorted.length - 1 - out])];
   };
-  const [[left, right], [bottom, top]] = [ends(i), ends(j)], wide = 1.12 * Math.max(right - left, top - bottom, 1e-6);
+  const [[left, right], [bottom, top]] = [ends(i), ends(j)],
+    wide = 1.12 * Math.max(right - left, top - bottom, 1e-6);
   return { wide, x0: (left + right - wide) / 2, y0: (bottom + top - wide) / 2 };
 }
 
@@ -110,7 +136,8 @@ function names(view, drawn, map) {
     const own = view.codes.filter((_, row) => view.labels[row] === label);
     if (!own.length || i === j) return;
     const middle = (dim) => Float64Array.from(own, (code) => code[dim]).sort()[own.length >> 1];
-    const [x, y] = map.pixel(middle(i), middle(j)), short = name.length > 12 ? `${name.slice(0, 11)}…` : name;
+    const [x, y] = map.pixel(middle(i), middle(j)),
+      short = name.length > 12 ? `${name.slice(0, 11)}…` : name;
     drawn.strokeStyle = "#fffd";
     drawn.strokeText(short, x, y);
     drawn.fillStyle = "#111";
@@ -128,12 +155,24 @@ function axes(drawn, i, j) {
 
 /** Where a posterior is within one and two standard deviations. */
 function ellipses(context, map, q, i, j) {
-  const [a, b, c] = q.plane(i, j), middle = (a + c) / 2, gap = Math.hypot((a - c) / 2, b), angle = 0.5 * Math.atan2(2 * b, a - c);
-  const [x, y] = map.pixel(q.mean[i], q.mean[j]), unit = map.pixel(1, 0)[0] - map.pixel(0, 0)[0];
+  const [a, b, c] = q.plane(i, j),
+    middle = (a + c) / 2,
+    gap = Math.hypot((a - c) / 2, b),
+    angle = 0.5 * Math.atan2(2 * b, a - c);
+  const [x, y] = map.pixel(q.mean[i], q.mean[j]),
+    unit = map.pixel(1, 0)[0] - map.pixel(0, 0)[0];
   context.lineWidth = 1.5;
   for (const wide of [1, 2]) {
     context.beginPath();
-    context.ellipse(x, y, wide * unit * Math.sqrt(middle + gap), wide * unit * Math.sqrt(Math.max(0, middle - gap)), -angle, 0, 2 * Math.PI);
+    context.ellipse(
+      x,
+      y,
+      wide * unit * Math.sqrt(middle + gap),
+      wide * unit * Math.sqrt(Math.max(0, middle - gap)),
+      -angle,
+      0,
+      2 * Math.PI,
+    );
     context.stroke();
   }
 }
@@ -141,7 +180,8 @@ function ellipses(context, map, q, i, j) {
 function steer(view, canvas, map) {
   const { state } = view;
   const to = (a, b) => {
-    const z = Float64Array.from(state.values.z), [i, j] = state.values.dims;
+    const z = Float64Array.from(state.values.z),
+      [i, j] = state.values.dims;
     z[j] = b;
     z[i] = a;
     state.set({ z });
@@ -161,18 +201,22 @@ function steer(view, canvas, map) {
     const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
     if (step === undefined) return;
     event.preventDefault();
-    const [i, j] = state.values.dims, wide = map.latent(SIDE, 0)[0] - map.latent(0, 0)[0], size = STEP * wide * (event.shiftKey ? 5 : 1);
+    const [i, j] = state.values.dims,
+      wide = map.latent(SIDE, 0)[0] - map.latent(0, 0)[0],
+      size = STEP * wide * (event.shiftKey ? 5 : 1);
     to(state.values.z[i] + step[0] * size, i === j ? state.values.z[i] + step[0] * size : state.values.z[j] + step[1] * size);
   });
 }
 
 /** The example at z, beside the chosen one and the nearest of others; and what there is to know of that place. */
 export function placeCard(view) {
-  const { model, state } = view, numbers = readouts(["likelihood", "kl", "bound", "prior", "density"]);
+  const { model, state } = view,
+    numbers = readouts(["likelihood", "kl", "bound", "prior", "density"]);
   const shown = isTable(view) ? rowsHere(view) : imagesHere(view);
   state.on(({ z, label, example, found }, changed) => {
     if (!["z", "example", "found", "label", "theme"].some((name) => changed.has(name))) return;
-    const output = model.decode([z], label), values = model.mean(output);
+    const output = model.decode([z], label),
+      values = model.mean(output);
     view.now = { output, values };
     numbers.show("likelihood", number(example && model.logLikelihood(output, 0, example.values)));
     numbers.show("kl", number(found && found.kl));
@@ -190,15 +234,18 @@ function rowsHere(view) {
   const made = rowsBeside(view, [text("place.here"), text("place.example"), ...NEAR.map((key) => text(key))]);
   return {
     element: made.element,
-    show: (values, example, ...near) => [values, example, ...near.map((row) => view.shown[row])].forEach((one, place) => made.show(place, one)),
+    show: (values, example, ...near) =>
+      [values, example, ...near.map((row) => view.shown[row])].forEach((one, place) => made.show(place, one)),
   };
 }
 
 function imagesHere(view) {
-  const big = element("canvas", { "class": "big", role: "img", "aria-label": text("place.image") }), held = small(text("place.example"));
-  const near = NEAR.map((key) => small(text(key))), drawn = (canvas, values) => picture(canvas, values, view.model.event, view.range, view.colors);
+  const big = element("canvas", { class: "big", role: "img", "aria-label": text("place.image") }),
+    held = small(text("place.example"));
+  const near = NEAR.map((key) => small(text(key))),
+    drawn = (canvas, values) => picture(canvas, values, view.model.event, view.range, view.colors);
   return {
-    element: element("div", { "class": "beside" }, big, element("div", { "class": "near" }, held.figure, ...near.map((one) => one.figure))),
+    element: element("div", { class: "beside" }, big, element("div", { class: "near" }, held.figure, ...near.map((one) => one.figure))),
     show(values, example, ...rows) {
       drawn(big, values);
       held.figure.hidden = example === null;
@@ -212,6 +259,7 @@ function imagesHere(view) {
 }
 
 function small(words) {
-  const canvas = element("canvas", { "class": "thumb", role: "img", "aria-label": words }), name = element("span");
+  const canvas = element("canvas", { class: "thumb", role: "img", "aria-label": words }),
+    name = element("span");
   return { canvas, name, figure: element("figure", {}, canvas, element("figcaption", {}, words, " ", name)) };
 }

@@ -6,30 +6,36 @@
 import { sizeOf } from "./arrays.js";
 import { say, text } from "./dom.js";
 
-const DRAWS = 64, POOL = 256; // at once, of a posterior and of the prior
+const DRAWS = 64,
+  POOL = 256; // at once, of a posterior and of the prior
 const KEPT = 20000; // densities, before all are forgotten
 
 /** The model of these words. Errors, thrown and said on the page, where the server is gone or cannot compute what is asked. */
 export function remoteModel(words) {
-  const size = sizeOf(words.event), ask = (question, given) => post(`${words.token}/${question}`, { run: words.run, ...given });
+  const size = sizeOf(words.event),
+    ask = (question, given) => post(`${words.token}/${question}`, { run: words.run, ...given });
   const densities = new Map(); // log p(z), by label and z
-  let label = null, example = null; // what was asked about last; p(z) is that of this label
+  let label = null,
+    example = null; // what was asked about last; p(z) is that of this label
   const keep = (latents, logs) => {
     if (densities.size > KEPT) densities.clear();
     latents.forEach((z, row) => densities.set(keyOf(label, z), logs[row]));
   };
   const model = {
-    words, size,
+    words,
+    size,
     latent: words.latent,
     event: words.event,
     /** q(z|x) for the values of one example, NaN where one is missing. */
     posterior(x, given = null) {
       [label, example] = [given, x];
-      const values = Array.from(x), drawn = (more) => {
-        const answer = ask("posterior", { x: values, label: given, ...more }), latents = answer.draws.map(rowOf);
-        keep(latents, rowOf(answer.log_p));
-        return { ...answer, latents, log_q: rowOf(answer.log_q) };
-      };
+      const values = Array.from(x),
+        drawn = (more) => {
+          const answer = ask("posterior", { x: values, label: given, ...more }),
+            latents = answer.draws.map(rowOf);
+          keep(latents, rowOf(answer.log_p));
+          return { ...answer, latents, log_q: rowOf(answer.log_q) };
+        };
       return posteriorOf(drawn);
     },
     /** What stands for the decoder's output for some latents: it is asked for once something of it is wanted. */
@@ -45,7 +51,8 @@ export function remoteModel(words) {
       }
       return output.means[row];
     },
-    draw: (output, row, random) => rowOf(ask("decode", { z: [output.latents[row]], label: output.label, draw: seedOf(random.uniform) }).means[0]),
+    draw: (output, row, random) =>
+      rowOf(ask("decode", { z: [output.latents[row]], label: output.label, draw: seedOf(random.uniform) }).means[0]),
     logLikelihood(output, row, x) {
       if (output.example !== x) took(output, ask("likelihood", { z: output.latents, label: output.label, x: Array.from(x) }), x);
       return output.logs[row];
@@ -62,7 +69,8 @@ export function remoteModel(words) {
         return densities.get(key);
       },
       sample: sampler((normal, uniform) => {
-        const answer = ask("prior", { n: POOL, label, seed: seedOf(uniform) }), latents = answer.draws.map(rowOf);
+        const answer = ask("prior", { n: POOL, label, seed: seedOf(uniform) }),
+          latents = answer.draws.map(rowOf);
         keep(latents, rowOf(answer.log_p));
         return latents;
       }),
@@ -79,7 +87,8 @@ export function remoteModel(words) {
 
 /** q(z|x), whose draws the server makes, so many at once; `drawn` asks for some, or for what is known of given ones. */
 function posteriorOf(drawn) {
-  const first = drawn({ n: DRAWS, seed: 0 }), logs = new Map();
+  const first = drawn({ n: DRAWS, seed: 0 }),
+    logs = new Map();
   const take = (answer) => {
     answer.latents.forEach((z, row) => logs.set(keyOf(null, z), answer.log_q[row]));
     return answer.latents;

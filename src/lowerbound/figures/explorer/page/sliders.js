@@ -5,20 +5,38 @@ import { card, element, labelled, number, select, text } from "./dom.js";
 const FOLDED = 10; // active dimensions that are shown at once
 
 export function slidersCard(view) {
-  const { model, state, words: { examples: { active, kl, variance } } } = view, reach = reachOf(view);
+  const {
+      model,
+      state,
+      words: {
+        examples: { active, kl, variance },
+      },
+    } = view,
+    reach = reachOf(view);
   const sliders = view.order.map((dim) => {
-    const said = element("output", {}), input = element("input", {
-      type: "range", min: -reach[dim], max: reach[dim], step: reach[dim] / 200, value: 0, "data-dimension": dim,
-      oninput: () => {
-        const z = Float64Array.from(state.values.z);
-        z[dim] = Number(input.value);
-        state.set({ z });
-      } });
-    const much = kl === null ? text("sliders.variance", { value: number(variance[dim], 2) }) : text("sliders.kl", { value: number(kl[dim], 2) });
+    const said = element("output", {}),
+      input = element("input", {
+        type: "range",
+        min: -reach[dim],
+        max: reach[dim],
+        step: reach[dim] / 200,
+        value: 0,
+        "data-dimension": dim,
+        oninput: () => {
+          const z = Float64Array.from(state.values.z);
+          z[dim] = Number(input.value);
+          state.set({ z });
+        },
+      });
+    const much =
+      kl === null ? text("sliders.variance", { value: number(variance[dim], 2) }) : text("sliders.kl", { value: number(kl[dim], 2) });
     return { dim, input, said, row: labelled(text("sliders.dimension", { i: dim + 1 }), input, said, element("small", {}, much)) };
   });
-  const first = sliders.filter((one, k) => active[one.dim] && k < FOLDED), rest = sliders.filter((one) => !first.includes(one));
-  const more = rest.length ? element("details", {}, element("summary", {}, text("sliders.more", { n: rest.length })), ...rest.map((one) => one.row)) : null;
+  const first = sliders.filter((one, k) => active[one.dim] && k < FOLDED),
+    rest = sliders.filter((one) => !first.includes(one));
+  const more = rest.length
+    ? element("details", {}, element("summary", {}, text("sliders.more", { n: rest.length })), ...rest.map((one) => one.row))
+    : null;
   state.on(({ z }, changed) => {
     if (!changed.has("z")) return;
     for (const { dim, input, said } of sliders) {
@@ -36,28 +54,52 @@ function reachOf(view) {
 
 /** From one class towards another: z moves along the difference of their mean codes. */
 export function directionCard(view) {
-  const { state } = view, means = classMeans(view), named = view.classes.map((name, k) => [name, means[k]]).filter(([, mean]) => mean !== null);
+  const { state } = view,
+    means = classMeans(view),
+    named = view.classes.map((name, k) => [name, means[k]]).filter(([, mean]) => mean !== null);
   if (named.length < 2) return null;
-  let from = 0, to = 1, begin = null, moved = null;
-  const said = element("output", {}), slider = element("input", { type: "range", min: -1, max: 2, step: 0.02, value: 0, oninput: () => {
-    // a look at another place, by any other control, begins there anew
-    if (begin === null || moved === null || moved.some((v, i) => v !== state.values.z[i])) begin = Float64Array.from(state.values.z);
-    const t = Number(slider.value), a = named[from][1], b = named[to][1];
-    moved = begin.map((value, i) => value + t * (b[i] - a[i]));
-    said.textContent = number(t, 2);
-    state.set({ z: Float64Array.from(moved) });
-  } });
+  let from = 0,
+    to = 1,
+    begin = null,
+    moved = null;
+  const said = element("output", {}),
+    slider = element("input", {
+      type: "range",
+      min: -1,
+      max: 2,
+      step: 0.02,
+      value: 0,
+      oninput: () => {
+        // a look at another place, by any other control, begins there anew
+        if (begin === null || moved === null || moved.some((v, i) => v !== state.values.z[i])) begin = Float64Array.from(state.values.z);
+        const t = Number(slider.value),
+          a = named[from][1],
+          b = named[to][1];
+        moved = begin.map((value, i) => value + t * (b[i] - a[i]));
+        said.textContent = number(t, 2);
+        state.set({ z: Float64Array.from(moved) });
+      },
+    });
   const again = () => {
     begin = moved = null;
     slider.value = 0;
   };
-  const names = named.map(([name]) => name), choice = (key, at, set) => select(text(key), names, at, (k) => {
-    set(k);
-    again();
-  }).label;
-  return card("direction",
-    element("div", { "class": "row" }, choice("direction.from", 0, (k) => (from = k)), choice("direction.to", 1, (k) => (to = k))),
-    labelled(text("direction.step"), slider, said));
+  const names = named.map(([name]) => name),
+    choice = (key, at, set) =>
+      select(text(key), names, at, (k) => {
+        set(k);
+        again();
+      }).label;
+  return card(
+    "direction",
+    element(
+      "div",
+      { class: "row" },
+      choice("direction.from", 0, (k) => (from = k)),
+      choice("direction.to", 1, (k) => (to = k)),
+    ),
+    labelled(text("direction.step"), slider, said),
+  );
 }
 
 /** The mean code of each class, null where none is of it. */
@@ -65,6 +107,8 @@ function classMeans(view) {
   if (view.labels === null) return view.classes.map(() => null);
   return view.classes.map((_, label) => {
     const own = view.codes.filter((_, row) => view.labels[row] === label);
-    return own.length ? Float64Array.from({ length: view.model.latent }, (_, i) => own.reduce((sum, code) => sum + code[i], 0) / own.length) : null;
+    return own.length
+      ? Float64Array.from({ length: view.model.latent }, (_, i) => own.reduce((sum, code) => sum + code[i], 0) / own.length)
+      : null;
   });
 }

@@ -8,16 +8,24 @@ import { remoteModel } from "./remote.js";
 
 /** A run from its words in the page and its numbers. */
 export async function viewOf(words, packed, colors) {
-  const arrays = arraysOf(words.arrays, await inflated(packed)), model = words.model.remote ? remoteModel(words.model) : modelOf(words.model, arrays), data = words.examples;
+  const arrays = arraysOf(words.arrays, await inflated(packed)),
+    model = words.model.remote ? remoteModel(words.model) : modelOf(words.model, arrays),
+    data = words.examples;
   const rows = (index) => {
     if (index === null) return null;
-    const { shape: [n, width], data: numbers } = arrays[index];
+    const {
+      shape: [n, width],
+      data: numbers,
+    } = arrays[index];
     return Array.from({ length: n }, (_, row) => numbers.subarray(row * width, (row + 1) * width));
   };
   const values = ({ array, white }) => rows(array).map((row) => (white ? divided(row, white) : new Float64Array(row)));
   const labels = (index) => (index === null ? null : arrays[index].data);
   const view = {
-    words, model, colors, arrays,
+    words,
+    model,
+    colors,
+    arrays,
     range: data.range,
     classes: data.classes,
     codes: rows(data.codes),
@@ -37,13 +45,20 @@ export async function viewOf(words, packed, colors) {
     boundOf: (values, label) => boundOfExample(model, values, label, data.test),
     /** Look at an example: z goes to the mean of its posterior. A model that is given labels reads it as its own, or else as the likeliest. */
     choose(chosen, name, row = null, label = null) {
-      const given = view.state.values.label === null ? null : label !== null && label >= 0 && label < view.classes.length ? label : view.likeliest(chosen);
-      const found = view.boundOf(chosen, given), bits = observed(model, chosen, row ?? 0);
+      const given =
+        view.state.values.label === null
+          ? null
+          : label !== null && label >= 0 && label < view.classes.length
+            ? label
+            : view.likeliest(chosen);
+      const found = view.boundOf(chosen, given),
+        bits = observed(model, chosen, row ?? 0);
       view.state.set({ example: { values: chosen, bits, label, name, row }, found, z: Float64Array.from(found.q.mean), label: given });
     },
     /** The first test example, where nothing was chosen yet. */
     begin() {
-      if (view.state.values.example === null && view.test.values.length) view.choose(view.test.values[0], exampleName(view, 0), 0, view.test.labels && view.test.labels[0]);
+      if (view.state.values.example === null && view.test.values.length)
+        view.choose(view.test.values[0], exampleName(view, 0), 0, view.test.labels && view.test.labels[0]);
     },
     /** Give another class: what is said of the chosen example is then given that one; z stays. */
     give(label) {
@@ -71,10 +86,14 @@ function divided(row, by) {
 export function logAggregate(view, z) {
   if (view.spreads === null) return null;
   view.logSpreads ??= view.spreads.map((spread) => spread.reduce((sum, s) => sum + Math.log(s), 0));
-  const n = view.codes.length, d = z.length, logs = new Float64Array(n);
-  let top = -Infinity, total = 0;
+  const n = view.codes.length,
+    d = z.length,
+    logs = new Float64Array(n);
+  let top = -Infinity,
+    total = 0;
   for (let row = 0; row < n; row++) {
-    const code = view.codes[row], spread = view.spreads[row];
+    const code = view.codes[row],
+      spread = view.spreads[row];
     let sum = -view.logSpreads[row];
     for (let i = 0; i < d; i++) {
       const u = (z[i] - code[i]) / spread[i];
@@ -89,7 +108,8 @@ export function logAggregate(view, z) {
 
 /** The row of the nearest of some vectors, by squared distance. */
 export function nearest(vectors, wanted, most = vectors.length) {
-  let best = -1, least = Infinity;
+  let best = -1,
+    least = Infinity;
   for (let row = 0; row < most; row++) {
     const one = vectors[row];
     let sum = 0;
@@ -112,7 +132,8 @@ export function rank(view, logP) {
 
 /** What a test example is called. */
 export function exampleName(view, row) {
-  const label = view.test.labels && nameOf(view, view.test.labels[row]), i = row + 1;
+  const label = view.test.labels && nameOf(view, view.test.labels[row]),
+    i = row + 1;
   return label ? text("examples.labelled", { i, label }) : text("examples.name", { i });
 }
 
