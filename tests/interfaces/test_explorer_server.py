@@ -15,12 +15,12 @@ from torch import Tensor
 import lowerbound as lb
 from interfaces.explored import DECODE, EVENT, D, Products, X, Z, of_modules, said
 from lowerbound.interfaces.explorer.questions import ROWS, Served
-from lowerbound.interfaces.explorer.server import LONGEST, Server, serve
+from lowerbound.interfaces.explorer.server import LONGEST, Server
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    with serve("<p>the page</p>", {3: Served(of_modules(), EVENT)}, "secret") as made:
+    with Server("<p>the page</p>", {3: Served(of_modules(), EVENT)}, "secret") as made:
         yield made
 
 
@@ -157,17 +157,17 @@ def test_a_model_that_fails_is_said_and_the_server_goes_on() -> None:
             raise KeyError("<b>lost</b>")
 
     vae = lb.VAE(lb.priors.StandardNormal(2), lb.likelihoods.Gaussian(Broken(2, *EVENT)), lb.posteriors.DiagonalGaussian(Products(D, 4)))
-    with serve("", {3: Served(vae, EVENT)}, "secret") as server:
+    with Server("", {3: Served(vae, EVENT)}, "secret") as server:
         assert said(server)[::2] == (500, b"KeyError: '<b>lost</b>'\n")
         assert said(server, path="/secret/prior", words={"run": 3, "n": 2})[0] == 200
 
 
 def test_it_listens_on_this_machine_alone_and_ends(server: Server) -> None:
     assert server._http.server_address[0] == "127.0.0.1"
-    with serve("", {}) as other:
+    with Server("", {}, "secret") as other:
         assert said(other, "GET", "/")[0] == 200
         with pytest.raises(lb.LowerboundError, match=f"cannot serve at port {other.port}: .*; choose another"):
-            serve("", {}, port=other.port)
+            Server("", {}, "secret", other.port)
     with pytest.raises(ConnectionRefusedError):
         said(other, "GET", "/")
 

@@ -29,6 +29,12 @@ def within(law: Distribution, value: Tensor) -> bool:
         return bool(torch.isfinite(value).all())
 
 
+def over_all_of_space(law: Distribution) -> bool:
+    """Whether values of any sign and size are in the law's support, as in a normal's: by two points of ``(*event)``."""
+    point = torch.full((1, *law.event_shape), 3.0)
+    return within(law, point) and within(law, -point)
+
+
 @singledispatch
 def centre(law: Distribution) -> Float[Tensor, "*batch event"]:
     """The point that stands for all of it where one is wanted: its mean, unless that is no value that it can have, or not known."""

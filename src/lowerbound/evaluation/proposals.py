@@ -15,7 +15,7 @@ from torch import Size, Tensor
 from torch.distributions import Distribution, MultivariateNormal
 
 from lowerbound.distributions.drawing import is_known, sample
-from lowerbound.distributions.operations import within
+from lowerbound.distributions.operations import over_all_of_space
 from lowerbound.evaluation.curvature import Derivatives, LogJoint, by_autograd
 from lowerbound.system.noise import by_row
 from lowerbound.system.seeding import key, reseeding
@@ -35,16 +35,10 @@ def shares(prior: Distribution, samples: int) -> dict[str, int]:
     """How many of ``samples`` draws come from where; all from q where a tenth would be no two draws, to tell their error."""
     if samples < 20:
         return {"posterior": samples}
-    tenths = TENTHS if _over_all_of_space(prior) else TENTHS_WITHOUT
+    tenths = TENTHS if prior.event_shape.numel() <= MOST and over_all_of_space(prior) else TENTHS_WITHOUT
     counts = {name: samples * part // 10 for name, part in tenths.items()}
     counts["posterior"] += samples - sum(counts.values())
     return counts
-
-
-def _over_all_of_space(prior: Distribution) -> bool:
-    (size,) = prior.event_shape
-    zero = torch.zeros_like(prior.sample(torch.Size([1])))
-    return size <= MOST and within(prior, zero - 3) and within(prior, zero + 3)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import torch
 from lowerbound.data import Dataset
 from lowerbound.data.rows import spread
 from lowerbound.data.spec import DataSpec
-from lowerbound.distributions.operations import within
+from lowerbound.distributions.operations import over_all_of_space
 from lowerbound.errors import DataError, UsageError
 from lowerbound.evaluation import calibration as calibrating
 from lowerbound.evaluation.bubbles import SHOWN as BUBBLES
@@ -149,14 +149,8 @@ def _must_be_of_no_context(run: Run) -> None:
         raise UsageError(f"a run given {run.recipe.given} decodes each z in another way for each example; plot samples")
 
 
-def over_all_of_space(run: Run) -> bool:
-    """Whether latents may have any value, as under a normal prior: figures that lay them out assume it."""
-    latents = torch.full((1, run.recipe.latent), -3.0, device=run.vae.device)
-    return within(run.vae.prior(), latents)
-
-
 def _must_be_over_all_of_space(run: Run) -> None:
-    if not over_all_of_space(run):
+    if not over_all_of_space(run.vae.prior()):
         raise UsageError(f"latents of the prior {run.recipe.prior} cannot have any value, and this figure lays them all out; plot samples")
 
 

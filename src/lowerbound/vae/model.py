@@ -215,6 +215,13 @@ def _draw(law: Distribution) -> Tensor:
     return law.rsample()
 
 
+def given_zeros(vae: Model) -> Model:
+    """The model, given a context of zeros where it is to be given one: for what is the same whatever it is given, as shapes are."""
+    if vae.context is None or vae.posterior.context is not None:
+        return vae
+    return vae.given(torch.zeros(1, *vae.context.shape, device=vae.device))
+
+
 @torch.no_grad()
 def _shape_of_example(vae: Model) -> tuple[int, ...] | None:
     """By the decoder of a latent of zeros, and where the model is to be given a context, of one of zeros; None where there is no such."""
@@ -223,8 +230,7 @@ def _shape_of_example(vae: Model) -> tuple[int, ...] | None:
     vae = in_evaluation(vae)
     try:
         with seeded("shape"):
-            if vae.context is not None and vae.posterior.context is None:
-                vae = vae.given(torch.zeros(1, *vae.context.shape, device=vae.device))
+            vae = given_zeros(vae)
             z = torch.zeros(1, *vae.prior().event_shape, device=vae.device, dtype=vae.dtype)
             return tuple(vae.likelihood(z).event_shape)
     except Exception:  # of whatever kind: whoever decodes in earnest will hear of it

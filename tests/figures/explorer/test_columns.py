@@ -227,20 +227,13 @@ TEXTS = """
 const [words, values] = given;
 return values.map((row) => row.map((value, place) => cellText(words.columns[place], value ?? NaN)));
 """
-READ = """
-const [words, texts] = given;
-return texts.map((row) => row.map((text, place) => cellValue(words.columns[place], text)));
-"""
 
 
-def test_cells_are_written_as_a_column_writes_them_and_read_again(table: Table, javascript: Callable[..., Any]) -> None:
-    """Those of the table come back to the bit; those of a model keep their bounds and decimals."""
-    schema, x, _ = table
+def test_cells_are_written_as_a_column_writes_them(table: Table, javascript: Callable[..., Any]) -> None:
+    """Those of a model keep their bounds and decimals."""
+    schema, _, _ = table
     likelihood = model(table, "heavy tails").likelihood
     words = columns_words(likelihood, schema)
-    texts = javascript("cells", TEXTS, words, [numbers(row) for row in x])
-    back = torch.tensor(javascript("cells", READ, words, texts), dtype=torch.double)
-    assert torch.equal(back.float().nan_to_num(-9), x.nan_to_num(-9))
     torch.manual_seed(5)
     drawn = law_of(likelihood, outputs(likelihood, 200, 2.0)).sample().float()
     written = schema.texts(drawn.numpy())
@@ -250,29 +243,6 @@ def test_cells_are_written_as_a_column_writes_them_and_read_again(table: Table, 
     assert exponents.count(True) == 1
     for exponent, found, said in zip(exponents, zip(*texts, strict=True), zip(*wanted, strict=True), strict=True):
         assert [*map(float, found)] == [*map(float, said)] if exponent else found == said  # 1e-07 and 1e-7 are the same number
-
-
-WRONG = {
-    "plain": ["x", "1e999", "1,5"],
-    "weight": ["-1"],
-    "grade": ["10.5"],
-    "visits": ["1.5", "-1", "1e9"],
-    "day": ["2020-02-31", "2020-1-1", "31.12.2020"],
-    "hour": ["2020-01-01 25:00"],
-    "ok": ["maybe"],
-    "city": ["Bonn"],
-}
-
-
-def test_a_text_that_no_cell_can_be_has_no_value(table: Table, javascript: Callable[..., Any]) -> None:
-    schema, _, _ = table
-    words = columns_words(model(table, "heavy tails").likelihood, schema)
-    named = {column["name"]: column for column in words["columns"]}
-    body = "return given[0].map(([column, text]) => cellValue(column, text) === undefined);"
-    wrong = [(named[name], text) for name, texts in WRONG.items() for text in texts]
-    assert all(javascript("cells", body, wrong))
-    right = [(named["plain"], "-1.5e1"), (named["day"], "0004-02-29"), (named["hour"], "2020-02-29T10:00"), (named["grade"], " 10 ")]
-    assert not any(javascript("cells", body, right))
 
 
 def test_a_slider_goes_from_the_least_to_the_greatest(table: Table, javascript: Callable[..., Any]) -> None:

@@ -12,7 +12,7 @@ from torch import nn
 
 from lowerbound.errors import RecipeError
 from lowerbound.figures.explorer.arrays import Arrays
-from lowerbound.figures.explorer.networks import words_of
+from lowerbound.figures.explorer.networks import layer_words, words_of
 from lowerbound.nn.conditioned import Joined, Planes
 from lowerbound.nn.log_counts import LogCounts
 from lowerbound.nn.missing import MaskedInput
@@ -98,7 +98,7 @@ def test_a_layer_gives_in_a_page_what_it_gives_in_torch(name: str, javascript: C
 
 
 def test_every_kind_of_layer_is_in_the_table() -> None:
-    known = {kind for kind in words_of.registry if kind.__module__.startswith("torch.nn")} - {nn.Module}
+    known = {kind for kind in layer_words.registry if kind.__module__.startswith("torch.nn")} - {nn.Module}
     tried = {type(part) for make, _ in LAYERS.values() for part in make().modules()}
     assert known - tried <= {nn.Identity, nn.Sequential, nn.BatchNorm3d}
 
@@ -132,6 +132,19 @@ def test_weights_of_16_bits_are_a_thirty_thousandth_off_at_most(javascript: Call
     bound = (np.abs(x.numpy()).sum(1)[:, None] * largest) / (2 * 32_767) + 1e-5
     assert (np.abs(found - wanted) <= bound).all()
     assert np.abs(found - wanted).max() > 1e-7  # they are rounded indeed
+
+
+class Doubled(nn.Linear):
+    """A layer of one's own that does something else."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """2 (x Wᵀ + b)."""
+        return 2 * super().forward(x)
+
+
+def test_a_layer_of_ones_own_is_not_taken_for_its_parent() -> None:
+    with pytest.raises(RecipeError, match="a Doubled layer cannot be computed in a page"):
+        words_of(nn.Sequential(Doubled(2, 2)), Arrays())
 
 
 def test_a_layer_that_is_not_known_is_named() -> None:

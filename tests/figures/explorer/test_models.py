@@ -16,7 +16,8 @@ from lowerbound.figures.explorer.arrays import Arrays
 from lowerbound.figures.explorer.model import POSTERIORS, model_words
 from lowerbound.recipes.build import build
 from lowerbound.recipes.recipe import Recipe
-from lowerbound.vae.model import Model
+from lowerbound.vae.likelihoods import Gaussian
+from lowerbound.vae.model import VAE, Model
 from lowerbound.vae.objectives.kl import ClosedKL, kl_of
 from lowerbound.vae.observation import observe
 
@@ -123,6 +124,16 @@ def test_models_that_no_page_computes_are_named() -> None:
     ):
         with pytest.raises(RecipeError, match=said):
             model_words(build(Recipe(**words), IMAGE).vae, Arrays())
+
+
+def test_a_likelihood_of_ones_own_is_not_taken_for_its_parent() -> None:
+    class Sharper(Gaussian):
+        """Another law."""
+
+    vae = build(Recipe(likelihood="gaussian"), IMAGE).vae
+    own = VAE(vae.prior, Sharper(vae.likelihood.network), vae.posterior)
+    with pytest.raises(RecipeError, match="a Sharper likelihood cannot be computed in a page"):
+        model_words(own, Arrays())
 
 
 def test_every_posterior_of_the_table_is_tried() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from torch import Tensor
 
 from lowerbound.errors import RecipeError
 
@@ -27,6 +28,12 @@ def rows_of_16_bits(values: Numbers) -> tuple[npt.NDArray[np.float32], npt.NDArr
     scale = (np.abs(flat).max(1, initial=0) / LARGEST).astype(np.float32)
     whole = np.rint(flat / np.where(scale > 0, scale, 1)[:, None].astype(np.float64))
     return scale, whole.clip(-LARGEST, LARGEST).astype(np.int16)
+
+
+def numbers_of(values: Tensor) -> npt.NDArray[np.float32]:
+    """A tensor in single precision, wherever it is."""
+    made: npt.NDArray[np.float32] = values.detach().cpu().float().numpy()
+    return made
 
 
 @dataclass

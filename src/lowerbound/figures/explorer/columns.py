@@ -18,7 +18,7 @@ from lowerbound.data.maps import MAPS
 from lowerbound.data.marginals import Marginal
 from lowerbound.data.schema import Schema
 from lowerbound.figures.explorer.arrays import Arrays
-from lowerbound.figures.explorer.networks import Words, words_of
+from lowerbound.figures.explorer.networks import Words, layer_words, words_of
 from lowerbound.nn.marginal_map import MarginalMap
 from lowerbound.nn.missing import TableInput
 from lowerbound.vae.likelihoods.columns import LOG_COUNT, LOG_TOTAL, Columns
@@ -32,7 +32,7 @@ Floats = npt.NDArray[np.floating[Any]]
 # --- what an encoder is shown ------------------------------------------------------------------------
 
 
-@words_of.register
+@layer_words.register
 def _(module: TableInput, arrays: Arrays) -> Words:
     """A layer of kind "table": of each column its kind and what brings its values to about the size of 1."""
     places = [*module.plain, *(place for place, _ in module.categories)]

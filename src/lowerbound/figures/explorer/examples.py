@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
-from torch.distributions import Distribution, Independent, Normal
+from torch.distributions import Distribution, Independent, MultivariateNormal, Normal
 
 from lowerbound.data import UNKNOWN, Dataset
 from lowerbound.data.rows import rows_at_once, spread
@@ -21,6 +21,7 @@ from lowerbound.evaluation.latent_space import latents
 from lowerbound.figures.explorer.arrays import Arrays
 from lowerbound.figures.explorer.model import latent_size
 from lowerbound.system.seeding import permutation, seeded
+from lowerbound.vae.likelihoods import Bernoulli
 from lowerbound.vae.model import Model
 from lowerbound.vae.observation import observe, read
 
@@ -69,20 +70,21 @@ def examples_words(vae: Model, train: Dataset, test: Dataset, spec: DataSpec, ar
 
 
 def spread_of(law: Distribution) -> Float[Tensor, "*batch d"] | None:
-    """The standard deviations of a law of independent normals; None of others, whose density these do not give."""
-    return law.stddev if isinstance(law, Independent) and isinstance(law.base_dist, Normal) else None
+    """The standard deviations of a law of latents that is Gaussian; None of others."""
+    independent = isinstance(law, Independent) and isinstance(law.base_dist, Normal)
+    return law.stddev if independent or isinstance(law, MultivariateNormal) else None
 
 
 @torch.no_grad()
 def _codes(vae: Model, data: Dataset, rows: Int64[Tensor, " n"]) -> tuple[Float[Tensor, "n d"], Float[Tensor, "n d"] | None, bool]:
-    """Centres of q(z|x), their standard deviations where it is Gaussian, and whether it has a density."""
+    """Centres of q(z|x), their standard deviations where these are all of its spread, and whether it has a density."""
     centres, spreads, dense = [], [], True
     for some in rows.split(rows_at_once(data)):
         seen = read(vae, data, some, 0)
         law = seen.vae.posterior(seen.x)
         dense = not isinstance(law, Delta)
         centres.append(seen.vae.posterior.centre(law).cpu())
-        spread = spread_of(law)
+        spread = None if isinstance(law, MultivariateNormal) else spread_of(law)  # of which they give no density
         spreads += [] if spread is None else [spread.cpu()]
     return torch.cat(centres), torch.cat(spreads) if spreads else None, dense
 
@@ -94,7 +96,7 @@ def log_p_by_draws(vae: Model, data: Dataset, rows: Int64[Tensor, " n"], seed: i
     Of greys that are seen as zeros and ones it is the mean over ``BINARIZATIONS``, each by a fourth of the draws.
     """
     values = data[rows]
-    grey = bool(getattr(vae.likelihood, "binarize", False)) and bool(((values > 0) & (values < 1)).any())
+    grey = isinstance(vae.likelihood, Bernoulli) and vae.likelihood.binarize and bool(((values > 0) & (values < 1)).any())
     most = draws_of(values[0].numel())
     times, draws = (BINARIZATIONS, most // 4) if grey else (1, most)
     each = [_log_p(vae, data, rows, draws, seed + time) for time in range(times)]

@@ -8,10 +8,9 @@ from __future__ import annotations
 from functools import singledispatch
 
 import torch
-from torch import Tensor
 
 from lowerbound.errors import RecipeError
-from lowerbound.figures.explorer.arrays import Arrays, Numbers
+from lowerbound.figures.explorer.arrays import Arrays, numbers_of
 from lowerbound.figures.explorer.networks import Words
 from lowerbound.vae.likelihoods import (
     NB,
@@ -30,6 +29,7 @@ from lowerbound.vae.likelihoods import (
     Poisson,
     StudentT,
 )
+from lowerbound.vae.likelihoods.base import PerValue
 from lowerbound.vae.likelihoods.library import LOG_DISPERSION, OfLibrary
 from lowerbound.vae.likelihoods.scales import Decoded, Fixed, Learned, Optimal, Scale, positive
 
@@ -101,7 +101,7 @@ def _(scale: Optimal, arrays: Arrays) -> Words:
 
 @scale_words.register
 def _(scale: Learned, arrays: Arrays) -> Words:
-    return {"kind": "learned", "array": arrays.numbers(_numbers(positive(scale.raw)))}
+    return {"kind": "learned", "array": arrays.numbers(numbers_of(positive(scale.raw)))}
 
 
 @scale_words.register
@@ -118,24 +118,21 @@ def _(likelihood: LogisticMixture, arrays: Arrays) -> Words:
     return {"kind": "logistic-mixture", "parameters": likelihood.outputs, "steps": likelihood.steps, "start": start}
 
 
-@likelihood_words.register
-def _(likelihood: BetaBinomial, arrays: Arrays) -> Words:
-    return {"kind": "beta-binomial", "parameters": likelihood.outputs, "steps": likelihood.steps}
+#: those of which there is nothing else to say
+OF_WHOLE: dict[type[PerValue], str] = {
+    BetaBinomial: "beta-binomial",
+    LevelCategorical: "categorical",
+    Poisson: "poisson",
+    NegativeBinomial: "negative-binomial",
+}
 
 
-@likelihood_words.register
-def _(likelihood: LevelCategorical, arrays: Arrays) -> Words:
-    return {"kind": "categorical", "parameters": likelihood.outputs, "steps": likelihood.steps}
-
-
-@likelihood_words.register
-def _(likelihood: Poisson, arrays: Arrays) -> Words:
-    return {"kind": "poisson", "parameters": likelihood.outputs, "steps": likelihood.steps}
-
-
-@likelihood_words.register
-def _(likelihood: NegativeBinomial, arrays: Arrays) -> Words:
-    return {"kind": "negative-binomial", "parameters": likelihood.outputs, "steps": likelihood.steps}
+@likelihood_words.register(BetaBinomial)
+@likelihood_words.register(LevelCategorical)
+@likelihood_words.register(Poisson)
+@likelihood_words.register(NegativeBinomial)
+def _(likelihood: PerValue, arrays: Arrays) -> Words:
+    return {"kind": OF_WHOLE[type(likelihood)], "parameters": likelihood.outputs, "steps": likelihood.steps}
 
 
 @likelihood_words.register
@@ -150,10 +147,5 @@ def _(likelihood: ZINB, arrays: Arrays) -> Words:
 
 def _shared(likelihood: OfLibrary, arrays: Arrays) -> Words:
     """``library`` is the total of what is no example's; ``dispersion`` the array of log θ."""
-    dispersion = arrays.numbers(_numbers(likelihood.log_dispersion.clamp(*LOG_DISPERSION)))
+    dispersion = arrays.numbers(numbers_of(likelihood.log_dispersion.clamp(*LOG_DISPERSION)))
     return {"steps": likelihood.steps, "library": float(likelihood.library), "dispersion": dispersion}
-
-
-def _numbers(values: Tensor) -> Numbers:
-    made: Numbers = values.detach().cpu().float().numpy()
-    return made

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import torch
-from torch.distributions import Distribution
 
 from lowerbound.distributions.mixture import Mixture
-from lowerbound.distributions.operations import within
+from lowerbound.distributions.operations import over_all_of_space
 from lowerbound.errors import RecipeError
 from lowerbound.figures.explorer.arrays import Arrays
 from lowerbound.figures.explorer.columns import Floats, columns_words
@@ -15,8 +14,8 @@ from lowerbound.figures.explorer.networks import Words, words_of
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.vae import posteriors, priors
 from lowerbound.vae.contexts import Label
-from lowerbound.vae.likelihoods import Columns
-from lowerbound.vae.model import Model
+from lowerbound.vae.likelihoods import Bernoulli, Columns
+from lowerbound.vae.model import Model, given_zeros
 
 #: what a page knows an encoder's output as
 POSTERIORS: dict[type[posteriors.Posterior], str] = {
@@ -28,14 +27,7 @@ POSTERIORS: dict[type[posteriors.Posterior], str] = {
 
 def latent_size(vae: Model) -> int:
     """How many dimensions z has."""
-    return int(_some_prior(vae).event_shape[0])
-
-
-def _some_prior(vae: Model) -> Distribution:
-    """p(z), or that of some context: whatever it is given, its shape and support are the same."""
-    if vae.context is not None and vae.posterior.context is None:
-        vae = vae.given(torch.zeros(1, *vae.context.shape, device=vae.device))
-    return vae.prior()
+    return int(given_zeros(vae).prior().event_shape[0])
 
 
 def is_computed(vae: Model) -> bool:
@@ -49,14 +41,10 @@ def is_computed(vae: Model) -> bool:
 
 def remote_words(vae: Model) -> Words:
     """What a page needs to ask for a model that it does not compute. Errors: RecipeError for one that it cannot show at all."""
-    words = {"remote": True, "bounded": not _anywhere(vae), "likelihood": {"binarize": bool(getattr(vae.likelihood, "binarize", False))}}
+    bounded = not over_all_of_space(given_zeros(vae).prior())
+    binarize = isinstance(vae.likelihood, Bernoulli) and vae.likelihood.binarize
+    words = {"remote": True, "bounded": bounded, "likelihood": {"binarize": binarize}}
     return words | _shape_words(vae)
-
-
-def _anywhere(vae: Model) -> bool:
-    """Whether latents may have any value, as under a normal prior."""
-    prior = _some_prior(vae)
-    return within(prior, torch.full((1, *prior.event_shape), -3.0, device=vae.device))
 
 
 def _shape_words(vae: Model) -> Words:
@@ -90,9 +78,12 @@ def model_words(vae: Model, arrays: Arrays, values: Floats | None = None) -> Wor
 
 
 def _likelihood(vae: Model, arrays: Arrays, values: Floats | None) -> Words:
-    if isinstance(vae.likelihood, Columns):
+    """Of a class that is known itself: one of its own kind may have another law."""
+    if type(vae.likelihood) is Columns:
         return {"kind": "columns"} | columns_words(vae.likelihood, vae.likelihood.schema, values)
-    return likelihood_words(vae.likelihood, arrays)
+    known = type(vae.likelihood) in likelihood_words.registry
+    words: Words = (likelihood_words if known else likelihood_words.registry[object])(vae.likelihood, arrays)
+    return words
 
 
 def _prior(vae: Model, arrays: Arrays) -> Words:

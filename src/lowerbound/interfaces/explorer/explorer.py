@@ -14,7 +14,7 @@ from lowerbound.figures.explorer.model import is_computed
 from lowerbound.figures.explorer.page import page
 from lowerbound.figures.explorer.shown import Shown, of_model, of_run
 from lowerbound.interfaces.explorer.questions import Served
-from lowerbound.interfaces.explorer.server import Server, new_token, serve
+from lowerbound.interfaces.explorer.server import Server, new_token
 from lowerbound.runs.run import Run
 from lowerbound.system.arguments import one_of
 from lowerbound.system.files import written
@@ -48,7 +48,7 @@ class Explorer:
         """
         asked = {number: Served(one.vae, one.spec.event_shape) for number, one in enumerate(self.shown) if not is_computed(one.vae)}
         token = new_token()
-        made = serve(page(self.shown, self.exact, remote=token) if asked else self.html, asked, token, port)
+        made = Server(page(self.shown, self.exact, remote=token) if asked else self.html, asked, token, port)
         if browser:
             webbrowser.open(made.address)
         return made

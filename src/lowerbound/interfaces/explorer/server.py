@@ -46,7 +46,10 @@ class Refused(Exception):
 
 
 class Server:
-    """The page at ``address``, from now until ``close``; a thread of its own answers, so that a notebook goes on."""
+    """The page at ``address``, from now until ``close``; a thread of its own answers, so that a notebook goes on.
+
+    ``models`` are those that the page asks about with its ``token``. Errors: OutputError where a port is taken.
+    """
 
     def __init__(self, html: str, models: Mapping[int, Served], token: str, port: int = 0):
         page = Page(html.encode(), models, token)
@@ -89,11 +92,6 @@ class Server:
 
     def __repr__(self) -> str:
         return f"the explorer at {self.address}, until .close()"
-
-
-def serve(html: str, models: Mapping[int, Served], token: str = "", port: int = 0) -> Server:
-    """Serve a page, and those models that it asks about with its ``token``. Errors: OutputError where a port is taken."""
-    return Server(html, models, token or new_token(), port)
 
 
 class Page:

@@ -12,19 +12,17 @@ from functools import partial, singledispatch
 from typing import Any
 
 import numpy as np
-from torch import nn
+from torch import Tensor, nn
 
 from lowerbound.errors import RecipeError
 from lowerbound.nn.conditioned import Joined, Planes
 from lowerbound.nn.corruptions import Corrupted, Corruption
 from lowerbound.nn.dropout import Dropout
 from lowerbound.nn.missing import MaskedInput
+from lowerbound.nn.unfolded import Convolution, Transposed, unfolded
 from lowerbound.tasks.lossless import functions
 from lowerbound.tasks.lossless.functions import Array
 from lowerbound.tasks.lossless.layers import UNIT, Layer, Weights, convolved, settled, spread
-
-Convolution = nn.Conv1d | nn.Conv2d | nn.Conv3d
-Transposed = nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d
 
 
 @dataclass(frozen=True)
@@ -175,55 +173,34 @@ def _(module: nn.Softplus) -> Iterator[Layer]:
 # --- sums of products --------------------------------------------------------------------------------
 
 
-def _weight(module: nn.Linear | Convolution | Transposed) -> Array:
-    return module.weight.detach().cpu().double().numpy()
-
-
-def _bias(module: nn.Linear | Convolution | Transposed) -> Array | None:
-    return None if module.bias is None else module.bias.detach().cpu().double().numpy()
+def _array(values: Tensor) -> Array:
+    return values.detach().cpu().double().numpy()
 
 
 @layers_of.register
 def _(module: nn.Linear) -> Iterator[Layer]:
-    weights = Weights.of(_weight(module), _bias(module))
+    weights = Weights.of(_array(module.weight), None if module.bias is None else _array(module.bias))
     yield weights.layer("linear", weights.sums)
 
 
 @layers_of.register(nn.Conv1d)
 @layers_of.register(nn.Conv2d)
 @layers_of.register(nn.Conv3d)
-def _(module: Convolution) -> Iterator[Layer]:
-    if module.groups != 1 or module.padding_mode != "zeros" or isinstance(module.padding, str):
-        raise RecipeError("a convolution can be computed exactly with groups=1 and zeros of a given number as padding alone")
-    weight = _weight(module)
-    weights = Weights.of(weight.reshape(len(weight), -1), _bias(module))
-    words = f"convolution {module.kernel_size} {module.stride} {module.padding} {module.dilation}"
-    sides = [(each, each) for each in module.padding]
-    yield weights.layer(words, partial(convolved, weights, module.kernel_size, module.stride, module.dilation, sides))
-
-
 @layers_of.register(nn.ConvTranspose1d)
 @layers_of.register(nn.ConvTranspose2d)
 @layers_of.register(nn.ConvTranspose3d)
-def _(module: Transposed) -> Iterator[Layer]:
-    """A convolution, by the kernel turned round, of the input with zeros between its values."""
-    if module.groups != 1:
-        raise RecipeError("a transposed convolution can be computed exactly with groups=1 alone")
-    weight = _weight(module)
-    space = tuple(range(2, weight.ndim))
-    turned = np.flip(weight, space).swapaxes(0, 1)
-    weights = Weights.of(turned.reshape(len(turned), -1), _bias(module))
-    settings: Any = zip(module.dilation, module.kernel_size, module.padding, module.output_padding, strict=True)
-    sides = [(int(d * (k - 1) - p), int(d * (k - 1) - p + o)) for d, k, p, o in settings]
-    if min(map(min, sides)) < 0:
+def _(module: Convolution | Transposed) -> Iterator[Layer]:
+    form = unfolded(module)
+    if min(map(min, form.sides)) < 0:
         raise RecipeError("a transposed convolution can be computed exactly with a padding within its kernel alone")
-    words = f"transposed {module.kernel_size} {module.stride} {module.padding} {module.output_padding} {module.dilation}"
-    once = (1,) * len(space)
-
-    def apply(x: Array) -> Array:
-        return convolved(weights, module.kernel_size, once, module.dilation, sides, spread(x, module.stride))
-
-    yield weights.layer(words, apply)
+    weights = Weights.of(_array(form.weight.flatten(1)), None if form.bias is None else _array(form.bias))
+    part = partial(convolved, weights, form.kernel, form.stride, form.dilation, form.sides)
+    settings = f"{module.kernel_size} {module.stride} {module.padding}"
+    if isinstance(module, Transposed):
+        words = f"transposed {settings} {module.output_padding} {module.dilation}"
+        yield weights.layer(words, lambda x: part(spread(x, form.spread)))
+    else:
+        yield weights.layer(f"convolution {settings} {module.dilation}", part)
 
 
 @layers_of.register

@@ -23,23 +23,6 @@ export function cellText(column, value) {
   }
 }
 
-/** The model's value of a text: NaN of an empty one, undefined of one that no cell of this column can be. */
-export function cellValue(column, text) {
-  const said = text.trim(),
-    number = Number(said);
-  if (said === "") return NaN;
-  switch (column.kind) {
-    case "count":
-      return Number.isInteger(number) && number >= 0 && number <= MOST_COUNTED ? number : undefined;
-    case "number":
-      return Number.isFinite(number) && bounded(column, number) === number ? (number - column.loc) / column.scale : undefined;
-    case "date":
-      return dateValue(column, said);
-    default:
-      return column.levels.includes(said) ? column.levels.indexOf(said) : undefined;
-  }
-}
-
 /** The least and the greatest of a model's values that a slider gives, and its step: those of the data, or what is usual for the law. */
 export function rangeOf(column) {
   const [least, greatest] = column.extremes ?? usualEnds(column);
@@ -86,12 +69,4 @@ function dateText(seconds, step) {
   const written = new Date(1000 * within(Math.round(within(seconds) / step) * step)).toISOString();
   const digits = step >= DAY_SECONDS ? 10 : step >= 60 ? 16 : step >= 1 ? 19 : 23;
   return written.slice(0, digits).replace("T", " ");
-}
-
-function dateValue(column, text) {
-  const [, day, time = "00:00"] = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?)Z?)?$/.exec(text) ?? [];
-  const midnight = Date.parse(`${day}T00:00Z`),
-    moment = Date.parse(`${day}T${time}Z`);
-  if (Number.isNaN(moment) || new Date(midnight).toISOString().slice(0, 10) !== day) return undefined; // the latter on February 31
-  return (moment / 1000 - column.loc) / column.scale;
 }

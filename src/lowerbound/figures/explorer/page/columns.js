@@ -1,8 +1,9 @@
 // A table's columns: what an encoder is shown of them, and the law of each given a decoder's output. The other half of columns.py.
 
 import { tensor } from "./arrays.js";
-import { drawLogGamma, drawPoisson } from "./draws.js";
-import { classFrom, logGamma, logSigmoid, logSumExp, sigmoid, softplus } from "./functions.js";
+import { classFrom, logSigmoid, logSumExp, sigmoid, softplus } from "./functions.js";
+import { drawStudent, logStudent } from "./laws_real.js";
+import { drawNegativeBinomial, logNegativeBinomial } from "./laws_whole.js";
 import { forward, register } from "./layers.js";
 import { bent, unbent } from "./maps.js";
 
@@ -70,20 +71,15 @@ function numberLaw(law, [loc, scale, freedom], logits) {
 
 /** A Student-t, a normal where its degrees of freedom are infinite. */
 function unmapped({ loc, scale, freedom }) {
-  const heavy = freedom < Infinity,
-    half = (freedom + 1) / 2;
-  const whole = heavy
-    ? logGamma(half) - logGamma(freedom / 2) - Math.log(Math.PI * freedom) / 2 - Math.log(scale)
-    : -Math.log(2 * Math.PI) / 2 - Math.log(scale);
+  const heavy = freedom < Infinity;
   return {
     mean: loc,
     sd: heavy ? scale * Math.sqrt(freedom / (freedom - 2)) : scale,
     logp(value) {
-      const square = ((value - loc) / scale) ** 2;
-      return whole - (heavy ? half * Math.log1p(square / freedom) : square / 2);
+      const y = (value - loc) / scale;
+      return (heavy ? logStudent(y, freedom) : -(y * y + Math.log(2 * Math.PI)) / 2) - Math.log(scale);
     },
-    draw: (random) =>
-      loc + (scale * random.normal()) / (heavy ? Math.sqrt((2 / freedom) * Math.exp(drawLogGamma(freedom / 2, random))) : 1),
+    draw: (random) => loc + scale * (heavy ? drawStudent(freedom, random) : random.normal()),
   };
 }
 
@@ -152,8 +148,8 @@ function countLaw(law, [mean, total]) {
   return {
     mean: Math.exp(logMean),
     sd: Math.sqrt(Math.exp(logMean) * (1 + Math.exp(logit))),
-    logp: (k) => logGamma(k + r) - logGamma(r) - logGamma(k + 1) + r * logSigmoid(-logit) + k * logSigmoid(logit),
-    draw: (random) => drawPoisson(Math.exp(logit + drawLogGamma(r, random)), random),
+    logp: (k) => logNegativeBinomial(k, r, logit),
+    draw: (random) => drawNegativeBinomial(r, logit, random),
   };
 }
 

@@ -96,11 +96,9 @@ export function store(values) {
   let changed = new Set(),
     waits = false;
   const tell = () => {
-    const names = changed,
-      began = performance.now();
+    const names = changed;
     changed = new Set();
     for (const listener of listeners) listener(values, names);
-    if (window.explorer) window.explorer.worked = performance.now() - began; // milliseconds, for whoever measures
   };
   const wait = () => {
     waits = true;

@@ -171,7 +171,7 @@ function posteriorAbout(model, x, label, normal, uniform) {
 /** A normal about the same mean, twice as wide, since what is hidden leaves more open. */
 const doubled = (q) => gaussian(q.mean, q.sd ? q.sd.map((s) => 2 * s) : q.mean.map(() => 0.3));
 
-export const filled = (x, values) => Float64Array.from(x, (value, i) => (Number.isNaN(value) ? values[i] : value));
+const filled = (x, values) => Float64Array.from(x, (value, i) => (Number.isNaN(value) ? values[i] : value));
 
 /** Different rows, drawn one after the other with these weights. Source: Efraimidis and Spirakis, "Weighted Random Sampling", 2006. */
 function different(weights, count, uniform) {

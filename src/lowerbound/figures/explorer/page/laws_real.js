@@ -97,15 +97,20 @@ export const laplaceLaw = located({
 
 /** Of more than 2 degrees of freedom, by the last of the decoder's numbers. */
 export const studentTLaw = located({
-  log: (y, own) => {
-    const freedom = freedomOf(own),
-      gammas = logRising(freedom / 2, 0.5) - Math.log(Math.PI * freedom) / 2;
-    return gammas - ((freedom + 1) / 2) * Math.log1p((y * y) / freedom);
-  },
-  draw: (own, random) => {
-    const half = freedomOf(own) / 2;
-    return random.normal() * Math.exp((Math.log(half) - drawLogGamma(half, random)) / 2);
-  },
+  log: (y, own) => logStudent(y, freedomOf(own)),
+  draw: (own, random) => drawStudent(freedomOf(own), random),
 });
+
+/** log of a standard Student-t's density. */
+export function logStudent(y, freedom) {
+  const gammas = logRising(freedom / 2, 0.5) - Math.log(Math.PI * freedom) / 2;
+  return gammas - ((freedom + 1) / 2) * Math.log1p((y * y) / freedom);
+}
+
+/** A normal number over the root of a Gamma. */
+export function drawStudent(freedom, random) {
+  const half = freedom / 2;
+  return random.normal() * Math.exp((Math.log(half) - drawLogGamma(half, random)) / 2);
+}
 
 const freedomOf = (own) => 2 + positive(own[own.length - 1] + 2);

@@ -45,7 +45,7 @@ export const categoricalLaw = ofWhole(() => ({
 }));
 
 /** The place of one of some logits, by the inverse of the distribution function. */
-export function drawClass(logits, random) {
+function drawClass(logits, random) {
   const whole = logSumExp(logits),
     last = logits.length - 1;
   let left = random.uniform(),
@@ -129,9 +129,9 @@ export const poissonLaw = ofWhole(({ steps }) => {
 /** Γ(k + r)/(Γ(r) k!) S(−l)ʳ S(l)ᵏ: a Poisson whose rate is a Gamma. */
 export const negativeBinomialLaw = ofWhole(() => ({
   mean: ([raw, logit]) => positive(raw) * Math.exp(logit),
-  log: (k, [raw, logit]) => {
-    const r = positive(raw);
-    return logRising(r, k) - logGamma(k + 1) + r * logSigmoid(-logit) + k * logSigmoid(logit);
-  },
-  draw: ([raw, logit], random) => drawPoisson(Math.exp(drawLogGamma(positive(raw), random) + logit), random),
+  log: (k, [raw, logit]) => logNegativeBinomial(k, positive(raw), logit),
+  draw: ([raw, logit], random) => drawNegativeBinomial(positive(raw), logit, random),
 }));
+
+export const logNegativeBinomial = (k, r, logit) => logRising(r, k) - logGamma(k + 1) + r * logSigmoid(-logit) + k * logSigmoid(logit);
+export const drawNegativeBinomial = (r, logit, random) => drawPoisson(Math.exp(drawLogGamma(r, random) + logit), random);

@@ -4,7 +4,7 @@ import { button, element, later, text, useTexts } from "./dom.js";
 import { boundOf, completions, drawsGiven } from "./inference.js";
 import { classesCard } from "./classes.js";
 import { directionCard, slidersCard } from "./sliders.js";
-import { examplesCard } from "./own.js";
+import { examplesCard } from "./examples.js";
 import { hiddenCard } from "./hidden.js";
 import { rowCard } from "./row.js";
 import { pathsCard, spherical } from "./paths.js";

@@ -10,7 +10,7 @@ const STEPS = 9,
   FRAMES = 120,
   DRAWS = 16;
 
-export const straight = (a, b, t) => Float64Array.from(a, (value, i) => value + t * (b[i] - value));
+const straight = (a, b, t) => Float64Array.from(a, (value, i) => value + t * (b[i] - value));
 
 /** Along the great circle through both directions, the length going straight from one to the other. Source: Shoemake, 1985. */
 export function spherical(a, b, t) {

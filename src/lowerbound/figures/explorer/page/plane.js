@@ -53,7 +53,7 @@ function legend(view) {
   );
 }
 
-export const colorOf = (view, label) => (label < 0 ? "#8884" : view.colors[label % view.colors.length]);
+const colorOf = (view, label) => (label < 0 ? "#8884" : view.colors[label % view.colors.length]);
 
 /** The picture of the plane: points once, and on them what moves. */
 function mapOf(view, canvas) {

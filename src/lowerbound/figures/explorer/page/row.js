@@ -53,7 +53,7 @@ function short(column, value) {
  * What the others may be where some cells of a row are given (NaN elsewhere): of each column the mean and an interval, or the probability of
  * each class, by draws of p(x_rest|x_given), and how many draws these are worth.
  */
-export function whatIf(model, row, label, seed = 1) {
+function whatIf(model, row, label, seed = 1) {
   const words = model.words.likelihood,
     found = drawsGiven(model, row, label, seed),
     { rows, weights, uniform, normal } = found;
