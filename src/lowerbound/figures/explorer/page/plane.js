@@ -1,6 +1,6 @@
 // The plane of two latent dimensions: where examples are encoded, where one is, and the ellipse of a posterior. Drag, or use the arrow keys.
 
-import { card, element, number, readouts, select, text } from "./dom.js";
+import { card, cardOf, element, number, readouts, select, text } from "./dom.js";
 import { logAggregate, nameOf, nearest } from "./view.js";
 import { isTable, rowsBeside } from "./row.js";
 import { picture } from "./pictures.js";
@@ -37,7 +37,8 @@ export function planeCard(view) {
     if (changed.has("dims") || changed.has("theme")) map.redraw();
     if (["z", "dims", "found", "theme"].some((name) => changed.has(name))) map.show();
   });
-  return card("plane", canvas, element("div", { class: "row" }, ...choices), legend(view));
+  const about = text(view.test.logP === null ? "plane.about.point" : "plane.about"); // no density, no ellipse
+  return cardOf("plane", about, canvas, element("div", { class: "row" }, ...choices), legend(view));
 }
 
 function legend(view) {

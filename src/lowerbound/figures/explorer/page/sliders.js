@@ -1,6 +1,6 @@
 // A slider for each latent dimension, those with the largest KL first; inactive ones are folded away. And directions from class to class.
 
-import { card, element, labelled, number, select, text } from "./dom.js";
+import { card, cardOf, element, labelled, number, select, text } from "./dom.js";
 
 const FOLDED = 10; // active dimensions that are shown at once
 
@@ -44,7 +44,7 @@ export function slidersCard(view) {
       said.textContent = number(z[dim], 2);
     }
   });
-  return card("sliders", ...first.map((one) => one.row), more);
+  return cardOf("sliders", text(kl === null ? "sliders.about.variance" : "sliders.about"), ...first.map((one) => one.row), more);
 }
 
 /** How far each slider goes: as far as codes do, three standard deviations of the prior at least. */
