@@ -75,9 +75,15 @@ def residual(model: LinearGaussian, of_data: LinearGaussian) -> float:
 
 
 def z_score(draws: Tensor, truth: Tensor | float) -> float:
-    """How many standard errors the mean over the first axis is from the truth, at the worst place."""
+    """How many standard errors the mean over the first axis is from the truth, at the worst place.
+
+    The worst of m places is further off than any one of them: the figure is that of one place as improbable as the worst of m
+    (Bonferroni), so that a limit holds a family of comparisons, however large, on any processor's draws.
+    """
     error = draws.std(0) / len(draws) ** 0.5
-    return float(((draws.mean(0) - truth).abs() / error).max())
+    away = ((draws.mean(0) - truth).abs() / error).double()
+    p = away.numel() * torch.special.ndtr(-away.max())
+    return float(away.max() if p < 1e-300 else -torch.special.ndtri(p.clamp(max=0.5)))
 
 
 def bounds(vae: Model, x: torch.Tensor, objective: Objective, draws: int, together: int = 40) -> torch.Tensor:

@@ -28,7 +28,7 @@ from lowerbound.recipes.recipe import Recipe
 from lowerbound.runs import run
 from lowerbound.tasks.complete import METHODS, Completions, complete
 
-N = 1000  # completions of an example
+N = 4000  # completions of an example
 TOY = LinearGaussian(2, 5, 0.7, orthogonal=True)
 OBSERVED = torch.tensor([[1, 0, 1, 0, 1], [0, 0, 0, 1, 0], [0, 0, 0, 0, 0]]).bool()
 
@@ -59,7 +59,7 @@ def conditional(law: MultivariateNormal, x: torch.Tensor, observed: torch.Tensor
 
 
 def of_toy(method: str, encoder: str) -> Completions:
-    samples = 20_000 if method == "importance" else 60 * N
+    samples = (20 if method == "importance" else 200) * N
     return complete(TOY.vae(ENCODERS[encoder]()), some(), OBSERVED, N, method=method, samples=samples, draw=True)
 
 
