@@ -19,7 +19,7 @@ from lowerbound.errors import NoClosedForm, RecipeError
 from lowerbound.nn import missing
 from lowerbound.nn.log_counts import LogCounts
 from lowerbound.nn.networks import expect
-from lowerbound.recipes import contexts, likelihoods, networks, posteriors, priors
+from lowerbound.recipes import contexts, hierarchy, likelihoods, networks, posteriors, priors
 from lowerbound.recipes.estimators import ESTIMATORS
 from lowerbound.recipes.grammar import make
 from lowerbound.recipes.likelihoods import Plan
@@ -37,6 +37,7 @@ from lowerbound.vae.loss import LossFunction, loss, of_rows
 from lowerbound.vae.model import VAE, Model
 from lowerbound.vae.objectives.base import Objective
 from lowerbound.vae.objectives.elbo import Contractive
+from lowerbound.vae.posteriors import Posterior
 
 DRAWS = 64  # of each distribution that are looked at to tell whether prior and posterior are over the same space
 
@@ -98,18 +99,34 @@ def _model(recipe: Recipe, supervision: Supervision | None, context: Context | N
     def of_latents(latent: int) -> Likelihood:
         return likelihood.around(network.decoder(latent, widths, *likelihood.shape(spec.event_shape), ()))
 
+    def trunk() -> tuple[nn.Module, int]:
+        features: list[int] = []
+
+        def of(seen: tuple[int, ...]) -> nn.Module:
+            made, many = network.trunk(seen, widths, shape)
+            features.append(many)
+            return made
+
+        return networks.corrupted(recipe.corruption, _sighted(likelihood, spec, of), spec, bool(shape)), features[0]
+
+    latent = sum(recipe.levels)
     with seeded(recipe.seed, "weights"):
-        kind = posteriors.posterior(recipe.posterior)
-        posterior = kind.of(encoder(kind.features(recipe.latent), shape), recipe.latent)
-        decoder = network.decoder(recipe.latent, widths, *likelihood.shape(spec.event_shape), shape)
-        prior = priors.prior(recipe.prior, recipe.latent, posterior, spec, shape)
+        posterior: Posterior
+        if len(recipe.levels) > 1:
+            posterior = chain = hierarchy.posterior(recipe.posterior, network, widths, trunk, recipe.levels)
+        else:
+            kind = posteriors.posterior(recipe.posterior)
+            posterior = kind.of(encoder(kind.features(latent), shape), latent)
+        decoder = network.decoder(latent, widths, *likelihood.shape(spec.event_shape), shape)
+        if len(recipe.levels) > 1:
+            prior = hierarchy.prior(recipe.prior, network, widths, chain, spec, shape)
+        else:
+            prior = priors.prior(recipe.prior, latent, posterior, spec, shape)
         if not list(prior.parameters()):  # the latents' scale stays what it is
             expect(decoder, prior().mean, prior().stddev)
         if supervision is None:
             return VAE(prior, likelihood.around(decoder), posterior, context)
-        return supervision.model(
-            prior, likelihood.around(decoder), posterior, recipe.latent, len(spec.classes), Makers(encoder, of_latents)
-        )
+        return supervision.model(prior, likelihood.around(decoder), posterior, latent, len(spec.classes), Makers(encoder, of_latents))
 
 
 def _sighted(likelihood: Plan, spec: DataSpec, network: Callable[[tuple[int, ...]], nn.Module]) -> nn.Module:

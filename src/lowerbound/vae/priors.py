@@ -145,7 +145,7 @@ class GaussianMixture(Prior):
 class VampPrior(Prior):
     """1/K Σ_k q(z|u_k): the mean of the posteriors of K learned pseudo-inputs u_k ``(K, *event)``.
 
-    ``posterior`` is that of the same model, whose weights it shares. With ``squash`` pseudo-inputs are kept in [0, 1].
+    ``posterior`` is that of the same model, whose weights it shares; of a chain of levels the prior is that of the first. With ``squash`` pseudo-inputs are kept in [0, 1].
     Source: Tomczak and Welling, "VAE with a VampPrior", 2018, https://arxiv.org/abs/1705.07120.
     """
 
@@ -160,7 +160,8 @@ class VampPrior(Prior):
         inputs = torch.sigmoid(self.inputs) if self.squash else self.inputs
         weights = inputs.new_zeros(len(inputs))
         with of_no_row():  # a corruption, say, of pseudo-inputs
-            each = self._posterior[0](inputs)
+            found = self._posterior[0](inputs)
+        each = found.first if isinstance(found, distributions.Chain) else found
         return Mixture(td.Categorical(logits=weights, validate_args=False), each, validate_args=False)
 
 

@@ -151,8 +151,9 @@ def decode(args: Namespace) -> Answer:
 
 def _latents(run: Run, path: Path) -> Tensor:
     latents = arrays.load_values(path).float()
-    if latents.shape[1:] != (run.recipe.latent,):
-        raise UsageError(f"{path} has the shape {tuple(latents.shape)}; this run decodes latents (N, {run.recipe.latent})")
+    latent = sum(run.recipe.levels)
+    if latents.shape[1:] != (latent,):
+        raise UsageError(f"{path} has the shape {tuple(latents.shape)}; this run decodes latents (N, {latent})")
     return latents
 
 
