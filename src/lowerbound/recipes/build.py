@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import nn
@@ -37,7 +38,6 @@ from lowerbound.vae.loss import LossFunction, loss, of_rows
 from lowerbound.vae.model import VAE, Model
 from lowerbound.vae.objectives.base import Objective
 from lowerbound.vae.objectives.elbo import Contractive
-from lowerbound.vae.posteriors import Posterior
 
 DRAWS = 64  # of each distribution that are looked at to tell whether prior and posterior are over the same space
 
@@ -93,40 +93,32 @@ def _model(recipe: Recipe, supervision: Supervision | None, context: Context | N
     _must_fit(recipe, likelihood, spec)
 
     def encoder(features: int, context: tuple[int, ...] = ()) -> nn.Module:
-        made = _sighted(likelihood, spec, lambda seen: network.encoder(seen, widths, features, context))
-        return networks.corrupted(recipe.corruption, made, spec, bool(context))
+        return _around(recipe, likelihood, spec, bool(context), lambda seen: network.encoder(seen, widths, features, context))
 
     def of_latents(latent: int) -> Likelihood:
         return likelihood.around(network.decoder(latent, widths, *likelihood.shape(spec.event_shape), ()))
 
-    def trunk() -> tuple[nn.Module, int]:
-        features: list[int] = []
-
-        def of(seen: tuple[int, ...]) -> nn.Module:
-            made, many = network.trunk(seen, widths, shape)
-            features.append(many)
-            return made
-
-        return networks.corrupted(recipe.corruption, _sighted(likelihood, spec, of), spec, bool(shape)), features[0]
-
     latent = sum(recipe.levels)
     with seeded(recipe.seed, "weights"):
-        posterior: Posterior
         if len(recipe.levels) > 1:
-            posterior = chain = hierarchy.posterior(recipe.posterior, network, widths, trunk, recipe.levels)
+            levels = hierarchy.Hierarchy(network, widths, recipe.levels, shape)
+            posterior, prior = levels.parts(recipe.posterior, recipe.prior, partial(_around, recipe, likelihood, spec, bool(shape)), spec)
+            decoder = network.decoder(latent, widths, *likelihood.shape(spec.event_shape), shape)
         else:
             kind = posteriors.posterior(recipe.posterior)
             posterior = kind.of(encoder(kind.features(latent), shape), latent)
-        decoder = network.decoder(latent, widths, *likelihood.shape(spec.event_shape), shape)
-        if len(recipe.levels) > 1:
-            prior = hierarchy.prior(recipe.prior, network, widths, chain, spec, shape)
-        else:
+            decoder = network.decoder(latent, widths, *likelihood.shape(spec.event_shape), shape)
             prior = priors.prior(recipe.prior, latent, posterior, spec, shape)
         if not list(prior.parameters()):  # the latents' scale stays what it is
             expect(decoder, prior().mean, prior().stddev)
         if supervision is None:
             return VAE(prior, likelihood.around(decoder), posterior, context)
         return supervision.model(prior, likelihood.around(decoder), posterior, latent, len(spec.classes), Makers(encoder, of_latents))
+
+
+def _around(recipe: Recipe, likelihood: Plan, spec: DataSpec, context: bool, network: Callable[[tuple[int, ...]], nn.Module]) -> nn.Module:
+    """The encoder that ``network`` makes for a shape, as it sees the data, in training behind a corruption."""
+    return networks.corrupted(recipe.corruption, _sighted(likelihood, spec, network), spec, context)
 
 
 def _sighted(likelihood: Plan, spec: DataSpec, network: Callable[[tuple[int, ...]], nn.Module]) -> nn.Module:

@@ -1,12 +1,14 @@
-"""Hierarchies: the prior and the posterior of several levels, ``--latent 40-40`` from the top down, and the networks between them.
+"""Hierarchies: prior and posterior of several levels, ``--latent 40-40`` from the top down, and the networks between them.
 
-The encoder's features are shared by all levels of q; each level of p and of q is a network of the levels above it.
+Each level of p is a network of the levels above it. Of q it is one as well, beside features of the example that all levels share; or, of
+a ladder, it is the level of p times what features of its own say.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import accumulate
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 from lowerbound.errors import RecipeError
@@ -17,11 +19,13 @@ if TYPE_CHECKING:
     from torch import nn
 
     from lowerbound.data.spec import DataSpec
-    from lowerbound.vae import posteriors
-    from lowerbound.vae.priors import Prior
+    from lowerbound.vae.posteriors import Posterior
+    from lowerbound.vae.priors import Chain, Prior
 
-#: the posterior's word of which each level is
-LEVEL = "gaussian"
+#: makes the encoder around a network of what it is shown, by the shape of that
+Around = Callable[[Callable[[tuple[int, ...]], "nn.Module"]], "nn.Module"]
+#: words of posteriors that a level may have: a network beside others, and the prior refined
+CHAIN, LADDER = "gaussian", "ladder"
 
 
 def sizes(word: str) -> tuple[int, ...]:
@@ -32,28 +36,72 @@ def sizes(word: str) -> tuple[int, ...]:
         raise RecipeError(f"latent '{word}' is not understood; write a number of dimensions, or of each level, as 40-40") from error
 
 
-def posterior(
-    word: str, network: NetworkWord, widths: Sequence[int], trunk: Callable[[], tuple[nn.Module, int]], levels: Sequence[int]
-) -> posteriors.Chain:
-    """q(z₁|x) q(z₂|z₁, x) … of the features that ``trunk`` makes, a network, and of how many. Errors: RecipeError for another word."""
-    from lowerbound.vae import posteriors
+@dataclass(frozen=True)
+class Hierarchy:
+    """What its levels are made of: the kind of network and its widths, the dimensions of each level, the shape of a context."""
 
-    if word != LEVEL:
-        raise RecipeError(f"each level of a hierarchy is {LEVEL}, and this posterior is {word}; choose --latent with one number")
-    encoder, features = trunk()
-    first, *then = (network.between(features + above, widths[-1:] if above else (), 2 * size) for above, size in _above(levels))
-    return posteriors.Chain(encoder, [first, *then], levels)
+    network: NetworkWord
+    widths: Sequence[int]
+    levels: Sequence[int]
+    context: tuple[int, ...] = ()
 
+    def parts(self, posterior: str, prior: str, around: Around, spec: DataSpec) -> tuple[Posterior, Prior]:
+        """q(z|x) and p(z) of these words. Errors: RecipeError."""
+        if posterior == CHAIN:
+            q = self._chain(around)
+            return q, self._prior(priors.prior(prior, self.levels[0], q, spec, self.context), [self.widths] * len(self.levels))
+        if posterior != LADDER:
+            raise RecipeError(f"a level of a hierarchy is {CHAIN} or {LADDER}, and this posterior is {posterior}; choose another")
+        if prior == "vamp":
+            raise RecipeError(
+                "a ladder refines its prior, and vamp is made of the posterior; choose --posterior gaussian, or another prior"
+            )
+        first = priors.prior(prior, self.levels[0], None, spec, self.context)
+        p = self._prior(first, [[width, width] for width in reversed(self.of_levels)])
+        return self._ladder(around, p), p
 
-def prior(
-    word: str, network: NetworkWord, widths: Sequence[int], beside: posteriors.Chain, spec: DataSpec, context: tuple[int, ...]
-) -> Prior:
-    """p(z₁) p(z₂|z₁) …, the first of that word. Errors: RecipeError."""
-    from lowerbound.vae.priors import Chain
+    @property
+    def of_levels(self) -> list[int]:
+        """The width of each stage of a ladder, the last level's first: those written, the last of them as often as it is needed."""
+        return [*self.widths, *[self.widths[-1]] * len(self.levels)][: len(self.levels)]
 
-    levels = beside.sizes
-    first = priors.prior(word, levels[0], beside, spec, context)
-    return Chain(first, [network.between(above, tuple(reversed(widths)), 2 * size) for above, size in _above(levels)[1:]], levels)
+    def _prior(self, first: Prior, widths: Sequence[Sequence[int]]) -> Chain:
+        from lowerbound.vae.priors import Chain
+
+        levels = list(zip(_above(self.levels), widths, strict=True))[1:]
+        return Chain(first, [self.network.between(above, width[::-1], 2 * size) for (above, size), width in levels], self.levels)
+
+    def _chain(self, around: Around) -> Posterior:
+        from lowerbound.vae.posteriors import Chain
+
+        features: list[int] = []
+
+        def of(seen: tuple[int, ...]) -> nn.Module:
+            trunk, many = self.network.trunk(seen, self.widths, self.context)
+            features.append(many)
+            return trunk
+
+        encoder = around(of)
+        levels = [
+            self.network.between(features[0] + above, self.widths[-1:] if above else (), 2 * size) for above, size in _above(self.levels)
+        ]
+        return Chain(encoder, levels, self.levels)
+
+    def _ladder(self, around: Around, prior: Chain) -> Posterior:
+        from lowerbound.nn.stages import Stages
+        from lowerbound.vae.posteriors import Ladder
+
+        features: list[int] = []
+
+        def of(seen: tuple[int, ...]) -> nn.Module:
+            width, *others = self.of_levels
+            first, many = self.network.trunk(seen, [width, width], self.context)
+            features.extend([many, *others])
+            return Stages([first, *(self.network.stage(before, [after, after]) for before, after in pairwise(features))])
+
+        encoder = around(of)
+        levels = [self.network.between(many, (), 2 * size) for many, size in zip(reversed(features), self.levels, strict=True)]
+        return Ladder(encoder, levels, features[::-1], prior)
 
 
 def _above(levels: Sequence[int]) -> list[tuple[int, int]]:

@@ -31,7 +31,8 @@ class NetworkWord:
 
     An encoder gives ``(N, features)``; a decoder ``(N, *event)`` for one parameter a value, ``(N, P, *event)`` for P of them. Where
     ``context`` is the shape of a context both take one as well. Of a hierarchy ``trunk`` gives the features of an example that all levels
-    share, and how many, and ``between`` is a network ``(N, inputs) → (N, outputs)`` from level to level.
+    share, and how many, ``stage`` goes on from features to others, and ``between`` is a network ``(N, inputs) → (N, outputs)`` from level
+    to level.
     """
 
     help: str
@@ -39,6 +40,7 @@ class NetworkWord:
     encoder: Callable[[Sequence[int], Sequence[int], int, Sequence[int]], nn.Module]
     decoder: Callable[[int, Sequence[int], Sequence[int], int, Sequence[int]], nn.Module]
     trunk: Callable[[Sequence[int], Sequence[int], Sequence[int]], tuple[nn.Module, int]]
+    stage: Callable[[int, Sequence[int]], nn.Module]
     between: Callable[[int, Sequence[int], int], nn.Module]
 
     def usage(self, name: str) -> str:
@@ -73,10 +75,13 @@ def _dense(text: str, widths: tuple[int, ...], layers: At) -> NetworkWord:
         made = joined(context, tuple(event), *widths, ending=True)
         return made, widths[-1] if widths else prod(event) + prod(context) * bool(context)
 
+    def stage(inputs: int, widths: Sequence[int]) -> nn.Module:
+        return joined((), inputs, *widths, ending=True)
+
     def between(inputs: int, widths: Sequence[int], outputs: int) -> nn.Module:
         return joined((), inputs, *widths, outputs)
 
-    return NetworkWord(text, widths, encoder, decoder, trunk, between)
+    return NetworkWord(text, widths, encoder, decoder, trunk, stage, between)
 
 
 def _conv_encoder(event: Sequence[int], widths: Sequence[int], features: int, context: Sequence[int] = ()) -> nn.Module:
@@ -102,6 +107,12 @@ def _conv_trunk(event: Sequence[int], widths: Sequence[int], context: Sequence[i
     if isinstance(made, Conditioned):
         raise RecipeError("a hierarchy of convolutions is given nothing; choose --network mlp, or leave out --given")
     return nn.Sequential(*made.children(), nn.ReLU()), BETWEEN
+
+
+def _conv_stage(inputs: int, widths: Sequence[int]) -> nn.Module:
+    from lowerbound.nn.networks import features
+
+    return features(inputs, *widths)
 
 
 def _conv_between(inputs: int, widths: Sequence[int], outputs: int) -> nn.Module:
@@ -161,6 +172,7 @@ NETWORKS = {
         _conv_encoder,
         _conv_decoder,
         _conv_trunk,
+        _conv_stage,
         _conv_between,
     ),
     "linear": _dense("one linear layer", (), At("nn.networks:mlp")),
