@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from jaxtyping import Float
@@ -156,6 +156,11 @@ class Refined(Levels):
         for refinement in self.refinements[:-1]:
             p, state = walk.send((yield refinement(p, state), p, state))
         yield self.refinements[-1](p, state), p, state
+
+
+def is_hierarchy(q: Distribution, p: Distribution) -> TypeGuard[Levels]:
+    """Whether both are of the same levels, so that one can be held against the other level by level."""
+    return isinstance(q, Levels) and isinstance(p, Levels) and q.sizes == p.sizes
 
 
 def side_by_side(q: Levels, p: Levels) -> Generator[tuple[Distribution, Distribution, State], Tensor, None]:

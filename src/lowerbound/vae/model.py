@@ -19,7 +19,7 @@ from torch.nn.parameter import is_lazy
 from lowerbound.data.array_likes import Array
 from lowerbound.data.python import Examples, Source, examples_of
 from lowerbound.data.rows import all_of
-from lowerbound.distributions.chain import Levels, side_by_side
+from lowerbound.distributions.chain import Levels, is_hierarchy, side_by_side
 from lowerbound.distributions.operations import detach
 from lowerbound.errors import RecipeError, UsageError, law_name
 from lowerbound.nn.jacobian import contraction
@@ -252,7 +252,7 @@ def terms_of(vae: Model, x: Float[Tensor, "B *event"], sampler: Sampler, posteri
 
 def drawn(sampler: Sampler, posterior: Distribution, prior: Distribution) -> tuple[Node, ...]:
     """Draws of q(z|x), level by level where the prior is of the same levels: z1 the first, z2 the next, …"""
-    if not (isinstance(posterior, Levels) and isinstance(prior, Levels) and posterior.sizes == prior.sizes):
+    if not (is_hierarchy(posterior, prior) and isinstance(prior, Levels)):
         return (sampler(posterior, prior, "z"),)
     walk = side_by_side(posterior, prior)
     nodes = [sampler(*next(walk)[:2], "z1")]
