@@ -18,9 +18,10 @@ from toys import z_score
 
 import lowerbound as lb
 from lowerbound.distributions.chain import Levels
+from lowerbound.tasks.levels import encoded, sample_frozen
 from lowerbound.vae.estimators import DoublyReparameterized, Estimator, Pathwise
 from lowerbound.vae.loss import of_observed
-from lowerbound.vae.objectives import ELBO, IWAE, ClosedKL, Objective, SampledKL
+from lowerbound.vae.objectives import ELBO, IWAE, ClosedKL, FreeBits, Objective, SampledKL
 
 EVENT, SIGMA = 4, 0.6
 LEVELS = {"two levels": (2, 3), "three levels": (1, 2, 2)}
@@ -215,3 +216,70 @@ def test_a_copy_of_a_ladder_refines_its_own_prior() -> None:
         for weight in vae.prior.parameters():
             weight.add_(1.0)
     assert torch.equal(vae.posterior._prior[0].levels[0].network.mean.weight, vae.prior.levels[0].network.mean.weight)
+
+
+# --- what each level decides ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("levels", [1, 2])
+def test_samples_share_the_levels_that_are_frozen(levels: int) -> None:
+    """Between the groups all of p(x)'s covariance, within a group that of p(x) given the frozen levels."""
+    vae, group = chain((1, 2, 2), "chain"), 8
+    torch.manual_seed(0)
+    made = sample_frozen(vae, 40_000, levels, group, draw=True)
+    prior, p_x = joint(vae.prior()), evidence(vae)[0]
+    size = sum((1, 2, 2)[:levels])
+    covariance, weight = prior.covariance_matrix.detach(), vae.likelihood.network[1].weight.detach()
+    given = covariance[:, :size] @ torch.linalg.inv(covariance[:size, :size]) @ covariance[:size]
+    centred = made - p_x.loc.detach()
+    of_all = (centred[:, :, None] * centred[:, None]).view(-1, group, EVENT, EVENT).mean(1)
+    assert z_score(of_all, p_x.covariance_matrix.detach()) < 4.5
+    first, second = centred[::group], centred[1::group]
+    assert z_score(first[:, :, None] * second[:, None], weight @ given @ weight.T) < 4.5
+
+
+def test_levels_of_an_example_lead_to_what_is_expected_of_the_others() -> None:
+    vae = exact((1, 1, 1))
+    x = data(chain((1, 1, 1), "chain"))
+    with torch.no_grad():
+        mean, prior = evidence(vae)[1](x).loc, joint(vae.prior())
+        for levels in (1, 2, 3):
+            rest = conditional_mean(prior, mean[:, :levels])
+            torch.testing.assert_close(encoded(vae, x, levels), torch.cat([mean[:, :levels], rest], 1), atol=1e-4, rtol=1e-4)
+
+
+def conditional_mean(law: MultivariateNormal, first: Tensor) -> Tensor:
+    """What is expected of the others given the first."""
+    n = first.shape[1]
+    gain = law.covariance_matrix[n:, :n] @ torch.linalg.inv(law.covariance_matrix[:n, :n])
+    return law.loc[n:] + (first - law.loc[:n]) @ gain.T
+
+
+@pytest.mark.parametrize(("levels", "posterior"), MODELS)
+def test_the_kl_of_each_level_is_told(levels: str, posterior: str) -> None:
+    """The levels' KLs add up to that of the whole; that of the first is the marginals'."""
+    vae = chain(LEVELS[levels], posterior)
+    x = data(vae, 3).repeat(1000, 1)
+    used = lb.evaluate(vae, x, samples=2).latents
+    q, p = joint(vae.posterior(x[:3])), joint(vae.prior())
+    total = torch.distributions.kl_divergence(q, p).mean().detach()
+    assert [level.latent for level in used.levels] == list(LEVELS[levels])
+    assert sum(level.kl for level in used.levels) == pytest.approx(float(total), rel=0.03)
+    assert used.kl_per_dimension is not None
+    assert float(used.kl_per_dimension.sum()) == pytest.approx(sum(level.kl for level in used.levels), rel=1e-4)
+    size = LEVELS[levels][0]
+    first = [MultivariateNormal(law.loc[..., :size], law.covariance_matrix[..., :size, :size]) for law in (q, p)]
+    assert used.levels[0].kl == pytest.approx(float(torch.distributions.kl_divergence(*first).mean().detach()), rel=1e-3)
+
+
+def test_free_bits_of_levels_are_a_floor_under_each_level() -> None:
+    vae = chain((1, 2, 2), "chain")
+    x = data(vae, 4)
+    torch.manual_seed(0)
+    terms = vae.terms(x, Pathwise().sampler(3))
+    each = [float(kl.mean()) for kl in terms.divergences]
+    floor = sorted(each)[1]
+    for nats, lifted in ((0.0, 0.0), (floor, floor - min(each)), (100.0, 300.0 - sum(each))):
+        value = FreeBits(nats, of_levels=True).value(terms).mean()
+        assert float(ELBO(ClosedKL(), 3).bound(terms).mean() - value) == pytest.approx(lifted, abs=1e-4)
+    assert float(ELBO(ClosedKL(), 3).bound(terms).mean() - FreeBits(0.0).value(terms).mean()) == pytest.approx(0.0, abs=1e-4)

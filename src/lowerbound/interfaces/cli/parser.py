@@ -49,6 +49,9 @@ def _sample(parser: Parser) -> None:
     options.seed(parser)
     options.draw(parser, "draw x from p(x|z) instead of taking its mean")
     options.label(parser, "of a run given labels: data of this class (default: of all in turn)")
+    parser.add_argument(
+        "--freeze", type=options.at_least(1), metavar="LEVELS", help="of hierarchies: a row shares so many levels, counted from the top"
+    )
     parser.add_argument("--where", metavar="COLUMN=VALUE,…", help="of tables: rows in which these cells are given, 'sex=female,pclass=1'")
     options.output(parser, ".png, or .npy for the array; of tables .csv, .tsv or .parquet, and always drawn")
     options.machine(parser)
@@ -59,6 +62,12 @@ def _reconstruct(parser: Parser) -> None:
     options.data(parser)
     parser.add_argument("-n", "--n", type=options.at_least(1), metavar="N", help="how many (default: 20, or all where there are fewer)")
     parser.add_argument("--as-label", metavar="CLASS", help="of a run given labels: decoded as this class")
+    parser.add_argument(
+        "--levels",
+        type=options.at_least(1),
+        metavar="K",
+        help="of hierarchies: by the K levels at the top alone, the others as p expects them",
+    )
     options.output(parser, ".png, or .npy for the reconstructed array")
     options.machine(parser)
 
