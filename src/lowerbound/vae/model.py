@@ -268,18 +268,19 @@ def _drawn_held(sampler: Sampler, posterior: Levels, prior: Levels) -> tuple[Nod
 
     Errors: RecipeError where q cannot be held, or not every level has a path.
     """
-    walks = posterior.walk(), prior.walk(), detach(posterior).walk()
-    q, p, held = (next(walk)[0] for walk in walks)
-    nodes: list[Node] = []
+    held = detach(posterior)
+    assert isinstance(held, Levels)
+    walks = posterior.walk(), prior.walk(), held.walk()
+    laws, nodes = [next(walk)[0] for walk in walks], list[Node]()
     for level in range(1, len(prior.sizes) + 1):
-        if nodes:
-            q, p, held = (walk.send(z)[0] for walk, z in zip(walks, (path, seen, seen), strict=True))
+        q, p, seen = laws
         node = sampler(q, p, f"z{level}")
-        path = node.path
-        if path is None:
+        if node.path is None:
             raise RecipeError("of a hierarchy either every level is doubly reparameterized or none is; choose one estimator for all")
-        seen = path.clone()
-        nodes.append(replace(node, z=seen, posterior=held))
+        nodes.append(replace(node, z=node.path.clone(), posterior=seen))
+        if level < len(prior.sizes):
+            drawn = node.path, nodes[-1].z, nodes[-1].z
+            laws = [walk.send(z)[0] for walk, z in zip(walks, drawn, strict=True)]
     return tuple(nodes)
 
 
