@@ -101,7 +101,7 @@ ASKED = """() => {
     view.choose(values, `example ${row}`, row, view.test.labels[row]);
     const { found, example: { bits }, z, label } = view.state.values, { q } = found, again = q.sample(() => 0.3);
     return { found: { ...found, q: null }, x: [...bits], z: [...z], label, sd: q.sd && [...q.sd], draw: [...again],
-      logQ: q.logDensity(again), logP: model.prior.logDensity(again), logX: model.logLikelihood(model.decode([again], label), 0, bits),
+      logQ: q.logDensity(again), logP: model.prior(label).logDensity(again), logX: model.logLikelihood(model.decode([again], label), 0, bits),
       image: [...model.image(again, label)], plane: q.sd && q.plane(0, 1) };
   });
 }"""

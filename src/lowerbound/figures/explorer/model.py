@@ -9,11 +9,11 @@ from lowerbound.distributions.operations import over_all_of_space
 from lowerbound.errors import RecipeError
 from lowerbound.figures.explorer.arrays import Arrays
 from lowerbound.figures.explorer.columns import Floats, columns_words
+from lowerbound.figures.explorer.given import given_words
 from lowerbound.figures.explorer.likelihoods import likelihood_words
 from lowerbound.figures.explorer.networks import Words, words_of
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.vae import posteriors, priors
-from lowerbound.vae.contexts import Label
 from lowerbound.vae.likelihoods import Bernoulli, Columns
 from lowerbound.vae.model import Model, given_zeros
 
@@ -48,13 +48,11 @@ def remote_words(vae: Model) -> Words:
 
 
 def _shape_words(vae: Model) -> Words:
-    """The shapes of x and z, and how many classes the model is given. Errors: RecipeError."""
-    if vae.context is not None and not isinstance(vae.context, Label):
-        raise RecipeError("a page shows models that are given nothing, or labels")
+    """The shapes of x and z, and what the model is given. Errors: RecipeError."""
+    given = given_words(vae)
     if vae.event_shape is None:
         raise RecipeError("the decoder gives no example for a latent of zeros, so that its shape is not known")
-    classes = vae.context.classes if vae.context is not None else 0
-    return {"event": list(vae.event_shape), "latent": latent_size(vae), "classes_given": classes}
+    return {"event": list(vae.event_shape), "latent": latent_size(vae)} | given
 
 
 @torch.no_grad()
@@ -87,10 +85,12 @@ def _likelihood(vae: Model, arrays: Arrays, values: Floats | None) -> Words:
 
 
 def _prior(vae: Model, arrays: Arrays) -> Words:
-    """A standard normal, or any mixture of diagonal normals, such as that of the posteriors of pseudo-inputs."""
+    """A standard normal, that of a context, or any mixture of diagonal normals, such as that of the posteriors of pseudo-inputs."""
     if isinstance(vae.prior, priors.StandardNormal):
         return {"law": "normal"}
-    law = None if isinstance(vae.prior, priors.GivenContext) or vae.context is not None else vae.prior()
+    if type(vae.prior) is priors.GivenContext:
+        return {"law": "given", "network": words_of(vae.prior.network, arrays)}
+    law = None if vae.context is not None else vae.prior()
     if isinstance(law, Mixture) and law.gaussians is not None:
         weights = law.mixture_distribution.probs.expand(len(law.gaussians.loc))
         kept = {"weights": weights, "means": law.gaussians.loc, "scales": law.gaussians.scale}

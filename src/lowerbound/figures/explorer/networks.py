@@ -15,7 +15,7 @@ from torch import nn
 
 from lowerbound.errors import RecipeError
 from lowerbound.figures.explorer.arrays import Arrays, numbers_of
-from lowerbound.nn.conditioned import Joined, Planes
+from lowerbound.nn.conditioned import Guided, Joined, Planes
 from lowerbound.nn.corruptions import Corrupted, Corruption
 from lowerbound.nn.dropout import Dropout
 from lowerbound.nn.log_counts import LogCounts
@@ -74,6 +74,12 @@ def _(module: nn.Unflatten, arrays: Arrays) -> Words:
 @layer_words.register(Planes)
 def _(module: Joined | Planes, arrays: Arrays) -> Words:
     return {"kind": type(module).__name__.lower(), "network": words_of(module.network, arrays)}
+
+
+@layer_words.register
+def _(module: Guided, arrays: Arrays) -> Words:
+    parts = {name: words_of(getattr(module, name), arrays) for name in ("features", "decoder", "last")}
+    return {"kind": "guided", "size": [*map(int, module.size)]} | parts
 
 
 @layer_words.register

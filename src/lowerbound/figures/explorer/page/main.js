@@ -5,6 +5,7 @@ import { boundOf, completions, drawsGiven } from "./inference.js";
 import { classesCard } from "./classes.js";
 import { directionCard, slidersCard } from "./sliders.js";
 import { examplesCard } from "./examples.js";
+import { givenCard } from "./given_card.js";
 import { hiddenCard } from "./hidden.js";
 import { rowCard } from "./row.js";
 import { pathsCard, spherical } from "./paths.js";
@@ -54,7 +55,7 @@ function column(view) {
     { class: "column" },
     about,
     side(planeCard, slidersCard, directionCard, classesCard),
-    side(placeCard, rowCard, examplesCard, hiddenCard, pathsCard),
+    side(placeCard, givenCard, rowCard, examplesCard, hiddenCard, pathsCard),
   );
   view.column = made;
   view.state.set({ theme: 0, z: view.state.values.z, dims: view.state.values.dims, label: view.state.values.label });
