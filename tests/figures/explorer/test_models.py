@@ -45,7 +45,10 @@ MODELS: dict[str, tuple[dict[str, Any], DataSpec]] = {
         DataSpec((3, 6, 9)),
     ),
     "convolutions given an image made small": ({"given": "low-resolution:4", "network": "conv:4-8", "prior": "given-context:16"}, IMAGE),
-    "levels given an image made small": ({"given": "low-resolution:2", "network": "conv:4", "likelihood": "categorical"}, DataSpec((1, 8, 8))),
+    "levels given an image made small": (
+        {"given": "low-resolution:2", "network": "conv:4", "likelihood": "categorical"},
+        DataSpec((1, 8, 8)),
+    ),
     "labels as latents": ({"semi_supervised": "m2", "labels": 10}, LABELLED),
     "full posterior": ({"posterior": "full-gaussian", "latent": 3}, IMAGE),
     "mixture prior": ({"prior": "mixture:3", "latent": 3}, IMAGE),

@@ -2,6 +2,8 @@
 
 import { sizeOf, tensor } from "./arrays.js";
 
+const PRIORS = 40; // as many as there are small pictures to choose from
+
 let made = 0;
 
 /**
@@ -40,6 +42,14 @@ function smallOf({ event, given: { shape, factor } }, values) {
     context.data[(channel * shape[1] + y) * shape[2] + x] += values[i] / factor ** 2;
   }
   return { context, known: null };
+}
+
+/** The lowest (side 0) or highest (side 1) of a number and of what p(z|c) of the first test examples reach in a dimension. */
+export function priorsAlong(view, dim, end, side) {
+  if (!view.model.words.given) return end;
+  view.priors ??= view.test.values.slice(0, PRIORS).map((values, row) => view.model.prior(view.givenFor(values, row)));
+  const ends = view.priors.filter((prior) => prior.sd).map(({ mean, sd }) => mean[dim] + (side ? 1 : -1) * 2 * sd[dim]);
+  return side ? Math.max(end, ...ends) : Math.min(end, ...ends);
 }
 
 /** What is to be shown of it: {values, event} of a picture, hidden values NaN. */

@@ -1,9 +1,9 @@
 // What a model is given of the example, which one may paint otherwise, and what it makes of it: draws of x at the cross, and of p(z|c).
 
+import { painted } from "./brush.js";
 import { button, cardOf, element, labelled, text } from "./dom.js";
 import { normals, uniforms } from "./functions.js";
 import { givenOf, shownOf } from "./given.js";
-import { brush } from "./hidden.js";
 import { picture, pictureSize } from "./pictures.js";
 
 const AT_CROSS = 6,
@@ -21,8 +21,8 @@ export function givenCard(view) {
     if (["label", "theme"].some((name) => changed.has(name))) {
       const { values, event } = shownOf(model.words, label);
       picture(canvas, values, event, view.range, view.colors);
-      view.completed = fromPrior(view, OF_PRIOR);
-      view.completed.forEach(({ values: made }, k) => drawn(prior.canvases[k], made));
+      view.supposed = fromPrior(view, OF_PRIOR);
+      view.supposed.forEach(({ values: made }, k) => drawn(prior.canvases[k], made));
     }
     if (!["z", "label", "theme"].some((name) => changed.has(name))) return;
     const random = { uniform: uniforms(11), normal: normals(12) }; // the same noise everywhere, so that only what is there moves
@@ -52,48 +52,68 @@ function strip(title, each, n) {
   return { canvases, element: element("div", { class: title.split(".")[1] }, element("h3", {}, text(title)), element("div", { class: "strip" }, ...canvases)) };
 }
 
-/** A brush that hides more of the example, and buttons. */
+/** A brush that hides more of the example, and buttons. Pixels are hidden in all channels at once. */
 function maskTools(view, canvas) {
   const { model, state } = view,
-    { event } = model,
-    across = event[event.length - 1],
-    up = event.length > 2 ? event[event.length - 2] : 1,
-    column = (i) => i % across,
-    row = (i) => Math.floor(i / across) % up;
-  const size = element("input", { type: "range", min: 1, max: 8, value: 3 });
+    grid = gridOf(model.event),
+    size = element("input", { type: "range", min: 1, max: 8, value: 3 });
   let hidden = null; // while one paints
   const give = (mask) => {
     const { example } = state.values;
     if (example !== null) view.give({ ...givenOf(model.words, example.values, mask), row: null });
   };
-  const hide = (which) => give(Uint8Array.from({ length: model.size }, (_, i) => (which(i) ? 1 : 0)));
-  const paint = (x, y) => {
-    const { example, label } = state.values,
-      flat = event.length < 3, // a curve, of which a stretch is hidden
-      at = flat ? x * (across / pictureSize(event)[0]) : x % across,
-      near = (i) => (flat ? Math.abs(column(i) - at) : Math.hypot(column(i) + 0.5 - at, row(i) + 0.5 - y)) <= Number(size.value);
+  const hide = (which) => () => give(Uint8Array.from({ length: model.size }, (_, i) => (which(...grid.placeOf(i)) ? 1 : 0)));
+  const paint = (across, down) => {
+    const { example, label } = state.values;
     if (example === null) return;
+    const [x, y] = [(across * grid.wide) % grid.columns, down * grid.rows];
     hidden ??= Uint8Array.from(label.hidden ?? new Uint8Array(model.size));
-    hidden.forEach((_, i) => near(i) && (hidden[i] = 1));
+    hidden.forEach((_, i) => {
+      const [column, row] = grid.placeOf(i);
+      if (Math.hypot(column + 0.5 - x, grid.rows > 1 ? row + 0.5 - y : 0) <= Number(size.value)) hidden[i] = 1;
+    });
     const seen = example.values.map((value, i) => (hidden[i] ? NaN : value));
-    picture(canvas, seen, event, view.range, view.colors);
+    picture(canvas, seen, model.event, view.range, view.colors);
   };
-  brush(canvas, paint, () => {
+  painted(canvas, paint, () => {
     if (hidden !== null) give(hidden);
     hidden = null;
   });
-  const own = () => {
-    const { example } = state.values;
-    if (example !== null) view.give(view.givenFor(example.values, example.row));
-  };
+  const own = () => state.values.example !== null && view.give(view.givenFor(state.values.example.values, state.values.example.row));
   return element(
     "div",
     { class: "row" },
     labelled(text("hidden.size"), size),
-    button(text("hidden.half"), () => hide((i) => column(i) >= across / 2)),
-    event.length > 2 ? button(text("hidden.lower"), () => hide((i) => row(i) >= up / 2)) : null,
-    button(text("given.all"), () => hide(() => true)),
-    button(text("hidden.none"), () => hide(() => false)),
+    button(
+      text("hidden.half"),
+      hide((column) => column >= grid.columns / 2),
+    ),
+    grid.rows > 1
+      ? button(
+          text("hidden.lower"),
+          hide((_, row) => row >= grid.rows / 2),
+        )
+      : null,
+    button(
+      text("given.all"),
+      hide(() => true),
+    ),
+    button(
+      text("hidden.none"),
+      hide(() => false),
+    ),
     button(text("given.own"), own),
   );
+}
+
+/** Columns and rows of a picture, over how many columns it goes, channels beside one another, and the place of a value in it. */
+function gridOf(event) {
+  const columns = event[event.length - 1],
+    rows = event.length > 2 ? event[event.length - 2] : 1;
+  return {
+    columns,
+    rows,
+    wide: event.length > 2 ? pictureSize(event)[0] : columns,
+    placeOf: (i) => [i % columns, Math.floor(i / columns) % rows],
+  };
 }

@@ -95,7 +95,7 @@ export function hiddenCard(view) {
   );
 }
 
-export function brush(canvas, paint, ended) {
+function brush(canvas, paint, ended) {
   let painting = false;
   const at = (event) => {
     const box = canvas.getBoundingClientRect();

@@ -2,6 +2,7 @@
 
 import { card, cardOf, element, number, readouts, select, text } from "./dom.js";
 import { logAggregate, nameOf, nearest } from "./view.js";
+import { priorsAlong } from "./given.js";
 import { isTable, rowsBeside } from "./row.js";
 import { picture } from "./pictures.js";
 
@@ -114,13 +115,13 @@ function mapOf(view, canvas) {
   return map;
 }
 
-/** A square that holds all but the outermost codes, and the origin. */
+/** A square that holds all but the outermost codes, the origin, and where there are many priors p(z|c) these. */
 function boxOf(view) {
   const [i, j] = view.state.values.dims;
   const ends = (dim) => {
     const sorted = Float64Array.from(view.codes, (code) => code[dim]).sort(),
       out = Math.floor(OUTERMOST * sorted.length);
-    return [Math.min(0, sorted[out]), Math.max(0, sorted[sorted.length - 1 - out])];
+    return [Math.min(0, sorted[out]), Math.max(0, sorted[sorted.length - 1 - out])].map((end, side) => priorsAlong(view, dim, end, side));
   };
   const [[left, right], [bottom, top]] = [ends(i), ends(j)],
     wide = 1.12 * Math.max(right - left, top - bottom, 1e-6);
