@@ -103,7 +103,8 @@ ASKED = """() => {
     const { found, example: { bits }, z, label } = view.state.values, { q } = found, again = q.sample(() => 0.3);
     const hidden = label?.hidden ? [...label.hidden] : null, of = label?.of ? null : label;
     return { found: { ...found, q: null }, x: [...bits], z: [...z], label: of, hidden, sd: q.sd && [...q.sd], draw: [...again],
-      logQ: q.logDensity(again), logP: model.prior(label).logDensity(again), logX: model.logLikelihood(model.decode([again], label), 0, bits),
+      logQ: q.logDensity(again), logP: model.prior(label).logDensity(again),
+      logX: model.logLikelihood(model.decode([again], label), 0, bits),
       image: [...model.image(again, label)], plane: q.sd && q.plane(0, 1) };
   });
 }"""

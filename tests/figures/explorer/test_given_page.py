@@ -159,7 +159,8 @@ def test_draws_at_the_cross_are_of_its_law(runs: Callable[[str], lb.Run], opened
     n = 4000
     share = found.of(
         "(() => { let state = 7; const uniform = () => (state = (state * 16807) % 2147483647) / 2147483647, sums = new Float64Array(64);"
-        " for (let k = 0; k < given[0]; k++) view.model.draw(view.now.output, 0, { uniform }).forEach((one, i) => (sums[i] += one / given[0]));"
+        " for (let k = 0; k < given[0]; k++)"
+        " view.model.draw(view.now.output, 0, { uniform }).forEach((one, i) => (sums[i] += one / given[0]));"
         " return Array.from(sums); })()",
         n,
     )

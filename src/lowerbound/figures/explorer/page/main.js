@@ -8,6 +8,7 @@ import { examplesCard } from "./examples.js";
 import { givenCard } from "./given_card.js";
 import { hiddenCard } from "./hidden.js";
 import { rowCard } from "./row.js";
+import { readyOnnx } from "./onnx.js";
 import { pathsCard, spherical } from "./paths.js";
 import { placeCard, planeCard } from "./plane.js";
 import { readLink, saveMenu, themeButton, tour, writeLink } from "./around.js";
@@ -18,6 +19,7 @@ const json = (id) => JSON.parse(document.getElementById(id).textContent);
 async function start() {
   const page = json("page");
   useTexts(page.texts);
+  await readyOnnx();
   const views = await Promise.all(
     page.runs.map((_, k) => viewOf(json(`run-${k}`), document.getElementById(`numbers-${k}`).textContent, page.colors)),
   );

@@ -2,7 +2,7 @@
 //
 // Its C functions are called as its own script calls them. That one has a promise for each answer, and a page's layers answer at once.
 
-import { sizeOf, tensor } from "./arrays.js";
+import { inflated, sizeOf, tensor } from "./arrays.js";
 import { register } from "./layers.js";
 
 const FLOAT = 1, // as ONNX numbers types
@@ -13,9 +13,13 @@ const FLOAT = 1, // as ONNX numbers types
 let runtime = null;
 const sessions = new WeakMap();
 
-/** Makes the runtime of its WebAssembly's bytes; `factory` is what its script exports. Once, before the first layer is computed. */
-export async function startOnnx(factory, bytes) {
-  runtime = await factory({ numThreads: 1, wasmBinary: bytes });
+/** Makes the runtime of a page that has one, before a layer is computed: its script is a module's, which runs once all of the page is there. */
+export async function readyOnnx() {
+  const packed = document.getElementById("onnxruntime");
+  if (packed === null) return;
+  const bytes = await inflated(packed.textContent);
+  if (!globalThis.onnxruntime) await new Promise((done) => addEventListener("DOMContentLoaded", done, { once: true }));
+  runtime = await globalThis.onnxruntime({ numThreads: 1, wasmBinary: bytes });
   checked(runtime._OrtInit(1, ERRORS_ALONE) === 0);
 }
 
