@@ -80,7 +80,7 @@ export async function viewOf(words, packed, colors) {
       return each.indexOf(Math.max(...each));
     },
   };
-  if (model.words.given && view.test.values.length) view.state.values.label = view.givenFor(view.test.values[0], 0);
+  if (model.words.given) view.state.values.label = view.givenFor(view.test.values[0] ?? new Float64Array(model.size), 0);
   return view;
 }
 
