@@ -19,6 +19,8 @@ def explore(args: Namespace) -> Answer:
     """Write the page, or serve it until Ctrl-C."""
     if args.output is not None and (args.port or args.no_browser):
         raise UsageError("a file is not served; leave out --port and --no-browser, or -o")
+    if args.output is None and args.onnx is not None:
+        raise UsageError("--onnx is for a file, which computes by itself; name it with -o, or leave out --onnx")
     path = None if args.output is None else of_kind(args.output, ".html")
     places = [Path(folder).resolve() for folder in args.runs]
     twice = next((folder for folder, place in zip(args.runs, places, strict=True) if places.count(place) > 1), None)
@@ -29,7 +31,7 @@ def explore(args: Namespace) -> Answer:
     values: dict[str, Any] = {"runs": args.runs, "exact": args.exact}
     if path is None:
         return _served(args, explorer, values)
-    size = explorer.write(path).stat().st_size
+    size = explorer.write(path, args.onnx).stat().st_size
     return Answer(f"{size / 2**20:.1f} MiB, which need no server and no network: {path}", values | {"output": str(path), "bytes": size})
 
 

@@ -210,6 +210,8 @@ def _explore(parser: Parser) -> None:
     parser.add_argument("runs", nargs="+", metavar="RUN", help="folders of trained runs, side by side on the page")
     options.output(parser, ".html: the page, which needs neither server nor network (default: served until Ctrl-C)", required=False)
     parser.add_argument("--exact", action="store_true", help="weights in single precision: twice as long a page (default: 16 bits)")
+    onnx = "compute networks of your own in the page by this npm package, a .tgz or a folder of onnxruntime-web (5 MB more)"
+    parser.add_argument("--onnx", metavar="PACKAGE", help=onnx)
     parser.add_argument("--port", type=options.port, default=0, metavar="N", help="where to serve it on this machine (default: any)")
     parser.add_argument("--no-browser", action="store_true", help="say the address alone")
     options.machine(parser)

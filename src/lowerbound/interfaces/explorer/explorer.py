@@ -34,9 +34,12 @@ class Explorer:
         """The page, which needs nothing else. Errors: RecipeError for a model that no page computes: ``serve`` shows it."""
         return page(self.shown, self.exact)
 
-    def write(self, path: str | Path) -> Path:
-        """Write the page. Errors: OutputError, and as for ``html``."""
-        content = self.html.encode()
+    def write(self, path: str | Path, onnx: str | Path | None = None) -> Path:
+        """Write the page; with ``onnx``, where the npm package onnxruntime-web is, it computes networks of your own too.
+
+        Errors: OutputError, as for ``html``, and UsageError where that is no such package.
+        """
+        content = (self.html if onnx is None else page(self.shown, self.exact, onnx=onnx)).encode()
         with written(path) as file:
             file.write(content)
         return Path(path)

@@ -18,7 +18,7 @@ export async function writeLink(views) {
   const seen = views.map(({ state: { values } }) => ({
     z: Array.from(values.z, (v) => Number(v.toPrecision(6))),
     dims: values.dims,
-    label: values.label,
+    label: values.label?.of ? null : values.label, // what is given of an example goes with that
     row: values.example?.row ?? null,
   }));
   location.hash = encodeURIComponent(JSON.stringify(seen));
@@ -106,7 +106,7 @@ function svgOf(view) {
 
 // --- the tour ----------------------------------------------------------------------------------------
 
-const STOPS = ["plane", "place", "sliders", "row", "examples", "hidden", "paths"];
+const STOPS = ["plane", "place", "given", "sliders", "row", "examples", "hidden", "paths"];
 
 /** Six captions, one after the other, each beside what it speaks of. */
 export function tour(views) {

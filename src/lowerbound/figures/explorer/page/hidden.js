@@ -10,7 +10,7 @@ const COUNT = 8,
 export function hiddenCard(view) {
   const { model, state } = view,
     { event } = model;
-  if (event.length < 2 || event.length > 3) return null;
+  if (event.length < 2 || event.length > 3 || model.words.given) return null; // what is hidden from a model that is given a part: given.js
   const canvas = element("canvas", { class: "big mask", role: "img", "aria-label": text("hidden.canvas") });
   const found = Array.from({ length: COUNT }, (_, k) => {
     const small = element("canvas", { class: "thumb", role: "img", "aria-label": text("hidden.completion", { i: k + 1 }) }),

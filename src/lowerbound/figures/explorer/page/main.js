@@ -5,8 +5,10 @@ import { boundOf, completions, drawsGiven } from "./inference.js";
 import { classesCard } from "./classes.js";
 import { directionCard, slidersCard } from "./sliders.js";
 import { examplesCard } from "./examples.js";
+import { givenCard } from "./given_card.js";
 import { hiddenCard } from "./hidden.js";
 import { rowCard } from "./row.js";
+import { readyOnnx } from "./onnx.js";
 import { pathsCard, spherical } from "./paths.js";
 import { placeCard, planeCard } from "./plane.js";
 import { readLink, saveMenu, themeButton, tour, writeLink } from "./around.js";
@@ -17,6 +19,7 @@ const json = (id) => JSON.parse(document.getElementById(id).textContent);
 async function start() {
   const page = json("page");
   useTexts(page.texts);
+  await readyOnnx();
   const views = await Promise.all(
     page.runs.map((_, k) => viewOf(json(`run-${k}`), document.getElementById(`numbers-${k}`).textContent, page.colors)),
   );
@@ -54,7 +57,7 @@ function column(view) {
     { class: "column" },
     about,
     side(planeCard, slidersCard, directionCard, classesCard),
-    side(placeCard, rowCard, examplesCard, hiddenCard, pathsCard),
+    side(placeCard, givenCard, rowCard, examplesCard, hiddenCard, pathsCard),
   );
   view.column = made;
   view.state.set({ theme: 0, z: view.state.values.z, dims: view.state.values.dims, label: view.state.values.label });

@@ -2,6 +2,7 @@
 
 import { card, cardOf, element, number, readouts, select, text } from "./dom.js";
 import { logAggregate, nameOf, nearest } from "./view.js";
+import { priorsAlong } from "./given.js";
 import { isTable, rowsBeside } from "./row.js";
 import { picture } from "./pictures.js";
 
@@ -35,9 +36,10 @@ export function planeCard(view) {
   steer(view, canvas, map);
   state.on((values, changed) => {
     if (changed.has("dims") || changed.has("theme")) map.redraw();
-    if (["z", "dims", "found", "theme"].some((name) => changed.has(name))) map.show();
+    if (["z", "dims", "found", "label", "theme"].some((name) => changed.has(name))) map.show();
   });
-  const about = text(view.test.logP === null ? "plane.about.point" : "plane.about"); // no density, no ellipse
+  const kind = view.test.logP === null ? ".point" : model.words.given ? ".given" : "", // no density, no ellipse
+    about = text(`plane.about${kind}`);
   return cardOf("plane", about, canvas, element("div", { class: "row" }, ...choices), legend(view));
 }
 
@@ -91,6 +93,7 @@ function mapOf(view, canvas) {
       context.drawImage(points, 0, 0);
       context.strokeStyle = context.fillStyle = getComputedStyle(canvas).color;
       if (found && found.q.sd && i !== j) ellipses(context, map, found.q, i, j);
+      if (view.model.words.given && i !== j) priorEllipses(view, context, map, i, j);
       const [x, y] = map.pixel(z[i], j === i ? 0 : z[j]);
       context.lineWidth = 2;
       context.beginPath();
@@ -112,13 +115,13 @@ function mapOf(view, canvas) {
   return map;
 }
 
-/** A square that holds all but the outermost codes, and the origin. */
+/** A square that holds all but the outermost codes, the origin, and where there are many priors p(z|c) these. */
 function boxOf(view) {
   const [i, j] = view.state.values.dims;
   const ends = (dim) => {
     const sorted = Float64Array.from(view.codes, (code) => code[dim]).sort(),
       out = Math.floor(OUTERMOST * sorted.length);
-    return [Math.min(0, sorted[out]), Math.max(0, sorted[sorted.length - 1 - out])];
+    return [Math.min(0, sorted[out]), Math.max(0, sorted[sorted.length - 1 - out])].map((end, side) => priorsAlong(view, dim, end, side));
   };
   const [[left, right], [bottom, top]] = [ends(i), ends(j)],
     wide = 1.12 * Math.max(right - left, top - bottom, 1e-6);
@@ -178,6 +181,15 @@ function ellipses(context, map, q, i, j) {
   }
 }
 
+/** Dashed, of a model whose p(z|c) is another one for each c. */
+function priorEllipses(view, context, map, i, j) {
+  const prior = view.model.prior(view.state.values.label);
+  if (!prior.sd) return;
+  context.setLineDash([6, 5]);
+  ellipses(context, map, prior, i, j);
+  context.setLineDash([]);
+}
+
 function steer(view, canvas, map) {
   const { state } = view;
   const to = (a, b) => {
@@ -222,7 +234,7 @@ export function placeCard(view) {
     numbers.show("likelihood", number(example && model.logLikelihood(output, 0, example.values)));
     numbers.show("kl", number(found && found.kl));
     numbers.show("bound", number(found && found.bound));
-    numbers.show("prior", number(model.prior.logDensity(z), 2));
+    numbers.show("prior", number(model.prior(label).logDensity(z), 2));
     numbers.show("density", number(logAggregate(view, z), 2));
     shown.show(values, example && example.values, nearest(view.codes, z, view.shown.length), nearest(view.shown, values));
   });
