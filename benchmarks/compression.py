@@ -24,7 +24,7 @@ import lowerbound as lb
 from lowerbound.errors import DataError
 from lowerbound.tasks import lossless
 from lowerbound.tasks.lossless import functions, laws
-from lowerbound.tasks.lossless.coder import Stack
+from lowerbound.tasks.lossless.coder import ByConstriction
 from lowerbound.tasks.lossless.model import ArrayCode, ExactModel
 
 HERE = Path(__file__).parent
@@ -103,7 +103,7 @@ def webp(numbers: np.ndarray, top: int, event: tuple[int, ...]) -> dict[str, int
 
 def looped(run: lb.Run, numbers: np.ndarray, top: int) -> float:
     """Seconds to put values on a stack one by one in a Python loop, by the same laws."""
-    code, stack = ArrayCode(ExactModel.of(run.vae), top), Stack()
+    code, stack = ArrayCode(ExactModel.of(run.vae), top), ByConstriction()
     began = time.perf_counter()
     for row in numbers:
         bins = stack.draw(code.posterior(row[None]), code.latent)
