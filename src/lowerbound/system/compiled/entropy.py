@@ -67,10 +67,8 @@ def push_answers(begin, end, n, asked, answers, stack, words):
     state, length = stack[0], stack[1]
     for i in range(n - 1, -1, -1):
         no = _of_no(long(asked[i] * GRID))
-        if answers[i]:
-            state, length = _push(state, length, words, no, ALL - no)
-        else:
-            state, length = _push(state, length, words, large(0), no)
+        yes = answers[i] != 0
+        state, length = _push(state, length, words, no if yes else large(0), ALL - no if yes else no)
     stack[0], stack[1] = state, length
 
 
@@ -80,11 +78,9 @@ def pop_answers(begin, end, n, asked, answers, stack, words):
     state, length = stack[0], stack[1]
     for i in range(n):
         no = _of_no(long(asked[i] * GRID))
-        answers[i] = long((state & (ALL - large(1))) >= no)
-        if answers[i]:
-            state, length = _pop(state, length, words, no, ALL - no)
-        else:
-            state, length = _pop(state, length, words, large(0), no)
+        yes = (state & (ALL - large(1))) >= no
+        answers[i] = long(yes)
+        state, length = _pop(state, length, words, no if yes else large(0), ALL - no if yes else no)
     stack[0], stack[1] = state, length
 
 
@@ -148,16 +144,16 @@ def pop_bits(begin, end, n, far, unit, logits, table, numbers, stack, words):
 
 
 @bare(njit(inline="always", **EXACT))
-def _read(x, low, last, entries, rises):
-    """A table of a function, as tasks/lossless/functions.py reads it."""
+def _read(x, low, last, entries):
+    """A table of a function, as tasks/lossless/functions.py reads it: its last entry is there twice."""
     place = (x - low) * PER_UNIT
     place = 0.0 if place < 0.0 else (last if place > last else place)
     entry = long(place)
-    return entries[entry] + rises[entry] * (place - double(entry))
+    return entries[entry] + (entries[entry + 1] - entries[entry]) * (place - double(entry))
 
 
 @bare(njit(inline="always", **EXACT))
-def _below(kind, k, i, n, top, parts, a, b, c, low, last, entries, rises):
+def _below(kind, k, i, n, top, parts, a, b, c, low, last, entries):
     """The weight of the numbers below k of law i: a list's ``a``, or of a normal's or logistics' share in terms of ``a``, ``b``, ``c``."""
     if kind == LISTED:
         return a[(top + 1 if k > top + 1 else k) * n + i]
@@ -166,11 +162,11 @@ def _below(kind, k, i, n, top, parts, a, b, c, low, last, entries, rises):
     elif k > top:
         share = 1.0
     elif kind == NORMAL:
-        share = _read((c[k] - a[i]) * b[i], low, last, entries, rises)
+        share = _read((c[k] - a[i]) * b[i], low, last, entries)
     else:
         share = 0.0
         for place in range(i, parts * n, n):
-            share += a[place] * _read((double(k) - 0.5 - b[place]) * c[place], low, last, entries, rises)
+            share += a[place] * _read((double(k) - 0.5 - b[place]) * c[place], low, last, entries)
     return np.floor(share * MASS) + (double(k) + double(k))
 
 
@@ -187,27 +183,24 @@ def _below(kind, k, i, n, top, parts, a, b, c, low, last, entries, rises):
     b=Doubles,
     c=Doubles,
     entries=Doubles,
-    rises=Doubles,
     room=Doubles,
     numbers=Longs,
     asked=Longs,
     stack=States,
     words=Words,
 )
-def push_law(begin, end, n, kind, bits, top, parts, low, last, a, b, c, entries, rises, room, numbers, asked, stack, words):
+def push_law(begin, end, n, kind, bits, top, parts, low, last, a, b, c, entries, room, numbers, asked, stack, words):
     """Numbers, the last answer first."""
     left, right = double(low), double(last)
     for i in range(n):
-        at, below = long(0), _below(kind, long(0), i, n, top, parts, a, b, c, left, right, entries, rises)
-        above = _below(kind, long(1) << long(bits), i, n, top, parts, a, b, c, left, right, entries, rises)
+        at, below = long(0), _below(kind, long(0), i, n, top, parts, a, b, c, left, right, entries)
+        above = _below(kind, long(1) << long(bits), i, n, top, parts, a, b, c, left, right, entries)
         for bit in range(bits - 1, -1, -1):
             half = long(1) << long(bit)
-            middle = _below(kind, at + half, i, n, top, parts, a, b, c, left, right, entries, rises)
+            middle = _below(kind, at + half, i, n, top, parts, a, b, c, left, right, entries)
             asked[bit * n + i] = _ratio(below, middle, above)
-            if numbers[i] & half:
-                at, below = at + half, middle
-            else:
-                above = middle
+            yes = numbers[i] & half != 0
+            at, below, above = at + half if yes else at, middle if yes else below, above if yes else middle
     state, length = stack[0], stack[1]
     for bit in range(bits):
         for i in range(n - 1, -1, -1):
@@ -230,31 +223,28 @@ def push_law(begin, end, n, kind, bits, top, parts, low, last, a, b, c, entries,
     b=Doubles,
     c=Doubles,
     entries=Doubles,
-    rises=Doubles,
     room=Doubles,
     numbers=Longs,
     asked=Longs,
     stack=States,
     words=Words,
 )
-def pop_law(begin, end, n, kind, bits, top, parts, low, last, a, b, c, entries, rises, room, numbers, asked, stack, words):
+def pop_law(begin, end, n, kind, bits, top, parts, low, last, a, b, c, entries, room, numbers, asked, stack, words):
     """The reverse; ``room`` has 2 n numbers, the weights below and above what is known of each."""
     left, right = double(low), double(last)
     for i in range(n):
         numbers[i] = 0
-        room[i] = _below(kind, long(0), i, n, top, parts, a, b, c, left, right, entries, rises)
-        room[n + i] = _below(kind, long(1) << long(bits), i, n, top, parts, a, b, c, left, right, entries, rises)
+        room[i] = _below(kind, long(0), i, n, top, parts, a, b, c, left, right, entries)
+        room[n + i] = _below(kind, long(1) << long(bits), i, n, top, parts, a, b, c, left, right, entries)
     state, length = stack[0], stack[1]
     for bit in range(bits - 1, -1, -1):
         half = long(1) << long(bit)
         for i in range(n):
-            middle = _below(kind, numbers[i] + half, i, n, top, parts, a, b, c, left, right, entries, rises)
+            middle = _below(kind, numbers[i] + half, i, n, top, parts, a, b, c, left, right, entries)
             no = _of_no(_ratio(room[i], middle, room[n + i]))
-            if (state & (ALL - large(1))) >= no:
-                numbers[i] += half
-                room[i] = middle
-                state, length = _pop(state, length, words, no, ALL - no)
-            else:
-                room[n + i] = middle
-                state, length = _pop(state, length, words, large(0), no)
+            yes = (state & (ALL - large(1))) >= no
+            below, above = room[i], room[n + i]
+            numbers[i] += half if yes else long(0)  # choices, since a processor cannot guess these
+            room[i], room[n + i] = middle if yes else below, above if yes else middle
+            state, length = _pop(state, length, words, no if yes else large(0), ALL - no if yes else no)
     stack[0], stack[1] = state, length

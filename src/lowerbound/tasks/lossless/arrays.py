@@ -59,11 +59,14 @@ def _survey(vae: Model, exact: ExactModel, rows: Rows, block: int) -> tuple[int,
     greys, most, missing = False, 1, 0
     for some in torch.arange(len(rows)).split(block):
         admit_rows(vae, rows, some)
-        every = rows[some]
-        values = every.nan_to_num(nan=0.0) * exact.symbols.steps
-        greys = greys or (exact.symbols.top == 1 and bool((values.round() != values).any()))
-        most = max(most, int(values.max().round()))
-        missing += int(every.isnan().sum())
+        values = rows[some]
+        if bool(values.sum().isnan()):
+            missing += int(values.isnan().sum())
+            values = values.nan_to_num(nan=0.0)
+        if exact.symbols.top is None:
+            most = max(most, int((values * exact.symbols.steps).max().round()))
+        elif exact.symbols.top == 1:
+            greys = greys or not torch.equal(values, values.round())
     top = most if exact.symbols.top is None else exact.symbols.top
     if exact.symbols.top is None and top > laws.LONGEST:
         raise DataError(f"counts up to {laws.LONGEST:,} can be compressed, and these go to {top:,}; leave those out")
@@ -72,10 +75,12 @@ def _survey(vae: Model, exact: ExactModel, rows: Rows, block: int) -> tuple[int,
 
 def _seen(vae: Model, exact: ExactModel, rows: Rows, some: range, seed: int) -> tuple[Tensor, Whole]:
     """The values of some rows as the likelihood sees them, and as whole numbers. Errors: DataError where that is not what they are."""
-    x = observe(in_evaluation(vae), rows, torch.arange(some.start, some.stop), seed).x.cpu()
-    scaled = (x.double() * exact.symbols.steps).nan_to_num(nan=masks.MISSING)
-    numbers: Whole = np.rint(scaled.numpy()).astype(np.int64).reshape(len(x), -1)
+    x, steps = observe(in_evaluation(vae), rows, torch.arange(some.start, some.stop), seed).x.cpu(), exact.symbols.steps
+    found = x.to(torch.promote_types(x.dtype, torch.float32)).mul(steps).round().nan_to_num_(nan=masks.MISSING).long()
+    numbers: Whole = found.flatten(1).numpy()
     back = _values(numbers, exact, x.dtype).reshape(x.shape)
+    if torch.equal(back, x):
+        return x, numbers
     wrong = ((back != x) & ~x.isnan()).flatten(1).any(1)
     if bool(wrong.any()):
         row = some.start + int(wrong.nonzero()[0])
@@ -95,6 +100,6 @@ def _labels(vae: Model, rows: Rows, some: range) -> Int64[Tensor, " n"] | None:
 
 def _values(numbers: Whole, exact: ExactModel, kind: torch.dtype) -> Tensor:
     """The values that numbers stand for, as data have them."""
-    found = torch.from_numpy(numbers)
-    values = found.to(kind).div(exact.symbols.steps).masked_fill(found == masks.MISSING, torch.nan)
+    values = torch.from_numpy(numbers).to(kind)
+    values = values.masked_fill(values == masks.MISSING, torch.nan).div_(exact.symbols.steps)
     return values.reshape(-1, *exact.event_shape)

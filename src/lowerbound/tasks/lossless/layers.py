@@ -30,9 +30,10 @@ class Layer:
     numbers: tuple[Array, ...] = ()
 
 
-def settled(x: Array) -> Array:
-    """Whole numbers within bounds."""
-    return np.clip(np.rint(x), -(2.0**LARGEST_BITS), 2.0**LARGEST_BITS)
+def settled(x: Array, out: Array | None = None) -> Array:
+    """Whole numbers within bounds; in the place of others where they are not needed any more."""
+    found = np.rint(x, out=out)
+    return np.clip(found, -(2.0**LARGEST_BITS), 2.0**LARGEST_BITS, out=found)
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,10 @@ class Weights:
 
     def sums(self, x: Array) -> Array:
         """``(…, in)`` → ``(…, out)``."""
-        return settled((x @ self.matrix.T + self.bias) * 2.0**-self.bits)
+        found = x @ self.matrix.T
+        found += self.bias
+        found *= 2.0**-self.bits
+        return settled(found, found)
 
     def layer(self, words: str, apply: Callable[[Array], Array]) -> Layer:
         """The layer that has them."""

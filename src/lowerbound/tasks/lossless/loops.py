@@ -125,7 +125,7 @@ def _numbers(law: Law, form: laws.Form) -> tuple[int | Array, ...]:
     """What a loop is given of a law."""
     top = law.top if isinstance(law, laws.Smooth) else len(form.a) - 2
     parts, table = len(form.a) if form.a.ndim > 1 else 1, form.table
-    parameters = *map(_flat, (form.a, form.b, form.c)), table.entries, table.rises
+    parameters = *map(_flat, (form.a, form.b, form.c)), table.entries
     return KINDS[form.kind], law.bits, top, parts, int(table.low), int(table.last), *parameters
 
 

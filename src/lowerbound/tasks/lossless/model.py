@@ -92,7 +92,7 @@ class ArrayCode(Code):
         """All values that are there at once, then the labels that they are given."""
         values, labels = self._parted(numbers)
         there = values != masks.MISSING
-        stack.push(self._likelihood(bins, labels, there), values[there])
+        stack.push(self._likelihood(bins, labels, there), values.reshape(-1) if there.all() else values[there])
         if self.model.classes:
             stack.push(laws.even(self.model.classes, len(labels)), labels[:, 0])
 
