@@ -21,6 +21,7 @@ FULL = large(1 << 32)  # a state below it takes a word
 GRID = 2.0**22  # of probabilities of a yes
 MASS = 2.0**40  # the weight of all that is possible
 PER_UNIT = 128.0  # entries of a table of a function
+WHOLE = 2.0**52  # a smaller number plus it, less it, is rounded to a whole one, to even where it is between two
 LISTED, NORMAL, LOGISTICS = 0, 1, 2  # kinds of laws
 
 
@@ -48,6 +49,13 @@ def _pop(state, length, words, first, weight):
 
 
 @bare(njit(inline="always", **EXACT))
+def _part(no, yes):
+    """Where the part of a yes (1) or a no (0) begins, and its weight: by arithmetic, since a processor cannot guess which it is."""
+    every = large(0) - yes  # all bits, or none
+    return no & every, no + (every & (ALL - no - no))
+
+
+@bare(njit(inline="always", **EXACT))
 def _of_no(yes):
     """The weight of a no where a yes has ``yes`` of 2²²: what is left when both have 1 of 2²⁴, rounded down, and that."""
     no = long(GRID) - yes
@@ -57,7 +65,7 @@ def _of_no(yes):
 @bare(njit(inline="always", **EXACT))
 def _ratio(low, middle, high):
     """How probable an upper half is, of 2²²."""
-    yes = np.rint((high - middle) / (high - low) * GRID)
+    yes = ((high - middle) / (high - low) * GRID + WHOLE) - WHOLE
     return long(1.0 if yes < 1.0 else (GRID - 1.0 if yes > GRID - 1.0 else yes))
 
 
@@ -67,8 +75,8 @@ def push_answers(begin, end, n, asked, answers, stack, words):
     state, length = stack[0], stack[1]
     for i in range(n - 1, -1, -1):
         no = _of_no(long(asked[i] * GRID))
-        yes = answers[i] != 0
-        state, length = _push(state, length, words, no if yes else large(0), ALL - no if yes else no)
+        first, weight = _part(no, large(answers[i]))
+        state, length = _push(state, length, words, first, weight)
     stack[0], stack[1] = state, length
 
 
@@ -78,9 +86,10 @@ def pop_answers(begin, end, n, asked, answers, stack, words):
     state, length = stack[0], stack[1]
     for i in range(n):
         no = _of_no(long(asked[i] * GRID))
-        yes = (state & (ALL - large(1))) >= no
+        yes = large((state & (ALL - large(1))) >= no)
         answers[i] = long(yes)
-        state, length = _pop(state, length, words, no if yes else large(0), ALL - no if yes else no)
+        first, weight = _part(no, yes)
+        state, length = _pop(state, length, words, first, weight)
     stack[0], stack[1] = state, length
 
 
@@ -122,8 +131,8 @@ def push_bits(begin, end, n, far, unit, logits, table, numbers, stack, words):
     most, units = double(far), double(unit)
     for i in range(n - 1, -1, -1):
         no = _weight(logits[i], table, most, units)
-        yes = numbers[i] != 0
-        state, length = _push(state, length, words, no if yes else large(0), ALL - no if yes else no)
+        first, weight = _part(no, large(numbers[i]))
+        state, length = _push(state, length, words, first, weight)
     stack[0], stack[1] = state, length
 
 
@@ -134,9 +143,10 @@ def pop_bits(begin, end, n, far, unit, logits, table, numbers, stack, words):
     most, units = double(far), double(unit)
     for i in range(n):
         no = _weight(logits[i], table, most, units)
-        yes = (state & (ALL - large(1))) >= no
+        yes = large((state & (ALL - large(1))) >= no)
         numbers[i] = long(yes)
-        state, length = _pop(state, length, words, no if yes else large(0), ALL - no if yes else no)
+        first, weight = _part(no, yes)
+        state, length = _pop(state, length, words, first, weight)
     stack[0], stack[1] = state, length
 
 
@@ -167,7 +177,13 @@ def _below(kind, k, i, n, top, parts, a, b, c, low, last, entries):
         share = 0.0
         for place in range(i, parts * n, n):
             share += a[place] * _read((double(k) - 0.5 - b[place]) * c[place], low, last, entries)
-    return np.floor(share * MASS) + (double(k) + double(k))
+    return double(long(share * MASS) + k + k)
+
+
+@bare(njit(inline="always", **EXACT))
+def _nearer(below, middle, above, yes):
+    """The weights below and above the upper half where ``yes`` is 1, of the lower where it is 0; they are whole, so this is exact."""
+    return below + (middle - below) * yes, middle + (above - middle) * yes
 
 
 @loop(
@@ -199,14 +215,15 @@ def push_law(begin, end, n, kind, bits, top, parts, low, last, a, b, c, entries,
             half = long(1) << long(bit)
             middle = _below(kind, at + half, i, n, top, parts, a, b, c, left, right, entries)
             asked[bit * n + i] = _ratio(below, middle, above)
-            yes = numbers[i] & half != 0
-            at, below, above = at + half if yes else at, middle if yes else below, above if yes else middle
+            yes = (numbers[i] >> long(bit)) & long(1)
+            at += half * yes
+            below, above = _nearer(below, middle, above, double(yes))
     state, length = stack[0], stack[1]
     for bit in range(bits):
         for i in range(n - 1, -1, -1):
             no = _of_no(asked[bit * n + i])
-            yes = (numbers[i] >> long(bit)) & long(1) != 0
-            state, length = _push(state, length, words, no if yes else large(0), ALL - no if yes else no)
+            first, weight = _part(no, large((numbers[i] >> long(bit)) & long(1)))
+            state, length = _push(state, length, words, first, weight)
     stack[0], stack[1] = state, length
 
 
@@ -242,9 +259,9 @@ def pop_law(begin, end, n, kind, bits, top, parts, low, last, a, b, c, entries, 
         for i in range(n):
             middle = _below(kind, numbers[i] + half, i, n, top, parts, a, b, c, left, right, entries)
             no = _of_no(_ratio(room[i], middle, room[n + i]))
-            yes = (state & (ALL - large(1))) >= no
-            below, above = room[i], room[n + i]
-            numbers[i] += half if yes else long(0)  # choices, since a processor cannot guess these
-            room[i], room[n + i] = middle if yes else below, above if yes else middle
-            state, length = _pop(state, length, words, no if yes else large(0), ALL - no if yes else no)
+            yes = large((state & (ALL - large(1))) >= no)
+            numbers[i] += half * long(yes)
+            room[i], room[n + i] = _nearer(room[i], middle, room[n + i], double(long(yes)))
+            first, weight = _part(no, yes)
+            state, length = _pop(state, length, words, first, weight)
     stack[0], stack[1] = state, length
