@@ -103,11 +103,11 @@ def webp(numbers: np.ndarray, top: int, event: tuple[int, ...]) -> dict[str, int
 
 def looped(run: lb.Run, numbers: np.ndarray, top: int) -> float:
     """Seconds to put values on a stack one by one in a Python loop, by the same laws."""
-    code, stack = ArrayCode(ExactModel.of(run.vae), top), ByConstriction()
+    code, stack = ArrayCode(ExactModel.of(run.vae), top, holes=False), ByConstriction()
     began = time.perf_counter()
     for row in numbers:
         bins = stack.draw(code.posterior(row[None]), code.latent)
-        law = code._likelihood(bins[None], row[None, code.model.values :], np.ones((1, len(row)), bool))
+        law = code._likelihood(bins[None], row[None, code.model.values :], None)
         given, asked = laws.answers(law, row)
         for bit in reversed(range(law.bits)):
             for value in reversed(range(len(row))):
@@ -122,7 +122,7 @@ def price(run: lb.Run, values: torch.Tensor) -> float:
     bins = (functions.normal_cdf()(run.vae.encode(some).double().numpy()) * (1 << laws.LATENT_BITS)).astype(np.int64)
     numbers = np.rint(some.double().numpy() * exact.symbols.steps).astype(np.int64).reshape(len(some), -1)
     z = laws.centres()[bins.clip(0, (1 << laws.LATENT_BITS) - 1)]
-    law = exact.symbols.of(exact.decoder(z), np.ones(numbers.shape, bool), int(numbers.max(initial=1)))
+    law = exact.symbols.of(exact.decoder(z).reshape(len(some), -1, exact.values), None, int(numbers.max(initial=1)))
     length = laws.costs(law, numbers.reshape(-1)).sum() / laws.COST
     with torch.no_grad():
         log_p = run.vae.likelihood(torch.from_numpy(z).float()).log_prob(some.reshape(FEW, *exact.event_shape)).double().sum()

@@ -32,10 +32,10 @@ def compressed(vae: Model, data: Source, block: int, seed: int, folder: str, par
     top, greys, missing = _survey(vae, exact, rows, block)
     of_model = exact.event_shape, top, exact.digest, folder
     header = Header(len(rows), block, *of_model, seed if greys else None, particles=particles, missing=missing)
-    code = ArrayCode(exact, top)
+    code = ArrayCode(exact, top, bool(missing))
     yield Part(header, header.to_bytes(), 0)
     for number in range(header.blocks):
-        values, numbers = _seen(vae, exact, rows, header.rows(number), seed)
+        values, numbers = _seen(vae, exact, rows, header.rows(number), seed, bool(missing))
         labels = _labels(vae, rows, header.rows(number))
         every = numbers if labels is None else np.concatenate([numbers, labels[:, None].numpy()], 1)
         mask = mask_to_bytes(header, number, masks.to_bytes(numbers)) if missing else b""
@@ -47,8 +47,8 @@ def decompressed(vae: Model, header: Header, file: BufferedIOBase, rows: range, 
     """The values of these rows, part by part, of a file that is behind its header. Errors: as for ``decompress``."""
     exact = ExactModel.of(vae)
     must_be_of(exact.digest, header, name)
-    for _, numbers in rows_of(ArrayCode(exact, header.top), header, file, rows, name):
-        yield _values(numbers[:, : exact.values], exact, vae.dtype)
+    for _, numbers in rows_of(ArrayCode(exact, header.top, bool(header.missing)), header, file, rows, name):
+        yield _values(numbers[:, : exact.values], exact, vae.dtype, bool(header.missing))
 
 
 def _survey(vae: Model, exact: ExactModel, rows: Rows, block: int) -> tuple[int, bool, int]:
@@ -73,12 +73,12 @@ def _survey(vae: Model, exact: ExactModel, rows: Rows, block: int) -> tuple[int,
     return top, greys, missing
 
 
-def _seen(vae: Model, exact: ExactModel, rows: Rows, some: range, seed: int) -> tuple[Tensor, Whole]:
+def _seen(vae: Model, exact: ExactModel, rows: Rows, some: range, seed: int, holes: bool) -> tuple[Tensor, Whole]:
     """The values of some rows as the likelihood sees them, and as whole numbers. Errors: DataError where that is not what they are."""
     x, steps = observe(in_evaluation(vae), rows, torch.arange(some.start, some.stop), seed).x.cpu(), exact.symbols.steps
-    found = x.to(torch.promote_types(x.dtype, torch.float32)).mul(steps).round().nan_to_num_(nan=masks.MISSING).long()
-    numbers: Whole = found.flatten(1).numpy()
-    back = _values(numbers, exact, x.dtype).reshape(x.shape)
+    found = x.to(torch.promote_types(x.dtype, torch.float32)).mul(steps).round_()
+    numbers: Whole = (found.nan_to_num_(nan=masks.MISSING) if holes else found).long().flatten(1).numpy()
+    back = _values(numbers, exact, x.dtype, holes).reshape(x.shape)
     if torch.equal(back, x):
         return x, numbers
     wrong = ((back != x) & ~x.isnan()).flatten(1).any(1)
@@ -98,8 +98,11 @@ def _labels(vae: Model, rows: Rows, some: range) -> Int64[Tensor, " n"] | None:
     return labels
 
 
-def _values(numbers: Whole, exact: ExactModel, kind: torch.dtype) -> Tensor:
+def _values(numbers: Whole, exact: ExactModel, kind: torch.dtype, holes: bool) -> Tensor:
     """The values that numbers stand for, as data have them."""
     values = torch.from_numpy(numbers).to(kind)
-    values = values.masked_fill(values == masks.MISSING, torch.nan).div_(exact.symbols.steps)
+    if holes:
+        values.masked_fill_(values == masks.MISSING, torch.nan)
+    if exact.symbols.steps != 1:
+        values.div_(exact.symbols.steps)
     return values.reshape(-1, *exact.event_shape)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -61,10 +62,15 @@ class Weights:
 
     def sums(self, x: Array) -> Array:
         """``(…, in)`` → ``(…, out)``."""
-        found = x @ self.matrix.T
-        found += self.bias
-        found *= 2.0**-self.bits
+        matrix, bias = self._in_units
+        found = x @ matrix
+        found += bias
         return settled(found, found)
+
+    @cached_property
+    def _in_units(self) -> tuple[Array, Array]:
+        """The matrix ``(in, out)`` and the bias times a power of two: sums are as exact."""
+        return self.matrix.T * 2.0**-self.bits, self.bias * 2.0**-self.bits
 
     def layer(self, words: str, apply: Callable[[Array], Array]) -> Layer:
         """The layer that has them."""

@@ -53,10 +53,11 @@ class ExactNetwork:
         context = np.zeros((len(x), 0)) if context is None else context
         for each in self.shown:
             x = each.apply(x, context)
-        x = settled(x * UNIT)
+        x = x * UNIT
+        x = settled(x, x)
         for layer in self.layers:
             x = layer.apply(x)
-        return x / UNIT
+        return x * (1 / UNIT)
 
 
 def exact(network: nn.Module) -> ExactNetwork:
