@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit
 
 from lowerbound.system.compiled.arithmetic import EXACT, bare, large
+from lowerbound.system.compiled.fixed import WHOLE, read_table
 from lowerbound.system.compiled.loop import Doubles, Longs, States, Words, loop
 
 double, long, word = np.float64, np.int64, np.uint32
@@ -20,8 +21,6 @@ PRECISION, WORD, ALL, ABOVE = large(24), large(32), large(1 << 24), large(40)
 FULL = large(1 << 32)  # a state below it takes a word
 GRID = 2.0**22  # of probabilities of a yes
 MASS = 2.0**40  # the weight of all that is possible
-PER_UNIT = 128.0  # entries of a table of a function
-WHOLE = 2.0**52  # a smaller number plus it, less it, is rounded to a whole one, to even where it is between two
 LISTED, NORMAL, LOGISTICS = 0, 1, 2  # kinds of laws
 
 
@@ -120,8 +119,9 @@ def pop_even(begin, end, n, bits, numbers, stack, words):
 
 @bare(njit(inline="always", **EXACT))
 def _weight(logit, table, far, unit):
-    """The weight of a zero in ``table``, of logits that are whole numbers over ``unit`` from −far to far."""
-    return large(table[long((-far if logit < -far else (far if logit > far else logit)) * unit + far * unit)])
+    """The weight of a zero in ``table``, of a logit rounded to a whole number over ``unit``, from −far to far."""
+    near = (-far if logit < -far else (far if logit > far else logit)) * unit
+    return large(table[long((near + WHOLE) - WHOLE + far * unit)])
 
 
 @loop(EXACT, n=int, far=int, unit=int, logits=Doubles, table=Words, numbers=Longs, stack=States, words=Words)
@@ -154,15 +154,6 @@ def pop_bits(begin, end, n, far, unit, logits, table, numbers, stack, words):
 
 
 @bare(njit(inline="always", **EXACT))
-def _read(x, low, last, entries):
-    """A table of a function, as tasks/lossless/functions.py reads it: its last entry is there twice."""
-    place = (x - low) * PER_UNIT
-    place = 0.0 if place < 0.0 else (last if place > last else place)
-    entry = long(place)
-    return entries[entry] + (entries[entry + 1] - entries[entry]) * (place - double(entry))
-
-
-@bare(njit(inline="always", **EXACT))
 def _below(kind, k, i, n, top, parts, a, b, c, low, last, entries):
     """The weight of the numbers below k of law i: a list's ``a``, or of a normal's or logistics' share in terms of ``a``, ``b``, ``c``."""
     if kind == LISTED:
@@ -172,11 +163,11 @@ def _below(kind, k, i, n, top, parts, a, b, c, low, last, entries):
     elif k > top:
         share = 1.0
     elif kind == NORMAL:
-        share = _read((c[k] - a[i]) * b[i], low, last, entries)
+        share = read_table((c[k] - a[i]) * b[i], low, last, entries)
     else:
         share = 0.0
         for place in range(i, parts * n, n):
-            share += a[place] * _read((double(k) - 0.5 - b[place]) * c[place], low, last, entries)
+            share += a[place] * read_table((double(k) - 0.5 - b[place]) * c[place], low, last, entries)
     return double(long(share * MASS) + k + k)
 
 

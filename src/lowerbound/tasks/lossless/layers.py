@@ -14,6 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from lowerbound.errors import RecipeError
+from lowerbound.system import devices
 from lowerbound.tasks.lossless.functions import Array
 
 UNIT = 4096.0  # whole numbers of a layer for 1
@@ -31,10 +32,18 @@ class Layer:
     numbers: tuple[Array, ...] = ()
 
 
-def settled(x: Array, out: Array | None = None) -> Array:
-    """Whole numbers within bounds; in the place of others where they are not needed any more."""
-    found = np.rint(x, out=out)
-    return np.clip(found, -(2.0**LARGEST_BITS), 2.0**LARGEST_BITS, out=found)
+def settled(x: Array) -> Array:
+    """Whole numbers within bounds."""
+    return np.clip(np.rint(x), -(2.0**LARGEST_BITS), 2.0**LARGEST_BITS)
+
+
+def settled_sums(x: Array, scale: float, bias: Array) -> Array:
+    """The same of x · scale + bias ``(…, n)``, scale being a power of two, in the place of x."""
+    loops = devices.exact_loops()
+    if loops is None:
+        return settled(x * scale + bias)
+    loops[1].settle(0, x.size // max(1, len(bias)), len(bias), 2.0**LARGEST_BITS, scale, bias, x)
+    return x
 
 
 @dataclass(frozen=True)
@@ -63,9 +72,7 @@ class Weights:
     def sums(self, x: Array) -> Array:
         """``(…, in)`` → ``(…, out)``."""
         matrix, bias = self._in_units
-        found = x @ matrix
-        found += bias
-        return settled(found, found)
+        return settled_sums(x @ matrix, 1.0, bias)
 
     @cached_property
     def _in_units(self) -> tuple[Array, Array]:

@@ -21,22 +21,10 @@ WORD = 32
 ROOM = 2**12  # words at first
 
 
-@cache
-def entropy() -> ModuleType | None:
-    """The loops; None where they cannot be had."""
-    if devices.loops() is None:
-        return None
-    try:
-        from lowerbound.system.compiled import entropy as found
-    except Exception:  # where numba fails on a machine, constriction does the work
-        return None
-    return found
-
-
 def stack(words: Words | None = None, initial: int = STATE + 1) -> Stack:
     """The fastest there is."""
-    loops = entropy()
-    return ByConstriction(words, initial) if loops is None else Looped(loops, words, initial)
+    loops = devices.exact_loops()
+    return ByConstriction(words, initial) if loops is None else Looped(loops[0], words, initial)
 
 
 @cache
@@ -102,6 +90,10 @@ class Looped(Stack):
         answers = np.empty(len(probability), np.int64)
         self.loops.pop_answers(0, len(probability), probability, answers, *self._for(0))
         return answers.astype(np.int32)
+
+    def draw(self, law: Law, n: int) -> Whole:
+        """An answer takes a word at most, so that a stack of more cannot run dry."""
+        return self.pop(law, n) if self.state[1] > law.bits * n else super().draw(law, n)
 
     def push_even(self, bits: int, numbers: Whole) -> None:
         """The last first."""
