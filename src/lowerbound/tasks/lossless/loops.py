@@ -72,8 +72,8 @@ class Looped(Stack):
             asked = np.empty(law.bits * n, np.int64)
             self.loops.push_law(0, n, *_numbers(law, form), asked[:0].view(np.float64), numbers, asked, *self._for(law.bits * n))
         else:
-            given, asked = laws.answers(law, numbers)
-            self.loops.push_answers(0, given.size, _flat(asked), _flat(given.astype(np.int64)), *self._for(given.size))
+            given, probable = laws.answers(law, numbers)
+            self.loops.push_answers(0, given.size, _flat(probable), _flat(given.astype(np.int64)), *self._for(given.size))
 
     def pop(self, law: Law, n: int) -> Whole:
         """The reverse."""

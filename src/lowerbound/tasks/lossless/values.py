@@ -38,7 +38,7 @@ class Symbols:
     listed: int = 1
 
     def of(self, output: Array, there: npt.NDArray[np.bool_] | None, top: int) -> Law:
-        """The laws of the values that are ``there``, None for all, one example after the other, of a decoder's output ``(N, …, values)``."""
+        """The laws of the values that are ``there``, None for all, one example after the other, of a decoder's ``(N, …, values)``."""
         numbers = output.swapaxes(0, 1)
         return self.law(numbers.reshape(len(numbers), -1) if there is None else numbers[:, there], top)
 
