@@ -22,6 +22,7 @@ import torch
 
 import lowerbound as lb
 from lowerbound.errors import DataError
+from lowerbound.system import devices
 from lowerbound.tasks import lossless
 from lowerbound.tasks.lossless import functions, laws
 from lowerbound.tasks.lossless.coder import ByConstriction
@@ -29,6 +30,7 @@ from lowerbound.tasks.lossless.model import ArrayCode, ExactModel
 
 HERE = Path(__file__).parent
 OUT, PAGE = HERE / "results" / "compression.json", HERE.parent / "docs" / "compression.md"
+CODERS = HERE / "results" / "coders.json"  # of coders.py
 FEW, LOOPED, PARTICLES = 100, 5, 8  # examples alone, examples by the loop, draws of the latent
 
 
@@ -42,7 +44,7 @@ def described(run: lb.Run) -> dict[str, Any]:
     """Which run it is, and how long it was trained."""
     recipe = run.recipe
     named = f"{Path(recipe.data).name}, {recipe.likelihood}, {recipe.network}, z{recipe.latent}, {recipe.epochs} epochs"
-    return {"run": named, "training_s": (run.result() or {}).get("seconds")}
+    return {"run": named, "training_s": (run.result() or {}).get("seconds"), "loops": devices.exact_loops() is not None}
 
 
 def of_table(run: lb.Run) -> dict[str, Any]:
@@ -135,12 +137,35 @@ def price(run: lb.Run, values: torch.Tensor) -> float:
 def page(found: list[dict[str, Any]]) -> str:
     """docs/compression.md."""
     arrays, tables = ([row for row in found if ("bytes" in row) == table] for table in (False, True))
-    return "\n".join([*arrays_page(arrays), *(tables_page(tables) if tables else [])]) + "\n"
+    beside = coders_page(json.loads(CODERS.read_text(encoding="utf-8"))) if CODERS.exists() else []
+    return "\n".join([*arrays_page(arrays), *(tables_page(tables) if tables else []), *beside]) + "\n"
+
+
+def coders_page(found: dict[str, Any]) -> list[str]:
+    """Seconds beside craystack's."""
+    head = ["", "## Beside craystack", ""]
+    head += [
+        "Made by `python benchmarks/coders.py`: 10,000 binarized test images of MNIST by the network of craystack's example",
+        f"(784-100-40), on one thread, one after the other, {found['rounds']} times; medians of seconds, and of how many times as long",
+        f"craystack took. Other work was on the machine's two cores (load {found['load']:.0f}), and is in the clock's seconds.",
+        "",
+    ]
+    rows = []
+    for name in ("craystack", "lowerbound"):
+        rows.append([name, f"{found[name]['bits_per_dim']:.4f}", *(f"{found[name][key]:.2f}" for key in found["times"])])
+    times = ["times", "", *(f"**{found['times'][key]:.1f}**" for key in found["times"])]
+    return [*head, *table(["", "bits/dim", "encode, s", "decode, s", "encode, s of the processor", "decode, the same"], [*rows, times])]
 
 
 def table(head: list[str], rows: list[list[str]]) -> list[str]:
     """The lines of a table."""
     return [f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *rows)]
+
+
+def without_loops(found: list[dict[str, Any]]) -> list[str]:
+    """What is said of seconds that were measured where numbers were pushed without compiled loops."""
+    names = " and ".join(row["run"].split(",")[0] for row in found if not row.get("loops"))
+    return ["", f"Seconds of {names} were measured without the compiled loops of today; the files are the same."] if names else []
 
 
 def seconds(row: dict[str, Any], *names: str) -> list[str]:
@@ -163,7 +188,7 @@ def tables_page(found: list[dict[str, Any]]) -> list[str]:
         ]
         for row in found
     ]
-    return ["", "## Tables", "", said, "", *table(head, rows)]
+    return ["", "## Tables", "", said, "", *table(head, rows), *without_loops(found)]
 
 
 def arrays_page(found: list[dict[str, Any]]) -> list[str]:
@@ -190,7 +215,7 @@ def arrays_page(found: list[dict[str, Any]]) -> list[str]:
         ]
         for row in found
     ]
-    lines += table([*head, "encode, s", "decode, s", "loop, s", "training, s"], rows)
+    lines += [*table([*head, "encode, s", "decode, s", "loop, s", "training, s"], rows), *without_loops(found)]
     names = list(dict.fromkeys(name for row in found for name in row["bits_per_dim"]))
     sizes = [[f"{row['bits_per_dim'][name]:.4f}" if name in row["bits_per_dim"] else "–" for name in names] for row in found]
     return [*lines, "", *table(["run", *names], [[row["run"], *each] for row, each in zip(found, sizes, strict=True)])]
