@@ -1,4 +1,4 @@
-"""A stack by compiled loops: the words are those of constriction's, in an eighth of the time."""
+"""A stack by compiled loops: its words are those of constriction's, to the bit, in a fraction of the time."""
 
 from __future__ import annotations
 
