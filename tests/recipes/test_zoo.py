@@ -43,7 +43,7 @@ def test_it_trains(name: str) -> None:
     for record in lb.fit(parts.vae, train, epochs=2, objective=parts.objective, estimator=parts.estimator, loss=parts.loss):
         assert torch.isfinite(record.means[finite]).all()
     assert value(parts, given, x) > before + 1
-    assert encode.encode(parts.vae, held_out.view(torch.arange(3))).shape == (3, recipe.latent)
+    assert encode.encode(parts.vae, held_out.view(torch.arange(3))).shape == (3, parts.vae.latent)
 
 
 #: laws with tables of their own in the file, a second network, a second model, data cut up or made small

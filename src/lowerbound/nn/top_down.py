@@ -118,7 +118,7 @@ class TopDown(nn.Module):
         parameters, more = self.priors[level](h).split([2 * self.places[level].channels, self.places[level].width], 1)
         return parameters, h + more
 
-    def given(self, level: int, h: Float[Tensor, "N w *space"], z: Float[Tensor, "M d"]) -> Float[Tensor, "M w *larger"]:
+    def given(self, level: int, h: Float[Tensor, "N w *space"], z: Float[Tensor, "M d"]) -> Float[Tensor, "M wider *larger"]:
         """Features after a level's z, of N = M or N = 1 that are the same for all; at the next level's resolution."""
         at = self.places[level]
         h = self.blocks[level](h + self.inputs[level](z.reshape(-1, at.channels, *at.space)))

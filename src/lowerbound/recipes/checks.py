@@ -10,6 +10,7 @@ from lowerbound.errors import RecipeError
 from lowerbound.recipes import networks, schedules
 from lowerbound.recipes.grammar import LARGEST, known, make
 from lowerbound.recipes.likelihoods import LIKELIHOODS
+from lowerbound.recipes.posteriors import OF_LEVELS
 from lowerbound.recipes.semi_supervised import SEMI_SUPERVISED
 
 Recipe = Any  # that of recipe.py, which imports this file
@@ -67,7 +68,7 @@ def check_numbers(recipe: Recipe) -> None:
             raise RecipeError(f"{name} must be at least 1, not {value}")
         if value is not None and value > LARGEST:
             raise RecipeError(f"{name} must be at most {LARGEST:,}, not {value:,}")
-    _check_images(recipe)
+    _check_levels(recipe)
     if recipe.validation is not None and recipe.validation < 0:
         raise RecipeError(f"validation must be 0 (none) or more, not {recipe.validation}")
     if not recipe.data or not _encodable(recipe.data):
@@ -78,8 +79,10 @@ def check_numbers(recipe: Recipe) -> None:
         raise RecipeError(f"scale, the σ of the likelihood, must be a positive number, not {recipe.scale}")
 
 
-def _check_images(recipe: Recipe) -> None:
-    """Errors: RecipeError for levels of images where there is no network of resolutions, or of a number or kind that there is not."""
+def _check_levels(recipe: Recipe) -> None:
+    """Errors: RecipeError for a word of several levels where there is one, and for levels of images that other words do not allow."""
+    if recipe.posterior in OF_LEVELS and len(recipe.sizes) < 2:
+        raise RecipeError(f"{recipe.posterior} is a posterior of several levels; choose --latent 4-8, say, or another posterior")
     if not recipe.images:
         return
     network, widths = networks.network(recipe.network)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from lowerbound.errors import RecipeError
 from lowerbound.recipes import priors
 from lowerbound.recipes.networks import NetworkWord, must_have_space
+from lowerbound.recipes.posteriors import OF_LEVELS
 
 if TYPE_CHECKING:
     from torch import nn
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 #: makes the encoder around a network of what it is shown, by the shape of that
 Around = Callable[[Callable[[tuple[int, ...]], "nn.Module"]], "nn.Module"]
 #: words of posteriors that a level may have: a network beside others, and the prior refined
-CHAIN, LADDER = "gaussian", "ladder"
+CHAIN, (LADDER,) = "gaussian", OF_LEVELS
 #: residual blocks at each resolution on the way up
 BLOCKS = 2
 

@@ -23,7 +23,7 @@ from lowerbound.recipes.estimators import ESTIMATORS
 from lowerbound.recipes.likelihoods import LIKELIHOODS, MISSINGNESS, PIXELS, SCALES
 from lowerbound.recipes.networks import CORRUPTIONS, NETWORKS, PRECISIONS
 from lowerbound.recipes.objectives import KLS, OBJECTIVES
-from lowerbound.recipes.posteriors import POSTERIORS
+from lowerbound.recipes.posteriors import OF_LEVELS, POSTERIORS
 from lowerbound.recipes.priors import PRIORS
 from lowerbound.recipes.schedules import SCHEDULES
 from lowerbound.recipes.semi_supervised import LABEL_ESTIMATORS, SEMI_SUPERVISED
@@ -108,7 +108,7 @@ class Recipe:
     missingness: str | None = _word(
         None, "likelihood", "MISSINGNESS", "columns: what it depends on whether a cell is missing (default: none)", MISSINGNESS
     )
-    posterior: str = _word("gaussian", "posterior", "POSTERIOR", "q(z|x)", POSTERIORS)
+    posterior: str = _word("gaussian", "posterior", "POSTERIOR", "q(z|x)", {**POSTERIORS, **OF_LEVELS})
     network: str = _word(
         "mlp:512", "posterior", "NETWORK:WIDTHS", "of the encoder, e.g. conv:32-64, and in reverse of the decoder", NETWORKS
     )
