@@ -11,14 +11,16 @@ import math
 import struct
 import sys
 from types import NotImplementedType
+from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
 from lowerbound.system import philox_numbers, threads
 from lowerbound.system.compiled import adam as of_adam
-from lowerbound.system.compiled import bernoulli, counts, layers, random, student
+from lowerbound.system.compiled import bernoulli, counts, layers, networks, random, student, tables
 from lowerbound.system.compiled import latents as of_gaussians
 from lowerbound.system.compiled.loop import Loop
 from lowerbound.system.threads import is_plain
@@ -31,6 +33,7 @@ def _numbers(*shape: int) -> Tensor:
 
 ONE = _numbers().fill_(1.0)
 BF16 = torch.bfloat16
+FLOOR, LEAST = 1e-3, 2.0
 
 
 # --- Bernoulli likelihood ----------------------------------------------------------------------------
@@ -235,6 +238,35 @@ def through_relu(
     n, size = gradient.shape
     layers.through_relu(gradient.numel(), size, n, gradient, output, found, sums, ONE if scale is None else scale, scale is not None)
     return None
+
+
+# --- a step of a table's model ------------------------------------------------------------------------
+
+
+def laid_out(layers: list[Any], encoder: int, rows: int, latents: int) -> tuple[Any, int]:
+    """What the loop is to know of the layers of an encoder, the first so many, and a decoder, for so many rows and latents; and its room."""
+    sizes = [(layer.in_features, layer.out_features) for layer in layers]
+    first, room = networks.layout(sizes[:encoder], rows)
+    second, room = networks.layout(sizes[encoder:], latents, room)
+    return np.array(first + second, dtype=np.int64), room
+
+
+def step_of_table(
+    room: Any, law: Any, rows: Tensor, shown: Tensor, cells: Any, drawn: Tensor, k: int, weighted: bool, *numbers: float
+) -> Float[Tensor, " 3"]:
+    """The gradient of a batch, left in the weights, and its means; ``numbers`` are the bounds of log σ² and what latents' gradients have."""
+    n, found, layers = len(rows), _numbers(3), torch.from_numpy(room.layers)
+    memory, terms = (room.numbers, room.size), law.terms
+    latents, (terms_n, columns) = n * k, (len(terms), cells.values.shape[1])
+    networks_ = (room.encoder, room.decoder, room.some)
+    d = layers[room.encoder, networks.IN]
+    tables.step(
+        latents * 1024, room.parts, n, k, int(d), *networks_, weighted, *numbers, layers, rows, drawn, drawn.stride(0), shown, columns,
+        cells.values, cells.at, cells.slope, law.numbers, law.first, FLOOR, LEAST, law.more, terms_n, terms, law.units, *memory, room.own, room.means,
+    )
+    pieces = 64
+    tables.gathered(room.numbers.numel(), pieces, room.parts, layers, len(layers), *memory, n, room.means, found)
+    return found
 
 
 # --- Adam ----------------------------------------------------------------------------------------------

@@ -47,7 +47,13 @@ def _pointer(kind: Any) -> Any:
     return to
 
 
-singles, halves, wholes, larges = (_pointer(kind) for kind in (types.float32, types.uint16, types.int32, types.uint64))
+singles, halves, wholes, longs, larges = map(_pointer, (types.float32, types.uint16, types.int32, types.int64, types.uint64))
+
+
+@bare(intrinsic)
+def after(_: Any, pointer: Any, place: Any) -> Any:
+    """The pointer so many numbers on."""
+    return pointer(pointer, types.int64), lambda _, b, __, given: b.gep(given[0], [given[1]])
 
 
 @bare(intrinsic)

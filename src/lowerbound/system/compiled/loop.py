@@ -20,7 +20,7 @@ import torch
 from numba import cfunc, njit, types
 
 from lowerbound.system import philox_numbers, threads
-from lowerbound.system.compiled.arithmetic import FAST, bare, halves, larges, number, own, singles, wholes
+from lowerbound.system.compiled.arithmetic import FAST, bare, halves, larges, longs, number, own, singles, wholes
 
 SIGNATURE = types.void(types.CPointer(types.int64))
 #: of what all loops are made; numba itself would look at one file alone to tell whether its cache is outdated
@@ -47,7 +47,7 @@ class Kind:
 
 
 EITHER = ("singles(a[{}])", "halves(a[{}])")
-Singles, Wholes, Larges = (Kind("{}.data_ptr()", (f"{name}(a[{{}}])",)) for name in ("singles", "wholes", "larges"))
+Singles, Wholes, Longs, Larges = (Kind("{}.data_ptr()", (f"{name}(a[{{}}])",)) for name in ("singles", "wholes", "longs", "larges"))
 Either, Alike = Kind("{0}.data_ptr(), {0}.dtype is bfloat16", EITHER), Kind("{}.data_ptr()", EITHER, follows=True)
 #: 64 bits without a sign
 Word = Kind("{}", ("large(a[{}])",))
@@ -57,7 +57,8 @@ KINDS = {int: Kind("{}", ("a[{}]",)), float: Kind("*whole(single({}))", ("number
 BARE: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 #: the names in the functions made of a loop's kinds
 PACKING = {"bfloat16": torch.bfloat16, "single": struct.Struct("f").pack, "whole": struct.Struct("i").unpack}
-UNPACKING = {"own": own, "number": number, "singles": singles, "halves": halves, "wholes": wholes, "larges": larges, "large": np.uint64}
+UNPACKING = {"own": own, "number": number, "singles": singles, "halves": halves, "wholes": wholes, "longs": longs}
+UNPACKING |= {"larges": larges, "large": np.uint64}
 
 
 class Loop:
