@@ -107,4 +107,5 @@ def backward(layers: Any, first: Any, last: Any, rows: Any, room: Any, wanted: A
             product(rows, layers[at + IN_WIDE], size, slope, width, 1, after(room, layers[at + COPY]), apart, back, apart, 0)
             if layer > first:
                 for place in range(rows * apart):
-                    back[place] = back[place] if given[place] > single(0) else single(0)
+                    g = back[place]  # read in any case, or the compiler makes a branch of it
+                    back[place] = g if given[place] > single(0) else single(0)

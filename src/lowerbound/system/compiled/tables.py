@@ -33,6 +33,9 @@ from lowerbound.system.compiled.networks import (
     forward,
 )
 
+#: a draw's share of an example's gradient that single precision would not notice: half of all draws, where the bound has become tight
+SMALL = single(1e-7)
+
 
 @bare(njit(**FAST))
 def _drawn(k, d, low, high, q, noise, width, z, deviation, ratio):
@@ -81,19 +84,44 @@ def _shared(k, n, weighted, kl, log_likelihood, ratio, found):
 
 
 @bare(njit(**FAST))
-def _of_latents(k, d, low, high, c, e, weighted, q, noise, width, of_z, deviation, share, found):
-    """The gradient in μ and log σ², as ``latents.of_latents`` has it, from that in z."""
+def _scaled(width, scale, row, found):
+    """A row times a number, to a place before it or its own."""
+    for place in range(width):
+        found[place] = scale * row[place]
+
+
+@bare(njit(**FAST))
+def _moved(layers, first, last, row, to, room):
+    """What a row's layers were given, to those of a row before."""
+    for layer in range(first, last):
+        width = layers[layer * FIELDS + IN_WIDE] + APART
+        given = after(room, layers[layer * FIELDS + INPUT])
+        if to < row:
+            for place in range(width):
+                given[to * width + place] = given[row * width + place]
+
+
+@bare(njit(**FAST))
+def _of_latents(k, n, d, low, high, c, e, weighted, q, noise, width, of_z, deviation, share, found):
+    """The gradient in μ and log σ², as ``latents.of_latents`` has it, from that in z of the draws that were kept; how many these are."""
+    for j in range(2 * d):
+        found[j] = single(0)
+    kept = 0
+    for draw in range(k):
+        if share[draw] * n > SMALL:
+            own = share[draw] if weighted else single(0)
+            for j in range(d):
+                drawn = noise[draw * d + j]
+                g = of_z[kept * width + j] + own * (q[j] + deviation[j] * drawn)
+                found[j] += g
+                found[d + j] += g * drawn
+            kept += 1
     for j in range(d):
-        of_mean, of_log, m, s, log = single(0), single(0), q[j], deviation[j], q[d + j]
-        for draw in range(k):
-            drawn = noise[draw * d + j]
-            g = of_z[draw * width + j]
-            g = g + share[draw] * (m + s * drawn) if weighted else g
-            of_mean += g
-            of_log += g * drawn
-        found[j] = of_mean + c * m
-        slope = single(0.5) * (s * of_log + c * (s * s - single(1)) + e)
+        s, log = deviation[j], q[d + j]
+        found[j] += c * q[j]
+        slope = single(0.5) * (s * found[d + j] + c * (s * s - single(1)) + e)
         found[d + j] = slope if low < log < high else slope * single(0)
+    return kept
 
 
 @loop(
@@ -129,6 +157,7 @@ def step(begin, end, parts, n, k, d, encoder, decoder, some, weighted, low, high
             forward(layers, encoder, encoder + decoder, here * k, mine)
             for place in range(here * k * width):
                 slope[place] = single(0)
+            kept = 0
             for i in range(here):
                 row, far, each = rows[start + i] * columns, i * k * width, after(likelihood, i * k)
                 for draw in range(k):
@@ -140,13 +169,16 @@ def step(begin, end, parts, n, k, d, encoder, decoder, some, weighted, low, high
                     of_terms(k, terms, laws, sizes, x, there, width, given, left, each)
                 _shared(k, n, weighted, kls[i], each, after(ratio, i * k), means)
                 for draw in range(k):
-                    for place in range(draw * width, (draw + 1) * width):
-                        left[place] *= -each[draw]
-            backward(layers, encoder, encoder + decoder, here * k, mine, 1)
+                    if each[draw] * n > SMALL:
+                        _moved(layers, encoder, encoder + decoder, i * k + draw, kept, mine)
+                        _scaled(width, -each[draw], after(slope, (i * k + draw) * width), after(slope, kept * width))
+                        kept += 1
+            backward(layers, encoder, encoder + decoder, kept, mine, 1)
+            kept = 0
             for i in range(here):
                 q = after(mine, layers[last_layer + GIVEN] + (start - first + i) * of_q)
                 left = after(mine, layers[last_layer + SLOPE] + (start - first + i) * of_q)
-                _of_latents(k, d, low, high, c, e, weighted, q, after(noise, (start + i) * stride), zs, after(z, i * k * zs), after(deviation, i * d), after(likelihood, i * k), left)
+                kept += _of_latents(k, n, d, low, high, c, e, weighted, q, after(noise, (start + i) * stride), zs, after(z, kept * zs), after(deviation, i * d), after(likelihood, i * k), left)
         backward(layers, 0, encoder, last - first, mine, 0)
 
 
