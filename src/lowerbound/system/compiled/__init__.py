@@ -20,7 +20,7 @@ from torch import Tensor
 
 from lowerbound.system import philox_numbers, threads
 from lowerbound.system.compiled import adam as of_adam
-from lowerbound.system.compiled import bernoulli, counts, layers, networks, random, student, tables
+from lowerbound.system.compiled import bernoulli, counts, filling, layers, networks, random, student, tables
 from lowerbound.system.compiled import latents as of_gaussians
 from lowerbound.system.compiled.loop import Loop
 from lowerbound.system.threads import is_plain
@@ -267,6 +267,44 @@ def step_of_table(
     pieces = 64
     tables.gathered(room.numbers.numel(), pieces, room.parts, layers, len(layers), *memory, n, room.means, found)
     return found
+
+
+# --- a table filled in -------------------------------------------------------------------------------
+
+
+def weighed(each: list[Any], some: int, law: Any, cells: Any, z: Float[Tensor, "K B d"]) -> Float[Tensor, "K B"]:
+    """log p(x|z) by the layers of a decoder, so many latents at a time."""
+    (k, n, d), found = z.shape, _numbers(*z.shape[:2])
+    parts, where, memory = _room(each, some, n, some * (1 + 4 * law.numbers))
+    own, columns = memory.pop(), cells.values.shape[1]
+    numbers, terms = (law.numbers, law.first, FLOOR, LEAST, law.more), (len(law.terms), law.terms, law.units)
+    given = z, columns, cells.values, cells.at, cells.slope
+    filling.weigh(z.numel() * 1024, parts, n, k, d, some, len(each), where, *given, *numbers, *terms, *memory, own, found)
+    return found
+
+
+def expected(
+    each: list[Any], some: int, law: Any, maps: Tensor, ends: Tensor, cells: Any, z: Tensor, order: Tensor, share: Tensor, counts: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Σ share E[x|z], Σ share E[x²|z] ``(B, D)`` and Σ share p of classes, one after the other, by the layers of a decoder."""
+    (k, n, d), columns, wide = z.shape, cells.values.shape[1], int(law.terms[law.terms[:, 0] == 2, 3].sum())
+    parts, where, memory = _room(each, some, n, 6 * some)
+    own, spiked = memory.pop(), law.of_numbers
+    spikes, most = (_numbers(0), 0) if spiked is None else (spiked.spikes.contiguous(), spiked.most)
+    found = _numbers(n, columns).zero_(), _numbers(n, columns).zero_(), _numbers(n, wide).zero_()
+    numbers = law.numbers, law.first, FLOOR, LEAST, law.more, maps, ends.contiguous()
+    terms = len(law.terms), law.terms, law.units, spikes, most
+    given = z, counts, order, share, columns, cells.at
+    filling.expect(z.numel() * 1024, parts, n, k, d, some, len(each), where, *given, *numbers, *terms, *memory, own, *found, wide)
+    return found
+
+
+def _room(each: list[Any], some: int, n: int, more: int) -> tuple[int, Tensor, list[Any]]:
+    """In how many parts, the layers with their addresses, and memory, the size of a part and where what is not of layers begins."""
+    layers, own = laid_out(each, 0, 0, some)
+    layers[:, :2] = [[layer.weight.data_ptr(), layer.bias.data_ptr()] for layer in each]
+    parts = max(1, min(torch.get_num_threads(), n))
+    return parts, torch.from_numpy(layers), [torch.zeros(parts, own + more, dtype=torch.float32), own + more, own]
 
 
 # --- Adam ----------------------------------------------------------------------------------------------

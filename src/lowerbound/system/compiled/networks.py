@@ -34,6 +34,8 @@ def layout(sizes: list[tuple[int, int]], rows: int, room: int = 0) -> tuple[list
 
     Addresses are for the caller to fill in.
     """
+    if not sizes:
+        return [], room
     wide, found = [[-(-each // WHOLE) * WHOLE for each in size] for size in sizes], list[list[int]]()
     rows = -(-rows // WHOLE) * WHOLE
     for (inputs, outputs), (along, across) in zip(sizes, wide, strict=True):

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from lowerbound.data.rows import Rows
 from lowerbound.distributions.bernoulli import slope_of_bits
-from lowerbound.nn.missing import TableInput
+from lowerbound.nn.missing import TableInput, perceptron
 from lowerbound.nn.precision import LARGE, Linear
 from lowerbound.system.devices import loops
 from lowerbound.system.noise import normal
@@ -69,19 +69,6 @@ def _is_elbo(objective: Objective) -> bool:
 
 def _is_importance_weighted(objective: Objective) -> bool:
     return type(objective) is Renyi and objective.alpha == 0 and objective.kl == SampledKL()
-
-
-def perceptron(network: nn.Module) -> list[nn.Linear]:
-    """The layers of a network of the form of ``mlp``, behind the input of a table's columns or not; none of any other."""
-    network = network.network if type(network) is TableInput else network
-    inner = list(network) if type(network) is nn.Sequential else []
-    if inner and type(inner[0]) is nn.Flatten and (inner[0].start_dim, inner[0].end_dim) == (1, -1):
-        inner = inner[1:]
-    if inner and type(inner[-1]) is nn.Unflatten and inner[-1].dim == 1:
-        inner = inner[:-1]
-    layers = [layer for layer in inner[::2] if isinstance(layer, nn.Linear) and type(layer) in (nn.Linear, Linear)]
-    between = [layer for layer in inner[1::2] if type(layer) is nn.ReLU]
-    return layers if len(layers) == len(between) + 1 and len(layers) + len(between) == len(inner) else []
 
 
 def _can_be_read(weights: Sequence[Tensor | None]) -> bool:

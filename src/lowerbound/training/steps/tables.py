@@ -14,13 +14,13 @@ from torch import Tensor, nn
 
 from lowerbound.data.dataset import Dataset
 from lowerbound.data.rows import Rows
-from lowerbound.nn.missing import TableInput
+from lowerbound.nn.missing import TableInput, perceptron
 from lowerbound.nn.precision import LARGE
 from lowerbound.system import noise
 from lowerbound.system.devices import loops
-from lowerbound.training.steps.fused import ByHand, perceptron, single_gradient
+from lowerbound.training.steps.fused import ByHand, single_gradient
 from lowerbound.training.steps.plan import Plan
-from lowerbound.training.steps.table_law import KINDS, Cells, Law
+from lowerbound.vae.likelihoods.terms import Cells, Law, is_known
 from lowerbound.vae.conditional import LOG_VARIANCE
 from lowerbound.vae.likelihoods import Columns
 from lowerbound.vae.objectives.base import Objective
@@ -36,7 +36,7 @@ class InOneLoop(ByHand):
     @classmethod
     def takes(cls, plan: Plan) -> bool:
         """What the step by hand takes of tables, if the loop has all laws and no layer is to be rounded."""
-        return super().takes(plan) and _is_known(plan)
+        return super().takes(plan) and _suits(plan)
 
     def __init__(self, plan: Plan):
         super().__init__(plan)
@@ -73,13 +73,13 @@ class InOneLoop(ByHand):
         return encoder.shown(x).contiguous(), self.law.read(x)
 
 
-def _is_known(plan: Plan) -> bool:
+def _suits(plan: Plan) -> bool:
     """Whether the loop has the law of each column, and of values alone, the encoder sees a table, and products are in single precision."""
     likelihood, encoder = plan.vae.likelihood, plan.vae.posterior.network
-    if type(likelihood) is not Columns or not likelihood.heavy or likelihood.missingness is not None or type(encoder) is not TableInput:
+    if type(likelihood) is not Columns or not is_known(likelihood) or type(encoder) is not TableInput:
         return False
     small = all(layer.weight.numel() < LARGE for layer in perceptron(encoder) + perceptron(likelihood.network))
-    return (small or plan.products == torch.float32) and all(kind in KINDS for kind, _, _ in likelihood.groups)
+    return small or plan.products == torch.float32
 
 
 def _noise(k: int, n: int, d: int) -> Float[Tensor, "n size"]:

@@ -1,4 +1,4 @@
-"""A table's rows and the laws of its columns as the loop of a step reads them: tensors of numbers, and which numbers stand for what."""
+"""A table's rows and the laws of its columns as compiled loops read them: tensors, and which of their numbers stand for what."""
 
 from __future__ import annotations
 
@@ -9,12 +9,17 @@ import torch
 from jaxtyping import Float, Int32, Int64
 from torch import Tensor
 
-from lowerbound.vae.likelihoods import Columns
+from lowerbound.vae.likelihoods.columns import Columns
 from lowerbound.vae.likelihoods.numbers import Numbers
 
 #: the terms of a law that are no density, in the order of their numbers in ``compiled.columns``; a group of numbers has one for its spikes
 TERMS = ("spikes", "boolean", "category", "count")
 KINDS = ("number", *TERMS[1:])
+
+
+def is_known(likelihood: Columns) -> bool:
+    """Whether loops have the law of each column: numbers are Student-t, and holes have no law of their own."""
+    return likelihood.heavy and likelihood.missingness is None and all(kind in KINDS for kind, _, _ in likelihood.groups)
 
 
 @dataclass(frozen=True)
