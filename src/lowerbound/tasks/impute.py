@@ -176,14 +176,14 @@ def _expected(
 
     A mean of what has a map is a quadrature: it is done for the draws that carry all of the weight but ``LEFT``, often a third of them.
     """
-    heaviest = weight.sort(0, descending=True)
-    carries = heaviest.values.cumsum(0) - heaviest.values < 1 - LEFT
+    values, order = (each.T for each in weight.T.contiguous().sort(1, descending=True))  # a row's weights side by side: thrice as fast
+    carries = values.cumsum(0) - values < 1 - LEFT
+    shares = values / (values * carries).sum(0)
     if filling is not None:
-        share = (heaviest.values / (heaviest.values * carries).sum(0)).float()
-        return filling.expected(drawn.z, heaviest.indices, share, carries.sum(0)), filling.truths
+        return filling.expected(drawn.z, order, shares.float(), carries.sum(0)), filling.truths
     rank, row = carries.nonzero(as_tuple=True)
-    draw, counted, found, truths = heaviest.indices[rank, row], vae.counted(x), Expected(), list[int]()
-    share = (heaviest.values / (heaviest.values * carries).sum(0))[rank, row].to(x.dtype)
+    draw, counted, found, truths = order[rank, row], vae.counted(x), Expected(), list[int]()
+    share = shares[rank, row].to(x.dtype)
     for k, b, w in zip(*(each.to(x.device).split(drawn.few * len(x)) for each in (draw, row, share)), strict=True):
         law = vae.some(b).likelihood(drawn.z[k, b][None])
         law = at_hand(law, x[b], None if counted is None else counted[b])

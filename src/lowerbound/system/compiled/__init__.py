@@ -288,7 +288,7 @@ def expected(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Σ share E[x|z], Σ share E[x²|z] ``(B, D)`` and Σ share p of classes, one after the other, by the layers of a decoder."""
     (k, n, d), columns, wide = z.shape, cells.values.shape[1], int(law.terms[law.terms[:, 0] == 2, 3].sum())
-    parts, where, memory = _room(each, some, n, 6 * some)
+    parts, where, memory = _room(each, some, n, 7 * some)
     own, spiked = memory.pop(), law.of_numbers
     spikes, most = (_numbers(0), 0) if spiked is None else (spiked.spikes.contiguous(), spiked.most)
     found = _numbers(n, columns).zero_(), _numbers(n, columns).zero_(), _numbers(n, wide).zero_()

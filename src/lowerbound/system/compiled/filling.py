@@ -19,6 +19,7 @@ from lowerbound.system.compiled.student import _softplus as softplus
 NODES, REACH, TAIL = 33, 9.0, 4.6  # of a quadrature, as distributions/mapped.py has it
 #: of a column's map: its kind, and low end, high end, width, bottom, top, location, scale
 MAP = 7
+MOST = 3e38  # an end above it is none
 #: kinds in the order of data/maps.py's MAPS, and none
 NONE, LINEAR, SOFT, LOG, ASINH, LOG_BELOW, LOGIT = range(-1, 6)
 
@@ -61,23 +62,24 @@ def _moments(back: Any) -> Any:
 
     @bare(njit(**FAST))
     def moments(m: Any, even: Any, low: Any, high: Any, width: Any, bottom: Any, top: Any, at: Any, by: Any, loc: Any, scale: Any, freedom: Any, total: Any, mean: Any, square: Any) -> None:
+        middle = after(square, m)
         for i in range(m):
             total[i], mean[i], square[i] = single(0), single(0), single(0)
+            middle[i] = back(at + by * within(loc[i], bottom, top), low, high, width)
         for node in range(NODES):
             far = 2.0 * node / (NODES - 1) - 1.0
             t, step = single(REACH * far if even else math.sinh(TAIL * far)), single(1.0 if even else math.cosh(TAIL * far))
             for i in range(m):
                 nu = freedom[i]
                 weight = step * exp(single(-0.5) * (nu + single(1)) * log1p(t * t / nu))
-                middle = back(at + by * within(loc[i], bottom, top), low, high, width)
-                away = back(at + by * within(loc[i] + t * scale[i], bottom, top), low, high, width) - middle
+                away = back(at + by * within(loc[i] + t * scale[i], bottom, top), low, high, width) - middle[i]
                 total[i] += weight
                 mean[i] += weight * away
                 square[i] += weight * away * away
         for i in range(m):
             first = mean[i] / total[i]
             variance = square[i] / total[i] - first * first
-            mean[i] = back(at + by * within(loc[i], bottom, top), low, high, width) + first
+            mean[i] = middle[i] + first
             square[i] = variance if variance > single(0) else single(0)
 
     return moments
@@ -93,6 +95,13 @@ def _soft(w, low, high, width):
     below, _ = softplus((low - w) / width)
     above, _ = softplus((w - high) / width)
     return within(w + width * (below - above), low, high)
+
+
+@bare(njit(inline="always", **FAST))
+def _soft_from(w, low, high, width):
+    below, _ = softplus((low - w) / width)
+    above = w + width * below
+    return above if above > low else low
 
 
 @bare(njit(inline="always", **FAST))
@@ -118,7 +127,8 @@ def _asinh(w, low, high, width):
     return width * (sinh if w > single(0) else -sinh)
 
 
-_of_linear, _of_soft, _of_log, _of_log_below, _of_logit, _of_asinh = map(_moments, (_linear, _soft, _log, _log_below, _logit, _asinh))
+_of_linear, _of_soft, _of_soft_from, _of_log = map(_moments, (_linear, _soft, _soft_from, _log))
+_of_log_below, _of_logit, _of_asinh = map(_moments, (_log_below, _logit, _asinh))
 
 
 @bare(njit(**FAST))
@@ -128,6 +138,8 @@ def _of_map(kind, even, m, ends, loc, scale, freedom, total, mean, square):
     if kind == NONE:
         for i in range(m):
             mean[i], square[i] = loc[i], scale[i] * scale[i] * freedom[i] / (freedom[i] - single(2))
+    elif kind == SOFT and high > single(MOST):
+        _of_soft_from(m, even, low, high, width, bottom, top, at, by, loc, scale, freedom, total, mean, square)
     elif kind == SOFT:
         _of_soft(m, even, low, high, width, bottom, top, at, by, loc, scale, freedom, total, mean, square)
     elif kind == LOG:
