@@ -62,5 +62,4 @@ def table(rows: int = 90, missing: float = 0.3) -> Tensor:
 def parts(**words: Any) -> Any:
     """A model of it, its laws not all alike."""
     spec = DataSpec((len(COLUMNS),), holes=True, schema=Schema(COLUMNS))
-    made = lb.build(lb.Recipe(**{"likelihood": "columns", "objective": "iwae:5", "latent": 3, "network": "mlp:33-20", **words}), spec)
-    return made
+    return lb.build(lb.Recipe(**{"likelihood": "columns", "objective": "iwae:5", "latent": 3, "network": "mlp:33-20", **words}), spec)

@@ -1,4 +1,4 @@
-"""The step of a table in one loop gives the gradient of autograd, of all kinds of columns, batches and numbers of draws; and the same bits."""
+"""The step of a table in one loop gives the gradient of autograd, of all kinds of columns and batches; and the same bits."""
 
 from __future__ import annotations
 

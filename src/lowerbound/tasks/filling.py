@@ -57,7 +57,7 @@ class Filling:
     def expected(
         self, z: Float[Tensor, "K B d"], order: Int64[Tensor, "K B"], share: Float[Tensor, "K B"], counts: Int64[Tensor, " B"]
     ) -> dict[str | int, Tensor]:
-        """Σ share E[x|z] and Σ share E[x²|z] of what is missing, by the first ``counts`` latents of each row in ``order``, and of classes p.
+        """Σ share E[x|z] and Σ share E[x²|z] of what is missing, by each row's first ``counts`` latents in ``order``; of classes p.
 
         What is there has 0.
         """

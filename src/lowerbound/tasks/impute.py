@@ -176,9 +176,9 @@ def _expected(
 
     A mean of what has a map is a quadrature: it is done for the draws that carry all of the weight but ``LEFT``, often a third of them.
     """
-    values, order = (each.T for each in weight.T.contiguous().sort(1, descending=True))  # a row's weights side by side: thrice as fast
-    carries = values.cumsum(0) - values < 1 - LEFT
-    shares = values / (values * carries).sum(0)
+    heaviest, order = (each.T for each in weight.T.contiguous().sort(1, descending=True))  # a row's weights side by side: thrice as fast
+    carries = heaviest.cumsum(0) - heaviest < 1 - LEFT
+    shares = heaviest / (heaviest * carries).sum(0)
     if filling is not None:
         return filling.expected(drawn.z, order, shares.float(), carries.sum(0)), filling.truths
     rank, row = carries.nonzero(as_tuple=True)

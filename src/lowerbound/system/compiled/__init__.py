@@ -11,18 +11,20 @@ import math
 import struct
 import sys
 from types import NotImplementedType
-from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
 from lowerbound.system import philox_numbers, threads
 from lowerbound.system.compiled import adam as of_adam
-from lowerbound.system.compiled import bernoulli, counts, filling, layers, networks, random, student, tables
+from lowerbound.system.compiled import bernoulli, counts, layers, random, student
 from lowerbound.system.compiled import latents as of_gaussians
 from lowerbound.system.compiled.loop import Loop
+from lowerbound.system.compiled.of_tables import expected as expected
+from lowerbound.system.compiled.of_tables import laid_out as laid_out
+from lowerbound.system.compiled.of_tables import step_of_table as step_of_table
+from lowerbound.system.compiled.of_tables import weighed as weighed
 from lowerbound.system.threads import is_plain
 
 
@@ -33,7 +35,6 @@ def _numbers(*shape: int) -> Tensor:
 
 ONE = _numbers().fill_(1.0)
 BF16 = torch.bfloat16
-FLOOR, LEAST = 1e-3, 2.0
 
 
 # --- Bernoulli likelihood ----------------------------------------------------------------------------
@@ -238,73 +239,6 @@ def through_relu(
     n, size = gradient.shape
     layers.through_relu(gradient.numel(), size, n, gradient, output, found, sums, ONE if scale is None else scale, scale is not None)
     return None
-
-
-# --- a step of a table's model ------------------------------------------------------------------------
-
-
-def laid_out(layers: list[Any], encoder: int, rows: int, latents: int) -> tuple[Any, int]:
-    """What the loop is to know of the layers of an encoder, the first so many, and a decoder, for so many rows and latents; and its room."""
-    sizes = [(layer.in_features, layer.out_features) for layer in layers]
-    first, room = networks.layout(sizes[:encoder], rows)
-    second, room = networks.layout(sizes[encoder:], latents, room)
-    return np.array(first + second, dtype=np.int64), room
-
-
-def step_of_table(
-    room: Any, law: Any, rows: Tensor, shown: Tensor, cells: Any, drawn: Tensor, k: int, weighted: bool, *numbers: float
-) -> Float[Tensor, " 3"]:
-    """The gradient of a batch, left in the weights, and its means; ``numbers`` are the bounds of log σ² and what latents' gradients have."""
-    n, found, layers = len(rows), _numbers(3), torch.from_numpy(room.layers)
-    memory, terms = (room.numbers, room.size), law.terms
-    latents, (terms_n, columns) = n * k, (len(terms), cells.values.shape[1])
-    networks_ = (room.encoder, room.decoder, room.some)
-    d = layers[room.encoder, networks.IN]
-    tables.step(
-        latents * 1024, room.parts, n, k, int(d), *networks_, weighted, *numbers, layers, rows, drawn, drawn.stride(0), shown, columns,
-        cells.values, cells.at, cells.slope, law.numbers, law.first, FLOOR, LEAST, law.more, terms_n, terms, law.units, *memory, room.own, room.means,
-    )
-    pieces = 64
-    tables.gathered(room.numbers.numel(), pieces, room.parts, layers, len(layers), *memory, n, room.means, found)
-    return found
-
-
-# --- a table filled in -------------------------------------------------------------------------------
-
-
-def weighed(each: list[Any], some: int, law: Any, cells: Any, z: Float[Tensor, "K B d"]) -> Float[Tensor, "K B"]:
-    """log p(x|z) by the layers of a decoder, so many latents at a time."""
-    (k, n, d), found = z.shape, _numbers(*z.shape[:2])
-    parts, where, memory = _room(each, some, n, some * (1 + 4 * law.numbers))
-    own, columns = memory.pop(), cells.values.shape[1]
-    numbers, terms = (law.numbers, law.first, FLOOR, LEAST, law.more), (len(law.terms), law.terms, law.units)
-    given = z, columns, cells.values, cells.at, cells.slope
-    filling.weigh(z.numel() * 1024, parts, n, k, d, some, len(each), where, *given, *numbers, *terms, *memory, own, found)
-    return found
-
-
-def expected(
-    each: list[Any], some: int, law: Any, maps: Tensor, ends: Tensor, cells: Any, z: Tensor, order: Tensor, share: Tensor, counts: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Σ share E[x|z], Σ share E[x²|z] ``(B, D)`` and Σ share p of classes, one after the other, by the layers of a decoder."""
-    (k, n, d), columns, wide = z.shape, cells.values.shape[1], int(law.terms[law.terms[:, 0] == 2, 3].sum())
-    parts, where, memory = _room(each, some, n, 7 * some)
-    own, spiked = memory.pop(), law.of_numbers
-    spikes, most = (_numbers(0), 0) if spiked is None else (spiked.spikes.contiguous(), spiked.most)
-    found = _numbers(n, columns).zero_(), _numbers(n, columns).zero_(), _numbers(n, wide).zero_()
-    numbers = law.numbers, law.first, FLOOR, LEAST, law.more, maps, ends.contiguous()
-    terms = len(law.terms), law.terms, law.units, spikes, most
-    given = z, counts, order, share, columns, cells.at
-    filling.expect(z.numel() * 1024, parts, n, k, d, some, len(each), where, *given, *numbers, *terms, *memory, own, *found, wide)
-    return found
-
-
-def _room(each: list[Any], some: int, n: int, more: int) -> tuple[int, Tensor, list[Any]]:
-    """In how many parts, the layers with their addresses, and memory, the size of a part and where what is not of layers begins."""
-    layers, own = laid_out(each, 0, 0, some)
-    layers[:, :2] = [[layer.weight.data_ptr(), layer.bias.data_ptr()] for layer in each]
-    parts = max(1, min(torch.get_num_threads(), n))
-    return parts, torch.from_numpy(layers), [torch.zeros(parts, own + more, dtype=torch.float32), own + more, own]
 
 
 # --- Adam ----------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from lowerbound.system.compiled.student import log_probs
 
 #: of the terms of a law the whole numbers: kind, place of the value, first of the decoder's numbers, how many of those there are
 TERM = 4
-LOG_COUNT, LOG_TOTAL, double = (-10.0, 17.0), 2.0, np.float64  # as vae/likelihoods/columns.py has them
+LOG_COUNT, double = (-10.0, 17.0), np.float64  # as vae/likelihoods/columns.py has it
 MISSING, THERE = -1, 0  # a number above says which of its column's spikes a value is at
 
 
@@ -31,7 +31,21 @@ SPIKES, BOOLEAN, CLASS, COUNT = map(int, Kind)
 
 
 @bare(njit(**FAST))
-def of_numbers(k: Any, n: Any, first: Any, floor: Any, least: Any, value: Any, at: Any, more: Any, width: Any, output: Any, slope: Any, room: Any, found: Any) -> None:
+def of_numbers(
+    k: Any,
+    n: Any,
+    first: Any,
+    floor: Any,
+    least: Any,
+    value: Any,
+    at: Any,
+    more: Any,
+    width: Any,
+    output: Any,
+    slope: Any,
+    room: Any,
+    found: Any,
+) -> None:
     """Add log p of n Student-t's, and leave their slopes. ``room`` is for 4 k n numbers: all in a row, of which many are done at once."""
     from_loc, raw_scale, raw_freedom, each = room, after(room, k * n), after(room, 2 * k * n), after(room, 3 * k * n)
     there = 0
@@ -57,8 +71,8 @@ def of_numbers(k: Any, n: Any, first: Any, floor: Any, least: Any, value: Any, a
 
 
 @bare(njit(**FAST))
-def of_terms(k: Any, terms: Any, laws: Any, sizes: Any, value: Any, at: Any, width: Any, output: Any, slope: Any, found: Any) -> None:
-    """The same of all that is no density. ``sizes`` are location and scale of each, which a count has."""
+def of_terms(k: Any, terms: Any, laws: Any, units: Any, value: Any, at: Any, width: Any, output: Any, slope: Any, found: Any) -> None:
+    """The same of all that is no density. ``units`` are of a count location, scale and where log r begins."""
     for term in range(terms):
         kind, place, first, many = laws[TERM * term], laws[TERM * term + 1], laws[TERM * term + 2], laws[TERM * term + 3]
         if at[place] != MISSING:
@@ -71,7 +85,7 @@ def of_terms(k: Any, terms: Any, laws: Any, sizes: Any, value: Any, at: Any, wid
                 elif kind == BOOLEAN:
                     found[draw] += _of_boolean(value[place], given, left)
                 else:
-                    found[draw] += _of_counts(value[place], many, sizes[2 * term], sizes[2 * term + 1], given, left)
+                    found[draw] += _of_counts(value[place], many, units[3 * term], units[3 * term + 1], units[3 * term + 2], given, left)
 
 
 @bare(njit(**FAST))
@@ -96,16 +110,16 @@ def _of_class(one: Any, many: Any, logit: Any, slope: Any, before: Any) -> Any:
 
 @bare(njit(**FAST))
 def _of_boolean(value: Any, logit: Any, slope: Any) -> Any:
-    l = logit[0]
-    e = exp(-abs(l))
-    slope[0] = value - (single(1) if l >= single(0) else e) / (single(1) + e)
-    return value * l - (l if l > single(0) else single(0)) - log1p(e)
+    x = logit[0]
+    e = exp(-abs(x))
+    slope[0] = value - (single(1) if x >= single(0) else e) / (single(1) + e)
+    return value * x - (x if x > single(0) else single(0)) - log1p(e)
 
 
 @bare(njit(**FAST))
-def _of_counts(value: Any, columns: Any, loc: Any, scale: Any, given: Any, slope: Any) -> Any:
+def _of_counts(value: Any, columns: Any, loc: Any, scale: Any, begin: Any, given: Any, slope: Any) -> Any:
     """log p of a count by a standardized log-mean and, as many numbers further on as there are such columns, a log-dispersion."""
-    log_mean, log_total = loc + scale * given[0], single(LOG_TOTAL) + given[columns]
+    log_mean, log_total = loc + scale * given[0], begin + given[columns]
     low, high = single(LOG_COUNT[0]), single(LOG_COUNT[1])
     found, of_mean, of_total = of_count(double(value), double(within(log_mean, low, high)), double(within(log_total, low, high)))
     slope[0] = scale * single(of_mean) if low <= log_mean <= high else single(0)

@@ -36,7 +36,7 @@ def _digamma(x):
 def of_count(x, log_mean, log_theta):
     """log NB of one count, and its slopes in log μ and in log θ, in double precision."""
     m, theta = math.exp(log_mean), math.exp(log_theta)
-    log_ratio, gammas, digammas = math.log1p(m / theta), double(0), double(0)
+    log_ratio, gammas, digammas = math.log1p(m / theta), 0.0, 0.0
     if x <= LISTED and x == math.floor(x):
         product = double(1)
         for i in range(whole(x)):

@@ -27,7 +27,7 @@ FAR = single(1e9)
 
 
 @bare(njit(inline="always", **FAST))
-def _softplus(x):
+def softplus(x):
     """log(1 + e^x), and its slope S(x)."""
     e = exp(-abs(x))
     chance = single(1) / (single(1) + e)
@@ -38,8 +38,8 @@ def _softplus(x):
 def log_probs(begin, end, floor, least, from_loc, raw_scale, raw_freedom, found):
     """log p of each, given how far it is from the location and what the network gives for σ and ν; these become the slopes in all three."""
     for place in range(begin, end):
-        softened, of_scale = _softplus(raw_scale[place])
-        more, of_freedom = _softplus(raw_freedom[place] + least)
+        softened, of_scale = softplus(raw_scale[place])
+        more, of_freedom = softplus(raw_freedom[place] + least)
         scale, freedom = floor + softened, least + floor + more
         t = single(1) / freedom
         y = from_loc[place] / scale

@@ -125,11 +125,77 @@ def _of_latents(k, n, d, low, high, c, e, weighted, q, noise, width, of_z, devia
 
 
 @loop(
-    parts=int, n=int, k=int, d=int, encoder=int, decoder=int, some=int, weighted=int, low=float, high=float, c=float, e=float,
-    layers=Longs, rows=Longs, noise=Singles, stride=int, shown=Singles, columns=int, value=Singles, at=Wholes, base=Singles,
-    numbers=int, number=int, floor=float, least=float, more=Singles, terms=int, laws=Longs, sizes=Singles, room=Singles, size=int, own=int, found=Singles,
+    parts=int,
+    n=int,
+    k=int,
+    d=int,
+    encoder=int,
+    decoder=int,
+    some=int,
+    weighted=int,
+    low=float,
+    high=float,
+    c=float,
+    e=float,
+    layers=Longs,
+    rows=Longs,
+    noise=Singles,
+    stride=int,
+    shown=Singles,
+    columns=int,
+    value=Singles,
+    at=Wholes,
+    base=Singles,
+    numbers=int,
+    number=int,
+    floor=float,
+    least=float,
+    more=Singles,
+    terms=int,
+    laws=Longs,
+    sizes=Singles,
+    room=Singles,
+    size=int,
+    own=int,
+    found=Singles,
 )
-def step(begin, end, parts, n, k, d, encoder, decoder, some, weighted, low, high, c, e, layers, rows, noise, stride, shown, columns, value, at, base, numbers, number, floor, least, more, terms, laws, sizes, room, size, own, found):
+def step(
+    begin,
+    end,
+    parts,
+    n,
+    k,
+    d,
+    encoder,
+    decoder,
+    some,
+    weighted,
+    low,
+    high,
+    c,
+    e,
+    layers,
+    rows,
+    noise,
+    stride,
+    shown,
+    columns,
+    value,
+    at,
+    base,
+    numbers,
+    number,
+    floor,
+    least,
+    more,
+    terms,
+    laws,
+    sizes,
+    room,
+    size,
+    own,
+    found,
+):
     """The gradient of each part of the examples, in its own room, and its sums of bounds, log p(x|z) and KL."""
     first_of_all, last_layer, end_layer = encoder * FIELDS, (encoder - 1) * FIELDS, (encoder + decoder - 1) * FIELDS
     seen, wide, zs = layers[IN], layers[IN_WIDE] + APART, layers[first_of_all + IN_WIDE] + APART
@@ -144,7 +210,11 @@ def step(begin, end, parts, n, k, d, encoder, decoder, some, weighted, low, high
             for j in range(seen):
                 into[(i - first) * wide + j] = shown[rows[i] * seen + j]
         forward(layers, 0, encoder, last - first, mine)
-        z, output, slope = after(mine, layers[first_of_all + INPUT]), after(mine, layers[end_layer + GIVEN]), after(mine, layers[end_layer + SLOPE])
+        z, output, slope = (
+            after(mine, layers[first_of_all + INPUT]),
+            after(mine, layers[end_layer + GIVEN]),
+            after(mine, layers[end_layer + SLOPE]),
+        )
         deviation, ratio = after(mine, own), after(mine, own + some * d)
         likelihood, rest = after(mine, own + some * (d + k)), after(mine, own + some * (d + 2 * k))
         kls = rest
@@ -153,7 +223,18 @@ def step(begin, end, parts, n, k, d, encoder, decoder, some, weighted, low, high
             here = min(some, last - start)
             for i in range(here):
                 q = after(mine, layers[last_layer + GIVEN] + (start - first + i) * of_q)
-                kls[i] = _drawn(k, d, low, high, q, after(noise, (start + i) * stride), zs, after(z, i * k * zs), after(deviation, i * d), after(ratio, i * k))
+                kls[i] = _drawn(
+                    k,
+                    d,
+                    low,
+                    high,
+                    q,
+                    after(noise, (start + i) * stride),
+                    zs,
+                    after(z, i * k * zs),
+                    after(deviation, i * d),
+                    after(ratio, i * k),
+                )
             forward(layers, encoder, encoder + decoder, here * k, mine)
             for place in range(here * k * width):
                 slope[place] = single(0)
@@ -178,7 +259,23 @@ def step(begin, end, parts, n, k, d, encoder, decoder, some, weighted, low, high
             for i in range(here):
                 q = after(mine, layers[last_layer + GIVEN] + (start - first + i) * of_q)
                 left = after(mine, layers[last_layer + SLOPE] + (start - first + i) * of_q)
-                kept += _of_latents(k, n, d, low, high, c, e, weighted, q, after(noise, (start + i) * stride), zs, after(z, kept * zs), after(deviation, i * d), after(likelihood, i * k), left)
+                kept += _of_latents(
+                    k,
+                    n,
+                    d,
+                    low,
+                    high,
+                    c,
+                    e,
+                    weighted,
+                    q,
+                    after(noise, (start + i) * stride),
+                    zs,
+                    after(z, kept * zs),
+                    after(deviation, i * d),
+                    after(likelihood, i * k),
+                    left,
+                )
         backward(layers, 0, encoder, last - first, mine, 0)
 
 

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from lowerbound.data.rows import Rows
 from lowerbound.distributions.bernoulli import slope_of_bits
 from lowerbound.nn.missing import TableInput, perceptron
-from lowerbound.nn.precision import LARGE, Linear
+from lowerbound.nn.precision import LARGE
 from lowerbound.system.devices import loops
 from lowerbound.system.noise import normal
 from lowerbound.system.threads import is_plain

@@ -20,9 +20,9 @@ from lowerbound.system import noise
 from lowerbound.system.devices import loops
 from lowerbound.training.steps.fused import ByHand, single_gradient
 from lowerbound.training.steps.plan import Plan
-from lowerbound.vae.likelihoods.terms import Cells, Law, is_known
 from lowerbound.vae.conditional import LOG_VARIANCE
 from lowerbound.vae.likelihoods import Columns
+from lowerbound.vae.likelihoods.terms import Cells, Law, is_known
 from lowerbound.vae.objectives.base import Objective
 from lowerbound.vae.objectives.elbo import ELBO
 
@@ -53,7 +53,7 @@ class InOneLoop(ByHand):
         rows, shown, cells = self._read(data, rows)
         drawn = _noise(k, n, self.memory.latent)
         weighted = not isinstance(objective, ELBO)
-        constants = (0.0, -1 / n) if weighted else (objective.weight_of_kl / n, 0.0)
+        constants = (objective.weight_of_kl / n, 0.0) if isinstance(objective, ELBO) else (0.0, -1 / n)
         room = self.memory.room(n, k, self.law.numbers)
         found: Tensor = compiled.step_of_table(room, self.law, rows, shown, cells, drawn, k, weighted, *LOG_VARIANCE, *constants)
         return found
@@ -118,5 +118,7 @@ class _Memory:
             self.made = need, n, Room(self.layers, self.encoder, n, k, numbers)
         room = self.made[2]
         parameters = [(layer.weight, layer.bias) for layer in self.layers]
-        room.layers[:, :4] = np.array([[w.data_ptr(), b.data_ptr(), single_gradient(w).data_ptr(), single_gradient(b).data_ptr()] for w, b in parameters])
+        room.layers[:, :4] = np.array(
+            [[w.data_ptr(), b.data_ptr(), single_gradient(w).data_ptr(), single_gradient(b).data_ptr()] for w, b in parameters]
+        )
         return room

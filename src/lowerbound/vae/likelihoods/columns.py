@@ -13,7 +13,10 @@ from torch import Tensor, nn
 from torch.distributions import Bernoulli, Distribution, Independent
 
 from lowerbound.data.column import Column
+from lowerbound.data.count_choice import INFLATED, POISSON
 from lowerbound.data.schema import Schema
+from lowerbound.distributions.counts import NegativeBinomial as Counts
+from lowerbound.distributions.counts import ZeroInflated
 from lowerbound.distributions.double import NegativeBinomial
 from lowerbound.distributions.mixed import Mixed, Nominal
 from lowerbound.distributions.selection import Selection, selection
@@ -32,6 +35,8 @@ OF_SIZE: dict[str, list[Callable[[Selection], float]]] = {
     "number": [lambda law: law.loc, lambda law: math.log(math.expm1(math.log(2) * law.scale))],
     "count": [lambda law: law.loc],
 }
+OF_COUNTS = ("count", INFLATED)
+LOG_TOTAL_OF_POISSON = 8.0
 LOG_TOTAL = 2.0  # where log r begins, the variance of a count being μ + μ²/r: between a Poisson's, r = ∞, and one that says nothing
 
 
@@ -40,7 +45,8 @@ class Columns(Likelihood):
 
     Numbers and dates are Student-t, or with ``heavy`` False normal, with location, σ and degrees of freedom (above 2) from the decoder.
     Those of a column with a ``Marginal`` are so after its map, normal where that is a logarithm, and beside its spikes, which have a
-    probability each. Booleans are Bernoulli; counts negative binomial, with log-mean and dispersion from the decoder; categories
+    probability each. Booleans are Bernoulli; counts negative binomial, with log-mean and dispersion from the decoder, and where there are
+    more zeros than that has, the logit of those; categories
     categorical; ordinals have the law of ``Ordinal``. ``columns`` are those of a table's schema; a number of them stands for numbers. The
     network is ``(N, d) → (N, parameters)``.
 
@@ -69,13 +75,20 @@ class Columns(Likelihood):
         self.numbers = Numbers(numbers, heavy) if numbers else None
         self.ordinals = nn.ModuleDict({str(place): Ordinal(column) for place, column in enumerate(columns) if column.kind == "ordinal"})
         self.categories = [place for place, column in enumerate(columns) if column.classes]
-        counts = [column for column in columns if column.kind == "count"]
+        counts, inflated = ([columns[place] for kind, places, _ in self.groups for place in places if kind == one] for one in OF_COUNTS)
         self.start: Tensor | None
         self.register_buffer("start", None if missingness is None else torch.zeros(sum(self.widths)))
         self.loc: Tensor
         self.scale: Tensor
         self.register_buffer("loc", torch.tensor([column.loc for column in counts]), persistent=False)
         self.register_buffer("scale", torch.tensor([column.scale for column in counts]), persistent=False)
+        self.total: Tensor
+        begin = [LOG_TOTAL_OF_POISSON if column.law == POISSON else LOG_TOTAL for column in counts]
+        self.register_buffer("total", torch.tensor(begin), persistent=False)
+        self.loc_inflated: Tensor
+        self.scale_inflated: Tensor
+        self.register_buffer("loc_inflated", torch.tensor([column.loc for column in inflated]), persistent=False)
+        self.register_buffer("scale_inflated", torch.tensor([column.scale for column in inflated]), persistent=False)
 
     @classmethod
     def shape(cls, event: Sequence[int], **arguments: Any) -> tuple[tuple[int, ...], int]:
@@ -107,8 +120,12 @@ class Columns(Likelihood):
             case "count":
                 mean, total = output.chunk(2, -1)
                 log_mean = (self.loc + self.scale * mean).clamp(*LOG_COUNT)
-                log_total = (LOG_TOTAL + total).clamp(*LOG_COUNT)
+                log_total = (self.total + total).clamp(*LOG_COUNT)
                 return NegativeBinomial(log_total.exp(), logits=log_mean - log_total, validate_args=False)
+            case "zero-inflated":
+                mean, total, more = output.chunk(3, -1)
+                log_mean = (self.loc_inflated + self.scale_inflated * mean).clamp(*LOG_COUNT)
+                return ZeroInflated(Counts(log_mean, (LOG_TOTAL + total).clamp(*LOG_COUNT)), more)
             case _:
                 return Nominal(output.unsqueeze(-2))
 
@@ -163,7 +180,7 @@ def _widths(columns: Sequence[Column], heavy: bool) -> list[int]:
     def width(kind: str, places: Sequence[int], classes: int) -> int:
         if kind == "number":
             return Numbers.width([columns[place] for place in places], heavy)
-        return {"category": classes, "ordinal": 2, "count": 2 * len(places)}.get(kind, len(places))
+        return {"category": classes, "ordinal": 2, "count": 2 * len(places), INFLATED: 3 * len(places)}.get(kind, len(places))
 
     return [width(*group) for group in _groups(columns)]
 
@@ -172,7 +189,8 @@ def _groups(columns: Sequence[Column]) -> list[tuple[str, list[int], int]]:
     """The kind of each group of columns, their places, and of what has classes, which is alone, how many."""
 
     def kind(place: int) -> str:
-        return {"date": "number"}.get(columns[place].kind, columns[place].kind)
+        column = columns[place]
+        return INFLATED if column.law == INFLATED else {"date": "number"}.get(column.kind, column.kind)
 
     alone = [(column.kind, [place], column.classes) for place, column in enumerate(columns) if column.classes]
     others = sorted((place for place, column in enumerate(columns) if not column.classes), key=kind)

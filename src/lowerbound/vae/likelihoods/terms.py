@@ -39,14 +39,15 @@ class Law:
     """The columns in the order of the law, n numbers first; and the place of the first of the decoder's numbers for those.
 
     ``terms`` are, of each that is no density: its kind, the place of its value, that of the first of the decoder's numbers, and how many
-    these are, of counts how far the second is from the first. ``units`` are location and scale of what a count's are standardized by.
+    these are, of counts how far the second is from the first. ``units`` are location and scale of a count's
+    log-mean, and where its log r begins.
     """
 
     order: list[int]
     numbers: int
     first: int
     terms: Int64[Tensor, "T 4"]
-    units: Float[Tensor, "T 2"]
+    units: Float[Tensor, "T 3"]
     more: Float[Tensor, " n"]
     of_numbers: Numbers | None
 
@@ -55,7 +56,7 @@ class Law:
         """That of a likelihood all of whose ``KINDS`` are known."""
         starts = accumulate(likelihood.widths, initial=0)
         groups = sorted(zip(likelihood.groups, starts, strict=False), key=lambda group: group[0][0] != KINDS[0])
-        terms, units, order, first = list[tuple[int, ...]](), list[tuple[float, float]](), list[int](), 0
+        terms, units, order, first = list[tuple[int, ...]](), list[tuple[float, ...]](), list[int](), 0
         for (kind, places, classes), start in groups:
             at, n = range(len(order), len(order) + len(places)), len(places)
             order += places
@@ -66,10 +67,10 @@ class Law:
             else:
                 found = [(place, start + index, n) for index, place in enumerate(at)]
             terms += [(TERMS.index("spikes" if kind == "number" else kind), *each) for each in found]
-            units += zip(likelihood.loc.tolist(), likelihood.scale.tolist(), strict=True) if kind == "count" else [(0.0, 1.0)] * len(found)
+            units += _units(likelihood) if kind == "count" else [(0.0, 1.0, 0.0)] * len(found)
         law = likelihood.numbers
         more = torch.zeros(0) if law is None else law.more
-        sizes = torch.tensor(terms, dtype=torch.long).view(-1, 4), torch.tensor(units).view(-1, 2)
+        sizes = torch.tensor(terms, dtype=torch.long).view(-1, 4), torch.tensor(units).view(-1, 3)
         return cls(order, 0 if law is None else law.n, first, *sizes, more, law)
 
     def read(self, x: Float[Tensor, "N D"]) -> Cells:
@@ -87,6 +88,10 @@ class Law:
                 slope = steep.where(at[:, : self.numbers] == 0, 0.0).sum(1)
                 x[:, : self.numbers] = u
         return Cells(x, at, slope)
+
+
+def _units(likelihood: Columns) -> list[tuple[float, ...]]:
+    return list(zip(*(each.tolist() for each in (likelihood.loc, likelihood.scale, likelihood.total)), strict=True))
 
 
 def _spikes(law: Numbers | None, start: int) -> list[tuple[int, int, int]]:
