@@ -25,6 +25,8 @@ COLUMNS = (
     Column("kind", "category", ("a", "b", "c")),
     Column("x", "number"),
     Column("n", "count", loc=1.0, scale=0.5),
+    Column("calls", "count", loc=1.0, scale=0.5, law="zero-inflated"),
+    Column("visits", "count", loc=1.0, scale=0.5, law="poisson"),
     Column("day", "date", format="%Y-%m-%d"),
     Column("ok", "boolean", ("no", "yes")),
     Column("other", "category", ("u", "v")),

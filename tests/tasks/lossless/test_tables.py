@@ -49,7 +49,8 @@ def people(n: int = 120, seed: int = 0) -> list[dict[str, str]]:
                 "city": ["Oslo", "Rome, upper", "Lima"][min(2, int(abs(z)))],
                 "smoker": ["no", "yes"][z > random.normal()],
                 "kids": str(random.poisson(math.exp(z / 2))),
-                "day": f"2021-{1 + row % 12:02}-{1 + row % 28:02}",
+                "calls": str(random.poisson(9) if random.random() > 0.5 else 0),
+                "day": f"2021-{1 + row % 12:02}-{1 + row % 28:02}" if row % 5 else "1970-01-01",
                 "weight": repr(round(70 + 8 * z, 1)),
                 "source": "web",
             }

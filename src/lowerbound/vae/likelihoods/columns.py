@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -36,8 +37,8 @@ OF_SIZE: dict[str, list[Callable[[Selection], float]]] = {
     "count": [lambda law: law.loc],
 }
 OF_COUNTS = ("count", INFLATED)
-LOG_TOTAL_OF_POISSON = 8.0
-LOG_TOTAL = 2.0  # where log r begins, the variance of a count being μ + μ²/r: between a Poisson's, r = ∞, and one that says nothing
+#: where log r begins, the variance of a count being μ + μ²/r: between a Poisson's, r = ∞, and one that says nothing; of some laws elsewhere
+USUAL, LOG_TOTAL = 2.0, {POISSON: 8.0}
 
 
 class Columns(Likelihood):
@@ -67,8 +68,8 @@ class Columns(Likelihood):
         self.missingness = missingness
         if missingness is not None:
             self.scores_holes, self.note = True, WITH_HOLES
-        self.schema = None if isinstance(columns, int) else Schema(tuple(columns))
-        columns = _several(columns)
+        named, columns = not isinstance(columns, int), _several(columns, missingness is not None)
+        self.schema = Schema(tuple(columns)) if named else None
         self.heavy, self.columns = heavy, tuple(columns)
         self.groups, self.widths = _groups(columns), _widths(columns, heavy)
         numbers = [self.columns[place] for kind, places, _ in self.groups for place in places if kind == "number"]
@@ -83,8 +84,7 @@ class Columns(Likelihood):
         self.register_buffer("loc", torch.tensor([column.loc for column in counts]), persistent=False)
         self.register_buffer("scale", torch.tensor([column.scale for column in counts]), persistent=False)
         self.total: Tensor
-        begin = [LOG_TOTAL_OF_POISSON if column.law == POISSON else LOG_TOTAL for column in counts]
-        self.register_buffer("total", torch.tensor(begin), persistent=False)
+        self.register_buffer("total", torch.tensor([log_total(column) for column in counts]), persistent=False)
         self.loc_inflated: Tensor
         self.scale_inflated: Tensor
         self.register_buffer("loc_inflated", torch.tensor([column.loc for column in inflated]), persistent=False)
@@ -93,7 +93,8 @@ class Columns(Likelihood):
     @classmethod
     def shape(cls, event: Sequence[int], **arguments: Any) -> tuple[tuple[int, ...], int]:
         """All parameters in a row: each kind has another number of them."""
-        return (sum(_widths(_several(arguments["columns"]), arguments.get("heavy", True))),), 1
+        columns = _several(arguments["columns"], arguments.get("missingness") is not None)
+        return (sum(_widths(columns, arguments.get("heavy", True))),), 1
 
     def law(self, output: Float[Tensor, "..."], axes: int) -> Distribution:
         """Laws over the D values."""
@@ -125,7 +126,7 @@ class Columns(Likelihood):
             case "zero-inflated":
                 mean, total, more = output.chunk(3, -1)
                 log_mean = (self.loc_inflated + self.scale_inflated * mean).clamp(*LOG_COUNT)
-                return ZeroInflated(Counts(log_mean, (LOG_TOTAL + total).clamp(*LOG_COUNT)), more)
+                return ZeroInflated(Counts(log_mean, (USUAL + total).clamp(*LOG_COUNT)), more)
             case _:
                 return Nominal(output.unsqueeze(-2))
 
@@ -169,9 +170,16 @@ class Columns(Likelihood):
         return plain.train(self.training).to(self.loc.device)
 
 
-def _several(columns: Sequence[Column] | int) -> list[Column]:
-    """The columns, or so many of numbers."""
-    return [Column(str(place), "number") for place in range(columns)] if isinstance(columns, int) else list(columns)
+def log_total(column: Column) -> float:
+    """Where log r of a column of counts begins."""
+    return LOG_TOTAL.get(column.law, USUAL)
+
+
+def _several(columns: Sequence[Column] | int, plain: bool = False) -> list[Column]:
+    """The columns, or so many of numbers; where holes have a law of their own, that knows no counts with more zeros."""
+    if isinstance(columns, int):
+        return [Column(str(place), "number") for place in range(columns)]
+    return [replace(column, law="") if plain and column.law == INFLATED else column for column in columns]
 
 
 def _widths(columns: Sequence[Column], heavy: bool) -> list[int]:
