@@ -11,6 +11,7 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 
+from lowerbound.data import dates
 from lowerbound.data.column import LOGISTIC, Column
 from lowerbound.data.count_choice import INFLATED
 from lowerbound.tasks.lossless import functions, laws, maps
@@ -169,9 +170,9 @@ def _at_spikes(column: Column, writing: Writing, logits: Array) -> tuple[list[Ar
 
 def spike_number(spike: float, writing: Writing) -> int | None:
     """The number of a cell that says the spike, None where none does."""
-    number = round(spike * 10.0**writing.decimals) - writing.least
-    inside = 0 <= number <= writing.top and not writing.form
-    return number if inside and abs((number + writing.least) / 10.0**writing.decimals - spike) <= 1e-9 * abs(spike) else None
+    number = round(spike / dates.step_of(writing.form) if writing.form else spike * 10.0**writing.decimals) - writing.least
+    said = (number + writing.least) * dates.step_of(writing.form) if writing.form else (number + writing.least) / 10.0**writing.decimals
+    return number if 0 <= number <= writing.top and abs(said - spike) <= 1e-9 * abs(spike) else None
 
 
 def _ordinal(column: Column, loc: Array, log_scale: Array) -> Law:

@@ -16,7 +16,6 @@ from torch.distributions import Bernoulli, Distribution, Independent
 from lowerbound.data.column import Column
 from lowerbound.data.count_choice import INFLATED, POISSON
 from lowerbound.data.schema import Schema
-from lowerbound.distributions.counts import NegativeBinomial as Counts
 from lowerbound.distributions.counts import ZeroInflated
 from lowerbound.distributions.double import NegativeBinomial
 from lowerbound.distributions.mixed import Mixed, Nominal
@@ -126,7 +125,8 @@ class Columns(Likelihood):
             case "zero-inflated":
                 mean, total, more = output.chunk(3, -1)
                 log_mean = (self.loc_inflated + self.scale_inflated * mean).clamp(*LOG_COUNT)
-                return ZeroInflated(Counts(log_mean, (USUAL + total).clamp(*LOG_COUNT)), more)
+                log_r = (USUAL + total).clamp(*LOG_COUNT)
+                return ZeroInflated(NegativeBinomial(log_r.exp(), logits=log_mean - log_r, validate_args=False), more)
             case _:
                 return Nominal(output.unsqueeze(-2))
 
