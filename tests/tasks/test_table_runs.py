@@ -109,6 +109,28 @@ def test_rows_are_drawn_with_some_cells_given(table_run: runs.Run, tmp_path: Pat
         assert message in capsys.readouterr().err
 
 
+def test_rows_of_a_class_are_drawn_with_some_cells_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The class tells x, which no given cell does; and one row is a row."""
+    rng, n, path = np.random.default_rng(0), 400, tmp_path / "t.csv"
+    high = rng.integers(0, 2, n)
+    x, k = rng.normal(6.0 * high, 1.0), rng.poisson(3, n)
+    rows = [f"{a:.3f},{b},{'high' if c else 'low'}" for a, b, c in zip(x, k, high, strict=True)]
+    path.write_text("\n".join(["x,k,class", *rows]) + "\n", encoding="utf-8")
+    words = ["--label-column", "class", "--given", "label", "--recipe", "miwae", "--epochs", "25"]
+    run, out = str(tmp_path / "run"), str(tmp_path / "s.csv")
+    assert main(["train", str(path), *words, "--out", run]) == 0
+    means = {}
+    for name in ("low", "high"):
+        assert main(["sample", run, "--where", "k=3", "--label", name, "--n", "200", "-o", out]) == 0
+        means[name] = np.mean([float(str(text)) for text in cells(Path(out))["x"]])
+    assert means["high"] - means["low"] > 3, "of six; without the class they would be one mean"
+    capsys.readouterr()
+    assert main(["sample", run, "--where", "k=3", "--label", "low", "--n", "1", "-o", out]) == 0
+    assert capsys.readouterr().out.startswith("1 row: ")
+    assert main(["sample", run, "--where", "k=3", "--label", "middle", "-o", out]) == 2
+    assert "there is no class 'middle'" in capsys.readouterr().err
+
+
 def test_a_category_never_seen_makes_no_row_likelier(table_run: runs.Run) -> None:
     columns = {name: [cell] * 4 for name, cell in {"x": "0.5", "ok": "yes", "visits": "5", "day": "2020-01-10", "unit": "cm"}.items()}
     schema = table_run.spec.schema

@@ -29,6 +29,8 @@ COLUMNS = (
     Column("ok", "boolean", ("no", "yes")),
     Column("other", "category", ("u", "v")),
     Column("size", "ordinal", ("S", "M", "L"), shares=(0.2, 0.5, 0.3)),
+    Column("calls", "count", loc=1.0, scale=0.5, law="zero-inflated"),
+    Column("visits", "count", loc=1.0, scale=0.5, law="poisson"),
 )
 SCHEMA = Schema(COLUMNS)
 
@@ -98,11 +100,11 @@ def test_shapes_and_places() -> None:
 
 def test_an_encoder_is_shown_numbers_classes_and_holes() -> None:
     """Of an ordinal of shares .2, .5, .3 the middle of the greatest class is at .85, log odds 1.735 of σ 1.814."""
-    x = torch.tensor([[2.0, -0.5, 7.0, 1.5, 1.0, 0.0, 2.0], [torch.nan] * 7, [torch.nan] * 6 + [UNSEEN]])
+    x = torch.tensor([[2.0, -0.5, 7.0, 1.5, 1.0, 0.0, 2.0, 7.0, 0.0], [torch.nan] * 9, [*[torch.nan] * 6, UNSEEN, torch.nan, torch.nan]])
     seen = TableInput(nn.Identity(), COLUMNS)(x)
     assert seen.shape == (3, *TableInput.shape(COLUMNS))
     count = (torch.tensor(8.0).log() - 1.0) / 0.5
-    torch.testing.assert_close(seen[0], torch.tensor([-0.5, count, 1.5, 1.0, 1.734601 / 1.813799, 0, 0, 1, 1, 0]))
+    torch.testing.assert_close(seen[0], torch.tensor([-0.5, count, 1.5, 1.0, 1.734601 / 1.813799, count, -2, 0, 0, 1, 1, 0]))
     assert not seen[1:].any()
     image = torch.tensor([[[[0.5, torch.nan]]]])
     assert MaskedInput(nn.Identity())(image).tolist() == [[[[0.5, 0.0]], [[1.0, 0.0]]]]

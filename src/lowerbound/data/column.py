@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 
 from lowerbound.data import cells as kinds
-from lowerbound.data import dates, spellings
+from lowerbound.data import count_choice, dates, spellings
 from lowerbound.data.maps import MAPS, Ends
 from lowerbound.data.marginals import Marginal
 from lowerbound.data.texts import Reader, Texts
@@ -42,7 +42,7 @@ class Column:
     and k itself is modelled. Numbers are written with ``decimals`` as 1234.5 is in ``spelling`` (spellings.py), whole ones with ``zeros``
     after a point, as programs do that have no missing integers; dates in their ``format`` and the zone that is their ``spelling``. Cells
     that say one of ``missing`` are missing, those to ``keep`` are not. Numbers with bounds, skew or a value that many share have a
-    ``marginal`` law.
+    ``marginal`` law, and dates; counts have a ``law`` (count_choice.py), "" in runs of before: a negative binomial.
     """
 
     name: str
@@ -58,6 +58,7 @@ class Column:
     marginal: Marginal | None = None
     shares: tuple[float, ...] = ()
     zeros: int = 0
+    law: str = ""
 
     @classmethod
     def read(cls, words: Any) -> Column:
@@ -86,12 +87,16 @@ class Column:
         if kind in ("number", "count"):
             spellings.reader(spelling)
         marginal = None if words.get("marginal") is None else Marginal.read(words["marginal"])
-        if marginal is not None and kind != "number":
+        if marginal is not None and kind not in ("number", "date"):
             raise ValueError(f"law of column {name!r}")
         shares = tuple(map(float, words.get("shares", [])))
         if len(shares) != (len(levels) if kind == "ordinal" else 0) or not all(0 < share < 1 for share in shares):
             raise ValueError(f"shares of column {name!r}")
-        return cls(name, kind, tuple(levels), loc, scale, places, form, spelling, tuple(missing), tuple(keep), marginal, shares, zeros)
+        law = words.get("law", "")
+        if law not in ("", *(count_choice.LAWS if kind == "count" else ())):
+            raise ValueError(f"law of column {name!r}")
+        texts = tuple(missing), tuple(keep)
+        return cls(name, kind, tuple(levels), loc, scale, places, form, spelling, *texts, marginal, shares, zeros, law)
 
     @property
     def is_modelled(self) -> bool:
@@ -202,7 +207,7 @@ class Column:
             case "category" | "ordinal" | "boolean":
                 return self.levels[min(max(round(value), 0), len(self.levels) - 1)]
             case "date":
-                return dates.as_date(self.loc + self.scale * value, self.format, self.spelling)
+                return dates.as_date(self._number(value), self.format, self.spelling)
             case "count":
                 return self._written(float(max(0, round(value))), self.decimals or 0)
             case "constant":

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lowerbound.data import cells as kinds
-from lowerbound.data import dates, marginal_choice, missing_marks, spellings, whole_numbers
+from lowerbound.data import count_choice, dates, marginal_choice, missing_marks, spellings, whole_numbers
 from lowerbound.data.column import MOST_LEVELS, UNSEEN, Column
 from lowerbound.data.column_words import ColumnWords, TableWords
 from lowerbound.data.missing_marks import toml_key
@@ -206,7 +206,9 @@ def _ordinal(name: str, texts: Texts, levels: tuple[str, ...]) -> Column:
 def standardized(schema: Schema, cells: Cells, rows: Sequence[int], words: TableWords) -> Schema:
     """The schema with location and scale of numbers, dates and counts: from the training ``rows``, or from all where those are equal.
 
-    Numbers have a marginal law besides, by the ``words`` or their values. Errors: DataError where values are too far apart for double
+    Numbers have a marginal law besides, by the ``words`` or their values; dates and counts have one by these.
+
+    Errors: DataError where values are too far apart for double
     precision, or beyond bounds that are specified.
     """
     train = np.array(rows)
@@ -214,9 +216,22 @@ def standardized(schema: Schema, cells: Cells, rows: Sequence[int], words: Table
     for column in schema.modelled:
         values, _ = column.numbers(cells[column.name])
         made = _standardized(column, values, train)
-        columns.append(marginal_choice.chosen(made, values, train, words.of(column.name)) if column.kind == "number" else made)
+        columns.append(_with_law(made, values, train, words.of(column.name)))
     new = {column.name: column for column in columns}
     return Schema(tuple(new.get(column.name, column) for column in schema.columns))
+
+
+def _with_law(column: Column, values: npt.NDArray[np.float64], rows: npt.NDArray[np.int64], words: ColumnWords) -> Column:
+    """The column with the law of its values: by those of the training ``rows``."""
+    match column.kind:
+        case "number":
+            return marginal_choice.chosen(column, values, rows, words)
+        case "date":
+            return marginal_choice.chosen_of_dates(column, values, rows)
+        case "count":
+            return replace(column, law=count_choice.chosen(values[rows][~np.isnan(values[rows])]))
+        case _:
+            return column
 
 
 def _standardized(column: Column, values: npt.NDArray[np.float64], rows: npt.NDArray[np.int64]) -> Column:

@@ -33,6 +33,7 @@ SURE = 2.0  # standard errors by which a map must be better than a simpler one
 SOFT = 0.25  # of σ: where a bound begins to bend the scale
 TAILS = (3.0, 6.0, 30.0)  # degrees of freedom of a Student-t that are tried
 ROUNDS = 15  # of its fit
+BESIDE = 0.01  # of the time between the first and the last date: how far beyond them a law ends
 BEYOND = 3.0  # σ beyond the training values, where draws of a logarithm end
 
 
@@ -69,6 +70,29 @@ def chosen(column: Column, values: Numbers, rows: npt.NDArray[np.int64], words: 
         for law in laws[1:]:
             gain = _scores(column, law, others) - _scores(column, best, others)
             best = law if gain.mean() > SURE * gain.std() / math.sqrt(len(gain)) else best
+    return column if best == "linear" and not spikes else _fitted(column, best, others, train)
+
+
+def chosen_of_dates(column: Column, values: Numbers, rows: npt.NDArray[np.int64]) -> Column:
+    """The column of dates with the law of its ``values``: about one time, with far ones to both sides, or between two; and spikes.
+
+    A law between two times ends a hundredth beyond the first and the last one that there is.
+    """
+    train, everywhere = (some[~np.isnan(some)] for some in (values[rows], values))
+    if len(train) < FEW:
+        return column
+    spikes = _spikes(train)
+    train, everywhere = (some[~np.isin(some, spikes)] for some in (train, everywhere))
+    if len(train) < FEW or not _differ(train):
+        return column
+    first, last = float(everywhere.min()), float(everywhere.max())
+    free = Others(train, spikes, None, None, None, None)
+    between = replace(free, low=first - BESIDE * (last - first), high=last + BESIDE * (last - first))
+    best, others = "linear", free
+    for law, some in (("asinh", free), ("logit", between)):
+        gain = _scores(column, law, some) - _scores(column, best, others)
+        if gain.mean() > SURE * gain.std() / math.sqrt(len(gain)):
+            best, others = law, some
     return column if best == "linear" and not spikes else _fitted(column, best, others, train)
 
 

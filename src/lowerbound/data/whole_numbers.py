@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from lowerbound.data import count_choice
 from lowerbound.data.missing_marks import toml_key
 
 #: largest whole number that is inferred as a count: for larger ones log p has too few digits in single precision
@@ -24,9 +25,10 @@ Numbers = npt.NDArray[np.float64]
 
 
 def are_counts(values: Numbers) -> bool:
-    """Whether whole numbers ``(N,)`` are taken for counts: from 0 or 1 on, dispersed as these, and without a value that stands alone."""
+    """Whether whole numbers ``(N,)`` are taken for counts: from 0 or 1 on, dispersed as these, and not as money is."""
     begins = 0 <= values.min() <= BEGINS and values.max() <= LARGEST
-    return bool(begins and values.var() >= DISPERSED * values.mean()) and not _stands_alone(values)
+    counted = bool(begins and values.var() >= DISPERSED * values.mean())
+    return counted and not _stands_alone(values) and not count_choice.are_money(values)
 
 
 def _stands_alone(values: Numbers) -> bool:

@@ -74,7 +74,7 @@ class ZeroInflated(Distribution):
     arg_constraints = {"logits": constraints.real}  # noqa: RUF012 - torch's own annotation
     support = constraints.nonnegative_integer
 
-    def __init__(self, counts: NegativeBinomial, logits: Tensor):
+    def __init__(self, counts: Distribution, logits: Tensor):
         self.counts, self.logits = counts, logits
         super().__init__(torch.broadcast_shapes(counts.batch_shape, logits.shape), validate_args=False)
 

@@ -55,9 +55,14 @@ def mean_bound(vae: Model, data: Source, *, objective: Objective | None = None, 
     batch, data = None if batch is None else whole("batch", batch, 1), vae.examples(data).rows
     if not len(data):
         raise DataError("there are no examples to score")
-    parts = []
     must_fit(vae, data)
-    vae = in_evaluation(vae)
+    return bound_of_rows(vae, data, objective, batch, seed)
+
+
+@torch.no_grad()
+def bound_of_rows(vae: Model, data: Rows, objective: Objective, batch: int | None = None, seed: int = 0) -> MeanBound:
+    """The same of data that are known to fit the model, as after each epoch of a training. Errors: DataError for values that do not."""
+    parts, vae = [], in_evaluation(vae)
     for rows in torch.arange(len(data)).split(batch or rows_at_once(data)):
         admit_rows(vae, data, rows)
         with seeded_by_row(rows, seed, "evaluation", device=vae.device):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from torch import Size, Tensor
-from torch.distributions import Distribution
+from torch.distributions import Distribution, Independent, Normal
 
 from lowerbound.evaluation.log_likelihood import VALUES, must_have_density
 from lowerbound.nn.memory import COPIES, bytes_each, how_many
@@ -46,7 +46,7 @@ def weighted_draws(vae: Model, x: Float[Tensor, "B *event"], samples: int, memor
     how_many(memory // 4, samples * COPIES * posterior.mean.numel() * x.element_size(), f"{samples:,} draws of z for {len(x)} rows")
     of_prior = round(OF_PRIOR * samples)
     z = torch.cat([_of(posterior, samples - of_prior, len(x)), _of(prior, of_prior, len(x))])
-    log_prior, log_q = prior.log_prob(z), posterior.log_prob(z)
+    log_prior, log_q = _log_prob(prior, z), _log_prob(posterior, z)
     share = of_prior / samples
     log_r = torch.logaddexp(math.log1p(-share) + log_q, math.log(share) + log_prior) if of_prior else log_q
     one = vae.some(slice(0, 1))
@@ -58,3 +58,12 @@ def weighted_draws(vae: Model, x: Float[Tensor, "B *event"], samples: int, memor
 def _of(law: Distribution, n: int, rows: int) -> Float[Tensor, "K B d"]:
     """n draws for each of so many rows, of a law for each of them or of one for all."""
     return law.sample(Size([n] if law.batch_shape else [n, rows]))
+
+
+def _log_prob(law: Distribution, z: Float[Tensor, "K B d"]) -> Float[Tensor, "K B"]:
+    """log p of each z; of normals side by side in three passes over z, where torch's makes eight."""
+    if not (type(law) is Independent and type(law.base_dist) is Normal and law.reinterpreted_batch_ndims == 1):
+        return law.log_prob(z)
+    loc, scale = law.base_dist.loc, law.base_dist.scale
+    u = (z - loc).div_(scale)
+    return torch.einsum("kbd,kbd->kb", u, u).mul_(-0.5) - scale.log().sum(-1) - z.shape[-1] / 2 * math.log(2 * math.pi)

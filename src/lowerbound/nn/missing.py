@@ -11,6 +11,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from lowerbound.data.column import Column
 from lowerbound.nn.marginal_map import MarginalInput, spikes_of
+from lowerbound.nn.precision import Linear
 
 
 class MaskedInput(nn.Module):
@@ -91,3 +92,16 @@ class TableInput(nn.Module):
         known = classes >= 0
         each = torch.arange(len(self.scores), device=classes.device)
         return self.scores[each, classes.where(known, 0).long()].to(classes.dtype).where(known, torch.nan)
+
+
+def perceptron(network: nn.Module) -> list[nn.Linear]:
+    """The layers of a network of the form of ``mlp``, behind the input of a table's columns or not; none of any other."""
+    network = network.network if type(network) is TableInput else network
+    inner = list(network) if type(network) is nn.Sequential else []
+    if inner and type(inner[0]) is nn.Flatten and (inner[0].start_dim, inner[0].end_dim) == (1, -1):
+        inner = inner[1:]
+    if inner and type(inner[-1]) is nn.Unflatten and inner[-1].dim == 1:
+        inner = inner[:-1]
+    layers = [layer for layer in inner[::2] if isinstance(layer, nn.Linear) and type(layer) in (nn.Linear, Linear)]
+    between = [layer for layer in inner[1::2] if type(layer) is nn.ReLU]
+    return layers if len(layers) == len(between) + 1 and len(layers) + len(between) == len(inner) else []

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from lowerbound.data import Dataset
 from lowerbound.errors import Diverged, RunError
-from lowerbound.evaluation.mean_bound import MeanBound, mean_bound
+from lowerbound.evaluation.mean_bound import MeanBound, bound_of_rows, mean_bound
 from lowerbound.recipes.networks import products
 from lowerbound.recipes.schedules import CONSTANT, schedule
 from lowerbound.runs import checkpoint, divergence, layout
@@ -187,7 +187,7 @@ class Trainer:
         shown, rows, objective = self.setup.shown, self.setup.validation, self.run.parts.objective
         if not len(rows):
             return None
-        found = self.setup.group.broadcast(lambda: asdict(mean_bound(shown, rows, objective=objective)))
+        found = self.setup.group.broadcast(lambda: asdict(bound_of_rows(shown, rows, objective)))
         if any(math.isnan(found[term]) for term in ("log_likelihood_term", "kl")):
             raise divergence.found(record.step, "the held-out bound")
         best = next((found[term] for term in ("bound", "log_likelihood_term") if math.isfinite(found[term])), None)  # a point has no bound

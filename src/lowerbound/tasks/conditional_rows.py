@@ -43,12 +43,13 @@ def conditions(text: str, schema: Schema) -> dict[str, str]:
 
 
 def sample_where(
-    vae: Model, schema: Schema, given: Mapping[str, str], n: int, *, memory: int = MEMORY, seed: int = 0
+    vae: Model, schema: Schema, given: Mapping[str, str], n: int, *, label: int | None = None, memory: int = MEMORY, seed: int = 0
 ) -> tuple[Float[Tensor, "n D"], float]:
     """n draws of p(x_others | x_given), as the model's values with those given in place, and how many draws of z they are worth.
 
-    ``given`` are texts of cells by column. Exact under the model as draws of z grow (``impute``). Errors: UsageError for a column that the
-    model leaves out, or a category that it does not know; DataError for a cell that is not of its column's kind.
+    ``given`` are texts of cells by column, ``label`` is the number of the class, of a model that is given it. Exact under the model as
+    draws of z grow (``impute``). Errors: UsageError for a column that the model leaves out, or a category that it does not know; DataError
+    for a cell that is not of its column's kind.
     """
     for column in schema.columns:
         value = given.get(column.name)
@@ -63,7 +64,8 @@ def sample_where(
         raise UsageError("nothing is given that the model knows; leave the conditions out")
     if not np.isnan(row).any():
         raise UsageError("all cells are given, and none is left to be drawn; leave some out")
-    found = impute(_of_rows(vae), Dataset(torch.from_numpy(row)), n, samples=max(LEAST, EACH * n), memory=memory, seed=seed)
+    data = Dataset(torch.from_numpy(row), None if label is None else torch.tensor([label]))
+    found = impute(_of_rows(vae), data, n, samples=max(LEAST, EACH * n), memory=memory, seed=seed)
     return found.draws[:, 0], float(found.ess[0])
 
 

@@ -25,6 +25,7 @@ from lowerbound.evaluation.weighted_draws import WeightedDraws, weighted_draws
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.system.arguments import whole as whole_number
 from lowerbound.system.seeding import seeded
+from lowerbound.tasks.filling import Filling
 from lowerbound.tasks.pooling import Pooled as Pooled
 from lowerbound.tasks.pooling import pool as pool
 from lowerbound.vae.contexts import Observed
@@ -137,8 +138,9 @@ class _Part:
         if isinstance(vae.context, Observed):  # of what is there, not of a part of it
             given = given.given(vae.context.part(x, ~x.isnan()))
         drawn = weighted_draws(given, x, samples, memory)
-        weight = normalized(drawn.log_weight(given, x))
-        expected, truths = _expected(given, x, drawn, weight)
+        filling = Filling.of(given, x)
+        weight = normalized(drawn.log_weight(given, x) if filling is None else filling.log_likelihood(drawn.z) + drawn.log_ratio)
+        expected, truths = _expected(given, x, drawn, weight, filling)
         values = x.new_empty(0, *x.shape).cpu()
         if draws:
             chosen = torch.stack([drawn.z[resampled(weight[:, row], draws), row] for row in range(len(rows))], 1)
@@ -167,16 +169,21 @@ def _put(found: Imputations, rows: Int64[Tensor, " B"], parts: Sequence[_Part]) 
             found.draws[some, rows] = found.draws[some, rows].where(~missing, part.draws)
 
 
-def _expected(vae: Model, x: Float[Tensor, "B *event"], drawn: WeightedDraws, weight: Float[Tensor, "K B"]) -> tuple[Expected, list[int]]:
+def _expected(
+    vae: Model, x: Float[Tensor, "B *event"], drawn: WeightedDraws, weight: Float[Tensor, "K B"], filling: Filling | None
+) -> tuple[Expected, list[int]]:
     """E[x], E[x²] and the shares of classes ``(B, …)`` by weighted draws, and the places of booleans.
 
     A mean of what has a map is a quadrature: it is done for the draws that carry all of the weight but ``LEFT``, often a third of them.
     """
-    heaviest = weight.sort(0, descending=True)
-    carries = heaviest.values.cumsum(0) - heaviest.values < 1 - LEFT
+    heaviest, order = (each.T for each in weight.T.contiguous().sort(1, descending=True))  # a row's weights side by side: thrice as fast
+    carries = heaviest.cumsum(0) - heaviest < 1 - LEFT
+    shares = heaviest / (heaviest * carries).sum(0)
+    if filling is not None:
+        return filling.expected(drawn.z, order, shares.float(), carries.sum(0)), filling.truths
     rank, row = carries.nonzero(as_tuple=True)
-    draw, counted, found, truths = heaviest.indices[rank, row], vae.counted(x), Expected(), list[int]()
-    share = (heaviest.values / (heaviest.values * carries).sum(0))[rank, row].to(x.dtype)
+    draw, counted, found, truths = order[rank, row], vae.counted(x), Expected(), list[int]()
+    share = shares[rank, row].to(x.dtype)
     for k, b, w in zip(*(each.to(x.device).split(drawn.few * len(x)) for each in (draw, row, share)), strict=True):
         law = vae.some(b).likelihood(drawn.z[k, b][None])
         law = at_hand(law, x[b], None if counted is None else counted[b])

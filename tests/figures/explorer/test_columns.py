@@ -42,6 +42,7 @@ TYPES: dict[str, Any] = {
     "size": {"ordinal": ["S", "M", "L", "XL"]},
     "visits": "count",
     "views": "count",
+    "calls": "count",
 }
 MODELS = {
     "heavy tails": {},
@@ -68,6 +69,8 @@ def cells() -> dict[str, npt.ArrayLike]:
         "size": np.array(["S", "M", "L", "XL"])[np.digitize(u[4], [0.2, 0.7, 0.95])],
         "visits": rng.poisson(np.exp(1 + z[8])),
         "views": rng.poisson(np.exp(9 + 2 * z[8])),
+        "calls": np.where(u[7] < 0.5, 0, rng.poisson(9, ROWS)),
+        "since": np.where(u[3] < 0.2, np.datetime64("1970-01-01"), day + (900 * u[1]).astype(int)),
         "day": day + (400 * z[8]).astype(int),
         "hour": [str(moment).replace("T", " ") for moment in minute + (5_000_000 * z[1]).astype(int)],
         "ok": np.where(u[5] < 0.4, "no", "yes"),
@@ -83,7 +86,7 @@ Table = tuple[Schema, Tensor, Any]
 def table(tmp_path_factory: pytest.TempPathFactory) -> Table:
     """The table's schema, its values, and what a model is built for."""
     path = tmp_path_factory.mktemp("table") / "all.csv"
-    columns, there = cells(), np.random.default_rng(1).random((ROWS, 17)) < 0.85
+    columns, there = cells(), np.random.default_rng(1).random((ROWS, 19)) < 0.85
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(columns)

@@ -25,7 +25,7 @@ from lowerbound.recipes.build import build
 from lowerbound.tasks import lossless
 from lowerbound.tasks.lossless import laws, maps
 from lowerbound.tasks.lossless.cells import Writing, coded
-from lowerbound.tasks.lossless.column_laws import ColumnLaws, shown
+from lowerbound.tasks.lossless.column_laws import ColumnLaws, shown, spike_number
 from lowerbound.tasks.lossless.columns import TableCode, TableModel
 from lowerbound.vae.likelihoods import Columns
 from tasks.lossless.models import model
@@ -48,6 +48,7 @@ def people(n: int = 120, seed: int = 0) -> list[dict[str, str]]:
                 "city": ["Oslo", "Rome, upper", "Lima"][min(2, int(abs(z)))],
                 "smoker": ["no", "yes"][z > random.normal()],
                 "kids": str(random.poisson(math.exp(z / 2))),
+                "calls": str(random.poisson(9) if random.random() > 0.5 else 0),
                 "day": f"2021-{1 + row % 12:02}-{1 + row % 28:02}",
                 "weight": repr(round(70 + 8 * z, 1)),
                 "source": "web",
@@ -95,7 +96,7 @@ CHANGES: dict[str, Callable[[str], str]] = {
     "far away": lambda text: text.replace("2021-01", "1821-01").replace("\np0,", "\np0 ,").replace("0.00,", "98765432109.87,", 3),
     "zeros before": lambda text: text.replace(",7", ",07"),
     "one row": lambda text: "".join(text.splitlines(True)[:2]),
-    "all missing": lambda text: text.splitlines(True)[0] + ",,,,,,,,\n" * 5,
+    "all missing": lambda text: text.splitlines(True)[0] + ",,,,,,,,,\n" * 5,
     "quotes": lambda text: text.replace("Lima", '"Lima"').replace("yes", '"yes"', 4),
     "columns in another order": lambda text: turned(text.replace("Rome, upper", "Oslo")),
     "more columns": lambda text: text.replace("source", "source,more").replace(",web", ",web,x"),
@@ -292,3 +293,9 @@ def test_an_ordinal_is_coded_by_its_law() -> None:
     x[::5] = torch.nan
     network = TableInput(lb.nn.mlp(2, 2), columns)
     np.testing.assert_allclose(shown(x.double().numpy(), columns), network.shown(x).numpy(), atol=1e-3)
+
+
+def test_a_date_that_many_share_is_a_number_with_a_probability_of_its_own() -> None:
+    """In days from the first that is written; one that is not written, or between two days, has none."""
+    writing = Writing(least=-10, top=400, form="%Y-%m-%d")
+    assert [spike_number(86_400.0 * days, writing) for days in (0, 5, 390, 391, 2.5)] == [10, 15, 400, None, None]

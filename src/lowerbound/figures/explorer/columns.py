@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor
 
 from lowerbound.data import dates
@@ -21,7 +22,7 @@ from lowerbound.figures.explorer.arrays import Arrays
 from lowerbound.figures.explorer.networks import Words, layer_words, words_of
 from lowerbound.nn.marginal_map import MarginalMap
 from lowerbound.nn.missing import TableInput
-from lowerbound.vae.likelihoods.columns import LOG_COUNT, LOG_TOTAL, Columns
+from lowerbound.vae.likelihoods.columns import LOG_COUNT, USUAL, Columns
 from lowerbound.vae.likelihoods.numbers import Numbers
 from lowerbound.vae.likelihoods.ordinal import LOG_SCALE, Ordinal
 from lowerbound.vae.likelihoods.scales import FLOOR
@@ -102,10 +103,10 @@ def _laws(likelihood: Columns) -> dict[int, Words]:
                 assert likelihood.numbers is not None
                 some = _numbers(likelihood.numbers, begin)
             case "count":
-                own = {"bounds": list(LOG_COUNT), "total": LOG_TOTAL}
-                scales = zip(likelihood.loc.tolist(), likelihood.scale.tolist(), strict=True)
-                of_each = enumerate(scales, begin)
-                some = [own | {"outputs": [at, at + len(places)], "loc": loc, "scale": scale} for at, (loc, scale) in of_each]
+                some = _counts(begin, 2, likelihood.loc, likelihood.scale, likelihood.total)
+            case "zero-inflated":
+                loc = likelihood.loc_inflated
+                some = _counts(begin, 3, loc, likelihood.scale_inflated, torch.full_like(loc, USUAL))
             case "ordinal":
                 ordinal = likelihood.ordinals[str(places[0])]
                 assert isinstance(ordinal, Ordinal)
@@ -116,6 +117,15 @@ def _laws(likelihood: Columns) -> dict[int, Words]:
                 some = [{"outputs": [at]} for at in range(begin, begin + len(places))]
         found |= dict(zip(places, some, strict=True))
         begin += width
+    return found
+
+
+def _counts(begin: int, each: int, *units: Tensor) -> list[Words]:
+    """Of columns of counts: log-mean, log r and, where there are three, the logit of more zeros; location, scale and where log r begins."""
+    found: list[Words] = []
+    for place, (loc, scale, total) in enumerate(zip(*(unit.tolist() for unit in units), strict=True), begin):
+        outputs = [place + len(units[0]) * number for number in range(each)]
+        found.append({"outputs": outputs, "bounds": list(LOG_COUNT), "loc": loc, "scale": scale, "total": total})
     return found
 
 

@@ -5,6 +5,7 @@ Errors that the user can correct become one line on stderr and exit code 2; Ctrl
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import sys
@@ -14,11 +15,14 @@ from importlib import import_module
 from lowerbound.errors import LowerboundError, printable, reason
 from lowerbound.interfaces.cli.parser import parse
 
+#: objects after which Python looks for circles of them: imports make a million, and by its own number spent a tenth of a command on it
+CIRCLES = 100_000
 BAD_INPUT, INTERRUPTED, NO_READER = 2, 130, 141
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
+    gc.set_threshold(CIRCLES)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal's encoding may lack letters of a message
             stream.reconfigure(errors="backslashreplace")

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from lowerbound.data import Schema, dates
 from lowerbound.data.column import Column
+from lowerbound.data.marginals import Marginal
 from lowerbound.evaluation.diagnosis import FEW_DRAWS
 from lowerbound.recipes.zoo import Named
 from lowerbound.runs import layout
@@ -23,6 +24,9 @@ from lowerbound.system.files import to_json
 
 UNKNOWN = "–"
 LEVELS = 6  # levels of a category that are shown, at most
+#: the laws of counts and of dates in words
+COUNTS = {"poisson": "Poisson", "negative-binomial": "negative binomial", "zero-inflated": "negative binomial with more zeros"}
+DATES = {"linear": "about one time", "asinh": "about one time, some far from it", "logit": "between"}
 
 
 @dataclass(frozen=True)
@@ -180,11 +184,20 @@ def described(column: Column) -> str:
         case "number":
             return f"{column.loc:.4g} ± {column.scale:.4g}"
         case "date":
-            return f"{dates.as_date(column.loc, column.format, column.spelling)} ± {column.unit:.4g} days"
+            law = "" if column.marginal is None else f", {_of_dates(column, column.marginal)}"
+            return f"{dates.as_date(column.loc, column.format, column.spelling)} ± {column.unit:.4g} days{law}"
         case "count":
-            return f"about {math.expm1(column.loc):.4g}"
+            return ", ".join(filter(None, (f"about {math.expm1(column.loc):.4g}", COUNTS.get(column.law, ""))))
         case _:
             return ", ".join(column.levels)
+
+
+def _of_dates(column: Column, marginal: Marginal) -> str:
+    """Spikes and the law of the others, in words; the ends of one between two times."""
+    spikes = ", ".join(dates.as_date(spike, column.format, column.spelling) for spike in marginal.spikes)
+    ends = [dates.as_date(end, column.format, column.spelling) for end in (marginal.low, marginal.high) if end is not None]
+    law = DATES[marginal.law] + (f" {' and '.join(ends)}" if ends else "")
+    return f"often {spikes}, {law}" if spikes else law
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:

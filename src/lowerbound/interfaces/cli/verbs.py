@@ -62,14 +62,14 @@ def sample(args: Namespace) -> Answer:
     write = _image_writer(args.output, lambda images: style.sheet_png(images, columns=_side(len(images))))
     run = runs.load(args.run, args.device)
     if args.where is not None:
-        return write(run, _where(run, args), f"{args.n} rows")
+        return write(run, _where(run, args), "1 row" if args.n == 1 else f"{args.n:,} rows")
     # a run given a part of an example, or its low resolution, takes that from the test data
     vae = _given(run, args.label, lambda: of_run.given(run.vae, args.n, lambda: run.read(None, args.data_dir).test, args.seed))
     with seeded(args.seed, "sample", device=vae.device):
         draw = args.draw or run.spec.schema is not None  # means of columns are not a row of a table
         frozen = args.freeze is not None
         values = (levels.sample_frozen(vae, args.n, args.freeze, _side(args.n), draw) if frozen else vae.sample(args.n, draw=draw)).cpu()
-    return write(run, values, f"{args.n} samples")
+    return write(run, values, "1 sample" if args.n == 1 else f"{args.n:,} samples")
 
 
 def _where(run: Run, args: Namespace) -> Tensor:
@@ -78,7 +78,8 @@ def _where(run: Run, args: Namespace) -> Tensor:
     if schema is None:
         raise UsageError("--where gives cells of a table, and this run's data are none; of images use: lowerbound complete")
     given = conditional_rows.conditions(args.where, schema)
-    values, ess = conditional_rows.sample_where(run.vae, schema, given, args.n, seed=args.seed)
+    label = None if args.label is None else _number_of(run, args.label)
+    values, ess = conditional_rows.sample_where(run.vae, schema, given, args.n, label=label, seed=args.seed)
     if ess < FEW_DRAWS:
         what = f"fewer than {FEW_DRAWS} effective draws of z have these cells, and the rows are too alike"
         console.notes(args, [f"{what}; give fewer cells, or values that are seen together"])
@@ -93,8 +94,13 @@ def _given(run: Run, label: str | None, usual: Callable[[], Model]) -> Model:
 
 
 def _as_class(run: Run, label: str) -> Model:
+    return classes.as_labels(run.vae, torch.tensor([_number_of(run, label)]))
+
+
+def _number_of(run: Run, label: str) -> int:
+    """The number of a class. Errors: UsageError for a run not given labels, and a class that it does not know."""
     classes.label_of(run.vae)
-    return classes.as_labels(run.vae, torch.tensor([classes.number(label, run.spec.classes)]))
+    return classes.number(label, run.spec.classes)
 
 
 def reconstruct(args: Namespace) -> Answer:

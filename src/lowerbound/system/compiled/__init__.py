@@ -21,6 +21,10 @@ from lowerbound.system.compiled import adam as of_adam
 from lowerbound.system.compiled import bernoulli, counts, layers, random, student
 from lowerbound.system.compiled import latents as of_gaussians
 from lowerbound.system.compiled.loop import Loop
+from lowerbound.system.compiled.of_tables import expected as expected
+from lowerbound.system.compiled.of_tables import laid_out as laid_out
+from lowerbound.system.compiled.of_tables import step_of_table as step_of_table
+from lowerbound.system.compiled.of_tables import weighed as weighed
 from lowerbound.system.threads import is_plain
 
 

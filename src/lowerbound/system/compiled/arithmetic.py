@@ -52,6 +52,12 @@ doubles, longs, words = (_pointer(kind) for kind in (types.float64, types.int64,
 
 
 @bare(intrinsic)
+def after(_: Any, pointer: Any, place: Any) -> Any:
+    """The pointer so many numbers on."""
+    return pointer(pointer, types.int64), lambda _, b, __, given: b.gep(given[0], [given[1]])
+
+
+@bare(intrinsic)
 def to_single(_: Any, bits: Any) -> Any:
     """The number in single precision with these bits."""
     return types.float32(types.int32), lambda _, b, __, given: b.bitcast(given[0], ir.FloatType())

@@ -32,6 +32,24 @@ def _digamma(x):
     return math.log(x) - 1 / (2 * x) - series - less
 
 
+@bare(njit(**FAST))
+def of_count(x, log_mean, log_theta):
+    """log NB of one count, and its slopes in log μ and in log θ, in double precision."""
+    m, theta = math.exp(log_mean), math.exp(log_theta)
+    log_ratio, gammas, digammas = math.log1p(m / theta), 0.0, 0.0
+    if x <= LISTED and x == math.floor(x):
+        product = double(1)
+        for i in range(whole(x)):
+            product *= (theta + i) / (1 + i)
+            digammas += 1 / (theta + i)
+        gammas = math.log(product)
+    else:
+        gammas = math.lgamma(x + theta) - math.lgamma(theta) - math.lgamma(x + 1)
+        digammas = _digamma(x + theta) - _digamma(theta)
+    less = (m - x) / (theta + m)
+    return gammas - (x + theta) * log_ratio + x * (log_mean - log_theta), -theta * less, theta * (digammas - log_ratio + less)
+
+
 @loop(
     rows=int, size=int, own=int, wanted=int, value=Singles, log_mean=Singles, log_theta=Singles, found=Singles, slope=Singles, other=Singles
 )

@@ -13,7 +13,7 @@ from numba import njit
 
 from lowerbound.system.compiled.arithmetic import EXACT, bare, large
 from lowerbound.system.compiled.fixed import WHOLE, read_table
-from lowerbound.system.compiled.loop import Doubles, Longs, States, Words, loop
+from lowerbound.system.compiled.loop import Doubles, Symbols, States, Words, loop
 
 double, long, word = np.float64, np.int64, np.uint32
 #: bits of a probability, of a word, and of both: a state that is as large gives a word away before it is pushed on
@@ -68,7 +68,7 @@ def _ratio(low, middle, high):
     return long(1.0 if yes < 1.0 else (GRID - 1.0 if yes > GRID - 1.0 else yes))
 
 
-@loop(EXACT, n=int, asked=Doubles, answers=Longs, stack=States, words=Words)
+@loop(EXACT, n=int, asked=Doubles, answers=Symbols, stack=States, words=Words)
 def push_answers(begin, end, n, asked, answers, stack, words):
     """Answers, the last first, each by the probability of a yes."""
     state, length = stack[0], stack[1]
@@ -79,7 +79,7 @@ def push_answers(begin, end, n, asked, answers, stack, words):
     stack[0], stack[1] = state, length
 
 
-@loop(EXACT, n=int, asked=Doubles, answers=Longs, stack=States, words=Words)
+@loop(EXACT, n=int, asked=Doubles, answers=Symbols, stack=States, words=Words)
 def pop_answers(begin, end, n, asked, answers, stack, words):
     """The reverse."""
     state, length = stack[0], stack[1]
@@ -92,7 +92,7 @@ def pop_answers(begin, end, n, asked, answers, stack, words):
     stack[0], stack[1] = state, length
 
 
-@loop(EXACT, n=int, bits=int, numbers=Longs, stack=States, words=Words)
+@loop(EXACT, n=int, bits=int, numbers=Symbols, stack=States, words=Words)
 def push_even(begin, end, n, bits, numbers, stack, words):
     """Numbers of so many bits, all as likely as each other."""
     state, length = stack[0], stack[1]
@@ -102,7 +102,7 @@ def push_even(begin, end, n, bits, numbers, stack, words):
     stack[0], stack[1] = state, length
 
 
-@loop(EXACT, n=int, bits=int, numbers=Longs, stack=States, words=Words)
+@loop(EXACT, n=int, bits=int, numbers=Symbols, stack=States, words=Words)
 def pop_even(begin, end, n, bits, numbers, stack, words):
     """The reverse."""
     state, length = stack[0], stack[1]
@@ -124,7 +124,7 @@ def _weight(logit, table, far, unit):
     return large(table[long((near + WHOLE) - WHOLE + far * unit)])
 
 
-@loop(EXACT, n=int, far=int, unit=int, logits=Doubles, table=Words, numbers=Longs, stack=States, words=Words)
+@loop(EXACT, n=int, far=int, unit=int, logits=Doubles, table=Words, numbers=Symbols, stack=States, words=Words)
 def push_bits(begin, end, n, far, unit, logits, table, numbers, stack, words):
     """Zeros and ones, the last first."""
     state, length = stack[0], stack[1]
@@ -136,7 +136,7 @@ def push_bits(begin, end, n, far, unit, logits, table, numbers, stack, words):
     stack[0], stack[1] = state, length
 
 
-@loop(EXACT, n=int, far=int, unit=int, logits=Doubles, table=Words, numbers=Longs, stack=States, words=Words)
+@loop(EXACT, n=int, far=int, unit=int, logits=Doubles, table=Words, numbers=Symbols, stack=States, words=Words)
 def pop_bits(begin, end, n, far, unit, logits, table, numbers, stack, words):
     """The reverse."""
     state, length = stack[0], stack[1]
@@ -191,8 +191,8 @@ def _nearer(below, middle, above, yes):
     c=Doubles,
     entries=Doubles,
     room=Doubles,
-    numbers=Longs,
-    asked=Longs,
+    numbers=Symbols,
+    asked=Symbols,
     stack=States,
     words=Words,
 )
@@ -232,8 +232,8 @@ def push_law(begin, end, n, kind, bits, top, parts, low, last, a, b, c, entries,
     c=Doubles,
     entries=Doubles,
     room=Doubles,
-    numbers=Longs,
-    asked=Longs,
+    numbers=Symbols,
+    asked=Symbols,
     stack=States,
     words=Words,
 )

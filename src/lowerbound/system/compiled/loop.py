@@ -47,10 +47,10 @@ class Kind:
 
 
 EITHER = ("singles(a[{}])", "halves(a[{}])")
-Singles, Wholes, Larges = (Kind("{}.data_ptr()", (f"{name}(a[{{}}])",)) for name in ("singles", "wholes", "larges"))
+Singles, Wholes, Longs, Larges = (Kind("{}.data_ptr()", (f"{name}(a[{{}}])",)) for name in ("singles", "wholes", "longs", "larges"))
 Either, Alike = Kind("{0}.data_ptr(), {0}.dtype is bfloat16", EITHER), Kind("{}.data_ptr()", EITHER, follows=True)
 #: arrays of NumPy's, contiguous
-Doubles, Longs, Words, States = (Kind("{}.ctypes.data", (f"{name}(a[{{}}])",)) for name in ("doubles", "longs", "words", "larges"))
+Doubles, Symbols, Words, States = (Kind("{}.ctypes.data", (f"{name}(a[{{}}])",)) for name in ("doubles", "longs", "words", "larges"))
 #: 64 bits without a sign
 Word = Kind("{}", ("large(a[{}])",))
 KINDS = {int: Kind("{}", ("a[{}]",)), float: Kind("*whole(single({}))", ("number(a[{}])",))}

@@ -27,11 +27,39 @@ FAR = single(1e9)
 
 
 @bare(njit(inline="always", **FAST))
-def _softplus(x):
+def softplus(x):
     """log(1 + e^x), and its slope S(x)."""
     e = exp(-abs(x))
     chance = single(1) / (single(1) + e)
     return (x if x > single(0) else single(0)) + log1p(e), chance if x >= single(0) else e * chance
+
+
+@bare(njit(**FAST))
+def log_probs(begin, end, floor, least, from_loc, raw_scale, raw_freedom, found):
+    """log p of each, given how far it is from the location and what the network gives for σ and ν; these become the slopes in all three."""
+    for place in range(begin, end):
+        softened, of_scale = softplus(raw_scale[place])
+        more, of_freedom = softplus(raw_freedom[place] + least)
+        scale, freedom = floor + softened, least + floor + more
+        t = single(1) / freedom
+        y = from_loc[place] / scale
+        distance = abs(y) * np.sqrt(t)
+        far = distance > FAR
+        square = within(distance * distance, single(0), single(1e30))
+        tail = log1p(distance if far else square) * (single(2) if far else single(1))
+        gammas = C6 + t * C7
+        gammas = C4 + t * (C5 + t * gammas)
+        gammas = C0 + t * (C1 + t * (C2 + t * (C3 + t * gammas)))
+        half = single(0.5) * (freedom + single(1))
+        found[place] = gammas - logarithm(scale) - half * tail + single(0) * y  # NaN and infinity stay
+        inside = single(0) if far else single(1) / (single(1) + square)
+        outside = single(1) if far else square * inside
+        steep = single(6) * C6 + t * (single(7) * C7)
+        steep = single(4) * C4 + t * (single(5) * C5 + t * steep)
+        steep = C1 + t * (single(2) * C2 + t * (single(3) * C3 + t * steep))
+        from_loc[place] = single(2) * half * t * inside * y / scale
+        raw_scale[place] = of_scale * (single(2) * half * outside - single(1)) / scale
+        raw_freedom[place] = of_freedom * (half * t * outside - single(0.5) * tail - t * t * steep)
 
 
 @loop(
@@ -61,29 +89,7 @@ def log_prob(begin, end, rows, size, own, wanted, floor, least, value, output, m
             from_loc[here + place] = value[of_value + place] - output[there + place]
             raw_scale[here + place] = output[there + size + place]
             raw_freedom[here + place] = output[there + 2 * size + place] + more[place]
-    for place in range(begin * size, end * size):
-        softened, of_scale = _softplus(raw_scale[place])
-        more, of_freedom = _softplus(raw_freedom[place] + least)
-        scale, freedom = floor + softened, least + floor + more
-        t = single(1) / freedom
-        y = from_loc[place] / scale
-        distance = abs(y) * np.sqrt(t)
-        far = distance > FAR
-        square = within(distance * distance, single(0), single(1e30))
-        tail = log1p(distance if far else square) * (single(2) if far else single(1))
-        gammas = C6 + t * C7
-        gammas = C4 + t * (C5 + t * gammas)
-        gammas = C0 + t * (C1 + t * (C2 + t * (C3 + t * gammas)))
-        half = single(0.5) * (freedom + single(1))
-        found[place] = gammas - logarithm(scale) - half * tail + single(0) * y  # NaN and infinity stay
-        inside = single(0) if far else single(1) / (single(1) + square)
-        outside = single(1) if far else square * inside
-        steep = single(6) * C6 + t * (single(7) * C7)
-        steep = single(4) * C4 + t * (single(5) * C5 + t * steep)
-        steep = C1 + t * (single(2) * C2 + t * (single(3) * C3 + t * steep))
-        from_loc[place] = single(2) * half * t * inside * y / scale
-        raw_scale[place] = of_scale * (single(2) * half * outside - single(1)) / scale
-        raw_freedom[place] = of_freedom * (half * t * outside - single(0.5) * tail - t * t * steep)
+    log_probs(begin * size, end * size, floor, least, from_loc, raw_scale, raw_freedom, found)
     if wanted:
         for row in range(begin, end):
             here, there = row * size, 3 * row * size

@@ -11,14 +11,16 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 
+from lowerbound.data import dates
 from lowerbound.data.column import LOGISTIC, Column
+from lowerbound.data.count_choice import INFLATED
 from lowerbound.tasks.lossless import functions, laws, maps
 from lowerbound.tasks.lossless.cells import Writing
 from lowerbound.tasks.lossless.coder import Stack
 from lowerbound.tasks.lossless.functions import Array
 from lowerbound.tasks.lossless.laws import Law, Smooth, Whole
 from lowerbound.vae.likelihoods import Columns
-from lowerbound.vae.likelihoods.columns import LOG_COUNT, LOG_TOTAL
+from lowerbound.vae.likelihoods.columns import LOG_COUNT, log_total
 from lowerbound.vae.likelihoods.numbers import LIGHT
 from lowerbound.vae.likelihoods.ordinal import LOG_SCALE
 from lowerbound.vae.likelihoods.scales import FLOOR
@@ -44,7 +46,7 @@ class ColumnLaws:
         first = 0
         for (kind, group, classes), width in zip(likelihood.groups, likelihood.widths, strict=True):
             n = len(group)
-            parameters = {"category": classes, "number": 3 if likelihood.heavy else 2, "count": 2, "ordinal": 2}.get(kind, 1)
+            parameters = {"category": classes, "number": 3 if likelihood.heavy else 2, "count": 2, INFLATED: 3, "ordinal": 2}.get(kind, 1)
             for index, place in enumerate(group):
                 places[place] = tuple(first + index + parameter * n for parameter in range(parameters))
             if kind == "number":
@@ -168,9 +170,9 @@ def _at_spikes(column: Column, writing: Writing, logits: Array) -> tuple[list[Ar
 
 def spike_number(spike: float, writing: Writing) -> int | None:
     """The number of a cell that says the spike, None where none does."""
-    number = round(spike * 10.0**writing.decimals) - writing.least
-    inside = 0 <= number <= writing.top and not writing.form
-    return number if inside and abs((number + writing.least) / 10.0**writing.decimals - spike) <= 1e-9 * abs(spike) else None
+    number = round(spike / dates.step_of(writing.form) if writing.form else spike * 10.0**writing.decimals) - writing.least
+    said = (number + writing.least) * dates.step_of(writing.form) if writing.form else (number + writing.least) / 10.0**writing.decimals
+    return number if 0 <= number <= writing.top and abs(said - spike) <= 1e-9 * abs(spike) else None
 
 
 def _ordinal(column: Column, loc: Array, log_scale: Array) -> Law:
@@ -189,21 +191,23 @@ def _scores(column: Column) -> Array:
 
 
 def _count(column: Column, numbers: Array, top: int) -> Law:
-    """A negative binomial; of counts too large to be listed a gamma of its mean and variance, by a normal of its cube root.
+    """A negative binomial, with more zeros where there is a third number for them; of counts too large to be listed a gamma of its mean
+    and variance, by a normal of its cube root.
 
     Source: Wilson and Hilferty, "The distribution of chi-square", 1931, https://doi.org/10.1073/pnas.17.12.684.
     """
     log_mean = np.clip(column.loc + column.scale * numbers[0], *LOG_COUNT)
-    log_total = np.clip(LOG_TOTAL + numbers[1], *LOG_COUNT)
-    total = functions.exp()(log_total)
+    log_r = np.clip(log_total(column) + numbers[1], *LOG_COUNT)
+    total, more = functions.exp()(log_r), functions.sigmoid()(numbers[2]) if len(numbers) > 2 else np.zeros_like(log_r)
     if top <= laws.LONGEST:
-        return laws.negative_binomial(total, functions.sigmoid()(log_mean - log_total), top)
+        return laws.negative_binomial(total, functions.sigmoid()(log_mean - log_r), top, more)
     mean = functions.exp()(log_mean)
     shape = mean * total / (mean + total)
 
     def share_below(k: Whole) -> Array:
         root = functions.exp()(functions.log(np.maximum(k - 0.5, 0.25) / mean) / 3)
         below = functions.normal_cdf()((root - 1 + 1 / (9 * shape)) * 3 * np.sqrt(shape))
+        below = more * (k > 0) + (1 - more) * below
         return (1 - EVEN) * below + EVEN * (k / (top + 1))
 
     return Smooth(top, share_below)

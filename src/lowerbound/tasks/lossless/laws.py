@@ -179,13 +179,28 @@ def poisson(rate: Array, top: int) -> Law:
     return _by_ratios(top, lambda k, rate: rate / (k + 1), rate)
 
 
-def negative_binomial(total: Array, success: Array, top: int) -> Law:
-    """p(k + 1)/p(k) = (k + r)/(k + 1) p, up to ``top``."""
-    return _by_ratios(top, lambda k, total, success: (k + total) / (k + 1) * success, total, success)
+def negative_binomial(total: Array, success: Array, top: int, more: Array | None = None) -> Law:
+    """p(k + 1)/p(k) = (k + r)/(k + 1) p, up to ``top``; with a probability of ``more`` 0 whatever that says."""
+    counts = _weights(top, lambda k, total, success: (k + total) / (k + 1) * success)
+
+    def weights(total: Array, success: Array, more: Array) -> Array:
+        found = counts(total, success)
+        if more.any():
+            found = found * ((1 - more) / found.sum(0))
+            found[0] += more
+            found /= found.max(0)
+        return found
+
+    return Listed(weights, total, success, np.zeros_like(total) if more is None else more)
 
 
 def _by_ratios(top: int, ratio: Callable[..., Array], *parameters: Array) -> Law:
-    """A law by p(k + 1)/p(k), from 0 to ``top``.
+    """A law by p(k + 1)/p(k), from 0 to ``top``."""
+    return Listed(_weights(top, ratio), *parameters)
+
+
+def _weights(top: int, ratio: Callable[..., Array]) -> Callable[..., Array]:
+    """Weights by p(k + 1)/p(k), from 0 to ``top``.
 
     Products of ratios may leave the range of doubles: after each ``STEPS`` their exponents are taken out, and kept.
     """
@@ -206,7 +221,7 @@ def _by_ratios(top: int, ratio: Callable[..., Array], *parameters: Array) -> Law
         found *= np.ldexp(1.0, np.maximum(exponents - largest, -1000))[:, None]
         return found.reshape(len(found) * STEPS, n)[: top + 1]
 
-    return Listed(weights, *parameters)
+    return weights
 
 
 # --- of latents --------------------------------------------------------------------------------------

@@ -17,10 +17,11 @@ from lowerbound.training.steps.changes import Changes, Weights
 from lowerbound.training.steps.descent import LearningRates, shorten
 from lowerbound.training.steps.fused import ByHand
 from lowerbound.training.steps.plan import Plan, Step
+from lowerbound.training.steps.tables import InOneLoop
 from lowerbound.vae.objectives.base import Objective
 
 #: the first that takes a plan is chosen
-KINDS: tuple[type[Step], ...] = (ByHand, ByAutograd)
+KINDS: tuple[type[Step], ...] = (InOneLoop, ByHand, ByAutograd)
 
 
 @contextmanager

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 
 from lowerbound.data.rows import Rows
 from lowerbound.distributions.bernoulli import slope_of_bits
-from lowerbound.nn.missing import TableInput
-from lowerbound.nn.precision import LARGE, Linear
+from lowerbound.nn.missing import TableInput, perceptron
+from lowerbound.nn.precision import LARGE
 from lowerbound.system.devices import loops
 from lowerbound.system.noise import normal
 from lowerbound.system.threads import is_plain
@@ -69,19 +69,6 @@ def _is_elbo(objective: Objective) -> bool:
 
 def _is_importance_weighted(objective: Objective) -> bool:
     return type(objective) is Renyi and objective.alpha == 0 and objective.kl == SampledKL()
-
-
-def _perceptron(network: nn.Module) -> list[nn.Linear]:
-    """The layers of a network of the form of ``mlp``, behind the input of a table's columns or not; none of any other."""
-    network = network.network if type(network) is TableInput else network
-    inner = list(network) if type(network) is nn.Sequential else []
-    if inner and type(inner[0]) is nn.Flatten and (inner[0].start_dim, inner[0].end_dim) == (1, -1):
-        inner = inner[1:]
-    if inner and type(inner[-1]) is nn.Unflatten and inner[-1].dim == 1:
-        inner = inner[:-1]
-    layers = [layer for layer in inner[::2] if isinstance(layer, nn.Linear) and type(layer) in (nn.Linear, Linear)]
-    between = [layer for layer in inner[1::2] if type(layer) is nn.ReLU]
-    return layers if len(layers) == len(between) + 1 and len(layers) + len(between) == len(inner) else []
 
 
 def _can_be_read(weights: Sequence[Tensor | None]) -> bool:
@@ -151,7 +138,7 @@ class _Network:
     def backward(self, inputs: list[Tensor], weights: list[Tensor], gradient: Tensor, scale: Tensor | None = None) -> Tensor:
         """Leave the weights' gradients; return that in the first layer's output. ``gradient`` is not yet scaled by row."""
         each = None if scale is None else scale[:, None].to(gradient.dtype)
-        total = _single(self.bias(-1))
+        total = single_gradient(self.bias(-1))
         if each is None:
             torch.sum(gradient, 0, dtype=total.dtype, out=total)
         else:
@@ -162,23 +149,23 @@ class _Network:
             if number:
                 back = torch.mm(gradient, weights[number], out=self.memory(("back", number), gradient.dtype, *inputs[number].shape))
                 gradient = self.memory(("gradient", number), self.kinds[number - 1], *back.shape)
-                through_relu(back, inputs[number], scale, gradient, _single(self.bias(number - 1)))
+                through_relu(back, inputs[number], scale, gradient, single_gradient(self.bias(number - 1)))
                 scale = each = None
         return gradient if each is None else gradient * each
 
     def _leave(self, weight: Tensor, gradient: Float[Tensor, "N out"], given: Float[Tensor, "N in"]) -> None:
         """The weight's gradient, Σ over rows of gradient × input."""
         if NARROW * given.shape[1] <= gradient.shape[1]:  # five times as fast
-            _single(weight).copy_((given.t() @ gradient).t())
+            single_gradient(weight).copy_((given.t() @ gradient).t())
         elif not self.rounded:
-            _single(weight).copy_(gradient.t() @ given)
+            single_gradient(weight).copy_(gradient.t() @ given)
         elif weight.grad is not None and weight.grad.dtype == gradient.dtype:
             torch.mm(gradient.t(), given, out=weight.grad)
         else:
             weight.grad_dtype, weight.grad = None, gradient.t() @ given
 
 
-def _single(weight: Tensor) -> Tensor:
+def single_gradient(weight: Tensor) -> Tensor:
     """The weight's gradient as a buffer in single precision."""
     if weight.grad is None or not is_plain(weight.grad):
         weight.grad = torch.empty_like(weight)
@@ -199,7 +186,7 @@ class ByHand(Step):
         """A model of this kind whose weights are all trained, on a CPU with compiled loops."""
         if not _is_usual(plan) or loops() is None:
             return False
-        encoder, decoder = _perceptron(plan.vae.posterior.network), _perceptron(plan.vae.likelihood.network)
+        encoder, decoder = perceptron(plan.vae.posterior.network), perceptron(plan.vae.likelihood.network)
         weights = [weight for layer in encoder + decoder for weight in (layer.weight, layer.bias)]
         only = len(weights) == len(list(plan.vae.parameters()))  # else nothing would clear the others' gradients
         return bool(encoder and decoder) and only and _can_be_read(weights) and _fit_each_other(plan.vae.prior, encoder, decoder)
@@ -208,7 +195,7 @@ class ByHand(Step):
         super().__init__(plan)
         rounded = ROUNDED and isinstance(plan.state.optimizer, Adam) and plan.group.size == 1 and plan.clip is None
         laws: tuple[ConditionalLaw, ...] = plan.vae.posterior, plan.vae.likelihood
-        networks = (_Network(_perceptron(law.network), plan.products, law.rough, rounded) for law in laws)
+        networks = (_Network(perceptron(law.network), plan.products, law.rough, rounded) for law in laws)
         self.encoder, self.decoder = networks
         self.event = _event(plan.vae.likelihood)
 
@@ -266,7 +253,7 @@ def _event(likelihood: Likelihood) -> Sequence[int]:
     if isinstance(likelihood, Columns):
         return (len(likelihood.columns),)
     last = list(likelihood.network.children())[-1]
-    return last.unflattened_size if isinstance(last, nn.Unflatten) else _perceptron(likelihood.network)[-1].weight.shape[:1]
+    return last.unflattened_size if isinstance(last, nn.Unflatten) else perceptron(likelihood.network)[-1].weight.shape[:1]
 
 
 def _slope_of_columns(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -13,7 +14,9 @@ from torch import Tensor, nn
 from torch.distributions import Bernoulli, Distribution, Independent
 
 from lowerbound.data.column import Column
+from lowerbound.data.count_choice import INFLATED, POISSON
 from lowerbound.data.schema import Schema
+from lowerbound.distributions.counts import ZeroInflated
 from lowerbound.distributions.double import NegativeBinomial
 from lowerbound.distributions.mixed import Mixed, Nominal
 from lowerbound.distributions.selection import Selection, selection
@@ -32,7 +35,9 @@ OF_SIZE: dict[str, list[Callable[[Selection], float]]] = {
     "number": [lambda law: law.loc, lambda law: math.log(math.expm1(math.log(2) * law.scale))],
     "count": [lambda law: law.loc],
 }
-LOG_TOTAL = 2.0  # where log r begins, the variance of a count being μ + μ²/r: between a Poisson's, r = ∞, and one that says nothing
+OF_COUNTS = ("count", INFLATED)
+#: where log r begins, the variance of a count being μ + μ²/r: between a Poisson's, r = ∞, and one that says nothing; of some laws elsewhere
+USUAL, LOG_TOTAL = 2.0, {POISSON: 8.0}
 
 
 class Columns(Likelihood):
@@ -40,7 +45,8 @@ class Columns(Likelihood):
 
     Numbers and dates are Student-t, or with ``heavy`` False normal, with location, σ and degrees of freedom (above 2) from the decoder.
     Those of a column with a ``Marginal`` are so after its map, normal where that is a logarithm, and beside its spikes, which have a
-    probability each. Booleans are Bernoulli; counts negative binomial, with log-mean and dispersion from the decoder; categories
+    probability each. Booleans are Bernoulli; counts negative binomial, with log-mean and dispersion from the decoder, and where there are
+    more zeros than that has, the logit of those; categories
     categorical; ordinals have the law of ``Ordinal``. ``columns`` are those of a table's schema; a number of them stands for numbers. The
     network is ``(N, d) → (N, parameters)``.
 
@@ -61,26 +67,33 @@ class Columns(Likelihood):
         self.missingness = missingness
         if missingness is not None:
             self.scores_holes, self.note = True, WITH_HOLES
-        self.schema = None if isinstance(columns, int) else Schema(tuple(columns))
-        columns = _several(columns)
+        named, columns = not isinstance(columns, int), _several(columns, missingness is not None)
+        self.schema = Schema(tuple(columns)) if named else None
         self.heavy, self.columns = heavy, tuple(columns)
         self.groups, self.widths = _groups(columns), _widths(columns, heavy)
         numbers = [self.columns[place] for kind, places, _ in self.groups for place in places if kind == "number"]
         self.numbers = Numbers(numbers, heavy) if numbers else None
         self.ordinals = nn.ModuleDict({str(place): Ordinal(column) for place, column in enumerate(columns) if column.kind == "ordinal"})
         self.categories = [place for place, column in enumerate(columns) if column.classes]
-        counts = [column for column in columns if column.kind == "count"]
+        counts, inflated = ([columns[place] for kind, places, _ in self.groups for place in places if kind == one] for one in OF_COUNTS)
         self.start: Tensor | None
         self.register_buffer("start", None if missingness is None else torch.zeros(sum(self.widths)))
         self.loc: Tensor
         self.scale: Tensor
         self.register_buffer("loc", torch.tensor([column.loc for column in counts]), persistent=False)
         self.register_buffer("scale", torch.tensor([column.scale for column in counts]), persistent=False)
+        self.total: Tensor
+        self.register_buffer("total", torch.tensor([log_total(column) for column in counts]), persistent=False)
+        self.loc_inflated: Tensor
+        self.scale_inflated: Tensor
+        self.register_buffer("loc_inflated", torch.tensor([column.loc for column in inflated]), persistent=False)
+        self.register_buffer("scale_inflated", torch.tensor([column.scale for column in inflated]), persistent=False)
 
     @classmethod
     def shape(cls, event: Sequence[int], **arguments: Any) -> tuple[tuple[int, ...], int]:
         """All parameters in a row: each kind has another number of them."""
-        return (sum(_widths(_several(arguments["columns"]), arguments.get("heavy", True))),), 1
+        columns = _several(arguments["columns"], arguments.get("missingness") is not None)
+        return (sum(_widths(columns, arguments.get("heavy", True))),), 1
 
     def law(self, output: Float[Tensor, "..."], axes: int) -> Distribution:
         """Laws over the D values."""
@@ -107,8 +120,13 @@ class Columns(Likelihood):
             case "count":
                 mean, total = output.chunk(2, -1)
                 log_mean = (self.loc + self.scale * mean).clamp(*LOG_COUNT)
-                log_total = (LOG_TOTAL + total).clamp(*LOG_COUNT)
+                log_total = (self.total + total).clamp(*LOG_COUNT)
                 return NegativeBinomial(log_total.exp(), logits=log_mean - log_total, validate_args=False)
+            case "zero-inflated":
+                mean, total, more = output.chunk(3, -1)
+                log_mean = (self.loc_inflated + self.scale_inflated * mean).clamp(*LOG_COUNT)
+                log_r = (USUAL + total).clamp(*LOG_COUNT)
+                return ZeroInflated(NegativeBinomial(log_r.exp(), logits=log_mean - log_r, validate_args=False), more)
             case _:
                 return Nominal(output.unsqueeze(-2))
 
@@ -152,9 +170,16 @@ class Columns(Likelihood):
         return plain.train(self.training).to(self.loc.device)
 
 
-def _several(columns: Sequence[Column] | int) -> list[Column]:
-    """The columns, or so many of numbers."""
-    return [Column(str(place), "number") for place in range(columns)] if isinstance(columns, int) else list(columns)
+def log_total(column: Column) -> float:
+    """Where log r of a column of counts begins."""
+    return LOG_TOTAL.get(column.law, USUAL)
+
+
+def _several(columns: Sequence[Column] | int, plain: bool = False) -> list[Column]:
+    """The columns, or so many of numbers; where holes have a law of their own, that knows no counts with more zeros."""
+    if isinstance(columns, int):
+        return [Column(str(place), "number") for place in range(columns)]
+    return [replace(column, law="") if plain and column.law == INFLATED else column for column in columns]
 
 
 def _widths(columns: Sequence[Column], heavy: bool) -> list[int]:
@@ -163,7 +188,7 @@ def _widths(columns: Sequence[Column], heavy: bool) -> list[int]:
     def width(kind: str, places: Sequence[int], classes: int) -> int:
         if kind == "number":
             return Numbers.width([columns[place] for place in places], heavy)
-        return {"category": classes, "ordinal": 2, "count": 2 * len(places)}.get(kind, len(places))
+        return {"category": classes, "ordinal": 2, "count": 2 * len(places), INFLATED: 3 * len(places)}.get(kind, len(places))
 
     return [width(*group) for group in _groups(columns)]
 
@@ -172,7 +197,8 @@ def _groups(columns: Sequence[Column]) -> list[tuple[str, list[int], int]]:
     """The kind of each group of columns, their places, and of what has classes, which is alone, how many."""
 
     def kind(place: int) -> str:
-        return {"date": "number"}.get(columns[place].kind, columns[place].kind)
+        column = columns[place]
+        return INFLATED if column.law == INFLATED else {"date": "number"}.get(column.kind, column.kind)
 
     alone = [(column.kind, [place], column.classes) for place, column in enumerate(columns) if column.classes]
     others = sorted((place for place, column in enumerate(columns) if not column.classes), key=kind)

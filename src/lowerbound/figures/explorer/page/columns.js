@@ -138,18 +138,31 @@ function spiked(law, logits, rest) {
   };
 }
 
-/** A negative binomial of log mean and dispersion; a draw is a Poisson count whose rate is one of a Gamma. */
-function countLaw(law, [mean, total]) {
+/** A negative binomial of log mean and dispersion, with more zeros where there is a logit for them; draws are Poisson of a Gamma's rate. */
+function countLaw(law, [mean, total, more]) {
   const within = (value) => Math.min(Math.max(value, law.bounds[0]), law.bounds[1]);
   const logMean = within(law.loc + law.scale * mean),
     logTotal = within(law.total + total);
   const r = Math.exp(logTotal),
     logit = logMean - logTotal;
-  return {
+  const counts = {
     mean: Math.exp(logMean),
     sd: Math.sqrt(Math.exp(logMean) * (1 + Math.exp(logit))),
     logp: (k) => logNegativeBinomial(k, r, logit),
     draw: (random) => drawNegativeBinomial(r, logit, random),
+  };
+  return more === undefined ? counts : withMoreZeros(counts, more);
+}
+
+/** Counts that are 0 with one more probability, of this logit. */
+function withMoreZeros(counts, more) {
+  const p = sigmoid(more),
+    logp = (k) => logSigmoid(-more) + counts.logp(k);
+  return {
+    mean: (1 - p) * counts.mean,
+    sd: Math.sqrt((1 - p) * (counts.sd ** 2 + p * counts.mean ** 2)),
+    logp: (k) => (k === 0 ? logSumExp([logSigmoid(more), logp(k)]) : logp(k)),
+    draw: (random) => (random.uniform() < p ? 0 : counts.draw(random)),
   };
 }
 
