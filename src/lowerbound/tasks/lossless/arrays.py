@@ -37,11 +37,13 @@ def compressed(vae: Model, data: Source, block: int, seed: int, folder: str, par
     of_model = exact.event_shape, top, exact.digest, folder
     header = Header(len(rows), block, *of_model, seed if greys else None, particles=particles, missing=missing, bits=bits)
     yield Part(header, header.to_bytes(), 0)
+    coded: blocks.Block | None = None
     for number in range(header.blocks):
         values, numbers = _seen(vae, exact, rows, header.rows(number), seed, bool(missing))
         labels = _labels(vae, rows, header.rows(number))
         mask = mask_to_bytes(header, number, masks.to_bytes(numbers)) if missing else b""
-        content = block_to_bytes(header, number, blocks.encode(code, _side_by_side(numbers, labels), particles, bits))
+        coded = blocks.encode(code, _side_by_side(numbers, labels), particles, bits, coded)
+        content = block_to_bytes(header, number, coded)
         yield Part(header, mask + content, len(values), values, numbers, labels)
 
 

@@ -31,7 +31,7 @@ from lowerbound.tasks.lossless.functions import Array
 from lowerbound.tasks.lossless.latents import Seen
 from lowerbound.tasks.lossless.laws import LATENT_BITS, Law, Whole
 
-PARTS = (3, 5, 7, 15)  # powers of two that the examples below a group are divided by, for the latents that it may draw
+PARTS = (3, 4, 5, 7, 15)  # powers of two that the examples below a group are divided by, for the latents that it may draw
 LARGEST = 64  # draws in a group
 SLACK = 8  # words of the counter that later groups may take
 RISE = 5  # the largest part of which latents are a bit finer from one example to the next; of later ones more slowly
@@ -78,10 +78,14 @@ def first_bits(code: Code, numbers: Whole, particles: int = 1) -> int:
     return min(FIRST_BITS, key=lambda bits: len(encode(code, some, particles, bits).words))
 
 
-def encode(code: Code, numbers: Whole, particles: int = 1, bits: int = LATENT_BITS) -> Block:
-    """The block of examples ``(n, values)``. Where each costs few bits, groups that are too large for them give way to smaller ones."""
+def encode(code: Code, numbers: Whole, particles: int = 1, bits: int = LATENT_BITS, before: Block | None = None) -> Block:
+    """The block of examples ``(n, values)``. Where each costs few bits, groups that are too large for them give way to smaller ones.
+
+    Groups of the block ``before`` are tried first, if they are not so small that latents stay coarse.
+    """
     best: Block | None = None
-    for part in PARTS:
+    begin = PARTS.index(before.part) if before is not None and before.part <= RISE else 0
+    for part in PARTS[begin:]:
         block, first = _encoded(code, numbers, particles, part, bits)
         if best is None or len(block.words) < len(best.words):
             best = block

@@ -126,9 +126,10 @@ def compressed(vae: Model, source: Any, block: int, folder: str, particles: int,
     bits, of_model = blocks.first_bits(code, numbers[:block], particles), ((len(schema.modelled),), 0, model.digest, folder)
     header = Header(len(table), block, *of_model, table=len(described), particles=particles, bits=bits)
     yield Part(header, header.to_bytes() + words_to_bytes(header, described), 0)
+    found: blocks.Block | None = None
     for number in range(header.blocks):
         rows = header.rows(number)
-        found = blocks.encode(code, numbers[rows.start : rows.stop], particles, bits)
+        found = blocks.encode(code, numbers[rows.start : rows.stop], particles, bits, found)
         yield Part(header, block_to_bytes(header, number, found), len(rows))
 
 
