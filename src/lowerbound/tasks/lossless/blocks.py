@@ -75,7 +75,7 @@ def groups(n: int, code: Code, particles: int, part: int, bits: int = LATENT_BIT
 def first_bits(code: Code, numbers: Whole, particles: int = 1) -> int:
     """Of how many bits the latents of a block's first example are best: the block's first examples are shortest by them."""
     some = numbers[:TRIED]
-    return min(FIRST_BITS, key=lambda bits: len(encode(code, some, particles, bits).words))
+    return min(FIRST_BITS, key=lambda bits: len(_encoded(code, some, particles, RISE, bits)[0].words))
 
 
 def encode(code: Code, numbers: Whole, particles: int = 1, bits: int = LATENT_BITS, before: Block | None = None) -> Block:
