@@ -113,6 +113,13 @@ def test_the_same_bytes_come_back(vae: lb.VAE, change: str, tmp_path: Path) -> N
     assert lossless.decompress(vae, content) == path.read_bytes()
 
 
+def test_the_same_bytes_come_back_by_levels_of_latents(tmp_path: Path) -> None:
+    path = written(tmp_path / "people.csv", people(30))
+    for posterior in ("gaussian", "ladder"):
+        deep = model_of(path, latent="2-3", posterior=posterior)
+        assert lossless.decompress(deep, lossless.compress(deep, path, block=20)) == path.read_bytes()
+
+
 @pytest.mark.long
 def test_other_files_come_back_too(vae: lb.VAE, tmp_path: Path) -> None:
     rows = people(20, seed=2)
