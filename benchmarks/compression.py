@@ -24,7 +24,7 @@ import lowerbound as lb
 from lowerbound.errors import DataError
 from lowerbound.system import devices
 from lowerbound.tasks import lossless
-from lowerbound.tasks.lossless import functions, laws
+from lowerbound.tasks.lossless import laws
 from lowerbound.tasks.lossless.coder import ByConstriction
 from lowerbound.tasks.lossless.model import ArrayCode, ExactModel
 
@@ -108,8 +108,8 @@ def looped(run: lb.Run, numbers: np.ndarray, top: int) -> float:
     code, stack = ArrayCode(ExactModel.of(run.vae), top, holes=False), ByConstriction()
     began = time.perf_counter()
     for row in numbers:
-        bins = stack.draw(code.posterior(row[None]), code.latent)
-        law = code._likelihood(bins[None], row[None, code.model.values :], None)
+        bins, z = code.posterior(row[None], laws.LATENT_BITS).drawn(stack.draw)
+        law = code._likelihood(z, row[None, code.model.values :], None)
         given, asked = laws.answers(law, row)
         for bit in reversed(range(law.bits)):
             for value in reversed(range(len(row))):
@@ -119,11 +119,10 @@ def looped(run: lb.Run, numbers: np.ndarray, top: int) -> float:
 
 
 def price(run: lb.Run, values: torch.Tensor) -> float:
-    """By which share a code of x given z is longer than −log p(x|z) in single precision, of the same z, the centres of q's bins."""
+    """By which share a code of x given z is longer than −log p(x|z) in single precision, of the same z, draws of q."""
     exact, some = ExactModel.of(run.vae), values[:FEW]
-    bins = (functions.normal_cdf()(run.vae.encode(some).double().numpy()) * (1 << laws.LATENT_BITS)).astype(np.int64)
     numbers = np.rint(some.double().numpy() * exact.symbols.steps).astype(np.int64).reshape(len(some), -1)
-    z = laws.centres()[bins.clip(0, (1 << laws.LATENT_BITS) - 1)]
+    _, z = ArrayCode(exact, exact.symbols.top or 0, holes=False).posterior(numbers, laws.LATENT_BITS).drawn(ByConstriction().draw)
     law = exact.symbols.of(exact.decoder(z).reshape(len(some), -1, exact.values), None, int(numbers.max(initial=1)))
     length = laws.costs(law, numbers.reshape(-1)).sum() / laws.COST
     with torch.no_grad():

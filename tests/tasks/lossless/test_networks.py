@@ -14,7 +14,8 @@ from lowerbound.nn import corruptions
 from lowerbound.nn.conditioned import Joined
 from lowerbound.nn.corruptions import Masking
 from lowerbound.nn.missing import MaskedInput
-from lowerbound.nn.networks import convolutional_decoder, convolutional_encoder, mlp, with_dropout
+from lowerbound.nn.networks import convolutional_decoder, convolutional_encoder, features, gated, mlp, with_dropout
+from lowerbound.nn.stages import Stages
 from lowerbound.tasks.lossless.layers import UNIT, Weights
 from lowerbound.tasks.lossless.networks import exact
 
@@ -39,6 +40,8 @@ NETWORKS = {
     "series": (lambda: nn.Sequential(convolutional_encoder((2, 30), (4,), 3), convolutional_decoder(3, (4,), (2, 30))), (2, 30)),
     "volumes": (lambda: convolutional_encoder((1, 6, 5, 4), (3, 4), 3), (1, 6, 5, 4)),
     "transposed": (transposed, (3, 7, 9)),
+    "gated": (lambda: gated((1, 9), 64, 32, (2, 3)), (1, 9)),
+    "stages": (lambda: Stages([features(9, 8, 6), features(6, 5, network=gated)]), (9,)),
     "in evaluation": (lambda: nn.Sequential(Masking(0.5), with_dropout(mlp(9, 8, 4), 0.5)).eval(), (9,)),
 }
 

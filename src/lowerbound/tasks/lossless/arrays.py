@@ -30,16 +30,20 @@ def compressed(vae: Model, data: Source, block: int, seed: int, folder: str, par
     if not len(rows):
         raise DataError("there are no examples to compress")
     top, greys, missing = _survey(vae, exact, rows, block)
-    of_model = exact.event_shape, top, exact.digest, folder
-    header = Header(len(rows), block, *of_model, seed if greys else None, particles=particles, missing=missing)
     code = ArrayCode(exact, top, bool(missing))
+    begin = range(min(len(rows), block, blocks.TRIED))
+    numbers, labels = _seen(vae, exact, rows, begin, seed, bool(missing))[1], _labels(vae, rows, begin)
+    bits = blocks.first_bits(code, _side_by_side(numbers, labels), particles)
+    of_model = exact.event_shape, top, exact.digest, folder
+    header = Header(len(rows), block, *of_model, seed if greys else None, particles=particles, missing=missing, bits=bits)
     yield Part(header, header.to_bytes(), 0)
+    coded: blocks.Block | None = None
     for number in range(header.blocks):
         values, numbers = _seen(vae, exact, rows, header.rows(number), seed, bool(missing))
         labels = _labels(vae, rows, header.rows(number))
-        every = numbers if labels is None else np.concatenate([numbers, labels[:, None].numpy()], 1)
         mask = mask_to_bytes(header, number, masks.to_bytes(numbers)) if missing else b""
-        content = block_to_bytes(header, number, blocks.encode(code, every, particles))
+        coded = blocks.encode(code, _side_by_side(numbers, labels), particles, bits, coded)
+        content = block_to_bytes(header, number, coded)
         yield Part(header, mask + content, len(values), values, numbers, labels)
 
 
@@ -96,6 +100,11 @@ def _labels(vae: Model, rows: Rows, some: range) -> Int64[Tensor, " n"] | None:
     labels = labels_of(rows, places)
     vae.context.of(rows[places], labels)  # which checks them
     return labels
+
+
+def _side_by_side(numbers: Whole, labels: Int64[Tensor, " n"] | None) -> Whole:
+    """The numbers of examples, and where the model is given labels, those last."""
+    return numbers if labels is None else np.concatenate([numbers, labels[:, None].numpy()], 1)
 
 
 def _values(numbers: Whole, exact: ExactModel, kind: torch.dtype, holes: bool) -> Tensor:

@@ -8,28 +8,23 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from lowerbound.errors import RecipeError
 from lowerbound.tasks.lossless import laws
 from lowerbound.tasks.lossless.coder import Stack
 from lowerbound.tasks.lossless.functions import Array
-from lowerbound.tasks.lossless.laws import Law, Whole
+from lowerbound.tasks.lossless.latents import Latents, Seen
+from lowerbound.tasks.lossless.laws import Whole
 from lowerbound.tasks.lossless.networks import ExactNetwork
-from lowerbound.vae.conditional import LOG_VARIANCE
-from lowerbound.vae.contexts import Label
-from lowerbound.vae.model import VAE, Model
-from lowerbound.vae.posteriors import DiagonalGaussian
-from lowerbound.vae.priors import StandardNormal
 
 LISTED = 2**22  # numbers that the laws of a group of examples may hold
 
 
 class Code(ABC):
-    """Examples are rows of whole numbers; latents are bins of equal mass of a standard normal."""
+    """Examples are rows of whole numbers; latents are bins of equal mass of the prior, and z ``(n, size)`` the places of these."""
 
     @property
     @abstractmethod
-    def latent(self) -> int:
-        """The size of a latent."""
+    def latents(self) -> Latents:
+        """What they are."""
 
     @property
     @abstractmethod
@@ -37,42 +32,29 @@ class Code(ABC):
         """How many numbers the laws of one example hold."""
 
     @abstractmethod
-    def posterior(self, numbers: Whole) -> Law:
-        """q(z|x) of the bins of examples ``(n, values)``, those of one after those of the other."""
+    def features(self, numbers: Whole) -> Array:
+        """The encoder's output for examples ``(n, values)``."""
 
     @abstractmethod
-    def push(self, stack: Stack, numbers: Whole, bins: Whole) -> None:
-        """Put examples on the stack by p(x|z), given bins ``(n, latent)``."""
+    def push(self, stack: Stack, numbers: Whole, z: Array) -> None:
+        """Put examples on the stack by p(x|z)."""
 
     @abstractmethod
-    def pop(self, stack: Stack, bins: Whole, known: Whole) -> Whole:
+    def pop(self, stack: Stack, z: Array, known: Whole) -> Whole:
         """Take them from it; ``known`` ``(n, k)`` is what a file says of each besides, if anything."""
 
     @abstractmethod
-    def costs(self, numbers: Whole, bins: Whole) -> Array:
+    def costs(self, numbers: Whole, z: Array) -> Array:
         """−log p(x|z) of each example, in units of ``laws.COST``, but for what is the same for all z."""
+
+    def posterior(self, numbers: Whole, bits: int) -> Seen:
+        """q(z|x) of examples over 2^``bits`` bins of each latent."""
+        return Seen(self.latents, self.features(numbers), bits)
 
     @property
     def together(self) -> int:
         """How many examples may be in a group."""
         return max(1, LISTED // max(1, self.listed))
-
-
-def size_of_latent(vae: Model) -> int:
-    """Of a model whose prior and posterior a code can be made by. Errors: RecipeError for others."""
-    if not isinstance(vae, VAE):
-        raise RecipeError("a semi-supervised model cannot compress yet; train one without, or with --given label")
-    if not isinstance(vae.context, Label | None):
-        raise RecipeError("a model that is given a part of its values cannot compress yet; train one without, or with --given label")
-    if not isinstance(vae.prior, StandardNormal) or not isinstance(vae.posterior, DiagonalGaussian):
-        raise RecipeError("compression needs a standard normal prior and a diagonal Gaussian posterior; train with --prior normal")
-    return int(vae.prior.zero.numel())
-
-
-def posterior_of(output: Array) -> Law:
-    """q(z|x) of an encoder's output ``(n, 2 latent)``."""
-    mean, log_variance = np.split(output, 2, 1)
-    return laws.bins(mean.reshape(-1), np.clip(log_variance, *LOG_VARIANCE).reshape(-1))
 
 
 def digest_of(words: object, networks: Iterable[ExactNetwork]) -> bytes:

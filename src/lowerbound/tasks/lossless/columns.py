@@ -21,10 +21,11 @@ from lowerbound.nn.missing import TableInput
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.tasks.lossless import laws
 from lowerbound.tasks.lossless.cells import Cells, Writing
-from lowerbound.tasks.lossless.code import Code, digest_of, posterior_of, size_of_latent
+from lowerbound.tasks.lossless.code import Code, digest_of
 from lowerbound.tasks.lossless.coder import Stack
 from lowerbound.tasks.lossless.column_laws import ColumnLaws, shown
 from lowerbound.tasks.lossless.functions import Array
+from lowerbound.tasks.lossless.latents import Latents
 from lowerbound.tasks.lossless.laws import Law, Whole
 from lowerbound.tasks.lossless.layers import UNIT
 from lowerbound.tasks.lossless.networks import ExactNetwork, exact
@@ -39,7 +40,7 @@ class TableModel:
 
     encoder: ExactNetwork
     decoder: ExactNetwork
-    latent: int
+    latents: Latents
     columns: tuple[Column, ...]
     laws: ColumnLaws
     start: tuple[float, ...] = ()
@@ -52,17 +53,17 @@ class TableModel:
         likelihood, network = vae.likelihood, vae.posterior.network
         if not isinstance(likelihood, Columns) or likelihood.schema is None or not isinstance(network, TableInput):
             raise RecipeError("a model of columns that are no table's cannot compress; train one on a table, with --recipe miwae")
-        latent, classes = size_of_latent(vae), vae.context.classes if isinstance(vae.context, Label) else 0
+        latents, classes = Latents.of(vae), vae.context.classes if isinstance(vae.context, Label) else 0
         encoder, decoder = exact(network.network), exact(likelihood.network)
         start = () if likelihood.start is None else tuple((likelihood.start.double().mul(UNIT).round() / UNIT).tolist())
-        return cls(encoder, decoder, latent, likelihood.columns, ColumnLaws.of(likelihood), start, classes)
+        return cls(encoder, decoder, latents, likelihood.columns, ColumnLaws.of(likelihood), start, classes)
 
     @cached_property
     def digest(self) -> bytes:
         """Its hash."""
-        words: tuple[object, ...] = self.latent, self.columns, self.laws.heavy
+        words: tuple[object, ...] = *self.latents.words, self.columns, self.laws.heavy
         words = (*words, self.start) if self.start else words
-        return digest_of((*words, self.classes) if self.classes else words, (self.encoder, self.decoder))
+        return digest_of((*words, self.classes) if self.classes else words, (self.encoder, self.decoder, *self.latents.networks))
 
 
 @dataclass(frozen=True)
@@ -94,9 +95,9 @@ class TableCode(Code):
     labels: Labels | None = None
 
     @property
-    def latent(self) -> int:
-        """That of the model."""
-        return self.model.latent
+    def latents(self) -> Latents:
+        """Those of the model."""
+        return self.model.latents
 
     @property
     def listed(self) -> int:
@@ -107,7 +108,7 @@ class TableCode(Code):
     def _coded(self) -> list[tuple[Column, Cells]]:
         return [(column, cells) for column, cells in zip(self.model.columns, self.cells, strict=True) if cells is not None]
 
-    def posterior(self, numbers: Whole) -> Law:
+    def features(self, numbers: Whole) -> Array:
         """By the encoder, which is shown nothing where a cell is not as usual."""
         kinds, values = np.split(numbers[:, : 2 * len(self.cells)], 2, 1)
         parts: list[Array] = []
@@ -115,11 +116,11 @@ class TableCode(Code):
             number = values[:, place].astype(np.float64)
             value = np.full(len(numbers), np.nan) if cells is None else cells.writing.values(number, column)
             parts.append(np.where(kinds[:, place] == 0, value, np.nan))
-        return posterior_of(self.model.encoder(shown(np.stack(parts, 1), self.model.columns), self._context(numbers)))
+        return self.model.encoder(shown(np.stack(parts, 1), self.model.columns), self._context(numbers))
 
-    def push(self, stack: Stack, numbers: Whole, bins: Whole) -> None:
+    def push(self, stack: Stack, numbers: Whole, z: Array) -> None:
         """Column by column, the last first, so that the first is popped first; the labels last of all."""
-        output = self._output(bins, self._context(numbers))
+        output = self._output(z, self._context(numbers))
         for place in reversed(range(len(self.cells))):
             cells = self.cells[place]
             if cells is not None:
@@ -128,17 +129,17 @@ class TableCode(Code):
                 if len(usual):
                     self.model.laws.push(stack, place, cells.writing, output[usual], values[usual])
                 if cells.texts:
-                    stack.push(_kinds(cells, len(bins)), kinds)
+                    stack.push(_kinds(cells, len(z)), kinds)
         if self.labels is not None:
-            stack.push(_kinds(self.labels.cells, len(bins)), numbers[:, -1])
+            stack.push(_kinds(self.labels.cells, len(z)), numbers[:, -1])
 
-    def pop(self, stack: Stack, bins: Whole, known: Whole) -> Whole:
+    def pop(self, stack: Stack, z: Array, known: Whole) -> Whole:
         """The labels, then column by column."""
-        n = len(bins)
+        n = len(z)
         numbers = np.zeros((n, 2 * len(self.cells) + (self.labels is not None)), np.int64)
         if self.labels is not None:
             numbers[:, -1] = stack.pop(_kinds(self.labels.cells, n), n)
-        output = self._output(bins, self._context(numbers))
+        output = self._output(z, self._context(numbers))
         for place, cells in enumerate(self.cells):
             if cells is not None:
                 if cells.texts:
@@ -148,9 +149,9 @@ class TableCode(Code):
                     numbers[usual, len(self.cells) + place] = self.model.laws.pop(stack, place, cells.writing, output[usual])
         return numbers
 
-    def costs(self, numbers: Whole, bins: Whole) -> Array:
+    def costs(self, numbers: Whole, z: Array) -> Array:
         """Of the usual cells."""
-        output, found = self._output(bins, self._context(numbers)), np.zeros(len(bins))
+        output, found = self._output(z, self._context(numbers)), np.zeros(len(z))
         for place, cells in enumerate(self.cells):
             usual = np.flatnonzero(numbers[:, place] == 0)
             if cells is not None and len(usual):
@@ -161,8 +162,8 @@ class TableCode(Code):
     def _context(self, numbers: Whole) -> Array | None:
         return None if self.labels is None else self.labels.context(numbers[:, -1], self.model.classes)
 
-    def _output(self, bins: Whole, context: Array | None = None) -> Array:
-        output = self.model.decoder(laws.centres()[bins], context)
+    def _output(self, z: Array, context: Array | None = None) -> Array:
+        output = self.model.decoder(z, context)
         return output + np.array(self.model.start) if self.model.start else output
 
 

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from lowerbound.errors import DataError
 from lowerbound.tasks.lossless.blocks import Block
-from lowerbound.tasks.lossless.laws import Whole
+from lowerbound.tasks.lossless.laws import LATENT_BITS, Whole
 
 MAGIC, VERSION = b"LBZ", 1
 START, CHECK, BLOCK, MASK = (struct.Struct(form) for form in ("<3sBH", "<I", "<IIBI", "<II"))
@@ -37,7 +37,7 @@ class Header:
 
     ``run`` is the folder that the model was read from, as it was written; with a ``seed`` greys were binarized by it. With a ``table`` what
     is not coded by the model follows the header, so many bytes; ``particles`` are those of each example, and ``missing`` is how many values
-    are. What is as usual is not in the file.
+    are; latents of a block's first example have so many ``bits``. What is as usual is not in the file.
     """
 
     n: int
@@ -50,6 +50,7 @@ class Header:
     table: int | None = None
     particles: int = 1
     missing: int = 0
+    bits: int = LATENT_BITS
 
     @property
     def blocks(self) -> int:

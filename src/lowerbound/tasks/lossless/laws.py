@@ -226,25 +226,25 @@ def _weights(top: int, ratio: Callable[..., Array]) -> Callable[..., Array]:
 
 # --- of latents --------------------------------------------------------------------------------------
 
-#: bins of equal mass of a standard normal that each latent is in one of
+#: of the bins of equal mass of a standard normal that each latent is in one of, but for the first examples of a block
 LATENT_BITS = 12
 
 
 @cache
-def centres() -> Array:
-    """The place in each bin that stands for it: where half of its mass is below."""
-    return functions.normal_cdf().inverse((np.arange(1 << LATENT_BITS) + 0.5) / (1 << LATENT_BITS))
+def centres(bits: int = LATENT_BITS) -> Array:
+    """The place in each of 2^``bits`` bins that stands for it: where half of its mass is below."""
+    return functions.normal_cdf().inverse((np.arange(1 << bits) + 0.5) / (1 << bits))
 
 
 @cache
-def edges() -> Array:
+def edges(bits: int = LATENT_BITS) -> Array:
     """The places between bins."""
-    inside = functions.normal_cdf().inverse(np.arange(1, 1 << LATENT_BITS) / (1 << LATENT_BITS))
+    inside = functions.normal_cdf().inverse(np.arange(1, 1 << bits) / (1 << bits))
     return np.concatenate([[-np.inf], inside, [np.inf]])
 
 
-def bins(mean: Array, log_variance: Array) -> Law:
-    """N(μ, σ²) of latents ``(n,)`` over the bins of a standard normal."""
+def bins(mean: Array, log_variance: Array, bits: int = LATENT_BITS) -> Law:
+    """N(μ, σ²) of latents ``(n,)`` over 2^``bits`` bins of a standard normal."""
     steepness, table = functions.exp()(-log_variance / 2), functions.normal_cdf()
-    form = Form("normal", mean, steepness, edges(), table)
-    return Smooth((1 << LATENT_BITS) - 1, lambda k: table((edges()[k] - mean) * steepness), form)
+    form = Form("normal", mean, steepness, edges(bits), table)
+    return Smooth((1 << bits) - 1, lambda k: table((edges(bits)[k] - mean) * steepness), form)

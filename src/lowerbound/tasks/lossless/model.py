@@ -12,9 +12,10 @@ import numpy.typing as npt
 from lowerbound.errors import RecipeError
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.tasks.lossless import laws, masks
-from lowerbound.tasks.lossless.code import Code, digest_of, posterior_of, size_of_latent
+from lowerbound.tasks.lossless.code import Code, digest_of
 from lowerbound.tasks.lossless.coder import Stack
 from lowerbound.tasks.lossless.functions import Array
+from lowerbound.tasks.lossless.latents import Latents
 from lowerbound.tasks.lossless.laws import Law, Whole
 from lowerbound.tasks.lossless.networks import MASKED, ExactNetwork, exact
 from lowerbound.tasks.lossless.values import Symbols, symbols_of
@@ -31,7 +32,7 @@ class ExactModel:
 
     encoder: ExactNetwork
     decoder: ExactNetwork
-    latent: int
+    latents: Latents
     event_shape: tuple[int, ...]
     symbols: Symbols
     classes: int = 0
@@ -40,7 +41,7 @@ class ExactModel:
     def of(cls, vae: Model) -> ExactModel:
         """That of a trained model. Errors: RecipeError for a part of it that no code is made of."""
         vae = in_evaluation(vae)
-        symbols, latent = symbols_of(vae.likelihood), size_of_latent(vae)
+        symbols, latents = symbols_of(vae.likelihood), Latents.of(vae)
         encoder, decoder = exact(vae.posterior.network), exact(vae.likelihood.network)
         if vae.likelihood.holes and MASKED not in encoder.shown:
             raise RecipeError("where values may be missing, compression needs an encoder that begins with MaskedInput; train such a one")
@@ -48,7 +49,7 @@ class ExactModel:
         if shape is None:
             raise RecipeError("the decoder gives no example for a latent of zeros, so that its shape is not known")
         classes = vae.context.classes if isinstance(vae.context, Label) else 0
-        return cls(encoder, decoder, latent, shape, symbols, classes)
+        return cls(encoder, decoder, latents, shape, symbols, classes)
 
     @cached_property
     def values(self) -> int:
@@ -58,8 +59,8 @@ class ExactModel:
     @cached_property
     def digest(self) -> bytes:
         """Its hash."""
-        words = self.latent, self.event_shape, self.symbols.words, self.symbols.steps
-        return digest_of((*words, self.classes) if self.classes else words, (self.encoder, self.decoder))
+        words = *self.latents.words, self.event_shape, self.symbols.words, self.symbols.steps
+        return digest_of((*words, self.classes) if self.classes else words, (self.encoder, self.decoder, *self.latents.networks))
 
 
 @dataclass(frozen=True)
@@ -74,48 +75,48 @@ class ArrayCode(Code):
     holes: bool
 
     @property
-    def latent(self) -> int:
-        """That of the model."""
-        return self.model.latent
+    def latents(self) -> Latents:
+        """Those of the model."""
+        return self.model.latents
 
     @property
     def listed(self) -> int:
         """As many as the law of a value holds, of each, and that of a label."""
         return self.model.values * self.model.symbols.listed + self.model.classes
 
-    def posterior(self, numbers: Whole) -> Law:
+    def features(self, numbers: Whole) -> Array:
         """By the encoder."""
         values, labels = self._parted(numbers)
         x = values / self.model.symbols.steps
         if self.holes:
             x[values == masks.MISSING] = np.nan
-        return posterior_of(self.model.encoder(x.reshape(-1, *self.model.event_shape), self._context(labels)))
+        return self.model.encoder(x.reshape(-1, *self.model.event_shape), self._context(labels))
 
-    def push(self, stack: Stack, numbers: Whole, bins: Whole) -> None:
+    def push(self, stack: Stack, numbers: Whole, z: Array) -> None:
         """All values that are there at once, then the labels that they are given."""
         values, labels = self._parted(numbers)
         there = values != masks.MISSING if self.holes else None
-        stack.push(self._likelihood(bins, labels, there), values.reshape(-1) if there is None else values[there])
+        stack.push(self._likelihood(z, labels, there), values.reshape(-1) if there is None else values[there])
         if self.model.classes:
             stack.push(laws.even(self.model.classes, len(labels)), labels[:, 0])
 
-    def pop(self, stack: Stack, bins: Whole, known: Whole) -> Whole:
+    def pop(self, stack: Stack, z: Array, known: Whole) -> Whole:
         """The labels, then all values at once that are there."""
-        n, classes = len(bins), self.model.classes
+        n, classes = len(z), self.model.classes
         labels = stack.pop(laws.even(classes, n), n)[:, None] if classes else np.zeros((n, 0), np.int64)
         there = known > 0 if self.holes else None
-        found = stack.pop(self._likelihood(bins, labels, there), n * self.model.values if there is None else int(there.sum()))
+        found = stack.pop(self._likelihood(z, labels, there), n * self.model.values if there is None else int(there.sum()))
         values = _spread(found, there, n)
         return np.concatenate([values, labels], 1) if classes else values
 
-    def costs(self, numbers: Whole, bins: Whole) -> Array:
+    def costs(self, numbers: Whole, z: Array) -> Array:
         """Of all values that are there."""
         values, labels = self._parted(numbers)
         there = values != masks.MISSING if self.holes else None
         if there is None:
-            return laws.costs(self._likelihood(bins, labels, None), values.reshape(-1)).reshape(values.shape).sum(1)
+            return laws.costs(self._likelihood(z, labels, None), values.reshape(-1)).reshape(values.shape).sum(1)
         found = np.zeros(values.shape)
-        found[there] = laws.costs(self._likelihood(bins, labels, there), values[there])
+        found[there] = laws.costs(self._likelihood(z, labels, there), values[there])
         return found.sum(1)
 
     def _parted(self, numbers: Whole) -> tuple[Whole, Whole]:
@@ -125,9 +126,9 @@ class ArrayCode(Code):
     def _context(self, labels: Whole) -> Array | None:
         return (labels == np.arange(self.model.classes)).astype(np.float64) if self.model.classes else None
 
-    def _likelihood(self, bins: Whole, labels: Whole, there: npt.NDArray[np.bool_] | None) -> Law:
-        output = self.model.decoder(laws.centres()[bins], self._context(labels))
-        return self.model.symbols.of(output.reshape(len(bins), -1, self.model.values), there, self.top)
+    def _likelihood(self, z: Array, labels: Whole, there: npt.NDArray[np.bool_] | None) -> Law:
+        output = self.model.decoder(z, self._context(labels))
+        return self.model.symbols.of(output.reshape(len(z), -1, self.model.values), there, self.top)
 
 
 def _spread(found: Whole, there: npt.NDArray[np.bool_] | None, n: int) -> Whole:

@@ -19,6 +19,7 @@ from lowerbound.nn.conditioned import Joined, Planes
 from lowerbound.nn.corruptions import Corrupted, Corruption
 from lowerbound.nn.dropout import Dropout
 from lowerbound.nn.missing import MaskedInput
+from lowerbound.nn.stages import Stages
 from lowerbound.nn.unfolded import Convolution, Transposed, unfolded
 from lowerbound.tasks.lossless import functions
 from lowerbound.tasks.lossless.functions import Array
@@ -74,8 +75,27 @@ def exact(network: nn.Module) -> ExactNetwork:
             return ExactNetwork((Shown("joined", _side_by_side),), tuple(layers_of(network.network)))
         case Planes():
             return ExactNetwork((Shown("planes", _as_channels),), tuple(layers_of(network.network)))
+        case Stages():
+            first, *others = network.stages
+            begin = exact(first)
+            return ExactNetwork(begin.shown, (_staged([begin.layers, *(tuple(layers_of(stage)) for stage in others)]),))
         case _:
             return ExactNetwork((), tuple(layers_of(network)))
+
+
+def _staged(stages: Sequence[Sequence[Layer]]) -> Layer:
+    """The outputs of all stages side by side, the last stage's first."""
+
+    def apply(x: Array) -> Array:
+        outputs = list[Array]()
+        for stage in stages:
+            for layer in stage:
+                x = layer.apply(x)
+            outputs.append(x)
+        return np.concatenate(outputs[::-1], 1)
+
+    words = "; ".join(", ".join(layer.words for layer in stage) for stage in stages)
+    return Layer(f"stages {words}", apply, tuple(numbers for stage in stages for layer in stage for numbers in layer.numbers))
 
 
 def _side_by_side(x: Array, context: Array) -> Array:
@@ -169,6 +189,18 @@ def _(module: nn.Softplus) -> Iterator[Layer]:
     if module.beta != 1:
         raise RecipeError("a Softplus layer can be computed exactly with beta=1 alone")
     yield _of_each("softplus", functions.softplus)
+
+
+@layers_of.register
+def _(module: nn.GLU) -> Iterator[Layer]:
+    axis = int(module.dim)
+
+    def gated(x: Array) -> Array:
+        """One half of the numbers, each times a sigmoid of one of the other."""
+        half, gate = np.split(x, 2, axis)
+        return settled(half * functions.sigmoid()(gate / UNIT))
+
+    yield Layer(f"glu {axis}", gated)
 
 
 # --- sums of products --------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ def rows_of(code: Code, header: Header, file: BufferedIOBase, rows: range, name:
         wanted = range(max(own.start, rows.start), min(own.stop, rows.stop))
         if wanted:
             try:
-                found = blocks.decode(code, block, _known(header, mask, len(own)), header.particles)
+                found = blocks.decode(code, block, _known(header, mask, len(own)), header.particles, header.bits)
             except DataError as error:
                 raise DataError(f"{name}, block {number:,}: {error}") from error
             yield wanted, found[wanted.start - own.start : wanted.stop - own.start]

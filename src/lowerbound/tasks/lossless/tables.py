@@ -123,11 +123,13 @@ def compressed(vae: Model, source: Any, block: int, folder: str, particles: int,
     if (frame.head + frame.text(range(len(table)), numbers)).encode() != content:
         raise DataError(f"{source} is written in a way that would not come back; write it anew, in UTF-8")
     code, described = TableCode(model, frame.cells, frame.labels), frame.to_bytes()
-    header = Header(len(table), block, (len(schema.modelled),), 0, model.digest, folder, table=len(described), particles=particles)
+    bits, of_model = blocks.first_bits(code, numbers[:block], particles), ((len(schema.modelled),), 0, model.digest, folder)
+    header = Header(len(table), block, *of_model, table=len(described), particles=particles, bits=bits)
     yield Part(header, header.to_bytes() + words_to_bytes(header, described), 0)
+    found: blocks.Block | None = None
     for number in range(header.blocks):
         rows = header.rows(number)
-        found = blocks.encode(code, numbers[rows.start : rows.stop], particles)
+        found = blocks.encode(code, numbers[rows.start : rows.stop], particles, bits, found)
         yield Part(header, block_to_bytes(header, number, found), len(rows))
 
 

@@ -1,0 +1,182 @@
+"""Hierarchies are coded level by level: all comes back, at the length of the bound, and a block begins by few bits."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import accumulate
+
+import numpy as np
+import pytest
+import torch
+from threadpoolctl import threadpool_limits
+
+import lowerbound as lb
+from lowerbound.data import Dataset
+from lowerbound.errors import RecipeError
+from lowerbound.nn.networks import features, gated, mlp
+from lowerbound.nn.stages import Stages
+from lowerbound.recipes.build import build
+from lowerbound.system import devices
+from lowerbound.tasks import lossless
+from lowerbound.tasks.lossless import blocks, functions, laws
+from lowerbound.tasks.lossless.container import Header, read_block
+from lowerbound.tasks.lossless.latents import Latents
+from lowerbound.tasks.lossless.model import ArrayCode, ExactModel
+from lowerbound.vae.contexts import Label
+from tasks.lossless.models import EVENT, examples
+
+pytest.importorskip("constriction", reason="pip install 'lowerbound[compression]'")
+
+HIDDEN, CLASSES = 16, 3
+
+
+def chain(sizes: Sequence[int], context: bool = False) -> lb.VAE:
+    """Gaussians by gated networks of the levels above, and of features of the example."""
+    above = [0, *accumulate(sizes)]
+    prior = lb.priors.Chain(lb.priors.StandardNormal(sizes[0]), _levels(above[1:-1], sizes[1:]), sizes)
+    seen = math.prod(EVENT) + CLASSES * context
+    encoder = features(seen if context else EVENT, HIDDEN, network=gated)
+    posterior = lb.posteriors.Chain(_joined(encoder, context), _levels([HIDDEN + before for before in above[:-1]], sizes), sizes)
+    decoder = gated(sum(sizes) + CLASSES * context, HIDDEN, EVENT)
+    return lb.VAE(prior, lb.likelihoods.Bernoulli(_joined(decoder, context)), posterior, Label(CLASSES) if context else None).eval()
+
+
+def ladder(sizes: Sequence[int]) -> lb.VAE:
+    """Levels that refine the prior's, each by features of its own."""
+    above, widths = [*accumulate(sizes)], [HIDDEN - level for level in range(len(sizes))]
+    prior = lb.priors.Chain(lb.priors.StandardNormal(sizes[0]), _levels(above[:-1], sizes[1:]), sizes)
+    stages = [features(before, width) for before, width in zip([EVENT, *widths], widths, strict=False)]
+    levels = [mlp(width, 2 * size) for width, size in zip(reversed(widths), sizes, strict=True)]
+    posterior = lb.posteriors.Ladder(Stages(stages), levels, widths[::-1], prior)
+    return lb.VAE(prior, lb.likelihoods.Bernoulli(mlp(sum(sizes), HIDDEN, EVENT)), posterior).eval()
+
+
+def _levels(inputs: Sequence[int], sizes: Sequence[int]) -> list[torch.nn.Module]:
+    return [gated(before, HIDDEN, 2 * size) for before, size in zip(inputs, sizes, strict=True)]
+
+
+def _joined(network: torch.nn.Module, context: bool) -> torch.nn.Module:
+    return lb.nn.conditioned.Joined(network) if context else network
+
+
+#: by name
+MODELS: dict[str, Callable[[], lb.VAE]] = {
+    "two levels": lambda: chain((3, 4)),
+    "three levels": lambda: chain((2, 3, 4)),
+    "given labels": lambda: chain((3, 4), context=True),
+    "a ladder of two": lambda: ladder((3, 4)),
+    "a ladder of three": lambda: ladder((2, 3, 4)),
+}
+
+
+def model(name: str) -> lb.VAE:
+    torch.manual_seed(3)
+    return MODELS[name]()
+
+
+def data(vae: lb.VAE, n: int) -> Dataset:
+    """Draws of the model, and where it is given labels, those."""
+    torch.manual_seed(1)
+    labels = torch.arange(n) % CLASSES
+    if vae.context is None:
+        return Dataset(vae.sample(n, draw=True))
+    return Dataset(vae.given(torch.nn.functional.one_hot(labels, CLASSES).float()).sample(1, draw=True).reshape(n, *EVENT), labels)
+
+
+@pytest.mark.parametrize("particles", [1, 3])
+@pytest.mark.parametrize("name", MODELS)
+def test_all_comes_back(name: str, particles: int) -> None:
+    vae = model(name)
+    for n in (1, 40):
+        x = Dataset(examples("bernoulli", n), torch.arange(n) % CLASSES, unit=1)
+        content = lossless.compress(vae, x, block=25, particles=particles)
+        assert torch.equal(lossless.decompress(vae, content), x[:])
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_file_is_as_long_as_the_bound_says(name: str) -> None:
+    vae = model(name)
+    x = data(vae, 1000)
+    bits = np.mean([-lb.mean_bound(vae, x, seed=seed).bound for seed in range(5)]) * len(x) / math.log(2)
+    bits += len(x) * math.log2(CLASSES) * (vae.context is not None)
+    assert 8 * len(lossless.compress(vae, x)) == pytest.approx(bits, rel=0.02)
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if name != "given labels"])
+def test_bins_have_the_odds_of_q_against_p(name: str) -> None:
+    """All bins are alike to p, so that log q of one, and as much as one of p costs, is log q(z|x)/p(z)."""
+    vae, x = model(name), examples("bernoulli", 200)
+    code = ArrayCode(ExactModel.of(vae), 1, holes=False)
+    seen = code.posterior(x.long().flatten(1).numpy(), laws.LATENT_BITS)
+    bins, z = seen.drawn(blocks.loops.stack(np.random.default_rng(0).integers(1, 2**32, 20_000, np.uint32)).pop)
+    np.testing.assert_array_equal(code.latents.values(bins, laws.LATENT_BITS), z)
+    found = code.latents.size * laws.LATENT_BITS * math.log(2) - seen.costs(bins) / laws.COST
+    with torch.no_grad():
+        levels = torch.from_numpy(z).float()
+        expected = vae.posterior(x).log_prob(levels) - vae.prior().log_prob(levels)
+    inside = (np.abs(bins - 2047.5) < 2000).all(1)  # the outermost bins are wide
+    assert inside.mean() > 0.5
+    assert expected.std() > 0.05
+    of_tables = code.latents.size / functions.PER_UNIT  # Φ is straight between entries: each of two densities is off by |z|/256
+    np.testing.assert_allclose(found[inside], expected.numpy()[inside], atol=of_tables)
+
+
+def flat(latent: int) -> lb.VAE:
+    posterior = lb.posteriors.DiagonalGaussian(mlp(EVENT, HIDDEN, 2 * latent))
+    return lb.VAE(lb.priors.StandardNormal(latent), lb.likelihoods.Bernoulli(mlp(latent, HIDDEN, EVENT)), posterior).eval()
+
+
+@pytest.mark.parametrize("make", [lambda: flat(30), lambda: chain((10, 20)), lambda: ladder((10, 20))])
+def test_a_block_begins_by_few_bits_and_is_shorter_for_it(make: Callable[[], lb.VAE], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Against what bits back begins by that draws every example from bins as fine."""
+    torch.manual_seed(3)
+    vae, x = make(), examples("bernoulli", 100)
+    coarse = lossless.compress(vae, x)
+    monkeypatch.setattr(blocks, "FIRST_BITS", (laws.LATENT_BITS,))
+    plain = lossless.compress(vae, x)
+    assert beginning(coarse) <= 0.45 * beginning(plain)
+    assert 8 * (len(plain) - len(coarse)) > 0.3 * beginning(plain)
+
+
+def beginning(content: bytes) -> int:
+    """The bits that a file's first block begins by, but those of the state of an empty stack."""
+    file = io.BytesIO(content)
+    header = Header.read(file)
+    return 32 * (read_block(header, 0, file).initial - blocks.loops.STATE)
+
+
+@pytest.mark.parametrize("name", ["three levels", "a ladder of three"])
+def test_a_file_is_the_same_without_loops_and_with_other_threads(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    vae, x = model(name), examples("bernoulli", 30)
+    with threadpool_limits(2):
+        content = lossless.compress(vae, x)
+    monkeypatch.setattr(devices, "exact_loops", lambda: None)
+    with threadpool_limits(1):
+        assert lossless.compress(vae, x) == content
+        assert torch.equal(lossless.decompress(vae, content), x)
+
+
+def test_weights_of_every_level_are_in_the_hash() -> None:
+    vae = model("two levels")
+    before = ExactModel.of(vae).digest
+    for side in (vae.prior, vae.posterior):
+        with torch.no_grad():
+            bias = next(side.levels.parameters())  # type: ignore[union-attr]
+            bias.add_(1)
+            assert ExactModel.of(vae).digest != before
+            bias.sub_(1)
+    other = replace(ExactModel.of(vae), latents=replace(Latents.of(vae), sizes=(4, 3)))
+    assert other.digest != before
+
+
+def test_hierarchies_of_other_parts_are_refused() -> None:
+    two = model("two levels")
+    flat = lb.VAE(lb.priors.StandardNormal(7), two.likelihood, two.posterior)
+    vamp = lb.VAE(lb.priors.Chain(lb.priors.GaussianMixture(3), [gated(3, 8)], (3, 4)), two.likelihood, two.posterior)
+    images = build(lb.Recipe(likelihood="bernoulli", levels="1-1", network="conv:2-2"), EVENT).vae
+    for vae in (flat, vamp, images):
+        with pytest.raises(RecipeError, match="diagonal Gaussian posterior, of one level of vectors or of several"):
+            lossless.compress(vae, examples("bernoulli", 2))
