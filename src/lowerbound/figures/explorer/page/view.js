@@ -40,6 +40,8 @@ export async function viewOf(words, packed, colors) {
       label: words.model.classes_given ? 0 : null,
       example: null, // {values, x, label, name, row}: a test example, or one's own
       found: null, // of the example: its posterior and bound
+      frame: null, // of the plane: {x0, y0, wide}, or null for that which holds about all codes
+      mask: null, // cells of the example that are hidden, 1 each, or null for none
     }),
     /** Its bound, given a class. */
     boundOf: (values, label) => boundOfExample(model, values, label, data.test),

@@ -1,0 +1,158 @@
+// The picture of the plane: the points once for each frame, and on them what moves, the ellipses of a posterior and the cross.
+
+import { number, text } from "./dom.js";
+import { marks, usualFrame } from "./frame.js";
+
+export const SIDE = 460; // pixels
+const TINY = 2,
+  NAMED = 24; // pixels of a point; classes that are named on the plane, at most
+
+export const colorOf = (view, label) => (label < 0 ? "#8884" : view.colors[label % view.colors.length]);
+
+/** The place of a latent on the plane; where both dimensions are the same, on a line. */
+export const placeOf = (z, [i, j]) => [z[i], i === j ? 0 : z[j]];
+
+export function chartOf(view, canvas) {
+  const { values } = view.state,
+    context = canvas.getContext("2d"),
+    points = document.createElement("canvas");
+  Object.assign(points, { width: SIDE, height: SIDE });
+  let usual = null,
+    middles = null,
+    dims = null;
+  const chart = {
+    usual() {
+      if (dims !== values.dims) [dims, usual, middles] = [values.dims, usualFrame(view.codes, values.dims), middlesOf(view, values.dims)];
+      return usual;
+    },
+    frame: () => values.frame ?? chart.usual(),
+    /** Pixels → the two latent numbers, and back. */
+    latent(x, y) {
+      const { x0, y0, wide } = chart.frame();
+      return [x0 + (x / SIDE) * wide, y0 + (1 - y / SIDE) * wide];
+    },
+    pixel(a, b) {
+      const { x0, y0, wide } = chart.frame();
+      return [((a - x0) / wide) * SIDE, (1 - (b - y0) / wide) * SIDE];
+    },
+    redraw() {
+      chart.usual();
+      const drawn = points.getContext("2d");
+      drawn.clearRect(0, 0, SIDE, SIDE);
+      dots(view, drawn, chart);
+      names(view, drawn, chart, middles);
+      axes(drawn, chart, dims);
+    },
+    show() {
+      const { z, found } = values,
+        [i, j] = values.dims;
+      context.clearRect(0, 0, SIDE, SIDE);
+      context.drawImage(points, 0, 0);
+      context.strokeStyle = context.fillStyle = getComputedStyle(canvas).color;
+      if (found && found.q.sd && i !== j) ellipses(context, chart, found.q, i, j);
+      cross(context, chart.pixel(...placeOf(z, values.dims)));
+    },
+  };
+  view.pixelOf = (code) => chart.pixel(...placeOf(code, values.dims));
+  view.colorOfRow = (row) => (view.labels === null ? view.colors[0] : colorOf(view, view.labels[row]));
+  chart.redraw();
+  return chart;
+}
+
+/** Points that grow as one comes nearer, and there are fewer of them. */
+function dots(view, drawn, chart) {
+  const { dims } = view.state.values,
+    size = TINY * Math.min(3, Math.max(1, (chart.usual().wide / chart.frame().wide) ** 0.4));
+  drawn.globalAlpha = 0.55;
+  view.codes.forEach((code, row) => {
+    const [x, y] = chart.pixel(...placeOf(code, dims));
+    if (x < -size || y < -size || x > SIDE + size || y > SIDE + size) return;
+    drawn.fillStyle = view.colorOfRow(row);
+    drawn.fillRect(x - size / 2, y - size / 2, size, size);
+  });
+  drawn.globalAlpha = 1;
+}
+
+/** The middle of each class's codes, where there are some: [label, a, b]. */
+function middlesOf(view, [i, j]) {
+  if (view.labels === null || view.classes.length > NAMED || i === j) return [];
+  return view.classes.flatMap((_, label) => {
+    const own = view.codes.filter((_, row) => view.labels[row] === label),
+      middle = (dim) => Float64Array.from(own, (code) => code[dim]).sort()[own.length >> 1];
+    return own.length ? [[label, middle(i), middle(j)]] : [];
+  });
+}
+
+/** The name of each class in the middle of its codes, so that colours are not all there is to tell them apart. */
+function names(view, drawn, chart, middles) {
+  Object.assign(drawn, { font: "bold 15px system-ui, sans-serif", textAlign: "center", textBaseline: "middle", lineWidth: 4 });
+  for (const [label, a, b] of middles) {
+    const [x, y] = chart.pixel(a, b),
+      name = view.classes[label],
+      short = name.length > 12 ? `${name.slice(0, 11)}…` : name;
+    drawn.strokeStyle = "#fffd";
+    drawn.strokeText(short, x, y);
+    drawn.fillStyle = "#111";
+    drawn.fillText(short, x, y);
+  }
+}
+
+/** The names of both dimensions, and a few numbers along each. */
+function axes(drawn, chart, [i, j]) {
+  const { x0, y0, wide } = chart.frame();
+  Object.assign(drawn, { font: "12px system-ui, sans-serif", fillStyle: "#777", textBaseline: "middle", textAlign: "center" });
+  const across = marks(x0, wide);
+  for (const at of across.all) {
+    const [x] = chart.pixel(at, y0);
+    if (x < 30 || x > SIDE - 60) continue; // where others are written
+    drawn.fillRect(x, SIDE - 4, 1, 4);
+    drawn.fillText(number(at, across.decimals), x, SIDE - 11);
+  }
+  drawn.textAlign = "left";
+  const up = marks(y0, wide);
+  for (const at of i === j ? [] : up.all) {
+    const [, y] = chart.pixel(x0, at);
+    if (y < 30 || y > SIDE - 26) continue;
+    drawn.fillRect(0, y, 4, 1);
+    drawn.fillText(number(at, up.decimals), 7, y);
+  }
+  drawn.font = "13px system-ui, sans-serif";
+  if (i !== j) drawn.fillText(`↑ ${text("plane.dimension", { i: j + 1 })}`, 6, 12);
+  drawn.textAlign = "right";
+  drawn.fillText(`${text("plane.dimension", { i: i + 1 })} →`, SIDE - 6, SIDE - 11);
+}
+
+function cross(context, [x, y]) {
+  context.lineWidth = 2;
+  context.beginPath();
+  context.arc(x, y, 7, 0, 2 * Math.PI);
+  context.moveTo(x - 12, y);
+  context.lineTo(x + 12, y);
+  context.moveTo(x, y - 12);
+  context.lineTo(x, y + 12);
+  context.stroke();
+}
+
+/** Where a posterior is within one and two standard deviations. */
+function ellipses(context, chart, q, i, j) {
+  const [a, b, c] = q.plane(i, j),
+    middle = (a + c) / 2,
+    gap = Math.hypot((a - c) / 2, b),
+    angle = 0.5 * Math.atan2(2 * b, a - c);
+  const [x, y] = chart.pixel(q.mean[i], q.mean[j]),
+    unit = SIDE / chart.frame().wide;
+  context.lineWidth = 1.5;
+  for (const wide of [1, 2]) {
+    context.beginPath();
+    context.ellipse(
+      x,
+      y,
+      wide * unit * Math.sqrt(middle + gap),
+      wide * unit * Math.sqrt(Math.max(0, middle - gap)),
+      -angle,
+      0,
+      2 * Math.PI,
+    );
+    context.stroke();
+  }
+}
