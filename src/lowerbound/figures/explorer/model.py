@@ -30,15 +30,6 @@ def latent_size(vae: Model) -> int:
     return int(given_zeros(vae).prior().event_shape[0])
 
 
-def is_computed(vae: Model) -> bool:
-    """Whether a page computes the model."""
-    try:
-        model_words(vae, Arrays())
-    except RecipeError:
-        return False
-    return True
-
-
 def remote_words(vae: Model) -> Words:
     """What a page needs to ask for a model that it does not compute. Errors: RecipeError for one that it cannot show at all."""
     bounded = not over_all_of_space(given_zeros(vae).prior())

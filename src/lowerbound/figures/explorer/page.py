@@ -7,6 +7,7 @@ import hashlib
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from lowerbound.figures.explorer.arrays import Arrays
 from lowerbound.figures.explorer.bundle import bundled, read
 from lowerbound.figures.explorer.examples import examples_words
 from lowerbound.figures.explorer.model import model_words, remote_words
-from lowerbound.figures.explorer.shown import Shown, of_run
+from lowerbound.figures.explorer.shown import Shown, Told, nobody, of_run
+from lowerbound.figures.explorer.varied import varied
 from lowerbound.figures.style import COLORS
 from lowerbound.runs.run import Run
 
@@ -27,27 +29,47 @@ SERVED = "a page that is served can show it: lowerbound explore RUN, without -o,
 LARGEST = 200 * 2**20  # bytes of numbers in a page: what a browser still opens
 
 
-def page(runs: Sequence[Run | Shown], exact: bool = False, data_dir: str | Path | None = None, remote: str = "") -> str:
+@dataclass(frozen=True)
+class Made:
+    """A page, and the numbers of those of its models that it ``asks`` a server about."""
+
+    html: str
+    asks: tuple[int, ...]
+
+
+def page(runs: Sequence[Run | Shown], exact: bool = False, data_dir: str | Path | None = None) -> str:
     """The page of some runs, as HTML. With ``exact`` weights are in single precision, else in 16 bits.
 
-    ``remote`` is the word with which it asks the server that serves it for models that no page computes; without it there can be none.
-    Errors: RecipeError for those, RunError for a model that is too large; DataError where its data are gone.
+    Errors: RecipeError for models that no page computes, RunError for one that is too large; DataError where its data are gone.
     """
-    shown = [run if isinstance(run, Shown) else of_run(run, data_dir) for run in runs]
-    made = [_words(one, exact, {"token": remote, "run": number} if remote else None) for number, one in enumerate(shown)]
+    return made([run if isinstance(run, Shown) else of_run(run, data_dir) for run in runs], exact).html
+
+
+def made(shown: Sequence[Shown], exact: bool = False, remote: str = "", told: Told = nobody) -> Made:
+    """The page of some models; ``told`` is called with what is being done.
+
+    ``remote`` is the word with which it asks the server that serves it for models that no page computes; without it there can be none.
+    Errors: RecipeError for those, RunError for a model that is too large.
+    """
+    each = [_words(one, exact, {"token": remote, "run": number} if remote else None, told) for number, one in enumerate(shown)]
+    asks = tuple(number for number, (words, _) in enumerate(each) if "remote" in words["model"])
+    told("writing the page")
     names = [one.name for one in shown]
     texts = json.loads(read("texts.json"))
-    shared = {"texts": texts, "colors": COLORS, "runs": names}
+    found = varied([one.recipe for one in shown])
+    number = None if found is None else {"name": found[0], "values": found[1]}
+    shared = {"texts": texts, "colors": COLORS, "runs": names, "varied": number}
     environment = Environment(loader=PackageLoader("lowerbound.figures.explorer", "page"), autoescape=True, undefined=StrictUndefined)
-    return environment.get_template("page.html").render(
+    html = environment.get_template("page.html").render(
         title=f"{texts['page.title']}: {', '.join(names)}",
         loading=texts["page.loading"],
-        policy=policy(any("remote" in words["model"] for words, _ in made)),
+        policy=policy(bool(asks)),
         style=Markup(read("page.css")),  # noqa: S704  # a file of this package
         script=Markup(bundled("main")),  # noqa: S704
         page=_data(shared),
-        runs=[{"words": _data(words), "numbers": Markup(arrays.packed())} for words, arrays in made],  # noqa: S704  # base64
+        runs=[{"words": _data(words), "numbers": Markup(arrays.packed())} for words, arrays in each],  # noqa: S704  # base64
     )
+    return Made(html, asks)
 
 
 def policy(asks: bool) -> str:
@@ -56,12 +78,12 @@ def policy(asks: bool) -> str:
     return f"{own}; img-src data: blob:; base-uri 'none'; form-action 'none'" + ("; connect-src 'self'" if asks else "")
 
 
-def _words(one: Shown, exact: bool, server: dict[str, Any] | None) -> tuple[dict[str, Any], Arrays]:
+def _words(one: Shown, exact: bool, server: dict[str, Any] | None, told: Told) -> tuple[dict[str, Any], Arrays]:
     model, arrays = _model(one, exact, server)
     words = {
-        "run": {"name": one.name, "about": one.about},
+        "run": {"name": one.name, "about": one.about, "changed": one.changed},
         "model": model,
-        "examples": examples_words(one.vae, one.train, one.test, one.spec, arrays, one.seed),
+        "examples": examples_words(one.vae, one.train, one.test, one.spec, arrays, one.seed, lambda what: told(f"{one.name}: {what}")),
     }
     if arrays.size > LARGEST:
         raise RunError(f"the numbers of {one.name} take {arrays.size / 2**20:,.0f} MiB, and a page holds {LARGEST / 2**20:.0f}")
