@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-
 #: a folder in which pictures of each interaction are kept, to be looked at (``make screenshots``); none are, where it is not said
 SCREENSHOTS = os.environ.get("LOWERBOUND_SCREENSHOTS")
 

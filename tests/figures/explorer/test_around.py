@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from pages import drag
+from pages import Opened, drag
 from PIL import Image
 
 import lowerbound as lb
@@ -122,3 +122,29 @@ def test_every_text_is_in_the_table_and_every_one_of_the_table_is_used() -> None
 def test_no_two_modules_offer_the_same_name() -> None:
     offered = [name for module in modules("main") for name in exports(module)]
     assert len(offered) == len(set(offered))
+
+
+@pytest.mark.parametrize("runs", [1, 3])
+def test_on_a_telephone_the_header_is_short_and_unfolds(
+    runs: int, digits_run: lb.Run, opened: Callable[..., Any], chromium: Any, tmp_path: Path
+) -> None:
+    opened(*[digits_run] * runs)
+    window = chromium.new_context(offline=True, has_touch=True, is_mobile=True, viewport={"width": 360, "height": 740})
+    found = Opened(window, tmp_path / "explore.html")
+    header, copy = found.page.locator("header"), found.page.get_by_role("button", name="Copy link to this view")
+    assert header.bounding_box()["height"] <= (56 if runs == 1 else 100)
+    assert not copy.is_visible()
+    menu = found.page.get_by_role("button", name="Menu")
+    menu.tap()
+    assert menu.get_attribute("aria-expanded") == "true"
+    folded = ("Light or dark", "Copy link to this view", "Save figure (PNG)", "Save figure (SVG)", "Tour")
+    boxes = [found.page.get_by_role("button", name=name, exact=True).bounding_box() for name in folded]
+    assert all(box["x"] >= 0 and box["x"] + box["width"] <= 360 for box in boxes)
+    found.keep("unfolded")
+    copy.focus()
+    found.page.keyboard.press("Escape")
+    assert not copy.is_visible()
+    assert found.page.evaluate("() => document.activeElement.textContent") == "Menu"
+    assert found.page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+    found.keep("folded")
+    window.close()
