@@ -76,7 +76,6 @@ def test_a_mask_painted_by_keys_hides_and_is_completed(digits_run: lb.Run, opene
     press(found, "Delete")
     assert not hidden(found).any()
     assert found.page.locator(".hidden .grid figure:visible").count() == 0
-    assert not found.said
 
 
 def test_no_cursor_is_shown_to_a_pointer(digits_run: lb.Run, opened: Callable[..., Any]) -> None:

@@ -158,9 +158,7 @@ def touch(client: Any, kind: str, *fingers: tuple[float, float]) -> None:
     client.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
 
 
-def test_two_fingers_zoom_and_move_and_leave_the_cross(
-    digits_run: lb.Run, opened: Callable[..., Any], chromium: Any, tmp_path: Path
-) -> None:
+def test_two_fingers_zoom_and_move_alone(digits_run: lb.Run, opened: Callable[..., Any], chromium: Any, tmp_path: Path) -> None:
     opened(digits_run)
     window = chromium.new_context(offline=True, has_touch=True, is_mobile=True, viewport={"width": 390, "height": 800})
     found = Opened(window, tmp_path / "explore.html")
