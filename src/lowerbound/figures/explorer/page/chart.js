@@ -37,11 +37,12 @@ export function chartOf(view, canvas) {
     },
     redraw() {
       chart.usual();
-      const drawn = points.getContext("2d");
+      const drawn = points.getContext("2d"),
+        look = lookOf(canvas);
       drawn.clearRect(0, 0, SIDE, SIDE);
-      dots(view, drawn, chart);
-      names(view, drawn, chart, middles);
-      axes(drawn, chart, dims);
+      dots(view, drawn, chart, look);
+      names(view, drawn, chart, middles, look);
+      axes(drawn, chart, dims, look);
     },
     show() {
       const { z, found } = values,
@@ -59,11 +60,22 @@ export function chartOf(view, canvas) {
   return chart;
 }
 
+/** The colours of the page now, and how much larger letters are to be where the picture is shown smaller than it is, on a telephone. */
+function lookOf(canvas) {
+  const { color, backgroundColor, colorScheme } = getComputedStyle(canvas);
+  return {
+    ink: color,
+    paper: backgroundColor,
+    strength: colorScheme === "dark" ? 0.8 : 0.55,
+    scale: Math.min(2, Math.max(1, SIDE / (canvas.clientWidth || SIDE))),
+  };
+}
+
 /** Points that grow as one comes nearer, and there are fewer of them. */
-function dots(view, drawn, chart) {
+function dots(view, drawn, chart, { strength }) {
   const { dims } = view.state.values,
     size = TINY * Math.min(3, Math.max(1, (chart.usual().wide / chart.frame().wide) ** 0.4));
-  drawn.globalAlpha = 0.55;
+  drawn.globalAlpha = strength;
   view.codes.forEach((code, row) => {
     const [x, y] = chart.pixel(...placeOf(code, dims));
     if (x < -size || y < -size || x > SIDE + size || y > SIDE + size) return;
@@ -84,42 +96,43 @@ function middlesOf(view, [i, j]) {
 }
 
 /** The name of each class in the middle of its codes, so that colours are not all there is to tell them apart. */
-function names(view, drawn, chart, middles) {
-  Object.assign(drawn, { font: "bold 15px system-ui, sans-serif", textAlign: "center", textBaseline: "middle", lineWidth: 4 });
+function names(view, drawn, chart, middles, { ink, paper, scale }) {
+  Object.assign(drawn, { font: `bold ${15 * scale}px system-ui, sans-serif`, textAlign: "center", textBaseline: "middle", lineWidth: 4 });
   for (const [label, a, b] of middles) {
     const [x, y] = chart.pixel(a, b),
       name = view.classes[label],
       short = name.length > 12 ? `${name.slice(0, 11)}…` : name;
-    drawn.strokeStyle = "#fffd";
+    drawn.strokeStyle = paper;
     drawn.strokeText(short, x, y);
-    drawn.fillStyle = "#111";
+    drawn.fillStyle = ink;
     drawn.fillText(short, x, y);
   }
 }
 
 /** The names of both dimensions, and a few numbers along each. */
-function axes(drawn, chart, [i, j]) {
-  const { x0, y0, wide } = chart.frame();
-  Object.assign(drawn, { font: "12px system-ui, sans-serif", fillStyle: "#777", textBaseline: "middle", textAlign: "center" });
+function axes(drawn, chart, [i, j], { ink, scale }) {
+  const { x0, y0, wide } = chart.frame(),
+    size = 12 * scale;
+  Object.assign(drawn, { font: `${size}px system-ui, sans-serif`, fillStyle: ink, globalAlpha: 0.65, textBaseline: "middle", textAlign: "center" });
   const across = marks(x0, wide);
   for (const at of across.all) {
     const [x] = chart.pixel(at, y0);
-    if (x < 30 || x > SIDE - 60) continue; // where others are written
+    if (x < 2.5 * size || x > SIDE - 5 * size) continue; // where others are written
     drawn.fillRect(x, SIDE - 4, 1, 4);
-    drawn.fillText(number(at, across.decimals), x, SIDE - 11);
+    drawn.fillText(number(at, across.decimals), x, SIDE - size);
   }
   drawn.textAlign = "left";
   const up = marks(y0, wide);
   for (const at of i === j ? [] : up.all) {
     const [, y] = chart.pixel(x0, at);
-    if (y < 30 || y > SIDE - 26) continue;
+    if (y < 2.5 * size || y > SIDE - 2.2 * size) continue;
     drawn.fillRect(0, y, 4, 1);
     drawn.fillText(number(at, up.decimals), 7, y);
   }
-  drawn.font = "13px system-ui, sans-serif";
-  if (i !== j) drawn.fillText(`↑ ${text("plane.dimension", { i: j + 1 })}`, 6, 12);
+  if (i !== j) drawn.fillText(`↑ ${text("plane.dimension", { i: j + 1 })}`, 6, size);
   drawn.textAlign = "right";
-  drawn.fillText(`${text("plane.dimension", { i: i + 1 })} →`, SIDE - 6, SIDE - 11);
+  drawn.fillText(`${text("plane.dimension", { i: i + 1 })} →`, SIDE - 6, SIDE - size);
+  drawn.globalAlpha = 1;
 }
 
 function cross(context, [x, y]) {

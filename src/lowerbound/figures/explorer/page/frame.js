@@ -44,10 +44,10 @@ export function frameOf(numbers, usual) {
   return wide >= (0.99 * usual.wide) / NEAREST && wide <= 1.01 * FARTHEST * usual.wide ? { x0, y0, wide } : null;
 }
 
-/** Round numbers from here on, about four of them, and how many decimals they have. */
+/** Round numbers from here on, three to six of them, and how many decimals they have. */
 export function marks(from, wide) {
-  const power = 10 ** Math.floor(Math.log10(wide / 4)),
-    step = power * [1, 2, 5, 10].find((times) => times * power >= wide / 4),
+  const power = 10 ** Math.floor(Math.log10(wide / 6)),
+    step = power * [1, 2, 5, 10].find((times) => times * power >= wide / 6),
     first = Math.ceil(from / step);
   const all = Array.from({ length: Math.floor((from + wide) / step) - first + 1 }, (_, k) => (first + k) * step);
   return { all, decimals: Math.max(0, -Math.floor(Math.log10(step) + 1e-9)) };

@@ -38,6 +38,10 @@ async function start() {
   document.querySelector("header").append(...[opener, chooser.element, held].filter((one) => one !== null));
   main.classList.toggle("two", views.length === 2);
   main.append(...columns);
+  for (const { state } of views) state.set({ theme: 0, z: state.values.z, dims: state.values.dims, label: state.values.label });
+  const again = () => views.forEach(({ state }) => state.set({ theme: state.values.theme + 1 }));
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
+  addEventListener("resize", again);
   together(views);
   readLink(views, chooser.show);
   for (const view of views) if (view.state.values.example === null) later(() => view.begin());
@@ -56,11 +60,10 @@ function column(view) {
     { class: "column" },
     about,
     changed,
-    side(planeCard, slidersCard, directionCard, classesCard),
-    side(placeCard, rowCard, examplesCard, hiddenCard, pathsCard),
+    side(planeCard, slidersCard, directionCard, classesCard, pathsCard),
+    side(placeCard, rowCard, examplesCard, hiddenCard),
   );
   view.column = made;
-  view.state.set({ theme: 0, z: view.state.values.z, dims: view.state.values.dims, label: view.state.values.label });
   return made;
 }
 

@@ -29,7 +29,7 @@ export function planeCard(view) {
     if (["z", "dims", "found", "frame", "theme"].some((name) => changed.has(name))) chart.show();
   });
   const about = text(view.test.logP === null ? "plane.about.point" : "plane.about"); // no density, no ellipse
-  return cardOf("plane", about, canvas, element("div", { class: "row" }, zoom.element, ...dimensions(view)), legend(view));
+  return cardOf("plane", about, canvas, zoom.element, element("div", { class: "row" }, ...dimensions(view)), legend(view));
 }
 
 /** Nearer, farther and all of it; and how near it is. */
