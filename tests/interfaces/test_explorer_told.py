@@ -95,3 +95,13 @@ def test_a_served_page_is_made_once(
             assert len(words) == 1
     assert server.port > 0
     assert capsys.readouterr() == ("", "")  # a library is silent
+
+
+def test_train_and_report_say_what_is_done_at_their_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["train", "digits", "--epochs", "1", "--network", "mlp:16", "--out", str(tmp_path / "run"), "--json"]
+    ends = ["drawing the figures", "run: encoding 1,457 examples", "run: scoring 100 test examples", "writing the page"]
+    assert main(words) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[-len(ends) - 1 :] == ["scoring the test data", *ends]
+    assert main(["report", str(tmp_path / "run")]) == 0
+    assert capsys.readouterr().err.splitlines() == ends

@@ -9,9 +9,9 @@ export async function writeLink(views) {
   location.hash = encodeURIComponent(JSON.stringify(views.map(seenOf)));
   try {
     await navigator.clipboard.writeText(location.href);
-    say(text("link.copied"));
+    say(text("link.copied"), true);
   } catch {
-    say(text("link.address"));
+    say(text("link.address"), true);
   }
 }
 
