@@ -53,12 +53,22 @@ def of_modules() -> lb.VAE:
 
 
 def with_label(d: int = 2) -> lb.VAE:
-    """A prior for each class, which no page computes."""
+    """A flow, which no page computes, and networks that are given the class."""
     networks = (lb.nn.Joined(mlp(d + 3, 16, D)), lb.nn.Joined(nn.Sequential(nn.Flatten(), mlp(D + 3, 16, 2 * d))))
-    prior = lb.priors.GivenContext(mlp(3, 8, 2 * d))
     return lb.VAE(
-        prior, lb.likelihoods.Bernoulli(networks[0], binarize=False), lb.posteriors.DiagonalGaussian(networks[1]), lb.contexts.Label(3)
+        lb.priors.Flow(d),
+        lb.likelihoods.Bernoulli(networks[0], binarize=False),
+        lb.posteriors.DiagonalGaussian(networks[1]),
+        lb.contexts.Label(3),
     )
+
+
+def given_image(context: lb.contexts.Context, d: int = 2) -> lb.VAE:
+    """A posterior that no page computes, and networks and a prior that are given something of the example."""
+    c = int(np.prod(context.shape))
+    decoder, encoder = lb.nn.Joined(mlp(d + c, 16, EVENT)), lb.nn.Joined(mlp(D + c, 16, 32))
+    prior = lb.priors.GivenContext(mlp((c,), 8, 2 * d))
+    return lb.VAE(prior, lb.likelihoods.Gaussian(decoder, 0.5), lb.posteriors.Flow(encoder, d), context)
 
 
 #: name → a model that no page computes
@@ -71,7 +81,8 @@ MODELS: dict[str, Callable[[], lb.VAE]] = {
     "flow as a prior": lambda: lb.VAE(lb.priors.Flow(2), lb.likelihoods.Bernoulli(decoder()), lb.posteriors.DiagonalGaussian(encoder(4))),
     "gamma": lambda: lb.VAE(lb.priors.Gamma(2), lb.likelihoods.Gaussian(decoder(), 0.5), lb.posteriors.Gamma(encoder(4))),
     "full gaussian": lambda: lb.VAE(lb.priors.Flow(2), lb.likelihoods.Gaussian(decoder(), 0.5), lb.posteriors.FullGaussian(encoder(5))),
-    "a prior of each class": with_label,
+    "flow, given a label": with_label,
+    "flow, given a part": lambda: given_image(lb.contexts.Observed(EVENT, lambda n: torch.rand(n, *EVENT) < 0.6)),
     "a point": lambda: lb.VAE(lb.priors.StandardNormal(2), lb.likelihoods.Gaussian(Products(2, *EVENT)), lb.posteriors.Dirac(encoder(2))),
 }
 

@@ -81,6 +81,7 @@ REFUSED: dict[str, tuple[int, dict[str, Any]]] = {
     "x of another size": (400, asking(x=[0.0] * (D - 1))),
     "x as an image": (400, asking(x=[[0.0] * 5] * 6)),
     "a label of a model that is given none": (400, asking(label=1)),
+    "a context of a model that is given none": (400, asking(context=[0.0])),
     "a seed below 0": (400, asking(draw=-1)),
     "a seed with a point": (400, asking(draw=1.5)),
     "too many draws": (400, {"path": "/secret/prior", "words": {"run": 3, "n": ROWS + 1}}),

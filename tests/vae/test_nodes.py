@@ -13,6 +13,7 @@ from toys import z_score
 
 import lowerbound as lb
 from lowerbound.distributions import Chain, OneHotCategorical
+from lowerbound.distributions.chain import given_all
 from lowerbound.errors import NoClosedForm, RecipeError
 from lowerbound.recipes import estimators, objectives
 from lowerbound.recipes.grammar import make
@@ -36,8 +37,8 @@ def normal(mean: Tensor, scale: Tensor) -> Independent:
 def chains(parameters: Tensor) -> tuple[Chain, Chain]:
     """q of each row of parameters, and p."""
     m1, l1, m2, l2, c = parameters.unbind(-1)
-    q = Chain(normal(m1, l1.exp()), [lambda z: normal(m2 + c * z[..., 0], l2.exp())], (1, 1))
-    p = Chain(normal(torch.zeros(()), torch.ones(())), [lambda z: normal(A * z[..., 0], torch.ones(()))], (1, 1))
+    q = Chain(normal(m1, l1.exp()), [given_all(lambda z: normal(m2 + c * z[..., 0], l2.exp()))], (1, 1))
+    p = Chain(normal(torch.zeros(()), torch.ones(())), [given_all(lambda z: normal(A * z[..., 0], torch.ones(())))], (1, 1))
     return q, p
 
 

@@ -6,10 +6,10 @@ and p = ∂F/∂z, a sample of fixed rank F(z; φ) moves as dz/dφ = −∂_φ F
 Source: Figurnov et al., "Implicit Reparameterization Gradients", 2018, https://arxiv.org/abs/1805.08498.
 """
 
-from lowerbound.distributions.chain import Chain
+from lowerbound.distributions.chain import Chain, Refined
 from lowerbound.distributions.dirac import Delta
 from lowerbound.distributions.gamma_beta import Beta, Gamma
 from lowerbound.distributions.one_hot import OneHotCategorical
 from lowerbound.distributions.von_mises_fisher import UniformSphere, VonMisesFisher
 
-__all__ = ["Beta", "Chain", "Delta", "Gamma", "OneHotCategorical", "UniformSphere", "VonMisesFisher"]
+__all__ = ["Beta", "Chain", "Delta", "Gamma", "OneHotCategorical", "Refined", "UniformSphere", "VonMisesFisher"]

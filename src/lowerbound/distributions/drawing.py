@@ -100,12 +100,9 @@ def of_flow(law: Any, shape: Size, after: int) -> Tensor:
     return z
 
 
-@draws(distributions.Chain)
-def _(law: distributions.Chain, shape: Size, after: int) -> Tensor:
-    z = _drawn(law.first, shape, after)
-    for level in law.then:
-        z = torch.cat([z, _drawn(level(z), Size(), after)], -1)
-    return z
+@draws(distributions.Chain, distributions.Refined)
+def _(law: distributions.Chain | distributions.Refined, shape: Size, after: int) -> Tensor:
+    return law.along(lambda level, some: _drawn(level, some, after), shape)
 
 
 @draws(Mixture)

@@ -96,6 +96,13 @@ holds(distributions.VonMisesFisher, "loc", "concentration")
 
 
 @detach.register
+def _(law: distributions.Chain | distributions.Refined) -> Distribution:
+    if law.held is None:
+        raise RecipeError(f"the parameters of this {law_name(law)} cannot be held; choose the pathwise estimator")
+    return law.held()
+
+
+@detach.register
 def _(law: distributions.Delta) -> Distribution:
     return distributions.Delta(law.value.detach(), len(law.event_shape), validate_args=False)
 

@@ -13,13 +13,12 @@ from torch import Tensor
 from lowerbound.data.rows import Rows, rows_at_once
 from lowerbound.evaluation.density import Density
 from lowerbound.evaluation.encoded import Encoded, run_pass
-from lowerbound.evaluation.latent_space import Latents
+from lowerbound.evaluation.latent_space import LEAST_KL, Latents
 from lowerbound.vae.likelihoods import LocationScale
 from lowerbound.vae.likelihoods.scales import FLOOR
 from lowerbound.vae.model import Model
 
 LEAST_RATE = 0.1  # nats: a latent that tells less tells a class in thirty at best
-LEAST_KL = 0.01  # nats: a dimension that tells less is idle; of a Gaussian whose mean has the variance .01 it is about half of that
 LEAST_ACTIVE = 0.25  # share of units: many an ample latent leaves half of them idle in good health
 FLOORED = 0.01  # share of the values with σ at its floor
 ERRORS = 1.0  # standard errors of the held-out bound by which it must have fallen

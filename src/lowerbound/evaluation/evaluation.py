@@ -13,7 +13,7 @@ from torch import Tensor
 from lowerbound.evaluation.calibration import Classification
 from lowerbound.evaluation.density import Density
 from lowerbound.evaluation.diagnosis import Finding
-from lowerbound.evaluation.latent_space import Latents
+from lowerbound.evaluation.latent_space import Latents, Level
 from lowerbound.evaluation.mean_bound import bits_per_dim
 
 BINS = 50  # of the histogram, at most; one for each five examples
@@ -156,6 +156,7 @@ def _latents_to_json(used: Latents) -> dict[str, Any]:
         "mutual_information": used.mutual_information,
         "aggregate_gap": used.gap,
         "aggregated": used.aggregated,
+        **({"levels": [asdict(level) for level in used.levels]} if used.levels else {}),
     }
 
 
@@ -170,6 +171,7 @@ def _latents_from_json(found: Mapping[str, Any]) -> Latents:
         None if information is None else _number(information),
         None if gap is None else _number(gap),
         int(found["aggregated"]),
+        tuple(Level(str(level["name"]), int(level["latent"]), _number(level["kl"])) for level in found.get("levels", ())),
     )
 
 

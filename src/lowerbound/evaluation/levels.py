@@ -8,7 +8,8 @@ from torch import Tensor
 from torch.distributions import kl_divergence
 
 from lowerbound.data.rows import Rows
-from lowerbound.evaluation.diagnosis import LEAST_KL, Finding
+from lowerbound.evaluation.diagnosis import Finding
+from lowerbound.evaluation.latent_space import LEAST_KL
 from lowerbound.evaluation.mean_bound import scored_terms
 from lowerbound.evaluation.one_draw import looked_at
 from lowerbound.nn.mode import in_evaluation

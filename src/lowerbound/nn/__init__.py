@@ -5,7 +5,7 @@ Any ``torch.nn.Module`` of the same shapes can stand in place of those made here
 
 from lowerbound.nn.conditioned import Conditioned, Guided, Joined, Planes
 from lowerbound.nn.log_counts import LogCounts
-from lowerbound.nn.networks import convolutional_decoder, convolutional_encoder, expect, mlp, orthogonal, with_dropout
+from lowerbound.nn.networks import convolutional_decoder, convolutional_encoder, expect, gated, mlp, orthogonal, with_dropout
 from lowerbound.nn.precision import Conv1d, Conv2d, Conv3d, Linear
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "convolutional_decoder",
     "convolutional_encoder",
     "expect",
+    "gated",
     "mlp",
     "orthogonal",
     "with_dropout",

@@ -27,6 +27,8 @@ class Conditioned(nn.Module, ABC):
 
 def _as_many(some: Tensor, others: Tensor) -> Tensor:
     """``some``, again and again, until they are as many as the others."""
+    if some.shape[0] == others.shape[0]:  # not len(), which makes of the size of a batch that is traced, for ONNX, a number
+        return some
     times = len(others) // max(1, len(some))
     return some.repeat(times, *[1] * (some.dim() - 1)) if times > 1 else some
 
@@ -45,7 +47,7 @@ class Joined(Conditioned):
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """``(N, *in)`` and ``(M, *context)`` → ``(max(N, M), *out)``."""
         x, context = x.flatten(1), _must_be_there(context).flatten(1)
-        if len(x) != len(context) and isinstance(self.network, nn.Sequential):
+        if x.shape[0] != context.shape[0] and isinstance(self.network, nn.Sequential):
             match list(self.network.children())[:2]:
                 case [nn.Flatten(), nn.Linear() as first] if not isinstance(first, Linear):
                     of_x, of_context = first.weight.split([x.shape[1], context.shape[1]], 1)

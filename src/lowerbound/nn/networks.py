@@ -8,16 +8,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import TypeVar
 
 import torch
 from torch import Size, Tensor, nn
 
 from lowerbound.errors import UsageError
 from lowerbound.nn.dropout import Dropout
-from lowerbound.nn.precision import CONVOLUTIONS, LAST_CONVOLUTIONS, Linear
+from lowerbound.nn.precision import CONVOLUTIONS, LAST_CONVOLUTIONS, Linear, roughly
 from lowerbound.system.arguments import whole
 
 Shape = int | Sequence[int]
+N = TypeVar("N", bound=nn.Module)
 
 
 def _hidden(inputs: int, outputs: int) -> nn.Linear:
@@ -28,7 +30,12 @@ def _hidden(inputs: int, outputs: int) -> nn.Linear:
     latent space, instead of all near its origin. On MNIST this is worth 3 nats after 5 epochs of the
     lesson's network over torch's own first weights; convolutions are better off with those (docs/log.md).
     """
-    layer, limit = nn.Linear(inputs, outputs), math.sqrt(6 / inputs)
+    return _spread(nn.Linear(inputs, outputs))
+
+
+def _spread(layer: nn.Linear) -> nn.Linear:
+    """The same layer with such weights."""
+    limit = math.sqrt(6 / layer.in_features)
     nn.init.uniform_(layer.weight, -limit, limit)
     nn.init.uniform_(layer.bias, -2 * limit, 2 * limit)
     return layer
@@ -60,6 +67,44 @@ def mlp(*shapes: Shape, activation: Callable[[], nn.Module] = nn.ReLU) -> nn.Seq
     return nn.Sequential(*layers)
 
 
+def gated(*shapes: Shape) -> nn.Sequential:
+    """Fully connected layers whose hidden units are each gated by another one: (W x + b) σ(V x + c), as ``mlp`` otherwise.
+
+    Source: Tomczak and Welling, "VAE with a VampPrior", 2018, https://arxiv.org/abs/1705.07120; Dauphin et al., "Language Modeling with
+    Gated Convolutional Networks", 2017, https://arxiv.org/abs/1612.08083.
+
+    >>> gated((1, 28, 28), 300, 300, 80)(torch.zeros(5, 1, 28, 28)).shape
+    torch.Size([5, 80])
+    """
+    widths = [whole("a width", _numel(shape), 1) for shape in shapes]
+    layers: list[nn.Module] = [nn.Flatten()]
+    for before, after in pairwise(widths[:-1]):
+        layers += [nn.Linear(before, 2 * after), nn.GLU(1)]
+    layers.append(Linear(widths[-2], widths[-1]))
+    if isinstance(shapes[-1], tuple | list):
+        layers.append(nn.Unflatten(1, Size(shapes[-1])))
+    return nn.Sequential(*layers)
+
+
+def orthogonal_mlp(*shapes: Shape) -> nn.Sequential:
+    """``mlp`` with the first weights of ``orthogonal``."""
+    return orthogonal(mlp(*shapes))
+
+
+def features(*shapes: Shape, network: Callable[..., nn.Sequential] = mlp) -> nn.Sequential:
+    """The same layers without a last one: ``(N, *first)`` → the last hidden units ``(N, last)``, which several networks go on from.
+
+    ``network`` is ``mlp``, ``orthogonal_mlp`` or ``gated``. Of one shape alone they are the input, flat.
+    """
+    if len(shapes) == 1:
+        return nn.Sequential(nn.Flatten())
+    *before, width = shapes
+    made = network(*before, 2 * _numel(width) if network is gated else width)
+    if network is mlp:
+        _spread(made[-1])  # type: ignore[arg-type]
+    return nn.Sequential(*roughly(made).children(), nn.GLU(1) if network is gated else nn.ReLU())
+
+
 def with_dropout(network: nn.Module, share: float) -> nn.Module:
     """The same network, changed: in training each unit after a ReLU is 0 with probability ``share``, the others grow by 1/(1 − share).
 
@@ -82,7 +127,7 @@ def expect(network: nn.Module, mean: Tensor, scale: Tensor) -> None:
     first.bias.sub_(weight @ mean)
 
 
-def orthogonal(network: nn.Module) -> nn.Module:
+def orthogonal(network: N) -> N:
     """The same network, its linear layers beginning anew: orthogonal weights, biases 0.
 
     All units then switch on at the origin, so that it begins as a rotation with folds there. Of few and standardized data a network

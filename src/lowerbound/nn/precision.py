@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 LARGE = 2**15  # weights of a layer from which on its products gain by rounding
+
+N = TypeVar("N", bound=nn.Module)
 
 _type: ContextVar[torch.dtype | None] = ContextVar("the type of products in training", default=None)
 _last: ContextVar[nn.Module | None] = ContextVar("a last layer that may round its output", default=None)
@@ -80,7 +82,7 @@ def _whole(rough: bool, x: Tensor) -> AbstractContextManager[Any]:
     return nullcontext() if rough else torch.autocast(x.device.type, enabled=False)
 
 
-def roughly(network: nn.Module) -> nn.Module:
+def roughly(network: N) -> N:
     """The same network, changed: its output may be rounded too."""
     for layer in network.modules():
         if isinstance(layer, LAST):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import nn
@@ -19,7 +20,7 @@ from lowerbound.errors import NoClosedForm, RecipeError
 from lowerbound.nn import missing
 from lowerbound.nn.log_counts import LogCounts
 from lowerbound.nn.networks import expect
-from lowerbound.recipes import contexts, likelihoods, networks, posteriors, priors
+from lowerbound.recipes import contexts, hierarchy, likelihoods, networks, posteriors, priors
 from lowerbound.recipes.estimators import ESTIMATORS
 from lowerbound.recipes.grammar import make
 from lowerbound.recipes.likelihoods import Plan
@@ -92,24 +93,32 @@ def _model(recipe: Recipe, supervision: Supervision | None, context: Context | N
     _must_fit(recipe, likelihood, spec)
 
     def encoder(features: int, context: tuple[int, ...] = ()) -> nn.Module:
-        made = _sighted(likelihood, spec, lambda seen: network.encoder(seen, widths, features, context))
-        return networks.corrupted(recipe.corruption, made, spec, bool(context))
+        return _around(recipe, likelihood, spec, bool(context), lambda seen: network.encoder(seen, widths, features, context))
 
     def of_latents(latent: int) -> Likelihood:
         return likelihood.around(network.decoder(latent, widths, *likelihood.shape(spec.event_shape), ()))
 
+    latent = sum(recipe.levels)
     with seeded(recipe.seed, "weights"):
-        kind = posteriors.posterior(recipe.posterior)
-        posterior = kind.of(encoder(kind.features(recipe.latent), shape), recipe.latent)
-        decoder = network.decoder(recipe.latent, widths, *likelihood.shape(spec.event_shape), shape)
-        prior = priors.prior(recipe.prior, recipe.latent, posterior, spec, shape)
+        if len(recipe.levels) > 1:
+            levels = hierarchy.Hierarchy(network, widths, recipe.levels, shape)
+            posterior, prior = levels.parts(recipe.posterior, recipe.prior, partial(_around, recipe, likelihood, spec, bool(shape)), spec)
+            decoder = network.decoder(latent, widths, *likelihood.shape(spec.event_shape), shape)
+        else:
+            kind = posteriors.posterior(recipe.posterior)
+            posterior = kind.of(encoder(kind.features(latent), shape), latent)
+            decoder = network.decoder(latent, widths, *likelihood.shape(spec.event_shape), shape)
+            prior = priors.prior(recipe.prior, latent, posterior, spec, shape)
         if not list(prior.parameters()):  # the latents' scale stays what it is
             expect(decoder, prior().mean, prior().stddev)
         if supervision is None:
             return VAE(prior, likelihood.around(decoder), posterior, context)
-        return supervision.model(
-            prior, likelihood.around(decoder), posterior, recipe.latent, len(spec.classes), Makers(encoder, of_latents)
-        )
+        return supervision.model(prior, likelihood.around(decoder), posterior, latent, len(spec.classes), Makers(encoder, of_latents))
+
+
+def _around(recipe: Recipe, likelihood: Plan, spec: DataSpec, context: bool, network: Callable[[tuple[int, ...]], nn.Module]) -> nn.Module:
+    """The encoder that ``network`` makes for a shape, as it sees the data, in training behind a corruption."""
+    return networks.corrupted(recipe.corruption, _sighted(likelihood, spec, network), spec, context)
 
 
 def _sighted(likelihood: Plan, spec: DataSpec, network: Callable[[tuple[int, ...]], nn.Module]) -> nn.Module:

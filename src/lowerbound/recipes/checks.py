@@ -15,12 +15,12 @@ from lowerbound.recipes.semi_supervised import SEMI_SUPERVISED
 Recipe = Any  # that of recipe.py, which imports this file
 
 
-def check_types(recipe: Recipe, types: Mapping[str, type]) -> None:
+def check_types(recipe: Recipe, types: Mapping[str, tuple[type, ...]]) -> None:
     """Errors: RecipeError for a value that is not of its type; a whole number will do for a float, and None where it is what is usual."""
     for name, wanted in types.items():
         value, usual = getattr(recipe, name), type(recipe).__dataclass_fields__[name].default
-        if not (value is None is usual) and type(value) is not wanted and not (wanted is float and type(value) is int):
-            raise RecipeError(f"{name} must be {wanted.__name__}, not {value!r}")
+        if not (value is None is usual) and type(value) not in wanted and not (float in wanted and type(value) is int):
+            raise RecipeError(f"{name} must be {wanted[0].__name__}, not {value!r}")
 
 
 def check_words(recipe: Recipe, tables: Mapping[str, Mapping[str, Any]]) -> None:
@@ -61,8 +61,8 @@ def is_number(text: object) -> bool:
 
 def check_numbers(recipe: Recipe) -> None:
     """Errors: RecipeError for a number that is out of range, and for data without a name."""
-    for name in ("latent", "epochs", "batch", "size", "patience"):
-        value = getattr(recipe, name)
+    numbers = [(name, getattr(recipe, name)) for name in ("epochs", "batch", "size", "patience")]
+    for name, value in [*(("latent", level) for level in recipe.levels), *numbers]:
         if value is not None and value < 1:
             raise RecipeError(f"{name} must be at least 1, not {value}")
         if value is not None and value > LARGEST:

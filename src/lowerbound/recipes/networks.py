@@ -6,11 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 from typing import TYPE_CHECKING
 
 from lowerbound.errors import RecipeError
-from lowerbound.recipes.grammar import Word, known, make
+from lowerbound.recipes.grammar import At, Word, known, make
 
 if TYPE_CHECKING:
     import torch
@@ -20,18 +21,27 @@ if TYPE_CHECKING:
     from lowerbound.nn.corruptions import Corruption
 
 
+#: units of the networks between levels where a network's own layers are convolutions
+BETWEEN = 256
+
+
 @dataclass(frozen=True)
 class NetworkWord:
-    """A kind of network: its usual widths, and its encoder and decoder for given widths.
+    """A kind of network: its usual widths, and what is made of given widths.
 
-    A decoder gives ``(N, *event)`` for one parameter a value, ``(N, P, *event)`` for P of them. Where ``context`` is the shape of a
-    context both take one as well.
+    An encoder gives ``(N, features)``; a decoder ``(N, *event)`` for one parameter a value, ``(N, P, *event)`` for P of them. Where
+    ``context`` is the shape of a context both take one as well. Of a hierarchy ``trunk`` gives the features of an example that all levels
+    share, and how many, ``stage`` goes on from features to others, and ``between`` is a network ``(N, inputs) → (N, outputs)`` from level
+    to level.
     """
 
     help: str
     widths: tuple[int, ...]
     encoder: Callable[[Sequence[int], Sequence[int], int, Sequence[int]], nn.Module]
     decoder: Callable[[int, Sequence[int], Sequence[int], int, Sequence[int]], nn.Module]
+    trunk: Callable[[Sequence[int], Sequence[int], Sequence[int]], tuple[nn.Module, int]]
+    stage: Callable[[int, Sequence[int]], nn.Module]
+    between: Callable[[int, Sequence[int], int], nn.Module]
 
     def usage(self, name: str) -> str:
         """How it is written with its usual widths, e.g. ``mlp:512``."""
@@ -42,33 +52,36 @@ class NetworkWord:
         return f"{name}:WIDTHS" if self.widths else name
 
 
-def _mlp_encoder(event: Sequence[int], widths: Sequence[int], features: int, context: Sequence[int] = ()) -> nn.Module:
-    from lowerbound.nn.conditioned import Joined
-    from lowerbound.nn.networks import mlp
+def _dense(text: str, widths: tuple[int, ...], layers: At) -> NetworkWord:
+    """A kind of fully connected network, by the function of its shapes."""
 
-    return Joined(mlp(prod(event) + prod(context), *widths, features)) if context else mlp(event, *widths, features)
+    def joined(context: Sequence[int], inputs: int | Sequence[int], *rest: int | Sequence[int], ending: bool = False) -> nn.Module:
+        from lowerbound.nn.conditioned import Joined
+        from lowerbound.nn.networks import features
 
+        make = partial(features, network=layers.find()) if ending else layers.find()
+        if not context:
+            made: nn.Module = make(inputs, *rest)
+            return made
+        return Joined(make((inputs if isinstance(inputs, int) else prod(inputs)) + prod(context), *rest))
 
-def _mlp_decoder(latent: int, widths: Sequence[int], event: Sequence[int], parameters: int, context: Sequence[int] = ()) -> nn.Module:
-    from lowerbound.nn.conditioned import Joined
-    from lowerbound.nn.networks import mlp
+    def encoder(event: Sequence[int], widths: Sequence[int], features: int, context: Sequence[int] = ()) -> nn.Module:
+        return joined(context, tuple(event), *widths, features)
 
-    output = event if parameters == 1 else (parameters, *event)
-    return Joined(mlp(latent + prod(context), *reversed(widths), output)) if context else mlp(latent, *reversed(widths), output)
+    def decoder(latent: int, widths: Sequence[int], event: Sequence[int], parameters: int, context: Sequence[int] = ()) -> nn.Module:
+        return joined(context, latent, *reversed(widths), tuple(event) if parameters == 1 else (parameters, *event))
 
+    def trunk(event: Sequence[int], widths: Sequence[int], context: Sequence[int] = ()) -> tuple[nn.Module, int]:
+        made = joined(context, tuple(event), *widths, ending=True)
+        return made, widths[-1] if widths else prod(event) + prod(context) * bool(context)
 
-def _orthogonal_encoder(event: Sequence[int], widths: Sequence[int], features: int, context: Sequence[int] = ()) -> nn.Module:
-    from lowerbound.nn.networks import orthogonal
+    def stage(inputs: int, widths: Sequence[int]) -> nn.Module:
+        return joined((), inputs, *widths, ending=True)
 
-    return orthogonal(_mlp_encoder(event, widths, features, context))
+    def between(inputs: int, widths: Sequence[int], outputs: int) -> nn.Module:
+        return joined((), inputs, *widths, outputs)
 
-
-def _orthogonal_decoder(
-    latent: int, widths: Sequence[int], event: Sequence[int], parameters: int, context: Sequence[int] = ()
-) -> nn.Module:
-    from lowerbound.nn.networks import orthogonal
-
-    return orthogonal(_mlp_decoder(latent, widths, event, parameters, context))
+    return NetworkWord(text, widths, encoder, decoder, trunk, stage, between)
 
 
 def _conv_encoder(event: Sequence[int], widths: Sequence[int], features: int, context: Sequence[int] = ()) -> nn.Module:
@@ -82,6 +95,30 @@ def _conv_encoder(event: Sequence[int], widths: Sequence[int], features: int, co
         if context
         else convolutional_encoder(event, widths, features)
     )
+
+
+def _conv_trunk(event: Sequence[int], widths: Sequence[int], context: Sequence[int] = ()) -> tuple[nn.Module, int]:
+    from torch import nn
+
+    from lowerbound.nn.conditioned import Conditioned
+    from lowerbound.nn.precision import roughly
+
+    made = roughly(_conv_encoder(event, widths, BETWEEN, context))
+    if isinstance(made, Conditioned):
+        raise RecipeError("a hierarchy of convolutions is given nothing; choose --network mlp, or leave out --given")
+    return nn.Sequential(*made.children(), nn.ReLU()), BETWEEN
+
+
+def _conv_stage(inputs: int, widths: Sequence[int]) -> nn.Module:
+    from lowerbound.nn.networks import features
+
+    return features(inputs, *widths)
+
+
+def _conv_between(inputs: int, widths: Sequence[int], outputs: int) -> nn.Module:
+    from lowerbound.nn.networks import mlp
+
+    return mlp(inputs, BETWEEN, outputs)
 
 
 def _conv_decoder(latent: int, widths: Sequence[int], event: Sequence[int], parameters: int, context: Sequence[int] = ()) -> nn.Module:
@@ -126,12 +163,19 @@ def _must_have_space(event: Sequence[int]) -> None:
 
 WIDEST = 1_000_000  # units in a layer: more is a slip of the finger
 NETWORKS = {
-    "mlp": NetworkWord("fully connected, with ReLU", (512,), _mlp_encoder, _mlp_decoder),
-    "orthogonal": NetworkWord("the same from orthogonal first weights, for tables", (128, 128), _orthogonal_encoder, _orthogonal_decoder),
+    "mlp": _dense("fully connected, with ReLU", (512,), At("nn.networks:mlp")),
+    "gated": _dense("fully connected, each unit gated by another", (300, 300), At("nn.networks:gated")),
+    "orthogonal": _dense("mlp from orthogonal first weights, for tables", (128, 128), At("nn.networks:orthogonal_mlp")),
     "conv": NetworkWord(
-        "convolutions of so many channels, each halving the sides of an image, a series or a volume", (32, 64), _conv_encoder, _conv_decoder
+        "convolutions of so many channels, each halving the sides of an image, a series or a volume",
+        (32, 64),
+        _conv_encoder,
+        _conv_decoder,
+        _conv_trunk,
+        _conv_stage,
+        _conv_between,
     ),
-    "linear": NetworkWord("one linear layer", (), _mlp_encoder, _mlp_decoder),
+    "linear": _dense("one linear layer", (), At("nn.networks:mlp")),
 }
 
 

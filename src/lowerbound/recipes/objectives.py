@@ -31,6 +31,12 @@ OBJECTIVES = {
         "recipes.objectives:scheduled", "β rises slowly, fast, slowly", WARM_UP, {"schedule": At("vae.schedules:Sigmoid")}
     ),
     "free-bits": Word("vae.objectives.batchwise:FreeBits", "the KL per dimension counts from so many nats on", {"nats": 0.1}),
+    "free-bits-of-levels": Word(
+        "vae.objectives.batchwise:FreeBits",
+        "the KL of each level of a hierarchy counts from so many nats on",
+        {"nats": 1.0},
+        {"of_levels": True},
+    ),
     "iwae": Word("vae.objectives.renyi:IWAE", "the importance-weighted bound", {"samples": 5}),
     "renyi": Word("vae.objectives.renyi:Renyi", "Rényi's bound", {"alpha": 0.5, "samples": 5}, {"kl": KLS["sampled"]}),
     "total-correlation": Word("vae.objectives.batchwise:TotalCorrelation", "the KL's total correlation times β", {"beta": 6.0}),

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 POSTERIORS = {
     "gaussian": Word("vae.posteriors:DiagonalGaussian", "Gaussian, dimensions independent given x"),
+    "ladder": Word("vae.posteriors:Ladder", "of a hierarchy: each level the prior's, times a Gaussian of features of its own"),
     "full-gaussian": Word("vae.posteriors:FullGaussian", "Gaussian with all covariances"),
     "flow": Word("vae.posteriors:Flow", "masked autoregressive flow of which the encoder gives the context"),
     "gamma": Word("vae.posteriors:Gamma", "Gamma of each dimension, z > 0"),

@@ -25,8 +25,10 @@ PRIORS = {
 }
 
 
-def prior(word: str, size: int, posterior: Posterior, spec: DataSpec, context: tuple[int, ...] = ()) -> Prior:
-    """The prior of that word over ``size`` dimensions, beside this posterior, given contexts of that shape, if any. Errors: RecipeError."""
+def prior(word: str, size: int, posterior: Posterior | None, spec: DataSpec, context: tuple[int, ...] = ()) -> Prior:
+    """The prior of that word over ``size`` dimensions, beside this posterior, which only a VampPrior
+    asks for, given contexts of that shape, if any. Errors: RecipeError.
+    """
     made: Prior = make("prior", word, PRIORS, size=size, posterior=posterior, spec=spec, context=context)
     return made
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from lowerbound.errors import RecipeError, nearest, reason
-from lowerbound.recipes import checks, schedules
+from lowerbound.recipes import checks, hierarchy, schedules
 from lowerbound.recipes.contexts import CONTEXTS, OF_LABELS
 from lowerbound.recipes.estimators import ESTIMATORS
 from lowerbound.recipes.likelihoods import LIKELIHOODS, MISSINGNESS, PIXELS, SCALES
@@ -92,7 +92,7 @@ class Recipe:
     labels: str | int | None = _word(None, "data", "N|FILE", "semi-supervised: how many training examples keep theirs, or a file of labels")
 
     given: str | None = _word(None, "prior", "CONTEXT[:NUMBER]", "what all three distributions are given besides, c", CONTEXTS)
-    latent: int = _word(2, "prior", "N", "dimensions of z")
+    latent: str | int = _word(2, "prior", "N[-N...]", "dimensions of z, or of each level of a hierarchy, from the top down")
     prior: str = _word("normal", "prior", "PRIOR[:NUMBER...]", "p(z), or p(z|c)", PRIORS)
     likelihood: str = _word("bernoulli", "likelihood", "LIKELIHOOD[:NUMBER]", "p(x|z)", LIKELIHOODS)
     scale: str | float | None = _word(
@@ -136,10 +136,12 @@ class Recipe:
     def __post_init__(self) -> None:
         if isinstance(self.scale, (int, float)):
             object.__setattr__(self, "scale", repr(float(self.scale)))
+        if isinstance(self.latent, str) and len(levels := hierarchy.sizes(self.latent)) == 1:
+            object.__setattr__(self, "latent", levels[0])
         if type(self.labels) is int:
             object.__setattr__(self, "labels", str(self.labels))
         fields = dataclasses.fields(self)
-        checks.check_types(self, {field.name: word_type(field) for field in fields})
+        checks.check_types(self, {field.name: word_types(field) for field in fields})
         checks.check_words(self, {field.name: field.metadata["table"] for field in fields if field.metadata["table"]})
         for word, default in checks.own(self.likelihood).items():
             if getattr(self, word) is None:
@@ -149,6 +151,11 @@ class Recipe:
         checks.check_numbers(self)
         checks.check_training(self)
         checks.check_labels(self)
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """The dimensions of each level of the latent, from the top down."""
+        return (self.latent,) if isinstance(self.latent, int) else hierarchy.sizes(self.latent)
 
     @property
     def labels_kept(self) -> int | None:
@@ -201,11 +208,16 @@ def _hints() -> dict[str, Any]:
     return typing.get_type_hints(Recipe)
 
 
-def word_type(field: dataclasses.Field[Any]) -> type:
-    """The type of a recipe's word, ``int`` for ``int | None``."""
+def word_types(field: dataclasses.Field[Any]) -> tuple[type, ...]:
+    """The types of a recipe's word, ``int`` for ``int | None``."""
     hint = _hints()[field.name]
     options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-    return next(option for option in options if option is not types.NoneType)
+    return tuple(option for option in options if option is not types.NoneType)
+
+
+def word_type(field: dataclasses.Field[Any]) -> type:
+    """The type that a recipe's word is read as where it is typed."""
+    return word_types(field)[0]
 
 
 def read(path: str | Path) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from lowerbound.data.array_likes import Array
 from lowerbound.data.python import Source
 from lowerbound.data.rows import Rows, rows_at_once
 from lowerbound.errors import UsageError
+from lowerbound.tasks import levels as of_levels
 from lowerbound.vae.model import Model
 from lowerbound.vae.observation import read
 from lowerbound.vae.parts import latents_of, must_be_model
@@ -56,17 +57,20 @@ def contexts(vae: Model, data: Source, seed: int = 0) -> Float[Tensor, "*N_conte
     return _of_examples(given, vae, data)
 
 
-def reconstruct(vae: Model, data: Source, seed: int = 0, grad: bool = False, decoder: Model | None = None) -> Float[Tensor, "*N_event"]:
+def reconstruct(
+    vae: Model, data: Source, seed: int = 0, grad: bool = False, decoder: Model | None = None, levels: int | None = None
+) -> Float[Tensor, "*N_event"]:
     """The mean of p(x|z) at the mean of q(z|x) for each example, on the CPU; values that a context tells are as they were.
 
-    With another ``decoder``, the model given another class, say, it is that model's p(x|z).
+    With another ``decoder``, the model given another class, say, it is that model's p(x|z). Of a hierarchy only the first ``levels`` are
+    those of q, the others what p expects given these.
 
     One example, and gradients: as for ``encode``.
     """
 
     def back(data: Rows, rows: Tensor) -> Tensor:
         seen = read(vae, data, rows, seed)
-        z = seen.vae.encoded(seen.x, grad=grad)
+        z = seen.vae.encoded(seen.x, grad=grad) if levels is None else of_levels.encoded(seen.vae, seen.x, levels, grad)
         given = seen.vae if decoder is None else decoder
         return given.decode(z, grad=grad, x=seen.x, observed=vae.there(seen.x)).reshape(seen.x.shape)
 

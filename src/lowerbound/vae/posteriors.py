@@ -9,11 +9,13 @@ from functools import partial
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.distributions import Distribution, Independent, MultivariateNormal
+from torch.distributions import Distribution, Independent, MultivariateNormal, Normal
 
 from lowerbound import distributions
 from lowerbound.distributions import operations
-from lowerbound.vae.conditional import LOG_VARIANCE, ConditionalLaw, Level, diagonal_gaussian
+from lowerbound.distributions.chain import Conditional, State, given_all
+from lowerbound.distributions.operations import detach
+from lowerbound.vae.conditional import LOG_VARIANCE, ConditionalLaw, Level, diagonal_gaussian, held
 from lowerbound.vae.likelihoods.scales import positive
 from lowerbound.vae.misfits import ENCODER
 
@@ -185,14 +187,64 @@ class Chain(Posterior):
 
     def law(self, output: Float[Tensor, "*batch parameters"], axes: int) -> Distribution:
         """A batch ``(B,)`` of laws over ``(Σ sizes,)``."""
+        return self._chain(output, list(self.levels), lambda: self._chain(output.detach(), list(map(held, self.levels))))
 
-        def given(level: nn.Module, before: Float[Tensor, "*batch before"]) -> Distribution:
+    def _chain(
+        self, output: Float[Tensor, "B features"], levels: Sequence[Conditional], held: Callable[[], distributions.Chain] | None = None
+    ) -> distributions.Chain:
+        def given(level: Conditional, before: Float[Tensor, "*batch before"]) -> Distribution:
             features = output.expand(*before.shape[:-1], output.shape[-1])
-            found: Distribution = level(torch.cat([features, before], -1))
-            return found
+            return level(torch.cat([features, before], -1))
 
-        first, *then = self.levels
-        return distributions.Chain(first(output), [partial(given, level) for level in then], self.sizes)
+        first, *then = levels
+        return distributions.Chain(first(output), [given_all(partial(given, level)) for level in then], self.sizes, held=held)
+
+
+class Ladder(Posterior):
+    """q(zᵢ|z₁ … zᵢ₋₁, x) ∝ p(zᵢ|z₁ … zᵢ₋₁) N(zᵢ; μ̂ᵢ(x), σ̂ᵢ²(x)): the ``prior`` of a level times what the example says of it.
+
+    The encoder gives features of each level ``(N, Σ features)``, the first level's first, ``features`` how many of each; network i of
+    ``levels``, ``(N, fᵢ) → (N, 2 dᵢ)``, makes μ̂ and log σ̂² of them. The first level is N(μ̂₁, σ̂₁²) alone. ``prior`` is that of the same
+    model, a chain of Gaussians, whose weights it shares.
+    Source: Sønderby et al., "Ladder Variational Autoencoders", 2016, https://arxiv.org/abs/1602.02282.
+    """
+
+    def __init__(self, network: nn.Module, levels: Sequence[nn.Module], features: Sequence[int], prior: nn.Module):
+        super().__init__(network)
+        self.levels, self.split = nn.ModuleList(map(Level, levels)), tuple(features)
+        self._prior = (prior,)  # in a tuple, so that its weights are counted, moved and saved once
+
+    @staticmethod
+    def features(latent: int) -> int:
+        """Any number will do; as many as a Gaussian has."""
+        return 2 * latent
+
+    def law(self, output: Float[Tensor, "*batch parameters"], axes: int) -> Distribution:
+        """A batch ``(B,)`` of laws over ``(Σ sizes,)``."""
+        return self._refined(output, self._prior[0](), list(self.levels), lambda: self._held(output.detach()))
+
+    def _held(self, output: Float[Tensor, "B features"]) -> distributions.Refined:
+        return self._refined(output, detach(self._prior[0]()), list(map(held, self.levels)))
+
+    def _refined(
+        self,
+        output: Float[Tensor, "B features"],
+        prior: Distribution,
+        levels: Sequence[Conditional],
+        held: Callable[[], distributions.Refined] | None = None,
+    ) -> distributions.Refined:
+        assert isinstance(prior, distributions.Chain)
+        seen = [level(part) for level, part in zip(levels, output.split(self.split, -1), strict=True)]
+        then = [partial(product, law) for law in seen[1:]]
+        return distributions.Refined(prior, [lambda *_: seen[0], *then], held)
+
+
+def product(seen: Distribution, prior: Distribution, state: State) -> Distribution:
+    """The Gaussian proportional to both densities: means weighted by precisions."""
+    (mean, precision), (other, of_other) = ((law.mean, law.variance.reciprocal()) for law in (seen, prior))
+    both = precision + of_other
+    mean = (mean * precision + other * of_other) / both
+    return Independent(Normal(mean, both.rsqrt(), validate_args=False), 1, validate_args=False)
 
 
 class Categorical(Posterior):

@@ -13,11 +13,13 @@ from torch import distributions as td
 from torch.distributions import Distribution, Independent, Normal
 
 from lowerbound import distributions
+from lowerbound.distributions.chain import Levels, given_all
 from lowerbound.distributions.mixture import Mixture
+from lowerbound.distributions.operations import detach
 from lowerbound.errors import RecipeError
 from lowerbound.system.arguments import number_above, whole
 from lowerbound.system.noise import of_no_row
-from lowerbound.vae.conditional import Level, diagonal_gaussian
+from lowerbound.vae.conditional import Level, diagonal_gaussian, held
 from lowerbound.vae.likelihoods.scales import positive
 from lowerbound.vae.posteriors import Posterior
 
@@ -106,7 +108,11 @@ class Chain(Prior):
 
     def forward(self) -> Distribution:
         """p(z), with no batch axes and events ``(Σ sizes,)``."""
-        return distributions.Chain(self.first(), list(self.levels), self.sizes)
+        return distributions.Chain(self.first(), list(map(given_all, self.levels)), self.sizes, held=self._held)
+
+    def _held(self) -> distributions.Chain:
+        """With all weights held."""
+        return distributions.Chain(detach(self.first()), [given_all(held(level)) for level in self.levels], self.sizes)
 
 
 class Categorical(Prior):
@@ -145,7 +151,8 @@ class GaussianMixture(Prior):
 class VampPrior(Prior):
     """1/K Σ_k q(z|u_k): the mean of the posteriors of K learned pseudo-inputs u_k ``(K, *event)``.
 
-    ``posterior`` is that of the same model, whose weights it shares. With ``squash`` pseudo-inputs are kept in [0, 1].
+    ``posterior`` is that of the same model, whose weights it shares; of several levels this is the prior of the first. With ``squash``
+    pseudo-inputs are kept in [0, 1].
     Source: Tomczak and Welling, "VAE with a VampPrior", 2018, https://arxiv.org/abs/1705.07120.
     """
 
@@ -160,7 +167,8 @@ class VampPrior(Prior):
         inputs = torch.sigmoid(self.inputs) if self.squash else self.inputs
         weights = inputs.new_zeros(len(inputs))
         with of_no_row():  # a corruption, say, of pseudo-inputs
-            each = self._posterior[0](inputs)
+            found = self._posterior[0](inputs)
+        each = found.first if isinstance(found, Levels) else found
         return Mixture(td.Categorical(logits=weights, validate_args=False), each, validate_args=False)
 
 

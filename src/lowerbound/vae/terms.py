@@ -20,7 +20,8 @@ class Node:
 
     ``posterior`` is q as the terms are to see it, which an estimator may hold. ``score`` is log q of the noise that z is made of, of
     each law of the batch, for those estimators that have such a term. ``weights`` are those of the draws in a mean over them where
-    they are not all alike: q(z|x) itself, where z are all the values that there are.
+    they are not all alike: q(z|x) itself, where z are all the values that there are. ``path`` is z as later latents are to be drawn from
+    it, where an estimator wants the terms to see a copy, with q held.
     """
 
     z: Float[Tensor, "K B *latent"]
@@ -29,6 +30,7 @@ class Node:
     score: Float[Tensor, "K B *factors"] | None = None
     weights: Float[Tensor, "K B"] | None = None
     name: str = "z"
+    path: Float[Tensor, "K B *latent"] | None = None
 
 
 #: of q(z|·), p(z|·) and the latent's name: that latent, drawn. A model asks for its latents one after the other.

@@ -13,7 +13,7 @@ from torch import nn
 from lowerbound.errors import RecipeError
 from lowerbound.figures.explorer.arrays import Arrays
 from lowerbound.figures.explorer.networks import layer_words, words_of
-from lowerbound.nn.conditioned import Joined, Planes
+from lowerbound.nn.conditioned import Guided, Joined, Planes
 from lowerbound.nn.log_counts import LogCounts
 from lowerbound.nn.missing import MaskedInput
 from lowerbound.nn.networks import convolutional_decoder, convolutional_encoder, mlp
@@ -33,7 +33,7 @@ def computed(javascript: Callable[..., Any], network: nn.Module, x: torch.Tensor
     words = words_of(network.eval(), arrays)
     values = [None if np.isnan(value) else float(value) for value in x.flatten().numpy()]
     more = None if context is None else {"shape": list(context.shape), "values": context.flatten().tolist()}
-    shape, numbers = javascript("layers", RUN, words, arrays.table, arrays.packed(), list(x.shape), values, more)
+    shape, numbers = javascript("layers guided", RUN, words, arrays.table, arrays.packed(), list(x.shape), values, more)
     return np.array(numbers).reshape(shape)
 
 
@@ -119,6 +119,26 @@ def test_contexts_and_masks(several: bool, javascript: Callable[..., Any]) -> No
         with torch.no_grad():
             wanted = network(seen, context).numpy()
         np.testing.assert_allclose(computed(javascript, network, seen, context), wanted, atol=2e-6, rtol=2e-6)
+
+
+@pytest.mark.parametrize("several", [True, False], ids=["a context each", "one for all"])
+def test_contexts_that_are_images(several: bool, javascript: Callable[..., Any]) -> None:
+    torch.manual_seed(3)
+    n = 3 if several else 1
+    z, image, series = torch.randn(3, 5), torch.randn(3, 2, 6, 9), torch.randn(3, 1, 8)
+    decoder = nn.Sequential(convolutional_decoder(5 + 4, (3,), (3, 6, 9)), nn.ReLU())
+    for network, seen, context in (
+        (Joined(mlp(5 + 12, 8, 2)), z, torch.randn(n, 2, 2, 3)),
+        (Planes(convolutional_encoder((4, 6, 9), (3,), 4)), image, torch.randn(n, 2, 2, 3)),
+        (Planes(convolutional_encoder((6, 6, 9), (3,), 4)), image, torch.randn(n, 4, 6, 9)),
+        (Planes(convolutional_encoder((3, 8), (3,), 4)), series, torch.randn(n, 2, 8)),
+        (Guided(convolutional_encoder((2, 6, 9), (3,), 4), decoder, nn.Conv2d(5, 1, 3, padding=1), (6, 9)), z, torch.randn(n, 2, 2, 3)),
+    ):
+        with torch.no_grad():
+            wanted = network.eval()(seen, context).numpy()
+        found = computed(javascript, network, seen, context)
+        assert found.shape == wanted.shape
+        np.testing.assert_allclose(found, wanted, atol=2e-6, rtol=2e-6)
 
 
 def test_weights_of_16_bits_are_a_thirty_thousandth_off_at_most(javascript: Callable[..., Any]) -> None:

@@ -13,9 +13,10 @@ from torch import Tensor
 from lowerbound.data.spec import DataSpec
 from lowerbound.errors import RecipeError
 from lowerbound.figures.explorer.arrays import Arrays
-from lowerbound.figures.explorer.model import POSTERIORS, model_words
+from lowerbound.figures.explorer.model import POSTERIORS, model_words, remote_words
 from lowerbound.recipes.build import build
 from lowerbound.recipes.recipe import Recipe
+from lowerbound.vae.contexts import LowResolution
 from lowerbound.vae.likelihoods import Gaussian
 from lowerbound.vae.model import VAE, Model
 from lowerbound.vae.objectives.kl import ClosedKL, kl_of
@@ -33,7 +34,21 @@ MODELS: dict[str, tuple[dict[str, Any], DataSpec]] = {
     "volumes": ({"network": "conv:4-8"}, DataSpec((1, 6, 5, 7))),
     "holes": ({"likelihood": "gaussian"}, DataSpec((1, 8, 8), holes=True)),
     "given a label": ({"given": "label"}, LABELLED),
+    "prior of each label": ({"given": "label", "prior": "given-context:8", "latent": 3}, LABELLED),
     "convolutions given a label": ({"given": "label", "network": "conv:4-8"}, LABELLED),
+    "given a part": ({"given": "observed", "prior": "given-context:16", "network": "mlp:32"}, IMAGE),
+    "convolutions given a part": ({"given": "observed:random:0.6", "network": "conv:4-8"}, IMAGE),
+    "series given a part": ({"given": "observed", "network": "conv:4-8", "likelihood": "gaussian"}, DataSpec((2, 20))),
+    "holes, given a part": ({"given": "observed", "likelihood": "gaussian"}, DataSpec((1, 8, 8), holes=True)),
+    "given an image made small": (
+        {"given": "low-resolution:3", "prior": "given-context:16", "likelihood": "gaussian", "scale": "optimal"},
+        DataSpec((3, 6, 9)),
+    ),
+    "convolutions given an image made small": ({"given": "low-resolution:4", "network": "conv:4-8", "prior": "given-context:16"}, IMAGE),
+    "levels given an image made small": (
+        {"given": "low-resolution:2", "network": "conv:4", "likelihood": "categorical"},
+        DataSpec((1, 8, 8)),
+    ),
     "labels as latents": ({"semi_supervised": "m2", "labels": 10}, LABELLED),
     "full posterior": ({"posterior": "full-gaussian", "latent": 3}, IMAGE),
     "mixture prior": ({"prior": "mixture:3", "latent": 3}, IMAGE),
@@ -45,10 +60,11 @@ MODELS: dict[str, tuple[dict[str, Any], DataSpec]] = {
     "counts": ({"likelihood": "poisson"}, DataSpec((9,), 0.0, 6.0, unit=1)),
 }
 RUN = """
-const [words, table, packed, examples, labels, noise] = given;
+const [words, table, packed, examples, labels, noise, hidden] = given;
 const arrays = arraysOf(table, await inflated(packed)), model = modelOf(words, arrays);
 return examples.map((values, row) => {
-  const x = Float64Array.from(values, (value) => value ?? NaN), label = labels === null ? null : labels[row];
+  const x = Float64Array.from(values, (value) => value ?? NaN);
+  const label = words.given ? givenOf(words, x, hidden && hidden[row]) : labels === null ? null : labels[row];
   let place = 0;
   const found = boundOf(model, observed(model, x), label, noise[row].length / model.latent, () => noise[row][place++]);
   return [Array.from(found.q.mean), Array.from(model.image(found.q.mean, label)), found.bound ?? found.reconstruction, found.kl];
@@ -73,9 +89,9 @@ def made(name: str) -> tuple[Model, Tensor, Tensor | None]:
 
 
 @torch.no_grad()
-def by_torch(vae: Model, x: Tensor, labels: Tensor | None, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def by_torch(vae: Model, x: Tensor, context: Tensor | None, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Posterior means, what they decode to, and bounds of each example, by draws of this noise ``(B, K, d)``."""
-    vae = vae if labels is None else vae.given(vae.context.numbered(labels))
+    vae = vae if context is None else vae.given(context)
     q, prior = vae.posterior(x), vae.prior()
     centre = vae.posterior.centre(q)
     if not q.has_rsample or type(q).__name__ == "Delta":
@@ -93,13 +109,15 @@ def test_a_model_is_in_a_page_what_it_is_in_torch(name: str, exact: bool, javasc
     vae, x, labels = made(name)
     with torch.no_grad():
         seen = observe(vae, x, torch.arange(EXAMPLES), 0).x if vae.context is None else vae.likelihood.observe(x)
+        context = vae.contexts(seen, labels)
+        known = None if context is None else vae.context.tells(context)
     arrays = Arrays(exact)
     words = model_words(vae, arrays)
     noise = torch.randn(EXAMPLES, DRAWS, words["latent"], generator=torch.Generator().manual_seed(1))
     raw = seen if words["likelihood"].get("binarize") else x
     examples = [[None if np.isnan(value) else value for value in one] for one in raw.flatten(1).tolist()]
     found = javascript(
-        "inference model",
+        "inference model given",
         RUN,
         words,
         arrays.table,
@@ -107,8 +125,9 @@ def test_a_model_is_in_a_page_what_it_is_in_torch(name: str, exact: bool, javasc
         examples,
         None if labels is None else labels.tolist(),
         noise.flatten(1).tolist(),
+        None if known is None else (~known).flatten(1).int().tolist(),
     )
-    centre, decoded, bound = by_torch(vae, seen, labels, noise)
+    centre, decoded, bound = by_torch(vae, seen, context, noise)
     close = 1e-5 if exact else 1e-3
     unit = float(decoded.abs().max().clamp(min=1))
     np.testing.assert_allclose([one[0] for one in found], centre.numpy(), atol=close * float(centre.abs().max().clamp(min=1)))
@@ -120,10 +139,20 @@ def test_models_that_no_page_computes_are_named() -> None:
     for words, said in (
         ({"posterior": "flow"}, "posteriors that are gaussian, full gaussian, dirac, and this one is Flow"),
         ({"prior": "flow"}, "this one is Flow"),
-        ({"given": "low-resolution:2"}, "given nothing, or labels"),
     ):
         with pytest.raises(RecipeError, match=said):
             model_words(build(Recipe(**words), IMAGE).vae, Arrays())
+
+
+def test_a_context_of_ones_own_is_not_taken_for_its_parent() -> None:
+    class Blurred(LowResolution):
+        """Another function of the image."""
+
+    vae = build(Recipe(given="low-resolution:2"), IMAGE).vae
+    vae.context = Blurred(2, IMAGE.event_shape)
+    for words in (remote_words, lambda vae: model_words(vae, Arrays())):
+        with pytest.raises(RecipeError, match="given nothing, a label, a part of an example, or its low resolution"):
+            words(vae)
 
 
 def test_a_likelihood_of_ones_own_is_not_taken_for_its_parent() -> None:

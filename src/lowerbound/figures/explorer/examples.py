@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from torch.distributions import Distribution, Independent, MultivariateNormal, Normal
 
@@ -19,6 +19,7 @@ from lowerbound.distributions.drawing import sample
 from lowerbound.errors import RecipeError
 from lowerbound.evaluation.latent_space import latents
 from lowerbound.figures.explorer.arrays import Arrays
+from lowerbound.figures.explorer.given import given_part, is_given_values, masks_of
 from lowerbound.figures.explorer.model import latent_size
 from lowerbound.figures.explorer.shown import Told, nobody
 from lowerbound.system.seeding import permutation, seeded
@@ -50,6 +51,7 @@ def examples_words(
         raise RecipeError("the encoder gives numbers that are not finite; look at the run with: lowerbound evaluate")
     dims = math.prod(spec.event_shape)
     some, tested = rows[: min(SHOWN, max(1, VALUES // dims))], spread(len(test), min(TESTED, max(1, TEST_VALUES // dims)))
+    known = masks_of(vae, test, tested, seed)
     use = latents(vae, train.view(rows[:MEASURED]), seed, carved=False)
     told(f"scoring {len(tested):,} test examples")
     weight = use.variance if use.kl_per_dimension is None else use.kl_per_dimension
@@ -57,7 +59,7 @@ def examples_words(
         "classes": list(spec.classes),
         "range": [float(spec.low), float(spec.high)],
         "codes": arrays.weights(mean.numpy()),
-        "spreads": None if sd is None else arrays.weights(sd.numpy()),
+        "spreads": None if sd is None or is_given_values(vae) else arrays.weights(sd.numpy()),
         "labels": _labels(train, rows, arrays),
         "shown": values_words(train[some], spec, arrays),
         "order": weight.argsort(descending=True).tolist(),
@@ -67,7 +69,8 @@ def examples_words(
         "test": {
             "values": values_words(test[tested], spec, arrays),
             "labels": _labels(test, tested, arrays),
-            "log_p": [round(value, 3) for value in log_p_by_draws(vae, test, tested, seed).tolist()] if dense else None,
+            "known": None if known is None else arrays.numbers(known.flatten(1).numpy(), np.uint8),
+            "log_p": [round(value, 3) for value in log_p_by_draws(vae, test, tested, seed, known).tolist()] if dense else None,
             "draws": draws_of(dims),
             "binarizations": BINARIZATIONS,
         },
@@ -95,16 +98,19 @@ def _codes(vae: Model, data: Dataset, rows: Int64[Tensor, " n"]) -> tuple[Float[
 
 
 @torch.no_grad()
-def log_p_by_draws(vae: Model, data: Dataset, rows: Int64[Tensor, " n"], seed: int) -> Float[Tensor, " n"]:
+def log_p_by_draws(
+    vae: Model, data: Dataset, rows: Int64[Tensor, " n"], seed: int, known: Bool[Tensor, "n *event"] | None = None
+) -> Float[Tensor, " n"]:
     """log p(x) of some examples as the page has it of one: log 1/K Σ p(x|z) p(z)/q(z|x), by K = ``DRAWS`` draws of q(z|x), in nats.
 
-    Of greys that are seen as zeros and ones it is the mean over ``BINARIZATIONS``, each by a fourth of the draws.
+    Of greys that are seen as zeros and ones it is the mean over ``BINARIZATIONS``, each by a fourth of the draws. A model that is given
+    a part of the examples is given the ``known`` values.
     """
     values = data[rows]
     grey = isinstance(vae.likelihood, Bernoulli) and vae.likelihood.binarize and bool(((values > 0) & (values < 1)).any())
     most = draws_of(values[0].numel())
     times, draws = (BINARIZATIONS, most // 4) if grey else (1, most)
-    each = [_log_p(vae, data, rows, draws, seed + time) for time in range(times)]
+    each = [_log_p(vae, data, rows, draws, seed + time, known) for time in range(times)]
     return torch.stack(each).mean(0)
 
 
@@ -113,10 +119,12 @@ def draws_of(dims: int) -> int:
     return DRAWS if dims <= LARGE else DRAWS // 8
 
 
-def _log_p(vae: Model, data: Dataset, rows: Int64[Tensor, " n"], draws: int, seed: int) -> Float[Tensor, " n"]:
-    found = []
-    for some in rows.split(max(1, rows_at_once(data) // draws)):
-        seen = observe(vae, data, some, seed)
+def _log_p(
+    vae: Model, data: Dataset, rows: Int64[Tensor, " n"], draws: int, seed: int, known: Bool[Tensor, "n *event"] | None
+) -> Float[Tensor, " n"]:
+    found, at_once = [], max(1, rows_at_once(data) // draws)
+    for k, some in enumerate(rows.split(at_once)):
+        seen = given_part(vae, observe(vae, data, some, seed), None if known is None else known[k * at_once :][: len(some)])
         with seeded(seed, "explorer", device=vae.device):
             law: Distribution = seen.vae.posterior(seen.x)
             z = sample(law, [draws])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
 from lowerbound.distributions.mixture import Mixture
@@ -9,11 +11,12 @@ from lowerbound.distributions.operations import over_all_of_space
 from lowerbound.errors import RecipeError
 from lowerbound.figures.explorer.arrays import Arrays
 from lowerbound.figures.explorer.columns import Floats, columns_words
+from lowerbound.figures.explorer.given import given_words
 from lowerbound.figures.explorer.likelihoods import likelihood_words
-from lowerbound.figures.explorer.networks import Words, words_of
+from lowerbound.figures.explorer.networks import Words
+from lowerbound.figures.explorer.onnx import network_words
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.vae import posteriors, priors
-from lowerbound.vae.contexts import Label
 from lowerbound.vae.likelihoods import Bernoulli, Columns
 from lowerbound.vae.model import Model, given_zeros
 
@@ -39,32 +42,34 @@ def remote_words(vae: Model) -> Words:
 
 
 def _shape_words(vae: Model) -> Words:
-    """The shapes of x and z, and how many classes the model is given. Errors: RecipeError."""
-    if vae.context is not None and not isinstance(vae.context, Label):
-        raise RecipeError("a page shows models that are given nothing, or labels")
+    """The shapes of x and z, and what the model is given. Errors: RecipeError."""
+    given = given_words(vae)
     if vae.event_shape is None:
         raise RecipeError("the decoder gives no example for a latent of zeros, so that its shape is not known")
-    classes = vae.context.classes if vae.context is not None else 0
-    return {"event": list(vae.event_shape), "latent": latent_size(vae), "classes_given": classes}
+    return {"event": list(vae.event_shape), "latent": latent_size(vae)} | given
 
 
 @torch.no_grad()
-def model_words(vae: Model, arrays: Arrays, values: Floats | None = None) -> Words:
+def model_words(vae: Model, arrays: Arrays, values: Floats | None = None, own: Sequence[int] | None = None) -> Words:
     """All that a page needs to be the model; ``values`` ``(N, D)`` are rows of a table, whose extremes are the ends of sliders.
 
-    Errors: RecipeError for a part of it that no page computes.
+    ``own`` is the shape of an example, where networks of one's own are to be written as ONNX. Errors: RecipeError for a part of it that
+    no page computes; UsageError where what ONNX needs is not installed.
     """
     vae = in_evaluation(vae)
     if type(vae.posterior) not in POSTERIORS:
         known = ", ".join(POSTERIORS.values())
         raise RecipeError(f"a page computes posteriors that are {known}, and this one is {type(vae.posterior).__name__}")
-    return _shape_words(vae) | {
+    shapes = _shape_words(vae)
+    context = [] if vae.context is None else [vae.context.shape]
+    of_x, of_z = (None, None) if own is None else ([own, *context], [[shapes["latent"]], *context])
+    return shapes | {
         "posterior": POSTERIORS[type(vae.posterior)],
-        "prior": _prior(vae, arrays),
+        "prior": _prior(vae, arrays, None if own is None else context),
         "likelihood": _likelihood(vae, arrays, values),
         "holes": vae.likelihood.holes,
-        "encoder": words_of(vae.posterior.network, arrays),
-        "decoder": words_of(vae.likelihood.network, arrays),
+        "encoder": network_words(vae.posterior.network, arrays, of_x),
+        "decoder": network_words(vae.likelihood.network, arrays, of_z),
     }
 
 
@@ -77,11 +82,13 @@ def _likelihood(vae: Model, arrays: Arrays, values: Floats | None) -> Words:
     return words
 
 
-def _prior(vae: Model, arrays: Arrays) -> Words:
-    """A standard normal, or any mixture of diagonal normals, such as that of the posteriors of pseudo-inputs."""
+def _prior(vae: Model, arrays: Arrays, context: Sequence[Sequence[int]] | None) -> Words:
+    """A standard normal, that of a context, or any mixture of diagonal normals, such as that of the posteriors of pseudo-inputs."""
     if isinstance(vae.prior, priors.StandardNormal):
         return {"law": "normal"}
-    law = None if isinstance(vae.prior, priors.GivenContext) or vae.context is not None else vae.prior()
+    if type(vae.prior) is priors.GivenContext:
+        return {"law": "given", "network": network_words(vae.prior.network, arrays, context)}
+    law = None if vae.context is not None else vae.prior()
     if isinstance(law, Mixture) and law.gaussians is not None:
         weights = law.mixture_distribution.probs.expand(len(law.gaussians.loc))
         kept = {"weights": weights, "means": law.gaussians.loc, "scales": law.gaussians.scale}

@@ -15,7 +15,7 @@ from torch import nn
 
 from lowerbound.errors import RecipeError
 from lowerbound.figures.explorer.arrays import Arrays, numbers_of
-from lowerbound.nn.conditioned import Joined, Planes
+from lowerbound.nn.conditioned import Guided, Joined, Planes
 from lowerbound.nn.corruptions import Corrupted, Corruption
 from lowerbound.nn.dropout import Dropout
 from lowerbound.nn.log_counts import LogCounts
@@ -24,11 +24,17 @@ from lowerbound.nn.precision import LAST
 from lowerbound.nn.unfolded import Convolution, Transposed, Unfolded, unfolded
 
 Words = dict[str, Any]
+
+
+class NotComputed(RecipeError):
+    """A layer that no page computes; all of its network may still be written as ONNX."""
+
+
 Normed = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
 
 
 def words_of(module: nn.Module, arrays: Arrays) -> Words:
-    """A module as it is in evaluation, its weights put into ``arrays``. Errors: RecipeError for a layer that no page computes."""
+    """A module as it is in evaluation, its weights put into ``arrays``. Errors: NotComputed."""
     kind: Any = next(kind for kind in type(module).__mro__ if kind in layer_words.registry)  # at last object, of what is not known
     if type(module) not in LAST and kind is not object and type(module).forward is not kind.forward:
         kind = object  # somebody's own, which does something else than its parent
@@ -38,9 +44,9 @@ def words_of(module: nn.Module, arrays: Arrays) -> Words:
 
 @singledispatch
 def layer_words(module: nn.Module, arrays: Arrays) -> Words:
-    """The words of a kind of layer. A new kind is one more registration."""
+    """The words of a kind of layer. A new kind is one more registration. Errors: NotComputed."""
     known = ", ".join(sorted({kind.__name__ for kind in layer_words.registry} - {"Module", "object"}))
-    raise RecipeError(f"a {type(module).__name__} layer cannot be computed in a page; build networks of {known}")
+    raise NotComputed(f"a {type(module).__name__} layer cannot be computed in a page; build networks of {known}")
 
 
 @layer_words.register
@@ -74,6 +80,12 @@ def _(module: nn.Unflatten, arrays: Arrays) -> Words:
 @layer_words.register(Planes)
 def _(module: Joined | Planes, arrays: Arrays) -> Words:
     return {"kind": type(module).__name__.lower(), "network": words_of(module.network, arrays)}
+
+
+@layer_words.register
+def _(module: Guided, arrays: Arrays) -> Words:
+    parts = {name: words_of(getattr(module, name), arrays) for name in ("features", "decoder", "last")}
+    return {"kind": "guided", "size": [*map(int, module.size)]} | parts
 
 
 @layer_words.register
@@ -154,7 +166,7 @@ def _(module: Convolution | Transposed, arrays: Arrays) -> Words:
 @layer_words.register
 def _(module: nn.Upsample, arrays: Arrays) -> Words:
     if module.mode != "nearest":
-        raise RecipeError("a page computes an Upsample layer with mode='nearest' alone")
+        raise NotComputed("a page computes an Upsample layer with mode='nearest' alone")
     size, factor = module.size, module.scale_factor
     asked = {"size": _listed(size)} if size is not None else {"factor": _listed(factor)}
     return {"kind": "upsample"} | asked
@@ -170,7 +182,7 @@ def _listed(value: Any) -> list[float] | float:
 def _(module: Normed, arrays: Arrays) -> Words:
     """In evaluation a scale and a shift for each channel."""
     if module.running_mean is None or module.running_var is None:
-        raise RecipeError("a page computes batch norms with running statistics alone")
+        raise NotComputed("a page computes batch norms with running statistics alone")
     scale = 1 / np.sqrt(numbers_of(module.running_var) + module.eps)
     scale = scale if module.weight is None else scale * numbers_of(module.weight)
     shift = -numbers_of(module.running_mean) * scale + (0 if module.bias is None else numbers_of(module.bias))

@@ -19,6 +19,9 @@ from lowerbound.figures.explorer.arrays import Arrays
 from lowerbound.figures.explorer.bundle import bundled, read
 from lowerbound.figures.explorer.examples import examples_words
 from lowerbound.figures.explorer.model import model_words, remote_words
+from lowerbound.figures.explorer.networks import NotComputed
+from lowerbound.figures.explorer.onnx import has_graph
+from lowerbound.figures.explorer.onnxruntime import Runtime, runtime
 from lowerbound.figures.explorer.shown import Shown, Told, nobody, of_run
 from lowerbound.figures.explorer.varied import varied
 from lowerbound.figures.style import COLORS
@@ -26,6 +29,7 @@ from lowerbound.runs.run import Run
 
 #: what to do about a model that no page computes
 SERVED = "a page that is served can show it: lowerbound explore RUN, without -o, or in Python lb.explore(…).serve()"
+BY_ONNX = "; or a file that has onnxruntime-web in it: --onnx, in Python write(path, onnx=…)"
 LARGEST = 200 * 2**20  # bytes of numbers in a page: what a browser still opens
 
 
@@ -45,13 +49,18 @@ def page(runs: Sequence[Run | Shown], exact: bool = False, data_dir: str | Path 
     return made([run if isinstance(run, Shown) else of_run(run, data_dir) for run in runs], exact).html
 
 
-def made(shown: Sequence[Shown], exact: bool = False, remote: str = "", told: Told = nobody) -> Made:
+def made(shown: Sequence[Shown], exact: bool = False, remote: str = "", onnx: str | Path | None = None, told: Told = nobody) -> Made:
     """The page of some models; ``told`` is called with what is being done.
 
-    ``remote`` is the word with which it asks the server that serves it for models that no page computes; without it there can be none.
-    Errors: RecipeError for those, RunError for a model that is too large.
+    ``onnx`` is where onnxruntime-web's npm package is; with it the page computes networks of one's own, if there are some, and is 5 MB
+    longer. ``remote`` is the word with which it asks the server that serves it for models that no page computes; without it there can
+    be none.
+    Errors: RecipeError for those, RunError for a model that is too large; UsageError where ``onnx`` is no such package.
     """
-    each = [_words(one, exact, {"token": remote, "run": number} if remote else None, told) for number, one in enumerate(shown)]
+    ready = None if onnx is None else runtime(onnx)
+    server = [{"token": remote, "run": number} if remote else None for number in range(len(shown))]
+    each = [_words(one, exact, asked, onnx is not None, told) for one, asked in zip(shown, server, strict=True)]
+    ready = ready if any(has_graph(words["model"]) for words, _ in each) else None
     asks = tuple(number for number, (words, _) in enumerate(each) if "remote" in words["model"])
     told("writing the page")
     names = [one.name for one in shown]
@@ -63,23 +72,25 @@ def made(shown: Sequence[Shown], exact: bool = False, remote: str = "", told: To
     html = environment.get_template("page.html").render(
         title=f"{texts['page.title']}: {', '.join(names)}",
         loading=texts["page.loading"],
-        policy=policy(bool(asks)),
+        policy=policy(bool(asks), ready),
         style=Markup(read("page.css")),  # noqa: S704  # a file of this package
         script=Markup(bundled("main")),  # noqa: S704
         page=_data(shared),
+        runtime=None if ready is None else {"script": Markup(ready.script), "wasm": Markup(ready.wasm)},  # noqa: S704  # as it was published
         runs=[{"words": _data(words), "numbers": Markup(arrays.packed())} for words, arrays in each],  # noqa: S704  # base64
     )
     return Made(html, asks)
 
 
-def policy(asks: bool) -> str:
-    """What a page may load and run: what is in it, and where it ``asks`` its server, that."""
-    own = f"default-src 'none'; script-src '{_hash(bundled('main'))}'; style-src '{_hash(read('page.css'))}'"
+def policy(asks: bool, runtime: Runtime | None = None) -> str:
+    """What a page may load and run: what is in it, WebAssembly where it has a ``runtime``, and where it ``asks`` its server, that."""
+    more = "" if runtime is None else f" '{_hash(runtime.script)}' 'wasm-unsafe-eval'"
+    own = f"default-src 'none'; script-src '{_hash(bundled('main'))}'{more}; style-src '{_hash(read('page.css'))}'"
     return f"{own}; img-src data: blob:; base-uri 'none'; form-action 'none'" + ("; connect-src 'self'" if asks else "")
 
 
-def _words(one: Shown, exact: bool, server: dict[str, Any] | None, told: Told) -> tuple[dict[str, Any], Arrays]:
-    model, arrays = _model(one, exact, server)
+def _words(one: Shown, exact: bool, server: dict[str, Any] | None, onnx: bool, told: Told) -> tuple[dict[str, Any], Arrays]:
+    model, arrays = _model(one, exact, server, onnx)
     words = {
         "run": {"name": one.name, "about": one.about, "changed": one.changed},
         "model": model,
@@ -90,14 +101,15 @@ def _words(one: Shown, exact: bool, server: dict[str, Any] | None, told: Told) -
     return words | {"arrays": arrays.table}, arrays
 
 
-def _model(one: Shown, exact: bool, server: dict[str, Any] | None) -> tuple[dict[str, Any], Arrays]:
+def _model(one: Shown, exact: bool, server: dict[str, Any] | None, onnx: bool) -> tuple[dict[str, Any], Arrays]:
     """The model's words; where there is a ``server`` to compute it and the page cannot, those by which it asks. Errors: RecipeError."""
     arrays, rows = Arrays(exact), None if one.spec.schema is None else one.train[:].numpy()
     try:
-        words = model_words(one.vae, arrays, rows)
+        words = model_words(one.vae, arrays, rows, one.spec.event_shape if onnx else None)
     except RecipeError as error:
         if server is None:
-            raise RecipeError(f"{error}; {SERVED}") from error
+            by_onnx = BY_ONNX if isinstance(error, NotComputed) else ""
+            raise RecipeError(f"{error}; {SERVED}{by_onnx}") from error
         words, arrays = remote_words(one.vae) | server, Arrays(exact)
     # data may be laid out otherwise than the decoder has them: an encoder takes those of the data
     return words | ({"event": list(one.spec.event_shape)} if math.prod(words["event"]) == one.spec.dimensions else {}), arrays

@@ -12,7 +12,7 @@ from lowerbound.evaluation import missingness
 from lowerbound.evaluation.calibration import Calibration, Classification
 from lowerbound.evaluation.diagnosis import Finding
 from lowerbound.evaluation.evaluation import Evaluation, LogP
-from lowerbound.evaluation.latent_space import ACTIVE, Latents
+from lowerbound.evaluation.latent_space import ACTIVE, LEAST_KL, Latents
 from lowerbound.evaluation.missingness import Support
 from lowerbound.figures import report
 from lowerbound.interfaces.cli import console
@@ -126,8 +126,15 @@ def _classes(found: Classification) -> list[str]:
 
 
 def _latents(found: Latents, has_density: bool) -> list[str]:
-    used = f"of {len(found.variance)}: variance of the posterior mean over {ACTIVE:g}".replace("0.", ".")
+    why = (
+        f"KL over {LEAST_KL:g} nats"
+        if found.levels and found.kl_per_dimension is not None
+        else f"variance of the posterior mean over {ACTIVE:g}"
+    )
+    used = f"of {len(found.variance)}: {why}".replace("0.", ".")
     lines = [_line("active units", f"{int(found.active.sum())}", used)]
+    for level, active in zip(found.levels, found.active_of_levels if found.levels else (), strict=True):
+        lines.append(_line(f"  {level.name}", f"{level.kl:.2f}", f"nats of KL given those above; {active} of {level.latent} units active"))
     each = found.kl_per_dimension
     if each is not None:
         lines.append(_line("KL per dimension", " ".join(f"{kl:.2f}" for kl in sorted(each.tolist(), reverse=True))))

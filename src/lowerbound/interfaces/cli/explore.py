@@ -22,6 +22,8 @@ def explore(args: Namespace) -> Answer:
     """Write the page, or serve it until Ctrl-C."""
     if args.output is not None and (args.port or args.no_browser):
         raise UsageError("a file is not served; leave out --port and --no-browser, or -o")
+    if args.output is None and args.onnx is not None:
+        raise UsageError("--onnx is for a file, which computes by itself; name it with -o, or leave out --onnx")
     path = None if args.output is None else of_kind(args.output, ".html")
     places = [Path(folder).resolve() for folder in args.runs]
     twice = next((folder for folder, place in zip(args.runs, places, strict=True) if places.count(place) > 1), None)
@@ -33,7 +35,7 @@ def explore(args: Namespace) -> Answer:
         shown = [of_run(run, args.data_dir, told) for run in found]
         explorer = Explorer(shown, args.exact, told)
         server = explorer.serve(args.port, browser=False) if path is None else None
-        size = 0 if path is None else explorer.write(path).stat().st_size
+        size = 0 if path is None else explorer.write(path, args.onnx).stat().st_size
     console.notes(args, [one.note for one in shown if one.note is not None])
     if server is not None:
         return _served(args, server, values)

@@ -49,6 +49,9 @@ def _sample(parser: Parser) -> None:
     options.seed(parser)
     options.draw(parser, "draw x from p(x|z) instead of taking its mean")
     options.label(parser, "of a run given labels: data of this class (default: of all in turn)")
+    parser.add_argument(
+        "--freeze", type=options.at_least(1), metavar="LEVELS", help="of hierarchies: a row shares so many levels, counted from the top"
+    )
     parser.add_argument("--where", metavar="COLUMN=VALUE,…", help="of tables: rows in which these cells are given, 'sex=female,pclass=1'")
     options.output(parser, ".png, or .npy for the array; of tables .csv, .tsv or .parquet, and always drawn")
     options.machine(parser)
@@ -59,6 +62,12 @@ def _reconstruct(parser: Parser) -> None:
     options.data(parser)
     parser.add_argument("-n", "--n", type=options.at_least(1), metavar="N", help="how many (default: 20, or all where there are fewer)")
     parser.add_argument("--as-label", metavar="CLASS", help="of a run given labels: decoded as this class")
+    parser.add_argument(
+        "--levels",
+        type=options.at_least(1),
+        metavar="K",
+        help="of hierarchies: by the K levels at the top alone, the others as p expects them",
+    )
     options.output(parser, ".png, or .npy for the reconstructed array")
     options.machine(parser)
 
@@ -201,6 +210,8 @@ def _explore(parser: Parser) -> None:
     parser.add_argument("runs", nargs="+", metavar="RUN", help="folders of trained runs, side by side on the page")
     options.output(parser, ".html: the page, which needs neither server nor network (default: served until Ctrl-C)", required=False)
     parser.add_argument("--exact", action="store_true", help="weights in single precision: twice as long a page (default: 16 bits)")
+    onnx = "compute networks of your own in the page by this npm package, a .tgz or a folder of onnxruntime-web (5 MB more)"
+    parser.add_argument("--onnx", metavar="PACKAGE", help=onnx)
     parser.add_argument("--port", type=options.port, default=0, metavar="N", help="where to serve it on this machine (default: any)")
     parser.add_argument("--no-browser", action="store_true", help="say the address alone")
     options.machine(parser)

@@ -45,7 +45,7 @@ from lowerbound.runs import run as runs
 from lowerbound.runs.run import Run
 from lowerbound.system.files import save_array, save_arrays, written
 from lowerbound.system.seeding import seeded
-from lowerbound.tasks import classes, conditional_rows, generate
+from lowerbound.tasks import classes, conditional_rows, generate, levels
 from lowerbound.tasks import encode as encoding
 from lowerbound.vae.contexts import Label
 from lowerbound.vae.model import Model
@@ -67,7 +67,9 @@ def sample(args: Namespace) -> Answer:
     # a run given a part of an example, or its low resolution, takes that from the test data
     vae = _given(run, args.label, lambda: of_run.given(run.vae, args.n, lambda: run.read(None, args.data_dir).test, args.seed))
     with seeded(args.seed, "sample", device=vae.device):
-        values = vae.sample(args.n, draw=args.draw or run.spec.schema is not None).cpu()  # means of columns are not a row of a table
+        draw = args.draw or run.spec.schema is not None  # means of columns are not a row of a table
+        frozen = args.freeze is not None
+        values = (levels.sample_frozen(vae, args.n, args.freeze, _side(args.n), draw) if frozen else vae.sample(args.n, draw=draw)).cpu()
     return write(run, values, f"{args.n} samples")
 
 
@@ -105,7 +107,8 @@ def reconstruct(args: Namespace) -> Answer:
     name = "reconstructed" if args.as_label is None else f"as {args.as_label}"
     picture = partial(plots.reconstructions, name=name)
     write = _image_writer(args.output, lambda images: style.encode_png(picture(of_run.images(given, run.spec), images)))
-    values = encoding.reconstruct(run.vae, data, decoder=None if args.as_label is None else _as_class(run, args.as_label))
+    decoder = None if args.as_label is None else _as_class(run, args.as_label)
+    values = encoding.reconstruct(run.vae, data, decoder=decoder, levels=args.levels)
     context = run.vae.context
     known = None if context is None else context.tells(encoding.contexts(run.vae, data))
     square = (values - given).square()
@@ -152,8 +155,9 @@ def decode(args: Namespace) -> Answer:
 
 def _latents(run: Run, path: Path) -> Tensor:
     latents = arrays.load_values(path).float()
-    if latents.shape[1:] != (run.recipe.latent,):
-        raise UsageError(f"{path} has the shape {tuple(latents.shape)}; this run decodes latents (N, {run.recipe.latent})")
+    latent = sum(run.recipe.levels)
+    if latents.shape[1:] != (latent,):
+        raise UsageError(f"{path} has the shape {tuple(latents.shape)}; this run decodes latents (N, {latent})")
     return latents
 
 

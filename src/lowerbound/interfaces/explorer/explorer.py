@@ -33,9 +33,12 @@ class Explorer:
         """The page, which needs nothing else. Errors: RecipeError for a model that no page computes: ``serve`` shows it."""
         return made(self.shown, self.exact, told=self.told).html
 
-    def write(self, path: str | Path) -> Path:
-        """Write the page. Errors: OutputError, and as for ``html``."""
-        content = self.html.encode()
+    def write(self, path: str | Path, onnx: str | Path | None = None) -> Path:
+        """Write the page; with ``onnx``, where the npm package onnxruntime-web is, it computes networks of your own too.
+
+        Errors: OutputError, as for ``html``, and UsageError where that is no such package.
+        """
+        content = (self.html if onnx is None else made(self.shown, self.exact, onnx=onnx, told=self.told).html).encode()
         with written(path) as file:
             file.write(content)
         return Path(path)
@@ -57,7 +60,7 @@ class Explorer:
         """The page, and the models that it asks a server about with its token; where it asks about none it is that of ``html``."""
         if "html" in self.__dict__:
             return self.html, ()
-        found = made(self.shown, self.exact, token, self.told)
+        found = made(self.shown, self.exact, token, told=self.told)
         if not found.asks:
             self.html = found.html
         return found.html, found.asks

@@ -45,13 +45,6 @@ class Served:
         """How many values an example has."""
         return math.prod(self.event)
 
-    def given(self, label: int | None) -> Model:
-        """The model in evaluation, given a class where it is given any."""
-        vae = in_evaluation(self.vae)
-        if not isinstance(vae.context, Label) or label is None:
-            return vae
-        return vae.given(vae.context.numbered(torch.tensor([label])).to(vae.device))
-
 
 # --- reading -----------------------------------------------------------------------------------------
 
@@ -71,14 +64,20 @@ class Question:
         return value
 
     @property
-    def label(self) -> int | None:
-        """A class number of a model that is given classes, and null of others."""
-        context = self.served.vae.context
-        if isinstance(context, Label):
-            return self.whole("label", context.classes)
-        if self.words.get("label") is not None:
+    def model(self) -> Model:
+        """The model in evaluation, given a class number, or the numbers of a context, where it is given such, and null of others."""
+        vae = in_evaluation(self.served.vae)
+        if isinstance(vae.context, Label):
+            label = self.whole("label", vae.context.classes)
+            return vae.given(vae.context.numbered(torch.tensor([label])).to(vae.device))
+        if self.has("label"):
             raise Malformed("this model is given no label")
-        return None
+        if vae.context is not None:
+            shape = vae.context.shape
+            return vae.given(self._numbers("context", self.words.get("context"), math.prod(shape)).reshape(1, *shape))
+        if self.has("context"):
+            raise Malformed("this model is given nothing")
+        return vae
 
     @property
     def x(self) -> Float[Tensor, "1 *event"]:
@@ -114,7 +113,7 @@ class Question:
 
 def posterior(asked: Question) -> Answer:
     """q(z|x): its centre, its standard deviations where it is Gaussian, draws or given latents with log q(z|x) and log p(z), and the KL."""
-    vae, x = asked.served.given(asked.label), asked.x
+    vae, x = asked.model, asked.x
     law = vae.posterior(x)
     point = isinstance(law, Delta)
     z = asked.z if asked.has("z") else _drawn(asked, vae, law)
@@ -161,7 +160,7 @@ def _log_prior(vae: Model, z: Float[Tensor, "K 1 d"]) -> Float[Tensor, " K"]:
 
 def decode(asked: Question) -> Answer:
     """Means of p(x|z), or with ``draw``, a seed, draws of it; log p(z), and with ``x`` log p(x|z)."""
-    vae, z = asked.served.given(asked.label), asked.z
+    vae, z = asked.model, asked.z
     seed = asked.whole("draw", SEEDS) if asked.has("draw") else None
     x = asked.x if asked.has("x") else None
     with seeded(seed or 0, "explorer", device=vae.device):
@@ -172,7 +171,7 @@ def decode(asked: Question) -> Answer:
 
 def likelihood(asked: Question) -> Answer:
     """log p(x|z) of an example for each of some latents, of the values that are there, and log p(z)."""
-    vae, x, z = asked.served.given(asked.label), asked.x, asked.z
+    vae, x, z = asked.model, asked.x, asked.z
     return {"log_likelihood": _log_likelihood(vae, x, z), "log_p": _listed(_log_prior(vae, z))}
 
 
@@ -183,7 +182,7 @@ def _log_likelihood(vae: Model, x: Float[Tensor, "1 *event"], z: Float[Tensor, "
 
 def prior(asked: Question) -> Answer:
     """``n`` draws of p(z), or given latents, with log p(z)."""
-    vae = asked.served.given(asked.label)
+    vae = asked.model
     z = asked.z if asked.has("z") else _drawn(asked, vae, vae.prior())
     return {"draws": _listed(z[:, 0]), "log_p": _listed(_log_prior(vae, z))}
 

@@ -66,7 +66,7 @@ class NodeEstimator(Estimator):
                 return replace(self.draw(posterior, prior, samples), name=name)
             node = self.draw(posterior, prior, 1)
             first = {part: value[0] for part in ("z", "score", "weights") if (value := getattr(node, part)) is not None}
-            return replace(node, **first, name=name)
+            return replace(node, **first, name=name, path=None if node.path is None else first["z"])
 
         return draw
 

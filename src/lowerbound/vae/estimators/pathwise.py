@@ -38,26 +38,25 @@ class DoublyReparameterized(NodeEstimator):
 
     log q(z|x) is taken with its parameters held, and what flows back from z_k to the encoder is
     weighted by the objective's ``path_weight``; decoder and prior keep their gradient. Near the exact
-    posterior the gradient of the ELBO then has no variance.
+    posterior the gradient of the ELBO then has no variance. Of a hierarchy what flows back from the terms is weighed level by level, and
+    the paths from level to level are left as they are.
     Source: Roeder et al., "Sticking the Landing", 2017, https://arxiv.org/abs/1703.09194; Tucker et al.,
-    "Doubly Reparameterized Gradient Estimators for Monte Carlo Objectives", 2018, https://arxiv.org/abs/1810.04152; of one latent alone,
-    since holding q holds the path through a latent's parent as well: Bauer and Mnih, "Generalized Doubly Reparameterized Gradient
-    Estimators", 2021, https://arxiv.org/abs/2101.11046.
+    "Doubly Reparameterized Gradient Estimators for Monte Carlo Objectives", 2018, https://arxiv.org/abs/1810.04152; Bauer and Mnih,
+    "Generalized Doubly Reparameterized Gradient Estimators", 2021, https://arxiv.org/abs/2101.11046.
     """
 
     needs_log_posterior = True
 
     def draw(self, posterior: Distribution, prior: Distribution, samples: int) -> Node:
         """K draws of z for each example, and q held."""
-        return Node(_path(posterior, samples), prior, detach(posterior))
+        z = _path(posterior, samples)
+        return Node(z, prior, detach(posterior), path=z)
 
     def correction(self, objective: Objective, terms: Terms, nodes: Sequence[Node]) -> None:
         """None, after a word to autograd that what flows back from z is to be weighted."""
         weight = by_weight(objective).path_weight(terms).detach()
-        if sum(node.z.requires_grad for node in terms.nodes) > 1:
-            raise RecipeError(
-                "with q held, the path of one latent into the posterior of the next would be held too; choose the pathwise estimator"
-            )
+        if sum(node.z.requires_grad for node in terms.nodes) > 1 and any(node.path is None or node.path is node.z for node in terms.nodes):
+            raise RecipeError("the paths of several latents cannot be told from what the terms see of them; choose the pathwise estimator")
         for node in nodes:
             if node.z.requires_grad:
                 scale = weight.reshape(*weight.shape, *[1] * (node.z.dim() - 2))

@@ -15,7 +15,7 @@ from lowerbound.distributions.drawing import sample
 from lowerbound.errors import NoClosedForm, RecipeError, law_name
 from lowerbound.vae.objectives.base import Average, Objective, alone
 from lowerbound.vae.objectives.kl import KL, ClosedKL
-from lowerbound.vae.terms import Terms
+from lowerbound.vae.terms import Node, Terms
 
 
 def factors(law: Distribution) -> Distribution:
@@ -29,7 +29,8 @@ def factors(law: Distribution) -> Distribution:
 class FreeBits(Objective):
     """E_q[log p(x|z)] − Σᵢ max(λ, KLᵢ), KLᵢ the batch's mean for dimension i: the first ``nats`` λ per dimension are free.
 
-    Of a share of a batch, ``average`` makes of its means those of the batch, whose gradient is the share's own.
+    With ``of_levels`` i are the levels of a hierarchy, or a flat latent as a whole; of a level KL(q ‖ p) is given those above. Of a share
+    of a batch, ``average`` makes of its means those of the batch, whose gradient is the share's own.
     Source: Kingma et al., "Improving Variational Inference with Inverse Autoregressive Flow", 2016, https://arxiv.org/abs/1606.04934
     (appendix C.8). Errors: RecipeError where prior or posterior does not factorise, NoClosedForm for other pairs.
     """
@@ -39,16 +40,27 @@ class FreeBits(Objective):
     kl: KL = field(default_factory=ClosedKL)
     samples: int = 1
     average: Average = field(default=alone, repr=False)
+    of_levels: bool = False
 
     def value(self, terms: Terms) -> Float[Tensor, " B"]:
         """The bound with the KL's floor."""
-        node = terms.only
+        terms.alike()
+        each = torch.cat([self._of_level(node)[None] if self.of_levels else self._of_dimensions(node) for node in terms.nodes])
+        return terms.mean(terms.log_likelihood) - self.average(each).clamp(min=self.nats).sum()
+
+    def _of_level(self, node: Node) -> Float[Tensor, ""]:
+        try:
+            return kl_divergence(node.posterior, node.prior).mean()
+        except NotImplementedError:
+            return (node.posterior.log_prob(node.z) - node.prior.log_prob(node.z)).mean()
+
+    def _of_dimensions(self, node: Node) -> Float[Tensor, " d"]:
         q, p = factors(node.posterior), factors(node.prior)
         try:
-            each = self.average(kl_divergence(q, p).mean(0))
+            each = kl_divergence(q, p)
         except NotImplementedError as error:
             raise NoClosedForm(f"free bits need KL({law_name(q)} ‖ {law_name(p)}) in closed form, and it has none here") from error
-        return terms.mean(terms.log_likelihood) - each.clamp(min=self.nats).sum()
+        return each.flatten(0, -2).mean(0)
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ function svgOf(view) {
 
 // --- the tour ----------------------------------------------------------------------------------------
 
-const STOPS = ["plane", "place", "sliders", "row", "examples", "hidden", "paths"];
+const STOPS = ["plane", "place", "given", "sliders", "row", "examples", "hidden", "paths"];
 
 /** Six captions, one after the other, each beside what it speaks of. */
 export function tour(views) {

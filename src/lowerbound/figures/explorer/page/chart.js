@@ -1,7 +1,8 @@
-// The picture of the plane: the points once for each frame, and on them what moves, the ellipses of a posterior and the cross.
+// The picture of the plane: the points once for each frame, and on them what moves, the ellipses of a posterior and of p(z|c), and the cross.
 
 import { number, text } from "./dom.js";
 import { marks, usualFrame } from "./frame.js";
+import { priorsAlong } from "./given.js";
 
 export const SIDE = 460; // pixels
 const TINY = 2,
@@ -22,7 +23,10 @@ export function chartOf(view, canvas) {
     dims = null;
   const chart = {
     usual() {
-      if (dims !== values.dims) [dims, usual, middles] = [values.dims, usualFrame(view.codes, values.dims), middlesOf(view, values.dims)];
+      if (dims === values.dims) return usual;
+      dims = values.dims;
+      usual = usualFrame(view.codes, dims, (dim, end, side) => priorsAlong(view, dim, end, side));
+      middles = middlesOf(view, dims);
       return usual;
     },
     frame: () => values.frame ?? chart.usual(),
@@ -51,6 +55,7 @@ export function chartOf(view, canvas) {
       context.drawImage(points, 0, 0);
       context.strokeStyle = context.fillStyle = getComputedStyle(canvas).color;
       if (found && found.q.sd && i !== j) ellipses(context, chart, found.q, i, j);
+      if (view.model.words.given && i !== j) priorEllipses(view, context, chart, i, j);
       cross(context, chart.pixel(...placeOf(z, values.dims)));
     },
   };
@@ -168,4 +173,13 @@ function ellipses(context, chart, q, i, j) {
     );
     context.stroke();
   }
+}
+
+/** Dashed, of a model whose p(z|c) is another one for each c. */
+function priorEllipses(view, context, chart, i, j) {
+  const prior = view.model.prior(view.state.values.label);
+  if (!prior.sd) return;
+  context.setLineDash([6, 5]);
+  ellipses(context, chart, prior, i, j);
+  context.setLineDash([]);
 }

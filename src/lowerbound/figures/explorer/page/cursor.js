@@ -12,13 +12,13 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
 export function paintedByKeys(canvas, { columns, rows, wide = columns, paint, painted, ended, words }) {
   const mark = element("span", { class: "cursor", hidden: true }),
     said = element("p", { class: "where", role: "status" }),
-    keys = element("p", { class: "keys", id: `keys-${paintedByKeys.made++}` }, text("cursor.keys"));
+    keys = element("p", { class: "keys", id: `keys-${paintedByKeys.made++}`, hidden: true }, text("cursor.keys"));
   const at = [Math.floor(columns / 2), Math.floor(rows / 2)];
   let changed = false;
   const show = () => {
     const share = (part, all) => `${(100 * part) / all}%`;
     Object.assign(mark.style, { left: share(at[0], wide), top: share(at[1], rows), width: share(1, wide), height: share(1, rows) });
-    mark.hidden = false;
+    mark.hidden = keys.hidden = false; // what is said of keys stays: a button below that moved as it is pressed would not be clicked
     said.textContent = text(rows > 1 ? "cursor.cell" : "cursor.step", {
       x: at[0] + 1,
       columns,

@@ -51,8 +51,10 @@ export function examplesCard(view) {
     plain.textContent =
       (found.q.point
         ? text("examples.point")
-        : text(share < UNUSUAL ? "examples.unusual" : "examples.usual", { name: example.name, share: percent(share) })) +
-      (label === null ? "" : ` ${text("examples.given", { name: view.classes[label] })}`);
+        : share === null
+          ? ""
+          : text(share < UNUSUAL ? "examples.unusual" : "examples.usual", { name: example.name, share: percent(share) })) +
+      (typeof label !== "number" ? "" : ` ${text("examples.given", { name: view.classes[label] })}`);
     for (const one of [...draws, spread]) one.hidden = found.q.point;
     const latents = [found.q.mean, ...draws.map(() => found.q.sample(normal))],
       output = model.decode(latents, label);

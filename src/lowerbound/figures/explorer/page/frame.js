@@ -6,12 +6,12 @@ const NEAREST = 1e4,
   FARTHEST = 1e3; // times the usual frame
 const EDGE = 0.1; // of the width: how far inside a place comes that was outside
 
-/** A square that holds all but the outermost codes, and the origin. */
-export function usualFrame(codes, [i, j]) {
+/** A square that holds all but the outermost codes, and the origin; `along(dim, end, side)` may move each end farther out. */
+export function usualFrame(codes, [i, j], along = (_, end) => end) {
   const ends = (dim) => {
     const sorted = Float64Array.from(codes, (code) => code[dim]).sort(),
       out = Math.floor(OUTERMOST * sorted.length);
-    return [Math.min(0, sorted[out]), Math.max(0, sorted[sorted.length - 1 - out])];
+    return [Math.min(0, sorted[out]), Math.max(0, sorted[sorted.length - 1 - out])].map((end, side) => along(dim, end, side));
   };
   const [[left, right], [bottom, top]] = [ends(i), ends(j)],
     wide = ROOM * Math.max(right - left, top - bottom, 1e-6);

@@ -1,6 +1,7 @@
 // What is asked of a model about one example: its bound, log p(x), and what the hidden rest of it may be.
 
 import { logSumExp, normals, uniforms } from "./functions.js";
+import { givenBy } from "./given.js";
 import { gaussian } from "./latents.js";
 
 /** Values as the likelihood sees them: of a Bernoulli greys are the probability of a one, drawn, the same for the same seed. */
@@ -17,17 +18,20 @@ export function observed(model, values, seed = 0) {
 
 /**
  * The bound on log p(x) by draws of q(z|x), in nats: E log p(x|z) − KL, and log p(x) by importance weights.
- * KL is in closed form where there is one. `noise` gives the draws' normal numbers; null is said of a q without density.
+ * KL is in closed form where there is one. `noise` gives the draws' normal numbers; null is said of a q without density. A model that is
+ * given something of the values is given that of x.
  */
-export function boundOf(model, x, label, draws, noise = normals(1)) {
-  const q = model.posterior(x, label),
+export function boundOf(model, x, given, draws, noise = normals(1)) {
+  const label = givenBy(given, x),
+    q = model.posterior(x, label),
     latents = Array.from({ length: q.point ? 1 : draws }, () => (q.point ? q.mean : q.sample(noise)));
   const output = model.decode(latents, label),
     terms = latents.map((_, row) => model.logLikelihood(output, row, x));
   const reconstruction = mean(terms);
   if (q.point) return { q, reconstruction, kl: null, bound: null, se: null, logP: null };
-  const ratios = latents.map((z) => q.logDensity(z) - model.prior.logDensity(z)),
-    closed = model.kl(q),
+  const prior = model.prior(label),
+    ratios = latents.map((z) => q.logDensity(z) - prior.logDensity(z)),
+    closed = model.kl(q, label),
     kl = closed ?? mean(ratios);
   const each = terms.map((term, k) => term - (closed ?? ratios[k]));
   const logP = logSumExp(terms.map((term, k) => term - ratios[k])) - Math.log(draws);
@@ -90,12 +94,13 @@ export function completions(model, x, label, count, seed = 1) {
 export function drawsGiven(model, x, label, seed = 1) {
   const normal = normals(seed),
     uniform = uniforms(seed + 1),
+    prior = model.prior(label),
     pool = { latents: [], targets: [], images: [], rows: [], laws: [] };
   const add = (law, n) => {
     const latents = Array.from({ length: n }, () => law.sample(normal, uniform)),
       output = model.decode(latents, label);
     latents.forEach((z, row) => {
-      pool.targets.push(model.logLikelihood(output, row, x) + model.prior.logDensity(z));
+      pool.targets.push(model.logLikelihood(output, row, x) + prior.logDensity(z));
       pool.images.push(() => model.mean(output, row));
       pool.rows.push({ output, row });
     });
@@ -104,10 +109,10 @@ export function drawsGiven(model, x, label, seed = 1) {
   };
   const round = model.size > LARGE ? A_ROUND / 8 : A_ROUND,
     about = posteriorAbout(model, x, label, normal, uniform);
-  add(model.prior, FROM_PRIOR);
+  add(prior, FROM_PRIOR);
   if (model.words.bounded) {
     // latents that may not be anywhere, on a sphere, say: none of a normal's draws would be one
-    add(model.prior, round);
+    add(prior, round);
     add(about, ADAPTED * round);
     return { ...pool, weights: weightsOf(pool), uniform, normal };
   }
@@ -156,7 +161,7 @@ function fitted(pool) {
 /** q(z|x̂), x̂ filled in by the best draw of the prior, and then by what the model makes of it. */
 function posteriorAbout(model, x, label, normal, uniform) {
   if (model.words.holes) return model.posterior(x, label); // an encoder that was trained to see holes
-  const begin = Array.from({ length: model.size > LARGE ? BEGIN / 8 : BEGIN }, () => model.prior.sample(normal, uniform)),
+  const begin = Array.from({ length: model.size > LARGE ? BEGIN / 8 : BEGIN }, () => model.prior(label).sample(normal, uniform)),
     output = model.decode(begin, label);
   const scores = begin.map((_, row) => model.logLikelihood(output, row, x));
   let values = model.mean(output, scores.indexOf(Math.max(...scores))),

@@ -167,6 +167,9 @@ function crossed(found, axis) {
   );
 }
 
+/** An image as large as another: each point sees the nearest. */
+export const enlarged = (image, space) => (image.shape.slice(2).join() === space.join() ? image : upsample({ size: space }, image));
+
 function upsample(layer, x) {
   const [n, channels, ...space] = x.shape,
     each = (value, axis) => (Array.isArray(value) ? value[axis] : value);
@@ -214,7 +217,7 @@ function layerNorm(layer, x, arrays) {
 // --- two inputs, and what a network is shown ---------------------------------------------------------
 
 /** Input and context, both flat, one after the other; one context is that of all. */
-function joined(x, context) {
+export function joined(x, context) {
   const n = x.shape[0],
     width = sizeOf(x.shape.slice(1)),
     more = sizeOf(context.shape.slice(1)),
@@ -227,17 +230,19 @@ function joined(x, context) {
   return made;
 }
 
-/** The numbers of a context as further channels. */
-function planes(x, context) {
+/** The numbers of a context as further channels, those of an image in their places. */
+export function planes(x, context) {
   const [n, channels, ...space] = x.shape,
     size = sizeOf(space),
     more = context.shape[1],
     made = tensor([n, channels + more, ...space]);
+  const image = context.shape.length > 2 ? enlarged(context, space).data : null;
   for (let row = 0; row < n; row++) {
-    const own = context.shape[0] === 1 ? 0 : row,
+    const own = (context.shape[0] === 1 ? 0 : row) * more,
       to = row * (channels + more) * size;
     made.data.set(x.data.subarray(row * channels * size, (row + 1) * channels * size), to);
-    for (let i = 0; i < more; i++) made.data.fill(context.data[own * more + i], to + (channels + i) * size, to + (channels + i + 1) * size);
+    if (image !== null) made.data.set(image.subarray(own * size, (own + more) * size), to + channels * size);
+    else for (let i = 0; i < more; i++) made.data.fill(context.data[own + i], to + (channels + i) * size, to + (channels + i + 1) * size);
   }
   return made;
 }

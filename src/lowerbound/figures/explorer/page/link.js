@@ -18,7 +18,9 @@ export async function writeLink(views) {
 const short = (value) => Number(value.toPrecision(6));
 
 function seenOf({ state: { values }, column }) {
-  const { z, dims, label, example, frame, mask } = values;
+  const { z, dims, example, frame } = values,
+    label = values.label?.of ? null : values.label, // what is given of an example goes with that
+    mask = values.label?.row === null ? values.label.hidden : values.mask; // and is a mask where another one was painted
   return {
     z: Array.from(z, short),
     dims,
@@ -55,8 +57,10 @@ function goTo(view, { z, dims, label, row, frame, mask }) {
     z: Float64Array.from(z),
     dims: state.values.dims,
     frame: frameOf(frame, view.usualFrame()),
-    mask: typeof mask === "string" ? bitsOf(mask, cells) : null,
+    mask: typeof mask === "string" && !model.words.given ? bitsOf(mask, cells) : null,
   });
+  const hidden = typeof mask === "string" && model.words.given?.kind === "observed" ? bitsOf(mask, model.size) : null;
+  if (hidden !== null) view.hide(hidden);
   if (state.values.label !== null && within(label, classes.length)) view.give(label);
 }
 
@@ -86,5 +90,5 @@ export function bitsOf(word, size) {
     at += length;
     bit = 1 - bit;
   }
-  return at === size && bits.includes(1) ? bits : null;
+  return at === size ? bits : null;
 }

@@ -6,8 +6,10 @@ import { classesCard } from "./classes.js";
 import { directionCard, slidersCard } from "./sliders.js";
 import { examplesCard } from "./examples.js";
 import { frameOf } from "./frame.js";
+import { givenCard } from "./given_card.js";
 import { hiddenCard } from "./hidden.js";
 import { rowCard } from "./row.js";
+import { readyOnnx } from "./onnx.js";
 import { pathsCard, spherical } from "./paths.js";
 import { placeCard } from "./place.js";
 import { planeCard } from "./plane.js";
@@ -21,6 +23,7 @@ const json = (id) => JSON.parse(document.getElementById(id).textContent);
 async function start() {
   const page = json("page");
   useTexts(page.texts);
+  await readyOnnx();
   const views = await Promise.all(
     page.runs.map((_, k) => viewOf(json(`run-${k}`), document.getElementById(`numbers-${k}`).textContent, page.colors)),
   );
@@ -61,7 +64,7 @@ function column(view) {
     about,
     changed,
     side(planeCard, slidersCard, directionCard, classesCard, pathsCard),
-    side(placeCard, rowCard, examplesCard, hiddenCard),
+    side(placeCard, givenCard, rowCard, examplesCard, hiddenCard),
   );
   view.column = made;
   return made;

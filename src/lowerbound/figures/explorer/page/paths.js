@@ -29,7 +29,7 @@ const WAYS = { straight, spherical };
 export function pathsCard(view) {
   const { model, state } = view,
     names = view.test.values.slice(0, 40).map((_, i) => exampleName(view, i));
-  if (names.length < 2 || isTable(view)) return null;
+  if (names.length < 2 || isTable(view) || model.words.given) return null; // z says what c does not, and every example has a c of its own
   const ends = [0, 1],
     rows = Object.keys(WAYS).map((way) => {
       const canvases = Array.from({ length: STEPS }, (_, k) =>

@@ -17,7 +17,7 @@ export function placeCard(view) {
     numbers.show("likelihood", number(example && model.logLikelihood(output, 0, example.values)));
     numbers.show("kl", number(found && found.kl));
     numbers.show("bound", number(found && found.bound));
-    numbers.show("prior", number(model.prior.logDensity(z), 2));
+    numbers.show("prior", number(model.prior(label).logDensity(z), 2));
     numbers.show("density", number(logAggregate(view, z), 2));
     shown.show(values, example && example.values, nearest(view.codes, z, view.shown.length), nearest(view.shown, values));
   });

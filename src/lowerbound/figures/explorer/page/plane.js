@@ -26,10 +26,10 @@ export function planeCard(view) {
       zoom.show(chart.usual().wide / chart.frame().wide);
     }
     if (changed.has("z")) hands.follow();
-    if (["z", "dims", "found", "frame", "theme"].some((name) => changed.has(name))) chart.show();
+    if (["z", "dims", "found", "label", "frame", "theme"].some((name) => changed.has(name))) chart.show();
   });
-  const about = text(view.test.logP === null ? "plane.about.point" : "plane.about"); // no density, no ellipse
-  return cardOf("plane", about, canvas, zoom.element, element("div", { class: "row" }, ...dimensions(view)), legend(view));
+  const kind = view.test.logP === null ? ".point" : view.model.words.given ? ".given" : ""; // no density, no ellipse
+  return cardOf("plane", text(`plane.about${kind}`), canvas, zoom.element, element("div", { class: "row" }, ...dimensions(view)), legend(view));
 }
 
 /** Nearer, farther and all of it; and how near it is. */

@@ -13,7 +13,7 @@ const KEPT = 20000; // densities, before all are forgotten
 /** The model of these words. Errors, thrown and said on the page, where the server is gone or cannot compute what is asked. */
 export function remoteModel(words) {
   const size = sizeOf(words.event),
-    ask = (question, given) => post(`${words.token}/${question}`, { run: words.run, ...given });
+    ask = (question, given, more) => post(`${words.token}/${question}`, { run: words.run, ...said(given), ...more });
   const densities = new Map(); // log p(z), by label and z
   let label = null,
     example = null; // what was asked about last; p(z) is that of this label
@@ -31,7 +31,7 @@ export function remoteModel(words) {
       [label, example] = [given, x];
       const values = Array.from(x),
         drawn = (more) => {
-          const answer = ask("posterior", { x: values, label: given, ...more }),
+          const answer = ask("posterior", given, { x: values, ...more }),
             latents = answer.draws.map(rowOf);
           keep(latents, rowOf(answer.log_p));
           return { ...answer, latents, log_q: rowOf(answer.log_q) };
@@ -45,36 +45,40 @@ export function remoteModel(words) {
     },
     mean(output, row = 0) {
       if (output.means === null) {
-        const answer = ask("decode", { z: output.latents, label: output.label, x: example && Array.from(example) });
+        const answer = ask("decode", output.label, { z: output.latents, x: example && Array.from(example) });
         output.means = answer.means.map(rowOf);
         took(output, answer, example);
       }
       return output.means[row];
     },
     draw: (output, row, random) =>
-      rowOf(ask("decode", { z: [output.latents[row]], label: output.label, draw: seedOf(random.uniform) }).means[0]),
+      rowOf(ask("decode", output.label, { z: [output.latents[row]], draw: seedOf(random.uniform) }).means[0]),
     logLikelihood(output, row, x) {
-      if (output.example !== x) took(output, ask("likelihood", { z: output.latents, label: output.label, x: Array.from(x) }), x);
+      if (output.example !== x) took(output, ask("likelihood", output.label, { z: output.latents, x: Array.from(x) }), x);
       return output.logs[row];
     },
     kl: (q) => q.kl,
     image: (z, given = null) => model.mean(model.decode([z], given)),
-    prior: {
-      sd: null,
-      independent: false,
-      plane: () => null,
-      logDensity(z) {
-        const key = keyOf(label, z);
-        if (!densities.has(key)) keep([z], rowOf(ask("prior", { z: [Array.from(z)], label }).log_p));
-        return densities.get(key);
-      },
-      sample: sampler((normal, uniform) => {
-        const answer = ask("prior", { n: POOL, label, seed: seedOf(uniform) }),
-          latents = answer.draws.map(rowOf);
-        keep(latents, rowOf(answer.log_p));
-        return latents;
-      }),
+    prior(given = null) {
+      label = given;
+      return prior;
     },
+  };
+  const prior = {
+    sd: null,
+    independent: false,
+    plane: () => null,
+    logDensity(z) {
+      const key = keyOf(label, z);
+      if (!densities.has(key)) keep([z], rowOf(ask("prior", label, { z: [Array.from(z)] }).log_p));
+      return densities.get(key);
+    },
+    sample: sampler((normal, uniform) => {
+      const answer = ask("prior", label, { n: POOL, seed: seedOf(uniform) }),
+        latents = answer.draws.map(rowOf);
+      keep(latents, rowOf(answer.log_p));
+      return latents;
+    }),
   };
   /** Take in what comes with the answer about some latents: log p(x|z) of an example, and log p(z). */
   function took(output, answer, x) {
@@ -131,7 +135,9 @@ function sampler(more) {
 
 /** Numbers of an answer: null stands for NaN. */
 const rowOf = (numbers) => Float64Array.from(numbers, (value) => value ?? NaN);
-const keyOf = (label, z) => `${label}:${Array.from(z).join()}`;
+const keyOf = (label, z) => `${label?.id ?? label}:${Array.from(z).join()}`;
+/** What the model is given, as a question has it: a class number, or the context that was made of an example. */
+const said = (given) => (given?.context ? { context: Array.from(given.context.data) } : { label: given });
 const seedOf = (uniform) => Math.floor(Math.abs(uniform()) * 2 ** 31) % 2 ** 31;
 
 function post(path, words) {

@@ -2,6 +2,7 @@
 
 import { arraysOf, inflated } from "./arrays.js";
 import { store, text } from "./dom.js";
+import { givenOf } from "./given.js";
 import { boundOfExample, observed } from "./inference.js";
 import { modelOf } from "./model.js";
 import { remoteModel } from "./remote.js";
@@ -32,12 +33,12 @@ export async function viewOf(words, packed, colors) {
     spreads: rows(data.spreads),
     labels: labels(data.labels),
     shown: values(data.shown),
-    test: { values: values(data.test.values), labels: labels(data.test.labels), logP: data.test.log_p },
+    test: { values: values(data.test.values), known: rows(data.test.known), labels: labels(data.test.labels), logP: data.test.log_p },
     order: data.order,
     state: store({
       z: new Float64Array(model.latent),
       dims: model.latent > 1 ? [data.order[0], data.order[1]].sort((a, b) => a - b) : [0, 0],
-      label: words.model.classes_given ? 0 : null,
+      label: words.model.classes_given ? 0 : null, // or what is given of the example: given.js
       example: null, // {values, x, label, name, row}: a test example, or one's own
       found: null, // of the example: its posterior and bound
       frame: null, // of the plane: {x0, y0, wide}, or null for that which holds about all codes
@@ -47,8 +48,9 @@ export async function viewOf(words, packed, colors) {
     boundOf: (values, label) => boundOfExample(model, values, label, data.test),
     /** Look at an example: z goes to the mean of its posterior. A model that is given labels reads it as its own, or else as the likeliest. */
     choose(chosen, name, row = null, label = null) {
-      const given =
-        view.state.values.label === null
+      const given = model.words.given
+        ? view.givenFor(chosen, row)
+        : view.state.values.label === null
           ? null
           : label !== null && label >= 0 && label < view.classes.length
             ? label
@@ -56,6 +58,12 @@ export async function viewOf(words, packed, colors) {
       const found = view.boundOf(chosen, given),
         bits = observed(model, chosen, row ?? 0);
       view.state.set({ example: { values: chosen, bits, label, name, row }, found, z: Float64Array.from(found.q.mean), label: given });
+    },
+    /** What the model is given of an example: of a test example what it was given for its log p(x), of others what was given last. */
+    givenFor(chosen, row) {
+      const known = row === null ? undefined : view.test.known?.[row],
+        hidden = known ? known.map((one) => 1 - one) : (view.state.values.label?.hidden ?? null);
+      return { ...givenOf(model.words, chosen, hidden), row: known ? row : null };
     },
     /** The first test example, where nothing was chosen yet. */
     begin() {
@@ -67,6 +75,11 @@ export async function viewOf(words, packed, colors) {
       const { example } = view.state.values;
       view.state.set({ label, ...(example === null ? {} : { found: view.boundOf(example.values, label) }) });
     },
+    /** Give a model that is given a part of the chosen example another part: all but what is hidden, 1 each. */
+    hide(hidden) {
+      const { example } = view.state.values;
+      if (example !== null) view.give({ ...givenOf(model.words, example.values, hidden), row: null });
+    },
     /** log p(x|y) of an example for each class, in nats. */
     ofClasses: (values) => view.classes.map((_, label) => view.boundOf(values, label)).map((found) => found.logP ?? found.reconstruction),
     likeliest(values) {
@@ -74,6 +87,7 @@ export async function viewOf(words, packed, colors) {
       return each.indexOf(Math.max(...each));
     },
   };
+  if (model.words.given) view.state.values.label = view.givenFor(view.test.values[0] ?? new Float64Array(model.size), 0);
   return view;
 }
 
@@ -129,6 +143,7 @@ const LEAST = 20; // test examples, for a share of them to say something
 /** Which share of test examples is less likely than this log p(x). */
 export function rank(view, logP) {
   const all = view.test.logP;
+  if (view.test.known !== null && view.state.values.label.row === null) return null; // log p of another part than theirs
   return all === null || !Number.isFinite(logP) || all.length < LEAST ? null : all.filter((other) => other < logP).length / all.length;
 }
 

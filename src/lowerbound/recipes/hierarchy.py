@@ -1,0 +1,109 @@
+"""Hierarchies: prior and posterior of several levels, ``--latent 40-40`` from the top down, and the networks between them.
+
+Each level of p is a network of the levels above it. Of q it is one as well, beside features of the example that all levels share; or, of
+a ladder, it is the level of p times what features of its own say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING
+
+from lowerbound.errors import RecipeError
+from lowerbound.recipes import priors
+from lowerbound.recipes.networks import NetworkWord
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from lowerbound.data.spec import DataSpec
+    from lowerbound.vae.posteriors import Posterior
+    from lowerbound.vae.priors import Chain, Prior
+
+#: makes the encoder around a network of what it is shown, by the shape of that
+Around = Callable[[Callable[[tuple[int, ...]], "nn.Module"]], "nn.Module"]
+#: words of posteriors that a level may have: a network beside others, and the prior refined
+CHAIN, LADDER = "gaussian", "ladder"
+
+
+def sizes(word: str) -> tuple[int, ...]:
+    """``40-40`` → the dimensions of each level, from the top down. Errors: RecipeError."""
+    try:
+        return tuple(int(size) for size in word.split("-"))
+    except ValueError as error:
+        raise RecipeError(f"latent '{word}' is not understood; write a number of dimensions, or of each level, as 40-40") from error
+
+
+@dataclass(frozen=True)
+class Hierarchy:
+    """What its levels are made of: the kind of network and its widths, the dimensions of each level, the shape of a context."""
+
+    network: NetworkWord
+    widths: Sequence[int]
+    levels: Sequence[int]
+    context: tuple[int, ...] = ()
+
+    def parts(self, posterior: str, prior: str, around: Around, spec: DataSpec) -> tuple[Posterior, Prior]:
+        """q(z|x) and p(z) of these words. Errors: RecipeError."""
+        if posterior == CHAIN:
+            q = self._chain(around)
+            return q, self._prior(priors.prior(prior, self.levels[0], q, spec, self.context), [self.widths] * len(self.levels))
+        if posterior != LADDER:
+            raise RecipeError(f"a level of a hierarchy is {CHAIN} or {LADDER}, and this posterior is {posterior}; choose another")
+        if prior == "vamp":
+            raise RecipeError(
+                "a ladder refines its prior, and vamp is made of the posterior; choose --posterior gaussian, or another prior"
+            )
+        first = priors.prior(prior, self.levels[0], None, spec, self.context)
+        p = self._prior(first, [[width, width] for width in reversed(self.of_levels)])
+        return self._ladder(around, p), p
+
+    @property
+    def of_levels(self) -> list[int]:
+        """The width of each stage of a ladder, the last level's first: those written, the last of them as often as it is needed."""
+        return [*self.widths, *[self.widths[-1]] * len(self.levels)][: len(self.levels)]
+
+    def _prior(self, first: Prior, widths: Sequence[Sequence[int]]) -> Chain:
+        from lowerbound.vae.priors import Chain
+
+        levels = list(zip(_above(self.levels), widths, strict=True))[1:]
+        return Chain(first, [self.network.between(above, width[::-1], 2 * size) for (above, size), width in levels], self.levels)
+
+    def _chain(self, around: Around) -> Posterior:
+        from lowerbound.vae.posteriors import Chain
+
+        features: list[int] = []
+
+        def of(seen: tuple[int, ...]) -> nn.Module:
+            trunk, many = self.network.trunk(seen, self.widths, self.context)
+            features.append(many)
+            return trunk
+
+        encoder = around(of)
+        levels = [
+            self.network.between(features[0] + above, self.widths[-1:] if above else (), 2 * size) for above, size in _above(self.levels)
+        ]
+        return Chain(encoder, levels, self.levels)
+
+    def _ladder(self, around: Around, prior: Chain) -> Posterior:
+        from lowerbound.nn.stages import Stages
+        from lowerbound.vae.posteriors import Ladder
+
+        features: list[int] = []
+
+        def of(seen: tuple[int, ...]) -> nn.Module:
+            width, *others = self.of_levels
+            first, many = self.network.trunk(seen, [width, width], self.context)
+            features.extend([many, *others])
+            return Stages([first, *(self.network.stage(before, [after, after]) for before, after in pairwise(features))])
+
+        encoder = around(of)
+        levels = [self.network.between(many, (), 2 * size) for many, size in zip(reversed(features), self.levels, strict=True)]
+        return Ladder(encoder, levels, features[::-1], prior)
+
+
+def _above(levels: Sequence[int]) -> list[tuple[int, int]]:
+    """For each level, the dimensions of all above it, and its own."""
+    return list(zip([0, *accumulate(levels)], levels, strict=False))

@@ -1,0 +1,61 @@
+"""What each level of a hierarchy decides: some levels held while those below are drawn anew, or taken of an example and the rest of p."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Size, Tensor
+from torch.distributions import Distribution
+
+from lowerbound.distributions.chain import Levels, is_hierarchy, side_by_side
+from lowerbound.errors import UsageError
+from lowerbound.nn.mode import in_evaluation
+from lowerbound.system.arguments import whole
+from lowerbound.vae.model import Model
+
+
+@torch.no_grad()
+def sample_frozen(vae: Model, n: int, levels: int, group: int, draw: bool = False) -> Float[Tensor, "n *event"]:
+    """n new data of which each ``group``, one after the other, shares its first ``levels`` levels; the levels below are drawn for each.
+
+    Means of p(x|z), or with ``draw`` draws. Errors: UsageError for a model without levels, or without so many.
+    """
+    n, group, vae = whole("n", n, 0), whole("group", group, 1), in_evaluation(vae)
+    prior = _hierarchy(vae.prior(), levels)
+    walk, leaders = prior.walk(), torch.arange(n, device=vae.device) // group * group
+    law, parts = next(walk)[0], list[Tensor]()
+    for level in range(1, len(prior.sizes) + 1):
+        z = law.sample(Size([n] if not law.batch_shape else []))
+        parts.append(z[leaders] if level <= levels else z)
+        if level < len(prior.sizes):
+            law = walk.send(parts[-1])[0]
+    return vae.decode(torch.cat(parts, -1), draw)
+
+
+def encoded(vae: Model, x: Float[Tensor, "B *event"], levels: int, grad: bool = False) -> Float[Tensor, "B latent"]:
+    """The first ``levels`` levels at the means of q(z|x), those below at the means of p given these.
+
+    Gradients: as for ``vae.encode``. Errors: as for ``sample_frozen``.
+    """
+    with torch.set_grad_enabled(torch.is_grad_enabled() and (grad or x.requires_grad)):
+        vae = in_evaluation(vae)
+        return _means(vae.posterior(x), _hierarchy(vae.prior(), levels), levels)
+
+
+def _means(posterior: Distribution, prior: Levels, levels: int) -> Float[Tensor, "B latent"]:
+    assert is_hierarchy(posterior, prior)
+    walk = side_by_side(posterior, prior)
+    q, p, _ = next(walk)
+    parts = [q.mean]
+    for level in range(2, len(prior.sizes) + 1):
+        q, p, _ = walk.send(parts[-1])
+        parts.append((q if level <= levels else p).mean)
+    return torch.cat(parts, -1)
+
+
+def _hierarchy(prior: Distribution, levels: int) -> Levels:
+    if not isinstance(prior, Levels):
+        raise UsageError("this model has one level; of several, as --latent 40-40 makes them, the first can be held")
+    if not 1 <= levels <= len(prior.sizes):
+        raise UsageError(f"this model has {len(prior.sizes)} levels, from the top down; give a number from 1 to {len(prior.sizes)}")
+    return prior

@@ -1,0 +1,285 @@
+"""Hierarchies of linear Gaussians, of which everything is known: bounds, log p(x), gradients, completions; of two levels and of three.
+
+Joint laws are found by asking each level for its mean at points of space, which of affine means is enough.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+import pytest
+import torch
+from tasks.test_complete import conditional
+from torch import Tensor, nn
+from torch.distributions import Distribution, MultivariateNormal
+from torch.nn.utils import parameters_to_vector
+from toys import z_score
+
+import lowerbound as lb
+from lowerbound.distributions.chain import Levels
+from lowerbound.tasks.levels import encoded, sample_frozen
+from lowerbound.vae.estimators import DoublyReparameterized, Estimator, Pathwise
+from lowerbound.vae.loss import of_observed
+from lowerbound.vae.objectives import ELBO, IWAE, ClosedKL, FreeBits, Objective, SampledKL
+
+EVENT, SIGMA = 4, 0.6
+LEVELS = {"two levels": (2, 3), "three levels": (1, 2, 2)}
+
+
+class Affine(nn.Module):
+    """A mean that is affine in its input, and log variances that do not depend on it."""
+
+    def __init__(self, inputs: int, outputs: int):
+        super().__init__()
+        self.mean, self.log_variance = nn.Linear(inputs, outputs), nn.Parameter(torch.randn(outputs) * 0.3 - 0.7)
+
+    def forward(self, given: Tensor) -> Tensor:
+        mean = self.mean(given)
+        return torch.cat([mean, self.log_variance.expand_as(mean)], -1)
+
+
+def joint(law: Levels) -> MultivariateNormal:
+    """The law of all levels together, of each of its batch; differentiable in their parameters."""
+    size = law.event_shape.numel()
+    batch = law.batch_shape
+    points = torch.cat([torch.zeros(1, size), torch.eye(size)])[:, *[None] * len(batch)].expand(-1, *batch, -1)
+    levels = law.levels(points)
+    means = torch.cat([level.mean.expand(1 + size, *batch, -1) for level, _ in levels], -1)
+    noise = torch.cat([level.variance.expand(1 + size, *batch, -1)[0] for level, _ in levels], -1)
+    shift, slopes = means[0], (means[1:] - means[0]).movedim(0, -1)  # z = shift + slopes z + noise
+    gain = torch.linalg.inv(torch.eye(size) - slopes)
+    return MultivariateNormal((gain @ shift[..., None])[..., 0], gain @ torch.diag_embed(noise) @ gain.mT)
+
+
+def evidence(vae: lb.VAE) -> tuple[MultivariateNormal, Callable[[Tensor], MultivariateNormal]]:
+    """p(x), and p(z|x)."""
+    prior, network = joint(vae.prior()), vae.likelihood.network
+    weight, bias = network[1].weight, network[1].bias
+    cross = prior.covariance_matrix @ weight.T
+    p_x = MultivariateNormal(weight @ prior.loc + bias, weight @ cross + SIGMA**2 * torch.eye(EVENT))
+    gain = cross @ torch.linalg.inv(p_x.covariance_matrix)
+
+    def posterior(x: Tensor) -> MultivariateNormal:
+        covariance = prior.covariance_matrix - gain @ cross.T
+        return MultivariateNormal(prior.loc + (x - p_x.loc) @ gain.T, (covariance + covariance.T) / 2)
+
+    return p_x, posterior
+
+
+def chain(sizes: tuple[int, ...], posterior: str) -> lb.VAE:
+    """A model of these levels, its posterior a chain of its own or a ladder, neither exact."""
+    torch.manual_seed(1)
+    above = [sum(sizes[:level]) for level in range(len(sizes))]
+    prior = lb.priors.Chain(lb.priors.StandardNormal(sizes[0]), [Affine(n, d) for n, d in zip(above[1:], sizes[1:], strict=True)], sizes)
+    likelihood = lb.likelihoods.Gaussian(nn.Sequential(nn.Flatten(), nn.Linear(sum(sizes), EVENT)), SIGMA)
+    if posterior == "ladder":
+        levels = [Affine(EVENT, d) for d in sizes]
+        encoder = nn.Linear(EVENT, EVENT * len(sizes))
+        return lb.VAE(prior, likelihood, lb.posteriors.Ladder(encoder, levels, [EVENT] * len(sizes), prior))
+    levels = [Affine(EVENT + n, d) for n, d in zip(above, sizes, strict=True)]
+    return lb.VAE(prior, likelihood, lb.posteriors.Chain(nn.Flatten(), levels, sizes))
+
+
+def exact(sizes: tuple[int, ...]) -> lb.VAE:
+    """The same with q(z|x) = p(z|x), level by level, each of one dimension: of several they would depend on one another."""
+    vae = chain(sizes, "chain")
+    with torch.no_grad():
+        _, posterior = evidence(vae)
+        mean, covariance = posterior(torch.zeros(EVENT)).loc, posterior(torch.zeros(EVENT)).covariance_matrix
+        slope = torch.stack([posterior(row).loc - mean for row in torch.eye(EVENT)], -1)
+        for place, level in enumerate(vae.posterior.levels):
+            start, end = sum(sizes[:place]), sum(sizes[: place + 1])
+            gain = covariance[start:end, :start] @ torch.linalg.inv(covariance[:start, :start])
+            network = level.network
+            network.mean.weight.copy_(torch.cat([slope[start:end] - gain @ slope[:start], gain], 1))
+            network.mean.bias.copy_(mean[start:end] - gain @ mean[:start])
+            left = covariance[start:end, start:end] - gain @ covariance[:start, start:end]
+            network.log_variance.copy_(left.diagonal().log())
+    return vae
+
+
+MODELS = [(name, posterior) for name in LEVELS for posterior in ("chain", "ladder")]
+
+
+def data(vae: lb.VAE, n: int = 5) -> Tensor:
+    torch.manual_seed(2)
+    return evidence(vae)[0].sample(torch.Size([n])).detach()
+
+
+def bound(vae: lb.VAE, x: Tensor) -> Tensor:
+    """The ELBO of each example: log p(x) − KL(q(z|x) ‖ p(z|x))."""
+    p_x, posterior = evidence(vae)
+    q = joint(vae.posterior(x))
+    return p_x.log_prob(x) - torch.distributions.kl_divergence(q, posterior(x))
+
+
+@pytest.mark.parametrize(("levels", "posterior"), MODELS)
+def test_bounds_and_log_p_are_those_that_are_known(levels: str, posterior: str) -> None:
+    vae = chain(LEVELS[levels], posterior)
+    x = data(vae)
+    with torch.no_grad():
+        truth, log_p = bound(vae, x), evidence(vae)[0].log_prob(x)
+        for kl in (ClosedKL(), SampledKL()):
+            torch.manual_seed(0)
+            found = torch.stack([of_observed(vae, x, ELBO(kl, 200), Pathwise()).bound for _ in range(50)])
+            assert z_score(found, truth) < 4.5
+        assert (truth < log_p - 0.01).all(), "q is not exact"
+    estimate = lb.log_likelihood(vae, x, 4000)
+    assert ((estimate.log_p - log_p).abs() < 4.5 * estimate.se).all()
+    assert (estimate.se < 0.05).all()
+
+
+def gradients(vae: lb.VAE, x: Tensor, objective: Objective, estimator: Estimator, times: int) -> Tensor:
+    """So many estimates of the gradient of the mean bound in all weights."""
+    weights = list(vae.parameters())
+    found = []
+    for _ in range(times):
+        loss = of_observed(vae, x.repeat(40, 1), objective, estimator).value
+        found.append(parameters_to_vector(torch.autograd.grad(-loss, weights)))
+    return torch.stack(found)
+
+
+ESTIMATORS = {"pathwise": Pathwise, "sticking the landing": DoublyReparameterized}
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+@pytest.mark.parametrize(("levels", "posterior"), MODELS)
+def test_gradients_of_the_elbo_are_exact(levels: str, posterior: str, name: str) -> None:
+    vae = chain(LEVELS[levels], posterior)
+    x = data(vae)
+    slope = parameters_to_vector(torch.autograd.grad(bound(vae, x).mean(), list(vae.parameters())))
+    torch.manual_seed(0)
+    found = gradients(vae, x, ELBO(SampledKL(), 2), ESTIMATORS[name](), 150)
+    assert z_score(found.double(), slope.double()) < 4.5
+
+
+@pytest.mark.parametrize("objective", [IWAE(5), lb.objectives.Renyi(0.5, 5)], ids=["iwae", "renyi"])
+@pytest.mark.parametrize(("levels", "posterior"), MODELS)
+def test_doubly_reparameterized_gradients_of_weighted_bounds_are_those_of_the_path(
+    levels: str, posterior: str, objective: Objective
+) -> None:
+    vae = chain(LEVELS[levels], posterior)
+    x = data(vae)
+    torch.manual_seed(0)
+    one, other = (gradients(vae, x, objective, estimator(), 150).double() for estimator in ESTIMATORS.values())
+    error = (one.var(0) / len(one) + other.var(0) / len(other)).sqrt()
+    away = (one.mean(0) - other.mean(0)).abs() / error.clamp(min=1e-12)
+    assert float(away.max()) < 5
+    of_encoder = torch.cat([torch.full((w.numel(),), any(w is p for p in vae.posterior.parameters())) for w in vae.parameters()])
+    assert other[:, of_encoder].var(0).sum() < 0.9 * one[:, of_encoder].var(0).sum(), "the paths alone vary less"
+
+
+@pytest.mark.parametrize("levels", [(1, 1), (1, 1, 1)])
+def test_at_the_exact_posterior_the_landing_sticks(levels: tuple[int, ...]) -> None:
+    vae = exact(levels).double()
+    x = data(chain(levels, "chain")).double()
+    weights = list(vae.posterior.parameters())
+    spread = {}
+    for name, estimator in ESTIMATORS.items():
+        torch.manual_seed(0)
+        each = []
+        for _ in range(20):
+            loss = of_observed(vae, x, ELBO(SampledKL(), 1), estimator()).value
+            each.append(parameters_to_vector(torch.autograd.grad(loss, weights)))
+        spread[name] = float(torch.stack(each).std(0).max())
+    assert spread["sticking the landing"] < 1e-5 < 1e-2 < spread["pathwise"]
+
+
+@pytest.mark.parametrize(("levels", "posterior"), MODELS)
+def test_completions_are_those_of_the_exact_conditional(levels: str, posterior: str) -> None:
+    vae = chain(LEVELS[levels], posterior)
+    x = data(vae, 2)
+    observed = torch.tensor([[True, False, True, False], [False, False, True, False]])
+    p_x = evidence(vae)[0]
+    law = MultivariateNormal(p_x.loc.detach(), p_x.covariance_matrix.detach())
+    found = lb.tasks.complete.complete(vae, x, observed, 2000, samples=40_000, draw=True)
+    for row in range(2):
+        truth = conditional(law, x[row], observed[row])
+        draws = found.values[:, row, ~observed[row]]
+        assert z_score(draws, truth.loc) < 4.5
+        centred = draws - truth.loc
+        assert z_score(centred[:, :, None] * centred[:, None], truth.covariance_matrix) < 4.5
+
+
+def test_a_chain_without_parameters_at_hand_cannot_be_held() -> None:
+    vae = chain((2, 3), "chain")
+    law = vae.posterior(torch.zeros(1, EVENT))
+    bare: Distribution = lb.distributions.Chain(law.first, law.steps, law.sizes, law.state)
+    with pytest.raises(lb.LowerboundError, match="cannot be held"):
+        DoublyReparameterized().draw(bare, vae.prior(), 1)
+
+
+def test_a_copy_of_a_ladder_refines_its_own_prior() -> None:
+    vae = copy.deepcopy(chain((2, 3), "ladder"))
+    with torch.no_grad():
+        for weight in vae.prior.parameters():
+            weight.add_(1.0)
+    assert torch.equal(vae.posterior._prior[0].levels[0].network.mean.weight, vae.prior.levels[0].network.mean.weight)
+
+
+# --- what each level decides ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("levels", [1, 2])
+def test_samples_share_the_levels_that_are_frozen(levels: int) -> None:
+    """Between the groups all of p(x)'s covariance, within a group that of p(x) given the frozen levels."""
+    vae, group = chain((1, 2, 2), "chain"), 8
+    torch.manual_seed(0)
+    made = sample_frozen(vae, 40_000, levels, group, draw=True)
+    prior, p_x = joint(vae.prior()), evidence(vae)[0]
+    size = sum((1, 2, 2)[:levels])
+    covariance, weight = prior.covariance_matrix.detach(), vae.likelihood.network[1].weight.detach()
+    given = covariance[:, :size] @ torch.linalg.inv(covariance[:size, :size]) @ covariance[:size]
+    centred = made - p_x.loc.detach()
+    of_all = (centred[:, :, None] * centred[:, None]).view(-1, group, EVENT, EVENT).mean(1)
+    assert z_score(of_all, p_x.covariance_matrix.detach()) < 4.5
+    first, second = centred[::group], centred[1::group]
+    assert z_score(first[:, :, None] * second[:, None], weight @ given @ weight.T) < 4.5
+
+
+def test_levels_of_an_example_lead_to_what_is_expected_of_the_others() -> None:
+    vae = exact((1, 1, 1))
+    x = data(chain((1, 1, 1), "chain"))
+    with torch.no_grad():
+        mean, prior = evidence(vae)[1](x).loc, joint(vae.prior())
+        for levels in (1, 2, 3):
+            rest = conditional_mean(prior, mean[:, :levels])
+            torch.testing.assert_close(encoded(vae, x, levels), torch.cat([mean[:, :levels], rest], 1), atol=1e-4, rtol=1e-4)
+
+
+def conditional_mean(law: MultivariateNormal, first: Tensor) -> Tensor:
+    """What is expected of the others given the first."""
+    n = first.shape[1]
+    gain = law.covariance_matrix[n:, :n] @ torch.linalg.inv(law.covariance_matrix[:n, :n])
+    return law.loc[n:] + (first - law.loc[:n]) @ gain.T
+
+
+@pytest.mark.parametrize(("levels", "posterior"), MODELS)
+def test_the_kl_of_each_level_is_told(levels: str, posterior: str) -> None:
+    """The levels' KLs add up to that of the whole; that of the first is the marginals'."""
+    vae = chain(LEVELS[levels], posterior)
+    x = data(vae, 3).repeat(1000, 1)
+    used = lb.evaluate(vae, x, samples=2).latents
+    q, p = joint(vae.posterior(x[:3])), joint(vae.prior())
+    total = torch.distributions.kl_divergence(q, p).mean().detach()
+    assert [level.latent for level in used.levels] == list(LEVELS[levels])
+    assert sum(level.kl for level in used.levels) == pytest.approx(float(total), rel=0.03)
+    assert used.kl_per_dimension is not None
+    assert float(used.kl_per_dimension.sum()) == pytest.approx(sum(level.kl for level in used.levels), rel=1e-4)
+    size = LEVELS[levels][0]
+    first = [MultivariateNormal(law.loc[..., :size], law.covariance_matrix[..., :size, :size]) for law in (q, p)]
+    assert used.levels[0].kl == pytest.approx(float(torch.distributions.kl_divergence(*first).mean().detach()), rel=1e-3)
+
+
+def test_free_bits_of_levels_are_a_floor_under_each_level() -> None:
+    vae = chain((1, 2, 2), "chain")
+    x = data(vae, 4)
+    torch.manual_seed(0)
+    terms = vae.terms(x, Pathwise().sampler(3))
+    each = [float(kl.mean()) for kl in terms.divergences]
+    floor = sorted(each)[1]
+    for nats, lifted in ((0.0, 0.0), (floor, floor - min(each)), (100.0, 300.0 - sum(each))):
+        value = FreeBits(nats, of_levels=True).value(terms).mean()
+        assert float(ELBO(ClosedKL(), 3).bound(terms).mean() - value) == pytest.approx(lifted, abs=1e-4)
+    assert float(ELBO(ClosedKL(), 3).bound(terms).mean() - FreeBits(0.0).value(terms).mean()) == pytest.approx(0.0, abs=1e-4)
