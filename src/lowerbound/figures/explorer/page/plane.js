@@ -29,7 +29,8 @@ export function planeCard(view) {
     if (["z", "dims", "found", "label", "frame", "theme"].some((name) => changed.has(name))) chart.show();
   });
   const kind = view.test.logP === null ? ".point" : view.model.words.given ? ".given" : ""; // no density, no ellipse
-  return cardOf("plane", text(`plane.about${kind}`), canvas, zoom.element, element("div", { class: "row" }, ...dimensions(view)), legend(view));
+  const dashed = view.model.words.given && view.model.prior(state.values.label).sd ? ` ${text("plane.prior")}` : "";
+  return cardOf("plane", text(`plane.about${kind}`) + dashed, canvas, zoom.element, element("div", { class: "row" }, ...dimensions(view)), legend(view));
 }
 
 /** Nearer, farther and all of it; and how near it is. */
