@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -126,6 +127,8 @@ def test_a_model_that_no_page_computes_is_in_a_served_page_what_it_is_in_torch(n
         rows = tab.evaluate(ASKED)
         tab.evaluate(SETTLED)
         by_draws = tab.evaluate("() => explorer.views[0].test.logP")
+        dimension = "z1·1" if name == "levels" else "z1"
+        assert tab.locator(".sliders .labelled > span").filter(has_text=re.compile(f"^{dimension}$")).count() == 1
         assert ("Dashed" in tab.locator(".plane .about").inner_text()) == is_given_values(vae)
         if not is_given_values(vae):
             tab.get_by_role("button", name="Hide right half").click()

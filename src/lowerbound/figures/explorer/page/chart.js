@@ -1,8 +1,9 @@
 // The picture of the plane: the points once for each frame, and on them what moves, the ellipses of a posterior and of p(z|c), and the cross.
 
-import { number, text } from "./dom.js";
+import { number } from "./dom.js";
 import { marks, usualFrame } from "./frame.js";
 import { priorsAlong } from "./given.js";
+import { nameOfDimension } from "./view.js";
 
 export const SIDE = 460; // pixels
 const TINY = 2,
@@ -46,7 +47,7 @@ export function chartOf(view, canvas) {
       drawn.clearRect(0, 0, SIDE, SIDE);
       dots(view, drawn, chart, look);
       names(view, drawn, chart, middles, look);
-      axes(drawn, chart, dims, look);
+      axes(view, drawn, chart, look);
     },
     show() {
       const { z, found } = values,
@@ -115,8 +116,9 @@ function names(view, drawn, chart, middles, { ink, paper, scale }) {
 }
 
 /** The names of both dimensions, and a few numbers along each. */
-function axes(drawn, chart, [i, j], { ink, scale }) {
+function axes(view, drawn, chart, { ink, scale }) {
   const { x0, y0, wide } = chart.frame(),
+    [i, j] = view.state.values.dims,
     size = 12 * scale;
   Object.assign(drawn, { font: `${size}px system-ui, sans-serif`, fillStyle: ink, globalAlpha: 0.65, textBaseline: "middle", textAlign: "center" });
   const across = marks(x0, wide);
@@ -134,9 +136,9 @@ function axes(drawn, chart, [i, j], { ink, scale }) {
     drawn.fillRect(0, y, 4, 1);
     drawn.fillText(number(at, up.decimals), 7, y);
   }
-  if (i !== j) drawn.fillText(`↑ ${text("plane.dimension", { i: j + 1 })}`, 6, size);
+  if (i !== j) drawn.fillText(`↑ ${nameOfDimension(view.model, j)}`, 6, size);
   drawn.textAlign = "right";
-  drawn.fillText(`${text("plane.dimension", { i: i + 1 })} →`, SIDE - 6, SIDE - size);
+  drawn.fillText(`${nameOfDimension(view.model, i)} →`, SIDE - 6, SIDE - size);
   drawn.globalAlpha = 1;
 }
 

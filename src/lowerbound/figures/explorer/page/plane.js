@@ -3,6 +3,7 @@
 import { button, cardOf, element, number, select, text } from "./dom.js";
 import { SIDE, chartOf, colorOf } from "./chart.js";
 import { steer } from "./steer.js";
+import { nameOfDimension } from "./view.js";
 
 const LEGEND = 24; // classes
 
@@ -28,9 +29,16 @@ export function planeCard(view) {
     if (changed.has("z")) hands.follow();
     if (["z", "dims", "found", "label", "frame", "theme"].some((name) => changed.has(name))) chart.show();
   });
-  const kind = view.test.logP === null ? ".point" : view.model.words.given ? ".given" : ""; // no density, no ellipse
-  const dashed = view.model.words.given && view.model.prior(state.values.label).sd ? ` ${text("plane.prior")}` : "";
-  return cardOf("plane", text(`plane.about${kind}`) + dashed, canvas, zoom.element, element("div", { class: "row" }, ...dimensions(view)), legend(view));
+  return cardOf("plane", aboutPlane(view), canvas, zoom.element, element("div", { class: "row" }, ...dimensions(view)), legend(view));
+}
+
+/** What is seen of posterior and prior: of a model without a density, or levels that a server is asked about, there are no ellipses. */
+function aboutPlane({ test, model, state }) {
+  const { given, sizes, remote } = model.words,
+    kind = test.logP === null || (sizes && remote) ? ".point" : given ? ".given" : "";
+  const dashed = given && model.prior(state.values.label).sd ? ` ${text("plane.prior")}` : "",
+    above = sizes && !remote ? ` ${text("plane.levels")}` : "";
+  return text(`plane.about${kind}`) + dashed + above;
 }
 
 /** Nearer, farther and all of it; and how near it is. */
@@ -55,7 +63,7 @@ function zoomButtons(hands) {
 /** Which two dimensions, where there are more. */
 function dimensions({ model, state }) {
   if (model.latent < 3) return [];
-  const names = Array.from({ length: model.latent }, (_, i) => text("plane.dimension", { i: i + 1 }));
+  const names = Array.from({ length: model.latent }, (_, i) => nameOfDimension(model, i));
   return ["plane.across", "plane.up"].map((key, axis) => {
     const chosen = (dim) => state.set({ dims: state.values.dims.map((old, k) => (k === axis ? dim : old)), frame: null });
     return select(text(key), names, state.values.dims[axis], chosen).label;

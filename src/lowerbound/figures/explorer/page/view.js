@@ -154,4 +154,11 @@ export function exampleName(view, row) {
   return label ? text("examples.labelled", { i, label }) : text("examples.name", { i });
 }
 
+/** What a dimension of z is called; of several levels by its level and its place there. */
+export function nameOfDimension({ words: { sizes } }, dim) {
+  let [level, i] = [0, dim];
+  while (sizes && i >= sizes[level]) i -= sizes[level++];
+  return sizes ? text("plane.level", { level: level + 1, i: i + 1 }) : text("plane.dimension", { i: i + 1 });
+}
+
 export const nameOf = (view, label) => (label === null || label === undefined || label < 0 ? "" : view.classes[label]);
