@@ -22,13 +22,15 @@ import torch
 
 import lowerbound as lb
 from lowerbound.errors import DataError
+from lowerbound.system import devices
 from lowerbound.tasks import lossless
 from lowerbound.tasks.lossless import functions, laws
-from lowerbound.tasks.lossless.coder import Stack
+from lowerbound.tasks.lossless.coder import ByConstriction
 from lowerbound.tasks.lossless.model import ArrayCode, ExactModel
 
 HERE = Path(__file__).parent
 OUT, PAGE = HERE / "results" / "compression.json", HERE.parent / "docs" / "compression.md"
+CODERS = HERE / "results" / "coders.json"  # of coders.py
 FEW, LOOPED, PARTICLES = 100, 5, 8  # examples alone, examples by the loop, draws of the latent
 
 
@@ -42,7 +44,7 @@ def described(run: lb.Run) -> dict[str, Any]:
     """Which run it is, and how long it was trained."""
     recipe = run.recipe
     named = f"{Path(recipe.data).name}, {recipe.likelihood}, {recipe.network}, z{recipe.latent}, {recipe.epochs} epochs"
-    return {"run": named, "training_s": (run.result() or {}).get("seconds")}
+    return {"run": named, "training_s": (run.result() or {}).get("seconds"), "loops": devices.exact_loops() is not None}
 
 
 def of_table(run: lb.Run) -> dict[str, Any]:
@@ -103,11 +105,11 @@ def webp(numbers: np.ndarray, top: int, event: tuple[int, ...]) -> dict[str, int
 
 def looped(run: lb.Run, numbers: np.ndarray, top: int) -> float:
     """Seconds to put values on a stack one by one in a Python loop, by the same laws."""
-    code, stack = ArrayCode(ExactModel.of(run.vae), top), Stack()
+    code, stack = ArrayCode(ExactModel.of(run.vae), top, holes=False), ByConstriction()
     began = time.perf_counter()
     for row in numbers:
         bins = stack.draw(code.posterior(row[None]), code.latent)
-        law = code._likelihood(bins[None], row[None, code.model.values :], np.ones((1, len(row)), bool))
+        law = code._likelihood(bins[None], row[None, code.model.values :], None)
         given, asked = laws.answers(law, row)
         for bit in reversed(range(law.bits)):
             for value in reversed(range(len(row))):
@@ -122,7 +124,7 @@ def price(run: lb.Run, values: torch.Tensor) -> float:
     bins = (functions.normal_cdf()(run.vae.encode(some).double().numpy()) * (1 << laws.LATENT_BITS)).astype(np.int64)
     numbers = np.rint(some.double().numpy() * exact.symbols.steps).astype(np.int64).reshape(len(some), -1)
     z = laws.centres()[bins.clip(0, (1 << laws.LATENT_BITS) - 1)]
-    law = exact.symbols.of(exact.decoder(z), np.ones(numbers.shape, bool), int(numbers.max(initial=1)))
+    law = exact.symbols.of(exact.decoder(z).reshape(len(some), -1, exact.values), None, int(numbers.max(initial=1)))
     length = laws.costs(law, numbers.reshape(-1)).sum() / laws.COST
     with torch.no_grad():
         log_p = run.vae.likelihood(torch.from_numpy(z).float()).log_prob(some.reshape(FEW, *exact.event_shape)).double().sum()
@@ -135,12 +137,35 @@ def price(run: lb.Run, values: torch.Tensor) -> float:
 def page(found: list[dict[str, Any]]) -> str:
     """docs/compression.md."""
     arrays, tables = ([row for row in found if ("bytes" in row) == table] for table in (False, True))
-    return "\n".join([*arrays_page(arrays), *(tables_page(tables) if tables else [])]) + "\n"
+    beside = coders_page(json.loads(CODERS.read_text(encoding="utf-8"))) if CODERS.exists() else []
+    return "\n".join([*arrays_page(arrays), *(tables_page(tables) if tables else []), *beside]) + "\n"
+
+
+def coders_page(found: dict[str, Any]) -> list[str]:
+    """Seconds beside craystack's."""
+    head = ["", "## Beside craystack", ""]
+    head += [
+        "Made by `python benchmarks/coders.py`: 10,000 binarized test images of MNIST by the network of craystack's example",
+        f"(784-100-40), on one thread, one after the other, {found['rounds']} times; medians of seconds, and of how many times as long",
+        f"craystack took. Other work was on the machine's two cores (load {found['load']:.0f}), and is in the clock's seconds.",
+        "",
+    ]
+    rows = []
+    for name in ("craystack", "lowerbound"):
+        rows.append([name, f"{found[name]['bits_per_dim']:.4f}", *(f"{found[name][key]:.2f}" for key in found["times"])])
+    times = ["times", "", *(f"**{found['times'][key]:.1f}**" for key in found["times"])]
+    return [*head, *table(["", "bits/dim", "encode, s", "decode, s", "encode, s of the processor", "decode, the same"], [*rows, times])]
 
 
 def table(head: list[str], rows: list[list[str]]) -> list[str]:
     """The lines of a table."""
     return [f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *rows)]
+
+
+def without_loops(found: list[dict[str, Any]]) -> list[str]:
+    """What is said of seconds that were measured where numbers were pushed without compiled loops."""
+    names = " and ".join(row["run"].split(",")[0] for row in found if not row.get("loops"))
+    return ["", f"Seconds of {names} were measured without the compiled loops of today; the files are the same."] if names else []
 
 
 def seconds(row: dict[str, Any], *names: str) -> list[str]:
@@ -163,7 +188,7 @@ def tables_page(found: list[dict[str, Any]]) -> list[str]:
         ]
         for row in found
     ]
-    return ["", "## Tables", "", said, "", *table(head, rows)]
+    return ["", "## Tables", "", said, "", *table(head, rows), *without_loops(found)]
 
 
 def arrays_page(found: list[dict[str, Any]]) -> list[str]:
@@ -190,7 +215,7 @@ def arrays_page(found: list[dict[str, Any]]) -> list[str]:
         ]
         for row in found
     ]
-    lines += table([*head, "encode, s", "decode, s", "loop, s", "training, s"], rows)
+    lines += [*table([*head, "encode, s", "decode, s", "loop, s", "training, s"], rows), *without_loops(found)]
     names = list(dict.fromkeys(name for row in found for name in row["bits_per_dim"]))
     sizes = [[f"{row['bits_per_dim'][name]:.4f}" if name in row["bits_per_dim"] else "–" for name in names] for row in found]
     return [*lines, "", *table(["run", *names], [[row["run"], *each] for row, each in zip(found, sizes, strict=True)])]

@@ -141,6 +141,18 @@ def _made_compressed(of_table: bool) -> Callable[[Path, Path, Path], tuple[Path,
     return make
 
 
+def _made_compressed_holes(run: Path, table: Path, place: Path) -> tuple[Path, Words]:
+    """The same of zeros and ones of which a fifth is missing, by a model of them."""
+    data, own, path = place / "x.npy", place / "own", place / "d.lbz"
+    bits = (_pixels(20)[:, None] > 127).astype(np.float32)
+    np.save(data, np.where(np.random.default_rng(1).random(bits.shape) < 0.2, np.nan, bits))
+    words = ["--likelihood", "bernoulli", "--network", "mlp:8", "--epochs", "1", "--batch", "5", "--device", "cpu"]
+    for command in (["train", str(data), "--out", str(own), *words], ["compress", str(own), str(data), "--block", "8", "-o", str(path)]):
+        child = start(command, place)
+        assert child.wait() == 0, child.said
+    return path, [["decompress", str(path), "--run", str(own), "-o", str(place / "back.npy")]]
+
+
 def _made_readable(name: str, part: str = "") -> Callable[[Path, Path, Path], tuple[Path, Words]]:
     """The largest file of one of the small true ones, or the one whose name has ``part``."""
 
@@ -206,6 +218,7 @@ KINDS = [
     Kind("metrics (jsonl)", _made_of_run(layout.METRICS, "show"), damaged),
     Kind("result (json)", _made_of_run(layout.RESULT, "show"), damaged),
     Kind("compressed digits (lbz)", _made_compressed(False), damaged, "back.npy"),
+    Kind("compressed digits with holes (lbz)", _made_compressed_holes, damaged, "back.npy"),
     Kind("compressed table (lbz)", _made_compressed(True), damaged, "back.csv"),
 ]
 

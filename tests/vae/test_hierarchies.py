@@ -18,6 +18,8 @@ from toys import z_score
 
 import lowerbound as lb
 from lowerbound.distributions.chain import Levels
+from lowerbound.recipes.build import build
+from lowerbound.recipes.recipe import Recipe
 from lowerbound.tasks.levels import encoded, sample_frozen
 from lowerbound.vae.estimators import DoublyReparameterized, Estimator, Pathwise
 from lowerbound.vae.loss import of_observed
@@ -135,7 +137,7 @@ def gradients(vae: lb.VAE, x: Tensor, objective: Objective, estimator: Estimator
     weights = list(vae.parameters())
     found = []
     for _ in range(times):
-        loss = of_observed(vae, x.repeat(40, 1), objective, estimator).value
+        loss = of_observed(vae, x.repeat(40, *[1] * (x.dim() - 1)), objective, estimator).value
         found.append(parameters_to_vector(torch.autograd.grad(-loss, weights)))
     return torch.stack(found)
 
@@ -283,3 +285,50 @@ def test_free_bits_of_levels_are_a_floor_under_each_level() -> None:
         value = FreeBits(nats, of_levels=True).value(terms).mean()
         assert float(ELBO(ClosedKL(), 3).bound(terms).mean() - value) == pytest.approx(lifted, abs=1e-4)
     assert float(ELBO(ClosedKL(), 3).bound(terms).mean() - FreeBits(0.0).value(terms).mean()) == pytest.approx(0.0, abs=1e-4)
+
+
+# --- latents that are images ----------------------------------------------------------------------------
+
+
+def images() -> lb.VAE:
+    """Of two resolutions, all weights away from where they begin, so that no part is the identity."""
+    recipe = Recipe(latent=1, levels="2-1", network="conv:2-2", likelihood="gaussian", scale=0.5)
+    vae = build(recipe, (1, 5, 4)).vae
+    torch.manual_seed(3)
+    with torch.no_grad():
+        for weight in vae.parameters():
+            weight.add_(0.1 * torch.randn_like(weight))
+    return vae
+
+
+def test_latents_that_are_images_are_scored_as_they_were_drawn() -> None:
+    vae, x = images(), torch.rand(3, 1, 5, 4)
+    assert [at.space for at in vae.prior.network.places] == [(2, 1), (2, 1), (3, 2)]
+    assert vae.latent == 2 + 2 + 6
+    torch.manual_seed(0)
+    terms = vae.terms(x, Pathwise().sampler(4))
+    z = torch.cat([node.z for node in terms.nodes], -1)
+    torch.testing.assert_close(vae.posterior(x).log_prob(z), terms.log_posterior)
+    torch.testing.assert_close(vae.prior().log_prob(z), terms.log_prior)
+    for row in range(3):
+        alone = vae.posterior(x[row : row + 1]).log_prob(z[:, row : row + 1])
+        torch.testing.assert_close(alone, terms.log_posterior[:, row : row + 1])
+        torch.testing.assert_close(vae.decode(z[0, row]), vae.decode(z)[0, row])
+
+
+def test_a_prior_of_images_integrates_with_its_draws() -> None:
+    """The mean over draws of p of another, narrower density over p's is 1."""
+    vae = images()
+    with torch.no_grad():
+        z = vae.prior().sample(torch.Size([40_000]))
+        law = MultivariateNormal(z.mean(0), torch.cov(z.T) * 0.25)
+        back = (law.log_prob(z) - vae.prior().log_prob(z)).exp()
+    assert z_score(back[:, None], 1.0) < 4.5
+
+
+def test_gradients_of_latents_that_are_images_are_those_of_the_path() -> None:
+    vae, x = images(), torch.rand(3, 1, 5, 4)
+    torch.manual_seed(0)
+    one, other = (gradients(vae, x, IWAE(3), estimator(), 80).double() for estimator in ESTIMATORS.values())
+    error = (one.var(0) / len(one) + other.var(0) / len(other)).sqrt()
+    assert float(((one.mean(0) - other.mean(0)).abs() / error.clamp(min=1e-12)).max()) < 5

@@ -64,7 +64,7 @@ FIGURES = {
     ),
     "manifold": Row(
         {".png": manifold},
-        lambda run: _of_images(run) and run.recipe.latent == 2 and not is_conditional(run) and over_all_of_space(run.vae.prior()),
+        lambda run: _of_images(run) and run.vae.latent == 2 and not is_conditional(run) and over_all_of_space(run.vae.prior()),
         "Latent plane",
         "Each tile is the mean of p(x|z) at one point of the plane. The points are quantiles of the prior, so that "
         "each tile has the same probability under the model.",
@@ -100,7 +100,7 @@ FIGURES = {
     ),
     "traversal": Row(
         {".gif": traversal, ".png": traversal_sheet},
-        lambda run: _of_images(run) and run.recipe.latent != 2 and not is_conditional(run) and over_all_of_space(run.vae.prior()),
+        lambda run: _of_images(run) and run.vae.latent != 2 and not is_conditional(run) and over_all_of_space(run.vae.prior()),
         "Latent traversal",
         "Each picture moves one latent dimension from −3 to 3 with the others at 0. The dimensions whose posterior mean "
         "varies most come first; one that changes nothing is not used by the model.",

@@ -150,7 +150,7 @@ def convolution(event: Sequence[int], last: bool = False) -> type[nn.Conv1d | nn
     return (LAST_CONVOLUTIONS if last else CONVOLUTIONS)[len(event) - 2]
 
 
-def _sizes(space: Sequence[int], levels: int) -> list[tuple[int, ...]]:
+def sizes_of(space: Sequence[int], levels: int) -> list[tuple[int, ...]]:
     """The sides before and after each halving, rounded up as a strided convolution does."""
     sizes = [tuple(space)]
     for _ in range(levels):
@@ -164,7 +164,7 @@ def convolutional_encoder(event: Sequence[int], channels: Sequence[int], feature
     kind, layers = convolution(event), list[nn.Module]()
     for before, after in pairwise([first, *channels]):
         layers += [kind(before, after, 3, stride=2, padding=1), nn.ReLU()]
-    smallest = _sizes(space, len(channels))[-1]
+    smallest = sizes_of(space, len(channels))[-1]
     return nn.Sequential(*layers, nn.Flatten(), Linear(channels[-1] * math.prod(smallest), features))
 
 
@@ -176,7 +176,7 @@ def convolutional_decoder(latent: int, channels: Sequence[int], event: Sequence[
     https://distill.pub/2016/deconv-checkerboard).
     """
     first, *space = event
-    *larger, smallest = _sizes(space, len(channels))
+    *larger, smallest = sizes_of(space, len(channels))
     layers: list[nn.Module] = [
         nn.Linear(latent, channels[-1] * math.prod(smallest)),
         nn.Unflatten(1, (channels[-1], *smallest)),

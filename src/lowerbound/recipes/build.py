@@ -98,11 +98,15 @@ def _model(recipe: Recipe, supervision: Supervision | None, context: Context | N
     def of_latents(latent: int) -> Likelihood:
         return likelihood.around(network.decoder(latent, widths, *likelihood.shape(spec.event_shape), ()))
 
-    latent = sum(recipe.levels)
+    latent, around = sum(recipe.sizes), partial(_around, recipe, likelihood, spec, bool(shape))
     with seeded(recipe.seed, "weights"):
-        if len(recipe.levels) > 1:
-            levels = hierarchy.Hierarchy(network, widths, recipe.levels, shape)
-            posterior, prior = levels.parts(recipe.posterior, recipe.prior, partial(_around, recipe, likelihood, spec, bool(shape)), spec)
+        if recipe.images:
+            posterior, prior, decoder = hierarchy.top_down(
+                spec.event_shape, widths, latent, recipe.images, around, *likelihood.shape(spec.event_shape)
+            )
+        elif len(recipe.sizes) > 1:
+            levels = hierarchy.Hierarchy(network, widths, recipe.sizes, shape)
+            posterior, prior = levels.parts(recipe.posterior, recipe.prior, around, spec)
             decoder = network.decoder(latent, widths, *likelihood.shape(spec.event_shape), shape)
         else:
             kind = posteriors.posterior(recipe.posterior)

@@ -62,11 +62,12 @@ def is_number(text: object) -> bool:
 def check_numbers(recipe: Recipe) -> None:
     """Errors: RecipeError for a number that is out of range, and for data without a name."""
     numbers = [(name, getattr(recipe, name)) for name in ("epochs", "batch", "size", "patience")]
-    for name, value in [*(("latent", level) for level in recipe.levels), *numbers]:
+    for name, value in [*(("latent", level) for level in recipe.sizes), *numbers]:
         if value is not None and value < 1:
             raise RecipeError(f"{name} must be at least 1, not {value}")
         if value is not None and value > LARGEST:
             raise RecipeError(f"{name} must be at most {LARGEST:,}, not {value:,}")
+    _check_images(recipe)
     if recipe.validation is not None and recipe.validation < 0:
         raise RecipeError(f"validation must be 0 (none) or more, not {recipe.validation}")
     if not recipe.data or not _encodable(recipe.data):
@@ -75,6 +76,24 @@ def check_numbers(recipe: Recipe) -> None:
         raise RecipeError(f"seed must be from 0 to 2^63 − 1, not {recipe.seed}")
     if recipe.scale is not None and is_number(recipe.scale) and not (0 < float(recipe.scale) < LARGEST):
         raise RecipeError(f"scale, the σ of the likelihood, must be a positive number, not {recipe.scale}")
+
+
+def _check_images(recipe: Recipe) -> None:
+    """Errors: RecipeError for levels of images where there is no network of resolutions, or of a number or kind that there is not."""
+    if not recipe.images:
+        return
+    network, widths = networks.network(recipe.network)
+    if network is not networks.NETWORKS["conv"] or not isinstance(recipe.latent, int):
+        raise RecipeError(
+            "levels are those of latents that are images; choose --network conv:32-64 and --latent 16, their channels, or leave it out"
+        )
+    if len(recipe.images) > len(widths) or not 1 <= sum(recipe.images) <= LARGEST or min(recipe.images) < 0:
+        raise RecipeError(
+            f"levels are a number at each of up to {len(widths)} resolutions, the coarsest first, as 4-4, not '{recipe.levels}'"
+        )
+    for word, wanted in (("prior", "normal"), ("posterior", "gaussian"), ("given", None), ("semi_supervised", None)):
+        if getattr(recipe, word) != wanted:
+            raise RecipeError(f"with levels {word.replace('_', '-')} is not chosen: leave it out")
 
 
 def _encodable(text: str) -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from lowerbound.errors import RecipeError
 from lowerbound.recipes import priors
-from lowerbound.recipes.networks import NetworkWord
+from lowerbound.recipes.networks import NetworkWord, must_have_space
 
 if TYPE_CHECKING:
     from torch import nn
@@ -26,19 +26,21 @@ if TYPE_CHECKING:
 Around = Callable[[Callable[[tuple[int, ...]], "nn.Module"]], "nn.Module"]
 #: words of posteriors that a level may have: a network beside others, and the prior refined
 CHAIN, LADDER = "gaussian", "ladder"
+#: residual blocks at each resolution on the way up
+BLOCKS = 2
 
 
-def sizes(word: str) -> tuple[int, ...]:
-    """``40-40`` → the dimensions of each level, from the top down. Errors: RecipeError."""
+def sizes(what: str, word: str) -> tuple[int, ...]:
+    """``40-40`` → the numbers. Errors: RecipeError."""
     try:
         return tuple(int(size) for size in word.split("-"))
     except ValueError as error:
-        raise RecipeError(f"latent '{word}' is not understood; write a number of dimensions, or of each level, as 40-40") from error
+        raise RecipeError(f"{what} '{word}' is not understood; write a number, or several, from the top level down, as 40-40") from error
 
 
 @dataclass(frozen=True)
 class Hierarchy:
-    """What its levels are made of: the kind of network and its widths, the dimensions of each level, the shape of a context."""
+    """What vectors of several levels are made of: the kind of network and its widths, the dimensions of each, the shape of a context."""
 
     network: NetworkWord
     widths: Sequence[int]
@@ -102,6 +104,22 @@ class Hierarchy:
         encoder = around(of)
         levels = [self.network.between(many, (), 2 * size) for many, size in zip(reversed(features), self.levels, strict=True)]
         return Ladder(encoder, levels, features[::-1], prior)
+
+
+def top_down(
+    event: Sequence[int], widths: Sequence[int], channels: int, levels: Sequence[int], around: Around, shape: Sequence[int], parameters: int
+) -> tuple[Posterior, Prior, nn.Module]:
+    """q(z|x), p(z) and the decoder of latents that are images: ``levels`` of so many ``channels`` at each resolution, the coarsest first.
+
+    ``shape`` is the decoder's, ``event`` what the data are. Errors: RecipeError.
+    """
+    from lowerbound.nn.top_down import BottomUp, TopDown, places, resolutions
+    from lowerbound.vae.top_down import TopDownDecoder, TopDownPosterior, TopDownPrior
+
+    must_have_space(event)
+    prior = TopDownPrior(TopDown(event, places(event, widths, channels, levels)))
+    posterior = TopDownPosterior(around(lambda seen: BottomUp(seen, widths, BLOCKS)), prior, resolutions(event, widths))
+    return posterior, prior, TopDownDecoder(prior, shape, parameters, widths[0])
 
 
 def _above(levels: Sequence[int]) -> list[tuple[int, int]]:

@@ -88,7 +88,7 @@ def _conv_encoder(event: Sequence[int], widths: Sequence[int], features: int, co
     from lowerbound.nn.conditioned import Planes
     from lowerbound.nn.networks import convolutional_encoder
 
-    _must_have_space(event)
+    must_have_space(event)
     channels, *size = event
     return (
         Planes(convolutional_encoder((channels + context[0], *size), widths, features))
@@ -127,7 +127,7 @@ def _conv_decoder(latent: int, widths: Sequence[int], event: Sequence[int], para
     from lowerbound.nn.conditioned import Joined
     from lowerbound.nn.networks import convolutional_decoder
 
-    _must_have_space(event)
+    must_have_space(event)
     channels, *size = event
     if len(context) > 1:
         return _guided(latent, widths, event, parameters, context)
@@ -154,7 +154,8 @@ def _guided(latent: int, widths: Sequence[int], event: Sequence[int], parameters
     return Guided(features, decoder, nn.Sequential(*last), size)
 
 
-def _must_have_space(event: Sequence[int]) -> None:
+def must_have_space(event: Sequence[int]) -> None:
+    """Raise RecipeError for data that convolutions cannot take."""
     from lowerbound.nn.precision import CONVOLUTIONS
 
     if not 1 <= len(event) - 1 <= len(CONVOLUTIONS):

@@ -93,6 +93,12 @@ class Recipe:
 
     given: str | None = _word(None, "prior", "CONTEXT[:NUMBER]", "what all three distributions are given besides, c", CONTEXTS)
     latent: str | int = _word(2, "prior", "N[-N...]", "dimensions of z, or of each level of a hierarchy, from the top down")
+    levels: str | None = _word(
+        None,
+        "prior",
+        "N[-N...]",
+        "latents that are images of --latent channels: so many at each resolution of a conv network, coarsest first",
+    )
     prior: str = _word("normal", "prior", "PRIOR[:NUMBER...]", "p(z), or p(z|c)", PRIORS)
     likelihood: str = _word("bernoulli", "likelihood", "LIKELIHOOD[:NUMBER]", "p(x|z)", LIKELIHOODS)
     scale: str | float | None = _word(
@@ -136,8 +142,8 @@ class Recipe:
     def __post_init__(self) -> None:
         if isinstance(self.scale, (int, float)):
             object.__setattr__(self, "scale", repr(float(self.scale)))
-        if isinstance(self.latent, str) and len(levels := hierarchy.sizes(self.latent)) == 1:
-            object.__setattr__(self, "latent", levels[0])
+        if isinstance(self.latent, str) and len(sizes := hierarchy.sizes("latent", self.latent)) == 1:
+            object.__setattr__(self, "latent", sizes[0])
         if type(self.labels) is int:
             object.__setattr__(self, "labels", str(self.labels))
         fields = dataclasses.fields(self)
@@ -153,9 +159,14 @@ class Recipe:
         checks.check_labels(self)
 
     @property
-    def levels(self) -> tuple[int, ...]:
-        """The dimensions of each level of the latent, from the top down."""
-        return (self.latent,) if isinstance(self.latent, int) else hierarchy.sizes(self.latent)
+    def sizes(self) -> tuple[int, ...]:
+        """The dimensions of each level of the latent, from the top down; of latents that are images their channels."""
+        return (self.latent,) if isinstance(self.latent, int) else hierarchy.sizes("latent", self.latent)
+
+    @property
+    def images(self) -> tuple[int, ...]:
+        """Of latents that are images, how many levels at each resolution, the coarsest first; else none."""
+        return () if self.levels is None else hierarchy.sizes("levels", self.levels)
 
     @property
     def labels_kept(self) -> int | None:

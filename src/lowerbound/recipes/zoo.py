@@ -65,6 +65,18 @@ ZOO = {
             "epochs": 400,
         },
     ),
+    "vdvae": Named(
+        "Child, 2021: levels of images, from the top down",
+        {
+            "latent": 16,
+            "levels": "4-4",
+            "network": "conv:32-64",
+            "objective": "beta-linear:1:10",
+            "average": 0.9995,
+            "schedule": "cosine",
+            "epochs": 100,
+        },
+    ),
     "mixture-vae": Named("a mixture of Gaussians as prior", {"prior": "mixture:10", "latent": 10}),
     "info-vae": Named("Zhao et al., 2019", {"objective": "mmd:500", "latent": 10}),
     "conditional-vae": Named("Sohn et al., 2015: given the label", {"given": "label", "latent": 10}),

@@ -40,6 +40,18 @@ def loops() -> ModuleType | None:
     return compiled
 
 
+@cache
+def exact_loops() -> tuple[ModuleType, ModuleType] | None:
+    """Those of lossless compression, ``entropy`` and ``fixed``, for arrays of NumPy's; None where they are not available."""
+    if loops() is None:
+        return None
+    try:
+        from lowerbound.system.compiled import entropy, fixed
+    except Exception:  # as above; NumPy and constriction do the work
+        return None
+    return entropy, fixed
+
+
 def choose(name: str = AUTO) -> torch.device:
     """The device of that name; ``auto`` is CUDA if available, else Apple's MPS, else the CPU.
 

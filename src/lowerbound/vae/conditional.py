@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal
-from torch.func import functional_call
 
 from lowerbound.nn.conditioned import Conditioned
 from lowerbound.nn.precision import rounding
@@ -120,9 +119,3 @@ class Level(ConditionalLaw):
     def law(self, output: Float[Tensor, "..."], axes: int) -> Distribution:
         """A batch of them over ``(dᵢ,)``."""
         return diagonal_gaussian(output, axes)
-
-
-def held(law: nn.Module) -> Callable[[Tensor], Distribution]:
-    """The same law with its weights held: its parent's gradient is there, theirs is not."""
-    weights = {name: weight.detach() for name, weight in law.named_parameters()}
-    return lambda parent: functional_call(law, weights, (parent,))

@@ -95,6 +95,11 @@ class Model(nn.Module, ABC):
         return next((weight.dtype for weight in self.posterior.parameters() if weight.is_floating_point()), torch.float32)
 
     @property
+    def latent(self) -> int:
+        """Dimensions of z, of all its levels together."""
+        return given_zeros(self).prior().event_shape.numel()
+
+    @property
     def event_shape(self) -> tuple[int, ...] | None:
         """The shape of one example as the decoder gives it, which is looked at once; None where it gives none for a latent of zeros."""
         network = self.likelihood.network

@@ -13,9 +13,9 @@ from torch.distributions import Distribution, Independent, MultivariateNormal, N
 
 from lowerbound import distributions
 from lowerbound.distributions import operations
-from lowerbound.distributions.chain import Conditional, State, given_all
-from lowerbound.distributions.operations import detach
-from lowerbound.vae.conditional import LOG_VARIANCE, ConditionalLaw, Level, diagonal_gaussian, held
+from lowerbound.distributions.chain import Refinement, State, given_all
+from lowerbound.nn.held import held
+from lowerbound.vae.conditional import LOG_VARIANCE, ConditionalLaw, Level, diagonal_gaussian
 from lowerbound.vae.likelihoods.scales import positive
 from lowerbound.vae.misfits import ENCODER
 
@@ -185,19 +185,17 @@ class Chain(Posterior):
         """Any number will do; as many as a Gaussian has."""
         return 2 * latent
 
-    def law(self, output: Float[Tensor, "*batch parameters"], axes: int) -> Distribution:
+    def law(self, output: Float[Tensor, "*batch parameters"], axes: int) -> distributions.Chain:
         """A batch ``(B,)`` of laws over ``(Σ sizes,)``."""
-        return self._chain(output, list(self.levels), lambda: self._chain(output.detach(), list(map(held, self.levels))))
 
-    def _chain(
-        self, output: Float[Tensor, "B features"], levels: Sequence[Conditional], held: Callable[[], distributions.Chain] | None = None
-    ) -> distributions.Chain:
-        def given(level: Conditional, before: Float[Tensor, "*batch before"]) -> Distribution:
+        def given(level: nn.Module, before: Float[Tensor, "*batch before"]) -> Distribution:
             features = output.expand(*before.shape[:-1], output.shape[-1])
-            return level(torch.cat([features, before], -1))
+            found: Distribution = level(torch.cat([features, before], -1))
+            return found
 
-        first, *then = levels
-        return distributions.Chain(first(output), [given_all(partial(given, level)) for level in then], self.sizes, held=held)
+        first, *then = self.levels
+        steps = [given_all(partial(given, level)) for level in then]
+        return distributions.Chain(first(output), steps, self.sizes, held=lambda: held(self).law(output.detach(), axes))
 
 
 class Ladder(Posterior):
@@ -219,24 +217,11 @@ class Ladder(Posterior):
         """Any number will do; as many as a Gaussian has."""
         return 2 * latent
 
-    def law(self, output: Float[Tensor, "*batch parameters"], axes: int) -> Distribution:
+    def law(self, output: Float[Tensor, "*batch parameters"], axes: int) -> distributions.Refined:
         """A batch ``(B,)`` of laws over ``(Σ sizes,)``."""
-        return self._refined(output, self._prior[0](), list(self.levels), lambda: self._held(output.detach()))
-
-    def _held(self, output: Float[Tensor, "B features"]) -> distributions.Refined:
-        return self._refined(output, detach(self._prior[0]()), list(map(held, self.levels)))
-
-    def _refined(
-        self,
-        output: Float[Tensor, "B features"],
-        prior: Distribution,
-        levels: Sequence[Conditional],
-        held: Callable[[], distributions.Refined] | None = None,
-    ) -> distributions.Refined:
-        assert isinstance(prior, distributions.Chain)
-        seen = [level(part) for level, part in zip(levels, output.split(self.split, -1), strict=True)]
-        then = [partial(product, law) for law in seen[1:]]
-        return distributions.Refined(prior, [lambda *_: seen[0], *then], held)
+        first, *then = (level(part) for level, part in zip(self.levels, output.split(self.split, -1), strict=True))
+        refined: list[Refinement] = [lambda *_: first, *(partial(product, law) for law in then)]
+        return distributions.Refined(self._prior[0](), refined, held=lambda: held(self).law(output.detach(), axes))
 
 
 def product(seen: Distribution, prior: Distribution, state: State) -> Distribution:

@@ -15,11 +15,11 @@ from torch.distributions import Distribution, Independent, Normal
 from lowerbound import distributions
 from lowerbound.distributions.chain import Levels, given_all
 from lowerbound.distributions.mixture import Mixture
-from lowerbound.distributions.operations import detach
 from lowerbound.errors import RecipeError
+from lowerbound.nn.held import held
 from lowerbound.system.arguments import number_above, whole
 from lowerbound.system.noise import of_no_row
-from lowerbound.vae.conditional import Level, diagonal_gaussian, held
+from lowerbound.vae.conditional import Level, diagonal_gaussian
 from lowerbound.vae.likelihoods.scales import positive
 from lowerbound.vae.posteriors import Posterior
 
@@ -106,13 +106,9 @@ class Chain(Prior):
         self.first, self.sizes = first, tuple(sizes)
         self.levels = nn.ModuleList(map(Level, levels))
 
-    def forward(self) -> Distribution:
+    def forward(self) -> distributions.Chain:
         """p(z), with no batch axes and events ``(Σ sizes,)``."""
-        return distributions.Chain(self.first(), list(map(given_all, self.levels)), self.sizes, held=self._held)
-
-    def _held(self) -> distributions.Chain:
-        """With all weights held."""
-        return distributions.Chain(detach(self.first()), [given_all(held(level)) for level in self.levels], self.sizes)
+        return distributions.Chain(self.first(), list(map(given_all, self.levels)), self.sizes, held=lambda: held(self)())
 
 
 class Categorical(Prior):

@@ -27,7 +27,6 @@ from lowerbound.tasks.lossless import laws, maps
 from lowerbound.tasks.lossless.cells import Writing, coded
 from lowerbound.tasks.lossless.column_laws import ColumnLaws, shown
 from lowerbound.tasks.lossless.columns import TableCode, TableModel
-from lowerbound.vae.contexts import Label
 from lowerbound.vae.likelihoods import Columns
 from tasks.lossless.models import model
 
@@ -197,10 +196,6 @@ def test_what_is_no_table_of_the_model_is_refused(vae: lb.VAE, tmp_path: Path) -
     array = lb.VAE(lb.priors.StandardNormal(2), Columns(lb.nn.mlp(2, 6), 2), lb.posteriors.DiagonalGaussian(lb.nn.mlp(2, 4)))
     with pytest.raises(RecipeError, match="no table's"):
         lossless.compress(array, tmp_path / "other.csv")
-    given = model_of(written(tmp_path / "people.csv", people(30)))
-    given.context = Label(2)
-    with pytest.raises(RecipeError, match="train one without --given label"):
-        lossless.compress(given, tmp_path / "people.csv")
 
 
 # --- the laws ----------------------------------------------------------------------------------------

@@ -63,7 +63,7 @@ def of_run(run: Run, data_dir: str | Path | None = None, told: Told = nobody) ->
 def of_data(run: Run, train: Dataset, test: Dataset) -> Shown:
     """A run and data that were read for it."""
     recipe = run.recipe
-    about = f"{Path(recipe.data).name}, {recipe.network}, {recipe.likelihood}, {recipe.objective}, z of {recipe.latent} dimensions"
+    about = f"{Path(recipe.data).name}, {recipe.network}, {recipe.likelihood}, {recipe.objective}, z of {run.vae.latent} dimensions"
     return Shown(run.folder.resolve().name, about, run.vae, train, test, run.spec, recipe.seed, recipe.words())
 
 

@@ -24,6 +24,8 @@ from lowerbound.runs import run as runs
 from lowerbound.runs.run import Run, learned_from
 from lowerbound.system.files import write_json
 
+DIMENSIONS = 60  # whose KL is written, at most: those that cost most
+
 
 def evaluate(args: Namespace) -> Answer:
     """All that can be said of a run; kept with it where the data are its own test data."""
@@ -137,7 +139,9 @@ def _latents(found: Latents, has_density: bool) -> list[str]:
         lines.append(_line(f"  {level.name}", f"{level.kl:.2f}", f"nats of KL given those above; {active} of {level.latent} units active"))
     each = found.kl_per_dimension
     if each is not None:
-        lines.append(_line("KL per dimension", " ".join(f"{kl:.2f}" for kl in sorted(each.tolist(), reverse=True))))
+        largest = sorted(each.tolist(), reverse=True)
+        rest = " …" if len(largest) > DIMENSIONS else ""
+        lines.append(_line("KL per dimension", " ".join(f"{kl:.2f}" for kl in largest[:DIMENSIONS]) + rest))
     elif has_density:
         lines.append("  KL per dimension: this prior or posterior does not come apart into dimensions")
     if found.mutual_information is not None and found.gap is not None:

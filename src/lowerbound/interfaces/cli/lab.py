@@ -92,7 +92,7 @@ def _gradients(args: Namespace) -> Found:
     else:
         run, values = _held_out(args, GRADIENT_DATA)
         steps = run.history()[-1]["step"] if run.history() else 0
-        found = gradients.of_model(run.vae, values, sum(run.recipe.levels), seed=args.seed, steps=steps)
+        found = gradients.of_model(run.vae, values, run.vae.latent, seed=args.seed, steps=steps)
     rows, skipped = [asdict(row) for row in (*found.rows, *found.training)], [asdict(row) for row in found.skipped]
     why = {f"{row['estimator']}, K = {row['draws']}: {row['reason']}" for row in skipped}
     text = "\n".join([console.table(rows), *(f"left out: {line}" for line in sorted(why))])

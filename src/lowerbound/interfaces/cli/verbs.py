@@ -155,7 +155,7 @@ def decode(args: Namespace) -> Answer:
 
 def _latents(run: Run, path: Path) -> Tensor:
     latents = arrays.load_values(path).float()
-    latent = sum(run.recipe.levels)
+    latent = run.vae.latent
     if latents.shape[1:] != (latent,):
         raise UsageError(f"{path} has the shape {tuple(latents.shape)}; this run decodes latents (N, {latent})")
     return latents

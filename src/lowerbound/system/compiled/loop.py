@@ -20,7 +20,7 @@ import torch
 from numba import cfunc, njit, types
 
 from lowerbound.system import philox_numbers, threads
-from lowerbound.system.compiled.arithmetic import FAST, bare, halves, larges, number, own, singles, wholes
+from lowerbound.system.compiled.arithmetic import FAST, bare, doubles, halves, larges, longs, number, own, singles, wholes, words
 
 SIGNATURE = types.void(types.CPointer(types.int64))
 #: of what all loops are made; numba itself would look at one file alone to tell whether its cache is outdated
@@ -49,6 +49,8 @@ class Kind:
 EITHER = ("singles(a[{}])", "halves(a[{}])")
 Singles, Wholes, Larges = (Kind("{}.data_ptr()", (f"{name}(a[{{}}])",)) for name in ("singles", "wholes", "larges"))
 Either, Alike = Kind("{0}.data_ptr(), {0}.dtype is bfloat16", EITHER), Kind("{}.data_ptr()", EITHER, follows=True)
+#: arrays of NumPy's, contiguous
+Doubles, Longs, Words, States = (Kind("{}.ctypes.data", (f"{name}(a[{{}}])",)) for name in ("doubles", "longs", "words", "larges"))
 #: 64 bits without a sign
 Word = Kind("{}", ("large(a[{}])",))
 KINDS = {int: Kind("{}", ("a[{}]",)), float: Kind("*whole(single({}))", ("number(a[{}])",))}
@@ -58,6 +60,7 @@ BARE: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 #: the names in the functions made of a loop's kinds
 PACKING = {"bfloat16": torch.bfloat16, "single": struct.Struct("f").pack, "whole": struct.Struct("i").unpack}
 UNPACKING = {"own": own, "number": number, "singles": singles, "halves": halves, "wholes": wholes, "larges": larges, "large": np.uint64}
+UNPACKING |= {"doubles": doubles, "longs": longs, "words": words}
 
 
 class Loop:

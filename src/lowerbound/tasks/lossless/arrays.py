@@ -32,10 +32,10 @@ def compressed(vae: Model, data: Source, block: int, seed: int, folder: str, par
     top, greys, missing = _survey(vae, exact, rows, block)
     of_model = exact.event_shape, top, exact.digest, folder
     header = Header(len(rows), block, *of_model, seed if greys else None, particles=particles, missing=missing)
-    code = ArrayCode(exact, top)
+    code = ArrayCode(exact, top, bool(missing))
     yield Part(header, header.to_bytes(), 0)
     for number in range(header.blocks):
-        values, numbers = _seen(vae, exact, rows, header.rows(number), seed)
+        values, numbers = _seen(vae, exact, rows, header.rows(number), seed, bool(missing))
         labels = _labels(vae, rows, header.rows(number))
         every = numbers if labels is None else np.concatenate([numbers, labels[:, None].numpy()], 1)
         mask = mask_to_bytes(header, number, masks.to_bytes(numbers)) if missing else b""
@@ -47,8 +47,8 @@ def decompressed(vae: Model, header: Header, file: BufferedIOBase, rows: range, 
     """The values of these rows, part by part, of a file that is behind its header. Errors: as for ``decompress``."""
     exact = ExactModel.of(vae)
     must_be_of(exact.digest, header, name)
-    for _, numbers in rows_of(ArrayCode(exact, header.top), header, file, rows, name):
-        yield _values(numbers[:, : exact.values], exact, vae.dtype)
+    for _, numbers in rows_of(ArrayCode(exact, header.top, bool(header.missing)), header, file, rows, name):
+        yield _values(numbers[:, : exact.values], exact, vae.dtype, bool(header.missing))
 
 
 def _survey(vae: Model, exact: ExactModel, rows: Rows, block: int) -> tuple[int, bool, int]:
@@ -59,23 +59,28 @@ def _survey(vae: Model, exact: ExactModel, rows: Rows, block: int) -> tuple[int,
     greys, most, missing = False, 1, 0
     for some in torch.arange(len(rows)).split(block):
         admit_rows(vae, rows, some)
-        every = rows[some]
-        values = every.nan_to_num(nan=0.0) * exact.symbols.steps
-        greys = greys or (exact.symbols.top == 1 and bool((values.round() != values).any()))
-        most = max(most, int(values.max().round()))
-        missing += int(every.isnan().sum())
+        values = rows[some]
+        if bool(values.sum().isnan()):
+            missing += int(values.isnan().sum())
+            values = values.nan_to_num(nan=0.0)
+        if exact.symbols.top is None:
+            most = max(most, int((values * exact.symbols.steps).max().round()))
+        elif exact.symbols.top == 1:
+            greys = greys or not torch.equal(values, values.round())
     top = most if exact.symbols.top is None else exact.symbols.top
     if exact.symbols.top is None and top > laws.LONGEST:
         raise DataError(f"counts up to {laws.LONGEST:,} can be compressed, and these go to {top:,}; leave those out")
     return top, greys, missing
 
 
-def _seen(vae: Model, exact: ExactModel, rows: Rows, some: range, seed: int) -> tuple[Tensor, Whole]:
+def _seen(vae: Model, exact: ExactModel, rows: Rows, some: range, seed: int, holes: bool) -> tuple[Tensor, Whole]:
     """The values of some rows as the likelihood sees them, and as whole numbers. Errors: DataError where that is not what they are."""
-    x = observe(in_evaluation(vae), rows, torch.arange(some.start, some.stop), seed).x.cpu()
-    scaled = (x.double() * exact.symbols.steps).nan_to_num(nan=masks.MISSING)
-    numbers: Whole = np.rint(scaled.numpy()).astype(np.int64).reshape(len(x), -1)
-    back = _values(numbers, exact, x.dtype).reshape(x.shape)
+    x, steps = observe(in_evaluation(vae), rows, torch.arange(some.start, some.stop), seed).x.cpu(), exact.symbols.steps
+    found = x.to(torch.promote_types(x.dtype, torch.float32)).mul(steps).round_()
+    numbers: Whole = (found.nan_to_num_(nan=masks.MISSING) if holes else found).long().flatten(1).numpy()
+    back = _values(numbers, exact, x.dtype, holes).reshape(x.shape)
+    if torch.equal(back, x):
+        return x, numbers
     wrong = ((back != x) & ~x.isnan()).flatten(1).any(1)
     if bool(wrong.any()):
         row = some.start + int(wrong.nonzero()[0])
@@ -93,8 +98,11 @@ def _labels(vae: Model, rows: Rows, some: range) -> Int64[Tensor, " n"] | None:
     return labels
 
 
-def _values(numbers: Whole, exact: ExactModel, kind: torch.dtype) -> Tensor:
+def _values(numbers: Whole, exact: ExactModel, kind: torch.dtype, holes: bool) -> Tensor:
     """The values that numbers stand for, as data have them."""
-    found = torch.from_numpy(numbers)
-    values = found.to(kind).div(exact.symbols.steps).masked_fill(found == masks.MISSING, torch.nan)
+    values = torch.from_numpy(numbers).to(kind)
+    if holes:
+        values.masked_fill_(values == masks.MISSING, torch.nan)
+    if exact.symbols.steps != 1:
+        values.div_(exact.symbols.steps)
     return values.reshape(-1, *exact.event_shape)

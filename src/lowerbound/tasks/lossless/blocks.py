@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lowerbound.tasks.lossless import functions, laws
+from lowerbound.tasks.lossless import functions, laws, loops
 from lowerbound.tasks.lossless.code import Code
 from lowerbound.tasks.lossless.coder import Stack, Words
 from lowerbound.tasks.lossless.laws import LATENT_BITS, Law, Whole
@@ -74,7 +74,7 @@ def encode(code: Code, numbers: Whole, particles: int = 1) -> Block:
 
 def _encoded(code: Code, numbers: Whole, particles: int, part: int) -> tuple[Block, int]:
     """The block by groups of one part, and how many of the counter's words the first example took."""
-    stack, first = Stack(), 0
+    stack, first = loops.stack(), 0
     for group in groups(len(numbers), code, particles, part):
         some = numbers[group.first : group.last]
         bins = _drawn(stack, code, some, group.particles)
@@ -89,7 +89,7 @@ def decode(code: Code, block: Block, known: Whole, particles: int = 1) -> Whole:
 
     Errors: DataError where they are not those that ``encode`` made by this code.
     """
-    stack, parts = Stack(block.words, block.initial), []
+    stack, parts = loops.stack(block.words, block.initial), []
     for group in reversed(list(groups(len(known), code, particles, block.part))):
         bins = stack.pop_even(LATENT_BITS, len(group) * code.latent).reshape(len(group), -1)
         parts.append(code.pop(stack, bins, known[group.first : group.last]))

@@ -1,13 +1,14 @@
 """A stack of bits: numbers are pushed on it by the law that they follow, and popped from it by any law as draws of that.
 
-The entropy coder is constriction's, of asymmetric numeral systems (Duda, 2013, https://arxiv.org/abs/1311.2540). What is popped first are
-words of a counter, which lie below all that is pushed: bits back needs something to draw from, and gives it back.
+The entropy coder is constriction's, of asymmetric numeral systems (Duda, 2013, https://arxiv.org/abs/1311.2540), or compiled loops that do
+the same to the bit (``loops.py``). What is popped first are words of a counter, which lie below all that is pushed: bits back needs
+something to draw from, and gives it back.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -44,17 +45,65 @@ def counted(first: int, last: int) -> Words:
     return ((z ^ (z >> np.uint64(31))) >> np.uint64(32)).astype(np.uint32) | np.uint32(1)
 
 
-class Stack:
+class Stack(ABC):
     """The bits of a block; ``initial`` words of the counter are below them, the last of it the lowest."""
+
+    def __init__(self, words: Words | None = None, initial: int = STATE + 1):
+        self.initial = initial
+        self._begin(counted(0, initial)[::-1] if words is None else words)
+
+    @abstractmethod
+    def _begin(self, words: Words) -> None:
+        """Be these words, and nothing else."""
+
+    @property
+    @abstractmethod
+    def words(self) -> Words:
+        """All of it."""
+
+    @abstractmethod
+    def push(self, law: Law, numbers: Whole) -> None:
+        """Numbers ``(n,)``, each by its law: −log₂ p bits."""
+
+    @abstractmethod
+    def pop(self, law: Law, n: int) -> Whole:
+        """The n numbers that were pushed last by these laws, or draws of them."""
+
+    @abstractmethod
+    def push_even(self, bits: int, numbers: Whole) -> None:
+        """Numbers of so many bits, all as likely as each other."""
+
+    @abstractmethod
+    def pop_even(self, bits: int, n: int) -> Whole:
+        """The reverse."""
+
+    def draw(self, law: Law, n: int) -> Whole:
+        """``pop``, with further words of the counter below where the stack would run dry."""
+        before = self.words
+        while True:
+            drawn = self.pop(law, n)
+            if len(self.words) > STATE:
+                return drawn
+            before = np.concatenate([counted(self.initial, self.initial + MORE)[::-1], before])
+            self.initial += MORE
+            self._begin(before)
+
+    def must_be_as_before(self) -> None:
+        """Raise DataError unless the counter's words are left, and nothing else: then all that was popped is what was pushed."""
+        if not np.array_equal(self.words, counted(0, self.initial)[::-1]):
+            raise DataError("a block does not come out even: it was not written by this run, or not by this version")
+
+
+class ByConstriction(Stack):
+    """By the library."""
 
     def __init__(self, words: Words | None = None, initial: int = STATE + 1):
         self.library = constriction().stream
         self.bernoulli = self.library.model.Bernoulli(perfect=False)
-        self.initial = initial
-        self.coder = self._over(counted(0, initial)[::-1] if words is None else words)
+        super().__init__(words, initial)
 
-    def _over(self, words: Words) -> Any:
-        return self.library.stack.AnsCoder(np.ascontiguousarray(words))
+    def _begin(self, words: Words) -> None:
+        self.coder = self.library.stack.AnsCoder(np.ascontiguousarray(words))
 
     @property
     def words(self) -> Words:
@@ -62,12 +111,12 @@ class Stack:
         return np.asarray(self.coder.get_compressed(), np.uint32)
 
     def push(self, law: Law, numbers: Whole) -> None:
-        """Numbers ``(n,)``, each by its law: −log₂ p bits."""
+        """All answers of a bit after those of the bits below it."""
         given, asked = answers(law, numbers)
         self.coder.encode_reverse(given.reshape(-1), self.bernoulli, asked.reshape(-1))
 
     def pop(self, law: Law, n: int) -> Whole:
-        """The n numbers that were pushed last by these laws, or draws of them."""
+        """Bit by bit, the highest first."""
         return found(law, n, self._answer)
 
     def _answer(self, probability: Array) -> Bits:
@@ -75,26 +124,10 @@ class Stack:
         return answer
 
     def push_even(self, bits: int, numbers: Whole) -> None:
-        """Numbers of so many bits, all as likely as each other."""
-        self.coder.encode_reverse(numbers.astype(np.int32), self.library.model.Uniform(1 << bits))
+        """By a uniform law."""
+        self.coder.encode_reverse(numbers.reshape(-1).astype(np.int32), self.library.model.Uniform(1 << bits))
 
     def pop_even(self, bits: int, n: int) -> Whole:
         """The reverse."""
         drawn: Bits = self.coder.decode(self.library.model.Uniform(1 << bits), n)
         return drawn.astype(np.int64)
-
-    def draw(self, law: Law, n: int) -> Whole:
-        """``pop``, with further words of the counter below where the stack would run dry."""
-        before = self.coder.clone()
-        while True:
-            drawn = self.pop(law, n)
-            if self.coder.num_words() > STATE:
-                return drawn
-            further = counted(self.initial, self.initial + MORE)[::-1]
-            before = self._over(np.concatenate([further, before.get_compressed()]))
-            self.coder, self.initial = before.clone(), self.initial + MORE
-
-    def must_be_as_before(self) -> None:
-        """Raise DataError unless the counter's words are left, and nothing else: then all that was popped is what was pushed."""
-        if not np.array_equal(self.words, counted(0, self.initial)[::-1]):
-            raise DataError("a block does not come out even: it was not written by this run, or not by this version")

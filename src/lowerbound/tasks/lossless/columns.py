@@ -2,12 +2,14 @@
 
 An example is a row of 2 D whole numbers: of each column how its cell is written (0: as usual), then the number that its usual cells have.
 How often each way is taken is known with the file; numbers follow p(x|z). A model of a table has a density of numbers, and a cell that is
-written with so many decimals has the mass between it and its neighbours.
+written with so many decimals has the mass between it and its neighbours. Of a conditional VAE, p(x|z, y), the way in which the cell of the
+label is written comes last, and it says the class y.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,7 +20,7 @@ from lowerbound.errors import RecipeError
 from lowerbound.nn.missing import TableInput
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.tasks.lossless import laws
-from lowerbound.tasks.lossless.cells import Cells
+from lowerbound.tasks.lossless.cells import Cells, Writing
 from lowerbound.tasks.lossless.code import Code, digest_of, posterior_of, size_of_latent
 from lowerbound.tasks.lossless.coder import Stack
 from lowerbound.tasks.lossless.column_laws import ColumnLaws, shown
@@ -26,6 +28,7 @@ from lowerbound.tasks.lossless.functions import Array
 from lowerbound.tasks.lossless.laws import Law, Whole
 from lowerbound.tasks.lossless.layers import UNIT
 from lowerbound.tasks.lossless.networks import ExactNetwork, exact
+from lowerbound.vae.contexts import Label
 from lowerbound.vae.likelihoods import Columns
 from lowerbound.vae.model import Model
 
@@ -40,6 +43,7 @@ class TableModel:
     columns: tuple[Column, ...]
     laws: ColumnLaws
     start: tuple[float, ...] = ()
+    classes: int = 0
 
     @classmethod
     def of(cls, vae: Model) -> TableModel:
@@ -48,25 +52,46 @@ class TableModel:
         likelihood, network = vae.likelihood, vae.posterior.network
         if not isinstance(likelihood, Columns) or likelihood.schema is None or not isinstance(network, TableInput):
             raise RecipeError("a model of columns that are no table's cannot compress; train one on a table, with --recipe miwae")
-        if vae.context is not None:
-            raise RecipeError("a model of a table that is given labels cannot compress yet; train one without --given label")
+        latent, classes = size_of_latent(vae), vae.context.classes if isinstance(vae.context, Label) else 0
         encoder, decoder = exact(network.network), exact(likelihood.network)
         start = () if likelihood.start is None else tuple((likelihood.start.double().mul(UNIT).round() / UNIT).tolist())
-        return cls(encoder, decoder, size_of_latent(vae), likelihood.columns, ColumnLaws.of(likelihood), start)
+        return cls(encoder, decoder, latent, likelihood.columns, ColumnLaws.of(likelihood), start, classes)
 
     @cached_property
     def digest(self) -> bytes:
         """Its hash."""
-        words = self.latent, self.columns, self.laws.heavy
-        return digest_of((*words, self.start) if self.start else words, (self.encoder, self.decoder))
+        words: tuple[object, ...] = self.latent, self.columns, self.laws.heavy
+        words = (*words, self.start) if self.start else words
+        return digest_of((*words, self.classes) if self.classes else words, (self.encoder, self.decoder))
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The cells of a column of labels, each written in a way of its own, and the class of each of these."""
+
+    cells: Cells
+    classes: tuple[int, ...]
+
+    @classmethod
+    def of(cls, raws: Sequence[str], classes: Mapping[str, int]) -> tuple[Labels, Whole]:
+        """Those of a column as written, of which the classes are known; and how each cell is written."""
+        often = Counter(raws)
+        place = {raw: kind for kind, raw in enumerate(often, start=1)}
+        labels = cls(Cells(Writing(), tuple(often), (0, *often.values())), tuple(classes[raw] for raw in often))
+        return labels, np.array([place[raw] for raw in raws], np.int64)
+
+    def context(self, kinds: Whole, classes: int) -> Array:
+        """What a model is given of cells that are written so: a one where the class is."""
+        return (np.array(self.classes)[kinds - 1, None] == np.arange(classes)).astype(np.float64)
 
 
 @dataclass(frozen=True)
 class TableCode(Code):
-    """The code of rows whose ``cells`` are written so, None in columns that are not coded by the model."""
+    """The code of rows whose ``cells`` are written so, None in columns that are not coded by the model, which may be given ``labels``."""
 
     model: TableModel
     cells: Sequence[Cells | None]
+    labels: Labels | None = None
 
     @property
     def latent(self) -> int:
@@ -84,17 +109,17 @@ class TableCode(Code):
 
     def posterior(self, numbers: Whole) -> Law:
         """By the encoder, which is shown nothing where a cell is not as usual."""
-        kinds, values = np.split(numbers, 2, 1)
+        kinds, values = np.split(numbers[:, : 2 * len(self.cells)], 2, 1)
         parts: list[Array] = []
         for place, (column, cells) in enumerate(zip(self.model.columns, self.cells, strict=True)):
             number = values[:, place].astype(np.float64)
             value = np.full(len(numbers), np.nan) if cells is None else cells.writing.values(number, column)
             parts.append(np.where(kinds[:, place] == 0, value, np.nan))
-        return posterior_of(self.model.encoder(shown(np.stack(parts, 1), self.model.columns)))
+        return posterior_of(self.model.encoder(shown(np.stack(parts, 1), self.model.columns), self._context(numbers)))
 
     def push(self, stack: Stack, numbers: Whole, bins: Whole) -> None:
-        """Column by column, the last first, so that the first is popped first."""
-        output = self._output(bins)
+        """Column by column, the last first, so that the first is popped first; the labels last of all."""
+        output = self._output(bins, self._context(numbers))
         for place in reversed(range(len(self.cells))):
             cells = self.cells[place]
             if cells is not None:
@@ -104,14 +129,20 @@ class TableCode(Code):
                     self.model.laws.push(stack, place, cells.writing, output[usual], values[usual])
                 if cells.texts:
                     stack.push(_kinds(cells, len(bins)), kinds)
+        if self.labels is not None:
+            stack.push(_kinds(self.labels.cells, len(bins)), numbers[:, -1])
 
     def pop(self, stack: Stack, bins: Whole, known: Whole) -> Whole:
-        """Column by column."""
-        output, numbers = self._output(bins), np.zeros((len(bins), 2 * len(self.cells)), np.int64)
+        """The labels, then column by column."""
+        n = len(bins)
+        numbers = np.zeros((n, 2 * len(self.cells) + (self.labels is not None)), np.int64)
+        if self.labels is not None:
+            numbers[:, -1] = stack.pop(_kinds(self.labels.cells, n), n)
+        output = self._output(bins, self._context(numbers))
         for place, cells in enumerate(self.cells):
             if cells is not None:
                 if cells.texts:
-                    numbers[:, place] = stack.pop(_kinds(cells, len(bins)), len(bins))
+                    numbers[:, place] = stack.pop(_kinds(cells, n), n)
                 usual = np.flatnonzero(numbers[:, place] == 0)
                 if len(usual):
                     numbers[usual, len(self.cells) + place] = self.model.laws.pop(stack, place, cells.writing, output[usual])
@@ -119,7 +150,7 @@ class TableCode(Code):
 
     def costs(self, numbers: Whole, bins: Whole) -> Array:
         """Of the usual cells."""
-        output, found = self._output(bins), np.zeros(len(bins))
+        output, found = self._output(bins, self._context(numbers)), np.zeros(len(bins))
         for place, cells in enumerate(self.cells):
             usual = np.flatnonzero(numbers[:, place] == 0)
             if cells is not None and len(usual):
@@ -127,8 +158,11 @@ class TableCode(Code):
                 found[usual] += self.model.laws.costs(place, cells.writing, output[usual], values)
         return found
 
-    def _output(self, bins: Whole) -> Array:
-        output = self.model.decoder(laws.centres()[bins])
+    def _context(self, numbers: Whole) -> Array | None:
+        return None if self.labels is None else self.labels.context(numbers[:, -1], self.model.classes)
+
+    def _output(self, bins: Whole, context: Array | None = None) -> Array:
+        output = self.model.decoder(laws.centres()[bins], context)
         return output + np.array(self.model.start) if self.model.start else output
 
 

@@ -19,6 +19,7 @@ from lowerbound.tasks.lossless import arrays, tables
 from lowerbound.tasks.lossless.coder import constriction
 from lowerbound.tasks.lossless.container import NAME, Header, Part
 from lowerbound.tasks.lossless.reading import of_another
+from lowerbound.tasks.lossless.tables import LabelColumn
 from lowerbound.vae.likelihoods import Columns
 from lowerbound.vae.model import Model
 from lowerbound.vae.parts import must_be_model
@@ -59,7 +60,7 @@ def compressed(run: HasModel | Model, data: Source, *, block: int = BLOCK, seed:
     vae, block, particles = _model(run), whole("block", block, 1), whole("particles", particles, 1)
     folder = "" if isinstance(run, Model) else str(run.folder)
     if isinstance(vae.likelihood, Columns):
-        return tables.compressed(vae, data, block, folder, particles)
+        return tables.compressed(vae, data, block, folder, particles, _label_column(run))
     return arrays.compressed(vae, data, block, seed, folder, particles)
 
 
@@ -97,3 +98,9 @@ def _model(run: Any) -> Model:
     vae: Model = run if isinstance(run, Model) else getattr(run, "vae", run)
     must_be_model(vae, Model)
     return vae
+
+
+def _label_column(run: Any) -> LabelColumn | None:
+    """The one that a run took its labels from."""
+    name = getattr(getattr(run, "recipe", None), "label_column", None)
+    return None if name is None else LabelColumn(name, run.spec.classes)

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from lowerbound.tasks.lossless import functions
-from lowerbound.tasks.lossless.functions import Array
+from lowerbound.tasks.lossless.functions import Array, Table
+from lowerbound.tasks.lossless.layers import UNIT
 
 Whole = npt.NDArray[np.int64]
 Bits = npt.NDArray[np.int32]
@@ -77,25 +79,40 @@ def bits_for(top: int) -> int:
 
 
 class Bernoulli(Law):
-    """Zeros and ones of these logits ``(n,)``."""
+    """Zeros and ones of these logits ``(n,)``, rounded to a network's units."""
 
     bits = 1
 
     def __init__(self, logits: Array):
-        zeros = 1 + np.rint(functions.sigmoid()(-logits) * MASS)
-        self.total = np.stack([np.zeros_like(zeros), zeros, np.full_like(zeros, MASS + 2)])
-        self.places = np.arange(len(zeros))
+        self.logits = logits
+
+    @cached_property
+    def total(self) -> Array:
+        """The weights of nothing, of a zero, of all."""
+        zeros = 1 + np.rint(functions.sigmoid()(-np.rint(self.logits * UNIT) / UNIT) * MASS)
+        return np.stack([np.zeros_like(zeros), zeros, np.full_like(zeros, MASS + 2)])
 
     def below(self, k: Whole) -> Array:
-        """Nothing, the zeros, or all."""
-        return self.total[k, self.places]
+        """One of them."""
+        return self.total[k, np.arange(len(k))]
+
+
+@dataclass(frozen=True)
+class Form:
+    """What a compiled loop makes of a distribution function: its ``kind``, parameters ``(parts, n)`` or by number, and a table."""
+
+    kind: str
+    a: Array
+    b: Array
+    c: Array
+    table: Table
 
 
 class Smooth(Law):
-    """A law by its distribution function on numbers from 0 to ``top``, what is beyond both ends being theirs."""
+    """A law by its distribution function on numbers from 0 to ``top``, what is beyond both ends being theirs; some have a ``form``."""
 
-    def __init__(self, top: int, share_below: Callable[[Whole], Array]):
-        self.bits, self.top, self.share_below = bits_for(top), top, share_below
+    def __init__(self, top: int, share_below: Callable[[Whole], Array], form: Form | None = None):
+        self.bits, self.top, self.share_below, self.form = bits_for(top), top, share_below, form
 
     def below(self, k: Whole) -> Array:
         """The share below k of ``MASS``, and 2 for each number, so that there is something for each whatever the last bit does."""
@@ -139,7 +156,7 @@ def logistics(logits: Array, loc: Array, scale: Array, top: int) -> Law:
             total = total + weight * functions.sigmoid()((k - 0.5 - middle) * steep)
         return total
 
-    return Smooth(top, share_below)
+    return Smooth(top, share_below, Form("logistics", weights, loc, steepness, functions.sigmoid()))
 
 
 def categorical(logits: Array) -> Law:
@@ -213,5 +230,6 @@ def edges() -> Array:
 
 def bins(mean: Array, log_variance: Array) -> Law:
     """N(μ, σ²) of latents ``(n,)`` over the bins of a standard normal."""
-    steepness = functions.exp()(-log_variance / 2)
-    return Smooth((1 << LATENT_BITS) - 1, lambda k: functions.normal_cdf()((edges()[k] - mean) * steepness))
+    steepness, table = functions.exp()(-log_variance / 2), functions.normal_cdf()
+    form = Form("normal", mean, steepness, edges(), table)
+    return Smooth((1 << LATENT_BITS) - 1, lambda k: table((edges()[k] - mean) * steepness), form)

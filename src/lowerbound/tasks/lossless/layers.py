@@ -9,10 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from lowerbound.errors import RecipeError
+from lowerbound.system import devices
 from lowerbound.tasks.lossless.functions import Array
 
 UNIT = 4096.0  # whole numbers of a layer for 1
@@ -33,6 +35,15 @@ class Layer:
 def settled(x: Array) -> Array:
     """Whole numbers within bounds."""
     return np.clip(np.rint(x), -(2.0**LARGEST_BITS), 2.0**LARGEST_BITS)
+
+
+def settled_sums(x: Array, scale: float, bias: Array) -> Array:
+    """The same of x · scale + bias ``(…, n)``, scale being a power of two, in the place of x."""
+    loops = devices.exact_loops()
+    if loops is None:
+        return settled(x * scale + bias)
+    loops[1].settle(0, x.size // max(1, len(bias)), len(bias), 2.0**LARGEST_BITS, scale, bias, x)
+    return x
 
 
 @dataclass(frozen=True)
@@ -60,7 +71,13 @@ class Weights:
 
     def sums(self, x: Array) -> Array:
         """``(…, in)`` → ``(…, out)``."""
-        return settled((x @ self.matrix.T + self.bias) * 2.0**-self.bits)
+        matrix, bias = self._in_units
+        return settled_sums(x @ matrix, 1.0, bias)
+
+    @cached_property
+    def _in_units(self) -> tuple[Array, Array]:
+        """The matrix ``(in, out)`` and the bias times a power of two: sums are as exact."""
+        return self.matrix.T * 2.0**-self.bits, self.bias * 2.0**-self.bits
 
     def layer(self, words: str, apply: Callable[[Array], Array]) -> Layer:
         """The layer that has them."""

@@ -66,11 +66,12 @@ class ExactModel:
 class ArrayCode(Code):
     """The code of values from 0 to ``top``; of a conditional VAE the label of an example is its last number.
 
-    Where values may be missing, which are there is ``known`` before the others are decoded.
+    Where there are ``holes``, which values are there is ``known`` before the others are decoded.
     """
 
     model: ExactModel
     top: int
+    holes: bool
 
     @property
     def latent(self) -> int:
@@ -85,14 +86,16 @@ class ArrayCode(Code):
     def posterior(self, numbers: Whole) -> Law:
         """By the encoder."""
         values, labels = self._parted(numbers)
-        x = np.where(values == masks.MISSING, np.nan, values / self.model.symbols.steps)
+        x = values / self.model.symbols.steps
+        if self.holes:
+            x[values == masks.MISSING] = np.nan
         return posterior_of(self.model.encoder(x.reshape(-1, *self.model.event_shape), self._context(labels)))
 
     def push(self, stack: Stack, numbers: Whole, bins: Whole) -> None:
         """All values that are there at once, then the labels that they are given."""
         values, labels = self._parted(numbers)
-        there = values != masks.MISSING
-        stack.push(self._likelihood(bins, labels, there), values[there])
+        there = values != masks.MISSING if self.holes else None
+        stack.push(self._likelihood(bins, labels, there), values.reshape(-1) if there is None else values[there])
         if self.model.classes:
             stack.push(laws.even(self.model.classes, len(labels)), labels[:, 0])
 
@@ -100,15 +103,18 @@ class ArrayCode(Code):
         """The labels, then all values at once that are there."""
         n, classes = len(bins), self.model.classes
         labels = stack.pop(laws.even(classes, n), n)[:, None] if classes else np.zeros((n, 0), np.int64)
-        values = np.full((n, self.model.values), masks.MISSING)
-        there = known > 0 if known.size else values == masks.MISSING
-        values[there] = stack.pop(self._likelihood(bins, labels, there), int(there.sum()))
-        return np.concatenate([values, labels], 1)
+        there = known > 0 if self.holes else None
+        found = stack.pop(self._likelihood(bins, labels, there), n * self.model.values if there is None else int(there.sum()))
+        values = _spread(found, there, n)
+        return np.concatenate([values, labels], 1) if classes else values
 
     def costs(self, numbers: Whole, bins: Whole) -> Array:
         """Of all values that are there."""
         values, labels = self._parted(numbers)
-        there, found = values != masks.MISSING, np.zeros(values.shape)
+        there = values != masks.MISSING if self.holes else None
+        if there is None:
+            return laws.costs(self._likelihood(bins, labels, None), values.reshape(-1)).reshape(values.shape).sum(1)
+        found = np.zeros(values.shape)
         found[there] = laws.costs(self._likelihood(bins, labels, there), values[there])
         return found.sum(1)
 
@@ -119,6 +125,15 @@ class ArrayCode(Code):
     def _context(self, labels: Whole) -> Array | None:
         return (labels == np.arange(self.model.classes)).astype(np.float64) if self.model.classes else None
 
-    def _likelihood(self, bins: Whole, labels: Whole, there: npt.NDArray[np.bool_]) -> Law:
+    def _likelihood(self, bins: Whole, labels: Whole, there: npt.NDArray[np.bool_] | None) -> Law:
         output = self.model.decoder(laws.centres()[bins], self._context(labels))
-        return self.model.symbols.of(output, there, self.top)
+        return self.model.symbols.of(output.reshape(len(bins), -1, self.model.values), there, self.top)
+
+
+def _spread(found: Whole, there: npt.NDArray[np.bool_] | None, n: int) -> Whole:
+    """The values of n examples, of which those were found that are there: all, or some."""
+    if there is None:
+        return found.reshape(n, -1)
+    values = np.full(there.shape, masks.MISSING)
+    values[there] = found
+    return values

@@ -22,7 +22,7 @@ from lowerbound.nn.missing import MaskedInput
 from lowerbound.nn.unfolded import Convolution, Transposed, unfolded
 from lowerbound.tasks.lossless import functions
 from lowerbound.tasks.lossless.functions import Array
-from lowerbound.tasks.lossless.layers import UNIT, Layer, Weights, convolved, settled, spread
+from lowerbound.tasks.lossless.layers import UNIT, Layer, Weights, convolved, settled, settled_sums, spread
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,11 @@ class ExactNetwork:
         context = np.zeros((len(x), 0)) if context is None else context
         for each in self.shown:
             x = each.apply(x, context)
-        x = settled(x * UNIT)
+        x = settled_sums(np.array(x, np.float64, order="C"), UNIT, np.zeros(x.shape[-1]))
         for layer in self.layers:
             x = layer.apply(x)
-        return x / UNIT
+        x *= 1 / UNIT
+        return x
 
 
 def exact(network: nn.Module) -> ExactNetwork:

@@ -37,10 +37,10 @@ class Symbols:
     words: str
     listed: int = 1
 
-    def of(self, output: Array, there: npt.NDArray[np.bool_], top: int) -> Law:
-        """The laws of the values that are ``there`` ``(N, values)``, one example after the other, of a decoder's output ``(N, …)``."""
-        numbers = output.reshape(len(output), -1, there.shape[1]).swapaxes(0, 1)
-        return self.law(numbers.reshape(len(numbers), -1) if there.all() else numbers[:, there], top)  # a choice of all takes a fifth more
+    def of(self, output: Array, there: npt.NDArray[np.bool_] | None, top: int) -> Law:
+        """The laws of the values that are ``there``, None for all, one example after the other, of a decoder's ``(N, …, values)``."""
+        numbers = output.swapaxes(0, 1)
+        return self.law(numbers.reshape(len(numbers), -1) if there is None else numbers[:, there], top)
 
 
 @singledispatch

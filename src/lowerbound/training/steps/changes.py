@@ -9,12 +9,13 @@ from typing import Any
 
 import torch
 from torch import Size, nn
-from torch.nn.modules.module import _has_any_global_hook
+from torch.nn.modules import module as modules
 
 from lowerbound.errors import UsageError
 from lowerbound.training.steps.plan import Plan
 
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+GLOBAL_HOOKS = tuple(f"_global{name}" for name in HOOKS)  # torch 2.6 has no function that looks at all of them
 
 
 def is_as_made(module: nn.Module) -> bool:
@@ -25,7 +26,7 @@ def is_as_made(module: nn.Module) -> bool:
 
 def any_global_hook() -> bool:
     """Whether there are hooks on all modules of torch."""
-    return bool(_has_any_global_hook())
+    return any(getattr(modules, name) for name in GLOBAL_HOOKS)
 
 
 class Changes:
