@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo words test test-all coverage lint sweep reproduce precision tables bench accelerator faults check clean
+.PHONY: demo words test test-all coverage screenshots lint sweep reproduce precision tables bench accelerator faults check clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lowerbound needs Python 3.11 or newer; make PYTHON=python3.12 …")'
@@ -27,6 +27,9 @@ test-all: $(READY)  ## the same, and what takes long
 
 coverage: $(READY)  ## all tests, and which statements and branches they reach
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal --cov=src/lowerbound --cov-branch --cov-report=term
+
+screenshots: $(READY)  ## pictures of each interaction with the explorer, from its tests, to be looked at
+	LOWERBOUND_SCREENSHOTS=$(abspath build/screenshots) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests/figures/explorer tests/interfaces -k "explorer or page"
 
 lint: $(READY)  ## style and types
 	$(BIN)/ruff check .

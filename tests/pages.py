@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+
+#: a folder in which pictures of each interaction are kept, to be looked at (``make screenshots``); none are, where it is not said
+SCREENSHOTS = os.environ.get("LOWERBOUND_SCREENSHOTS")
+
+
+def keep(page: Any, name: str, whole: bool = True) -> None:
+    """Keep a picture of a page, under the name of the test that runs and one more."""
+    if SCREENSHOTS is None:
+        return
+    test = os.environ["PYTEST_CURRENT_TEST"].rpartition("::")[2].partition(" ")[0].removeprefix("test_")
+    Path(SCREENSHOTS).mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=Path(SCREENSHOTS) / f"{re.sub(r'[^a-z0-9]+', '-', f'{test} {name}'.lower())}.png", full_page=whole)
 
 
 @pytest.fixture
@@ -57,6 +71,11 @@ class Opened:
         frames = "requestAnimationFrame(() => requestAnimationFrame(() => requestIdleCallback(() => done())))"
         self.page.evaluate(f"() => new Promise((done) => {frames})")
 
+    def keep(self, name: str, whole: bool = True) -> None:
+        """Keep a picture of it, where somebody wants to look."""
+        self.settle()
+        keep(self.page, name, whole)
+
     def of(self, expression: str, *arguments: Any) -> Any:
         """The value of an expression in which ``view`` is the first run, ``views`` are all and ``given`` are the arguments."""
         body = f"(given) => {{ const views = explorer.views, view = views[0], state = view.state.values; return {expression}; }}"
@@ -82,6 +101,10 @@ class Opened:
         found.scroll_into_view_if_needed()
         return found.bounding_box()
 
+    def visible(self) -> list[bool]:
+        """Which runs' columns are seen."""
+        return [column.is_visible() for column in self.page.locator(".column").all()]
+
     def choose(self, place: int) -> None:
         """Choose a test example."""
         self.page.locator(".examples .strip button").nth(place).click()
@@ -94,8 +117,9 @@ class Opened:
 
 
 @pytest.fixture
-def opened(context: Any, tmp_path: Path) -> Callable[..., Opened]:
-    """``opened(run, …)``: their page, written to a file and opened."""
+def opened(context: Any, tmp_path: Path) -> Iterator[Callable[..., Opened]]:
+    """``opened(run, …)``: their page, written to a file and opened. At the end of a test a picture of each is kept, where that is asked."""
+    made: list[Opened] = []
 
     def open_(*runs: Any, hash_: str = "", path: Path | None = None) -> Opened:
         from lowerbound.figures.explorer.page import page
@@ -103,9 +127,13 @@ def opened(context: Any, tmp_path: Path) -> Callable[..., Opened]:
         if path is None:
             path = tmp_path / "explore.html"
             path.write_text(page(runs), encoding="utf-8")
-        return Opened(context, path, hash_)
+        made.append(Opened(context, path, hash_))
+        return made[-1]
 
-    return open_
+    yield open_
+    for number, one in enumerate(made if SCREENSHOTS else [], start=1):
+        if not one.page.is_closed():
+            one.keep(f"end {number}")
 
 
 def drag(opened: Opened, to: tuple[float, float]) -> None:

@@ -71,6 +71,13 @@ def given_image(context: lb.contexts.Context, d: int = 2) -> lb.VAE:
     return lb.VAE(prior, lb.likelihoods.Gaussian(decoder, 0.5), lb.posteriors.Flow(encoder, d), context)
 
 
+def levels() -> lb.VAE:
+    """Two levels, and a decoder of one's own."""
+    prior = lb.priors.Chain(lb.priors.StandardNormal(1), [mlp(1, 8, 4)], [1, 2])
+    posterior = lb.posteriors.Chain(encoder(6), [mlp(6, 8, 2), mlp(7, 8, 4)], [1, 2])
+    return lb.VAE(prior, lb.likelihoods.Gaussian(Products(3, *EVENT), 0.5), posterior)
+
+
 #: name → a model that no page computes
 MODELS: dict[str, Callable[[], lb.VAE]] = {
     "own modules": of_modules,
@@ -83,6 +90,7 @@ MODELS: dict[str, Callable[[], lb.VAE]] = {
     "full gaussian": lambda: lb.VAE(lb.priors.Flow(2), lb.likelihoods.Gaussian(decoder(), 0.5), lb.posteriors.FullGaussian(encoder(5))),
     "flow, given a label": with_label,
     "flow, given a part": lambda: given_image(lb.contexts.Observed(EVENT, lambda n: torch.rand(n, *EVENT) < 0.6)),
+    "levels": levels,
     "a point": lambda: lb.VAE(lb.priors.StandardNormal(2), lb.likelihoods.Gaussian(Products(2, *EVENT)), lb.posteriors.Dirac(encoder(2))),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -105,6 +106,7 @@ ASKED = """() => {
     return { found: { ...found, q: null }, x: [...bits], z: [...z], label: of, hidden, sd: q.sd && [...q.sd], draw: [...again],
       logQ: q.logDensity(again), logP: model.prior(label).logDensity(again),
       logX: model.logLikelihood(model.decode([again], label), 0, bits),
+      prior: label?.of && [[...model.prior(label).mean], [...model.prior(label).sd]],
       image: [...model.image(again, label)], plane: q.sd && q.plane(0, 1) };
   });
 }"""
@@ -125,6 +127,9 @@ def test_a_model_that_no_page_computes_is_in_a_served_page_what_it_is_in_torch(n
         rows = tab.evaluate(ASKED)
         tab.evaluate(SETTLED)
         by_draws = tab.evaluate("() => explorer.views[0].test.logP")
+        dimension = "z1·1" if name == "levels" else "z1"
+        assert tab.locator(".sliders .labelled > span").filter(has_text=re.compile(f"^{dimension}$")).count() == 1
+        assert ("Dashed" in tab.locator(".plane .about").inner_text()) == is_given_values(vae)
         if not is_given_values(vae):
             tab.get_by_role("button", name="Hide right half").click()
             weights = tab.evaluate("() => explorer.views[0].completed.found.map((one) => one.weight)")
@@ -139,6 +144,9 @@ def test_a_model_that_no_page_computes_is_in_a_served_page_what_it_is_in_torch(n
             np.testing.assert_allclose(row["image"], given.decode(z).flatten(), atol=1e-5)
             assert row["logP"] == pytest.approx(float(p.log_prob(z)), rel=1e-4, abs=1e-4)
             assert row["logX"] == pytest.approx(float(given.log_likelihood(x, z)), rel=1e-5)
+            if row["prior"]:  # p(z|c), dashed on the plane
+                np.testing.assert_allclose(row["prior"], [p.mean[0], p.stddev[0]], rtol=1e-4, atol=1e-5)
+            assert bool(row["prior"]) == is_given_values(vae)
             if name == "a point":
                 assert row["logQ"] is row["found"]["logP"] is None
                 continue

@@ -68,13 +68,13 @@ class Latents:
         return [int(part.sum()) for part in self.active.split([level.latent for level in self.levels])]
 
 
-def latents(vae: Model, data: Rows, seed: int = 0) -> Latents:
-    """The use of z over ``data``, seen as the likelihood sees them.
+def latents(vae: Model, data: Rows, seed: int = 0, carved: bool = True) -> Latents:
+    """The use of z over ``data``, seen as the likelihood sees them; where the KL is not to be ``carved`` up, without information and gap.
 
     Source: Hoffman and Johnson, "ELBO surgery: yet another way to carve up the variational evidence lower bound", 2016,
     http://approximateinference.org/accepted/HoffmanJohnson2016.pdf (mutual information and gap).
     """
-    asked = OfLatents(vae, seed)
+    asked = OfLatents(vae, seed, carved)
     run_pass(vae, data, [asked], seed, rows_at_once(data))
     return asked.found()
 
@@ -82,8 +82,8 @@ def latents(vae: Model, data: Rows, seed: int = 0) -> Latents:
 class OfLatents:
     """What a pass is asked for the use of z."""
 
-    def __init__(self, vae: Model, seed: int):
-        self.vae, self.seed = vae, seed
+    def __init__(self, vae: Model, seed: int, carved: bool = True):
+        self.vae, self.seed, self.carved = vae, seed, carved
         self._outputs: list[Tensor] = []
         self._centres: list[Tensor] = []
         self._contexts: list[Tensor] = []
@@ -106,9 +106,9 @@ class OfLatents:
         rows = spread(len(output), AGGREGATED)
         with seeded_by_row(rows, self.seed, "latents", device=vae.device):
             prior = (vae.given(torch.cat(self._contexts)) if self._contexts else vae).prior()
-            if prior.batch_shape:  # another for each example: there is no aggregate of one prior
-                return Latents(variance, _per_dimension(posterior, prior), None, None, few)
             each, levels = _by_level(posterior, prior) if is_hierarchy(posterior, prior) else (_per_dimension(posterior, prior), ())
+            if prior.batch_shape or not self.carved:  # another for each example: there is no aggregate of one prior
+                return Latents(variance, each, None, None, few, levels)
             information, gap = _carved(vae, output[rows.to(output.device)], prior)
         return Latents(variance, each, information, gap, few, levels)
 

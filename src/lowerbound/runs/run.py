@@ -105,6 +105,15 @@ class Run:
                     return splits
         return read(size=size)
 
+    def changed(self, splits: Splits) -> tuple[int, int] | None:
+        """Where data that were read for this run are others than those of its training, how many there were and are; else None."""
+        record = self.record
+        now = DataRecord.of(*learned_from(self.recipe, splits), splits.test, self.recipe.takes_labels, splits.schema)
+        if now.fingerprint == record.fingerprint:
+            return None
+        before, after = (one.train + one.validation + one.test for one in (record, now))
+        return before, after
+
     def environment(self) -> dict[str, Any]:
         """Versions and machine of its training."""
         return _read_json(self.folder / layout.ENVIRONMENT, "python", "versions", "machine")

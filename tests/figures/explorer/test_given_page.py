@@ -148,6 +148,46 @@ def test_another_mask_is_painted(runs: Callable[[str], lb.Run], opened: Callable
 
 
 @torch.no_grad()
+def test_another_mask_is_painted_by_keys_and_goes_with_a_link(
+    runs: Callable[[str], lb.Run], opened: Callable[..., Any], tmp_path: Path
+) -> None:
+    run = runs("a part")
+    found = opened(run)
+    found.choose(3)
+    found.press("Copy link to this view")
+    assert "mask" not in found.page.evaluate("() => location.hash")  # as in the test data
+    found.press("Hide nothing")
+    found.page.locator(".given input[type=range]").fill("1")
+    found.page.locator("canvas.given").focus()
+    press = found.page.keyboard.press
+    for key in ("ArrowLeft", "Space", "Shift+ArrowUp", "ArrowRight", "Delete"):
+        press(key)
+    found.settle()
+    wanted = np.zeros((8, 8), bool)
+    wanted[4, [2, 3, 4]] = wanted[3, [2, 3, 4]] = wanted[[5, 2], 3] = True  # a brush of one pixel about (4, 3) and (3, 3)
+    wanted[3, [3, 4, 5]] = wanted[[2, 4], 4] = False  # and away about (3, 4)
+    hidden = np.array(found.of("Array.from(state.label.hidden)")).reshape(8, 8) == 1
+    np.testing.assert_array_equal(hidden, wanted)
+    assert found.page.locator(".given .where").inner_text() == "Column 5 of 8, row 4 of 8: seen"
+    p = given(found, run, of_example(found)).prior()
+    np.testing.assert_allclose(found.of("Array.from(view.model.prior(state.label).mean)"), p.mean[0], atol=1e-3)
+    for name in (None, "Hide all", "Hide nothing"):
+        if name is not None:
+            found.press(name)
+        drag(found, (0.6, 0.3))
+        found.press("Copy link to this view")
+        other = opened(path=tmp_path / "explore.html", hash_=found.page.evaluate("() => location.hash"))
+        for same in ("state.label.hidden", "state.label.context.data", "view.model.prior(state.label).mean"):
+            assert other.of(f"Array.from({same})") == found.of(f"Array.from({same})")
+        np.testing.assert_allclose(other.of("Array.from(state.z)"), found.of("Array.from(state.z)"), rtol=1e-5)
+        assert other.of("[state.found.bound, state.example.row]") == pytest.approx(found.of("[state.found.bound, state.example.row]"))
+        np.testing.assert_array_equal(other.pixels("canvas.given"), found.pixels("canvas.given"))
+    found.press("As in the test data")
+    found.press("Copy link to this view")
+    assert "mask" not in found.page.evaluate("() => location.hash")
+
+
+@torch.no_grad()
 def test_draws_at_the_cross_are_of_its_law(runs: Callable[[str], lb.Run], opened: Callable[..., Any]) -> None:
     """By many draws of the page's noise: each pixel's share of ones beside its mean."""
     run = runs("made small")

@@ -16,7 +16,8 @@ from lowerbound.figures.explorer.networks import layer_words, words_of
 from lowerbound.nn.conditioned import Guided, Joined, Planes
 from lowerbound.nn.log_counts import LogCounts
 from lowerbound.nn.missing import MaskedInput
-from lowerbound.nn.networks import convolutional_decoder, convolutional_encoder, mlp
+from lowerbound.nn.networks import convolutional_decoder, convolutional_encoder, gated, mlp
+from lowerbound.nn.stages import Stages
 
 RUN = """
 const [words, table, packed, shape, values, context] = given;
@@ -33,7 +34,7 @@ def computed(javascript: Callable[..., Any], network: nn.Module, x: torch.Tensor
     words = words_of(network.eval(), arrays)
     values = [None if np.isnan(value) else float(value) for value in x.flatten().numpy()]
     more = None if context is None else {"shape": list(context.shape), "values": context.flatten().tolist()}
-    shape, numbers = javascript("layers guided", RUN, words, arrays.table, arrays.packed(), list(x.shape), values, more)
+    shape, numbers = javascript("layers guided chains", RUN, words, arrays.table, arrays.packed(), list(x.shape), values, more)
     return np.array(numbers).reshape(shape)
 
 
@@ -74,9 +75,13 @@ LAYERS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "ELU": (lambda: nn.ELU(0.7), (4, 9)),
     "Softplus": (lambda: nn.Softplus(2.0), (4, 9)),
     "Hardtanh": (lambda: nn.Hardtanh(-0.5, 0.8), (4, 9)),
+    "GLU": (nn.GLU, (4, 10)),
+    "GLU over channels": (lambda: nn.GLU(1), (2, 6, 3, 5)),
     "Dropout": (nn.Dropout, (4, 9)),
     "LogCounts": (lambda: LogCounts(nn.Identity(), 3), (4, 9)),
     "a whole mlp": (lambda: mlp((1, 6, 6), 20, (2, 3)), (2, 1, 6, 6)),
+    "a whole gated network": (lambda: gated((1, 6, 6), 20, 12, (2, 3)), (2, 1, 6, 6)),
+    "stages": (lambda: Stages([mlp((1, 6, 6), 8, 5), mlp(5, 4), mlp(4, 8, 3)]), (2, 1, 6, 6)),
     "a whole encoder": (lambda: convolutional_encoder((1, 9, 7), (4, 6), 8), (2, 1, 9, 7)),
     "a whole decoder of series": (lambda: convolutional_decoder(3, (4, 6), (2, 13)), (2, 3)),
     "a whole decoder of volumes": (lambda: convolutional_decoder(3, (2, 3), (1, 5, 6, 4)), (2, 3)),

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.distributions import Distribution
 
 from lowerbound.data.spec import DataSpec
+from lowerbound.distributions.chain import Levels, side_by_side
 from lowerbound.errors import RecipeError
 from lowerbound.figures.explorer.arrays import Arrays
 from lowerbound.figures.explorer.model import POSTERIORS, model_words, remote_words
@@ -21,6 +23,7 @@ from lowerbound.vae.likelihoods import Gaussian
 from lowerbound.vae.model import VAE, Model
 from lowerbound.vae.objectives.kl import ClosedKL, kl_of
 from lowerbound.vae.observation import observe
+from lowerbound.vae.priors import Chain
 
 EXAMPLES, DRAWS = 50, 4
 IMAGE, LABELLED = DataSpec((1, 12, 12)), DataSpec((1, 12, 12), classes=("a", "b", "c"))
@@ -53,6 +56,12 @@ MODELS: dict[str, tuple[dict[str, Any], DataSpec]] = {
     "full posterior": ({"posterior": "full-gaussian", "latent": 3}, IMAGE),
     "mixture prior": ({"prior": "mixture:3", "latent": 3}, IMAGE),
     "pseudo-inputs": ({"prior": "vamp:5", "latent": 3}, IMAGE),
+    "levels of latents": ({"latent": "3-4", "network": "mlp:32"}, IMAGE),
+    "three levels, gated, of a mixture": ({"latent": "2-3-4", "network": "gated:32-16", "prior": "mixture:3"}, IMAGE),
+    "levels of pseudo-inputs": ({"latent": "3-2", "network": "conv:4-8", "prior": "vamp:5"}, IMAGE),
+    "levels given a label": ({"latent": "3-2", "given": "label"}, LABELLED),
+    "ladder": ({"latent": "2-3-4", "posterior": "ladder", "network": "mlp:32-16"}, IMAGE),
+    "ladder of convolutions": ({"latent": "2-3", "posterior": "ladder", "network": "conv:4-8"}, IMAGE),
     "autoencoder": ({"posterior": "dirac", "objective": "reconstruction"}, IMAGE),
     "denoising": ({"corruption": "masking:0.3"}, IMAGE),
     "continuous Bernoulli": ({"likelihood": "continuous-bernoulli"}, IMAGE),
@@ -73,13 +82,16 @@ return examples.map((values, row) => {
 
 
 def made(name: str) -> tuple[Model, Tensor, Tensor | None]:
-    """The model, weights twice as large as they begin, so that none is near where a law is even; examples and their labels."""
+    """The model, weights half as large again as they begin, so that none is near where a law is even; examples and their labels.
+
+    Of levels, whose networks follow one another, as they begin: else bounds are thousands of nats, of which single precision has no digits.
+    """
     words, spec = MODELS[name]
     torch.manual_seed(3)
     vae = build(Recipe(**words), spec).vae.eval()
     with torch.no_grad():
         for weight in vae.parameters():
-            weight.mul_(1.5)
+            weight.mul_(1.0 if isinstance(vae.prior, Chain) else 1.5)
     x = torch.rand(EXAMPLES, *spec.event_shape)
     x = (6 * x).round() if spec.unit == 1 else (255 * x).round() / 255
     x[0, ..., 0], x[1, ..., 0] = 0, 1  # ends, where a Beta has no density
@@ -96,11 +108,26 @@ def by_torch(vae: Model, x: Tensor, context: Tensor | None, noise: Tensor) -> tu
     centre = vae.posterior.centre(q)
     if not q.has_rsample or type(q).__name__ == "Delta":
         return centre, vae.decode(centre), vae.log_likelihood(x, centre[None])[0]
+    if isinstance(q, Levels):
+        return centre, vae.decode(centre), bound_of_levels(vae, x, q, prior, noise)
     spread = q.scale_tril if hasattr(q, "scale_tril") else torch.diag_embed(q.stddev)
     z = q.mean + (spread @ noise.permute(1, 0, 2)[..., None])[..., 0]
     kl = torch.distributions.kl_divergence(q, prior) if kl_of(q, prior) == ClosedKL() and not hasattr(q, "scale_tril") else None
     kl = (q.log_prob(z) - prior.log_prob(z)).mean(0) if kl is None else kl
     return centre, vae.decode(centre, x=x, observed=vae.there(x)), vae.log_likelihood(x, z).mean(0) - kl
+
+
+def bound_of_levels(vae: Model, x: Tensor, q: Levels, prior: Distribution, noise: Tensor) -> Tensor:
+    """With the KL of each level, given the draw's before it, in closed form where there is one."""
+    parts, walk, kl, z = noise.permute(1, 0, 2).split(q.sizes, -1), side_by_side(q, prior), 0, []
+    of_q, of_p, _ = next(walk)
+    for level, part in enumerate(parts):
+        z.append(of_q.mean + of_q.stddev * part)
+        closed = kl_of(of_q, of_p) == ClosedKL()
+        kl = kl + (torch.distributions.kl_divergence(of_q, of_p) if closed else of_q.log_prob(z[-1]) - of_p.log_prob(z[-1]))
+        if level + 1 < len(parts):
+            of_q, of_p, _ = walk.send(z[-1])
+    return (vae.log_likelihood(x, torch.cat(z, -1)) - kl).mean(0)
 
 
 @pytest.mark.parametrize("exact", [True, False], ids=["single precision", "16 bits"])
@@ -137,7 +164,7 @@ def test_a_model_is_in_a_page_what_it_is_in_torch(name: str, exact: bool, javasc
 
 def test_models_that_no_page_computes_are_named() -> None:
     for words, said in (
-        ({"posterior": "flow"}, "posteriors that are gaussian, full gaussian, dirac, and this one is Flow"),
+        ({"posterior": "flow"}, "posteriors that are gaussian, full gaussian, dirac, chain, ladder, and this one is Flow"),
         ({"prior": "flow"}, "this one is Flow"),
     ):
         with pytest.raises(RecipeError, match=said):

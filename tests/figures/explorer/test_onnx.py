@@ -250,7 +250,7 @@ def test_what_is_no_such_package_is_refused(digits_run: lb.Run, tmp_path: Path, 
         printed = capsys.readouterr().err
         assert said in printed
         assert f"npm pack onnxruntime-web@{VERSION}" in printed
-        assert printed.count("\n") == 1
+        assert printed.count("\n") == 1 + printed.count("reading the data\n")
     assert main(["explore", str(digits_run.folder), "--onnx", "package.tgz"]) == 2
     assert "name it with -o" in capsys.readouterr().err
     assert not (tmp_path / "page.html").exists()

@@ -192,8 +192,8 @@ def test_an_image_file_is_encoded_and_what_is_none_is_refused(digits_run: lb.Run
     values = np.array(found.of("Array.from(state.example.values)"))
     np.testing.assert_allclose(values, image.flatten() / 255, atol=0.06)
     chooser.set_input_files(tmp_path / "no.png")
-    found.page.wait_for_function("() => document.querySelector('.own [role=status]').textContent !== ''")
-    assert "no image" in found.page.locator(".own [role=status]").inner_text()
+    found.page.wait_for_function("() => document.querySelector('.own .tools [role=status]').textContent !== ''")
+    assert "no image" in found.page.locator(".own .tools [role=status]").inner_text()
 
 
 def test_completions_keep_what_is_seen_and_are_draws_of_the_rest(digits_run: lb.Run, opened: Callable[..., Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from torch import nn
 
 from lowerbound.distributions.mixture import Mixture
 from lowerbound.distributions.operations import over_all_of_space
@@ -12,6 +13,7 @@ from lowerbound.errors import RecipeError
 from lowerbound.figures.explorer.arrays import Arrays
 from lowerbound.figures.explorer.columns import Floats, columns_words
 from lowerbound.figures.explorer.given import given_words
+from lowerbound.figures.explorer.levels import posterior_words, prior_words, sizes_of
 from lowerbound.figures.explorer.likelihoods import likelihood_words
 from lowerbound.figures.explorer.networks import Words
 from lowerbound.figures.explorer.onnx import network_words
@@ -25,21 +27,14 @@ POSTERIORS: dict[type[posteriors.Posterior], str] = {
     posteriors.DiagonalGaussian: "gaussian",
     posteriors.FullGaussian: "full gaussian",
     posteriors.Dirac: "dirac",
+    posteriors.Chain: "chain",
+    posteriors.Ladder: "ladder",
 }
 
 
 def latent_size(vae: Model) -> int:
     """How many dimensions z has."""
     return int(given_zeros(vae).prior().event_shape[0])
-
-
-def is_computed(vae: Model) -> bool:
-    """Whether a page computes the model."""
-    try:
-        model_words(vae, Arrays())
-    except RecipeError:
-        return False
-    return True
 
 
 def remote_words(vae: Model) -> Words:
@@ -55,7 +50,7 @@ def _shape_words(vae: Model) -> Words:
     given = given_words(vae)
     if vae.event_shape is None:
         raise RecipeError("the decoder gives no example for a latent of zeros, so that its shape is not known")
-    return {"event": list(vae.event_shape), "latent": latent_size(vae)} | given
+    return {"event": list(vae.event_shape), "latent": latent_size(vae), "sizes": sizes_of(vae)} | given
 
 
 @torch.no_grad()
@@ -74,11 +69,12 @@ def model_words(vae: Model, arrays: Arrays, values: Floats | None = None, own: S
     of_x, of_z = (None, None) if own is None else ([own, *context], [[shapes["latent"]], *context])
     return shapes | {
         "posterior": POSTERIORS[type(vae.posterior)],
-        "prior": _prior(vae, arrays, None if own is None else context),
+        "prior": _prior(vae, vae.prior, arrays, None if own is None else context),
         "likelihood": _likelihood(vae, arrays, values),
         "holes": vae.likelihood.holes,
         "encoder": network_words(vae.posterior.network, arrays, of_x),
         "decoder": network_words(vae.likelihood.network, arrays, of_z),
+        **posterior_words(vae.posterior, arrays),
     }
 
 
@@ -91,15 +87,17 @@ def _likelihood(vae: Model, arrays: Arrays, values: Floats | None) -> Words:
     return words
 
 
-def _prior(vae: Model, arrays: Arrays, context: Sequence[Sequence[int]] | None) -> Words:
-    """A standard normal, that of a context, or any mixture of diagonal normals, such as that of the posteriors of pseudo-inputs."""
-    if isinstance(vae.prior, priors.StandardNormal):
+def _prior(vae: Model, prior: nn.Module, arrays: Arrays, context: Sequence[Sequence[int]] | None) -> Words:
+    """A standard normal, that of a context, any mixture of diagonal normals, such as that of the posteriors of pseudo-inputs, or levels."""
+    if isinstance(prior, priors.StandardNormal):
         return {"law": "normal"}
-    if type(vae.prior) is priors.GivenContext:
-        return {"law": "given", "network": network_words(vae.prior.network, arrays, context)}
-    law = None if vae.context is not None else vae.prior()
+    if type(prior) is priors.GivenContext:
+        return {"law": "given", "network": network_words(prior.network, arrays, context)}
+    if type(prior) is priors.Chain:
+        return prior_words(prior, _prior(vae, prior.first, arrays, context), arrays)
+    law = None if vae.context is not None else prior()
     if isinstance(law, Mixture) and law.gaussians is not None:
         weights = law.mixture_distribution.probs.expand(len(law.gaussians.loc))
         kept = {"weights": weights, "means": law.gaussians.loc, "scales": law.gaussians.scale}
         return {"law": "mixture"} | {name: arrays.numbers(values.cpu().numpy()) for name, values in kept.items()}
-    raise RecipeError(f"a page computes normal priors and mixtures of them, and this one is {type(vae.prior).__name__}")
+    raise RecipeError(f"a page computes normal priors and mixtures of them, and this one is {type(prior).__name__}")

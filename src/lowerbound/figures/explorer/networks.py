@@ -137,6 +137,11 @@ def _(module: nn.Softplus, arrays: Arrays) -> Words:
     return {"kind": "each", "function": "Softplus", "beta": float(module.beta)}
 
 
+@layer_words.register
+def _(module: nn.GLU, arrays: Arrays) -> Words:
+    return {"kind": "glu", "axis": int(module.dim)}
+
+
 # --- sums of products --------------------------------------------------------------------------------
 
 

@@ -7,6 +7,7 @@ import hashlib
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from lowerbound.figures.explorer.model import model_words, remote_words
 from lowerbound.figures.explorer.networks import NotComputed
 from lowerbound.figures.explorer.onnx import has_graph
 from lowerbound.figures.explorer.onnxruntime import Runtime, runtime
-from lowerbound.figures.explorer.shown import Shown, of_run
+from lowerbound.figures.explorer.shown import Shown, Told, nobody, of_run
+from lowerbound.figures.explorer.varied import varied
 from lowerbound.figures.style import COLORS
 from lowerbound.runs.run import Run
 
@@ -31,39 +33,53 @@ BY_ONNX = "; or a file that has onnxruntime-web in it: --onnx, in Python write(p
 LARGEST = 200 * 2**20  # bytes of numbers in a page: what a browser still opens
 
 
-def page(
-    runs: Sequence[Run | Shown],
-    exact: bool = False,
-    data_dir: str | Path | None = None,
-    remote: str = "",
-    onnx: str | Path | None = None,
-) -> str:
+@dataclass(frozen=True)
+class Made:
+    """A page, and the numbers of those of its models that it ``asks`` a server about."""
+
+    html: str
+    asks: tuple[int, ...]
+
+
+def page(runs: Sequence[Run | Shown], exact: bool = False, data_dir: str | Path | None = None) -> str:
     """The page of some runs, as HTML. With ``exact`` weights are in single precision, else in 16 bits.
+
+    Errors: RecipeError for models that no page computes, RunError for one that is too large; DataError where its data are gone.
+    """
+    return made([run if isinstance(run, Shown) else of_run(run, data_dir) for run in runs], exact).html
+
+
+def made(shown: Sequence[Shown], exact: bool = False, remote: str = "", onnx: str | Path | None = None, told: Told = nobody) -> Made:
+    """The page of some models; ``told`` is called with what is being done.
 
     ``onnx`` is where onnxruntime-web's npm package is; with it the page computes networks of one's own, if there are some, and is 5 MB
     longer. ``remote`` is the word with which it asks the server that serves it for models that no page computes; without it there can
     be none.
-    Errors: RecipeError for those, RunError for a model that is too large; DataError where its data are gone; UsageError where ``onnx``
-    is no such package.
+    Errors: RecipeError for those, RunError for a model that is too large; UsageError where ``onnx`` is no such package.
     """
-    shown = [run if isinstance(run, Shown) else of_run(run, data_dir) for run in runs]
     ready = None if onnx is None else runtime(onnx)
-    made = [_words(one, exact, {"token": remote, "run": number} if remote else None, onnx is not None) for number, one in enumerate(shown)]
-    ready = ready if any(has_graph(words["model"]) for words, _ in made) else None
+    server = [{"token": remote, "run": number} if remote else None for number in range(len(shown))]
+    each = [_words(one, exact, asked, onnx is not None, told) for one, asked in zip(shown, server, strict=True)]
+    ready = ready if any(has_graph(words["model"]) for words, _ in each) else None
+    asks = tuple(number for number, (words, _) in enumerate(each) if "remote" in words["model"])
+    told("writing the page")
     names = [one.name for one in shown]
     texts = json.loads(read("texts.json"))
-    shared = {"texts": texts, "colors": COLORS, "runs": names}
+    found = varied([one.recipe for one in shown])
+    number = None if found is None else {"name": found[0], "values": found[1]}
+    shared = {"texts": texts, "colors": COLORS, "runs": names, "varied": number}
     environment = Environment(loader=PackageLoader("lowerbound.figures.explorer", "page"), autoescape=True, undefined=StrictUndefined)
-    return environment.get_template("page.html").render(
+    html = environment.get_template("page.html").render(
         title=f"{texts['page.title']}: {', '.join(names)}",
         loading=texts["page.loading"],
-        policy=policy(any("remote" in words["model"] for words, _ in made), ready),
+        policy=policy(bool(asks), ready),
         style=Markup(read("page.css")),  # noqa: S704  # a file of this package
         script=Markup(bundled("main")),  # noqa: S704
         page=_data(shared),
         runtime=None if ready is None else {"script": Markup(ready.script), "wasm": Markup(ready.wasm)},  # noqa: S704  # as it was published
-        runs=[{"words": _data(words), "numbers": Markup(arrays.packed())} for words, arrays in made],  # noqa: S704  # base64
+        runs=[{"words": _data(words), "numbers": Markup(arrays.packed())} for words, arrays in each],  # noqa: S704  # base64
     )
+    return Made(html, asks)
 
 
 def policy(asks: bool, runtime: Runtime | None = None) -> str:
@@ -73,12 +89,12 @@ def policy(asks: bool, runtime: Runtime | None = None) -> str:
     return f"{own}; img-src data: blob:; base-uri 'none'; form-action 'none'" + ("; connect-src 'self'" if asks else "")
 
 
-def _words(one: Shown, exact: bool, server: dict[str, Any] | None, onnx: bool) -> tuple[dict[str, Any], Arrays]:
+def _words(one: Shown, exact: bool, server: dict[str, Any] | None, onnx: bool, told: Told) -> tuple[dict[str, Any], Arrays]:
     model, arrays = _model(one, exact, server, onnx)
     words = {
-        "run": {"name": one.name, "about": one.about},
+        "run": {"name": one.name, "about": one.about, "changed": one.changed},
         "model": model,
-        "examples": examples_words(one.vae, one.train, one.test, one.spec, arrays, one.seed),
+        "examples": examples_words(one.vae, one.train, one.test, one.spec, arrays, one.seed, lambda what: told(f"{one.name}: {what}")),
     }
     if arrays.size > LARGEST:
         raise RunError(f"the numbers of {one.name} take {arrays.size / 2**20:,.0f} MiB, and a page holds {LARGEST / 2**20:.0f}")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from lowerbound.data import Dataset, DataSpec, dataset_of
 from lowerbound.data.python import Source
@@ -14,10 +16,21 @@ from lowerbound.vae.model import Model
 from lowerbound.vae.observation import must_admit, must_fit
 from lowerbound.vae.parts import must_be_model
 
+#: called with what is being done, in a few words
+Told = Callable[[str], None]
+
+
+def nobody(_: str) -> None:
+    """Nobody is told."""
+
 
 @dataclass(frozen=True)
 class Shown:
-    """A model, data to show it by, and what is said of it; draws follow from the ``seed``."""
+    """A model, data to show it by, and what is said of it; draws follow from the ``seed``.
+
+    ``recipe`` has the words of a run, none of another model. Where data are others than those of the training, ``changed`` is how many
+    examples there were, and are.
+    """
 
     name: str
     about: str
@@ -26,19 +39,32 @@ class Shown:
     test: Dataset
     spec: DataSpec
     seed: int = 0
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    changed: tuple[int, int] | None = None
+
+    @property
+    def note(self) -> str | None:
+        """In words, where data have changed."""
+        if self.changed is None:
+            return None
+        before, now = self.changed
+        number = "as many examples, and not the same" if before == now else f"{before:,} examples then, {now:,} now"
+        return f"the data of {self.name} have changed since it was trained: {number}; its page shows them as they are now"
 
 
-def of_run(run: Run, data_dir: str | Path | None = None) -> Shown:
-    """A run and the data that it was trained on. Errors: DataError where they are gone."""
+def of_run(run: Run, data_dir: str | Path | None = None, told: Told = nobody) -> Shown:
+    """A run and the data that it was trained on, or what these are now. Errors: DataError where they are gone."""
+    told(f"{run.folder.name}: reading the data")
     splits = run.read(None, data_dir)
-    return of_data(run, learned_from(run.recipe, splits)[0], splits.test)
+    shown = of_data(run, learned_from(run.recipe, splits)[0], splits.test)
+    return replace(shown, changed=run.changed(splits))
 
 
 def of_data(run: Run, train: Dataset, test: Dataset) -> Shown:
     """A run and data that were read for it."""
     recipe = run.recipe
     about = f"{Path(recipe.data).name}, {recipe.network}, {recipe.likelihood}, {recipe.objective}, z of {run.vae.latent} dimensions"
-    return Shown(run.folder.resolve().name, about, run.vae, train, test, run.spec, recipe.seed)
+    return Shown(run.folder.resolve().name, about, run.vae, train, test, run.spec, recipe.seed, recipe.words())
 
 
 def of_model(vae: Model, train: Source, test: Source | None = None, name: str = "model") -> Shown:

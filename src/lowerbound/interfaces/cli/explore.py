@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import webbrowser
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ from lowerbound.figures.explorer.shown import of_run
 from lowerbound.interfaces.cli import console
 from lowerbound.interfaces.cli.console import Answer
 from lowerbound.interfaces.cli.output import of_kind
+from lowerbound.interfaces.cli.progress import stages
 from lowerbound.interfaces.explorer import Explorer
+from lowerbound.interfaces.explorer.server import Server
 from lowerbound.runs import run as runs
 
 
@@ -27,16 +30,22 @@ def explore(args: Namespace) -> Answer:
     if twice is not None:
         raise UsageError(f"{twice} is given twice; name each run once")
     found = [runs.load(folder, args.device) for folder in args.runs]
-    explorer = Explorer([of_run(run, args.data_dir) for run in found], args.exact)
     values: dict[str, Any] = {"runs": args.runs, "exact": args.exact}
-    if path is None:
-        return _served(args, explorer, values)
-    size = explorer.write(path, args.onnx).stat().st_size
+    with stages() as told:
+        shown = [of_run(run, args.data_dir, told) for run in found]
+        explorer = Explorer(shown, args.exact, told)
+        server = explorer.serve(args.port, browser=False) if path is None else None
+        size = 0 if path is None else explorer.write(path, args.onnx).stat().st_size
+    console.notes(args, [one.note for one in shown if one.note is not None])
+    if server is not None:
+        return _served(args, server, values)
     return Answer(f"{size / 2**20:.1f} MiB, which need no server and no network: {path}", values | {"output": str(path), "bytes": size})
 
 
-def _served(args: Namespace, explorer: Explorer, values: dict[str, Any]) -> Answer:
-    with explorer.serve(args.port, browser=not args.no_browser) as server:
+def _served(args: Namespace, server: Server, values: dict[str, Any]) -> Answer:
+    with server:
+        if not args.no_browser:
+            webbrowser.open(server.address)
         values |= {"address": server.address}
         console.begun(args, Answer(f"{server.address}   Ctrl-C ends it", values))
         server.wait()

@@ -1,4 +1,4 @@
-"""The progress of a training, on stderr: a bar on a terminal, plain lines elsewhere."""
+"""The progress of a training, or of other long work, on stderr: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
-from lowerbound.interfaces.cli.console import notes
+from lowerbound.interfaces.cli.console import notes, status
 from lowerbound.runs.trainer import Trainer
 from lowerbound.training.loop import Record
 
@@ -44,6 +44,19 @@ def progress(args: Namespace, trainer: Trainer) -> Iterator[Callable[[Record], N
             yield each
         finally:
             print_news()
+
+
+@contextmanager
+def stages() -> Iterator[Callable[[str], None]]:
+    """Something to call with what is being done now: one line that changes on a terminal, a line each elsewhere."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield status
+        return
+    from rich.console import Console
+    from rich.markup import escape
+
+    with Console(stderr=True).status("") as line:
+        yield lambda words: line.update(escape(words))
 
 
 class Pace:

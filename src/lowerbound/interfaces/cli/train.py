@@ -14,7 +14,7 @@ from typing import Any
 from lowerbound.figures.report import Report
 from lowerbound.interfaces.cli import console
 from lowerbound.interfaces.cli.console import Answer
-from lowerbound.interfaces.cli.progress import progress
+from lowerbound.interfaces.cli.progress import progress, stages
 from lowerbound.recipes import recipe as recipes
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.runs.experiment import Experiment
@@ -55,7 +55,7 @@ def _recipe(args: Namespace) -> Recipe:
 
 
 def _run_to_end(args: Namespace, start: Callable[..., Experiment]) -> Answer:
-    report = Report(lambda: experiment.trainer.setup.test, lambda: experiment.trainer.setup.train)
+    report = Report(lambda: experiment.trainer.setup.test, lambda: experiment.trainer.setup.train, lambda what: told(what))
     experiment = start(observers=(report,))
     group = experiment.trainer.setup.group
     with _asked_to_stop() as stopped, progress(args, experiment.trainer) as show:
@@ -68,7 +68,12 @@ def _run_to_end(args: Namespace, start: Callable[..., Experiment]) -> Answer:
                 experiment.close()  # here, where one more signal is waited for, and not when the collector comes to it
                 return console.interrupted(experiment) if group.is_rank_zero else Answer("", silent=True, interrupted=True)
     group.barrier()
-    return console.trained(args, experiment, experiment.finish()) if group.is_rank_zero else Answer("", silent=True)
+    if not group.is_rank_zero:
+        return Answer("", silent=True)
+    with stages() as told:
+        told("scoring the test data")
+        result = experiment.finish()
+    return console.trained(args, experiment, result)
 
 
 @contextmanager

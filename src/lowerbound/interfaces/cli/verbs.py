@@ -33,6 +33,7 @@ from lowerbound.interfaces.cli.explore import explore as explore
 from lowerbound.interfaces.cli.impute import impute as impute
 from lowerbound.interfaces.cli.lab import lab as lab
 from lowerbound.interfaces.cli.output import of_kind
+from lowerbound.interfaces.cli.progress import stages
 from lowerbound.interfaces.cli.score import score as score
 from lowerbound.interfaces.cli.source import asked_for, first
 from lowerbound.interfaces.cli.train import resume as resume
@@ -223,7 +224,8 @@ def report(args: Namespace) -> Answer:
     run = runs.load(args.run, args.device)
     is_own = run.is_own(args.data) and args.split in (None, "test")
     name = None if is_own else Path(args.data or run.recipe.data).name + (f", {args.split}" if args.split else "")
-    path = reports.report(run, asked_for(run, args, look=True), name)
+    with stages() as told:
+        path = reports.report(run, asked_for(run, args, look=True), name, told)
     return Answer(f"report: {path}", {"run": args.run, "output": str(path)})
 
 

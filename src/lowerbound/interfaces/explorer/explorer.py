@@ -10,9 +10,8 @@ from pathlib import Path
 
 from lowerbound.data.python import Source
 from lowerbound.errors import RecipeError, UsageError
-from lowerbound.figures.explorer.model import is_computed
-from lowerbound.figures.explorer.page import page
-from lowerbound.figures.explorer.shown import Shown, of_model, of_run
+from lowerbound.figures.explorer.page import made
+from lowerbound.figures.explorer.shown import Shown, Told, nobody, of_model, of_run
 from lowerbound.interfaces.explorer.questions import Served
 from lowerbound.interfaces.explorer.server import Server, new_token
 from lowerbound.runs.run import Run
@@ -24,22 +23,22 @@ HEIGHT = 900  # pixels of a frame in a notebook
 
 
 class Explorer:
-    """Some models as one page, which is made when it is first asked for."""
+    """Some models as one page, which is made when it is first asked for; ``told`` is called with what is being done."""
 
-    def __init__(self, shown: Sequence[Shown], exact: bool = False):
-        self.shown, self.exact = tuple(shown), exact
+    def __init__(self, shown: Sequence[Shown], exact: bool = False, told: Told = nobody):
+        self.shown, self.exact, self.told = tuple(shown), exact, told
 
     @cached_property
     def html(self) -> str:
         """The page, which needs nothing else. Errors: RecipeError for a model that no page computes: ``serve`` shows it."""
-        return page(self.shown, self.exact)
+        return made(self.shown, self.exact, told=self.told).html
 
     def write(self, path: str | Path, onnx: str | Path | None = None) -> Path:
         """Write the page; with ``onnx``, where the npm package onnxruntime-web is, it computes networks of your own too.
 
         Errors: OutputError, as for ``html``, and UsageError where that is no such package.
         """
-        content = (self.html if onnx is None else page(self.shown, self.exact, onnx=onnx)).encode()
+        content = (self.html if onnx is None else made(self.shown, self.exact, onnx=onnx, told=self.told).html).encode()
         with written(path) as file:
             file.write(content)
         return Path(path)
@@ -49,12 +48,22 @@ class Explorer:
 
         Models that no page computes are computed here. Errors: OutputError for a port that is taken.
         """
-        asked = {number: Served(one.vae, one.spec.event_shape) for number, one in enumerate(self.shown) if not is_computed(one.vae)}
         token = new_token()
-        made = Server(page(self.shown, self.exact, remote=token) if asked else self.html, asked, token, port)
+        html, asks = self._made_for(token)
+        models = {number: Served(self.shown[number].vae, self.shown[number].spec.event_shape) for number in asks}
+        server = Server(html, models, token, port)
         if browser:
-            webbrowser.open(made.address)
-        return made
+            webbrowser.open(server.address)
+        return server
+
+    def _made_for(self, token: str) -> tuple[str, tuple[int, ...]]:
+        """The page, and the models that it asks a server about with its token; where it asks about none it is that of ``html``."""
+        if "html" in self.__dict__:
+            return self.html, ()
+        found = made(self.shown, self.exact, token, told=self.told)
+        if not found.asks:
+            self.html = found.html
+        return found.html, found.asks
 
     def _repr_html_(self) -> str:
         """The page in a frame of its own, from which it can do nothing but run and save."""

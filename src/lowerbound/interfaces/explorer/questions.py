@@ -181,10 +181,13 @@ def _log_likelihood(vae: Model, x: Float[Tensor, "1 *event"], z: Float[Tensor, "
 
 
 def prior(asked: Question) -> Answer:
-    """``n`` draws of p(z), or given latents, with log p(z)."""
+    """``n`` draws of p(z), or given latents, with log p(z); its mean and standard deviations where it is Gaussian."""
     vae = asked.model
-    z = asked.z if asked.has("z") else _drawn(asked, vae, vae.prior())
-    return {"draws": _listed(z[:, 0]), "log_p": _listed(_log_prior(vae, z))}
+    law = vae.prior()
+    z = asked.z if asked.has("z") else _drawn(asked, vae, law)
+    spread = spread_of(law)
+    found = {"draws": _listed(z[:, 0]), "log_p": _listed(_log_prior(vae, z))}
+    return found if spread is None else found | {"mean": _listed(law.mean.flatten()), "sd": _listed(spread.flatten())}
 
 
 def _listed(values: Tensor) -> list[Any]:

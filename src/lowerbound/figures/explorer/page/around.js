@@ -1,55 +1,32 @@
-// Around the cards: light and dark, a link to what is seen, figures to keep, and the tour.
+// Around the cards: the menu, light and dark, figures to keep, and the tour.
 
-import { button, element, number, say, text } from "./dom.js";
-import { exampleName } from "./view.js";
+import { button, element, number, text } from "./dom.js";
+
+/** Controls that a narrow window folds away behind a button. */
+export function menu(...controls) {
+  const held = element("div", { class: "controls", id: "controls" }, ...controls),
+    open = (yes) => {
+      opener.setAttribute("aria-expanded", yes);
+      held.classList.toggle("open", yes);
+    };
+  const opener = button(text("around.menu"), () => open(opener.getAttribute("aria-expanded") === "false"), {
+    class: "menu",
+    "aria-expanded": "false",
+    "aria-controls": "controls",
+  });
+  held.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || opener.getAttribute("aria-expanded") === "false") return;
+    open(false);
+    opener.focus();
+  });
+  return [opener, held];
+}
 
 export function themeButton(views) {
   return button(text("around.theme"), () => {
     const dark = document.documentElement.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
     document.documentElement.dataset.theme = dark === "dark" ? "light" : "dark";
     for (const view of views) view.state.set({ theme: view.state.values.theme + 1 });
-  });
-}
-
-// --- a link ------------------------------------------------------------------------------------------
-
-/** Where one is, in the address: z, the plane, the label and the example of each run. */
-export async function writeLink(views) {
-  const seen = views.map(({ state: { values } }) => ({
-    z: Array.from(values.z, (v) => Number(v.toPrecision(6))),
-    dims: values.dims,
-    label: values.label?.of ? null : values.label, // what is given of an example goes with that
-    row: values.example?.row ?? null,
-  }));
-  location.hash = encodeURIComponent(JSON.stringify(seen));
-  try {
-    await navigator.clipboard.writeText(location.href);
-    say(text("link.copied"));
-  } catch {
-    say(text("link.address"));
-  }
-}
-
-/** Go where the address says; what is no such place is left alone. */
-export function readLink(views) {
-  let seen;
-  try {
-    seen = JSON.parse(decodeURIComponent(location.hash.slice(1)));
-  } catch {
-    return;
-  }
-  views.forEach((view, k) => {
-    const { z, dims, label, row } = seen?.[k] ?? {},
-      { model, classes, test } = view;
-    if (!Array.isArray(z) || z.length !== model.latent || !z.every(Number.isFinite)) return;
-    if (Number.isInteger(row) && test.values[row])
-      view.choose(test.values[row], exampleName(view, row), row, test.labels && test.labels[row]);
-    const within = (value, most) => Number.isInteger(value) && value >= 0 && value < most;
-    view.state.set({
-      z: Float64Array.from(z),
-      dims: Array.isArray(dims) && dims.length === 2 && dims.every((dim) => within(dim, model.latent)) ? dims : view.state.values.dims,
-    });
-    if (view.state.values.label !== null && within(label, classes.length)) view.give(label);
   });
 }
 
@@ -86,7 +63,7 @@ function sheetOf(view) {
   return sheet;
 }
 
-/** The same with points that stay sharp: circles of the plane, the image as embedded pixels. */
+/** The same with points that stay sharp: circles of the plane, in a frame of their own that cuts them off, the image as embedded pixels. */
 function svgOf(view) {
   const [plane, big] = pictures(view),
     side = plane.width,
@@ -99,7 +76,7 @@ function svgOf(view) {
     { z } = view.state.values;
   return (
     `<svg xmlns="http://www.w3.org/2000/svg" width="${big ? 2 * side + 20 : side}" height="${side}"><title>${escape(view.words.run.name)}: z = ${Array.from(z, (v) => number(v, 2)).join(", ")}</title>` +
-    `${points.join("")}<circle cx="${x}" cy="${y}" r="7" fill="none" stroke="#d00" stroke-width="2"/>` +
+    `<svg width="${side}" height="${side}">${points.join("")}<circle cx="${x}" cy="${y}" r="7" fill="none" stroke="#d00" stroke-width="2"/></svg>` +
     `${big ? `<image x="${side + 20}" y="0" width="${side}" height="${Math.round((side * big.height) / big.width)}" style="image-rendering:pixelated" href="${big.toDataURL()}"/>` : ""}</svg>`
   );
 }

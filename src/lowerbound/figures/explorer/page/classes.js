@@ -25,7 +25,7 @@ export function classesCard(view) {
       total = logSumExp(logs);
     all.forEach((one, k) => {
       one.share.value = Math.exp(logs[k] - total);
-      one.said.textContent = `${number(100 * one.share.value, 1)}%`;
+      one.said.textContent = `${number(100 * one.share.value, 0)}%`;
     });
   });
   return card("classes", chosen.label, element("div", { class: "grid wide" }, ...all.map((one) => one.figure)));

@@ -23,9 +23,13 @@ export function element(name, attributes = {}, ...children) {
   return made;
 }
 
-/** Say something at the page's edge. */
-export function say(words) {
-  document.getElementById("said").textContent = words;
+const READ = 6000; // milliseconds
+
+/** Say something at the page's edge; what `passes` is gone once it could be read. */
+export function say(words, passes = false) {
+  const said = document.getElementById("said");
+  said.textContent = words;
+  if (passes) setTimeout(() => said.textContent === words && (said.textContent = ""), READ);
 }
 
 /** A part of the page with a heading and a sentence below it. */

@@ -1,5 +1,6 @@
 // What is asked of a model about one example: its bound, log p(x), and what the hidden rest of it may be.
 
+import { klAlong } from "./chains.js";
 import { logSumExp, normals, uniforms } from "./functions.js";
 import { givenBy } from "./given.js";
 import { gaussian } from "./latents.js";
@@ -18,8 +19,8 @@ export function observed(model, values, seed = 0) {
 
 /**
  * The bound on log p(x) by draws of q(z|x), in nats: E log p(x|z) − KL, and log p(x) by importance weights.
- * KL is in closed form where there is one. `noise` gives the draws' normal numbers; null is said of a q without density. A model that is
- * given something of the values is given that of x.
+ * KL is in closed form where there is one, of levels each given the draw's before it. `noise` gives the draws' normal numbers; null is
+ * said of a q without density. A model that is given something of the values is given that of x.
  */
 export function boundOf(model, x, given, draws, noise = normals(1)) {
   const label = givenBy(given, x),
@@ -32,8 +33,9 @@ export function boundOf(model, x, given, draws, noise = normals(1)) {
   const prior = model.prior(label),
     ratios = latents.map((z) => q.logDensity(z) - prior.logDensity(z)),
     closed = model.kl(q, label),
-    kl = closed ?? mean(ratios);
-  const each = terms.map((term, k) => term - (closed ?? ratios[k]));
+    costs = closed === null ? (klAlong(q, prior, latents) ?? ratios) : ratios.map(() => closed),
+    kl = closed ?? mean(costs);
+  const each = terms.map((term, k) => term - costs[k]);
   const logP = logSumExp(terms.map((term, k) => term - ratios[k])) - Math.log(draws);
   return { q, reconstruction, kl, bound: reconstruction - kl, se: spread(each) / Math.sqrt(draws), logP };
 }

@@ -21,6 +21,7 @@ const LAYERS = {
   upsample: upsample,
   channels: channels,
   "layer norm": layerNorm,
+  glu: glu,
   joined: (layer, x, arrays, context) => forward(layer.network, joined(x, context), arrays),
   planes: (layer, x, arrays, context) => forward(layer.network, planes(x, context), arrays),
   masked: (layer, x, arrays, context) => forward(layer.network, masked(x), arrays, context),
@@ -57,6 +58,18 @@ const FUNCTIONS = {
       ? (v) => 0.5 * v * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (v + 0.044715 * v ** 3)))
       : (v) => 0.5 * v * (1 + erf(v / Math.SQRT2)),
 };
+
+/** The first half of the numbers along an axis, each times the sigmoid of its partner in the second. */
+function glu(layer, x) {
+  const axis = layer.axis < 0 ? layer.axis + x.shape.length : layer.axis,
+    half = sizeOf(x.shape.slice(axis)) / 2,
+    made = tensor(x.shape.map((size, k) => (k === axis ? size / 2 : size)));
+  for (let i = 0; i < made.data.length; i++) {
+    const at = i + half * Math.floor(i / half);
+    made.data[i] = x.data[at] * sigmoid(x.data[at + half]);
+  }
+  return made;
+}
 
 // --- sums of products --------------------------------------------------------------------------------
 

@@ -1,17 +1,21 @@
 // The page: a column of cards for each run, and what they have in common.
 
-import { button, element, later, text, useTexts } from "./dom.js";
+import { button, element, later, number, text, useTexts } from "./dom.js";
 import { boundOf, completions, drawsGiven } from "./inference.js";
 import { classesCard } from "./classes.js";
 import { directionCard, slidersCard } from "./sliders.js";
 import { examplesCard } from "./examples.js";
+import { frameOf } from "./frame.js";
 import { givenCard } from "./given_card.js";
 import { hiddenCard } from "./hidden.js";
 import { rowCard } from "./row.js";
 import { readyOnnx } from "./onnx.js";
 import { pathsCard, spherical } from "./paths.js";
-import { placeCard, planeCard } from "./plane.js";
-import { readLink, saveMenu, themeButton, tour, writeLink } from "./around.js";
+import { placeCard } from "./place.js";
+import { planeCard } from "./plane.js";
+import { bitsOf, readLink, runsOf, writeLink } from "./link.js";
+import { runChooser } from "./runs.js";
+import { menu, saveMenu, themeButton, tour } from "./around.js";
 import { viewOf } from "./view.js";
 
 const json = (id) => JSON.parse(document.getElementById(id).textContent);
@@ -25,62 +29,50 @@ async function start() {
   );
   const main = document.querySelector("main"),
     columns = views.map((view) => column(view));
-  const several = views.length > 2,
-    framed = window.self !== window.top; // a frame has no address to copy
-  document
-    .querySelector("header")
-    .append(
-      ...[
-        several ? runSlider(views, columns) : null,
-        themeButton(views),
-        framed ? null : button(text("link.copy"), () => writeLink(views)),
-        saveMenu(views),
-        button(text("tour.begin"), () => tour(views)),
-      ].filter((one) => one !== null),
-    );
+  const framed = window.self !== window.top, // a frame has no address to copy
+    chooser = runChooser(views, columns, page.varied);
+  const controls = [
+    themeButton(views),
+    framed ? null : button(text("link.copy"), () => writeLink(views)),
+    saveMenu(views),
+    button(text("tour.begin"), () => tour(views)),
+  ].filter((one) => one !== null);
+  const [opener, held] = menu(...controls);
+  document.querySelector("header").append(...[opener, chooser.element, held].filter((one) => one !== null));
   main.classList.toggle("two", views.length === 2);
   main.append(...columns);
+  for (const { state } of views) state.set({ theme: 0, z: state.values.z, dims: state.values.dims, label: state.values.label });
+  const again = () => views.forEach(({ state }) => state.set({ theme: state.values.theme + 1 }));
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
+  addEventListener("resize", again);
   together(views);
-  readLink(views);
+  readLink(views, chooser.show);
   for (const view of views) if (view.state.values.example === null) later(() => view.begin());
   document.body.dataset.ready = "";
   requestAnimationFrame(() => (window.explorer.first = performance.now())); // after what was set is drawn
-  window.explorer = { views, boundOf, completions, drawsGiven, spherical }; // for whoever looks behind the page
+  window.explorer = { views, boundOf, completions, drawsGiven, frameOf, bitsOf, runsOf, spherical }; // for whoever looks behind the page
 }
 
 function column(view) {
   const { run } = view.words;
   const about = element("p", { class: "run" }, element("strong", {}, run.name), " ", run.about);
+  const changed = run.changed && element("p", { class: "changed", role: "note" }, changedWords(run.changed));
   const side = (...makers) => element("div", { class: "side" }, ...makers.map((make) => make(view)));
   const made = element(
     "div",
     { class: "column" },
     about,
-    side(planeCard, slidersCard, directionCard, classesCard),
-    side(placeCard, givenCard, rowCard, examplesCard, hiddenCard, pathsCard),
+    changed,
+    side(planeCard, slidersCard, directionCard, classesCard, pathsCard),
+    side(placeCard, givenCard, rowCard, examplesCard, hiddenCard),
   );
   view.column = made;
-  view.state.set({ theme: 0, z: view.state.values.z, dims: view.state.values.dims, label: view.state.values.label });
   return made;
 }
 
-/** Of more than two runs one is shown, by a slider: β, say. */
-function runSlider(views, columns) {
-  const show = (chosen) => columns.forEach((one, k) => (one.hidden = k !== chosen)),
-    said = element("output", {}, views[0].words.run.name);
-  const input = element("input", {
-    type: "range",
-    min: 0,
-    max: views.length - 1,
-    step: 1,
-    value: 0,
-    oninput: () => {
-      show(Number(input.value));
-      said.textContent = views[Number(input.value)].words.run.name;
-    },
-  });
-  show(0);
-  return element("label", { class: "labelled runs" }, element("span", {}, text("runs.slider")), input, said);
+/** What is said of data that are others than those of the training: how many examples there were, and are. */
+function changedWords([before, now]) {
+  return text(before === now ? "run.changed" : "run.changed.number", { before: number(before, 0), now: number(now, 0) });
 }
 
 /** An example that is chosen in one run is chosen in the others, where their data are of the same shape. */

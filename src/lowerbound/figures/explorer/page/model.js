@@ -1,9 +1,10 @@
 // A model in the page: p(z), p(x|z) and q(z|x), its networks computed here. The other half of model.py.
 
 import { sizeOf, tensor } from "./arrays.js";
+import { CHAINS, priorOfWords } from "./chains.js";
 import {} from "./guided.js";
 import { forward } from "./layers.js";
-import { POSTERIORS, closedKL, priorOf } from "./latents.js";
+import { POSTERIORS, closedKL } from "./latents.js";
 import { likelihood } from "./laws.js";
 import { columnLaws } from "./columns.js";
 
@@ -22,7 +23,7 @@ const COLUMNS = {
 export function modelOf(words, arrays) {
   const size = sizeOf(words.event),
     law = words.likelihood.kind === "columns" ? COLUMNS : likelihood(words.likelihood),
-    prior = words.prior.law === "given" ? null : priorOf(words.prior, words.latent, arrays),
+    prior = words.prior.law === "given" ? null : priorOfWords(words.prior, words.latent, arrays),
     priors = new WeakMap(); // of contexts, which are many, what was computed
   const classes = Array.from({ length: words.classes_given }, (_, label) => {
     const one = tensor([1, words.classes_given]);
@@ -45,6 +46,7 @@ export function modelOf(words, arrays) {
     /** q(z|x) for the values of one example, NaN where one is missing. */
     posterior(x, label = null) {
       const output = forward(words.encoder, tensor([1, ...words.event], new Float32Array(x)), arrays, context(label));
+      if (words.levels) return CHAINS[words.posterior](words.levels, arrays, output.data, model.prior(label));
       return POSTERIORS[words.posterior](output.data);
     },
     /** What the decoder gives for some latents, a row each. */

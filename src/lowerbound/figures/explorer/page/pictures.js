@@ -46,6 +46,7 @@ function image(values, event, range, width, height) {
 function curves(context, values, event, range, width, height, colors) {
   const [channels, steps] = event.length === 2 ? event : [1, event[0]],
     span = range[1] - range[0] || 1;
+  context.canvas.style.imageRendering = "auto"; // lines have no pixels to be seen
   context.clearRect(0, 0, width, height);
   for (let channel = 0; channel < Math.min(channels, colors.length); channel++) {
     context.strokeStyle = colors[channel];

@@ -61,9 +61,19 @@ export function remoteModel(words) {
     image: (z, given = null) => model.mean(model.decode([z], given)),
     prior(given = null) {
       label = given;
-      return prior;
+      return words.given ? priorGiven(given) : prior;
     },
   };
+  const priors = new WeakMap(); // of contexts, which are many, what was answered
+  /** p(z|c), with its mean and spread where it is a normal. */
+  function priorGiven(given) {
+    if (!priors.has(given.context)) {
+      const { mean, sd } = ask("prior", given, { n: 1, seed: 0 }),
+        plane = (i, j) => [sd[i] ** 2, 0, sd[j] ** 2];
+      priors.set(given.context, sd ? { ...prior, mean: rowOf(mean), sd: rowOf(sd), plane } : prior);
+    }
+    return priors.get(given.context);
+  }
   const prior = {
     sd: null,
     independent: false,

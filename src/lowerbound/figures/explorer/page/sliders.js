@@ -1,6 +1,7 @@
 // A slider for each latent dimension, those with the largest KL first; inactive ones are folded away. And directions from class to class.
 
 import { card, cardOf, element, labelled, number, select, text } from "./dom.js";
+import { nameOfDimension } from "./view.js";
 
 const FOLDED = 10; // active dimensions that are shown at once
 
@@ -30,7 +31,7 @@ export function slidersCard(view) {
       });
     const much =
       kl === null ? text("sliders.variance", { value: number(variance[dim], 2) }) : text("sliders.kl", { value: number(kl[dim], 2) });
-    return { dim, input, said, row: labelled(text("sliders.dimension", { i: dim + 1 }), input, said, element("small", {}, much)) };
+    return { dim, input, said, row: labelled(nameOfDimension(model, dim), input, said, element("small", {}, much)) };
   });
   const first = sliders.filter((one, k) => active[one.dim] && k < FOLDED),
     rest = sliders.filter((one) => !first.includes(one));
@@ -44,7 +45,16 @@ export function slidersCard(view) {
       said.textContent = number(z[dim], 2);
     }
   });
-  return cardOf("sliders", text(kl === null ? "sliders.about.variance" : "sliders.about"), ...first.map((one) => one.row), more);
+  const about = kl === null ? text("sliders.about.variance") : text("sliders.about") + ofLevels(model.words.sizes, kl);
+  return cardOf("sliders", about, ...first.map((one) => one.row), more);
+}
+
+/** What each level of several costs, in words. */
+function ofLevels(sizes, kl) {
+  if (!sizes) return "";
+  let at = 0;
+  const costs = sizes.map((size) => kl.slice(at, (at += size)).reduce((sum, one) => sum + one, 0));
+  return ` ${text("sliders.levels", { levels: costs.map((cost, level) => `z${level + 1} ${number(cost, 2)}`).join(", ") })}`;
 }
 
 /** How far each slider goes: as far as codes do, three standard deviations of the prior at least. */

@@ -41,6 +41,8 @@ export async function viewOf(words, packed, colors) {
       label: words.model.classes_given ? 0 : null, // or what is given of the example: given.js
       example: null, // {values, x, label, name, row}: a test example, or one's own
       found: null, // of the example: its posterior and bound
+      frame: null, // of the plane: {x0, y0, wide}, or null for that which holds about all codes
+      mask: null, // cells of the example that are hidden, 1 each, or null for none
     }),
     /** Its bound, given a class. */
     boundOf: (values, label) => boundOfExample(model, values, label, data.test),
@@ -72,6 +74,11 @@ export async function viewOf(words, packed, colors) {
     give(label) {
       const { example } = view.state.values;
       view.state.set({ label, ...(example === null ? {} : { found: view.boundOf(example.values, label) }) });
+    },
+    /** Give a model that is given a part of the chosen example another part: all but what is hidden, 1 each. */
+    hide(hidden) {
+      const { example } = view.state.values;
+      if (example !== null) view.give({ ...givenOf(model.words, example.values, hidden), row: null });
     },
     /** log p(x|y) of an example for each class, in nats. */
     ofClasses: (values) => view.classes.map((_, label) => view.boundOf(values, label)).map((found) => found.logP ?? found.reconstruction),
@@ -145,6 +152,13 @@ export function exampleName(view, row) {
   const label = view.test.labels && nameOf(view, view.test.labels[row]),
     i = row + 1;
   return label ? text("examples.labelled", { i, label }) : text("examples.name", { i });
+}
+
+/** What a dimension of z is called; of several levels by its level and its place there. */
+export function nameOfDimension({ words: { sizes } }, dim) {
+  let [level, i] = [0, dim];
+  while (sizes && i >= sizes[level]) i -= sizes[level++];
+  return sizes ? text("plane.level", { level: level + 1, i: i + 1 }) : text("plane.dimension", { i: i + 1 });
 }
 
 export const nameOf = (view, label) => (label === null || label === undefined || label < 0 ? "" : view.classes[label]);
