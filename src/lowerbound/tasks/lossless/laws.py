@@ -186,7 +186,9 @@ def negative_binomial(total: Array, success: Array, top: int, more: Array | None
     def weights(total: Array, success: Array, more: Array) -> Array:
         found = counts(total, success)
         if more.any():
-            found = found * ((1 - more) / found.sum(0))
+            none = functions.exp()(np.maximum(total * functions.log(1 - success), -700))
+            ends = np.where(found[0] > 0, np.minimum(found.sum(0) * none / np.maximum(found[0], 1e-300), 1), 1)  # the share up to top
+            found = found * ((1 - more) * ends / found.sum(0))
             found[0] += more
             found /= found.max(0)
         return found

@@ -175,21 +175,21 @@ def single_gradient(weight: Tensor) -> Tensor:
 # --- the step ------------------------------------------------------------------------------------------
 
 
-class ByHand(Step):
-    """The gradient of that model's loss, by hand.
+def are_perceptrons(plan: Plan) -> bool:
+    """Whether it is a model of this kind whose weights are all trained, on a CPU with compiled loops."""
+    if not _is_usual(plan) or loops() is None:
+        return False
+    encoder, decoder = perceptron(plan.vae.posterior.network), perceptron(plan.vae.likelihood.network)
+    weights = [weight for layer in encoder + decoder for weight in (layer.weight, layer.bias)]
+    only = len(weights) == len(list(plan.vae.parameters()))  # else nothing would clear the others' gradients
+    return bool(encoder and decoder) and only and _can_be_read(weights) and _fit_each_other(plan.vae.prior, encoder, decoder)
+
+
+class OfPerceptrons(Step):
+    """A step of that model.
 
     Gradients of large weights have the type of their products where the optimizer takes them so and nobody adds them up.
     """
-
-    @classmethod
-    def takes(cls, plan: Plan) -> bool:
-        """A model of this kind whose weights are all trained, on a CPU with compiled loops."""
-        if not _is_usual(plan) or loops() is None:
-            return False
-        encoder, decoder = perceptron(plan.vae.posterior.network), perceptron(plan.vae.likelihood.network)
-        weights = [weight for layer in encoder + decoder for weight in (layer.weight, layer.bias)]
-        only = len(weights) == len(list(plan.vae.parameters()))  # else nothing would clear the others' gradients
-        return bool(encoder and decoder) and only and _can_be_read(weights) and _fit_each_other(plan.vae.prior, encoder, decoder)
 
     def __init__(self, plan: Plan):
         super().__init__(plan)
@@ -198,6 +198,22 @@ class ByHand(Step):
         networks = (_Network(perceptron(law.network), plan.products, law.rough, rounded) for law in laws)
         self.encoder, self.decoder = networks
         self.event = _event(plan.vae.likelihood)
+
+    def _observed(self, data: Rows, rows: Tensor) -> Float[Tensor, "B D"]:
+        seen = self.plan.vae.likelihood.observe(data[rows])
+        x = seen.flatten(1).to("cpu", torch.float32).contiguous()
+        if x.shape[1] != math.prod(self.event):
+            raise other_numbers(self.event, seen.shape[1:])
+        return x
+
+
+class ByHand(OfPerceptrons):
+    """The gradient of its loss, by hand."""
+
+    @classmethod
+    def takes(cls, plan: Plan) -> bool:
+        """All such models."""
+        return are_perceptrons(plan)
 
     @torch.no_grad()
     def gradient(self, data: Rows, rows: Tensor, objective: Objective) -> Float[Tensor, " 3"]:
@@ -217,13 +233,6 @@ class ByHand(Step):
         of_q = of_latents(q, noise, scale, z, back(share), share, *LOG_VARIANCE, *constants)
         self.encoder.backward(inputs, weights, of_q)
         return means
-
-    def _observed(self, data: Rows, rows: Tensor) -> Float[Tensor, "B D"]:
-        seen = self.plan.vae.likelihood.observe(data[rows])
-        x = seen.flatten(1).to("cpu", torch.float32).contiguous()
-        if x.shape[1] != math.prod(self.event):
-            raise other_numbers(self.event, seen.shape[1:])
-        return x
 
     def _decoded(
         self, x: Float[Tensor, "B D"], z: Float[Tensor, "K B d"], even: float

@@ -18,7 +18,7 @@ from lowerbound.nn.missing import TableInput, perceptron
 from lowerbound.nn.precision import LARGE
 from lowerbound.system import noise
 from lowerbound.system.devices import loops
-from lowerbound.training.steps.fused import ByHand, single_gradient
+from lowerbound.training.steps.fused import OfPerceptrons, are_perceptrons, single_gradient
 from lowerbound.training.steps.plan import Plan
 from lowerbound.vae.conditional import LOG_VARIANCE
 from lowerbound.vae.likelihoods import Columns
@@ -30,13 +30,13 @@ LATENTS = 96  # of some examples that go through the decoder together, so that t
 MOST = 2**24  # numbers of a table of which all rows are kept as the loop reads them
 
 
-class InOneLoop(ByHand):
+class InOneLoop(OfPerceptrons):
     """The gradient of that model's loss."""
 
     @classmethod
     def takes(cls, plan: Plan) -> bool:
         """What the step by hand takes of tables, if the loop has all laws and no layer is to be rounded."""
-        return super().takes(plan) and _suits(plan)
+        return are_perceptrons(plan) and _suits(plan)
 
     def __init__(self, plan: Plan):
         super().__init__(plan)
