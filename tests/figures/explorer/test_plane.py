@@ -13,6 +13,7 @@ from pages import Opened, drag
 import lowerbound as lb
 
 SIDE = 460  # pixels of the plane's picture
+FRAME = {"x0": 1.3, "y0": 1.0, "wide": 2.7}
 
 
 def frame(found: Opened) -> np.ndarray:
@@ -193,3 +194,16 @@ def test_a_link_has_the_plane_as_it_was_seen(digits_run: lb.Run, opened: Callabl
     assert (difference.max(2) > 40).mean() < 0.01
     for wrong in ([0, 0, 0], [0, 0, -1], [0, 0, 1e9], [0, 0], [0, "0", 1], {"x0": 0}):
         assert again.of("explorer.frameOf(given[0], view.usualFrame())", wrong) is None
+
+
+def test_a_place_on_the_edge_to_the_last_digit_is_brought_in(javascript: Callable[..., Any]) -> None:
+    """After a large step the cross is nine tenths across; the next one ends on the edge, before or behind it by a rounding."""
+    ends = [(1.3 + 2.7) * (1 + k * 2**-52) for k in range(-3, 4)]
+    for place in ([end, 2.0] for end in ends):
+        x0, y0, wide = javascript("frame", "const { x0, y0, wide } = holding(...given); return [x0, y0, wide];", FRAME, place)
+        assert (place[0] - x0) / wide == pytest.approx(0.9)
+        assert (y0, wide) == (FRAME["y0"], FRAME["wide"])
+    same = javascript(
+        "frame", "return given[1].map((place) => holding(given[0], place) === given[0])", FRAME, [[1.4, 2], [3.9, 2], [2, 3.6]]
+    )
+    assert same == [True] * 3

@@ -4,7 +4,8 @@ const OUTERMOST = 0.001, // of the codes
   ROOM = 1.12;
 const NEAREST = 1e4,
   FARTHEST = 1e3; // times the usual frame
-const EDGE = 0.1; // of the width: how far inside a place comes that was outside
+const EDGE = 0.1, // of the width: how far inside a place comes that was outside
+  RIM = 0.005; // and how near the end one is as good as outside: a large step from there ends on it, to the last digit
 
 /** A square that holds all but the outermost codes, and the origin; `along(dim, end, side)` may move each end farther out. */
 export function usualFrame(codes, [i, j], along = (_, end) => end) {
@@ -31,7 +32,8 @@ export const isWithin = ({ x0, y0, wide }, [a, b]) => a >= x0 && a <= x0 + wide 
 
 /** The frame itself where a place is in it, else moved until it is. */
 export function holding(frame, place) {
-  if (isWithin(frame, place)) return frame;
+  const rim = RIM * frame.wide;
+  if (isWithin({ x0: frame.x0 + rim, y0: frame.y0 + rim, wide: frame.wide - 2 * rim }, place)) return frame;
   const edge = EDGE * frame.wide,
     moved = (from, at) => Math.min(Math.max(from, at + edge - frame.wide), at - edge);
   return { ...frame, x0: moved(frame.x0, place[0]), y0: moved(frame.y0, place[1]) };
