@@ -10,6 +10,7 @@ import dataclasses
 import tomllib
 import types
 import typing
+from collections import ChainMap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -108,7 +109,7 @@ class Recipe:
     missingness: str | None = _word(
         None, "likelihood", "MISSINGNESS", "columns: what it depends on whether a cell is missing (default: none)", MISSINGNESS
     )
-    posterior: str = _word("gaussian", "posterior", "POSTERIOR", "q(z|x)", {**POSTERIORS, **OF_LEVELS})
+    posterior: str = _word("gaussian", "posterior", "POSTERIOR", "q(z|x)", ChainMap(OF_LEVELS, POSTERIORS))
     network: str = _word(
         "mlp:512", "posterior", "NETWORK:WIDTHS", "of the encoder, e.g. conv:32-64, and in reverse of the decoder", NETWORKS
     )
