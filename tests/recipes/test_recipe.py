@@ -66,7 +66,8 @@ def test_a_word_that_makes_no_sense_is_refused(words: dict[str, object], message
         ("epoch = 3", "unknown word 'epoch'; did you mean 'epochs'"),
         ("epochs = '3'", "epochs must be int"),
         ("epochs = true", "epochs must be int"),
-        ("latent = 2.0", "latent must be int"),
+        ("latent = 2.0", "latent .2.0. is not understood"),
+        ("batch = 2.0", "batch must be int"),
         ("= 3", "is no recipe"),
     ],
 )

@@ -32,10 +32,7 @@ OBJECTIVES = {
     ),
     "free-bits": Word("vae.objectives.batchwise:FreeBits", "the KL per dimension counts from so many nats on", {"nats": 0.1}),
     "free-bits-of-levels": Word(
-        "vae.objectives.batchwise:FreeBits",
-        "the KL of each level of a hierarchy counts from so many nats on",
-        {"nats": 1.0},
-        {"of_levels": True},
+        "recipes.objectives:free_bits_of_levels", "the KL of each level of a hierarchy counts from so many nats on", {"nats": 1.0}
     ),
     "iwae": Word("vae.objectives.renyi:IWAE", "the importance-weighted bound", {"samples": 5}),
     "renyi": Word("vae.objectives.renyi:Renyi", "Rényi's bound", {"alpha": 0.5, "samples": 5}, {"kl": KLS["sampled"]}),
@@ -51,3 +48,10 @@ def scheduled(kl: KL, schedule: Callable[..., Schedule], beta: float, samples: i
     from lowerbound.vae.objectives.elbo import ELBO
 
     return ELBO(kl, samples, schedule(beta, **settings))
+
+
+def free_bits_of_levels(kl: KL, nats: float) -> Objective:
+    """So many nats of each level are free."""
+    from lowerbound.vae.objectives.batchwise import FreeBits
+
+    return FreeBits(nats, kl, of_levels=True)
