@@ -74,7 +74,7 @@ def test_a_word_that_makes_no_sense_is_refused(words: dict[str, object], message
 def test_a_file_that_makes_no_sense_is_refused(tmp_path, text: str, message: str) -> None:
     (tmp_path / "r.toml").write_text(text)
     with pytest.raises(RecipeError, match=message):
-        recipes.read(tmp_path / "r.toml")
+        Recipe(**recipes.read(tmp_path / "r.toml"))
 
 
 def test_a_whole_number_will_do_for_a_float(tmp_path) -> None:
