@@ -77,8 +77,15 @@ class Stack(ABC):
     def pop_even(self, bits: int, n: int) -> Whole:
         """The reverse."""
 
+    @property
+    @abstractmethod
+    def spare(self) -> int:
+        """How many words there are besides the state's."""
+
     def draw(self, law: Law, n: int) -> Whole:
-        """``pop``, with further words of the counter below where the stack would run dry."""
+        """``pop``, with further words of the counter below where the stack would run dry: an answer takes a word at most."""
+        if self.spare > law.bits * n:
+            return self.pop(law, n)
         before = self.words
         while True:
             drawn = self.pop(law, n)
@@ -109,6 +116,11 @@ class ByConstriction(Stack):
     def words(self) -> Words:
         """All of it."""
         return np.asarray(self.coder.get_compressed(), np.uint32)
+
+    @property
+    def spare(self) -> int:
+        """All but two."""
+        return int(self.coder.num_words()) - STATE
 
     def push(self, law: Law, numbers: Whole) -> None:
         """All answers of a bit after those of the bits below it."""

@@ -56,6 +56,11 @@ class Looped(Stack):
         above = [word for word in (state % (1 << WORD), state >> WORD) if state]
         return np.concatenate([self.below[:length], np.array(above if state >> WORD else above[:1], np.uint32)])
 
+    @property
+    def spare(self) -> int:
+        """Those below the state."""
+        return int(self.state[1])
+
     def _for(self, n: int) -> tuple[npt.NDArray[np.uint64], Words]:
         """The state, and the words with room for as many more as n answers may take."""
         wanted = int(self.state[1]) + n
@@ -90,10 +95,6 @@ class Looped(Stack):
         answers = np.empty(len(probability), np.int64)
         self.loops.pop_answers(0, len(probability), probability, answers, *self._for(0))
         return answers.astype(np.int32)
-
-    def draw(self, law: Law, n: int) -> Whole:
-        """An answer takes a word at most, so that a stack of more cannot run dry."""
-        return self.pop(law, n) if self.state[1] > law.bits * n else super().draw(law, n)
 
     def push_even(self, bits: int, numbers: Whole) -> None:
         """The last first."""
