@@ -44,23 +44,29 @@ class FreeBits(Objective):
 
     def value(self, terms: Terms) -> Float[Tensor, " B"]:
         """The bound with the KL's floor."""
-        terms.alike()
-        each = torch.cat([self._of_level(node)[None] if self.of_levels else self._of_dimensions(node) for node in terms.nodes])
+        of_node = self._of_level if self.of_levels else self._of_dimensions
+        each = torch.cat([_mean_over_draws(terms, of_node(node)).mean(0) for node in terms.nodes])
         return terms.mean(terms.log_likelihood) - self.average(each).clamp(min=self.nats).sum()
 
-    def _of_level(self, node: Node) -> Float[Tensor, ""]:
+    def _of_level(self, node: Node) -> Float[Tensor, "*K_B 1"]:
         try:
-            return kl_divergence(node.posterior, node.prior).mean()
+            return kl_divergence(node.posterior, node.prior)[..., None]
         except NotImplementedError:
-            return (node.posterior.log_prob(node.z) - node.prior.log_prob(node.z)).mean()
+            return (node.posterior.log_prob(node.z) - node.prior.log_prob(node.z))[..., None]
 
-    def _of_dimensions(self, node: Node) -> Float[Tensor, " d"]:
+    def _of_dimensions(self, node: Node) -> Float[Tensor, "*K_B d"]:
         q, p = factors(node.posterior), factors(node.prior)
         try:
-            each = kl_divergence(q, p)
+            return kl_divergence(q, p)
         except NotImplementedError as error:
             raise NoClosedForm(f"free bits need KL({law_name(q)} ‖ {law_name(p)}) in closed form, and it has none here") from error
-        return each.flatten(0, -2).mean(0)
+
+
+def _mean_over_draws(terms: Terms, each: Float[Tensor, "*K_B d"]) -> Float[Tensor, "B d"]:
+    """E_q of what depends on the draws of levels before, ``(K, B, d)``; what does not ``(B, d)`` as it is."""
+    if each.dim() < 3:
+        return each
+    return each.mean(0) if terms.weights is None else (terms.weights[..., None] * each).sum(0)
 
 
 @dataclass(frozen=True)
