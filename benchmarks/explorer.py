@@ -36,13 +36,20 @@ DRAG = """async (moves) => {
   plane.setPointerCapture = () => {};
   plane.hasPointerCapture = () => true;
   const found = [];
+  const frame = () => new Promise((done) => requestAnimationFrame(done));
+  let drawn = 0;
+  state.on(() => drawn++);
+  fire('pointerdown', box.left + box.width / 2, box.top + box.height / 2);
+  for (let k = 0; k < 3; k++) await frame();  // what is moved within one frame is drawn in the next
   for (let k = 0; k < moves; k++) {
     const x = box.left + box.width * (0.5 + 0.3 * Math.cos(k / 9)), y = box.top + box.height * (0.5 + 0.3 * Math.sin(k / 7));
-    const began = performance.now();
+    const before = drawn, began = performance.now();
     fire('pointermove', x, y);
     found.push(performance.now() - began);
-    await new Promise((done) => requestAnimationFrame(done));
+    if (drawn === before) throw new Error('a move was not drawn');
+    await frame();
   }
+  fire('pointerup', box.left, box.top);
   return found;
 }"""
 SLIDE = """async (value) => {
