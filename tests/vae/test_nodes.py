@@ -17,9 +17,9 @@ from lowerbound.distributions.chain import given_all
 from lowerbound.errors import NoClosedForm, RecipeError
 from lowerbound.recipes import estimators, objectives
 from lowerbound.recipes.grammar import make
+from lowerbound.vae.drawing import drawn
 from lowerbound.vae.estimators import Enumerated, Estimator, Pathwise, PerNode, Relaxed
 from lowerbound.vae.loss import of_terms
-from lowerbound.vae.model import drawn
 from lowerbound.vae.objectives import ELBO, ClosedKL, Objective, SampledKL
 from lowerbound.vae.terms import Terms
 

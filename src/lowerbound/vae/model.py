@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import replace
 from functools import partial
 from typing import Any, NoReturn
 
@@ -19,9 +18,7 @@ from torch.nn.parameter import is_lazy
 from lowerbound.data.array_likes import Array
 from lowerbound.data.python import Examples, Source, examples_of
 from lowerbound.data.rows import all_of
-from lowerbound.distributions.chain import Levels, is_hierarchy, side_by_side
-from lowerbound.distributions.operations import detach
-from lowerbound.errors import RecipeError, UsageError, law_name
+from lowerbound.errors import UsageError, law_name
 from lowerbound.nn.jacobian import contraction
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.system.arguments import whole
@@ -29,12 +26,13 @@ from lowerbound.system.seeding import seeded
 from lowerbound.vae.conditional import WithContext
 from lowerbound.vae.contexts import Context
 from lowerbound.vae.density import log_density
+from lowerbound.vae.drawing import drawn
 from lowerbound.vae.likelihoods import Columns
 from lowerbound.vae.likelihoods.base import Likelihood, at_hand
 from lowerbound.vae.parts import latents_of, must_be_part, not_called
 from lowerbound.vae.posteriors import Posterior
 from lowerbound.vae.priors import Prior
-from lowerbound.vae.terms import Node, Sampler, Terms
+from lowerbound.vae.terms import Sampler, Terms
 
 
 class Model(nn.Module, ABC):
@@ -253,40 +251,6 @@ def terms_of(vae: Model, x: Float[Tensor, "B *event"], sampler: Sampler, posteri
     nodes = drawn(sampler, vae.posterior(x) if posterior is None else posterior, vae.prior())
     z = nodes[0].z if len(nodes) == 1 else torch.cat([node.z for node in nodes], -1)
     return Terms(vae.log_likelihood(x, z), nodes, partial(contraction, encoder, x))
-
-
-def drawn(sampler: Sampler, posterior: Distribution, prior: Distribution) -> tuple[Node, ...]:
-    """Draws of q(z|x), level by level where the prior is of the same levels: z1 the first, z2 the next, …"""
-    if not (is_hierarchy(posterior, prior) and isinstance(prior, Levels)):
-        return (sampler(posterior, prior, "z"),)
-    walk = side_by_side(posterior, prior)
-    nodes = [sampler(*next(walk)[:2], "z1")]
-    if nodes[0].path is not None:
-        return _drawn_held(sampler, posterior, prior)
-    for level in range(2, len(prior.sizes) + 1):
-        nodes.append(sampler(*walk.send(nodes[-1].z)[:2], f"z{level}"))
-    return tuple(nodes)
-
-
-def _drawn_held(sampler: Sampler, posterior: Levels, prior: Levels) -> tuple[Node, ...]:
-    """The same where terms are to see q held: of copies of z, so that what flows back from the terms can be weighed apart from the paths.
-
-    Errors: RecipeError where q cannot be held, or not every level has a path.
-    """
-    held = detach(posterior)
-    assert isinstance(held, Levels)
-    walks = posterior.walk(), prior.walk(), held.walk()
-    laws, nodes = [next(walk)[0] for walk in walks], list[Node]()
-    for level in range(1, len(prior.sizes) + 1):
-        q, p, seen = laws
-        node = sampler(q, p, f"z{level}")
-        if node.path is None:
-            raise RecipeError("of a hierarchy either every level is doubly reparameterized or none is; choose one estimator for all")
-        nodes.append(replace(node, z=node.path.clone(), posterior=seen))
-        if level < len(prior.sizes):
-            drawn = node.path, nodes[-1].z, nodes[-1].z
-            laws = [walk.send(z)[0] for walk, z in zip(walks, drawn, strict=True)]
-    return tuple(nodes)
 
 
 class VAE(Model):
