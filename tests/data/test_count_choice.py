@@ -1,4 +1,4 @@
-"""Which law counts and dates have, by values held out, of laws that are known; money is no count; and each is told in words."""
+"""Which law counts and dates have, by values held out, of laws that are known; money is no count; and each is named in words."""
 
 from __future__ import annotations
 

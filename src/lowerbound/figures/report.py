@@ -14,7 +14,7 @@ from lowerbound.errors import RecipeError, RunError
 from lowerbound.evaluation.mean_bound import bits_per_dim
 from lowerbound.figures import of_run, pages, table
 from lowerbound.figures.explorer.page import made
-from lowerbound.figures.explorer.shown import Told, nobody, of_data
+from lowerbound.figures.explorer.shown import Progress, nobody, of_data
 from lowerbound.runs import layout
 from lowerbound.runs.run import Run, learned_from
 from lowerbound.system.arguments import one_of
@@ -37,26 +37,26 @@ class Panel:
 class Report:
     """Writes the report of a training at its end; ``data`` gives what the figures show, ``train`` what was learned from, once wanted.
 
-    ``told`` is called with what is being done.
+    ``progress`` is called with what is being done.
     """
 
     data: Callable[[], Dataset]
     train: Callable[[], Dataset]
-    told: Told = nobody
+    progress: Progress = nobody
 
     def epoch(self, record: dict[str, Any]) -> None:
         """Does nothing: a report is of the end."""
 
     def finished(self, run: Run, result: dict[str, Any]) -> None:
         """Plot and write. Errors: OutputError."""
-        write(run, self.data(), self.train(), result, told=self.told)
+        write(run, self.data(), self.train(), result, progress=self.progress)
 
 
-def report(run: Run, data: Dataset | None = None, name: str | None = None, told: Told = nobody) -> Path:
+def report(run: Run, data: Dataset | None = None, name: str | None = None, progress: Progress = nobody) -> Path:
     """Plot every figure that suits the run into its ``figures/``, write ``report.html`` around them, and return the page's path.
 
-    The figures show ``data``, by default the run's own test data; where they are others, ``name`` is what the page says of them. ``told``
-    is called with what is being done.
+    The figures show ``data``, by default the run's own test data; where they are others, ``name`` is what the page says of them.
+    ``progress`` is called with what is being done.
     Errors: RunError where the run has not come to its end; DataError where its data are gone; OutputError; UsageError for what is no run.
     """
     one_of("run", run, Run, "lb.load('runs/mine')")
@@ -64,19 +64,19 @@ def report(run: Run, data: Dataset | None = None, name: str | None = None, told:
     if result is None:
         raise RunError(f"{run.folder} has not come to its end; go on with: lowerbound resume {shlex.quote(str(run.folder))}")
     splits = run.read()
-    return write(run, splits.test if data is None else data, learned_from(run.recipe, splits)[0], result, name, told)
+    return write(run, splits.test if data is None else data, learned_from(run.recipe, splits)[0], result, name, progress)
 
 
-def write(run: Run, data: Dataset, train: Dataset, result: dict[str, Any], name: str | None = None, told: Told = nobody) -> Path:
+def write(run: Run, data: Dataset, train: Dataset, result: dict[str, Any], name: str | None = None, progress: Progress = nobody) -> Path:
     """The report, with the scores that ``result.json`` will have. Errors: OutputError."""
     folder = run.folder / layout.FIGURES
     make_folder(folder)
     context = of_run.Context(run, lambda: data, run.recipe.seed)
-    told("drawing the figures")
+    progress("drawing the figures")
     panels = [_panel(figure, table.plot(figure, context, folder / table.usual_name(figure))) for figure in table.suitable(run)]
     path = run.folder / layout.REPORT
     with written(path) as file:
-        file.write(_page(run, panels, _explorer(run, data, train, told), result, name))
+        file.write(_page(run, panels, _explorer(run, data, train, progress), result, name))
     return path
 
 
@@ -84,10 +84,10 @@ def _panel(name: str, path: Path) -> Panel:
     return Panel(table.FIGURES[name], pages.embedded(path.read_bytes(), MEDIA[path.suffix]))
 
 
-def _explorer(run: Run, data: Dataset, train: Dataset, told: Told) -> tuple[str, str]:
+def _explorer(run: Run, data: Dataset, train: Dataset, progress: Progress) -> tuple[str, str]:
     """The explorer of the run, and where there can be none in a page, why."""
     try:
-        content = made([of_data(run, train, data)], told=told).html
+        content = made([of_data(run, train, data)], progress=progress).html
     except (RecipeError, RunError) as error:
         return "", str(error)
     return ("", f"it would take {len(content) / 2**20:.0f} MiB") if len(content) > LARGEST_EXPLORER else (content, "")

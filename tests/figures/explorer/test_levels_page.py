@@ -34,7 +34,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, lb.Run]:
 
 @pytest.mark.parametrize("name", RUNS)
 @torch.no_grad()
-def test_levels_are_named_and_their_costs_told(name: str, runs: dict[str, lb.Run], opened: Callable[..., Any]) -> None:
+def test_levels_are_named_and_their_costs_written(name: str, runs: dict[str, lb.Run], opened: Callable[..., Any]) -> None:
     run = runs[name]
     assert made([of_run(run)], remote="secret").asks == ()  # a server has nothing to compute
     found = opened(run)
@@ -44,8 +44,8 @@ def test_levels_are_named_and_their_costs_told(name: str, runs: dict[str, lb.Run
     train = of_run(run).train
     rows = permutation(len(train), "explorer")[:MEASURED]
     each = latents(run.vae, train.view(rows), run.recipe.seed)
-    told = re.search(r"z1 (\S+), z2 (\S+) nats", found.page.locator(".sliders .about").inner_text())
-    np.testing.assert_allclose([float(kl) for kl in told.groups()], [level.kl for level in each.levels], atol=0.006)
+    written = re.search(r"z1 (\S+), z2 (\S+) nats", found.page.locator(".sliders .about").inner_text())
+    np.testing.assert_allclose([float(kl) for kl in written.groups()], [level.kl for level in each.levels], atol=0.006)
     order = [int(one) for one in found.page.locator(".sliders input").evaluate_all("(all) => all.map((one) => one.dataset.dimension)")]
     assert order == each.kl_per_dimension.argsort(descending=True).tolist()
 
@@ -78,14 +78,14 @@ def test_log_p_is_that_of_torch_by_the_same_noise(name: str, runs: dict[str, lb.
     run = runs[name]
     found = opened(run)
     noise = torch.randn(30, 16, 5, generator=torch.Generator().manual_seed(1))
-    told = found.of(
+    written = found.of(
         "given[0].map((noise, row) => { let i = 0; view.choose(view.test.values[row], 'one', row);"
         " const { bits } = view.state.values.example, found = explorer.boundOf(view.model, bits, null, 16, () => noise[i++]);"
         " return [Array.from(bits), found.logP, found.bound]; })",
         noise.flatten(1).tolist(),
     )
-    assert len(told) == 30
-    for (bits, *numbers), e in zip(told, noise, strict=True):
+    assert len(written) == 30
+    for (bits, *numbers), e in zip(written, noise, strict=True):
         x = torch.tensor(bits, dtype=torch.float32).reshape(1, 1, 8, 8)
         q, p = run.vae.posterior(x), run.vae.prior()
         places = iter(e[:, None].split(q.sizes, -1))

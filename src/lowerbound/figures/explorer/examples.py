@@ -21,7 +21,7 @@ from lowerbound.evaluation.latent_space import latents
 from lowerbound.figures.explorer.arrays import Arrays
 from lowerbound.figures.explorer.given import given_part, is_given_values, masks_of
 from lowerbound.figures.explorer.model import latent_size
-from lowerbound.figures.explorer.shown import Told, nobody
+from lowerbound.figures.explorer.shown import Progress, nobody
 from lowerbound.system.seeding import permutation, seeded
 from lowerbound.vae.likelihoods import Bernoulli
 from lowerbound.vae.model import Model
@@ -38,14 +38,14 @@ MEASURED = 2_000  # examples for the KL of each dimension, at most
 
 
 def examples_words(
-    vae: Model, train: Dataset, test: Dataset, spec: DataSpec, arrays: Arrays, seed: int = 0, told: Told = nobody
+    vae: Model, train: Dataset, test: Dataset, spec: DataSpec, arrays: Arrays, seed: int = 0, progress: Progress = nobody
 ) -> dict[str, Any]:
     """Codes of some training examples, and the first of these; test examples, and how likely the model finds them.
 
     ``order`` is of the latent dimensions, by their KL, the largest first, or where it is no sum over dimensions by how much means vary.
     """
     rows = permutation(len(train), "explorer")[: min(CODES, max(1, NUMBERS // latent_size(vae)))]
-    told(f"encoding {len(rows):,} examples")
+    progress(f"encoding {len(rows):,} examples")
     mean, sd, dense = _codes(vae, train, rows)
     if not (mean.isfinite().all() and (sd is None or sd.isfinite().all())):
         raise RecipeError("the encoder gives numbers that are not finite; look at the run with: lowerbound evaluate")
@@ -53,7 +53,7 @@ def examples_words(
     some, tested = rows[: min(SHOWN, max(1, VALUES // dims))], spread(len(test), min(TESTED, max(1, TEST_VALUES // dims)))
     known = masks_of(vae, test, tested, seed)
     use = latents(vae, train.view(rows[:MEASURED]), seed, carved=False)
-    told(f"scoring {len(tested):,} test examples")
+    progress(f"scoring {len(tested):,} test examples")
     weight = use.variance if use.kl_per_dimension is None else use.kl_per_dimension
     return {
         "classes": list(spec.classes),

@@ -22,7 +22,7 @@ from lowerbound.figures.explorer.model import model_words, remote_words
 from lowerbound.figures.explorer.networks import NotComputed
 from lowerbound.figures.explorer.onnx import has_graph
 from lowerbound.figures.explorer.onnxruntime import Runtime, runtime
-from lowerbound.figures.explorer.shown import Shown, Told, nobody, of_run
+from lowerbound.figures.explorer.shown import Progress, Shown, nobody, of_run
 from lowerbound.figures.explorer.varied import varied
 from lowerbound.figures.style import COLORS
 from lowerbound.runs.run import Run
@@ -49,8 +49,10 @@ def page(runs: Sequence[Run | Shown], exact: bool = False, data_dir: str | Path 
     return made([run if isinstance(run, Shown) else of_run(run, data_dir) for run in runs], exact).html
 
 
-def made(shown: Sequence[Shown], exact: bool = False, remote: str = "", onnx: str | Path | None = None, told: Told = nobody) -> Made:
-    """The page of some models; ``told`` is called with what is being done.
+def made(
+    shown: Sequence[Shown], exact: bool = False, remote: str = "", onnx: str | Path | None = None, progress: Progress = nobody
+) -> Made:
+    """The page of some models; ``progress`` is called with what is being done.
 
     ``onnx`` is where onnxruntime-web's npm package is; with it the page computes networks of one's own, if there are some, and is 5 MB
     longer. ``remote`` is the word with which it asks the server that serves it for models that no page computes; without it there can
@@ -59,10 +61,10 @@ def made(shown: Sequence[Shown], exact: bool = False, remote: str = "", onnx: st
     """
     ready = None if onnx is None else runtime(onnx)
     server = [{"token": remote, "run": number} if remote else None for number in range(len(shown))]
-    each = [_words(one, exact, asked, onnx is not None, told) for one, asked in zip(shown, server, strict=True)]
+    each = [_words(one, exact, asked, onnx is not None, progress) for one, asked in zip(shown, server, strict=True)]
     ready = ready if any(has_graph(words["model"]) for words, _ in each) else None
     asks = tuple(number for number, (words, _) in enumerate(each) if "remote" in words["model"])
-    told("writing the page")
+    progress("writing the page")
     names = [one.name for one in shown]
     texts = json.loads(read("texts.json"))
     found = varied([one.recipe for one in shown])
@@ -89,12 +91,12 @@ def policy(asks: bool, runtime: Runtime | None = None) -> str:
     return f"{own}; img-src data: blob:; base-uri 'none'; form-action 'none'" + ("; connect-src 'self'" if asks else "")
 
 
-def _words(one: Shown, exact: bool, server: dict[str, Any] | None, onnx: bool, told: Told) -> tuple[dict[str, Any], Arrays]:
+def _words(one: Shown, exact: bool, server: dict[str, Any] | None, onnx: bool, progress: Progress) -> tuple[dict[str, Any], Arrays]:
     model, arrays = _model(one, exact, server, onnx)
     words = {
         "run": {"name": one.name, "about": one.about, "changed": one.changed},
         "model": model,
-        "examples": examples_words(one.vae, one.train, one.test, one.spec, arrays, one.seed, lambda what: told(f"{one.name}: {what}")),
+        "examples": examples_words(one.vae, one.train, one.test, one.spec, arrays, one.seed, lambda what: progress(f"{one.name}: {what}")),
     }
     if arrays.size > LARGEST:
         raise RunError(f"the numbers of {one.name} take {arrays.size / 2**20:,.0f} MiB, and a page holds {LARGEST / 2**20:.0f}")

@@ -17,11 +17,11 @@ from lowerbound.vae.observation import must_admit, must_fit
 from lowerbound.vae.parts import must_be_model
 
 #: called with what is being done, in a few words
-Told = Callable[[str], None]
+Progress = Callable[[str], None]
 
 
 def nobody(_: str) -> None:
-    """Nobody is told."""
+    """Nobody asks for progress."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,9 @@ class Shown:
         return f"the data of {self.name} have changed since it was trained: {number}; its page shows them as they are now"
 
 
-def of_run(run: Run, data_dir: str | Path | None = None, told: Told = nobody) -> Shown:
+def of_run(run: Run, data_dir: str | Path | None = None, progress: Progress = nobody) -> Shown:
     """A run and the data that it was trained on, or what these are now. Errors: DataError where they are gone."""
-    told(f"{run.folder.name}: reading the data")
+    progress(f"{run.folder.name}: reading the data")
     splits = run.read(None, data_dir)
     shown = of_data(run, learned_from(run.recipe, splits)[0], splits.test)
     return replace(shown, changed=run.changed(splits))

@@ -31,9 +31,9 @@ def explore(args: Namespace) -> Answer:
         raise UsageError(f"{twice} is given twice; name each run once")
     found = [runs.load(folder, args.device) for folder in args.runs]
     values: dict[str, Any] = {"runs": args.runs, "exact": args.exact}
-    with stages() as told:
-        shown = [of_run(run, args.data_dir, told) for run in found]
-        explorer = Explorer(shown, args.exact, told)
+    with stages() as stage:
+        shown = [of_run(run, args.data_dir, stage) for run in found]
+        explorer = Explorer(shown, args.exact, stage)
         server = explorer.serve(args.port, browser=False) if path is None else None
         size = 0 if path is None else explorer.write(path, args.onnx).stat().st_size
     console.notes(args, [one.note for one in shown if one.note is not None])

@@ -55,7 +55,7 @@ def _recipe(args: Namespace) -> Recipe:
 
 
 def _run_to_end(args: Namespace, start: Callable[..., Experiment]) -> Answer:
-    report = Report(lambda: experiment.trainer.setup.test, lambda: experiment.trainer.setup.train, lambda what: told(what))
+    report = Report(lambda: experiment.trainer.setup.test, lambda: experiment.trainer.setup.train, lambda what: stage(what))
     experiment = start(observers=(report,))
     group = experiment.trainer.setup.group
     with _asked_to_stop() as stopped, progress(args, experiment.trainer) as show:
@@ -70,8 +70,8 @@ def _run_to_end(args: Namespace, start: Callable[..., Experiment]) -> Answer:
     group.barrier()
     if not group.is_rank_zero:
         return Answer("", silent=True)
-    with stages() as told:
-        told("scoring the test data")
+    with stages() as stage:
+        stage("scoring the test data")
         result = experiment.finish()
     return console.trained(args, experiment, result)
 

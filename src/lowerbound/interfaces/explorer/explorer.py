@@ -11,7 +11,7 @@ from pathlib import Path
 from lowerbound.data.python import Source
 from lowerbound.errors import RecipeError, UsageError
 from lowerbound.figures.explorer.page import made
-from lowerbound.figures.explorer.shown import Shown, Told, nobody, of_model, of_run
+from lowerbound.figures.explorer.shown import Progress, Shown, nobody, of_model, of_run
 from lowerbound.interfaces.explorer.questions import Served
 from lowerbound.interfaces.explorer.server import Server, new_token
 from lowerbound.runs.run import Run
@@ -23,22 +23,22 @@ HEIGHT = 900  # pixels of a frame in a notebook
 
 
 class Explorer:
-    """Some models as one page, which is made when it is first asked for; ``told`` is called with what is being done."""
+    """Some models as one page, which is made when it is first asked for; ``progress`` is called with what is being done."""
 
-    def __init__(self, shown: Sequence[Shown], exact: bool = False, told: Told = nobody):
-        self.shown, self.exact, self.told = tuple(shown), exact, told
+    def __init__(self, shown: Sequence[Shown], exact: bool = False, progress: Progress = nobody):
+        self.shown, self.exact, self.progress = tuple(shown), exact, progress
 
     @cached_property
     def html(self) -> str:
         """The page, which needs nothing else. Errors: RecipeError for a model that no page computes: ``serve`` shows it."""
-        return made(self.shown, self.exact, told=self.told).html
+        return made(self.shown, self.exact, progress=self.progress).html
 
     def write(self, path: str | Path, onnx: str | Path | None = None) -> Path:
         """Write the page; with ``onnx``, where the npm package onnxruntime-web is, it computes networks of your own too.
 
         Errors: OutputError, as for ``html``, and UsageError where that is no such package.
         """
-        content = (self.html if onnx is None else made(self.shown, self.exact, onnx=onnx, told=self.told).html).encode()
+        content = (self.html if onnx is None else made(self.shown, self.exact, onnx=onnx, progress=self.progress).html).encode()
         with written(path) as file:
             file.write(content)
         return Path(path)
@@ -60,7 +60,7 @@ class Explorer:
         """The page, and the models that it asks a server about with its token; where it asks about none it is that of ``html``."""
         if "html" in self.__dict__:
             return self.html, ()
-        found = made(self.shown, self.exact, token, told=self.told)
+        found = made(self.shown, self.exact, token, progress=self.progress)
         if not found.asks:
             self.html = found.html
         return found.html, found.asks

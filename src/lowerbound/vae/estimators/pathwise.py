@@ -56,7 +56,9 @@ class DoublyReparameterized(NodeEstimator):
         """None, after a word to autograd that what flows back from z is to be weighted."""
         weight = by_weight(objective).path_weight(terms).detach()
         if sum(node.z.requires_grad for node in terms.nodes) > 1 and any(node.path is None or node.path is node.z for node in terms.nodes):
-            raise RecipeError("the paths of several latents cannot be told from what the terms see of them; choose the pathwise estimator")
+            raise RecipeError(
+                "the paths of several latents cannot be kept apart from what the terms see of them; choose the pathwise estimator"
+            )
         for node in nodes:
             if node.z.requires_grad:
                 scale = weight.reshape(*weight.shape, *[1] * (node.z.dim() - 2))

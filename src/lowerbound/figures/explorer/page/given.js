@@ -8,7 +8,7 @@ let made = 0;
 
 /**
  * What stands where of other models a label does: {context, known, hidden, of(values), id}. `known` are the values that the context tells, NaN
- * elsewhere, or null; `hidden` is 1 where a value is not told; `of` gives the same of other values; each has an `id` of its own.
+ * elsewhere, or null; `hidden` is 1 where a value is not given; `of` gives the same of other values; each has an `id` of its own.
  */
 export function givenOf(words, values, hidden = null) {
   const found = words.given.kind === "observed" ? partOf(words.given, values, hidden) : smallOf(words, values);

@@ -56,9 +56,9 @@ export function modelOf(words, arrays) {
       return { ...forward(words.decoder, z, arrays, context(label)), known: label?.known ?? null };
     },
     /** The mean of p(x|z) of a row of what the decoder gave; values that y tells are what it tells. */
-    mean: (output, row = 0) => told(law.mean(words.likelihood, output, row, arrays), output.known),
+    mean: (output, row = 0) => withGiven(law.mean(words.likelihood, output, row, arrays), output.known),
     /** A draw of it. */
-    draw: (output, row, random) => told(law.draw(words.likelihood, output, row, random, arrays), output.known),
+    draw: (output, row, random) => withGiven(law.draw(words.likelihood, output, row, random, arrays), output.known),
     /** log p(x|z) of a row, in nats, of the values that are not NaN, and that y does not tell. */
     logLikelihood(output, row, x) {
       const open = output.known === null ? x : x.map((value, i) => (Number.isNaN(output.known[i]) ? value : NaN));
@@ -74,4 +74,4 @@ export function modelOf(words, arrays) {
 }
 
 /** Values with those in their places that are known, not NaN. */
-const told = (values, known) => (known === null ? values : values.map((value, i) => (Number.isNaN(known[i]) ? value : known[i])));
+const withGiven = (values, known) => (known === null ? values : values.map((value, i) => (Number.isNaN(known[i]) ? value : known[i])));

@@ -82,11 +82,11 @@ def test_a_served_page_is_made_once(
 ) -> None:
     words: list[Any] = []
     monkeypatch.setattr(page, "model_words", lambda *given: words.append(given) or model.model_words(*given))
-    told: list[str] = []
-    explorer = Explorer(lb.explore(of_modules(), train=data()).shown if remote else lb.explore(digits_run).shown, told=told.append)
+    said: list[str] = []
+    explorer = Explorer(lb.explore(of_modules(), train=data()).shown if remote else lb.explore(digits_run).shown, progress=said.append)
     with explorer.serve(browser=False) as server:
         assert len(words) == 1
-        assert told.count("writing the page") == 1
+        assert said.count("writing the page") == 1
     if not remote:  # what is served is what is written
         html = explorer.html
         assert len(words) == 1
