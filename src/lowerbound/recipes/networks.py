@@ -56,6 +56,7 @@ def _dense(text: str, widths: tuple[int, ...], layers: At) -> NetworkWord:
     """A kind of fully connected network, by the function of its shapes."""
 
     def joined(context: Sequence[int], inputs: int | Sequence[int], *rest: int | Sequence[int], ending: bool = False) -> nn.Module:
+        """Of the input and a context, if any, side by side; with ``ending`` up to the last hidden units."""
         from lowerbound.nn.conditioned import Joined
         from lowerbound.nn.networks import features
 

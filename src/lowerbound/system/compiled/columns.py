@@ -13,11 +13,26 @@ from numba import njit
 
 from lowerbound.system.compiled.arithmetic import FAST, after, bare, exp, log1p, logarithm, single, whole, within
 from lowerbound.system.compiled.counts import of_count
+from lowerbound.system.compiled.loop import Longs, Singles, Wholes
 from lowerbound.system.compiled.student import log_probs
 
 #: of the terms of a law the whole numbers: kind, place of the value, first of the decoder's numbers, how many of those there are
 TERM = 4
 LOG_COUNT, double = (-10.0, 17.0), np.float64  # as vae/likelihoods/columns.py has it
+#: what a loop is given of a table's rows and of the laws of its columns
+COLUMNS: dict[str, Any] = {
+    "columns": int,
+    "value": Singles,
+    "at": Wholes,
+    "base": Singles,
+    "numbers": int,
+    "number": int,
+    "floor": float,
+    "least": float,
+    "more": Singles,
+    "terms": int,
+    "laws": Longs,
+}
 MISSING, THERE = -1, 0  # a number above says which of its column's spikes a value is at
 
 

@@ -8,6 +8,8 @@ a bit is an operation of doubles rounded as IEEE 754 says, or of whole numbers.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
@@ -177,25 +179,28 @@ def _nearer(below, middle, above, yes):
     return below + (middle - below) * yes, middle + (above - middle) * yes
 
 
-@loop(
-    EXACT,
-    n=int,
-    kind=int,
-    bits=int,
-    top=int,
-    parts=int,
-    low=int,
-    last=int,
-    a=Doubles,
-    b=Doubles,
-    c=Doubles,
-    entries=Doubles,
-    room=Doubles,
-    numbers=Symbols,
-    asked=Symbols,
-    stack=States,
-    words=Words,
-)
+#: what a loop is given of a law, of numbers and of the stack
+LAW: dict[str, Any] = {
+    "n": int,
+    "kind": int,
+    "bits": int,
+    "top": int,
+    "parts": int,
+    "low": int,
+    "last": int,
+    "a": Doubles,
+    "b": Doubles,
+    "c": Doubles,
+    "entries": Doubles,
+    "room": Doubles,
+    "numbers": Symbols,
+    "asked": Symbols,
+    "stack": States,
+    "words": Words,
+}
+
+
+@loop(EXACT, **LAW)
 def push_law(begin, end, n, kind, bits, top, parts, low, last, a, b, c, entries, room, numbers, asked, stack, words):
     """Numbers, the last answer first."""
     left, right = double(low), double(last)
@@ -218,25 +223,7 @@ def push_law(begin, end, n, kind, bits, top, parts, low, last, a, b, c, entries,
     stack[0], stack[1] = state, length
 
 
-@loop(
-    EXACT,
-    n=int,
-    kind=int,
-    bits=int,
-    top=int,
-    parts=int,
-    low=int,
-    last=int,
-    a=Doubles,
-    b=Doubles,
-    c=Doubles,
-    entries=Doubles,
-    room=Doubles,
-    numbers=Symbols,
-    asked=Symbols,
-    stack=States,
-    words=Words,
-)
+@loop(EXACT, **LAW)
 def pop_law(begin, end, n, kind, bits, top, parts, low, last, a, b, c, entries, room, numbers, asked, stack, words):
     """The reverse; ``room`` has 2 n numbers, the weights below and above what is known of each."""
     left, right = double(low), double(last)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from numba import njit
 
 from lowerbound.system.compiled.arithmetic import FAST, after, bare, exp, single, within
-from lowerbound.system.compiled.columns import BOOLEAN, CLASS, LOG_COUNT, MISSING, SPIKES, TERM, of_numbers, of_terms
+from lowerbound.system.compiled.columns import BOOLEAN, CLASS, COLUMNS, LOG_COUNT, MISSING, SPIKES, TERM, of_numbers, of_terms
 from lowerbound.system.compiled.loop import Longs, Singles, Wholes, loop
 from lowerbound.system.compiled.networks import APART, FIELDS, GIVEN, IN_WIDE, INPUT, OUT_WIDE, SLOPE, copied, forward
 from lowerbound.system.compiled.quadrature import MAP, of_map
@@ -24,17 +24,7 @@ from lowerbound.system.compiled.student import softplus
     decoder=int,
     layers=Longs,
     z=Singles,
-    columns=int,
-    value=Singles,
-    at=Wholes,
-    base=Singles,
-    numbers=int,
-    number=int,
-    floor=float,
-    least=float,
-    more=Singles,
-    terms=int,
-    laws=Longs,
+    **COLUMNS,
     units=Singles,
     room=Singles,
     size=int,

@@ -42,6 +42,7 @@ def _moments(back: Any) -> Any:
         mean: Any,
         square: Any,
     ) -> None:
+        """Mean and variance of each, to ``mean`` and ``square``."""
         middle = after(square, m)
         for i in range(m):
             total[i], mean[i], square[i] = single(0), single(0), single(0)

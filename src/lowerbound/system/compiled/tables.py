@@ -12,8 +12,8 @@ import numpy as np
 from numba import njit
 
 from lowerbound.system.compiled.arithmetic import FAST, after, bare, exp, single, singles, within
-from lowerbound.system.compiled.columns import of_numbers, of_terms
-from lowerbound.system.compiled.loop import Longs, Singles, Wholes, loop
+from lowerbound.system.compiled.columns import COLUMNS, of_numbers, of_terms
+from lowerbound.system.compiled.loop import Longs, Singles, loop
 from lowerbound.system.compiled.networks import (
     APART,
     FIELDS,
@@ -142,17 +142,7 @@ def _of_latents(k, n, d, low, high, c, e, weighted, q, noise, width, of_z, devia
     noise=Singles,
     stride=int,
     shown=Singles,
-    columns=int,
-    value=Singles,
-    at=Wholes,
-    base=Singles,
-    numbers=int,
-    number=int,
-    floor=float,
-    least=float,
-    more=Singles,
-    terms=int,
-    laws=Longs,
+    **COLUMNS,
     sizes=Singles,
     room=Singles,
     size=int,

@@ -184,6 +184,7 @@ def negative_binomial(total: Array, success: Array, top: int, more: Array | None
     counts = _weights(top, lambda k, total, success: (k + total) / (k + 1) * success)
 
     def weights(total: Array, success: Array, more: Array) -> Array:
+        """Those of counts, less at all of them and more at 0."""
         found = counts(total, success)
         if more.any():
             none = functions.exp()(np.maximum(total * functions.log(1 - success), -700))
