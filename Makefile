@@ -40,7 +40,7 @@ sweep: $(READY)  ## an hour: every pair of words, trained in search of NaNs; goe
 	$(BIN)/python benchmarks/sweep.py
 
 reproduce: $(READY)  ## hours: published experiments, run again; what was done is not done again
-	for name in one-layer vampprior latent-families strangers scales rate-distortion few-labels hundred-labels missing-cells quadrants super-resolution docs; do $(BIN)/python benchmarks/reproduce.py $$name || exit 1; done
+	for name in one-layer vampprior latent-families strangers scales rate-distortion few-labels hundred-labels missing-cells quadrants super-resolution levels-mnist levels-fashion-mnist ladder docs; do $(BIN)/python benchmarks/reproduce.py $$name || exit 1; done
 
 precision: $(READY)  ## a minute: every law in single precision beside sixty digits
 	$(BIN)/python benchmarks/laws_precision.py

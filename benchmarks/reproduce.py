@@ -19,8 +19,9 @@ import torch
 from conditional import EXPERIMENTS as CONDITIONAL
 from experiments import EXPERIMENTS as OTHERS
 from experiments import spent
+from hierarchies import EXPERIMENTS as HIERARCHIES
 
-EXPERIMENTS = OTHERS | CONDITIONAL
+EXPERIMENTS = OTHERS | CONDITIONAL | HIERARCHIES
 
 RESULTS = Path(__file__).parent / "results"
 KEPT = Path(__file__).parent / "kept"

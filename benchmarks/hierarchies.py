@@ -1,0 +1,99 @@
+"""Hierarchies of latents beside a flat model, on dynamically binarized images: the published experiments of reproduce.py that are runs."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from experiments import SEED, Experiment, Figures, Model
+
+import lowerbound as lb
+from lowerbound.data import Dataset
+from lowerbound.evaluation.levels import divergence
+from lowerbound.evaluation.mean_bound import scored_terms
+from lowerbound.nn.mode import in_evaluation
+from lowerbound.recipes.zoo import ZOO
+from lowerbound.system.seeding import seeded_by_row
+
+SAMPLES = 5_000
+EVERY = 5  # test images of which log p is measured: each fifth
+LOOKED_AT = 1_000  # test images of which each level's KL is measured
+EPOCHS = 200
+SCHEDULE = {"objective": "beta-linear:1:40", "average": 0.9995, "schedule": "cosine", "epochs": EPOCHS}
+
+
+def trained(words: dict[str, Any], kept: Path) -> lb.Run:
+    """The run of these words, taken up where it was left."""
+    folder, recipe = kept.with_suffix(""), lb.Recipe(**words)
+    begun = (folder / "recipe.toml").exists()
+    experiment = lb.Experiment.resume(folder) if begun else lb.Experiment.begin(recipe, folder, overwrite=True)
+    for record in experiment.train():
+        if record.ends_epoch:
+            print(f"{folder.name} epoch {record.epoch} bound {record.bound:.2f}", flush=True)
+    experiment.finish()
+    return experiment.run
+
+
+def hierarchy(words: dict[str, Any], levels: bool, kept: Path) -> Figures:
+    """The bound of all test images; log p(x) of each fifth, and by how much it is above its bound, which makes that of all."""
+    folder = kept.with_suffix("")
+    run = lb.load(folder) if (folder / "result.json").exists() else trained(words, kept)
+    test = run.read(None).test
+    found = lb.mean_bound(run.vae, test, seed=SEED)
+    some = lb.log_likelihood(run.vae, test.view(torch.arange(0, len(test), EVERY)), SAMPLES, seed=SEED)
+    gap = (some.log_p - some.elbo).double()
+    figures = {"−log p(x)": -(found.bound + float(gap.mean())), "se": float(gap.std()) / len(gap) ** 0.5, "−bound": -found.bound}
+    return figures | (kl_of_levels(run.vae, test) if levels else {})
+
+
+@torch.no_grad()
+def kl_of_levels(vae: lb.VAE, test: Dataset) -> Figures:
+    """Nats that each level tells of the first test images, the top level's first."""
+    rows = torch.arange(LOOKED_AT)
+    with seeded_by_row(rows, SEED, "levels", device=vae.device):
+        terms = scored_terms(in_evaluation(vae), test, rows)
+    return {f"KL of level {at}": float(divergence(node, terms).mean()) for at, node in enumerate(terms.nodes, 1)}
+
+
+def model(published: str, recipe: str, data: str, levels: bool = False, **others: Any) -> Model:
+    """A named recipe's words, by the schedule of all."""
+    words = {**ZOO[recipe].words, **SCHEDULE, "data": data, "validation": 1000, "seed": SEED, **others}
+    return Model(published, partial(hierarchy, words, levels))
+
+
+SETTING = (
+    f"{EPOCHS} epochs of Adam, the learning rate 1e-3 falling to 0 by a cosine, batch 128, β rising over 40 epochs, a moving average "
+    "of the weights (.9995), 59,000 images; −bound is of the 10,000 test images, −log p(x) of these too: −bound less the mean difference of both "
+    "over each fifth image, by 5,000 draws through all levels, whose standard error over images is se."
+)
+EXPERIMENTS = {
+    f"levels-{data}": Experiment(
+        f"Two levels of latents and one, {title} binarized dynamically",
+        f"784-300-300, gated layers, latents of 40 (flat) and 40 + 40; the VampPrior has 500 pseudo-inputs. {SETTING} Published: at most "
+        "2,000 epochs in batches of 100 with early stopping.",
+        "Tomczak and Welling, 2018, https://arxiv.org/abs/1705.07120; the figures are others' for these data.",
+        {
+            "flat": model(flat, "hvae", data, latent="40"),
+            "two levels": model(two, "hvae", data),
+            "two levels, VampPrior": model(vamp, "hvae-vampprior", data),
+        },
+        binarized=data,
+    )
+    for data, title, flat, two, vamp in (
+        ("mnist", "MNIST", "84.45", "82.39", "81.56"),
+        ("fashion-mnist", "Fashion-MNIST", "228.70", "227.37", "226.72"),
+    )
+} | {
+    "ladder": Experiment(
+        "Five dense levels, MNIST binarized dynamically",
+        f"Latents of 4, 8, 16, 32 and 64 from the top down, of networks 64, 64, 128, 256 and 512 wide. {SETTING}",
+        "Sønderby et al., 2016, https://arxiv.org/abs/1602.02282, after 2,000 epochs with batch normalisation.",
+        {
+            "ladder": model("81.74", "ladder-vae", "mnist", levels=True),
+            "plain": model("–", "ladder-vae", "mnist", levels=True, posterior="gaussian"),
+        },
+        binarized="mnist",
+    ),
+}
