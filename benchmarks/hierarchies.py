@@ -65,8 +65,8 @@ def model(published: str, recipe: str, data: str, levels: bool = False, **others
 
 SETTING = (
     f"{EPOCHS} epochs of Adam, the learning rate 1e-3 falling to 0 by a cosine, batch 128, β rising over 40 epochs, a moving average "
-    "of the weights (.9995), 59,000 images; −bound is of the 10,000 test images, −log p(x) of these too: −bound less the mean difference of both "
-    "over each fifth image, by 5,000 draws through all levels, whose standard error over images is se."
+    "of the weights (.9995), 59,000 images; −bound is of the 10,000 test images, −log p(x) of these too: −bound less the mean difference "
+    "of both over each fifth image, by 5,000 draws through all levels, whose standard error over images is se."
 )
 EXPERIMENTS = {
     f"levels-{data}": Experiment(

@@ -14,6 +14,9 @@ from mpmath import mp
 #: 784 pixels, each a zero or a one, and how many times a logit its own is
 IMAGE = [*itertools.islice(itertools.cycle(itertools.product((0, 1), (0.25, -0.5, 1.0, 2.0, -1.0, 0.5, 4.0))), 784)]
 
+#: of levels of which a few are most: black, and four of the brightest
+CUTS: list[float] = torch.logit(torch.tensor([800, *[0.5] * 251, 14, 33, 17, 7]).double().cumsum(0)[:-1] / 996.5).float().tolist()
+
 FLOOR = mpmath.mpf("0.001")  # of every σ that a network gives
 log, lgamma, psi = mpmath.log, mpmath.loggamma, mpmath.digamma  # of real numbers, as all are here
 
@@ -106,6 +109,14 @@ def of_logistic(k: Any, loc: Any, scale: Any) -> Any:
     if k == 0:
         return log_sigmoid(upper)
     return log_sigmoid(-lower) if k == 255 else log_sigmoid(upper) + log_sigmoid(-lower) + log(-mpmath.expm1(-1 / scale))
+
+
+def of_ordered_logistic(k: Any, loc: Any, scale: Any) -> Any:
+    """A logistic law between ``CUTS``."""
+    upper, lower = ((mp.mpf(CUTS[at]) - loc) / scale if 0 <= at < len(CUTS) else None for at in (int(k), int(k) - 1))
+    if lower is None:
+        return log_sigmoid(upper)
+    return log_sigmoid(-lower) if upper is None else log_sigmoid(upper) + log_sigmoid(-lower) + log(-mpmath.expm1(lower - upper))
 
 
 def of_two_logistics(k: Any, logit: Any, loc: Any, scale: Any) -> Any:

@@ -12,7 +12,7 @@ from torch import distributions as td
 from torch.distributions import kl_divergence
 
 from lowerbound import distributions
-from lowerbound.distributions import bernoulli, discrete, operations
+from lowerbound.distributions import bernoulli, operations, ordinal
 from lowerbound.distributions.mixture import Mixture
 
 
@@ -55,9 +55,14 @@ def label(k: Tensor, *logits: Tensor) -> Tensor:
     return distributions.OneHotCategorical(torch.stack(logits, -1)).log_prob(one)
 
 
+def ordered_logistic(loc: Tensor, scale: Tensor) -> td.Distribution:
+    """Between the cuts of levels of which some are most."""
+    return ordinal.OrderedLogistic(loc, scale, torch.tensor(exact.CUTS))
+
+
 def two_logistics(logit: Tensor, loc: Tensor, scale: Tensor) -> td.Distribution:
     """A mixture."""
-    each = discrete.DiscretizedLogistic(
+    each = ordinal.DiscretizedLogistic(
         torch.stack([loc, torch.full_like(loc, 128)], -1), torch.stack([scale, torch.full_like(loc, 25)], -1)
     )
     weights = td.Categorical(logits=torch.stack([logit, torch.zeros_like(logit)], -1), validate_args=False)

@@ -23,6 +23,7 @@ from laws_single import (
     lgammas_beta_binomial,
     of_logits,
     on_sphere,
+    ordered_logistic,
     pair,
     plain,
     scored,
@@ -36,6 +37,7 @@ from lowerbound import distributions
 from lowerbound.distributions import bernoulli, counts, discrete, double
 from lowerbound.distributions.continuous_bernoulli import ContinuousBernoulli
 from lowerbound.distributions.mixed import Nominal
+from lowerbound.distributions.ordinal import DiscretizedLogistic
 from lowerbound.distributions.student import RawStudentT
 
 Point = tuple[float, ...]
@@ -129,6 +131,8 @@ OF_SPIKES = [Parameter("l₁", [-30.0, 0.5]), Parameter("l₂", [-1.0, 30.0])]
 OF_ORDER = [Parameter("loc", [0.0, 0.37, -3.0, 150.0, -1e4]), Parameter("log scale", [-7.0, -2.0, 0.0, 2.0, 7.0])]
 LEVEL_LOC = Parameter("loc", [0.01, 1.0, 77.7, 128.0, 254.99])
 LEVEL_SCALE = Parameter("scale", [0.255, 0.5, 1.0, 4.0, 30.0, 300.0, 1e4], softplus)
+PIECE_LOC = Parameter("loc", [-6.0, -0.1, 1.5, 2.5, 3.2, 6.0])
+PIECE_SCALE = Parameter("scale", [math.exp(-7), 0.01, 0.1, 1.0, 30.0, math.exp(7)], exponential)
 WEIGHT = Parameter("weight's logit", [-20.0, 0.0, 5.0])
 THREE = [Parameter(name, values) for name, values in (("l₀", [0.0]), ("l₁", [-30.0, -1.0, 1e-4, 3.0]), ("l₂", [-100.0, 0.0, 0.5, 30.0]))]
 FREEDOM = Parameter("ν", [2.001, *spread(2.1, 1e10, 17)], softplus)
@@ -194,7 +198,8 @@ LAWS = [
     Law("categorical", THREE, lambda x, *given: discrete.Numbered(torch.stack(given, -1)).log_prob(x), exact.of_classes, classes),
     Law("a label", THREE, label, exact.of_classes, classes),
     Law("category, of tables", THREE, lambda x, *given: Nominal(torch.stack(given, -1)).log_prob(x), exact.of_classes, classes),
-    Law("discretised logistic", [LEVEL_LOC, LEVEL_SCALE], scored(discrete.DiscretizedLogistic), exact.of_logistic, levels),
+    Law("discretised logistic", [LEVEL_LOC, LEVEL_SCALE], scored(DiscretizedLogistic), exact.of_logistic, levels),
+    Law("ordered logistic", [PIECE_LOC, PIECE_SCALE], scored(ordered_logistic), exact.of_ordered_logistic, levels),
     Law("mixture of logistics", [WEIGHT, LEVEL_LOC, LEVEL_SCALE], scored(two_logistics), exact.of_two_logistics, levels),
     Law(
         "beta-binomial",

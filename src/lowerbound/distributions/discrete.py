@@ -73,62 +73,6 @@ class PixelLevels(OverSteps):
         return self.counts.log_prob((value * self.steps).round())
 
 
-class DiscretizedLogistic(Distribution):
-    """A logistic law, rounded to whole numbers 0 … ``top``: p(k) = S((k + ½ − μ)/s) − S((k − ½ − μ)/s), the ends taking the tails.
-
-    Source: Salimans et al., "PixelCNN++", 2017, https://arxiv.org/abs/1701.05517.
-    """
-
-    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}  # noqa: RUF012 - torch's own annotation
-
-    def __init__(self, loc: Tensor, scale: Tensor, top: int = 255):
-        self.loc, self.scale = broadcast_all(loc, scale)
-        self.top = top
-        super().__init__(self.loc.shape, validate_args=False)
-
-    @property
-    def support(self) -> Any:
-        """0 … top."""
-        return constraints.integer_interval(0, self.top)
-
-    def expand(self, batch_shape: Any, _instance: Any = None) -> DiscretizedLogistic:
-        """The same law over more batches."""
-        return DiscretizedLogistic(self.loc.expand(batch_shape), self.scale.expand(batch_shape), self.top)
-
-    def _edges(self) -> Float[Tensor, "*batch edges"]:
-        """P(x ≤ k) for k = 0 … top − 1."""
-        edges = torch.arange(self.top, device=self.loc.device, dtype=self.loc.dtype) + 0.5
-        return torch.sigmoid((edges - self.loc[..., None]) / self.scale[..., None])
-
-    @property
-    def mean(self) -> Tensor:
-        """Σ_k P(x > k)."""
-        return (1 - self._edges()).sum(-1)
-
-    @property
-    def variance(self) -> Tensor:
-        """Σ_k (2k + 1) P(x > k) − mean²."""
-        k = torch.arange(self.top, device=self.loc.device, dtype=self.loc.dtype)
-        return ((2 * k + 1) * (1 - self._edges())).sum(-1) - self.mean**2
-
-    def sample(self, sample_shape: Any = ()) -> Tensor:
-        """A logistic draw, rounded."""
-        shape = self._extended_shape(sample_shape)
-        eps = torch.finfo(self.loc.dtype).eps
-        u = torch.rand(shape, dtype=self.loc.dtype, device=self.loc.device).clamp(eps, 1 - eps)
-        with torch.no_grad():
-            return (self.loc + self.scale * torch.logit(u)).round().clamp(0, self.top)
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        """log p(k), nats: log S(b) − log(1 + e^a) + log(1 − e^(a − b)) for the scaled edges a < b, without cancellation."""
-        upper, lower = (value + 0.5 - self.loc) / self.scale, (value - 0.5 - self.loc) / self.scale
-        log_sigmoid = torch.nn.functional.logsigmoid
-        # S(b) − S(a) = S(b) S(−a) (1 − e^(a − b))
-        inside = log_sigmoid(upper) + log_sigmoid(-lower) + torch.log(-torch.expm1(-1 / self.scale))
-        ends = torch.where(value <= 0, log_sigmoid(upper), inside)
-        return torch.where(value >= self.top, log_sigmoid(-lower), ends)
-
-
 class BetaBinomial(Distribution):
     """Whole numbers 0 … n of a binomial whose probability is a Beta(a, b): log C(n, k) + log B(k + a, n − k + b) − log B(a, b)."""
 

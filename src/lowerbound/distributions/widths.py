@@ -12,7 +12,7 @@ import torch
 from torch.distributions import Bernoulli, Categorical, Distribution, Independent, Laplace, MixtureSameFamily, Normal
 
 from lowerbound import distributions
-from lowerbound.distributions import discrete, double
+from lowerbound.distributions import discrete, double, ordinal
 from lowerbound.distributions.bernoulli import Bits
 from lowerbound.distributions.continuous_bernoulli import ContinuousBernoulli
 from lowerbound.distributions.mapped import Mapped
@@ -106,8 +106,13 @@ def _(law: Spiked, factor: float) -> Distribution | None:
 
 
 @widened.register
-def _(law: discrete.DiscretizedLogistic, factor: float) -> Distribution:
-    return discrete.DiscretizedLogistic(law.loc, law.scale * factor, law.top)
+def _(law: ordinal.DiscretizedLogistic, factor: float) -> Distribution:
+    return ordinal.DiscretizedLogistic(law.loc, law.scale * factor, law.top)
+
+
+@widened.register
+def _(law: ordinal.OrderedLogistic, factor: float) -> Distribution:
+    return ordinal.OrderedLogistic(law.loc, law.scale * factor, law.cuts)
 
 
 @widened.register

@@ -71,7 +71,7 @@ def scale_at_floor(share: float) -> list[Finding]:
         f"σ is at its floor of {FLOOR:g} for {share:.0%} of the values: the decoder predicts them exactly, as it can constant or discrete "
         "values, and the bound says more of that floor than of the model"
     )
-    advice = "give --scale a number or learned (one σ for all), or for pixels choose --likelihood logistic-mixture"
+    advice = "give --scale a number or learned (one σ for all), or for pixels choose --likelihood ordered-logistic"
     return [Finding("a scale at its floor", evidence, advice)]
 
 

@@ -32,6 +32,11 @@ LIKELIHOODS = {
     "categorical": Word("recipes.likelihoods:categorical", "levels of a pixel, each with a probability of its own", {"levels": 256}),
     "logistic": Word("vae.likelihoods:LogisticMixture", "levels of a pixel, one discretised logistic", fixed={"components": 1}),
     "logistic-mixture": Word("vae.likelihoods:LogisticMixture", "levels of a pixel, a mixture of discretised logistics", {"components": 5}),
+    "ordered-logistic": Word(
+        "vae.likelihoods:OrderedLogistic",
+        "levels of a pixel, a mixture of logistics over levels that are as far apart as they are frequent",
+        {"components": 3},
+    ),
     "beta-binomial": Word("vae.likelihoods:BetaBinomial", "levels of a pixel, a bump, a U or a slope"),
     "poisson": Word("vae.likelihoods:Poisson", "counts"),
     "negative-binomial": Word("vae.likelihoods:NegativeBinomial", "counts that vary more than a Poisson's"),

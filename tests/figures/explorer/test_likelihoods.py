@@ -74,6 +74,13 @@ def with_dispersion(likelihood: Any) -> Any:
     return likelihood
 
 
+def met(likelihood: lb.OrderedLogistic) -> lb.OrderedLogistic:
+    """Levels of which some are most."""
+    torch.manual_seed(1)
+    likelihood.meet([(torch.rand(1000) - 0.5).relu(), torch.full((200,), 253 / 255)])
+    return likelihood
+
+
 def bare(make: Callable[..., Likelihood], *given: Any, **more: Any) -> Callable[[], Likelihood]:
     return lambda: make(nn.Identity(), *given, **more)
 
@@ -98,6 +105,7 @@ LIKELIHOODS: dict[str, tuple[Callable[[], Likelihood], Callable[[tuple[int, ...]
     "LogisticMixture": (bare(lb.LogisticMixture), levels),
     "LogisticMixture of one": (bare(lb.DiscretizedLogistic), levels),
     "LogisticMixture of few levels": (bare(lb.LogisticMixture, steps=3, components=2), lambda shape: (3 * greys(shape)).round() / 3),
+    "OrderedLogistic": (lambda: met(lb.OrderedLogistic(nn.Identity())), levels),
     "BetaBinomial": (bare(lb.BetaBinomial), levels),
     "LevelCategorical": (bare(lb.LevelCategorical, steps=15), levels),
     "LevelCategorical, half way between levels": (bare(lb.LevelCategorical, steps=2), lambda shape: (4 * torch.rand(shape)).round() / 4),

@@ -29,6 +29,7 @@ LIKELIHOODS: dict[str, tuple[Callable[[], lb.likelihoods.Likelihood], int, int]]
     "beta-binomial": (lambda: of_levels(lb.likelihoods.BetaBinomial, 2, steps=TOP), TOP, TOP),
     "logistic": (lambda: of_levels(lb.likelihoods.LogisticMixture, 3, steps=TOP, components=1), TOP, TOP),
     "logistic-mixture": (lambda: of_levels(lb.likelihoods.LogisticMixture, 9, steps=TOP, components=3), TOP, TOP),
+    "ordered-logistic": (lambda: of_levels(lb.likelihoods.OrderedLogistic, 6, steps=TOP, components=2), TOP, TOP),
     "categorical": (lambda: of_levels(lb.likelihoods.LevelCategorical, TOP + 1, steps=TOP), TOP, TOP),
     "poisson": (lambda: of_levels(lb.likelihoods.Poisson, 1, steps=1), 40, 1),
     "negative-binomial": (lambda: of_levels(lb.likelihoods.NegativeBinomial, 2, steps=1), 100, 1),

@@ -8,7 +8,7 @@ import torch
 from scipy import stats
 from torch import distributions as td
 
-from lowerbound.distributions import discrete
+from lowerbound.distributions import discrete, ordinal
 from lowerbound.tasks.lossless import laws
 
 N = 40  # laws of a row
@@ -25,7 +25,7 @@ def logs(law: td.Distribution, top: int) -> np.ndarray:
 
 
 def mixture() -> td.Distribution:
-    parts = discrete.DiscretizedLogistic(torch.from_numpy(LOC.T), torch.from_numpy(SCALE.T), 255)
+    parts = ordinal.DiscretizedLogistic(torch.from_numpy(LOC.T), torch.from_numpy(SCALE.T), 255)
     return td.MixtureSameFamily(td.Categorical(logits=torch.from_numpy(LOGITS.T)), parts, validate_args=False)
 
 
@@ -43,7 +43,7 @@ ROWS = {
         255,
         lambda: logs(discrete.BetaBinomial(torch.from_numpy(A), torch.from_numpy(B), 255), 255),
     ),
-    "logistics": (lambda: laws.logistics(LOGITS, LOC, SCALE, 255), 255, lambda: logs(mixture(), 255)),
+    "logistics": (lambda: laws.logistics(LOGITS, LOC, SCALE, laws.halves(255)), 255, lambda: logs(mixture(), 255)),
     "categorical": (lambda: laws.categorical(LOGITS), 4, lambda: torch.from_numpy(LOGITS).log_softmax(0).numpy()),
     "poisson": (lambda: laws.poisson(A, 99), 99, lambda: logs(td.Poisson(torch.from_numpy(A)), 99)),
     "negative-binomial": (
@@ -90,7 +90,7 @@ def test_answers_lead_back(name: str) -> None:
 
 def test_extremes_are_laws_too() -> None:
     far = np.array([1e4, -1e4])
-    for law in (laws.bins(far, far), laws.Bernoulli(far), laws.logistics(far[None], far[None], np.full((1, 2), 1e-3), 255)):
+    for law in (laws.bins(far, far), laws.Bernoulli(far), laws.logistics(far[None], far[None], np.full((1, 2), 1e-3), laws.halves(255))):
         given, asked = laws.answers(law, np.array([0, 1]))
         assert np.isfinite(asked).all()
         assert ((asked > 0) & (asked < 1)).all()

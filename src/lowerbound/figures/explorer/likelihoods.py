@@ -26,11 +26,13 @@ from lowerbound.vae.likelihoods import (
     LocationScale,
     LogisticMixture,
     NegativeBinomial,
+    OrderedLogistic,
     Poisson,
     StudentT,
 )
 from lowerbound.vae.likelihoods.base import PerValue
 from lowerbound.vae.likelihoods.library import LOG_DISPERSION, OfLibrary
+from lowerbound.vae.likelihoods.ordinal import LOG_SCALE
 from lowerbound.vae.likelihoods.scales import Decoded, Fixed, Learned, Optimal, Scale, positive
 
 
@@ -116,6 +118,12 @@ def _(scale: Decoded, arrays: Arrays) -> Words:
 def _(likelihood: LogisticMixture, arrays: Arrays) -> Words:
     start = likelihood.start.double().tolist()  # to all its digits: σ may be a thousandth of a level
     return {"kind": "logistic-mixture", "parameters": likelihood.outputs, "steps": likelihood.steps, "start": start}
+
+
+@likelihood_words.register
+def _(likelihood: OrderedLogistic, arrays: Arrays) -> Words:
+    own = {"start": likelihood.start.double().tolist(), "cuts": likelihood.cuts.double().tolist(), "logScale": LOG_SCALE}
+    return {"kind": "ordered-logistic", "parameters": likelihood.outputs, "steps": likelihood.steps} | own
 
 
 #: those of which there is nothing else to say

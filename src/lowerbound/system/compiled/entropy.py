@@ -23,7 +23,6 @@ PRECISION, WORD, ALL, ABOVE = large(24), large(32), large(1 << 24), large(40)
 FULL = large(1 << 32)  # a state below it takes a word
 GRID = 2.0**22  # of probabilities of a yes
 MASS = 2.0**40  # the weight of all that is possible
-LISTED, NORMAL, LOGISTICS = 0, 1, 2  # kinds of laws
 
 
 # --- of one answer -----------------------------------------------------------------------------------
@@ -156,20 +155,18 @@ def pop_bits(begin, end, n, far, unit, logits, table, numbers, stack, words):
 
 
 @bare(njit(inline="always", **EXACT))
-def _below(kind, k, i, n, top, parts, a, b, c, low, last, entries):
-    """The weight of the numbers below k of law i: a list's ``a``, or of a normal's or logistics' share in terms of ``a``, ``b``, ``c``."""
-    if kind == LISTED:
-        return a[(top + 1 if k > top + 1 else k) * n + i]
+def _below(k, i, n, top, parts, weights, centres, steepness, edges, low, last, entries):
+    """The weight of the numbers below k of law i: from a list, which has no parts, or of a share that mixes so many functions."""
+    if parts == 0:
+        return weights[(top + 1 if k > top + 1 else k) * n + i]
     if k <= 0:
         share = 0.0
     elif k > top:
         share = 1.0
-    elif kind == NORMAL:
-        share = read_table((c[k] - a[i]) * b[i], low, last, entries)
     else:
         share = 0.0
         for place in range(i, parts * n, n):
-            share += a[place] * read_table((double(k) - 0.5 - b[place]) * c[place], low, last, entries)
+            share += weights[place] * read_table((edges[k] - centres[place]) * steepness[place], low, last, entries)
     return double(long(share * MASS) + k + k)
 
 
@@ -182,15 +179,15 @@ def _nearer(below, middle, above, yes):
 #: what a loop is given of a law, of numbers and of the stack
 LAW: dict[str, Any] = {
     "n": int,
-    "kind": int,
     "bits": int,
     "top": int,
     "parts": int,
     "low": int,
     "last": int,
-    "a": Doubles,
-    "b": Doubles,
-    "c": Doubles,
+    "weights": Doubles,
+    "centres": Doubles,
+    "steepness": Doubles,
+    "edges": Doubles,
     "entries": Doubles,
     "room": Doubles,
     "numbers": Symbols,
@@ -201,15 +198,15 @@ LAW: dict[str, Any] = {
 
 
 @loop(EXACT, **LAW)
-def push_law(begin, end, n, kind, bits, top, parts, low, last, a, b, c, entries, room, numbers, asked, stack, words):
+def push_law(begin, end, n, bits, top, parts, low, last, weights, centres, steepness, edges, entries, room, numbers, asked, stack, words):
     """Numbers, the last answer first."""
     left, right = double(low), double(last)
     for i in range(n):
-        at, below = long(0), _below(kind, long(0), i, n, top, parts, a, b, c, left, right, entries)
-        above = _below(kind, long(1) << long(bits), i, n, top, parts, a, b, c, left, right, entries)
+        at, below = long(0), _below(long(0), i, n, top, parts, weights, centres, steepness, edges, left, right, entries)
+        above = _below(long(1) << long(bits), i, n, top, parts, weights, centres, steepness, edges, left, right, entries)
         for bit in range(bits - 1, -1, -1):
             half = long(1) << long(bit)
-            middle = _below(kind, at + half, i, n, top, parts, a, b, c, left, right, entries)
+            middle = _below(at + half, i, n, top, parts, weights, centres, steepness, edges, left, right, entries)
             asked[bit * n + i] = _ratio(below, middle, above)
             yes = (numbers[i] >> long(bit)) & long(1)
             at += half * yes
@@ -224,18 +221,18 @@ def push_law(begin, end, n, kind, bits, top, parts, low, last, a, b, c, entries,
 
 
 @loop(EXACT, **LAW)
-def pop_law(begin, end, n, kind, bits, top, parts, low, last, a, b, c, entries, room, numbers, asked, stack, words):
+def pop_law(begin, end, n, bits, top, parts, low, last, weights, centres, steepness, edges, entries, room, numbers, asked, stack, words):
     """The reverse; ``room`` has 2 n numbers, the weights below and above what is known of each."""
     left, right = double(low), double(last)
     for i in range(n):
         numbers[i] = 0
-        room[i] = _below(kind, long(0), i, n, top, parts, a, b, c, left, right, entries)
-        room[n + i] = _below(kind, long(1) << long(bits), i, n, top, parts, a, b, c, left, right, entries)
+        room[i] = _below(long(0), i, n, top, parts, weights, centres, steepness, edges, left, right, entries)
+        room[n + i] = _below(long(1) << long(bits), i, n, top, parts, weights, centres, steepness, edges, left, right, entries)
     state, length = stack[0], stack[1]
     for bit in range(bits - 1, -1, -1):
         half = long(1) << long(bit)
         for i in range(n):
-            middle = _below(kind, numbers[i] + half, i, n, top, parts, a, b, c, left, right, entries)
+            middle = _below(numbers[i] + half, i, n, top, parts, weights, centres, steepness, edges, left, right, entries)
             no = _of_no(_ratio(room[i], middle, room[n + i]))
             yes = large((state & (ALL - large(1))) >= no)
             numbers[i] += half * long(yes)

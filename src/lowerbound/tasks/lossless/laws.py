@@ -99,20 +99,29 @@ class Bernoulli(Law):
 
 @dataclass(frozen=True)
 class Form:
-    """What a compiled loop makes of a distribution function: its ``kind``, parameters ``(parts, n)`` or by number, and a table."""
+    """A mixture by one function F ``(C, n)``: the share below k is Σ ``weights`` F((``edges``[k] − ``centres``) ``steepness``)."""
 
-    kind: str
-    a: Array
-    b: Array
-    c: Array
+    weights: Array
+    centres: Array
+    steepness: Array
+    edges: Array
     table: Table
+
+    def below(self, k: Whole) -> Array:
+        """The share below k of each law."""
+        at, total = self.edges[np.minimum(k, len(self.edges) - 1)], np.zeros(len(k))
+        for weight, centre, steep in zip(self.weights, self.centres, self.steepness, strict=True):
+            total = total + weight * self.table((at - centre) * steep)
+        return total
 
 
 class Smooth(Law):
-    """A law by its distribution function on numbers from 0 to ``top``, what is beyond both ends being theirs; some have a ``form``."""
+    """A law by its distribution function on numbers from 0 to ``top``, what is beyond both ends being theirs; loops know that of a form."""
 
-    def __init__(self, top: int, share_below: Callable[[Whole], Array], form: Form | None = None):
-        self.bits, self.top, self.share_below, self.form = bits_for(top), top, share_below, form
+    def __init__(self, top: int, share_below: Callable[[Whole], Array] | Form):
+        self.bits, self.top = bits_for(top), top
+        self.form = share_below if isinstance(share_below, Form) else None
+        self.share_below: Callable[[Whole], Array] = share_below.below if isinstance(share_below, Form) else share_below
 
     def below(self, k: Whole) -> Array:
         """The share below k of ``MASS``, and 2 for each number, so that there is something for each whatever the last bit does."""
@@ -145,18 +154,16 @@ def _totals(weights: Array) -> Array:
 # --- of likelihoods ----------------------------------------------------------------------------------
 
 
-def logistics(logits: Array, loc: Array, scale: Array, top: int) -> Law:
-    """A mixture of discretised logistics ``(C, n)`` on the numbers from 0 to ``top``."""
+def logistics(logits: Array, loc: Array, scale: Array, cuts: Array) -> Law:
+    """A mixture of logistics ``(C, n)``; a number is how many of the ascending ``cuts`` are below a draw."""
     weights = np.floor(functions.exp()(logits - logits.max(0)) * 2.0**20) + 1
-    weights, steepness = weights / weights.sum(0), 1 / scale
+    edges = np.concatenate([[-np.inf], cuts, [np.inf]])
+    return Smooth(len(cuts), Form(weights / weights.sum(0), loc, 1 / scale, edges, functions.sigmoid()))
 
-    def share_below(k: Whole) -> Array:
-        total = np.zeros(len(k))
-        for weight, middle, steep in zip(weights, loc, steepness, strict=True):
-            total = total + weight * functions.sigmoid()((k - 0.5 - middle) * steep)
-        return total
 
-    return Smooth(top, share_below, Form("logistics", weights, loc, steepness, functions.sigmoid()))
+def halves(top: int) -> Array:
+    """½, 1½ …, the cuts of numbers from 0 to ``top`` that draws are rounded to."""
+    return np.arange(0.5, top)
 
 
 def categorical(logits: Array) -> Law:
@@ -248,6 +255,6 @@ def edges(bits: int = LATENT_BITS) -> Array:
 
 def bins(mean: Array, log_variance: Array, bits: int = LATENT_BITS) -> Law:
     """N(μ, σ²) of latents ``(n,)`` over 2^``bits`` bins of a standard normal."""
-    steepness, table = functions.exp()(-log_variance / 2), functions.normal_cdf()
-    form = Form("normal", mean, steepness, edges(bits), table)
-    return Smooth((1 << bits) - 1, lambda k: table((edges(bits)[k] - mean) * steepness), form)
+    steepness = functions.exp()(-log_variance / 2)
+    form = Form(np.ones((1, len(mean))), mean[None], steepness[None], edges(bits), functions.normal_cdf())
+    return Smooth((1 << bits) - 1, form)

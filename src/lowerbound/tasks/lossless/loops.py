@@ -16,8 +16,8 @@ from lowerbound.tasks.lossless.functions import Array
 from lowerbound.tasks.lossless.laws import Bits, Law, Whole
 from lowerbound.tasks.lossless.layers import UNIT
 
-KINDS = {"listed": 0, "normal": 1, "logistics": 2}  # as the loops have them
 WORD = 32
+NOTHING = np.empty(0)
 ROOM = 2**12  # words at first
 
 
@@ -73,9 +73,9 @@ class Looped(Stack):
         n, numbers = len(numbers), np.ascontiguousarray(numbers)
         if isinstance(law, laws.Bernoulli):
             self.loops.push_bits(0, n, functions.FAR, int(UNIT), _flat(law.logits), weights_of_zeros(), numbers, *self._for(n))
-        elif (form := form_of(law)) is not None:
+        elif (parameters := _as_given(law)) is not None:
             asked = np.empty(law.bits * n, np.int64)
-            self.loops.push_law(0, n, *_numbers(law, form), asked[:0].view(np.float64), numbers, asked, *self._for(law.bits * n))
+            self.loops.push_law(0, n, *parameters, asked[:0].view(np.float64), numbers, asked, *self._for(law.bits * n))
         else:
             given, probable = laws.answers(law, numbers)
             self.loops.push_answers(0, given.size, _flat(probable), _flat(given.astype(np.int64)), *self._for(given.size))
@@ -85,8 +85,8 @@ class Looped(Stack):
         numbers = np.empty(n, np.int64)
         if isinstance(law, laws.Bernoulli):
             self.loops.pop_bits(0, n, functions.FAR, int(UNIT), _flat(law.logits), weights_of_zeros(), numbers, *self._for(0))
-        elif (form := form_of(law)) is not None:
-            self.loops.pop_law(0, n, *_numbers(law, form), np.empty(2 * n), numbers, numbers, *self._for(0))
+        elif (parameters := _as_given(law)) is not None:
+            self.loops.pop_law(0, n, *parameters, np.empty(2 * n), numbers, numbers, *self._for(0))
         else:
             return laws.found(law, n, self._answer)
         return numbers
@@ -107,19 +107,15 @@ class Looped(Stack):
         return numbers
 
 
-def form_of(law: Law) -> laws.Form | None:
-    """What a loop makes of a law, None where there is no loop for it."""
+def _as_given(law: Law) -> tuple[int | Array, ...] | None:
+    """What a loop is given of a law, None where there is no loop for it."""
     if isinstance(law, laws.Listed):
-        return laws.Form("listed", law.total, law.total, law.total, functions.sigmoid())
-    return law.form if isinstance(law, laws.Smooth) else None
-
-
-def _numbers(law: Law, form: laws.Form) -> tuple[int | Array, ...]:
-    """What a loop is given of a law."""
-    top = law.top if isinstance(law, laws.Smooth) else len(form.a) - 2
-    parts, table = len(form.a) if form.a.ndim > 1 else 1, form.table
-    parameters = *map(_flat, (form.a, form.b, form.c)), table.entries
-    return KINDS[form.kind], law.bits, top, parts, int(table.low), int(table.last), *parameters
+        return law.bits, len(law.total) - 2, 0, 0, 0, _flat(law.total), NOTHING, NOTHING, NOTHING, NOTHING
+    if not isinstance(law, laws.Smooth) or law.form is None:
+        return None
+    form, table = law.form, law.form.table
+    parameters = map(_flat, (form.weights, form.centres, form.steepness, form.edges))
+    return law.bits, law.top, len(form.weights), int(table.low), int(table.last), *parameters, table.entries
 
 
 def _flat(x: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -16,11 +16,21 @@ from lowerbound.errors import RecipeError
 from lowerbound.tasks.lossless import functions, laws
 from lowerbound.tasks.lossless.functions import Array
 from lowerbound.tasks.lossless.laws import Law
-from lowerbound.vae.likelihoods import Bernoulli, BetaBinomial, LevelCategorical, LogisticMixture, NegativeBinomial, Poisson
+from lowerbound.vae.likelihoods import (
+    Bernoulli,
+    BetaBinomial,
+    LevelCategorical,
+    LogisticMixture,
+    NegativeBinomial,
+    OrderedLogistic,
+    Poisson,
+)
 from lowerbound.vae.likelihoods.base import Likelihood
+from lowerbound.vae.likelihoods.counts import OfLogistics
+from lowerbound.vae.likelihoods.ordinal import LOG_SCALE
 from lowerbound.vae.likelihoods.scales import FLOOR
 
-CODED = "bernoulli, beta-binomial, logistic, logistic-mixture, categorical, poisson or negative-binomial"
+CODED = "bernoulli, beta-binomial, logistic, logistic-mixture, ordered-logistic, categorical, poisson or negative-binomial"
 
 
 @dataclass(frozen=True)
@@ -72,14 +82,24 @@ def _(likelihood: LevelCategorical) -> Symbols:
 
 @symbols_of.register
 def _(likelihood: LogisticMixture) -> Symbols:
-    steps, components = likelihood.steps, likelihood.components
-    start = np.rint(likelihood.start.cpu().double().numpy() * 2.0**16)[:, None] / 2.0**16  # its last bits are a library's
+    steps, start = likelihood.steps, _start(likelihood)
 
     def law(output: Array, top: int) -> Law:
         logits, loc, scale = np.split(output, 3)
-        return laws.logistics(logits, steps * functions.sigmoid()(loc + start), steps * _positive(scale - 2), top)
+        return laws.logistics(logits, steps * functions.sigmoid()(loc + start), steps * _positive(scale - 2), laws.halves(top))
 
-    return Symbols(steps, steps, law, f"logistics {components}", components)
+    return Symbols(steps, steps, law, f"logistics {likelihood.components}", likelihood.components)
+
+
+@symbols_of.register
+def _(likelihood: OrderedLogistic) -> Symbols:
+    steps, start, cuts = likelihood.steps, _start(likelihood), likelihood.cuts.cpu().double().numpy()
+
+    def law(output: Array, top: int) -> Law:
+        logits, loc, log_scale = np.split(output, 3)
+        return laws.logistics(logits, loc + start, functions.exp()(np.clip(log_scale, -LOG_SCALE, LOG_SCALE)), cuts)
+
+    return Symbols(steps, steps, law, f"ordered logistics {likelihood.components}", likelihood.components)
 
 
 @symbols_of.register
@@ -94,6 +114,11 @@ def _(likelihood: NegativeBinomial) -> Symbols:
         return laws.negative_binomial(_positive(output[0]), functions.sigmoid()(output[1]), top)
 
     return Symbols(likelihood.steps, None, law, "negative-binomial", laws.LONGEST)
+
+
+def _start(likelihood: OfLogistics) -> Array:
+    """Rounded: its last bits are a library's."""
+    return np.rint(likelihood.start.cpu().double().numpy() * 2.0**16)[:, None] / 2.0**16
 
 
 def _positive(raw: Array) -> Array:

@@ -13,6 +13,7 @@ from lowerbound.vae.likelihoods.counts import (
     LevelCategorical,
     LogisticMixture,
     NegativeBinomial,
+    OrderedLogistic,
     Poisson,
 )
 from lowerbound.vae.likelihoods.library import NB, ZINB
@@ -35,6 +36,7 @@ __all__ = [
     "LocationScale",
     "LogisticMixture",
     "NegativeBinomial",
+    "OrderedLogistic",
     "PerValue",
     "Poisson",
     "StudentT",

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributions import Categorical, Distribution, MixtureSameFamily
 
-from lowerbound.distributions import discrete, double
+from lowerbound.distributions import discrete, double, ordinal
 from lowerbound.vae.likelihoods.base import A_PROBABILITY, PIXEL_STEPS, PerValue
+from lowerbound.vae.likelihoods.ordinal import LOG_SCALE
 from lowerbound.vae.likelihoods.scales import positive
+
+LEAST = 1e-6  # the share that a level has at least, so that its cuts are apart in single precision
 
 
 class Whole(PerValue):
@@ -38,12 +42,10 @@ class Whole(PerValue):
         return values
 
 
-class LogisticMixture(Whole):
-    """A mixture of ``components`` discretised logistics: honest bits/dim for 8-bit pixels.
+class OfLogistics(Whole):
+    """A mixture of ``components`` logistic laws, of whose pieces each is a whole number.
 
     The network gives 3 × components numbers per value: mixture logits, locations, scales.
-    Source: Salimans et al., "PixelCNN++", 2017, https://arxiv.org/abs/1701.05517; Kingma et al., "Improving
-    Variational Inference with Inverse Autoregressive Flow", 2016, https://arxiv.org/abs/1606.04934 (one logistic).
     """
 
     takes = "logits, locations and scales before they are bounded"
@@ -61,14 +63,63 @@ class LogisticMixture(Whole):
     def counts(self, *parameters: Tensor) -> Distribution:
         """The mixture."""
         logits, loc, scale = torch.stack(parameters, -1).split(self.components, -1)
-        loc = self.steps * torch.sigmoid(loc + self.start)
-        component = discrete.DiscretizedLogistic(loc, self.steps * positive(scale - 2), self.steps)
-        return MixtureSameFamily(Categorical(logits=logits, validate_args=False), component, validate_args=False)
+        each = self.component(loc + self.start, scale)
+        return MixtureSameFamily(Categorical(logits=logits, validate_args=False), each, validate_args=False)
+
+    @abstractmethod
+    def component(self, loc: Tensor, scale: Tensor) -> ordinal.LogisticPieces:
+        """Each of the mixed, by the network's numbers for its location and scale."""
+
+
+class LogisticMixture(OfLogistics):
+    """A mixture of ``components`` discretised logistics: honest bits/dim for 8-bit pixels.
+
+    The network gives 3 × components numbers per value: mixture logits, locations, scales.
+    Source: Salimans et al., "PixelCNN++", 2017, https://arxiv.org/abs/1701.05517; Kingma et al., "Improving
+    Variational Inference with Inverse Autoregressive Flow", 2016, https://arxiv.org/abs/1606.04934 (one logistic).
+    """
+
+    def component(self, loc: Tensor, scale: Tensor) -> ordinal.LogisticPieces:
+        """Discretised."""
+        return ordinal.DiscretizedLogistic(self.steps * torch.sigmoid(loc), self.steps * positive(scale - 2), self.steps)
 
 
 def DiscretizedLogistic(network: nn.Module, steps: int = PIXEL_STEPS) -> LogisticMixture:
     """One logistic, discretised: ``LogisticMixture`` with one component."""
     return LogisticMixture(network, steps, components=1)
+
+
+class OrderedLogistic(OfLogistics):
+    """A mixture of ``components`` logistics over levels that are as far apart as the training data have them often.
+
+    P(level ≤ k) = Σ_c π_c S((cut_k − μ_c)/s_c), S the logistic function: an ordered logistic model. Its ``cuts`` are those at which μ = 0
+    and s = 1 have the shares of the levels in all training data (``meet``; before, all levels alike), so that a few levels which are
+    most of an image, as white and black are, cost little. The network gives 3 × components numbers per value: logits, μ and log s.
+    Source: McCullagh, "Regression Models for Ordinal Data", 1980, https://doi.org/10.1111/j.2517-6161.1980.tb01109.x.
+    """
+
+    cuts: Tensor
+
+    def __init__(self, network: nn.Module, steps: int = PIXEL_STEPS, components: int = 3, holes: bool = False):
+        super().__init__(network, steps, components, holes)
+        self.register_buffer("cuts", cuts_of(torch.ones(steps + 1)))
+
+    @torch.no_grad()
+    def meet(self, batches: Iterable[Tensor]) -> None:
+        """Take ``cuts`` from all batches ``(B, *event)`` of data, as ``fit`` does first."""
+        levels = [(values[~values.isnan()] * self.steps).round().long() for values in batches]
+        self.cuts.copy_(cuts_of(sum((torch.bincount(some, minlength=self.steps + 1) for some in levels), torch.zeros(()))))
+
+    def component(self, loc: Tensor, scale: Tensor) -> ordinal.LogisticPieces:
+        """Between cuts."""
+        return ordinal.OrderedLogistic(loc, scale.clamp(-LOG_SCALE, LOG_SCALE).exp(), self.cuts)
+
+
+def cuts_of(counts: Float[Tensor, " levels"]) -> Float[Tensor, " levels-1"]:
+    """Where a standard logistic law has the shares of levels that occur so often, each of half a time, or of ``LEAST`` of all, at least."""
+    counts = counts.double().cpu()
+    counts = counts + max(0.5, LEAST * float(counts.sum()))
+    return (counts.cumsum(0)[:-1].log() - counts.flip(0).cumsum(0).flip(0)[1:].log()).float()
 
 
 class BetaBinomial(Whole):

@@ -2,7 +2,7 @@
 
 import { bernoulliLaw, betaLaw, continuousBernoulliLaw, gaussianLaw, laplaceLaw, studentTLaw } from "./laws_real.js";
 import { sharedLaw } from "./laws_shared.js";
-import { betaBinomialLaw, categoricalLaw, logisticMixtureLaw, negativeBinomialLaw, poissonLaw } from "./laws_whole.js";
+import { betaBinomialLaw, categoricalLaw, logisticMixtureLaw, negativeBinomialLaw, orderedLogisticLaw, poissonLaw } from "./laws_whole.js";
 
 /**
  * Of each kind mean(words, output, row, arrays), logEach(words, output, row, x, arrays) and draw(words, output, row, random, arrays), each of
@@ -18,6 +18,7 @@ export const LAWS = {
   "student-t": studentTLaw,
   categorical: categoricalLaw,
   "logistic-mixture": logisticMixtureLaw,
+  "ordered-logistic": orderedLogisticLaw,
   "beta-binomial": betaBinomialLaw,
   poisson: poissonLaw,
   "negative-binomial": negativeBinomialLaw,

@@ -55,40 +55,72 @@ function drawClass(logits, random) {
 }
 
 /**
- * Logistic laws of which one is drawn, rounded to 0 … steps, the ends taking the tails; of each a logit, a location and a scale.
+ * Logistic laws of which one is drawn, and of whose pieces each is a number: of each law a logit, a location and a scale.
+ * `one(words)` has locations and scales by the network's numbers, the cuts around k, the mean of a law, and the piece of a place.
+ */
+function mixtureOfLogistics(one) {
+  return ofWhole((words) => {
+    const { locationOf, scaleOf, around, meanOf, piece } = one(words),
+      many = words.start.length,
+      logs = new Float64Array(many);
+    const location = (own, c) => locationOf(own[many + c] + words.start[c]),
+      scale = (own, c) => scaleOf(own[2 * many + c]);
+    return {
+      mean: (own) => {
+        const logits = own.subarray(0, many),
+          whole = logSumExp(logits);
+        return logits.reduce((sum, logit, c) => sum + Math.exp(logit - whole) * meanOf(location(own, c), scale(own, c)), 0);
+      },
+      log: (k, own) => {
+        const [low, high] = around(k);
+        for (let c = 0; c < many; c++) logs[c] = own[c] + logOfPiece(low, high, location(own, c), scale(own, c));
+        return logSumExp(logs) - logSumExp(own.subarray(0, many));
+      },
+      draw: (own, random) => {
+        const c = drawClass(own.subarray(0, many), random),
+          u = random.uniform();
+        return piece(location(own, c) + scale(own, c) * Math.log(u / (1 - u)));
+      },
+    };
+  });
+}
+
+/** log p of what is between two cuts, without cancellation: S(b) − S(a) = S(b) S(−a) (1 − e^(a − b)) for the scaled cuts a < b. */
+function logOfPiece(low, high, loc, scale) {
+  const upper = (high - loc) / scale,
+    lower = (low - loc) / scale;
+  if (high === Infinity) return logSigmoid(-lower);
+  if (low === -Infinity) return logSigmoid(upper);
+  return logSigmoid(upper) + logSigmoid(-lower) + Math.log(-Math.expm1((low - high) / scale));
+}
+
+/**
+ * Rounded to 0 … steps, the ends taking the tails.
  * Source: Salimans et al., "PixelCNN++", 2017, https://arxiv.org/abs/1701.05517.
  */
-export const logisticMixtureLaw = ofWhole(({ steps, start }) => {
-  const many = start.length,
-    logs = new Float64Array(many);
-  const locationOf = (own, c) => steps * sigmoid(own[many + c] + start[c]),
-    scaleOf = (own, c) => steps * positive(own[2 * many + c] - 2);
-  return {
-    mean: (own) => {
-      const logits = own.subarray(0, many),
-        whole = logSumExp(logits);
-      return logits.reduce((sum, logit, c) => sum + Math.exp(logit - whole) * meanOfRounded(locationOf(own, c), scaleOf(own, c), steps), 0);
-    },
-    log: (k, own) => {
-      for (let c = 0; c < many; c++) logs[c] = own[c] + logOfRounded(k, locationOf(own, c), scaleOf(own, c), steps);
-      return logSumExp(logs) - logSumExp(own.subarray(0, many));
-    },
-    draw: (own, random) => {
-      const c = drawClass(own.subarray(0, many), random),
-        u = random.uniform();
-      return Math.min(Math.max(nearestWhole(locationOf(own, c) + scaleOf(own, c) * Math.log(u / (1 - u))), 0), steps);
-    },
-  };
-});
+export const logisticMixtureLaw = mixtureOfLogistics(({ steps }) => ({
+  locationOf: (raw) => steps * sigmoid(raw),
+  scaleOf: (raw) => steps * positive(raw - 2),
+  around: (k) => [k <= 0 ? -Infinity : k - 0.5, k >= steps ? Infinity : k + 0.5],
+  meanOf: (loc, scale) => meanOfRounded(loc, scale, steps),
+  piece: (place) => Math.min(Math.max(nearestWhole(place), 0), steps),
+}));
 
-/** log p(k) without cancellation: S(b) − S(a) = S(b) S(−a) (1 − e^(a − b)) for the scaled edges a < b. */
-function logOfRounded(k, loc, scale, top) {
-  const upper = (k + 0.5 - loc) / scale,
-    lower = (k - 0.5 - loc) / scale;
-  if (k >= top) return logSigmoid(-lower);
-  if (k <= 0) return logSigmoid(upper);
-  return logSigmoid(upper) + logSigmoid(-lower) + Math.log(-Math.expm1(-1 / scale));
-}
+/**
+ * Between cuts.
+ * Source: McCullagh, "Regression Models for Ordinal Data", 1980, https://doi.org/10.1111/j.2517-6161.1980.tb01109.x.
+ */
+export const orderedLogisticLaw = mixtureOfLogistics(({ cuts, logScale }) => ({
+  locationOf: (raw) => raw,
+  scaleOf: (raw) => Math.exp(Math.min(Math.max(raw, -logScale), logScale)),
+  around: (k) => [k <= 0 ? -Infinity : cuts[k - 1], k >= cuts.length ? Infinity : cuts[k]],
+  meanOf: (loc, scale) => {
+    let sum = 0;
+    for (const cut of cuts) sum += 1 / (1 + Math.exp((cut - loc) / scale));
+    return sum;
+  },
+  piece: (place) => cuts.reduce((below, cut) => below + (cut < place ? 1 : 0), 0),
+}));
 
 /** Σ P(x > k): those far below the location are 1, those far above 0, and between two the odds have one ratio. */
 function meanOfRounded(loc, scale, top) {
