@@ -94,6 +94,7 @@ OF_FIT: dict[str, tuple[dict[str, Any], str]] = {
     "no seed": ({"seed": None}, "seed must be a whole number, not None"),
     "clipped to nothing": ({"clip": 0}, "clip must be a number above 0, not 0"),
     "clipped to NaN": ({"clip": math.nan}, "clip must be a number above 0, not nan"),
+    "all steps skipped": ({"skip": 0}, "skip must be a number above 0, not 0"),
     "a number for a schedule": ({"rate": 0.1}, "rate must be one like lb.schedules.Cosine(…), a factor at each epoch, not 0.1"),
     "the name of an objective": ({"objective": "elbo"}, "objective must be one like lb.objectives.ELBO(), not 'elbo'"),
     "the class of an objective": ({"objective": lb.objectives.ELBO}, "not the class ELBO itself; make one, ELBO(…)"),

@@ -32,7 +32,7 @@ WORDS: list[dict[str, Any]] = [
     {"clip": 0.5},
     {"average": 0.9},
     {"patience": 2, "learning_rate": 0.3},
-    {"schedule": "cosine:4:1", "clip": 3.0, "average": 0.99, "patience": 3},
+    {"schedule": "cosine:4:1", "clip": 3.0, "skip": 12.0, "average": 0.99, "patience": 3},
     {"objective": "beta-linear:1:3"},
     {"estimator": "score-moving-average", "objective": "elbo:2", "average": 0.9},
     {"semi_supervised": "m2", "labels": "100", "average": 0.9},
@@ -113,6 +113,7 @@ def test_schedules_are_what_they_say() -> None:
         {"schedule": "steps:0"},
         {"clip": 0.0},
         {"clip": float("nan")},
+        {"skip": 0.0},
         {"average": 1.0},
         {"average": 0.0},
         {"patience": 0},
@@ -136,6 +137,27 @@ def test_gradients_are_clipped(tmp_path: Path) -> None:
     for _ in islice(experiment.train(), 5):
         norm = torch.cat([one.grad.flatten() for one in experiment.run.vae.parameters()]).norm()
         assert float(norm) == pytest.approx(0.25, rel=1e-4)
+
+
+def test_steps_of_long_gradients_are_left_out_and_counted(tmp_path: Path) -> None:
+    """Where a norm is between those of the steps, the longer ones leave all weights as they were."""
+    norms = [_norm(experiment) for experiment in [begun(tmp_path / "all")] for _ in islice(experiment.train(), 10)]
+    experiment = begun(tmp_path / "r", skip=sorted(norms)[5])
+    skipped, before = [], _weights(experiment)
+    for record in experiment.train():
+        skipped.append(record.skipped)
+        assert torch.equal(_weights(experiment), before) == record.skipped == (_norm(experiment) > experiment.run.recipe.skip)
+        before = _weights(experiment)
+    assert 0 < sum(skipped) < len(skipped)
+    assert sum(line["skipped"] for line in experiment.run.history()) == sum(skipped)
+
+
+def _norm(experiment: Experiment) -> float:
+    return float(torch.cat([one.grad.flatten() for one in experiment.run.vae.parameters()]).norm())
+
+
+def _weights(experiment: Experiment) -> torch.Tensor:
+    return torch.cat([one.detach().flatten() for one in experiment.run.vae.parameters()])
 
 
 def test_the_average_is_that_of_the_weights(tmp_path: Path) -> None:

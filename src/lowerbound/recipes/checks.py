@@ -113,8 +113,10 @@ def check_training(recipe: Recipe) -> None:
         raise RecipeError(f"learning-rate must be a positive number, not {recipe.learning_rate:g}")
     if recipe.schedule is not None:
         schedules.schedule(recipe.schedule)
-    if recipe.clip is not None and not (0 < recipe.clip < math.inf):
-        raise RecipeError(f"clip, the longest gradient, must be a positive number, not {recipe.clip:g}")
+    for name in ("clip", "skip"):
+        longest = getattr(recipe, name)
+        if longest is not None and not (0 < longest < math.inf):
+            raise RecipeError(f"{name}, the longest gradient, must be a positive number, not {longest:g}")
     if recipe.average is not None and not (0 < recipe.average < 1):
         raise RecipeError(f"average, the decay of a moving average, must be between 0 and 1, not {recipe.average:g}")
     if recipe.patience is not None and recipe.validation == 0:

@@ -133,6 +133,7 @@ class Recipe:
         None, "training", "SCHEDULE[:NUMBER...]", "the learning rate over the epochs (default: constant)", SCHEDULES
     )
     clip: float | None = _word(None, "training", "X", "longest gradient, as a norm; a longer one is shortened (default: none is)")
+    skip: float | None = _word(None, "training", "X", "leave out a step whose gradient is longer, as a norm (default: none is)")
     average: float | None = _word(None, "training", "X", "keep the moving average of the weights, of this decay, e.g. 0.999")
     patience: int | None = _word(
         None, "training", "N", "stop after so many epochs without a better held-out bound, and keep the best weights"

@@ -23,13 +23,16 @@ SAVE_AFTER = 5.0  # seconds of training at least between states kept at the ends
 SAVE_WITHIN = 120.0  # seconds of training at most between states, also in the middle of an epoch
 
 
+TERMS = ("bound", "log_likelihood_term", "kl")  # of a step's means
+
+
 @dataclass
 class Progress:
     """What a checkpoint keeps besides weights and optimiser.
 
-    ``sums`` are those of bound, reconstruction term and KL over the ``rows`` of the epoch under way so
-    far; ``seconds`` is the time spent training, without scoring and saving. ``best`` is the best held-out bound of an epoch, with which
-    epoch it was. ``faults`` says what stopped being finite, each with its step.
+    ``sums`` are those of bound, reconstruction term and KL over the ``rows`` of the epoch under way so far, of whose steps ``skipped``
+    were left out; ``seconds`` is the time spent training, without scoring and saving. ``best`` is the best held-out bound of an epoch,
+    with which epoch it was. ``faults`` says what stopped being finite, each with its step.
     """
 
     sums: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
@@ -37,6 +40,7 @@ class Progress:
     seconds: float = 0.0
     best: tuple[float, int] | None = None
     faults: list[dict[str, Any]] = field(default_factory=list)
+    skipped: int = 0
 
     @classmethod
     def read(cls, words: dict[str, Any]) -> Progress:
@@ -46,11 +50,12 @@ class Progress:
         sums, seconds, bound = [_number(value) for value in words["sums"]], _number(words["seconds"]), _number(bound)
         if len(sums) != 3 or not math.isfinite(seconds) or not math.isfinite(bound):
             raise ValueError(f"sums {sums!r}, seconds {seconds!r}, best {best!r}")
-        if not all(type(count) is int and count >= 0 for count in (words["rows"], epoch)):
-            raise ValueError(f"rows {words['rows']!r}, best {best!r}")
+        skipped = words.get("skipped", 0)
+        if not all(type(count) is int and count >= 0 for count in (words["rows"], epoch, skipped)):
+            raise ValueError(f"rows {words['rows']!r}, best {best!r}, skipped {skipped!r}")
         if not all(type(fault["step"]) is int and type(fault["told"]) is str for fault in faults):
             raise ValueError(f"faults {faults!r}")
-        return cls(sums, words["rows"], seconds, None if best is None else (bound, epoch), [*faults])
+        return cls(sums, words["rows"], seconds, None if best is None else (bound, epoch), [*faults], skipped)
 
 
 def _number(value: object) -> float:

@@ -20,7 +20,7 @@ from lowerbound.runs import checkpoint, divergence, layout
 from lowerbound.runs.folder import append_metrics, write_metrics
 from lowerbound.runs.run import Run
 from lowerbound.runs.setup import Setup
-from lowerbound.runs.snapshots import Progress, Snapshots
+from lowerbound.runs.snapshots import TERMS, Progress, Snapshots
 from lowerbound.system.interrupts import uninterrupted
 from lowerbound.training.batches import fewest, rows_of, steps_an_epoch
 from lowerbound.training.finite import LOOK, NotFinite
@@ -120,6 +120,7 @@ class Trainer:
             products=products(recipe.precision, parts.vae.device),
             rate=None if recipe.schedule is None and slower == 1 else Scaled(schedule(recipe.schedule or CONSTANT), slower),
             clip=recipe.clip,
+            skip=recipe.skip,
             group=self.setup.group,
         )
 
@@ -154,9 +155,9 @@ class Trainer:
     def _count(self) -> None:
         """Add up what the steps since the last count gave; apart from the step, which should wait for nothing."""
         for record in self._uncounted:
-            parts = zip(self.progress.sums, record.means.tolist(), strict=True)
-            self.progress.sums = [total + mean * record.rows for total, mean in parts]
+            self.progress.sums = [total + mean * record.rows for total, mean in zip(self.progress.sums, record.means.tolist(), strict=True)]
             self.progress.rows += record.rows
+            self.progress.skipped += record.skipped
         self._uncounted.clear()
 
     # --- the end of an epoch ---------------------------------------------------------------------------
@@ -168,17 +169,16 @@ class Trainer:
             settle(self.setup.shown, self.setup.train, self.setup.state.seed)
         self._count()  # where there is an accelerator, this is where its work is waited for
         self.progress.seconds += time.perf_counter() - counting
-        bound, log_likelihood, kl = (total / self.progress.rows for total in self.progress.sums)
-        train = {"bound": bound, "log_likelihood_term": log_likelihood, "kl": kl}
-        validation = self._score_held_out(record)
-        line = {"epoch": record.epoch, "step": record.step, "seconds": self.progress.seconds}
+        train = {term: total / self.progress.rows for term, total in zip(TERMS, self.progress.sums, strict=True)}
+        line = {"epoch": record.epoch, "step": record.step, "seconds": self.progress.seconds, "skipped": self.progress.skipped}
+        held_out = self._score_held_out(record)
         with uninterrupted():
-            self.latest = {**line, "train": train, "validation": validation}
+            self.latest = {**line, "train": train, "validation": held_out}
             if self.setup.group.is_rank_zero:
                 append_metrics(self.run.folder, self.latest)
                 for observer in self.observers:
                     observer.epoch(self.latest)
-            self.progress.sums, self.progress.rows, self._ended = Progress().sums, 0, None
+            self.progress.sums, self.progress.rows, self.progress.skipped, self._ended = Progress().sums, 0, 0, None
         if self._is_due(record):
             self.save()
 
@@ -277,7 +277,7 @@ class Trainer:
             tried = f"with the learning rate halved {divergence.MOST} times it still was so"
             advice = "look at the data, lower --learning-rate, try --clip 10, or with a gaussian raise --scale"
             raise Diverged(f"{note}; {tried}; {advice}. {self.run.folder} keeps the state after step {at:,}")
-        note = f"{note}; went on from step {at:,} with {self._slower * divergence.SLOWING:g} of the learning rate"
+        note += f"; went on from step {at:,} with {self._slower * divergence.SLOWING:g} of the learning rate"
         self.progress.faults = [*before, {"step": step, "told": note}]
         self.progress.seconds = saved
         self.notes.append(note)

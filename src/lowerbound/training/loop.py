@@ -39,6 +39,7 @@ from lowerbound.vae.schedules import Schedule
 class Record:
     """One step: its number, its epoch (both from 1), whether it ends the epoch, its number of examples, and its means in nats.
 
+    ``skipped`` says that its gradient was too long, and the weights stayed as they were.
     The means stay on the device until they are read, so that only a caller that reads them waits.
     """
 
@@ -47,6 +48,7 @@ class Record:
     ends_epoch: bool
     rows: int
     means: Float[Tensor, " 3"]
+    skipped: bool = False
 
     @property
     def bound(self) -> float:
@@ -78,6 +80,7 @@ def fit(
     products: torch.dtype | None = None,
     rate: Schedule | None = None,
     clip: float | None = None,
+    skip: float | None = None,
     group: ProcessGroup | None = None,
 ) -> Iterator[Record]:
     """Train ``vae`` in place for ``epochs`` passes over ``data``, yielding a ``Record`` after each step.
@@ -86,7 +89,8 @@ def fit(
     Without ``state`` it starts with a new one of ``seed``; with one it continues from there, and keeps it up to date, so that it can be
     saved between two records. ``loss`` is that of a step where it is more than that of its examples, as in ``semi_supervised``. Networks
     multiply in the type ``products`` (by default ``devices.fastest``; ``torch.float32`` rounds nothing). ``rate`` is a factor on the
-    learning rate at each epoch; longer gradients are shortened to ``clip``. The processes of a ``group`` share each step. ``epochs``
+    learning rate at each epoch; longer gradients are shortened to ``clip``, and a step whose
+    gradient is longer than ``skip`` leaves the weights as they are. The processes of a ``group`` share each step. ``epochs``
     includes those that ``state`` has completed. A last batch of one example is a part of the one before where the model has batch norm. The
     model is put in training mode at the start; what the caller changes meanwhile holds from the next step on (docs/guide/training.md).
 
@@ -98,7 +102,7 @@ def fit(
     epochs, batch = whole("epochs", epochs, 0), whole("batch", batch, 1)
     state = State.new(vae, seed) if state is None else one_of("state", state, State, "lb.State.new(vae, seed)")
     objective, estimator, group = objective or ELBO(), estimator or Pathwise(), group or ProcessGroup()
-    plan = Plan(vae, objective, estimator, loss, state, products or fastest(vae.device), rate, clip, group)
+    plan = Plan(vae, objective, estimator, loss, state, products or fastest(vae.device), rate, clip, skip, group)
     plan.must_make_sense()
     data, least = _checked(vae, data), fewest(vae)
     steps = steps_an_epoch(len(data), batch, least)
@@ -112,7 +116,7 @@ def fit(
                 if number == steps:
                     step.watch.after(data, last=epoch + 1 == epochs)
                     settle(vae, data, state.seed)
-                yield Record(state.step, epoch + 1, number == steps, len(rows), means)
+                yield Record(state.step, epoch + 1, number == steps, len(rows), means, step.skipped)
 
 
 def _checked(vae: Model, source: Source) -> Rows:

@@ -14,7 +14,7 @@ from lowerbound.system.interrupts import uninterrupted
 from lowerbound.training.finite import Watch
 from lowerbound.training.steps.autograd import ByAutograd
 from lowerbound.training.steps.changes import Changes, Weights
-from lowerbound.training.steps.descent import LearningRates, shorten
+from lowerbound.training.steps.descent import LearningRates, shortened
 from lowerbound.training.steps.fused import ByHand
 from lowerbound.training.steps.plan import Plan, Step
 from lowerbound.training.steps.tables import InOneLoop
@@ -43,6 +43,7 @@ class Descent:
         self.changes, self.weights, self.rates = Changes(plan), Weights(plan), LearningRates()
         self.step: Step = ByAutograd(plan)
         self.watch = Watch(plan)
+        self.skipped = False  # the last step, whose gradient was too long
 
     def __call__(self, data: Rows, rows: Int64[Tensor, " B"], epoch: float) -> Float[Tensor, " 3"]:
         """One step of the optimizer for a batch, ``epoch`` passes after the start; return the batch's means, as ``Step.gradient``.
@@ -57,10 +58,10 @@ class Descent:
         self.watch.before(data, rows, objective, epoch, means)
         if plan.rate is not None:
             self.rates.set(state.optimizer, plan.rate(epoch))
-        if plan.clip is not None:
-            shorten(plan.vae, plan.clip)
+        self.skipped = shortened(plan.vae, plan.clip, plan.skip)
         with uninterrupted():
-            state.optimizer.step()
+            if not self.skipped:
+                state.optimizer.step()
             state.step += 1
         return means
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -30,9 +31,14 @@ class LearningRates:
         self._factor = factor
 
 
-def shorten(model: nn.Module, clip: float) -> None:
-    """Scale gradients with a norm above ``clip`` down to it. If the norm is not finite they are unchanged, so that it can be traced."""
-    gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
-    norm = nn.utils.get_total_norm(gradients)
-    if torch.isfinite(norm):
+def shortened(model: nn.Module, clip: float | None, skip: float | None) -> bool:
+    """Scale gradients with a norm above ``clip`` down to it; whether the norm is above ``skip``, so that the step is to be left out.
+
+    If the norm is not finite they are unchanged, and the step is to be taken, so that it can be traced.
+    """
+    if clip is None and skip is None:
+        return False
+    norm = nn.utils.get_total_norm([parameter.grad for parameter in model.parameters() if parameter.grad is not None])
+    if clip is not None and torch.isfinite(norm):
         nn.utils.clip_grads_with_norm_(model.parameters(), clip, norm)
+    return skip is not None and skip < float(norm) < math.inf

@@ -193,7 +193,7 @@ class OfPerceptrons(Step):
 
     def __init__(self, plan: Plan):
         super().__init__(plan)
-        rounded = ROUNDED and isinstance(plan.state.optimizer, Adam) and plan.group.size == 1 and plan.clip is None
+        rounded = ROUNDED and isinstance(plan.state.optimizer, Adam) and plan.group.size == 1 and plan.clip is None and plan.skip is None
         laws: tuple[ConditionalLaw, ...] = plan.vae.posterior, plan.vae.likelihood
         networks = (_Network(perceptron(law.network), plan.products, law.rough, rounded) for law in laws)
         self.encoder, self.decoder = networks

@@ -36,6 +36,7 @@ class Plan:
     products: torch.dtype
     rate: Schedule | None = None
     clip: float | None = None
+    skip: float | None = None
     group: ProcessGroup = field(default_factory=ProcessGroup)
 
     def must_make_sense(self) -> None:
@@ -49,6 +50,8 @@ class Plan:
             one_of("rate", self.rate, Callable, "lb.schedules.Cosine(…), a factor at each epoch")
         if self.clip is not None:
             number_above("clip", self.clip)
+        if self.skip is not None:
+            number_above("skip", self.skip)
         self._must_be_trainable()
         if self.group.size > 1 and fewest(self.vae) > 1:
             raise UsageError(
