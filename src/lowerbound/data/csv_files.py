@@ -80,7 +80,7 @@ class Csv:
     def _filled(self, place: int, texts: Mapping[int, str]) -> list[str]:
         if not texts:
             return self.columns[place]
-        column, written = list(self.columns[place]), self._writer(place)
+        column, written = list(self.columns[place]), self._writers[place]
         for row, text in texts.items():
             column[row] = written(text)
         return column
@@ -97,6 +97,11 @@ class Csv:
         blank, (names, end) = csv_lines.blank_before(csv_lines.lines(Path(), self.head.removeprefix(BOM), self.delimiter))
         bom = BOM if self.head.startswith(BOM) else ""
         return bom + blank + delimiter.join(_quoted(name, DELIMITERS) for name in names) + end
+
+    @cached_property
+    def _writers(self) -> list[Callable[[str], str]]:
+        """Of each column, looked at once for all fillings."""
+        return [self._writer(place) for place in range(len(self.columns))]
 
     def _writer(self, place: int) -> Callable[[str], str]:
         """How a text is written in a column: as most cells there that say it, else quoted if other cells are or if it must be."""

@@ -90,6 +90,17 @@ class Schema:
 
         return {column.name: column_of(column) for column in self.columns}
 
+    def texts_at(self, rows: Mapping[str, Sequence[int]], values: npt.NDArray[np.floating[Any]]) -> dict[str, dict[int, str]]:
+        """The cells of some rows of each column by name, constant ones included, for values ``(N, D)`` given by a model."""
+        places = {column.name: place for place, column in enumerate(self.modelled)}
+
+        def at(column: Column) -> dict[int, str]:
+            some = rows[column.name]
+            given = values[some, places[column.name]].tolist() if column.name in places else [0.0] * len(some)
+            return {row: column.text(value) for row, value in zip(some, given, strict=True)}
+
+        return {column.name: at(column) for column in self.columns if column.name in rows}
+
     def typed(self, cells: Mapping[str, Sequence[str | None]]) -> dict[str, list[Any]]:
         """Cells as typed values of their columns; the texts for columns that are not in the schema."""
         known = {column.name: column for column in self.columns}

@@ -45,7 +45,9 @@ def impute(args: Namespace) -> Answer:
     several = [(path.with_name(f"{path.stem}-{number}{path.suffix}"), draw) for number, draw in enumerate(found.draws, start=1)]
     _must_be_kept([path, *(each for each, _ in several)], [given, Path(run.recipe.data)])
     errors = path.with_name(f"{path.stem}-errors{'.parquet' if path.suffix == '.parquet' else '.csv'}")
-    contents = {each: _content(path, table, schema, cells, filling) for each, filling in [(path, found.mean), *several]}
+    missing = _missing(schema, cells)
+    fillings = [(each, schema.texts_at(missing, values.numpy())) for each, values in [(path, found.mean), *several]]
+    contents = {each: _content(path, table, schema, cells, filled) for each, filled in fillings}
     contents[errors] = writing.WRITERS[errors.suffix](_errors(schema, cells, found.error))
     for each, content in contents.items():  # none is written if one cannot be made
         with written(each) as file:
@@ -89,16 +91,16 @@ def _no_constants(schema: Schema, cells: Mapping[str, Sequence[str | None]]) -> 
     ]
 
 
-def _filled(schema: Schema, cells: Mapping[str, Sequence[str | None]], values: Tensor) -> dict[str, dict[int, str]]:
-    """A text for each missing cell, by column and row, of the columns of the model and of constant ones."""
-    new = schema.texts(values.numpy())
+def _missing(schema: Schema, cells: Mapping[str, Sequence[str | None]]) -> dict[str, list[int]]:
+    """The rows whose cell is missing, of each column of the model and of constant ones."""
     kept = [column.name for column in schema.columns if column.kind != "ignore" and column.name in cells]
-    return {name: {row: str(new[name][row]) for row, text in enumerate(cells[name]) if text is None} for name in kept}
+    return {name: [row for row, text in enumerate(cells[name]) if text is None] for name in kept}
 
 
-def _content(path: Path, table: Table, schema: Schema, cells: Mapping[str, Sequence[str | None]], values: Tensor) -> bytes:
+def _content(
+    path: Path, table: Table, schema: Schema, cells: Mapping[str, Sequence[str | None]], filled: Mapping[str, Mapping[int, str]]
+) -> bytes:
     """The file's bytes: the table as it was read, or in the other file type with types that suit the columns."""
-    filled = _filled(schema, cells, values)
     if (path.suffix == ".parquet") == isinstance(table, Parquet):
         return table.filled(filled)
     texts = {name: [filled.get(name, {}).get(row, text) for row, text in enumerate(column)] for name, column in cells.items()}
