@@ -248,7 +248,7 @@ MISTAKES = [
     ("reconstruct RUN digits --n 99999 -o s.png", "there are only 179 examples"),
     ("reconstruct RUN digits --split tset -o s.png", "unknown split 'tset'; did you mean 'test'"),
     ("interpolate RUN digits --between 0 99999 -o s.png", "there is no row 99999"),
-    ("decode RUN BAD.npy -o s.png", "this run decodes latents (N, 2)"),
+    ("decode RUN BAD.npy -o s.png", "and this model decodes (N, 2)"),
     ("encode RUN BAD.npy -o s.npz", "this run's model is for (1, 8, 8)"),
     ("complete RUN digits -o s.png", "required: --missing"),
     ("complete RUN digits --missing lft -o s.png", "did you mean 'left'"),

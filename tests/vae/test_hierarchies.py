@@ -18,6 +18,7 @@ from toys import z_score
 
 import lowerbound as lb
 from lowerbound.distributions.chain import Levels
+from lowerbound.errors import UsageError
 from lowerbound.recipes.build import build
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.tasks.levels import encoded, sample_frozen
@@ -238,6 +239,16 @@ def test_samples_share_the_levels_that_are_frozen(levels: int) -> None:
     assert z_score(of_all, p_x.covariance_matrix.detach()) < 4.5
     first, second = centred[::group], centred[1::group]
     assert z_score(first[:, :, None] * second[:, None], weight @ given @ weight.T) < 4.5
+
+
+@pytest.mark.parametrize("levels", [1, 2, 3])
+def test_the_first_levels_alone_are_decoded_with_what_is_expected_of_the_others(levels: int) -> None:
+    vae, sizes = chain((1, 2, 2), "chain"), (1, 2, 2)
+    z = torch.randn(6, sum(sizes[:levels]))
+    whole = torch.cat([z, conditional_mean(joint(vae.prior()), z)], 1) if levels < 3 else z
+    torch.testing.assert_close(lb.decode(vae, z), vae.decode(whole), atol=1e-5, rtol=1e-5)
+    with pytest.raises(UsageError, match=r"\(N, 1\) or \(N, 3\) or \(N, 5\)"):
+        lb.decode(vae, torch.zeros(6, 4))
 
 
 def test_levels_of_an_example_lead_to_what_is_expected_of_the_others() -> None:

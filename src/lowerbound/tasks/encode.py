@@ -36,12 +36,18 @@ def encode(vae: Model, data: Source, draw: bool = False, seed: int = 0, grad: bo
 def decode(vae: Model, latents: Array, draw: bool = False, grad: bool = False) -> Float[Tensor, "*N_event"]:
     """The mean of p(x|z) for each latent ``(N, latent)``, or with ``draw`` a draw, on the CPU; of one ``(latent,)`` one example.
 
-    Gradients: as for ``encode``.
+    Of a hierarchy the first levels will do, ``(N, d₁)`` or ``(N, d₁ + d₂)`` …: the others are what p expects given these.
+    Gradients: as for ``encode``. Errors: UsageError for latents of another number of dimensions.
     """
     must_be_model(vae, Model)
     z = latents_of(latents)
     every = z[None] if z.dim() == 1 else z
-    found = _in_batches(lambda rows: vae.some(rows).decode(every[rows], draw, grad), every)
+
+    def decoded(rows: Tensor) -> Tensor:
+        some = vae.some(rows)
+        return some.decode(of_levels.completed(some, every[rows]), draw, grad)
+
+    found = _in_batches(decoded, every)
     return found[0] if z.dim() == 1 else found
 
 

@@ -161,9 +161,8 @@ def decode(args: Namespace) -> Answer:
 
 def _latents(run: Run, path: Path) -> Tensor:
     latents = arrays.load_values(path).float()
-    latent = run.vae.latent
-    if latents.shape[1:] != (latent,):
-        raise UsageError(f"{path} has the shape {tuple(latents.shape)}; this run decodes latents (N, {latent})")
+    if latents.dim() != 2:
+        raise UsageError(f"{path} has the shape {tuple(latents.shape)}; this run decodes latents (N, {run.vae.latent})")
     return latents
 
 
