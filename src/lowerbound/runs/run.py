@@ -25,6 +25,7 @@ from lowerbound.recipes.likelihoods import OF_COUNTS
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.runs import checkpoint, layout
 from lowerbound.runs.data_record import FORMAT, DataRecord
+from lowerbound.runs.pulled import is_address, pulled
 from lowerbound.system import devices
 from lowerbound.system.arguments import one_of
 from lowerbound.system.files import content
@@ -154,8 +155,11 @@ class Run:
 
 
 def load(folder: str | Path, device: str = devices.AUTO) -> Run:
-    """The run of a folder, its model on ``device``. Errors: RunError where there is none, or it is damaged."""
-    folder = folder_of(folder)
+    """The run of a folder, or of an address as ``hf:owner/name``, its model on ``device``; see ``runs.pulled``.
+
+    Errors: RunError where there is none, or it is damaged.
+    """
+    folder = pulled(str(folder)) if is_address(folder) else folder_of(folder)
     recipe, record = describe(folder)
     parts = build(recipe, record.spec)
     checkpoint.load_kept(folder / layout.WEIGHTS, parts.vae)
