@@ -89,8 +89,8 @@ def of_wandb(folder: Path) -> Kept:
                 config[item.key] = json.loads(item.value_json)
             line = {item.key or "/".join(item.nested_key): json.loads(item.value_json) for item in record.history.item}
             for name, value in line.items():
-                if isinstance(value, dict):
-                    pictures.add(name.removeprefix("figures/"))
+                if name.startswith("figures/"):
+                    pictures.add(name.split("/")[1])
                 elif not name.startswith("_") and name != "epoch":
                     found.setdefault(name, {})[line["epoch"]] = value
     return found, config, pictures

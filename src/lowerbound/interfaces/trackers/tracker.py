@@ -21,6 +21,7 @@ from lowerbound.runs.trainer import Trainer
 from lowerbound.system.files import make_folder, written
 
 PROJECT = "lowerbound"  # what runs are kept under, where the tracker's own settings do not say
+RENAMED = {"step": "steps"}  # a name that trackers keep for themselves
 #: how much of a tracker's complaint a note has
 SHOWN = 200
 
@@ -126,7 +127,7 @@ def figures_of(record: Mapping[str, Any]) -> dict[str, float]:
         if isinstance(value, dict):
             found |= {f"{name}/{inside}": number for inside, number in figures_of(value).items()}
         elif isinstance(value, int | float) and math.isfinite(value) and name != "epoch":
-            found[name] = float(value)
+            found[RENAMED.get(name, name)] = float(value)
     return found
 
 
