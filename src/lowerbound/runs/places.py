@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import tempfile
 from abc import ABC, abstractmethod
@@ -90,7 +91,7 @@ class Hub(Place):
             raise UsageError(f"hf:{name} needs huggingface_hub, which is not installed: pip install 'lowerbound[hub]'") from error
         repository, _, self.asked = name.partition("@")
         super().__init__(repository)
-        self.api = HfApi()
+        self.api = HfApi(endpoint=os.environ.get("HF_ENDPOINT"))  # the library itself looks at it once, when it is imported
 
     def revision(self) -> str:
         """The commit."""

@@ -60,7 +60,7 @@ class Run:
         test = {} if result is None else {f"test {name}": value for name, value in result["test"].items() if value is not None}
         record, done = self.record, len(self.history())
         examples = f"{record.train:,} training, {record.validation:,} validation, {record.test:,} test"
-        known = {"examples": examples, "epochs": f"{done} of {self.recipe.epochs}"}
+        known = {"examples": examples, "epochs done": f"{done:,}"}
         return markup.table(f"Run {self.folder}", known | test | self.recipe.words())
 
     def is_own(self, source: str | Path | None) -> bool:
