@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo words test test-all coverage screenshots lint sweep reproduce precision tables bench accelerator faults check clean
+.PHONY: demo words test test-all coverage screenshots lint sweep reproduce precision tables bench accelerator faults check dist lowest newest clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lowerbound needs Python 3.11 or newer; make PYTHON=python3.12 …")'
@@ -61,6 +61,26 @@ faults: $(READY)  ## two hours: killed, starved, damaged, fed rubbish
 	cd tests && OMP_NUM_THREADS=1 $(abspath $(BIN))/python -m faults
 
 check: lint test  ## what CI runs
+
+dist: $(READY)  ## dist/: the wheel and the source, checked as the index of packages will
+	$(PYTHON) -m venv build/tools
+	build/tools/bin/pip install --quiet build twine
+	rm -rf dist
+	build/tools/bin/python -m build
+	build/tools/bin/twine check --strict dist/*
+
+#: the lowest and the newest versions that the ranges of pyproject.toml allow, of PyTorch those for CPUs, each in a folder of its own
+lowest newest:  ## a quarter of an hour: the lowest (or newest) versions of everything, installed and tried
+	rm -rf build/$@
+	$(PYTHON) -m venv build/$@
+	build/$@/bin/pip install --quiet uv
+	build/$@/bin/uv pip compile --quiet --torch-backend cpu --resolution $(RESOLUTION_$@) --extra tensorboard --extra hub pyproject.toml -o build/$@.txt
+	build/$@/bin/uv pip install --quiet --torch-backend cpu --python build/$@ -r build/$@.txt
+	build/$@/bin/uv pip install --quiet --python build/$@ --no-deps .
+	build/$@/bin/python tests/smoke.py
+
+RESOLUTION_lowest := lowest-direct
+RESOLUTION_newest := highest
 
 clean:
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     from lowerbound.figures import images as plots
     from lowerbound.figures.report import report
     from lowerbound.interfaces.explorer import explore
+    from lowerbound.interfaces.trackers.tracker import tracker
     from lowerbound.nn import corruptions
     from lowerbound.recipes.build import build
     from lowerbound.recipes.recipe import Recipe
     from lowerbound.runs import checkpoint
     from lowerbound.runs.experiment import Experiment
+    from lowerbound.runs.push import push
     from lowerbound.runs.run import Run, load
     from lowerbound.system import seeding
     from lowerbound.tasks.encode import decode, encode, reconstruct
@@ -76,6 +78,7 @@ PUBLIC = {
     "plots": "lowerbound.figures.images",
     "posteriors": "lowerbound.vae.posteriors",
     "priors": "lowerbound.vae.priors",
+    "push": "lowerbound.runs.push:push",
     "recipes": "lowerbound.recipes",
     "reconstruct": "lowerbound.tasks.encode:reconstruct",
     "report": "lowerbound.figures.report:report",
@@ -85,6 +88,7 @@ PUBLIC = {
     "seeding": "lowerbound.system.seeding",
     "semi": "lowerbound.vae.semi_supervised",
     "tasks": "lowerbound.tasks",
+    "tracker": "lowerbound.interfaces.trackers.tracker:tracker",
 }
 __all__ = [*PUBLIC, "__version__"]
 

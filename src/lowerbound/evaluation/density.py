@@ -9,6 +9,8 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
+from lowerbound.system import markup
+
 
 @dataclass(frozen=True)
 class Density:
@@ -32,6 +34,11 @@ class Density:
         """That of the first example, without the axis of examples."""
         each: dict[str, Any] = {name: value[..., 0] for name, value in vars(self).items() if isinstance(value, Tensor)}
         return replace(self, **each)
+
+    def _repr_html_(self) -> str:
+        errors = {"± over examples": self.se_data, "± over draws": self.se_samples, "too low by about": -self.bias}
+        rows = {"log p(x)": self.mean, **errors, "ELBO": float(self.elbo.mean()), "effective draws": float(self.ess.mean())}
+        return markup.table(f"log p(x) of {self.log_p.numel():,} examples by {self.samples:,} draws; nats per example", rows)
 
     @property
     def elbo(self) -> Float[Tensor, "*N"]:

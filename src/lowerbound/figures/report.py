@@ -17,12 +17,21 @@ from lowerbound.figures.explorer.page import made
 from lowerbound.figures.explorer.shown import Progress, nobody, of_data
 from lowerbound.runs import layout
 from lowerbound.runs.run import Run, learned_from
+from lowerbound.system import markup
 from lowerbound.system.arguments import one_of
 from lowerbound.system.files import make_folder, to_json, written
 from lowerbound.vae.contexts import Observed
 
+HEIGHT = 900  # pixels of a frame in a notebook
 LARGEST_EXPLORER = 8 * 2**20  # characters of it, so that a report opens at once
 MEDIA = {".png": "image/png", ".gif": "image/gif"}
+
+
+class Page(type(Path())):  # type: ignore[misc]  # before Python 3.12 a Path itself has no subclasses
+    """The path of a report, which a notebook shows as the page that is there."""
+
+    def _repr_html_(self) -> str:
+        return markup.framed("Report", self.read_text(encoding="utf-8"), HEIGHT, "allow-scripts allow-downloads")
 
 
 @dataclass(frozen=True)
@@ -52,7 +61,7 @@ class Report:
         write(run, self.data(), self.train(), result, progress=self.progress)
 
 
-def report(run: Run, data: Dataset | None = None, name: str | None = None, progress: Progress = nobody) -> Path:
+def report(run: Run, data: Dataset | None = None, name: str | None = None, progress: Progress = nobody) -> Page:
     """Plot every figure that suits the run into its ``figures/``, write ``report.html`` around them, and return the page's path.
 
     The figures show ``data``, by default the run's own test data; where they are others, ``name`` is what the page says of them.
@@ -67,14 +76,14 @@ def report(run: Run, data: Dataset | None = None, name: str | None = None, progr
     return write(run, splits.test if data is None else data, learned_from(run.recipe, splits)[0], result, name, progress)
 
 
-def write(run: Run, data: Dataset, train: Dataset, result: dict[str, Any], name: str | None = None, progress: Progress = nobody) -> Path:
+def write(run: Run, data: Dataset, train: Dataset, result: dict[str, Any], name: str | None = None, progress: Progress = nobody) -> Page:
     """The report, with the scores that ``result.json`` will have. Errors: OutputError."""
     folder = run.folder / layout.FIGURES
     make_folder(folder)
     context = of_run.Context(run, lambda: data, run.recipe.seed)
     progress("drawing the figures")
     panels = [_panel(figure, table.plot(figure, context, folder / table.usual_name(figure))) for figure in table.suitable(run)]
-    path = run.folder / layout.REPORT
+    path = Page(run.folder / layout.REPORT)
     with written(path) as file:
         file.write(_page(run, panels, _explorer(run, data, train, progress), result, name))
     return path

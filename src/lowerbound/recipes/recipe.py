@@ -29,6 +29,7 @@ from lowerbound.recipes.priors import PRIORS
 from lowerbound.recipes.schedules import SCHEDULES
 from lowerbound.recipes.semi_supervised import LABEL_ESTIMATORS, SEMI_SUPERVISED
 from lowerbound.recipes.zoo import ZOO
+from lowerbound.system import markup
 
 #: what the words are about, in the order in which they are shown
 GROUPS = {
@@ -197,6 +198,9 @@ class Recipe:
     def own_words(self) -> dict[str, Any]:
         """The words that only its likelihood has."""
         return {word: getattr(self, word) for word in checks.own(self.likelihood)}
+
+    def _repr_html_(self) -> str:
+        return markup.table("Recipe", self.words())
 
     def words(self) -> dict[str, Any]:
         """Every word that has a value, in order."""

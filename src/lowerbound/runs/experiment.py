@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from lowerbound.errors import RunError
 from lowerbound.evaluation import diagnosis
@@ -24,6 +24,14 @@ from lowerbound.training.loop import Record
 from lowerbound.training.processes import ProcessGroup
 from lowerbound.training.state import State
 from lowerbound.vae.semi_supervised import Classifier
+
+
+@runtime_checkable
+class FromTheStart(Protocol):
+    """An observer that is to know of the beginning too, and of each resume."""
+
+    def begun(self, trainer: Trainer) -> None:
+        """The folder is a run, and no step was taken since it was begun or taken up. Of several processes only the first says so."""
 
 
 @dataclass
@@ -56,7 +64,7 @@ class Experiment:
         """Read the data, make the model, and only then the folder, so that nothing is left behind by a mistake.
 
         ``every`` says how often a state is kept (by default at the ends of epochs and each two minutes), ``observers`` who is to know of
-        each epoch and of the end, ``group`` which of several processes this is.
+        each epoch and of the end, and with ``begun(trainer)`` of the beginning, ``group`` which of several processes this is.
         Errors: DataError, RecipeError, UsageError; RunError where the folder is taken; OutputError where it cannot be made.
         """
         recipe = one_of("recipe", recipe, Recipe, "lb.Recipe(data='digits')")
@@ -183,6 +191,7 @@ class Experiment:
         run = self.run
         with new_run(run.folder, run.recipe, run.record, run.vae.device, overwrite, self._token) as self._lock:
             self.save()
+        self._say_begun()
 
     def _lock_folder(self) -> None:
         """Keep other trainings out."""
@@ -196,6 +205,12 @@ class Experiment:
         self.trainer.snapshots.settle(taken)
         reopen(folder)
         write_metrics(folder, history)
+        self._say_begun()
+
+    def _say_begun(self) -> None:
+        for observer in self.trainer.observers:
+            if isinstance(observer, FromTheStart):
+                observer.begun(self.trainer)
 
 
 def _trainer(setup: Setup, every: Every | None, observers: Sequence[Observer]) -> Trainer:

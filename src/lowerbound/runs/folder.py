@@ -37,6 +37,8 @@ DRAWN = (
     "confusion.png",
     "calibration.png",
 )
+#: what trackers leave, but for what one of them keeps in a folder of its own
+TRACKED = ("metrics.csv", "summary.csv", "events.out.tfevents.*", "*.id")
 #: what a training leaves that has come somewhere
 EARNED = (layout.REPORT, layout.RESULT, layout.EVALUATION, layout.METRICS, layout.BEST)
 #: what a run leaves in its folder, in the order in which it is removed; without the recipe nothing there is a run
@@ -194,6 +196,7 @@ def reopen(folder: Path) -> None:
 def clear(folder: Path) -> None:
     """Remove what a run wrote into ``folder``, and nothing that somebody else put there. Errors: OutputError."""
     files = [*(folder / name for name in WRITTEN), *(folder / layout.FIGURES / name for name in DRAWN), *unfinished(folder)]
+    files += [path for pattern in TRACKED for path in (folder / layout.TRACKERS).glob(pattern)]
     for path in files:
         if path.is_dir():  # looked at before anything is gone
             raise OutputError(f"cannot clear {folder}: a folder stands where a file is wanted, {path}")

@@ -18,3 +18,4 @@ CLASSIFIER = "classifier"  # what RESULT and EVALUATION say of how classes are p
 EVALUATION = "evaluation.json"
 FIGURES = "figures"
 REPORT = "report.html"
+TRACKERS = "trackers"  # what --log leaves

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from dataclasses import dataclass, replace
 from functools import partial
@@ -25,9 +24,11 @@ from lowerbound.recipes.likelihoods import OF_COUNTS
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.runs import checkpoint, layout
 from lowerbound.runs.data_record import FORMAT, DataRecord
-from lowerbound.system import devices
+from lowerbound.runs.pulled import is_address, pulled
+from lowerbound.runs.readings import damaged, must_be_figures, read_json
+from lowerbound.runs.readings import read_metrics as read_metrics
+from lowerbound.system import devices, markup
 from lowerbound.system.arguments import one_of
-from lowerbound.system.files import content
 from lowerbound.system.seeding import drawn_again
 from lowerbound.vae.model import Model
 
@@ -53,6 +54,14 @@ class Run:
     def spec(self) -> DataSpec:
         """What the model knows of its data."""
         return self.record.spec
+
+    def _repr_html_(self) -> str:
+        result = self.result()
+        test = {} if result is None else {f"test {name}": value for name, value in result["test"].items() if value is not None}
+        record, done = self.record, len(self.history())
+        examples = f"{record.train:,} training, {record.validation:,} validation, {record.test:,} test"
+        known = {"examples": examples, "epochs done": f"{done:,}"}
+        return markup.table(f"Run {self.folder}", known | test | self.recipe.words())
 
     def is_own(self, source: str | Path | None) -> bool:
         """Whether ``source`` (None: not said) is what this run was trained on."""
@@ -116,7 +125,7 @@ class Run:
 
     def environment(self) -> dict[str, Any]:
         """Versions and machine of its training."""
-        return _read_json(self.folder / layout.ENVIRONMENT, "python", "versions", "machine")
+        return read_json(self.folder / layout.ENVIRONMENT, "python", "versions", "machine")
 
     def history(self) -> list[dict[str, Any]]:
         """The lines of ``metrics.jsonl``, one an epoch."""
@@ -127,12 +136,12 @@ class Run:
         path = self.folder / layout.RESULT
         if not path.is_file():
             return None
-        found = _read_json(path, "epochs", "seconds", "images_per_second", "test")
+        found = read_json(path, "epochs", "seconds", "images_per_second", "test")
         try:
-            _must_be_figures(found["test"], *MeanBound.__dataclass_fields__)
+            must_be_figures(found["test"], *MeanBound.__dataclass_fields__)
             return found
         except (TypeError, KeyError, ValueError) as error:
-            raise _damaged(path, error) from error
+            raise damaged(path, error) from error
 
     def calibration(self) -> Calibration:
         """The temperature of its classifier, 1 for a run that has not come to its end, or classifies nothing. Errors: RunError."""
@@ -140,7 +149,7 @@ class Run:
         try:
             return UNCALIBRATED if found is None else Calibration.read(found)
         except (TypeError, KeyError, ValueError) as error:
-            raise _damaged(self.folder / layout.RESULT, error) from error
+            raise damaged(self.folder / layout.RESULT, error) from error
 
     def evaluation(self) -> Evaluation | None:
         """What ``lowerbound evaluate`` found on the test data, or None where nobody asked. Errors: RunError for a damaged file."""
@@ -148,14 +157,17 @@ class Run:
         if not path.is_file():
             return None
         try:
-            return Evaluation.from_json(_read_json(path))
+            return Evaluation.from_json(read_json(path))
         except (TypeError, KeyError, ValueError, AttributeError, OverflowError) as error:
-            raise _damaged(path, error) from error
+            raise damaged(path, error) from error
 
 
 def load(folder: str | Path, device: str = devices.AUTO) -> Run:
-    """The run of a folder, its model on ``device``. Errors: RunError where there is none, or it is damaged."""
-    folder = folder_of(folder)
+    """The run of a folder, or of an address as ``hf:owner/name``, its model on ``device``; see ``runs.pulled``.
+
+    Errors: RunError where there is none, or it is damaged.
+    """
+    folder = pulled(str(folder)) if is_address(folder) else folder_of(folder)
     recipe, record = describe(folder)
     parts = build(recipe, record.spec)
     checkpoint.load_kept(folder / layout.WEIGHTS, parts.vae)
@@ -178,23 +190,23 @@ def describe(folder: Path) -> tuple[Recipe, DataRecord]:
     if not (folder / layout.RECIPE).is_file():
         raise RunError(f"{folder} is no run: it has no {layout.RECIPE}; train one with: lowerbound train --out {folder}")
     recipe = Recipe(**recipes.read(folder / layout.RECIPE))
-    words = _read_json(folder / layout.DATA, "format")
+    words = read_json(folder / layout.DATA, "format")
     if isinstance(words["format"], int) and words["format"] > FORMAT:
         raise RunError(f"{folder} was written by a newer lowerbound; update this one")
     try:
         record = DataRecord.read(words)
     except (TypeError, KeyError, ValueError) as error:
-        raise _damaged(folder / layout.DATA, error) from error
+        raise damaged(folder / layout.DATA, error) from error
     path = folder / layout.COLUMNS
     if not path.is_file():
         return recipe, record
     try:
-        schema = Schema.read(_read_json(path, "columns"))
+        schema = Schema.read(read_json(path, "columns"))
         if record.spec.event_shape != (len(schema.modelled),):
             raise ValueError("columns are missing")
         return recipe, replace(record, spec=replace(record.spec, schema=schema))
     except (TypeError, KeyError, ValueError, OverflowError) as error:
-        raise _damaged(path, error) from error
+        raise damaged(path, error) from error
 
 
 def _are_counts(recipe: Recipe, unit: int | None) -> bool:
@@ -248,48 +260,3 @@ def learned_from(recipe: Recipe, splits: Splits) -> tuple[Dataset, Dataset]:
     if recipe.semi_supervised is not None and recipe.labels_kept is not None:
         train = labels.few(train, recipe.labels_kept, recipe.seed)
     return train if recipe.bootstrap is None else train.view(drawn_again(len(train), "bootstrap", recipe.bootstrap)), validation
-
-
-def read_metrics(folder: Path) -> list[dict[str, Any]]:
-    """The lines of a run's metrics; a last line that a crash cut short is left out. Errors: RunError for other damage."""
-    path = folder / layout.METRICS
-    try:
-        texts = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path} cannot be read ({error})") from error
-    lines: list[dict[str, Any]] = []
-    for number, text in enumerate(texts, start=1):
-        try:
-            line = json.loads(text)
-            for score in (line["train"], line["validation"] or line["train"]):
-                _must_be_figures(score, "bound", "log_likelihood_term", "kl")
-            if type(line["epoch"]) is not int:
-                raise ValueError(f"epoch {line['epoch']!r}")
-            lines.append({"epoch": line["epoch"], **line})
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
-            if number < len(texts):
-                raise RunError(f"{path} is damaged in line {number} ({str(error)[:80]}); copy it anew from where it came") from error
-    return lines
-
-
-def _read_json(path: Path, *required: str) -> dict[str, Any]:
-    """The object of a file, which has at least these keys."""
-    try:
-        value: dict[str, Any] = json.loads(content(path).decode())
-        for key in required:
-            value[key]
-        return value
-    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
-        raise _damaged(path, error) from error
-
-
-def _must_be_figures(score: dict[str, Any], *names: str) -> None:
-    """Raise KeyError or ValueError unless each is there, a number or null."""
-    for name in names:
-        if not (score[name] is None or type(score[name]) in (int, float)):
-            raise ValueError(f"{name} is {score[name]!r}")
-
-
-def _damaged(path: Path, error: Exception) -> RunError:
-    what = f"{error} is missing" if isinstance(error, KeyError) else str(error)[:80]
-    return RunError(f"{path} is damaged ({what}); train again, or copy it anew from where it came")

@@ -15,6 +15,7 @@ from torch import Tensor
 from lowerbound.data.python import Source
 from lowerbound.data.rows import Rows, rows_at_once
 from lowerbound.errors import DataError
+from lowerbound.system import markup
 from lowerbound.system.arguments import one_of, whole
 from lowerbound.system.devices import fastest
 from lowerbound.training.batches import batches_of, fewest, steps_an_epoch
@@ -64,6 +65,10 @@ class Record:
     def kl(self) -> float:
         """Mean KL(q(z|x) ‖ p(z)) of the batch, nats per example."""
         return float(self.means[2])
+
+    def _repr_html_(self) -> str:
+        of_batch = {"bound": self.bound, "E[log p(x|z)]": self.log_likelihood, "KL": self.kl, "examples": self.rows}
+        return markup.table(f"Step {self.step:,}, epoch {self.epoch:,}; nats per example", of_batch)
 
 
 def fit(

@@ -1,6 +1,6 @@
 """The command line: words → verb → function → text, or one JSON object. Only this package prints.
 
-Errors that the user can correct become one line on stderr and exit code 2; Ctrl-C is 130.
+Errors that the user can correct become one line on stderr and exit code 2; all codes are in ``answer``.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from lowerbound.errors import LowerboundError, printable, reason
+from lowerbound.interfaces.cli.answer import BAD_INPUT, INTERRUPTED, NO_READER, Answer
 from lowerbound.interfaces.cli.parser import parse
 
 #: objects after which Python looks for circles of them: imports make a million, and by its own number spent a tenth of a command on it
 CIRCLES = 100_000
-BAD_INPUT, INTERRUPTED, NO_READER = 2, 130, 141
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,8 +28,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         args = parse(sys.argv[1:] if argv is None else argv)
-        verbs = import_module("lowerbound.interfaces.cli.verbs")  # only now: its imports take seconds
-        answer = getattr(verbs, args.verb)(args)
+        module, _, function = args.verb.partition(":")
+        verbs = import_module(f"{__name__}.{module}")  # only now: most verbs' imports take seconds
+        answer: Answer = getattr(verbs, function)(args)
         if not answer.silent:
             print(answer.json(args.notes) if args.json else answer.text, flush=True)
         return INTERRUPTED if answer.interrupted else 0

@@ -13,8 +13,8 @@ from lowerbound.figures import of_run, panels, style
 from lowerbound.interfaces.cli import console
 from lowerbound.interfaces.cli.console import Answer, fixed
 from lowerbound.interfaces.cli.output import of_kind
-from lowerbound.interfaces.cli.parser import METHODS
 from lowerbound.interfaces.cli.source import asked_for, looked_at, must_not_read_classes
+from lowerbound.interfaces.cli.using_options import METHODS
 from lowerbound.recipes import missing as masks
 from lowerbound.runs import run as runs
 from lowerbound.runs.run import Run

@@ -7,7 +7,7 @@ import shlex
 import sys
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any
 
 from torch import Tensor
@@ -16,31 +16,17 @@ from lowerbound.data import Schema, dates
 from lowerbound.data.column import Column
 from lowerbound.data.marginals import Marginal
 from lowerbound.evaluation.diagnosis import FEW_DRAWS
+from lowerbound.interfaces.cli.answer import Answer as Answer
 from lowerbound.recipes.zoo import Named
 from lowerbound.runs import layout
 from lowerbound.runs.experiment import Experiment
 from lowerbound.runs.run import Run
-from lowerbound.system.files import to_json
 
 UNKNOWN = "–"
 LEVELS = 6  # levels of a category that are shown, at most
 #: the laws of counts and of dates in words
 COUNTS = {"poisson": "Poisson", "negative-binomial": "negative binomial", "zero-inflated": "negative binomial with more zeros"}
 DATES = {"linear": "about one time", "asinh": "about one time, some far from it", "logit": "between"}
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The result of a verb: as text, and as values."""
-
-    text: str
-    values: dict[str, Any] = field(default_factory=dict)
-    interrupted: bool = False
-    silent: bool = False  # where another process prints it
-
-    def json(self, notes: Sequence[str] = ()) -> str:
-        """One JSON object, with the ``notes`` that were printed."""
-        return to_json({**self.values, "notes": list(dict.fromkeys([*self.values.get("notes", []), *notes]))}, indent=2)
 
 
 def notes(args: Namespace, lines: Sequence[str]) -> None:

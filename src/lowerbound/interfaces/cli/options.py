@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from lowerbound.errors import UsageError
+from lowerbound.interfaces.trackers.table import TRACKERS
 
 MOST = 1_000_000  # the largest number that an option takes
 
@@ -24,7 +25,7 @@ class Parser(argparse.ArgumentParser):
 
 def run(parser: Parser) -> None:
     """Add RUN, the folder of a run."""
-    parser.add_argument("run", metavar="RUN", help="the folder of a trained run")
+    parser.add_argument("run", metavar="RUN", help="the folder of a trained run, or an address: hf:owner/name")
 
 
 def data(parser: Parser) -> None:
@@ -107,6 +108,13 @@ def save_every(parser: Any) -> None:
     """Add how often a training saves its state."""
     text = "save the state every N steps, or every 30s or 5m of training (default: at the end of each epoch, and every 2m)"
     parser.add_argument("--save-every", metavar="N|TIME", help=text)
+
+
+def log(parser: Any) -> None:
+    """Add the trackers that a training is given to."""
+    known = "; ".join(f"{name}, {row.help}" for name, row in TRACKERS.items())
+    text = f"give recipe, curves, test scores and figures to a tracker, or to several (tensorboard,csv): {known}"
+    parser.add_argument("--log", action="append", default=[], metavar="TRACKER", help=text)
 
 
 def machine(parser: Any) -> None:

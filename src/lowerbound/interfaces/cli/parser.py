@@ -1,6 +1,6 @@
 """What can be typed. Nothing here imports torch, so that ``--help`` answers at once.
 
-The options of ``train`` are in ``recipe_options``. A new verb is a row of ``VERBS``
+The options of ``train`` are in ``recipe_options``, those of verbs that use a run in ``using_options``. A new verb is a row of ``VERBS``
 and a function of the same name in ``verbs``.
 """
 
@@ -11,13 +11,13 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from lowerbound import __version__
 from lowerbound.errors import UsageError, nearest
-from lowerbound.interfaces.cli import options, recipe_options
+from lowerbound.interfaces.cli import options, recipe_options, using_options
 from lowerbound.interfaces.cli.options import Parser
+from lowerbound.interfaces.cli.versions import Versions
 from lowerbound.lab.names import EXPERIMENTS, STEPS, P, Q
-from lowerbound.recipes.contexts import HOLES, MISSING
 
+SHELLS = ("bash", "zsh", "fish")
 FIGURES = (
     "manifold",
     "scatter",
@@ -33,126 +33,14 @@ FIGURES = (
     "confusion",
     "calibration",
 )
-METHODS = ("importance", "gibbs", "metropolis")
 
 
 def _resume(parser: Parser) -> None:
     options.run(parser)
     parser.add_argument("--epochs", type=int, metavar="N", help="go on to this many epochs in all (default: the recipe's)")
     options.save_every(parser)
+    options.log(parser)
     options.machine(parser)
-
-
-def _sample(parser: Parser) -> None:
-    options.run(parser)
-    options.count(parser, 64, "how many")
-    options.seed(parser)
-    options.draw(parser, "draw x from p(x|z) instead of taking its mean")
-    options.label(parser, "of a run given labels: data of this class (default: of all in turn)")
-    parser.add_argument(
-        "--freeze", type=options.at_least(1), metavar="LEVELS", help="of hierarchies: a row shares so many levels, counted from the top"
-    )
-    parser.add_argument("--where", metavar="COLUMN=VALUE,…", help="of tables: rows in which these cells are given, 'sex=female,pclass=1'")
-    options.output(parser, ".png, or .npy for the array; of tables .csv, .tsv or .parquet, and always drawn")
-    options.machine(parser)
-
-
-def _reconstruct(parser: Parser) -> None:
-    options.run(parser)
-    options.data(parser)
-    parser.add_argument("-n", "--n", type=options.at_least(1), metavar="N", help="how many (default: 20, or all where there are fewer)")
-    parser.add_argument("--as-label", metavar="CLASS", help="of a run given labels: decoded as this class")
-    parser.add_argument(
-        "--levels",
-        type=options.at_least(1),
-        metavar="K",
-        help="of hierarchies: by the K levels at the top alone, the others as p expects them",
-    )
-    options.output(parser, ".png, or .npy for the reconstructed array")
-    options.machine(parser)
-
-
-def _encode(parser: Parser) -> None:
-    options.run(parser)
-    options.data(parser)
-    options.draw(parser, "draw z from q(z|x) instead of taking its mean")
-    options.seed(parser)
-    options.output(parser, ".npz for latents and what is beside them, or .npy for latents")
-    options.machine(parser)
-
-
-def _decode(parser: Parser) -> None:
-    options.run(parser)
-    parser.add_argument("latents", metavar="LATENTS", help="a .npz from encode, or a .npy of shape (N, latent)")
-    options.label(parser, "of a run given labels: decoded as this class (default: what the .npz has beside the latents)")
-    options.output(parser, ".npy, or .png for a sheet of images")
-    options.device(parser)
-
-
-def _compress(parser: Parser) -> None:
-    options.run(parser)
-    options.data(parser)
-    options.rows(parser)
-    block = "examples in a block, each of which can be read alone (default: 1000)"
-    parser.add_argument("--block", type=options.at_least(1), default=1000, metavar="N", help=block)
-    particles = "draws of the latent for each example: shorter files, for so many times the work (default: 1)"
-    parser.add_argument("--particles", type=options.at_least(1), default=1, metavar="K", help=particles)
-    options.seed(parser)
-    options.output(parser, ".lbz")
-    options.data_dir(parser)
-
-
-def _decompress(parser: Parser) -> None:
-    parser.add_argument("file", metavar="FILE", help="a .lbz of compress")
-    parser.add_argument("--run", metavar="RUN", help="where its run is now (default: the folder that the file names)")
-    parser.add_argument("--rows", metavar="FIRST:END", help="these examples alone, as 0:1000 (default: all)")
-    options.output(parser, ".npy, or .npz; of a table .csv or .tsv")
-
-
-def _interpolate(parser: Parser) -> None:
-    options.run(parser)
-    options.data(parser)
-    parser.add_argument("--between", nargs=2, type=int, metavar=("I", "J"), default=(0, 1), help="rows of the data (default: 0 1)")
-    options.count(parser, 11, "how many steps, both ends included", least=2)
-    options.label(parser, "of a run given labels: decoded as this class (default: that of the first)")
-    options.output(parser, ".png, or .npy for the array")
-    options.machine(parser)
-
-
-def _complete(parser: Parser) -> None:
-    options.run(parser)
-    options.data(parser)
-    words = ", ".join(row.usage(name) for name, row in MISSING.items())
-    missing = f"what is missing: {words}, {HOLES} where the data have a hole, or FILE.npy, True where it is"
-    parser.add_argument("--missing", required=True, metavar="WORD", help=missing)
-    options.several(parser, "completions")
-    method = f"{', '.join(METHODS)} (default: {METHODS[0]}; a run given observed needs none)"
-    parser.add_argument("--method", metavar="NAME", help=method)
-
-
-def _upscale(parser: Parser) -> None:
-    options.run(parser)
-    options.data(parser)
-    factor = "how many times larger (default: what the run was trained for, or 4)"
-    parser.add_argument("--factor", type=options.at_least(2), metavar="N", help=factor)
-    options.several(parser, "images")
-
-
-def _impute(parser: Parser) -> None:
-    options.run(parser)
-    parser.add_argument("data", nargs="?", metavar="TABLE", help="a .csv, .tsv or .parquet file (default: what the run was trained on)")
-    parser.add_argument(
-        "--draws",
-        type=options.at_least(0),
-        default=0,
-        metavar="M",
-        help="multiple imputations, each a draw and a file of its own: FILE-1.csv … (default: 0)",
-    )
-    more = "further runs of the table, as of train --bootstrap: draws and errors have what they differ by"
-    parser.add_argument("--together-with", nargs="+", default=[], metavar="RUN", help=more)
-    options.estimate(parser, 1000, "draws of z for each row")
-    options.output(parser, ".csv, .tsv or .parquet: the table with its missing cells filled in; beside it FILE-errors")
-    options.device(parser)
 
 
 def _plot(parser: Parser) -> None:
@@ -206,6 +94,11 @@ def _compare(parser: Parser) -> None:
     options.machine(parser)
 
 
+def _push(parser: Parser) -> None:
+    options.run(parser)
+    parser.add_argument("address", metavar="ADDRESS", help="hf:owner/name, or file:/shared/name; with it every verb finds the run")
+
+
 def _explore(parser: Parser) -> None:
     parser.add_argument("runs", nargs="+", metavar="RUN", help="folders of trained runs, side by side on the page")
     options.output(parser, ".html: the page, which needs neither server nor network (default: served until Ctrl-C)", required=False)
@@ -229,28 +122,37 @@ def _lab(parser: Parser) -> None:
     options.machine(parser)
 
 
+def _completion(parser: Parser) -> None:
+    parser.add_argument("shell", metavar="SHELL", help=", ".join(SHELLS))
+
+
+def _help(parser: Parser) -> None:
+    parser.add_argument("topic", nargs="?", metavar="TOPIC", help="a verb, an option that takes words, or exit-codes (default: lists all)")
+
+
 @dataclass(frozen=True)
 class Verb:
-    """A word of the command line: its function in ``verbs``, a line of help, its options."""
+    """A word of the command line: its function and in which file, a line of help, its options."""
 
     function: str
     help: str
     options: Callable[[Parser], None]
+    module: str = "verbs"
 
 
 VERBS = {
     "train": Verb("train", "train a model and leave a run folder with a report", recipe_options.train),
     "resume": Verb("resume", "go on with a run that was interrupted, or extend it", _resume),
-    "sample": Verb("sample", "new data: z from the prior, decoded", _sample),
-    "reconstruct": Verb("reconstruct", "data, and what comes back of them through the latent", _reconstruct),
-    "encode": Verb("encode", "data → latents", _encode),
-    "decode": Verb("decode", "latents → data", _decode),
-    "compress": Verb("compress", "data → a file of about −bound bits, from which they come back exactly", _compress),
-    "decompress": Verb("decompress", "such a file → the data", _decompress),
-    "interpolate": Verb("interpolate", "a straight line in the latent between two data, decoded", _interpolate),
-    "complete": Verb("complete", "data of which a part is missing, and what it may have been", _complete),
-    "impute": Verb("impute", "a table with its missing cells filled in, with draws and errors", _impute),
-    "upscale": Verb("upscale", "images made larger, in several ways that they may have been", _upscale),
+    "sample": Verb("sample", "new data: z from the prior, decoded", using_options.sample),
+    "reconstruct": Verb("reconstruct", "data, and what comes back of them through the latent", using_options.reconstruct),
+    "encode": Verb("encode", "data → latents", using_options.encode),
+    "decode": Verb("decode", "latents → data", using_options.decode),
+    "compress": Verb("compress", "data → a file of about −bound bits, from which they come back exactly", using_options.compress),
+    "decompress": Verb("decompress", "such a file → the data", using_options.decompress),
+    "interpolate": Verb("interpolate", "a straight line in the latent between two data, decoded", using_options.interpolate),
+    "complete": Verb("complete", "data of which a part is missing, and what it may have been", using_options.complete),
+    "impute": Verb("impute", "a table with its missing cells filled in, with draws and errors", using_options.impute),
+    "upscale": Verb("upscale", "images made larger, in several ways that they may have been", using_options.upscale),
     "evaluate": Verb("evaluate", "log p(x) with its error, the bound's parts, the latent space, what is wrong", _evaluate),
     "score": Verb("score", "log p(x) of each example, in a table", _score),
     "classify": Verb("classify", "the class of each example and how sure the model is, in a table", _classify),
@@ -258,9 +160,12 @@ VERBS = {
     "report": Verb("report", "draw all figures of a run and write its report.html anew", _report),
     "explore": Verb("explore", "runs as an interactive page: drag over the latent plane, complete, compare", _explore),
     "compare": Verb("compare", "runs side by side on the same data: a page and a table", _compare),
+    "push": Verb("push", "put a run where others find it: on the Hugging Face Hub, or in a shared folder", _push),
     "lab": Verb("lab", "an experiment of the lessons, and its figure", _lab),
     "show": Verb("show", "what a run is: recipe, data, figures, size", options.run),
     "recipes": Verb("zoo", "the models known by name, for train --recipe NAME", lambda _: None),
+    "completion": Verb("completion", "what completes words as they are typed, for bash, zsh or fish", _completion, "completion"),
+    "help": Verb("explained", "the words of a recipe's option, exit codes, or a verb's options", _help, "topics"),
     "data": Verb("datasets", "the data sets known by name, or what is read of a source", recipe_options.datasets),
 }
 
@@ -268,11 +173,11 @@ VERBS = {
 def parser() -> Parser:
     """The whole command line."""
     top = Parser(prog="lowerbound", description="Variational autoencoders: train one, see what it learned, use it.", allow_abbrev=False)
-    top.add_argument("--version", action="version", version=f"lowerbound {__version__}")
+    top.add_argument("--version", action=Versions, nargs=0, help="print the versions of lowerbound and of what it stands on, and exit")
     verbs = top.add_subparsers(metavar="VERB", required=True, parser_class=Parser)
     for name, verb in VERBS.items():
         sub = verbs.add_parser(name, help=verb.help, description=verb.help[0].upper() + verb.help[1:] + ".", allow_abbrev=False)
-        sub.set_defaults(verb=verb.function)
+        sub.set_defaults(verb=f"{verb.module}:{verb.function}")
         verb.options(sub)
         sub.add_argument("--json", action="store_true", help="print one JSON object, alone, on stdout")
     return top

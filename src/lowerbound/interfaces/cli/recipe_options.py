@@ -32,6 +32,7 @@ def train(parser: Parser) -> None:
     group.add_argument("-o", "--out", metavar="FOLDER", help="the run's folder (default: runs/ and the name of the data)")
     group.add_argument("--overwrite", action="store_true", help="replace the run that is there")
     options.save_every(group)
+    options.log(group)
     options.machine(group)
 
 

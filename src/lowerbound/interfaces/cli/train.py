@@ -15,6 +15,7 @@ from lowerbound.figures.report import Report
 from lowerbound.interfaces.cli import console
 from lowerbound.interfaces.cli.console import Answer
 from lowerbound.interfaces.cli.progress import progress, stages
+from lowerbound.interfaces.trackers.tracker import trackers
 from lowerbound.recipes import recipe as recipes
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.runs.experiment import Experiment
@@ -55,8 +56,9 @@ def _recipe(args: Namespace) -> Recipe:
 
 
 def _run_to_end(args: Namespace, start: Callable[..., Experiment]) -> Answer:
+    logs = trackers(args.log)
     report = Report(lambda: experiment.trainer.setup.test, lambda: experiment.trainer.setup.train, lambda what: stage(what))
-    experiment = start(observers=(report,))
+    experiment = start(observers=(report, *logs))  # trackers after the report, which draws what they are given
     group = experiment.trainer.setup.group
     with _asked_to_stop() as stopped, progress(args, experiment.trainer) as show:
         for record in experiment.train():
@@ -73,6 +75,7 @@ def _run_to_end(args: Namespace, start: Callable[..., Experiment]) -> Answer:
     with stages() as stage:
         stage("scoring the test data")
         result = experiment.finish()
+    console.notes(args, [note for note in experiment.notes if note not in args.notes])
     return console.trained(args, experiment, result)
 
 

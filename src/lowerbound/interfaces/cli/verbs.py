@@ -41,6 +41,7 @@ from lowerbound.interfaces.cli.train import train as train
 from lowerbound.interfaces.cli.upscale import upscale as upscale
 from lowerbound.recipes.zoo import ZOO
 from lowerbound.runs import layout
+from lowerbound.runs import push as pushing
 from lowerbound.runs import run as runs
 from lowerbound.runs.run import Run
 from lowerbound.system.files import save_array, save_arrays, written
@@ -236,6 +237,16 @@ def show(args: Namespace) -> Answer:
 def zoo(args: Namespace) -> Answer:
     """The models known by name."""
     return console.named(ZOO)
+
+
+# --- sharing ---------------------------------------------------------------------------------------
+
+
+def push(args: Namespace) -> Answer:
+    """Put a run where others find it."""
+    revision = pushing.push(runs.load(args.run, "cpu"), args.address)
+    text = f"{args.run} is at {args.address}, revision {revision}; anyone who may read that sees the recipe, the figures and the pictures"
+    return Answer(text, {"run": args.run, "address": args.address, "revision": revision})
 
 
 # --- writing arrays or pictures --------------------------------------------------------------------

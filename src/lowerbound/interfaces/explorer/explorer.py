@@ -15,6 +15,7 @@ from lowerbound.figures.explorer.shown import Progress, Shown, nobody, of_model,
 from lowerbound.interfaces.explorer.questions import Served
 from lowerbound.interfaces.explorer.server import Server, new_token
 from lowerbound.runs.run import Run
+from lowerbound.system import markup
 from lowerbound.system.arguments import one_of
 from lowerbound.system.files import written
 from lowerbound.vae.model import Model
@@ -68,11 +69,9 @@ class Explorer:
     def _repr_html_(self) -> str:
         """The page in a frame of its own, from which it can do nothing but run and save."""
         try:
-            content = html.escape(self.html)
+            return markup.framed("Explorer", self.html, HEIGHT, "allow-scripts allow-downloads")
         except RecipeError as error:
             return f"<p>{html.escape(str(error))}</p>"
-        frame = f'width="100%" height="{HEIGHT}" style="border: 0" sandbox="allow-scripts allow-downloads"'
-        return f'<iframe title="Explorer" {frame} srcdoc="{content}"></iframe>'
 
 
 def explore(run: Run | Model, *more: Run | Model, exact: bool = False, train: Source | None = None, test: Source | None = None) -> Explorer:
