@@ -60,11 +60,14 @@ def traced(module: nn.Module, inputs: Sequence[Input], what: str) -> torch.expor
     """
     try:
         with quiet(), _unchecked():
-            return torch.export.export(
+            found = torch.export.export(
                 Named(module), tuple(given.zeros() for given in inputs), dynamic_shapes=(tuple(given.axes() for given in inputs),), strict=False
             )
     except Exception as error:  # of whatever kind: a module is anyone's code, and there are many ways to fail
         raise RecipeError(f"{what} cannot be written as a graph: {_said(error)}") from error
+    for node in found.graph.nodes:
+        node.meta.pop("stack_trace", None)  # lines of files that are nobody's business elsewhere
+    return found
 
 
 def _said(error: Exception) -> str:
@@ -78,12 +81,11 @@ def _said(error: Exception) -> str:
 def onnx_of(
     program: torch.export.ExportedProgram,
     inputs: Sequence[Input],
-    outputs: Sequence[str],
     what: str,
     opset: int = OPSET,
     functions: Mapping[Callable[..., Any], Callable[..., Any]] | None = None,
 ) -> bytes:
-    """The graph as an ONNX model, its outputs under these names; ``functions`` are of torch's operations that ONNX lacks.
+    """The graph as an ONNX model; ``functions`` are of torch's operations that ONNX lacks.
 
     Errors: RecipeError where torch cannot write it, or writes another version; UsageError where packages are not installed.
     """
@@ -95,7 +97,7 @@ def onnx_of(
                 dynamo=True,
                 opset_version=opset,
                 input_names=[given.name for given in inputs],
-                output_names=list(outputs),
+                output_names=list(outputs_of(program, inputs)),
                 custom_translation_table=None if functions is None else dict(functions),
                 verbose=False,
             )
@@ -106,12 +108,41 @@ def onnx_of(
     found = {row.domain: row.version for row in model.opset_import}.get("")
     if found != opset:
         raise RecipeError(f"{what} was written in opset {found} of ONNX, and {opset} was asked for")
-    for given, made in zip(inputs, model.graph.input, strict=True):
-        for axis, dimension in zip(given.shape, made.type.tensor_type.shape.dim, strict=True):
-            if isinstance(axis, str):
-                dimension.dim_param = axis
+    _name_axes(model, axes_of(program, inputs))
     content: bytes = model.SerializeToString()
     return content
+
+
+def _name_axes(model: Any, names: Mapping[str, str]) -> None:
+    """Put names in the place of torch's own for axes of any length, and leave out what torch notes of its nodes, paths of files among it."""
+    for value in (*model.graph.input, *model.graph.output, *model.graph.value_info):
+        for axis in value.type.tensor_type.shape.dim:
+            if axis.dim_param in names:
+                axis.dim_param = names[axis.dim_param]
+    for part in (model.graph, *model.graph.node, *model.graph.initializer, *model.graph.input, *model.graph.output, *model.graph.value_info):
+        del part.metadata_props[:]
+
+
+def axes_of(program: torch.export.ExportedProgram, inputs: Sequence[Input]) -> dict[str, str]:
+    """Torch's own name of each axis of any length → the one that it has here."""
+    places = (node for node in program.graph.nodes if node.op == "placeholder" and node.name in program.graph_signature.user_inputs)
+    return {
+        str(size): axis
+        for given, node in zip(inputs, places, strict=True)
+        for axis, size in zip(given.shape, node.meta["val"].shape, strict=True)
+        if isinstance(axis, str)
+    }
+
+
+def outputs_of(program: torch.export.ExportedProgram, inputs: Sequence[Input]) -> dict[str, tuple[str | int, ...]]:
+    """The names of what the graph gives, and the shape of each, axes of any length by their names."""
+    axes = axes_of(program, inputs)
+    (made,) = next(node for node in program.graph.nodes if node.op == "output").args
+    names = program.call_spec.out_spec.context  # of a dictionary its keys
+    return {
+        name: tuple(size if isinstance(size, int) else axes.get(str(size), str(size)) for size in node.meta["val"].shape)
+        for name, node in zip(names, made, strict=True)
+    }
 
 
 def must_have_onnx() -> None:

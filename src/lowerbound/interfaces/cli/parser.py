@@ -1,6 +1,6 @@
 """What can be typed. Nothing here imports torch, so that ``--help`` answers at once.
 
-The options of ``train`` are in ``recipe_options``. A new verb is a row of ``VERBS``
+The options of ``train`` are in ``recipe_options``, those of ``export`` in ``exchange_options``. A new verb is a row of ``VERBS``
 and a function of the same name in ``verbs``.
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from lowerbound import __version__
 from lowerbound.errors import UsageError, nearest
-from lowerbound.interfaces.cli import options, recipe_options
+from lowerbound.interfaces.cli import exchange_options, options, recipe_options
 from lowerbound.interfaces.cli.options import Parser
 from lowerbound.lab.names import EXPERIMENTS, STEPS, P, Q
 from lowerbound.recipes.contexts import HOLES, MISSING
@@ -259,6 +259,7 @@ VERBS = {
     "explore": Verb("explore", "runs as an interactive page: drag over the latent plane, complete, compare", _explore),
     "compare": Verb("compare", "runs side by side on the same data: a page and a table", _compare),
     "lab": Verb("lab", "an experiment of the lessons, and its figure", _lab),
+    "export": Verb("export", "a run as files that others run: encoder, decoder and bound as graphs, and a card", exchange_options.export),
     "show": Verb("show", "what a run is: recipe, data, figures, size", options.run),
     "recipes": Verb("zoo", "the models known by name, for train --recipe NAME", lambda _: None),
     "data": Verb("datasets", "the data sets known by name, or what is read of a source", recipe_options.datasets),

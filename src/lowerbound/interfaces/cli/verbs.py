@@ -30,6 +30,7 @@ from lowerbound.interfaces.cli.console import Answer
 from lowerbound.interfaces.cli.datasets import datasets as datasets
 from lowerbound.interfaces.cli.evaluate import evaluate as evaluate
 from lowerbound.interfaces.cli.explore import explore as explore
+from lowerbound.interfaces.cli.export import export as export
 from lowerbound.interfaces.cli.impute import impute as impute
 from lowerbound.interfaces.cli.lab import lab as lab
 from lowerbound.interfaces.cli.output import of_kind
