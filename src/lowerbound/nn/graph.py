@@ -108,9 +108,20 @@ def onnx_of(
     found = {row.domain: row.version for row in model.opset_import}.get("")
     if found != opset:
         raise RecipeError(f"{what} was written in opset {found} of ONNX, and {opset} was asked for")
+    _must_be_valid(model, what)
     _name_axes(model, axes_of(program, inputs))
     content: bytes = model.SerializeToString()
     return content
+
+
+def _must_be_valid(model: Any, what: str) -> None:
+    """Errors: RecipeError for operations that the opset has not, which a conversion may leave."""
+    from onnx import checker
+
+    try:
+        checker.check_model(model)
+    except checker.ValidationError as error:
+        raise RecipeError(f"{what} has no form in this opset of ONNX, choose another: {_said(error)}") from error
 
 
 def _name_axes(model: Any, names: Mapping[str, str]) -> None:

@@ -16,9 +16,9 @@ SERIES = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188)
 def functions() -> dict[Callable[..., Any], Callable[..., Any]]:
     """Of torch's operations that ONNX lacks what to write in their place; onnxscript is imported here."""
     from onnx import TensorProto, helper
-    from onnxscript import FLOAT, opset20
+    from onnxscript import FLOAT, opset18
 
-    op: Any = opset20
+    op: Any = opset18  # in which torch writes, before it converts to what is asked for
 
     def number(value: float) -> Any:
         return op.Constant(value=helper.make_tensor("", TensorProto.DOUBLE, [], [value]))
