@@ -61,7 +61,10 @@ def traced(module: nn.Module, inputs: Sequence[Input], what: str) -> torch.expor
     try:
         with quiet(), _unchecked():
             found = torch.export.export(
-                Named(module), tuple(given.zeros() for given in inputs), dynamic_shapes=(tuple(given.axes() for given in inputs),), strict=False
+                Named(module),
+                tuple(given.zeros() for given in inputs),
+                dynamic_shapes=(tuple(given.axes() for given in inputs),),
+                strict=False,
             )
     except Exception as error:  # of whatever kind: a module is anyone's code, and there are many ways to fail
         raise RecipeError(f"{what} cannot be written as a graph: {_said(error)}") from error
@@ -125,12 +128,19 @@ def _must_be_valid(model: Any, what: str) -> None:
 
 
 def _name_axes(model: Any, names: Mapping[str, str]) -> None:
-    """Put names in the place of torch's own for axes of any length, and leave out what torch notes of its nodes, paths of files among it."""
+    """Put names in the place of torch's own for axes of any length, and leave out what torch notes of nodes, such as paths of files."""
     for value in (*model.graph.input, *model.graph.output, *model.graph.value_info):
         for axis in value.type.tensor_type.shape.dim:
             if axis.dim_param in names:
                 axis.dim_param = names[axis.dim_param]
-    for part in (model.graph, *model.graph.node, *model.graph.initializer, *model.graph.input, *model.graph.output, *model.graph.value_info):
+    for part in (
+        model.graph,
+        *model.graph.node,
+        *model.graph.initializer,
+        *model.graph.input,
+        *model.graph.output,
+        *model.graph.value_info,
+    ):
         del part.metadata_props[:]
 
 

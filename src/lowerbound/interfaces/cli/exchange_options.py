@@ -18,4 +18,6 @@ def export(parser: Parser) -> None:
     parser.add_argument("--to", required=True, choices=FORMATS, help="graphs for onnxruntime or for torch, or weights and words as JSON")
     opset = f"of ONNX, the version that is written (default: {OPSET})"
     parser.add_argument("--opset", type=options.at_least(1), default=OPSET, metavar="N", help=opset)
-    parser.add_argument("-o", "--output", required=True, metavar="FOLDER", help="a new folder: the files, and a card that says what they are")
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="FOLDER", help="a new folder: the files, and a card that says what they are"
+    )
