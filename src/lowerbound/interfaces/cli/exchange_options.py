@@ -10,6 +10,7 @@ from lowerbound.interfaces.cli.options import Parser
 
 FORMATS = ("onnx", "torch", "json")
 OPSET = 20
+LIBRARIES = ("pythae",)
 
 
 def export(parser: Parser) -> None:
@@ -21,3 +22,10 @@ def export(parser: Parser) -> None:
     parser.add_argument(
         "-o", "--output", required=True, metavar="FOLDER", help="a new folder: the files, and a card that says what they are"
     )
+
+
+def bring(parser: Parser) -> None:
+    """Add the library, its folder, and that of the run."""
+    parser.add_argument("library", choices=LIBRARIES, help="whose model it is")
+    parser.add_argument("folder", metavar="FOLDER", help="the folder of its model: of pythae, final_model")
+    parser.add_argument("-o", "--output", required=True, metavar="RUN", help="the folder of the new run")

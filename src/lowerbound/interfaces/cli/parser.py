@@ -260,6 +260,7 @@ VERBS = {
     "compare": Verb("compare", "runs side by side on the same data: a page and a table", _compare),
     "lab": Verb("lab", "an experiment of the lessons, and its figure", _lab),
     "export": Verb("export", "a run as files that others run: encoder, decoder and bound as graphs, and a card", exchange_options.export),
+    "import": Verb("bring", "a model of another library as a run", exchange_options.bring),
     "show": Verb("show", "what a run is: recipe, data, figures, size", options.run),
     "recipes": Verb("zoo", "the models known by name, for train --recipe NAME", lambda _: None),
     "data": Verb("datasets", "the data sets known by name, or what is read of a source", recipe_options.datasets),

@@ -21,6 +21,7 @@ from lowerbound.figures import of_run, style
 from lowerbound.figures import report as reports
 from lowerbound.figures import table as figure_table
 from lowerbound.interfaces.cli import console
+from lowerbound.interfaces.cli.bring import bring as bring
 from lowerbound.interfaces.cli.classify import classify as classify
 from lowerbound.interfaces.cli.compare import compare as compare
 from lowerbound.interfaces.cli.complete import complete as complete

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
 from functools import singledispatch
 
+import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent, MultivariateNormal, Normal, TransformedDistribution
 
@@ -59,23 +60,29 @@ def _(law: Levels, noise: Tensor) -> Tensor:
 
 def sampler_of(noise: Tensor) -> Sampler:
     """Latents drawn one after the other, each of its share of ε ``(K, B, d)``."""
-    return _each(iter_of(noise))
-
-
-def iter_of(noise: Tensor) -> Callable[[int], Tensor]:
-    """So many of the last axis as are asked for, from the first on."""
     used = 0
 
-    def take(n: int) -> Tensor:
-        nonlocal used
-        used += n
-        return noise[..., used - n : used]
-
-    return take
-
-
-def _each(take: Callable[[int], Tensor]) -> Sampler:
     def draw(posterior: Distribution, prior: Distribution, name: str) -> Node:
-        return Node(from_noise(posterior, take(posterior.event_shape.numel())), prior, posterior, name=name)
+        nonlocal used
+        begin, used = used, used + posterior.event_shape.numel()
+        law = Triangular(posterior.loc, posterior.scale_tril) if isinstance(posterior, MultivariateNormal) else posterior
+        return Node(from_noise(law, noise[..., begin:used]), prior, law, name=name)
 
     return draw
+
+
+class Triangular(MultivariateNormal):
+    """N(μ, L Lᵀ) whose density is had by sums and products alone: ONNX solves no equations."""
+
+    def __init__(self, loc: Tensor, scale_tril: Tensor):
+        super().__init__(loc, scale_tril=scale_tril, validate_args=False)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """−|ε|²/2 − Σ log Lᵢᵢ − (d/2) log 2π with L ε = z − μ, found row by row; nats."""
+        away, root = value - self.loc, self.scale_tril
+        diagonal, noise = root.diagonal(dim1=-2, dim2=-1), list[Tensor]()
+        for row in range(away.shape[-1]):
+            known = (torch.stack(noise, -1) * root[..., row, :row]).sum(-1) if noise else 0.0
+            noise.append((away[..., row] - known) / diagonal[..., row])
+        square = torch.stack(noise, -1).square().sum(-1)
+        return -0.5 * (square + len(noise) * math.log(2 * math.pi)) - diagonal.log().sum(-1)
