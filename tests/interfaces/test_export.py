@@ -20,6 +20,7 @@ from rows import long_if
 from toys import LinearGaussian, z_score
 
 import lowerbound as lb
+from interfaces.test_importing import written
 from lowerbound.data.spec import DataSpec
 from lowerbound.errors import OutputError, RecipeError, UsageError
 from lowerbound.interfaces.cli import exchange_options, main
@@ -302,6 +303,7 @@ def test_a_run_as_words_and_weights(digits_run: lb.Run, tmp_path: Path) -> None:
 @pytest.mark.long
 def test_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(tmp_path)
+    written(tmp_path / "final_model", "vae")
     page = (Path(__file__).parents[2] / "docs" / "guide" / "exporting.md").read_text(encoding="utf-8")
     for words in commands(page):
         assert main(words) == 0, words
