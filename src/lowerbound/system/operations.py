@@ -52,8 +52,7 @@ def operation(schema: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
         def call(*given: P.args, **named: P.kwargs) -> R:
             # torch would choose the same in 3 µs more, of which a step has some fifteen; a mode wants to see the operation
             if watched() and is_written():
-                found_in_graph: R = GRAPHS.get(name, lines)(*given, **named)
-                return found_in_graph
+                return GRAPHS.get(name, lines)(*given, **named)
             found = NotImplemented if named or watched() else by_loop(*given)
             return done(*given, **named) if found is NotImplemented else found
 
