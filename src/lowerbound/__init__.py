@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from lowerbound.figures import images as plots
     from lowerbound.figures.report import report
     from lowerbound.interfaces.explorer import explore
+    from lowerbound.interfaces.export import export
     from lowerbound.interfaces.trackers.tracker import tracker
     from lowerbound.nn import corruptions
     from lowerbound.recipes.build import build
@@ -66,6 +67,7 @@ PUBLIC = {
     "estimators": "lowerbound.vae.estimators",
     "evaluate": "lowerbound.evaluation.evaluate:evaluate",
     "explore": "lowerbound.interfaces.explorer:explore",
+    "export": "lowerbound.interfaces.export:export",
     "fit": "lowerbound.training.loop:fit",
     "laws": "lowerbound.distributions",
     "likelihood_regret": "lowerbound.evaluation.regret:likelihood_regret",

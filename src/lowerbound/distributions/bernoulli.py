@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.distributions import Bernoulli, Independent
 
 from lowerbound.system import noise
-from lowerbound.system.operations import operation
+from lowerbound.system.operations import in_graphs, operation
 
 FACTORS = 120  # whose product stays a normal number of single precision, each being ½ at least
 GOLDEN = -0x61C8864680B583EB  # 2^64 over the golden ratio
@@ -49,6 +49,11 @@ def log_prob_of_bits(logits: Float[Tensor, "*batch D"], value: Float[Tensor, "*r
         linear = (logits * centred).sub_(distance, alpha=0.5).sum(-1)
     group = next(n for n in range(FACTORS, 0, -1) if size % n == 0)
     return linear + distance.sigmoid_().unflatten(-1, (-1, group)).prod(-1).log_().sum(-1)
+
+
+@in_graphs("log_prob_of_bits")
+def _(logits: Float[Tensor, "*batch D"], value: Float[Tensor, "*rows D"]) -> Float[Tensor, "*batch"]:
+    return (logits * value - torch.nn.functional.softplus(logits)).sum(-1)
 
 
 @operation("slope_of_bits(Tensor logits, Tensor value, Tensor scale, Tensor(a!) slope, Tensor? bias=None) -> Tensor")

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.distributions import Distribution, constraints
 from torch.nn.functional import logsigmoid
 
-from lowerbound.system.operations import operation
+from lowerbound.system.operations import in_graphs, operation
 
 LISTED = 16  # counts up to this are nearly all that there are
 
@@ -146,6 +146,12 @@ def log_prob_of_counts(
     for place, slope in zip((of_mean, of_dispersion), slopes, strict=False):
         place.copy_(slope)
     return found
+
+
+@in_graphs("log_prob_of_counts")
+def _(value: Tensor, log_mean: Tensor, log_dispersion: Tensor, *_: Tensor) -> Tensor:
+    """Of all as of large counts."""
+    return _of_large(False, *(each.double() for each in (value, log_mean, log_dispersion)))[0].to(log_mean.dtype)
 
 
 def _of_all(value: Tensor, log_mean: Tensor, log_dispersion: Tensor, wanted: bool) -> tuple[Tensor, ...]:

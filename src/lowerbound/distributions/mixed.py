@@ -11,6 +11,8 @@ from torch import Tensor
 from torch import distributions as td
 from torch.distributions import constraints
 
+from lowerbound.system.operations import is_written
+
 
 class Mixed(td.Distribution):
     """D laws side by side, ``(*batch, D)`` of them over single numbers: ``parts`` are laws of some places each, ``(*batch, n)``.
@@ -110,6 +112,6 @@ class Nominal(td.Categorical):
         """log p of the class."""
         unseen = value < 0
         found: Tensor = super().log_prob(value.long().clamp(min=0))  # type: ignore[no-untyped-call]
-        if value.is_cpu and not bool(unseen.any()):  # an accelerator would have to wait for the answer
+        if value.is_cpu and not is_written() and not bool(unseen.any()):  # an accelerator would have to wait for the answer
             return found
         return self.logits.amin(-1).where(unseen, found)

@@ -98,7 +98,7 @@ class ConditionalLaw(nn.Module, ABC):
 
     def several(self, lead: Sequence[int]) -> bool:
         """Whether there are several contexts for each parent, so that the laws are as many as those."""
-        return self.context is not None and len(lead) == 1 and len(self.context) > lead[0]
+        return self.context is not None and len(lead) == 1 and self.context.shape[0] > lead[0]
 
     @abstractmethod
     def batch_axes(self, parent: Tensor) -> int:

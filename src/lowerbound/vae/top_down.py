@@ -107,9 +107,9 @@ class TopDownPosterior(Posterior):
         return distributions.Refined(prior(), each, held=lambda: held(self).law(output.detach(), axes))
 
     def _refined(self, level: nn.Module, of_x: Float[Tensor, "B w *space"], p: Distribution, state: State) -> Distribution:
-        lead = p.batch_shape or Size([len(of_x)])
-        n, space = lead.numel(), [-1] * (of_x.dim() - 1)
-        h, of_x = state.seen.expand(n, *space), of_x.repeat(n // len(of_x), *[1] * len(space))
+        lead = p.batch_shape or Size([of_x.shape[0]])
+        n, space = prod(lead), [-1] * (of_x.dim() - 1)
+        h, of_x = state.seen.expand(n, *space), of_x.repeat(n // of_x.shape[0], *[1] * len(space))
         with rounding(level, of_x.device, False) if self.training else nullcontext():
             parameters = level(torch.cat([h, of_x.to(h.dtype)], 1))
         shift, log_ratio = (part.flatten(1).reshape(*lead, -1) for part in parameters.to(p.mean.dtype).chunk(2, 1))

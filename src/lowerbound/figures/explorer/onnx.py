@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import copy
-import importlib.util
-import io
-import logging
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lowerbound.errors import RecipeError, UsageError
+from lowerbound.errors import RecipeError
 from lowerbound.figures.explorer.arrays import Arrays
 from lowerbound.figures.explorer.networks import NotComputed, Words, words_of
-
-OPSET = 20  # of ONNX: what onnxruntime-web has known since 1.17, and torch writes as it is asked
-NEEDED = ("onnx", "onnxscript")
-EXAMPLES = 2  # in a batch that is traced: one alone would be taken for the size of every batch
+from lowerbound.nn.graph import EXAMPLES, Input, must_have_onnx, onnx_of, traced
 
 
 def network_words(module: nn.Module, arrays: Arrays, inputs: Sequence[Sequence[int]] | None = None) -> Words:
@@ -48,16 +40,15 @@ def has_graph(words: Any) -> bool:
 
 
 class _Called(nn.Module):
-    """A network by a signature that is known: ``x``, and where it is given one a ``context``."""
+    """A network by a signature that is known, and what it gives by a name."""
 
     def __init__(self, network: nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, x: Tensor, *context: Tensor) -> Tensor:
-        """What the network gives."""
-        made: Tensor = self.network(x, *context)
-        return made
+    def forward(self, *inputs: Tensor) -> dict[str, Tensor]:
+        """``y``."""
+        return {"y": self.network(*inputs)}
 
 
 def exported(module: nn.Module, inputs: Sequence[Sequence[int]]) -> bytes:
@@ -65,28 +56,12 @@ def exported(module: nn.Module, inputs: Sequence[Sequence[int]]) -> bytes:
 
     Errors: RecipeError where torch cannot write it, or writes another version; UsageError where packages are not installed.
     """
-    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
-    if missing:
-        raise UsageError(f"ONNX needs {' and '.join(missing)}, not installed here: pip install 'lowerbound[onnx]'")
-    network = _Called(copy.deepcopy(module)).cpu().float().eval()
-    given = tuple(torch.zeros(EXAMPLES, *shape) for shape in inputs)
+    must_have_onnx()
+    network = copy.deepcopy(module).cpu().float().eval()
     _must_be_of_examples(network, inputs)
-    try:
-        with _quiet():
-            written = _written(network, given).model_proto
-    except Exception as error:  # of whatever kind: a module is anyone's code, and there are many ways to fail
-        said = " ".join(str(error.__cause__ or error).split())[:200]
-        raise RecipeError(f"the {type(module).__name__} network cannot be written as ONNX: {said}") from error
-    found = {row.domain: row.version for row in written.opset_import}.get("")
-    if found != OPSET:
-        raise RecipeError(f"the {type(module).__name__} network was written in opset {found} of ONNX, and {OPSET} was asked for")
-    if not all(given.type.tensor_type.shape.dim[0].dim_param for given in written.graph.input):
-        raise RecipeError(
-            f"the {type(module).__name__} network was written for batches of {EXAMPLES} alone: it makes a number of the size of a batch, "
-            "as len(x) does; write x.shape[0]"
-        )
-    content: bytes = written.SerializeToString()
-    return content
+    given = [Input(name, ("batch", *shape)) for name, shape in zip(("x", "context"), inputs, strict=False)]
+    what = f"the {type(module).__name__} network"
+    return onnx_of(traced(_Called(network), given, what), given, what)
 
 
 @torch.no_grad()
@@ -96,31 +71,3 @@ def _must_be_of_examples(network: nn.Module, inputs: Sequence[Sequence[int]]) ->
         made = network(*(torch.zeros(n, *shape) for shape in inputs))
         if len(made) != n:
             raise RecipeError(f"a network gives {len(made)} rows for {n} examples, and a page asks for one for each")
-
-
-@torch.no_grad()
-def _written(network: nn.Module, given: tuple[Tensor, ...]) -> Any:
-    batch = {0: torch.export.Dim("batch", min=1)}
-    return torch.onnx.export(
-        network,
-        given,
-        dynamo=True,
-        dynamic_shapes=(batch, *([tuple(batch for _ in given[1:])] if len(given) > 1 else [])),
-        opset_version=OPSET,
-        input_names=["x", "context"][: len(given)],
-        output_names=["y"],
-        verbose=False,
-    )
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without what the libraries say to those who work on them."""
-    before = logging.root.manager.disable
-    try:
-        logging.disable(logging.CRITICAL)
-        with warnings.catch_warnings(), redirect_stderr(io.StringIO()), redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)

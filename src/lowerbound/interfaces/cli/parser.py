@@ -1,6 +1,7 @@
 """What can be typed. Nothing here imports torch, so that ``--help`` answers at once.
 
-The options of ``train`` are in ``recipe_options``, those of verbs that use a run in ``using_options``. A new verb is a row of ``VERBS``
+The options of ``train`` are in ``recipe_options``, those of verbs that use a run in ``using_options``, those of
+``export`` and ``import`` in ``exchange_options``. A new verb is a row of ``VERBS``
 and a function of the same name in ``verbs``.
 """
 
@@ -12,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from lowerbound.errors import UsageError, nearest
-from lowerbound.interfaces.cli import options, recipe_options, using_options
+from lowerbound.interfaces.cli import exchange_options, options, recipe_options, using_options
 from lowerbound.interfaces.cli.options import Parser
 from lowerbound.interfaces.cli.versions import Versions
 from lowerbound.lab.names import EXPERIMENTS, STEPS, P, Q
@@ -162,6 +163,8 @@ VERBS = {
     "compare": Verb("compare", "runs side by side on the same data: a page and a table", _compare),
     "push": Verb("push", "put a run where others find it: on the Hugging Face Hub, or in a shared folder", _push),
     "lab": Verb("lab", "an experiment of the lessons, and its figure", _lab),
+    "export": Verb("export", "a run as files that others run: encoder, decoder and bound as graphs, and a card", exchange_options.export),
+    "import": Verb("bring", "a model of another library as a run", exchange_options.bring),
     "show": Verb("show", "what a run is: recipe, data, figures, size", options.run),
     "recipes": Verb("zoo", "the models known by name, for train --recipe NAME", lambda _: None),
     "completion": Verb("completion", "what completes words as they are typed, for bash, zsh or fish", _completion, "completion"),

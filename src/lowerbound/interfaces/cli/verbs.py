@@ -21,6 +21,7 @@ from lowerbound.figures import of_run, style
 from lowerbound.figures import report as reports
 from lowerbound.figures import table as figure_table
 from lowerbound.interfaces.cli import console
+from lowerbound.interfaces.cli.bring import bring as bring
 from lowerbound.interfaces.cli.classify import classify as classify
 from lowerbound.interfaces.cli.compare import compare as compare
 from lowerbound.interfaces.cli.complete import complete as complete
@@ -30,6 +31,7 @@ from lowerbound.interfaces.cli.console import Answer
 from lowerbound.interfaces.cli.datasets import datasets as datasets
 from lowerbound.interfaces.cli.evaluate import evaluate as evaluate
 from lowerbound.interfaces.cli.explore import explore as explore
+from lowerbound.interfaces.cli.export import export as export
 from lowerbound.interfaces.cli.impute import impute as impute
 from lowerbound.interfaces.cli.lab import lab as lab
 from lowerbound.interfaces.cli.output import of_kind

@@ -1,0 +1,3 @@
+"""Models of other libraries, brought along: their weights in a run's folder."""
+
+from lowerbound.interfaces.importing.pythae import pythae as pythae
