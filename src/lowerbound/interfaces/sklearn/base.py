@@ -9,13 +9,15 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from lowerbound.data import Dataset
     from lowerbound.interfaces.sklearn.fitted import Fitted
     from lowerbound.interfaces.sklearn.numbers import Numbers
@@ -32,8 +34,8 @@ class Estimator(BaseEstimator, ABC):
     ``validation`` is how many examples are held out for ``patience``. ``samples`` is how many latents are drawn for each example where
     log p(x) is estimated and cells are filled in. ``random_state`` decides the first weights, the order of the data and all noise.
 
-    A fitted one has ``fitted_`` (``fitted_.model`` is the ``lb`` model), ``n_features_in_``, and ``feature_names_in_`` of a frame. It can be
-    copied, pickled (the weights as safetensors) and used by several processes; threads take turns.
+    A fitted one has ``fitted_`` (``fitted_.model`` is the model of ``lb``), ``n_features_in_``, and ``feature_names_in_`` of a frame.
+    It can be copied, pickled (the weights as safetensors) and used by several processes; threads take turns.
     """
 
     #: what is usual for this estimator: a recipe by name or in words, and ``samples``
@@ -41,6 +43,9 @@ class Estimator(BaseEstimator, ABC):
     draws: ClassVar[int]
     #: whether X may have texts among its numbers
     texts: ClassVar[bool] = False
+    #: what read X, a ``Numbers`` or a ``Table``, and the model with its training
+    reader_: Any
+    fitted_: Any
 
     def __init__(
         self,
@@ -134,7 +139,7 @@ class Estimator(BaseEstimator, ABC):
 
     # --- training --------------------------------------------------------------------------------------
 
-    def _learn(self, X: Any, labels: Any, classes: Sequence[Any] | None, words: Mapping[str, Any], epochs: int | None) -> Self:
+    def _learn(self, X: Any, labels: Any, classes: npt.NDArray[Any] | None, words: Mapping[str, Any], epochs: int | None) -> None:
         """Train on X for so many epochs more, or, where that is None, anew for those of the recipe.
 
         ``labels`` are class numbers, −1 where not known, or None; ``words`` are those of the recipe that the labels decide.
@@ -154,13 +159,12 @@ class Estimator(BaseEstimator, ABC):
             data = _single(_labelled(self.reader_.read(self, X), labels, classes))
         train, held_out = _held_out(data, self.fitted_.recipe if epochs is None else None)
         self.fitted_.learn(train, self.fitted_.recipe.epochs if epochs is None else epochs, held_out)
-        return self
 
     def _read(self, X: Any, labels: Any = None, exact: bool = True) -> Dataset:
         """X of later, in double precision for the ``exact`` model. Errors: NotFittedError; as for a training's."""
         _ = self._model
         data = _labelled(self.reader_.read(self, X), labels, getattr(self, "classes_", None))
-        return dataclasses.replace(data, array=data.array.double()) if exact else _single(data)
+        return dataclasses.replace(data, array=values_of(data).double()) if exact else _single(data)
 
     @property
     def _model(self) -> Fitted:
@@ -205,7 +209,7 @@ def codes_of(labels: npt.NDArray[Any], classes: npt.NDArray[Any]) -> npt.NDArray
     return np.searchsorted(classes, labels)
 
 
-def _labelled(data: Dataset, labels: Any, classes: Sequence[Any] | None) -> Dataset:
+def _labelled(data: Dataset, labels: Any, classes: npt.NDArray[Any] | None) -> Dataset:
     """The data with class numbers, where there are some."""
     import torch
 
@@ -216,7 +220,15 @@ def _labelled(data: Dataset, labels: Any, classes: Sequence[Any] | None) -> Data
 
 def _single(data: Dataset) -> Dataset:
     """The data in single precision, that of the weights in training."""
-    return dataclasses.replace(data, array=data.array.float())
+    return dataclasses.replace(data, array=values_of(data).float())
+
+
+def values_of(data: Dataset) -> Tensor:
+    """The values of examples that a reader read, which are all of its array."""
+    from torch import Tensor
+
+    assert isinstance(data.array, Tensor)
+    return data.array
 
 
 def _held_out(data: Dataset, recipe: Recipe | None) -> tuple[Dataset, Dataset | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Self, final
+from typing import TYPE_CHECKING, Any, ClassVar, final
 
 import numpy as np
 import numpy.typing as npt
@@ -38,15 +38,16 @@ class Classifier(ClassifierMixin, Estimator):
     usual: ClassVar[dict[str, Any]] = {"likelihood": "gaussian", "scale": "learned", "semi_supervised": "m2", "latent": 5, "batch": 50}
     draws: ClassVar[int] = 1
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any) -> Classifier:
         """Train anew on X ``(N, D)`` and classes y ``(N,)``, −1 where not known.
 
         Errors: ValueError and TypeError as scikit-learn has them, also for a y of one class; DataError, RecipeError, UsageError; Diverged.
         """
         known, self.classes_ = self._checked(X, y, None)
-        return self._learn(X, known, self.classes_, self._labels(known), None)
+        self._learn(X, known, self.classes_, self._labels(known), None)
+        return self
 
-    def partial_fit(self, X: Any, y: Any, classes: Any = None) -> Self:
+    def partial_fit(self, X: Any, y: Any, classes: Any = None) -> Classifier:
         """Train one epoch more on X and y; ``classes`` are all there will be, those of the first y where nothing is said.
 
         Errors: as for ``fit``.
@@ -55,7 +56,8 @@ class Classifier(ClassifierMixin, Estimator):
             known, self.classes_ = self._checked(X, y, classes)
         else:
             known, _ = self._checked(X, y, self.classes_)
-        return self._learn(X, known, self.classes_, self._labels(known), 1)
+        self._learn(X, known, self.classes_, self._labels(known), 1)
+        return self
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
         """The most likely class of each row ``(N,)``. Errors: NotFittedError; as for ``fit``."""

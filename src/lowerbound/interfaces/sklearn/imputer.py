@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Self, final
+from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 
-from lowerbound.interfaces.sklearn.base import OF_ARRAYS, Estimator, refuse
+from lowerbound.interfaces.sklearn.base import OF_ARRAYS, Estimator, refuse, values_of
 
 if TYPE_CHECKING:
     from lowerbound.interfaces.sklearn.tables import Table
@@ -34,24 +34,29 @@ class Imputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
     draws: ClassVar[int] = 1_000
     texts: ClassVar[bool] = True
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None) -> Imputer:
         """Train anew on X ``(N, D)``; y is not looked at.
 
         Errors: ValueError and TypeError as scikit-learn has them; DataError, RecipeError, UsageError; Diverged.
         """
-        return self._learn(X, None, None, {}, None)
+        self._learn(X, None, None, {}, None)
+        return self
 
-    def partial_fit(self, X: Any, y: Any = None) -> Self:
+    def partial_fit(self, X: Any, y: Any = None) -> Imputer:
         """Train one epoch more on X, the first one where there was none. Errors: as for ``fit``."""
-        return self._learn(X, None, None, {}, 1)
+        self._learn(X, None, None, {}, 1)
+        return self
 
     def transform(self, X: Any) -> Any:
-        """X with its holes filled in (``lb.tasks.impute``). Errors: NotFittedError; DataError for a cell that is not of its column's kind."""
+        """X with its holes filled in (``lb.tasks.impute``).
+
+        Errors: NotFittedError; DataError for a cell that is not of its column's kind, and a category that a frame's type has not.
+        """
         from lowerbound.interfaces.sklearn.fitted import IN_TURN
         from lowerbound.tasks.impute import impute
 
         fitted = self._model
-        values = self._read(X, exact=False).array
+        values = values_of(self._read(X, exact=False))
         with IN_TURN:
             found = impute(fitted.model, values, samples=self.samples_, seed=fitted.recipe.seed)
         return self.reader_.fill(X, values.isnan().numpy(), found.mean)

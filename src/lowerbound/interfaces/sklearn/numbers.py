@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lowerbound.data import Dataset, frames
-from lowerbound.data.axes import shape_of
+from lowerbound.data.axes import shape_of, written
 from lowerbound.errors import DataError
 
 #: types that stay what they are; all others become the first
@@ -26,11 +26,14 @@ FEWEST = 2
 class Numbers:
     """Reads X ``(N, D)`` as examples ``(N, D)``, or of the ``shape`` that one is said to have; NaN, or None in a frame, is missing."""
 
-    shape: str | tuple[int, ...] | None = None
+    shape: str | Sequence[int] | None = None
     schema: None = None  # which tables have
 
     def learn(self, estimator: Any, X: Any) -> Dataset:
-        """X of a training, by which the estimator knows its features from now on. Errors: ValueError, TypeError; DataError for the shape."""
+        """X of a training, by which the estimator knows its features from now on.
+
+        Errors: ValueError and TypeError as scikit-learn has them; DataError for a shape of another size.
+        """
         return self._examples(checked(estimator, X, True))
 
     def read(self, estimator: Any, X: Any) -> Dataset:
@@ -40,9 +43,7 @@ class Numbers:
     def _examples(self, values: npt.NDArray[Any]) -> Dataset:
         shape = shape_of(self.shape)
         if shape is not None and np.prod(shape) != values.shape[1]:
-            raise DataError(
-                f"X has {values.shape[1]} features, and an example of the shape {shape} has {np.prod(shape)}; say another shape"
-            )
+            raise DataError(f"X has {values.shape[1]} features, and an example of the shape {written(shape)} has {np.prod(shape)}")
         return Dataset(torch.from_numpy(values if shape is None else values.reshape(-1, *shape)))
 
     def write(self, values: Float[Tensor, "N *event"]) -> npt.NDArray[np.float64]:
