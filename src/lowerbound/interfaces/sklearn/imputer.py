@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
+from sklearn import get_config
 from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 
 from lowerbound.interfaces.sklearn.base import OF_ARRAYS, Estimator, refuse, values_of
@@ -53,13 +54,20 @@ class Imputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
         Errors: NotFittedError; DataError for a cell that is not of its column's kind, and a category that a frame's type has not.
         """
         from lowerbound.interfaces.sklearn.fitted import IN_TURN
+        from lowerbound.interfaces.sklearn.tables import in_library
         from lowerbound.tasks.impute import impute
 
         fitted = self._model
         values = values_of(self._read(X, exact=False))
         with IN_TURN:
             found = impute(fitted.model, values, samples=self.samples_, seed=fitted.recipe.seed)
-        return self.reader_.fill(X, values.isnan().numpy(), found.mean)
+        return in_library(self.reader_.fill(X, values.isnan().numpy(), found.mean), self._library)
+
+    @property
+    def _library(self) -> str:
+        """That of the frames which ``set_output``, or scikit-learn's configuration, asks for; "default" where they are those of X."""
+        asked: str | None = getattr(self, "_sklearn_output_config", {}).get("transform")
+        return asked or str(get_config()["transform_output"])
 
     def _reader(self) -> Table:
         from lowerbound.interfaces.sklearn.tables import Table

@@ -118,6 +118,16 @@ class Table:
         return _fill_frame(X, columns) if frames.is_frame(X) else _fill_array(X, columns)
 
 
+def in_library(X: Any, library: str) -> Any:
+    """A frame in the library of that name, which scikit-learn then gives its names; arrays, and frames of the "default", as they are."""
+    if library == "default" or not frames.is_frame(X):
+        return X
+    import narwhals as nw
+
+    frame = nw.from_native(X, eager_only=True)
+    return {"pandas": frame.to_pandas, "polars": frame.to_polars}[library]()
+
+
 def as_numbers(column: Column, values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     """A model's values of a column as its numbers, not rounded as cells are; of a boolean the probability, of a category its number."""
     match column.kind:
@@ -128,7 +138,7 @@ def as_numbers(column: Column, values: npt.NDArray[Any]) -> npt.NDArray[np.float
         case "ignore":
             return np.full(len(values), np.nan)
         case _:
-            return np.array([float(column.text(value)) for value in values])
+            return np.array([float(column.text(value)) for value in values.tolist()])
 
 
 def _by_column(schema: Schema, values: npt.NDArray[Any]) -> list[tuple[Column, npt.NDArray[Any]]]:
@@ -184,7 +194,7 @@ def _fill_array(X: Any, columns: Columns) -> npt.NDArray[Any]:
         holes = _empty(cells) if column.kind == "constant" else holes
         if holes.any():
             numeric = filled.dtype.kind == "f" or column.kind in ("number", "count")
-            cells[holes] = as_numbers(column, values[holes]) if numeric else [column.text(value) for value in values[holes]]
+            cells[holes] = as_numbers(column, values[holes]) if numeric else [column.text(value) for value in values[holes].tolist()]
     return filled
 
 
@@ -214,14 +224,21 @@ def _cells(series: Any, column: Column, values: npt.NDArray[Any]) -> list[Any]:
         return np.rint(as_numbers(column, values)).astype(np.int64).tolist()
     if kind.is_numeric():
         return as_numbers(column, values).tolist()
-    texts = [column.text(value) for value in values]
+    texts = [column.text(value) for value in values.tolist()]
     if kind in (nw.Categorical, nw.Enum):
-        known = {str(each): each for each in series.cat.get_categories().to_list()}
+        known = _known(series)
         strange = next((text for text in texts if text not in known), None)
         if strange is not None:
             raise DataError(f"column '{series.name}' has no category '{strange}', which is likely there; give it those of the training")
         return [known[text] for text in texts]
     return texts if kind == nw.String else column.typed(texts)
+
+
+def _known(series: Any) -> dict[str, Any]:
+    """The categories of a series by their texts."""
+    import narwhals.stable.v1 as nw  # where this is to stay
+
+    return {str(each): each for each in nw.from_native(series.to_native(), series_only=True).cat.get_categories().to_list()}
 
 
 def _like(head: Any, texts: Mapping[str, Sequence[str | None]], typed: Mapping[str, Sequence[Any]]) -> Any:
@@ -233,7 +250,7 @@ def _like(head: Any, texts: Mapping[str, Sequence[str | None]], typed: Mapping[s
     cells = {name: list(texts[str(name)] if kind in of_texts else typed[str(name)]) for name, kind in frame.schema.items()}
     for name, kind in frame.schema.items():
         if kind in (nw.Categorical, nw.Enum):
-            known = {str(each): each for each in frame[name].cat.get_categories().to_list()}
+            known = _known(frame[name])
             cells[name] = [known.get(cell, cell) for cell in cells[name]]
     made = nw.from_dict(cells, backend=frame.implementation)
     there = [name for name in frame.columns if any(cell is not None for cell in cells[name])]
