@@ -161,10 +161,11 @@ class Estimator(BaseEstimator, ABC):
         self.fitted_.learn(train, self.fitted_.recipe.epochs if epochs is None else epochs, held_out)
 
     def _read(self, X: Any, labels: Any = None, exact: bool = True) -> Dataset:
-        """X of later, in double precision for the ``exact`` model. Errors: NotFittedError; as for a training's."""
+        """X of later, for the ``exact`` model in double precision, but of the digits that training has. Errors: NotFittedError; its own."""
         _ = self._model
         data = _labelled(self.reader_.read(self, X), labels, getattr(self, "classes_", None))
-        return dataclasses.replace(data, array=values_of(data).double()) if exact else _single(data)
+        data = _single(data)  # so that a 1 + 2⁻⁵², as scalers give, is the 1 that it was
+        return dataclasses.replace(data, array=values_of(data).double()) if exact else data
 
     @property
     def _model(self) -> Fitted:
