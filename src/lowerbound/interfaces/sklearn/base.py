@@ -41,6 +41,8 @@ class Estimator(BaseEstimator, ABC):
     #: what is usual for this estimator: a recipe by name or in words, and ``samples``
     usual: ClassVar[str | Mapping[str, Any]]
     draws: ClassVar[int]
+    #: words that are usual in place of those where values of X are missing
+    with_holes: ClassVar[Mapping[str, Any]] = {}
     #: whether X may have texts among its numbers
     texts: ClassVar[bool] = False
     #: what read X, a ``Numbers`` or a ``Table``, and the model with its training
@@ -120,13 +122,15 @@ class Estimator(BaseEstimator, ABC):
 
     # --- the recipe ------------------------------------------------------------------------------------
 
-    def _words(self) -> dict[str, Any]:
-        """The words of the recipe."""
+    def _words(self, holes: bool = False) -> dict[str, Any]:
+        """The words of the recipe, for an X of which values are missing or not."""
         from lowerbound.recipes import recipe as recipes
 
         given = self.usual if self.recipe is None else self.recipe
         words = given.words() if isinstance(given, recipes.Recipe) else given if isinstance(given, Mapping) else recipes.read(given)
         written = {name: value for name, value in words.items() if name not in OF_X}
+        if holes and self.recipe is None:
+            written |= self.with_holes
         typed = {field.name: getattr(self, field.name, None) for field in dataclasses.fields(recipes.Recipe) if field.name not in OF_X}
         typed = {name: value for name, value in typed.items() if value is not None}
         return recipes.merge(written, typed)
@@ -152,7 +156,7 @@ class Estimator(BaseEstimator, ABC):
         if begins:
             reader = self._reader()
             data = _single(_labelled(reader.learn(self, X), labels, classes))
-            recipe = Recipe(**{**self._words(), **words, "seed": self._seed()})
+            recipe = Recipe(**{**self._words(data.holes > 0), **words, "seed": self._seed()})
             fitted = Fitted.new(recipe, DataSpec.of(data, data, reader.schema))
             self.reader_, self.fitted_, self.samples_ = reader, fitted, self.draws if self.samples is None else self.samples
         else:

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 class VAE(Latents):
     """A variational autoencoder of an array, or a frame, of numbers: latents that a row is drawn from, p(x) = ∫ p(x|z) p(z) dz.
 
-    Usually a Gaussian with one σ, the best one for the residuals, and 100 epochs, for features of one scale: put ``StandardScaler()``
-    before it; for pixels ``MinMaxScaler()`` and ``likelihood="bernoulli"``. X with holes wants ``scale="learned"``, or a ``TableVAE``. The
-    parameters are those of ``Estimator``, the words of a recipe.
+    Usually a Gaussian with one σ, the best one for the residuals, or of an X with holes a learned one, and 100 epochs, for features of one
+    scale: put ``StandardScaler()`` before it; for pixels ``MinMaxScaler()`` and ``likelihood="bernoulli"``. The parameters are those of
+    ``Estimator``, the words of a recipe.
     Source: Kingma and Welling, "Auto-Encoding Variational Bayes", 2013, https://arxiv.org/abs/1312.6114.
 
     >>> import numpy as np
@@ -29,6 +29,7 @@ class VAE(Latents):
     """
 
     usual: ClassVar[dict[str, Any]] = {"likelihood": "gaussian", "scale": "optimal", "epochs": 100}
+    with_holes: ClassVar[dict[str, Any]] = {"scale": "learned"}
     draws: ClassVar[int] = 100
 
     def _reader(self) -> Numbers:
