@@ -353,7 +353,7 @@ def test_a_category_that_a_frame_cannot_have_is_said() -> None:
 # --- classes -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("word", ["m1", "m2", "m2-latents", "m1m2"])
+@pytest.mark.parametrize("word", ["m1", "m2", *(pytest.param(word, marks=pytest.mark.long) for word in ("m2-latents", "m1m2"))])
 def test_classes_are_learned_from_few_labels(word: str) -> None:
     x, y = load_iris(return_X_y=True)
     names = np.array(["setosa", "versicolor", "virginica"])
