@@ -22,7 +22,7 @@ ROWS = [
     {"figures"},
     {"lab"},
     {"interfaces"},
-    {"__main__"},
+    {"__main__", "sklearn"},
 ]
 RANK = {room: rank for rank, rooms in enumerate(ROWS) for room in rooms}
 FILES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")

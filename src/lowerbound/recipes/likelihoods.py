@@ -60,6 +60,8 @@ MISSINGNESS = {
     ),
     "probit": Word("vae.likelihoods.self_masking:probit", "the same, by a probit curve", text="direction"),
 }
+#: of the columns of a table
+OF_TABLES = ("columns", "columns-gaussian")
 #: of whole numbers that are no greys
 OF_COUNTS = ("poisson", "negative-binomial", "nb", "zinb")
 PIXELS = {"binarized": "zeros and ones, drawn afresh each time with the grey value as probability", "grey": "grey values, as they are"}

@@ -37,12 +37,18 @@ HEADER = "lowerbound"  # one entry, since safetensors writes several in an order
 
 def write(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
     """``tensors``, and ``meta`` as JSON, in one file. Errors: OutputError where it cannot be written."""
+    raw = packed(tensors, meta)
+    with written(path) as file:
+        file.write(raw)
+
+
+def packed(tensors: dict[str, Tensor], meta: dict[str, Any]) -> bytes:
+    """What such a file holds."""
     tensors = {_plain(name): tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
     # cloned, since modules may share a tensor and safetensors refuses to write one twice
     text = json.dumps(meta, sort_keys=True)
     header = json.dumps({CHECKSUM: _checksum(tensors, text), "meta": text})
-    with written(path) as file:
-        file.write(safetensors.save(tensors, {HEADER: header}))
+    return safetensors.save(tensors, {HEADER: header})
 
 
 def read(path: Path, most: int | None = None) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -55,13 +61,21 @@ def read(path: Path, most: int | None = None) -> tuple[dict[str, Tensor], dict[s
         if most is not None and size > most:  # before any memory is taken for it
             raise RunError(f"{path} has {size:,} bytes, more than the model of this run can have; copy it anew from where it came")
         raw = content(path)
+    except FileNotFoundError as error:
+        raise RunError(f"{path} is missing: this run has not saved anything yet, or lost it") from error
+    except OSError as error:
+        raise RunError(f"{path} is damaged ({str(error)[:80]}); train again, or copy it anew from where it came") from error
+    return unpacked(raw, path)
+
+
+def unpacked(raw: bytes, path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What ``packed`` made, of the file that errors name. Errors: RunError where it is damaged, or another's."""
+    try:
         _must_not_be_pickled(raw, path)
         tensors = safetensors.load(raw)
         header = _header(raw, path)
         whole = header[CHECKSUM] == _checksum(tensors, header["meta"])
         meta = dict(json.loads(header["meta"]))
-    except FileNotFoundError as error:
-        raise RunError(f"{path} is missing: this run has not saved anything yet, or lost it") from error
     except DAMAGE as error:
         raise RunError(f"{path} is damaged ({str(error)[:80]}); train again, or copy it anew from where it came") from error
     if not whole:
@@ -138,6 +152,22 @@ def save_training(
 
     So is the moving ``average`` of the weights, where there is one.
     """
+    write(path, *_of_training(model, estimator, state, progress, average))
+
+
+def packed_training(model: nn.Module, estimator: nn.Module, state: State, average: nn.Module | None = None) -> bytes:
+    """What ``save_training`` writes, without any progress."""
+    return packed(*_of_training(model, estimator, state, {}, average))
+
+
+def unpack_training(raw: bytes, name: str, model: nn.Module, estimator: nn.Module, state: State, average: nn.Module | None = None) -> None:
+    """The reverse. Errors: RunError, which has the ``name`` of what it was, for the state of another training, and for damage."""
+    _fill(Path(name), *unpacked(raw, Path(name)), model, estimator, state, average, lambda progress: None)
+
+
+def _of_training(
+    model: nn.Module, estimator: nn.Module, state: State, progress: dict[str, Any], average: nn.Module | None
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
     optimizer = state.optimizer.state_dict()
     tensors = {
         f"{part}.{name}": tensor
@@ -146,7 +176,7 @@ def save_training(
     }
     for index, slots in optimizer["state"].items():
         tensors |= {f"{OPTIMIZER}.{index}.{slot}": value for slot, value in slots.items()}
-    write(path, tensors, {"seed": state.seed, "step": state.step, "progress": progress})
+    return tensors, {"seed": state.seed, "step": state.step, "progress": progress}
 
 
 def load_training(
@@ -161,8 +191,22 @@ def load_training(
 
     The optimiser keeps its learning rate and other constants. Errors: as ``read``; RunError where it is the state of another training.
     """
+    most = OF_OPTIMIZER * _bytes(model) + sum(map(_bytes, _parts(model, estimator, average).values())) + REST
+    return _fill(path, *read(path, most), model, estimator, state, average, accept)
+
+
+def _fill(
+    path: Path,
+    tensors: dict[str, Tensor],
+    meta: dict[str, Any],
+    model: nn.Module,
+    estimator: nn.Module,
+    state: State,
+    average: nn.Module | None,
+    accept: Callable[[dict[str, Any]], None],
+) -> dict[str, Any]:
+    """``load_training`` of what its file has."""
     parts = _parts(model, estimator, average)
-    tensors, meta = read(path, OF_OPTIMIZER * _bytes(model) + sum(map(_bytes, parts.values())) + REST)
     try:
         progress, seed, step = dict(meta["progress"]), meta["seed"], meta["step"]
         if not (type(seed) is type(step) is int and step >= 0):

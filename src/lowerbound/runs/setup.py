@@ -44,8 +44,8 @@ class Setup:
     validation: Dataset
     test: Dataset
     state: State
-    notes: tuple[str, ...]
     average: AveragedModel | None
+    notes: tuple[str, ...]
     group: ProcessGroup
 
     @property
@@ -74,7 +74,7 @@ def set_up(
     parts = build(recipe, record.spec)
     for part in (train, splits.test):
         parts.vae.likelihood.check(part.extremes)
-    parts, balance = _balanced(parts, train)
+    parts, balance = balanced(parts, train)
     white = [] if recipe.invert else _mostly_white(parts.vae, train)
     notes = (*splits.notes, *_few(train, recipe.batch), *_missing(train, parts.vae.likelihood), *white, *balance)
     run = Run(folder, recipe, replace(record, notes=notes), parts)
@@ -83,14 +83,18 @@ def set_up(
             labels.must_be_known(part)
     if group.size > 1:
         _must_be_of_rows(run, train)
-    run.vae.to(where)
-    run.parts.estimators.to(where)
-    state = State(Adam(run.vae.parameters(), recipe.learning_rate), recipe.seed)
-    average = None if recipe.average is None else AveragedModel(run.vae, multi_avg_fn=get_ema_multi_avg_fn(recipe.average))
-    return Setup(run, train, validation, splits.test, state, notes, average, group)
+    return Setup(run, train, validation, splits.test, *fresh(recipe, parts, where), notes=notes, group=group)
 
 
-def _balanced(parts: Parts, data: Dataset) -> tuple[Parts, list[str]]:
+def fresh(recipe: Recipe, parts: Parts, where: torch.device) -> tuple[State, AveragedModel | None]:
+    """The state before a first step of parts, which are brought to that device, and the moving average of their weights, if wanted."""
+    parts.vae.to(where)
+    parts.estimators.to(where)
+    state = State(Adam(parts.vae.parameters(), recipe.learning_rate), recipe.seed)
+    return state, None if recipe.average is None else AveragedModel(parts.vae, multi_avg_fn=get_ema_multi_avg_fn(recipe.average))
+
+
+def balanced(parts: Parts, data: Dataset) -> tuple[Parts, list[str]]:
     """The parts, classes balanced as they are frequent in ``data`` where they are balanced at all, and a note on that."""
     loss = parts.loss.head if isinstance(parts.loss, ClassifiedLoss) else parts.loss
     if not (isinstance(loss, SemiSupervisedLoss) and loss.balance):

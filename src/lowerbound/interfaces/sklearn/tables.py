@@ -1,0 +1,259 @@
+"""X of columns of several kinds, a frame or an array, as the rows of a table; and a model's values as such a frame or array again."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from jaxtyping import Float
+from torch import Tensor
+
+from lowerbound.data import Dataset, Schema, frames, tables
+from lowerbound.data.column import Column
+from lowerbound.data.reading import Reading
+from lowerbound.errors import DataError
+from lowerbound.interfaces.sklearn.numbers import FEWEST, checked
+
+
+@dataclass
+class Table:
+    """Reads X by a schema, which is that of the X it learns from. ``types`` and ``missing_as`` are those of ``lb.data.load``.
+
+    ``head`` is the frame of the training without its rows, None where that was an array, whose type is ``dtype``.
+    """
+
+    types: Mapping[str, Any] | None = None
+    missing_as: str | None = None
+    schema: Schema | None = None
+    names: list[str] = field(default_factory=list)
+    head: Any = None
+    dtype: Any = None
+
+    def learn(self, estimator: Any, X: Any) -> Dataset:
+        """X of a training, by which columns and features are known from now on; what is left out is a warning.
+
+        Errors: ValueError, TypeError as sklearn has them; DataError for a table that cannot be one.
+        """
+        table = self._arrow(estimator, X, True)
+        self.head, said = None, dict(self.types or {})
+        if frames.is_frame(X):
+            import narwhals as nw
+
+            frame = nw.from_native(X, eager_only=True)
+            self.head = frame.head(0).to_native()
+            said = _categories(frame) | said
+        how = Reading(types=said, missing_as=self.missing_as)
+        found = tables.of_frame(table, how)
+        numbers = _numbers(table)
+        assert found.schema is not None
+        unsaid = [column.name for column in found.schema.columns if column.kind == "ignore" and column.name in numbers - said.keys()]
+        if unsaid:  # whole numbers that all differ, which a file would have as identifiers
+            found = tables.of_frame(table, replace(how, types=said | dict.fromkeys(unsaid, "number")))
+        self.schema = found.schema
+        return _whole(found)
+
+    def read(self, estimator: Any, X: Any) -> Dataset:
+        """X of later. Errors: as for ``learn``, and for other columns."""
+        return _whole(tables.of_frame(self._arrow(estimator, X, False), Reading(schema=self.schema)))
+
+    def _arrow(self, estimator: Any, X: Any, reset: bool) -> Any:
+        """X as a table of pyarrow's, its columns named as those of the training are."""
+        import pyarrow
+
+        if not frames.is_frame(X):
+            values = checked(estimator, X, reset, dtype=None)
+            if reset:
+                self.names, self.dtype = [f"x{place}" for place in range(values.shape[1])], values.dtype
+            return pyarrow.table(dict(zip(self.names, map(_column, values.T), strict=True)))
+        from sklearn.utils.validation import validate_data
+
+        validate_data(estimator, X, reset=reset, skip_check_array=True)
+        table = frames.arrow(X)
+        fewest = FEWEST if reset else 1
+        if len(table) < fewest:
+            raise ValueError(f"Found a frame with {len(table)} sample(s) while a minimum of {fewest} is required.")
+        if reset:
+            self.names = table.column_names
+        return table.rename_columns(self.names)
+
+    def name_of(self, feature: Any) -> str:
+        """The column of a feature, by its name, or of an array by its number. Errors: DataError for one that there is not."""
+        name = feature if feature in self.names else self.names[feature] if feature in range(len(self.names)) else None
+        if name is None:
+            raise DataError(f"X has no feature {feature!r}; there are {', '.join(self.names[:10])}")
+        return str(name)
+
+    # --- back ------------------------------------------------------------------------------------------
+
+    @property
+    def of_numbers(self) -> bool:
+        """Whether the training had an array of numbers."""
+        return self.head is None and self.dtype.kind in "biuf"
+
+    def write(self, values: Float[Tensor, "N D"]) -> Any:
+        """A model's values as rows of a frame, or of an array, as that of the training was."""
+        assert self.schema is not None
+        array = values.numpy()
+        if self.of_numbers:
+            return np.stack([as_numbers(column, each) for column, each in _by_column(self.schema, array)], 1)
+        texts = self.schema.texts(array)
+        typed = self.schema.typed(texts)
+        if self.head is None:
+            return np.array(list(zip(*typed.values(), strict=True)), dtype=object)
+        return _like(self.head, texts, typed)
+
+    def fill(self, X: Any, missing: npt.NDArray[np.bool_], values: Float[Tensor, "N D"]) -> Any:
+        """X with these values where ``missing`` ``(N, D)``, numbers not rounded; index and types are kept.
+
+        Columns that the model leaves out stay as they are, but of constant ones empty cells are filled.
+        """
+        assert self.schema is not None
+        holes = [mask for _, mask in _by_column(self.schema, missing)]
+        found = [each for _, each in _by_column(self.schema, values.numpy())]
+        columns = list(zip(self.schema.columns, holes, found, strict=True))
+        return _fill_frame(X, columns) if frames.is_frame(X) else _fill_array(X, columns)
+
+
+def in_library(X: Any, library: str) -> Any:
+    """A frame in the library of that name, which scikit-learn then gives its names; arrays, and frames of the "default", as they are."""
+    if library == "default" or not frames.is_frame(X):
+        return X
+    import narwhals as nw
+
+    frame = nw.from_native(X, eager_only=True)
+    return {"pandas": frame.to_pandas, "polars": frame.to_polars}[library]()
+
+
+def as_numbers(column: Column, values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """A model's values of a column as its numbers, not rounded as cells are; of a boolean the probability, of a category its number."""
+    match column.kind:
+        case "number" | "date":
+            return column.loc + column.scale * values.astype(np.float64)
+        case "count" | "boolean":
+            return values.astype(np.float64)
+        case "ignore":
+            return np.full(len(values), np.nan)
+        case _:
+            return np.array([float(column.text(value)) for value in values.tolist()])
+
+
+def _by_column(schema: Schema, values: npt.NDArray[Any]) -> list[tuple[Column, npt.NDArray[Any]]]:
+    """Each column with its values ``(N,)``; zeros for one that is left out."""
+    places = {column.name: place for place, column in enumerate(schema.modelled)}
+    nothing = np.zeros(len(values), values.dtype)
+    return [(column, values[:, places[column.name]] if column.name in places else nothing) for column in schema.columns]
+
+
+def _whole(found: Any) -> Dataset:
+    for note in found.notes:
+        warnings.warn(note, stacklevel=4)
+    whole: Dataset = found.whole
+    return whole
+
+
+def _categories(frame: Any) -> dict[str, str]:
+    """What columns are that the frame itself says to be categories; one that is always the same is left to be found out."""
+    import narwhals as nw
+
+    said = [name for name, kind in frame.schema.items() if kind in (nw.Categorical, nw.Enum)]
+    return {str(name): "category" for name in said if frame[name].drop_nulls().n_unique() > 1}
+
+
+def _numbers(table: Any) -> set[str]:
+    """The columns that hold numbers, by their type, two different ones at least."""
+    from pyarrow import compute, types
+
+    of_numbers = [each.name for each in table.schema if types.is_integer(each.type) or types.is_floating(each.type)]
+    return {name for name in of_numbers if compute.count_distinct(table[name], mode="only_valid").as_py() > 1}
+
+
+def _column(cells: npt.NDArray[Any]) -> Any:
+    """Cells of an array as a column: numbers where all are, else texts."""
+    import pyarrow
+
+    try:
+        return pyarrow.array(cells.astype(np.float64))
+    except (TypeError, ValueError):
+        return pyarrow.array([None if cell is None else str(cell) for cell in cells], pyarrow.string())
+
+
+# --- frames and arrays -----------------------------------------------------------------------------------
+
+Columns = Sequence[tuple[Column, npt.NDArray[np.bool_], npt.NDArray[Any]]]
+
+
+def _fill_array(X: Any, columns: Columns) -> npt.NDArray[Any]:
+    array = np.asarray(X)
+    filled = array.copy() if array.dtype.kind in "fO" else array.astype(np.float64)
+    for place, (column, holes, values) in enumerate(columns):
+        cells = filled[:, place]
+        holes = _empty(cells) if column.kind == "constant" else holes
+        if holes.any():
+            numeric = filled.dtype.kind == "f" or column.kind in ("number", "count")
+            cells[holes] = as_numbers(column, values[holes]) if numeric else [column.text(value) for value in values[holes].tolist()]
+    return filled
+
+
+def _empty(cells: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    return np.array([cell is None or cell != cell for cell in cells], bool)
+
+
+def _fill_frame(X: Any, columns: Columns) -> Any:
+    import narwhals as nw
+
+    frame = nw.from_native(X, eager_only=True)
+    filled = []
+    for name, (column, holes, values) in zip(frame.columns, columns, strict=True):
+        series = frame[name]
+        holes = series.is_null().to_numpy() if column.kind == "constant" else holes
+        if holes.any() and column.kind != "ignore":
+            filled.append(series.scatter(np.flatnonzero(holes).tolist(), _cells(series, column, values[holes])))
+    return frame.with_columns(*filled).to_native() if filled else frame.clone().to_native()
+
+
+def _cells(series: Any, column: Column, values: npt.NDArray[Any]) -> list[Any]:
+    """A model's values as cells of a series. Errors: DataError for a category that its type has not."""
+    import narwhals as nw
+
+    kind = series.dtype
+    if kind.is_integer():
+        return np.rint(as_numbers(column, values)).astype(np.int64).tolist()
+    if kind.is_numeric():
+        return as_numbers(column, values).tolist()
+    texts = [column.text(value) for value in values.tolist()]
+    if kind in (nw.Categorical, nw.Enum):
+        known = _known(series)
+        strange = next((text for text in texts if text not in known), None)
+        if strange is not None:
+            raise DataError(f"column '{series.name}' has no category '{strange}', which is likely there; give it those of the training")
+        return [known[text] for text in texts]
+    return texts if kind == nw.String else column.typed(texts)
+
+
+def _known(series: Any) -> dict[str, Any]:
+    """The categories of a series by their texts."""
+    import narwhals.stable.v1 as nw  # where this is to stay
+
+    return {str(each): each for each in nw.from_native(series.to_native(), series_only=True).cat.get_categories().to_list()}
+
+
+def _like(head: Any, texts: Mapping[str, Sequence[str | None]], typed: Mapping[str, Sequence[Any]]) -> Any:
+    """Cells as a frame of the library and the types of ``head``."""
+    import narwhals as nw
+
+    frame = nw.from_native(head, eager_only=True)
+    of_texts = (nw.String, nw.Categorical, nw.Enum, nw.Object)
+    cells = {name: list(texts[str(name)] if kind in of_texts else typed[str(name)]) for name, kind in frame.schema.items()}
+    for name, kind in frame.schema.items():
+        if kind in (nw.Categorical, nw.Enum):
+            known = _known(frame[name])
+            cells[name] = [known.get(cell, cell) for cell in cells[name]]
+    made = nw.from_dict(cells, backend=frame.implementation)
+    there = [name for name in frame.columns if any(cell is not None for cell in cells[name])]
+    if frame.implementation.is_pandas():
+        return made.to_native().astype({name: head.dtypes[name] for name in there})
+    return made.with_columns(made[name].cast(frame.schema[name]) for name in there).to_native()
