@@ -31,7 +31,7 @@ COMMANDS = [
     "sample file:shared --n 4 -o again.npy",
     "train digits --posterior flow --network mlp:16 --epochs 1 --out f",
     "train digits --network conv:4-8 --epochs 1 --out c",
-    "train table.csv --epochs 2 --network mlp:16 --out t",
+    "train table.csv --recipe miwae --epochs 2 --network mlp:16 --out t",
     "impute t -o filled.csv --samples 20",
 ]
 PROGRAM = """

@@ -10,37 +10,52 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-if TYPE_CHECKING:
-    from lowerbound import data, distributions, errors, nn, recipes, tasks
+if TYPE_CHECKING:  # each as itself, which is how a strict type checker knows that it is public
+    from lowerbound import data as data
+    from lowerbound import distributions as distributions
     from lowerbound import distributions as laws
-    from lowerbound.errors import LowerboundError
-    from lowerbound.evaluation import calibration
-    from lowerbound.evaluation.density import Density
-    from lowerbound.evaluation.evaluate import evaluate
-    from lowerbound.evaluation.log_likelihood import log_likelihood
-    from lowerbound.evaluation.mean_bound import mean_bound, score
-    from lowerbound.evaluation.regret import likelihood_regret
+    from lowerbound import errors as errors
+    from lowerbound import nn as nn
+    from lowerbound import recipes as recipes
+    from lowerbound import tasks as tasks
+    from lowerbound.errors import LowerboundError as LowerboundError
+    from lowerbound.evaluation import calibration as calibration
+    from lowerbound.evaluation.density import Density as Density
+    from lowerbound.evaluation.evaluate import evaluate as evaluate
+    from lowerbound.evaluation.log_likelihood import log_likelihood as log_likelihood
+    from lowerbound.evaluation.mean_bound import mean_bound as mean_bound
+    from lowerbound.evaluation.mean_bound import score as score
+    from lowerbound.evaluation.regret import likelihood_regret as likelihood_regret
     from lowerbound.figures import images as plots
-    from lowerbound.figures.report import report
-    from lowerbound.interfaces.explorer import explore
-    from lowerbound.interfaces.export import export
-    from lowerbound.interfaces.trackers.tracker import tracker
-    from lowerbound.nn import corruptions
-    from lowerbound.recipes.build import build
-    from lowerbound.recipes.recipe import Recipe
-    from lowerbound.runs import checkpoint
-    from lowerbound.runs.experiment import Experiment
-    from lowerbound.runs.push import push
-    from lowerbound.runs.run import Run, load
-    from lowerbound.system import seeding
-    from lowerbound.tasks.encode import decode, encode, reconstruct
-    from lowerbound.training.adam import Adam
-    from lowerbound.training.loop import fit
-    from lowerbound.training.state import State
-    from lowerbound.vae import contexts, estimators, likelihoods, objectives, posteriors, priors, schedules
+    from lowerbound.figures.report import report as report
+    from lowerbound.interfaces.explorer import explore as explore
+    from lowerbound.interfaces.export import export as export
+    from lowerbound.interfaces.trackers.tracker import tracker as tracker
+    from lowerbound.nn import corruptions as corruptions
+    from lowerbound.recipes.build import build as build
+    from lowerbound.recipes.recipe import Recipe as Recipe
+    from lowerbound.runs import checkpoint as checkpoint
+    from lowerbound.runs.experiment import Experiment as Experiment
+    from lowerbound.runs.push import push as push
+    from lowerbound.runs.run import Run as Run
+    from lowerbound.runs.run import load as load
+    from lowerbound.system import seeding as seeding
+    from lowerbound.tasks.encode import decode as decode
+    from lowerbound.tasks.encode import encode as encode
+    from lowerbound.tasks.encode import reconstruct as reconstruct
+    from lowerbound.training.adam import Adam as Adam
+    from lowerbound.training.loop import fit as fit
+    from lowerbound.training.state import State as State
+    from lowerbound.vae import contexts as contexts
+    from lowerbound.vae import estimators as estimators
+    from lowerbound.vae import likelihoods as likelihoods
+    from lowerbound.vae import objectives as objectives
+    from lowerbound.vae import posteriors as posteriors
+    from lowerbound.vae import priors as priors
+    from lowerbound.vae import schedules as schedules
     from lowerbound.vae import semi_supervised as semi
-    from lowerbound.vae.likelihoods import scales
-    from lowerbound.vae.model import VAE
+    from lowerbound.vae.likelihoods import scales as scales
+    from lowerbound.vae.model import VAE as VAE
     from lowerbound.vae.objectives import batchwise as coupled
 
 #: every public name and where it is: a module, or with a colon an attribute of one
