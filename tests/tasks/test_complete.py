@@ -19,7 +19,7 @@ from vae.test_contexts import ByClass
 import lowerbound as lb
 from lowerbound.data import Dataset
 from lowerbound.errors import DataError, RecipeError, UsageError
-from lowerbound.interfaces.cli import main, parser
+from lowerbound.interfaces.cli import main, using_options
 from lowerbound.nn.networks import mlp
 from lowerbound.recipes import missing as masks
 from lowerbound.recipes.build import build
@@ -324,8 +324,8 @@ def test_values_that_depend_on_one_another_are_refused() -> None:
 
 
 def test_the_help_names_what_there_is() -> None:
-    assert tuple(METHODS) == parser.METHODS
-    assert [*parser.MISSING, parser.HOLES] == [*masks.MISSING, masks.HOLES]
+    assert tuple(METHODS) == using_options.METHODS
+    assert [*using_options.MISSING, using_options.HOLES] == [*masks.MISSING, masks.HOLES]
 
 
 @pytest.mark.parametrize("method", METHODS)
