@@ -74,6 +74,7 @@ class Estimator(BaseEstimator, ABC):
         learning_rate: float | None = None,
         schedule: str | None = None,
         clip: float | None = None,
+        skip: float | None = None,
         average: float | None = None,
         patience: int | None = None,
         validation: int | None = None,
@@ -106,6 +107,7 @@ class Estimator(BaseEstimator, ABC):
         self.learning_rate = learning_rate
         self.schedule = schedule
         self.clip = clip
+        self.skip = skip
         self.average = average
         self.patience = patience
         self.validation = validation

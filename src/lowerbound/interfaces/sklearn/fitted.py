@@ -104,6 +104,7 @@ class Fitted:
             products=products(recipe.precision, vae.device),
             rate=None if recipe.schedule is None else schedule(recipe.schedule),
             clip=recipe.clip,
+            skip=recipe.skip,
         )
         for record in steps:
             self._after(record, data)
