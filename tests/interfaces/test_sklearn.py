@@ -36,8 +36,11 @@ CHECKED = {
     "Imputer": Imputer(epochs=1, network="mlp:16", objective="iwae:2", samples=20),
     "Classifier": Classifier(epochs=8, network="mlp:16", batch=100, learning_rate=0.03),
 }
+QUICK = ("VAE", "Imputer")  # the others' checks take long
 CHECKS = [
-    pytest.param(estimator, check, id=f"{name}-{getattr(check, 'func', check).__name__}-{number}")
+    pytest.param(
+        estimator, check, id=f"{name}-{getattr(check, 'func', check).__name__}-{number}", marks=[] if name in QUICK else [pytest.mark.long]
+    )
     for name, made in CHECKED.items()
     for number, (estimator, check) in enumerate(estimator_checks_generator(made.set_params(random_state=0)))
 ]
