@@ -15,19 +15,10 @@ from torch.distributions import Distribution, constraints
 from torch.distributions.utils import broadcast_all
 from torch.nn.functional import logsigmoid
 
-FAR = 1e6  # where the first piece begins and the last one ends, on both sides of 0
-
 
 def of_pieces(loc: Float[Tensor, "*batch"], scale: Float[Tensor, "*batch"], cuts: Float[Tensor, " cuts"]) -> Float[Tensor, "*batch cuts+1"]:
-    """log p of each class, nats: P(class ≤ c) = S((cut_c − loc)/scale), S the logistic function, ``cuts`` in ascending order.
-
-    With a = (cut_c − loc)/scale and b the same of the cut before, log(S(a) − S(b)) = log S(a) + log S(−b) + log(1 − e^(b − a)).
-    """
-    at = (cuts - loc[..., None]) / scale[..., None]
-    below, above = logsigmoid(at), logsigmoid(-at)
-    between = torch.log(-torch.expm1(-cuts.diff() / scale[..., None]))
-    inner = below[..., 1:] + above[..., :-1] + between
-    return torch.cat([below[..., :1], inner, above[..., -1:]], -1)
+    """log p of each class, nats: P(class ≤ c) = S((cut_c − loc)/scale), S the logistic function, ``cuts`` in ascending order."""
+    return OrderedLogistic(loc[..., None], scale[..., None], cuts).log_prob(torch.arange(len(cuts) + 1, dtype=loc.dtype, device=loc.device))
 
 
 class LogisticPieces(Distribution, ABC):
@@ -45,7 +36,7 @@ class LogisticPieces(Distribution, ABC):
 
     @abstractmethod
     def around(self, k: Float[Tensor, "*batch"]) -> tuple[Tensor, Tensor]:
-        """The cuts below and above each k; ``FAR`` away, where there are none."""
+        """The cuts below and above each k; any number where there is none."""
 
     @property
     def support(self) -> Any:
@@ -75,10 +66,11 @@ class LogisticPieces(Distribution, ABC):
         return torch.searchsorted(self.cuts, self.loc + self.scale * torch.logit(u)).to(self.loc.dtype)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """log p(k), nats: log S(b) + log S(−a) + log(1 − e^(a − b)) for the scaled cuts a < b, without cancellation."""
-        low, high = self.around(value)
-        upper, lower = (high - self.loc) / self.scale, (low - self.loc) / self.scale
-        return logsigmoid(upper) + logsigmoid(-lower) + torch.log(-torch.expm1((low - high) / self.scale))
+        """log p(k), nats: log S(b) + log S(−a) + log(1 − e^(a − b)) for the scaled cuts a < b, without cancellation; tails at the ends."""
+        (low, high), first, last = self.around(value), value <= 0, value >= self.top
+        below, above = logsigmoid((high - self.loc) / self.scale), logsigmoid((self.loc - low) / self.scale)
+        between = torch.log(-torch.expm1((low - high) / self.scale))
+        return below.masked_fill(last, 0.0) + above.masked_fill(first, 0.0) + between.masked_fill(first | last, 0.0)
 
 
 class DiscretizedLogistic(LogisticPieces):
@@ -103,7 +95,7 @@ class DiscretizedLogistic(LogisticPieces):
 
     def around(self, k: Float[Tensor, "*batch"]) -> tuple[Tensor, Tensor]:
         """k ∓ ½."""
-        return (k - 0.5).masked_fill(k <= 0, -FAR), (k + 0.5).masked_fill(k >= self.top, FAR)
+        return k - 0.5, k + 0.5
 
 
 class OrderedLogistic(LogisticPieces):
@@ -125,6 +117,5 @@ class OrderedLogistic(LogisticPieces):
 
     def around(self, k: Float[Tensor, "*batch"]) -> tuple[Tensor, Tensor]:
         """Looked up; numbers beyond the ends are the ends."""
-        far = self.cuts.new_tensor([FAR])
-        ends, at = torch.cat([-far, self.cuts, far]), k.clamp(0, self.top).long()
+        ends, at = torch.cat([self.cuts[:1] - 1, self.cuts, self.cuts[-1:] + 1]), k.clamp(0, self.top).long()
         return ends[at], ends[at + 1]

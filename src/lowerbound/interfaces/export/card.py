@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from lowerbound import __version__
 from lowerbound.interfaces.export.graphs import Graph
 from lowerbound.nn.graph import outputs_of
 from lowerbound.runs.run import Run
@@ -40,7 +40,7 @@ def words(run: Run, to: str, about: dict[str, Any], refused: dict[str, str]) -> 
     schema = run.spec.schema
     return {
         "format": to,
-        "lowerbound": __version__,
+        "lowerbound": version("lowerbound"),
         "units": "nats",
         "density": run.vae.density,
         "note": run.vae.likelihood.note,
