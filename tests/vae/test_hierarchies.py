@@ -247,6 +247,9 @@ def test_the_first_levels_alone_are_decoded_with_what_is_expected_of_the_others(
     z = torch.randn(6, sum(sizes[:levels]))
     whole = torch.cat([z, conditional_mean(joint(vae.prior()), z)], 1) if levels < 3 else z
     torch.testing.assert_close(lb.decode(vae, z), vae.decode(whole), atol=1e-5, rtol=1e-5)
+    assert lb.decode(vae, z, grad=True).requires_grad
+    assert lb.decode(vae, z.requires_grad_()).requires_grad
+    assert not lb.decode(vae, z.detach()).requires_grad
     with pytest.raises(UsageError, match=r"\(N, 1\) or \(N, 3\) or \(N, 5\)"):
         lb.decode(vae, torch.zeros(6, 4))
 

@@ -45,7 +45,7 @@ def decode(vae: Model, latents: Array, draw: bool = False, grad: bool = False) -
 
     def decoded(rows: Tensor) -> Tensor:
         some = vae.some(rows)
-        return some.decode(of_levels.completed(some, every[rows]), draw, grad)
+        return some.decode(of_levels.completed(some, every[rows], grad), draw, grad)
 
     found = _in_batches(decoded, every)
     return found[0] if z.dim() == 1 else found

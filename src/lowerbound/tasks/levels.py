@@ -44,10 +44,10 @@ def encoded(vae: Model, x: Float[Tensor, "B *event"], levels: int, grad: bool = 
         return _means(vae.posterior(x), _hierarchy(vae.prior(), levels), levels)
 
 
-def completed(vae: Model, z: Float[Tensor, "N some"]) -> Float[Tensor, "N latent"]:
+def completed(vae: Model, z: Float[Tensor, "N some"], grad: bool = False) -> Float[Tensor, "N latent"]:
     """The first levels as they are, side by side, and those below at the means of p given these; a whole latent as it is.
 
-    Errors: UsageError where they are not the first levels of this model.
+    Gradients: as for ``vae.encode``. Errors: UsageError where they are not the first levels of this model.
     """
     if (width := z.shape[-1]) == vae.latent:
         return z
@@ -55,12 +55,14 @@ def completed(vae: Model, z: Float[Tensor, "N some"]) -> Float[Tensor, "N latent
     ends = list(accumulate(prior.sizes)) if isinstance(prior, Levels) else [vae.latent]
     if width not in ends or not isinstance(prior, Levels):
         raise UsageError(f"these are latents (N, {width}), and this model decodes {' or '.join(f'(N, {end})' for end in ends)}")
-    walk, parts = prior.walk(), list(z.to(vae.device).split(prior.sizes[: ends.index(width) + 1], -1))
-    next(walk)
-    for level in range(1, len(prior.sizes)):
-        law, _ = walk.send(parts[level - 1])
-        parts += [law.mean] if level == len(parts) else []
-    return torch.cat(parts, -1)
+    sizes = prior.sizes[: ends.index(width) + 1]
+    with torch.set_grad_enabled(torch.is_grad_enabled() and (grad or z.requires_grad)):
+        walk, parts = prior.walk(), list(z.to(vae.device).split(sizes, -1))
+        next(walk)
+        for level in range(1, len(prior.sizes)):
+            law, _ = walk.send(parts[level - 1])
+            parts += [law.mean] if level == len(parts) else []
+        return torch.cat(parts, -1)
 
 
 def _means(posterior: Distribution, prior: Levels, levels: int) -> Float[Tensor, "B latent"]:
