@@ -39,6 +39,7 @@ WORDS: list[dict[str, Any]] = [
     {"semi_supervised": "m2-latents:30:90:0.25:4:1", "labels": "100"},
     {"precision": "bfloat16", "network": "mlp:512"},
     {"bootstrap": 3},
+    {"latent": "2-3", "sigma_floor": 0.2},
 ]
 
 

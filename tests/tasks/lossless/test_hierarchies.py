@@ -33,24 +33,25 @@ pytest.importorskip("constriction", reason="pip install 'lowerbound[compression]
 HIDDEN, CLASSES = 16, 3
 
 
-def chain(sizes: Sequence[int], context: bool = False) -> lb.VAE:
+def chain(sizes: Sequence[int], context: bool = False, floor: float = 0.0) -> lb.VAE:
     """Gaussians by gated networks of the levels above, and of features of the example."""
     above = [0, *accumulate(sizes)]
-    prior = lb.priors.Chain(lb.priors.StandardNormal(sizes[0]), _levels(above[1:-1], sizes[1:]), sizes)
+    prior = lb.priors.Chain(lb.priors.StandardNormal(sizes[0]), _levels(above[1:-1], sizes[1:]), sizes, floor)
     seen = math.prod(EVENT) + CLASSES * context
     encoder = features(seen if context else EVENT, HIDDEN, network=gated)
-    posterior = lb.posteriors.Chain(_joined(encoder, context), _levels([HIDDEN + before for before in above[:-1]], sizes), sizes)
+    levels = _levels([HIDDEN + before for before in above[:-1]], sizes)
+    posterior = lb.posteriors.Chain(_joined(encoder, context), levels, sizes, floor)
     decoder = gated(sum(sizes) + CLASSES * context, HIDDEN, EVENT)
     return lb.VAE(prior, lb.likelihoods.Bernoulli(_joined(decoder, context)), posterior, Label(CLASSES) if context else None).eval()
 
 
-def ladder(sizes: Sequence[int]) -> lb.VAE:
+def ladder(sizes: Sequence[int], floor: float = 0.0) -> lb.VAE:
     """Levels that refine the prior's, each by features of its own."""
     above, widths = [*accumulate(sizes)], [HIDDEN - level for level in range(len(sizes))]
-    prior = lb.priors.Chain(lb.priors.StandardNormal(sizes[0]), _levels(above[:-1], sizes[1:]), sizes)
+    prior = lb.priors.Chain(lb.priors.StandardNormal(sizes[0]), _levels(above[:-1], sizes[1:]), sizes, floor)
     stages = [features(before, width) for before, width in zip([EVENT, *widths], widths, strict=False)]
     levels = [mlp(width, 2 * size) for width, size in zip(reversed(widths), sizes, strict=True)]
-    posterior = lb.posteriors.Ladder(Stages(stages), levels, widths[::-1], prior)
+    posterior = lb.posteriors.Ladder(Stages(stages), levels, widths[::-1], prior, floor)
     return lb.VAE(prior, lb.likelihoods.Bernoulli(mlp(sum(sizes), HIDDEN, EVENT)), posterior).eval()
 
 
@@ -69,6 +70,8 @@ MODELS: dict[str, Callable[[], lb.VAE]] = {
     "given labels": lambda: chain((3, 4), context=True),
     "a ladder of two": lambda: ladder((3, 4)),
     "a ladder of three": lambda: ladder((2, 3, 4)),
+    "two levels with a floor of σ": lambda: chain((3, 4), floor=0.4),
+    "a ladder with a floor of σ": lambda: ladder((3, 4), floor=0.4),
 }
 
 

@@ -32,13 +32,15 @@ class Latents:
     """Levels of these ``sizes``, whose networks of the levels above are those of ``prior``, for all but the first.
 
     Those of ``posterior`` make μ and log σ² of the encoder's output and the levels above; there is none for one level alone, whose encoder
-    gives them itself. Of a ladder they are given features of their own, ``split`` how many of each, and refine the prior.
+    gives them itself. Of a ladder they are given features of their own, ``split`` how many of each, and refine the prior. ``floors`` are
+    the least σ of the prior's networks and of the posterior's.
     """
 
     sizes: tuple[int, ...]
     prior: tuple[ExactNetwork, ...] = ()
     posterior: tuple[ExactNetwork, ...] = ()
     split: tuple[int, ...] = ()
+    floors: tuple[float, float] = (0.0, 0.0)
 
     @classmethod
     def of(cls, vae: Model) -> Latents:
@@ -46,13 +48,14 @@ class Latents:
         _must_be_known(vae)
         prior, posterior = vae.prior, vae.posterior
         if isinstance(prior, priors.StandardNormal) and isinstance(posterior, posteriors.DiagonalGaussian):
-            return cls((int(prior.zero.numel()),))
+            return cls((int(prior.zero.numel()),), floors=(0.0, posterior.floor))
         if not isinstance(prior, priors.Chain) or not isinstance(posterior, posteriors.Chain | posteriors.Ladder):
             raise _unknown()
         if not isinstance(prior.first, priors.StandardNormal):
             raise _unknown()
         split = posterior.split if isinstance(posterior, posteriors.Ladder) else ()
-        return cls(prior.sizes, _networks(prior.levels), _networks(posterior.levels), split)
+        floors = _floor(prior.levels), _floor(posterior.levels)
+        return cls(prior.sizes, _networks(prior.levels), _networks(posterior.levels), split, floors)
 
     @property
     def size(self) -> int:
@@ -62,7 +65,8 @@ class Latents:
     @property
     def words(self) -> tuple[object, ...]:
         """Which latents they are, for the model's hash."""
-        return (self.sizes, self.split) if self.posterior else (self.size,)
+        words = (self.sizes, self.split) if self.posterior else (self.size,)
+        return (*words, self.floors) if any(self.floors) else words
 
     @property
     def networks(self) -> tuple[ExactNetwork, ...]:
@@ -82,14 +86,14 @@ class Latents:
 
     def expected(self, level: int, above: Array) -> Gaussian | None:
         """p given the levels above ``(n, dᵢ)``, None where it is a standard normal."""
-        return _gaussian(self.prior[level - 1](above)) if level else None
+        return _gaussian(self.prior[level - 1](above), self.floors[0]) if level else None
 
     def seen(self, level: int, features: Array, above: Array, expected: Gaussian | None) -> Gaussian:
         """q given the levels above, with p's mean as zero and its σ as one."""
         if not self.posterior:
-            return _gaussian(features)
+            return _gaussian(features, self.floors[1])
         given = np.split(features, np.cumsum(self.split)[:-1], 1)[level] if self.split else np.concatenate([features, above], 1)
-        found, log_variance = _gaussian(self.posterior[level](given))
+        found, log_variance = _gaussian(self.posterior[level](given), self.floors[1])
         if expected is None:
             return found, log_variance
         mean, of_prior = expected
@@ -105,10 +109,11 @@ def further(above: Array, expected: Gaussian | None, bins: Whole, bits: int) -> 
     return np.concatenate([above, place], 1)
 
 
-def _gaussian(output: Array) -> Gaussian:
-    """Of a network's output ``(n, 2 d)``."""
+def _gaussian(output: Array, floor: float) -> Gaussian:
+    """Of a network's output ``(n, 2 d)``, no σ below a floor."""
     mean, log_variance = np.split(output, 2, 1)
-    return mean, np.clip(log_variance, *LOG_VARIANCE)
+    log_variance = np.clip(log_variance, *LOG_VARIANCE)
+    return mean, 2 * functions.log(functions.exp()(log_variance / 2) + floor) if floor else log_variance
 
 
 def _with_standard(mean: Array, log_variance: Array) -> Gaussian:
@@ -160,6 +165,10 @@ class Seen:
 
 def _networks(levels: nn.ModuleList) -> tuple[ExactNetwork, ...]:
     return tuple(exact(level.network) for level in levels if isinstance(level, Level))
+
+
+def _floor(levels: nn.ModuleList) -> float:
+    return max((level.floor for level in levels if isinstance(level, Level)), default=0.0)
 
 
 def _must_be_known(vae: Model) -> None:
