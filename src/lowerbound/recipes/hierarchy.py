@@ -41,7 +41,7 @@ def sizes(what: str, word: str) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class Hierarchy:
-    """What vectors of several levels are made of: the kind of network, its widths, each level's dimensions, a context's shape, the least σ."""
+    """What vectors of several levels are made of: kind and widths of networks, each level's dimensions, a context's shape, the least σ."""
 
     network: NetworkWord
     widths: Sequence[int]
