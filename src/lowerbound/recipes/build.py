@@ -105,6 +105,7 @@ def _model(recipe: Recipe, supervision: Supervision | None, context: Context | N
             posterior, prior, decoder = hierarchy.top_down(
                 spec.event_shape, widths, latent, recipe.images, floor, around, *likelihood.shape(spec.event_shape)
             )
+            latent = int(prior().event_shape[0])  # not the channels, but all
         elif len(recipe.sizes) > 1:
             levels = hierarchy.Hierarchy(network, widths, recipe.sizes, shape, floor)
             posterior, prior = levels.parts(recipe.posterior, recipe.prior, around, spec)

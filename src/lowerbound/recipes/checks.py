@@ -107,9 +107,13 @@ def _check_levels(recipe: Recipe) -> None:
         raise RecipeError(
             f"levels are a number at each of up to {len(widths)} resolutions, the coarsest first, as 4-4, not '{recipe.levels}'"
         )
-    for word, wanted in (("prior", "normal"), ("posterior", "gaussian"), ("given", None), ("semi_supervised", None)):
+    for word, wanted in (("prior", "normal"), ("posterior", "gaussian"), ("given", None)):
         if getattr(recipe, word) != wanted:
-            raise RecipeError(f"with levels {word.replace('_', '-')} is not chosen: leave it out")
+            raise RecipeError(f"with levels {word} is not chosen: leave it out")
+    if recipe.semi_supervised and make("semi-supervised", recipe.semi_supervised, SEMI_SUPERVISED).context(2) is not None:
+        raise RecipeError(
+            "with levels no network is given a label: choose --semi-supervised m1 or m1m2, or --latent 4-8 in place of levels"
+        )
 
 
 def _encodable(text: str) -> bool:
