@@ -111,6 +111,9 @@ class Recipe:
         None, "likelihood", "MISSINGNESS", "columns: what it depends on whether a cell is missing (default: none)", MISSINGNESS
     )
     posterior: str = _word("gaussian", "posterior", "POSTERIOR", "q(z|x)", ChainMap(OF_LEVELS, POSTERIORS))
+    sigma_floor: float | None = _word(
+        None, "posterior", "X", "the least σ of latents that are normal, of q, and of p where that is learned (default: none)"
+    )
     network: str = _word(
         "mlp:512", "posterior", "NETWORK:WIDTHS", "of the encoder, e.g. conv:32-64, and in reverse of the decoder", NETWORKS
     )
