@@ -235,7 +235,7 @@ def test_verbs_work_with_it_and_with_the_data_that_its_recipe_names(tmp_path: Pa
         answer(capsys, "import", "state", weights, "--map", mapped(tmp_path, text), "-o", tmp_path / run)
     assert Path(answer(capsys, "plot", tmp_path / "a", "samples")["output"]).is_file()
     assert [len(lb.load(tmp_path / run, device="cpu").record.notes) for run in "ab"] == [1, 0]
-    assert answer(capsys, "evaluate", tmp_path / "b", "--rows", 5, "--draws", 10)["rows"] == 5
+    answer(capsys, "encode", tmp_path / "b", "-o", tmp_path / "z.npz")
     assert "no data set, file or folder is called 'imported'" in complaint(capsys, "evaluate", tmp_path / "a")
 
 
