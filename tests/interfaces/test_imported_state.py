@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -314,3 +315,22 @@ def test_files_that_are_not_read(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "is no map of tensors" in said("w.npz", b"", "--map", tmp_path / "nowhere.toml")
     assert "import state needs --map FILE" in said("w.npz", b"", "--json")
     assert "leave out --map" in complaint(capsys, "import", "pythae", tmp_path, "--map", path, "-o", run)
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "guide" / "coming-from.md").read_text(encoding="utf-8")
+
+
+def test_the_map_and_the_commands_of_the_page_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (text,) = re.findall("```toml\n(.*?)```", PAGE, re.DOTALL)
+    shapes = {layer: tuple(32 if side == 12 else side for side in shape) for layer, shape in DENSE.items()}
+    as_hdf5(of_keras(shapes), tmp_path)
+    mapped(tmp_path, text)
+    commands = re.findall(r"^\$ lowerbound (.*)", PAGE, re.MULTILINE)
+    assert len(commands) == 3
+    for words in commands:
+        answer(capsys, *words.split())
+    assert (tmp_path / "latents.npz").is_file()
+    assert (tmp_path / "samples.png").is_file()
