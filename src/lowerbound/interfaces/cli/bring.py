@@ -13,23 +13,23 @@ from lowerbound.runs.run import Run
 
 
 @dataclass(frozen=True)
-class Source:
+class Kind:
     """What makes a run of a path and an output, and whether it takes a map besides."""
 
     bring: Callable[..., Run]
     mapped: bool = False
 
 
-SOURCES = {"pythae": Source(importing.pythae), "state": Source(importing.state, mapped=True)}
+KINDS = {"pythae": Kind(importing.pythae), "state": Kind(importing.state, mapped=True)}
 
 
 def bring(args: Namespace) -> Answer:
     """Write the run, and say what it is. Errors: UsageError for a map that is missing, or is not wanted."""
-    source = SOURCES[args.source]
-    if source.mapped != (args.map is not None):
-        said = "needs --map FILE" if source.mapped else "knows its tensors: leave out --map"
-        raise UsageError(f"import {args.source} {said}")
-    run = source.bring(args.path, args.output, *([args.map] if source.mapped else []))
+    kind = KINDS[args.kind]
+    if kind.mapped != (args.map is not None):
+        said = "needs --map FILE" if kind.mapped else "knows its tensors: leave out --map"
+        raise UsageError(f"import {args.kind} {said}")
+    run = kind.bring(args.path, args.output, *([args.map] if kind.mapped else []))
     recipe = run.recipe
     text = (
         f"{recipe.posterior} posterior, {recipe.likelihood} likelihood, {recipe.objective}, z of {run.vae.latent} dimensions: {run.folder}"

@@ -10,7 +10,7 @@ from lowerbound.interfaces.cli.options import Parser
 
 FORMATS = ("onnx", "torch", "json")
 OPSET = 20
-SOURCES = ("pythae", "state")
+KINDS = ("pythae", "state")
 
 
 def export(parser: Parser) -> None:
@@ -27,7 +27,7 @@ def export(parser: Parser) -> None:
 def bring(parser: Parser) -> None:
     """Add what is brought, where it is, the map, and the folder of the run."""
     what = "a model of pythae, or the state of another library's: its weights, by --map"
-    parser.add_argument("source", choices=SOURCES, metavar="SOURCE", help=f"{', '.join(SOURCES)}: {what}")
+    parser.add_argument("kind", choices=KINDS, metavar="KIND", help=f"{', '.join(KINDS)}: {what}")
     where = "of pythae the folder final_model; of a state the file of its weights: .safetensors, .npz, .h5, .keras"
     parser.add_argument("path", metavar="PATH", help=where)
     mapped = "of a state, TOML: the words of its recipe, and which of its tensors is which here (docs/guide/coming-from.md)"
