@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -73,6 +76,12 @@ def test_graphs_of_every_model_agree_with_torch(name: str, digits: tuple[lb.data
             continue
         program = traced(graph.function, graph.inputs, what)
         must_agree(graph, onnx_of(program, graph.inputs, what, functions=functions()), x)
+
+
+def test_the_guide_says_what_is_refused() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "guide" / "exporting.md").read_text(encoding="utf-8")
+    section = page.partition("## What is refused")[2].partition("\n## ")[0]
+    assert set(re.findall(r"`([a-z0-9-]+)`", section)) & set(ZOO) == set(REFUSED)
 
 
 # --- what the functions compute ----------------------------------------------------------------------
