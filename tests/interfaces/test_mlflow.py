@@ -95,15 +95,18 @@ def test_all_is_written_by_the_end_and_mlflow_is_not_imported_here(tmp_path: Pat
     assert (tmp_path / "run" / "trackers" / "mlflow.id").read_text() == "a run\n"
 
 
-def test_what_was_given_is_written_though_the_training_is_left(tmp_path: Path) -> None:
+@pytest.mark.parametrize("forgotten", [True, False])
+def test_what_was_given_is_written_though_the_training_is_left(forgotten: bool, tmp_path: Path) -> None:
+    """Also where the first process has it still to write when the run is resumed."""
     experiment = Experiment.begin(Recipe(**SMALL), tmp_path / "run", device="cpu", observers=[lb.tracker("mlflow")])
     for record in experiment.train():
         if record.ends_epoch:
             break
     experiment.close()
-    del experiment, record
-    gc.collect()
-    assert [call[2][0]["step"] for call in calls()[4:]] == [1]
+    if forgotten:
+        del experiment, record
+        gc.collect()
+        assert [call[2][0]["step"] for call in calls()[4:]] == [1]
     went_on = Experiment.resume(tmp_path / "run", device="cpu", observers=[lb.tracker("mlflow")])
     list(went_on.train())
     went_on.finish()

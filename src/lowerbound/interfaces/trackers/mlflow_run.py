@@ -16,6 +16,9 @@ from lowerbound.interfaces.trackers import mlflow_process
 from lowerbound.interfaces.trackers.tracker import PROJECT, Log
 from lowerbound.runs.run import Run
 
+#: what ends the process of a run, by the folder of its log: one that is resumed waits for what was given before
+_ENDING: dict[Path, weakref.finalize[..., MLflow]] = {}
+
 
 @final
 class MLflow(Log):
@@ -26,14 +29,16 @@ class MLflow(Log):
 
     def open(self, run: Run, epochs: int) -> None:
         """Begin the process, which opens the run that was, or a new one."""
+        kept = self.folder.resolve() / "mlflow.id"
+        if kept in _ENDING:
+            _ENDING.pop(kept)()
         # -P, or what is imported there would be looked for among the files here, one of which is tensorboard.py
         command = [sys.executable, "-P", mlflow_process.__file__]
         self._process = subprocess.Popen(  # noqa: S603 - our own file
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, encoding="utf-8"
         )
         #: also where a training ends before its end, or this process does: what was given is written, and nobody is left waiting
-        self._close = weakref.finalize(self, _ended, self._process)
-        kept = self.folder.resolve() / "mlflow.id"
+        self._close = _ENDING[kept] = weakref.finalize(self, _ended, self._process)
         self._give({"kept": str(kept), "name": run.folder.name, "project": PROJECT, "words": run.recipe.words()})
 
     def curves(self, epoch: int, values: Mapping[str, float]) -> None:
