@@ -10,7 +10,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, final
@@ -58,9 +58,10 @@ def main() -> str:
     try:
         with redirect_stdout(sys.stderr):
             store = Store(**json.loads(sys.stdin.readline()))
+            does: dict[str, Callable[..., None]] = {"curves": store.curves, "end": store.end}
             for line in sys.stdin:
                 ((word, given),) = json.loads(line).items()
-                {"curves": store.curves, "end": store.end}[word](**given)
+                does[word](**given)
     except Exception as error:
         return str(error) or type(error).__name__
     return ""
