@@ -69,13 +69,16 @@ dist: $(READY)  ## dist/: the wheel and the source, checked as the index of pack
 	build/tools/bin/python -m build
 	build/tools/bin/twine check --strict dist/*
 
-#: the lowest and the newest versions that the ranges of pyproject.toml allow, of PyTorch those for CPUs, each in a folder of its own
+#: the lowest and the newest versions that the ranges of pyproject.toml allow, each in a folder of its own; PyTorch is that for CPUs,
+#: from its own index, or with TORCH= whatever the index of packages has
+TORCH := --torch-backend cpu
+
 lowest newest:  ## a quarter of an hour: the lowest (or newest) versions of everything, installed and tried
 	rm -rf build/$@
 	$(PYTHON) -m venv build/$@
 	build/$@/bin/pip install --quiet uv
-	build/$@/bin/uv pip compile --quiet --torch-backend cpu --resolution $(RESOLUTION_$@) --extra tensorboard --extra hub pyproject.toml -o build/$@.txt
-	build/$@/bin/uv pip install --quiet --torch-backend cpu --python build/$@ -r build/$@.txt
+	build/$@/bin/uv pip compile --quiet $(TORCH) --resolution $(RESOLUTION_$@) --extra tensorboard --extra hub pyproject.toml -o build/$@.txt
+	build/$@/bin/uv pip install --quiet $(TORCH) --python build/$@ -r build/$@.txt
 	build/$@/bin/uv pip install --quiet --python build/$@ --no-deps .
 	build/$@/bin/python tests/smoke.py
 

@@ -36,12 +36,14 @@ COMMANDS = [
 ]
 PROGRAM = """
 import lowerbound as lb
+from lowerbound.sklearn import VAE
 
 recipe: lb.Recipe = lb.Recipe(data="digits", epochs=1)
 run: lb.Run = lb.load("d")
 rows: int = len(run.history())
 device: str = str(run.vae.device)
 tracker = lb.tracker("csv")
+model: VAE = VAE(epochs=1).fit([[0.0], [1.0]])
 reveal_type(lb.load("d").recipe)
 """
 CHECKERS = {"mypy": ["-m", "mypy", "--strict"], "pyright": ["-m", "pyright"]}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import pickle
 from dataclasses import replace
 
 import pytest
@@ -145,3 +147,10 @@ def test_a_description_comes_back_from_its_words(name: str) -> None:
     if ENDS.get(LAWS[name].law, (False, False)) != (False, False):
         with pytest.raises(ValueError, match="law"):
             Marginal.read({**words, "low": None, "high": None})
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_a_copied_model_has_the_same_maps(name: str) -> None:
+    """By which its moments are found, as those of an average of weights, which is a copy."""
+    assert copy.deepcopy(MAPS[name]) is MAPS[name]
+    assert pickle.loads(pickle.dumps(MAPS[name])) is MAPS[name]

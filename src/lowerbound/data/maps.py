@@ -7,6 +7,7 @@ far from an end, or from 0, a map begins to bend.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -27,7 +28,7 @@ class Ends:
 
 
 class Map(ABC):
-    """``bend(v)`` is w and log dw/dv, ``back(w)`` is v; all shapes ``(*batch, n)``."""
+    """``bend(v)`` is w and log dw/dv, ``back(w)`` is v; all shapes ``(*batch, n)``. Of each there is one, which copies of a model share."""
 
     #: whether a law of w with heavier tails than a normal leaves v a variance
     heavy: bool
@@ -39,6 +40,9 @@ class Map(ABC):
     @abstractmethod
     def back(self, w: Tensor, ends: Ends) -> Tensor:
         """v(w)."""
+
+    def __reduce__(self) -> tuple[Callable[[str], Map], tuple[str]]:
+        return _one, (type(self).__name__,)  # itself, for who looks it up among the others
 
 
 class Linear(Map):
@@ -135,3 +139,8 @@ class Asinh(Map):
 
 #: maps by the word that a column's description has; ``law`` of a file of types is one of the first four
 MAPS: dict[str, Map] = {"linear": Linear(), "soft": Soft(), "log": Log(), "asinh": Asinh(), "log-below": LogBelow(), "logit": Logit()}
+
+
+def _one(name: str) -> Map:
+    """The map of a class of that name."""
+    return next(each for each in MAPS.values() if type(each).__name__ == name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +17,14 @@ if TYPE_CHECKING:
 
     from lowerbound.vae.model import Model
 
+#: the estimator itself, whichever it is: beartype has no typing.Self in methods of a class that it does not decorate
+L = TypeVar("L", bound="Latents")
+
 
 class Latents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator, ABC):
     """What a fitted model is asked for, whatever X is. ``labels`` are of a model that is ``given="label"``: a class for each row."""
 
-    def fit(self, X: Any, y: Any = None, *, labels: Any = None) -> Latents:
+    def fit(self: L, X: Any, y: Any = None, *, labels: Any = None) -> L:
         """Train anew on X ``(N, D)``, NaN or None where a value is missing; y is not looked at.
 
         Errors: ValueError and TypeError as scikit-learn has them; DataError, RecipeError, UsageError; Diverged.
@@ -29,7 +32,7 @@ class Latents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator, ABC)
         self._learn(X, *self._numbered(X, labels, True), self._own(labels), None)
         return self
 
-    def partial_fit(self, X: Any, y: Any = None, *, labels: Any = None) -> Latents:
+    def partial_fit(self: L, X: Any, y: Any = None, *, labels: Any = None) -> L:
         """Train one epoch more on X, the first one where there was none. As many calls as a recipe's epochs are ``fit`` to the bit.
 
         Errors: as for ``fit``.

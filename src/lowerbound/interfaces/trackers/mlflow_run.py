@@ -1,48 +1,72 @@
-"""A run of MLflow, in the store that ``MLFLOW_TRACKING_URI`` names, or MLflow's usual one. Source: https://mlflow.org/docs."""
+"""A run of MLflow, written by a process beside the training: to open it takes seconds, in which the training goes on."""
 
 from __future__ import annotations
 
-import os
+import json
+import subprocess
+import sys
 import time
+import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
+from lowerbound.errors import OutputError
+from lowerbound.interfaces.trackers import mlflow_process
 from lowerbound.interfaces.trackers.tracker import PROJECT, Log
 from lowerbound.runs.run import Run
+
+#: what ends the process of a run, by the folder of its log: one that is resumed waits for what was given before
+_ENDING: dict[Path, weakref.finalize[..., MLflow]] = {}
 
 
 @final
 class MLflow(Log):
-    """Metrics, parameters and artifacts of one run of the experiment that ``MLFLOW_EXPERIMENT_NAME`` says, or ``lowerbound``."""
+    """Metrics, parameters and artifacts of one run of the experiment that ``MLFLOW_EXPERIMENT_NAME`` says, or ``lowerbound``.
+
+    What fails in that process is found out at the next epoch, or at the end.
+    """
 
     def open(self, run: Run, epochs: int) -> None:
-        """The run that was, or a new one."""
-        from mlflow import MlflowClient
-        from mlflow.entities import Param
-
-        self._client = MlflowClient()
-        known = self.kept_id("mlflow")
-        if known is not None:
-            self._run = known
-            self._client.update_run(known, status="RUNNING")
-            return
-        project = os.environ.get("MLFLOW_EXPERIMENT_NAME", PROJECT)
-        experiment = self._client.get_experiment_by_name(project)
-        where = self._client.create_experiment(project) if experiment is None else experiment.experiment_id
-        self._run = self.keep_id("mlflow", self._client.create_run(where, run_name=run.folder.name).info.run_id)
-        self._client.log_batch(self._run, params=[Param(name, str(value)) for name, value in run.recipe.words().items()])
+        """Begin the process, which opens the run that was, or a new one."""
+        kept = self.folder.resolve() / "mlflow.id"
+        if kept in _ENDING:
+            _ENDING.pop(kept)()
+        # -P, or what is imported there would be looked for among the files here, one of which is tensorboard.py
+        command = [sys.executable, "-P", mlflow_process.__file__]
+        self._process = subprocess.Popen(  # noqa: S603 - our own file
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, encoding="utf-8"
+        )
+        #: also where a training ends before its end, or this process does: what was given is written, and nobody is left waiting
+        self._close = _ENDING[kept] = weakref.finalize(self, _ended, self._process)
+        self._give({"kept": str(kept), "name": run.folder.name, "project": PROJECT, "words": run.recipe.words()})
 
     def curves(self, epoch: int, values: Mapping[str, float]) -> None:
-        """Metrics, in one call."""
-        from mlflow.entities import Metric
-
-        now = int(time.time() * 1000)
-        self._client.log_batch(self._run, metrics=[Metric(name, value, now, epoch) for name, value in values.items()])
+        """Metrics."""
+        self._give({"curves": {"epoch": epoch, "values": dict(values), "milliseconds": int(time.time() * 1000)}})
 
     def end(self, epoch: int, test: Mapping[str, float], figures: Sequence[Path]) -> None:
-        """Metrics, and pictures as artifacts."""
+        """Metrics, and pictures as artifacts; until all is written."""
         self.curves(epoch, test)
-        for path in figures:
-            self._client.log_artifact(self._run, str(path), "figures")
-        self._client.set_terminated(self._run)
+        self._give({"end": {"figures": [str(path.resolve()) for path in figures]}})
+        self._must_have_ended_well()
+
+    def _give(self, what: Mapping[str, Any]) -> None:
+        """One line for the process. Errors: OutputError where it has failed."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(what, default=str) + "\n")
+            self._process.stdin.flush()
+        except OSError:
+            self._must_have_ended_well()
+
+    def _must_have_ended_well(self) -> None:
+        """Wait until the process has ended. Errors: OutputError with what it says has failed."""
+        said = self._close()
+        if self._process.returncode:
+            raise OutputError(said or f"it ended with the code {self._process.returncode}")
+
+
+def _ended(process: subprocess.Popen[str]) -> str:
+    """What the process says has failed, once it has done all that it was given."""
+    return process.communicate()[0]
