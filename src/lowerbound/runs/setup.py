@@ -11,7 +11,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from lowerbound import data
 from lowerbound.data import Dataset, DataSpec, labels
-from lowerbound.data.rows import spread
+from lowerbound.data.rows import some_of
 from lowerbound.errors import DataError, RecipeError, UsageError
 from lowerbound.recipes.build import Parts, build
 from lowerbound.recipes.recipe import Recipe
@@ -126,7 +126,7 @@ def _mostly_white(vae: Model, data: Dataset) -> list[str]:
     """A note on strokes that are dark, on white, where pixels are scored as bits."""
     if not isinstance(vae.likelihood, Bernoulli) or len(data.event_shape) < 3:
         return []
-    mean = float(data[spread(len(data), LOOKED_AT)].nanmean())
+    mean = float(data[some_of(data, LOOKED_AT)].nanmean())
     return (
         [f"the mean of the pixels is {mean:.2f}, most of them white; if strokes are dark, --invert makes them the ones"]
         if mean > 0.5
