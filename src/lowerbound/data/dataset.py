@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Int, Int64
 from torch import Tensor
 
 from lowerbound.data.ranges import holes_of, range_of
@@ -40,7 +40,7 @@ class Dataset:
     """
 
     array: Tensor | SparseRows | StreamedRows
-    targets: Int64[Tensor, " N"] | None = None
+    targets: Int[Tensor, " N"] | None = None
     classes: tuple[str, ...] = ()
     rows: Int64[Tensor, " n"] | None = None
     unit: int = 255
@@ -81,7 +81,7 @@ class Dataset:
         return tuple(self.array.shape[1:])
 
     @cached_property
-    def labels(self) -> Int64[Tensor, " n"] | None:
+    def labels(self) -> Int[Tensor, " n"] | None:
         """The class number of each example of this view, in the type that they are stored in, or None."""
         return self.targets if self.targets is None or self.rows is None else self.targets[self.rows]
 

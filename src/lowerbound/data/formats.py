@@ -56,7 +56,7 @@ TABLE_OPTIONS = frozenset({"types", "missing_as", "schema", "header", "label_col
 FORMATS = {
     "shards": Format(
         _by_path(shards.takes),
-        lambda path, how: shards.load(path),
+        shards.load,
         frozenset(),
         "a folder that `lowerbound shard` made: `shards.json`, `train-00000.npy` …",
         "data larger than memory, read block by block: [larger than memory](guide/streaming.md)",

@@ -8,6 +8,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from lowerbound.data.dataset import Dataset, Splits
 from lowerbound.data.folders import PARTS
+from lowerbound.data.reading import Reading
 from lowerbound.data.schema import Schema
 from lowerbound.data.streams.blocks import StreamedRows
 from lowerbound.errors import DataError, reason
@@ -59,6 +61,17 @@ class Manifest:
     notes: tuple[str, ...]
     parts: dict[str, tuple[Shard, ...]]
     format: int = FORMAT
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """How many rows each part has."""
+        return {part: sum(shard.rows for shard in shards) for part, shards in self.parts.items()}
+
+    @property
+    def bytes(self) -> int:
+        """The size of all values."""
+        each = prod(self.event_shape) * TYPES[self.dtype].itemsize
+        return each * sum(self.rows.values())
 
     def words(self) -> dict[str, Any]:
         """What the file holds."""
@@ -133,7 +146,7 @@ class ShardBlocks:
     @cached_property
     def bytes_a_row(self) -> int:
         """The size of an example."""
-        return int(np.prod(self.event_shape)) * self.dtype.itemsize
+        return prod(self.event_shape) * self.dtype.itemsize
 
     @cached_property
     def places(self) -> list[tuple[Shard, int, int]]:
@@ -167,9 +180,11 @@ def takes(path: Path) -> bool:
     return (path / MANIFEST).is_file()
 
 
-def load(path: Path) -> Splits:
+def load(path: Path, how: Reading) -> Splits:
     """The parts of a folder of shards, which stay on disk. Errors: DataError."""
     manifest = Manifest.read(path / MANIFEST)
+    if how.counts and manifest.unit != 1:
+        raise DataError(f"{path} has greys or reals, and this likelihood wants counts; make the shards with --counts")
     parts = {part: _dataset(path, shards, manifest) for part, shards in manifest.parts.items()}
     schema = None if manifest.columns is None else _schema(path, manifest.columns)
     if "test" in parts:

@@ -6,15 +6,17 @@ import hashlib
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from lowerbound.data.dataset import UNKNOWN, Dataset
+from lowerbound.data.loading import reading_of
 from lowerbound.data.rows import in_turn
 from lowerbound.data.schema import Schema
+from lowerbound.data.streams.pieces import pieces
 from lowerbound.data.streams.shards import HEADER, LABELS, MANIFEST, Manifest, Shard
 from lowerbound.errors import DataError, OutputError
 from lowerbound.system.files import make_folder, save_array, write_json, written
@@ -26,6 +28,7 @@ SHARD, PIECE = 2**28, 2**24
 @dataclass
 class ShardWriter:
     """Writes data that come in pieces, each a ``Dataset``; ``notes`` and a table's ``schema`` are kept with them.
+    ``classes`` are those that are known before.
 
     All pieces have the shape, type and meaning of the first. A file gets its name when it is complete, ``shards.json`` last of all.
     """
@@ -33,9 +36,9 @@ class ShardWriter:
     folder: Path
     schema: Schema | None = None
     notes: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
     rows: int = 0
     _first: Dataset | None = None
-    _classes: list[str] = field(default_factory=list)
     _low: float = np.inf
     _high: float = -np.inf
     _holes: int = 0
@@ -43,7 +46,7 @@ class ShardWriter:
     _open: dict[str, OpenShard] = field(default_factory=dict)
     _files: ExitStack = field(default_factory=ExitStack)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> ShardWriter:
         make_folder(self.folder)
         if any(self.folder.iterdir()):
             raise OutputError(f"{self.folder} is not empty; give a new folder")
@@ -68,8 +71,8 @@ class ShardWriter:
                 )
         if data.array.dtype != first.array.dtype or (data.targets is None) != (first.targets is None):
             raise DataError(f"row {self.rows:,} and those after have another type, or labels where the first have none; read all alike")
-        self._classes += [name for name in data.classes if name not in self._classes]
-        numbers = torch.tensor([*(self._classes.index(name) for name in data.classes), UNKNOWN])
+        self.classes += tuple(name for name in data.classes if name not in self.classes)
+        numbers = torch.tensor([*map(self.classes.index, data.classes), UNKNOWN])
         bytes_a_row = max(1, data.array.shape[1:].numel() * data.array.dtype.itemsize)
         for rows in in_turn(data, max(1, PIECE // bytes_a_row)):
             values = data.array.index_select(0, rows if data.rows is None else data.rows[rows])
@@ -113,7 +116,7 @@ class ShardWriter:
             white=first.white,
             black=first.black,
             stored=first.stored,
-            classes=None if first.targets is None else tuple(self._classes),
+            classes=None if first.targets is None else self.classes,
             variables=first.variables,
             columns=None if self.schema is None else self.schema.words(),
             notes=self.notes,
@@ -131,7 +134,7 @@ class OpenShard:
         self._kind, self._event, self._files = "", (0,), ExitStack()
         self._file: BinaryIO | None = None
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> OpenShard:
         self._file = self._files.enter_context(written(self.path))
         self._file.write(bytes(HEADER))
         return self
@@ -171,3 +174,25 @@ def header(kind: str, shape: tuple[int, ...]) -> bytes:
     """
     said = repr({"descr": kind, "fortran_order": False, "shape": shape})
     return b"\x93NUMPY\x01\x00" + (HEADER - 10).to_bytes(2, "little") + said.ljust(HEADER - 11).encode("ascii") + b"\n"
+
+
+def shard(source: Any, folder: str | Path, *, data_dir: str | Path | None = None, **reading: Any) -> Manifest:
+    """Shards of a source in a new folder, which ``load`` reads block by block; what was said of them.
+
+    ``source`` is what ``load`` takes, what ``dataset_of`` takes, or anything that gives examples, or pairs of one and its label, one after
+    the other, such as a torch ``IterableDataset``; ``.npy`` files, Parquet and Arrow files and tars are read in pieces. ``reading`` are
+    options of ``load``. Source has test data of its own, or one block in ten is held out when the shards are read.
+    Errors: DataError for a source that cannot be read; OutputError for a folder that is not new.
+
+    >>> import tempfile, torch
+    >>> import lowerbound as lb
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     lb.data.shard((torch.rand(3) for _ in range(1000)), f"{folder}/shards").rows
+    {'train': 1000}
+    """
+    how = reading_of(holes=True, **reading)
+    found = pieces(source, how, data_dir)
+    with ShardWriter(Path(folder), found.schema, found.notes, found.classes) as writer:
+        for part, data in found.rows:
+            writer.add(part, data.inverted() if how.invert else data)
+    return Manifest.read(Path(folder) / MANIFEST)

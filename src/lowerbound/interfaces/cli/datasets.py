@@ -37,6 +37,16 @@ def datasets(args: Namespace) -> Answer:
     return _source(args)
 
 
+def shard(args: Namespace) -> Answer:
+    """Write shards of a source."""
+    found = data.shard(args.source, args.output, data_dir=args.data_dir, counts=args.counts, **_reading(args))
+    console.notes(args, found.notes)
+    files = sum(map(len, found.parts.values()))
+    parts = ", ".join(f"{name} {n:,}" for name, n in found.rows.items())
+    text = f"{parts} examples, {found.bytes / 1e6:,.0f} MB in {files:,} shard{'s' * (files > 1)}: {args.output}"
+    return Answer(text, {"source": args.source, "output": args.output, "examples": found.rows, "bytes": found.bytes, "shards": files})
+
+
 def _reading(args: Namespace) -> dict[str, Any]:
     """What was typed of how to read, as ``data.load`` takes it."""
     return {keyword: getattr(args, word) for word, keyword in READING.items() if word in args}
