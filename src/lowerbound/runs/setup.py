@@ -11,7 +11,9 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from lowerbound import data
 from lowerbound.data import Dataset, DataSpec, labels
+from lowerbound.data.rows import LOOKED_AT as LOOK
 from lowerbound.data.rows import some_of
+from lowerbound.data.streams.blocks import streamed
 from lowerbound.errors import DataError, RecipeError, UsageError
 from lowerbound.recipes.build import Parts, build
 from lowerbound.recipes.recipe import Recipe
@@ -76,7 +78,7 @@ def set_up(
         parts.vae.likelihood.check(part.extremes)
     parts, balance = balanced(parts, train)
     white = [] if recipe.invert else _mostly_white(parts.vae, train)
-    notes = (*splits.notes, *_few(train, recipe.batch), *_missing(train, parts.vae.likelihood), *white, *balance)
+    notes = (*splits.notes, *_first_look(train), *_few(train, recipe.batch), *_missing(train, parts.vae.likelihood), *white, *balance)
     run = Run(folder, recipe, replace(record, notes=notes), parts)
     if isinstance(run.vae.context, Label) and recipe.semi_supervised is None:
         for part in (train, validation, splits.test):
@@ -103,6 +105,13 @@ def balanced(parts: Parts, data: Dataset) -> tuple[Parts, list[str]]:
     shares = shares_of(parts.vae.reader, data)
     loss = replace(loss, shares=shares.of_each)
     return replace(parts, loss=replace(parts.loss, head=loss) if isinstance(parts.loss, ClassifiedLoss) else loss), [shares.note]
+
+
+def _first_look(data: Dataset) -> list[str]:
+    """A note where not all examples are looked at before the first step."""
+    if streamed(data) is None or len(data) <= LOOK:
+        return []
+    return [f"of {len(data):,} training examples in shards {LOOK:,} were looked at before the first step"]
 
 
 def _few(data: Dataset, batch: int) -> list[str]:
