@@ -16,7 +16,7 @@ from jaxtyping import Int64, Shaped
 from torch import Size, Tensor
 
 #: bytes of the blocks among which rows are shuffled
-WINDOW = 2**26
+WINDOW = 2**25
 #: windows in memory: that of the batch, the one before, of which a batch may still want rows, and the next
 KEPT = 3
 READERS = 2  # threads: a device answers two questions sooner than one after the other

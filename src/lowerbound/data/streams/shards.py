@@ -30,7 +30,7 @@ FORMAT = 1
 TYPES = {"uint8": torch.uint8, "float32": torch.float32}
 HEADER = 128  # bytes before the values of a shard
 #: bytes of a block, at most, and blocks of a part, at least, where it has as many rows: few blocks could not be shuffled, nor held out
-BLOCK, BLOCKS = 2**20, 256
+BLOCK, BLOCKS = 2**19, 256
 
 
 @dataclass(frozen=True)
