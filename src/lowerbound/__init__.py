@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # each as itself, which is how a strict type checker knows th
     from lowerbound.figures.report import report as report
     from lowerbound.interfaces.explorer import explore as explore
     from lowerbound.interfaces.export import export as export
+    from lowerbound.interfaces.progress import progress as progress
     from lowerbound.interfaces.trackers.tracker import tracker as tracker
     from lowerbound.nn import corruptions as corruptions
     from lowerbound.recipes.build import build as build
@@ -95,6 +96,7 @@ PUBLIC = {
     "plots": "lowerbound.figures.images",
     "posteriors": "lowerbound.vae.posteriors",
     "priors": "lowerbound.vae.priors",
+    "progress": "lowerbound.interfaces.progress:progress",
     "push": "lowerbound.runs.push:push",
     "recipes": "lowerbound.recipes",
     "reconstruct": "lowerbound.tasks.encode:reconstruct",

@@ -12,7 +12,7 @@ from torch import Tensor
 
 import lowerbound as lb
 from lowerbound.interfaces.cli import exchange_options, main
-from lowerbound.interfaces.cli.bring import LIBRARIES
+from lowerbound.interfaces.cli.bring import KINDS
 
 EVENT, LATENT, D = (1, 8, 8), 3, 64
 #: of pythae 0.1.2, as its save() writes them
@@ -103,5 +103,5 @@ def test_what_is_no_such_model_is_refused(folder: Path, tmp_path: Path, capsys: 
     assert "a model of VQVAEConfig is none that is known here" in complaint(capsys, folder)
 
 
-def test_the_command_line_knows_the_libraries() -> None:
-    assert tuple(LIBRARIES) == exchange_options.LIBRARIES
+def test_the_command_line_knows_the_kinds() -> None:
+    assert tuple(KINDS) == exchange_options.KINDS

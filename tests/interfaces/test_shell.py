@@ -45,6 +45,7 @@ def bash(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["plot", "runs/d", "sc"], ["scatter", "scores"]),
         (["train", "digits", "--log", "te"], ["tensorboard"]),
         (["completion", ""], list(SHELLS)),
+        (["import", "st"], ["state"]),
         (["help", "exit"], ["exit-codes"]),
     ],
 )

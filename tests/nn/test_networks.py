@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
@@ -12,6 +13,7 @@ from torch.func import jacrev, vmap
 import lowerbound as lb
 from lowerbound.data.spec import DataSpec
 from lowerbound.errors import RecipeError
+from lowerbound.nn.dropout import Dropout
 from lowerbound.nn.jacobian import is_piecewise_linear, jacobian
 from lowerbound.nn.networks import convolution, convolutional_decoder, convolutional_encoder
 from lowerbound.nn.precision import multiplying, roughly
@@ -150,3 +152,18 @@ def test_others_are_refused(event: tuple[int, ...]) -> None:
     ):
         with pytest.raises(RecipeError, match="a conv network needs images, series or volumes"):
             make()
+
+
+@pytest.mark.parametrize(("word", "function"), [("mlp", torch.relu), ("tanh", torch.tanh), ("softplus", nn.functional.softplus)])
+def test_hidden_layers_are_of_the_function_that_the_word_says(word: str, function: Callable[[Tensor], Tensor]) -> None:
+    torch.manual_seed(0)
+    x, row = torch.randn(5, 4), networks.NETWORKS[word]
+    network = row.encoder((4,), (6, 7), 3, ())
+    w, b, v, c, u, d = network.parameters()
+    torch.testing.assert_close(network(x), function(function(x @ w.T + b) @ v.T + c) @ u.T + d)
+    trunk, features = row.trunk((4,), (6,), ())
+    w, b = trunk.parameters()
+    torch.testing.assert_close(trunk(x), function(x @ w.T + b))
+    assert features == 6
+    dropped = lb.nn.with_dropout(network, 0.5)
+    assert sum(isinstance(part, Dropout) for part in dropped.modules()) == 2

@@ -82,7 +82,9 @@ def test_a_whole_number_will_do_for_a_float(tmp_path) -> None:
     assert Recipe(**recipes.read(tmp_path / "r.toml")).scale == "1"
 
 
-@pytest.mark.parametrize("network", ["mlp", "mlp:7", "mlp:9-5", "orthogonal:9-5", "conv", "conv:4", "conv:4-8-16", "linear"])
+@pytest.mark.parametrize(
+    "network", ["mlp", "mlp:7", "mlp:9-5", "orthogonal:9-5", "tanh:7", "softplus:9-5", "conv", "conv:4", "conv:4-8-16", "linear"]
+)
 @pytest.mark.parametrize("likelihood", likelihoods.LIKELIHOODS)
 def test_every_network_builds_with_every_likelihood(network: str, likelihood: str) -> None:
     vae = build.build(Recipe(network=network, likelihood=likelihood, latent=3), (1, 12, 10)).vae

@@ -39,6 +39,9 @@ WORDS: list[dict[str, Any]] = [
     {"semi_supervised": "m2-latents:30:90:0.25:4:1", "labels": "100"},
     {"precision": "bfloat16", "network": "mlp:512"},
     {"bootstrap": 3},
+    {"latent": "2-3", "sigma_floor": 0.2},
+    {"latent": "2-3", "posterior": "ladder", "skip": 50.0, "average": 0.9},
+    {"latent": 1, "levels": "1-1", "network": "conv:2-2", "semi_supervised": "m1", "labels": "100"},
 ]
 
 

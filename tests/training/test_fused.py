@@ -40,6 +40,7 @@ OTHERS: list[dict[str, Any]] = [
     {"likelihood": "gaussian"},
     {"likelihood": "continuous-bernoulli"},
     {"posterior": "full-gaussian"},
+    {"sigma_floor": 0.1},
     {"prior": "mixture:3"},
     {"prior": "vamp:5"},
     {"kl": "sampled"},

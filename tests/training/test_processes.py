@@ -47,6 +47,7 @@ MODELS: list[dict[str, Any]] = [
     {"precision": "float32", "network": "conv:4", "likelihood": "gaussian"},
     {"objective": "iwae:3", "estimator": "doubly-reparameterized", "corruption": "masking:0.3", "clip": 1.0, "average": 0.9},
     {"given": "label", "prior": "mixture:3", "batch": 97},  # an odd last batch
+    {"latent": "2-3", "prior": "vamp:5", "sigma_floor": 0.01, "average": 0.9},
 ]
 
 

@@ -59,7 +59,7 @@ for word in set(objectives.OBJECTIVES) - LEFT_OUT:
 
 
 def law(posterior: str, parameters: Tensor) -> Distribution:
-    return posteriors.posterior(posterior).of(torch.nn.Identity(), 1)(parameters)
+    return posteriors.posterior(posterior)(torch.nn.Identity(), 1)(parameters)
 
 
 @cache

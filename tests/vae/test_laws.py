@@ -32,7 +32,7 @@ def likelihood(word: str, own: dict[str, str] = OWN) -> nn.Module:
 
 def posterior(word: str) -> nn.Module:
     kind = posteriors.posterior(word)
-    return kind.of(nn.Linear(4, kind.features(2)), 2)
+    return kind(nn.Linear(4, kind.features(2)), 2)
 
 
 def prior(word: str) -> nn.Module:
@@ -42,7 +42,7 @@ def prior(word: str) -> nn.Module:
 
 def posterior_of_images() -> nn.Module:
     kind = posteriors.posterior("gaussian")
-    return kind.of(nn.Linear(2, kind.features(2)), 2)
+    return kind(nn.Linear(2, kind.features(2)), 2)
 
 
 LAWS: dict[str, Callable[[], Distribution]] = {
@@ -224,7 +224,7 @@ def test_a_wild_network_still_gives_a_law_of_finite_density_and_gradient(word: s
     kind = posteriors.posterior(word)
     for sign in (1, -1):
         parameters = torch.full((1, kind.features(2)), sign * 1e4, requires_grad=True)
-        q = kind.of(nn.Identity(), 2)(parameters)
+        q = kind(nn.Identity(), 2)(parameters)
         z = q.rsample() if q.has_rsample else q.sample()
         (q.log_prob(z).sum() + z.sum()).backward()
         assert torch.isfinite(z).all()
@@ -232,7 +232,7 @@ def test_a_wild_network_still_gives_a_law_of_finite_density_and_gradient(word: s
 
 
 def test_the_bound_on_scales_is_the_documented_one() -> None:
-    q = posteriors.POSTERIORS["gaussian"].find().of(nn.Identity(), 1)(torch.tensor([[0.0, -99.0], [0.0, 99.0]]))
+    q = posteriors.POSTERIORS["gaussian"].find()(nn.Identity(), 1)(torch.tensor([[0.0, -99.0], [0.0, 99.0]]))
     assert torch.allclose(q.stddev.log() * 2, torch.tensor([[LOG_VARIANCE[0]], [LOG_VARIANCE[1]]]))
 
 
@@ -245,7 +245,7 @@ def test_a_flow_leaves_torchs_validation_as_it_was() -> None:
 @pytest.mark.parametrize("word", ["gaussian", "full-gaussian", "flow"])
 def test_a_vamp_prior_is_the_mean_of_posteriors_of_any_kind(word: str) -> None:
     kind = posteriors.posterior(word)
-    encoder = kind.of(nn.Linear(2, kind.features(2)), 2)
+    encoder = kind(nn.Linear(2, kind.features(2)), 2)
     made, z = priors.prior("vamp:3", 2, encoder, SPEC), torch.randn(5, 4, 2)
     each = torch.stack([encoder(made.inputs[k : k + 1].sigmoid()).log_prob(z) for k in range(3)])
     assert torch.allclose(made().log_prob(z), each.logsumexp(0) - math.log(3), atol=1e-5)

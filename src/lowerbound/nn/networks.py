@@ -67,6 +67,16 @@ def mlp(*shapes: Shape, activation: Callable[[], nn.Module] = nn.ReLU) -> nn.Seq
     return nn.Sequential(*layers)
 
 
+def tanh_mlp(*shapes: Shape) -> nn.Sequential:
+    """``mlp`` with tanh between its layers, as the first VAE had it: Kingma and Welling, 2013, https://arxiv.org/abs/1312.6114."""
+    return mlp(*shapes, activation=nn.Tanh)
+
+
+def softplus_mlp(*shapes: Shape) -> nn.Sequential:
+    """``mlp`` with log (1 + eˣ) between its layers: smooth, and so is its decoder's density."""
+    return mlp(*shapes, activation=nn.Softplus)
+
+
 def gated(*shapes: Shape) -> nn.Sequential:
     """Fully connected layers whose hidden units are each gated by another one: (W x + b) σ(V x + c), as ``mlp`` otherwise.
 
@@ -94,7 +104,7 @@ def orthogonal_mlp(*shapes: Shape) -> nn.Sequential:
 def features(*shapes: Shape, network: Callable[..., nn.Sequential] = mlp) -> nn.Sequential:
     """The same layers without a last one: ``(N, *first)`` → the last hidden units ``(N, last)``, which several networks go on from.
 
-    ``network`` is ``mlp``, ``orthogonal_mlp`` or ``gated``. Of one shape alone they are the input, flat.
+    ``network`` is ``mlp`` or one of its kin, or ``gated``. Of one shape alone they are the input, flat.
     """
     if len(shapes) == 1:
         return nn.Sequential(nn.Flatten())
@@ -102,16 +112,27 @@ def features(*shapes: Shape, network: Callable[..., nn.Sequential] = mlp) -> nn.
     made = network(*before, 2 * _numel(width) if network is gated else width)
     if network is mlp:
         _spread(made[-1])  # type: ignore[arg-type]
-    return nn.Sequential(*roughly(made).children(), nn.GLU(1) if network is gated else nn.ReLU())
+    return nn.Sequential(*roughly(made).children(), _ENDS.get(network, nn.ReLU)())
+
+
+#: what may come after a hidden layer
+ACTIVATIONS = (nn.ReLU, nn.Tanh, nn.Softplus)
+#: what comes after the last hidden layer of kinds that have no ReLU
+_ENDS: dict[Callable[..., nn.Sequential], Callable[[], nn.Module]] = {
+    gated: lambda: nn.GLU(1),
+    tanh_mlp: nn.Tanh,
+    softplus_mlp: nn.Softplus,
+}
 
 
 def with_dropout(network: nn.Module, share: float) -> nn.Module:
-    """The same network, changed: in training each unit after a ReLU is 0 with probability ``share``, the others grow by 1/(1 − share).
+    """The same network, changed: in training each unit after a ReLU, tanh or softplus is 0 with probability ``share``.
 
+    The others grow by 1/(1 − share).
     Errors: RecipeError for a share outside [0, 1).
     """
     for name, part in network.named_children():
-        setattr(network, name, nn.Sequential(part, Dropout(share)) if isinstance(part, nn.ReLU) else with_dropout(part, share))
+        setattr(network, name, nn.Sequential(part, Dropout(share)) if isinstance(part, ACTIVATIONS) else with_dropout(part, share))
     return network
 
 

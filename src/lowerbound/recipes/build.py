@@ -98,26 +98,28 @@ def _model(recipe: Recipe, supervision: Supervision | None, context: Context | N
     def of_latents(latent: int) -> Likelihood:
         return likelihood.around(network.decoder(latent, widths, *likelihood.shape(spec.event_shape), ()))
 
+    floor = recipe.sigma_floor or 0.0
     latent, around = sum(recipe.sizes), partial(_around, recipe, likelihood, spec, bool(shape))
     with seeded(recipe.seed, "weights"):
         if recipe.images:
             posterior, prior, decoder = hierarchy.top_down(
-                spec.event_shape, widths, latent, recipe.images, around, *likelihood.shape(spec.event_shape)
+                spec.event_shape, widths, latent, recipe.images, floor, around, *likelihood.shape(spec.event_shape)
             )
+            latent = int(prior().event_shape[0])  # not the channels, but all
         elif len(recipe.sizes) > 1:
-            levels = hierarchy.Hierarchy(network, widths, recipe.sizes, shape)
+            levels = hierarchy.Hierarchy(network, widths, recipe.sizes, shape, floor)
             posterior, prior = levels.parts(recipe.posterior, recipe.prior, around, spec)
             decoder = network.decoder(latent, widths, *likelihood.shape(spec.event_shape), shape)
         else:
-            kind = posteriors.posterior(recipe.posterior)
-            posterior = kind.of(encoder(kind.features(latent), shape), latent)
+            posterior = posteriors.made(recipe.posterior, latent, lambda features: encoder(features, shape), floor)
             decoder = network.decoder(latent, widths, *likelihood.shape(spec.event_shape), shape)
-            prior = priors.prior(recipe.prior, latent, posterior, spec, shape)
+            prior = priors.prior(recipe.prior, latent, posterior, spec, shape, floor)
         if not list(prior.parameters()):  # the latents' scale stays what it is
             expect(decoder, prior().mean, prior().stddev)
         if supervision is None:
             return VAE(prior, likelihood.around(decoder), posterior, context)
-        return supervision.model(prior, likelihood.around(decoder), posterior, latent, len(spec.classes), Makers(encoder, of_latents))
+        makers = Makers(encoder, of_latents, floor)
+        return supervision.model(prior, likelihood.around(decoder), posterior, latent, len(spec.classes), makers)
 
 
 def _around(recipe: Recipe, likelihood: Plan, spec: DataSpec, context: bool, network: Callable[[tuple[int, ...]], nn.Module]) -> nn.Module:

@@ -10,7 +10,7 @@ from lowerbound.errors import RecipeError
 from lowerbound.recipes import networks, schedules
 from lowerbound.recipes.grammar import LARGEST, known, make
 from lowerbound.recipes.likelihoods import LIKELIHOODS
-from lowerbound.recipes.posteriors import OF_LEVELS
+from lowerbound.recipes.posteriors import OF_LEVELS, OF_NORMALS
 from lowerbound.recipes.semi_supervised import SEMI_SUPERVISED
 
 Recipe = Any  # that of recipe.py, which imports this file
@@ -69,6 +69,7 @@ def check_numbers(recipe: Recipe) -> None:
         if value is not None and value > LARGEST:
             raise RecipeError(f"{name} must be at most {LARGEST:,}, not {value:,}")
     _check_levels(recipe)
+    _check_floor(recipe)
     if recipe.validation is not None and recipe.validation < 0:
         raise RecipeError(f"validation must be 0 (none) or more, not {recipe.validation}")
     if not recipe.data or not _encodable(recipe.data):
@@ -77,6 +78,18 @@ def check_numbers(recipe: Recipe) -> None:
         raise RecipeError(f"seed must be from 0 to 2^63 − 1, not {recipe.seed}")
     if recipe.scale is not None and is_number(recipe.scale) and not (0 < float(recipe.scale) < LARGEST):
         raise RecipeError(f"scale, the σ of the likelihood, must be a positive number, not {recipe.scale}")
+
+
+def _check_floor(recipe: Recipe) -> None:
+    """Errors: RecipeError for a floor of σ that is none, or of a posterior without a σ."""
+    if recipe.sigma_floor is None:
+        return
+    if not (0 < recipe.sigma_floor < LARGEST):
+        raise RecipeError(f"sigma-floor, the least σ of a latent, must be a positive number, not {recipe.sigma_floor:g}")
+    if recipe.posterior not in OF_NORMALS:
+        raise RecipeError(
+            f"sigma-floor is a word of the posteriors {', '.join(OF_NORMALS)}, and this one is {recipe.posterior}; leave it out"
+        )
 
 
 def _check_levels(recipe: Recipe) -> None:
@@ -94,9 +107,13 @@ def _check_levels(recipe: Recipe) -> None:
         raise RecipeError(
             f"levels are a number at each of up to {len(widths)} resolutions, the coarsest first, as 4-4, not '{recipe.levels}'"
         )
-    for word, wanted in (("prior", "normal"), ("posterior", "gaussian"), ("given", None), ("semi_supervised", None)):
+    for word, wanted in (("prior", "normal"), ("posterior", "gaussian"), ("given", None)):
         if getattr(recipe, word) != wanted:
-            raise RecipeError(f"with levels {word.replace('_', '-')} is not chosen: leave it out")
+            raise RecipeError(f"with levels {word} is not chosen: leave it out")
+    if recipe.semi_supervised and make("semi-supervised", recipe.semi_supervised, SEMI_SUPERVISED).context(2) is not None:
+        raise RecipeError(
+            "with levels no network is given a label: choose --semi-supervised m1 or m1m2, or --latent 4-8 in place of levels"
+        )
 
 
 def _encodable(text: str) -> bool:

@@ -41,25 +41,27 @@ def sizes(what: str, word: str) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class Hierarchy:
-    """What vectors of several levels are made of: the kind of network and its widths, the dimensions of each, the shape of a context."""
+    """What vectors of several levels are made of: kind and widths of networks, each level's dimensions, a context's shape, the least σ."""
 
     network: NetworkWord
     widths: Sequence[int]
     levels: Sequence[int]
     context: tuple[int, ...] = ()
+    floor: float = 0.0
 
     def parts(self, posterior: str, prior: str, around: Around, spec: DataSpec) -> tuple[Posterior, Prior]:
         """q(z|x) and p(z) of these words. Errors: RecipeError."""
         if posterior == CHAIN:
             q = self._chain(around)
-            return q, self._prior(priors.prior(prior, self.levels[0], q, spec, self.context), [self.widths] * len(self.levels))
+            first = priors.prior(prior, self.levels[0], q, spec, self.context, self.floor)
+            return q, self._prior(first, [self.widths] * len(self.levels))
         if posterior != LADDER:
             raise RecipeError(f"a level of a hierarchy is {CHAIN} or {LADDER}, and this posterior is {posterior}; choose another")
         if prior == "vamp":
             raise RecipeError(
                 "a ladder refines its prior, and vamp is made of the posterior; choose --posterior gaussian, or another prior"
             )
-        first = priors.prior(prior, self.levels[0], None, spec, self.context)
+        first = priors.prior(prior, self.levels[0], None, spec, self.context, self.floor)
         p = self._prior(first, [[width, width] for width in reversed(self.of_levels)])
         return self._ladder(around, p), p
 
@@ -72,7 +74,8 @@ class Hierarchy:
         from lowerbound.vae.priors import Chain
 
         levels = list(zip(_above(self.levels), widths, strict=True))[1:]
-        return Chain(first, [self.network.between(above, width[::-1], 2 * size) for (above, size), width in levels], self.levels)
+        networks = [self.network.between(above, width[::-1], 2 * size) for (above, size), width in levels]
+        return Chain(first, networks, self.levels, self.floor)
 
     def _chain(self, around: Around) -> Posterior:
         from lowerbound.vae.posteriors import Chain
@@ -88,7 +91,7 @@ class Hierarchy:
         levels = [
             self.network.between(features[0] + above, self.widths[-1:] if above else (), 2 * size) for above, size in _above(self.levels)
         ]
-        return Chain(encoder, levels, self.levels)
+        return Chain(encoder, levels, self.levels, self.floor)
 
     def _ladder(self, around: Around, prior: Chain) -> Posterior:
         from lowerbound.nn.stages import Stages
@@ -104,21 +107,28 @@ class Hierarchy:
 
         encoder = around(of)
         levels = [self.network.between(many, (), 2 * size) for many, size in zip(reversed(features), self.levels, strict=True)]
-        return Ladder(encoder, levels, features[::-1], prior)
+        return Ladder(encoder, levels, features[::-1], prior, self.floor)
 
 
 def top_down(
-    event: Sequence[int], widths: Sequence[int], channels: int, levels: Sequence[int], around: Around, shape: Sequence[int], parameters: int
+    event: Sequence[int],
+    widths: Sequence[int],
+    channels: int,
+    levels: Sequence[int],
+    floor: float,
+    around: Around,
+    shape: Sequence[int],
+    parameters: int,
 ) -> tuple[Posterior, Prior, nn.Module]:
     """q(z|x), p(z) and the decoder of latents that are images: ``levels`` of so many ``channels`` at each resolution, the coarsest first.
 
-    ``shape`` is the decoder's, ``event`` what the data are. Errors: RecipeError.
+    No σ is below ``floor``. ``shape`` is the decoder's, ``event`` what the data are. Errors: RecipeError.
     """
     from lowerbound.nn.top_down import BottomUp, TopDown, places, resolutions
     from lowerbound.vae.top_down import TopDownDecoder, TopDownPosterior, TopDownPrior
 
     must_have_space(event)
-    prior = TopDownPrior(TopDown(event, places(event, widths, channels, levels)))
+    prior = TopDownPrior(TopDown(event, places(event, widths, channels, levels)), floor)
     posterior = TopDownPosterior(around(lambda seen: BottomUp(seen, widths, BLOCKS)), prior, resolutions(event, widths))
     return posterior, prior, TopDownDecoder(prior, shape, parameters, widths[0])
 

@@ -166,6 +166,8 @@ def must_have_space(event: Sequence[int]) -> None:
 WIDEST = 1_000_000  # units in a layer: more is a slip of the finger
 NETWORKS = {
     "mlp": _dense("fully connected, with ReLU", (512,), At("nn.networks:mlp")),
+    "tanh": _dense("fully connected, with tanh", (512,), At("nn.networks:tanh_mlp")),
+    "softplus": _dense("fully connected, with softplus, log (1 + eˣ)", (512,), At("nn.networks:softplus_mlp")),
     "gated": _dense("fully connected, each unit gated by another", (300, 300), At("nn.networks:gated")),
     "orthogonal": _dense("mlp from orthogonal first weights, for tables", (128, 128), At("nn.networks:orthogonal_mlp")),
     "conv": NetworkWord(

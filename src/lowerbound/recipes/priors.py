@@ -25,11 +25,11 @@ PRIORS = {
 }
 
 
-def prior(word: str, size: int, posterior: Posterior | None, spec: DataSpec, context: tuple[int, ...] = ()) -> Prior:
+def prior(word: str, size: int, posterior: Posterior | None, spec: DataSpec, context: tuple[int, ...] = (), floor: float = 0.0) -> Prior:
     """The prior of that word over ``size`` dimensions, beside this posterior, which only a VampPrior
-    asks for, given contexts of that shape, if any. Errors: RecipeError.
+    asks for, given contexts of that shape, if any; no σ that is learned is below ``floor``. Errors: RecipeError.
     """
-    made: Prior = make("prior", word, PRIORS, size=size, posterior=posterior, spec=spec, context=context)
+    made: Prior = make("prior", word, PRIORS, size=size, posterior=posterior, spec=spec, context=context, floor=floor)
     return made
 
 
@@ -44,11 +44,11 @@ def vamp(posterior: Posterior, spec: DataSpec, context: tuple[int, ...], compone
     return VampPrior(posterior, spec.event_shape, components, squash=spec.unit_interval)
 
 
-def given_context(size: int, context: tuple[int, ...], width: int) -> GivenContext:
+def given_context(size: int, context: tuple[int, ...], floor: float, width: int) -> GivenContext:
     """The prior of a context, by a network with one hidden layer. Errors: RecipeError where there is no context."""
     from lowerbound.nn.networks import mlp
     from lowerbound.vae.priors import GivenContext
 
     if not context:
         raise RecipeError("a prior given the context needs one; add --given label, or choose another prior")
-    return GivenContext(mlp(context, width, GivenContext.features(size)))
+    return GivenContext(mlp(context, width, GivenContext.features(size)), floor)

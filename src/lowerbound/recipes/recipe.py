@@ -111,6 +111,9 @@ class Recipe:
         None, "likelihood", "MISSINGNESS", "columns: what it depends on whether a cell is missing (default: none)", MISSINGNESS
     )
     posterior: str = _word("gaussian", "posterior", "POSTERIOR", "q(z|x)", ChainMap(OF_LEVELS, POSTERIORS))
+    sigma_floor: float | None = _word(
+        None, "posterior", "X", "the least σ of latents that are normal, of q, and of p where that is learned (default: none)"
+    )
     network: str = _word(
         "mlp:512", "posterior", "NETWORK:WIDTHS", "of the encoder, e.g. conv:32-64, and in reverse of the decoder", NETWORKS
     )
@@ -249,18 +252,24 @@ def read(path: str | Path) -> dict[str, Any]:
         raise RecipeError(f"no file and no recipe is called {path}{nearest(str(path), ZOO)} ({error.strerror or error})") from error
     except (ValueError, RecursionError) as error:  # TOML's own errors are ValueErrors, as are numbers of too many digits
         raise RecipeError(f"{path} is no recipe (TOML): {error}") from error
+    return typed(written, path)
+
+
+def typed(written: dict[str, Any], path: str | Path) -> dict[str, Any]:
+    """The words of a TOML file's table, each of its type. Errors: RecipeError, which names the path, for unknown ones and wrong types."""
     fields = {field.name: field for field in dataclasses.fields(Recipe)}
+    words = dict(written)
     for name, value in written.items():
         if name not in fields:
             raise RecipeError(f"{path}: unknown word '{name}'{nearest(name, fields)}")
         wanted = word_type(fields[name])
         if wanted is float and type(value) is int and abs(value) < 2**53:
-            written[name] = float(value)
+            words[name] = float(value)
         elif wanted is str and type(value) in (int, float):  # scale = 0.1
-            written[name] = str(value)
+            words[name] = str(value)
         elif type(value) is not wanted:
             raise RecipeError(f"{path}: {name} must be {wanted.__name__}, not {value!r}")
-    return written
+    return words
 
 
 def to_toml(recipe: Recipe) -> str:

@@ -86,10 +86,14 @@ class Supervision:
 
 @dataclass(frozen=True)
 class Makers:
-    """What makes further networks of x: an encoder with so many outputs, a likelihood given latents of so many dimensions."""
+    """What makes further networks of x: an encoder with so many outputs, a likelihood given latents of so many dimensions.
+
+    No σ of further latents is to be below ``floor``.
+    """
 
     encoder: Callable[[int], nn.Module]
     likelihood: Callable[[int], Likelihood]
+    floor: float
 
 
 VECTORS = NETWORKS["mlp"]  # the networks of latents, whatever those of the data
@@ -131,7 +135,7 @@ def m2_latents(weight: float, balance: float, radius: float, below: int, alone: 
     from lowerbound.vae.semi_supervised import SemiSupervised, SemiSupervisedLoss
 
     def model(prior: Prior, likelihood: Likelihood, posterior: Posterior, latent: int, classes: int, makers: Makers) -> Model:
-        encoder = DiagonalGaussian(makers.encoder(DiagonalGaussian.features(below)))
+        encoder = DiagonalGaussian(makers.encoder(DiagonalGaussian.features(below)), floor=makers.floor)
         vae = VAE(StandardNormal(below), makers.likelihood(below), encoder)
         classifier = Categorical(VECTORS.encoder((below,), VECTORS.widths, classes, ()))
         return SemiSupervised(prior, likelihood, posterior, Label(classes), classifier, vae)
@@ -147,7 +151,7 @@ def m1m2(weight: float, latent: int, balance: float, radius: float) -> Supervisi
     from lowerbound.vae.semi_supervised import Classified, ClassifiedLoss, SemiSupervisedLoss
 
     def model(prior: Prior, likelihood: Likelihood, posterior: Posterior, below: int, classes: int, makers: Makers) -> Model:
-        return Classified(prior, likelihood, posterior, _of_latents(below, latent, classes))
+        return Classified(prior, likelihood, posterior, _of_latents(below, latent, classes, makers.floor))
 
     def loss(of: OfLabels) -> ClassifiedLoss:
         return ClassifiedLoss(SemiSupervisedLoss(weight, balance, estimator=of.estimator, samples=of.samples, radius=radius))
@@ -155,8 +159,8 @@ def m1m2(weight: float, latent: int, balance: float, radius: float) -> Supervisi
     return Supervision(model, loss)
 
 
-def _of_latents(below: int, latent: int, classes: int) -> SemiSupervised:
-    """M2 of the latents of another model, a Gaussian likelihood whose mean and σ its decoder gives."""
+def _of_latents(below: int, latent: int, classes: int, floor: float) -> SemiSupervised:
+    """M2 of the latents of another model, a Gaussian likelihood whose mean and σ its decoder gives; its latents' σ has a ``floor``."""
     from lowerbound.vae.contexts import Label
     from lowerbound.vae.likelihoods import Gaussian
     from lowerbound.vae.likelihoods.scales import Decoded
@@ -165,7 +169,7 @@ def _of_latents(below: int, latent: int, classes: int) -> SemiSupervised:
     from lowerbound.vae.semi_supervised import SemiSupervised
 
     label, event, widths = Label(classes), (below,), VECTORS.widths
-    posterior = DiagonalGaussian(VECTORS.encoder(event, widths, DiagonalGaussian.features(latent), label.shape))
+    posterior = DiagonalGaussian(VECTORS.encoder(event, widths, DiagonalGaussian.features(latent), label.shape), floor=floor)
     likelihood = Gaussian(VECTORS.decoder(latent, widths, event, 2, label.shape), Decoded())
     return SemiSupervised(StandardNormal(latent), likelihood, posterior, label, Categorical(VECTORS.encoder(event, widths, classes, ())))
 

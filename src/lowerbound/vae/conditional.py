@@ -19,6 +19,7 @@ from torch.distributions import Distribution, Independent, Normal
 
 from lowerbound.nn.conditioned import Conditioned
 from lowerbound.nn.precision import rounding
+from lowerbound.system.arguments import number_above
 from lowerbound.vae.misfits import NETWORK, must_be_network, of_layer, one_tensor
 
 # One bound for every log-variance that a network gives: σ between 4.5e-5 and 2.2e4. It is wide
@@ -29,11 +30,24 @@ LOG_VARIANCE = (-20.0, 20.0)
 Law = TypeVar("Law", bound="ConditionalLaw")
 
 
-def diagonal_gaussian(output: Float[Tensor, "*batch parameters"], axis: int) -> Distribution:
-    """N(μ, diag σ²) ``(*batch,)`` over ``(d,)``, of μ and log σ² side by side along ``axis``; log σ² is bounded to ``LOG_VARIANCE``."""
-    mean, log_variance = output.chunk(2, dim=axis)
+def floor_of(given: float) -> float:
+    """The least σ of a normal of latents, 0 for none. Errors: UsageError for what is no such number."""
+    return number_above("the floor of σ", given, zero=True)
+
+
+def deviation(log_variance: Float[Tensor, "*shape"], floor: float = 0.0) -> Float[Tensor, "*shape"]:
+    """σ = eˡᐟ² + floor of l, which is bounded to ``LOG_VARIANCE``: near the floor l still has a gradient.
+
+    Source: Vahdat and Kautz, "NVAE: A Deep Hierarchical Variational Autoencoder", 2020, https://arxiv.org/abs/2007.03898.
+    """
     scale = (log_variance.clamp(*LOG_VARIANCE) / 2).exp()
-    return Independent(Normal(mean, scale, validate_args=False), 1, validate_args=False)
+    return scale + floor if floor else scale
+
+
+def diagonal_gaussian(output: Float[Tensor, "*batch parameters"], axis: int, floor: float = 0.0) -> Distribution:
+    """N(μ, diag σ²) ``(*batch,)`` over ``(d,)``, of μ and log σ², but for a ``floor``, side by side along ``axis``."""
+    mean, log_variance = output.chunk(2, dim=axis)
+    return Independent(Normal(mean, deviation(log_variance, floor), validate_args=False), 1, validate_args=False)
 
 
 @runtime_checkable
@@ -110,7 +124,14 @@ class ConditionalLaw(nn.Module, ABC):
 
 
 class Level(ConditionalLaw):
-    """N(μ, diag σ²) of one latent given others ``(*batch, d)``; the network, ``(N, d) → (N, 2 dᵢ)``, gives μ, then log σ²."""
+    """N(μ, diag σ²) of one latent given others ``(*batch, d)``; the network, ``(N, d) → (N, 2 dᵢ)``, gives μ, then log σ².
+
+    No σ is below ``floor``.
+    """
+
+    def __init__(self, network: nn.Module, floor: float = 0.0):
+        super().__init__(network)
+        self.floor = floor_of(floor)
 
     def batch_axes(self, parent: Tensor) -> int:
         """All axes but the last."""
@@ -118,4 +139,4 @@ class Level(ConditionalLaw):
 
     def law(self, output: Float[Tensor, "..."], axes: int) -> Distribution:
         """A batch of them over ``(dᵢ,)``."""
-        return diagonal_gaussian(output, axes)
+        return diagonal_gaussian(output, axes, self.floor)

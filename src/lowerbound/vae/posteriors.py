@@ -15,7 +15,7 @@ from lowerbound import distributions
 from lowerbound.distributions import operations
 from lowerbound.distributions.chain import Refinement, State, given_all
 from lowerbound.nn.held import held
-from lowerbound.vae.conditional import LOG_VARIANCE, ConditionalLaw, Level, diagonal_gaussian
+from lowerbound.vae.conditional import ConditionalLaw, Level, deviation, diagonal_gaussian, floor_of
 from lowerbound.vae.likelihoods.scales import positive
 from lowerbound.vae.misfits import ENCODER
 
@@ -39,11 +39,6 @@ class Posterior(ConditionalLaw):
     def features(latent: int) -> int:
         """How many numbers the network has to give for a z of that many dimensions."""
 
-    @classmethod
-    def of(cls, network: nn.Module, latent: int) -> Posterior:
-        """Around ``network``, for a z of ``latent`` dimensions."""
-        return cls(network, latent)
-
     def batch_axes(self, parent: Tensor) -> int:
         """Data come with one axis, B."""
         return 1
@@ -53,10 +48,17 @@ class Posterior(ConditionalLaw):
         return operations.centre(law)
 
 
-class DiagonalGaussian(Posterior):
-    """q(z|x) = N(μ, diag σ²); the network gives μ, then log σ², 2 d numbers.
+class Normals(Posterior):
+    """One whose network gives means and logs of variances, bounded to ``LOG_VARIANCE``; no σ that they stand for is below ``floor``."""
 
-    log σ² is bounded to ``LOG_VARIANCE``.
+    def __init__(self, network: nn.Module, latent: int | None = None, floor: float = 0.0):
+        super().__init__(network, latent)
+        self.floor = floor_of(floor)
+
+
+class DiagonalGaussian(Normals):
+    """q(z|x) = N(μ, diag σ²); the network gives μ, then log σ², 2 d numbers. No σ is below ``floor``.
+
     Source: Kingma and Welling, "Auto-Encoding Variational Bayes", 2013, https://arxiv.org/abs/1312.6114
     (appendix C.2).
     """
@@ -68,12 +70,13 @@ class DiagonalGaussian(Posterior):
 
     def law(self, output: Float[Tensor, "*batch parameters"], axes: int) -> Distribution:
         """A batch ``(B,)`` of laws over ``(d,)``."""
-        return diagonal_gaussian(output, axes)
+        return diagonal_gaussian(output, axes, self.floor)
 
 
-class FullGaussian(Posterior):
+class FullGaussian(Normals):
     """q(z|x) = N(μ, L Lᵀ); the network gives μ, log diag L, then L below its diagonal, row by row: 2 d + d (d − 1)/2 numbers.
 
+    No number of diag L, which is σ given the dimensions before, is below ``floor``.
     Source: Kingma and Welling, "An Introduction to Variational Autoencoders", 2019, https://arxiv.org/abs/1906.02691 (section 2.5.1).
     """
 
@@ -87,8 +90,7 @@ class FullGaussian(Posterior):
         n = output.shape[-1]
         d = round(((9 + 8 * n) ** 0.5 - 3) / 2)
         mean, log_diagonal, below = output.split([d, d, n - 2 * d], -1)
-        low, high = LOG_VARIANCE
-        triangle = torch.diag_embed(log_diagonal.clamp(low / 2, high / 2).exp())
+        triangle = torch.diag_embed(deviation(2 * log_diagonal, self.floor))
         rows, columns = torch.tril_indices(d, d, -1, device=output.device)
         triangle[..., rows, columns] = below
         return MultivariateNormal(mean, scale_tril=triangle, validate_args=False)
@@ -172,13 +174,13 @@ class Chain(Posterior):
     """q(z₁|x) q(z₂|z₁, x) …, Gaussians over levels of one hierarchy: the posterior to a ``priors.Chain`` of the same ``sizes``.
 
     The encoder gives features h ``(N, f)``; network i of ``levels``, ``(N, f + d₁ + … + dᵢ₋₁) → (N, 2 dᵢ)``, makes μ and log σ² of them
-    and of the latents before.
+    and of the latents before. No σ is below ``floor``.
     Source: Sønderby et al., "Ladder Variational Autoencoders", 2016, https://arxiv.org/abs/1602.02282.
     """
 
-    def __init__(self, network: nn.Module, levels: Sequence[nn.Module], sizes: Sequence[int]):
+    def __init__(self, network: nn.Module, levels: Sequence[nn.Module], sizes: Sequence[int], floor: float = 0.0):
         super().__init__(network, sum(sizes))
-        self.levels, self.sizes = nn.ModuleList(map(Level, levels)), tuple(sizes)
+        self.levels, self.sizes = nn.ModuleList(Level(level, floor) for level in levels), tuple(sizes)
 
     @staticmethod
     def features(latent: int) -> int:
@@ -203,13 +205,13 @@ class Ladder(Posterior):
 
     The encoder gives features of each level ``(N, Σ features)``, the first level's first, ``features`` how many of each; network i of
     ``levels``, ``(N, fᵢ) → (N, 2 dᵢ)``, makes μ̂ and log σ̂² of them. The first level is N(μ̂₁, σ̂₁²) alone. ``prior`` is that of the same
-    model, a chain of Gaussians, whose weights it shares.
+    model, a chain of Gaussians, whose weights it shares. No σ̂ is below ``floor``.
     Source: Sønderby et al., "Ladder Variational Autoencoders", 2016, https://arxiv.org/abs/1602.02282.
     """
 
-    def __init__(self, network: nn.Module, levels: Sequence[nn.Module], features: Sequence[int], prior: nn.Module):
+    def __init__(self, network: nn.Module, levels: Sequence[nn.Module], features: Sequence[int], prior: nn.Module, floor: float = 0.0):
         super().__init__(network)
-        self.levels, self.split = nn.ModuleList(map(Level, levels)), tuple(features)
+        self.levels, self.split = nn.ModuleList(Level(level, floor) for level in levels), tuple(features)
         self._prior = (prior,)  # in a tuple, so that its weights are counted, moved and saved once
 
     @staticmethod

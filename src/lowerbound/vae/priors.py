@@ -19,8 +19,8 @@ from lowerbound.errors import RecipeError
 from lowerbound.nn.held import held
 from lowerbound.system.arguments import number_above, whole
 from lowerbound.system.noise import of_no_row
-from lowerbound.vae.conditional import Level, diagonal_gaussian
-from lowerbound.vae.likelihoods.scales import positive
+from lowerbound.vae.conditional import Level, diagonal_gaussian, floor_of
+from lowerbound.vae.likelihoods.scales import FLOOR, positive
 from lowerbound.vae.posteriors import Posterior
 
 
@@ -64,16 +64,16 @@ class StandardNormal(Prior):
 class GivenContext(Prior):
     """p(z|c) = N(μ(c), diag σ²(c)), learned; the network ``(N, *context) → (N, features(size))`` gives μ, then log σ².
 
-    Only of a model with a context. Source: Sohn et al., "Learning Structured Output Representation using Deep Conditional
-    Generative Models", 2015, https://papers.nips.cc/paper/5775.
+    No σ is below ``floor``. Only of a model with a context. Source: Sohn et al., "Learning Structured Output Representation using Deep
+    Conditional Generative Models", 2015, https://papers.nips.cc/paper/5775.
     """
 
     #: c ``(B, *context)``, where it was given one
     context: Tensor | None = None
 
-    def __init__(self, network: nn.Module):
+    def __init__(self, network: nn.Module, floor: float = 0.0):
         super().__init__()
-        self.network = network
+        self.network, self.floor = network, floor_of(floor)
 
     @staticmethod
     def features(latent: int) -> int:
@@ -90,21 +90,21 @@ class GivenContext(Prior):
         """A batch ``(B,)`` of distributions over ``(size,)``. Errors: RecipeError where no context was given."""
         if self.context is None:
             raise RecipeError("this prior is that of a context; take the model's given(context)")
-        return diagonal_gaussian(self.network(self.context.to(next(self.parameters(), self.context).dtype)), 1)
+        return diagonal_gaussian(self.network(self.context.to(next(self.parameters(), self.context).dtype)), 1, self.floor)
 
 
 class Chain(Prior):
     """p(z₁) p(z₂|z₁) …, levels of one hierarchy side by side in z: ``first`` is p(z₁), ``levels`` are networks of those that follow.
 
-    Network i is ``(N, d₁ + … + dᵢ₋₁) → (N, 2 dᵢ)`` and gives μ and log σ² of a Gaussian; ``sizes`` are d₁, d₂, … With a
-    ``posteriors.Chain`` of the same sizes the closed-form KL is computed level by level.
+    Network i is ``(N, d₁ + … + dᵢ₋₁) → (N, 2 dᵢ)`` and gives μ and log σ² of a Gaussian, no σ below ``floor``; ``sizes`` are d₁, d₂, …
+    With a ``posteriors.Chain`` of the same sizes the closed-form KL is computed level by level.
     Source: Sønderby et al., "Ladder Variational Autoencoders", 2016, https://arxiv.org/abs/1602.02282.
     """
 
-    def __init__(self, first: Prior, levels: Sequence[nn.Module], sizes: Sequence[int]):
+    def __init__(self, first: Prior, levels: Sequence[nn.Module], sizes: Sequence[int], floor: float = 0.0):
         super().__init__()
         self.first, self.sizes = first, tuple(sizes)
-        self.levels = nn.ModuleList(map(Level, levels))
+        self.levels = nn.ModuleList(Level(level, floor) for level in levels)
 
     def forward(self) -> distributions.Chain:
         """p(z), with no batch axes and events ``(Σ sizes,)``."""
@@ -128,11 +128,13 @@ class Categorical(Prior):
 class GaussianMixture(Prior):
     """Σ_k π_k N(μ_k, diag σ_k²) over ``size`` dimensions, everything learned; the means begin as draws of N(0, I).
 
+    No σ is below ``floor``, or a thousandth.
     Source: Dilokthanakul et al., "Deep Unsupervised Clustering with Gaussian Mixture VAEs", 2016, https://arxiv.org/abs/1611.02648.
     """
 
-    def __init__(self, size: int, components: int = 10):
+    def __init__(self, size: int, components: int = 10, floor: float = 0.0):
         super().__init__()
+        self.floor = max(floor_of(floor), FLOOR)
         self.logits = nn.Parameter(torch.zeros(components))
         size, components = _dimensions(size), whole("components", components, 1)
         self.means = nn.Parameter(torch.randn(components, size))
@@ -140,7 +142,7 @@ class GaussianMixture(Prior):
 
     def forward(self) -> Distribution:
         """p(z), with no batch axes and events ``(size,)``."""
-        each = Independent(Normal(self.means, positive(self.raw), validate_args=False), 1, validate_args=False)
+        each = Independent(Normal(self.means, positive(self.raw, self.floor), validate_args=False), 1, validate_args=False)
         return Mixture(td.Categorical(logits=self.logits, validate_args=False), each, validate_args=False)
 
 

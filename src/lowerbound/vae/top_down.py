@@ -26,7 +26,7 @@ from lowerbound.nn.held import held
 from lowerbound.nn.networks import convolution
 from lowerbound.nn.precision import rounding
 from lowerbound.nn.top_down import Block, Parameters, TopDown
-from lowerbound.vae.conditional import LOG_VARIANCE, diagonal_gaussian
+from lowerbound.vae.conditional import deviation, diagonal_gaussian, floor_of
 from lowerbound.vae.posteriors import Posterior
 from lowerbound.vae.priors import Prior
 
@@ -39,11 +39,11 @@ class State(NamedTuple):
 
 
 class TopDownPrior(Prior):
-    """p(z₁) p(z₂|z₁) …, all Gaussians that are learned; ``network`` has the way down."""
+    """p(z₁) p(z₂|z₁) …, all Gaussians that are learned; ``network`` has the way down. No σ is below ``floor``."""
 
-    def __init__(self, network: TopDown):
+    def __init__(self, network: TopDown, floor: float = 0.0):
         super().__init__()
-        self.network = network
+        self.network, self.floor = network, floor_of(floor)
 
     def forward(self) -> distributions.Chain:
         """p(z), with no batch axes and events ``(Σ sizes,)``."""
@@ -71,7 +71,7 @@ class TopDownPrior(Prior):
         with self._rounding():
             parameters, onward = self.network.parameters_of(level, h)
         each = [part.flatten(1).reshape(*lead, -1) for part in parameters.to(self.network.start.dtype).chunk(2, 1)]
-        return diagonal_gaussian(torch.cat(each, -1), len(lead)), State(h, onward)
+        return diagonal_gaussian(torch.cat(each, -1), len(lead), self.floor), State(h, onward)
 
     def _rounding(self) -> AbstractContextManager[None]:
         return rounding(self.network, self.network.start.device, False) if self.training else nullcontext()
@@ -80,6 +80,7 @@ class TopDownPrior(Prior):
 class TopDownPosterior(Posterior):
     """q(z|x), level by level relative to p: μ_q = μ_p + a, log σ_q = log σ_p + b, with a and b a network's of features above and of x.
 
+    Where p has a floor, q has the same, and b is of what both σ have above it.
     The encoder gives features of each resolution, flat, side by side (``nn.top_down.BottomUp``), ``shapes`` of them; ``prior`` is that of
     the same model, whose weights it shares.
     """
@@ -113,7 +114,8 @@ class TopDownPosterior(Posterior):
         with rounding(level, of_x.device, False) if self.training else nullcontext():
             parameters = level(torch.cat([h, of_x.to(h.dtype)], 1))
         shift, log_ratio = (part.flatten(1).reshape(*lead, -1) for part in parameters.to(p.mean.dtype).chunk(2, 1))
-        scale = p.stddev * (log_ratio.clamp(*LOG_VARIANCE) / 2).exp()
+        floor = self._prior[0].floor
+        scale = (p.stddev - floor) * deviation(log_ratio) + floor
         return Independent(Normal(p.mean + shift, scale, validate_args=False), 1, validate_args=False)
 
 

@@ -16,6 +16,7 @@ from lowerbound.nn.corruptions import Masking
 from lowerbound.nn.missing import MaskedInput
 from lowerbound.nn.networks import convolutional_decoder, convolutional_encoder, features, gated, mlp, with_dropout
 from lowerbound.nn.stages import Stages
+from lowerbound.nn.top_down import Block, BottomUp, Parameters
 from lowerbound.tasks.lossless.layers import UNIT, Weights
 from lowerbound.tasks.lossless.networks import exact
 
@@ -31,6 +32,15 @@ def transposed() -> nn.Module:
     )
 
 
+def residual() -> nn.Module:
+    """What latents that are images are found by, away from where it begins."""
+    network = nn.Sequential(Block((2, 9), 2), Parameters((2, 9), 2, 4, 3), BottomUp((3, 9), (3, 4), 2))
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.add_(0.1 * torch.randn_like(weight))
+    return network
+
+
 #: network, the shape of what it is given
 NETWORKS = {
     "mlp": (lambda: mlp(784, 256, 64, (2, 3)), (784,)),
@@ -42,6 +52,7 @@ NETWORKS = {
     "transposed": (transposed, (3, 7, 9)),
     "gated": (lambda: gated((1, 9), 64, 32, (2, 3)), (1, 9)),
     "stages": (lambda: Stages([features(9, 8, 6), features(6, 5, network=gated)]), (9,)),
+    "residual": (residual, (2, 9)),
     "in evaluation": (lambda: nn.Sequential(Masking(0.5), with_dropout(mlp(9, 8, 4), 0.5)).eval(), (9,)),
 }
 

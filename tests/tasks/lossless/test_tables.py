@@ -116,9 +116,22 @@ def test_the_same_bytes_come_back(vae: lb.VAE, change: str, tmp_path: Path) -> N
 
 def test_the_same_bytes_come_back_by_levels_of_latents(tmp_path: Path) -> None:
     path = written(tmp_path / "people.csv", people(30))
-    for posterior in ("gaussian", "ladder"):
-        deep = model_of(path, latent="2-3", posterior=posterior)
+    for words in ({}, {"posterior": "ladder"}, {"prior": "mixture:3"}):
+        deep = model_of(path, latent="2-3", **words)
         assert lossless.decompress(deep, lossless.compress(deep, path, block=20)) == path.read_bytes()
+
+
+def test_pseudo_inputs_are_shown_to_the_encoder_as_rows_are(tmp_path: Path) -> None:
+    """Of numbers and holes: their bins have the odds of torch's prior."""
+    path = tmp_path / "numbers.csv"
+    numbers = np.random.default_rng(0).normal(size=(30, 3)).round(2)
+    path.write_text("a,b,c\n" + "".join(",".join(map(str, row)) + "\n" for row in numbers), encoding="utf-8")
+    vae = model_of(path, prior="vamp:4")
+    components, law = TableModel.of(vae).latents.components, vae.prior().component_distribution
+    assert components is not None
+    np.testing.assert_allclose(components.means, law.mean.detach(), atol=1e-3)
+    np.testing.assert_allclose(np.exp(components.log_variances / 2), law.stddev.detach(), rtol=1e-3)
+    assert lossless.decompress(vae, lossless.compress(vae, path)) == path.read_bytes()
 
 
 @pytest.mark.long

@@ -41,7 +41,7 @@ def prior_words(prior: priors.Chain, first: Words, arrays: Arrays) -> Words:
 def _networks(levels: Iterable[nn.Module], arrays: Arrays) -> list[Words]:
     """Those of each level. They are not written as ONNX: each is small, and asked for one latent at a time."""
     try:
-        return [words_of(level.network, arrays) for level in levels]  # type: ignore[arg-type]
+        return [words_of(level.network, arrays) | {"floor": level.floor} for level in levels]  # type: ignore[arg-type]
     except NotComputed as error:
         raise RecipeError(f"of levels, {error}") from error
 

@@ -74,6 +74,7 @@ def model_words(vae: Model, arrays: Arrays, values: Floats | None = None, own: S
         "holes": vae.likelihood.holes,
         "encoder": network_words(vae.posterior.network, arrays, of_x),
         "decoder": network_words(vae.likelihood.network, arrays, of_z),
+        "floor": vae.posterior.floor if isinstance(vae.posterior, posteriors.Normals) else 0.0,
         **posterior_words(vae.posterior, arrays),
     }
 
@@ -92,7 +93,7 @@ def _prior(vae: Model, prior: nn.Module, arrays: Arrays, context: Sequence[Seque
     if isinstance(prior, priors.StandardNormal):
         return {"law": "normal"}
     if type(prior) is priors.GivenContext:
-        return {"law": "given", "network": network_words(prior.network, arrays, context)}
+        return {"law": "given", "network": network_words(prior.network, arrays, context), "floor": prior.floor}
     if type(prior) is priors.Chain:
         return prior_words(prior, _prior(vae, prior.first, arrays, context), arrays)
     law = None if vae.context is not None else prior()

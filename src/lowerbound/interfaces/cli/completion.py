@@ -34,7 +34,7 @@ def completion(args: Namespace) -> Answer:
 
 
 #: what is a path, by what help says goes there
-PATHS = ("RUN", "FOLDER", "FILE", "DATA", "TABLE", "LATENTS", "SOURCE", "PACKAGE")
+PATHS = ("RUN", "FOLDER", "FILE", "DATA", "TABLE", "LATENTS", "SOURCE", "PATH", "PACKAGE")
 
 
 def _words() -> dict[str, list[str]]:

@@ -26,6 +26,7 @@ from lowerbound.runs import run as runs
 from lowerbound.runs.run import Run
 from lowerbound.system.files import save_array, save_arrays, written
 from lowerbound.tasks import lossless
+from lowerbound.vae.objectives.elbo import ELBO
 
 SUFFIX = ".lbz"
 CPU = "cpu"  # where fixed point is computed
@@ -64,13 +65,15 @@ def _written(path: Path, run: Run, parts: Iterator[lossless.Part]) -> tuple[loss
     """Write the parts; the header, how many bytes each compressor needs, and the mean bound, in nats, of what was written."""
     begin = next(parts)
     header, others = begin.header, lossless.General(begin.header.top + bool(begin.header.missing), begin.header.event)
+    objective = ELBO(run.parts.objective.kl)
     with written(path) as file, _progress(header.n, "compressed") as done:
         size, bound = file.write(begin.content), 0.0
         for number, part in enumerate(parts):
             size += file.write(part.content)
             if part.values is not None and part.numbers is not None:
                 others.add(part.numbers)
-                bound += mean_bound(run.vae, Dataset(part.values, part.labels), seed=number).bound * part.n / header.n
+                found = mean_bound(run.vae, Dataset(part.values, part.labels), objective=objective, seed=number)
+                bound += found.bound * part.n / header.n
             done(part.n)
     return header, {"lowerbound": size, **others.end()}, bound
 

@@ -10,7 +10,7 @@ from lowerbound.interfaces.cli.options import Parser
 
 FORMATS = ("onnx", "torch", "json")
 OPSET = 20
-LIBRARIES = ("pythae",)
+KINDS = ("pythae", "state")
 
 
 def export(parser: Parser) -> None:
@@ -25,7 +25,11 @@ def export(parser: Parser) -> None:
 
 
 def bring(parser: Parser) -> None:
-    """Add the library, its folder, and that of the run."""
-    parser.add_argument("library", choices=LIBRARIES, help="whose model it is")
-    parser.add_argument("folder", metavar="FOLDER", help="the folder of its model: of pythae, final_model")
+    """Add what is brought, where it is, the map, and the folder of the run."""
+    what = "a model of pythae, or the state of another library's: its weights, by --map"
+    parser.add_argument("kind", choices=KINDS, metavar="KIND", help=f"{', '.join(KINDS)}: {what}")
+    where = "of pythae the folder final_model; of a state the file of its weights: .safetensors, .npz, .h5, .keras"
+    parser.add_argument("path", metavar="PATH", help=where)
+    mapped = "of a state, TOML: the words of its recipe, and which of its tensors is which here (docs/guide/coming-from.md)"
+    parser.add_argument("--map", metavar="FILE", help=mapped)
     parser.add_argument("-o", "--output", required=True, metavar="RUN", help="the folder of the new run")

@@ -46,7 +46,7 @@ from lowerbound.runs import layout
 from lowerbound.runs import push as pushing
 from lowerbound.runs import run as runs
 from lowerbound.runs.run import Run
-from lowerbound.system.files import save_array, save_arrays, written
+from lowerbound.system.files import make_folder, save_array, save_arrays, written
 from lowerbound.system.seeding import seeded
 from lowerbound.tasks import classes, conditional_rows, generate, levels
 from lowerbound.tasks import encode as encoding
@@ -216,6 +216,8 @@ def plot(args: Namespace) -> Answer:
         raise UsageError(f"unknown figure '{name}'{nearest(name, figure_table.FIGURES)}")
     run = runs.load(args.run, args.device)
     path = Path(args.output) if args.output else run.folder / layout.FIGURES / figure_table.usual_name(name)
+    if not args.output:  # a run that was interrupted, or brought from elsewhere, has none yet
+        make_folder(path.parent)
     seed = run.recipe.seed if args.seed is None else args.seed
     figure_table.plot(name, of_run.Context(run, lambda: asked_for(run, args, look=True), seed), path)
     return Answer(f"{name}: {path}", {"run": args.run, "figure": name, "output": str(path)})

@@ -56,6 +56,7 @@ class Estimator(BaseEstimator, ABC):
         prior: str | None = None,
         likelihood: str | None = None,
         posterior: str | None = None,
+        sigma_floor: float | None = None,
         objective: str | None = None,
         estimator: str | None = None,
         latent: str | int | None = None,
@@ -89,6 +90,7 @@ class Estimator(BaseEstimator, ABC):
         self.prior = prior
         self.likelihood = likelihood
         self.posterior = posterior
+        self.sigma_floor = sigma_floor
         self.objective = objective
         self.estimator = estimator
         self.latent = latent

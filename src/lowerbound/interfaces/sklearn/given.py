@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lowerbound.errors import UsageError
+from lowerbound.interfaces.sklearn.cells import text_of
 from lowerbound.interfaces.sklearn.tables import Table
 from lowerbound.tasks.complete import complete
 from lowerbound.tasks.conditional_rows import EACH, LEAST, sample_where
@@ -27,7 +28,7 @@ def drawn_where(estimator: Any, model: Model, where: Mapping[Any, Any], n: int, 
         raise UsageError("nothing is given; leave where out")
     if isinstance(reader, Table):
         assert reader.schema is not None
-        texts = {reader.name_of(name): str(value) for name, value in where.items()}
+        texts = {reader.name_of(name): text_of(value) for name, value in where.items()}
         return sample_where(model, reader.schema, texts, n, seed=seed)[0]
     row = reader.given(estimator, where).float()
     if model.likelihood.holes:

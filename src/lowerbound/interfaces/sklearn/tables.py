@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from lowerbound.data import Dataset, Schema, frames, tables
 from lowerbound.data.column import Column
 from lowerbound.data.reading import Reading
 from lowerbound.errors import DataError
+from lowerbound.interfaces.sklearn.cells import as_numbers, fill_array, fill_frame, like
 from lowerbound.interfaces.sklearn.numbers import FEWEST, checked
 
 
@@ -104,7 +105,7 @@ class Table:
         typed = self.schema.typed(texts)
         if self.head is None:
             return np.array(list(zip(*typed.values(), strict=True)), dtype=object)
-        return _like(self.head, texts, typed)
+        return like(self.head, texts, typed)
 
     def fill(self, X: Any, missing: npt.NDArray[np.bool_], values: Float[Tensor, "N D"]) -> Any:
         """X with these values where ``missing`` ``(N, D)``, numbers not rounded; index and types are kept.
@@ -115,7 +116,7 @@ class Table:
         holes = [mask for _, mask in _by_column(self.schema, missing)]
         found = [each for _, each in _by_column(self.schema, values.numpy())]
         columns = list(zip(self.schema.columns, holes, found, strict=True))
-        return _fill_frame(X, columns) if frames.is_frame(X) else _fill_array(X, columns)
+        return fill_frame(X, columns) if frames.is_frame(X) else fill_array(X, columns)
 
 
 def in_library(X: Any, library: str) -> Any:
@@ -126,19 +127,6 @@ def in_library(X: Any, library: str) -> Any:
 
     frame = nw.from_native(X, eager_only=True)
     return {"pandas": frame.to_pandas, "polars": frame.to_polars}[library]()
-
-
-def as_numbers(column: Column, values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """A model's values of a column as its numbers, not rounded as cells are; of a boolean the probability, of a category its number."""
-    match column.kind:
-        case "number" | "date":
-            return column.loc + column.scale * values.astype(np.float64)
-        case "count" | "boolean":
-            return values.astype(np.float64)
-        case "ignore":
-            return np.full(len(values), np.nan)
-        case _:
-            return np.array([float(column.text(value)) for value in values.tolist()])
 
 
 def _by_column(schema: Schema, values: npt.NDArray[Any]) -> list[tuple[Column, npt.NDArray[Any]]]:
@@ -179,81 +167,3 @@ def _column(cells: npt.NDArray[Any]) -> Any:
         return pyarrow.array(cells.astype(np.float64))
     except (TypeError, ValueError):
         return pyarrow.array([None if cell is None else str(cell) for cell in cells], pyarrow.string())
-
-
-# --- frames and arrays -----------------------------------------------------------------------------------
-
-Columns = Sequence[tuple[Column, npt.NDArray[np.bool_], npt.NDArray[Any]]]
-
-
-def _fill_array(X: Any, columns: Columns) -> npt.NDArray[Any]:
-    array = np.asarray(X)
-    filled = array.copy() if array.dtype.kind in "fO" else array.astype(np.float64)
-    for place, (column, holes, values) in enumerate(columns):
-        cells = filled[:, place]
-        holes = _empty(cells) if column.kind == "constant" else holes
-        if holes.any():
-            numeric = filled.dtype.kind == "f" or column.kind in ("number", "count")
-            cells[holes] = as_numbers(column, values[holes]) if numeric else [column.text(value) for value in values[holes].tolist()]
-    return filled
-
-
-def _empty(cells: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-    return np.array([cell is None or cell != cell for cell in cells], bool)
-
-
-def _fill_frame(X: Any, columns: Columns) -> Any:
-    import narwhals as nw
-
-    frame = nw.from_native(X, eager_only=True)
-    filled = []
-    for name, (column, holes, values) in zip(frame.columns, columns, strict=True):
-        series = frame[name]
-        holes = series.is_null().to_numpy() if column.kind == "constant" else holes
-        if holes.any() and column.kind != "ignore":
-            filled.append(series.scatter(np.flatnonzero(holes).tolist(), _cells(series, column, values[holes])))
-    return frame.with_columns(*filled).to_native() if filled else frame.clone().to_native()
-
-
-def _cells(series: Any, column: Column, values: npt.NDArray[Any]) -> list[Any]:
-    """A model's values as cells of a series. Errors: DataError for a category that its type has not."""
-    import narwhals as nw
-
-    kind = series.dtype
-    if kind.is_integer():
-        return np.rint(as_numbers(column, values)).astype(np.int64).tolist()
-    if kind.is_numeric():
-        return as_numbers(column, values).tolist()
-    texts = [column.text(value) for value in values.tolist()]
-    if kind in (nw.Categorical, nw.Enum):
-        known = _known(series)
-        strange = next((text for text in texts if text not in known), None)
-        if strange is not None:
-            raise DataError(f"column '{series.name}' has no category '{strange}', which is likely there; give it those of the training")
-        return [known[text] for text in texts]
-    return texts if kind == nw.String else column.typed(texts)
-
-
-def _known(series: Any) -> dict[str, Any]:
-    """The categories of a series by their texts."""
-    import narwhals.stable.v1 as nw  # where this is to stay
-
-    return {str(each): each for each in nw.from_native(series.to_native(), series_only=True).cat.get_categories().to_list()}
-
-
-def _like(head: Any, texts: Mapping[str, Sequence[str | None]], typed: Mapping[str, Sequence[Any]]) -> Any:
-    """Cells as a frame of the library and the types of ``head``."""
-    import narwhals as nw
-
-    frame = nw.from_native(head, eager_only=True)
-    of_texts = (nw.String, nw.Categorical, nw.Enum, nw.Object)
-    cells = {name: list(texts[str(name)] if kind in of_texts else typed[str(name)]) for name, kind in frame.schema.items()}
-    for name, kind in frame.schema.items():
-        if kind in (nw.Categorical, nw.Enum):
-            known = _known(frame[name])
-            cells[name] = [known.get(cell, cell) for cell in cells[name]]
-    made = nw.from_dict(cells, backend=frame.implementation)
-    there = [name for name in frame.columns if any(cell is not None for cell in cells[name])]
-    if frame.implementation.is_pandas():
-        return made.to_native().astype({name: head.dtypes[name] for name in there})
-    return made.with_columns(made[name].cast(frame.schema[name]) for name in there).to_native()

@@ -103,7 +103,7 @@ def _encoded(code: Code, numbers: Whole, particles: int, part: int, bits: int) -
         bins, z = _drawn(stack, code, some, group)
         first = first or stack.initial
         code.push(stack, some, z)
-        stack.push_even(group.bits, bins.reshape(-1))
+        code.latents.push(stack, bins, group.bits)
     return Block(stack.words, stack.initial, part), first
 
 
@@ -114,7 +114,7 @@ def decode(code: Code, block: Block, known: Whole, particles: int = 1, bits: int
     """
     stack, parts = loops.stack(block.words, block.initial), []
     for group in reversed(list(groups(len(known), code, particles, block.part, bits))):
-        bins = stack.pop_even(group.bits, len(group) * code.latents.size).reshape(len(group), -1)
+        bins = code.latents.pop(stack, len(group), group.bits)
         z = code.latents.values(bins, group.bits)
         parts.append(code.pop(stack, z, known[group.first : group.last]))
         _give_back(stack, code, parts[-1], bins, group)
@@ -123,7 +123,7 @@ def decode(code: Code, block: Block, known: Whole, particles: int = 1, bits: int
 
 
 def _drawn(stack: Stack, code: Code, some: Whole, group: Group) -> tuple[Whole, Array]:
-    """The bins of a latent of each example ``(m, latent)``, and their places."""
+    """The numbers of a z of each example, its bins, and its places ``(m, latent)``."""
     n, particles = len(some), group.particles
     every = np.repeat(some, particles, 0)
     posterior = code.posterior(every, group.bits)
@@ -146,7 +146,7 @@ def _give_back(stack: Stack, code: Code, some: Whole, bins: Whole, group: Group)
         chosen = stack.pop(laws.even(particles, n), n)
         is_chosen = (np.arange(particles) == chosen[:, None]).reshape(-1)
         others, _ = code.posterior(np.repeat(some, particles - 1, 0), group.bits).drawn(stack.pop)
-        all_bins = np.empty((n * particles, code.latents.size), np.int64)
+        all_bins = np.empty((n * particles, code.latents.numbers), np.int64)
         all_bins[is_chosen], all_bins[~is_chosen] = bins, others
         z = code.latents.values(all_bins, group.bits)
         stack.push(_by_weight(code, posterior, every, all_bins, z, n), chosen)
@@ -154,6 +154,6 @@ def _give_back(stack: Stack, code: Code, some: Whole, bins: Whole, group: Group)
 
 
 def _by_weight(code: Code, posterior: Seen, every: Whole, bins: Whole, z: Array, n: int) -> Law:
-    """Which of the particles of each of n examples, by w; p(z) is the same in all bins."""
+    """Which of the particles of each of n examples, by w; p(z) is the same in all bins, but where it is a mixture."""
     log_weight = (posterior.costs(bins) - code.costs(every, z)).reshape(n, -1).T / laws.COST
     return laws.Listed(lambda some: functions.exp()(some - some.max(0)), log_weight)

@@ -25,10 +25,11 @@ from lowerbound.tasks.lossless.code import Code, digest_of
 from lowerbound.tasks.lossless.coder import Stack
 from lowerbound.tasks.lossless.column_laws import ColumnLaws, shown
 from lowerbound.tasks.lossless.functions import Array
-from lowerbound.tasks.lossless.latents import Latents
+from lowerbound.tasks.lossless.latents import Latents, must_be_known
 from lowerbound.tasks.lossless.laws import Law, Whole
 from lowerbound.tasks.lossless.layers import UNIT
 from lowerbound.tasks.lossless.networks import ExactNetwork, exact
+from lowerbound.tasks.lossless.vectors import Vectors
 from lowerbound.vae.contexts import Label
 from lowerbound.vae.likelihoods import Columns
 from lowerbound.vae.model import Model
@@ -53,8 +54,10 @@ class TableModel:
         likelihood, network = vae.likelihood, vae.posterior.network
         if not isinstance(likelihood, Columns) or likelihood.schema is None or not isinstance(network, TableInput):
             raise RecipeError("a model of columns that are no table's cannot compress; train one on a table, with --recipe miwae")
-        latents, classes = Latents.of(vae), vae.context.classes if isinstance(vae.context, Label) else 0
+        must_be_known(vae)
         encoder, decoder = exact(network.network), exact(likelihood.network)
+        latents = Vectors.of(vae, lambda inputs: encoder(shown(inputs, likelihood.columns)))
+        classes = vae.context.classes if isinstance(vae.context, Label) else 0
         start = () if likelihood.start is None else tuple((likelihood.start.double().mul(UNIT).round() / UNIT).tolist())
         return cls(encoder, decoder, latents, likelihood.columns, ColumnLaws.of(likelihood), start, classes)
 
@@ -102,7 +105,8 @@ class TableCode(Code):
     @property
     def listed(self) -> int:
         """As many as the laws of counts and classes hold, and some for the others."""
-        return sum(16 + (column.classes or cells.writing.top * (column.kind == "count")) for column, cells in self._coded)
+        of_cells = sum(16 + (column.classes or cells.writing.top * (column.kind == "count")) for column, cells in self._coded)
+        return of_cells + self.latents.listed
 
     @property
     def _coded(self) -> list[tuple[Column, Cells]]:

@@ -2,57 +2,69 @@
 
 Bins of a level are those of a standard normal, moved by p's mean and scaled by its σ: to p all bins of all levels are alike, whatever lies
 above, so that the decoder has all bins at once and finds z from the top down. What q gives of a level is seen from p's mean, in its σ.
+
+Where p(z₁) is a mixture (``components.py``), bins of the first level are those of a normal of the mixture's mean and variance, and an
+example has one more number, its component, which is drawn from p(k|z₁) after z is.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from torch import nn
 
 from lowerbound.errors import RecipeError
 from lowerbound.tasks.lossless import functions, laws
 from lowerbound.tasks.lossless.coder import Stack
+from lowerbound.tasks.lossless.components import Components
 from lowerbound.tasks.lossless.functions import Array
 from lowerbound.tasks.lossless.laws import Law, Whole
-from lowerbound.tasks.lossless.networks import ExactNetwork, exact
-from lowerbound.vae import posteriors, priors
-from lowerbound.vae.conditional import LOG_VARIANCE, Level
+from lowerbound.tasks.lossless.networks import ExactNetwork
+from lowerbound.vae.conditional import LOG_VARIANCE
 from lowerbound.vae.contexts import Label
 from lowerbound.vae.model import VAE, Model
 
 #: μ and log σ²
 Gaussian = tuple[Array, Array]
+#: what levels below are to know of those above
+State = Any
 
 
-@dataclass(frozen=True)
-class Latents:
-    """Levels of these ``sizes``, whose networks of the levels above are those of ``prior``, for all but the first.
-
-    Those of ``posterior`` make μ and log σ² of the encoder's output and the levels above; there is none for one level alone, whose encoder
-    gives them itself. Of a ladder they are given features of their own, ``split`` how many of each, and refine the prior.
-    """
+class Latents(ABC):
+    """Levels of these ``sizes``; the laws of each are given a state, what it knows of the levels above."""
 
     sizes: tuple[int, ...]
-    prior: tuple[ExactNetwork, ...] = ()
-    posterior: tuple[ExactNetwork, ...] = ()
-    split: tuple[int, ...] = ()
+    #: of p(z₁) where that is a mixture
+    components: Components | None = None
 
-    @classmethod
-    def of(cls, vae: Model) -> Latents:
-        """Those of a model. Errors: RecipeError for a prior or posterior that no code is made of."""
-        _must_be_known(vae)
-        prior, posterior = vae.prior, vae.posterior
-        if isinstance(prior, priors.StandardNormal) and isinstance(posterior, posteriors.DiagonalGaussian):
-            return cls((int(prior.zero.numel()),))
-        if not isinstance(prior, priors.Chain) or not isinstance(posterior, posteriors.Chain | posteriors.Ladder):
-            raise _unknown()
-        if not isinstance(prior.first, priors.StandardNormal):
-            raise _unknown()
-        split = posterior.split if isinstance(posterior, posteriors.Ladder) else ()
-        return cls(prior.sizes, _networks(prior.levels), _networks(posterior.levels), split)
+    @property
+    @abstractmethod
+    def words(self) -> tuple[object, ...]:
+        """Which latents they are, for the model's hash."""
+
+    @property
+    @abstractmethod
+    def networks(self) -> tuple[ExactNetwork, ...]:
+        """All of them but the encoder and the decoder."""
+
+    @abstractmethod
+    def begin(self, n: int) -> State:
+        """That of the first level, of n examples."""
+
+    @abstractmethod
+    def after(self, level: int, state: State, place: Array) -> State:
+        """That of the level after this one, whose z ``(n, dᵢ)`` is known now."""
+
+    @abstractmethod
+    def expected(self, level: int, state: State) -> Gaussian | None:
+        """p ``(n, dᵢ)``, None where it is a standard normal; of a mixture the normal whose bins are those of z."""
+
+    @abstractmethod
+    def seen(self, level: int, features: Array, state: State, expected: Gaussian | None) -> Gaussian:
+        """q, with p's mean as zero and its σ as one."""
 
     @property
     def size(self) -> int:
@@ -60,61 +72,75 @@ class Latents:
         return sum(self.sizes)
 
     @property
-    def words(self) -> tuple[object, ...]:
-        """Which latents they are, for the model's hash."""
-        return (self.sizes, self.split) if self.posterior else (self.size,)
+    def numbers(self) -> int:
+        """How many an example has: a bin for each latent, and where p(z₁) is a mixture, the component."""
+        return self.size + (self.components is not None)
 
     @property
-    def networks(self) -> tuple[ExactNetwork, ...]:
-        """All of them but the encoder."""
-        return (*self.prior, *self.posterior)
+    def listed(self) -> int:
+        """How many numbers the laws of an example's latents hold."""
+        return self.size + (0 if self.components is None else self.components.means.size)
 
-    def parts(self, bins: Whole) -> list[Whole]:
-        """Those of each level."""
-        return np.split(bins, np.cumsum(self.sizes)[:-1], 1)
+    def parts(self, numbers: Whole) -> list[Whole]:
+        """The bins of each level."""
+        return np.split(numbers[:, : self.size], np.cumsum(self.sizes)[:-1], 1)
 
-    def values(self, bins: Whole, bits: int) -> Array:
-        """z ``(n, size)`` of bins, 2^``bits`` for each latent: the places that stand for them."""
-        z = np.zeros((len(bins), 0))
-        for level, part in enumerate(self.parts(bins)):
-            z = further(z, self.expected(level, z), part, bits)
-        return z
+    def along(self, n: int, take: Callable[[int, State, Gaussian | None], Whole], bits: int) -> Array:
+        """z ``(n, size)`` of the bins that are taken of one level after the other, 2^``bits`` for each latent."""
+        state, places, last = self.begin(n), list[Array](), len(self.sizes) - 1
+        for level in range(len(self.sizes)):
+            expected = self.expected(level, state)
+            places.append(_placed(expected, take(level, state, expected), bits))
+            if level < last:
+                state = self.after(level, state, places[-1])
+        return np.concatenate(places, 1)
 
-    def expected(self, level: int, above: Array) -> Gaussian | None:
-        """p given the levels above ``(n, dᵢ)``, None where it is a standard normal."""
-        return _gaussian(self.prior[level - 1](above)) if level else None
+    def values(self, numbers: Whole, bits: int) -> Array:
+        """z of an example's numbers."""
+        parts = self.parts(numbers)
+        return self.along(len(numbers), lambda level, *_: parts[level], bits)
 
-    def seen(self, level: int, features: Array, above: Array, expected: Gaussian | None) -> Gaussian:
-        """q given the levels above, with p's mean as zero and its σ as one."""
-        if not self.posterior:
-            return _gaussian(features)
-        given = np.split(features, np.cumsum(self.split)[:-1], 1)[level] if self.split else np.concatenate([features, above], 1)
-        found, log_variance = _gaussian(self.posterior[level](given))
-        if expected is None:
-            return found, log_variance
-        mean, of_prior = expected
-        found, log_variance = (found - mean) * functions.exp()(-of_prior / 2), log_variance - of_prior
-        return _with_standard(found, log_variance) if self.split else (found, log_variance)
+    def push(self, stack: Stack, numbers: Whole, bits: int) -> None:
+        """Put them on the stack by p."""
+        if self.components is None:
+            stack.push_even(bits, numbers.reshape(-1))
+            return
+        first, *others = self.parts(numbers)
+        if others:
+            stack.push_even(bits, np.concatenate(others, 1).reshape(-1))
+        chosen = numbers[:, -1]
+        stack.push(self.components.given(chosen, bits), first.reshape(-1))
+        stack.push(self.components.law(len(numbers)), chosen)
+
+    def pop(self, stack: Stack, n: int, bits: int) -> Whole:
+        """The reverse."""
+        if self.components is None:
+            return stack.pop_even(bits, n * self.size).reshape(n, -1)
+        chosen = stack.pop(self.components.law(n), n)
+        first = stack.pop(self.components.given(chosen, bits), n * self.sizes[0]).reshape(n, -1)
+        others = stack.pop_even(bits, n * (self.size - self.sizes[0])).reshape(n, -1)
+        return np.concatenate([first, others, chosen[:, None]], 1)
+
+    def costs(self, numbers: Whole, bits: int) -> Array:
+        """−log p of each example's, in units of ``laws.COST``, but for bins that are all alike."""
+        if self.components is None:
+            return np.zeros(len(numbers))
+        chosen, first = numbers[:, -1], self.parts(numbers)[0]
+        of_bins = laws.costs(self.components.given(chosen, bits), first.reshape(-1)).reshape(len(numbers), -1).sum(1)
+        return of_bins + laws.costs(self.components.law(len(numbers)), chosen)
 
 
-def further(above: Array, expected: Gaussian | None, bins: Whole, bits: int) -> Array:
-    """The levels above and the places of these bins, side by side."""
+def _placed(expected: Gaussian | None, bins: Whole, bits: int) -> Array:
+    """The places of bins."""
     place = laws.centres(bits)[bins]
-    if expected is not None:
-        place = expected[0] + functions.exp()(expected[1] / 2) * place
-    return np.concatenate([above, place], 1)
+    return place if expected is None else expected[0] + functions.exp()(expected[1] / 2) * place
 
 
-def _gaussian(output: Array) -> Gaussian:
-    """Of a network's output ``(n, 2 d)``."""
+def gaussian(output: Array, floor: float) -> Gaussian:
+    """Of a network's output ``(n, 2 d)``, no σ below a floor."""
     mean, log_variance = np.split(output, 2, 1)
-    return mean, np.clip(log_variance, *LOG_VARIANCE)
-
-
-def _with_standard(mean: Array, log_variance: Array) -> Gaussian:
-    """The Gaussian proportional to this density times a standard normal's: precisions are added."""
-    precision = functions.exp()(-log_variance)
-    return mean * (precision / (1 + precision)), -functions.softplus(-log_variance)
+    log_variance = np.clip(log_variance, *LOG_VARIANCE)
+    return mean, 2 * functions.log(functions.exp()(log_variance / 2) + floor) if floor else log_variance
 
 
 @dataclass(frozen=True)
@@ -126,51 +152,50 @@ class Seen:
     bits: int
 
     def drawn(self, pop: Callable[[Law, int], Whole]) -> tuple[Whole, Array]:
-        """Bins ``(n, size)`` that are popped level by level, the first first, and the z that they stand for."""
-        n, parts, z = len(self.features), list[Whole](), np.zeros((len(self.features), 0))
-        for level, size in enumerate(self.latents.sizes):
-            expected = self.latents.expected(level, z)
-            parts.append(pop(self._law(level, z, expected), n * size).reshape(n, size))
-            z = further(z, expected, parts[-1], self.bits)
+        """Numbers ``(n, …)`` that are popped level by level, the first first, and the z that they stand for."""
+        n, parts = len(self.features), list[Whole]()
+
+        def take(level: int, state: State, expected: Gaussian | None) -> Whole:
+            size = self.latents.sizes[level]
+            parts.append(pop(self._law(level, state, expected), n * size).reshape(n, size))
+            return parts[-1]
+
+        z = self.latents.along(n, take, self.bits)
+        if self.latents.components is not None:
+            parts.append(pop(self.latents.components.seen(z[:, : self.latents.sizes[0]]), n)[:, None])
         return np.concatenate(parts, 1), z
 
-    def give_back(self, stack: Stack, bins: Whole) -> None:
+    def give_back(self, stack: Stack, numbers: Whole) -> None:
         """The reverse: the last level first."""
-        for law, numbers in reversed(self._laws(bins)):
-            stack.push(law, numbers)
+        for law, some in reversed(self._laws(numbers)):
+            stack.push(law, some)
 
-    def costs(self, bins: Whole) -> Array:
-        """−log q of the bins of each example, in units of ``laws.COST``."""
-        each = [laws.costs(law, numbers).reshape(len(bins), -1).sum(1) for law, numbers in self._laws(bins)]
-        return np.sum(each, 0)
+    def costs(self, numbers: Whole) -> Array:
+        """log p − log q of the numbers of each example, but for bins that are all alike to p, in units of ``laws.COST``."""
+        each = [laws.costs(law, some).reshape(len(numbers), -1).sum(1) for law, some in self._laws(numbers)]
+        return np.sum(each, 0) - self.latents.costs(numbers, self.bits)
 
-    def _laws(self, bins: Whole) -> list[tuple[Law, Whole]]:
-        """Of each level, given those above it, and its numbers."""
-        found, z = list[tuple[Law, Whole]](), np.zeros((len(bins), 0))
-        for level, part in enumerate(self.latents.parts(bins)):
-            expected = self.latents.expected(level, z)
-            found.append((self._law(level, z, expected), part.reshape(-1)))
-            z = further(z, expected, part, self.bits)
+    def _laws(self, numbers: Whole) -> list[tuple[Law, Whole]]:
+        """Of each level, given those above it, and its numbers; and of the component."""
+        found, parts = list[tuple[Law, Whole]](), self.latents.parts(numbers)
+
+        def take(level: int, state: State, expected: Gaussian | None) -> Whole:
+            found.append((self._law(level, state, expected), parts[level].reshape(-1)))
+            return parts[level]
+
+        z = self.latents.along(len(numbers), take, self.bits)
+        if self.latents.components is not None:
+            found.append((self.latents.components.seen(z[:, : self.latents.sizes[0]]), numbers[:, -1]))
         return found
 
-    def _law(self, level: int, above: Array, expected: Gaussian | None) -> Law:
-        mean, log_variance = self.latents.seen(level, self.features, above, expected)
+    def _law(self, level: int, state: State, expected: Gaussian | None) -> Law:
+        mean, log_variance = self.latents.seen(level, self.features, state, expected)
         return laws.bins(mean.reshape(-1), log_variance.reshape(-1), self.bits)
 
 
-def _networks(levels: nn.ModuleList) -> tuple[ExactNetwork, ...]:
-    return tuple(exact(level.network) for level in levels if isinstance(level, Level))
-
-
-def _must_be_known(vae: Model) -> None:
+def must_be_known(vae: Model) -> None:
+    """Errors: RecipeError for a model of a kind that no code is made of."""
     if not isinstance(vae, VAE):
         raise RecipeError("a semi-supervised model cannot compress yet; train one without, or with --given label")
     if not isinstance(vae.context, Label | None):
         raise RecipeError("a model that is given a part of its values cannot compress yet; train one without, or with --given label")
-
-
-def _unknown() -> RecipeError:
-    return RecipeError(
-        "compression needs a standard normal prior and a diagonal Gaussian posterior, of one level of vectors or of several; "
-        "train with --prior normal"
-    )

@@ -88,7 +88,7 @@ def convolved(
     weights: Weights, kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int], sides: Sequence[tuple[int, int]], x: Array
 ) -> Array:
     """The patches of ``(N, C, *space)`` as rows of a matrix, times the weights → ``(N, O, *space)``."""
-    x = np.pad(x, [(0, 0), (0, 0), *sides])
+    x = _padded(x, sides)
     axes = tuple(range(2, x.ndim))
     reach = tuple(d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True))
     windows = np.lib.stride_tricks.sliding_window_view(x, reach, axes)
@@ -97,6 +97,16 @@ def convolved(
     windows = np.moveaxis(windows[(slice(None), slice(None), *places, *inside)], 1, 1 + len(axes))
     patches = windows.reshape(*windows.shape[: 1 + len(axes)], -1)
     return np.moveaxis(weights.sums(patches), -1, 1)
+
+
+def _padded(x: Array, sides: Sequence[tuple[int, int]]) -> Array:
+    """With zeros before and after each axis of space; NumPy's own function takes three times as long of small images."""
+    if not any(map(sum, sides)):
+        return x
+    found = np.zeros((*x.shape[:2], *(before + side + after for side, (before, after) in zip(x.shape[2:], sides, strict=True))))
+    inside = (slice(before, before + side) for side, (before, _) in zip(x.shape[2:], sides, strict=True))
+    found[(slice(None), slice(None), *inside)] = x
+    return found
 
 
 def spread(x: Array, stride: Sequence[int]) -> Array:

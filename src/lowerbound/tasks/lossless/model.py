@@ -15,12 +15,15 @@ from lowerbound.tasks.lossless import laws, masks
 from lowerbound.tasks.lossless.code import Code, digest_of
 from lowerbound.tasks.lossless.coder import Stack
 from lowerbound.tasks.lossless.functions import Array
-from lowerbound.tasks.lossless.latents import Latents
+from lowerbound.tasks.lossless.image_levels import ImageLevels
+from lowerbound.tasks.lossless.latents import Latents, must_be_known
 from lowerbound.tasks.lossless.laws import Law, Whole
 from lowerbound.tasks.lossless.networks import MASKED, ExactNetwork, exact
 from lowerbound.tasks.lossless.values import Symbols, symbols_of
+from lowerbound.tasks.lossless.vectors import Vectors
 from lowerbound.vae.contexts import Label
 from lowerbound.vae.model import Model
+from lowerbound.vae.top_down import TopDownPrior
 
 
 @dataclass(frozen=True)
@@ -41,8 +44,9 @@ class ExactModel:
     def of(cls, vae: Model) -> ExactModel:
         """That of a trained model. Errors: RecipeError for a part of it that no code is made of."""
         vae = in_evaluation(vae)
-        symbols, latents = symbols_of(vae.likelihood), Latents.of(vae)
-        encoder, decoder = exact(vae.posterior.network), exact(vae.likelihood.network)
+        must_be_known(vae)
+        symbols, encoder, decoder = symbols_of(vae.likelihood), exact(vae.posterior.network), exact(vae.likelihood.network)
+        latents = ImageLevels.of(vae) if isinstance(vae.prior, TopDownPrior) else Vectors.of(vae, encoder)
         if vae.likelihood.holes and MASKED not in encoder.shown:
             raise RecipeError("where values may be missing, compression needs an encoder that begins with MaskedInput; train such a one")
         shape = vae.event_shape
@@ -81,8 +85,8 @@ class ArrayCode(Code):
 
     @property
     def listed(self) -> int:
-        """As many as the law of a value holds, of each, and that of a label."""
-        return self.model.values * self.model.symbols.listed + self.model.classes
+        """As many as the law of a value holds, of each, that of a label, and those of latents."""
+        return self.model.values * self.model.symbols.listed + self.model.classes + self.latents.listed
 
     def features(self, numbers: Whole) -> Array:
         """By the encoder."""

@@ -58,7 +58,7 @@ def _is_usual(plan: Plan) -> bool:
         return False
     if type(vae.likelihood) is not Columns and (type(vae.likelihood) is not Bernoulli or vae.likelihood.holes):
         return False
-    alone = vae.context is None and vae.likelihood.context is None and vae.posterior.context is None
+    alone = vae.context is None and vae.likelihood.context is None and vae.posterior.context is None and not vae.posterior.floor
     as_made = all(map(is_as_made, (*vae.modules(), plan.estimator))) and not any_global_hook()
     return alone and as_made and plan.products in TYPES and (_is_elbo(objective) or _is_importance_weighted(objective))
 

@@ -27,6 +27,7 @@ from lowerbound.errors import RecipeError
 from lowerbound.nn.jacobian import contraction
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.vae.contexts import Label
+from lowerbound.vae.drawing import drawn
 from lowerbound.vae.estimators.base import Estimator
 from lowerbound.vae.estimators.enumerated import Enumerated
 from lowerbound.vae.estimators.pathwise import Pathwise
@@ -113,14 +114,15 @@ class SemiSupervised(Model):
         return [VAE(one.prior, one.likelihood, one.posterior) for one in every]
 
     def terms(self, x: Float[Tensor, "B *event"], sampler: Sampler) -> Terms:
-        """Those of y and of z given y."""
+        """Those of y and of z given y, of a hierarchy level by level."""
         y = sampler(self.classifier(self.read(x)), self.labels(), "y")
         lead, given = y.z.shape[:2], self.given(y.z.flatten(0, 1))
         posterior = given.posterior.law(given.posterior.output(x).unflatten(0, lead), 2)
-        z = sampler(posterior, unflattened(given.prior(), lead), "z")
+        nodes = drawn(sampler, posterior, unflattened(given.prior(), lead))
+        z = torch.cat([node.z for node in nodes], -1)
         repeated = x.repeat(len(y.z), *[1] * (x.dim() - 1))
-        log_likelihood = given.log_likelihood(repeated, z.z.flatten(0, 1)[None])[0].view(lead)
-        return Terms(log_likelihood, (y, z), partial(_contraction, self, x, y))
+        log_likelihood = given.log_likelihood(repeated, z.flatten(0, 1)[None])[0].view(lead)
+        return Terms(log_likelihood, (y, *nodes), partial(_contraction, self, x, y))
 
     def labels(self) -> Distribution:
         """p(y), uniform."""

@@ -56,7 +56,7 @@ const logRatio = (law, other, z) => law.logDensity(z) - other.logDensity(z);
 /** What a network of features and of the latents before a level gives: N(μ, diag σ²). */
 function levelOf(network, arrays, features, before) {
   const row = (numbers) => tensor([1, numbers.length], Float32Array.from(numbers));
-  return POSTERIORS.gaussian(forward(network, joined(row(features), row(before)), arrays).data);
+  return POSTERIORS.gaussian(forward(network, joined(row(features), row(before)), arrays).data, network.floor);
 }
 
 /** p(z) of a model's words, of levels or of one. */

@@ -59,18 +59,21 @@ const dirac = (mean) => ({
 
 const bounded = (logVariance) => Math.exp(Math.min(Math.max(logVariance, LOG_VARIANCE[0]), LOG_VARIANCE[1]) / 2);
 
-/** q(z|x) of a row of what the encoder gave. */
+/** q(z|x) of a row of what the encoder gave, no σ below the floor. */
 export const POSTERIORS = {
-  gaussian(numbers) {
+  gaussian(numbers, floor) {
     const d = numbers.length / 2;
-    return gaussian(Float64Array.from(numbers.subarray(0, d)), Float64Array.from(numbers.subarray(d), bounded));
+    return gaussian(
+      Float64Array.from(numbers.subarray(0, d)),
+      Float64Array.from(numbers.subarray(d), (one) => bounded(one) + floor),
+    );
   },
-  "full gaussian"(numbers) {
+  "full gaussian"(numbers, floor) {
     const d = Math.round((Math.sqrt(9 + 8 * numbers.length) - 3) / 2),
       triangle = new Float64Array(d * d);
     for (let i = 0, below = 2 * d; i < d; i++) {
       for (let j = 0; j < i; j++) triangle[i * d + j] = numbers[below++];
-      triangle[i * d + i] = bounded(2 * numbers[d + i]);
+      triangle[i * d + i] = bounded(2 * numbers[d + i]) + floor;
     }
     return fullGaussian(Float64Array.from(numbers.subarray(0, d)), triangle);
   },

@@ -40,14 +40,14 @@ export function modelOf(words, arrays) {
     prior(label = null) {
       if (prior !== null) return prior;
       const given = context(label);
-      if (!priors.has(given)) priors.set(given, POSTERIORS.gaussian(forward(words.prior.network, given, arrays).data));
+      if (!priors.has(given)) priors.set(given, POSTERIORS.gaussian(forward(words.prior.network, given, arrays).data, words.prior.floor));
       return priors.get(given);
     },
     /** q(z|x) for the values of one example, NaN where one is missing. */
     posterior(x, label = null) {
       const output = forward(words.encoder, tensor([1, ...words.event], new Float32Array(x)), arrays, context(label));
       if (words.levels) return CHAINS[words.posterior](words.levels, arrays, output.data, model.prior(label));
-      return POSTERIORS[words.posterior](output.data);
+      return POSTERIORS[words.posterior](output.data, words.floor);
     },
     /** What the decoder gives for some latents, a row each. */
     decode(latents, label = null) {
