@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from lowerbound.data import shard
+
 RANDOM = np.random.default_rng(0)
 N, H, W = 12, 4, 5
 GREYS = RANDOM.integers(0, 256, (N, H, W)).astype(np.uint8)
@@ -324,7 +326,16 @@ BATCH = tuple("ab"[label % 2] for label in LABELS)
 OF_COUNTS: dict[str, Any] = {"white": 1.0, "dtype": "float32", "likelihood": "negative-binomial"}
 OF_FLOATS: dict[str, Any] = {"white": 1.0, "dtype": "float32", "likelihood": "gaussian"}
 PARTS = {"parts": (8, 4)}
+
+
+def _shards(folder: Path) -> Path:
+    (folder / "arrays").mkdir()
+    shard(_named_arrays(folder / "arrays"), folder / "shards")
+    return folder / "shards"
+
+
 READABLE: dict[str, Readable] = {
+    "shards": Readable("shards", _shards, GREYS, parts=(8, 4)),
     "IDX": Readable("a folder of IDX files", _idx_folder, GREYS, parts=(8, 4)),
     "one IDX file": Readable("a file of arrays", _idx_file, GREYS, None),
     "EMNIST": Readable("EMNIST", _emnist, SQUARES, tuple("ABC"[label] for label in LABELS), parts=(8, 4)),

@@ -30,16 +30,16 @@ DATA = torch.rand(N, D, generator=torch.Generator().manual_seed(1))
     ],
 )
 def test_sizes(rows: int, batch: int, least: int, sizes: list[int]) -> None:
-    batches = batches_of(rows, batch, 0, 5, least)
+    batches = [*batches_of(torch.zeros(rows, 1), batch, 0, 5, least)]
     assert [len(each) for each in batches] == sizes
     assert steps_an_epoch(rows, batch, least) == len(sizes)
     assert sorted(row for each in batches for row in each.tolist()) == list(range(rows))
     for done, each in enumerate(batches):
-        assert torch.equal(rows_of(rows, batch, 0, 5 * len(sizes) + done, least), each)
+        assert torch.equal(rows_of(torch.zeros(rows, 1), batch, 0, 5 * len(sizes) + done, least), each)
 
 
 def test_the_order_is_the_same_whether_or_not_the_last_is_joined() -> None:
-    assert torch.equal(torch.cat(batches_of(N, BATCH, 3, 0, 2)), torch.cat(batches_of(N, BATCH, 3, 0)))
+    assert torch.equal(torch.cat([*batches_of(DATA, BATCH, 3, 0, 2)]), torch.cat([*batches_of(DATA, BATCH, 3, 0)]))
 
 
 def test_a_model_with_batch_norm_sees_every_example_and_never_one_alone() -> None:

@@ -65,7 +65,7 @@ def by_torch(change: Change) -> lb.VAE:
     """The same steps, as one writes them without a training loop; new weights are given to the optimizer."""
     vae, state = fresh()
     vae.train()
-    batches = [rows for epoch in range(STEPS) for rows in batches_of(ROWS, BATCH, 0, epoch)]
+    batches = [rows for epoch in range(STEPS) for rows in batches_of(DATA, BATCH, 0, epoch)]
     for step, rows in enumerate(batches[:STEPS]):
         if step == AT:
             change(vae, state)

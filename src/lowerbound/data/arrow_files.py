@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,47 @@ def schema(path: Path) -> Any:
         return pyarrow.parquet.read_schema(path) if path.suffix.lower() == ".parquet" else table(path).schema
     except (pyarrow.ArrowException, OSError, DataError):
         return None
+
+
+def batches(path: Path, rows: int) -> Iterator[Any]:
+    """Its rows as tables of at most so many, of which one at a time is in memory; lines of JSON all are. Errors: DataError."""
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        if path.suffix.lower() == ".parquet":
+            with pyarrow.parquet.ParquetFile(path) as file:
+                for batch in file.iter_batches(rows, use_threads=False):
+                    yield pyarrow.Table.from_batches([batch], file.schema_arrow)
+            return
+        whole = table(path) if READERS[path.suffix.lower()] is _lines else _ipc(pyarrow.memory_map(str(path)))
+        yield from (whole.slice(start, rows) for start in range(0, len(whole), rows))
+    except pyarrow.ArrowException as error:
+        raise DataError(f"{path} is not a {path.suffix[1:].capitalize()} file or is damaged: {error}") from error
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {reason(error)}") from error
+
+
+def some_rows(paths: Sequence[Path], most: int) -> Any:
+    """At most so many rows, evenly spaced in each file, of all files. Errors: DataError."""
+    import pyarrow
+
+    found = []
+    for path in paths:
+        each = max(1, most // len(paths))
+        rows = sum(map(len, batches(path, each)))
+        step = -(-rows // each)
+        for start, part in _numbered(batches(path, each)):
+            found += [part.slice(row, 1) for row in range(-start % step, len(part), step)]  # not take, which not all types have
+    return pyarrow.concat_tables(found, promote_options="default")
+
+
+def _numbered(tables: Iterator[Any]) -> Iterator[tuple[int, Any]]:
+    """Each table with the number of its first row."""
+    start = 0
+    for one in tables:
+        yield start, one
+        start += len(one)
 
 
 def _parquet(source: Any) -> Any:

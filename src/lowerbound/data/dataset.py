@@ -1,4 +1,4 @@
-"""Examples in memory: kept in the type they came in, stored once, gathered by batch.
+"""Examples in memory, or in files: kept in the type they came in, stored once, gathered by batch.
 
 Training, validation and test data are views of one array: row numbers, not copies.
 """
@@ -12,11 +12,13 @@ from functools import cached_property
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Int, Int64
 from torch import Tensor
 
+from lowerbound.data.ranges import holes_of, range_of
 from lowerbound.data.schema import Schema
-from lowerbound.data.sparse_rows import SparseRows, stored
+from lowerbound.data.sparse_rows import SparseRows
+from lowerbound.data.streams.blocks import StreamedRows
 from lowerbound.errors import DataError
 from lowerbound.system.seeding import permutation
 
@@ -37,8 +39,8 @@ class Dataset:
     ``rows`` are the rows of the view, or None for all.
     """
 
-    array: Tensor | SparseRows
-    targets: Int64[Tensor, " N"] | None = None
+    array: Tensor | SparseRows | StreamedRows
+    targets: Int[Tensor, " N"] | None = None
     classes: tuple[str, ...] = ()
     rows: Int64[Tensor, " n"] | None = None
     unit: int = 255
@@ -79,8 +81,8 @@ class Dataset:
         return tuple(self.array.shape[1:])
 
     @cached_property
-    def labels(self) -> Int64[Tensor, " n"] | None:
-        """The class number of each example of this view, or None."""
+    def labels(self) -> Int[Tensor, " n"] | None:
+        """The class number of each example of this view, in the type that they are stored in, or None."""
         return self.targets if self.targets is None or self.rows is None else self.targets[self.rows]
 
     @property
@@ -98,24 +100,20 @@ class Dataset:
     @property
     def holes(self) -> int:
         """How many values of the whole array are missing (NaN)."""
-        return 0 if self.array.dtype == torch.uint8 else int(stored(self.array).isnan().count_nonzero())
+        return holes_of(self.array)
 
     @property
     def extremes(self) -> Float[Tensor, " 2"]:
         """The least and the greatest possible value: 0 and 1 for pixels and bits; else those of the array, missing values aside."""
-        array = stored(self.array)
-        if array.dtype == torch.uint8:
-            high = 1 if self.unit != 1 or not array.numel() else max(1, int(array.max()))
-            return torch.tensor([0.0, float(high)])
-        found = torch.stack(torch.aminmax(array))  # NaN if any value is
-        there = array[~array.isnan()] if found.isnan().any() else None
-        if there is None:
-            return found
-        return torch.stack(torch.aminmax(there)) if len(there) else torch.zeros(2)
+        if self.array.dtype != torch.uint8:
+            return range_of(self.array)
+        return torch.tensor([0.0, 1.0 if self.unit != 1 else max(1.0, float(range_of(self.array)[1]))])
 
     def inverted(self) -> Dataset:
         """The same data with black and white exchanged. Errors: DataError for values that are not in [0, 1], or sparse."""
         low, high = self.extremes.tolist()
+        if isinstance(self.array, StreamedRows):
+            raise DataError("shards are not inverted when they are read; invert the data when shards are made of them")
         if isinstance(self.array, SparseRows) or low < 0 or high > 1:
             raise DataError("only values from black to white, in [0, 1], can be inverted; say with a range which numbers those are")
         return replace(self, array=(self.unit if self.array.dtype == torch.uint8 else 1) - self.array)
@@ -138,14 +136,27 @@ class Dataset:
         return replace(self, targets=torch.where(known, numbers[self.targets], UNKNOWN), classes=tuple(classes))
 
     def hold_out(self, n: int, purpose: str) -> tuple[Dataset, Dataset]:
-        """All but n examples, and those n; ``purpose`` decides which, the same ones at each call.
+        """All but n examples, and those n; ``purpose`` decides which, the same ones at each call. In files n is raised to whole blocks.
 
         Errors: DataError where nothing would be left.
         """
         if not 0 <= n < len(self):
             raise DataError(f"cannot hold out {n:,} of {len(self):,} examples for {purpose}; ask for fewer")
+        if isinstance(self.array, StreamedRows) and self.rows is None:
+            order = permutation(len(self.array.sizes), purpose)
+            held = int(torch.searchsorted(self.array.sizes[order].cumsum(0), n)) + 1 if n else 0
+            held = min(held, len(order) - 1)
+            return self._of_blocks(self.array, order[held:].sort().values), self._of_blocks(self.array, order[:held].sort().values)
         order = permutation(len(self), purpose)
         return self.view(order[n:].sort().values), self.view(order[:n].sort().values)
+
+    def _of_blocks(self, array: StreamedRows, blocks: Tensor) -> Dataset:
+        """The examples of some blocks of an array in files."""
+        if self.targets is None:
+            return replace(self, array=array.part(blocks))
+        first = array.ends - array.sizes
+        rows = [torch.arange(int(first[block]), int(array.ends[block])) for block in blocks.tolist()]
+        return replace(self, array=array.part(blocks), targets=self.targets[torch.cat(rows)] if rows else self.targets[:0])
 
 
 def fingerprint_of(*parts: Dataset, labels: bool = False) -> str:
@@ -153,6 +164,10 @@ def fingerprint_of(*parts: Dataset, labels: bool = False) -> str:
     digest = hashlib.sha256()
     for part in parts:
         digest.update(repr((part.event_shape, str(part.array.dtype), len(part), *((part.unit,) if part.unit != 255 else ()))).encode())
+        if isinstance(part.array, StreamedRows):
+            digest.update(part.array.fingerprint.encode())
+            digest.update((part.array.chosen if part.rows is None else part.rows).numpy().data)
+            continue
         everything = torch.arange(len(part)) if part.rows is None else part.rows
         for rows in everything.split(10_000):
             digest.update(part.array.index_select(0, rows).numpy().data)
@@ -209,7 +224,7 @@ class Splits:
 
     def inverted(self) -> Splits:
         """All parts with black and white exchanged, their array once. Errors: DataError."""
-        turned: dict[int, Tensor | SparseRows] = {}
+        turned: dict[int, Tensor | SparseRows | StreamedRows] = {}
 
         def invert(part: Dataset) -> Dataset:
             if id(part.array) not in turned:

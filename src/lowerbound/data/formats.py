@@ -26,6 +26,7 @@ from lowerbound.data import (
 )
 from lowerbound.data.dataset import Splits
 from lowerbound.data.reading import Reading
+from lowerbound.data.streams import shards
 from lowerbound.errors import DataError
 
 
@@ -53,6 +54,13 @@ ARRAY_OPTIONS = frozenset({"limits", "shape", "label_column", "invert"})
 TABLED_IMAGES = (IMAGE_OPTIONS - {"skip_unreadable"}) | {"label_column"}
 TABLE_OPTIONS = frozenset({"types", "missing_as", "schema", "header", "label_column"})
 FORMATS = {
+    "shards": Format(
+        _by_path(shards.takes),
+        shards.load,
+        frozenset(),
+        "a folder that `lowerbound shard` made: `shards.json`, `train-00000.npy` …",
+        "data larger than memory, read block by block: [larger than memory](guide/streaming.md)",
+    ),
     "a folder of IDX files": Format(
         _by_path(idx.is_idx_folder),
         lambda path, how: idx.load_folder(path),

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Int64
 from torch import Tensor
+
+from lowerbound.data.streams.blocks import streamed
+
+#: examples in files that are looked at for what all are, and of how many blocks
+LOOKED_AT, BLOCKS = 100_000, 64
 
 
 @runtime_checkable
@@ -30,7 +36,7 @@ class Labelled(Protocol):
 def labels_of(data: Rows, rows: Tensor) -> Int64[Tensor, " B"] | None:
     """The class numbers of some rows; None for data without labels."""
     labels = data.labels if isinstance(data, Labelled) else None
-    return None if labels is None else labels[rows]
+    return None if labels is None else labels[rows].long()
 
 
 def all_of(data: Rows) -> Tensor:
@@ -41,6 +47,26 @@ def all_of(data: Rows) -> Tensor:
 def rows_at_once(data: Rows) -> int:
     """How many examples to process at once where no gradient is needed: about 16 million values, at most 1,000 examples."""
     return max(1, min(1000, 2**24 // max(1, data[[0]].numel()))) if len(data) else 1
+
+
+def in_turn(data: Rows, at_once: int | None = None) -> Iterator[Int64[Tensor, " B"]]:
+    """The row numbers of all examples, some at once, by default as many as ``rows_at_once`` has it."""
+    some = at_once or rows_at_once(data)
+    return (torch.arange(start, min(start + some, len(data))) for start in range(0, len(data), some))
+
+
+def some_of(data: Rows, most: int) -> Int64[Tensor, " n"]:
+    """At most ``most`` of the row numbers, evenly spaced: data are often sorted by class. In files they are those of a few blocks."""
+    if (array := streamed(data)) is None:
+        return spread(len(data), most)
+    blocks = spread(len(array.sizes), min(most, BLOCKS))
+    first, each = array.ends - array.sizes, most // max(1, len(blocks))
+    return torch.cat([first[block] + spread(int(array.sizes[block]), each) for block in blocks])
+
+
+def first_look(data: Rows) -> Iterator[Int64[Tensor, " B"]]:
+    """The row numbers of what is looked at before data are used, some at once: of all; in files of ``LOOKED_AT``."""
+    return in_turn(data) if streamed(data) is None else iter(some_of(data, LOOKED_AT).split(rows_at_once(data)))
 
 
 def spread(rows: int, most: int) -> Tensor:

@@ -27,14 +27,14 @@ NUMBERED = re.compile(r"-(\d+)-of-(\d+)")
 
 def takes_images(path: Path) -> bool:
     """Whether it is a folder of one of the two kinds, of images or of what ``load`` refuses."""
-    return _is_folder(path) and not takes_vectors(path)
+    return is_folder(path) and not takes_vectors(path)
 
 
 def takes_vectors(path: Path) -> bool:
     """Whether it is such a folder, of lists of numbers."""
-    if not _is_folder(path):
+    if not is_folder(path):
         return False
-    first = next((file for several in _files(path)[0].values() for file in several if file.is_file()), None)
+    first = next((file for several in files(path)[0].values() for file in several if file.is_file()), None)
     return first is not None and arrow_arrays.has_vectors(arrow_files.schema(first))
 
 
@@ -42,8 +42,8 @@ def load(path: Path, how: Reading) -> Splits:
     """The images or vectors of all its tables, in the parts that their names say. Errors: DataError."""
     import pyarrow
 
-    files, notes = _files(path)
-    tables = {part: [arrow_files.table(file) for file in several] for part, several in files.items()}
+    found_in, notes = files(path)
+    tables = {part: [arrow_files.table(file) for file in several] for part, several in found_in.items()}
     every = [table for several in tables.values() for table in several]
     try:
         whole = pyarrow.concat_tables(every, promote_options="default")
@@ -56,18 +56,19 @@ def load(path: Path, how: Reading) -> Splits:
             raise DataError(f"the tables in {path} name the classes of '{column}' in several ways; give one of them")
     found = arrow_arrays.of_table(path, whole, how)
     found = replace(found, notes=(*notes, *found.notes))
-    if len(files) == 1:
+    if len(found_in) == 1:
         return found
     assert found.whole is not None
     sizes = [sum(len(table) for table in several) for several in tables.values()]
-    return Splits.of_parts(found.whole, dict(zip(files, torch.arange(sum(sizes)).split(sizes), strict=True)), found.notes)
+    return Splits.of_parts(found.whole, dict(zip(found_in, torch.arange(sum(sizes)).split(sizes), strict=True)), found.notes)
 
 
-def _is_folder(path: Path) -> bool:
+def is_folder(path: Path) -> bool:
+    """Whether it is a folder of one of the two kinds."""
     return path.is_dir() and ((path / STATE).is_file() or (path / PARTED).is_file() or bool(_shards(path)))
 
 
-def _files(path: Path) -> tuple[dict[str, list[Path]], tuple[str, ...]]:
+def files(path: Path) -> tuple[dict[str, list[Path]], tuple[str, ...]]:
     """The files of each part, of all as the first where there are no parts, and a note on parts that are left out. Errors: DataError."""
     if (path / STATE).is_file():
         return {"train": _saved(path)}, ()

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lowerbound.data.rows import Rows
+from lowerbound.data.rows import Rows, in_turn
 from lowerbound.distributions.drawing import sample
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.system.seeding import seeded_by_row
@@ -49,7 +49,7 @@ def posterior_bubbles(vae: Model, data: Rows, seed: int = 0) -> Bubbles:
     few = max(1, VALUES // (DRAWS * latent))
     vae = in_evaluation(vae)
     draws = []
-    for rows in torch.arange(len(data)).split(few):
+    for rows in in_turn(data, few):
         some = read(vae, data, rows, seed)
         with seeded_by_row(rows, seed, "bubbles", device=vae.device):
             draws.append(sample(some.vae.posterior(some.x), [DRAWS]).cpu().double())

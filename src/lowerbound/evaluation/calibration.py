@@ -17,7 +17,7 @@ from torch import Tensor
 
 from lowerbound.data import UNKNOWN
 from lowerbound.data.python import Source
-from lowerbound.data.rows import labels_of, rows_at_once
+from lowerbound.data.rows import in_turn, labels_of
 from lowerbound.errors import DataError
 from lowerbound.vae.model import Model
 from lowerbound.vae.semi_supervised import classifier_of
@@ -66,7 +66,7 @@ def calibrate(vae: Model, data: Source) -> Calibration:
 def log_probabilities(vae: Model, data: Source) -> Float[Tensor, "N classes"]:
     """log q(y|x) in nats, as doubles on the CPU. Errors: UsageError for a model that tells no classes."""
     model, data = classifier_of(vae), vae.examples(data).rows
-    parts = [model.log_classify(data[rows].to(vae.device)) for rows in torch.arange(len(data)).split(rows_at_once(data))]
+    parts = [model.log_classify(data[rows].to(vae.device)) for rows in in_turn(data)]
     return torch.cat([part.cpu().double() for part in parts])  # in this order: not every accelerator has doubles
 
 

@@ -16,7 +16,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.distributions import Distribution
 
-from lowerbound.data.rows import Rows
+from lowerbound.data.rows import Rows, in_turn
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.system.seeding import seeded
 from lowerbound.vae.model import Model
@@ -70,7 +70,7 @@ class Asked(Protocol):
 
 def each_encoded(vae: Model, data: Rows, seed: int, at_once: int) -> Iterator[Encoded]:
     """All rows of ``data`` in order, ``at_once`` at a time. Errors: DataError where the likelihood cannot be one of these data."""
-    for rows in torch.arange(len(data)).split(at_once):
+    for rows in in_turn(data, at_once):
         admit_rows(vae, data, rows)
         seen = observe(vae, data, rows, seed)
         yield Encoded(data, rows, seed, vae, seen, seen.vae.posterior.output(seen.x))

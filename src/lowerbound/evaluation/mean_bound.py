@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lowerbound.data.python import Source
-from lowerbound.data.rows import Rows, rows_at_once
+from lowerbound.data.rows import Rows, in_turn
 from lowerbound.errors import DataError
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.system.arguments import one_of, whole
@@ -63,7 +63,7 @@ def mean_bound(vae: Model, data: Source, *, objective: Objective | None = None, 
 def bound_of_rows(vae: Model, data: Rows, objective: Objective, batch: int | None = None, seed: int = 0) -> MeanBound:
     """The same of data that are known to fit the model, as after each epoch of a training. Errors: DataError for values that do not."""
     parts, vae = [], in_evaluation(vae)
-    for rows in torch.arange(len(data)).split(batch or rows_at_once(data)):
+    for rows in in_turn(data, batch):
         admit_rows(vae, data, rows)
         with seeded_by_row(rows, seed, "evaluation", device=vae.device):
             part = _bounds(vae, data, rows, objective)

@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from torch.distributions import Categorical, Distribution
 
-from lowerbound.data.rows import Rows, spread
+from lowerbound.data.rows import Rows, some_of, spread
 from lowerbound.distributions import Delta
 from lowerbound.distributions.drawing import sample
 from lowerbound.evaluation.log_likelihood import MEMORY
@@ -90,8 +90,8 @@ def one_draw(vae: Model, data: Rows, seed: int = 0) -> OneDraw:
 @torch.no_grad()
 def looked_at(vae: Model, data: Rows, seed: int = 0) -> Int64[Tensor, " B"]:
     """Up to ``SCORED`` row numbers from all over ``data``; fewer where an example is large or has many numbers of the decoder."""
-    first = _drawn(in_evaluation(vae), data, spread(len(data), 1), seed)
-    return spread(len(data), min(SCORED, max(1, NUMBERS // max(1, first.output.numel(), first.seen.x.numel()))))
+    first = _drawn(in_evaluation(vae), data, some_of(data, 1), seed)
+    return some_of(data, min(SCORED, max(1, NUMBERS // max(1, first.output.numel(), first.seen.x.numel()))))
 
 
 def _drawn(vae: Model, data: Rows, rows: Int64[Tensor, " B"], seed: int) -> OneDraw:

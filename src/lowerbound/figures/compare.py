@@ -12,7 +12,7 @@ import torch
 from torch import Size, Tensor
 
 from lowerbound.data import UNKNOWN, Dataset, Splits
-from lowerbound.data.rows import spread
+from lowerbound.data.rows import some_of
 from lowerbound.errors import DataError, RecipeError, UsageError
 from lowerbound.evaluation import probes
 from lowerbound.evaluation.bubbles import SHOWN, Bubbles, posterior_bubbles
@@ -68,7 +68,7 @@ def compare(runs: Mapping[str, Run], splits: Splits, seed: int = 0) -> list[Side
 
 
 def _posteriors(run: Run, held_out: Dataset, seed: int) -> Bubbles:
-    return posterior_bubbles(run.vae, held_out.view(spread(len(held_out), SHOWN)), seed)
+    return posterior_bubbles(run.vae, held_out.view(some_of(held_out, SHOWN)), seed)
 
 
 def _measured(run: Run, splits: Splits, seed: int) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def _robustness(run: Run, word: str, data: Dataset, seed: int) -> float | None:
 def _probed(vae: Model, splits: Splits, seed: int) -> dict[str, float | None]:
     """How well latents predict classes, of examples whose labels are known; None where there are none."""
     known, test = (part.view(part.known) for part in (splits.train, splits.test))
-    known = known.view(spread(len(known), KNOWN))
+    known = known.view(some_of(known, KNOWN))
     if not len(known) or not len(test):
         return dict.fromkeys(("nearest_neighbours", "linear_probe", "class_total_variation"))
     assert known.labels is not None
@@ -118,7 +118,7 @@ def _two_sample_accuracy(vae: Model, held_out: Dataset, seed: int) -> float | No
     if len(held_out) < 2:
         return None
     with seeded(seed, "latents", device=vae.device):
-        drawn = encode.encode(vae, held_out.view(spread(len(held_out), KNOWN)), draw=True)
+        drawn = encode.encode(vae, held_out.view(some_of(held_out, KNOWN)), draw=True)
     return probes.two_sample_accuracy(drawn, _prior(vae, len(drawn), seed).cpu())
 
 
@@ -187,7 +187,7 @@ def differing(sides: Sequence[Side]) -> dict[str, list[Any]]:
 
 def page(sides: Sequence[Side], splits: Splits, source: str, n: int = 10, seed: int = 0) -> bytes:
     """One self-contained page: the table, posteriors, all latents, and of images samples, ``n`` reconstructions, interpolations."""
-    data = splits.test.view(spread(len(splits.test), SHOWN))
+    data = splits.test.view(some_of(splits.test, SHOWN))
     near, far = (bubbles.reach([side.bubbles for side in sides], _all_normal(sides), whole) for whole in (False, True))
     shown = splits.test.view(_shown(splits.test, n))
     of_images = can_be_shown(splits.test.event_shape)
@@ -233,7 +233,7 @@ def _decoded(side: Side, seed: int) -> Tensor:
 def _shown(data: Dataset, n: int) -> Tensor:
     """Rows to show: of labelled data one of each class in turn, those of unknown class last; else evenly spread ones."""
     if data.labels is None or not len(data.known):
-        return spread(len(data), n)
+        return some_of(data, n)
     labels = data.labels.numpy()
     turn = np.zeros(len(labels), int)
     for label in np.unique(labels):

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 
 from lowerbound.data import Dataset
-from lowerbound.data.rows import spread
+from lowerbound.data.rows import some_of
 from lowerbound.data.spec import DataSpec
 from lowerbound.distributions.operations import over_all_of_space
 from lowerbound.errors import DataError, UsageError
@@ -194,7 +194,7 @@ def _evaluation(run: Run) -> Evaluation:
 
 def bubbles(context: Context) -> bytes:
     """Posteriors with their spread, in the two dimensions of z whose means vary most."""
-    data, vae = context.data.view(spread(len(context.data), BUBBLES)), context.run.vae
+    data, vae = context.data.view(some_of(context.data, BUBBLES)), context.run.vae
     if isinstance(vae.posterior, Categorical):
         raise UsageError("a posterior over classes has no spread around its mean to plot; plot scatter")
     found, rings = posterior_bubbles(vae, data, context.seed), bubble_plots.has_rings(vae)
@@ -206,7 +206,7 @@ def bubbles(context: Context) -> bytes:
 
 def scores(context: Context) -> bytes:
     """The images of the highest and of the lowest log p(x)."""
-    data = context.data.view(spread(len(context.data), SCORED))
+    data = context.data.view(some_of(context.data, SCORED))
     images(data[:1], context.run.spec)  # before the work: vectors cannot be shown
     log_p = log_likelihood(context.run.vae, data, DRAWS, seed=context.seed).log_p
     order = log_p.argsort(descending=True)

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from lowerbound.data.streams.blocks import streamed
 from lowerbound.errors import RunError
 from lowerbound.evaluation import diagnosis
 from lowerbound.evaluation.calibration import calibrate
@@ -247,6 +248,7 @@ def _result(trainer: Trainer, notes: list[str]) -> dict[str, Any]:
         "epochs": trainer.epochs_done,
         "test": asdict(trainer.mean_bound(setup.test)),
         "seconds": progress.seconds,
+        **({} if (array := streamed(setup.train)) is None else {"seconds_waiting": array.waited}),
         "images_per_second": (trainer.epochs_done * len(setup.train) + progress.rows) / progress.seconds,
         "notes": [*run.record.notes]
         + [fault["told"] for fault in progress.faults]

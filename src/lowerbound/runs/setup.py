@@ -11,7 +11,9 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from lowerbound import data
 from lowerbound.data import Dataset, DataSpec, labels
-from lowerbound.data.rows import spread
+from lowerbound.data.rows import LOOKED_AT as LOOK
+from lowerbound.data.rows import some_of
+from lowerbound.data.streams.blocks import streamed
 from lowerbound.errors import DataError, RecipeError, UsageError
 from lowerbound.recipes.build import Parts, build
 from lowerbound.recipes.recipe import Recipe
@@ -76,7 +78,7 @@ def set_up(
         parts.vae.likelihood.check(part.extremes)
     parts, balance = balanced(parts, train)
     white = [] if recipe.invert else _mostly_white(parts.vae, train)
-    notes = (*splits.notes, *_few(train, recipe.batch), *_missing(train, parts.vae.likelihood), *white, *balance)
+    notes = (*splits.notes, *_first_look(train), *_few(train, recipe.batch), *_missing(train, parts.vae.likelihood), *white, *balance)
     run = Run(folder, recipe, replace(record, notes=notes), parts)
     if isinstance(run.vae.context, Label) and recipe.semi_supervised is None:
         for part in (train, validation, splits.test):
@@ -105,6 +107,13 @@ def balanced(parts: Parts, data: Dataset) -> tuple[Parts, list[str]]:
     return replace(parts, loss=replace(parts.loss, head=loss) if isinstance(parts.loss, ClassifiedLoss) else loss), [shares.note]
 
 
+def _first_look(data: Dataset) -> list[str]:
+    """A note where not all examples are looked at before the first step."""
+    if streamed(data) is None or len(data) <= LOOK:
+        return []
+    return [f"of {len(data):,} training examples in shards {LOOK:,} were looked at before the first step"]
+
+
 def _few(data: Dataset, batch: int) -> list[str]:
     return [f"a step takes all {len(data):,} training examples, fewer than a batch of {batch:,}"] if len(data) < batch else []
 
@@ -126,7 +135,7 @@ def _mostly_white(vae: Model, data: Dataset) -> list[str]:
     """A note on strokes that are dark, on white, where pixels are scored as bits."""
     if not isinstance(vae.likelihood, Bernoulli) or len(data.event_shape) < 3:
         return []
-    mean = float(data[spread(len(data), LOOKED_AT)].nanmean())
+    mean = float(data[some_of(data, LOOKED_AT)].nanmean())
     return (
         [f"the mean of the pixels is {mean:.2f}, most of them white; if strokes are dark, --invert makes them the ones"]
         if mean > 0.5

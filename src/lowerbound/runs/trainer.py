@@ -285,8 +285,8 @@ class Trainer:
 
     def _cause(self, step: int) -> str | None:
         """What is not finite first, as the steps from the state to ``step`` are taken again; None where all is finite."""
-        rows, batch, seed = len(self.setup.train), self.run.recipe.batch, self.setup.state.seed
-        batches = (rows_of(rows, batch, seed, taken, self._least) for taken in range(self.setup.state.step, step))
+        data, batch, seed = self.setup.train, self.run.recipe.batch, self.setup.state.seed
+        batches = (rows_of(data, batch, seed, taken, self._least) for taken in range(self.setup.state.step, step))
         return divergence.first(self.run.vae, self._steps(), batches)
 
     def _take_up(self, faults: list[dict[str, Any]]) -> None:

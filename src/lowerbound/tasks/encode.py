@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lowerbound.data.array_likes import Array
 from lowerbound.data.python import Source
-from lowerbound.data.rows import Rows, rows_at_once
+from lowerbound.data.rows import Rows, in_turn
 from lowerbound.errors import UsageError
 from lowerbound.tasks import levels as of_levels
 from lowerbound.vae.model import Model
@@ -91,4 +91,4 @@ def _of_examples(apply: Callable[[Rows, Tensor], Tensor], vae: Model, source: So
 
 
 def _in_batches(apply: Callable[[Tensor], Tensor], data: Rows) -> Tensor:
-    return torch.cat([apply(rows).cpu() for rows in torch.arange(len(data)).split(rows_at_once(data))])
+    return torch.cat([apply(rows).cpu() for rows in in_turn(data)])

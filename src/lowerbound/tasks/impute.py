@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.distributions import Independent
 
 from lowerbound.data.python import Source
-from lowerbound.data.rows import Rows
+from lowerbound.data.rows import Rows, in_turn
 from lowerbound.distributions.mixed import Mixed
 from lowerbound.distributions.self_masked import SelfMasked
 from lowerbound.errors import DataError, UsageError
@@ -94,7 +94,7 @@ def impute(
     found = Imputations(
         whole.clone(), torch.zeros_like(whole), whole.expand(draws, *whole.shape).clone(), torch.full((len(whole),), torch.nan)
     )
-    for tile in torch.arange(len(data)).split(ROWS):
+    for tile in in_turn(data, ROWS):
         rows = tile[whole[tile].isnan().flatten(1).any(1)]
         if len(rows):
             parts = []

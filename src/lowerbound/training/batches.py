@@ -1,10 +1,19 @@
-"""Which examples are in which batch: a function of the seed and the epoch, and of what the model needs in a batch."""
+"""Which examples are in which batch: a function of the seed and the epoch, and of what the model needs in a batch.
+
+How many processes share a batch is of no influence.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from jaxtyping import Int64
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from lowerbound.data.rows import Rows
+from lowerbound.data.streams.blocks import streamed
+from lowerbound.data.streams.windows import Windows
 from lowerbound.system.seeding import permutation
 
 
@@ -21,13 +30,32 @@ def steps_an_epoch(rows: int, batch: int, least: int = 1) -> int:
     return max(whole + (left >= least and left > 0), min(rows, 1))
 
 
-def rows_of(n: int, batch: int, seed: int, step: int, least: int = 1) -> Tensor:
-    """The row numbers, among n examples, of the batch that follows ``step`` steps."""
-    epoch, done = divmod(step, steps_an_epoch(n, batch, least))
-    return batches_of(n, batch, seed, epoch, least)[done]
+def rows_of(data: Rows, batch: int, seed: int, step: int, least: int = 1) -> Tensor:
+    """The row numbers of the batch of ``data`` that follows ``step`` steps."""
+    epoch, done = divmod(step, steps_an_epoch(len(data), batch, least))
+    return batches_of(data, batch, seed, epoch, least)[done]
 
 
-def batches_of(n: int, batch: int, seed: int, epoch: int, least: int = 1) -> tuple[Tensor, ...]:
-    """The batches of an epoch, in order: a permutation of n row numbers, given by seed and epoch, cut at each ``batch``-th."""
-    order, steps = permutation(n, seed, "order", epoch), steps_an_epoch(n, batch, least)
-    return tuple(order[step * batch : n if step == steps - 1 else (step + 1) * batch] for step in range(steps))
+def batches_of(data: Rows, batch: int, seed: int, epoch: int, least: int = 1) -> Batches:
+    """The batches of an epoch, in order: all rows in an order given by seed and epoch, cut at each ``batch``-th."""
+    words = seed, "order", epoch
+    array = streamed(data)
+    return Batches(permutation(len(data), *words) if array is None else Windows(array, *words), len(data), batch, least)
+
+
+@dataclass(frozen=True)
+class Batches:
+    """An order of ``n`` rows, cut; the last batch has what is left."""
+
+    order: Int64[Tensor, " n"] | Windows
+    n: int
+    batch: int
+    least: int
+
+    def __len__(self) -> int:
+        return steps_an_epoch(self.n, self.batch, self.least)
+
+    def __getitem__(self, step: int) -> Int64[Tensor, " B"]:
+        if not 0 <= step < len(self):
+            raise IndexError(f"batch {step} of {len(self):,}")
+        return self.order[step * self.batch : self.n if step == len(self) - 1 else (step + 1) * self.batch]

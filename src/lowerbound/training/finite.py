@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from lowerbound.data.rows import Rows, rows_at_once
+from lowerbound.data.rows import Rows, first_look
 from lowerbound.errors import Diverged
 from lowerbound.nn.precision import multiplying
 from lowerbound.training.processes import ProcessGroup
@@ -149,8 +149,8 @@ def _because_of(data: Rows, rows: Tensor, holes: bool) -> str:
 
 def _largest(data: Rows) -> str:
     """The largest value of the data, in words, where it is large."""
-    most = [data[rows].flatten(1).abs().nan_to_num(0.0).amax(1).cpu() for rows in torch.arange(len(data)).split(rows_at_once(data))]
-    row = torch.tensor([int(torch.cat(most).argmax())])
+    most = [data[rows].flatten(1).abs().nan_to_num(0.0).amax(1).cpu() for rows in first_look(data)]
+    row = torch.cat([*first_look(data)])[torch.cat(most).argmax()][None]
     return _said(data[row].flatten(1), row)
 
 

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lowerbound.data.python import Source
-from lowerbound.data.rows import Rows, rows_at_once
+from lowerbound.data.rows import Rows, first_look
 from lowerbound.errors import DataError
 from lowerbound.system import markup
 from lowerbound.system.arguments import one_of, whole
@@ -115,8 +115,9 @@ def fit(
     with choose(plan) as step:
         while (position := divmod(state.step, steps))[0] < epochs:
             epoch, done = position
-            batches = batches_of(len(data), batch, state.seed, epoch, least)
-            for number, rows in enumerate(batches[done:], start=done + 1):
+            batches = batches_of(data, batch, state.seed, epoch, least)
+            for number in range(done + 1, steps + 1):
+                rows = batches[number - 1]
                 means = step(data, rows, state.step / steps)
                 if number == steps:
                     step.watch.after(data, last=epoch + 1 == epochs)
@@ -135,5 +136,5 @@ def _checked(vae: Model, source: Source) -> Rows:
     must_fit(vae, data)
     must_admit(vae, data)
     if isinstance(vae.likelihood, Meets):
-        vae.likelihood.meet(data[rows] for rows in torch.arange(len(data)).split(rows_at_once(data)))
+        vae.likelihood.meet(data[rows] for rows in first_look(data))
     return data

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from lowerbound.data.rows import Rows, rows_at_once, spread
+from lowerbound.data.rows import Rows, rows_at_once, some_of
 from lowerbound.vae.likelihoods import LocationScale
 from lowerbound.vae.likelihoods.scales import Optimal
 from lowerbound.vae.model import Model
@@ -20,7 +20,7 @@ def settle(vae: Model, data: Rows, seed: int) -> None:
     if not (isinstance(likelihood, LocationScale) and isinstance(likelihood.scale, Optimal)):
         return
     total, values = 0.0, 0
-    for rows in spread(len(data), LOOKED_AT).split(rows_at_once(data)):
+    for rows in some_of(data, LOOKED_AT).split(rows_at_once(data)):
         found = residuals(vae, likelihood, data, rows, seed)
         here = int(found.scored.sum())
         total, values = total + (found.mean_square * here if here else 0.0), values + here

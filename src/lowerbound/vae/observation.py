@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from torch.nn.parameter import is_lazy
 
-from lowerbound.data.rows import Rows, labels_of, rows_at_once
+from lowerbound.data.rows import Rows, first_look, labels_of
 from lowerbound.errors import DataError
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.system.noise import by_row
@@ -89,7 +89,7 @@ def must_fit(vae: Model, data: Rows) -> None:
 
 def must_admit(vae: Model, data: Rows) -> None:
     """Raise DataError for values that the likelihood cannot be a distribution of, with the first row that has some."""
-    for rows in torch.arange(len(data)).split(rows_at_once(data)):
+    for rows in first_look(data):
         admit_rows(vae, data, rows)
 
 

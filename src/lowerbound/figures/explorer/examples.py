@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent, MultivariateNormal, Normal
 
 from lowerbound.data import UNKNOWN, Dataset
-from lowerbound.data.rows import rows_at_once, spread
+from lowerbound.data.rows import rows_at_once, some_of
 from lowerbound.data.spec import DataSpec
 from lowerbound.distributions import Delta
 from lowerbound.distributions.drawing import sample
@@ -50,7 +50,7 @@ def examples_words(
     if not (mean.isfinite().all() and (sd is None or sd.isfinite().all())):
         raise RecipeError("the encoder gives numbers that are not finite; look at the run with: lowerbound evaluate")
     dims = math.prod(spec.event_shape)
-    some, tested = rows[: min(SHOWN, max(1, VALUES // dims))], spread(len(test), min(TESTED, max(1, TEST_VALUES // dims)))
+    some, tested = rows[: min(SHOWN, max(1, VALUES // dims))], some_of(test, min(TESTED, max(1, TEST_VALUES // dims)))
     known = masks_of(vae, test, tested, seed)
     use = latents(vae, train.view(rows[:MEASURED]), seed, carved=False)
     progress(f"scoring {len(tested):,} test examples")

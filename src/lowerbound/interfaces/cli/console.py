@@ -53,6 +53,8 @@ def trained(args: Namespace, experiment: Experiment, result: dict[str, Any]) -> 
     """The result of a training that has ended; those of its notes that are new go to stderr."""
     notes(args, [note for note in result["notes"] if note not in args.notes])
     pace = f"{result['epochs']} epochs in {result['seconds']:.1f} s of training, {result['images_per_second']:,.0f} examples/s"
+    if (waiting := result.get("seconds_waiting")) is not None:
+        pace += f", {waiting:.1f} s waiting for shards"
     if experiment.is_out_of_patience:
         pace += f"; ended there, no better held-out bound within --patience {experiment.run.recipe.patience}"
     return Answer(f"{_score(result['test'])}\n{pace}\nreport: {experiment.run.folder / layout.REPORT}", result)

@@ -14,7 +14,7 @@ import torch
 from lowerbound import data
 from lowerbound.data import NAMED, DataSpec, Splits
 from lowerbound.data.formats import FORMATS, format_of, refuse_others
-from lowerbound.data.rows import rows_at_once, spread
+from lowerbound.data.rows import in_turn, some_of
 from lowerbound.data.tables import by_schema, inferred
 from lowerbound.errors import UsageError
 from lowerbound.figures import of_run, style
@@ -35,6 +35,16 @@ def datasets(args: Namespace) -> Answer:
     if args.source not in NAMED and format_of(Path(args.source), data.reading_of(**_reading(args))) is FORMATS["a table"]:
         return _table(args)
     return _source(args)
+
+
+def shard(args: Namespace) -> Answer:
+    """Write shards of a source."""
+    found = data.shard(args.source, args.output, data_dir=args.data_dir, counts=args.counts, **_reading(args))
+    console.notes(args, found.notes)
+    files = sum(map(len, found.parts.values()))
+    parts = ", ".join(f"{name} {n:,}" for name, n in found.rows.items())
+    text = f"{parts} examples, {found.bytes / 1e6:,.0f} MB in {files:,} shard{'s' * (files > 1)}: {args.output}"
+    return Answer(text, {"source": args.source, "output": args.output, "examples": found.rows, "bytes": found.bytes, "shards": files})
 
 
 def _reading(args: Namespace) -> dict[str, Any]:
@@ -69,7 +79,7 @@ def _source(args: Namespace) -> Answer:
     console.notes(args, splits.notes)
     found = described(splits)
     if path is not None:
-        some = splits.train[spread(len(splits.train), SHOWN)]
+        some = splits.train[some_of(splits.train, SHOWN)]
         content = style.sheet_png(of_run.images(some, DataSpec.of(splits.train, splits.test)), columns=8)
         with written(path) as file:
             file.write(content)
@@ -82,7 +92,7 @@ def described(splits: Splits) -> dict[str, Any]:
     spec = DataSpec.of(splits.train, splits.test)
     train, validation = splits.validation()
     parts = [part for part in (train, validation, splits.test) if len(part)]
-    seen = [_seen(part[rows]) for part in parts for rows in torch.arange(len(part)).split(rows_at_once(part))]
+    seen = [_seen(part[rows]) for part in parts for rows in in_turn(part)]
     total, there = sum(one.total for one in seen), sum(one.there for one in seen)
     names = Counter(name for part in (train, validation, splits.test) for name in part.names or [] if name is not None)
     return {

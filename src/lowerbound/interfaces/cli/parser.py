@@ -169,6 +169,12 @@ VERBS = {
     "recipes": Verb("zoo", "the models known by name, for train --recipe NAME", lambda _: None),
     "completion": Verb("completion", "what completes words as they are typed, for bash, zsh or fish", _completion, "completion"),
     "help": Verb("explained", "the words of a recipe's option, exit codes, or a verb's options", _help, "topics"),
+    "shard": Verb(
+        "shard",
+        "data larger than memory → a folder of shards, read block by block",
+        recipe_options.shard,
+        "datasets",
+    ),
     "data": Verb("datasets", "the data sets known by name, or what is read of a source", recipe_options.datasets),
 }
 

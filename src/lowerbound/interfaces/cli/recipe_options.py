@@ -63,6 +63,16 @@ def datasets(parser: Parser) -> None:
     options.data_dir(parser)
 
 
+def shard(parser: Parser) -> None:
+    """Those of ``shard``."""
+    parser.add_argument("source", metavar="SOURCE", help="a name, a file or a folder; .npy, Parquet, Arrow and tars are read in pieces")
+    for word in READING:
+        _recipe_option(parser, FIELDS[word])
+    parser.add_argument("--counts", action="store_true", help="whole numbers are counts, for a likelihood of counts (default: greys)")
+    parser.add_argument("-o", "--output", required=True, metavar="FOLDER", help="a new folder, which every verb then reads block by block")
+    options.data_dir(parser)
+
+
 def joined(argv: Sequence[str]) -> list[str]:
     """The words with a range that begins with a minus put to its option, or it would be taken for one."""
     words: list[str] = []

@@ -76,12 +76,12 @@ class Classifier(ClassifierMixin, Estimator):
     def _log_q(self, X: Any) -> npt.NDArray[np.float64]:
         import torch
 
-        from lowerbound.data.rows import rows_at_once
+        from lowerbound.data.rows import in_turn
         from lowerbound.vae.semi_supervised import classifier_of
 
         model, data = self._model.exact, self._read(X)
         with torch.no_grad():
-            parts = [classifier_of(model).log_classify(data[rows]) for rows in torch.arange(len(data)).split(rows_at_once(data))]
+            parts = [classifier_of(model).log_classify(data[rows]) for rows in in_turn(data)]
         return torch.cat(parts).numpy()
 
     def _checked(self, X: Any, y: Any, classes: Any) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:

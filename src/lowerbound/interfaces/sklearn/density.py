@@ -9,6 +9,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from lowerbound.data import Dataset
+from lowerbound.data.rows import in_turn
 from lowerbound.evaluation.density import Density
 from lowerbound.evaluation.encoded import Encoded
 from lowerbound.evaluation.log_likelihood import MEMORY, asked_for
@@ -26,7 +27,7 @@ def log_density(vae: Model, data: Dataset, samples: int, seed: int) -> Density:
     must_admit(vae, data)
     asked, vae, numbers = asked_for(vae, data, samples, MEMORY, seed), in_evaluation(vae), _numbers(data)
     with seeded(seed, "pass", device=vae.device):
-        for rows in torch.arange(len(data)).split(asked.at_once):
+        for rows in in_turn(data, asked.at_once):
             with by_row(key(seed, "observed"), numbers[rows]):
                 seen = observe(vae, data, rows)
             asked.add(Encoded(data, numbers[rows], seed, vae, seen, seen.vae.posterior.output(seen.x)))

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from lowerbound.data import Dataset
-from lowerbound.data.rows import rows_at_once, spread
+from lowerbound.data.rows import rows_at_once, some_of
 from lowerbound.nn.first_layer import watched
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.vae.posteriors import Posterior
@@ -40,9 +40,9 @@ def shares_of(reader: Posterior, data: Dataset) -> Shares:
     known, labels, classes, at_once = data.known, data.labels, len(data.classes), rows_at_once(data)
     assert labels is not None
     each = [known[labels[known] == y] for y in range(classes)]
-    some = torch.cat([rows[spread(len(rows), min(MOST, at_once // (2 * classes)))] for rows in each])
+    some = torch.cat([rows[some_of(rows, min(MOST, at_once // (2 * classes)))] for rows in each])
     device = next(reader.parameters()).device
-    x, values = (watched(reader, data[rows].to(device))[1].cpu() for rows in (some, spread(len(data), at_once)))
+    x, values = (watched(reader, data[rows].to(device))[1].cpu() for rows in (some, some_of(data, at_once)))
     return class_shares(torch.tensor([len(rows) for rows in each]), x, labels[some], values)
 
 

@@ -1,0 +1,230 @@
+"""A folder of shards: ``.npy`` files of some rows each, and ``shards.json``, which says what is in them. The way in is ``load``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from lowerbound.data.dataset import Dataset, Splits
+from lowerbound.data.folders import PARTS
+from lowerbound.data.reading import Reading
+from lowerbound.data.schema import Schema
+from lowerbound.data.streams.blocks import StreamedRows
+from lowerbound.errors import DataError, reason
+
+MANIFEST = "shards.json"
+LABELS = ".labels.npy"  # beside a shard, in place of .npy
+FORMAT = 1
+TYPES = {"uint8": torch.uint8, "float32": torch.float32}
+HEADER = 128  # bytes before the values of a shard
+#: bytes of a block, at most, and blocks of a part, at least, where it has as many rows: few blocks could not be shuffled, nor held out
+BLOCK, BLOCKS = 2**19, 256
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A file of the folder: its rows, and SHA-256 of its values and labels."""
+
+    file: str
+    rows: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What is said once of all shards: the fields of a ``Dataset``, the range of its values as they are stored, its shards by part."""
+
+    event_shape: tuple[int, ...]
+    dtype: str
+    low: float
+    high: float
+    holes: int
+    unit: int
+    white: float | None
+    black: float
+    stored: str
+    classes: tuple[str, ...] | None  # None without labels
+    variables: tuple[str, ...]
+    columns: dict[str, Any] | None
+    notes: tuple[str, ...]
+    parts: dict[str, tuple[Shard, ...]]
+    format: int = FORMAT
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """How many rows each part has."""
+        return {part: sum(shard.rows for shard in shards) for part, shards in self.parts.items()}
+
+    @property
+    def bytes(self) -> int:
+        """The size of all values."""
+        each = prod(self.event_shape) * TYPES[self.dtype].itemsize
+        return each * sum(self.rows.values())
+
+    def words(self) -> dict[str, Any]:
+        """What the file holds."""
+        return asdict(self)
+
+    @classmethod
+    def read(cls, path: Path) -> Manifest:
+        """Errors: DataError for a file that is damaged, or of a newer version."""
+        try:
+            words = json.loads(path.read_text(encoding="utf-8"))
+            if words["format"] > FORMAT:
+                raise DataError(f"{path} was written by a newer lowerbound; update this one")
+            parts = {PARTS[part]: tuple(Shard(**shard) for shard in shards) for part, shards in words["parts"].items()}
+            shape, classes = tuple(map(int, words["event_shape"])), words["classes"]
+            tuples = {name: tuple(map(str, words[name])) for name in ("variables", "notes")}
+            found = cls(**{**words, **tuples, "event_shape": shape, "classes": None if classes is None else tuple(classes), "parts": parts})
+            empty = any(shard.rows < 1 for shards in parts.values() for shard in shards)
+            if empty or not parts.get("train") or found.dtype not in TYPES:
+                raise ValueError("parts")
+            return found
+        except OSError as error:
+            raise DataError(f"cannot read {path}: {reason(error)}") from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DataError(f"{path} is damaged; make the shards again with lowerbound shard") from error
+
+
+@dataclass(frozen=True)
+class ShardBlocks:
+    """The rows of some shards of a folder, in pieces of at most ``BLOCK`` bytes."""
+
+    folder: Path
+    shards: tuple[Shard, ...]
+    manifest: Manifest
+
+    def __post_init__(self) -> None:
+        for shard in self.shards:
+            path = self.folder / shard.file
+            wanted = HEADER + shard.rows * self.bytes_a_row
+            if Path(shard.file).name != shard.file or not path.is_file() or path.stat().st_size != wanted:
+                raise DataError(f"{path} has not the {wanted:,} bytes that {MANIFEST} says; make the shards again with lowerbound shard")
+
+    @cached_property
+    def dtype(self) -> torch.dtype:
+        """The type of the values."""
+        return TYPES[self.manifest.dtype]
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """The shape of an example."""
+        return self.manifest.event_shape
+
+    @property
+    def low(self) -> float:
+        """The least value, as it is stored."""
+        return self.manifest.low
+
+    @property
+    def high(self) -> float:
+        """The greatest."""
+        return self.manifest.high
+
+    @property
+    def holes(self) -> int:
+        """How many are NaN."""
+        return self.manifest.holes
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """That of all values and labels."""
+        return hashlib.sha256("".join(shard.sha256 for shard in self.shards).encode()).hexdigest()
+
+    @cached_property
+    def bytes_a_row(self) -> int:
+        """The size of an example."""
+        return prod(self.event_shape) * self.dtype.itemsize
+
+    @cached_property
+    def places(self) -> list[tuple[Shard, int, int]]:
+        """The shard, first row and number of rows of each block."""
+        rows = sum(shard.rows for shard in self.shards)
+        most = max(1, min(BLOCK // self.bytes_a_row, rows // BLOCKS))
+        return [(shard, start, min(most, shard.rows - start)) for shard in self.shards for start in range(0, shard.rows, most)]
+
+    @cached_property
+    def sizes(self) -> Int64[Tensor, " B"]:
+        """How many rows each block has."""
+        return torch.tensor([rows for _, _, rows in self.places])
+
+    def read(self, block: int, into: Tensor) -> None:
+        """The rows of a block. Errors: DataError for a file that is gone or shorter than it was."""
+        shard, start, _ = self.places[block]
+        left, at = into.numpy().reshape(-1).view(np.uint8).data, HEADER + start * self.bytes_a_row
+        try:
+            with (self.folder / shard.file).open("rb", buffering=0) as file:
+                while len(left):
+                    done = os.preadv(file.fileno(), [left], at)
+                    if not done:
+                        raise DataError(f"{self.folder / shard.file} is shorter than it was when the training began; bring it back")
+                    left, at = left[done:], at + done
+        except OSError as error:
+            raise DataError(f"cannot read {self.folder / shard.file}: {reason(error)}") from error
+
+
+def takes(path: Path) -> bool:
+    """Whether a folder is one of shards."""
+    return (path / MANIFEST).is_file()
+
+
+def load(path: Path, how: Reading) -> Splits:
+    """The parts of a folder of shards, which stay on disk. Errors: DataError."""
+    manifest = Manifest.read(path / MANIFEST)
+    if how.counts and manifest.unit != 1:
+        raise DataError(f"{path} has greys or reals, and this likelihood wants counts; make the shards with --counts")
+    parts = {part: _dataset(path, shards, manifest) for part, shards in manifest.parts.items()}
+    schema = None if manifest.columns is None else _schema(path, manifest.columns)
+    if "test" in parts:
+        return Splits(parts["train"], parts["test"], None, manifest.notes, schema, parts.get("validation"))
+    whole = Splits.of(parts["train"], manifest.notes)
+    return Splits(whole.train, whole.test, whole.whole, manifest.notes, schema, parts.get("validation"))
+
+
+def _schema(path: Path, columns: dict[str, Any]) -> Schema:
+    try:
+        return Schema.read(columns)
+    except (TypeError, KeyError, ValueError, OverflowError) as error:
+        raise DataError(f"{path / MANIFEST} is damaged; make the shards again with lowerbound shard") from error
+
+
+def _dataset(folder: Path, shards: tuple[Shard, ...], manifest: Manifest) -> Dataset:
+    array = StreamedRows.of(ShardBlocks(folder, shards, manifest))
+    targets = None if manifest.classes is None else _labels(folder, shards, len(manifest.classes))
+    return Dataset(
+        array,
+        targets,
+        manifest.classes or (),
+        unit=manifest.unit,
+        white=manifest.white,
+        black=manifest.black,
+        stored=manifest.stored,
+        variables=manifest.variables,
+    )
+
+
+def _labels(folder: Path, shards: Sequence[Shard], classes: int) -> Tensor:
+    """The class numbers of all rows, in the type that they are stored in. Errors: DataError."""
+    found = []
+    for shard in shards:
+        path = folder / shard.file.replace(".npy", LABELS)
+        try:
+            numbers = np.load(path, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise DataError(f"cannot read {path}: {error}") from error
+        if numbers.shape != (shard.rows,) or numbers.dtype.kind != "i" or not (numbers.min() >= -1 and numbers.max() < classes):
+            raise DataError(f"{path} has not a class of {classes} for each of {shard.rows:,} rows; make the shards again")
+        found.append(torch.from_numpy(numbers))
+    return torch.cat(found)
