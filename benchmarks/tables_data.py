@@ -50,13 +50,28 @@ TABLES = {
     "Titanic": Public("carData", "TitanicSurvival"),
     "Wage": Public("ISLR", "Wage", ("region", "logwage")),
 }
-#: with not-MIWAE's RMSE; None where the CSV file is the user's
-PUBLISHED: dict[str, tuple[float, Public | None]] = {
-    "banknote": (0.57, None),
-    "concrete": (1.12, Public("modeldata", "concrete", ("compressive_strength",), rows=WHOLE)),
-    "red wine": (1.07, Public("keel", "winequality-red-4", ("class",), rows=WHOLE)),
-    "white wine": (0.99, None),
-    "yeast": (0.77, Public("keel", "yeast1", ("class",), rows=WHOLE)),
+
+
+@dataclass(frozen=True)
+class Published:
+    """not-MIWAE's RMSE with a linear decoder and with a network; ``public`` is None where the CSV file is the user's."""
+
+    linear: float
+    network: float
+    public: Public | None = None
+
+    @property
+    def best(self) -> float:
+        """The lower one."""
+        return min(self.linear, self.network)
+
+
+PUBLISHED = {
+    "banknote": Published(0.57, 0.74),
+    "concrete": Published(1.31, 1.12, Public("modeldata", "concrete", ("compressive_strength",), rows=WHOLE)),
+    "red wine": Published(1.13, 1.07, Public("keel", "winequality-red-4", ("class",), rows=WHOLE)),
+    "white wine": Published(0.99, 1.04),
+    "yeast": Published(0.77, 1.38, Public("keel", "yeast1", ("class",), rows=WHOLE)),
 }
 
 
@@ -130,7 +145,7 @@ def folder() -> Path:
     import platformdirs
 
     found = platformdirs.user_cache_path("lowerbound") / "tables"
-    known = TABLES | {name: public for name, (_, public) in PUBLISHED.items() if public is not None}
+    known = TABLES | {name: each.public for name, each in PUBLISHED.items() if each.public is not None}
     wanted = [(name, *vars(public).values()) for name, public in known.items() if not (found / f"{name}.csv").exists()]
     if wanted:
         found.mkdir(parents=True, exist_ok=True)

@@ -42,10 +42,16 @@ is [elsewhere](reproductions.md).
 NOTES = {
     RANDOM: "Each cell is missing with a probability of 40%.",
     SELF: "In half of the columns of numbers every cell above the column's mean is missing (Ipsen et al., 2021). The recipe `miwae` alone "
-    "assumes that cells are missing at random, which these are not.",
+    "assumes that cells are missing at random, which these are not. Of CreditCard one column, dependents, is 0 wherever it is there: "
+    "nothing can be learned of it, and no interval holds its missing cells, three in ten on the first mask.",
     AS_PUBLISHED: "Tables of numbers without the class; in the first half of the columns every cell above the column's mean is missing, "
-    "always the same, and masks are seeds. Published are figures of Ipsen et al., 2021, https://arxiv.org/abs/2006.12871, for not-MIWAE, "
-    "which models why a cell is missing.",
+    "always the same, and masks are seeds. Published are figures of Ipsen et al., 2021, https://arxiv.org/abs/2006.12871, "
+    "for not-MIWAE, which models why a cell is missing and knows that high values are: with a linear decoder, whose σ all "
+    "columns share, and with a network. The goal is the lower one of each table, which no one model reaches: the linear one "
+    "has 1.31 on concrete, the network 1.38 on yeast. Each missing cell at its column's mean + .8 σ, the mean of the upper "
+    "half of a normal law, has .63 on concrete, 1.02 on red wine, .93 on white wine and .74 on yeast, but takes mean and σ "
+    "from the cells that are hidden. What was tried on concrete, white wine and yeast is [in the "
+    "log](log.md#cells-missing-by-their-own-value).",
 }
 
 Entries = dict[str, dict[str, Any]]
@@ -121,7 +127,7 @@ GOALS = [
         AS_PUBLISHED,
         "rmse",
         5,
-        lambda by, table: round(by[DIRECTED], 2) <= PUBLISHED[table][0],
+        lambda by, table: round(by[DIRECTED], 2) <= PUBLISHED[table].best,
         DIRECTED,
     ),
 ]
@@ -156,11 +162,11 @@ def block(entries: Entries, way: str, known: Iterable[str], figure: str, title: 
     if not used:
         return []
     published = way == AS_PUBLISHED and figure == "rmse"
-    head = [title, "masks", *used, *(["published"] if published else [])]
+    head = [title, "masks", *used, *(["published, linear", "published, network"] if published else [])]
     lines = [head, ["---"] * len(head)]
     for table, row in rows.items():
         if any(row.values()):
-            last = [f"{PUBLISHED[table][0]:.2f}"] if published else []
+            last = [f"{PUBLISHED[table].linear:.2f}", f"{PUBLISHED[table].network:.2f}"] if published else []
             lines.append([table, str(max(map(len, row.values()))), *(cell(row[method], figure) for method in used), *last])
     return ["\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"]
 

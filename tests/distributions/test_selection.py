@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from lowerbound.distributions.masking import LOGISTIC, PROBIT, Link
-from lowerbound.distributions.selection import LEAST, selection
+from lowerbound.distributions.selection import LEAST, Selection, is_cut_off, selection
 
 LINKS = pytest.mark.parametrize("link", [LOGISTIC, PROBIT], ids=["logistic", "probit"])
 
@@ -61,6 +61,46 @@ def test_it_is_flat_where_nothing_says_otherwise(link: Link) -> None:
         assert link.log(torch.tensor(found.intercept)).exp().item() == pytest.approx(share, rel=1e-6)
     assert selection(torch.randn(100), 0, link, 1).slope == 0
     assert selection(torch.randn(LEAST - 1), 50, link, 1).slope == 0
+
+
+def values_by(chance: torch.Generator, n: int, skewed: bool) -> Tensor:
+    normal = torch.randn(n, 3, generator=chance)
+    return normal.square().sum(1) if skewed else normal[:, 0]
+
+
+@pytest.mark.parametrize("skewed", [False, True], ids=["normal", "skewed"])
+def test_it_sees_where_values_are_cut_off(skewed: bool) -> None:
+    """Above their mean, of 300 values, in 20 samples; and seldom where tails are whole or thinned out by a curve."""
+    seen = torch.zeros(3)
+    for seed in range(20):
+        chance = torch.Generator().manual_seed(seed)
+        values = values_by(chance, 300, skewed)
+        by_curve = torch.rand(300, generator=chance) > (3 * (values - values.mean()) / values.std() - 1).sigmoid()
+        some = values[values < values.mean()], values, values[by_curve]
+        seen += torch.tensor([is_cut_off(each) for each in some])
+    assert seen[0] >= 19
+    assert seen[1] <= 2
+    assert seen[2] <= 4
+
+
+def behind(found: Selection) -> float:
+    """E[v] where v is missing."""
+    v = found.loc + found.scale * torch.linspace(-8, 8, 4001, dtype=torch.float64)
+    weight = (-((v - found.loc) / found.scale).square() / 2).exp() * LOGISTIC.log(found.intercept + found.slope * v).exp()
+    return float((weight * v).sum() / weight.sum())
+
+
+def test_skewed_values_that_are_cut_off_are_missing_beyond_the_cut() -> None:
+    """χ² of three above its mean, 4.9 σ beyond the mean of what is there: 3 σ, and .5 where there is no room beyond the cut."""
+    for seed in range(5):
+        values = values_by(torch.Generator().manual_seed(seed), 2000, True)
+        missing = values > values.mean()
+        there, _, _ = standardized(values, missing)
+        for side in (1, -1):
+            found, near = (selection(side * there, int(missing.sum()), LOGISTIC, side, room) for room in (True, False))
+            assert side * found.slope >= 10 - 1e-6
+            assert 2.5 < side * behind(found) < 4
+            assert side * behind(near) < 1
 
 
 def test_values_that_are_all_alike_and_heavy_tails_have_a_fit() -> None:

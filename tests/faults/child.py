@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 
 from lowerbound.data import load
+from lowerbound.interfaces.cli.parser import VERBS
 
 
 @dataclass
@@ -60,7 +61,8 @@ class Child:
 @cache
 def ready() -> None:
     """Import in this process what every child needs, before any is forked."""
-    import_module("lowerbound.interfaces.cli.verbs")
+    for verb in VERBS.values():
+        import_module(f"lowerbound.interfaces.cli.{verb.module}")
     load("digits")
     for name in (
         "numba",

@@ -6,6 +6,8 @@ import csv
 import datetime
 import re
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,14 @@ from lowerbound.runs import run as runs
 from lowerbound.runs.experiment import Experiment
 from lowerbound.tasks.impute import impute
 from tasks.mixed_table import as_csv, cells, mixed
+
+
+def test_the_command_does_without_what_it_does_not_need(table_run: runs.Run, tmp_path: Path) -> None:
+    """Each of these takes a second to import: what draws figures, and what torch's own ``broadcast_shapes`` is made with."""
+    path = as_csv(tmp_path / "t.csv", mixed(5, seed=1))
+    words = ["impute", str(table_run.folder), str(path), "-o", str(tmp_path / "f.csv"), "--samples", "20"]
+    code = f"import sys; from lowerbound.interfaces.cli import main; main({words!r}); print({{'matplotlib', 'sympy'}} & {{*sys.modules}})"
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.splitlines()[-1] == "set()"
 
 
 @pytest.mark.long

@@ -14,6 +14,7 @@ from trainings import weights
 
 import lowerbound as lb
 from lowerbound.data.column import Column
+from lowerbound.data.marginals import Marginal
 from lowerbound.data.schema import Schema
 from lowerbound.data.spec import DataSpec
 from lowerbound.errors import RecipeError, UsageError
@@ -31,6 +32,7 @@ from lowerbound.training.state import State
 from lowerbound.training.steps.fused import ByHand
 from lowerbound.training.steps.plan import Plan
 from lowerbound.vae.likelihoods import Columns
+from lowerbound.vae.likelihoods.columns import has_room
 from lowerbound.vae.likelihoods.self_masking import SelfMasking
 from lowerbound.vae.loss import of_rows
 from lowerbound.vae.model import Model
@@ -126,6 +128,31 @@ def linear(n: int = 400) -> tuple[Tensor, Tensor]:
     mean = holed.nanmean(0)
     scale = (holed - mean).square().nanmean(0).sqrt()
     return (whole - mean) / scale, (holed - mean) / scale
+
+
+BOUNDED = Column("x", "number", loc=1.0, scale=2.0, marginal=Marginal(least=1.0, greatest=19.0))  # from 0 to 9 of the model's units
+
+
+@pytest.mark.parametrize(
+    ("column", "least", "greatest", "above", "below"),
+    [
+        (Column("x", "number"), 0.0, 9.0, True, True),
+        (BOUNDED, 0.0, 8.9, True, False),
+        (BOUNDED, 0.1, 9.0, False, True),
+        (Column("n", "count", loc=1.0, scale=0.5), 0.0, 9.0, True, False),
+        (Column("n", "count", loc=1.0, scale=0.5), 1.0, 9.0, True, True),
+    ],
+)
+def test_a_curve_begins_as_a_cut_where_there_is_room_beyond(
+    column: Column, least: float, greatest: float, above: bool, below: bool
+) -> None:
+    values = torch.linspace(least, greatest, 200)
+    values[1:-1:3] = torch.nan
+    assert (has_room(column, values, 1), has_room(column, values, -1)) == (above, below)
+    vae = parts_of("self:high", (column,)).vae
+    vae.likelihood.meet([values[:, None]])  # type: ignore[attr-defined]
+    seen = column.kind == "number"  # of counts on a logarithmic scale, where they crowd
+    assert bool(masking_of(vae).start[1] >= 10 - 1e-5) is above or not seen
 
 
 def trained(word: str, data: Tensor, epochs: int = 50) -> lb.VAE:

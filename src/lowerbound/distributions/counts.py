@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.distributions import Distribution, constraints
 from torch.nn.functional import logsigmoid
 
+from lowerbound.distributions.shapes import broadcast_shapes
 from lowerbound.system.operations import in_graphs, operation
 
 LISTED = 16  # counts up to this are nearly all that there are
@@ -33,7 +34,7 @@ class NegativeBinomial(Distribution):
 
     def __init__(self, log_mean: Tensor, log_dispersion: Tensor):
         self.log_mean, self.log_dispersion = log_mean, log_dispersion
-        super().__init__(torch.broadcast_shapes(log_mean.shape, log_dispersion.shape), validate_args=False)
+        super().__init__(broadcast_shapes(log_mean.shape, log_dispersion.shape), validate_args=False)
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> NegativeBinomial:
         """The same law over more batches."""
@@ -58,7 +59,7 @@ class NegativeBinomial(Distribution):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """log NB(x; μ, θ), nats."""
-        shape = torch.broadcast_shapes(value.shape, self.batch_shape)
+        shape = broadcast_shapes(value.shape, self.batch_shape)
         last = shape[len(shape) - self.log_dispersion.dim() :]
         log_dispersion = self.log_dispersion if self.log_dispersion.numel() == 1 else self.log_dispersion.expand(last)
         found: Tensor = _LogProb.apply(value.expand(shape), self.log_mean.expand(shape), log_dispersion)  # type: ignore[no-untyped-call]
@@ -76,7 +77,7 @@ class ZeroInflated(Distribution):
 
     def __init__(self, counts: Distribution, logits: Tensor):
         self.counts, self.logits = counts, logits
-        super().__init__(torch.broadcast_shapes(counts.batch_shape, logits.shape), validate_args=False)
+        super().__init__(broadcast_shapes(counts.batch_shape, logits.shape), validate_args=False)
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> ZeroInflated:
         """The same law over more batches."""

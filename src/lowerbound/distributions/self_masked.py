@@ -21,6 +21,7 @@ from torch.distributions import constraints
 
 from lowerbound.distributions.masking import Masking
 from lowerbound.distributions.mixed import Mixed
+from lowerbound.distributions.shapes import broadcast_shapes
 
 PLAIN = 0.5  # stands in a hole: every law has a finite density here
 
@@ -54,7 +55,7 @@ class SelfMasked(td.Distribution):
 
     def log_prob(self, value: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """log p(v)(1 − π(v)) of a value, log ∫ p π of NaN, nats."""
-        value = value.expand(torch.broadcast_shapes(value.shape, self.batch_shape))
+        value = value.expand(broadcast_shapes(value.shape, self.batch_shape))
         hole = value.isnan()
         plain = value.where(~hole, PLAIN)
         each = [

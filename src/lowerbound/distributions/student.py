@@ -16,6 +16,7 @@ from torch.distributions import Distribution, constraints
 from torch.nn.functional import softplus
 
 from lowerbound.distributions.double import in_double
+from lowerbound.distributions.shapes import broadcast_shapes
 from lowerbound.system.operations import operation
 
 
@@ -78,7 +79,7 @@ class RawStudentT(Distribution):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """log p of each value, nats."""
-        shape = torch.broadcast_shapes(value.shape, self.batch_shape)
+        shape = broadcast_shapes(value.shape, self.batch_shape)
         output = self.output.expand(*shape[:-1], self.output.shape[-1])
         found: Tensor = _LogProb.apply(value.contiguous(), output.contiguous(), self.more, self.floor, self.least)  # type: ignore[no-untyped-call]
         return found

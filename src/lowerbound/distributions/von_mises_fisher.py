@@ -12,6 +12,7 @@ from torch.distributions import constraints
 from torch.distributions.kl import register_kl
 
 from lowerbound.distributions.angles import RESULTANT, SHORTFALL, TILT, angle, smooth
+from lowerbound.distributions.shapes import broadcast_shapes
 from lowerbound.errors import RecipeError
 from lowerbound.system import noise
 
@@ -56,7 +57,7 @@ class VonMisesFisher(td.Distribution):
 
     def __init__(self, loc: Tensor, concentration: Tensor | float, validate_args: bool | None = None):
         concentration = torch.as_tensor(concentration, dtype=loc.dtype, device=loc.device)
-        batch = torch.broadcast_shapes(loc.shape[:-1], concentration.shape)
+        batch = broadcast_shapes(loc.shape[:-1], concentration.shape)
         self.d = _dimensions(loc.shape[-1])
         self.loc, self.concentration = loc.expand(*batch, self.d), concentration.expand(batch)
         super().__init__(batch, loc.shape[-1:], validate_args=validate_args)
@@ -139,7 +140,7 @@ class UniformSphere(td.Distribution):
         """−log area; nats ``(*batch,)``."""
         if self._validate_args:
             self._validate_sample(value)
-        return torch.full_like(value[..., 0], -log_area(self.d)).expand(torch.broadcast_shapes(value.shape[:-1], self.batch_shape))
+        return torch.full_like(value[..., 0], -log_area(self.d)).expand(broadcast_shapes(value.shape[:-1], self.batch_shape))
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
         """Draws ``(*sample_shape, *batch, d)``; there is nothing to differentiate in."""
@@ -175,4 +176,4 @@ def kl_from_uniform(concentration: Tensor, d: int) -> Tensor:
 def _(p: VonMisesFisher, q: UniformSphere) -> Tensor:
     if p.d != q.d:
         raise ValueError(f"spheres of {p.d} and of {q.d} dimensions")
-    return kl_from_uniform(p.concentration, p.d).expand(torch.broadcast_shapes(p.batch_shape, q.batch_shape))
+    return kl_from_uniform(p.concentration, p.d).expand(broadcast_shapes(p.batch_shape, q.batch_shape))

@@ -2,7 +2,7 @@
 
 The options of ``train`` are in ``recipe_options``, those of verbs that use a run in ``using_options``, those of
 ``export`` and ``import`` in ``exchange_options``. A new verb is a row of ``VERBS``
-and a function of the same name in ``verbs``.
+and a function of that name in ``verbs``, or in a file of its own, so that it imports no more than it needs.
 """
 
 from __future__ import annotations
@@ -142,29 +142,33 @@ class Verb:
 
 
 VERBS = {
-    "train": Verb("train", "train a model and leave a run folder with a report", recipe_options.train),
-    "resume": Verb("resume", "go on with a run that was interrupted, or extend it", _resume),
+    "train": Verb("train", "train a model and leave a run folder with a report", recipe_options.train, "train"),
+    "resume": Verb("resume", "go on with a run that was interrupted, or extend it", _resume, "train"),
     "sample": Verb("sample", "new data: z from the prior, decoded", using_options.sample),
     "reconstruct": Verb("reconstruct", "data, and what comes back of them through the latent", using_options.reconstruct),
     "encode": Verb("encode", "data → latents", using_options.encode),
     "decode": Verb("decode", "latents → data", using_options.decode),
-    "compress": Verb("compress", "data → a file of about −bound bits, from which they come back exactly", using_options.compress),
-    "decompress": Verb("decompress", "such a file → the data", using_options.decompress),
+    "compress": Verb(
+        "compress", "data → a file of about −bound bits, from which they come back exactly", using_options.compress, "compress"
+    ),
+    "decompress": Verb("decompress", "such a file → the data", using_options.decompress, "compress"),
     "interpolate": Verb("interpolate", "a straight line in the latent between two data, decoded", using_options.interpolate),
-    "complete": Verb("complete", "data of which a part is missing, and what it may have been", using_options.complete),
-    "impute": Verb("impute", "a table with its missing cells filled in, with draws and errors", using_options.impute),
-    "upscale": Verb("upscale", "images made larger, in several ways that they may have been", using_options.upscale),
-    "evaluate": Verb("evaluate", "log p(x) with its error, the bound's parts, the latent space, what is wrong", _evaluate),
-    "score": Verb("score", "log p(x) of each example, in a table", _score),
-    "classify": Verb("classify", "the class of each example and how sure the model is, in a table", _classify),
+    "complete": Verb("complete", "data of which a part is missing, and what it may have been", using_options.complete, "complete"),
+    "impute": Verb("impute", "a table with its missing cells filled in, with draws and errors", using_options.impute, "impute"),
+    "upscale": Verb("upscale", "images made larger, in several ways that they may have been", using_options.upscale, "upscale"),
+    "evaluate": Verb("evaluate", "log p(x) with its error, the bound's parts, the latent space, what is wrong", _evaluate, "evaluate"),
+    "score": Verb("score", "log p(x) of each example, in a table", _score, "score"),
+    "classify": Verb("classify", "the class of each example and how sure the model is, in a table", _classify, "classify"),
     "plot": Verb("plot", "draw one figure of a run", _plot),
     "report": Verb("report", "draw all figures of a run and write its report.html anew", _report),
-    "explore": Verb("explore", "runs as an interactive page: drag over the latent plane, complete, compare", _explore),
-    "compare": Verb("compare", "runs side by side on the same data: a page and a table", _compare),
+    "explore": Verb("explore", "runs as an interactive page: drag over the latent plane, complete, compare", _explore, "explore"),
+    "compare": Verb("compare", "runs side by side on the same data: a page and a table", _compare, "compare"),
     "push": Verb("push", "put a run where others find it: on the Hugging Face Hub, or in a shared folder", _push),
-    "lab": Verb("lab", "an experiment of the lessons, and its figure", _lab),
-    "export": Verb("export", "a run as files that others run: encoder, decoder and bound as graphs, and a card", exchange_options.export),
-    "import": Verb("bring", "a model of another library as a run", exchange_options.bring),
+    "lab": Verb("lab", "an experiment of the lessons, and its figure", _lab, "lab"),
+    "export": Verb(
+        "export", "a run as files that others run: encoder, decoder and bound as graphs, and a card", exchange_options.export, "export"
+    ),
+    "import": Verb("bring", "a model of another library as a run", exchange_options.bring, "bring"),
     "show": Verb("show", "what a run is: recipe, data, figures, size", options.run),
     "recipes": Verb("zoo", "the models known by name, for train --recipe NAME", lambda _: None),
     "completion": Verb("completion", "what completes words as they are typed, for bash, zsh or fish", _completion, "completion"),
@@ -175,7 +179,7 @@ VERBS = {
         recipe_options.shard,
         "datasets",
     ),
-    "data": Verb("datasets", "the data sets known by name, or what is read of a source", recipe_options.datasets),
+    "data": Verb("datasets", "the data sets known by name, or what is read of a source", recipe_options.datasets, "datasets"),
 }
 
 

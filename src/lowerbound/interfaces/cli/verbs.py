@@ -21,26 +21,10 @@ from lowerbound.figures import of_run, style
 from lowerbound.figures import report as reports
 from lowerbound.figures import table as figure_table
 from lowerbound.interfaces.cli import console
-from lowerbound.interfaces.cli.bring import bring as bring
-from lowerbound.interfaces.cli.classify import classify as classify
-from lowerbound.interfaces.cli.compare import compare as compare
-from lowerbound.interfaces.cli.complete import complete as complete
-from lowerbound.interfaces.cli.compress import compress as compress
-from lowerbound.interfaces.cli.compress import decompress as decompress
 from lowerbound.interfaces.cli.console import Answer
-from lowerbound.interfaces.cli.datasets import datasets as datasets
-from lowerbound.interfaces.cli.evaluate import evaluate as evaluate
-from lowerbound.interfaces.cli.explore import explore as explore
-from lowerbound.interfaces.cli.export import export as export
-from lowerbound.interfaces.cli.impute import impute as impute
-from lowerbound.interfaces.cli.lab import lab as lab
 from lowerbound.interfaces.cli.output import of_kind
 from lowerbound.interfaces.cli.progress import stages
-from lowerbound.interfaces.cli.score import score as score
 from lowerbound.interfaces.cli.source import asked_for, first
-from lowerbound.interfaces.cli.train import resume as resume
-from lowerbound.interfaces.cli.train import train as train
-from lowerbound.interfaces.cli.upscale import upscale as upscale
 from lowerbound.recipes.zoo import ZOO
 from lowerbound.runs import layout
 from lowerbound.runs import push as pushing

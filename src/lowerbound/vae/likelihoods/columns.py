@@ -15,6 +15,7 @@ from torch.distributions import Bernoulli, Distribution, Independent
 
 from lowerbound.data.column import Column
 from lowerbound.data.count_choice import INFLATED, POISSON
+from lowerbound.data.marginals import Marginal
 from lowerbound.data.schema import Schema
 from lowerbound.distributions.counts import ZeroInflated
 from lowerbound.distributions.double import NegativeBinomial
@@ -36,6 +37,7 @@ OF_SIZE: dict[str, list[Callable[[Selection], float]]] = {
     "count": [lambda law: law.loc],
 }
 OF_COUNTS = ("count", INFLATED)
+ROUNDING = 1e-5  # of standardized values
 #: where log r begins, the variance of a count being μ + μ²/r: between a Poisson's, r = ∞, and one that says nothing; of some laws elsewhere
 USUAL, LOG_TOTAL = 2.0, {POISSON: 8.0}
 
@@ -150,7 +152,9 @@ class Columns(Likelihood):
         for (kind, places, _), start in zip(self.groups, self.start.split(self.widths), strict=True):
             if kind in OF_SIZE:
                 gone = holes[:, places].sum(0).tolist()
-                several = [selection(u, n, link, sign) for u, n in zip(self._seen(kind, values[:, places]), gone, strict=True)]
+                seen = self._seen(kind, values[:, places])
+                room = [has_room(self.columns[place], values[:, place], sign) for place in places]
+                several = [selection(u, n, link, sign, some) for u, n, some in zip(seen, gone, room, strict=True)]
                 begin = [decoded(each) for decoded in OF_SIZE[kind] for each in several]
                 start[: len(begin)] = torch.tensor(begin)
                 found |= dict(zip(places, several, strict=True))
@@ -168,6 +172,16 @@ class Columns(Likelihood):
         plain = Columns(self.network, self.schema.columns if self.schema else len(self.columns), self.heavy)
         plain.context, plain.start = self.context, self.start
         return plain.train(self.training).to(self.loc.device)
+
+
+def has_room(column: Column, values: Float[Tensor, " N"], sign: int) -> bool:
+    """Whether a value of the column may be larger than all of these, NaN where missing; where ``sign`` is −1, smaller."""
+    if column.kind == "count":
+        return sign > 0 or bool(values.nan_to_num(1.0).min() > 0)
+    marginal = column.marginal or Marginal()
+    bound = marginal.greatest if sign > 0 else marginal.least
+    farthest = (sign * values).nan_to_num(-math.inf).max()
+    return bound is None or bool(farthest < sign * column.in_unit(bound) - ROUNDING)
 
 
 def log_total(column: Column) -> float:
