@@ -197,6 +197,8 @@ KINDS = [
     Kind("saved to disk, its state (json)", _made_readable("save_to_disk", "state"), damaged),
     Kind("vectors by part (parquet)", _made_readable("vectors by part"), damaged),
     Kind("one array of a folder (npy)", _made_readable("an array each"), damaged),
+    Kind("shards, what they are (json)", _made_readable("shards", "shards.json"), damaged),
+    Kind("shards, their labels (npy)", _made_readable("shards", "train-00000.labels"), damaged),
     Kind("stack of images (tif)", _made_readable("a stack"), damaged),
     Kind("cells (h5ad)", _made_readable("h5ad, csr"), damaged),
     Kind("sparse matrix (npz)", _made_readable("sparse, csr"), damaged),

@@ -16,7 +16,7 @@ def vae() -> lb.VAE:
 def test_batches_do_not_matter(vae: lb.VAE, monkeypatch: pytest.MonkeyPatch) -> None:
     x = torch.rand(25, 1, 8, 8)
     whole = encode.encode(vae, x)
-    monkeypatch.setattr(encode, "rows_at_once", lambda _: 7)
+    monkeypatch.setattr("lowerbound.data.rows.rows_at_once", lambda _: 7)
     assert torch.allclose(encode.encode(vae, x), whole, atol=1e-6)
     assert torch.allclose(encode.reconstruct(vae, x), vae.reconstruct(x), atol=1e-6)
     assert torch.allclose(encode.decode(vae, whole), vae.decode(whole), atol=1e-6)

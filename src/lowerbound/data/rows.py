@@ -50,9 +50,9 @@ def rows_at_once(data: Rows) -> int:
 
 
 def in_turn(data: Rows, at_once: int | None = None) -> Iterator[Int64[Tensor, " B"]]:
-    """The row numbers of all examples, some at once, by default as many as ``rows_at_once`` has it."""
+    """The row numbers of all examples, some at once, by default as many as ``rows_at_once`` has it; of none one empty piece."""
     some = at_once or rows_at_once(data)
-    return (torch.arange(start, min(start + some, len(data))) for start in range(0, len(data), some))
+    return (torch.arange(start, min(start + some, len(data))) for start in range(0, max(1, len(data)), some))
 
 
 def some_of(data: Rows, most: int) -> Int64[Tensor, " n"]:

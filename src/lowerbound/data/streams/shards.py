@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from math import prod
+from math import isfinite, prod
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,26 @@ LABELS = ".labels.npy"  # beside a shard, in place of .npy
 FORMAT = 1
 TYPES = {"uint8": torch.uint8, "float32": torch.float32}
 HEADER = 128  # bytes before the values of a shard
+#: of what types the fields of the file are
+NUMBER, LIST = (int, float), (list,)
+FIELDS: dict[str, tuple[type, ...]] = {
+    "event_shape": LIST,
+    "dtype": (str,),
+    "low": NUMBER,
+    "high": NUMBER,
+    "holes": (int,),
+    "unit": (int,),
+    "white": (*NUMBER, type(None)),
+    "black": NUMBER,
+    "stored": (str,),
+    "classes": (list, type(None)),
+    "variables": LIST,
+    "columns": (dict, type(None)),
+    "notes": LIST,
+    "parts": (dict,),
+    "format": (int,),
+}
+LARGEST = 2**40
 #: bytes of a block, at most, and blocks of a part, at least, where it has as many rows: few blocks could not be shuffled, nor held out
 BLOCK, BLOCKS = 2**19, 256
 
@@ -40,6 +60,14 @@ class Shard:
     file: str
     rows: int
     sha256: str
+
+    @classmethod
+    def read(cls, words: dict[str, Any]) -> Shard:
+        """Errors: TypeError, KeyError, ValueError for what it cannot be."""
+        found = cls(**words)
+        if [type(value) for value in (found.file, found.rows, found.sha256)] != [str, int, str] or not 0 < found.rows < LARGEST:
+            raise ValueError("shard")
+        return found
 
 
 @dataclass(frozen=True)
@@ -84,18 +112,26 @@ class Manifest:
             words = json.loads(path.read_text(encoding="utf-8"))
             if words["format"] > FORMAT:
                 raise DataError(f"{path} was written by a newer lowerbound; update this one")
-            parts = {PARTS[part]: tuple(Shard(**shard) for shard in shards) for part, shards in words["parts"].items()}
-            shape, classes = tuple(map(int, words["event_shape"])), words["classes"]
-            tuples = {name: tuple(map(str, words[name])) for name in ("variables", "notes")}
-            found = cls(**{**words, **tuples, "event_shape": shape, "classes": None if classes is None else tuple(classes), "parts": parts})
-            empty = any(shard.rows < 1 for shards in parts.values() for shard in shards)
-            if empty or not parts.get("train") or found.dtype not in TYPES:
-                raise ValueError("parts")
-            return found
+            return cls._of(words)
         except OSError as error:
             raise DataError(f"cannot read {path}: {reason(error)}") from error
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise DataError(f"{path} is damaged; make the shards again with lowerbound shard") from error
+
+    @classmethod
+    def _of(cls, words: dict[str, Any]) -> Manifest:
+        """Errors: TypeError, KeyError, ValueError for what it cannot be."""
+        for name, kinds in FIELDS.items():
+            value = words[name]
+            if type(value) not in kinds or (type(value) is float and not isfinite(value)):
+                raise TypeError(name)
+        lists = {name: tuple(words[name]) for name in ("event_shape", "variables", "notes", "classes") if words[name] is not None}
+        of_numbers, of_texts = lists.pop("event_shape"), [one for some in lists.values() for one in some]
+        parts = {PARTS[part]: tuple(Shard.read(one) for one in shards) for part, shards in words["parts"].items()}
+        right = all(type(side) is int and 0 < side < LARGEST for side in of_numbers) and all(type(one) is str for one in of_texts)
+        if not (right and of_numbers and parts.get("train") and words["dtype"] in TYPES and words["unit"] > 0 <= words["holes"]):
+            raise ValueError("parts")
+        return cls(**{**words, **lists, "event_shape": of_numbers, "parts": parts})
 
 
 @dataclass(frozen=True)
