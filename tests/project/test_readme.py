@@ -41,7 +41,14 @@ def commands(text: str = README) -> list[list[str]]:
 PYTHON = [(name_of(page), block) for page in PAGES for block in blocks("python", page.read_text(encoding="utf-8"))]
 
 
-@pytest.mark.parametrize(("page", "block"), PYTHON, ids=[page for page, _ in PYTHON])
+#: pages whose code trains several models
+LONG = ("docs/guide/scikit-learn.md",)
+
+
+TRIED = [pytest.param(*row, id=row[0], marks=pytest.mark.long if row[0] in LONG else ()) for row in PYTHON]
+
+
+@pytest.mark.parametrize(("page", "block"), TRIED)
 def test_its_python_runs(
     page: str, block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

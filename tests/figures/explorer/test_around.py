@@ -18,6 +18,8 @@ from PIL import Image
 import lowerbound as lb
 from lowerbound.figures.explorer.bundle import exports, modules, read
 
+pytestmark = pytest.mark.long  # a page of its own in a browser; test_page.py and test_by_keys.py open one each time
+
 
 def test_two_runs_side_by_side_look_at_the_same_example(digits_run: lb.Run, by_class_run: lb.Run, opened: Callable[..., Any]) -> None:
     found = opened(digits_run, by_class_run)

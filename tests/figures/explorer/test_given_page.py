@@ -18,6 +18,7 @@ from lowerbound.figures.explorer.examples import TESTED
 from lowerbound.vae.contexts import Observed
 from lowerbound.vae.model import VAE
 
+pytestmark = pytest.mark.long  # a page of its own in a browser; test_page.py and test_by_keys.py open one each time
 PIXELS = 1e-3
 RUNS: dict[str, dict[str, Any]] = {
     "a part": {"given": "observed", "prior": "given-context:32", "network": "mlp:64"},

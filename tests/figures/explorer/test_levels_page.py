@@ -20,6 +20,7 @@ from lowerbound.figures.explorer.page import made
 from lowerbound.figures.explorer.shown import of_run
 from lowerbound.system.seeding import permutation
 
+pytestmark = pytest.mark.long  # a page of its own in a browser; test_page.py and test_by_keys.py open one each time
 RUNS: dict[str, dict[str, Any]] = {
     "chain": {"latent": "2-3", "network": "gated:64"},
     "ladder": {"latent": "2-3", "posterior": "ladder", "network": "mlp:64-32"},

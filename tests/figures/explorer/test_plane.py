@@ -12,6 +12,7 @@ from pages import Opened, drag
 
 import lowerbound as lb
 
+pytestmark = pytest.mark.long  # a page of its own in a browser; test_page.py and test_by_keys.py open one each time
 SIDE = 460  # pixels of the plane's picture
 FRAME = {"x0": 1.3, "y0": 1.0, "wide": 2.7}
 

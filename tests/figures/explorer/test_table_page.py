@@ -16,6 +16,7 @@ from pages import drag
 
 import lowerbound as lb
 
+pytestmark = pytest.mark.long  # a page of its own in a browser; test_page.py and test_by_keys.py open one each time
 GIVEN = {"kind": "b", "height": "1.4"}
 
 

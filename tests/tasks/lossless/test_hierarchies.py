@@ -11,6 +11,7 @@ from itertools import accumulate
 import numpy as np
 import pytest
 import torch
+from rows import long_if
 from threadpoolctl import threadpool_limits
 
 import lowerbound as lb
@@ -106,6 +107,8 @@ MODELS: dict[str, Callable[[], lb.VAE]] = {
     "a ladder of a mixture": lambda: ladder((3, 4), first="mixture"),
     "images": images,
 }
+#: those that are tried each time
+QUICK = ("three levels", "a ladder of three", "two levels of pseudo-inputs", "images")
 #: of which a test looks at the laws alone
 FLOORED: dict[str, Callable[[], lb.VAE]] = {"images with a floor of σ": lambda: images(0.4)}
 
@@ -124,8 +127,8 @@ def data(vae: lb.VAE, n: int) -> Dataset:
     return Dataset(vae.given(torch.nn.functional.one_hot(labels, CLASSES).float()).sample(1, draw=True).reshape(n, *EVENT), labels)
 
 
-@pytest.mark.parametrize("particles", [1, 3])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("particles", [1, pytest.param(3, marks=pytest.mark.long)])
+@pytest.mark.parametrize("name", long_if(lambda name: name not in QUICK, MODELS))
 def test_all_comes_back(name: str, particles: int) -> None:
     vae = model(name)
     for n in (1, 15):
@@ -134,7 +137,7 @@ def test_all_comes_back(name: str, particles: int) -> None:
         assert torch.equal(lossless.decompress(vae, content), x[:])
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", long_if(lambda name: name not in QUICK, MODELS))
 def test_a_file_is_as_long_as_the_bound_says(name: str) -> None:
     vae = model(name)
     x = data(vae, 1000)
@@ -183,7 +186,7 @@ def beginning(content: bytes) -> int:
     return 32 * (read_block(header, 0, file).initial - blocks.loops.STATE)
 
 
-@pytest.mark.parametrize("name", ["three levels", "a ladder of three", "two levels of pseudo-inputs", "images"])
+@pytest.mark.parametrize("name", long_if(lambda name: name != "three levels", QUICK))
 def test_a_file_is_the_same_without_loops_and_with_other_threads(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     vae, x = model(name), examples("bernoulli", 30)
     with threadpool_limits(2):

@@ -114,6 +114,7 @@ def test_the_same_bytes_come_back(vae: lb.VAE, change: str, tmp_path: Path) -> N
     assert lossless.decompress(vae, content) == path.read_bytes()
 
 
+@pytest.mark.long
 def test_the_same_bytes_come_back_by_levels_of_latents(tmp_path: Path) -> None:
     path = written(tmp_path / "people.csv", people(30))
     for words in ({}, {"posterior": "ladder"}, {"prior": "mixture:3"}):
