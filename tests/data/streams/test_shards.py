@@ -19,7 +19,7 @@ from torch.utils.data import IterableDataset
 
 import lowerbound as lb
 from lowerbound import data
-from lowerbound.data import Dataset, Splits
+from lowerbound.data import Dataset, Splits, rows
 from lowerbound.data.streams import pieces, shards, writing
 from lowerbound.errors import DataError, OutputError
 from lowerbound.interfaces.cli import main
@@ -241,9 +241,9 @@ def test_it_learns_what_is_learned_from_memory(made: Path) -> None:
     source = flat(made)
     values = source[:]
     bounds = []
-    for seed, rows in ((0, source), (0, values), (1, values)):
+    for seed, given in ((0, source), (0, values), (1, values)):
         model = vae()
-        list(lb.fit(model, rows, epochs=8, batch=64, seed=seed))
+        list(lb.fit(model, given, epochs=8, batch=64, seed=seed))
         bounds.append(lb.mean_bound(model, values).bound)
     assert abs(bounds[0] - bounds[1]) < 0.5 + abs(bounds[1] - bounds[2])
 
@@ -260,3 +260,18 @@ def test_the_command_line(made: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     assert main(["shard", "digits", "-o", str(tmp_path / "more")]) == 2
     assert main(["train", str(made), "--likelihood", "poisson", "-o", str(tmp_path / "r2")]) == 2
     assert "make the shards with --counts" in capsys.readouterr().err
+
+
+def test_figures_show_some_of_data_in_files(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows of a few blocks: what is drawn of 25 million examples is read in a moment, and is from all over them."""
+    train = data.load(made).train
+    assert torch.equal(rows.pictured(train)[:][:50], train[rows.some_of(train, rows.PICTURED)][:50])
+    monkeypatch.setattr(rows, "PICTURED", 60)
+    monkeypatch.setattr(rows, "BLOCKS", 20)
+    shown = rows.pictured(train)
+    blocks = torch.searchsorted(train.array.ends, shown.rows, right=True)
+    assert len(shown) == 60
+    assert len(blocks.unique()) == 20
+    assert int(shown.rows.max() - shown.rows.min()) > 0.9 * len(train)
+    whole = data.load("digits").train
+    assert rows.pictured(whole) is whole
