@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
+from lowerbound.data import numpy_files
 from lowerbound.data.dataset import Dataset, Splits
 from lowerbound.data.folders import PARTS
 from lowerbound.data.reading import Reading
@@ -256,10 +257,7 @@ def _labels(folder: Path, shards: Sequence[Shard], classes: int) -> Tensor:
     found = []
     for shard in shards:
         path = folder / shard.file.replace(".npy", LABELS)
-        try:
-            numbers = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise DataError(f"cannot read {path}: {error}") from error
+        numbers = numpy_files.read(path)[numpy_files.ALONE]
         if numbers.shape != (shard.rows,) or numbers.dtype.kind != "i" or not (numbers.min() >= -1 and numbers.max() < classes):
             raise DataError(f"{path} has not a class of {classes} for each of {shard.rows:,} rows; make the shards again")
         found.append(torch.from_numpy(numbers))
