@@ -90,6 +90,7 @@ def test_bubbles_are_the_moments_of_the_posterior() -> None:
     assert torch.equal(found.covariance, again.covariance)
 
 
+@pytest.mark.long
 def test_points_are_points(sides: dict[str, compare.Side]) -> None:
     for name, side in sides.items():
         is_point = name in ("ae", "dae", "cae")

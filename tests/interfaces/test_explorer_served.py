@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from rows import long_if
 
 import lowerbound as lb
 from interfaces.explored import EVENT, MODELS, data, decoder, encoder, of_modules
@@ -23,6 +24,9 @@ from lowerbound.figures.explorer.shown import of_model, of_run
 from lowerbound.interfaces.explorer.explorer import Explorer
 from lowerbound.interfaces.explorer.server import Server
 from lowerbound.runs import run as runs
+
+#: those that are opened each time
+QUICK = [*MODELS][:2]
 
 
 @contextmanager
@@ -117,7 +121,7 @@ def context_of(vae: lb.VAE, x: torch.Tensor, labels: torch.Tensor, hidden: list[
     return vae.contexts(x, labels) if hidden is None else vae.context.part(x, torch.tensor(hidden).view(x.shape) == 0)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", long_if(lambda name: name not in QUICK, MODELS))
 def test_a_model_that_no_page_computes_is_in_a_served_page_what_it_is_in_torch(name: str, chromium: Any) -> None:
     torch.manual_seed(5)
     vae, of_test = MODELS[name]().eval(), data(24)

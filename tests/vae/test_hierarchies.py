@@ -104,6 +104,9 @@ def exact(sizes: tuple[int, ...]) -> lb.VAE:
 
 MODELS = [(name, posterior) for name in LEVELS for posterior in ("chain", "ladder")]
 
+#: the same, of which most take long
+SOME = [pytest.param(*row, marks=pytest.mark.long if row[1] == "chain" and row[0] != next(iter(LEVELS)) else ()) for row in MODELS]
+
 
 def data(vae: lb.VAE, n: int = 5) -> Tensor:
     torch.manual_seed(2)
@@ -147,7 +150,7 @@ ESTIMATORS = {"pathwise": Pathwise, "sticking the landing": DoublyReparameterize
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)
-@pytest.mark.parametrize(("levels", "posterior"), MODELS)
+@pytest.mark.parametrize(("levels", "posterior"), SOME)
 def test_gradients_of_the_elbo_are_exact(levels: str, posterior: str, name: str) -> None:
     vae = chain(LEVELS[levels], posterior)
     x = data(vae)
@@ -157,8 +160,8 @@ def test_gradients_of_the_elbo_are_exact(levels: str, posterior: str, name: str)
     assert z_score(found.double(), slope.double()) < 4.5
 
 
-@pytest.mark.parametrize("objective", [IWAE(5), lb.objectives.Renyi(0.5, 5)], ids=["iwae", "renyi"])
-@pytest.mark.parametrize(("levels", "posterior"), MODELS)
+@pytest.mark.parametrize("objective", [IWAE(5), pytest.param(lb.objectives.Renyi(0.5, 5), marks=pytest.mark.long)], ids=["iwae", "renyi"])
+@pytest.mark.parametrize(("levels", "posterior"), SOME)
 def test_doubly_reparameterized_gradients_of_weighted_bounds_are_those_of_the_path(
     levels: str, posterior: str, objective: Objective
 ) -> None:
