@@ -79,7 +79,7 @@ def test_a_range_goes_from_a_number_to_a_greater_one(tmp_path: Path, text: str) 
 
 
 @pytest.mark.parametrize("likelihood", long_if(lambda word: word == "nb", OF_COUNTS))
-@pytest.mark.parametrize("greatest", [1, 40, 3000])
+@pytest.mark.parametrize("greatest", [pytest.param(1, marks=pytest.mark.long), 40, pytest.param(3000, marks=pytest.mark.long)])
 def test_with_a_likelihood_of_counts_they_are_counts_and_come_back_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], likelihood: str, greatest: int
 ) -> None:

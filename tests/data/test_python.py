@@ -15,6 +15,7 @@ import pytest
 import scipy.sparse
 import torch
 from PIL import Image
+from rows import long_if
 from torch.utils import data as torch_data
 
 import lowerbound as lb
@@ -166,7 +167,7 @@ def of_tensor(function: str, source: str) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("source", long_if(lambda source: source not in [*SOURCES][::2], SOURCES))
 def test_it_is_the_tensor_to_the_bit(source: str, function: str) -> None:
     _, raw, make = SOURCES[source]
     assert torch.equal(FUNCTIONS[function](make(raw)), of_tensor(function, source))

@@ -99,7 +99,7 @@ def test_vmf_s_draws_have_its_moments(k: float, d: int) -> None:
 
 
 @pytest.mark.parametrize("d", long_if(lambda d: d > 10, [2, 3, 10, 128]))
-@pytest.mark.parametrize("k", [0.01, 0.3, 1.0, 5.0, 1e3, 1e5])
+@pytest.mark.parametrize("k", long_if(lambda k: k in (0.3, 5.0, 1e3), [0.01, 0.3, 1.0, 5.0, 1e3, 1e5]))
 def test_vmf_s_gradient_in_kappa_is_exact_in_the_mean(k: float, d: int) -> None:
     (exact,), kappa = double(k), many(k, 40_000)
     w = (laws.VonMisesFisher(pole(d), kappa).rsample() * pole(d)).sum(-1)

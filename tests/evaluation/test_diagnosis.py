@@ -242,6 +242,7 @@ def test_a_point_posterior_is_evaluated_without_a_density() -> None:
 # --- likelihood regret ------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_regret_is_what_the_posterior_falls_short_of() -> None:
     toy = LinearGaussian(orthogonal=True)
     x = toy_data(toy, 30)

@@ -71,6 +71,7 @@ assert not [name for name in sys.modules if name.startswith("lowerbound")]
 """
 
 
+@pytest.mark.long
 def test_a_run_as_torch_runs_without_this_package(digits_run: lb.Run, tmp_path: Path) -> None:
     folder = tmp_path / "model"
     lb.export(digits_run, folder, to="torch")

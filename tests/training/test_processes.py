@@ -170,7 +170,7 @@ class Shares:
         return float((self.sum(size) - whole).norm() / whole.norm())
 
 
-@pytest.mark.parametrize("size", [2, 3])
+@pytest.mark.parametrize("size", [pytest.param(2, marks=pytest.mark.long), 3])
 @pytest.mark.parametrize("name", [name for name in ZOO if name not in WHOLE])
 def test_several_processes_give_the_gradient_of_one_for_every_named_model(name: str, size: int, tmp_path: Path) -> None:
     recipe = Recipe(**{**ZOO[name].words, "precision": "float32", "batch": 7})

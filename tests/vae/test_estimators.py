@@ -169,7 +169,7 @@ def exact_gradients(toy: LinearGaussian, x: Tensor, parameters: Tensor) -> dict[
     }
 
 
-@pytest.mark.parametrize("kl", [ClosedKL(), SampledKL()], ids=["closed", "sampled"])
+@pytest.mark.parametrize("kl", [pytest.param(ClosedKL(), marks=pytest.mark.long), SampledKL()], ids=["closed", "sampled"])
 @pytest.mark.parametrize("estimator", [e for e in estimators.ESTIMATORS if e not in ("rejection", *estimators.OF_CLASSES)])
 def test_encoder_and_decoder_get_the_gradient_of_the_elbo(kl: object, estimator: str) -> None:
     if estimator == "doubly-reparameterized" and kl == ClosedKL():

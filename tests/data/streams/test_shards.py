@@ -236,6 +236,7 @@ def test_left_at_any_step_it_goes_on_to_the_same_bits(stop: int, made: Path) -> 
     assert all(torch.equal(one, other) for one, other in zip(whole.state_dict().values(), left.state_dict().values(), strict=True))
 
 
+@pytest.mark.long
 def test_it_learns_what_is_learned_from_memory(made: Path) -> None:
     """The order of examples differs, and nothing else: the bounds agree within what another seed changes."""
     source = flat(made)
