@@ -117,6 +117,7 @@ def test_a_bubble_covers_its_ellipse() -> None:
     assert colored(away) == 0
 
 
+@pytest.mark.long
 def test_axes_reach_the_rings_or_all(sides: dict[str, compare.Side]) -> None:
     found = [sides["vae"].bubbles]
     assert bubbles.reach(found, rings=True) == bubbles.RINGS

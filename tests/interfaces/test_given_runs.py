@@ -76,6 +76,7 @@ def test_methods_are_of_models_that_need_one() -> None:
         complete(small, x, half)
 
 
+@pytest.mark.long
 def test_the_verb_completes_by_the_runs_own_law(part_run: runs.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["complete", part_run.folder, "digits", "-n", 3, "--rows", 40, "--samples", 60]
     errors = {}

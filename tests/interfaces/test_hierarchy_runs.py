@@ -49,7 +49,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 TRIED = [(name, verb) for name in MODELS for verb in VERBS if (name, verb) not in REFUSED]
 
 
-@pytest.mark.parametrize("row", long_if(lambda row: row[1] == "export" or row[0] == "hvae-vampprior", TRIED), ids=" ".join)
+@pytest.mark.parametrize("row", long_if(lambda row: row[1] == "export" or row[0] != "ladder-vae", TRIED), ids=" ".join)
 def test_every_verb_takes_a_run_of_levels(row: tuple[str, str], runs: dict[str, Path], tmp_path: Path) -> None:
     name, verb = row
     if lacking := [package for package in NEEDED.get(verb, ()) if importlib.util.find_spec(package) is None]:

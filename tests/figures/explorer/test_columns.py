@@ -159,7 +159,7 @@ return values.map((row, n) => {
 """
 
 
-@pytest.mark.parametrize("size", [1.0, 6.0], ids=["usual outputs", "large outputs"])
+@pytest.mark.parametrize("size", [pytest.param(1.0, marks=pytest.mark.long), 6.0], ids=["usual outputs", "large outputs"])
 @pytest.mark.parametrize("name", MODELS)
 def test_a_law_is_that_of_torch(name: str, size: float, table: Table, javascript: Callable[..., Any]) -> None:
     """Mean, standard deviation or probabilities, and log p: of all cells, holes, classes never seen, numbers beyond an end."""

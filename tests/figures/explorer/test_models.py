@@ -133,7 +133,7 @@ def bound_of_levels(vae: Model, x: Tensor, q: Levels, prior: Distribution, noise
     return (vae.log_likelihood(x, torch.cat(z, -1)) - kl).mean(0)
 
 
-@pytest.mark.parametrize("exact", [True, False], ids=["single precision", "16 bits"])
+@pytest.mark.parametrize("exact", [True, pytest.param(False, marks=pytest.mark.long)], ids=["single precision", "16 bits"])
 @pytest.mark.parametrize("name", MODELS)
 def test_a_model_is_in_a_page_what_it_is_in_torch(name: str, exact: bool, javascript: Callable[..., Any]) -> None:
     vae, x, labels = made(name)

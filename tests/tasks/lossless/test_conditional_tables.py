@@ -78,6 +78,7 @@ def test_the_same_bytes_come_back(run: SimpleNamespace, case: tuple[str, int], t
         assert lossless.decompress(run.vae, content, range(18, 25)) == b"".join([lines[0], *lines[19:26]])
 
 
+@pytest.mark.long
 def test_it_is_as_long_as_the_bound_given_labels_and_their_entropy(run: SimpleNamespace, tmp_path: Path) -> None:
     path, n = table(tmp_path / "t.csv", 700, seed=2), 700
     rows = lb.data.load(path, schema=run.spec.schema, label_column=LABEL).whole

@@ -181,7 +181,7 @@ def shard(source: Any, folder: str | Path, *, data_dir: str | Path | None = None
 
     ``source`` is what ``load`` takes, what ``dataset_of`` takes, or anything that gives examples, or pairs of one and its label, one after
     the other, such as a torch ``IterableDataset``; ``.npy`` files, Parquet and Arrow files and tars are read in pieces. ``reading`` are
-    options of ``load``. Source has test data of its own, or one block in ten is held out when the shards are read.
+    options of ``load``. Where the source has no test data, one block in ten is held out when the shards are read.
     Errors: DataError for a source that cannot be read; OutputError for a folder that is not new.
 
     >>> import tempfile, torch
