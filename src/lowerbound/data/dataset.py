@@ -16,14 +16,16 @@ from jaxtyping import Float, Int, Int64
 from torch import Tensor
 
 from lowerbound.data.ranges import holes_of, range_of
+from lowerbound.data.rows import some_of
 from lowerbound.data.schema import Schema
 from lowerbound.data.sparse_rows import SparseRows
-from lowerbound.data.streams.blocks import StreamedRows
+from lowerbound.data.streams.blocks import StreamedRows, streamed
 from lowerbound.errors import DataError
 from lowerbound.system.seeding import permutation
 
 TEST_SHARE = 10  # without a test split of its own, one example in ten is held out, always the same ones
 VALIDATION = 5_000
+PICTURED = 20_000
 UNKNOWN = -1  # the class number of an example whose class is not known
 
 
@@ -121,6 +123,11 @@ class Dataset:
     def view(self, rows: Tensor) -> Dataset:
         """A view of some rows of this view, without copying."""
         return replace(self, rows=rows if self.rows is None else self.rows[rows])
+
+    @property
+    def pictured(self) -> Dataset:
+        """What figures show: all; of data in files a view of ``PICTURED`` examples, from all over them."""
+        return self if streamed(self) is None else self.view(some_of(self, PICTURED))
 
     def relabelled(self, classes: Sequence[str]) -> Dataset:
         """The same data with classes numbered by name as in ``classes``. Errors: DataError for a class that is not among them."""

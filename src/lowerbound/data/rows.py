@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Int64
@@ -13,8 +13,6 @@ from lowerbound.data.streams.blocks import streamed
 
 #: examples in files that are looked at for what all are, and of how many blocks
 LOOKED_AT, BLOCKS = 100_000, 64
-#: of which figures are drawn
-PICTURED = 20_000
 
 
 @runtime_checkable
@@ -33,16 +31,6 @@ class Labelled(Protocol):
     @property
     def labels(self) -> Tensor | None:
         """``(N,)`` class numbers, or None."""
-
-
-class Viewed(Rows, Protocol):
-    """Data of which a part can be had without copying, as of a ``Dataset``."""
-
-    def view(self, rows: Tensor) -> Any:
-        """Some rows."""
-
-
-ViewedT = TypeVar("ViewedT", bound=Viewed)
 
 
 def labels_of(data: Rows, rows: Tensor) -> Int64[Tensor, " B"] | None:
@@ -74,11 +62,6 @@ def some_of(data: Rows, most: int) -> Int64[Tensor, " n"]:
     blocks = spread(len(array.sizes), min(most, BLOCKS))
     first, each = array.ends - array.sizes, most // max(1, len(blocks))
     return torch.cat([first[block] + spread(int(array.sizes[block]), each) for block in blocks])
-
-
-def pictured(data: ViewedT) -> ViewedT:
-    """What figures show of data: all; of those in files a view of ``PICTURED`` examples."""
-    return data if streamed(data) is None else data.view(some_of(data, PICTURED))
 
 
 def first_look(data: Rows) -> Iterator[Int64[Tensor, " B"]]:

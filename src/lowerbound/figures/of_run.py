@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 
 from lowerbound.data import Dataset
-from lowerbound.data.rows import pictured, some_of
+from lowerbound.data.rows import some_of
 from lowerbound.data.spec import DataSpec
 from lowerbound.distributions.operations import over_all_of_space
 from lowerbound.errors import DataError, UsageError
@@ -59,7 +59,7 @@ class Context:
     @cached_property
     def data(self) -> Dataset:
         """The data, read once."""
-        return pictured(self.load())
+        return self.load().pictured
 
 
 def images(values: torch.Tensor, spec: DataSpec) -> Array:

@@ -19,7 +19,7 @@ from torch.utils.data import IterableDataset
 
 import lowerbound as lb
 from lowerbound import data
-from lowerbound.data import Dataset, Splits, rows
+from lowerbound.data import Dataset, Splits, dataset, rows
 from lowerbound.data.streams import pieces, shards, writing
 from lowerbound.errors import DataError, OutputError
 from lowerbound.interfaces.cli import main
@@ -266,13 +266,13 @@ def test_the_command_line(made: Path, tmp_path: Path, capsys: pytest.CaptureFixt
 def test_figures_show_some_of_data_in_files(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows of a few blocks: what is drawn of 25 million examples is read in a moment, and is from all over them."""
     train = data.load(made).train
-    assert torch.equal(rows.pictured(train)[:][:50], train[rows.some_of(train, rows.PICTURED)][:50])
-    monkeypatch.setattr(rows, "PICTURED", 60)
+    assert torch.equal(train.pictured[:][:50], train[rows.some_of(train, dataset.PICTURED)][:50])
+    monkeypatch.setattr(dataset, "PICTURED", 60)
     monkeypatch.setattr(rows, "BLOCKS", 20)
-    shown = rows.pictured(train)
+    shown = train.pictured
     blocks = torch.searchsorted(train.array.ends, shown.rows, right=True)
     assert len(shown) == 60
     assert len(blocks.unique()) == 20
     assert int(shown.rows.max() - shown.rows.min()) > 0.9 * len(train)
     whole = data.load("digits").train
-    assert rows.pictured(whole) is whole
+    assert whole.pictured is whole

@@ -10,7 +10,6 @@ from typing import Any
 
 from lowerbound.data import Dataset, DataSpec, dataset_of
 from lowerbound.data.python import Source
-from lowerbound.data.rows import pictured
 from lowerbound.runs.run import Run, learned_from
 from lowerbound.vae.misfits import other_numbers
 from lowerbound.vae.model import Model
@@ -65,7 +64,7 @@ def of_data(run: Run, train: Dataset, test: Dataset) -> Shown:
     """A run and data that were read for it."""
     recipe = run.recipe
     about = f"{Path(recipe.data).name}, {recipe.network}, {recipe.likelihood}, {recipe.objective}, z of {run.vae.latent} dimensions"
-    return Shown(run.folder.resolve().name, about, run.vae, pictured(train), pictured(test), run.spec, recipe.seed, recipe.words())
+    return Shown(run.folder.resolve().name, about, run.vae, train.pictured, test.pictured, run.spec, recipe.seed, recipe.words())
 
 
 def of_model(vae: Model, train: Source, test: Source | None = None, name: str = "model") -> Shown:
