@@ -78,7 +78,7 @@ def some_rows(paths: Sequence[Path], most: int) -> Any:
         step = -(-rows // each)
         for start, part in _numbered(batches(path, each)):
             found += [part.slice(row, 1) for row in range(-start % step, len(part), step)]  # not take, which not all types have
-    return pyarrow.concat_tables(found, promote_options="default")
+    return pyarrow.concat_tables(found, promote_options="default").combine_chunks()
 
 
 def _numbered(tables: Iterator[Any]) -> Iterator[tuple[int, Any]]:

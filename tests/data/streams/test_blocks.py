@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from threading import Event
 
 import pytest
 import torch
@@ -20,7 +21,7 @@ WIDTH = 3
 
 @dataclass
 class InMemory:
-    """Blocks of an array that is in memory; counts how often each is read, and fails where it is told to."""
+    """Blocks of an array that is in memory; counts how often each is read, and cannot read those that it ``fails`` at."""
 
     sizes: Tensor
     event_shape: tuple[int, ...] = (WIDTH,)
@@ -127,7 +128,25 @@ def test_memory_is_as_large_as_it_must_be() -> None:
     assert Buffer(large).most == blocks_file.KEPT * Buffer(large).window
 
 
-def test_waiting_is_counted() -> None:
-    array = rows_of([5] * 8, 2)
-    array.index_select(0, torch.arange(40))
-    assert array.waited > 0
+def test_waiting_is_counted_and_what_is_there_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that stands still but while a block is read, which takes 3 seconds of it."""
+    array, seconds = rows_of([5] * 4, 4), [0.0]
+    read = array.blocks.read
+    monkeypatch.setattr(blocks_file.time, "perf_counter", lambda: seconds[0])
+
+    def slow(block: int, into: Tensor) -> None:
+        begun.wait()
+        seconds[0] += 3.0
+        read(block, into)
+
+    begun, array.blocks.read = Event(), slow
+    waits = array.buffer._await
+
+    def waited(block: int) -> None:  # reading begins once somebody waits for it
+        begun.set()
+        waits(block)
+
+    array.buffer._await = waited
+    for _ in range(2):
+        array.index_select(0, torch.arange(5))
+        assert array.waited == 3.0

@@ -20,7 +20,7 @@ from lowerbound.data.reading import Reading
 from lowerbound.data.rows import spread
 from lowerbound.data.schema import Schema
 from lowerbound.data.streams import tars
-from lowerbound.errors import DataError, reason
+from lowerbound.errors import DataError
 
 #: rows that are looked at, and that a piece has, at most; and bytes of an array's piece
 LOOK, ROWS, BYTES = 50_000, 20_000, 2**25
@@ -130,19 +130,15 @@ def _of_arrow(path: Path, how: Reading) -> Pieces:
 
 def _of_tars(path: Path, how: Reading) -> Pieces:
     """Examples in tars, as WebDataset has them."""
-    files, first = tars.files(path), True
 
     def rows() -> Iterator[tuple[str, Dataset]]:
-        nonlocal first, how
-        for some in tars.examples(files, DECODED):
-            piece = tars.dataset(path, some, how)
-            how, first = (_as_looked_at(how, piece), False) if first else (how, first)
+        then = how
+        for some in tars.examples(tars.files(path), DECODED):
+            piece = tars.dataset(path, some, then)
+            then = _as_looked_at(how, piece)
             yield "train", piece
 
-    try:
-        return Pieces(rows())
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {reason(error)}") from error
+    return Pieces(rows())
 
 
 #: what a path must be, and how it is then read; tried in order

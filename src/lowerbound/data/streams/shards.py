@@ -7,14 +7,12 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from math import isfinite, prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Int64
 from torch import Tensor
 
 from lowerbound.data import numpy_files
@@ -135,67 +133,22 @@ class Manifest:
         return cls(**{**words, **lists, "event_shape": of_numbers, "parts": parts})
 
 
-@dataclass(frozen=True)
 class ShardBlocks:
     """The rows of some shards of a folder, in pieces of at most ``BLOCK`` bytes."""
 
-    folder: Path
-    shards: tuple[Shard, ...]
-    manifest: Manifest
-
-    def __post_init__(self) -> None:
-        for shard in self.shards:
-            path = self.folder / shard.file
-            wanted = HEADER + shard.rows * self.bytes_a_row
+    def __init__(self, folder: Path, shards: Sequence[Shard], manifest: Manifest) -> None:
+        self.folder, self.dtype, self.event_shape = folder, TYPES[manifest.dtype], manifest.event_shape
+        self.low, self.high, self.holes = manifest.low, manifest.high, manifest.holes
+        self.fingerprint = hashlib.sha256("".join(shard.sha256 for shard in shards).encode()).hexdigest()
+        self.bytes_a_row = prod(self.event_shape) * self.dtype.itemsize
+        for shard in shards:
+            path, wanted = folder / shard.file, HEADER + shard.rows * self.bytes_a_row
             if Path(shard.file).name != shard.file or not path.is_file() or path.stat().st_size != wanted:
                 raise DataError(f"{path} has not the {wanted:,} bytes that {MANIFEST} says; make the shards again with lowerbound shard")
-
-    @cached_property
-    def dtype(self) -> torch.dtype:
-        """The type of the values."""
-        return TYPES[self.manifest.dtype]
-
-    @property
-    def event_shape(self) -> tuple[int, ...]:
-        """The shape of an example."""
-        return self.manifest.event_shape
-
-    @property
-    def low(self) -> float:
-        """The least value, as it is stored."""
-        return self.manifest.low
-
-    @property
-    def high(self) -> float:
-        """The greatest."""
-        return self.manifest.high
-
-    @property
-    def holes(self) -> int:
-        """How many are NaN."""
-        return self.manifest.holes
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """That of all values and labels."""
-        return hashlib.sha256("".join(shard.sha256 for shard in self.shards).encode()).hexdigest()
-
-    @cached_property
-    def bytes_a_row(self) -> int:
-        """The size of an example."""
-        return prod(self.event_shape) * self.dtype.itemsize
-
-    @cached_property
-    def places(self) -> list[tuple[Shard, int, int]]:
-        """The shard, first row and number of rows of each block."""
-        rows = sum(shard.rows for shard in self.shards)
-        most = max(1, min(BLOCK // self.bytes_a_row, rows // BLOCKS))
-        return [(shard, start, min(most, shard.rows - start)) for shard in self.shards for start in range(0, shard.rows, most)]
-
-    @cached_property
-    def sizes(self) -> Int64[Tensor, " B"]:
-        """How many rows each block has."""
-        return torch.tensor([rows for _, _, rows in self.places])
+        most = max(1, min(BLOCK // self.bytes_a_row, sum(shard.rows for shard in shards) // BLOCKS))
+        #: the shard, first row and number of rows of each block
+        self.places = [(shard, at, min(most, shard.rows - at)) for shard in shards for at in range(0, shard.rows, most)]
+        self.sizes = torch.tensor([rows for _, _, rows in self.places])
 
     def read(self, block: int, into: Tensor) -> None:
         """The rows of a block. Errors: DataError for a file that is gone or shorter than it was."""

@@ -76,7 +76,7 @@ class Vectors(Latents):
         return (*self.prior, *self.posterior, *of_first)
 
     def begin(self, n: int) -> Array:
-        """Nothing."""
+        """No numbers of any z ``(n, 0)``."""
         return np.zeros((n, 0))
 
     def after(self, level: int, state: Array, place: Array) -> Array:
