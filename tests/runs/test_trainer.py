@@ -230,7 +230,7 @@ def test_of_several_processes_one_asks_once_for_a_state(tmp_path: Path, monkeypa
     """What the first asks for all do a step later; until then its clock says so again, which is no second time."""
     trainer = Experiment.begin(Recipe(**SMALL), tmp_path / "r", device="cpu", every=Every(seconds=0.0)).trainer
     for name in ("all_reduce", "broadcast_object_list", "barrier"):  # the other process has nothing to say
-        monkeypatch.setattr(torch.distributed, name, lambda *_: None)
+        monkeypatch.setattr(torch.distributed, name, lambda *_, **__: None)
     trainer.setup = replace(trainer.setup, group=ProcessGroup(0, 2))
     kept = [record.step for record in islice(trainer.train(), 9) if trainer._saved_at == trainer.progress.seconds]
     assert kept == [2, 4, 6, 8]

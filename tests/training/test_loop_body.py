@@ -18,7 +18,7 @@ from torch.nn.utils import parametrizations, parametrize, prune
 
 import lowerbound as lb
 from lowerbound.training.batches import batches_of
-from lowerbound.training.processes import ProcessGroup
+from lowerbound.training.processes import ProcessGroup, Share
 from lowerbound.training.state import State
 from lowerbound.training.steps import choose
 from lowerbound.training.steps.autograd import ByAutograd
@@ -73,7 +73,7 @@ def by_torch(change: Change) -> lb.VAE:
             held = {weight for group in state.optimizer.param_groups for weight in group["params"]}
             if new := [weight for weight in vae.parameters() if weight not in held]:
                 state.optimizer.add_param_group({"params": new})
-        with ProcessGroup().noise(rows, 0, "noise", step, device=vae.device):
+        with ProcessGroup().noise(Share(rows, len(rows)), 0, "noise", step, device=vae.device):
             part = of_rows(vae, DATA, rows, lb.objectives.ELBO(), lb.estimators.Pathwise())
         state.optimizer.zero_grad()
         part.value.backward()

@@ -148,19 +148,19 @@ class Shares:
 
     def gradient(self, group: ProcessGroup, average: Callable[[Tensor], Tensor] = alone) -> Tensor:
         """The gradient of a group's part of the batch, times its weight."""
-        parts, (mine, weight) = self.run.parts, group.mine(self.rows)
+        parts, (mine,) = self.run.parts, group.shares(self.rows)
         parts.vae.zero_grad()
         objective = parts.objective.at(0.5).of_share(average)
-        with group.noise(self.rows, 1, device=parts.vae.device):
-            loss = parts.loss(parts.vae, self.data, mine, objective, parts.estimator)
-        (loss.value * weight).backward()
+        with group.noise(mine, 1, device=parts.vae.device):
+            loss = parts.loss(parts.vae, self.data, mine.rows, objective, parts.estimator)
+        (loss.value * mine.weight / len(self.rows)).backward()
         return torch.cat([one.grad.flatten() for one in parts.vae.parameters() if one.grad is not None])
 
     def sum(self, size: int) -> Tensor:
         """The sum of the gradients of so many processes: each averages over all, what the others have being noted beforehand."""
         groups, noted = [ProcessGroup(rank, size) for rank in range(size)], []
         for group in groups:
-            weight = group.mine(self.rows)[1]
+            weight = group.shares(self.rows)[0].weight / len(self.rows)
             self.gradient(group, lambda means, weight=weight: noted.append(means.detach() * weight) or means)
         return sum(self.gradient(group, lambda means: means + (sum(noted) - means.detach())) for group in groups)
 
@@ -210,10 +210,23 @@ def test_what_cannot_be_shared_looks_at_a_whole_batch(tmp_path: Path) -> None:
     assert refused == {"score-moving-average elbo:3", "total-correlation", "mmd", "gaussian optimal"}
 
 
+@pytest.mark.parametrize("microbatches", [None, 7, 12])
 @pytest.mark.parametrize(("size", "rows"), [(1, 5), (2, 5), (3, 2), (4, 128), (7, 100)])
-def test_shares_make_up_the_batch(size: int, rows: int) -> None:
+def test_shares_make_up_the_batch(size: int, rows: int, microbatches: int | None) -> None:
     batch = torch.arange(rows)
-    assert torch.equal(torch.cat([batch[ProcessGroup(rank, size).share(batch)] for rank in range(size)]), batch)
+    of_each = [ProcessGroup(rank, size, microbatches).shares(batch) for rank in range(size)]
+    assert all(of_each), "each process has something to compute"
+    shares = [share for some in of_each for share in some if share.weight]
+    assert torch.equal(torch.cat([share.rows for share in shares]), batch)
+    assert all(share.weight == len(share.rows) for share in shares)
+
+
+def test_microbatches_are_the_same_for_any_number_of_processes() -> None:
+    batch = torch.arange(100, 229)
+    parts = [{share.number: share.rows.tolist() for rank in range(n) for share in ProcessGroup(rank, n, 7).shares(batch)} for n in (1, 2, 3)]
+    assert parts[0] == parts[1] == parts[2]
+    with pytest.raises(UsageError, match="of 2 microbatches 3 processes cannot each have one"):
+        ProcessGroup(0, 3).in_parts(2)
 
 
 @pytest.mark.long

@@ -262,10 +262,10 @@ def test_shares_of_several_processes_add_up(tmp_path: Path) -> None:
         run.vae.zero_grad()
         for rank in range(size):
             group = ProcessGroup(rank, size)
-            mine, weight = group.mine(rows)
-            with group.noise(rows, 1, device=run.vae.device):
-                loss = run.parts.loss(run.vae, data, mine, run.parts.objective, run.parts.estimator)
-            (loss.value * weight).backward()
+            (mine,) = group.shares(rows)
+            with group.noise(mine, 1, device=run.vae.device):
+                loss = run.parts.loss(run.vae, data, mine.rows, run.parts.objective, run.parts.estimator)
+            (loss.value * mine.weight / len(rows)).backward()
         sums.append(torch.cat([one.grad.flatten() for one in run.vae.parameters() if one.grad is not None]))
     torch.testing.assert_close(sums[1], sums[0], atol=1e-5, rtol=1e-4)
 

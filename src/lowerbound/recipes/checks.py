@@ -62,7 +62,7 @@ def is_number(text: object) -> bool:
 
 def check_numbers(recipe: Recipe) -> None:
     """Errors: RecipeError for a number that is out of range, and for data without a name."""
-    numbers = [(name, getattr(recipe, name)) for name in ("epochs", "batch", "size", "patience")]
+    numbers = [(name, getattr(recipe, name)) for name in ("epochs", "batch", "microbatches", "size", "patience")]
     for name, value in [*(("latent", level) for level in recipe.sizes), *numbers]:
         if value is not None and value < 1:
             raise RecipeError(f"{name} must be at least 1, not {value}")
@@ -134,6 +134,8 @@ def check_training(recipe: Recipe) -> None:
         longest = getattr(recipe, name)
         if longest is not None and not (0 < longest < math.inf):
             raise RecipeError(f"{name}, the longest gradient, must be a positive number, not {longest:g}")
+    if recipe.microbatches is not None and recipe.microbatches > recipe.batch:
+        raise RecipeError(f"a batch of {recipe.batch:,} has not {recipe.microbatches:,} microbatches; raise --batch")
     if recipe.average is not None and not (0 < recipe.average < 1):
         raise RecipeError(f"average, the decay of a moving average, must be between 0 and 1, not {recipe.average:g}")
     if recipe.patience is not None and recipe.validation == 0:

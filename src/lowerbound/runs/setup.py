@@ -22,7 +22,7 @@ from lowerbound.runs.data_record import DataRecord
 from lowerbound.runs.run import Run
 from lowerbound.system import devices
 from lowerbound.training.adam import Adam
-from lowerbound.training.processes import ProcessGroup
+from lowerbound.training.processes import ProcessGroup, Share
 from lowerbound.training.state import State
 from lowerbound.vae.contexts import Label
 from lowerbound.vae.likelihoods import Bernoulli, Columns, Likelihood
@@ -83,7 +83,8 @@ def set_up(
     if isinstance(run.vae.context, Label) and recipe.semi_supervised is None:
         for part in (train, validation, splits.test):
             labels.must_be_known(part)
-    if group.size > 1:
+    group = group.in_parts(recipe.microbatches)
+    if not group.takes_all:
         _must_be_of_rows(run, train)
     return Setup(run, train, validation, splits.test, *fresh(recipe, parts, where), notes=notes, group=group)
 
@@ -151,8 +152,10 @@ def _adds_up(loss: LossFunction) -> bool:
 def _must_be_of_rows(run: Run, data: Dataset) -> None:
     """Raise UsageError where a batch is more than its rows, so that shares of it do not add up, or a law is not drawn by row."""
     recipe, parts = run.recipe, run.parts
+    # an average over processes is one of what all compute at the same time; microbatches come one after the other
+    alone = parts.objective.can_be_shared if recipe.microbatches is None else not parts.objective.over_batch
     whole = {
-        f"the objective {recipe.objective}": (not parts.objective.can_be_shared, "it compares each draw with those of all others"),
+        f"the objective {recipe.objective}": (not alone, "its value for one example depends on the others"),
         f"the estimator {recipe.estimator}, which remembers,": (
             any(True for _ in parts.estimators.buffers()),
             "its baseline follows the means of batches",
@@ -165,10 +168,11 @@ def _must_be_of_rows(run: Run, data: Dataset) -> None:
     }
     for what, (is_so, why) in whole.items():
         if is_so:
-            raise UsageError(f"{what} looks at a batch as a whole: {why}; train it in one process, without torchrun")
+            advice = "in one process, without torchrun" if recipe.microbatches is None else "without microbatches"
+            raise UsageError(f"{what} looks at a batch as a whole: {why}; train it {advice}")
     two = torch.arange(2)
     run.vae.train()
-    with ProcessGroup(0, 2).noise(two, "trial", device=run.vae.device):  # refuses laws that are not drawn by row
+    with ProcessGroup(0, 2).noise(Share(two[:1], 1), "trial", device=run.vae.device):  # refuses laws that are not drawn by row
         parts.loss(run.vae, data, two[:1], parts.objective.at(0.0), parts.estimator)
     run.vae.eval()
 

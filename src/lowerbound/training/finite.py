@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from lowerbound.data.rows import Rows, first_look
 from lowerbound.errors import Diverged
 from lowerbound.nn.precision import multiplying
-from lowerbound.training.processes import ProcessGroup
+from lowerbound.training.processes import ProcessGroup, Share
 from lowerbound.training.steps.plan import Plan
 from lowerbound.vae.objectives.base import Objective
 
@@ -115,7 +115,7 @@ class Watch:
         """The rows whose own term is not finite, as the batch is taken again, in one process; none where that cannot be known."""
         plan = self.plan
         try:
-            noise = ProcessGroup().noise(rows, plan.state.seed, "noise", plan.state.step, device=plan.vae.device)
+            noise = ProcessGroup().noise(Share(rows, len(rows)), plan.state.seed, "noise", plan.state.step, device=plan.vae.device)
             with noise, multiplying(plan.products), torch.enable_grad():
                 part = plan.loss(plan.vae, data, rows, objective, plan.estimator)
             each = torch.stack([part.bound, part.log_likelihood, part.kl], 1).detach().cpu()

@@ -1,4 +1,4 @@
-"""Several processes that train one model: their ranks, their shares of a batch, and the sum of their gradients.
+"""Several processes that train one model: their ranks, their shares of a batch, and what they say to one another besides gradients.
 
 Each computes the gradient of its share of a batch, and the sum is what a single process would compute but for rounding: a step's
 random numbers belong to its examples, whichever process has them. ``torchrun`` starts them.
@@ -7,13 +7,13 @@ random numbers belong to its examples, whichever process has them. ``torchrun`` 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch import distributed as dist
 
 from lowerbound.errors import LowerboundError, RunError, UsageError
@@ -25,14 +25,26 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
+class Share:
+    """A part of a batch that is computed at once: its ``rows``, how many examples it counts for, and which part it is."""
+
+    rows: Tensor
+    weight: int
+    number: int = 0
+
+
+@dataclass(frozen=True)
 class ProcessGroup:
     """``size`` processes, of which this is number ``rank``; a single one by default.
 
-    Flags are sent with the gradients: a flag raised by one is seen by all after the next step, so that all act after the same step.
+    With ``microbatches`` a batch is always computed in so many parts, whichever process has them, and gradients are added in double
+    precision: any number of processes then gives the same bits. Flags are sent with the gradients: a flag raised by one is seen by all
+    after the next step, so that all act after the same step.
     """
 
     rank: int = 0
     size: int = 1
+    microbatches: int | None = None
     _raised: set[str] = field(default_factory=set)
     _seen: set[str] = field(default_factory=set)
 
@@ -40,6 +52,51 @@ class ProcessGroup:
     def is_rank_zero(self) -> bool:
         """Whether this is the process that writes files."""
         return self.rank == 0
+
+    @property
+    def takes_all(self) -> bool:
+        """Whether a batch is computed as a whole: in one process, at once."""
+        return self.size == 1 and self.microbatches is None
+
+    def in_parts(self, microbatches: int | None) -> ProcessGroup:
+        """The same processes, with so many microbatches. Errors: UsageError where some process would have none."""
+        if microbatches is not None and microbatches < self.size:
+            raise UsageError(f"of {microbatches} microbatches {self.size} processes cannot each have one; start fewer processes")
+        return replace(self, microbatches=microbatches)
+
+    # --- shares of a batch -----------------------------------------------------------------------------
+
+    def shares(self, rows: Tensor) -> list[Share]:
+        """The parts of a batch for this process; of a batch too small for all the first example, with the weight 0."""
+        parts = self.microbatches or self.size
+        mine = range(parts)[_part(parts, self.size, self.rank)]
+        found = [Share(some := rows[_part(len(rows), parts, number)], len(some), number) for number in mine]
+        return [share for share in found if share.weight] or [Share(rows[:1], 0, mine[0])]
+
+    @contextmanager
+    def noise(self, share: Share, *words: int | str, device: torch.device) -> Iterator[None]:
+        """Within the block, random numbers follow from ``words`` and the row: those of a share are as the whole batch would draw them.
+
+        torch's own numbers follow from the words, and differ between shares.
+        """
+        of_share = () if self.takes_all else ("share", share.number)
+        with seeded(*words, *of_share, device=device), by_row(key(*words), share.rows, alone=self.takes_all):
+            yield
+
+    def of_share(self, objective: Objective, weight: float) -> Objective:
+        """The objective for this process's part of a batch, which has this ``weight``: with averages over the whole batch."""
+        if self.size == 1:
+            return objective
+
+        def average(means: Tensor) -> Tensor:
+            whole = means.detach() * weight
+            with all_there():
+                dist.all_reduce(whole)
+            return means + (whole - means.detach())
+
+        return objective.of_share(average)
+
+    # --- what all are to know --------------------------------------------------------------------------
 
     def raise_flag(self, flag: str) -> None:
         """Let all processes see one of ``FLAGS``, after the next step if there are several; a raised flag stays raised."""
@@ -52,66 +109,22 @@ class ProcessGroup:
         self._seen.discard(flag)
         return seen
 
-    def share(self, rows: Tensor) -> slice:
-        """The part of a batch for this process; sizes of parts differ by at most one."""
-        least, more = divmod(len(rows), self.size)
-        start = self.rank * least + min(self.rank, more)
-        return slice(start, start + least + (self.rank < more))
-
-    def mine(self, rows: Tensor) -> tuple[Tensor, float]:
-        """The part of a batch for this process, and its weight; of a batch too small for all the first example, with the weight 0."""
-        share = rows[self.share(rows)]
-        return (share, len(share) / len(rows)) if len(share) else (rows[:1], 0.0)
-
-    @contextmanager
-    def noise(self, rows: Tensor, *words: int | str, device: torch.device) -> Iterator[None]:
-        """Within the block, random numbers follow from ``words`` and the row: those of its part are as one process would draw them.
-
-        torch's own numbers follow from the words, and differ between processes.
-        """
-        of_process = () if self.size == 1 else ("process", self.rank)
-        with seeded(*words, *of_process, device=device), by_row(key(*words), self.mine(rows)[0], alone=self.size == 1):
-            yield
-
-    def of_share(self, objective: Objective, weight: float) -> Objective:
-        """The objective for this process's part of a batch, which has this ``weight``: with averages over the whole batch."""
-        if self.size == 1:
-            return objective
-
-        def average(means: Tensor) -> Tensor:
-            whole = means.detach() * weight
-            with _all_there():
-                dist.all_reduce(whole)
-            return means + (whole - means.detach())
-
-        return objective.of_share(average)
-
-    def all_reduce(self, model: nn.Module, means: Tensor, weight: float) -> Tensor:
-        """Replace gradients by their sum over processes, each times its ``weight``; return the same sum of the means.
-
-        Errors: RunError if a process is gone.
-        """
-        if self.size == 1:
-            return means
-        weights = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        gradients = [torch.zeros_like(one) if one.grad is None else one.grad for one in weights]
-        flags = means.new_tensor([float(flag in self._raised) for flag in FLAGS])
-        flat = torch.cat([*(gradient.flatten() * weight for gradient in gradients), means * weight, flags])
-        with _all_there():
-            dist.all_reduce(flat)
-        parts = flat.split([*(one.numel() for one in weights), len(means), len(flags)])
-        for parameter, part in zip(weights, parts, strict=False):
-            parameter.grad = part.view_as(parameter)
+    def raised(self) -> list[float]:
+        """The flags that others are to see, as numbers to be added to theirs; they are lowered."""
+        found = [float(flag in self._raised) for flag in FLAGS]
         self._raised.clear()
-        self._seen.update(flag for flag, value in zip(FLAGS, parts[-1].tolist(), strict=True) if value)
-        return parts[-2]
+        return found
+
+    def see(self, sums: Sequence[float]) -> None:
+        """Take in the sums of all processes' flags."""
+        self._seen.update(flag for flag, value in zip(FLAGS, sums, strict=True) if value)
 
     def broadcast(self, find: Callable[[], T]) -> T:
         """What ``find`` returns on the first process, sent to all. Errors: RunError if a process is gone."""
         if self.size == 1:
             return find()
         found: list[Any] = [find() if self.is_rank_zero else None]
-        with _all_there():
+        with all_there():
             dist.broadcast_object_list(found)
         answer: T = found[0]
         return answer
@@ -132,7 +145,7 @@ class ProcessGroup:
     def barrier(self) -> None:
         """Wait for all processes. Errors: RunError if a process is gone."""
         if self.size > 1:
-            with _all_there():
+            with all_there():
                 dist.barrier()
 
 
@@ -188,8 +201,16 @@ def _number(name: str, usual: int) -> int:
 
 
 @contextmanager
-def _all_there() -> Iterator[None]:
+def all_there() -> Iterator[None]:
+    """Raise RunError where a process is gone with which those within the block have to do."""
     try:
         yield
     except RuntimeError as error:
         raise RunError("another process of this training is gone; resume the run from its last checkpoint") from error
+
+
+def _part(n: int, parts: int, number: int) -> slice:
+    """The places of a part of n; sizes of parts differ by at most one."""
+    least, more = divmod(n, parts)
+    start = number * least + min(number, more)
+    return slice(start, start + least + (number < more))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -9,7 +12,7 @@ from torch import Tensor
 from lowerbound.data.rows import Rows
 from lowerbound.errors import UsageError
 from lowerbound.nn.precision import multiplying
-from lowerbound.training.steps.plan import Plan, Step
+from lowerbound.training.steps.plan import Plan, Step, nobody
 from lowerbound.vae.objectives.base import Objective
 
 
@@ -30,5 +33,17 @@ class ByAutograd(Step):
         if not part.value.requires_grad:
             raise UsageError("no weight of the model is to be trained: all are frozen")
         plan.vae.zero_grad()
-        part.value.backward()
+        with self._heard():
+            part.value.backward()
         return torch.stack([part.bound, part.log_likelihood, part.kl]).detach().mean(1)
+
+    @contextmanager
+    def _heard(self) -> Iterator[None]:
+        """Within the block who is to know of gradients hears of each as autograd leaves it. Hooks that stayed would be a change."""
+        weights = [] if self.ready is nobody else [weight for weight in self.plan.vae.parameters() if weight.requires_grad]
+        hooks = [weight.register_post_accumulate_grad_hook(self.ready) for weight in weights]
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()

@@ -12,11 +12,12 @@ from torch import Tensor
 from lowerbound.data.rows import Rows
 from lowerbound.system.interrupts import uninterrupted
 from lowerbound.training.finite import Watch
+from lowerbound.training.gradient_sum import GradientSum
 from lowerbound.training.steps.autograd import ByAutograd
 from lowerbound.training.steps.changes import Changes, Weights
 from lowerbound.training.steps.descent import LearningRates, shortened
 from lowerbound.training.steps.fused import ByHand
-from lowerbound.training.steps.plan import Plan, Step
+from lowerbound.training.steps.plan import Plan, Step, nobody
 from lowerbound.training.steps.tables import InOneLoop
 from lowerbound.vae.objectives.base import Objective
 
@@ -42,6 +43,7 @@ class Descent:
         self.plan, self.device = plan, plan.vae.device
         self.changes, self.weights, self.rates = Changes(plan), Weights(plan), LearningRates()
         self.step: Step = ByAutograd(plan)
+        self.sum: GradientSum | None = None  # over shares, where a batch has several
         self.watch = Watch(plan)
         self.skipped = False  # the last step, whose gradient was too long
 
@@ -53,8 +55,7 @@ class Descent:
         """
         plan, state, step = self.plan, self.plan.state, self._chosen()
         objective = plan.objective.at(epoch)
-        with plan.group.noise(rows, state.seed, "noise", state.step, device=self.device):
-            means = self._shared(step, data, rows, objective)
+        means = self._shared(step, data, rows, objective)
         self.watch.before(data, rows, objective, epoch, means)
         if plan.rate is not None:
             self.rates.set(state.optimizer, plan.rate(epoch))
@@ -75,11 +76,21 @@ class Descent:
             self.weights.admit()
             self.give_back()
             self.plan.vae.zero_grad()
-            self.step = next(kind for kind in KINDS if kind.takes(self.plan))(self.plan)
+            self.sum = GradientSum.of(self.plan.group, self.plan.vae)
+            ready = nobody if self.sum is None else self.sum.ready
+            self.step = next(kind for kind in KINDS if kind.takes(self.plan))(self.plan, ready)
         return self.step
 
     def _shared(self, step: Step, data: Rows, rows: Tensor, objective: Objective) -> Float[Tensor, " 3"]:
         """Leave the gradient of a batch in the weights, summed over the shares of all processes; return the means."""
-        group, vae = self.plan.group, self.plan.vae
-        mine, weight = group.mine(rows)
-        return group.all_reduce(vae, step.gradient(data, mine, group.of_share(objective, weight)), weight)
+        plan, shares = self.plan, self.plan.group.shares(rows)
+        if self.sum is not None:
+            self.sum.begin(len(rows))
+        for share in shares:
+            if self.sum is not None:
+                self.sum.share(share, last=share is shares[-1])
+            with plan.group.noise(share, plan.state.seed, "noise", plan.state.step, device=self.device):
+                means = step.gradient(data, share.rows, plan.group.of_share(objective, share.weight / len(rows)))
+            if self.sum is not None:
+                self.sum.end_share(means)
+        return means if self.sum is None else self.sum.finish()

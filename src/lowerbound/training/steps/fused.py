@@ -28,7 +28,7 @@ from lowerbound.system.threads import is_plain
 from lowerbound.training.adam import ROUNDED, Adam
 from lowerbound.training.steps.changes import any_global_hook, is_as_made
 from lowerbound.training.steps.lines import bounds, latents, of_latents, rectified, through_relu
-from lowerbound.training.steps.plan import Plan, Step
+from lowerbound.training.steps.plan import Plan, Ready, Step, nobody
 from lowerbound.vae.conditional import LOG_VARIANCE, ConditionalLaw
 from lowerbound.vae.density import log_density
 from lowerbound.vae.estimators.pathwise import Pathwise
@@ -110,6 +110,7 @@ class _Network:
     products: torch.dtype
     rough: bool
     rounded: bool
+    ready: Ready
 
     def __post_init__(self) -> None:
         rounded = self.layers if self.rough else self.layers[:-1]
@@ -143,13 +144,16 @@ class _Network:
             torch.sum(gradient, 0, dtype=total.dtype, out=total)
         else:
             total.copy_((each.t() @ gradient)[0])
+        self.ready(self.bias(-1))
         for number in reversed(range(len(self.layers))):
             scaled = inputs[number] if each is None else inputs[number] * each
             self._leave(self.layers[number].weight, gradient, scaled)
+            self.ready(self.layers[number].weight)
             if number:
                 back = torch.mm(gradient, weights[number], out=self.memory(("back", number), gradient.dtype, *inputs[number].shape))
                 gradient = self.memory(("gradient", number), self.kinds[number - 1], *back.shape)
                 through_relu(back, inputs[number], scale, gradient, single_gradient(self.bias(number - 1)))
+                self.ready(self.bias(number - 1))
                 scale = each = None
         return gradient if each is None else gradient * each
 
@@ -191,11 +195,11 @@ class OfPerceptrons(Step):
     Gradients of large weights have the type of their products where the optimizer takes them so and nobody adds them up.
     """
 
-    def __init__(self, plan: Plan):
-        super().__init__(plan)
-        rounded = ROUNDED and isinstance(plan.state.optimizer, Adam) and plan.group.size == 1 and plan.clip is None and plan.skip is None
+    def __init__(self, plan: Plan, ready: Ready = nobody):
+        super().__init__(plan, ready)
+        rounded = ROUNDED and isinstance(plan.state.optimizer, Adam) and plan.group.takes_all and plan.clip is None and plan.skip is None
         laws: tuple[ConditionalLaw, ...] = plan.vae.posterior, plan.vae.likelihood
-        networks = (_Network(perceptron(law.network), plan.products, law.rough, rounded) for law in laws)
+        networks = (_Network(perceptron(law.network), plan.products, law.rough, rounded, ready) for law in laws)
         self.encoder, self.decoder = networks
         self.event = _event(plan.vae.likelihood)
 

@@ -53,9 +53,10 @@ class Plan:
         if self.skip is not None:
             number_above("skip", self.skip)
         self._must_be_trainable()
-        if self.group.size > 1 and fewest(self.vae) > 1:
+        if not self.group.takes_all and fewest(self.vae) > 1:
             raise UsageError(
-                "batch norm looks at a batch as a whole, of which each process has a share; train in one, or take torch.nn.GroupNorm"
+                "batch norm looks at a batch as a whole, of which each process or microbatch has a share; do without, or take "
+                "torch.nn.GroupNorm"
             )
 
     def _must_be_trainable(self) -> None:
@@ -71,11 +72,19 @@ class Plan:
                 raise UsageError(f"the optimizer remembers {kind} of weights that are {weight.dtype} now; give lb.State.new(vae, seed)")
 
 
+#: who is to know that a weight's gradient is there, while others are still to come
+Ready = Callable[[Tensor], None]
+
+
+def nobody(weight: Tensor) -> None:
+    """Nobody is."""
+
+
 class Step(ABC):
     """One way to compute the gradient of a loss, for the plans and the state of the model that it ``takes``."""
 
-    def __init__(self, plan: Plan):
-        self.plan = plan
+    def __init__(self, plan: Plan, ready: Ready = nobody):
+        self.plan, self.ready = plan, ready
 
     @classmethod
     @abstractmethod

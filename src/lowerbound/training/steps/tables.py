@@ -19,7 +19,7 @@ from lowerbound.nn.precision import LARGE
 from lowerbound.system import noise
 from lowerbound.system.devices import loops
 from lowerbound.training.steps.fused import OfPerceptrons, are_perceptrons, single_gradient
-from lowerbound.training.steps.plan import Plan
+from lowerbound.training.steps.plan import Plan, Ready, nobody
 from lowerbound.vae.conditional import LOG_VARIANCE
 from lowerbound.vae.likelihoods import Columns
 from lowerbound.vae.likelihoods.terms import Cells, Law, is_known
@@ -38,8 +38,8 @@ class InOneLoop(OfPerceptrons):
         """What the step by hand takes of tables, if the loop has all laws and no layer is to be rounded."""
         return are_perceptrons(plan) and _suits(plan)
 
-    def __init__(self, plan: Plan):
-        super().__init__(plan)
+    def __init__(self, plan: Plan, ready: Ready = nobody):
+        super().__init__(plan, ready)
         likelihood = plan.vae.likelihood
         assert isinstance(likelihood, Columns)
         self.law, self.memory = Law.of(likelihood), _Memory(self.encoder.layers, self.decoder.layers)
