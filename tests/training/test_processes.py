@@ -223,7 +223,9 @@ def test_shares_make_up_the_batch(size: int, rows: int, microbatches: int | None
 
 def test_microbatches_are_the_same_for_any_number_of_processes() -> None:
     batch = torch.arange(100, 229)
-    parts = [{share.number: share.rows.tolist() for rank in range(n) for share in ProcessGroup(rank, n, 7).shares(batch)} for n in (1, 2, 3)]
+    parts = [
+        {share.number: share.rows.tolist() for rank in range(n) for share in ProcessGroup(rank, n, 7).shares(batch)} for n in (1, 2, 3)
+    ]
     assert parts[0] == parts[1] == parts[2]
     with pytest.raises(UsageError, match="of 2 microbatches 3 processes cannot each have one"):
         ProcessGroup(0, 3).in_parts(2)

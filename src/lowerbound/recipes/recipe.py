@@ -133,7 +133,10 @@ class Recipe:
     epochs: int = _word(20, "training", "N", "passes over the training data")
     batch: int = _word(128, "training", "N", "examples a step")
     microbatches: int | None = _word(
-        None, "training", "N", "compute a batch in so many parts: less memory, and the same bits for any number of processes (default: at once)"
+        None,
+        "training",
+        "N",
+        "compute a batch in so many parts: less memory, and the same bits for any number of processes (default: at once)",
     )
     learning_rate: float = _word(1e-3, "training", "X", "Adam's step size")
     schedule: str | None = _word(
