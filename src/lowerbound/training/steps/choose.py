@@ -13,6 +13,7 @@ from lowerbound.data.rows import Rows
 from lowerbound.system.interrupts import uninterrupted
 from lowerbound.training.finite import Watch
 from lowerbound.training.gradient_sum import GradientSum
+from lowerbound.training.processes import Share
 from lowerbound.training.steps.autograd import ByAutograd
 from lowerbound.training.steps.changes import Changes, Weights
 from lowerbound.training.steps.descent import LearningRates, shortened
@@ -83,14 +84,18 @@ class Descent:
 
     def _shared(self, step: Step, data: Rows, rows: Tensor, objective: Objective) -> Float[Tensor, " 3"]:
         """Leave the gradient of a batch in the weights, summed over the shares of all processes; return the means."""
-        plan, shares = self.plan, self.plan.group.shares(rows)
-        if self.sum is not None:
-            self.sum.begin(len(rows))
+        group, total = self.plan.group, self.sum
+        if total is None:
+            return self._of_share(step, data, Share(rows, len(rows)), objective)
+        shares = group.shares(rows)
+        total.begin(len(rows))
         for share in shares:
-            if self.sum is not None:
-                self.sum.share(share, last=share is shares[-1])
-            with plan.group.noise(share, plan.state.seed, "noise", plan.state.step, device=self.device):
-                means = step.gradient(data, share.rows, plan.group.of_share(objective, share.weight / len(rows)))
-            if self.sum is not None:
-                self.sum.end_share(means)
-        return means if self.sum is None else self.sum.finish()
+            total.share(share, last=share is shares[-1])
+            total.end_share(self._of_share(step, data, share, group.of_share(objective, share.weight / len(rows))))
+        return total.finish()
+
+    def _of_share(self, step: Step, data: Rows, share: Share, objective: Objective) -> Float[Tensor, " 3"]:
+        """Leave the gradient of a share in the weights, by the random numbers of this step; return its means."""
+        state = self.plan.state
+        with self.plan.group.noise(share, state.seed, "noise", state.step, device=self.device):
+            return step.gradient(data, share.rows, objective)
