@@ -39,7 +39,7 @@ def schema(path: Path) -> Any:
     try:
         if path.suffix.lower() == PARQUET:
             return pyarrow.parquet.read_schema(path)
-        return opened(pyarrow.memory_map(str(path))).schema if READERS[path.suffix.lower()] is _ipc else table(path).schema
+        return opened(pyarrow.memory_map(str(path))).schema if READERS.get(path.suffix.lower()) is _ipc else table(path).schema
     except (pyarrow.ArrowException, OSError, DataError):
         return None
 
