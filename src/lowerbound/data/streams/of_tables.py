@@ -21,7 +21,7 @@ from lowerbound.data.streams.sources import Source, Stretch, lengths
 from lowerbound.errors import DataError
 
 #: bytes of the values of a stretch, at most, and of a cell while a table is read
-BLOCK, CELL = 2**21, 100
+BLOCK, CELL = 2**21, 120
 #: groups that are kept of those that are cut in pieces
 KEPT = 2
 

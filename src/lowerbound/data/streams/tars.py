@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
@@ -72,7 +71,7 @@ def examples(paths: Sequence[Path], at_once: int) -> Iterator[list[Example]]:
     return iter(lambda: list(islice(every, at_once)), [])
 
 
-def of_file(path: Path, content: BinaryIO | None = None, wanted: Callable[[str], bool] = lambda ending: True) -> Iterator[Example]:
+def of_file(path: Path, content: io.BufferedIOBase | None = None, wanted: Callable[[str], bool] = lambda ending: True) -> Iterator[Example]:
     """The examples of a file, or of a piece of it, its ``content``; members of one name follow one another. Errors: DataError.
 
     Of members whose ending is not ``wanted`` there is the name alone.
