@@ -97,6 +97,7 @@ class Run:
         recipe, spec = self.recipe, self.spec
         words = recipe.reading | {"color": "grey" if spec.event_shape[0] == 1 else "rgb"}
         size, _, _ = words.pop("size"), words.pop("types"), words.pop("missing_as")  # a table is read by its schema
+        del words["stream"]  # which is about the run's own data: others stay on disk where they are large
         of_run: dict[str, Any] = {"schema": spec.schema, "counts": _are_counts(recipe, spec.unit), "unit": spec.unit, "white": spec.white}
         of_run |= {"of_run": True, "variables": spec.variables}
         options = data.options_of(source, data.reading_of(**words, schema=spec.schema))

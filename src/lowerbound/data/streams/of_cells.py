@@ -35,13 +35,8 @@ class Expression(Source[Any]):
         if self.of_rows and node["data"].chunks:
             most = max(most, min(MOST // max(1, kept), node["data"].chunks[0] * n // max(1, stored)))
         stretches = [Stretch("train", path, start, rows) for start, rows in lengths(n, most, n)]
-        super().__init__(path, how, stretches, kept, cells.notes)
-        self._stored = 8 * stored if self.of_rows else n * kept
-
-    @property
-    def bytes(self) -> int:
-        """What they take in memory: of compressed rows each value and its column."""
-        return self._stored
+        whole = 8 * stored if self.of_rows else n * kept  # of compressed rows each value and its column
+        super().__init__(path, how, stretches, kept, cells.notes, whole)
 
     def raw(self, stretch: Stretch) -> Any:
         """The rows of a stretch. Errors: DataError."""

@@ -31,8 +31,8 @@ Files = dict[str, list[Path]]  # of each part
 class Tables(Source[Any]):
     """The rows of files; ``chosen`` are their columns of images or lists, None of those whose columns are each a value."""
 
-    def __init__(self, path: Path, how: Reading, files: Files, notes: tuple[str, ...]) -> None:
-        self.groups = {file: Groups(file) for several in files.values() for file in several}
+    def __init__(self, path: Path, how: Reading, files: Files, groups: dict[Path, Groups], notes: tuple[str, ...]) -> None:
+        self.groups = groups
         self.schema = next(iter(self.groups.values())).schema
         of_array = not how.of_table and (arrow_arrays.has_images(self.schema) or arrow_arrays.has_vectors(self.schema, how.label_column))
         self.chosen: Chosen | None = arrow_arrays.chosen(path, self.schema, how) if of_array else None
@@ -124,6 +124,7 @@ def of_folder(path: Path, how: Reading) -> Tables | None:
 
 def _of(path: Path, how: Reading, files: Files, notes: tuple[str, ...]) -> Tables | None:
     every = [file for several in files.values() for file in several]
-    if not all(map(has_groups, every)) or not any(size for file in every for size in Groups(file).sizes):
+    if not all(map(has_groups, every)):
         return None
-    return Tables(path, how, files, notes)
+    groups = {file: Groups(file) for file in every}
+    return Tables(path, how, files, groups, notes) if any(size for one in groups.values() for size in one.sizes) else None

@@ -62,10 +62,10 @@ class SourceBlocks:
 
 def load(path: Path, how: Reading, opener: Opener | None) -> Splits | None:
     """A source that stays on disk; None for one that is to be read whole. Errors: DataError, also where it was asked to and cannot."""
-    if how.stream is False or (how.stream is None and _bytes(path) * PACKED < SHARE * memory()):
+    if how.stream is False or (how.stream is None and (opener is None or _bytes(path) * PACKED < SHARE * memory())):
         return None
     source = None if opener is None else opener(path, how)
-    if how.stream is None and (source is None or source.bytes < SHARE * memory()):
+    if how.stream is None and (_bytes(path) < memory() if source is None else source.bytes < SHARE * memory()):
         return None
     if source is None:
         raise DataError(f"{path} cannot stay on disk as it is; make shards of it: lowerbound shard {path} -o FOLDER")

@@ -55,19 +55,24 @@ def lengths(rows: int, most: int, every: int) -> list[tuple[int, int]]:
 
 
 class Source(ABC, Generic[Raw]):
-    """Rows in files. ``stretches`` are those of all parts, one part after the other; ``bytes`` is what its values take in memory, about.
+    """Rows in files. ``stretches`` are those of all parts, one part after the other.
 
-    ``Raw`` is what rows are as they are stored: an array, a table.
+    ``bytes`` is what all values take in memory when they are read ``whole``, about: as many as a row times their number, where it is not
+    said. ``Raw`` is what rows are as they are stored: an array, a table.
     """
 
-    def __init__(self, path: Path, how: Reading, stretches: Sequence[Stretch], bytes_a_row: int, notes: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        path: Path,
+        how: Reading,
+        stretches: Sequence[Stretch],
+        bytes_a_row: int,
+        notes: tuple[str, ...] = (),
+        whole: int | None = None,
+    ) -> None:
         self.path, self.how, self.stretches, self.bytes_a_row, self.notes = path, how, tuple(stretches), max(1, bytes_a_row), notes
         self.rows = sum(stretch.rows for stretch in self.stretches)
-
-    @property
-    def bytes(self) -> int:
-        """What all values take in memory when they are read whole, about."""
-        return self.rows * self.bytes_a_row
+        self.bytes = self.rows * self.bytes_a_row if whole is None else whole
 
     @abstractmethod
     def raw(self, stretch: Stretch) -> Raw:
