@@ -1,8 +1,9 @@
 """Rows a second read from disk beside others: ``python benchmarks/streams_peers.py --folder SCRATCH --gigabytes 20 --out FILE.json``.
 
 The same rows of 784 random bytes, in batches of 128 in an order of chance, pixels in [0, 1], of what is not in the page cache, once each:
-by this project from its shards; by Hugging Face's ``datasets``, from Arrow's files, shuffled in a buffer of 10,000 rows, through PyTorch's
-``DataLoader``; and by litdata's ``StreamingDataLoader``. Theirs with no process beside the one that asks, and with two.
+by this project from its shards; by Hugging Face's ``datasets``, from Arrow's files through PyTorch's ``DataLoader``, shuffled in a buffer of
+10,000 rows, or each row from where it is; and by litdata's ``StreamingDataLoader``. Theirs with no process beside the one that asks, and
+with two.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from peer_environment import TORCH, environment
 from streams import PIXELS, forget, made
 
 PEERS = {"datasets": "datasets==5.2.0", "litdata": "litdata==0.2.76"}
+WAYS = {"datasets in a buffer": "datasets", "datasets by number": "datasets", "litdata": "litdata"}
 SCRIPT = Path(__file__).parent / "peers" / "streams_peer.py"
 WORKERS = (0, 2)
 
@@ -38,14 +40,14 @@ def measured(scratch: Path, rows: int, python: str | Path) -> dict[str, Any]:
         "rows": rows,
         "lowerbound": said(sys.executable, SCRIPT.parent.parent / "streams.py", "--child", "reading", shards, rows),
     }
-    for name, package in PEERS.items():
-        folder = scratch / f"{name}-{rows}"
+    for way, peer in WAYS.items():
+        folder = scratch / f"{peer}-{rows}"
         if not folder.is_dir():
-            said(python, SCRIPT, f"write {name}", shards, folder)
-        found[name] = {"package": package}
+            said(python, SCRIPT, f"write {peer}", shards, folder)
+        found[way] = {"package": PEERS[peer]}
         for workers in WORKERS:
             forget(folder)
-            found[name][f"{workers} workers"] = said(python, SCRIPT, f"read {name}", folder, workers, rows)
+            found[way][f"{workers} workers"] = said(python, SCRIPT, f"read {way}", folder, workers, rows)
     return found
 
 

@@ -50,14 +50,23 @@ def write_litdata(source: str, target: str) -> None:
     )
 
 
-def of_datasets(folder: str, workers: int):
-    """Arrow's files mapped into memory, shuffled in a buffer."""
+def mapped(folder: str):
+    """Arrow's files, mapped into memory."""
     import datasets
 
-    whole = datasets.concatenate_datasets([datasets.Dataset.from_file(str(path)) for path in sorted(Path(folder).glob("*.arrow"))])
-    rows = whole.to_iterable_dataset(num_shards=64).shuffle(seed=0, buffer_size=BUFFER).with_format("torch")
-    loader = torch.utils.data.DataLoader(rows, batch_size=BATCH, num_workers=workers)
-    return (batch[COLUMN] for batch in loader)
+    return datasets.concatenate_datasets([datasets.Dataset.from_file(str(path)) for path in sorted(Path(folder).glob("*.arrow"))])
+
+
+def in_a_buffer(folder: str, workers: int):
+    """Rows in turn, of 64 pieces in an order of chance, shuffled in a buffer."""
+    rows = mapped(folder).to_iterable_dataset(num_shards=64).shuffle(seed=0, buffer_size=BUFFER).with_format("torch")
+    return (batch[COLUMN] for batch in torch.utils.data.DataLoader(rows, batch_size=BATCH, num_workers=workers))
+
+
+def by_number(folder: str, workers: int):
+    """Each row from where it is."""
+    rows = mapped(folder).with_format("torch")
+    return (batch[COLUMN] for batch in torch.utils.data.DataLoader(rows, batch_size=BATCH, shuffle=True, num_workers=workers))
 
 
 def of_litdata(folder: str, workers: int):
@@ -83,7 +92,8 @@ def read(batches, folder: str, workers: str, most: str) -> dict[str, float]:
 ACTS = {
     "write datasets": write_datasets,
     "write litdata": write_litdata,
-    "read datasets": partial(read, of_datasets),
+    "read datasets in a buffer": partial(read, in_a_buffer),
+    "read datasets by number": partial(read, by_number),
     "read litdata": partial(read, of_litdata),
 }
 

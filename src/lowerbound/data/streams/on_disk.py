@@ -32,14 +32,15 @@ class SourceBlocks:
     """The rows of some stretches of a source, a block each. What they mean is what was found in the look."""
 
     def __init__(self, source: Source[Any], stretches: Sequence[Stretch], seen: Look, fingerprint: str) -> None:
-        self.source, self.stretches, self.seen, self.fingerprint = source, stretches, seen, fingerprint
+        self.source, self.stretches, self.fingerprint = source, stretches, fingerprint
         self.sizes = torch.tensor([stretch.rows for stretch in stretches])
         dataset = seen.dataset
-        self.event_shape, self.dtype, self.unit = dataset.event_shape, dataset.array.dtype, dataset.unit
-        low, high = dataset.extremes.tolist()
-        scale = self.unit if self.dtype == torch.uint8 else 1
-        self.low, self.high = low * scale, high * scale
+        self.event_shape, self.dtype = dataset.event_shape, dataset.array.dtype
+        scale = dataset.unit if self.dtype == torch.uint8 else 1
+        self.low, self.high = (dataset.extremes * scale).tolist()
         self.holes = -(-dataset.holes * source.rows // len(dataset))
+        first = dataset.array.index_select(0, torch.arange(1))  # the others need not be kept
+        self.seen = replace(seen, dataset=replace(dataset, array=first, targets=None, rows=None))
 
     def read(self, block: int, into: Tensor) -> None:
         """The rows of a block. Errors: DataError, which names them, where they are no such values as those that were looked at."""
