@@ -1,9 +1,9 @@
 """Rows a second read from disk beside others: ``python benchmarks/streams_peers.py --folder SCRATCH --gigabytes 20 --out FILE.json``.
 
 The same rows of 784 random bytes, in batches of 128 in an order of chance, pixels in [0, 1], of what is not in the page cache, once each:
-by this project from its shards; by Hugging Face's ``datasets``, from Arrow's files through PyTorch's ``DataLoader``, shuffled in a buffer of
-10,000 rows, or each row from where it is; and by litdata's ``StreamingDataLoader``. Theirs with no process beside the one that asks, and
-with two.
+by this project from its shards; by Hugging Face's ``datasets``, from Arrow's files through PyTorch's ``DataLoader``, shuffled in a buffer
+of 10,000 rows, or each row from where it is; and by litdata's ``StreamingDataLoader``. Theirs with no process beside the one that asks,
+and with two.
 """
 
 from __future__ import annotations
