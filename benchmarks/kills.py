@@ -1,9 +1,8 @@
 """Trainings on shards that are killed: ``python benchmarks/kills.py --folder SCRATCH --kills 50 --others 20``.
 
 A tiny model is trained from the command line on a folder of shards, killed (SIGKILL) at a random moment after its first state was kept, and
-resumed: its weights are to be, byte for byte, those of a training that nobody disturbed. Others are killed as one process and resumed as
-two (torchrun): each writes down which rows a step asked for. Up to the state that was gone on from, and after it by both together, they are
-to be each row once an epoch, and those of a step that was taken twice the same.
+resumed: its weights are to be, byte for byte, those of one that nobody disturbed. Others are killed as one process and resumed as two
+(torchrun): each writes down which rows a step asked for, which are to be each row once an epoch, and of a step taken twice the same.
 """
 
 from __future__ import annotations
@@ -34,25 +33,23 @@ from lowerbound.training.processes import joined
 WORDS: dict[str, Any] = {"epochs": 3, "batch": 64, "network": "mlp:32", "seed": 1}
 SAVED, REPEATED = 40, 20  # steps between states; times that the digits are repeated
 HANGS = 600.0  # seconds
-OUT = Path(__file__).parent / "results" / "kills.json"
 
 
 def made(folder: Path) -> Path:
     """Shards of 35,940 digits, a little noise on each."""
-    digits, noise = lb.data.load("digits").whole, torch.Generator().manual_seed(0)
-    assert digits is not None
+    digits, noise = lb.data.load("digits").whole[:], torch.Generator().manual_seed(0)
     if not (folder / "shards" / "shards.json").is_file():
         with ShardWriter(folder / "shards") as writer:
             for _ in range(REPEATED):
-                writer.add("train", Dataset((digits[:] + 0.05 * torch.rand(digits[:].shape, generator=noise)).clamp(0, 1)))
+                writer.add("train", Dataset((digits + 0.05 * torch.rand(digits.shape, generator=noise)).clamp(0, 1)))
     return folder / "shards"
 
 
 def started(*words: object, processes: int = 1) -> subprocess.Popen[bytes]:
     """A command of Python's, by torchrun where it is several."""
     several = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)] if processes > 1 else []
-    command = [sys.executable, *several, *map(str, words)]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    known: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "env": os.environ | {"OMP_NUM_THREADS": "1"}}
+    return subprocess.Popen([sys.executable, *several, *map(str, words)], **known)
 
 
 def ended(process: subprocess.Popen[bytes]) -> None:
@@ -77,8 +74,7 @@ def killed(run: Path, seconds: float, chance: random.Random, *words: object) -> 
     time.sleep(moment := chance.random() * seconds)
     process.kill()
     process.communicate(timeout=HANGS)
-    was_there = process.returncode == -signal.SIGKILL and not (run / layout.RESULT).is_file()
-    return moment if was_there else killed(run, seconds, chance, *words)
+    return moment if process.returncode == -signal.SIGKILL and not (run / layout.RESULT).is_file() else killed(run, seconds, chance, *words)
 
 
 def same_weights(folder: Path, kills: int, chance: random.Random) -> dict[str, Any]:
@@ -90,10 +86,9 @@ def same_weights(folder: Path, kills: int, chance: random.Random) -> dict[str, A
     ended(process)
     seconds = time.perf_counter() - since
     for _ in range(kills):
-        moment = killed(run, seconds, chance, *words, run)
+        found.append({"after_seconds": killed(run, seconds, chance, *words, run)})
         ended(started("-m", "lowerbound", "resume", run, "--device", "cpu"))
-        same = (run / layout.WEIGHTS).read_bytes() == (whole / layout.WEIGHTS).read_bytes()
-        found.append({"after_seconds": moment, "same": same})
+        found[-1]["same"] = (run / layout.WEIGHTS).read_bytes() == (whole / layout.WEIGHTS).read_bytes()
         print(found[-1], flush=True)
     return {"seconds": seconds, "same": sum(one["same"] for one in found), "of": len(found), "kills": found}
 
@@ -117,8 +112,7 @@ def recording(folder: Path, shards: Path) -> None:
             print(json.dumps([first, len(train)]), file=log, flush=True)
             asked.clear()
             for record in experiment.train():
-                rows = [row for of, rows in asked if of == id(train.array) for row in rows]
-                print(json.dumps([record.step, rows]), file=log, flush=True)
+                print(json.dumps([record.step, [row for of, rows in asked if of == id(train.array) for row in rows]]), file=log, flush=True)
                 asked.clear()
         experiment.finish()
 
@@ -144,14 +138,13 @@ def same_rows(folder: Path, kills: int, chance: random.Random, seconds: float) -
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--child"]:
-        torch.set_num_threads(1)
-        recording(Path(sys.argv[2]), Path(sys.argv[3]))
-        sys.exit()
+        raise SystemExit(recording(Path(sys.argv[2]), Path(sys.argv[3])))
     parser = argparse.ArgumentParser(description="Trainings on shards, killed and resumed.")
     parser.add_argument("--folder", type=Path, required=True, help="where runs are made")
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--others", type=int, default=20, help="kills of one process, resumed as two")
-    typed = parser.parse_args()
-    weights = same_weights(typed.folder, typed.kills, random.Random(0))  # noqa: S311 - moments of kills, no secrets
-    rows = same_rows(typed.folder, typed.others, random.Random(1), weights["seconds"])  # noqa: S311
-    OUT.write_text(json.dumps({"one_process": weights, "one_then_two": rows}, indent=2) + "\n", encoding="utf-8")
+    typed, chance = parser.parse_args(), random.Random(0)  # noqa: S311 - moments of kills, no secrets
+    weights = same_weights(typed.folder, typed.kills, chance)
+    rows = same_rows(typed.folder, typed.others, chance, weights["seconds"])
+    out = Path(__file__).parent / "results" / "kills.json"
+    out.write_text(json.dumps({"one_process": weights, "one_then_two": rows}, indent=2) + "\n", encoding="utf-8")
