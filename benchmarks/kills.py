@@ -112,7 +112,8 @@ def recording(folder: Path, shards: Path) -> None:
             print(json.dumps([first, len(train)]), file=log, flush=True)
             asked.clear()
             for record in experiment.train():
-                print(json.dumps([record.step, [row for of, rows in asked if of == id(train.array) for row in rows]]), file=log, flush=True)
+                rows = [rows for of, rows in asked if of == id(train.array)][-1]  # before the first step it looked at some more
+                print(json.dumps([record.step, rows]), file=log, flush=True)
                 asked.clear()
         experiment.finish()
 
@@ -143,8 +144,8 @@ if __name__ == "__main__":
     parser.add_argument("--folder", type=Path, required=True, help="where runs are made")
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--others", type=int, default=20, help="kills of one process, resumed as two")
-    typed, chance = parser.parse_args(), random.Random(0)  # noqa: S311 - moments of kills, no secrets
+    typed, chance = parser.parse_args(), random.Random(0)  # noqa: S311 - moments of kills
     weights = same_weights(typed.folder, typed.kills, chance)
     rows = same_rows(typed.folder, typed.others, chance, weights["seconds"])
-    out = Path(__file__).parent / "results" / "kills.json"
-    out.write_text(json.dumps({"one_process": weights, "one_then_two": rows}, indent=2) + "\n", encoding="utf-8")
+    found = json.dumps({"one_process": weights, "one_then_two": rows}, indent=2)
+    (Path(__file__).parent / "results" / "kills.json").write_text(found + "\n", encoding="utf-8")
