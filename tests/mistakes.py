@@ -181,7 +181,7 @@ MADE: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "one with batch norm": (lambda: fit(with_norm(), batch=1), "is given one example alone, of which there is no variance"),
     "batch norm in two processes": (lambda: fit(with_norm(), group=ProcessGroup(0, 2)), "batch norm looks at a batch as a whole"),
-    "a generator": (lambda: fit(model(), (x for x in X)), "no length and no examples by number"),
+    "a generator": (lambda: fit(model(), (x for x in X)), "give examples in turn alone; write them once"),
 }
 
 #: whole numbers, of any type that has them

@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import struct
+import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -328,6 +329,18 @@ OF_FLOATS: dict[str, Any] = {"white": 1.0, "dtype": "float32", "likelihood": "ga
 PARTS = {"parts": (8, 4)}
 
 
+def _tars(folder: Path) -> Path:
+    """As WebDataset writes them: two files, an image and its class."""
+    for number, rows in enumerate((range(7), range(7, N))):
+        with tarfile.open(folder / f"{number:04}.tar", "w") as archive:
+            for row in rows:
+                for ending, content in (("png", png(GREYS[row])), ("cls", str(LABELS[row]).encode())):
+                    entry = tarfile.TarInfo(f"pictures/{row:06}.{ending}")
+                    entry.size = len(content)
+                    archive.addfile(entry, io.BytesIO(content))
+    return folder
+
+
 def _shards(folder: Path) -> Path:
     (folder / "arrays").mkdir()
     shard(_named_arrays(folder / "arrays"), folder / "shards")
@@ -350,6 +363,7 @@ READABLE: dict[str, Readable] = {
     "a folder of x_train.npy": Readable("a folder of arrays", _named_arrays, GREYS, parts=(8, 4)),
     "KMNIST": Readable("a folder of arrays", _kmnist, GREYS, parts=(8, 4)),
     "an array each": Readable("a folder of arrays", _an_array_each, GREYS[BY_LABEL], tuple(map(str, LABELS[BY_LABEL]))),
+    "tars": Readable("tars", _tars, GREYS),
     "images": Readable("a folder of images", _images, GREYS[BY_LABEL], tuple(map(str, LABELS[BY_LABEL]))),
     "deep images": Readable(
         "a folder of images", _deep, GREYS.astype(np.uint16) * 16, None, {"limits": "0:4095"}, white=4095.0, dtype="uint16"

@@ -408,9 +408,15 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         r"a tuple is no data set; give values and labels as torch.utils.data.TensorDataset\(values, labels\)",
     ),
     "a dict": (lambda: {"x": EIGHTHS}, "data of the type dict have names, not numbers, for its examples; give a list"),
-    "a generator": (lambda: (x for x in EIGHTHS), "data of the type generator have no length and no examples by number; give a list"),
-    "an iterable data set": (Endless, "type Endless have no length"),
-    "a loader of one": (lambda: torch_data.DataLoader(Endless()), "type Endless have no length"),
+    "a generator": (
+        lambda: (x for x in EIGHTHS),
+        r"type generator give examples in turn alone; write them once, lb.data.shard\(it, 'shards'\), and give lb",
+    ),
+    "an iterable data set": (Endless, "type Endless give examples in turn alone; write them once, lb.data.shard"),
+    "a loader of one": (
+        lambda: torch_data.DataLoader(Endless()),
+        "type Endless give examples in turn alone; write them once, lb.data.shard",
+    ),
     "a loader that collates": (
         lambda: torch_data.DataLoader(SET, collate_fn=list),
         "collate_fn of its own; do in the data set's __getitem__",

@@ -153,8 +153,8 @@ def _made_compressed_holes(run: Path, table: Path, place: Path) -> tuple[Path, W
     return path, [["decompress", str(path), "--run", str(own), "-o", str(place / "back.npy")]]
 
 
-def _made_readable(name: str, part: str = "") -> Callable[[Path, Path, Path], tuple[Path, Words]]:
-    """The largest file of one of the small true ones, or the one whose name has ``part``."""
+def _made_readable(name: str, part: str = "", *more: str) -> Callable[[Path, Path, Path], tuple[Path, Words]]:
+    """The largest file of one of the small true ones, or the one whose name has ``part``; read with ``more`` options."""
 
     def make(run: Path, table: Path, place: Path) -> tuple[Path, Words]:
         (place / "d").mkdir()
@@ -165,7 +165,7 @@ def _made_readable(name: str, part: str = "") -> Callable[[Path, Path, Path], tu
             key=lambda file: (file.stat().st_size, file),
         )
         options = [f"--{word.replace('_', '-')}={row.options[keyword]}" for word, keyword in READING.items() if row.options.get(keyword)]
-        return files[-1], [["data", source, *options]]
+        return files[-1], [["data", source, *options, *more]]
 
     return make
 
@@ -199,6 +199,11 @@ KINDS = [
     Kind("one array of a folder (npy)", _made_readable("an array each"), damaged),
     Kind("shards, what they are (json)", _made_readable("shards", "shards.json"), damaged),
     Kind("shards, their labels (npy)", _made_readable("shards", "train-00000.labels"), damaged),
+    *(
+        Kind(f"on disk: {name}", _made_readable(name, part, "--stream"), damaged)
+        for name, part in (("bits", ""), ("Parquet", ""), ("Feather", ""), ("save_to_disk", "arrow"), ("h5ad, csr", ""), ("tars", "0000"))
+    ),
+    Kind("examples (tar)", _made_readable("tars"), damaged),
     Kind("stack of images (tif)", _made_readable("a stack"), damaged),
     Kind("cells (h5ad)", _made_readable("h5ad, csr"), damaged),
     Kind("sparse matrix (npz)", _made_readable("sparse, csr"), damaged),

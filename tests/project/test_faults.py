@@ -23,7 +23,10 @@ LONG = (
         f"Damaged at random: {what}"
         for what in ("IDX", "NumPy", "table", "image", "facts", "result", "state", "metrics", "weights", "compressed table")
     ),
-    *(f"Damaged at random: {what}" for what in ("EMNIST", "CIFAR", "saved", "one array", "stack", "sparse", "MATLAB", "vectors", "arrays")),
+    *(
+        f"Damaged at random: {what}"
+        for what in ("EMNIST", "CIFAR", "saved", "one array", "on disk", "examples", "stack", "sparse", "MATLAB", "vectors", "arrays")
+    ),
 )
 TRIED = long_if(lambda fault: fault.what.startswith(LONG), FAULTS)
 

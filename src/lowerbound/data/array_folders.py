@@ -38,11 +38,9 @@ def takes(path: Path) -> bool:
 def load(path: Path, how: Reading) -> Splits:
     """The arrays by their names, or all files as examples of one shape. Errors: DataError."""
     files, others = folders.files(path, SUFFIXES)
-    roles = [_role(file.stem.lower()) for file in files]
     left = folders.left_out(others, "arrays")
-    if all(role is not None for role in roles) and len(set(roles)) == len(files):
-        held = {str(role): _only(file) for role, file in zip(roles, files, strict=True)}
-        found = named_arrays.of_archive(path, Archive(held), how)
+    if (named := roles(path)) is not None:
+        found = named_arrays.of_archive(path, Archive({role: _only(file) for role, file in named.items()}), how)
         return replace(found, notes=(*found.notes, *left))
     if how.label_column is not None:
         raise DataError(f"{path} has an example in each file, and no columns of labels; leave --label-column out")
@@ -56,6 +54,13 @@ def load(path: Path, how: Reading) -> Splits:
     assert found.whole is not None
     note = f"{path}: each of {len(files):,} files is one example"
     return folders.splits(path, found.whole, files, (*found.notes, note, *left))
+
+
+def roles(path: Path) -> dict[str, Path] | None:
+    """The files of a folder by what their names say of them; None where some say nothing, and each is an example."""
+    files, _ = folders.files(path, SUFFIXES)
+    found = {role: file for file in files if (role := _role(file.stem.lower())) is not None}
+    return found if len(found) == len(files) else None
 
 
 def _role(stem: str) -> str | None:

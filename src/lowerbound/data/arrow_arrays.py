@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,20 +54,33 @@ def of_table(path: Path, table: Any, how: Reading) -> Splits:
 
     Errors: DataError for several such columns, images of several sizes, lists of several lengths.
     """
-    values = [field.name for field in table.schema if _is_image(field.type) or _is_list(field.type)]
+    which = chosen(path, table.schema, how)
+    found = _values(path, which.values, table[which.values], how)
+    notes = (*found.notes, *which.notes)
+    whole = found.whole
+    assert whole is not None
+    return Splits.of(whole if which.label is None else labelled(path, whole, table, which.label), notes)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The column of images or lists, that of the labels where there is one, and a note on those that are not read."""
+
+    values: str
+    label: str | None
+    notes: tuple[str, ...]
+
+
+def chosen(path: Path, schema: Any, how: Reading) -> Chosen:
+    """Which columns of a table are read. Errors: DataError for several of images or lists."""
+    values = [field.name for field in schema if _is_image(field.type) or _is_list(field.type)]
     if len(values) > 1:
         raise DataError(f"{path} has several columns of images or lists: {', '.join(values)}; leave one of them")
     (name,) = values
-    others = [column for column in table.column_names if column != name]
-    found = _values(path, name, table[name], how)
+    others = [column for column in schema.names if column != name]
     label = _label(path, others, how)
     left = [other for other in others if other != label]
-    notes = (*found.notes, *((f"{path}: not read: {', '.join(left)}",) if left else ()))
-    whole = found.whole
-    assert whole is not None
-    if label is None:
-        return Splits.of(whole, notes)
-    return Splits.of(_labelled(path, whole, table[label].to_pylist(), class_names(table, label)), notes)
+    return Chosen(name, label, (f"{path}: not read: {', '.join(left)}",) if left else ())
 
 
 def _label(path: Path, others: Sequence[str], how: Reading) -> str | None:
@@ -124,14 +137,33 @@ def _opened(one: dict[str, Any] | None) -> io.BytesIO:
 
 def _stacked(path: Path, name: str, column: Any) -> np.ndarray:
     """All cells of a column as one array. Errors: DataError where they have several shapes, or empty cells."""
+    import pyarrow
+
+    shape = getattr(column.type, "shape", None)  # of a tensor of one, which is kept flat
     try:
-        found = np.array(column.to_pylist(), _number(column.type).to_pandas_dtype())
-        shape = getattr(column.type, "shape", None)  # of a tensor of one, which is kept flat
+        found = np.concatenate([_of_lists(chunk) for chunk in column.chunks if len(chunk)])
         return found if shape is None else found.reshape(len(found), *shape)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, pyarrow.ArrowException) as error:
         raise DataError(
             f"{path}: the lists of column '{name}' are of several lengths, or some are empty; give those of one shape"
         ) from error
+
+
+def _of_lists(cells: Any) -> np.ndarray:
+    """The numbers in lists, or in lists of lists, ``(N, length, …)``. Errors: ValueError for several lengths, or none."""
+    import pyarrow
+    from pyarrow import compute, types
+
+    shape, kind = [len(cells)], _number(cells.type)
+    cells = cells.storage if isinstance(cells, pyarrow.ExtensionArray) else cells
+    while cells.type != kind:
+        length = compute.unique(compute.list_value_length(cells)).to_pylist()
+        if len(length) != 1 or not length[0]:
+            raise ValueError("lengths")
+        shape, cells = [*shape, *length], cells.flatten()
+    if cells.null_count and not types.is_floating(kind):
+        raise ValueError("empty cells")
+    return np.asarray(cells.to_numpy(zero_copy_only=False)).reshape(shape)
 
 
 def class_names(table: Any, label: str | None) -> list[str] | None:
@@ -143,7 +175,9 @@ def class_names(table: Any, label: str | None) -> list[str] | None:
         return None
 
 
-def _labelled(path: Path, whole: Dataset, labels: list[Any], names: list[str] | None) -> Dataset:
+def labelled(path: Path, whole: Dataset, table: Any, label: str) -> Dataset:
+    """Data with the labels of a column of a table. Errors: DataError."""
+    labels, names = table[label].to_pylist(), class_names(table, label)
     if any(type(one) not in (int, float, str, bool, type(None)) for one in labels):
         raise DataError(f"{path}: its labels are no numbers or names; rename that column")
     if names is None:

@@ -220,6 +220,14 @@ class Splits:
             train, test = train.hold_out(max(1, len(train) // TEST_SHARE), "test")
         return cls(train, test, notes=notes, own_validation=parts["validation"])
 
+    @classmethod
+    def of_datasets(cls, parts: Mapping[str, Dataset], notes: tuple[str, ...] = (), schema: Schema | None = None) -> Splits:
+        """The same where each part has an array of its own, of files."""
+        own = parts.get("validation")
+        if "test" in parts:
+            return cls(parts["train"], parts["test"], None, notes, schema, own)
+        return replace(cls.of(parts["train"], notes), schema=schema, own_validation=own)
+
     @property
     def usual(self) -> Dataset:
         """The part used by default: the test data, or all data where the source has no test data of its own."""

@@ -26,7 +26,8 @@ from lowerbound.data import (
 )
 from lowerbound.data.dataset import Splits
 from lowerbound.data.reading import Reading
-from lowerbound.data.streams import shards
+from lowerbound.data.streams import of_arrays, of_cells, of_tables, of_tars, shards, tars
+from lowerbound.data.streams.on_disk import Opener
 from lowerbound.errors import DataError
 
 
@@ -43,6 +44,8 @@ class Format:
     files: str
     text: str
     library: str = ""
+    #: as it is on disk, None where some of its files are to be read whole
+    streams: Opener | None = None
 
 
 def _by_path(takes: Callable[[Path], bool]) -> Callable[[Path, Reading], bool]:
@@ -50,6 +53,7 @@ def _by_path(takes: Callable[[Path], bool]) -> Callable[[Path, Reading], bool]:
 
 
 IMAGE_OPTIONS = frozenset({"size", "color", "skip_unreadable", "limits", "invert"})
+ON_DISK = frozenset({"stream"})
 ARRAY_OPTIONS = frozenset({"limits", "shape", "label_column", "invert"})
 TABLED_IMAGES = (IMAGE_OPTIONS - {"skip_unreadable"}) | {"label_column"}
 TABLE_OPTIONS = frozenset({"types", "missing_as", "schema", "header", "label_column"})
@@ -85,25 +89,37 @@ FORMATS = {
     "a folder of tables of vectors": Format(
         _by_path(table_folders.takes_vectors),
         table_folders.load,
-        ARRAY_OPTIONS,
+        ARRAY_OPTIONS | ON_DISK,
         "what `datasets`' `save_to_disk` writes; `train-00000-of-00002.parquet` … in a folder, or in `data/` of one",
         "Hugging Face's data sets of lists of numbers, labels by the names of their classes, parts",
         "pyarrow",
+        streams=of_tables.of_folder,
     ),
     "a folder of tables of images": Format(
         _by_path(table_folders.takes_images),
         table_folders.load,
-        TABLED_IMAGES,
+        TABLED_IMAGES | ON_DISK,
         "the same",
         "Hugging Face's data sets of images, labels by the names of their classes, parts",
         "pyarrow",
+        streams=of_tables.of_folder,
     ),
     "a folder of arrays": Format(
         _by_path(array_folders.takes),
         array_folders.load,
-        ARRAY_OPTIONS,
+        ARRAY_OPTIONS | ON_DISK,
         "a folder of `.npy` or `.npz`: `x_train.npy`, `y_train.npy` …, `kmnist-train-imgs.npz` …, or an example each",
         "arrays by their names; or examples of one shape, their folders parts and classes",
+        streams=of_arrays.of_folder,
+    ),
+    "tars": Format(
+        _by_path(tars.takes),
+        tars.load,
+        (IMAGE_OPTIONS - {"skip_unreadable"}) | ON_DISK,
+        "`.tar`, `.tar.gz`, `.tgz`, or a folder of some and no images or arrays beside them",
+        "examples as WebDataset has them: `0001.png` or `0001.npy`, and `0001.cls`, or `0001.json` with a `label`",
+        "Pillow",
+        streams=of_tars.of_files,
     ),
     "a folder of images": Format(
         _by_path(Path.is_dir),
@@ -124,10 +140,11 @@ FORMATS = {
     "single cells": Format(
         _by_path(single_cell.takes),
         single_cell.load,
-        frozenset({"limits", "label_column"}),
+        frozenset({"limits", "label_column"}) | ON_DISK,
         "`.h5ad`; a layer as `FILE.h5ad:/layers/counts`",
         "cells × genes, sparse ones kept sparse; a column of `obs` as labels; `encode -o FILE.h5ad` adds the latents as `obsm`",
         "anndata: `lowerbound[anndata]`",
+        streams=of_cells.of_file,
     ),
     "a sparse matrix": Format(
         _by_path(sparse.takes),
@@ -140,26 +157,29 @@ FORMATS = {
     "a file of arrays": Format(
         _by_path(archives.is_archive),
         named_arrays.load,
-        ARRAY_OPTIONS,
+        ARRAY_OPTIONS | ON_DISK,
         "`.npy`, `.npz`, `.mat`, `.h5`, `.hdf5`, `.safetensors`, an IDX file; one array of it as `FILE.h5:/path`",
         "vectors, series, images, volumes, labels and parts by their names: [below](#names-of-arrays)",
         "NumPy; SciPy and h5py for `.mat`, h5py for HDF5: `lowerbound[hdf5]`; safetensors",
+        streams=of_arrays.of_file,
     ),
     "images of a table": Format(
         arrow_arrays.takes_images,
         arrow_arrays.load,
-        TABLED_IMAGES,
+        TABLED_IMAGES | ON_DISK,
         "`.parquet`, `.feather`, `.arrow`, `.jsonl` with a column `{bytes, path}`",
         "its images, with labels by the names of their classes",
         "pyarrow",
+        streams=of_tables.of_file,
     ),
     "vectors of a table": Format(
         arrow_arrays.takes_vectors,
         arrow_arrays.load,
-        ARRAY_OPTIONS,
+        ARRAY_OPTIONS | ON_DISK,
         "the same with a column of lists of numbers, and no other numbers but labels",
         "vectors or arrays where all lists have one length, with labels by the names of their classes",
         "pyarrow",
+        streams=of_tables.of_file,
     ),
     "images in a CSV": Format(
         csv_pixels.takes,
@@ -171,10 +191,11 @@ FORMATS = {
     "a table": Format(
         _by_path(tables.is_table),
         tables.load,
-        TABLE_OPTIONS,
+        TABLE_OPTIONS | ON_DISK,
         "`.csv`, `.tsv`, also `.gz`, `.parquet`, `.feather`, `.arrow`, `.jsonl`",
         "columns of any kind, with empty cells; `--label-column` as labels: [tables](guide/tables.md)",
         "pyarrow for the last four",
+        streams=of_tables.of_file,
     ),
 }
 #: what an option is about, in an error where the source does not have it
@@ -184,6 +205,7 @@ ABOUT = {
     "label_column": "a label column is for arrays and tables",
     "invert": "inverting is for images and arrays",
     "header": "no-header is for CSV files",
+    "stream": "only NumPy's, Arrow's and anndata's files, and tars, can stay on disk as they are, of other data shards",
     "size": "size, color and skip-unreadable are for images",
     "color": "size, color and skip-unreadable are for images",
     "skip_unreadable": "size, color and skip-unreadable are for images",
@@ -202,7 +224,12 @@ def format_of(path: Path, reading: Reading | None = None) -> Format | None:
 
 def refuse_others(source: str | Path, reading: Reading, options: frozenset[str] = frozenset()) -> None:
     """Raise DataError for options that the source does not have: they would be ignored."""
-    foreign = reading.given - options - {"holes", "counts", "unit", "white", "of_run", "variables"}
+    foreign = (
+        reading.given
+        - options
+        - ({"stream"} if reading.stream is False else set())
+        - {"holes", "counts", "unit", "white", "of_run", "variables"}
+    )
     for option, about in ABOUT.items():
         if option in foreign:
             raise DataError(f"{about}, which '{source}' is not; leave that out")

@@ -16,6 +16,7 @@ from lowerbound.data.meaning import Range
 from lowerbound.data.named import NAMED
 from lowerbound.data.reading import Reading
 from lowerbound.data.schema import Schema
+from lowerbound.data.streams import on_disk
 from lowerbound.errors import DataError, nearest
 
 OF_NAMED = frozenset({"invert"})
@@ -62,6 +63,7 @@ def load(
     label_column: str | None = None,
     header: bool = True,
     invert: bool = False,
+    stream: bool | None = None,
     of_run: bool = False,
     variables: tuple[str, ...] = (),
 ) -> Splits:
@@ -75,15 +77,15 @@ def load(
     arrays and images that are 0 and 1; with ``counts`` whole numbers in an array file are counts, not greys. ``unit`` (255 of pixels, 1
     of bits) and ``white`` are those of a model's data, by which they are then read. ``shape`` is that of one example of an array file,
     channels first, where its axes do not tell: ``1x128``, or ``(1, 128)``. ``label_column`` is the column or array of labels; without
-    ``header`` the first line of a CSV is a row; ``invert`` exchanges black and white.
+    ``header`` the first line of a CSV is a row; ``invert`` exchanges black and white. With ``stream`` the values stay on disk, and are read
+    block by block (docs/guide/streaming.md); where it is not said they do if they would take more than half of the memory.
     Errors: DataError for a source that is missing, damaged or ambiguous.
     """
     images = {"size": size, "color": color, "skip_unreadable": skip_unreadable, "invert": invert}
     tables = {"types": types, "missing_as": missing_as, "schema": schema, "label_column": label_column, "header": header}
-    of_model = {"counts": counts, "unit": unit, "white": white, "of_run": of_run, "variables": variables}
+    of_model = {"stream": stream, "counts": counts, "unit": unit, "white": white, "of_run": of_run, "variables": variables}
     reading = reading_of(limits=limits, shape=shape, holes=holes, **images, **tables, **of_model)
-    found = read(source, data_dir, reading)
-    return found.inverted() if invert else found
+    return read_as_said(source, data_dir, reading)
 
 
 def reading_of(*, limits: str | None = None, shape: str | Sequence[int] | None = None, **others: Any) -> Reading:
@@ -91,8 +93,13 @@ def reading_of(*, limits: str | None = None, shape: str | Sequence[int] | None =
     return Reading(limits=None if limits is None else Range.read(limits), shape=shape_of(shape), **others)
 
 
-def read(source: str | Path | Any, data_dir: str | Path | None, reading: Reading) -> Splits:
+def read_as_said(source: str | Path | Any, data_dir: str | Path | None, reading: Reading) -> Splits:
     """The same, by options that are checked. Errors: DataError."""
+    found = _read(source, data_dir, reading)
+    return found.inverted() if reading.invert and not on_disk.stays(found.train) else found  # blocks are inverted as they are read
+
+
+def _read(source: str | Path | Any, data_dir: str | Path | None, reading: Reading) -> Splits:
     if is_frame(source):
         refuse_others(tables.FRAME, reading, tables.OF_FRAME)
         return tables.of_frame(source, reading)
@@ -103,7 +110,7 @@ def read(source: str | Path | Any, data_dir: str | Path | None, reading: Reading
     row = format_of(path, reading)
     refuse_others(source, reading, frozenset() if row is None else row.options)
     if row is not None:
-        return row.load(path, reading)
+        return on_disk.load(path, reading, row.streams) or row.load(path, reading)
     if path.is_file():
         raise refused(path)
     raise DataError(f"no data set, file or folder is called '{source}'{nearest(str(source), NAMED)}")

@@ -110,6 +110,10 @@ def must_have_rows(source: Any) -> Any:
     if isinstance(source, tuple):
         raise DataError("a tuple is no data set; give values and labels as torch.utils.data.TensorDataset(values, labels)")
     if isinstance(source, dict) or not hasattr(source, "__getitem__") or not hasattr(source, "__len__"):
+        kind = type(source).__name__
+        if hasattr(source, "__iter__") and not isinstance(source, dict):
+            how = "write them once, lb.data.shard(it, 'shards'), and give lb.data.load('shards').train"
+            raise DataError(f"data of the type {kind} give examples in turn alone; {how}")
         has = "names, not numbers, for its examples" if isinstance(source, dict) else "no length and no examples by number"
-        raise DataError(f"data of the type {type(source).__name__} have {has}; give a list of examples, or torch.stack of one")
+        raise DataError(f"data of the type {kind} have {has}; give a list of examples, or torch.stack of one")
     return source

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -48,8 +49,34 @@ def load(path: Path, how: Reading) -> Splits:
     return of_archive(path, held if inside is None else _inside(file, held, inside), how)
 
 
+@dataclass(frozen=True)
+class Arranged:
+    """The values of each part by its name, views of a file's arrays with examples first, and the labels of all parts one after the other.
+
+    ``notes`` say how they are arranged, ``more`` what else there is.
+    """
+
+    parts: dict[str, np.ndarray]
+    labels: np.ndarray | None
+    notes: tuple[str, ...]
+    more: tuple[str, ...]
+
+
 def of_archive(path: Path, held: Archive, how: Reading) -> Splits:
     """The data of named arrays; ``path`` is what they are called in errors and notes."""
+    found = arranged(path, held, how)
+    values = list(found.parts.values())
+    meant = arrays.interpreted(path, np.concatenate(values) if len(values) > 1 else values[0], how)
+    notes = (*found.notes, *meant.notes, *found.more)
+    whole = arrays.labelled(path, meant, found.labels)
+    if len(values) == 1:
+        return Splits.of(whole, notes)
+    rows = torch.arange(len(whole)).split([len(array) for array in values])
+    return Splits.of_parts(whole, dict(zip(found.parts, rows, strict=True)), notes)
+
+
+def arranged(path: Path, held: Archive, how: Reading) -> Arranged:
+    """Which of the arrays are the values of which part, and which their labels. Errors: DataError."""
     found = _by_part(held.arrays)
     parts = _parts(path, found, held)
     values, turned = _examples_first(path, found, parts, how, held.by_columns)
@@ -57,14 +84,9 @@ def of_archive(path: Path, held: Archive, how: Reading) -> Splits:
         kinds = " and ".join(f"{part.values} {array.dtype} {array.shape}" for part, array in zip(parts.values(), values, strict=True))
         raise DataError(f"{path}: its parts are {kinds}; all must have the same shape and type")
     labels, taken, more = labels_of(path, found, parts, [len(array) for array in values], how)
-    meant = arrays.interpreted(path, np.concatenate(values) if len(values) > 1 else values[0], how)
     left = [name for name in [*found, *held.unread] if name not in {part.values for part in parts.values()} | taken]
-    notes = (*turned, *meant.notes, *more, *((f"{path}: not read: {', '.join(left)}",) if left else ()))
-    whole = arrays.labelled(path, meant, labels)
-    if len(parts) == 1:
-        return Splits.of(whole, notes)
-    rows = torch.arange(len(whole)).split([len(array) for array in values])
-    return Splits.of_parts(whole, dict(zip(parts, rows, strict=True)), notes)
+    more = (*more, *((f"{path}: not read: {', '.join(left)}",) if left else ()))
+    return Arranged(dict(zip(parts, values, strict=True)), labels, turned, more)
 
 
 def _inside(path: Path, held: Archive, name: str) -> Archive:

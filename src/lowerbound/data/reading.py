@@ -37,6 +37,8 @@ class Reading:
     invert: bool = False
     #: for a run that is there: a label column is taken where there is one, and how to say another is not proposed
     of_run: bool = False
+    #: whether the values stay on disk; by their size where it is not said
+    stream: bool | None = None
     #: the names of a run's variables, its genes, in their order
     variables: tuple[str, ...] = ()
 

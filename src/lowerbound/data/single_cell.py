@@ -7,7 +7,9 @@ https://doi.org/10.21105/joss.04371.
 from __future__ import annotations
 
 import io
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,35 +33,73 @@ def takes(path: Path) -> bool:
     return file.suffix.lower() == SUFFIX and file.is_file()
 
 
+@dataclass(frozen=True)
+class Cells:
+    """What is known of the cells of a file beside their values: the ``place`` of these, the names of the columns, and their labels.
+
+    ``order`` are the columns that are taken, None for all as they are.
+    """
+
+    place: str
+    genes: tuple[str, ...]
+    order: list[int] | None
+    labels: np.ndarray | None
+    notes: tuple[str, ...]
+
+    def taken(self, values: Any) -> Any:
+        """The columns of some rows that are taken."""
+        return values if self.order is None else values[:, self.order]
+
+
 def load(path: Path, how: Reading) -> Splits:
     """The cells of a matrix, with a column of ``obs`` as their labels; a note names the columns there are. Errors: DataError."""
-    anndata, h5py = _libraries(path)
-    file, inside = archives.split(path)
+    with opened(path) as held:
+        cells = described(path, held, how)
+        node = held[cells.place]
+        if is_sparse(node):
+            found = _sparse(path, node, how, cells)
+        else:
+            anndata, _ = _libraries(path)
+            found = arrays.splits_of(path, cells.taken(np.asarray(anndata.io.read_elem(node))), how, cells.labels)
+        assert found.whole is not None
+        return Splits.of(replace(found.whole, variables=how.variables or cells.genes), (*found.notes, *cells.notes))
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """The file, by h5py. Errors: DataError for what goes wrong while it is open."""
+    _, h5py = _libraries(path)
+    file, _ = archives.split(path)
     try:
         with h5py.File(file, "r") as held:
-            place = (inside or MATRIX).strip("/")
-            if place not in _matrices(held):
-                raise DataError(f"{file} has no {place}; there are {', '.join(_matrices(held))}")
-            node, obs = held[place], anndata.io.read_elem(held["obs"])
-            if not len(obs):
-                raise DataError(f"{file} has no cells")
-            known = {str(name): _plain(obs[name]) for name in obs.columns}
-            labels, notes = _labels(path, known, how)
-            genes = _genes(anndata, held, place)
-            order, more = _order(path, genes, how.variables)
-            if str(node.attrs.get("encoding-type", "")).endswith("_matrix"):
-                found = _sparse(path, anndata.io.sparse_dataset(node), how, labels, order)
-            else:
-                values = np.asarray(anndata.io.read_elem(node))
-                found = arrays.splits_of(path, values if order is None else values[:, order], how, labels)
-            assert found.whole is not None
-            return Splits.of(replace(found.whole, variables=how.variables or genes), (*found.notes, *notes, *more))
+            yield held
     except DataError:
         raise
     except MemoryError as error:
         raise DataError(f"{path} claims to be larger than the memory; it is damaged, or use fewer examples") from error
     except Exception as error:  # damaged files make the libraries raise any kind of exception
         raise DataError(f"{path} is not a file of anndata or is damaged: {' '.join(str(error).split())[:100]}") from error
+
+
+def described(path: Path, held: Any, how: Reading) -> Cells:
+    """What is known of the cells of a file that is open. Errors: DataError."""
+    anndata, _ = _libraries(path)
+    file, inside = archives.split(path)
+    place = (inside or MATRIX).strip("/")
+    if place not in _matrices(held):
+        raise DataError(f"{file} has no {place}; there are {', '.join(_matrices(held))}")
+    obs = anndata.io.read_elem(held["obs"])
+    if not len(obs):
+        raise DataError(f"{file} has no cells")
+    labels, notes = _labels(path, {str(name): _plain(obs[name]) for name in obs.columns}, how)
+    genes = _genes(anndata, held, place)
+    order, more = _order(path, genes, how.variables)
+    return Cells(place, genes, order, labels, (*notes, *more))
+
+
+def is_sparse(node: Any) -> bool:
+    """Whether a matrix is kept as its values that are not 0."""
+    return str(node.attrs.get("encoding-type", "")).endswith("_matrix")
 
 
 def with_latents(source: Path, latents: np.ndarray) -> bytes:
@@ -123,10 +163,11 @@ def _plain(column: Any) -> np.ndarray:
     return numbers_of([None if missing else value for value, missing in zip(column, column.isna(), strict=True)])
 
 
-def _sparse(path: Path, node: Any, how: Reading, labels: np.ndarray | None, order: list[int] | None) -> Splits:
+def _sparse(path: Path, held: Any, how: Reading, cells: Cells) -> Splits:
     """Compressed rows read in blocks, so that the whole is never there twice; compressed columns are turned at once."""
+    anndata, _ = _libraries(path)
+    node = anndata.io.sparse_dataset(held)
     if node.format != "csr":
-        whole = node.to_memory().tocsr()
-        return sparse.of_matrix(path, whole if order is None else whole[:, order], how, labels)
+        return sparse.of_matrix(path, cells.taken(node.to_memory().tocsr()), how, cells.labels)
     blocks = (node[first : first + BLOCK] for first in range(0, node.shape[0], BLOCK))
-    return sparse.of_blocks(path, (block if order is None else block[:, order] for block in blocks), how, labels)
+    return sparse.of_blocks(path, map(cells.taken, blocks), how, cells.labels)

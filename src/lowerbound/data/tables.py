@@ -89,9 +89,19 @@ def load(path: Path, how: Reading) -> Splits:
 
 def of_frame(frame: Any, how: Reading) -> Splits:
     """The rows of a frame of pandas, polars or another library, as those of a table in a Parquet file. Errors: as for ``load``."""
-    table = Parquet(frames.arrow(frame))
-    schema, notes = _schema_of(FRAME, table, how) if how.schema is None else (how.schema, ())
-    return _splits(FRAME, table, schema, notes, how)
+    return of_arrow(FRAME, frames.arrow(frame), how)
+
+
+def of_arrow(path: Path, table: Any, how: Reading) -> Splits:
+    """The rows of a table of pyarrow's; ``path`` is what messages call it. Errors: as for ``load``."""
+    typed = Parquet(table)
+    schema, notes = _schema_of(path, typed, how) if how.schema is None else (how.schema, ())
+    return _splits(path, typed, schema, notes, how)
+
+
+def labelled(path: Path, rows: Dataset, table: Table, schema: Schema, column: str) -> Dataset:
+    """Rows with the labels of a column of a table. Errors: DataError."""
+    return arrays.labelled_as(path, rows, arrays.numbers_of([*by_schema(table, schema)[0][column]]))
 
 
 def _splits(path: Path, table: Table, schema: Schema, notes: tuple[str, ...], how: Reading) -> Splits:

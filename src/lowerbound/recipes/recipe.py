@@ -54,6 +54,7 @@ READING = {
     "header": "header",
     "types": "types",
     "missing_as": "missing_as",
+    "stream": "stream",
 }
 
 
@@ -87,6 +88,9 @@ class Recipe:
         None, "data", "FILE", "tables: a TOML file that says what columns are, where they are taken for something else"
     )
     missing_as: str | None = _word(None, "data", "TEXTS", "tables: texts of missing cells besides the usual ones, as ?,-999")
+    stream: bool | None = _word(
+        None, "data", "", "the values stay on disk, and are read block by block (default: where they would take half of the memory)"
+    )
     validation: int | None = _word(None, "data", "N", "examples held out for the curves (default: 5,000, at most a tenth)")
 
     bootstrap: int | None = _word(None, "data", "SEED", "train on as many examples, drawn with replacement by this seed")

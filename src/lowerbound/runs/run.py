@@ -97,6 +97,7 @@ class Run:
         recipe, spec = self.recipe, self.spec
         words = recipe.reading | {"color": "grey" if spec.event_shape[0] == 1 else "rgb"}
         size, _, _ = words.pop("size"), words.pop("types"), words.pop("missing_as")  # a table is read by its schema
+        del words["stream"]  # which is about the run's own data: others stay on disk where they are large
         of_run: dict[str, Any] = {"schema": spec.schema, "counts": _are_counts(recipe, spec.unit), "unit": spec.unit, "white": spec.white}
         of_run |= {"of_run": True, "variables": spec.variables}
         options = data.options_of(source, data.reading_of(**words, schema=spec.schema))
@@ -231,7 +232,7 @@ def load_data(recipe: Recipe, data_dir: str | Path | None, spec: DataSpec | None
     """The data that a recipe asks for, with the labels of its file where it names one; read for a model by its ``spec``.
 
     ``goes_on`` is that of a run whose training goes on: its data are read as they were, a table by its columns, and nothing else of it is
-    looked at.
+    looked at. What a run read whole is read whole again, and what stayed on disk stays there: which examples are held out depends on it.
     """
     before = spec or goes_on
     unit = None if before is None else before.unit
@@ -246,7 +247,7 @@ def load_data(recipe: Recipe, data_dir: str | Path | None, spec: DataSpec | None
         white=None if spec is None else spec.white,
         of_run=spec is not None,
         variables=() if spec is None else spec.variables,
-        **(recipe.reading | {"shape": recipe.shape or known}),
+        **(recipe.reading | {"shape": recipe.shape or known, "stream": recipe.stream if before is None else bool(recipe.stream)}),
     )
     return splits if recipe.labels_file is None else labels.of_file(splits, Path(recipe.labels_file))
 

@@ -14,6 +14,7 @@ from lowerbound.data import Dataset, DataSpec, labels
 from lowerbound.data.rows import LOOKED_AT as LOOK
 from lowerbound.data.rows import some_of
 from lowerbound.data.streams.blocks import streamed
+from lowerbound.data.streams.on_disk import stays
 from lowerbound.errors import DataError, RecipeError, UsageError
 from lowerbound.recipes.build import Parts, build
 from lowerbound.recipes.recipe import Recipe
@@ -72,6 +73,7 @@ def set_up(
         raise DataError("patience is with the held-out bound, and there are too few data to hold any out; leave it out")
     if recipe.semi_supervised is not None:
         labels.must_be_several(train)
+    recipe = replace(recipe, stream=True) if stays(train) else recipe  # so that it does when the run is read again, wherever that is
     record = DataRecord.of(train, validation, splits.test, recipe.takes_labels, splits.schema)
     parts = build(recipe, record.spec)
     for part in (train, splits.test):
@@ -112,7 +114,7 @@ def _first_look(data: Dataset) -> list[str]:
     """A note where not all examples are looked at before the first step."""
     if streamed(data) is None or len(data) <= LOOK:
         return []
-    return [f"of {len(data):,} training examples in shards {LOOK:,} were looked at before the first step"]
+    return [f"of {len(data):,} training examples on disk {LOOK:,} were looked at before the first step"]
 
 
 def _few(data: Dataset, batch: int) -> list[str]:

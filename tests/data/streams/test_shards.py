@@ -20,7 +20,7 @@ from torch.utils.data import IterableDataset
 import lowerbound as lb
 from lowerbound import data
 from lowerbound.data import Dataset, Splits, dataset, rows
-from lowerbound.data.streams import pieces, shards, writing
+from lowerbound.data.streams import pieces, shards, sources, writing
 from lowerbound.errors import DataError, OutputError
 from lowerbound.interfaces.cli import main
 
@@ -30,7 +30,8 @@ MANIFEST = shards.MANIFEST
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several pieces, shards and blocks of a few rows."""
-    for where, names in ((pieces, {"ROWS": 5, "BYTES": 100, "LOOK": 8, "DECODED": 5}), (writing, {"SHARD": 100, "PIECE": 60})):
+    of_look = {"LOOK": 8, "FEWEST": 1, "BLOCKS": 4, "STRETCHES": 3}
+    for where, names in ((pieces, {"ROWS": 5, "DECODED": 5}), (sources, of_look), (writing, {"SHARD": 100, "PIECE": 60})):
         for name, value in names.items():
             monkeypatch.setattr(where, name, value)
 

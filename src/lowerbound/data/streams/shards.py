@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from math import isfinite, prod
@@ -21,6 +20,7 @@ from lowerbound.data.folders import PARTS
 from lowerbound.data.reading import Reading
 from lowerbound.data.schema import Schema
 from lowerbound.data.streams.blocks import StreamedRows
+from lowerbound.data.streams.byte_ranges import fill
 from lowerbound.errors import DataError, reason
 
 MANIFEST = "shards.json"
@@ -153,16 +153,7 @@ class ShardBlocks:
     def read(self, block: int, into: Tensor) -> None:
         """The rows of a block. Errors: DataError for a file that is gone or shorter than it was."""
         shard, start, _ = self.places[block]
-        left, at = into.numpy().reshape(-1).view(np.uint8).data, HEADER + start * self.bytes_a_row
-        try:
-            with (self.folder / shard.file).open("rb", buffering=0) as file:
-                while len(left):
-                    done = os.preadv(file.fileno(), [left], at)
-                    if not done:
-                        raise DataError(f"{self.folder / shard.file} is shorter than it was when the training began; bring it back")
-                    left, at = left[done:], at + done
-        except OSError as error:
-            raise DataError(f"cannot read {self.folder / shard.file}: {reason(error)}") from error
+        fill(self.folder / shard.file, into.numpy().reshape(-1).view(np.uint8).data, HEADER + start * self.bytes_a_row)
 
 
 def takes(path: Path) -> bool:
@@ -177,10 +168,7 @@ def load(path: Path, how: Reading) -> Splits:
         raise DataError(f"{path} has greys or reals, and this likelihood wants counts; make the shards with --counts")
     parts = {part: _dataset(path, shards, manifest) for part, shards in manifest.parts.items()}
     schema = None if manifest.columns is None else _schema(path, manifest.columns)
-    if "test" in parts:
-        return Splits(parts["train"], parts["test"], None, manifest.notes, schema, parts.get("validation"))
-    whole = Splits.of(parts["train"], manifest.notes)
-    return Splits(whole.train, whole.test, whole.whole, manifest.notes, schema, parts.get("validation"))
+    return Splits.of_datasets(parts, manifest.notes, schema)
 
 
 def _schema(path: Path, columns: dict[str, Any]) -> Schema:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from lowerbound.data import arrays, images
-from lowerbound.data.dataset import Dataset
+from lowerbound.data.dataset import Dataset, Splits
 from lowerbound.data.reading import Reading
 from lowerbound.errors import DataError
 
@@ -28,9 +28,10 @@ DESCRIPTION = "json"  # an object that may have a label
 
 @dataclass
 class Example:
-    """The members of one name, by their endings."""
+    """The members of one name, by their endings, and the place of the first in its file."""
 
     name: str
+    place: int = 0
     members: dict[str, bytes] = field(default_factory=dict)
 
     @property
@@ -48,8 +49,11 @@ class Example:
 
 
 def takes(path: Path) -> bool:
-    """Whether it is a tar, or a folder of some and nothing else that is read."""
-    return _is_tar(path) or (path.is_dir() and any(map(_is_tar, path.iterdir())))
+    """Whether it is a tar, or a folder of some with no images or arrays beside them."""
+    if not path.is_dir():
+        return _is_tar(path)
+    there = [*path.iterdir()]
+    return any(map(_is_tar, there)) and not any(one.is_dir() or one.suffix.lower() in {*images.SUFFIXES, f".{ARRAY}"} for one in there)
 
 
 def _is_tar(path: Path) -> bool:
@@ -63,16 +67,20 @@ def files(path: Path) -> list[Path]:
 
 def examples(paths: Sequence[Path], at_once: int) -> Iterator[list[Example]]:
     """The examples of all files in their order, some at once. Errors: DataError for a damaged file."""
-    every = (example for path in paths for example in _of_file(path))
+    every = (example for path in paths for example in of_file(path))
     return iter(lambda: list(islice(every, at_once)), [])
 
 
-def _of_file(path: Path) -> Iterator[Example]:
-    """The members of one name follow one another."""
+def of_file(path: Path, content: io.BufferedIOBase | None = None, wanted: Callable[[str], bool] = lambda ending: True) -> Iterator[Example]:
+    """The examples of a file, or of a piece of it, its ``content``; members of one name follow one another. Errors: DataError.
+
+    Of members whose ending is not ``wanted`` there is the name alone.
+    """
     current: Example | None = None
     try:
-        with tarfile.open(path, "r|*") as archive:
-            for member in archive:
+        with tarfile.open(path, "r|*" if content is None else "r:", fileobj=content) as archive:
+            while (member := archive.next()) is not None:
+                archive.members.clear()  # type: ignore[attr-defined]  # it would keep them all
                 if not member.isfile():
                     continue
                 folder, _, file = member.name.rpartition("/")
@@ -81,14 +89,18 @@ def _of_file(path: Path) -> Iterator[Example]:
                 if current is None or current.name != name:
                     if current is not None:
                         yield current
-                    current = Example(name)
-                content = archive.extractfile(member)
-                assert content is not None
-                current.members[ending.lower()] = content.read()
+                    current = Example(name, member.offset)
+                held = archive.extractfile(member) if wanted(ending.lower()) else None
+                current.members[ending.lower()] = b"" if held is None else held.read()
     except (tarfile.TarError, EOFError, OSError) as error:
         raise DataError(f"{path} is not a tar or is damaged: {error}") from error
     if current is not None:
         yield current
+
+
+def load(path: Path, how: Reading) -> Splits:
+    """All examples in memory. Errors: DataError."""
+    return Splits.of(dataset(path, [example for file in files(path) for example in of_file(file)], how))
 
 
 def dataset(path: Path, some: Sequence[Example], how: Reading) -> Dataset:
@@ -104,8 +116,12 @@ def dataset(path: Path, some: Sequence[Example], how: Reading) -> Dataset:
         content = [next(data for ending, data in one.members.items() if f".{ending}" in images.SUFFIXES) for one in some]
         found = images.decoded(path, [(Path(one.name), io.BytesIO(data)) for one, data in zip(some, content, strict=True)], how)
     assert found.whole is not None
-    labels = [one.label for one in some]
-    return found.whole if not any(labels) else arrays.labelled_as(path, found.whole, arrays.numbers_of([label or None for label in labels]))
+    return labelled(path, found.whole, [one.label for one in some])
+
+
+def labelled(path: Path, rows: Dataset, labels: Sequence[str]) -> Dataset:
+    """Data with the classes of their examples, where any has one. Errors: DataError."""
+    return arrays.labelled_as(path, rows, arrays.numbers_of([label or None for label in labels])) if any(labels) else rows
 
 
 def _array(path: Path, one: Example) -> np.ndarray:

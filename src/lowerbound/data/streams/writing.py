@@ -194,5 +194,5 @@ def shard(source: Any, folder: str | Path, *, data_dir: str | Path | None = None
     found = pieces(source, how, data_dir)
     with ShardWriter(Path(folder), found.schema, found.notes, found.classes) as writer:
         for part, data in found.rows:
-            writer.add(part, data.inverted() if how.invert else data)
+            writer.add(part, data)
     return Manifest.read(Path(folder) / MANIFEST)

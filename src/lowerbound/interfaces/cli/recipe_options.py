@@ -65,8 +65,8 @@ def datasets(parser: Parser) -> None:
 
 def shard(parser: Parser) -> None:
     """Those of ``shard``."""
-    parser.add_argument("source", metavar="SOURCE", help="a name, a file or a folder; .npy, Parquet, Arrow and tars are read in pieces")
-    for word in READING:
+    parser.add_argument("source", metavar="SOURCE", help="a name, a file or a folder; what can stay on disk is read in pieces")
+    for word in (word for word in READING if word != "stream"):
         _recipe_option(parser, FIELDS[word])
     parser.add_argument("--counts", action="store_true", help="whole numbers are counts, for a likelihood of counts (default: greys)")
     parser.add_argument("-o", "--output", required=True, metavar="FOLDER", help="a new folder, which every verb then reads block by block")

@@ -198,7 +198,8 @@ class Estimator(BaseEstimator, ABC):
 
 #: parameters that only one kind of X has; words of a recipe that are about reading a file, some of them parameters as well
 OF_ARRAYS, OF_TABLES = ("shape", "pixels", "levels"), ("types", "missing_as", "missingness")
-OF_X = {"data", "size", "color", "skip_unreadable", "range", "shape", "invert", "label_column", "header", "types", "missing_as", "labels"}
+OF_IMAGES = {"size", "color", "skip_unreadable", "range", "shape", "invert"}
+OF_X = OF_IMAGES | {"data", "stream", "label_column", "header", "types", "missing_as", "labels"}
 OF_X |= {"bootstrap"}
 
 

@@ -1,0 +1,59 @@
+"""A Parquet or Arrow file in the groups of rows that it was written in, of which each can be read without the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lowerbound.data.arrow_files import PARQUET, must_differ, opened, said
+
+SUFFIXES = (PARQUET, ".feather", ".arrow")  # lines of JSON have none
+
+
+def has_groups(path: Path) -> bool:
+    """Whether it is such a file, by its name."""
+    return path.suffix.lower() in SUFFIXES and path.is_file()
+
+
+class Groups:
+    """The groups of a file: how many rows each has, and each as a table of pyarrow's. Errors: DataError for a damaged file."""
+
+    def __init__(self, path: Path) -> None:
+        import pyarrow.parquet
+
+        self.path, self._footer, self._stream = path, None, None
+        with said(path):
+            if path.suffix.lower() == PARQUET:
+                with pyarrow.parquet.ParquetFile(path) as file:
+                    self._footer, self.schema = file.metadata, file.schema_arrow
+                self.sizes = [self._footer.row_group(number).num_rows for number in range(self._footer.num_row_groups)]
+            else:
+                reader = self._mapped()
+                self.schema = reader.schema
+                if not hasattr(reader, "get_batch"):  # a stream, whose batches can be had in turn alone, and are mapped, not read
+                    self._stream = list(reader)
+                of_file = range(reader.num_record_batches) if self._stream is None else ()
+                self.sizes = [len(batch) for batch in (self._stream or map(reader.get_batch, of_file))]
+        must_differ(path, self.schema.names)
+
+    def _mapped(self) -> Any:
+        import pyarrow
+
+        return opened(pyarrow.memory_map(str(self.path)))
+
+    def read(self, number: int, columns: Sequence[str] | None = None) -> Any:
+        """A group, or some of its columns; any thread may ask. Errors: DataError."""
+        import pyarrow
+        import pyarrow.parquet
+
+        with said(self.path):
+            if self._footer is not None:
+                with pyarrow.parquet.ParquetFile(self.path, metadata=self._footer) as file:
+                    found = file.read_row_group(number, columns, use_threads=False)
+            else:
+                batch = self._mapped().get_batch(number) if self._stream is None else self._stream[number]
+                found = pyarrow.Table.from_batches([batch])
+                found = found if columns is None else found.select(columns)
+            found.validate(full=True)
+        return found
