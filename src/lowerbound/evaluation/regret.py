@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lowerbound.data.python import Source
-from lowerbound.data.rows import Rows
+from lowerbound.data.rows import Rows, numbers_of
 from lowerbound.errors import DataError
 from lowerbound.evaluation.log_likelihood import MEMORY, must_have_density
 from lowerbound.nn.memory import bytes_each, how_many
@@ -82,14 +82,15 @@ def _regret(vae: Model, data: Rows, rows: list[int], steps: int, seed: int) -> F
     moved = start.clone().requires_grad_()
     optimizer = torch.optim.Adam([moved], lr=LEARNING_RATE)
     objective = ELBO(kl_of(vae.posterior.law(start, 1), vae.prior()))
-    with seeded_by_row(torch.tensor(rows), seed, "regret", device=x.device):
+    numbers = numbers_of(data, torch.tensor(rows))
+    with seeded_by_row(numbers, seed, "regret", device=x.device):
         for _ in range(steps):
             optimizer.zero_grad()
             (-_bound(vae, x, moved, objective).sum()).backward()
             optimizer.step()
     bounds = []
     for output in (moved.detach(), start):
-        with torch.no_grad(), seeded_by_row(torch.tensor(rows), seed, "regret", "bound", device=x.device):
+        with torch.no_grad(), seeded_by_row(numbers, seed, "regret", "bound", device=x.device):
             bounds.append(torch.stack([_bound(vae, x, output, objective) for _ in range(SCORED)]).mean(0))
     return (bounds[0] - bounds[1]).cpu().double()
 
