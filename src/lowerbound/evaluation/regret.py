@@ -56,7 +56,7 @@ def likelihood_regret(vae: Model, data: Source, *, steps: int = STEPS, memory: i
         parameter.requires_grad_(False)
     try:
         vae = in_evaluation(vae)
-        parts = torch.arange(len(data)).split(_at_once(vae, data, memory, seed))
+        parts = torch.arange(len(data)).split(at_once(vae, data, memory, seed))
         looks = [torch.cat([_regret(vae, data, rows.tolist(), steps, key(seed, look)) for rows in parts]) for look in range(LOOKS)]
         regret = torch.stack(looks).mean(0)
         return regret[0] if examples.alone else regret
@@ -65,7 +65,8 @@ def likelihood_regret(vae: Model, data: Source, *, steps: int = STEPS, memory: i
             parameter.requires_grad_(True)
 
 
-def _at_once(vae: Model, data: Rows, memory: int, seed: int) -> int:
+def at_once(vae: Model, data: Rows, memory: int, seed: int) -> int:
+    """How many examples are done in one go. Errors: UsageError for too little memory."""
     seen = _observed(vae, data, [0], seed)
     vae, x = seen.vae, seen.x
     with torch.no_grad():

@@ -72,12 +72,16 @@ def _completed(vae: Model, reference: Dataset, most: int, samples: int, memory: 
     """Some of the reference without holes."""
     if not len(reference):
         raise DataError("there are no examples to compare with")
-    if len(reference) > most:
-        _, reference = reference.hold_out(whole("most", most, 1), "rank")
+    reference = compared(reference, most)
     values = reference[:]
     if values.isnan().any():
         values = impute(vae, reference, 1, samples=samples, memory=memory, seed=seed).draws[0]
     return Dataset(values, reference.labels, reference.classes)
+
+
+def compared(reference: Dataset, most: int = MOST) -> Dataset:
+    """Those that others are compared with: at most so many, always the same ones."""
+    return reference if len(reference) <= most else reference.hold_out(whole("most", most, 1), "rank")[1]
 
 
 def _holed(data: Dataset, pattern: Bool[Tensor, " values"]) -> Dataset:

@@ -91,12 +91,12 @@ def _of_npy(path: Path, how: Reading) -> Pieces:
     if mapped.ndim < 2 or not len(mapped):
         raise DataError(f"{path} has the shape {mapped.shape}; give an array (N, …) of examples")
     look = arrays.splits_of(path, mapped[spread(len(mapped), LOOK).numpy()], how)
-    then, each = _as_looked_at(how, _whole(look)), max(1, BYTES // max(1, mapped[0].nbytes))
+    then, each = as_looked_at(how, _whole(look)), max(1, BYTES // max(1, mapped[0].nbytes))
     rows = (("train", _whole(arrays.splits_of(path, np.array(mapped[at : at + each]), then))) for at in range(0, len(mapped), each))
     return Pieces(rows, None, look.notes)
 
 
-def _as_looked_at(how: Reading, look: Dataset) -> Reading:
+def as_looked_at(how: Reading, look: Dataset) -> Reading:
     """How to read the rest of what was looked at."""
     return replace(how, unit=look.unit, white=look.white, shape=look.event_shape, color="grey" if look.event_shape[0] == 1 else "rgb")
 
@@ -115,7 +115,7 @@ def _of_arrow(path: Path, how: Reading) -> Pieces:
     of_array = not how.of_table and (arrow_arrays.has_images(look.schema) or arrow_arrays.has_vectors(look.schema, how.label_column))
     read: Callable[[Any, Reading], Splits] = (lambda table, how: arrow_arrays.of_table(path, table, how)) if of_array else tables.of_frame
     first = read(look, how)
-    then = _as_looked_at(how, _whole(first)) if of_array else replace(how, schema=first.schema)
+    then = as_looked_at(how, _whole(first)) if of_array else replace(how, schema=first.schema)
 
     def rows() -> Iterator[tuple[str, Dataset]]:
         for part, several in files.items():
@@ -135,7 +135,7 @@ def _of_tars(path: Path, how: Reading) -> Pieces:
         then = how
         for some in tars.examples(tars.files(path), DECODED):
             piece = tars.dataset(path, some, then)
-            then = _as_looked_at(how, piece)
+            then = as_looked_at(how, piece)
             yield "train", piece
 
     return Pieces(rows())
