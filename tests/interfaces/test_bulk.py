@@ -271,7 +271,7 @@ def is_ours(pid):
 def makers():
     for place in Path("/proc").iterdir():
         try:
-            if place.name.isdigit() and b"MapWorker" in (place / "cmdline").read_bytes() and is_ours(int(place.name)):
+            if place.name.isdigit() and (place / "cmdline").read_bytes().startswith(b"ray::MapWorker") and is_ours(int(place.name)):
                 yield int(place.name)
         except OSError:
             pass

@@ -25,6 +25,8 @@ from lowerbound.interfaces.bulk.task import Begun
 STORE = 200 * 2**20
 #: where a cluster is, for ``ray.init`` and for us
 ADDRESS = "RAY_ADDRESS"
+#: what Ray reads when it is imported: nothing is sent to its makers, and nothing printed that an error does not say
+QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
 #: part → the column of Ray's rows
 PART = "part"
 
@@ -44,6 +46,8 @@ class Maker:
 
 def engine(workers: int) -> Engine:
     """So many actors. Errors: UsageError where Ray is not installed."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
     try:
         import ray.data
     except ImportError as error:
@@ -73,7 +77,6 @@ def _connected(ray: Any, workers: int) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     here = {} if ADDRESS in os.environ else {"num_cpus": workers, "include_dashboard": False, "object_store_memory": STORE}
     ray.init(logging_level=logging.ERROR, log_to_driver=False, **here)
     context = ray.data.DataContext.get_current()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lowerbound.data.dataset import Dataset
+from lowerbound.errors import UsageError
 from lowerbound.runs import layout
 from lowerbound.runs import pieces as data_pieces
 from lowerbound.runs import run as runs
@@ -66,7 +67,9 @@ class Asked:
 
     def begun(self, run: Run, data: Pieces, batches: Sequence[int], most: int, said: Callable[[Dataset], Tables]) -> Begun:
         """What is said of the rows, ``batches`` at once; at most ``most`` in a piece, if that is one batch or more."""
-        rows = len(data) if self.rows is None else min(self.rows, len(data))
+        rows = len(data) if self.rows is None else self.rows
+        if rows > len(data):
+            raise UsageError(f"there are only {len(data):,} examples, and {rows:,} were asked for; ask for fewer")
         size = whole_batches(batches, most, data.read(0, 1)[0].numel() * 4)
         return Begun(rows, size, lambda first, end: said(data.read(first, end)), data.identity, str(run.vae.device), data.notes)
 

@@ -70,5 +70,5 @@ def in_parts(args: Namespace, task: Task, what: str) -> Answer:
 
         make(job, begun, lacking, done)
     there = job.parts - len(lacking)
-    text = f"{begun.rows:,} {what} in {job.parts:,} parts: {folder}" + (f"; {there:,} were there" if there else "")
+    text = f"{begun.rows:,} {what} in {job.parts:,} part{'s' * (job.parts != 1)}: {folder}" + (f"; {there:,} were there" if there else "")
     return Answer(text, {"run": args.run, "output": folder, "n": begun.rows, "parts": job.parts, "made": len(lacking)})
