@@ -97,10 +97,8 @@ def sums(folder: Path) -> list[str]:
 def main() -> None:
     """Write the figures."""
     asked = argparse.ArgumentParser(description=__doc__)
-    asked.add_argument("--folder", type=Path, required=True)
-    asked.add_argument("--rows", type=int, default=10_000_000)
-    asked.add_argument("--samples", type=int, default=20)
-    asked.add_argument("--out", type=Path, required=True)
+    for name, kind, usual in (("folder", Path, None), ("rows", int, 10_000_000), ("samples", int, 20), ("out", Path, None)):
+        asked.add_argument(f"--{name}", type=kind, default=usual, required=usual is None)
     args = asked.parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
     source = table(args.folder, args.rows)
@@ -116,9 +114,8 @@ def main() -> None:
     }
     wanted = sums(outputs["here"])
     found |= {"seconds": seconds, "rows a second": {name: args.rows / each for name, each in seconds.items()}, "parts": len(wanted)}
-    found["two workers over one"] = seconds["one worker"] / seconds["two workers"]
+    found["two workers over one"], found["load after"] = seconds["one worker"] / seconds["two workers"], os.getloadavg()
     found["same files"] = {name: sums(output) == wanted for name, output in outputs.items()}
-    found["load after"] = os.getloadavg()
     args.out.write_text(json.dumps(found, indent=2) + "\n")
     print(json.dumps(found, indent=2))
 
