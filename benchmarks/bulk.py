@@ -65,8 +65,7 @@ def trained(folder: Path, source: Path) -> Path:
 
 def scored(command: list[str], output: Path, *words: str, kill: bool = False) -> float:
     """Seconds of a command that has a folder of parts for its output; with ``kill`` one of its workers is killed after its first parts."""
-    started = time.perf_counter()
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    started, environment = time.perf_counter(), {**os.environ, "OMP_NUM_THREADS": "1"}
     with subprocess.Popen([*command, *words, "-o", str(output)], env=environment) as process:
         if kill:
             threading.Thread(target=killed, args=(process.pid, output), daemon=True).start()
@@ -103,15 +102,11 @@ def main() -> None:
     args.folder.mkdir(parents=True, exist_ok=True)
     source = table(args.folder, args.rows)
     command = [*LOWERBOUND, "score", str(trained(args.folder, source)), str(source), "--samples", str(args.samples)]
-    outputs = {name: args.folder / f"parts-{name}-{time.time_ns()}" for name in ("here", "one", "two", "killed")}
     ray = ("--engine", "ray", "--workers")
+    ways = {"here": (), "one worker": (*ray, "1"), "two workers": (*ray, "2"), "one of two killed": (*ray, "2")}
+    outputs = {name: args.folder / f"parts-{name.replace(' ', '-')}-{time.time_ns()}" for name in ways}
     found: dict[str, Any] = {"rows": args.rows, "samples": args.samples, "load before": os.getloadavg(), "cores": os.cpu_count()}
-    seconds = {
-        "here": scored(command, outputs["here"]),
-        "one worker": scored(command, outputs["one"], *ray, "1"),
-        "two workers": scored(command, outputs["two"], *ray, "2"),
-        "two workers, one killed": scored(command, outputs["killed"], *ray, "2", kill=True),
-    }
+    seconds = {name: scored(command, outputs[name], *words, kill="killed" in name) for name, words in ways.items()}
     wanted = sums(outputs["here"])
     found |= {"seconds": seconds, "rows a second": {name: args.rows / each for name, each in seconds.items()}, "parts": len(wanted)}
     found["two workers over one"], found["load after"] = seconds["one worker"] / seconds["two workers"], os.getloadavg()

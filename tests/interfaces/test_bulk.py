@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow
+import pyarrow.csv
 import pyarrow.feather
 import pyarrow.parquet
 import pytest
@@ -75,8 +76,6 @@ def two_files(table: Path, folder: Path) -> str:
 
 
 def as_csv(table: Path, folder: Path) -> str:
-    import pyarrow.csv
-
     pyarrow.csv.write_csv(pyarrow.parquet.read_table(table), folder / "t.csv", pyarrow.csv.WriteOptions(quoting_style="none"))
     return str(folder / "t.csv")
 
@@ -128,10 +127,14 @@ def test_a_part_of_the_data_is_that_of_one_file(split: str, table: Path, table_r
 # --- of arrays -----------------------------------------------------------------------------------------
 
 
+def digits() -> data.Dataset:
+    found = data.load("digits").whole
+    assert found is not None
+    return found
+
+
 def npy(folder: Path) -> str:
-    digits = data.load("digits").whole
-    assert digits is not None
-    np.save(folder / "d.npy", digits.array.numpy())
+    np.save(folder / "d.npy", digits().array.numpy())
     return str(folder / "d.npy")
 
 
@@ -141,10 +144,8 @@ def shards(folder: Path) -> str:
 
 
 def vectors(folder: Path) -> str:
-    digits = data.load("digits").whole
-    assert digits is not None
-    pixels = digits.array.numpy().reshape(-1, 8, 8).tolist()
-    pyarrow.parquet.write_table(pyarrow.table({"x": pixels, "label": digits.names}), folder / "d.parquet", row_group_size=500)
+    columns = {"x": digits().array.numpy().reshape(-1, 8, 8).tolist(), "label": digits().names}
+    pyarrow.parquet.write_table(pyarrow.table(columns), folder / "d.parquet", row_group_size=500)
     return str(folder / "d.parquet")
 
 
@@ -252,22 +253,18 @@ def test_a_column_of_that_name_is_kept(table: Path, table_run: Path, tmp_path: P
 
 
 # --- by Ray --------------------------------------------------------------------------------------------
-
 #: a verb in small pieces; of whoever makes them by Ray, one is killed once a part is there
 VERB = """
 import os, signal, sys
 from pathlib import Path
 from lowerbound.interfaces.bulk import on_ray, task
 from lowerbound.interfaces.cli import main
-
 def parent(pid):
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-
 def is_ours(pid):
     while pid > 1 and pid != os.getpid():
         pid = parent(pid)
     return pid == os.getpid()
-
 def makers():
     for place in Path("/proc").iterdir():
         try:
@@ -275,19 +272,15 @@ def makers():
                 yield int(place.name)
         except OSError:
             pass
-
 def made(ray, workers, job, begun, numbers, done):
     killed = []
-
     def killing(number):
         done(number)
         if not killed:
             killed.extend(makers())
             os.kill(killed[0], signal.SIGKILL)
             print("killed one of", len(killed), flush=True)
-
     whole(ray, workers, job, begun, numbers, killing)
-
 task.ROWS, whole, on_ray._made = 64, on_ray._made, made
 sys.exit(main(sys.argv[1:]))
 """
