@@ -65,12 +65,6 @@ class RowRanges:
         self._sizes_of, self._ends = sizes, np.cumsum(sizes)
         self._kept: tuple[int, Any] | None = None
 
-    def __getstate__(self) -> str:
-        return self.source
-
-    def __setstate__(self, source: str) -> None:
-        self.__init__(source)  # type: ignore[misc]
-
     def __len__(self) -> int:
         return int(self._ends[-1]) if len(self._ends) else 0
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lowerbound.data.dataset import Dataset
-from lowerbound.errors import UsageError
+from lowerbound.errors import DataError, UsageError
 from lowerbound.runs import layout
 from lowerbound.runs import pieces as data_pieces
 from lowerbound.runs import run as runs
@@ -63,7 +63,10 @@ class Asked:
     def open(self) -> tuple[Run, Pieces]:
         """The run, and the data. Errors: RunError, DataError."""
         run = runs.load(self.run, self.device)
-        return run, data_pieces.pieces(run, self.data, self.data_dir, self.part)
+        found = data_pieces.pieces(run, self.data, self.data_dir, self.part)
+        if not len(found):
+            raise DataError("there are no examples in these data")
+        return run, found
 
     def begun(self, run: Run, data: Pieces, batches: Sequence[int], most: int, said: Callable[[Dataset], Tables]) -> Begun:
         """What is said of the rows, ``batches`` at once; at most ``most`` in a piece, if that is one batch or more."""
