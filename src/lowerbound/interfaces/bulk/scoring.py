@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,6 +90,6 @@ class Score(Task):
 WHOLE = ("cells",)
 
 
-def _or_none(values: torch.Tensor) -> Sequence[float | None]:
+def _or_none(values: torch.Tensor) -> list[float | None]:
     """Numbers as a file has them: an empty cell where there is none."""
     return [None if math.isnan(value) else value for value in values.tolist()]
