@@ -52,8 +52,8 @@ def sample(args: Namespace) -> Answer:
     """Write draws of the prior, decoded."""
     bulk.must_suit(args, "where", "freeze")
     if bulk.is_folder(args.output):
-        given = partial(_given, n=args.n, label=args.label, data_dir=args.data_dir, seed=args.seed)
-        return bulk.in_parts(args, Sample(args.run, args.device, args.n, args.draw, args.seed, args.label, given), "samples")
+        of_run_given = partial(_given, n=args.n, label=args.label, data_dir=args.data_dir, seed=args.seed)
+        return bulk.in_parts(args, Sample(args.run, args.device, args.n, args.draw, args.seed, args.label, of_run_given), "samples")
     write = _image_writer(args.output, lambda images: style.sheet_png(images, columns=_side(len(images))))
     run = runs.load(args.run, args.device)
     if args.where is not None:
