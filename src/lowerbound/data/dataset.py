@@ -38,7 +38,8 @@ class Dataset:
     the names of the classes. ``white`` is the number that was read as 1 where the type alone does not say it, ``black`` that which was read
     as 0, ``stored`` the type of the numbers where it is not the array's. ``variables`` are the names of the values of a vector, where they
     have some.
-    ``rows`` are the rows of the view, or None for all.
+    ``rows`` are the rows of the view, or None for all. ``first_row`` is the number of the first of them where they are a piece of more
+    examples: noise that belongs to rows follows from their numbers in the whole (``rows.numbers_of``).
     """
 
     array: Tensor | SparseRows | StreamedRows
@@ -50,6 +51,7 @@ class Dataset:
     black: float = 0.0
     stored: str = ""
     variables: tuple[str, ...] = ()
+    first_row: int = 0
 
     def __len__(self) -> int:
         return len(self.array if self.rows is None else self.rows)
@@ -123,6 +125,10 @@ class Dataset:
     def view(self, rows: Tensor) -> Dataset:
         """A view of some rows of this view, without copying."""
         return replace(self, rows=rows if self.rows is None else self.rows[rows])
+
+    def piece(self, first: int, end: int) -> Dataset:
+        """A view of the rows from ``first`` to before ``end``, which know their numbers: what is drawn for them is as in the whole."""
+        return replace(self.view(torch.arange(first, end)), first_row=self.first_row + first)
 
     @property
     def pictured(self) -> Dataset:

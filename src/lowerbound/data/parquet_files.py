@@ -71,13 +71,17 @@ class Parquet:
         import pyarrow
         import pyarrow.parquet
 
+        sink = pyarrow.BufferOutputStream()
+        pyarrow.parquet.write_table(self.with_cells(cells), sink)
+        return bytes(sink.getvalue().to_pybytes())
+
+    def with_cells(self, cells: Cells) -> Any:
+        """The table, pyarrow's, with these cells in place of the ones it has, with its types and metadata. Errors: DataError."""
         table = self.table
         for place, name in enumerate(self.names):
             if cells.get(name):
                 table = table.set_column(place, self.table.schema.field(name), self._with(name, cells[name]))
-        sink = pyarrow.BufferOutputStream()
-        pyarrow.parquet.write_table(table.replace_schema_metadata(self.table.schema.metadata), sink)
-        return bytes(sink.getvalue().to_pybytes())
+        return table.replace_schema_metadata(self.table.schema.metadata)
 
     def _with(self, name: str, texts: Mapping[int, str]) -> Any:
         import pyarrow

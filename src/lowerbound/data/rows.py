@@ -33,6 +33,20 @@ class Labelled(Protocol):
         """``(N,)`` class numbers, or None."""
 
 
+@runtime_checkable
+class Piece(Protocol):
+    """Data that may be a piece of more, as a ``Dataset`` may."""
+
+    @property
+    def first_row(self) -> int:
+        """The number of its first row in the whole."""
+
+
+def numbers_of(data: Rows, rows: Int64[Tensor, " B"]) -> Int64[Tensor, " B"]:
+    """The numbers of some rows in the whole that ``data`` are, or are a piece of: what is drawn for a row follows from its number."""
+    return rows + data.first_row if isinstance(data, Piece) and data.first_row else rows
+
+
 def labels_of(data: Rows, rows: Tensor) -> Int64[Tensor, " B"] | None:
     """The class numbers of some rows; None for data without labels."""
     labels = data.labels if isinstance(data, Labelled) else None

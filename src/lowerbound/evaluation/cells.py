@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lowerbound.data.python import Source
-from lowerbound.data.rows import Rows
+from lowerbound.data.rows import Rows, numbers_of
 from lowerbound.evaluation.importance import WeightedSums
 from lowerbound.evaluation.log_likelihood import MEMORY, ROWS
 from lowerbound.evaluation.weighted_draws import weighted_draws
@@ -46,7 +46,7 @@ def log_p_of_values(vae: Model, data: Source, samples: int = SAMPLES, *, memory:
 
 def _of_some(vae: Model, data: Rows, rows: Tensor, samples: int, memory: int, seed: int) -> Float[Tensor, "B *event"]:
     admit_rows(vae, data, rows)
-    with seeded(seed, "cells", int(rows[0]), device=vae.device):
+    with seeded(seed, "cells", int(numbers_of(data, rows)[0]), device=vae.device):
         seen = observe(vae, data, rows)
         return _weighed(seen, samples, memory)
 

@@ -16,7 +16,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.distributions import Distribution
 
-from lowerbound.data.rows import Rows, in_turn
+from lowerbound.data.rows import Rows, in_turn, numbers_of
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.system.seeding import seeded
 from lowerbound.vae.model import Model
@@ -38,6 +38,12 @@ class Encoded:
     def vae(self) -> Model:
         """The model given the contexts of these examples."""
         return self.seen.vae
+
+    @property
+    def numbers(self) -> list[int]:
+        """The numbers of the rows in the whole that the data are a piece of: their noise follows from these."""
+        found: list[int] = numbers_of(self.data, self.rows).tolist()
+        return found
 
     @property
     def x(self) -> Float[Tensor, "B *event"]:

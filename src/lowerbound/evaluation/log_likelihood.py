@@ -122,7 +122,7 @@ class OfModel:
 
     def add(self, some: Encoded) -> None:
         """Take in some examples. Errors: RecipeError where q has no density."""
-        self.add_observed(some.seen, some.rows.tolist(), some.output)
+        self.add_observed(some.seen, some.numbers, some.output)
 
     def add_observed(self, seen: Observation, rows: list[int], output: Float[Tensor, "B features"]) -> None:
         """The same of a model that was not asked to encode them."""
@@ -254,7 +254,7 @@ class OverLabels:
         """Take in some examples, as those of each class."""
         self._log_q.append(self.vae.log_classify(some.x).cpu().double())
         for one, model in zip(self.each, self.models, strict=True):
-            one.add_observed(Observation(model, some.x), some.rows.tolist(), model.posterior.output(some.x))
+            one.add_observed(Observation(model, some.x), some.numbers, model.posterior.output(some.x))
 
     def found(self) -> Density:
         """Sums over labels; rate and bound are with q(y|x), KL(q(y|x) ‖ p(y)) a part of the rate."""

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lowerbound.data.python import Source
-from lowerbound.data.rows import Rows
+from lowerbound.data.rows import Rows, numbers_of
 from lowerbound.errors import DataError
 from lowerbound.evaluation.log_likelihood import MEMORY, must_have_density
 from lowerbound.nn.memory import bytes_each, how_many
@@ -56,7 +56,7 @@ def likelihood_regret(vae: Model, data: Source, *, steps: int = STEPS, memory: i
         parameter.requires_grad_(False)
     try:
         vae = in_evaluation(vae)
-        parts = torch.arange(len(data)).split(_at_once(vae, data, memory, seed))
+        parts = torch.arange(len(data)).split(at_once(vae, data, memory, seed))
         looks = [torch.cat([_regret(vae, data, rows.tolist(), steps, key(seed, look)) for rows in parts]) for look in range(LOOKS)]
         regret = torch.stack(looks).mean(0)
         return regret[0] if examples.alone else regret
@@ -65,7 +65,8 @@ def likelihood_regret(vae: Model, data: Source, *, steps: int = STEPS, memory: i
             parameter.requires_grad_(True)
 
 
-def _at_once(vae: Model, data: Rows, memory: int, seed: int) -> int:
+def at_once(vae: Model, data: Rows, memory: int, seed: int) -> int:
+    """How many examples are done in one go. Errors: UsageError for too little memory."""
     seen = _observed(vae, data, [0], seed)
     vae, x = seen.vae, seen.x
     with torch.no_grad():
@@ -82,14 +83,15 @@ def _regret(vae: Model, data: Rows, rows: list[int], steps: int, seed: int) -> F
     moved = start.clone().requires_grad_()
     optimizer = torch.optim.Adam([moved], lr=LEARNING_RATE)
     objective = ELBO(kl_of(vae.posterior.law(start, 1), vae.prior()))
-    with seeded_by_row(torch.tensor(rows), seed, "regret", device=x.device):
+    numbers = numbers_of(data, torch.tensor(rows))
+    with seeded_by_row(numbers, seed, "regret", device=x.device):
         for _ in range(steps):
             optimizer.zero_grad()
             (-_bound(vae, x, moved, objective).sum()).backward()
             optimizer.step()
     bounds = []
     for output in (moved.detach(), start):
-        with torch.no_grad(), seeded_by_row(torch.tensor(rows), seed, "regret", "bound", device=x.device):
+        with torch.no_grad(), seeded_by_row(numbers, seed, "regret", "bound", device=x.device):
             bounds.append(torch.stack([_bound(vae, x, output, objective) for _ in range(SCORED)]).mean(0))
     return (bounds[0] - bounds[1]).cpu().double()
 

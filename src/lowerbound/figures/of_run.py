@@ -80,12 +80,17 @@ def samples(context: Context) -> bytes:
         return style.encode_png(plots.samples(images(vae.sample(SHOWN), context.run.spec)))
 
 
-def given(vae: Model, n: int, load: Callable[[], Dataset], seed: int) -> Model:
-    """The conditional model given n contexts: all classes in turn, or the contexts of evenly spread examples of the data."""
+ALL = slice(None)
+
+
+def given(vae: Model, n: int, load: Callable[[], Dataset], seed: int, some: slice = ALL) -> Model:
+    """The conditional model given n contexts, or ``some`` of them: all classes in turn, or the contexts of evenly spread examples."""
     if isinstance(vae.context, Label):
-        return labels.as_labels(vae, labels.evenly(vae, n))
+        return labels.as_labels(vae, labels.evenly(vae, n)[some])
     data = load()
-    return vae.given(encode.contexts(vae, data.view(torch.arange(n) * len(data) // n), seed).to(vae.device))
+    first, end, _ = some.indices(n)
+    rows = data.view(torch.arange(n) * len(data) // n).piece(first, end)
+    return vae.given(encode.contexts(vae, rows, seed).to(vae.device))
 
 
 def reconstructions(context: Context) -> bytes:

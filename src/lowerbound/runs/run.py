@@ -13,6 +13,7 @@ import torch
 
 from lowerbound import data
 from lowerbound.data import Dataset, Schema, Splits, labels
+from lowerbound.data.reading import Reading
 from lowerbound.data.spec import DataSpec
 from lowerbound.errors import DataError, RunError
 from lowerbound.evaluation.calibration import UNCALIBRATED, Calibration
@@ -84,13 +85,29 @@ class Run:
             splits = load_data(self.recipe, data_dir, self.spec)
         else:
             splits = self._read_other(source, data_dir, holes, small)
+        return self.suited(splits, self.is_own(source), small)
+
+    def suited(self, splits: Splits, own: bool, small: tuple[int, ...] | None = None) -> Splits:
+        """Data that were read for this model, classes numbered as it has them, with a note where they are not ``own`` and of another range.
+
+        Errors: DataError where they are of another shape than the model's, or out of its range.
+        """
         if splits.train.event_shape not in (self.spec.event_shape, small):
             shapes = f"{splits.train.event_shape}, and this run's model is for {self.spec.event_shape}"
             raise DataError(f"the data are of shape {shapes}; give data of that shape")
-        if not self.is_own(source):
+        if not own:
             splits = replace(splits, notes=(*splits.notes, *_unlike(self.spec, splits)))
         self.vae.likelihood.check(splits.train.extremes)
         return splits.relabelled(self.spec.classes) if self.recipe.takes_labels else splits
+
+    def reading(self, own: bool) -> Reading:
+        """How files of data for this model are read, its ``own`` or others, where they are read in pieces."""
+        recipe, spec = self.recipe, self.spec
+        shape = recipe.shape or (spec.event_shape if own and len(spec.event_shape) > 1 else None)
+        words = recipe.reading | {"types": None, "missing_as": None, "shape": shape}
+        words |= {} if own else {"color": "grey" if spec.event_shape[0] == 1 else "rgb"}
+        of_run: dict[str, Any] = {"schema": spec.schema, "counts": _are_counts(recipe, spec.unit), "unit": spec.unit, "white": spec.white}
+        return data.reading_of(**words, **of_run, holes=spec.holes, of_run=True, variables=spec.variables)
 
     def _read_other(self, source: str | Path, data_dir: str | Path | None, holes: bool, small: tuple[int, ...] | None) -> Splits:
         """Data that are not the run's own, by those of its words that the source has."""

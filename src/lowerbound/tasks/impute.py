@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.distributions import Independent
 
 from lowerbound.data.python import Source
-from lowerbound.data.rows import Rows, in_turn
+from lowerbound.data.rows import Rows, in_turn, numbers_of
 from lowerbound.distributions.mixed import Mixed
 from lowerbound.distributions.self_masked import SelfMasked
 from lowerbound.errors import DataError, UsageError
@@ -95,11 +95,12 @@ def impute(
         whole.clone(), torch.zeros_like(whole), whole.expand(draws, *whole.shape).clone(), torch.full((len(whole),), torch.nan)
     )
     for tile in in_turn(data, ROWS):
+        first = numbers_of(data, tile)[:1].tolist()
         rows = tile[whole[tile].isnan().flatten(1).any(1)]
         if len(rows):
             parts = []
             for number, model in enumerate(models):
-                with seeded(seed, "impute", int(tile[0]), *([number] if number else []), device=model.device):
+                with seeded(seed, "impute", *first, *([number] if number else []), device=model.device):
                     parts.append(_Part.of(model, data, rows, len(range(number, draws, len(models))), samples, memory))
             _put(found, rows, parts)
     return found.of_one() if examples.alone else found

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lowerbound.data.dataset import Dataset
 from lowerbound.data.python import Source
-from lowerbound.data.rows import Rows, labels_of
+from lowerbound.data.rows import Rows, labels_of, numbers_of
 from lowerbound.errors import DataError
 from lowerbound.evaluation.log_likelihood import MEMORY
 from lowerbound.evaluation.weighted_draws import weighted_draws
@@ -59,12 +59,12 @@ def rank(
     values = rows[torch.arange(len(rows))]
     patterns, of = values.isnan().flatten(1).unique(dim=0, return_inverse=True)
     found = torch.full((len(rows),), torch.nan)
+    own = _log_p(vae, rows, samples, memory, seed) if len(rows) else found
     for number, pattern in enumerate(patterns):
-        here = (of == number).nonzero()[:, 0]
+        here = of == number
         if not pattern.all():
-            own = _log_p(vae, rows, here, samples, memory, seed)
-            theirs = _log_p(vae, _holed(others, pattern), torch.arange(len(others)), samples, memory, seed)
-            found[here] = ((1 + (theirs <= own[:, None]).sum(1)) / (1 + len(theirs))).float()
+            theirs = _log_p(vae, _holed(others, pattern), samples, memory, seed)
+            found[here] = ((1 + (theirs <= own[here, None]).sum(1)) / (1 + len(theirs))).float()
     return found[0] if examples.alone else found
 
 
@@ -72,12 +72,16 @@ def _completed(vae: Model, reference: Dataset, most: int, samples: int, memory: 
     """Some of the reference without holes."""
     if not len(reference):
         raise DataError("there are no examples to compare with")
-    if len(reference) > most:
-        _, reference = reference.hold_out(whole("most", most, 1), "rank")
+    reference = compared(reference, most)
     values = reference[:]
     if values.isnan().any():
         values = impute(vae, reference, 1, samples=samples, memory=memory, seed=seed).draws[0]
     return Dataset(values, reference.labels, reference.classes)
+
+
+def compared(reference: Dataset, most: int = MOST) -> Dataset:
+    """Those that others are compared with: at most so many, always the same ones."""
+    return reference if len(reference) <= most else reference.hold_out(whole("most", most, 1), "rank")[1]
 
 
 def _holed(data: Dataset, pattern: Bool[Tensor, " values"]) -> Dataset:
@@ -85,13 +89,13 @@ def _holed(data: Dataset, pattern: Bool[Tensor, " values"]) -> Dataset:
     return Dataset(values.masked_fill(pattern.view(values.shape[1:]), torch.nan), labels_of(data, torch.arange(len(data))), data.classes)
 
 
-def _log_p(vae: Model, data: Rows, rows: Tensor, samples: int, memory: int, seed: int) -> Float[Tensor, " B"]:
+def _log_p(vae: Model, data: Rows, samples: int, memory: int, seed: int) -> Float[Tensor, " B"]:
     """log p(x) by a few draws."""
     found = []
     vae = in_evaluation(vae)
-    for some in rows.split(ROWS):
+    for some in torch.arange(len(data)).split(ROWS):
         admit_rows(vae, data, some)
-        with seeded(seed, "rank", int(some[0]), device=vae.device):
+        with seeded(seed, "rank", int(numbers_of(data, some)[0]), device=vae.device):
             seen = observe(vae, data, some)
             log_w = weighted_draws(seen.vae, seen.x, samples, memory).log_weight(seen.vae, seen.x).cpu().double()
             found.append(log_w.nan_to_num(nan=-torch.inf, neginf=-torch.inf).logsumexp(0) - math.log(samples))

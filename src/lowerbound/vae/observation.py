@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from torch.nn.parameter import is_lazy
 
-from lowerbound.data.rows import Rows, first_look, labels_of
+from lowerbound.data.rows import Rows, first_look, labels_of, numbers_of
 from lowerbound.errors import DataError
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.system.noise import by_row
@@ -66,7 +66,7 @@ def read(vae: Model, data: Rows, rows: Int64[Tensor, " B"], seed: int | None = N
 
 def _taken(vae: Model, data: Rows, rows: Int64[Tensor, " B"], seed: int | None, see: Callable[[Tensor], Tensor] | None) -> Observation:
     values, labels = data[rows].to(vae.device), labels_of(data, rows)
-    with nullcontext() if seed is None else by_row(key(seed, "observed"), rows):
+    with nullcontext() if seed is None else by_row(key(seed, "observed"), numbers_of(data, rows)):
         x = values if see is None else see(values)
         context = vae.contexts(x, labels)
     return Observation(vae if context is None else vae.given(context), x)
@@ -99,7 +99,7 @@ def admit_rows(vae: Model, data: Rows, rows: Int64[Tensor, " B"]) -> None:
         vae.likelihood.admit(data[rows])
     except DataError as error:
         if len(rows) == 1:
-            raise DataError(f"row {int(rows)}: {error}") from error
+            raise DataError(f"row {int(numbers_of(data, rows))}: {error}") from error
         for row in rows.split(1):
             admit_rows(vae, data, row)
         raise

@@ -8,31 +8,31 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from lowerbound.data import Dataset, Schema, tables, writing
 from lowerbound.data.csv_files import Csv
 from lowerbound.data.parquet_files import Parquet
 from lowerbound.data.tables import Table
 from lowerbound.errors import UsageError
-from lowerbound.interfaces.cli import console
+from lowerbound.interfaces.bulk.imputing import Impute, errors_of, missing_of, others, schema_of, with_filled
+from lowerbound.interfaces.cli import bulk, console
 from lowerbound.interfaces.cli.console import Answer
 from lowerbound.interfaces.cli.output import of_kind
 from lowerbound.runs import run as runs
-from lowerbound.runs.run import Run
 from lowerbound.system.files import written
 from lowerbound.tasks.impute import Imputations
 from lowerbound.tasks.impute import impute as imputed
-from lowerbound.vae.model import Model
 
 
 def impute(args: Namespace) -> Answer:
     """Write the table filled in, its draws and its standard errors, each to a file."""
+    bulk.must_suit(args)
+    if bulk.is_folder(args.output):
+        words = args.run, args.device, args.data, tuple(args.together_with), args.draws, args.samples, args.memory, args.seed
+        return bulk.in_parts(args, Impute(*words), "rows filled in")
     path = of_kind(args.output, *tables.SUFFIXES)
     run = runs.load(args.run, args.device)
-    schema = run.spec.schema
-    if schema is None:
-        raise UsageError("this run's model is not of a table; fill in its arrays with: lowerbound complete RUN DATA --missing nan")
+    schema = schema_of(run)
     given = Path(args.data or run.recipe.data)
     table = _read(given, path)
     cells, marked = tables.by_schema(table, schema)
@@ -41,14 +41,16 @@ def impute(args: Namespace) -> Answer:
     console.notes(args, _no_constants(schema, cells))
     schema = schema.like(cells)
     data = Dataset(torch.from_numpy(values))
-    found = imputed([run.vae, *_others(run, args)], data, args.draws, samples=args.samples, memory=args.memory, seed=args.seed)
+    found = imputed(
+        [run.vae, *others(run, args.together_with, args.device)], data, args.draws, samples=args.samples, memory=args.memory, seed=args.seed
+    )
     several = [(path.with_name(f"{path.stem}-{number}{path.suffix}"), draw) for number, draw in enumerate(found.draws, start=1)]
     _must_be_kept([path, *(each for each, _ in several)], [given, Path(run.recipe.data)])
     errors = path.with_name(f"{path.stem}-errors{'.parquet' if path.suffix == '.parquet' else '.csv'}")
-    missing = _missing(schema, cells)
+    missing = missing_of(schema, cells)
     fillings = [(each, schema.texts_at(missing, values.numpy())) for each, values in [(path, found.mean), *several]]
     contents = {each: _content(path, table, schema, cells, filled) for each, filled in fillings}
-    contents[errors] = writing.WRITERS[errors.suffix](_errors(schema, cells, found.error))
+    contents[errors] = writing.WRITERS[errors.suffix](errors_of(schema, cells, found.error))
     for each, content in contents.items():  # none is written if one cannot be made
         with written(each) as file:
             file.write(content)
@@ -61,15 +63,6 @@ def _must_be_kept(outputs: Sequence[Path], tables: Sequence[Path]) -> None:
     lost = next((path for path in outputs if path.resolve() in read), None)
     if lost is not None:
         raise UsageError(f"{lost} is the table with the missing cells, and would be lost; give another -o")
-
-
-def _others(run: Run, args: Namespace) -> list[Model]:
-    """The models of further runs of the same table. Errors: UsageError for runs of another."""
-    others = [runs.load(each, args.device) for each in args.together_with]
-    strange = next((each.folder for each in others if each.spec.schema != run.spec.schema), None)
-    if strange is not None:
-        raise UsageError(f"{strange} has other columns than {run.folder}; give runs of one table, as train --bootstrap makes them")
-    return [each.vae for each in others]
 
 
 def _read(given: Path, path: Path) -> Table:
@@ -91,34 +84,14 @@ def _no_constants(schema: Schema, cells: Mapping[str, Sequence[str | None]]) -> 
     ]
 
 
-def _missing(schema: Schema, cells: Mapping[str, Sequence[str | None]]) -> dict[str, list[int]]:
-    """The rows whose cell is missing, of each column of the model and of constant ones."""
-    kept = [column.name for column in schema.columns if column.kind != "ignore" and column.name in cells]
-    return {name: [row for row, text in enumerate(cells[name]) if text is None] for name in kept}
-
-
 def _content(
     path: Path, table: Table, schema: Schema, cells: Mapping[str, Sequence[str | None]], filled: Mapping[str, Mapping[int, str]]
 ) -> bytes:
     """The file's bytes: the table as it was read, or in the other file type with types that suit the columns."""
     if (path.suffix == ".parquet") == isinstance(table, Parquet):
         return table.filled(filled)
-    texts = {name: [filled.get(name, {}).get(row, text) for row, text in enumerate(column)] for name, column in cells.items()}
+    texts = with_filled(cells, filled)
     return writing.WRITERS[path.suffix](schema.typed(texts) if path.suffix == ".parquet" else texts)
-
-
-def _errors(schema: Schema, cells: Mapping[str, Sequence[str | None]], errors: Tensor) -> dict[str, list[float | None]]:
-    """The standard error of each cell that was filled in, in the column's units; None for the others."""
-    places = {column.name: place for place, column in enumerate(schema.modelled)}
-    units = {column.name: column.unit for column in schema.columns}
-    constant = {column.name for column in schema.columns if column.kind == "constant"}
-
-    def error(name: str, row: int) -> float | None:
-        if name in constant:
-            return 0.0
-        return float(errors[row, places[name]]) * units[name] if name in places else None
-
-    return {name: [error(name, row) if text is None else None for row, text in enumerate(column)] for name, column in cells.items()}
 
 
 def _answer(

@@ -104,6 +104,13 @@ def output(parser: Parser, kinds: str, required: bool = True) -> None:
     parser.add_argument("-o", "--output", required=required, metavar="FILE", help=kinds)
 
 
+def parts(parser: Parser) -> None:
+    """Add who makes the parts of an answer that is a folder, which the output's help has said."""
+    text = "who makes the parts of a folder: here, or ray, workers on this machine or a cluster (default: here)"
+    parser.add_argument("--engine", default="here", metavar="NAME", help=text)
+    parser.add_argument("--workers", type=at_least(1), metavar="N", help="of --engine ray: how many (default: 2)")
+
+
 def save_every(parser: Any) -> None:
     """Add how often a training saves its state."""
     text = "save the state every N steps, or every 30s or 5m of training (default: at the end of each epoch, and every 2m)"

@@ -75,7 +75,8 @@ def _score(parser: Parser) -> None:
     options.estimate(parser)
     parser.add_argument("--regret", action="store_true", help="add the likelihood regret, high for outliers, however likely they are")
     parser.add_argument("--cells", action="store_true", help="of a table also log p of each cell given the others of its row: FILE-cells")
-    options.output(parser, ".parquet or .csv: a row for each example")
+    options.output(parser, ".parquet or .csv: a row for each example; or a folder, for parts of it")
+    options.parts(parser)
     options.machine(parser)
 
 

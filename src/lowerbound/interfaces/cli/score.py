@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from argparse import Namespace
-from typing import Any
 
 import torch
 
-from lowerbound.data import Dataset, Schema, writing
+from lowerbound.data import Dataset, writing
 from lowerbound.errors import DataError, UsageError
-from lowerbound.evaluation.cells import log_p_of_values
-from lowerbound.evaluation.density import Density
 from lowerbound.evaluation.log_likelihood import log_likelihood
-from lowerbound.evaluation.regret import likelihood_regret
-from lowerbound.interfaces.cli import console
+from lowerbound.interfaces.bulk.scoring import CELLS, Score
+from lowerbound.interfaces.cli import bulk, console
 from lowerbound.interfaces.cli.console import Answer
 from lowerbound.interfaces.cli.output import of_kind
 from lowerbound.interfaces.cli.source import asked_for, some_of
@@ -26,18 +22,24 @@ ENOUGH = 20  # held-out rows that ranks can be among; with fewer they are among 
 
 
 def score(args: Namespace) -> Answer:
-    """A row for each example."""
-    path = of_kind(args.output, *writing.WRITERS)
+    """A row for each example: a file of them, or a folder of parts."""
+    bulk.must_suit(args)
+    path = None if bulk.is_folder(args.output) else of_kind(args.output, *writing.WRITERS)
     run = runs.load(args.run, args.device)
     schema = run.spec.schema
     if args.cells and schema is None:
         raise UsageError("--cells is of the cells of a table, and this run's data are none; leave it out")
+    reference = None if schema is None else _reference(run, args)
+    how = Score(bulk.asked(args, args.rows), args.samples, args.memory, args.seed, args.regret, args.cells, reference)
+    if path is None:
+        return bulk.in_parts(args, how, "examples")
     data = some_of(asked_for(run, args), args)
     density = log_likelihood(run.vae, data, args.samples, memory=args.memory, seed=args.seed)
-    columns = _columns(run, data, density, args)
+    labels = {} if data.names is None else {"label": data.names}
+    columns = {"row": [*range(len(data))], **labels, **how.columns(run, data, density)}
     files = {path: columns}
     if args.cells and schema is not None:
-        files[path.with_name(f"{path.stem}-cells{path.suffix}")] = _of_cells(run, schema, data, args)
+        files[path.with_name(f"{path.stem}{CELLS}{path.suffix}")] = how.of_cells(run, schema, data)
     for file, content in files.items():
         writing.write(file, content)
     text = f"{len(data):,} examples, {run.vae.density} {density.mean:.2f} ± {density.se_data:.2f} nats on average: "
@@ -52,33 +54,6 @@ def score(args: Namespace) -> Answer:
     return Answer(text + ", ".join(map(str, files)), values)
 
 
-def _columns(run: Run, data: Dataset, density: Density, args: Namespace) -> dict[str, list[Any]]:
-    """What is said of each example, by name."""
-    columns: dict[str, Any] = {"row": list(range(len(data)))}
-    if data.names is not None:
-        columns["label"] = data.names
-    columns |= {"log_p": density.log_p, "log_p_se": density.se, "ess": density.ess, "elbo": density.elbo}
-    if run.spec.schema is not None:
-        columns |= _of_rows(run, data, density.log_p, args)
-    if args.regret:
-        columns["regret"] = likelihood_regret(run.vae, data, memory=args.memory, seed=args.seed)
-    return {name: column if isinstance(column, list) else column.tolist() for name, column in columns.items()}
-
-
-def _of_rows(run: Run, data: Dataset, log_p: torch.Tensor, args: Namespace) -> dict[str, Any]:
-    """How many cells of each row are counted, log p for each of them, and the row's rank; None where a row has no cell."""
-    cells = (~data[:].isnan()).sum(1)
-    found: dict[str, Any] = {
-        "cells": cells,
-        "log_p_per_cell": [float(log_p[row]) / n if n else None for row, n in enumerate(cells.tolist())],
-    }
-    reference = _reference(run, args)
-    if reference is None:
-        return found
-    ranks = ranking.rank(run.vae, data, reference, memory=args.memory, seed=args.seed)
-    return found | {"rank": _or_none(ranks)}
-
-
 def _reference(run: Run, args: Namespace) -> Dataset | None:
     """The rows that ranks are among: those that the training held out, or those of training where they are few; None without its table."""
     try:
@@ -89,17 +64,12 @@ def _reference(run: Run, args: Namespace) -> Dataset | None:
     train, validation = splits.validation(run.recipe.validation)
     held_out = torch.cat([validation[:], splits.test[:]])
     if len(held_out) >= ENOUGH:
-        return Dataset(held_out)
+        return _in_memory(Dataset(held_out))
     console.notes(args, [f"ranks are among training rows, which the model knows: fewer than {ENOUGH} were held out"])
-    return train
+    return _in_memory(train)
 
 
-def _of_cells(run: Run, schema: Schema, data: Dataset, args: Namespace) -> dict[str, list[float | None]]:
-    """log p of each cell given the others of its row, by column; None where there is none."""
-    each = log_p_of_values(run.vae, data, memory=args.memory, seed=args.seed)
-    return {column.name: _or_none(values) for column, values in zip(schema.modelled, each.unbind(1), strict=True)}
-
-
-def _or_none(values: torch.Tensor) -> list[float | None]:
-    """Numbers as a file has them: an empty cell where there is none."""
-    return [None if math.isnan(value) else value for value in values.tolist()]
+def _in_memory(reference: Dataset) -> Dataset:
+    """The rows that others are compared with, and no others."""
+    few = ranking.compared(reference)
+    return Dataset(few[:], few.labels, few.classes)

@@ -23,7 +23,8 @@ def sample(parser: Parser) -> None:
         "--freeze", type=options.at_least(1), metavar="LEVELS", help="of hierarchies: a row shares so many levels, counted from the top"
     )
     parser.add_argument("--where", metavar="COLUMN=VALUE,…", help="of tables: rows in which these cells are given, 'sex=female,pclass=1'")
-    options.output(parser, ".png, or .npy for the array; of tables .csv, .tsv or .parquet, and always drawn")
+    options.output(parser, ".png, or .npy for the array; of tables .csv, .tsv or .parquet, and always drawn; or a folder, for parts")
+    options.parts(parser)
     options.machine(parser)
 
 
@@ -49,7 +50,8 @@ def encode(parser: Parser) -> None:
     options.data(parser)
     options.draw(parser, "draw z from q(z|x) instead of taking its mean")
     options.seed(parser)
-    options.output(parser, ".npz for latents and what is beside them, or .npy for latents")
+    options.output(parser, ".npz for latents and what is beside them, or .npy for latents; or a folder, for parts")
+    options.parts(parser)
     options.machine(parser)
 
 
@@ -119,7 +121,12 @@ def upscale(parser: Parser) -> None:
 def impute(parser: Parser) -> None:
     """Those of ``impute``."""
     options.run(parser)
-    parser.add_argument("data", nargs="?", metavar="TABLE", help="a .csv, .tsv or .parquet file (default: what the run was trained on)")
+    parser.add_argument(
+        "data",
+        nargs="?",
+        metavar="TABLE",
+        help="a .csv, .tsv or .parquet file; for parts a folder of them too (default: what the run was trained on)",
+    )
     parser.add_argument(
         "--draws",
         type=options.at_least(0),
@@ -130,5 +137,8 @@ def impute(parser: Parser) -> None:
     more = "further runs of the table, as of train --bootstrap: draws and errors have what they differ by"
     parser.add_argument("--together-with", nargs="+", default=[], metavar="RUN", help=more)
     options.estimate(parser, 1000, "draws of z for each row")
-    options.output(parser, ".csv, .tsv or .parquet: the table with its missing cells filled in; beside it FILE-errors")
+    options.output(
+        parser, ".csv, .tsv or .parquet: the table with its missing cells filled in; or a folder, for parts; beside it FILE-errors"
+    )
+    options.parts(parser)
     options.device(parser)

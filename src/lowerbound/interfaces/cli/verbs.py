@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,10 @@ from lowerbound.figures import images as plots
 from lowerbound.figures import of_run, style
 from lowerbound.figures import report as reports
 from lowerbound.figures import table as figure_table
-from lowerbound.interfaces.cli import console
+from lowerbound.interfaces.bulk.encoding import Encode
+from lowerbound.interfaces.bulk.encoding import latents as latents_of
+from lowerbound.interfaces.bulk.sampling import Given, Sample, samples
+from lowerbound.interfaces.cli import bulk, console
 from lowerbound.interfaces.cli.console import Answer
 from lowerbound.interfaces.cli.output import of_kind
 from lowerbound.interfaces.cli.progress import stages
@@ -47,16 +50,21 @@ RECONSTRUCTED = 20  # examples, unless a number is said
 
 def sample(args: Namespace) -> Answer:
     """Write draws of the prior, decoded."""
+    bulk.must_suit(args, "where", "freeze")
+    if bulk.is_folder(args.output):
+        of_run_given = partial(_given, n=args.n, label=args.label, data_dir=args.data_dir, seed=args.seed)
+        return bulk.in_parts(args, Sample(args.run, args.device, args.n, args.draw, args.seed, args.label, of_run_given), "samples")
     write = _image_writer(args.output, lambda images: style.sheet_png(images, columns=_side(len(images))))
     run = runs.load(args.run, args.device)
     if args.where is not None:
         return write(run, _where(run, args), "1 row" if args.n == 1 else f"{args.n:,} rows")
-    # a run given a part of an example, or its low resolution, takes that from the test data
-    vae = _given(run, args.label, lambda: of_run.given(run.vae, args.n, lambda: run.read(None, args.data_dir).test, args.seed))
-    with seeded(args.seed, "sample", device=vae.device):
-        draw = args.draw or run.spec.schema is not None  # means of columns are not a row of a table
-        frozen = args.freeze is not None
-        values = (levels.sample_frozen(vae, args.n, args.freeze, _side(args.n), draw) if frozen else vae.sample(args.n, draw=draw)).cpu()
+    given = _given(run, args.n, args.label, args.data_dir, args.seed)
+    draw = args.draw or run.spec.schema is not None  # means of columns are not a row of a table
+    if args.freeze is None:
+        values = samples(given, 0, args.n, draw, args.seed)
+    else:
+        with seeded(args.seed, "sample", device=run.vae.device):
+            values = levels.sample_frozen(given(0, args.n), args.n, args.freeze, _side(args.n), draw).cpu()
     return write(run, values, "1 sample" if args.n == 1 else f"{args.n:,} samples")
 
 
@@ -74,11 +82,15 @@ def _where(run: Run, args: Namespace) -> Tensor:
     return values
 
 
-def _given(run: Run, label: str | None, usual: Callable[[], Model]) -> Model:
-    """The run's model given the class that was asked for, or its default context. Errors: UsageError for a run not given labels."""
-    if label is not None:
-        return _as_class(run, label)
-    return run.vae if run.vae.context is None else usual()
+def _given(run: Run, n: int, label: str | None, data_dir: str | None, seed: int) -> Given:
+    """The run's model for some of n data, given the class that was asked for, or else what it has by default: for one given a part of an
+    example, or its low resolution, those of the test data. Errors: UsageError for a run not given labels.
+    """
+    if label is not None or run.vae.context is None:
+        alone = run.vae if label is None else _as_class(run, label)
+        return lambda first, end: alone
+    test = cache(lambda: run.read(None, data_dir).test)
+    return lambda first, end: of_run.given(run.vae, n, test, seed, slice(first, end))
 
 
 def _as_class(run: Run, label: str) -> Model:
@@ -111,14 +123,16 @@ def reconstruct(args: Namespace) -> Answer:
 
 def encode(args: Namespace) -> Answer:
     """Write examples as latents, with their labels."""
+    bulk.must_suit(args)
+    if bulk.is_folder(args.output):
+        return bulk.in_parts(args, Encode(bulk.asked(args), args.draw, args.seed), "examples")
     path = of_kind(args.output, ".npz", ".npy", single_cell.SUFFIX)
     run = runs.load(args.run, args.device)
     source = Path(args.data or run.recipe.data)
     if path.suffix == single_cell.SUFFIX and not single_cell.takes(source):
         raise OutputError(f"{single_cell.SUFFIX} holds cells, and {source} does not; name the output FILE.npz")
     data = asked_for(run, args)
-    with seeded(args.seed, "encode", device=run.vae.device):
-        latents = encoding.encode(run.vae, data, args.draw, args.seed).numpy()
+    latents = latents_of(run.vae, data, args.draw, args.seed).numpy()
     if path.suffix == ".npy":
         save_array(path, latents)
     elif path.suffix == single_cell.SUFFIX:
@@ -141,7 +155,10 @@ def decode(args: Namespace) -> Answer:
     run = runs.load(args.run, args.device)
     path = Path(args.latents)
     latents = _latents(run, path)
-    vae = _given(run, args.label, lambda: _given_beside(run, path, len(latents)))
+    if args.label is not None:
+        vae: Model = _as_class(run, args.label)
+    else:
+        vae = run.vae if run.vae.context is None else _given_beside(run, path, len(latents))
     values = encoding.decode(vae, latents)
     return write(run, values, f"{len(values):,} examples decoded")
 

@@ -1,0 +1,172 @@
+"""Rows of Parquet and Arrow files by their numbers, of one file or a folder of some, on any filesystem that pyarrow knows.
+
+Of Parquet the row groups that are asked for are read, and the last one is kept; an Arrow file is mapped into memory where it is local.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lowerbound.data import table_folders
+from lowerbound.data.rows import spread
+from lowerbound.errors import DataError
+
+SUFFIXES = (".parquet", ".feather", ".arrow")
+#: from how many places of a source the rows come that are looked at
+PLACES = 50
+
+
+def is_address(source: str) -> bool:
+    """Whether it names a filesystem, as ``s3://bucket/table.parquet`` does."""
+    return "://" in source
+
+
+def takes(source: str) -> bool:
+    """Whether it is an address, a file of one of ``SUFFIXES``, or a folder that has some."""
+    path = Path(source)
+    if is_address(source) or (path.is_file() and path.suffix.lower() in SUFFIXES):
+        return True
+    return path.is_dir() and (table_folders.is_folder(path) or any(_is_table(file.name) for file in path.iterdir()))
+
+
+def filesystem(place: str) -> tuple[Any, str]:
+    """The filesystem of an address or a path, pyarrow's, and the path there. Errors: DataError."""
+    import pyarrow
+    from pyarrow import fs
+
+    try:
+        return fs.FileSystem.from_uri(place) if is_address(place) else (fs.LocalFileSystem(use_mmap=True), str(Path(place).absolute()))
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
+        raise DataError(f"{place} is no address that pyarrow knows: {' '.join(str(error).split())}") from error
+
+
+class RowRanges:
+    """The rows of all files one after the other; ``parts`` says which of them are training, validation and test data."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self._system, path = filesystem(source)
+        by_part, self.notes = self._files(path)
+        self._infos = self._system.get_file_info([file for several in by_part.values() for file in several])
+        self._chunks: list[tuple[str, int]] = []
+        sizes: list[int] = []
+        self.parts: dict[str, tuple[int, int]] = {}
+        for part, several in by_part.items():
+            start = sum(sizes)
+            for file in several:
+                for group, rows in enumerate(self._sizes(file)):
+                    self._chunks.append((file, group))
+                    sizes.append(rows)
+            self.parts[part] = (start, sum(sizes))
+        self._sizes_of, self._ends = sizes, np.cumsum(sizes)
+        self._kept: tuple[int, Any] | None = None
+
+    def __len__(self) -> int:
+        return int(self._ends[-1]) if len(self._ends) else 0
+
+    @property
+    def identity(self) -> list[list[Any]]:
+        """Name, size and time of each file: others where the rows may be others."""
+        return [[info.base_name, info.size, info.mtime_ns] for info in self._infos]
+
+    def read(self, first: int, end: int) -> Any:
+        """The rows from ``first`` to before ``end``, a table of pyarrow's. Errors: DataError for files that are damaged or gone."""
+        import pyarrow
+
+        found, chunk = [], int(np.searchsorted(self._ends, first, side="right"))
+        while first < end:
+            start = int(self._ends[chunk]) - self._sizes_of[chunk]
+            stop = min(end, int(self._ends[chunk]))
+            found.append(self._chunk(chunk).slice(first - start, stop - first))
+            first, chunk = stop, chunk + 1
+        try:
+            return pyarrow.concat_tables(found, promote_options="default").combine_chunks()
+        except pyarrow.ArrowException as error:
+            raise DataError(f"the files of {self.source} have several kinds of columns: {' '.join(str(error).split())}") from error
+
+    def look(self, most: int) -> Any:
+        """At most so many rows from all over, all where there are no more."""
+        import pyarrow
+
+        if len(self) <= most:
+            return self.read(0, len(self))
+        places, found = spread(len(self._chunks), PLACES).tolist(), []
+        for chunk in places:
+            table = self._chunk(chunk)
+            found += [table.slice(row, 1) for row in spread(len(table), most // len(places)).tolist()]
+        return pyarrow.concat_tables(found, promote_options="default").combine_chunks()
+
+    def _files(self, path: str) -> tuple[dict[str, list[str]], tuple[str, ...]]:
+        from pyarrow import fs
+
+        info = self._try(lambda: self._system.get_file_info(path), self.source)
+        if info.type == fs.FileType.NotFound:
+            raise DataError(f"no file or folder is called {self.source}")
+        if info.is_file:
+            return {"train": [path]}, ()
+        if not is_address(self.source) and table_folders.is_folder(Path(path)):
+            several, notes = table_folders.files(Path(path))
+            return {part: [str(file) for file in files] for part, files in several.items()}, notes
+        there = self._try(lambda: self._system.get_file_info(fs.FileSelector(path)), self.source)
+        names = sorted(one.path for one in there if one.is_file and _is_table(one.base_name))
+        if not names:
+            raise DataError(f"{self.source} has no {' or '.join(SUFFIXES)} file")
+        return {"train": names}, ()
+
+    def _sizes(self, file: str) -> Sequence[int]:
+        """The rows of each chunk of a file: a row group of Parquet, or all."""
+        if not file.lower().endswith(".parquet"):
+            return [self._try(lambda: len(self._arrow(file)), file)]
+        with self._try(lambda: self._parquet(file), file) as opened:
+            metadata = opened.metadata
+            return [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+
+    def _chunk(self, number: int) -> Any:
+        if self._kept is None or self._kept[0] != number:
+            self._kept = None  # before the next one is in memory
+            file, group = self._chunks[number]
+            self._kept = number, self._try(lambda: self._read(file, group), file)
+        return self._kept[1]
+
+    def _read(self, file: str, group: int) -> Any:
+        if not file.lower().endswith(".parquet"):
+            return self._arrow(file)
+        with self._parquet(file) as opened:
+            table = opened.read_row_group(group, use_threads=False)
+        table.validate(full=True)
+        return table
+
+    def _parquet(self, file: str) -> Any:
+        import pyarrow.parquet
+
+        found = pyarrow.parquet.ParquetFile(self._system.open_input_file(file))
+        names = found.schema_arrow.names
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise DataError(f"{file} has two columns called '{twice}'; give each a name of its own")
+        return found
+
+    def _arrow(self, file: str) -> Any:
+        """Arrow's file format, which Feather is, or its stream."""
+        import pyarrow.ipc
+
+        source = self._system.open_input_file(file)
+        is_file = source.read(6) == b"ARROW1"
+        source.seek(0)
+        return (pyarrow.ipc.open_file(source) if is_file else pyarrow.ipc.open_stream(source)).read_all()
+
+    def _try(self, read: Any, name: str) -> Any:
+        import pyarrow
+
+        try:
+            return read()
+        except (pyarrow.ArrowException, OSError) as error:
+            raise DataError(f"{name} cannot be read, or is damaged: {' '.join(str(error).split())}") from error
+
+
+def _is_table(name: str) -> bool:
+    return name.lower().endswith(SUFFIXES) and not name.startswith(("_", "."))
