@@ -39,7 +39,7 @@ STORE, *NODES = (f"elastic-{number}" for number in range(1, 5))
 ENDPOINT = "10.77.0.1:29400"
 EPOCHS, STEPS = 40, 12  # of the bundled digits at batches of 128
 WORDS = f"train digits --epochs {EPOCHS} --network mlp:16 --latent 2 --precision float32 --device cpu --save-every 20".split()
-WITHIN = 600  # seconds of a trial
+WITHIN = 1200  # seconds of a trial
 TUNSETIFF, TAP_WITHOUT_HEADER = 0x400454CA, 0x1002
 
 

@@ -199,7 +199,7 @@ class Experiment:
 
     def _lock_folder(self) -> None:
         """Keep other trainings out."""
-        self._lock = locked(self.run.folder, self._token, LEASE if is_elastic() else 0)
+        self._lock = locked(self.run.folder, self._token, LEASE if is_elastic() else 0.0)
 
     def _reopen(self, taken: str, extend: bool) -> None:
         """Let the folder be that of a training which stands where it was taken up."""

@@ -84,7 +84,7 @@ class FolderLock(FileLock):
             self.release()
 
 
-def locked(folder: Path, owner: object, wait: float = 0) -> FolderLock:
+def locked(folder: Path, owner: object, wait: float = 0.0) -> FolderLock:
     """The folder's lock, taken for ``owner``; it goes with the process, however that ends, for which it can ``wait`` some seconds.
 
     A training of this process and thread that has it, one that was left in a notebook, loses it.
