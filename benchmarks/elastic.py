@@ -35,7 +35,7 @@ RESULTS = Path(__file__).parent / "results" / "elastic.json"
 IP = shutil.which("ip") or "/usr/sbin/ip"
 SOURCE = str(Path(__file__).parents[1] / "src")
 DELAY = 0.005  # seconds that a packet is under way
-STORE, *NODES = (f"elastic-{number}" for number in range(1, 5))
+STORE, *NODES = (f"elastic-{os.getpid()}-{number}" for number in range(1, 5))
 ENDPOINT = "10.77.0.1:29400"
 EPOCHS, STEPS = 40, 12  # of the bundled digits at batches of 128
 WORDS = f"train digits --epochs {EPOCHS} --network mlp:16 --latent 2 --precision float32 --device cpu --save-every 20".split()
@@ -60,6 +60,7 @@ class Switch(threading.Thread):
             f"-n {name} addr add 10.77.0.{number}/24 dev tap{number}",
             f"-n {name} link set tap{number} up",
             f"-n {name} link set lo up",
+            f"netns exec {name} sysctl -qw net.ipv4.tcp_retries2=8",  # as the guide advises: else those cut off wait a quarter of an hour
         ):
             subprocess.run([IP, *words.split()], check=True)
         return tap
@@ -141,7 +142,7 @@ def train(switch: Switch, folder: Path, number: int, how: str | None, chance: ra
             jobs.pop(name)
             jobs[NODES[2]] = start(NODES[2], words, folder / f"{NODES[2]}.log")
             wait(jobs.values(), until, lambda: len(metrics(run)) > before)
-            told |= {"node": name, "epoch": before, "seconds_until_next_epoch": round(time.monotonic() - gone, 1)}
+            told |= {"node": 1 + NODES.index(name), "epoch": before, "seconds_until_next_epoch": round(time.monotonic() - gone, 1)}
         wait(jobs.values(), until, lambda: all(job.poll() == 0 for job in jobs.values()))
         told["ended"] = (run / "result.json").exists()
     except TimeoutError:
