@@ -7,6 +7,7 @@ import shlex
 import socket
 import sys
 from collections.abc import Iterator
+from ipaddress import ip_address
 from typing import NoReturn
 
 import pytest
@@ -67,11 +68,14 @@ def test_an_interface_that_was_chosen_stays(monkeypatch: pytest.MonkeyPatch) -> 
     assert command(*TRAIN).variables == {launch.STORE: "1"}
 
 
-def test_the_store_is_kept_here_unless_somebody_does(taken: int) -> None:
-    settings = [word for word in command("--rdzv-endpoint", f"localhost:{taken}", *TRAIN).words if word.startswith("--rdzv-conf")]
-    assert settings[0].endswith("is_host=0")
-    settings = [word for word in command(*TRAIN).words if word.startswith("--rdzv-conf")]
-    assert settings[0].endswith("is_host=1")
+def test_the_store_is_kept_by_the_host_unless_somebody_does(taken: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def is_host(port: int) -> str:
+        return next(word for word in command("--rdzv-endpoint", f"localhost:{port}", *TRAIN).words if word.startswith("--rdzv-conf"))[-9:]
+
+    assert "is_host" not in is_host(taken), "torchrun knows it of a machine's own processes"
+    monkeypatch.setattr(launch, "ip_address", lambda _: ip_address("10.0.0.1"))
+    assert is_host(taken) == "is_host=0"
+    assert is_host(0) == "is_host=1"
 
 
 def test_json_is_for_the_verb() -> None:

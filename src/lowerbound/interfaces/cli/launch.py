@@ -25,6 +25,7 @@ import time
 from argparse import Namespace
 from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import NoReturn
 
 from lowerbound.errors import UsageError
@@ -70,7 +71,7 @@ def command(args: Namespace) -> Launch:
         raise UsageError("machines meet at one of them: give all the same --rdzv-endpoint HOST:PORT")
     host, port = _endpoint(args.rdzv_endpoint or ALONE)
     own, is_host = _addresses(host, port)
-    settings = WAITS | {"is_host": int(is_host)}
+    settings = WAITS | ({} if is_host is None else {"is_host": int(is_host)})
     options = {
         "nnodes": args.nnodes,
         "nproc-per-node": args.nproc_per_node,
@@ -115,9 +116,10 @@ def _endpoint(text: str) -> tuple[str, int]:
     return host, int(port or PORT)
 
 
-def _addresses(host: str, port: int) -> tuple[str, bool]:
+def _addresses(host: str, port: int) -> tuple[str, bool | None]:
     """The address of this machine on the way to ``host``, and whether the store is to be kept here: if it is the host, by nobody else yet.
 
+    That is None for what never leaves a machine: there torchrun knows it, and lets the first of several keep it.
     Errors: UsageError for a host that has no address.
     """
     there = _address(host)
@@ -127,7 +129,7 @@ def _addresses(host: str, port: int) -> tuple[str, bool]:
         except OSError as error:
             raise UsageError(f"no way leads to {host} ({there}); look at --rdzv-endpoint and this machine's network") from error
         own = probe.getsockname()[0]
-    return own, own == there and _is_free(own, port)
+    return own, None if ip_address(there).is_loopback else own == there and _is_free(own, port)
 
 
 def _address(host: str) -> str:
