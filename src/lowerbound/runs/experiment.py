@@ -22,9 +22,12 @@ from lowerbound.system import devices
 from lowerbound.system.arguments import one_of
 from lowerbound.system.files import write_json
 from lowerbound.training.loop import Record
-from lowerbound.training.processes import ProcessGroup
+from lowerbound.training.processes import ProcessGroup, is_elastic
 from lowerbound.training.state import State
 from lowerbound.vae.semi_supervised import Classifier
+
+#: seconds in which a machine that is cut off loses its lock of a shared folder: NFS takes 90, torchrun 60 to end a training there
+LEASE = 120.0
 
 
 @runtime_checkable
@@ -101,7 +104,7 @@ class Experiment:
         group.on_rank_zero(experiment._lock_folder)
         taken = experiment.trainer.take_up()
         _must_go_on(experiment.trainer)
-        group.barrier()
+        _must_stand_together(experiment.trainer)
         group.on_rank_zero(lambda: experiment._reopen(taken, extend=epochs is not None))
         return experiment
 
@@ -196,7 +199,7 @@ class Experiment:
 
     def _lock_folder(self) -> None:
         """Keep other trainings out."""
-        self._lock = locked(self.run.folder, self._token)
+        self._lock = locked(self.run.folder, self._token, LEASE if is_elastic() else 0.0)
 
     def _reopen(self, taken: str, extend: bool) -> None:
         """Let the folder be that of a training which stands where it was taken up."""
@@ -235,6 +238,15 @@ def _must_go_on(trainer: Trainer) -> None:
     if lines < done:
         trainer.notes.append(f"{folder / layout.METRICS} has lost {done - lines} of {done} epochs; the curves will lack them")
     trainer.run.environment()  # wanted by the report at the end: better to know now that it is damaged
+
+
+def _must_stand_together(trainer: Trainer) -> None:
+    """Wait for all processes; raise RunError where this one found another state in the folder than the first."""
+    own, group, folder = trainer.setup.state.step, trainer.setup.group, trainer.run.folder
+    first = group.broadcast(lambda: own)
+    if own != first:
+        raise RunError(f"{folder} stands at step {own:,} here and at {first:,} where the first process is; let all machines see one folder")
+    group.barrier()
 
 
 def _result(trainer: Trainer, notes: list[str]) -> dict[str, Any]:

@@ -84,8 +84,8 @@ class FolderLock(FileLock):
             self.release()
 
 
-def locked(folder: Path, owner: object) -> FolderLock:
-    """The folder's lock, taken for ``owner``; it goes with the process, however that ends.
+def locked(folder: Path, owner: object, wait: float = 0.0) -> FolderLock:
+    """The folder's lock, taken for ``owner``; it goes with the process, however that ends, for which it can ``wait`` some seconds.
 
     A training of this process and thread that has it, one that was left in a notebook, loses it.
     Errors: RunError where another process's training has it, or another thread's; OutputError.
@@ -95,7 +95,7 @@ def locked(folder: Path, owner: object) -> FolderLock:
         lock.release(force=True)
     try:
         if not lock.is_locked:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=wait)
         lock.owner = owner
     except Timeout as error:
         raise RunError(f"another training is writing into {folder}; wait for its end, or choose another --out") from error

@@ -1,7 +1,7 @@
 """Several processes that train one model: their ranks, their shares of a batch, and what they say to one another besides gradients.
 
 Each computes the gradient of its share of a batch, and the sum is what a single process would compute but for rounding: a step's
-random numbers belong to its examples, whichever process has them. ``torchrun`` starts them.
+random numbers belong to its examples, whichever process has them. ``torchrun`` starts them, or ``lowerbound launch``, or Ray.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import torch
@@ -148,7 +149,18 @@ class ProcessGroup:
             with all_there():
                 dist.barrier()
 
+    def wait_for_the_end(self) -> None:
+        """Wait for all processes, however long the first scores data. Errors: RunError if a process is gone.
 
+        None may leave earlier: ``torchrun`` lets nobody in after a node that is done, and could then not replace one that dies meanwhile.
+        """
+        if self.size > 1:
+            with all_there():
+                dist.barrier(group=dist.new_group(timeout=AT_THE_END, backend="gloo"))
+
+
+#: how long a process waits at the beginning for one that may have died before it came, and at the end for the first
+AT_THE_BEGINNING, AT_THE_END = timedelta(minutes=5), timedelta(days=30)
 SAVE, STOP = FLAGS = ("save", "stop")
 
 
@@ -156,17 +168,20 @@ SAVE, STOP = FLAGS = ("save", "stop")
 def joined(device: str) -> Iterator[tuple[ProcessGroup, str]]:
     """The group given by the environment (set by ``torchrun``), and this process's device; a group of one if none is given.
 
-    The group is destroyed at the end of the block: threads still holding a tensor when Python exits would abort the process.
-    Errors: UsageError for an environment that is incomplete or wrong.
+    A group that torch has already, as Ray makes it, is taken as it is. Any other is destroyed at the end of the block: threads still
+    holding a tensor when Python exits would abort the process.
+    Errors: UsageError for an environment that is incomplete or wrong; RunError if a process is gone before all have met.
     """
+    if dist.is_initialized():
+        yield ProcessGroup(dist.get_rank(), dist.get_world_size()), _own(device)
+        return
     size, rank = _number("WORLD_SIZE", 1), _number("RANK", 0)
     if size == 1 or "RANK" not in os.environ:
         yield ProcessGroup(), device
         return
     if not 0 <= rank < size:
         raise UsageError(f"RANK is {rank} but WORLD_SIZE is {size}; use torchrun")
-    if torch.cuda.is_available() and device in ("auto", "cuda"):
-        device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
+    device = _own(device)
     _meet(rank, size, "nccl" if device.startswith("cuda") else "gloo")
     try:
         yield ProcessGroup(dist.get_rank(), dist.get_world_size()), device
@@ -174,22 +189,26 @@ def joined(device: str) -> Iterator[tuple[ProcessGroup, str]]:
         dist.destroy_process_group()
 
 
+def _own(device: str) -> str:
+    """The device of this process's number on its machine, where it is one of several alike."""
+    return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if torch.cuda.is_available() and device in ("auto", "cuda") else device
+
+
 def _meet(rank: int, size: int, backend: str) -> None:
     try:
-        store, rank, size = next(dist.rendezvous("env://"))  # type: ignore[attr-defined]
+        store, rank, size = next(dist.rendezvous("env://", timeout=AT_THE_BEGINNING))  # type: ignore[attr-defined]
     except (ValueError, RuntimeError) as error:
         raise UsageError(f"RANK and WORLD_SIZE are set, but the other processes are not found ({str(error)[:60]}); use torchrun") from error
-    ours = dist.PrefixStore(f"attempt {_restarts()}", store)  # type: ignore[attr-defined]  # else restarted processes would look for the dead ones
-    dist.init_process_group(backend, store=ours, rank=rank, world_size=size)
+    # torchrun's own store still has the words of processes that died; one of this start alone has not, and is the same for nodes that
+    # count other numbers of restarts
+    attempt = _number("TORCHELASTIC_RESTART_COUNT", 0) if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True" else 0
+    with all_there():
+        dist.init_process_group(backend, store=dist.PrefixStore(f"attempt {attempt}", store), rank=rank, world_size=size)  # type: ignore[attr-defined]
 
 
-def was_restarted() -> bool:
-    """Whether ``torchrun`` restarted this process after one had died."""
-    return _restarts() > 0
-
-
-def _restarts() -> int:
-    return _number("TORCHELASTIC_RESTART_COUNT", 0)
+def is_elastic() -> bool:
+    """Whether ``torchrun`` starts processes again when one has died, or when nodes come: nobody can tell a first start from another."""
+    return _number("TORCHELASTIC_MAX_RESTARTS", 0) > 0
 
 
 def _number(name: str, usual: int) -> int:

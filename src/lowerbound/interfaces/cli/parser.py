@@ -124,6 +124,20 @@ def _lab(parser: Parser) -> None:
     options.machine(parser)
 
 
+def _launch(parser: Parser) -> None:
+    nodes = "how many machines, or the fewest and the most of them, as 1:4 (default: 1)"
+    parser.add_argument("--nnodes", default="1", metavar="MIN:MAX", help=nodes)
+    each = "processes on this machine: a number, or auto, gpu, cpu for as many as it has (default: 1)"
+    parser.add_argument("--nproc-per-node", default="1", metavar="N", help=each)
+    meet = "where machines meet: the name of one of them, or of the one with --store-only (port: 29400)"
+    parser.add_argument("--rdzv-endpoint", metavar="HOST:PORT", help=meet)
+    parser.add_argument("--rdzv-id", default="lowerbound", metavar="NAME", help="which training they meet for (default: lowerbound)")
+    restarts = "how often the processes of this machine start again when one anywhere dies (default: 10)"
+    parser.add_argument("--max-restarts", type=options.at_least(1), default=10, metavar="N", help=restarts)
+    parser.add_argument("--store-only", action="store_true", help="train nothing: be where others meet, and outlive them all")
+    parser.add_argument("words", nargs=argparse.REMAINDER, metavar="-- VERB …", help="train or resume, and its words")
+
+
 def _completion(parser: Parser) -> None:
     parser.add_argument("shell", metavar="SHELL", help=", ".join(SHELLS))
 
@@ -145,6 +159,7 @@ class Verb:
 VERBS = {
     "train": Verb("train", "train a model and leave a run folder with a report", recipe_options.train, "train"),
     "resume": Verb("resume", "go on with a run that was interrupted, or extend it", _resume, "train"),
+    "launch": Verb("launch", "train by several processes and machines, which may come and go: torchrun, set for that", _launch, "launch"),
     "sample": Verb("sample", "new data: z from the prior, decoded", using_options.sample),
     "reconstruct": Verb("reconstruct", "data, and what comes back of them through the latent", using_options.reconstruct),
     "encode": Verb("encode", "data → latents", using_options.encode),

@@ -6,11 +6,13 @@ import signal
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from lowerbound.errors import UsageError
 from lowerbound.figures.report import Report
 from lowerbound.interfaces.cli import console
 from lowerbound.interfaces.cli.console import Answer
@@ -18,31 +20,43 @@ from lowerbound.interfaces.cli.progress import progress, stages
 from lowerbound.interfaces.trackers.tracker import trackers
 from lowerbound.recipes import recipe as recipes
 from lowerbound.recipes.recipe import Recipe
+from lowerbound.runs.elastic import begun_or_resumed, is_complete
 from lowerbound.runs.experiment import Experiment
-from lowerbound.runs.run import describe, is_begun
-from lowerbound.runs.setup import absolute
+from lowerbound.runs.run import describe
 from lowerbound.runs.snapshots import Every
 from lowerbound.training import processes
 from lowerbound.training.processes import STOP
 
 
 def train(args: Namespace) -> Answer:
-    """A new run."""
-    recipe, every = _recipe(args), _every(args)
+    """A new run; where ``torchrun`` starts processes again, one that goes on if it is there."""
+    recipe = _recipe(args)
     folder = Path(args.out or Path("runs") / Path(recipe.data).stem)
-    with processes.joined(args.device) as (group, device):
-        shared: dict[str, Any] = {"data_dir": args.data_dir, "device": device, "every": every, "group": group}
-        if processes.was_restarted() and is_begun(folder) and describe(folder)[0] == absolute(recipe):
-            return _run_to_end(args, partial(Experiment.resume, folder, **shared))
-        return _run_to_end(args, partial(Experiment.begin, recipe, folder, overwrite=args.overwrite, **shared))
+    if not processes.is_elastic():
+        return _joined(args, partial(Experiment.begin, recipe, folder, overwrite=args.overwrite))
+    if args.overwrite:
+        raise UsageError(f"with restarts --overwrite would replace the run at each; leave it out, and remove {folder} before if need be")
+    return _joined(args, partial(begun_or_resumed, recipe, folder), lambda: is_complete(folder, recipe))
 
 
 def resume(args: Namespace) -> Answer:
     """A run that goes on."""
+    folder, start = Path(args.run), partial(Experiment.resume, args.run, epochs=args.epochs)
+
+    def is_done() -> bool:
+        recipe = describe(folder)[0]
+        return is_complete(folder, replace(recipe, epochs=args.epochs or recipe.epochs))
+
+    return _joined(args, start, is_done if processes.is_elastic() else lambda: False)
+
+
+def _joined(args: Namespace, start: Callable[..., Experiment], is_done: Callable[[], bool] = lambda: False) -> Answer:
+    """The run that ``start`` begins or takes up, by all processes to its end, where it ``is_done`` without a step."""
     every = _every(args)
     with processes.joined(args.device) as (group, device):
-        shared: dict[str, Any] = {"data_dir": args.data_dir, "device": device, "every": every, "group": group}
-        return _run_to_end(args, partial(Experiment.resume, args.run, epochs=args.epochs, **shared))
+        if group.broadcast(is_done):
+            return Answer("the run is complete: a process was started again after its end", silent=not group.is_rank_zero)
+        return _run_to_end(args, partial(start, data_dir=args.data_dir, device=device, every=every, group=group))
 
 
 def _every(args: Namespace) -> Every | None:
@@ -69,12 +83,13 @@ def _run_to_end(args: Namespace, start: Callable[..., Experiment]) -> Answer:
                 experiment.save()
                 experiment.close()  # here, where one more signal is waited for, and not when the collector comes to it
                 return console.interrupted(experiment) if group.is_rank_zero else Answer("", silent=True, interrupted=True)
-    group.barrier()
     if not group.is_rank_zero:
+        group.wait_for_the_end()
         return Answer("", silent=True)
     with stages() as stage:
         stage("scoring the test data")
         result = experiment.finish()
+    group.wait_for_the_end()
     console.notes(args, [note for note in experiment.notes if note not in args.notes])
     return console.trained(args, experiment, result)
 
