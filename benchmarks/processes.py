@@ -103,6 +103,14 @@ def ways(src: Path, before: Path | None) -> dict[str, Callable[[str], float]]:
     return found
 
 
+def weights(network: str) -> int:
+    """How many there are, and so numbers in a gradient."""
+    import lowerbound as lb
+
+    made = lb.build(lb.Recipe(data="mnist", **NETWORKS[network][0]), (1, 28, 28))
+    return sum(weight.numel() for weight in made.vae.parameters())
+
+
 def summary(turns: list[dict[str, float]]) -> dict[str, float]:
     """Medians of seconds a step, and of what turns say of one another."""
     found = {f"{way}, ms": 1e3 * median(turn[way] for turn in turns) for way in turns[0]}
@@ -131,7 +139,7 @@ def main() -> None:
     for network in typed.networks:
         each = ways(HERE.parent / "src", typed.before)
         turns = [{way: measure(network) for way, measure in each.items()} for _ in range(typed.turns)]
-        found[network] = summary(turns)
+        found[network] = {"batch": NETWORKS[network][1], "weights": weights(network), **summary(turns)}
         print(network, json.dumps(found[network]), flush=True)
     if typed.out:
         typed.out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
