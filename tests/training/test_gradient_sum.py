@@ -64,6 +64,24 @@ def test_after_a_thousand_steps_one_to_four_processes_have_the_same_bits(tmp_pat
         assert same(weights(tmp_path / "1"), weights(tmp_path / str(size))), f"{size} processes"
 
 
+@pytest.mark.long
+def test_the_number_of_processes_may_change_on_the_way(tmp_path: Path) -> None:
+    recipe = {"network": "mlp:32", "microbatches": 6}
+    job = torchrun(words(recipe, tmp_path / "several"))
+    _, err = job.communicate(timeout=300)
+    assert job.returncode == 0, err
+    for epochs, size in ((4, 3), (6, 1)):
+        job = torchrun(
+            ["-m", "lowerbound", "resume", str(tmp_path / "several"), "--epochs", str(epochs), "--device", "cpu"],
+            "--nproc-per-node",
+            str(size),
+        )
+        _, err = job.communicate(timeout=300)
+        assert job.returncode == 0, err
+    trained({**recipe, "epochs": 6}, tmp_path / "one")
+    assert same(weights(tmp_path / "one"), weights(tmp_path / "several"))
+
+
 @pytest.mark.parametrize("name", RECIPES)
 def test_the_gradient_of_microbatches_is_that_of_the_batch(name: str, tmp_path: Path) -> None:
     def after(microbatches: int | None) -> list[Tensor]:
