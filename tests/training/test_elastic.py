@@ -12,10 +12,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch.distributed as dist
 from commands import complaint
 
+from lowerbound.data.streams import on_disk
 from lowerbound.errors import RunError
 from lowerbound.interfaces.cli import main
 from lowerbound.recipes.recipe import Recipe
@@ -41,6 +43,22 @@ def test_a_run_is_begun_where_there_is_none_and_else_taken_up(tmp_path: Path) ->
     next(first.train())
     first.save()
     assert begun_or_resumed(RECIPE, tmp_path / "r", device="cpu").state.step == 1
+
+
+def test_a_run_whose_data_stayed_on_disk_by_their_size_is_taken_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its recipe says so, and that of the command does not."""
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).random((600, 4), np.float32))
+    monkeypatch.setattr(on_disk, "memory", lambda: 1_000)
+    recipe = Recipe(data=str(tmp_path / "x.npy"), network="mlp:8", epochs=1, pixels="grey")
+    first = begun_or_resumed(recipe, tmp_path / "r", device="cpu")
+    next(first.train())
+    first.save(), first.close()
+    again = begun_or_resumed(recipe, tmp_path / "r", device="cpu")
+    assert again.state.step == 1
+    list(again.train())
+    again.finish()
+    assert is_complete(tmp_path / "r", recipe)
+    assert not is_complete(tmp_path / "r", replace(recipe, stream=False))
 
 
 def test_what_may_start_again_goes_on_and_says_when_it_is_complete(

@@ -27,7 +27,7 @@ from lowerbound.evaluation.density import Density
 from lowerbound.evaluation.encoded import Encoded, run_pass
 from lowerbound.evaluation.importance import SourceSums, estimate
 from lowerbound.evaluation.proposals import Mode
-from lowerbound.nn.memory import COPIES, bytes_each, how_many
+from lowerbound.nn.memory import COPIES, bytes_each, how_many, in_batches
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.nn.pruning import near
 from lowerbound.system.arguments import whole
@@ -181,7 +181,7 @@ def _sizes(first: Observation, samples: int, sources: int, memory: int) -> tuple
     encoding = bytes_each(vae.posterior.network, *vae.posterior.inputs(x))
     # the search for modes keeps every layer's output for its gradients and theirs, or those of a Jacobian's columns, and tries several
     # lengths of a step at once
-    at_once = how_many(memory // 4, max(encoding, (8 + z.numel()) * decoding), "encoding an example", most=ROWS)
+    at_once = in_batches(memory // 4, max(encoding, (8 + z.numel()) * decoding), "encoding an example", most=ROWS)
     decoded = how_many(memory // 2, decoding, "decoding a draw", most=max(1, VALUES // x.numel()))
     tile = min(TILE, samples)
     drawn = how_many(memory // 4, tile * z.element_size() * COPIES * (z.numel() + sources), f"{tile:,} draws of z")

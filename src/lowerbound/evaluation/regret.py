@@ -14,7 +14,7 @@ from lowerbound.data.python import Source
 from lowerbound.data.rows import Rows, numbers_of
 from lowerbound.errors import DataError
 from lowerbound.evaluation.log_likelihood import MEMORY, must_have_density
-from lowerbound.nn.memory import bytes_each, how_many
+from lowerbound.nn.memory import bytes_each, in_batches
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.system.arguments import whole
 from lowerbound.system.seeding import key, seeded_by_row
@@ -72,7 +72,7 @@ def at_once(vae: Model, data: Rows, memory: int, seed: int) -> int:
     with torch.no_grad():
         z = vae.posterior.centre(vae.posterior(x))
         each = bytes_each(vae.posterior.network, *vae.posterior.inputs(x)) + bytes_each(vae.likelihood.network, *vae.likelihood.inputs(z))
-    return how_many(memory, BOTH_WAYS * each, "the regret of an example", most=ROWS)
+    return in_batches(memory, BOTH_WAYS * each, "the regret of an example", most=ROWS)
 
 
 def _regret(vae: Model, data: Rows, rows: list[int], steps: int, seed: int) -> Float[Tensor, " B"]:

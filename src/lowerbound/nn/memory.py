@@ -41,3 +41,9 @@ def how_many(memory: int, each: int, what: str, most: int = 2**20) -> int:
     if each > memory:
         raise UsageError(f"{what} takes {each / 2**20:,.1f} MiB; allow {SHARES * -(-each // 2**20):,} MiB of memory or more")
     return min(most, memory // each)
+
+
+def in_batches(memory: int, each: int, what: str, most: int) -> int:
+    """The same; where memory is what limits it a power of two, so that batches of several kinds soon end at the same row."""
+    found = how_many(memory, each, what, most)
+    return found if found == most else 1 << (found.bit_length() - 1)

@@ -7,6 +7,7 @@ folder says it, and the first process alone looks, since a folder of a network m
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lowerbound.recipes.recipe import Recipe
@@ -42,11 +43,19 @@ def begun_or_resumed(
     1
     """
     folder, group = folder_of(folder), group or ProcessGroup()
-    if group.broadcast(lambda: is_begun(folder) and describe(folder)[0] == absolute(recipe)):
+    if group.broadcast(lambda: _is_there(folder, recipe)):
         return Experiment.resume(folder, data_dir=data_dir, device=device, every=every, observers=observers, group=group)
     return Experiment.begin(recipe, folder, data_dir=data_dir, device=device, every=every, observers=observers, group=group)
 
 
 def is_complete(folder: Path, recipe: Recipe) -> bool:
     """Whether the run of this recipe is in the folder and has come to its end."""
-    return is_begun(folder) and (folder / layout.RESULT).is_file() and describe(folder)[0] == absolute(recipe)
+    return _is_there(folder, recipe) and (folder / layout.RESULT).is_file()
+
+
+def _is_there(folder: Path, recipe: Recipe) -> bool:
+    """Whether the folder has the run of this recipe; that data stayed on disk because they were large is in the run's alone."""
+    if not is_begun(folder):
+        return False
+    kept, asked = describe(folder)[0], absolute(recipe)
+    return kept == (replace(asked, stream=kept.stream) if asked.stream is None else asked)

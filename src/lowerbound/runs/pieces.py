@@ -104,7 +104,8 @@ def pieces(run: Run, source: str | None, data_dir: str | None, part: Part) -> Pi
     """The examples that ``part`` takes of a source, by default of the run's own. Errors: DataError."""
     name, path = source or run.recipe.data, Path(source or run.recipe.data)
     own = not row_ranges.is_address(name) and run.is_own(source)
-    if not (own and run.recipe.labels_file is not None):
+    # of a run whose data stayed on disk whole blocks were held out, which ``Run.read`` knows
+    if not (own and (run.recipe.labels_file is not None or run.recipe.stream)):
         if row_ranges.takes(name):
             return _of_tables(run, name, own, part)
         if path.suffix == ".npy" and path.is_file():
@@ -129,7 +130,7 @@ def _of_tables(run: Run, source: str, own: bool, part: Part) -> InFiles:
         read = partial(arrow_arrays.of_table, path)
     first = read(look, how)
     if run.spec.schema is None:
-        how = as_seen(how, _whole(first))
+        how = replace(as_seen(how, _whole(first)), label_column=how.label_column)
 
     def load(first: int, end: int) -> Dataset:
         return _suited(run, own, how, read(ranges.read(first, end), how))

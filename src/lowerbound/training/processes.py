@@ -121,27 +121,20 @@ class ProcessGroup:
         self._seen.update(flag for flag, value in zip(FLAGS, sums, strict=True) if value)
 
     def broadcast(self, find: Callable[[], T]) -> T:
-        """What ``find`` returns on the first process, sent to all. Errors: RunError if a process is gone."""
+        """What ``find`` returns on the first process, sent to all. Errors: those of ``find``, by all; RunError if one is gone."""
         if self.size == 1:
             return find()
-        found: list[Any] = [find() if self.is_rank_zero else None]
+        found: list[Any] = [_answered(find) if self.is_rank_zero else None]
         with all_there():
             dist.broadcast_object_list(found)
-        answer: T = found[0]
+        error, answer = found[0]
+        if error is not None:
+            raise error
         return answer
 
     def on_rank_zero(self, act: Callable[[], None]) -> None:
         """Call ``act`` on the first process; an error there is raised by all. Errors: those of ``act``; RunError if a process is gone."""
-
-        def refusal() -> LowerboundError | None:
-            try:
-                act()
-            except LowerboundError as error:
-                return error
-            return None
-
-        if (error := self.broadcast(refusal)) is not None:
-            raise error
+        self.broadcast(act)
 
     def barrier(self) -> None:
         """Wait for all processes. Errors: RunError if a process is gone."""
@@ -226,6 +219,14 @@ def all_there() -> Iterator[None]:
         yield
     except RuntimeError as error:
         raise RunError("another process of this training is gone; resume the run from its last checkpoint") from error
+
+
+def _answered(find: Callable[[], T]) -> tuple[LowerboundError | None, T | None]:
+    """What it returns, or why it does not."""
+    try:
+        return None, find()
+    except LowerboundError as error:
+        return error, None
 
 
 def _part(n: int, parts: int, number: int) -> slice:

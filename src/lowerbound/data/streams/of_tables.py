@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +35,7 @@ class Tables(Source[Any]):
         self.schema = next(iter(self.groups.values())).schema
         of_array = not how.of_table and (arrow_arrays.has_images(self.schema) or arrow_arrays.has_vectors(self.schema, how.label_column))
         self.chosen: Chosen | None = arrow_arrays.chosen(path, self.schema, how) if of_array else None
-        self.read = lru_cache(KEPT)(self._read)
+        self.kept: dict[tuple[Path, int], Any] = {}
         bytes_a_row, kept = self._sizes(how)
         every = sum(sum(one.sizes) for one in self.groups.values())
         stretches = [
@@ -56,6 +55,14 @@ class Tables(Source[Any]):
         assert found is not None
         kept = found[:].numel() * found.array.dtype.itemsize
         return kept, kept
+
+    def read(self, file: Path, number: int) -> Any:
+        """A group of rows; those that were read last are kept."""
+        found = self.kept.get((file, number))
+        if found is None:
+            found = self._read(file, number)
+            self.kept = dict([*self.kept.items(), ((file, number), found)][-KEPT:])
+        return found
 
     def _read(self, file: Path, number: int) -> Any:
         return self.groups[file].read(number, None if self.chosen is None else [self.chosen.values])

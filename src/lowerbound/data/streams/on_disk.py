@@ -22,8 +22,9 @@ from lowerbound.errors import DataError
 
 #: the share of the memory from which on values stay on disk
 SHARE = 0.5
-#: times that values take more memory than their files have bytes, at most; smaller sources are read without a look at their size
-PACKED = 100
+#: times that values take more memory than their files have bytes, at most, as categories of a Parquet file do; smaller sources are read
+#: without a look at their size
+PACKED = 5_000
 #: how a format gives its source; None for what cannot stay on disk
 Opener = Callable[[Path, Reading], Source[Any] | None]
 

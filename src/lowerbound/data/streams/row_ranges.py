@@ -75,30 +75,33 @@ class RowRanges:
 
     def read(self, first: int, end: int) -> Any:
         """The rows from ``first`` to before ``end``, a table of pyarrow's. Errors: DataError for files that are damaged or gone."""
-        import pyarrow
-
         found, chunk = [], int(np.searchsorted(self._ends, first, side="right"))
         while first < end:
             start = int(self._ends[chunk]) - self._sizes_of[chunk]
             stop = min(end, int(self._ends[chunk]))
             found.append(self._chunk(chunk).slice(first - start, stop - first))
             first, chunk = stop, chunk + 1
-        try:
-            return pyarrow.concat_tables(found, promote_options="default").combine_chunks()
-        except pyarrow.ArrowException as error:
-            raise DataError(f"the files of {self.source} have several kinds of columns: {' '.join(str(error).split())}") from error
+        return self._joined(found)
 
     def look(self, most: int) -> Any:
         """At most so many rows from all over, all where there are no more."""
-        import pyarrow
-
         if len(self) <= most:
             return self.read(0, len(self))
-        places, found = spread(len(self._chunks), PLACES).tolist(), []
-        for chunk in places:
-            table = self._chunk(chunk)
-            found += [table.slice(row, 1) for row in spread(len(table), most // len(places)).tolist()]
-        return pyarrow.concat_tables(found, promote_options="default").combine_chunks()
+        places = spread(len(self._chunks), PLACES).tolist()
+        return self._joined([self._some(self._chunk(chunk), most // len(places)) for chunk in places])
+
+    def _some(self, table: Any, most: int) -> Any:
+        """At most so many rows of a chunk, which is not held by them."""
+        return self._joined([table.slice(0, 0), *(table.slice(row, 1) for row in spread(len(table), most).tolist())])
+
+    def _joined(self, several: list[Any]) -> Any:
+        """Tables one after the other, copied. Errors: DataError for columns of one name and several kinds."""
+        import pyarrow
+
+        try:
+            return pyarrow.concat_tables(several, promote_options="default").combine_chunks()
+        except pyarrow.ArrowException as error:
+            raise DataError(f"the files of {self.source} have several kinds of columns: {' '.join(str(error).split())}") from error
 
     def _files(self, path: str) -> tuple[dict[str, list[str]], tuple[str, ...]]:
         from pyarrow import fs

@@ -24,6 +24,7 @@ from lowerbound.tasks.impute import ROWS
 from lowerbound.tasks.impute import impute as imputed
 from lowerbound.vae.model import Model
 
+ERRORS = "-errors"
 Cells = Mapping[str, Sequence[str | None]]
 #: cells by column and row
 Filled = Mapping[str, Mapping[int, str]]
@@ -63,12 +64,14 @@ class Impute(Task):
             found = imputed(models, data, self.draws, samples=self.samples, memory=self.memory, seed=self.seed)
             missing = missing_of(schema, cells)
             several = {"": found.mean, **{f"-{number}": draw for number, draw in enumerate(found.draws, start=1)}}
-            of_errors = columns.table({name: columns.floats(column) for name, column in errors_of(schema, cells, found.error).items()})
+            errors = {name: column for name, column in errors_of(schema, cells, found.error).items() if name != columns.ROW}
+            of_errors = columns.table({name: columns.floats(column) for name, column in errors.items()})
             answers = {ending: written(schema.texts_at(missing, values.numpy())) for ending, values in several.items()}
-            return {ending: columns.with_numbers(one, first) for ending, one in (answers | {"-errors": of_errors}).items()}
+            return {ending: columns.with_numbers(one, first) for ending, one in (answers | {ERRORS: of_errors}).items()}
 
         size = whole_batches([ROWS], DRAWS // self.samples, 4 * len(schema.modelled))
-        return Begun(table.rows, size, said, table.identity, str(run.vae.device), table.notes)
+        beside = (ERRORS, *(f"-{number}" for number in range(1, self.draws + 1)))
+        return Begun(table.rows, size, said, table.identity, str(run.vae.device), table.notes, beside)
 
 
 #: cells of a piece, the columns in their spelling, and how the piece is written with cells filled in

@@ -41,7 +41,7 @@ class Job:
         first = number * self.size
         tables = begun.tables(first, min(first + self.size, self.rows))
         for ending, table in sorted(tables.items(), reverse=True):
-            put(f"{self.folder}{ending}", name(number), _parquet(table))
+            put(named(self.folder, ending), name(number, self.parts), _parquet(table))
 
     def begin(self, begun: Begun) -> list[int]:
         """The parts that are not there yet. Errors: OutputError for a folder of something else, or of other options or data."""
@@ -49,12 +49,13 @@ class Job:
         words = {"format": FORMAT, **self.task.words, "data": source, "rows": self.rows, "piece": self.size, "parts": self.parts}
         there = _names(self.folder)
         if MANIFEST not in there:
-            if there:
-                raise OutputError(f"{self.folder} is not empty; give a new folder")
+            full = [one for one in ("", *begun.beside) if _names(named(self.folder, one))]
+            if full:
+                raise OutputError(f"{named(self.folder, full[0])} is not empty; give a new folder")
             put(self.folder, MANIFEST, (to_json(words, indent=2) + "\n").encode())
         else:
             _must_be_same(self.folder, _manifest(self.folder), json.loads(to_json(words)))
-        return [number for number in range(self.parts) if name(number) not in there]
+        return [number for number in range(self.parts) if name(number, self.parts) not in there]
 
 
 #: makes these parts, and says of each when it is there
@@ -68,9 +69,15 @@ def here(job: Job, begun: Begun, numbers: Sequence[int], done: Callable[[int], N
         done(number)
 
 
-def name(number: int) -> str:
-    """The file of a part."""
-    return f"part-{number:05}.parquet"
+def name(number: int, parts: int) -> str:
+    """The file of one of so many parts; the order of names is that of rows."""
+    return f"part-{number:0{max(5, len(str(parts - 1)))}}.parquet"
+
+
+def named(folder: str, ending: str) -> str:
+    """The folder whose name has this ending; what an address asks of its filesystem stays behind it."""
+    path, mark, query = folder.partition("?") if is_address(folder) else (folder, "", "")
+    return f"{path}{ending}{mark}{query}"
 
 
 def put(folder: str, file: str, content: bytes) -> None:

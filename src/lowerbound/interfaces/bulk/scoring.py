@@ -44,10 +44,14 @@ class Score(Task):
         """Errors: RunError, DataError; UsageError for too little memory."""
         run, data = self.of.open()
         first = data.read(0, 1)
-        batches = [impute.ROWS, log_likelihood.asked_for(run.vae, first, self.samples, self.memory, self.seed).at_once]
+        batches = [log_likelihood.asked_for(run.vae, first, self.samples, self.memory, self.seed).at_once]
+        if run.spec.schema is not None:
+            batches.append(impute.ROWS)  # of what is asked of rows with holes
         if self.regret:
             batches.append(regret.at_once(run.vae, first, self.memory, self.seed))
-        return self.of.begun(run, data, batches, DRAWS // self.samples, lambda piece: self.tables(run, piece))
+        return self.of.begun(
+            run, data, batches, DRAWS // self.samples, lambda piece: self.tables(run, piece), (CELLS,) if self.cells else ()
+        )
 
     def tables(self, run: Run, data: Dataset) -> Tables:
         """What is said of a piece."""
@@ -56,7 +60,7 @@ class Score(Task):
         found = {"": numbered(data, said)}
         if self.cells and run.spec.schema is not None:
             each = {name: floats(values) for name, values in self.of_cells(run, run.spec.schema, data).items()}
-            found[CELLS] = numbered(data, {name: each[name] for name in each})
+            found[CELLS] = numbered(data, each)
         return found
 
     def columns(self, run: Run, data: Dataset, density: Density) -> Columns:

@@ -34,6 +34,7 @@ class Begun:
     identity: Any
     device: str
     notes: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()  # what the names of further folders end in
 
 
 class Task(ABC):
@@ -68,13 +69,15 @@ class Asked:
             raise DataError("there are no examples in these data")
         return run, found
 
-    def begun(self, run: Run, data: Pieces, batches: Sequence[int], most: int, said: Callable[[Dataset], Tables]) -> Begun:
+    def begun(
+        self, run: Run, data: Pieces, batches: Sequence[int], most: int, said: Callable[[Dataset], Tables], beside: tuple[str, ...] = ()
+    ) -> Begun:
         """What is said of the rows, ``batches`` at once; at most ``most`` in a piece, if that is one batch or more."""
         rows = len(data) if self.rows is None else self.rows
         if rows > len(data):
             raise UsageError(f"there are only {len(data):,} examples, and {rows:,} were asked for; ask for fewer")
         size = whole_batches(batches, most, data.read(0, 1)[0].numel() * 4)
-        return Begun(rows, size, lambda first, end: said(data.read(first, end)), data.identity, str(run.vae.device), data.notes)
+        return Begun(rows, size, lambda first, end: said(data.read(first, end)), data.identity, str(run.vae.device), data.notes, beside)
 
 
 def whole_batches(batches: Sequence[int], most: int, bytes_a_row: int) -> int:

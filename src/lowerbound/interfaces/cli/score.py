@@ -62,7 +62,7 @@ def _reference(run: Run, args: Namespace) -> Dataset | None:
         console.notes(args, ["no ranks: they are among the rows of the run's own table, which is not where it was"])
         return None
     train, validation = splits.validation(run.recipe.validation)
-    held_out = torch.cat([validation[:], splits.test[:]])
+    held_out = torch.cat([validation.pictured[:], splits.test.pictured[:]])
     if len(held_out) >= ENOUGH:
         return _in_memory(Dataset(held_out))
     console.notes(args, [f"ranks are among training rows, which the model knows: fewer than {ENOUGH} were held out"])

@@ -72,6 +72,7 @@ class Estimator(BaseEstimator, ABC):
         kl: str | None = None,
         epochs: int | None = None,
         batch: int | None = None,
+        microbatches: int | None = None,
         learning_rate: float | None = None,
         schedule: str | None = None,
         clip: float | None = None,
@@ -106,6 +107,7 @@ class Estimator(BaseEstimator, ABC):
         self.kl = kl
         self.epochs = epochs
         self.batch = batch
+        self.microbatches = microbatches
         self.learning_rate = learning_rate
         self.schedule = schedule
         self.clip = clip
