@@ -87,9 +87,10 @@ TABLES: dict[str, Callable[[Path, Path], str]] = {
     "address": lambda table, folder: table.as_uri(),
     "CSV": as_csv,
 }
+SOURCES = [pytest.param(kind, marks=[] if kind in ("folder", "address") else pytest.mark.long) for kind in TABLES]
 
 
-@pytest.mark.parametrize("kind", TABLES)
+@pytest.mark.parametrize("kind", SOURCES)
 def test_rows_are_scored_as_in_one_file(kind: str, table: Path, table_run: Path, tmp_path: Path) -> None:
     words, one = ["--samples", "20", "--cells", "--seed", "3"], tmp_path / "one.parquet"
     assert main(["score", str(table_run), str(table), *words, "-o", str(one)]) == 0
@@ -99,7 +100,7 @@ def test_rows_are_scored_as_in_one_file(kind: str, table: Path, table_run: Path,
         same(in_parts(tmp_path / f"parts{ending}"), whole)
 
 
-@pytest.mark.parametrize("kind", TABLES)
+@pytest.mark.parametrize("kind", SOURCES)
 def test_a_table_is_filled_in_as_in_one_file(kind: str, table: Path, table_run: Path, tmp_path: Path) -> None:
     words, one = ["--samples", "20", "--draws", "2"], tmp_path / "one.parquet"
     assert main(["impute", str(table_run), str(table), *words, "-o", str(one)]) == 0
