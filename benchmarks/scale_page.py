@@ -1,7 +1,7 @@
 """docs/scale.md, from what was measured: ``python benchmarks/scale_page.py`` after ``processes.py`` and ``streams.py``.
 
-A step of P machines takes what its share of the batch takes on their cores, the optimizer's pass, and what of the sum of gradients is not
-hidden behind the backward pass. A ring sends 2 (P − 1) / P of a gradient's bytes through each link, in 2 (P − 1) turns.
+A step of P machines takes what its share of the batch takes on their cores, the optimizer's pass, and the sum of gradients, of which
+nothing is hidden behind the backward pass, as was measured. A ring sends 2 (P − 1) / P of a gradient's bytes through each link, in 2 (P − 1) turns.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ PAGE = Path(__file__).parents[1] / "docs" / "scale.md"
 
 CORES = 16  # of a machine
 ADAM = 1.3e-9  # seconds a weight, of one pass of one core
-HIDDEN = 0.5  # of the sum, at most, and no more than half of the backward pass
 Link = tuple[float, float]
 LINKS: dict[str, Link] = {"1 Gb/s": (1e9 / 8, 2e-4), "10 Gb/s": (1e10 / 8, 5e-5), "100 Gb/s": (1e11 / 8, 1e-5)}  # bytes/s, seconds a turn
 USUAL = "10 Gb/s"
@@ -43,7 +42,7 @@ class Work:
         speed, turn = link
         share, size = self.seconds * batch / (machines * CORES), 4 * self.weights
         total = 2 * (machines - 1) * (size / machines / speed + turn)
-        return share + ADAM * self.weights + total - min(HIDDEN * total, share / 2)
+        return share + ADAM * self.weights + total
 
     def examples(self, machines: int, link: Link, batch: int | None = None) -> float:
         """Examples a second."""
@@ -90,8 +89,8 @@ def page() -> str:
         "On paper, by `python benchmarks/scale_page.py`, from seconds a step of one thread that "
         "`benchmarks/processes.py` measured on AVX2 cores.\n"
         f"A machine is taken to have {CORES} such cores that scale fully. Several add gradients in a ring, of which "
-        "half is hidden where the backward\n"
-        "pass is long enough. No cluster was at hand; what was tried are [namespaces of one machine](guide/machines.md).\n",
+        "nothing is hidden, as was\n"
+        "measured. No cluster was at hand; what was tried are [namespaces of one machine](guide/machines.md).\n",
         table(
             ["network", "weights", "rows a step", "µs of a core an example", "two processes over one, measured"],
             [[one.name, f"{one.weights:,}", one.batch, f"{1e6 * one.seconds:.0f}", f"{one.two:.2f}"] for one in each],
