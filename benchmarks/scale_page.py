@@ -1,7 +1,8 @@
 """docs/scale.md, from what was measured: ``python benchmarks/scale_page.py`` after ``processes.py`` and ``streams.py``.
 
 A step of P machines takes what its share of the batch takes on their cores, the optimizer's pass, and the sum of gradients, of which
-nothing is hidden behind the backward pass, as was measured. A ring sends 2 (P − 1) / P of a gradient's bytes through each link, in 2 (P − 1) turns.
+nothing is hidden behind the backward pass, as was measured. A ring sends 2 (P − 1) / P of a gradient's bytes through each link, in
+2 (P − 1) turns.
 """
 
 from __future__ import annotations
