@@ -56,7 +56,7 @@ def test_two_processes_give_the_bits_of_one(name: str, tmp_path: Path) -> None:
 def test_after_a_thousand_steps_one_to_four_processes_have_the_same_bits(tmp_path: Path) -> None:
     recipe = {"network": "mlp:64", "batch": 96, "epochs": 70, "microbatches": 12}
     trained(recipe, tmp_path / "1")
-    assert lb.load(tmp_path / "1").result()["steps"] >= 1_000
+    assert lb.load(tmp_path / "1").history()[-1]["step"] >= 1_000
     for size in (2, 3, 4):
         job = torchrun(words(recipe, tmp_path / str(size)), "--nproc-per-node", str(size))
         _, err = job.communicate(timeout=600)
