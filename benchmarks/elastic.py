@@ -128,7 +128,7 @@ def train(switch: Switch, folder: Path, number: int, how: str | None, chance: ra
     store = start(STORE, ["--store-only"], folder / "store.log")
     words = ["--nnodes", "1:4", "--rdzv-id", f"trial-{number}", "--", *WORDS, "--out", str(run)]
     jobs = {name: start(name, words, folder / f"{name}.log") for name in NODES[:2]}
-    told: dict[str, object] = {"how": how}
+    trial: dict[str, object] = {"how": how}
     try:
         if how is not None:
             after, name = chance.randrange(1, EPOCHS - 8), chance.choice(NODES[:2])
@@ -142,17 +142,17 @@ def train(switch: Switch, folder: Path, number: int, how: str | None, chance: ra
             jobs.pop(name)
             jobs[NODES[2]] = start(NODES[2], words, folder / f"{NODES[2]}.log")
             wait(jobs.values(), until, lambda: len(metrics(run)) > before)
-            told |= {"node": 1 + NODES.index(name), "epoch": before, "seconds_until_next_epoch": round(time.monotonic() - gone, 1)}
+            trial |= {"node": 1 + NODES.index(name), "epoch": before, "seconds_until_next_epoch": round(time.monotonic() - gone, 1)}
         wait(jobs.values(), until, lambda: all(job.poll() == 0 for job in jobs.values()))
-        told["ended"] = (run / "result.json").exists()
+        trial["ended"] = (run / "result.json").exists()
     except TimeoutError:
-        told["ended"] = False
+        trial["ended"] = False
     finally:
         for name in (STORE, *NODES):
             kill(name)
         store.wait()
         switch.cut.clear()
-    return told
+    return trial
 
 
 def main() -> None:
@@ -171,17 +171,17 @@ def main() -> None:
         train(switch, folder, 0, None, chance)
         usual = curve(folder / "run-0")
         for number in range(1, args.trials + 1):
-            told = train(switch, folder, number, "cut off" if number > args.trials - args.cut else "killed", chance)
+            trial = train(switch, folder, number, "cut off" if number > args.trials - args.cut else "killed", chance)
             found = curve(folder / f"run-{number}")
             same = len(found) == len(usual) == 2 * EPOCHS
-            told["difference"] = max(abs(a - b) / abs(b) for a, b in zip(found, usual, strict=True)) if same else None
-            trials.append(told)
-            print(json.dumps(told), flush=True)
+            trial["difference"] = max(abs(a - b) / abs(b) for a, b in zip(found, usual, strict=True)) if same else None
+            trials.append(trial)
+            print(json.dumps(trial), flush=True)
             write(trials)
     finally:
         for name in (STORE, *NODES):
             subprocess.run([IP, "netns", "del", name], check=False)
-    if all(told["ended"] for told in trials):
+    if all(trial["ended"] for trial in trials):
         shutil.rmtree(folder)
 
 

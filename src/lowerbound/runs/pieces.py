@@ -13,22 +13,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from lowerbound.data import Dataset, Splits, arrays, arrow_arrays, fingerprint_of, tables
+from lowerbound.data import Dataset, Splits, arrow_arrays, fingerprint_of, tables
 from lowerbound.data.parquet_files import Parquet
 from lowerbound.data.reading import Reading
-from lowerbound.data.rows import spread
-from lowerbound.data.streams import row_ranges
+from lowerbound.data.streams import of_arrays, row_ranges, sources
+from lowerbound.data.streams.of_arrays import Arrays
 from lowerbound.data.streams.row_ranges import RowRanges
-from lowerbound.data.streams.sources import as_seen
+from lowerbound.data.streams.sources import LOOK, Stretch, as_seen
 from lowerbound.errors import DataError
 from lowerbound.runs.run import Run
 
-#: rows that are looked at
-LOOK = 50_000
 #: which examples of a source are asked for, all parts of it given
 Part = Callable[[Splits], Dataset]
 
@@ -108,8 +105,8 @@ def pieces(run: Run, source: str | None, data_dir: str | None, part: Part) -> Pi
     if not (own and (run.recipe.labels_file is not None or run.recipe.stream)):
         if row_ranges.takes(name):
             return _of_tables(run, name, own, part)
-        if path.suffix == ".npy" and path.is_file():
-            return _of_array(run, path, own, part)
+        if path.is_file() and (array := of_arrays.of_file(path, run.reading(own))) is not None:
+            return _of_array(run, array, own, part)
     splits = run.read(source, data_dir)
     return Held(part(splits), splits.notes)
 
@@ -139,24 +136,17 @@ def _of_tables(run: Run, source: str, own: bool, part: Part) -> InFiles:
     return InFiles(len(ranges), load, ranges.identity, notes, _chosen(part, len(ranges), ranges.parts))
 
 
-def _of_array(run: Run, path: Path, own: bool, part: Part) -> InFiles:
-    """An array in a file, which is mapped into memory."""
-    try:
-        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise DataError(f"{path} is not a NumPy file of plain numbers or is damaged: {error}") from error
-    if mapped.ndim < 2 or not len(mapped):
-        raise DataError(f"{path} has the shape {mapped.shape}; give an array (N, …) of examples")
-    how = run.reading(own)
-    look = arrays.splits_of(path, mapped[spread(len(mapped), LOOK).numpy()], how)
-    then = as_seen(how, _whole(look))
+def _of_array(run: Run, source: Arrays, own: bool, part: Part) -> InFiles:
+    """An array in a file."""
+    seen, (name, file) = sources.look(source), (source.stretches[0].part, source.stretches[0].file)
 
     def load(first: int, end: int) -> Dataset:
-        return _suited(run, own, how, arrays.splits_of(path, np.array(mapped[first:end]), then))
+        values = sources.values(source, Stretch(name, file, first, end - first), seen)
+        return _whole(run.suited(Splits.of(replace(seen.dataset, array=values, targets=None, rows=None)), own))
 
-    stat = path.stat()
-    identity = [[path.name, stat.st_size, stat.st_mtime_ns]]
-    return InFiles(len(mapped), load, identity, look.notes, _chosen(part, len(mapped), {"train": (0, len(mapped))}))
+    stat = file.stat()
+    identity = [[file.name, stat.st_size, stat.st_mtime_ns]]
+    return InFiles(source.rows, load, identity, seen.notes, _chosen(part, source.rows, {"train": (0, source.rows)}))
 
 
 def _suited(run: Run, own: bool, how: Reading, found: Splits) -> Dataset:

@@ -18,6 +18,7 @@ from readable import GREYS, LABELS, READABLE
 from torch.utils.data import IterableDataset
 
 import lowerbound as lb
+from data.streams.networks import vae
 from lowerbound import data
 from lowerbound.data import Dataset, Splits, dataset, rows
 from lowerbound.data.streams import pieces, shards, sources, writing
@@ -208,15 +209,6 @@ def test_held_out_examples_are_whole_blocks_with_their_labels(made: Path) -> Non
 
 
 # --- training --------------------------------------------------------------------------------------
-
-
-def vae() -> lb.VAE:
-    with lb.seeding.seeded(0, "test"):
-        return lb.VAE(
-            prior=lb.priors.StandardNormal(2),
-            likelihood=lb.likelihoods.Bernoulli(lb.nn.mlp(2, 16, 64)),
-            posterior=lb.posteriors.DiagonalGaussian(lb.nn.mlp(64, 16, 4)),
-        )
 
 
 def flat(made: Path) -> Dataset:

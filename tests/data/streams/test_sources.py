@@ -13,6 +13,7 @@ import torch
 from readable import COUNTS, GREYS, LABELS, READABLE
 
 import lowerbound as lb
+from data.streams.networks import vae
 from lowerbound import data
 from lowerbound.data import Dataset, DataSpec, Splits, fingerprint_of
 from lowerbound.data.formats import FORMATS
@@ -226,15 +227,6 @@ def test_a_fingerprint_is_of_values_not_of_files(tmp_path: Path) -> None:
 
 
 # --- training --------------------------------------------------------------------------------------------
-
-
-def vae() -> lb.VAE:
-    with lb.seeding.seeded(0, "weights"):
-        return lb.VAE(
-            prior=lb.priors.StandardNormal(2),
-            likelihood=lb.likelihoods.Bernoulli(lb.nn.mlp(2, 16, 64)),
-            posterior=lb.posteriors.DiagonalGaussian(lb.nn.mlp(64, 16, 4)),
-        )
 
 
 def test_a_training_goes_on_to_the_bits_that_the_same_blocks_in_shards_give(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,11 @@ from lowerbound.data import Dataset, Schema, fingerprint_of, tables
 from lowerbound.data.parquet_files import Parquet
 from lowerbound.data.streams import row_ranges
 from lowerbound.data.streams.row_ranges import RowRanges
+from lowerbound.data.streams.sources import LOOK
 from lowerbound.errors import UsageError
 from lowerbound.interfaces.bulk import columns
 from lowerbound.interfaces.bulk.task import DRAWS, Begun, Tables, Task, weights, whole_batches
 from lowerbound.runs import run as runs
-from lowerbound.runs.pieces import LOOK
 from lowerbound.runs.run import Run
 from lowerbound.tasks.impute import ROWS
 from lowerbound.tasks.impute import impute as imputed
@@ -57,21 +58,22 @@ class Impute(Task):
         source = self.table or run.recipe.data
         table = _InFiles(source, schema) if row_ranges.takes(source) else _Whole(source, schema)
 
-        def said(first: int, end: int) -> Tables:
-            cells, schema, written = table.piece(first, end)
-            values, _ = schema.values(cells)
-            data = Dataset(torch.from_numpy(values), first_row=first)
-            found = imputed(models, data, self.draws, samples=self.samples, memory=self.memory, seed=self.seed)
-            missing = missing_of(schema, cells)
-            several = {"": found.mean, **{f"-{number}": draw for number, draw in enumerate(found.draws, start=1)}}
-            errors = {name: column for name, column in errors_of(schema, cells, found.error).items() if name != columns.ROW}
-            of_errors = columns.table({name: columns.floats(column) for name, column in errors.items()})
-            answers = {ending: written(schema.texts_at(missing, values.numpy())) for ending, values in several.items()}
-            return {ending: columns.with_numbers(one, first) for ending, one in (answers | {ERRORS: of_errors}).items()}
-
         size = whole_batches([ROWS], DRAWS // self.samples, 4 * len(schema.modelled))
         beside = (ERRORS, *(f"-{number}" for number in range(1, self.draws + 1)))
-        return Begun(table.rows, size, said, table.identity, str(run.vae.device), table.notes, beside)
+        return Begun(table.rows, size, partial(self._tables, models, table), table.identity, str(run.vae.device), table.notes, beside)
+
+    def _tables(self, models: Sequence[Model], table: _InFiles | _Whole, first: int, end: int) -> Tables:
+        """Some rows filled in by the mean and by each draw, and the standard errors of what was."""
+        cells, schema, written = table.piece(first, end)
+        values, _ = schema.values(cells)
+        data = Dataset(torch.from_numpy(values), first_row=first)
+        found = imputed(models, data, self.draws, samples=self.samples, memory=self.memory, seed=self.seed)
+        missing = missing_of(schema, cells)
+        several = {"": found.mean, **{f"-{number}": draw for number, draw in enumerate(found.draws, start=1)}}
+        errors = {name: column for name, column in errors_of(schema, cells, found.error).items() if name != columns.ROW}
+        of_errors = columns.table({name: columns.floats(column) for name, column in errors.items()})
+        answers = {ending: written(schema.texts_at(missing, values.numpy())) for ending, values in several.items()}
+        return {ending: columns.with_numbers(one, first) for ending, one in (answers | {ERRORS: of_errors}).items()}
 
 
 #: cells of a piece, the columns in their spelling, and how the piece is written with cells filled in
