@@ -54,7 +54,7 @@ def trained(args: Namespace, experiment: Experiment, result: dict[str, Any]) -> 
     notes(args, [note for note in result["notes"] if note not in args.notes])
     pace = f"{result['epochs']} epochs in {result['seconds']:.1f} s of training, {result['images_per_second']:,.0f} examples/s"
     if (waiting := result.get("seconds_waiting")) is not None:
-        pace += f", {waiting:.1f} s waiting for shards"
+        pace += f", {waiting:.1f} s waiting for data"
     if experiment.is_out_of_patience:
         pace += f"; ended there, no better held-out bound within --patience {experiment.run.recipe.patience}"
     return Answer(f"{_score(result['test'])}\n{pace}\nreport: {experiment.run.folder / layout.REPORT}", result)
