@@ -167,8 +167,7 @@ class Dataset:
         """The examples of some blocks of an array in files."""
         if self.targets is None:
             return replace(self, array=array.part(blocks))
-        first = array.ends - array.sizes
-        rows = [torch.arange(int(first[block]), int(array.ends[block])) for block in blocks.tolist()]
+        rows = [torch.arange(int(array.starts[block]), int(array.ends[block])) for block in blocks.tolist()]
         return replace(self, array=array.part(blocks), targets=self.targets[torch.cat(rows)] if rows else self.targets[:0])
 
 

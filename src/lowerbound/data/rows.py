@@ -74,8 +74,8 @@ def some_of(data: Rows, most: int) -> Int64[Tensor, " n"]:
     if (array := streamed(data)) is None:
         return spread(len(data), most)
     blocks = spread(len(array.sizes), min(most, BLOCKS))
-    first, each = array.ends - array.sizes, most // max(1, len(blocks))
-    return torch.cat([first[block] + spread(int(array.sizes[block]), each) for block in blocks])
+    each = most // max(1, len(blocks))
+    return torch.cat([array.starts[block] + spread(int(array.sizes[block]), each) for block in blocks])
 
 
 def first_look(data: Rows) -> Iterator[Int64[Tensor, " B"]]:

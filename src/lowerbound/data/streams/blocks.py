@@ -85,6 +85,11 @@ class StreamedRows:
         """The row after the last one of each block."""
         return self.sizes.cumsum(0)
 
+    @cached_property
+    def starts(self) -> Int64[Tensor, " b"]:
+        """The first row of each block."""
+        return self.ends - self.sizes
+
     def __len__(self) -> int:
         return int(self.ends[-1]) if len(self.ends) else 0
 
@@ -121,8 +126,8 @@ class StreamedRows:
         """These rows; ``axis`` is 0. Errors: DataError where a file cannot be read."""
         assert axis == 0
         places = torch.searchsorted(self.ends, rows, right=True)
-        within = rows - self.ends[places] + self.sizes[places]
-        return self.buffer.rows(self.chosen[places], within)
+        within = rows - self.starts.index_select(0, places)
+        return self.buffer.rows(self.chosen.index_select(0, places), within)
 
     def expect(self, some: Int64[Tensor, " s"]) -> None:
         """Begin to read some of its blocks, by their places."""
@@ -149,6 +154,7 @@ class Buffer:
         self.window = max(2, WINDOW // size)
         self.most = min(len(self.blocks.sizes), KEPT * self.window)
         self.slots, self._free = torch.full((len(self.blocks.sizes),), -1), list(range(self.most))
+        self.ready = torch.zeros(len(self.blocks.sizes), dtype=torch.bool)  # which blocks have been read
 
     @cached_property
     def memory(self) -> Tensor:
@@ -162,18 +168,21 @@ class Buffer:
 
     def rows(self, blocks: Int64[Tensor, " B"], within: Int64[Tensor, " B"]) -> Tensor:
         """The rows ``within`` their blocks. Errors: DataError."""
+        if self.ready.index_select(0, blocks).all():  # nearly always, and what is asked costs a batch nothing more
+            return self._gathered(blocks, within)
         needed = blocks.unique()
         if len(needed) <= self.most:
-            return self._gathered(needed, blocks, within)
+            self._bring(needed.tolist())
+            return self._gathered(blocks, within)
         found = self.memory.new_empty((len(blocks), *self.blocks.event_shape))
         for some in needed.split(self.most):
             here = torch.isin(blocks, some).nonzero()[:, 0]
-            found[here] = self._gathered(some, blocks[here], within[here])
+            self._bring(some.tolist())
+            found[here] = self._gathered(blocks[here], within[here])
         return found
 
-    def _gathered(self, needed: Tensor, blocks: Tensor, within: Tensor) -> Tensor:
-        self._bring(needed.tolist())
-        return self.memory.index_select(0, self.slots[blocks] * self.longest + within)
+    def _gathered(self, blocks: Tensor, within: Tensor) -> Tensor:
+        return self.memory.index_select(0, self.slots.index_select(0, blocks).mul_(self.longest).add_(within))
 
     def expect(self, blocks: list[int]) -> None:
         """Begin to read those that are not there."""
@@ -199,7 +208,7 @@ class Buffer:
             return
         try:
             reading.result()
-            self._held[block] = None
+            self._held[block], self.ready[block] = None, True
         except BaseException:
             self._leave(block)
             raise
@@ -207,7 +216,7 @@ class Buffer:
     def _leave(self, block: int) -> None:
         del self._held[block]
         self._free.append(int(self.slots[block]))
-        self.slots[block] = -1
+        self.slots[block], self.ready[block] = -1, False
 
     def _place(self, block: int) -> Tensor:
         """A place in memory for a block."""

@@ -6,7 +6,9 @@ whoever stands at a place of it needs nothing else to go on from there.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from functools import lru_cache
+from itertools import accumulate
 
 import torch
 from jaxtyping import Int64
@@ -22,23 +24,25 @@ class Windows:
     def __init__(self, array: StreamedRows, *words: int | str) -> None:
         self.array, self.words = array, words
         self.blocks = permutation(len(array.sizes), *words).split(array.window)
-        self.ends = torch.tensor([int(array.sizes[some].sum()) for some in self.blocks]).cumsum(0)
+        self.ends = list(accumulate(int(array.sizes[some].sum()) for some in self.blocks))
         self.window = lru_cache(maxsize=2)(self._window)
 
     def __getitem__(self, places: slice) -> Int64[Tensor, " n"]:
         """The row numbers at these places of the order."""
-        parts, (place, stop, _) = [], places.indices(int(self.ends[-1]))
+        parts, (place, stop, _) = [], places.indices(self.ends[-1])
         while place < stop:
-            number = int(torch.searchsorted(self.ends, place, right=True))
-            order, end = self.window(number), int(self.ends[number])
+            number = bisect_right(self.ends, place)
+            order, end = self.window(number), self.ends[number]
             parts.append(order[place - end + len(order) : stop - end + len(order) if stop < end else None])
             place = end
+        if len(parts) == 1:
+            return parts[0]
         return torch.cat(parts) if parts else torch.empty(0, dtype=torch.long)
 
     def _window(self, number: int) -> Tensor:
         """The rows of a window in their order; its blocks and those of the next are expected."""
         for blocks in self.blocks[number : number + 2]:
             self.array.expect(blocks)
-        ends, sizes = self.array.ends, self.array.sizes
-        rows = torch.cat([torch.arange(int(ends[block] - sizes[block]), int(ends[block])) for block in self.blocks[number].tolist()])
+        starts, ends = self.array.starts, self.array.ends
+        rows = torch.cat([torch.arange(int(starts[block]), int(ends[block])) for block in self.blocks[number].tolist()])
         return rows[permutation(len(rows), *self.words, number)]
