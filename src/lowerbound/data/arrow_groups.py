@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,30 +17,36 @@ def has_groups(path: Path) -> bool:
 
 
 class Groups:
-    """The groups of a file: how many rows each has, and each as a table of pyarrow's. Errors: DataError for a damaged file."""
+    """The groups of a file: how many rows each has, and each as a table of pyarrow's. Errors: DataError for a damaged file.
 
-    def __init__(self, path: Path) -> None:
+    ``source`` opens a file that is not on the disk, as pyarrow does.
+    """
+
+    def __init__(self, path: Path, source: Callable[[], Any] | None = None) -> None:
         import pyarrow.parquet
 
-        self.path, self._footer, self._stream = path, None, None
+        self.path, self._source, self._footer, self._stream = path, source, None, None
         with said(path):
             if path.suffix.lower() == PARQUET:
-                with pyarrow.parquet.ParquetFile(path) as file:
+                with pyarrow.parquet.ParquetFile(self._open()) as file:
                     self._footer, self.schema = file.metadata, file.schema_arrow
                 self.sizes = [self._footer.row_group(number).num_rows for number in range(self._footer.num_row_groups)]
             else:
-                reader = self._mapped()
+                reader = opened(self._open())
                 self.schema = reader.schema
-                if not hasattr(reader, "get_batch"):  # a stream, whose batches can be had in turn alone, and are mapped, not read
+                if not hasattr(reader, "get_batch"):  # a stream, whose batches can be had in turn alone; on the disk they are mapped
                     self._stream = list(reader)
                 of_file = range(reader.num_record_batches) if self._stream is None else ()
                 self.sizes = [len(batch) for batch in (self._stream or map(reader.get_batch, of_file))]
         must_differ(path, self.schema.names)
 
-    def _mapped(self) -> Any:
+    def _open(self) -> Any:
+        """The file, mapped into memory where it is on the disk and Arrow's."""
         import pyarrow
 
-        return opened(pyarrow.memory_map(str(self.path)))
+        if self._source is not None:
+            return self._source()
+        return str(self.path) if self.path.suffix.lower() == PARQUET else pyarrow.memory_map(str(self.path))
 
     def read(self, number: int, columns: Sequence[str] | None = None) -> Any:
         """A group, or some of its columns; any thread may ask. Errors: DataError."""
@@ -49,10 +55,10 @@ class Groups:
 
         with said(self.path):
             if self._footer is not None:
-                with pyarrow.parquet.ParquetFile(self.path, metadata=self._footer) as file:
+                with pyarrow.parquet.ParquetFile(self._open(), metadata=self._footer) as file:
                     found = file.read_row_group(number, columns, use_threads=False)
             else:
-                batch = self._mapped().get_batch(number) if self._stream is None else self._stream[number]
+                batch = opened(self._open()).get_batch(number) if self._stream is None else self._stream[number]
                 found = pyarrow.Table.from_batches([batch])
                 found = found if columns is None else found.select(columns)
             found.validate(full=True)

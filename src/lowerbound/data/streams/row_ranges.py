@@ -1,21 +1,22 @@
 """Rows of Parquet and Arrow files by their numbers, of one file or a folder of some, on any filesystem that pyarrow knows.
 
-Of Parquet the row groups that are asked for are read, and the last one is kept; an Arrow file is mapped into memory where it is local.
+They are read in the groups that they were written in; the last group is kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from lowerbound.data import table_folders
+from lowerbound.data.arrow_groups import SUFFIXES, Groups
 from lowerbound.data.rows import spread
 from lowerbound.errors import DataError
 
-SUFFIXES = (".parquet", ".feather", ".arrow")
 #: from how many places of a source the rows come that are looked at
 PLACES = 50
 
@@ -39,7 +40,7 @@ def filesystem(place: str) -> tuple[Any, str]:
     from pyarrow import fs
 
     try:
-        return fs.FileSystem.from_uri(place) if is_address(place) else (fs.LocalFileSystem(use_mmap=True), str(Path(place).absolute()))
+        return fs.FileSystem.from_uri(place) if is_address(place) else (fs.LocalFileSystem(), str(Path(place).absolute()))
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise DataError(f"{place} is no address that pyarrow knows: {' '.join(str(error).split())}") from error
 
@@ -52,17 +53,12 @@ class RowRanges:
         self._system, path = filesystem(source)
         by_part, self.notes = self._files(path)
         self._infos = self._system.get_file_info([file for several in by_part.values() for file in several])
-        self._chunks: list[tuple[str, int]] = []
-        sizes: list[int] = []
-        self.parts: dict[str, tuple[int, int]] = {}
-        for part, several in by_part.items():
-            start = sum(sizes)
-            for file in several:
-                for group, rows in enumerate(self._sizes(file)):
-                    self._chunks.append((file, group))
-                    sizes.append(rows)
-            self.parts[part] = (start, sum(sizes))
-        self._sizes_of, self._ends = sizes, np.cumsum(sizes)
+        groups = {part: [self._groups(file) for file in several] for part, several in by_part.items()}
+        self._chunks = [(one, number) for several in groups.values() for one in several for number in range(len(one.sizes))]
+        self._sizes = [one.sizes[number] for one, number in self._chunks]
+        self._ends = np.cumsum(self._sizes)
+        ends = np.cumsum([0, *(sum(sum(one.sizes) for one in several) for several in groups.values())]).tolist()
+        self.parts: dict[str, tuple[int, int]] = dict(zip(groups, pairwise(ends), strict=True))
         self._kept: tuple[int, Any] | None = None
 
     def __len__(self) -> int:
@@ -77,7 +73,7 @@ class RowRanges:
         """The rows from ``first`` to before ``end``, a table of pyarrow's. Errors: DataError for files that are damaged or gone."""
         found, chunk = [], int(np.searchsorted(self._ends, first, side="right"))
         while first < end:
-            start = int(self._ends[chunk]) - self._sizes_of[chunk]
+            start = int(self._ends[chunk]) - self._sizes[chunk]
             stop = min(end, int(self._ends[chunk]))
             found.append(self._chunk(chunk).slice(first - start, stop - first))
             first, chunk = stop, chunk + 1
@@ -106,7 +102,7 @@ class RowRanges:
     def _files(self, path: str) -> tuple[dict[str, list[str]], tuple[str, ...]]:
         from pyarrow import fs
 
-        info = self._try(lambda: self._system.get_file_info(path), self.source)
+        info = self._try(lambda: self._system.get_file_info(path))
         if info.type == fs.FileType.NotFound:
             raise DataError(f"no file or folder is called {self.source}")
         if info.is_file:
@@ -114,61 +110,29 @@ class RowRanges:
         if not is_address(self.source) and table_folders.is_folder(Path(path)):
             several, notes = table_folders.files(Path(path))
             return {part: [str(file) for file in files] for part, files in several.items()}, notes
-        there = self._try(lambda: self._system.get_file_info(fs.FileSelector(path)), self.source)
+        there = self._try(lambda: self._system.get_file_info(fs.FileSelector(path)))
         names = sorted(one.path for one in there if one.is_file and _is_table(one.base_name))
         if not names:
             raise DataError(f"{self.source} has no {' or '.join(SUFFIXES)} file")
         return {"train": names}, ()
 
-    def _sizes(self, file: str) -> Sequence[int]:
-        """The rows of each chunk of a file: a row group of Parquet, or all."""
-        if not file.lower().endswith(".parquet"):
-            return [self._try(lambda: len(self._arrow(file)), file)]
-        with self._try(lambda: self._parquet(file), file) as opened:
-            metadata = opened.metadata
-            return [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+    def _groups(self, file: str) -> Groups:
+        return Groups(Path(file), partial(self._system.open_input_file, file) if is_address(self.source) else None)
 
     def _chunk(self, number: int) -> Any:
         if self._kept is None or self._kept[0] != number:
             self._kept = None  # before the next one is in memory
-            file, group = self._chunks[number]
-            self._kept = number, self._try(lambda: self._read(file, group), file)
+            one, group = self._chunks[number]
+            self._kept = number, one.read(group)
         return self._kept[1]
 
-    def _read(self, file: str, group: int) -> Any:
-        if not file.lower().endswith(".parquet"):
-            return self._arrow(file)
-        with self._parquet(file) as opened:
-            table = opened.read_row_group(group, use_threads=False)
-        table.validate(full=True)
-        return table
-
-    def _parquet(self, file: str) -> Any:
-        import pyarrow.parquet
-
-        found = pyarrow.parquet.ParquetFile(self._system.open_input_file(file))
-        names = found.schema_arrow.names
-        twice = next((name for name in names if names.count(name) > 1), None)
-        if twice is not None:
-            raise DataError(f"{file} has two columns called '{twice}'; give each a name of its own")
-        return found
-
-    def _arrow(self, file: str) -> Any:
-        """Arrow's file format, which Feather is, or its stream."""
-        import pyarrow.ipc
-
-        source = self._system.open_input_file(file)
-        is_file = source.read(6) == b"ARROW1"
-        source.seek(0)
-        return (pyarrow.ipc.open_file(source) if is_file else pyarrow.ipc.open_stream(source)).read_all()
-
-    def _try(self, read: Any, name: str) -> Any:
+    def _try(self, read: Any) -> Any:
         import pyarrow
 
         try:
             return read()
         except (pyarrow.ArrowException, OSError) as error:
-            raise DataError(f"{name} cannot be read, or is damaged: {' '.join(str(error).split())}") from error
+            raise DataError(f"{self.source} cannot be read: {' '.join(str(error).split())}") from error
 
 
 def _is_table(name: str) -> bool:
