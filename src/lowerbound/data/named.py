@@ -5,6 +5,7 @@ A new one is a row of ``NAMED``.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import tempfile
 from abc import ABC, abstractmethod
@@ -50,6 +51,18 @@ class Source(ABC):
         """Where it is, or would be downloaded to."""
 
 
+def _digits() -> np.ndarray:
+    """64 pixels and the class of each digit, from scikit-learn's file where it lies, for to import scikit-learn takes a second."""
+    package = importlib.util.find_spec("sklearn")
+    for folder in (package.submodule_search_locations or []) if package else []:
+        if (file := Path(folder) / "datasets" / "data" / "digits.csv.gz").is_file():
+            return np.loadtxt(file, delimiter=",")
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    return np.column_stack([bunch.data, bunch.target])
+
+
 @dataclass(frozen=True)
 class Bundled(Source):
     """The handwritten digits that come with scikit-learn."""
@@ -57,12 +70,10 @@ class Bundled(Source):
     def load(self, name: str, data_dir: Path | None) -> Splits:
         """1,797 images of 8 × 8 with 17 grey levels, scaled to pixels of 0–255."""
         import torch
-        from sklearn.datasets import load_digits
 
-        bunch = load_digits()
-        pixels = torch.from_numpy(bunch.images * (255 / 16)).round().to(torch.uint8)
-        classes = tuple(str(c) for c in bunch.target_names)
-        return Splits.of(Dataset(pixels.unsqueeze(1), torch.from_numpy(bunch.target).long(), classes))
+        rows = torch.from_numpy(_digits())
+        pixels = (rows[:, :-1] * (255 / 16)).round().to(torch.uint8)
+        return Splits.of(Dataset(pixels.reshape(-1, 1, 8, 8), rows[:, -1].long(), tuple("0123456789")))
 
     def missing(self, name: str, data_dir: Path | None) -> list[str]:
         """An empty list: no file is ever missing."""

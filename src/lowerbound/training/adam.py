@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -19,6 +20,9 @@ SCALED = "grad_scale"  # the attribute that torch.amp.GradScaler sets
 SLOTS = 3  # of the state of a weight: steps and two moments
 #: options of torch's Adam that the loop does not have
 OTHERS = ("weight_decay", "amsgrad", "maximize", "capturable", "differentiable")
+#: torch's own functions: what torch wraps them in imports its compiler when it is first called, which takes as long as torch itself
+METHODS = torch.optim.Adam.add_param_group, torch.optim.Adam.state_dict, torch.optim.Adam.load_state_dict, torch.optim.Adam.step
+ADD, STATE, LOAD, STEP = (inspect.unwrap(method) for method in METHODS)
 
 
 class Adam(torch.optim.Adam):
@@ -36,6 +40,19 @@ class Adam(torch.optim.Adam):
         if not isinstance(learning_rate, Tensor):
             number_above("the learning rate", learning_rate, zero=True)
         super().__init__(weights, lr=learning_rate, fused=True)
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """As of any optimizer of torch."""
+        ADD(self, param_group)
+
+    def state_dict(self) -> dict[str, Any]:
+        """As of any optimizer of torch."""
+        found: dict[str, Any] = STATE(self)
+        return found
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """As of any optimizer of torch."""
+        LOAD(self, state_dict)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -63,4 +80,4 @@ class Adam(torch.optim.Adam):
     def _by_torch(self, weights: list[nn.Parameter], closure: Callable[[], Any] | None) -> Any:
         for weight in weights:
             weight.grad = None if weight.grad is None else weight.grad.to(weight.dtype)
-        return super().step(closure)
+        return STEP(self, closure)
