@@ -18,6 +18,7 @@ import pytest
 from commands import answer, complaint
 
 from lowerbound import data
+from lowerbound.evaluation import log_likelihood
 from lowerbound.interfaces.bulk import job, task
 from lowerbound.interfaces.cli import main
 from lowerbound.runs.run import Run
@@ -29,6 +30,7 @@ ROWS = 420
 def _several_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pieces of two batches of a table's rows; batches of arrays are a piece."""
     monkeypatch.setattr(task, "ROWS", 130)
+    monkeypatch.setattr(log_likelihood, "MOST", log_likelihood.ROWS)
 
 
 @pytest.fixture(scope="module")
@@ -258,6 +260,7 @@ def test_a_column_of_that_name_is_kept(table: Path, table_run: Path, tmp_path: P
 VERB = """
 import os, signal, sys
 from pathlib import Path
+from lowerbound.evaluation import log_likelihood
 from lowerbound.interfaces.bulk import on_ray, task
 from lowerbound.interfaces.cli import main
 def parent(pid):
@@ -282,7 +285,7 @@ def made(ray, workers, job, begun, numbers, done):
             os.kill(killed[0], signal.SIGKILL)
             print("killed one of", len(killed), flush=True)
     whole(ray, workers, job, begun, numbers, killing)
-task.ROWS, whole, on_ray._made = 64, on_ray._made, made
+task.ROWS, log_likelihood.MOST, whole, on_ray._made = 64, 64, on_ray._made, made
 sys.exit(main(sys.argv[1:]))
 """
 

@@ -49,8 +49,9 @@ VALUES = 2**20
 TOGETHER = 2**13
 #: draws of an example up to which many examples are sampled at once
 SEVERAL = 200
-#: examples encoded, and their modes sought, in one go
-ROWS = 64
+#: examples encoded, and their modes sought, in one go: at least the first where memory allows it, and of small ones as many as have so
+#: many values, up to the last, for each call has its price
+ROWS, OF_SMALL, MOST = 64, 2**15, 1024
 #: numbers of draws at which the curve is kept, besides all
 CURVE = (1, 10, 100, 1_000, 10_000, 100_000, 1_000_000)
 
@@ -181,12 +182,17 @@ def _sizes(first: Observation, samples: int, sources: int, memory: int) -> tuple
     encoding = bytes_each(vae.posterior.network, *vae.posterior.inputs(x))
     # the search for modes keeps every layer's output for its gradients and theirs, or those of a Jacobian's columns, and tries several
     # lengths of a step at once
-    at_once = in_batches(memory // 4, max(encoding, (8 + z.numel()) * decoding), "encoding an example", most=ROWS)
+    at_once = in_batches(memory // 4, max(encoding, (8 + z.numel()) * decoding), "encoding an example", most=_rows(x.numel()))
     decoded = how_many(memory // 2, decoding, "decoding a draw", most=max(1, VALUES // x.numel()))
     tile = min(TILE, samples)
     drawn = how_many(memory // 4, tile * z.element_size() * COPIES * (z.numel() + sources), f"{tile:,} draws of z")
     # of many draws the few of one example go together, which decode faster; of few draws many examples, for each call has its price
     return at_once, min(drawn, max(1, decoded // tile) if tile > SEVERAL else at_once), decoded
+
+
+def _rows(values: int) -> int:
+    """How many examples of so many values go together, a power of two."""
+    return max(ROWS, min(MOST, 2 ** (OF_SMALL // values).bit_length() // 2))
 
 
 @dataclass(frozen=True)
