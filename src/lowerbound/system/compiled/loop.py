@@ -12,7 +12,6 @@ import struct
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -65,27 +64,14 @@ UNPACKING |= {"doubles": doubles, "longs": longs, "words": words}
 
 
 class Loop:
-    """A compiled loop; called with how many numbers it handles, which settles how many threads it is worth, and its arguments.
-
-    It is compiled, or taken from the cache, when it is first called.
-    """
+    """A compiled loop; called with how many numbers it handles, which settles how many threads it is worth, and its arguments."""
 
     def __init__(self, function: Any, kinds: tuple[Kind, ...], how: dict[str, Any]):
-        self.function, self.kinds, self.how = function, kinds, how
-        self.pack: Callable[..., tuple[int, ...]] = _made("pack", _packs(kinds), inspect.getfile(function), PACKING)
-
-    @cached_property
-    def compiled(self) -> Any:
-        """numba's function of an array of integers."""
-        name, file = self.function.__name__, inspect.getfile(self.function)
-        unpacking = {**UNPACKING, "body": njit(**{**BARE, **self.how})(self.function), "__name__": self.function.__module__}
-        return kept(_made(name, _unpacks(name, self.kinds), file, unpacking), self.how)
-
-    @cached_property
-    def address(self) -> int:
-        """Where it is in memory."""
-        found: int = self.compiled.address
-        return found
+        unpacking = {**UNPACKING, "body": njit(**{**BARE, **how})(function), "__name__": function.__module__}
+        name, file = function.__name__, inspect.getfile(function)
+        self.pack: Callable[..., tuple[int, ...]] = _made("pack", _packs(kinds), file, PACKING)
+        self.compiled = kept(_made(name, _unpacks(name, kinds), file, unpacking), how)
+        self.address = self.compiled.address
 
     def __call__(self, numbers: int, *given: Any) -> None:
         """Run it over so many numbers."""
