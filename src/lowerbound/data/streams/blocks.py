@@ -146,15 +146,15 @@ class Buffer:
 
     blocks: Blocks
     waited: float = 0.0
-    _held: dict[int, Future[None] | None] = field(default_factory=dict)  # blocks in the order of their reading; None once it has ended
+    _held: dict[int, tuple[int, Future[None]]] = field(default_factory=dict)  # slot and reading of each block, in the order of reading
 
     def __post_init__(self) -> None:
         self.longest = int(self.blocks.sizes.max()) if len(self.blocks.sizes) else 1
         size = max(1, self.longest * Size(self.blocks.event_shape).numel() * self.blocks.dtype.itemsize)
         self.window = max(2, WINDOW // size)
         self.most = min(len(self.blocks.sizes), KEPT * self.window)
+        #: where each block is in memory, −1 until it has been read
         self.slots, self._free = torch.full((len(self.blocks.sizes),), -1), list(range(self.most))
-        self.ready = torch.zeros(len(self.blocks.sizes), dtype=torch.bool)  # which blocks have been read
 
     @cached_property
     def memory(self) -> Tensor:
@@ -168,27 +168,30 @@ class Buffer:
 
     def rows(self, blocks: Int64[Tensor, " B"], within: Int64[Tensor, " B"]) -> Tensor:
         """The rows ``within`` their blocks. Errors: DataError."""
-        if self.ready.index_select(0, blocks).all():  # nearly always, and what is asked costs a batch nothing more
-            return self._gathered(blocks, within)
+        slots = self.slots.index_select(0, blocks)
+        if (slots >= 0).all():  # nearly always, and then this is all that a batch asks
+            return self._gathered(slots, within)
         needed = blocks.unique()
         if len(needed) <= self.most:
             self._bring(needed.tolist())
-            return self._gathered(blocks, within)
+            return self._gathered(self.slots[blocks], within)
         found = self.memory.new_empty((len(blocks), *self.blocks.event_shape))
         for some in needed.split(self.most):
             here = torch.isin(blocks, some).nonzero()[:, 0]
             self._bring(some.tolist())
-            found[here] = self._gathered(blocks[here], within[here])
+            found[here] = self._gathered(self.slots[blocks[here]], within[here])
         return found
 
-    def _gathered(self, blocks: Tensor, within: Tensor) -> Tensor:
-        return self.memory.index_select(0, self.slots.index_select(0, blocks).mul_(self.longest).add_(within))
+    def _gathered(self, slots: Tensor, within: Tensor) -> Tensor:
+        return self.memory.index_select(0, slots.mul_(self.longest).add_(within))
 
     def expect(self, blocks: list[int]) -> None:
         """Begin to read those that are not there."""
         for block in blocks:
             if block not in self._held:
-                self._held[block] = self.readers.submit(self.blocks.read, block, self._place(block))
+                slot = self._free_slot()
+                into = self.memory[slot * self.longest :][: int(self.blocks.sizes[block])]
+                self._held[block] = slot, self.readers.submit(self.blocks.read, block, into)
 
     def _bring(self, blocks: list[int]) -> None:
         """Have these blocks in memory, at most as many as there are places."""
@@ -204,28 +207,23 @@ class Buffer:
 
     def _await(self, block: int) -> None:
         """Wait for the end of its reading. Errors: DataError, and it is as if nobody had asked for it."""
-        if (reading := self._held[block]) is None:
-            return
+        slot, reading = self._held[block]
         try:
             reading.result()
-            self._held[block], self.ready[block] = None, True
+            self.slots[block] = slot
         except BaseException:
             self._leave(block)
             raise
 
     def _leave(self, block: int) -> None:
-        del self._held[block]
-        self._free.append(int(self.slots[block]))
-        self.slots[block], self.ready[block] = -1, False
+        slot, _ = self._held.pop(block)
+        self._free.append(slot)
+        self.slots[block] = -1
 
-    def _place(self, block: int) -> Tensor:
-        """A place in memory for a block."""
+    def _free_slot(self) -> int:
+        """A place in memory, which the block that was read first leaves where all are taken."""
         if not self._free:
-            oldest = next(iter(self._held))
-            if (reading := self._held[oldest]) is not None:
-                wait([reading])
+            oldest, (_, reading) = next(iter(self._held.items()))
+            wait([reading])
             self._leave(oldest)
-        slot = self._free.pop()
-        self.slots[block] = slot
-        start = slot * self.longest
-        return self.memory[start : start + int(self.blocks.sizes[block])]
+        return self._free.pop()
