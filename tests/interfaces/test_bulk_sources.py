@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from math import lcm
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow
+import pyarrow.ipc
 import pyarrow.parquet
 import pytest
 from commands import complaint
 
+from lowerbound.data.arrow_groups import Groups
 from lowerbound.data.streams.row_ranges import RowRanges
 from lowerbound.errors import DataError
 from lowerbound.interfaces.bulk.job import name, named
@@ -55,6 +58,22 @@ def test_files_of_several_kinds_are_one_line(tmp_path: Path) -> None:
         pyarrow.parquet.write_table(pyarrow.table({"a": column}), tmp_path / f"{number}.parquet")
     with pytest.raises(DataError, match="several kinds of columns"):
         RowRanges(str(tmp_path)).look(100)
+
+
+@pytest.mark.parametrize("writer", [pyarrow.ipc.new_file, pyarrow.ipc.new_stream])
+def test_an_arrow_file_is_the_same_at_a_path_and_at_an_address(writer: Any, tmp_path: Path) -> None:
+    """A stream at an address is read whole for the rows that are asked for, and not kept before."""
+    wanted = pyarrow.table({"a": [*range(10)]})
+    with writer(tmp_path / "t.arrow", wanted.schema) as written:
+        written.write_table(wanted, max_chunksize=4)
+    path, address = RowRanges(str(tmp_path / "t.arrow")), RowRanges((tmp_path / "t.arrow").as_uri())
+    for ranges in (path, address):
+        assert len(ranges) == 10
+        assert ranges.read(3, 9).equals(wanted.slice(3, 6).combine_chunks())
+        assert ranges.look(10).equals(wanted)
+    held = Groups(tmp_path / "t.arrow", lambda: pyarrow.OSFile(str(tmp_path / "t.arrow")))
+    assert held.sizes == ([4, 4, 2] if writer is pyarrow.ipc.new_file else [10])
+    assert held._stream is None
 
 
 def test_a_look_holds_the_rows_that_it_found_and_not_their_groups(tmp_path: Path) -> None:

@@ -34,10 +34,13 @@ class Groups:
             else:
                 reader = opened(self._open())
                 self.schema = reader.schema
-                if not hasattr(reader, "get_batch"):  # a stream, whose batches can be had in turn alone; on the disk they are mapped
+                if hasattr(reader, "get_batch"):
+                    self.sizes = [len(reader.get_batch(number)) for number in range(reader.num_record_batches)]
+                elif source is None:  # a stream, whose batches can be had in turn alone, and are mapped, not read
                     self._stream = list(reader)
-                of_file = range(reader.num_record_batches) if self._stream is None else ()
-                self.sizes = [len(batch) for batch in (self._stream or map(reader.get_batch, of_file))]
+                    self.sizes = list(map(len, self._stream))
+                else:  # one that is not on the disk: all of it is a group, lest it is kept in memory
+                    self.sizes = [sum(map(len, reader))]
         must_differ(path, self.schema.names)
 
     def _open(self) -> Any:
@@ -58,8 +61,14 @@ class Groups:
                 with pyarrow.parquet.ParquetFile(self._open(), metadata=self._footer) as file:
                     found = file.read_row_group(number, columns, use_threads=False)
             else:
-                batch = opened(self._open()).get_batch(number) if self._stream is None else self._stream[number]
-                found = pyarrow.Table.from_batches([batch])
+                found = pyarrow.Table.from_batches(self._batches(number), self.schema)
                 found = found if columns is None else found.select(columns)
             found.validate(full=True)
         return found
+
+    def _batches(self, number: int) -> list[Any]:
+        """Those of a group of an Arrow file."""
+        if self._stream is not None:
+            return [self._stream[number]]
+        reader = opened(self._open())
+        return [reader.get_batch(number)] if hasattr(reader, "get_batch") else list(reader)
