@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from sklearn.datasets import load_digits
 
 from lowerbound import data
 from lowerbound.data import Dataset, Splits, fingerprint_of
@@ -45,6 +46,19 @@ def test_different_data_have_different_fingerprints() -> None:
     changed.array[3] += 1
     assert fingerprint_of(rows()) != fingerprint_of(changed)
     assert fingerprint_of(rows(), changed) != fingerprint_of(changed, rows())
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_digits_are_those_of_scikit_learn_wherever_its_file_lies(found: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    digits = load_digits()
+    if not found:
+        monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    whole = data.load("digits").whole
+    assert whole is not None
+    assert whole.labels is not None
+    assert torch.equal(whole[:], torch.from_numpy(digits.images * (255 / 16)).round().float().div(255)[:, None])
+    assert whole.labels.tolist() == digits.target.tolist()
+    assert whole.classes == tuple(map(str, digits.target_names))
 
 
 def test_digits_are_bundled() -> None:

@@ -125,3 +125,19 @@ def test_an_unknown_name_is_no_name() -> None:
 def test_nothing_heavy_is_imported_with_the_package() -> None:
     code = "import sys, lowerbound; print(*(name for name in ('torch', 'numba', 'numpy', 'matplotlib', 'pyarrow') if name in sys.modules))"
     assert not subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+TRAINING = """
+import sys, lowerbound as lb
+experiment = lb.Experiment.begin(lb.Recipe(data="digits", network="mlp:8", epochs=1), sys.argv[1])
+for _ in experiment.train():
+    pass
+experiment.save()
+print(*(name for name in ("torch._dynamo", "sklearn", "matplotlib", "pyarrow") if name in sys.modules))
+"""
+
+
+def test_a_training_imports_nothing_heavy_that_it_does_not_use(tmp_path: Path) -> None:
+    """torch's compiler, which its optimizers import when one is made, takes as long as torch itself."""
+    done = subprocess.run([sys.executable, "-c", TRAINING, str(tmp_path / "run")], capture_output=True, text=True, check=True)
+    assert not done.stdout.strip()
