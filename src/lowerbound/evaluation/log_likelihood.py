@@ -49,9 +49,10 @@ VALUES = 2**20
 TOGETHER = 2**13
 #: draws of an example up to which many examples are sampled at once
 SEVERAL = 200
-#: examples encoded, and their modes sought, in one go: at least the first where memory allows it, and of small ones as many as have so
-#: many values, up to the last, for each call has its price
-ROWS, OF_SMALL, MOST = 64, 2**15, 1024
+#: examples encoded, and their modes sought, in one go, where memory allows it
+ROWS = 64
+#: of small examples, for each call has its price, as many as have so many values, but no more than these
+ENCODED, MOST = 2**15, 1024
 #: numbers of draws at which the curve is kept, besides all
 CURVE = (1, 10, 100, 1_000, 10_000, 100_000, 1_000_000)
 
@@ -192,7 +193,7 @@ def _sizes(first: Observation, samples: int, sources: int, memory: int) -> tuple
 
 def _rows(values: int) -> int:
     """How many examples of so many values go together, a power of two."""
-    return max(ROWS, min(MOST, 2 ** (OF_SMALL // values).bit_length() // 2))
+    return max(ROWS, min(MOST, 2 ** (ENCODED // values).bit_length() // 2))
 
 
 @dataclass(frozen=True)
