@@ -419,16 +419,6 @@ def test_without_loops_the_usual_model_is_left_to_autograd() -> None:
     assert not ByHand.takes(Plan(parts.vae, parts.objective, parts.estimator, of_rows, state, torch.float32))
 
 
-HITS = "from lowerbound.system.compiled import of_adam, layers, bernoulli as b, of_gaussians as g, random as r\n"
-HITS += "loops = (b.bits, b.bits_and_slope, b.drawn, layers.rectified, layers.through_relu, g.latents, r.random_normals)\n"
-HITS += "print([one.compiled.cache_hits for one in loops] + [of_adam.adam.cache_hits])"
-
-
-def test_what_one_process_compiles_the_next_one_finds() -> None:
-    done = subprocess.run([sys.executable, "-c", HITS], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == str([1] * 8)
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="torch's threads can be used on Linux only")
 def test_this_machine_has_compiled_loops() -> None:
     assert devices.loops() is compiled

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from types import ModuleType
+from typing import Any
 
 import torch
 
@@ -35,21 +36,18 @@ def loops() -> ModuleType | None:
         return None
     try:
         from lowerbound.system import compiled
+
+        compiled.of_adam.adam  # noqa: B018 - has it compiled, or reads what is kept
     except Exception:  # where numba fails on a machine, torch does the work
         return None
     return compiled
 
 
 @cache
-def exact_loops() -> tuple[ModuleType, ModuleType] | None:
+def exact_loops() -> tuple[Any, Any] | None:
     """Those of lossless compression, ``entropy`` and ``fixed``, for arrays of NumPy's; None where they are not available."""
-    if loops() is None:
-        return None
-    try:
-        from lowerbound.system.compiled import entropy, fixed
-    except Exception:  # as above; NumPy and constriction do the work
-        return None
-    return entropy, fixed
+    compiled = loops()
+    return None if compiled is None else (compiled.entropy, compiled.fixed)
 
 
 def choose(name: str = AUTO) -> torch.device:

@@ -17,15 +17,16 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from lowerbound.system import philox_numbers, threads
-from lowerbound.system.compiled import adam as of_adam
-from lowerbound.system.compiled import bernoulli, counts, layers, random, student
-from lowerbound.system.compiled import latents as of_gaussians
-from lowerbound.system.compiled.loop import Loop
+from lowerbound.system.compiled.loops import Loop, Loops
 from lowerbound.system.compiled.of_tables import expected as expected
 from lowerbound.system.compiled.of_tables import laid_out as laid_out
 from lowerbound.system.compiled.of_tables import step_of_table as step_of_table
 from lowerbound.system.compiled.of_tables import weighed as weighed
 from lowerbound.system.threads import is_plain
+
+of_adam, of_gaussians = Loops("adam"), Loops("latents")
+bernoulli, counts, layers, random, student = map(Loops, ("bernoulli", "counts", "layers", "random", "student"))
+entropy, fixed = Loops("entropy"), Loops("fixed")  # for NumPy's arrays: whoever compresses calls them
 
 
 def _numbers(*shape: int) -> Tensor:

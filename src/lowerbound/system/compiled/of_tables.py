@@ -12,9 +12,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lowerbound.system.compiled import columns as columns_
-from lowerbound.system.compiled import filling, networks, tables
+from lowerbound.system.compiled.layout import Field, Kind, layout
+from lowerbound.system.compiled.loops import Loops
 
+filling, tables = Loops("filling"), Loops("tables")
 FLOOR, LEAST = 1e-3, 2.0  # of σ and of degrees of freedom, as the laws of columns have them
 EACH = 1024  # numbers that a latent is worth, where threads are shared out
 PIECES = 64  # of each weight, whose gradients are added up
@@ -28,8 +29,8 @@ def _numbers(*shape: int) -> Tensor:
 def laid_out(layers: list[Any], encoder: int, rows: int, latents: int) -> tuple[Any, int]:
     """What the loop is to know of an encoder, the first so many layers, and a decoder, for so many rows and latents; and its room."""
     sizes = [(layer.in_features, layer.out_features) for layer in layers]
-    first, room = networks.layout(sizes[:encoder], rows)
-    second, room = networks.layout(sizes[encoder:], latents, room)
+    first, room = layout(sizes[:encoder], rows)
+    second, room = layout(sizes[encoder:], latents, room)
     return np.array(first + second, dtype=np.int64), room
 
 
@@ -38,7 +39,7 @@ def step_of_table(
 ) -> Float[Tensor, " 3"]:
     """Leave a batch's gradient in the weights, return its means; ``numbers`` are the bounds of log σ² and what latents' gradients have."""
     n, found, layers, columns = len(rows), _numbers(3), torch.from_numpy(room.layers), cells.values.shape[1]
-    sizes = room.parts, n, k, int(layers[room.encoder, networks.IN]), room.encoder, room.decoder, room.some, weighted
+    sizes = room.parts, n, k, int(layers[room.encoder, Field.IN]), room.encoder, room.decoder, room.some, weighted
     given = layers, rows, drawn, drawn.stride(0), shown, columns, cells.values, cells.at, cells.slope
     terms = len(law.terms), law.terms, law.units
     memory = room.numbers, room.size
@@ -62,7 +63,7 @@ def expected(
     each: list[Any], some: int, law: Any, maps: Tensor, ends: Tensor, cells: Any, z: Tensor, order: Tensor, share: Tensor, counts: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Σ share E[x|z], Σ share E[x²|z] ``(B, D)`` and Σ share p of classes, one after the other, by the layers of a decoder."""
-    (k, n, d), columns, wide = z.shape, cells.values.shape[1], int(law.terms[law.terms[:, 0] == columns_.CLASS, 3].sum())
+    (k, n, d), columns, wide = z.shape, cells.values.shape[1], int(law.terms[law.terms[:, 0] == Kind.CLASS, 3].sum())
     parts, where, memory = _room(each, some, n, 7 * some)
     own, spiked = memory.pop(), law.of_numbers
     spikes, most = (_numbers(0), 0) if spiked is None else (spiked.spikes.contiguous(), spiked.most)

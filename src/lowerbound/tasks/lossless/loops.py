@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -39,7 +38,7 @@ def weights_of_zeros() -> Words:
 class Looped(Stack):
     """By compiled loops: words of which the first ``state[1]`` count, and above them ``state[0]``."""
 
-    def __init__(self, loops: ModuleType, words: Words | None = None, initial: int = STATE + 1):
+    def __init__(self, loops: Any, words: Words | None = None, initial: int = STATE + 1):
         self.loops = loops
         super().__init__(words, initial)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from lowerbound.system.compiled.arithmetic import EXACT, bare
-from lowerbound.system.compiled.loop import Doubles, loop
+from lowerbound.system.compiled.kernels.arithmetic import EXACT, bare
+from lowerbound.system.compiled.kernels.loop import Doubles, loop
 
 double, long = np.float64, np.int64
 PER_UNIT = 128.0  # entries of a table

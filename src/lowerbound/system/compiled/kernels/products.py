@@ -15,13 +15,11 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from lowerbound.system.compiled.arithmetic import FAST, after, bare
+from lowerbound.system.compiled.kernels.arithmetic import FAST, after, bare
 
 #: of each kind of processor the numbers in a register, and the rows of a tile: two registers for each must not fill all that there are
 KINDS = {"avx512f": (16, 8), "avx": (8, 4)}
 LANES, ROWS = next((size for feature, size in KINDS.items() if llvm.get_host_cpu_features().get(feature)), (4, 8))
-#: up to whole ones of this rows and columns are filled up, whatever the processor
-WHOLE = 16
 REGISTER, WHICH = ir.VectorType(ir.FloatType(), LANES), ir.VectorType(ir.IntType(32), LANES)
 FUSED = ("contract", "reassoc", "nsz")
 Pointer, Place = types.CPointer(types.float32), types.int64
@@ -78,7 +76,7 @@ _one, _two = _tile(1), _tile(2)
 def product(m: Any, n: Any, k: Any, a: Any, row: Any, step: Any, b: Any, stride: Any, c: Any, width: Any, add: Any) -> None:
     """c = Σ_k a_ik b_kj ``(m, n)``, or c + Σ where ``add`` is not 0; a_ik is at ``row`` i + ``step`` k, so that it may be transposed.
 
-    n is whole ``WHOLE``; rows of a are read, and of c are written, up to a whole one.
+    n is whole ``layout.WHOLE``; rows of a are read, and of c are written, up to a whole one.
     """
     for j in range(0, n - LANES, 2 * LANES):
         for i in range(0, m, ROWS):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lowerbound.system.compiled.arithmetic import leave, read, single
-from lowerbound.system.compiled.loop import Alike, Either, Singles, loop
+from lowerbound.system.compiled.kernels.arithmetic import leave, read, single
+from lowerbound.system.compiled.kernels.loop import Alike, Either, Singles, loop
 
 
 @loop(n=int, size=int, output=Either, bias=Singles, found=Either)

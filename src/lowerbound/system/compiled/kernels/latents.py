@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from lowerbound.system.compiled.arithmetic import exp, single, within
-from lowerbound.system.compiled.loop import Singles, loop
+from lowerbound.system.compiled.kernels.arithmetic import exp, single, within
+from lowerbound.system.compiled.kernels.loop import Singles, loop
 
 
 @loop(

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from lowerbound.system.compiled.arithmetic import FAST, bare, halves, number, own, read, singles
-from lowerbound.system.compiled.loop import kept
+from lowerbound.system.compiled.kernels.arithmetic import FAST, bare, halves, number, own, read, singles
+from lowerbound.system.compiled.kernels.loop import kept
 
 #: integers of each parameter
 EACH = 10

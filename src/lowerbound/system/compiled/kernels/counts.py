@@ -7,8 +7,8 @@ import math
 import numpy as np
 from numba import njit
 
-from lowerbound.system.compiled.arithmetic import FAST, bare, exp, log1p, single, whole, within
-from lowerbound.system.compiled.loop import Singles, loop
+from lowerbound.system.compiled.kernels.arithmetic import FAST, bare, exp, log1p, single, whole, within
+from lowerbound.system.compiled.kernels.loop import Singles, loop
 
 LISTED = 16.0  # as distributions/counts.py has it: whole counts up to this are products
 double = np.float64

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from lowerbound.system.compiled.arithmetic import FAST, bare, exp, log1p, logarithm, single, within
-from lowerbound.system.compiled.loop import Singles, loop
+from lowerbound.system.compiled.kernels.arithmetic import FAST, bare, exp, log1p, logarithm, single, within
+from lowerbound.system.compiled.kernels.loop import Singles, loop
 
 #: coefficients of log Γ((ν + 1)/2) − log Γ(ν/2) − ½ log πν as a polynomial in t = 1/ν for ν ≥ 2, to 3·10⁻⁹ (Chebyshev's)
 (C0, C1, C2, C3, C4, C5, C6, C7) = map(

@@ -5,16 +5,16 @@ What is missing is left out, and costs nothing. ``output`` and ``slope`` are row
 
 from __future__ import annotations
 
-from enum import IntEnum
 from typing import Any
 
 import numpy as np
 from numba import njit
 
-from lowerbound.system.compiled.arithmetic import FAST, after, bare, exp, log1p, logarithm, single, whole, within
-from lowerbound.system.compiled.counts import of_count
-from lowerbound.system.compiled.loop import Longs, Singles, Wholes
-from lowerbound.system.compiled.student import log_probs
+from lowerbound.system.compiled.kernels.arithmetic import FAST, after, bare, exp, log1p, logarithm, single, whole, within
+from lowerbound.system.compiled.kernels.counts import of_count
+from lowerbound.system.compiled.kernels.loop import Longs, Singles, Wholes
+from lowerbound.system.compiled.kernels.student import log_probs
+from lowerbound.system.compiled.layout import Kind
 
 #: of the terms of a law the whole numbers: kind, place of the value, first of the decoder's numbers, how many of those there are
 TERM = 4
@@ -34,14 +34,6 @@ COLUMNS: dict[str, Any] = {
     "laws": Longs,
 }
 MISSING, THERE = -1, 0  # a number above says which of its column's spikes a value is at
-
-
-class Kind(IntEnum):
-    """Of a term that is no density: at which spike a number is, a boolean, a class, a count."""
-
-    SPIKES, BOOLEAN, CLASS, COUNT = range(4)
-
-
 SPIKES, BOOLEAN, CLASS, COUNT = map(int, Kind)
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from numba import njit
 
-from lowerbound.system.compiled.arithmetic import FAST, after, bare, exp, log1p, single, within
-from lowerbound.system.compiled.student import softplus
+from lowerbound.system.compiled.kernels.arithmetic import FAST, after, bare, exp, log1p, single, within
+from lowerbound.system.compiled.kernels.student import softplus
 
 NODES, REACH, TAIL = 33, 9.0, 4.6
 #: of a column's map: low end, high end, width, bottom, top, location, scale

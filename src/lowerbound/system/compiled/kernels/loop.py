@@ -1,4 +1,4 @@
-"""``@loop(n=int, x=Singles, …)``: a loop over numbers, compiled, kept on disk, and run by torch's threads.
+"""``@loop(n=int, x=Singles, …)``: how a loop over numbers is written; loops.py has it compiled, kept on disk, and run by torch's threads.
 
 The function is given where a part of its first number begins and ends, and what is named: ``(begin, end, n, x, …)``. Whoever calls the
 loop gives integers, floats and tensors in that order. An ``Either`` is a tensor in single precision or bfloat16: each is compiled.
@@ -8,23 +8,16 @@ from __future__ import annotations
 
 import inspect
 import itertools
-import struct
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numba import cfunc, njit, types
 
-from lowerbound.system import philox_numbers, threads
-from lowerbound.system.compiled.arithmetic import FAST, bare, doubles, halves, larges, longs, number, own, singles, wholes, words
+from lowerbound.system.compiled.kernels.arithmetic import FAST, bare, doubles, halves, larges, longs, number, own, singles, wholes, words
 
 SIGNATURE = types.void(types.CPointer(types.int64))
-#: of what all loops are made; numba itself would look at one file alone to tell whether its cache is outdated
-MADE_OF = zlib.crc32(b"".join(path.read_bytes() for path in [*sorted(Path(__file__).parent.glob("*.py")), Path(philox_numbers.__file__)]))
 #: ``threads.run`` gives a loop two addresses and the number of parts, and what is named comes after
 FIRST = 3
 
@@ -57,25 +50,31 @@ KINDS = {int: Kind("{}", ("a[{}]",)), float: Kind("*whole(single({}))", ("number
 
 #: a body is called by compiled code alone
 BARE: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-#: the names in the functions made of a loop's kinds
-PACKING = {"bfloat16": torch.bfloat16, "single": struct.Struct("f").pack, "whole": struct.Struct("i").unpack}
+#: the names in the function made of a loop's kinds
 UNPACKING = {"own": own, "number": number, "singles": singles, "halves": halves, "wholes": wholes, "larges": larges, "large": np.uint64}
 UNPACKING |= {"doubles": doubles, "longs": longs, "words": words}
 
 
-class Loop:
-    """A compiled loop; called with how many numbers it handles, which settles how many threads it is worth, and its arguments."""
+@dataclass(frozen=True)
+class Written:
+    """A loop as it is written: its function of an array of integers, compiled once it is wanted, and what makes the integers of arguments.
 
-    def __init__(self, function: Any, kinds: tuple[Kind, ...], how: dict[str, Any]):
-        unpacking = {**UNPACKING, "body": njit(**{**BARE, **how})(function), "__name__": function.__module__}
-        name, file = function.__name__, inspect.getfile(function)
-        self.pack: Callable[..., tuple[int, ...]] = _made("pack", _packs(kinds), file, PACKING)
-        self.compiled = kept(_made(name, _unpacks(name, kinds), file, unpacking), how)
-        self.address = self.compiled.address
+    Of a loop that reads its array itself these are the arguments.
+    """
 
-    def __call__(self, numbers: int, *given: Any) -> None:
-        """Run it over so many numbers."""
-        threads.run(self, numbers, *self.pack(*given))
+    function: Any
+    packed: tuple[str, ...] | None
+    how: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """What it is called in its file."""
+        return str(self.function.__name__)
+
+    def compiled(self) -> tuple[str, str]:
+        """The assembly of LLVM that it is in, and what it is called there."""
+        found = cfunc(SIGNATURE, **self.how)(self.function)
+        return found.inspect_llvm(), found.native_name
 
 
 def _made(name: str, source: str, file: str, known: dict[str, Any]) -> Any:
@@ -85,25 +84,21 @@ def _made(name: str, source: str, file: str, known: dict[str, Any]) -> Any:
     return found[name]
 
 
-def loop(how: dict[str, Any] = FAST, **kinds: Any) -> Callable[[Any], Loop]:
+def loop(how: dict[str, Any] = FAST, **kinds: Any) -> Callable[[Any], Written]:
     """A decorator: the function's arguments by name, each ``int``, ``float`` or a ``Kind``; the first is divided among the threads."""
-    return bare(lambda function: Loop(function, tuple(KINDS.get(kind, kind) for kind in kinds.values()), how))
+    return bare(lambda function: _of_kinds(function, tuple(KINDS.get(kind, kind) for kind in kinds.values()), how))
 
 
-def kept(function: Any, how: dict[str, Any] = FAST) -> Any:
-    """A function of an array of integers, compiled for torch's threads and cached on disk where possible."""
-    function.__qualname__ = f"{function.__name__}_{MADE_OF:x}"  # under which numba caches it
-    try:
-        return cfunc(SIGNATURE, cache=True, **how)(function)
-    except Exception:  # of any kind: no folder is writable, the disk is full, the cache is damaged
-        return cfunc(SIGNATURE, **how)(function)
+def _of_kinds(function: Any, kinds: tuple[Kind, ...], how: dict[str, Any]) -> Written:
+    """The function that calls this one for each part, of these names alone."""
+    known: dict[str, Any] = {**UNPACKING, "body": njit(**{**BARE, **how})(function), "__name__": function.__module__}
+    exec(compile(_unpacks(function.__name__, kinds), inspect.getfile(function), "exec"), known)  # noqa: S102 - the source is made below
+    return Written(known[function.__name__], tuple(kind.packed for kind in kinds), how)
 
 
-def _packs(kinds: tuple[Kind, ...]) -> str:
-    """The function ``pack`` of a loop's arguments to a tuple of integers."""
-    names = [f"x{number}" for number in range(len(kinds))]
-    packed = [kind.packed.format(name) for kind, name in zip(kinds, names, strict=True)]
-    return f"def pack({', '.join(names)}):\n    return {', '.join(packed)},\n"
+def kept(function: Any, how: dict[str, Any] = FAST) -> Written:
+    """A loop of an array of integers, which it reads itself."""
+    return Written(function, None, how)
 
 
 def _unpacks(name: str, kinds: tuple[Kind, ...]) -> str:

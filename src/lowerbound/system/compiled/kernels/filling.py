@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from numba import njit
 
-from lowerbound.system.compiled.arithmetic import FAST, after, bare, exp, single, within
-from lowerbound.system.compiled.columns import BOOLEAN, CLASS, COLUMNS, LOG_COUNT, MISSING, SPIKES, TERM, of_numbers, of_terms
-from lowerbound.system.compiled.loop import Longs, Singles, Wholes, loop
-from lowerbound.system.compiled.networks import APART, FIELDS, GIVEN, IN_WIDE, INPUT, OUT_WIDE, SLOPE, copied, forward
-from lowerbound.system.compiled.quadrature import MAP, of_map
-from lowerbound.system.compiled.student import softplus
+from lowerbound.system.compiled.kernels.arithmetic import FAST, after, bare, exp, single, within
+from lowerbound.system.compiled.kernels.columns import BOOLEAN, CLASS, COLUMNS, LOG_COUNT, MISSING, SPIKES, TERM, of_numbers, of_terms
+from lowerbound.system.compiled.kernels.loop import Longs, Singles, Wholes, loop
+from lowerbound.system.compiled.kernels.networks import FIELDS, GIVEN, IN_WIDE, INPUT, OUT_WIDE, SLOPE, copied, forward
+from lowerbound.system.compiled.kernels.quadrature import MAP, of_map
+from lowerbound.system.compiled.kernels.student import softplus
+from lowerbound.system.compiled.layout import APART
 
 
 @loop(

@@ -10,8 +10,8 @@ import numpy as np
 from numba import njit
 
 from lowerbound.system import philox_numbers as philox
-from lowerbound.system.compiled.arithmetic import EXACT, bare, bits_of, large, single, to_single, whole
-from lowerbound.system.compiled.loop import Larges, Singles, Wholes, Word, loop
+from lowerbound.system.compiled.kernels.arithmetic import EXACT, bare, bits_of, large, single, to_single, whole
+from lowerbound.system.compiled.kernels.loop import Larges, Singles, Wholes, Word, loop
 
 WORD, FACTOR_0, FACTOR_1, STEP_0, STEP_1 = (large(number) for number in (philox.WORD, *philox.FACTORS, *philox.STEPS))
 LOG_0, LOG_1, LOG_2, LOG_3, LOG_4, LOG_5, LOG_6, LOG_7, LOG_8 = (single(number) for number in philox.LOGARITHM)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from lowerbound.system.compiled.arithmetic import FAST, bare, exp, large, leave, read, single, whole
-from lowerbound.system.compiled.loop import Alike, Either, Larges, Singles, loop
+from lowerbound.system.compiled.kernels.arithmetic import FAST, bare, exp, large, leave, read, single, whole
+from lowerbound.system.compiled.kernels.loop import Alike, Either, Larges, Singles, loop
 
 #: this many factors between 1 and 2 have a product that does not overflow single precision
 FACTORS = 112

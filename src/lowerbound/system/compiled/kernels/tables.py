@@ -11,11 +11,10 @@ import math
 import numpy as np
 from numba import njit
 
-from lowerbound.system.compiled.arithmetic import FAST, after, bare, exp, single, singles, within
-from lowerbound.system.compiled.columns import COLUMNS, of_numbers, of_terms
-from lowerbound.system.compiled.loop import Longs, Singles, loop
-from lowerbound.system.compiled.networks import (
-    APART,
+from lowerbound.system.compiled.kernels.arithmetic import FAST, after, bare, exp, single, singles, within
+from lowerbound.system.compiled.kernels.columns import COLUMNS, of_numbers, of_terms
+from lowerbound.system.compiled.kernels.loop import Longs, Singles, loop
+from lowerbound.system.compiled.kernels.networks import (
     FIELDS,
     GIVEN,
     IN,
@@ -32,6 +31,7 @@ from lowerbound.system.compiled.networks import (
     copied,
     forward,
 )
+from lowerbound.system.compiled.layout import APART
 
 #: a draw's share of an example's gradient that single precision would not notice: half of all draws, where the bound has become tight
 SMALL = single(1e-7)

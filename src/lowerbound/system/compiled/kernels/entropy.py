@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from lowerbound.system.compiled.arithmetic import EXACT, bare, large
-from lowerbound.system.compiled.fixed import WHOLE, read_table
-from lowerbound.system.compiled.loop import Doubles, States, Symbols, Words, loop
+from lowerbound.system.compiled.kernels.arithmetic import EXACT, bare, large
+from lowerbound.system.compiled.kernels.fixed import WHOLE, read_table
+from lowerbound.system.compiled.kernels.loop import Doubles, States, Symbols, Words, loop
 
 double, long, word = np.float64, np.int64, np.uint32
 #: bits of a probability, of a word, and of both: a state that is as large gives a word away before it is pushed on

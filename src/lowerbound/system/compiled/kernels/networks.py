@@ -7,48 +7,16 @@ same places of a cache.
 
 from __future__ import annotations
 
-from enum import IntEnum
-from itertools import accumulate, pairwise
 from typing import Any
 
 from numba import njit
 
-from lowerbound.system.compiled.arithmetic import FAST, after, bare, single, singles
-from lowerbound.system.compiled.products import WHOLE, product
-
-APART = 16
-
-
-class Field(IntEnum):
-    """What is said of a layer; ``IN_WIDE`` and ``OUT_WIDE`` are whole, the others as they are."""
-
-    WEIGHT, BIAS, OF_WEIGHT, OF_BIAS, IN, OUT, IN_WIDE, OUT_WIDE, TRANSPOSED, COPY, SUMS, SUMS_OF_BIAS, INPUT, GIVEN, SLOPE = range(15)
-
+from lowerbound.system.compiled.kernels.arithmetic import FAST, after, bare, single, singles
+from lowerbound.system.compiled.kernels.products import product
+from lowerbound.system.compiled.layout import APART, Field
 
 FIELDS = len(Field)
 WEIGHT, BIAS, OF_WEIGHT, OF_BIAS, IN, OUT, IN_WIDE, OUT_WIDE, TRANSPOSED, COPY, SUMS, SUMS_OF_BIAS, INPUT, GIVEN, SLOPE = map(int, Field)
-
-
-def layout(sizes: list[tuple[int, int]], rows: int, room: int = 0) -> tuple[list[list[int]], int]:
-    """The fields of layers of these inputs and outputs, for so many rows, in the memory from ``room`` on; and where that ends.
-
-    Addresses are for the caller to fill in.
-    """
-    if not sizes:
-        return [], room
-    wide, found = [[-(-each // WHOLE) * WHOLE for each in size] for size in sizes], list[list[int]]()
-    rows = -(-rows // WHOLE) * WHOLE
-    for (inputs, outputs), (along, across) in zip(sizes, wide, strict=True):
-        turned, input_, weight = along * (across + APART), rows * (along + APART), across * (along + APART)
-        places = list(accumulate((turned, weight, weight, across, input_), initial=room))
-        found.append([0, 0, 0, 0, inputs, outputs, along, across, *places[:5], 0, 0])
-        room = places[-1]
-    for layer, (_, across) in zip(found, wide, strict=True):
-        layer[SLOPE], room = room, room + rows * (across + APART)
-    for layer, after_it in pairwise(found):
-        layer[GIVEN] = after_it[INPUT]
-    found[-1][GIVEN] = room
-    return found, room + rows * (wide[-1][1] + APART)
 
 
 @bare(njit(**FAST))
