@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float, Int64
 from torch import Size, Tensor
-from torch.distributions import Distribution, MultivariateNormal
+from torch.distributions import Distribution
 
 from lowerbound.distributions.drawing import is_known, sample
 from lowerbound.distributions.operations import over_all_of_space
+from lowerbound.distributions.triangular import multivariate_normal
 from lowerbound.evaluation.curvature import Derivatives, LogJoint, by_autograd
 from lowerbound.system.noise import by_row
 from lowerbound.system.seeding import key, reseeding
@@ -50,7 +51,7 @@ class Mode:
 
     def law(self, widening: float = 1.0) -> Distribution:
         """N(mode, ``widening`` × inverse curvature), a batch ``(B,)``."""
-        return MultivariateNormal(self.loc, scale_tril=widening**0.5 * self.root, validate_args=False)
+        return multivariate_normal(self.loc, widening**0.5 * self.root)
 
     def some(self, rows: slice) -> Mode:
         """Those of some of the examples."""

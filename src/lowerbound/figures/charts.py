@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from lowerbound.evaluation.evaluation import LogP
-from lowerbound.figures.style import COLORS, Array, styled
+from lowerbound.figures.sheets import COLORS, Array
+from lowerbound.figures.style import styled
 
 UNKNOWN = "unknown"  # the name of examples whose class is not known, and their colour
 UNKNOWN_COLOR = "#d0d0d0"

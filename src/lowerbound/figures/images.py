@@ -18,7 +18,8 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from PIL import Image
 
-from lowerbound.figures.style import Array, show, styled, tile
+from lowerbound.figures.sheets import Array, tile
+from lowerbound.figures.style import show, styled
 
 FILLS = 16  # pixels: narrower images are plotted with a gap between them
 ACROSS = 20  # images per row

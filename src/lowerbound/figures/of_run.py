@@ -13,7 +13,6 @@ import torch
 
 from lowerbound.data import Dataset
 from lowerbound.data.rows import some_of
-from lowerbound.data.spec import DataSpec
 from lowerbound.distributions.operations import over_all_of_space
 from lowerbound.errors import DataError, UsageError
 from lowerbound.evaluation import calibration as calibrating
@@ -24,13 +23,12 @@ from lowerbound.evaluation.log_likelihood import log_likelihood
 from lowerbound.figures import bubbles as bubble_plots
 from lowerbound.figures import charts, style
 from lowerbound.figures import images as plots
-from lowerbound.figures.pictures import pictures
+from lowerbound.figures.pictures import images
 from lowerbound.runs.run import Run
 from lowerbound.system.seeding import seeded
 from lowerbound.tasks import classes as labels
 from lowerbound.tasks import encode, generate
 from lowerbound.vae.contexts import Label
-from lowerbound.vae.model import Model
 from lowerbound.vae.posteriors import Categorical
 from lowerbound.vae.priors import StandardNormal
 from lowerbound.vae.semi_supervised import classifier_of
@@ -62,35 +60,12 @@ class Context:
         return self.load().pictured
 
 
-def images(values: torch.Tensor, spec: DataSpec) -> Array:
-    """Values ``(N, C, *space)`` as pictures to plot, black for the least and white for the greatest value of the data.
-
-    Errors: DataError for vectors.
-    """
-    if not spec.unit_interval:
-        values = (values - spec.low) / max(spec.high - spec.low, 1e-12)
-    return pictures(values.cpu().numpy())
-
-
 def samples(context: Context) -> bytes:
     """Means of p(x|z) for draws of the prior; of a conditional model all classes in turn, or the contexts of evenly spread examples."""
     vae = context.run.vae
-    vae = vae if vae.context is None else given(vae, SHOWN, lambda: context.data, context.seed)
+    vae = vae if vae.context is None else generate.given(vae, SHOWN, lambda: context.data, context.seed)
     with seeded(context.seed, "samples", device=vae.device):
         return style.encode_png(plots.samples(images(vae.sample(SHOWN), context.run.spec)))
-
-
-ALL = slice(None)
-
-
-def given(vae: Model, n: int, load: Callable[[], Dataset], seed: int, some: slice = ALL) -> Model:
-    """The conditional model given n contexts, or ``some`` of them: all classes in turn, or the contexts of evenly spread examples."""
-    if isinstance(vae.context, Label):
-        return labels.as_labels(vae, labels.evenly(vae, n)[some])
-    data = load()
-    first, end, _ = some.indices(n)
-    rows = data.view(torch.arange(n) * len(data) // n).piece(first, end)
-    return vae.given(encode.contexts(vae, rows, seed).to(vae.device))
 
 
 def reconstructions(context: Context) -> bytes:
@@ -226,8 +201,7 @@ def styles(context: Context) -> bytes:
     run = context.run
     with seeded(context.seed, "styles", device=run.vae.device):
         decoded = labels.styles(run.vae, labels.drawn_styles(run.vae, STYLES))
-    pictures = images(decoded.flatten(0, 1), run.spec)
-    return style.encode_png(plots.styles(pictures, run.spec.classes))
+    return style.encode_png(plots.styles(images(decoded.flatten(0, 1), run.spec), run.spec.classes))
 
 
 def confusion(context: Context) -> bytes:

@@ -8,7 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from lowerbound.figures import pictures
-from lowerbound.figures.style import Array, show, styled, tile
+from lowerbound.figures.sheets import Array, tile
+from lowerbound.figures.style import show, styled
 
 STRIPE = 4  # width in pixels of the enlarged image
 BLUES = (0.55, 0.75, 0.95), (0.8, 0.9, 1.0)  # of missing pixels

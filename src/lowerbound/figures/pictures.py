@@ -11,10 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.colors import to_rgb
+import torch
+from PIL.ImageColor import getrgb
 
+from lowerbound.data.spec import DataSpec
 from lowerbound.errors import DataError
-from lowerbound.figures.style import COLORS, Array
+from lowerbound.figures.sheets import COLORS, Array
 
 #: channels side by side, at most
 CHANNELS = 4
@@ -26,6 +28,16 @@ PAPER = 0.95  # behind curves: not white, as what is between pictures is
 def can_be_shown(event: Sequence[int]) -> bool:
     """Whether there are pictures of data of this shape: of vectors there are none."""
     return 2 <= len(event) <= 4
+
+
+def images(values: torch.Tensor, spec: DataSpec) -> Array:
+    """Values ``(N, C, *space)`` as pictures to plot, black for the least and white for the greatest value of the data.
+
+    Errors: DataError for vectors.
+    """
+    if not spec.unit_interval:
+        values = (values - spec.low) / max(spec.high - spec.low, 1e-12)
+    return pictures(values.cpu().numpy())
 
 
 def pictures(values: Array) -> Array:
@@ -83,5 +95,5 @@ def _curves(series: Array) -> Array:
     drawn = np.full((len(rows), 3, HEIGHT, len(starts)), PAPER, np.float32)
     for channel in reversed(range(rows.shape[1])):  # the first above the others
         on = (height >= top[:, channel, None]) & (height <= bottom[:, channel, None])
-        drawn = np.where(on[:, None], np.reshape(to_rgb(COLORS[channel]), (3, 1, 1)), drawn)
+        drawn = np.where(on[:, None], np.reshape(getrgb(COLORS[channel]), (3, 1, 1)) / 255, drawn)
     return drawn

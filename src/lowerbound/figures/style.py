@@ -1,4 +1,4 @@
-"""The style of all figures, and images as the pixels of one sheet."""
+"""The style of all figures, and a figure as a file."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from typing import Any, ParamSpec, TypeVar
 
 import matplotlib
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.transforms import BboxBase
 from PIL import Image
 
-Array = npt.NDArray[Any]
-
+from lowerbound.figures.sheets import Array
 
 P = ParamSpec("P")
 R = TypeVar("R")
-COLORS = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd")
+DPI, MARGIN = 200, 0.1  # of a file: pixels per inch, and white around what is on it, inches
 STYLE: Any = {  # matplotlib types its keys one by one
     "font.size": 9,
     "axes.titlesize": 10,
@@ -30,9 +30,6 @@ STYLE: Any = {  # matplotlib types its keys one by one
     "axes.edgecolor": "#666666",
     "axes.grid": False,
     "legend.frameon": False,
-    "figure.dpi": 100,
-    "savefig.dpi": 200,
-    "savefig.bbox": "tight",
 }
 
 
@@ -48,39 +45,40 @@ def styled(plot: Callable[P, R]) -> Callable[P, R]:
 
 
 def encode_png(figure: Figure) -> bytes:
-    """The figure as a PNG file."""
-    with matplotlib.rc_context(STYLE), io.BytesIO() as buffer, warnings.catch_warnings():
+    """The figure as a PNG file, as large as what is on it and ``MARGIN``; drawn once, where ``savefig`` draws it twice for that."""
+    with matplotlib.rc_context(STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # a class name may have letters that the font lacks: they become boxes
-        figure.savefig(buffer, format="png")
-        return buffer.getvalue()
+        canvas = FigureCanvasAgg(figure)
+        figure.set_dpi(DPI)
+        canvas.draw()
+        box = figure.get_tightbbox(canvas.get_renderer())
+        pixels = np.asarray(canvas.buffer_rgba())[..., :3]
+        wide, high = figure.get_size_inches()
+        if box.x0 < 0 or box.y0 < 0 or box.x1 > wide or box.y1 > high:  # something would be cut off
+            return _saved(figure)
+        return _png(_cropped(pixels, box.padded(MARGIN)))
 
 
-def small_png(content: bytes) -> bytes:
-    """The same picture in at most 256 colours, for pages with many of them; grey pictures lose nothing."""
-    with Image.open(io.BytesIO(content)) as image, io.BytesIO() as buffer:
-        image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
-        return buffer.getvalue()
-
-
-def tile(images: Array, columns: int, gap: int = 1) -> Array:
-    """Images ``(N, C, H, W)`` in [0, 1] side by side on white, ``columns`` per row: ``(H', W', 3)`` uint8."""
-    n, _, height, width = images.shape
-    rows = math.ceil(n / columns)
-    sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), 255, np.uint8)
-    for i, image in enumerate(images):
-        top, left = (i // columns) * (height + gap), (i % columns) * (width + gap)
-        # grey is broadcast to the three colours; NaN, where a decoder gives no value, is white
-        pixels = np.nan_to_num(image.transpose(1, 2, 0), nan=1.0).clip(0, 1)
-        sheet[top : top + height, left : left + width] = (pixels * 255).round()
-    return sheet
-
-
-def sheet_png(images: Array, columns: int) -> bytes:
-    """Images ``(N, C, H, W)`` in [0, 1] as a PNG without axes or margins, each pixel enlarged by a whole number."""
-    sheet = Image.fromarray(tile(images, columns, gap=max(1, images.shape[-1] // 14)))
-    factor = max(1, round(900 / max(sheet.size)))
+def _saved(figure: Figure) -> bytes:
     with io.BytesIO() as buffer:
-        sheet.resize((sheet.width * factor, sheet.height * factor), Image.Resampling.NEAREST).save(buffer, "PNG")
+        figure.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight", pad_inches=MARGIN)
+        return buffer.getvalue()
+
+
+def _cropped(pixels: Array, box: BboxBase) -> Array:
+    """The part of the sheet within the box, which is in inches from its lower left corner, and white where it is beyond the sheet."""
+    height, width = pixels.shape[:2]
+    left, right = math.floor(box.x0 * DPI), math.ceil(box.x1 * DPI)
+    top, bottom = height - math.ceil(box.y1 * DPI), height - math.floor(box.y0 * DPI)
+    found = np.full((bottom - top, right - left, 3), 255, np.uint8)
+    rows, columns = slice(max(0, top), min(height, bottom)), slice(max(0, left), min(width, right))
+    found[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left] = pixels[rows, columns]
+    return found
+
+
+def _png(pixels: Array) -> bytes:
+    with io.BytesIO() as buffer:
+        Image.fromarray(pixels).save(buffer, "PNG")
         return buffer.getvalue()
 
 

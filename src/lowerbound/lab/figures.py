@@ -14,7 +14,8 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import NullFormatter
 from PIL import Image
 
-from lowerbound.figures.style import COLORS, styled
+from lowerbound.figures.sheets import COLORS
+from lowerbound.figures.style import styled
 from lowerbound.lab.elbo import Climb
 from lowerbound.lab.evidence import Evidence
 from lowerbound.lab.faces import PUBLISHED, Step

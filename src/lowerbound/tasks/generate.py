@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from lowerbound.data import Dataset
 from lowerbound.errors import UsageError
+from lowerbound.tasks import classes, encode
+from lowerbound.vae.contexts import Label
 from lowerbound.vae.model import Model
+
+ALL = slice(None)
 
 
 def interpolate(vae: Model, a: Float[Tensor, " d"], b: Float[Tensor, " d"], steps: int) -> Float[Tensor, "steps *event"]:
@@ -42,3 +49,13 @@ def traverse(vae: Model, dims: Tensor, values: Float[Tensor, " V"]) -> Float[Ten
     size = vae.prior().event_shape[0]
     axes = torch.eye(size, device=vae.device)[dims]
     return vae.decode(axes[:, None, :] * values.to(vae.device)[None, :, None])
+
+
+def given(vae: Model, n: int, load: Callable[[], Dataset], seed: int, some: slice = ALL) -> Model:
+    """The conditional model given n contexts, or ``some`` of them: all classes in turn, or the contexts of evenly spread examples."""
+    if isinstance(vae.context, Label):
+        return classes.as_labels(vae, classes.evenly(vae, n)[some])
+    data = load()
+    first, end, _ = some.indices(n)
+    rows = data.view(torch.arange(n) * len(data) // n).piece(first, end)
+    return vae.given(encode.contexts(vae, rows, seed).to(vae.device))

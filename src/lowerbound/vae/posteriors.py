@@ -9,11 +9,12 @@ from functools import partial
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.distributions import Distribution, Independent, MultivariateNormal, Normal
+from torch.distributions import Distribution, Independent, Normal
 
 from lowerbound import distributions
 from lowerbound.distributions import operations
 from lowerbound.distributions.chain import Refinement, State, given_all
+from lowerbound.distributions.triangular import multivariate_normal
 from lowerbound.nn.held import held
 from lowerbound.vae.conditional import ConditionalLaw, Level, deviation, diagonal_gaussian, floor_of
 from lowerbound.vae.likelihoods.scales import positive
@@ -93,7 +94,7 @@ class FullGaussian(Normals):
         triangle = torch.diag_embed(deviation(2 * log_diagonal, self.floor))
         rows, columns = torch.tril_indices(d, d, -1, device=output.device)
         triangle[..., rows, columns] = below
-        return MultivariateNormal(mean, scale_tril=triangle, validate_args=False)
+        return multivariate_normal(mean, triangle)
 
 
 class PositivePair(Posterior):

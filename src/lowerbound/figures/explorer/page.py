@@ -24,7 +24,7 @@ from lowerbound.figures.explorer.onnx import has_graph
 from lowerbound.figures.explorer.onnxruntime import Runtime, runtime
 from lowerbound.figures.explorer.shown import Progress, Shown, nobody, of_run
 from lowerbound.figures.explorer.varied import varied
-from lowerbound.figures.style import COLORS
+from lowerbound.figures.sheets import COLORS
 from lowerbound.runs.run import Run
 
 #: what to do about a model that no page computes

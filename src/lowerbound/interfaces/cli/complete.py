@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from lowerbound.data import Dataset
-from lowerbound.figures import of_run, panels, style
+from lowerbound.figures import panels, style
+from lowerbound.figures.pictures import images
 from lowerbound.interfaces.cli import console
 from lowerbound.interfaces.cli.console import Answer, fixed
 from lowerbound.interfaces.cli.output import of_kind
@@ -67,15 +68,15 @@ def _write(path: Path, run: Run, data: Dataset, observed: Tensor, found: Complet
         arrays |= {} if truth is None else {"truth": truth}
         save_arrays(path, {name: array.numpy() for name, array in arrays.items()})
         return
-    mean, each = (of_run.images(values, run.spec) for values in (found.mean, found.values.flatten(0, 1)))
+    mean, each = (images(values, run.spec) for values in (found.mean, found.values.flatten(0, 1)))
     content = style.encode_png(
         panels.completions(
-            of_run.images(data[:].where(observed, torch.nan), run.spec),
+            images(data[:].where(observed, torch.nan), run.spec),
             observed.numpy(),
             each.reshape(*found.values.shape[:2], *mean.shape[1:]),
             mean,
             found.spread.numpy(),
-            None if truth is None else of_run.images(truth, run.spec),
+            None if truth is None else images(truth, run.spec),
         )
     )
     with written(path) as file:

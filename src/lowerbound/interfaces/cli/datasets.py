@@ -17,7 +17,8 @@ from lowerbound.data.formats import FORMATS, format_of, refuse_others
 from lowerbound.data.rows import in_turn, some_of
 from lowerbound.data.tables import by_schema, inferred
 from lowerbound.errors import UsageError
-from lowerbound.figures import of_run, style
+from lowerbound.figures.pictures import images
+from lowerbound.figures.sheets import sheet_png
 from lowerbound.interfaces.cli import console
 from lowerbound.interfaces.cli.console import Answer
 from lowerbound.interfaces.cli.output import of_kind
@@ -80,7 +81,7 @@ def _source(args: Namespace) -> Answer:
     found = described(splits)
     if path is not None:
         some = splits.train[some_of(splits.train, SHOWN)]
-        content = style.sheet_png(of_run.images(some, DataSpec.of(splits.train, splits.test)), columns=8)
+        content = sheet_png(images(some, DataSpec.of(splits.train, splits.test)), columns=8)
         with written(path) as file:
             file.write(content)
         found["output"] = str(path)

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from lowerbound.evaluation import image_quality
-from lowerbound.figures import of_run, panels, style
+from lowerbound.figures import panels, style
+from lowerbound.figures.pictures import images
 from lowerbound.interfaces.cli import console
 from lowerbound.interfaces.cli.console import Answer, fixed
 from lowerbound.interfaces.cli.output import of_kind
@@ -51,10 +52,10 @@ def _write(path: Path, run: Run, low: Tensor, plain: dict[str, Tensor], found: U
         arrays |= {} if truth is None else {"truth": truth}
         save_arrays(path, {name: array.numpy() for name, array in arrays.items()})
         return
-    small, near, cubic, mean = (of_run.images(part, run.spec) for part in (low, *plain.values(), found.mean))
-    samples = of_run.images(found.values.flatten(0, 1), run.spec).reshape(*found.values.shape[:2], *mean.shape[1:])
+    small, near, cubic, mean = (images(part, run.spec) for part in (low, *plain.values(), found.mean))
+    samples = images(found.values.flatten(0, 1), run.spec).reshape(*found.values.shape[:2], *mean.shape[1:])
     content = style.encode_png(
-        panels.upscaled(small, near, cubic, samples, mean, found.spread.numpy(), None if truth is None else of_run.images(truth, run.spec))
+        panels.upscaled(small, near, cubic, samples, mean, found.spread.numpy(), None if truth is None else images(truth, run.spec))
     )
     with written(path) as file:
         file.write(content)
