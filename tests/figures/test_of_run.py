@@ -14,7 +14,7 @@ from rows import long_if
 import lowerbound as lb
 from lowerbound.data.rows import spread
 from lowerbound.errors import OutputError, UsageError
-from lowerbound.figures import of_run, style, table
+from lowerbound.figures import of_run, sheets, table
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.runs import folder as folders
 from lowerbound.runs import run as runs
@@ -92,7 +92,7 @@ def test_one_latent_dimension_is_drawn(tmp_path: Path) -> None:
 
 def test_a_sheet_holds_the_pixels_as_they_are() -> None:
     images = np.random.default_rng(0).integers(0, 256, (5, 3, 14, 14)) / 255
-    sheet = np.asarray(Image.open(io.BytesIO(style.sheet_png(images, columns=3))))
+    sheet = np.asarray(Image.open(io.BytesIO(sheets.sheet_png(images, columns=3))))
     factor = sheet.shape[1] // (3 * 14 + 2)
     assert np.array_equal(sheet[::factor, ::factor][:14, :14], (images[0] * 255).round().transpose(1, 2, 0))
     assert np.array_equal(sheet[::factor, ::factor][15:29, 15:29], (images[4] * 255).round().transpose(1, 2, 0))
@@ -100,14 +100,11 @@ def test_a_sheet_holds_the_pixels_as_they_are() -> None:
 
 def test_scores_of_a_model_with_labels_are_its_log_p_of_x(classifier_run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Over all labels, as an evaluation has it, and not given the class that it predicts."""
-    shown: list[float] = []
-    monkeypatch.setattr(of_run.plots, "extremes", lambda most, least, likely, unlikely: shown.extend([*likely, *unlikely]))
-    monkeypatch.setattr(of_run.style, "encode_png", lambda figure: b"")
     monkeypatch.setattr(of_run, "SCORED", 6)
     data = classifier_run.read().test
-    of_run.scores(of_run.Context(classifier_run, lambda: data, 0))
+    _, _, likely, unlikely = of_run.scores(of_run.Context(classifier_run, lambda: data, 0)).given
     log_p = lb.log_likelihood(classifier_run.vae, data.view(spread(len(data), 6)), of_run.DRAWS).log_p
-    assert sorted(shown) == pytest.approx(sorted(log_p.tolist()))
+    assert sorted([*likely, *unlikely]) == pytest.approx(sorted(log_p.tolist()))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from matplotlib.colors import to_rgb
 from lowerbound.errors import DataError
 from lowerbound.figures import pictures as looks
 from lowerbound.figures.pictures import CHANNELS, HEIGHT, NARROWEST, PAPER, WIDEST, can_be_shown, pictures
-from lowerbound.figures.style import COLORS, tile
+from lowerbound.figures.sheets import COLORS, tile
 
 RANDOM = np.random.default_rng(0)
 #: shape of an example → that of its picture

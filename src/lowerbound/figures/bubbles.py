@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.figure import Figure
 
 from lowerbound.evaluation.bubbles import Bubbles
-from lowerbound.figures import charts
+from lowerbound.figures.drawing import Drawing, Drawings
+from lowerbound.figures.sheets import subscript
 from lowerbound.vae.model import Model
 from lowerbound.vae.priors import StandardNormal
 
@@ -32,14 +32,21 @@ def reach(found: Sequence[Bubbles], rings: bool, whole: bool = False) -> float:
 
 
 def plot(
-    found: Bubbles, labels: npt.NDArray[Any] | None, classes: Sequence[str], rings: bool, reach: float, points: bool = False
-) -> Figure:
+    found: Bubbles,
+    labels: npt.NDArray[Any] | None,
+    classes: Sequence[str],
+    rings: bool,
+    reach: float,
+    points: bool = False,
+    title: str = "",
+) -> Drawing:
     """The bubbles on axes from −``reach`` to ``reach``, or their means as ``points``; of a 1-D latent each example is at its own height."""
     mean, covariance = found.mean.numpy().copy(), found.covariance.numpy() * (not points)
-    names = [f"z{charts.subscript(dim + 1)}" for dim in found.dims]
+    names = [f"z{subscript(dim + 1)}" for dim in found.dims]
     if found.latent > 2:
         names = [f"{name} (of {found.latent}, among the two that vary most)" for name in names]
     if found.latent == 1:
         names.append("examples, one above another")
         mean[:, 1] = np.linspace(-0.95, 0.95, len(mean)) * reach
-    return charts.bubbles(mean, covariance, labels, classes, names, rings, reach, named=not points and found.latent > 1)
+    named = not points and found.latent > 1
+    return Drawings("charts").bubbles(mean, covariance, labels, classes, names, rings, reach, named=named, title=title)

@@ -14,7 +14,6 @@ from matplotlib.colors import to_hex, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from lowerbound.evaluation.evaluation import LogP
 from lowerbound.figures.sheets import COLORS, Array
 from lowerbound.figures.style import styled
 
@@ -62,11 +61,6 @@ def scatter(points: Array, labels: Array | None, classes: Sequence[str], axis_na
     return figure
 
 
-def subscript(number: int) -> str:
-    """The number as a subscript, as in z₁."""
-    return str(number).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
-
-
 def _rings(axes: Axes, **style: Any) -> None:
     """Circles at 1, 2 and 3 standard deviations of a standard normal."""
     angle = np.linspace(0, 2 * np.pi, 200)
@@ -109,6 +103,7 @@ def bubbles(
     rings: bool,
     reach: float,
     named: bool = True,
+    title: str = "",
 ) -> Figure:
     """Means ``(N, 2)`` and covariances ``(N, 2, 2)`` in the plane: each an ellipse of one standard deviation, or if small a dot.
 
@@ -128,6 +123,7 @@ def bubbles(
         inside = (np.abs(means) <= 0.95 * reach).all(1)
         _name_classes(axes, means[inside], labels[inside], classes)
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach), xlabel=axis_names[0], ylabel=axis_names[1], aspect="equal")
+    axes.set_title(title, fontsize=10)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10], symmetric=True))
     return figure
@@ -244,20 +240,23 @@ def curves(history: Sequence[dict[str, Any]]) -> Figure:
 
 
 @styled
-def density(found: LogP, of: str) -> Figure:
-    """log p(x) against the number of draws of q alone, with the estimate by all draws; and its histogram over examples."""
+def density(
+    draws: Array, means: Array, errors: Array, mean: float, bound: float, samples: int, counts: Array, edges: Array, of: str
+) -> Figure:
+    """log p(x) against the number of draws of q alone, with the estimate by all draws; and its histogram over examples.
+
+    ``means`` by so many ``draws`` have standard ``errors``; ``mean`` is by all ``samples``, and ``of`` what there is a density of.
+    """
     figure = Figure(figsize=(9, 3.4), layout="constrained")
     curve, spread = figure.subplots(1, 2)
-    draws = [point.draws for point in found.curve]
-    means, errors = (np.array([getattr(point, name) for point in found.curve]) for name in ("mean", "se"))
     curve.plot(draws, means, "o-", color=COLORS[0], lw=1.6, ms=4, label="by draws of q(z|x) alone")
     curve.fill_between(draws, means - errors, means + errors, color=COLORS[0], alpha=0.15, lw=0)
-    curve.axhline(found.mean, color=COLORS[2], ls="--", lw=1.2, label=f"by all {found.samples:,} draws")
-    curve.axhline(found.bound, color=COLORS[3], ls=":", lw=1.2, label="bound")
+    curve.axhline(mean, color=COLORS[2], ls="--", lw=1.2, label=f"by all {samples:,} draws")
+    curve.axhline(bound, color=COLORS[3], ls=":", lw=1.2, label="bound")
     curve.set(xscale="log", xlabel="draws per example", ylabel="nats per example", title=f"{of}, mean ± standard error over examples")
     figure.legend(*curve.get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    spread.stairs(found.counts, found.edges, fill=True, color=COLORS[0], alpha=0.6)
-    spread.axvline(found.mean, color=COLORS[2], ls="--", lw=1.2)
+    spread.stairs(counts, edges, fill=True, color=COLORS[0], alpha=0.6)
+    spread.axvline(mean, color=COLORS[2], ls="--", lw=1.2)
     spread.set(xlabel=f"{of}, nats", ylabel="examples", title=f"{of} per example; dashed: the mean")
     return figure
 

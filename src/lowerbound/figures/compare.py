@@ -18,7 +18,7 @@ from lowerbound.evaluation import probes
 from lowerbound.evaluation.bubbles import SHOWN, Bubbles, posterior_bubbles
 from lowerbound.evaluation.evaluate import reconstruction_error
 from lowerbound.evaluation.mean_bound import mean_bound
-from lowerbound.figures import bubbles, pages, sheets, style
+from lowerbound.figures import bubbles, pages, sheets
 from lowerbound.figures.pictures import can_be_shown, images
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.recipes.networks import corruption
@@ -219,7 +219,7 @@ def _all_normal(sides: Sequence[Side]) -> bool:
 def _panel(side: Side, data: Dataset, reach: float, points: bool = False) -> str:
     labels = None if data.labels is None else data.labels.numpy()
     figure = bubbles.plot(side.bubbles, labels, data.classes, bubbles.has_rings(side.run.vae), reach, points)
-    return pages.embedded(sheets.small_png(style.encode_png(figure)))
+    return pages.embedded(sheets.small_png(figure.content()))
 
 
 def _sheet(side: Side, values: Tensor, columns: int) -> str:

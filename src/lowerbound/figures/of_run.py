@@ -1,4 +1,4 @@
-"""A run and its data → one figure of it, as the bytes of a file; table.py says which there are."""
+"""A run and its data → one figure of it, to be drawn; table.py says which there are."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from lowerbound.evaluation.bubbles import posterior_bubbles
 from lowerbound.evaluation.evaluation import Evaluation
 from lowerbound.evaluation.log_likelihood import log_likelihood
 from lowerbound.figures import bubbles as bubble_plots
-from lowerbound.figures import charts, style
-from lowerbound.figures import images as plots
+from lowerbound.figures.drawing import Drawing, Drawings
 from lowerbound.figures.pictures import images
+from lowerbound.figures.sheets import subscript
 from lowerbound.runs.run import Run
 from lowerbound.system.seeding import seeded
 from lowerbound.tasks import classes as labels
@@ -34,6 +34,8 @@ from lowerbound.vae.priors import StandardNormal
 from lowerbound.vae.semi_supervised import classifier_of
 
 Array = npt.NDArray[Any]
+
+charts, plots = Drawings("charts"), Drawings("images")
 
 SHOWN = 64  # prior samples
 PAIRS = 16  # reconstructions
@@ -60,40 +62,38 @@ class Context:
         return self.load().pictured
 
 
-def samples(context: Context) -> bytes:
+def samples(context: Context) -> Drawing:
     """Means of p(x|z) for draws of the prior; of a conditional model all classes in turn, or the contexts of evenly spread examples."""
     vae = context.run.vae
     vae = vae if vae.context is None else generate.given(vae, SHOWN, lambda: context.data, context.seed)
     with seeded(context.seed, "samples", device=vae.device):
-        return style.encode_png(plots.samples(images(vae.sample(SHOWN), context.run.spec)))
+        return plots.samples(images(vae.sample(SHOWN), context.run.spec))
 
 
-def reconstructions(context: Context) -> bytes:
+def reconstructions(context: Context) -> Drawing:
     """Examples and their reconstructions."""
     data = context.data.view(torch.arange(min(PAIRS, len(context.data))))
     given, back = data[:], encode.reconstruct(context.run.vae, data)
-    return style.encode_png(plots.reconstructions(images(given, context.run.spec), images(back, context.run.spec)))
+    return plots.reconstructions(images(given, context.run.spec), images(back, context.run.spec))
 
 
-def manifold(context: Context) -> bytes:
+def manifold(context: Context) -> Drawing:
     """Means of p(x|z) over the plane of a 2-D latent."""
     _must_be_of_no_context(context.run)
     _must_be_over_all_of_space(context.run)
     coordinates = generate.manifold_coordinates(SIDE).numpy()
-    return style.encode_png(plots.manifold(images(generate.manifold(context.run.vae, SIDE), context.run.spec), coordinates))
+    return plots.manifold(images(generate.manifold(context.run.vae, SIDE), context.run.spec), coordinates)
 
 
-def scatter(context: Context) -> bytes:
+def scatter(context: Context) -> Drawing:
     """Posterior means, coloured by class; of more than two dimensions two principal components, of one example its first two."""
     data = context.data
     rows = torch.arange(min(len(data), POINTS))
     latents = encode.encode(context.run.vae, data.view(rows)).numpy()
     labels = None if data.labels is None else data.labels[rows].numpy()
     points, names = _plane(latents)
-    figure = charts.scatter(
-        points, labels, data.classes, names, rings=latents.shape[1] == 2 and isinstance(context.run.vae.prior, StandardNormal)
-    )
-    return style.encode_png(figure)
+    rings = latents.shape[1] == 2 and isinstance(context.run.vae.prior, StandardNormal)
+    return charts.scatter(points, labels, data.classes, names, rings=rings)
 
 
 def _plane(latents: Array) -> tuple[Array, tuple[str, str]]:
@@ -117,7 +117,7 @@ def _traversal(context: Context, steps: int) -> tuple[Array, Array, list[str]]:
     dims = variance.argsort(descending=True)[:DIMENSIONS]
     values = torch.linspace(-3, 3, steps)
     decoded = generate.traverse(context.run.vae, dims, values)
-    names = [f"z{charts.subscript(int(dim) + 1)}" for dim in dims]
+    names = [f"z{subscript(int(dim) + 1)}" for dim in dims]
     shown = images(decoded.flatten(0, 1), context.run.spec)
     return shown.reshape(*decoded.shape[:2], *shown.shape[1:]), values.numpy(), names
 
@@ -134,35 +134,38 @@ def _must_be_over_all_of_space(run: Run) -> None:
         raise UsageError(f"latents of the prior {run.recipe.prior} cannot have any value, and this figure lays them all out; plot samples")
 
 
-def traversal(context: Context) -> bytes:
+def traversal(context: Context) -> Drawing:
     """A latent traversal: each dimension moved alone, as an animation."""
     return plots.animation(*_traversal(context, steps=25))
 
 
-def traversal_sheet(context: Context) -> bytes:
+def traversal_sheet(context: Context) -> Drawing:
     """A latent traversal: each dimension moved alone, a row per dimension."""
-    return style.encode_png(plots.traversal(*_traversal(context, steps=11)))
+    return plots.traversal(*_traversal(context, steps=11))
 
 
-def curves(context: Context) -> bytes:
+def curves(context: Context) -> Drawing:
     """The bound and its parts against epochs."""
-    return style.encode_png(charts.curves(context.run.history()))
+    return charts.curves(context.run.history())
 
 
-def density(context: Context) -> bytes:
+def density(context: Context) -> Drawing:
     """log p(x) against the number of draws, and its histogram over examples, as last evaluated."""
     found = _evaluation(context.run)
     if found.log_p is None:
         raise UsageError("this posterior has no density, and so there is no log p(x) to plot")
-    return style.encode_png(charts.density(found.log_p, found.of))
+    log_p, curve = found.log_p, found.log_p.curve
+    draws, means, errors = (np.array([getattr(point, name) for point in curve]) for name in ("draws", "mean", "se"))
+    counts, edges = np.array(log_p.counts), np.array(log_p.edges)
+    return charts.density(draws, means, errors, log_p.mean, log_p.bound, log_p.samples, counts, edges, found.of)
 
 
-def dimensions(context: Context) -> bytes:
+def dimensions(context: Context) -> Drawing:
     """KL per dimension, as last evaluated."""
     found = _evaluation(context.run)
     if found.latents.kl_per_dimension is None:
         raise UsageError("the KL of this prior and posterior is not a sum over dimensions")
-    return style.encode_png(charts.dimensions(found.latents.kl_per_dimension.tolist(), found.latents.active.tolist()))
+    return charts.dimensions(found.latents.kl_per_dimension.tolist(), found.latents.active.tolist())
 
 
 def _evaluation(run: Run) -> Evaluation:
@@ -172,19 +175,17 @@ def _evaluation(run: Run) -> Evaluation:
     return found
 
 
-def bubbles(context: Context) -> bytes:
+def bubbles(context: Context) -> Drawing:
     """Posteriors with their spread, in the two dimensions of z whose means vary most."""
     data, vae = context.data.view(some_of(context.data, BUBBLES)), context.run.vae
     if isinstance(vae.posterior, Categorical):
         raise UsageError("a posterior over classes has no spread around its mean to plot; plot scatter")
     found, rings = posterior_bubbles(vae, data, context.seed), bubble_plots.has_rings(vae)
     labels, reach = None if data.labels is None else data.labels.numpy(), bubble_plots.reach([found], rings, whole=True)
-    figure = bubble_plots.plot(found, labels, data.classes, rings, reach)
-    figure.axes[0].set_title("Posteriors, each one standard deviation around its mean", fontsize=10)
-    return style.encode_png(figure)
+    return bubble_plots.plot(found, labels, data.classes, rings, reach, title="Posteriors, each one standard deviation around its mean")
 
 
-def scores(context: Context) -> bytes:
+def scores(context: Context) -> Drawing:
     """The images of the highest and of the lowest log p(x)."""
     data = context.data.view(some_of(context.data, SCORED))
     images(data[:1], context.run.spec)  # before the work: vectors cannot be shown
@@ -193,24 +194,24 @@ def scores(context: Context) -> bytes:
     n = min(EXTREMES, max(1, len(order) // 2))
     most, least = order[:n], order[-n:].flip(0)
     likely, unlikely = images(data[most], context.run.spec), images(data[least], context.run.spec)
-    return style.encode_png(plots.extremes(likely, unlikely, log_p[most].tolist(), log_p[least].tolist()))
+    return plots.extremes(likely, unlikely, log_p[most].tolist(), log_p[least].tolist())
 
 
-def styles(context: Context) -> bytes:
+def styles(context: Context) -> Drawing:
     """Decoded draws of the prior, one z per row, one class per column."""
     run = context.run
     with seeded(context.seed, "styles", device=run.vae.device):
         decoded = labels.styles(run.vae, labels.drawn_styles(run.vae, STYLES))
-    return style.encode_png(plots.styles(images(decoded.flatten(0, 1), run.spec), run.spec.classes))
+    return plots.styles(images(decoded.flatten(0, 1), run.spec), run.spec.classes)
 
 
-def confusion(context: Context) -> bytes:
+def confusion(context: Context) -> Drawing:
     """The confusion matrix."""
     log_q, labels = _classified(context)
-    return style.encode_png(charts.confusion(calibrating.confusion(log_q, labels).numpy(), context.run.spec.classes))
+    return charts.confusion(calibrating.confusion(log_q, labels).numpy(), context.run.spec.classes)
 
 
-def calibration(context: Context) -> bytes:
+def calibration(context: Context) -> Drawing:
     """The reliability diagram, as trained and with the temperature T."""
     log_q, labels = _classified(context)
     found = context.run.calibration()
@@ -220,7 +221,7 @@ def calibration(context: Context) -> bytes:
         bins = calibrating.reliability(calibrating.scaled(log_q, temperature), labels)
         table = torch.stack([bins.counts, bins.confidence, bins.accuracy]).numpy()
         ways.append((f"{name}: calibration error {bins.error:.1%}", table))
-    return style.encode_png(charts.reliability(ways))
+    return charts.reliability(ways)
 
 
 def _classified(context: Context) -> tuple[torch.Tensor, torch.Tensor]:

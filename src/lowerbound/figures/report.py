@@ -13,6 +13,7 @@ from lowerbound.data import Dataset
 from lowerbound.errors import RecipeError, RunError
 from lowerbound.evaluation.mean_bound import bits_per_dim
 from lowerbound.figures import of_run, pages, table
+from lowerbound.figures.drawing import Draw, at_once
 from lowerbound.figures.explorer.page import made
 from lowerbound.figures.explorer.shown import Progress, nobody, of_data
 from lowerbound.runs import layout
@@ -46,26 +47,27 @@ class Panel:
 class Report:
     """Writes the report of a training at its end; ``data`` gives what the figures show, ``train`` what was learned from, once wanted.
 
-    ``progress`` is called with what is being done.
+    ``progress`` is called with what is being done, and ``draw`` with what is to be drawn.
     """
 
     data: Callable[[], Dataset]
     train: Callable[[], Dataset]
     progress: Progress = nobody
+    draw: Draw = at_once
 
     def epoch(self, record: dict[str, Any]) -> None:
         """Does nothing: a report is of the end."""
 
     def finished(self, run: Run, result: dict[str, Any]) -> None:
         """Plot and write. Errors: OutputError."""
-        write(run, self.data(), self.train(), result, progress=self.progress)
+        write(run, self.data(), self.train(), result, progress=self.progress, draw=self.draw)
 
 
-def report(run: Run, data: Dataset | None = None, name: str | None = None, progress: Progress = nobody) -> Page:
+def report(run: Run, data: Dataset | None = None, name: str | None = None, progress: Progress = nobody, draw: Draw = at_once) -> Page:
     """Plot every figure that suits the run into its ``figures/``, write ``report.html`` around them, and return the page's path.
 
     The figures show ``data``, by default the run's own test data; where they are others, ``name`` is what the page says of them.
-    ``progress`` is called with what is being done.
+    ``progress`` is called with what is being done, and ``draw`` with what is to be drawn.
     Errors: RunError where the run has not come to its end; DataError where its data are gone; OutputError; UsageError for what is no run.
     """
     one_of("run", run, Run, "lb.load('runs/mine')")
@@ -73,24 +75,38 @@ def report(run: Run, data: Dataset | None = None, name: str | None = None, progr
     if result is None:
         raise RunError(f"{run.folder} has not come to its end; go on with: lowerbound resume {shlex.quote(str(run.folder))}")
     splits = run.read()
-    return write(run, splits.test if data is None else data, learned_from(run.recipe, splits)[0], result, name, progress)
+    return write(run, splits.test if data is None else data, learned_from(run.recipe, splits)[0], result, name, progress, draw)
 
 
-def write(run: Run, data: Dataset, train: Dataset, result: dict[str, Any], name: str | None = None, progress: Progress = nobody) -> Page:
+def write(
+    run: Run,
+    data: Dataset,
+    train: Dataset,
+    result: dict[str, Any],
+    name: str | None = None,
+    progress: Progress = nobody,
+    draw: Draw = at_once,
+) -> Page:
     """The report, with the scores that ``result.json`` will have. Errors: OutputError."""
     folder = run.folder / layout.FIGURES
     make_folder(folder)
     context = of_run.Context(run, lambda: data, run.recipe.seed)
     progress("drawing the figures")
-    panels = [_panel(figure, table.plot(figure, context, folder / table.usual_name(figure))) for figure in table.suitable(run)]
+    paths = {figure: folder / table.usual_name(figure) for figure in table.suitable(run)}
+    contents = {figure: draw(table.drawing(figure, context, path)) for figure, path in paths.items()}
+    explorer = _explorer(run, data, train, progress)
+    panels = [_panel(figure, path, contents[figure].result()) for figure, path in paths.items()]
     path = Page(run.folder / layout.REPORT)
     with written(path) as file:
-        file.write(_page(run, panels, _explorer(run, data, train, progress), result, name))
+        file.write(_page(run, panels, explorer, result, name))
     return path
 
 
-def _panel(name: str, path: Path) -> Panel:
-    return Panel(table.FIGURES[name], pages.embedded(path.read_bytes(), MEDIA[path.suffix]))
+def _panel(name: str, path: Path, content: bytes) -> Panel:
+    """The figure, which is written to a file of its own as well."""
+    with written(path) as file:
+        file.write(content)
+    return Panel(table.FIGURES[name], pages.embedded(content, MEDIA[path.suffix]))
 
 
 def _explorer(run: Run, data: Dataset, train: Dataset, progress: Progress) -> tuple[str, str]:

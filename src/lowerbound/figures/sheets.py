@@ -15,6 +15,11 @@ Array = npt.NDArray[Any]
 COLORS = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd")
 
 
+def subscript(number: int) -> str:
+    """The number as a subscript, as in z₁."""
+    return str(number).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
+
+
 def small_png(content: bytes) -> bytes:
     """The same picture in at most 256 colours, for pages with many of them; grey pictures lose nothing."""
     with Image.open(io.BytesIO(content)) as image, io.BytesIO() as buffer:

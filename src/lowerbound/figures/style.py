@@ -46,17 +46,25 @@ def styled(plot: Callable[P, R]) -> Callable[P, R]:
 
 def encode_png(figure: Figure) -> bytes:
     """The figure as a PNG file, as large as what is on it and ``MARGIN``; drawn once, where ``savefig`` draws it twice for that."""
+    before = figure.get_dpi()
     with matplotlib.rc_context(STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # a class name may have letters that the font lacks: they become boxes
-        canvas = FigureCanvasAgg(figure)
         figure.set_dpi(DPI)
-        canvas.draw()
-        box = figure.get_tightbbox(canvas.get_renderer())
-        pixels = np.asarray(canvas.buffer_rgba())[..., :3]
-        wide, high = figure.get_size_inches()
-        if box.x0 < 0 or box.y0 < 0 or box.x1 > wide or box.y1 > high:  # something would be cut off
-            return _saved(figure)
-        return _png(_cropped(pixels, box.padded(MARGIN)))
+        try:
+            return _drawn(figure)
+        finally:
+            figure.set_dpi(before)
+
+
+def _drawn(figure: Figure) -> bytes:
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.draw()
+    box = figure.get_tightbbox(canvas.get_renderer())
+    pixels = np.asarray(canvas.buffer_rgba())[..., :3]
+    wide, high = figure.get_size_inches()
+    if box.x0 < 0 or box.y0 < 0 or box.x1 > wide or box.y1 > high:  # something would be cut off
+        return _saved(figure)
+    return _png(_cropped(pixels, box.padded(MARGIN)))
 
 
 def _saved(figure: Figure) -> bytes:

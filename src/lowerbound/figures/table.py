@@ -9,6 +9,7 @@ from pathlib import Path
 from lowerbound.distributions.operations import over_all_of_space
 from lowerbound.errors import OutputError
 from lowerbound.evaluation.evaluation import Evaluation
+from lowerbound.figures.drawing import Drawing
 from lowerbound.figures.of_run import (
     SCORED,
     Context,
@@ -38,7 +39,7 @@ from lowerbound.vae.contexts import Label
 class Row:
     """A figure: the file types that it can have, the default first; whether it suits a run; how a report presents it."""
 
-    kinds: dict[str, Callable[[Context], bytes]]
+    kinds: dict[str, Callable[[Context], Drawing]]
     suits: Callable[[Run], bool]
     heading: str
     caption: str
@@ -150,12 +151,17 @@ def usual_name(name: str) -> str:
     return name + next(iter(FIGURES[name].kinds))
 
 
-def plot(name: str, context: Context, path: Path) -> Path:
-    """Write the figure ``name`` to ``path``. Errors: OutputError for a file type that it cannot have."""
+def drawing(name: str, context: Context, path: Path) -> Drawing:
+    """The figure ``name`` as a file of this name will have it. Errors: OutputError for a file type that it cannot have."""
     kinds = FIGURES[name].kinds
     if path.suffix not in kinds:
         raise OutputError(f"{name} is written as {' or '.join(kinds)}, not '{path.suffix}'; choose such a file name")
-    content = kinds[path.suffix](context)
+    return kinds[path.suffix](context)
+
+
+def plot(name: str, context: Context, path: Path) -> Path:
+    """Write the figure ``name`` to ``path``. Errors: OutputError for a file type that it cannot have."""
+    content = drawing(name, context, path).content()
     with written(path) as file:
         file.write(content)
     return path

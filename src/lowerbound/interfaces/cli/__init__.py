@@ -10,7 +10,9 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
+from typing import Any
 
 from lowerbound.errors import LowerboundError, printable, reason
 from lowerbound.interfaces.cli.answer import BAD_INPUT, INTERRUPTED, NO_READER, Answer
@@ -28,9 +30,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         args = parse(sys.argv[1:] if argv is None else argv)
-        module, _, function = args.verb.partition(":")
-        verbs = import_module(f"{__name__}.{module}")  # only now: most verbs' imports take seconds
-        answer: Answer = getattr(verbs, function)(args)
+        with _drawing(args.draws) as args.draw_by:
+            module, _, function = args.verb.partition(":")
+            verbs = import_module(f"{__name__}.{module}")  # only now: most verbs' imports take seconds
+            answer: Answer = getattr(verbs, function)(args)
         if not answer.silent:
             print(answer.json(args.notes) if args.json else answer.text, flush=True)
         return INTERRUPTED if answer.interrupted else 0
@@ -46,6 +49,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("lowerbound: interrupted", file=sys.stderr)
         return INTERRUPTED
+
+
+def _drawing(several: bool) -> AbstractContextManager[Any]:
+    """Who draws the figures of a verb that has several: processes that begin now, before torch is imported."""
+    if not several:
+        return nullcontext()
+    from lowerbound.figures.workers import beside
+
+    return beside()
 
 
 def _complain(message: str) -> int:

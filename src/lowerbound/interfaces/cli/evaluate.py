@@ -52,7 +52,8 @@ def evaluate(args: Namespace) -> Answer:
         write_json(run.folder / layout.EVALUATION, values)
         result = run.result()
         if result is not None:
-            report.write(run, data, learned_from(run.recipe, run.read(args.data, args.data_dir))[0], result)
+            train = learned_from(run.recipe, run.read(args.data, args.data_dir))[0]
+            report.write(run, data, train, result, draw=args.draw_by)
             return Answer(f"{text}\nreport: {run.folder / layout.REPORT}", values)
     return Answer(text, values)
 

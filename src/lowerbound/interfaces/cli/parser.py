@@ -154,11 +154,12 @@ class Verb:
     help: str
     options: Callable[[Parser], None]
     module: str = "verbs"
+    draws: bool = False  # several figures
 
 
 VERBS = {
-    "train": Verb("train", "train a model and leave a run folder with a report", recipe_options.train, "train"),
-    "resume": Verb("resume", "go on with a run that was interrupted, or extend it", _resume, "train"),
+    "train": Verb("train", "train a model and leave a run folder with a report", recipe_options.train, "train", True),
+    "resume": Verb("resume", "go on with a run that was interrupted, or extend it", _resume, "train", True),
     "launch": Verb("launch", "train by several processes and machines, which may come and go: torchrun, set for that", _launch, "launch"),
     "sample": Verb("sample", "new data: z from the prior, decoded", using_options.sample, "using"),
     "reconstruct": Verb("reconstruct", "data, and what comes back of them through the latent", using_options.reconstruct, "plots"),
@@ -172,11 +173,13 @@ VERBS = {
     "complete": Verb("complete", "data of which a part is missing, and what it may have been", using_options.complete, "complete"),
     "impute": Verb("impute", "a table with its missing cells filled in, with draws and errors", using_options.impute, "impute"),
     "upscale": Verb("upscale", "images made larger, in several ways that they may have been", using_options.upscale, "upscale"),
-    "evaluate": Verb("evaluate", "log p(x) with its error, the bound's parts, the latent space, what is wrong", _evaluate, "evaluate"),
+    "evaluate": Verb(
+        "evaluate", "log p(x) with its error, the bound's parts, the latent space, what is wrong", _evaluate, "evaluate", True
+    ),
     "score": Verb("score", "log p(x) of each example, in a table", _score, "score"),
     "classify": Verb("classify", "the class of each example and how sure the model is, in a table", _classify, "classify"),
     "plot": Verb("plot", "draw one figure of a run", _plot, "plots"),
-    "report": Verb("report", "draw all figures of a run and write its report.html anew", _report, "plots"),
+    "report": Verb("report", "draw all figures of a run and write its report.html anew", _report, "plots", True),
     "explore": Verb("explore", "runs as an interactive page: drag over the latent plane, complete, compare", _explore, "explore"),
     "compare": Verb("compare", "runs side by side on the same data: a page and a table", _compare, "compare"),
     "push": Verb("push", "put a run where others find it: on the Hugging Face Hub, or in a shared folder", _push),
@@ -206,7 +209,7 @@ def parser() -> Parser:
     verbs = top.add_subparsers(metavar="VERB", required=True, parser_class=Parser)
     for name, verb in VERBS.items():
         sub = verbs.add_parser(name, help=verb.help, description=verb.help[0].upper() + verb.help[1:] + ".", allow_abbrev=False)
-        sub.set_defaults(verb=f"{verb.module}:{verb.function}")
+        sub.set_defaults(verb=f"{verb.module}:{verb.function}", draws=verb.draws)
         verb.options(sub)
         sub.add_argument("--json", action="store_true", help="print one JSON object, alone, on stdout")
     return top

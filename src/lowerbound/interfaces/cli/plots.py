@@ -83,5 +83,5 @@ def report(args: Namespace) -> Answer:
     is_own = run.is_own(args.data) and args.split in (None, "test")
     name = None if is_own else Path(args.data or run.recipe.data).name + (f", {args.split}" if args.split else "")
     with stages() as stage:
-        path = reports.report(run, asked_for(run, args, look=True), name, stage)
+        path = reports.report(run, asked_for(run, args, look=True), name, stage, args.draw_by)
     return Answer(f"report: {path}", {"run": args.run, "output": str(path)})

@@ -71,7 +71,7 @@ def _recipe(args: Namespace) -> Recipe:
 
 def _run_to_end(args: Namespace, start: Callable[..., Experiment]) -> Answer:
     logs = trackers(args.log)
-    report = Report(lambda: experiment.trainer.setup.test, lambda: experiment.trainer.setup.train, lambda what: stage(what))
+    report = Report(lambda: experiment.trainer.setup.test, lambda: experiment.trainer.setup.train, lambda what: stage(what), args.draw_by)
     experiment = start(observers=(report, *logs))  # trackers after the report, which draws what they are given
     group = experiment.trainer.setup.group
     with _asked_to_stop() as stopped, progress(args, experiment.trainer) as show:
