@@ -9,7 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from lowerbound.figures import workers
+from lowerbound.figures import beside
 from lowerbound.figures.drawing import Drawing, Drawings, at_once
 from lowerbound.figures.style import DPI, MARGIN, encode_png
 
@@ -22,55 +22,55 @@ LATENTS = CHARTS.scatter(POINTS, np.arange(50) % 3, ("a", "b", "c"), ("z₁", "z
 def begun(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """The processes that were started; matplotlib counts as not there, as in a command's first moments."""
     found: list[object] = []
-    start = workers._started
-    monkeypatch.setattr(workers, "_can_draw", lambda: False)
-    monkeypatch.setattr(workers, "_processors", lambda: 2)
-    monkeypatch.setattr(workers, "_started", lambda: found.append(start()) or found[-1])
+    start = beside._started
+    monkeypatch.setattr(beside, "_can_draw", lambda: False)
+    monkeypatch.setattr(beside, "_processors", lambda: 2)
+    monkeypatch.setattr(beside, "_started", lambda: found.append(start()) or found[-1])
     return found
 
 
 def test_a_process_draws_what_this_one_draws(begun: list[object]) -> None:
     kl = CHARTS.dimensions([0.2, 1.5], [False, True])
-    with workers.beside() as draw:
+    with beside.beside() as draw:
         drawn = [draw(drawing) for drawing in (LATENTS, kl, LATENTS)]
         contents = [future.result() for future in drawn]
     assert contents == [LATENTS.content(), kl.content(), LATENTS.content()]
     assert contents[0].startswith(b"\x89PNG")
-    assert [process.poll() is not None for process in begun] == [True, True]  # type: ignore[attr-defined]
+    assert [process.poll() is not None for process in begun] == [True]  # type: ignore[attr-defined]
 
 
 def test_a_process_that_has_ended_is_started_again(begun: list[object]) -> None:
-    with workers.beside() as draw:
+    with beside.beside() as draw:
         for process in begun:
             process.kill()  # type: ignore[attr-defined]
             process.wait()  # type: ignore[attr-defined]
         assert draw(LATENTS).result() == LATENTS.content()
-    assert len(begun) == 3
+    assert len(begun) == 2
 
 
 def test_what_a_process_fails_at_fails_here_with_its_reason(begun: list[object]) -> None:
-    with workers.beside() as draw:
+    with beside.beside() as draw:
         with pytest.raises(TypeError, match="unheard_of"):
-            draw(Drawing("charts", "dimensions", (), {"unheard_of": 1})).result()
+            draw(Drawing("charts", "dimensions", ([0.1], [True]), {"unheard_of": 1})).result()
         assert draw(LATENTS).result() == LATENTS.content()
 
 
 def test_without_a_process_to_be_had_they_are_drawn_here(monkeypatch: pytest.MonkeyPatch, begun: list[object]) -> None:
-    monkeypatch.setattr(workers.subprocess, "Popen", lambda *_, **__: (_ for _ in ()).throw(OSError("no more processes")))
-    with workers.beside() as draw:
+    monkeypatch.setattr(beside.subprocess, "Popen", lambda *_, **__: (_ for _ in ()).throw(OSError("no more processes")))
+    with beside.beside() as draw:
         assert draw(LATENTS).result() == LATENTS.content()
-    assert begun == [None] * 2
+    assert begun == [None]
 
 
 @pytest.mark.parametrize("why", ["one processor", "matplotlib is there", "another rank"])
 def test_where_nothing_is_gained_no_process_is_started(begun: list[object], monkeypatch: pytest.MonkeyPatch, why: str) -> None:
     if why == "one processor":
-        monkeypatch.setattr(workers, "_processors", lambda: 1)
+        monkeypatch.setattr(beside, "_processors", lambda: 1)
     if why == "matplotlib is there":
-        monkeypatch.setattr(workers, "_can_draw", lambda: True)
+        monkeypatch.setattr(beside, "_can_draw", lambda: True)
     if why == "another rank":
-        monkeypatch.setenv(workers.RANK, "1")
-    with workers.beside() as draw:
+        monkeypatch.setenv(beside.RANK, "1")
+    with beside.beside() as draw:
         assert draw is at_once
     assert begun == []
 

@@ -55,7 +55,7 @@ def _drawing(several: bool) -> AbstractContextManager[Any]:
     """Who draws the figures of a verb that has several: processes that begin now, before torch is imported."""
     if not several:
         return nullcontext()
-    from lowerbound.figures.workers import beside
+    from lowerbound.figures.beside import beside
 
     return beside()
 
