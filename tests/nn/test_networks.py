@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import pytest
 import torch
+from rounding import error_of_one_layer
 from torch import Tensor, nn
 from torch.func import jacrev, vmap
 
@@ -117,7 +118,8 @@ def test_products_may_be_rounded_and_gradients_stay_near(event: tuple[int, ...])
         found.append(torch.cat([weight.grad.flatten() for weight in parts.vae.parameters() if weight.grad is not None]))
     whole, rough = found
     assert torch.equal(whole, rough) == (len(event) == 4)  # volumes are not rounded: some processors have wrong gradients then
-    assert float((whole - rough).norm() / whole.norm()) < 0.03
+    one = convolution(event)(8, 16, 3, padding=1)
+    assert float((whole - rough).norm() / whole.norm()) < 4 * error_of_one_layer(one, torch.rand(64, 8, *event[1:]))
 
 
 @pytest.mark.parametrize("given", [None, "label", "observed"])

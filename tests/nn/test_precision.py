@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from copy import deepcopy
 
 import pytest
 import torch
+from rounding import error_of_one_layer
 from torch import Tensor, nn
 from torch.distributions import Bernoulli as BernoulliLaw
 from torch.distributions import Independent
@@ -54,20 +54,6 @@ def gradient(products: torch.dtype, **typed: object) -> Tensor:
         part = of_rows(parts.vae, data, torch.arange(500), parts.objective, parts.estimator)
     part.value.backward()
     return torch.cat([p.grad.flatten() for p in parts.vae.parameters() if p.grad is not None])
-
-
-def error_of_one_layer(layer: nn.Module, x: Tensor) -> float:
-    """The relative error of a layer's output or of the gradient of its weights in bfloat16, the larger, as this processor multiplies.
-
-    Without instructions for it some sums over a batch are themselves kept in bfloat16, ten times as rough.
-    """
-    slope, found = torch.randn_like(layer(x)), []
-    for kind in (torch.float32, torch.bfloat16):
-        copy = deepcopy(layer).to(kind)
-        output = copy(x.to(kind))
-        output.backward(slope.to(kind))
-        found.append((output.detach().float(), copy.weight.grad.float()))
-    return max(float((whole - rough).norm() / whole.norm()) for whole, rough in zip(*found, strict=True))
 
 
 @pytest.mark.parametrize("typed", WORDS, ids=lambda typed: " ".join(typed.values()))

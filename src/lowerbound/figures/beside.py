@@ -76,8 +76,8 @@ class Worker:
 
 
 def _started() -> Any:
-    command = [sys.executable, "-m", "lowerbound.figures.worker"]
+    pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     try:
-        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        return subprocess.Popen([sys.executable, "-m", "lowerbound.figures.worker"], **pipes)
     except OSError:
         return None

@@ -14,6 +14,7 @@ import torch
 from torch import Size, Tensor, nn
 
 from lowerbound.errors import UsageError
+from lowerbound.nn.convolutions import Convolutions
 from lowerbound.nn.dropout import Dropout
 from lowerbound.nn.precision import CONVOLUTIONS, LAST_CONVOLUTIONS, Linear, roughly
 from lowerbound.system.arguments import whole
@@ -179,17 +180,17 @@ def sizes_of(space: Sequence[int], levels: int) -> list[tuple[int, ...]]:
     return sizes
 
 
-def convolutional_encoder(event: Sequence[int], channels: Sequence[int], features: int) -> nn.Sequential:
+def convolutional_encoder(event: Sequence[int], channels: Sequence[int], features: int) -> Convolutions:
     """Series, images or volumes ``(N, C, *space)`` → features ``(N, features)``: each of ``channels`` halves the sides of space."""
     first, *space = event
     kind, layers = convolution(event), list[nn.Module]()
     for before, after in pairwise([first, *channels]):
         layers += [kind(before, after, 3, stride=2, padding=1), nn.ReLU()]
     smallest = sizes_of(space, len(channels))[-1]
-    return nn.Sequential(*layers, nn.Flatten(), Linear(channels[-1] * math.prod(smallest), features))
+    return Convolutions(*layers, nn.Flatten(), Linear(channels[-1] * math.prod(smallest), features))
 
 
-def convolutional_decoder(latent: int, channels: Sequence[int], event: Sequence[int]) -> nn.Sequential:
+def convolutional_decoder(latent: int, channels: Sequence[int], event: Sequence[int]) -> Convolutions:
     """Latents ``(N, latent)`` → series, images or volumes ``(N, C, *space)``, the encoder backwards.
 
     Space grows by nearest neighbours followed by a convolution: a transposed convolution would
@@ -205,4 +206,4 @@ def convolutional_decoder(latent: int, channels: Sequence[int], event: Sequence[
     kinds = [convolution(event)] * (len(channels) - 1) + [convolution(event, last=True)]
     for kind, (before, after), size in zip(kinds, pairwise(reversed([first, *channels])), reversed(larger), strict=True):
         layers += [nn.ReLU(), nn.Upsample(size=size), kind(before, after, 3, padding=1)]
-    return nn.Sequential(*layers)
+    return Convolutions(*layers)

@@ -72,6 +72,11 @@ LAST = (Linear, Conv1d, Conv2d, Conv3d)
 CONVOLUTIONS, LAST_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d), (Conv1d, Conv2d, Conv3d)
 
 
+def exactly(layer: nn.Module, x: Tensor) -> AbstractContextManager[Any]:
+    """Within the block nothing is rounded, if this is a last layer that may not."""
+    return _whole(not isinstance(layer, LAST) or layer.rough or _last.get() is layer, x)
+
+
 def _convolved(layer: Conv1d | Conv2d | Conv3d, x: Tensor) -> Tensor:
     rough, weight = layer.rough or _last.get() is layer, layer.weight
     with _whole(rough, x):

@@ -1,4 +1,4 @@
-"""What people do with a model: each takes a VAE and arrays, and returns arrays. Each is imported when first used: most programs need one."""
+"""What people do with a model: each takes a VAE and arrays, and returns arrays. It is imported when first used: most programs need one."""
 
 from __future__ import annotations
 

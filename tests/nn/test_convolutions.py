@@ -1,0 +1,130 @@
+"""Convolutions done in the fastest way give what their layers give one after another, forwards and back."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from lowerbound.nn import convolutions
+from lowerbound.nn.convolutions import Convolutions, channels_last
+from lowerbound.nn.networks import convolutional_decoder, convolutional_encoder, with_dropout
+
+SHAPES = [
+    ((1, 28, 28), (4, 6)),
+    ((3, 8, 12), (4, 6)),
+    ((2, 7, 7), (4, 8)),  # of odd sides nothing is doubled
+    ((1, 9, 16), (5,)),  # one side alone
+    ((1, 6, 4), (3, 2)),  # 6 to 3 to 2, and back
+    ((1, 1, 1), (2,)),
+    ((2, 16), (3, 4)),
+    ((1, 4, 4, 4), (2, 3)),
+]
+
+
+def in_turn(network: nn.Module) -> nn.Sequential:
+    return nn.Sequential(*copy.deepcopy(list(network.children())))
+
+
+def networks(event: Sequence[int], channels: Sequence[int]) -> list[tuple[nn.Sequential, Tensor]]:
+    torch.manual_seed(0)
+    encoder, decoder = convolutional_encoder(event, channels, 4), convolutional_decoder(5, channels, event)
+    return [(encoder.double(), torch.rand(6, *event).double()), (decoder.double(), torch.randn(6, 5).double())]
+
+
+def gradients(network: nn.Module, x: Tensor, along: Tensor) -> list[Tensor]:
+    x = x.clone().requires_grad_()
+    found = network(x)
+    return [found.detach(), *torch.autograd.grad((found * along).sum(), [x, *network.parameters()])]
+
+
+@pytest.mark.parametrize(("event", "channels"), SHAPES)
+def test_values_and_gradients_are_those_of_the_layers_in_turn(event: Sequence[int], channels: Sequence[int]) -> None:
+    for network, x in networks(event, channels):
+        assert isinstance(network, Convolutions)
+        along = torch.randn_like(network(x))
+        for ours, theirs in zip(gradients(network, x, along), gradients(in_turn(network), x, along), strict=True):
+            assert ours.shape == theirs.shape
+            torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-13)
+        with torch.no_grad():
+            torch.testing.assert_close(network(x), in_turn(network)(x), rtol=1e-12, atol=1e-13)
+        with torch.inference_mode():
+            network(x)
+
+
+def test_sides_of_whole_multiples_are_never_made_large_before_they_are_convolved(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[tuple[int, ...]] = []
+    before = convolutions.F.conv2d
+    monkeypatch.setattr(convolutions.F, "conv2d", lambda x, *rest, **more: sizes.append(tuple(x.shape[1:])) or before(x, *rest, **more))
+    monkeypatch.setattr(nn.Upsample, "forward", lambda *_: pytest.fail("made large"))
+    convolutional_decoder(5, (4, 6), (1, 28, 28))(torch.randn(2, 5))
+    assert sizes == [(6, 7, 7), (4, 14, 14)]
+
+
+@pytest.mark.parametrize("shape", [(3, 1, 4, 6), (3, 2, 4, 6), (1, 1, 1, 1)])
+def test_channels_last_are_the_same_images(shape: tuple[int, ...]) -> None:
+    x = torch.randn(shape)
+    last = channels_last(x)
+    assert torch.equal(last, x)
+    assert last.stride()[1] == 1
+    assert last.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("other", ["zeros elsewhere", "stride", "bilinear", "thrice", "groups", "5 × 5"])
+def test_other_layers_are_done_as_they_are(other: str) -> None:
+    torch.manual_seed(0)
+    upsample = nn.Upsample(scale_factor=2) if other == "zeros elsewhere" else nn.Upsample(size=(18, 18) if other == "thrice" else (12, 12))
+    if other == "bilinear":
+        upsample = nn.Upsample(size=(12, 12), mode="bilinear")
+    options = {"stride": {"stride": 2}, "groups": {"groups": 2}, "zeros elsewhere": {"padding_mode": "circular"}}.get(other, {})
+    kernel = 5 if other == "5 × 5" else 3
+    network = Convolutions(upsample, nn.Conv2d(4, 6, kernel, padding=kernel // 2, **options), nn.ReLU()).double()
+    x = torch.randn(2, 4, 6, 6).double()
+    torch.testing.assert_close(network(x), in_turn(network)(x), rtol=1e-12, atol=1e-13)
+
+
+def test_what_looks_at_layers_sees_each() -> None:
+    """Hooks, dropout after a ReLU, weights that are a function of others, and weights that are held."""
+    network = convolutional_decoder(5, (4, 6), (1, 28, 28)).double()
+    seen: list[Tensor] = []
+    handle = network[4].register_forward_hook(lambda layer, given, found: seen.append(given[0]))
+    network(torch.randn(2, 5).double())
+    handle.remove()
+    assert [tuple(x.shape) for x in seen] == [(2, 6, 14, 14)]
+    nn.utils.parametrizations.weight_norm(network[4])
+    x = torch.randn(2, 5).double()
+    torch.testing.assert_close(network(x), in_turn(network)(x))
+    network[4].requires_grad_(False)
+    network(x).sum().backward()
+    assert all(weight.grad is None for weight in network[4].parameters())
+    dropped = with_dropout(convolutional_decoder(5, (4, 6), (1, 28, 28)), 0.5)
+    assert not torch.equal(dropped(torch.ones(1, 5)), dropped(torch.ones(1, 5)))
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")  # torch 2.13 calls it for forward derivatives
+def test_transforms_of_functions_go_through() -> None:
+    for network, x in networks((1, 8, 8), (3, 4)):
+        plain = in_turn(network)
+        _, ours = torch.func.jvp(network, (x,), (torch.ones_like(x),))
+        _, theirs = torch.func.jvp(plain, (x,), (torch.ones_like(x),))
+        torch.testing.assert_close(ours, theirs)
+        each = torch.func.vmap(torch.func.jacrev(lambda one, network=network: network(one[None])[0]))(x)
+        torch.testing.assert_close(each, torch.func.vmap(torch.func.jacrev(lambda one, plain=plain: plain(one[None])[0]))(x))
+
+
+def test_rounded_products_are_as_near_as_those_of_the_layers_in_turn() -> None:
+    torch.manual_seed(0)
+    network, x = convolutional_decoder(16, (8, 16), (1, 28, 28)), torch.randn(4, 16)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        ours, theirs = network(x).float(), in_turn(network)(x).float()
+    exact = network(x).detach()
+    assert float((ours - exact).abs().mean()) < 1.5 * float((theirs - exact).abs().mean()) + 1e-6
+
+
+def test_weights_have_the_names_that_they_always_had() -> None:
+    assert list(convolutional_decoder(5, (4, 6), (1, 28, 28)).state_dict()) == [
+        f"{at}.{kind}" for at in (0, 4, 7) for kind in ("weight", "bias")
+    ]
