@@ -204,6 +204,11 @@ def is_elastic() -> bool:
     return _number("TORCHELASTIC_MAX_RESTARTS", 0) > 0
 
 
+def is_one_of_several() -> bool:
+    """Whether ``torchrun`` started this process beside others, or will start it again."""
+    return is_elastic() or ("RANK" in os.environ and _number("WORLD_SIZE", 1) > 1)
+
+
 def _number(name: str, usual: int) -> int:
     text = os.environ.get(name, str(usual))
     try:

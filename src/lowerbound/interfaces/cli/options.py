@@ -89,6 +89,17 @@ def seed(parser: Parser) -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of random draws (default: 0)")
 
 
+def seeds(text: str) -> list[int]:
+    """Whole numbers: ``0-9``, ``0,3,7``, ``0-4,8``."""
+    found: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not (first.isdigit() and (last.isdigit() or not dash)) or (dash and int(last) < int(first)):
+            raise argparse.ArgumentTypeError(f"'{part}' is no seed, nor a range of seeds; write --seeds 0-9, or 0,3,7")
+        found += range(int(first), int(last or first) + 1)
+    return found
+
+
 def label(parser: Parser, text: str) -> None:
     """Add a class, by its name."""
     parser.add_argument("--label", metavar="CLASS", help=text)

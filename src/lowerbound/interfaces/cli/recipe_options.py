@@ -31,6 +31,8 @@ def train(parser: Parser) -> None:
     )
     group.add_argument("-o", "--out", metavar="FOLDER", help="the run's folder (default: runs/ and the name of the data)")
     group.add_argument("--overwrite", action="store_true", help="replace the run that is there")
+    text = "a run for each seed, 0-9 or 0,3,7, in FOLDER/seed-N, as many at a time as there are processors; again, it goes on"
+    group.add_argument("--seeds", type=options.seeds, metavar="LIST", help=text)
     options.save_every(group)
     options.log(group)
     options.machine(group)

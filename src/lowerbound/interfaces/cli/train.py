@@ -17,6 +17,7 @@ from lowerbound.figures.report import Report
 from lowerbound.interfaces.cli import console
 from lowerbound.interfaces.cli.console import Answer
 from lowerbound.interfaces.cli.progress import progress, stages
+from lowerbound.interfaces.seeds import Seeded, Setting, train_seeds
 from lowerbound.interfaces.trackers.tracker import trackers
 from lowerbound.recipes import recipe as recipes
 from lowerbound.recipes.recipe import Recipe
@@ -29,14 +30,36 @@ from lowerbound.training.processes import STOP
 
 
 def train(args: Namespace) -> Answer:
-    """A new run; where ``torchrun`` starts processes again, one that goes on if it is there."""
+    """A new run, or several; where ``torchrun`` starts processes again, one that goes on if it is there."""
     recipe = _recipe(args)
+    if args.seeds is not None:
+        return _several(args, recipe)
     folder = Path(args.out or Path("runs") / Path(recipe.data).stem)
     if not processes.is_elastic():
         return _joined(args, partial(Experiment.begin, recipe, folder, overwrite=args.overwrite))
     if args.overwrite:
         raise UsageError(f"with restarts --overwrite would replace the run at each; leave it out, and remove {folder} before if need be")
     return _joined(args, partial(begun_or_resumed, recipe, folder), lambda: is_complete(folder, recipe))
+
+
+def _several(args: Namespace, recipe: Recipe) -> Answer:
+    """A run for each seed; the state of those that an interruption finds under way is kept."""
+    if "seed" in args or processes.is_one_of_several():
+        raise UsageError("--seeds has a process of its own for each run; leave --seed out, and start it without torchrun or launch")
+    folder = Path(args.out or Path("runs") / Path(recipe.data).stem)
+    setting = Setting(args.data_dir, args.device, _every(args), tuple(args.log), args.overwrite)
+    found: list[Seeded] = []
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        for each in train_seeds(recipe, args.seeds, folder, setting):
+            found.append(each)
+            console.status(f"seed {each.seed}: test bound {each.result['test']['bound']:.2f}; {len(found)} of {len(args.seeds)} runs done")
+    except KeyboardInterrupt:
+        again = "all is saved; the same command goes on"
+        return Answer(f"{len(found)} of {len(args.seeds)} runs done; {again}", {"interrupted": True, "done": len(found)}, interrupted=True)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    return console.seeded(sorted(found, key=lambda one: one.seed))
 
 
 def resume(args: Namespace) -> Answer:
