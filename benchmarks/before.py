@@ -1,0 +1,198 @@
+"""Beside version 0.1.0 and a plain loop: whole commands, a convolutional network's images/s, ten seeds of digits. On an idle machine.
+
+``python benchmarks/before.py`` takes 0.1.0 from the history of this repository into a folder of its own, and lets both do the same work in
+turns; ``results/before.json`` keeps each figure of each turn, and ``before.py --page`` writes docs/before.md of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from speed import machine
+
+HERE = Path(__file__).parent
+RESULT, PAGE = HERE / "results" / "before.json", HERE.parent / "docs" / "before.md"
+COMMIT = "7e3c178"  # of 0.1.0, before the house was rebuilt
+OURS, BEFORE = "now", "0.1.0"
+TURNS, SEEDS, STEPS = 5, 10, 40
+COMMANDS = {
+    "train digits --epochs 1": "train digits --epochs 1 --overwrite --out {folder}/again",
+    "sample": "sample {folder}/run -o {folder}/s.png",
+    "evaluate --samples 100": "evaluate {folder}/run --samples 100",
+}
+#: a step of conv:32-64, z 16, by ``fit``: the median's images a second
+CONVOLUTIONAL = """
+import time, torch, lowerbound as lb
+data = lb.data.load("mnist").train
+data = data.view(torch.arange(128 * STEPS))
+vae = lb.build(lb.Recipe(data="mnist", latent=LATENT, network="conv:32-64", seed=0), (1, 28, 28)).vae
+seconds, before = [], time.perf_counter()
+for record in lb.fit(vae, data, epochs=1, batch=128):
+    now = time.perf_counter()
+    seconds.append(now - before)
+    before = now
+print(128 / sorted(seconds[8:])[len(seconds[8:]) // 2])
+"""
+#: the same layers in a plain loop, all data in memory, in the better of both formats
+LOOP = """
+import time, torch
+from torch import nn
+from torch.nn import functional as F
+import lowerbound as lb
+greys = lb.data.load("mnist").train.array[: 128 * STEPS].float() / 255
+greys = greys.reshape(-1, 1, 28, 28)
+def images_per_second(layout):
+    encoder = nn.Sequential(
+        nn.Conv2d(1, 32, 3, 2, 1), nn.ReLU(), nn.Conv2d(32, 64, 3, 2, 1), nn.ReLU(), nn.Flatten(), nn.Linear(3136, 32)
+    ).to(memory_format=layout)
+    decoder = nn.Sequential(
+        nn.Linear(16, 3136), nn.Unflatten(1, (64, 7, 7)), nn.ReLU(), nn.Upsample(size=(14, 14)), nn.Conv2d(64, 32, 3, 1, 1), nn.ReLU(),
+        nn.Upsample(size=(28, 28)), nn.Conv2d(32, 1, 3, 1, 1),
+    ).to(memory_format=layout)
+    optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], fused=True)
+    seconds, before = [], time.perf_counter()
+    for rows in torch.randperm(len(greys)).split(128):
+        x = torch.bernoulli(greys[rows]).to(memory_format=layout)
+        mean, log_variance = encoder(x).chunk(2, 1)
+        z = mean + torch.randn_like(mean) * torch.exp(0.5 * log_variance)
+        entropy = F.binary_cross_entropy_with_logits(decoder(z), x, reduction="sum")
+        loss = (entropy - 0.5 * torch.sum(1 + log_variance - mean**2 - log_variance.exp())) / len(x)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        now = time.perf_counter()
+        seconds.append(now - before)
+        before = now
+    return 128 / sorted(seconds[8:])[len(seconds[8:]) // 2]
+print(max(map(images_per_second, (torch.contiguous_format, torch.channels_last))))
+"""
+
+
+def main() -> None:
+    """All of it, or the page."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--page", action="store_true", help="write docs/before.md of what was found")
+    parser.add_argument("--turns", type=int, default=TURNS)
+    typed = parser.parse_args()
+    if typed.page:
+        PAGE.write_text(page(json.loads(RESULT.read_text(encoding="utf-8"))), encoding="utf-8")
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        sources = {BEFORE: _of_history(Path(folder) / "before"), OURS: HERE.parent}
+        found = {"commands": commands(sources, Path(folder), typed.turns), "convolutional": convolutional(sources, typed.turns)}
+        found["seeds"] = seeds(sources, Path(folder))
+    RESULT.write_text(json.dumps({"machine": machine(), "found": found}, indent=1) + "\n", encoding="utf-8")
+
+
+def _of_history(folder: Path) -> Path:
+    """The files of 0.1.0."""
+    git = shutil.which("git") or "git"
+    archive = subprocess.run([git, "-C", str(HERE.parent), "archive", COMMIT], check=True, capture_output=True).stdout
+    with tarfile.open(fileobj=io.BytesIO(archive)) as files:
+        files.extractall(folder, filter="data")
+    return folder
+
+
+def run(source: Path, *words: str) -> tuple[float, str]:
+    """Seconds of a process of Python with that version of the package, and what it prints."""
+    started = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", *words],
+        check=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(source / "src")},
+        cwd=source,
+    )
+    return time.perf_counter() - started, done.stdout
+
+
+def commands(sources: dict[str, Path], folder: Path, turns: int) -> dict[str, Any]:
+    """Seconds of whole commands; what a first one compiles is not counted."""
+    found: dict[str, dict[str, list[float]]] = {name: {version: [] for version in sources} for name in COMMANDS}
+    for version, source in sources.items():
+        (folder / version).mkdir()
+        run(source, "-m", "lowerbound", "train", "digits", "--epochs", "1", "--out", f"{folder / version}/run")
+    for turn in range(turns + 1):
+        for name, command in COMMANDS.items():
+            for version, source in sources.items():
+                seconds, _ = run(source, "-m", "lowerbound", *command.format(folder=folder / version).split())
+                found[name][version] += [seconds] if turn else []
+    return found
+
+
+def convolutional(sources: dict[str, Path], turns: int) -> dict[str, list[float]]:
+    """Images a second, of each version and of the plain loop."""
+    found: dict[str, list[float]] = {version: [] for version in (*sources, "loop")}
+    for _ in range(turns):
+        for version, source in sources.items():
+            code = CONVOLUTIONAL.replace("STEPS", str(STEPS)).replace("LATENT", "16" if version == BEFORE else "'16'")
+            found[version].append(float(run(source, "-c", code)[1]))
+        found["loop"].append(float(run(sources[OURS], "-c", LOOP.replace("STEPS", str(STEPS)))[1]))
+    return found
+
+
+def seeds(sources: dict[str, Path], folder: Path) -> dict[str, float]:
+    """Seconds of ten seeds of digits, 64-512-2, for five epochs: of 0.1.0 one run after another, now at once."""
+    words = ["-m", "lowerbound", "train", "digits", "--latent", "2", "--epochs", "5"]
+    one_by_one = sum(run(sources[BEFORE], *words, "--seed", str(seed), "--out", f"{folder}/one-{seed}")[0] for seed in range(SEEDS))
+    at_once, _ = run(sources[OURS], *words, "--seeds", f"0-{SEEDS - 1}", "--out", f"{folder}/many")
+    return {BEFORE: one_by_one, OURS: at_once}
+
+
+# --- the page ------------------------------------------------------------------------------------------
+
+
+def page(result: dict[str, Any]) -> str:
+    """What was asked and what was found."""
+    found, where = result["found"], result["machine"]
+    rows = []
+    for (name, of), asked in zip(found["commands"].items(), (0.4, 0.6, 0.4), strict=True):
+        ratio = median(now / before for now, before in zip(of[OURS], of[BEFORE], strict=True))
+        rows.append((f"`{name}`, whole command, s", of[BEFORE], of[OURS], f"≤ {asked} × the time", f"{ratio:.2f} ×", ratio <= asked))
+    of = found["convolutional"]
+    for other, asked, name in ((BEFORE, 2.5, "0.1.0"), ("loop", 1.5, "a plain loop")):
+        ratio = median(now / before for now, before in zip(of[OURS], of[other], strict=True))
+        words = f"conv:32-64, z 16, images/s, beside {name}"
+        rows.append((words, of[other], of[OURS], f"≥ {asked} ×", f"{ratio:.2f} ×", ratio >= asked))
+    of = found["seeds"]
+    ratio = of[BEFORE] / of[OURS]
+    what = "ten seeds of digits, 64-512-2, 5 epochs each, s"
+    rows.append((what, [of[BEFORE]], [of[OURS]], "≥ 4 × as fast", f"{ratio:.1f} ×", ratio >= 4))
+    lines = ["# Beside version 0.1.0", "", *INTRODUCTION, ""]
+    lines += ["| figure | before, or beside | now | goal | found | |", "|---|---|---|---|---|---|"]
+    for what, theirs, ours, asked, factor, reached in rows:
+        met = "reached" if reached else "**not reached**"
+        lines.append(f"| {what} | {_spread(theirs)} | {_spread(ours)} | {asked} | {factor} | {met} |")
+    told = f"Measured on: {where['processor']}, {where['cores']} cores, torch {where['torch']}, Python {where['python']}."
+    return "\n".join([*lines, "", told, "", *NOTES, ""])
+
+
+def _spread(values: list[float]) -> str:
+    digits = 0 if median(values) >= 100 else 1
+    least = f" ({min(values):,.{digits}f} to {max(values):,.{digits}f})" if len(values) > 1 else ""
+    return f"{median(values):,.{digits}f}{least}"
+
+
+INTRODUCTION = [
+    "Made by `python benchmarks/before.py`: 0.1.0, this version, and the same convolutional layers in a plain loop in memory (the better",
+    "of contiguous and channels_last, fused Adam) do the same work in turns. Figures are medians over turns (least to greatest), ratios",
+    "the medians of the turns' ratios. Commands are whole processes, from the shell and back.",
+]
+NOTES = (HERE / "before_notes.md").read_text(encoding="utf-8").splitlines() if (HERE / "before_notes.md").exists() else []
+
+if __name__ == "__main__":
+    main()
