@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo words test test-all coverage screenshots lint sweep reproduce precision tables bench accelerator faults check dist lowest newest clean
+.PHONY: demo words test test-all test-plain coverage screenshots lint sweep reproduce precision tables bench accelerator faults check dist lowest newest clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lowerbound needs Python 3.11 or newer; make PYTHON=python3.12 …")'
@@ -24,6 +24,12 @@ test: $(READY)  ## every law, the README's commands included
 
 test-all: $(READY)  ## the same, and what takes long
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
+
+#: what a processor without AVX, bfloat16 or fused multiply-adds would do: PyTorch's, oneDNN's, MKL's and our own instructions
+PLAIN := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 MKL_ENABLE_INSTRUCTIONS=SSE4_2 NUMBA_CPU_NAME=generic
+
+test-plain: $(READY)  ## the same as on a plain processor
+	$(PLAIN) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal -m "not long"
 
 coverage: $(READY)  ## all tests, and which statements and branches they reach
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal --cov=src/lowerbound --cov-branch --cov-report=term

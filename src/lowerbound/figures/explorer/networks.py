@@ -16,6 +16,7 @@ from torch import nn
 from lowerbound.errors import RecipeError
 from lowerbound.figures.explorer.arrays import Arrays, numbers_of
 from lowerbound.nn.conditioned import Guided, Joined, Planes
+from lowerbound.nn.convolutions import Convolutions
 from lowerbound.nn.corruptions import Corrupted, Corruption
 from lowerbound.nn.dropout import Dropout
 from lowerbound.nn.log_counts import LogCounts
@@ -49,7 +50,8 @@ def layer_words(module: nn.Module, arrays: Arrays) -> Words:
     raise NotComputed(f"a {type(module).__name__} layer cannot be computed in a page; build networks of {known}")
 
 
-@layer_words.register
+@layer_words.register(nn.Sequential)
+@layer_words.register(Convolutions)
 def _(module: nn.Sequential, arrays: Arrays) -> Words:
     parts = [words_of(part, arrays) for part in module]
     return {"kind": "sequence", "parts": [part for part in parts if part["kind"] != "same"]}

@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         args = parse(sys.argv[1:] if argv is None else argv)
-        with _drawing(args.draws and not vars(args).get("seeds")) as args.draw_by:
+        with _drawing(args.plots and not vars(args).get("seeds")) as args.draw_by:
             module, _, function = args.verb.partition(":")
             verbs = import_module(f"{__name__}.{module}")  # only now: most verbs' imports take seconds
             answer: Answer = getattr(verbs, function)(args)

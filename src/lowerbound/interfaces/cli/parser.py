@@ -154,7 +154,7 @@ class Verb:
     help: str
     options: Callable[[Parser], None]
     module: str = "verbs"
-    draws: bool = False  # several figures
+    plots: bool = False  # several figures
 
 
 VERBS = {
@@ -209,7 +209,7 @@ def parser() -> Parser:
     verbs = top.add_subparsers(metavar="VERB", required=True, parser_class=Parser)
     for name, verb in VERBS.items():
         sub = verbs.add_parser(name, help=verb.help, description=verb.help[0].upper() + verb.help[1:] + ".", allow_abbrev=False)
-        sub.set_defaults(verb=f"{verb.module}:{verb.function}", draws=verb.draws)
+        sub.set_defaults(verb=f"{verb.module}:{verb.function}", plots=verb.plots)
         verb.options(sub)
         sub.add_argument("--json", action="store_true", help="print one JSON object, alone, on stdout")
     return top

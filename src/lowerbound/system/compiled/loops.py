@@ -34,8 +34,8 @@ DIGEST = hashlib.sha256().digest_size
 class Loop:
     """A loop; called with how many numbers it handles, which settles how many threads it is worth, and its arguments."""
 
-    def __init__(self, address: int, packed: list[str] | None):
-        self.address = address
+    def __init__(self, address: int, packed: list[str] | None, code: Any):
+        self.address, self._code = address, code  # which is gone when nobody has it
         self.pack: Callable[..., tuple[int, ...]] = _packing(packed)
 
     def __call__(self, numbers: int, *given: Any) -> None:
@@ -55,8 +55,8 @@ class Loops:
         content = next(filter(None, map(_kept, _places(self._file))), None) or _compiled(self._file)
         size = int.from_bytes(content[:4], "little")
         each, code = json.loads(content[4 : 4 + size]), content[4 + size :]
-        addresses, self._engine = machine_code.addresses(code, list(each))
-        vars(self).update({loop: Loop(addresses[loop], packed) for loop, packed in each.items()})
+        addresses, engine = machine_code.addresses(code, list(each))
+        vars(self).update({loop: Loop(addresses[loop], packed, engine) for loop, packed in each.items()})
         if name not in each:
             raise AttributeError(f"{self._file} has no loop {name}")
         return vars(self)[name]
@@ -116,5 +116,5 @@ def _key() -> str:
     """What machine code depends on: these files, what compiled them, and the processor."""
     sources = [*sorted((HERE / "kernels").glob("*.py")), HERE / "layout.py", HERE / "machine_code.py", Path(philox_numbers.__file__)]
     made_of = zlib.crc32(b"".join(path.read_bytes() for path in sources))
-    by = f"{metadata.version('numba')} {metadata.version('llvmlite')} {sys.platform} {machine_code.processor()}"
+    by = f"{metadata.version('numba')} {metadata.version('llvmlite')} {sys.platform} {' '.join(machine_code.processor())}"
     return f"{made_of:08x}-{zlib.crc32(by.encode()):08x}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,9 +35,11 @@ def addresses(code: bytes, names: list[str]) -> tuple[dict[str, int], Any]:
     return {name: engine.get_function_address(name) for name in names}, engine
 
 
-def processor() -> str:
-    """The kind of processor that machine code is for, and what it can do."""
-    return f"{llvm.get_host_cpu_name()} {llvm.get_host_cpu_features().flatten()}"
+def processor() -> tuple[str, str]:
+    """The kind of processor that machine code is for, and what it can do: this one, or what numba is told."""
+    name = os.environ.get("NUMBA_CPU_NAME") or llvm.get_host_cpu_name()
+    usual = "" if name == "generic" else llvm.get_host_cpu_features().flatten()
+    return name, os.environ.get("NUMBA_CPU_FEATURES", usual)
 
 
 def _begin() -> None:
@@ -47,9 +50,9 @@ def _begin() -> None:
 
 def _machine(triple: str) -> Any:
     """As numba has it."""
-    features = llvm.get_host_cpu_features().flatten()
+    name, features = processor()
     how: dict[str, Any] = {"opt": 3, "reloc": "default", "codemodel": "jitdefault", "jit": True}
-    return llvm.Target.from_triple(triple).create_target_machine(cpu=llvm.get_host_cpu_name(), features=features, **how)
+    return llvm.Target.from_triple(triple).create_target_machine(cpu=name, features=features, **how)
 
 
 def _trapped(module: Any) -> Any:

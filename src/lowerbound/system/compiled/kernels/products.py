@@ -9,17 +9,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import llvmlite.binding as llvm
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from lowerbound.system.compiled.kernels.arithmetic import FAST, after, bare
+from lowerbound.system.compiled.machine_code import processor
 
 #: of each kind of processor the numbers in a register, and the rows of a tile: two registers for each must not fill all that there are
 KINDS = {"avx512f": (16, 8), "avx": (8, 4)}
-LANES, ROWS = next((size for feature, size in KINDS.items() if llvm.get_host_cpu_features().get(feature)), (4, 8))
+LANES, ROWS = next((size for feature, size in KINDS.items() if f"+{feature}" in processor()[1].split(",")), (4, 8))
 REGISTER, WHICH = ir.VectorType(ir.FloatType(), LANES), ir.VectorType(ir.IntType(32), LANES)
 FUSED = ("contract", "reassoc", "nsz")
 Pointer, Place = types.CPointer(types.float32), types.int64
