@@ -102,7 +102,7 @@ def test_an_error_of_one_ends_all_with_its_own_words(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals to ask a process with")
 def test_what_is_interrupted_goes_on_to_the_same_bits(tmp_path: Path) -> None:
-    words = [sys.executable, "-m", "lowerbound", "train", "digits", "--latent", "2", "--network", "mlp:16", "--epochs", "60"]
+    words = [sys.executable, "-m", "lowerbound", "train", "digits", "--latent", "2", "--network", "mlp:16", "--epochs", "400"]
     words += ["--seeds", "0-1", "--device", "cpu", "--save-every", "90000"]
     with subprocess.Popen([*words, "--out", str(tmp_path / "left")], stderr=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         metrics = tmp_path / "left" / "seed-0" / "metrics.jsonl"

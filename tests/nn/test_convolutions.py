@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import lowerbound as lb
 from lowerbound.nn import convolutions
 from lowerbound.nn.convolutions import Convolutions, channels_last
 from lowerbound.nn.networks import convolutional_decoder, convolutional_encoder, with_dropout
@@ -108,6 +109,9 @@ def test_what_looks_at_layers_sees_each() -> None:
 def test_transforms_of_functions_go_through() -> None:
     for network, x in networks((1, 8, 8), (3, 4)):
         plain = in_turn(network)
+        with torch.autograd.forward_ad.dual_level():
+            dual = network(torch.autograd.forward_ad.make_dual(x, torch.ones_like(x)))
+            assert torch.autograd.forward_ad.unpack_dual(dual).tangent is not None
         _, ours = torch.func.jvp(network, (x,), (torch.ones_like(x),))
         _, theirs = torch.func.jvp(plain, (x,), (torch.ones_like(x),))
         torch.testing.assert_close(ours, theirs)
@@ -128,3 +132,58 @@ def test_weights_have_the_names_that_they_always_had() -> None:
     assert list(convolutional_decoder(5, (4, 6), (1, 28, 28)).state_dict()) == [
         f"{at}.{kind}" for at in (0, 4, 7) for kind in ("weight", "bias")
     ]
+
+
+def test_second_derivatives_are_those_of_the_layers_in_turn() -> None:
+    for network, x in networks((2, 8, 8), (3, 4)):
+        found = []
+        for one in (network, in_turn(network)):
+            given = x.clone().requires_grad_()
+            (slope,) = torch.autograd.grad(one(given).tanh().sum(), given, create_graph=True)
+            found.append(torch.autograd.grad(slope.square().sum(), [given, *one.parameters()], allow_unused=True))
+        for ours, theirs in zip(*found, strict=True):
+            assert (ours is None) == (theirs is None)
+            if ours is not None:
+                torch.testing.assert_close(ours, theirs)
+
+
+class Shifted(nn.Conv2d):
+    """Somebody's own."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) + 100
+
+
+def test_layers_of_somebodys_own_and_hooks_of_all_kinds_are_called() -> None:
+    own = Convolutions(nn.Upsample(size=(8, 8)), Shifted(2, 3, 3, padding=1))
+    assert float(own(torch.zeros(1, 2, 4, 4)).detach().mean()) > 50
+    network, seen = Convolutions(nn.Upsample(size=(8, 8)), nn.Conv2d(2, 3, 3, padding=1)), list[str]()
+    handle = network[1].register_full_backward_pre_hook(lambda module, _: seen.append(type(module).__name__))
+    network(torch.zeros(1, 2, 4, 4, requires_grad=True)).sum().backward()
+    handle.remove()
+    handle = nn.modules.module.register_module_forward_hook(lambda module, *_: seen.append(type(module).__name__))
+    network(torch.zeros(1, 2, 4, 4))
+    handle.remove()
+    assert seen == ["Conv2d", "Upsample", "Conv2d", "Convolutions"]
+
+
+@pytest.mark.parametrize("rectified", [False, True])
+def test_the_output_is_as_any_other(rectified: bool) -> None:
+    """It may be changed in place, and looked at as rows; no image at all is none."""
+    layers = [nn.Upsample(size=(8, 8)), nn.Conv2d(2, 3, 3, padding=1), *([nn.ReLU()] if rectified else [])]
+    network = Convolutions(*layers)
+    found = network(torch.randn(4, 2, 4, 4))
+    assert found.view(4, -1).shape == (4, 192)
+    found.clamp_(max=1)
+    if not rectified:  # a ReLU keeps its output
+        found.sum().backward()
+    assert network(torch.randn(0, 2, 4, 4)).shape == (0, 3, 8, 8)
+
+
+@pytest.mark.parametrize("given", ["observed", "low-resolution:2"])
+def test_models_given_a_part_are_scored(given: str) -> None:
+    """By second derivatives of autograd, as their networks are not linear in pieces."""
+    torch.manual_seed(0)
+    vae = lb.build(lb.Recipe(data="digits", latent="2", network="conv:4-6", given=given), (1, 8, 8)).vae
+    found = lb.log_likelihood(vae, torch.rand(3, 1, 8, 8), samples=100)
+    assert bool(found.log_p.isfinite().all())

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from lowerbound.figures.drawing import Draw, Drawing, at_once
@@ -68,16 +68,18 @@ class Worker:
     def end(self) -> None:
         """Ask nothing more of it."""
         if self.process is not None:
-            self.process.stdin.close()
-            self.process.stdout.close()
             self.process.kill()
             self.process.wait()
+            for pipe in (self.process.stdin, self.process.stdout):
+                with suppress(OSError):  # what was not written yet cannot be
+                    pipe.close()
             self.process = None
 
 
 def _started() -> Any:
     pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    paths = os.pathsep.join(path for path in sys.path if path and os.pathsep not in path)  # and not the folder that we are in
     try:
-        return subprocess.Popen([sys.executable, "-m", "lowerbound.figures.worker"], **pipes)
+        return subprocess.Popen([sys.executable, "-P", "-m", "lowerbound.figures.worker"], **pipes, env=os.environ | {"PYTHONPATH": paths})
     except OSError:
         return None

@@ -39,7 +39,7 @@ def main() -> None:
     """Draw until nobody asks any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is for the process that asks
     asked, answers = sys.stdin.buffer, os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    sys.stdout = sys.stderr  # what a library prints is no answer
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no answer
     from lowerbound.figures import charts, images  # noqa: F401 - now, while nothing is asked yet
 
     while True:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -30,7 +31,9 @@ from lowerbound.runs.snapshots import Every
 from lowerbound.runs.trainer import Observer
 from lowerbound.system import devices
 
+MOST = 61  # processes at once: Windows waits for no more
 _stop: list[int] = []  # in a process that trains: the signals that came
+_under_way: list[Path] = []  # and the runs that it has begun
 
 
 @dataclass(frozen=True)
@@ -73,17 +76,16 @@ def train_seeds(recipe: Recipe, seeds: Sequence[int], folder: str | Path, settin
     if len(set(seeds)) < len(seeds):
         raise UsageError(f"a seed is named twice among {', '.join(map(str, seeds))}; name each once")
     several = _processors() if devices.choose(setting.device).type == "cpu" else 1
-    pool = ProcessPoolExecutor(min(len(seeds), several), multiprocessing.get_context("spawn"), _begin)
+    pool = ProcessPoolExecutor(min(len(seeds), several, MOST), multiprocessing.get_context("spawn"), _begin)
     asked = {pool.submit(_trained, replace(recipe, seed=seed), _folder(folder, seed), setting): seed for seed in seeds}
     try:
         for done in as_completed(asked):
-            result = done.result()
-            if result is not None:
-                yield Seeded(asked[done], _folder(folder, asked[done]), result)
+            yield Seeded(asked[done], _folder(folder, asked[done]), done.result())
     except BrokenProcessPool as error:
-        raise RunError("a process that trained was killed, perhaps for want of memory; the same command goes on") from error
+        cause = "for want of memory, or as a script has no if __name__ == '__main__': around what it does"
+        raise RunError(f"a process that trained was killed, perhaps {cause}; asked for again, the others go on") from error
     finally:
-        for process in multiprocessing.active_children():
+        for process in list((pool._processes or {}).values()):
             process.terminate()  # which asks it to stop
         pool.shutdown(cancel_futures=True)
 
@@ -100,23 +102,42 @@ def _processors() -> int:
 
 
 def _begin() -> None:
-    """One thread; Ctrl-C is for the process that asks, which asks this one to stop."""
+    """One thread; Ctrl-C is for the process that asks, which asks this one to stop, and so does its end."""
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda number, _: _stop.append(number))
+    signal.signal(signal.SIGTERM, _asked_to_stop)
+    threading.Thread(target=_watch, daemon=True).start()
 
 
-def _trained(recipe: Recipe, folder: Path, setting: Setting) -> dict[str, Any] | None:
-    """What ``result.json`` holds; None where the run was asked to stop before its end."""
+def _asked_to_stop(number: int, _: object) -> None:
+    """After the step under way; at once where there is none."""
+    if not _under_way:
+        os._exit(0)
+    _stop.append(number)
+
+
+def _watch() -> None:
+    """Ask this process to stop when the one that asks is gone: nobody else would."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _trained(recipe: Recipe, folder: Path, setting: Setting) -> dict[str, Any]:
+    """What ``result.json`` holds. A process that is asked to stop keeps the run's state and ends."""
     if not setting.overwrite and is_complete(folder, recipe):
-        return load(folder, "cpu").result()
+        return load(folder, "cpu").result() or {}
     report = Report(lambda: experiment.trainer.setup.test, lambda: experiment.trainer.setup.train)
     start = partial(Experiment.begin, overwrite=True) if setting.overwrite else begun_or_resumed
     observers: list[Observer] = [report, *trackers(list(setting.logs))]
+    _under_way.append(folder)
     experiment = start(recipe, folder, data_dir=setting.data_dir, device=setting.device, every=setting.every, observers=observers)
     for _ in experiment.train():
         if _stop:
             experiment.save()
             experiment.close()
-            return None
-    return experiment.finish()
+            os._exit(0)  # or it would begin the next one
+    result = experiment.finish()
+    _under_way.clear()
+    return result

@@ -13,11 +13,16 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 from torch.nn import functional as F
 
-from lowerbound.nn.precision import exactly
+from lowerbound.nn import precision
+from lowerbound.nn.hooks import any_global_hook, any_hook
 
 LAST = torch.channels_last
+#: whose ``forward`` is known: those of somebody's own are done as they are
+KINDS = (nn.Conv2d, precision.Conv2d)
+PARITIES = ((0, 0), (0, 1), (1, 0), (1, 1))  # of rows and of columns
 
 
 class Convolutions(nn.Sequential):
@@ -28,16 +33,16 @@ class Convolutions(nn.Sequential):
         layers, at = list(self), 0
         while at < len(layers):
             layer, after = layers[at], layers[at + 1 : at + 3]
-            if isinstance(layer, nn.Conv2d) and _is_plain(x, layer):
+            if type(layer) in KINDS and _is_plain(x, layer):
                 x = layer(channels_last(x))
-            elif isinstance(layer, nn.Upsample) and (convolution := _doubles(layer, after, x)) is not None:
-                rectified = isinstance(after[-1], nn.ReLU)
+            elif (convolution := _doubled_before(layer, after, x)) is not None:
+                rectified = type(after[-1]) is nn.ReLU
                 x = doubled(x, convolution, rectified)
                 at += 1 + rectified
             else:
                 x = layer(x)
             at += 1
-        return x
+        return x.contiguous()
 
 
 def channels_last(x: Float[Tensor, "N C H W"]) -> Tensor:
@@ -50,7 +55,7 @@ def channels_last(x: Float[Tensor, "N C H W"]) -> Tensor:
 
 def doubled(x: Float[Tensor, "N C H W"], layer: nn.Conv2d, rectified: bool = False) -> Tensor:
     """``layer`` of the image enlarged to (2 H, 2 W) by nearest neighbours, then a ReLU if ``rectified``."""
-    with exactly(layer, x):
+    with precision.exactly(layer, x):
         x = x if torch.is_autocast_enabled(x.device.type) else x.to(layer.weight.dtype)
         weight = _of_neighbours(_of_neighbours(layer.weight, 2), 4)  # (O, C, 2, 2, 2, 2): places and parities of rows, then of columns
         o, c = weight.shape[:2]
@@ -58,7 +63,7 @@ def doubled(x: Float[Tensor, "N C H W"], layer: nn.Conv2d, rectified: bool = Fal
         bias = None if layer.bias is None else layer.bias.repeat(4)
         parts = F.conv2d(channels_last(x), weight, bias, padding=1)
         found: Tensor = _Woven.apply(parts, o, rectified)  # type: ignore[no-untyped-call]
-        return found
+        return found.permute(0, 3, 1, 2)
 
 
 def _of_neighbours(weight: Tensor, axis: int) -> Tensor:
@@ -68,54 +73,51 @@ def _of_neighbours(weight: Tensor, axis: int) -> Tensor:
 
 
 class _Woven(torch.autograd.Function):
-    """Four images ``(N, 4 O, H + 1, W + 1)``, of even and odd rows and columns, woven into one ``(N, O, 2 H, 2 W)``, rectified or not."""
+    """Four images ``(N, 4 O, H + 1, W + 1)``, of even and odd rows and columns, woven into one ``(N, 2 H, 2 W, O)``, rectified or not."""
 
     @staticmethod
     def forward(ctx: Any, parts: Tensor, channels: int, rectified: bool) -> Tensor:
         n, _, height, width = parts.shape
         high, wide = height - 1, width - 1
         four = parts.permute(0, 2, 3, 1).view(n, height, width, 2, 2, channels)
-        found = parts.new_empty(n, high, 2, wide, 2, channels)
-        for p in (0, 1):
-            for q in (0, 1):
-                here, there = found[:, :, p, :, q], four[:, p : p + high, q : q + wide, p, q]
-                torch.clamp_min(there, 0, out=here) if rectified else here.copy_(there)
-        whole = found.view(n, 2 * high, 2 * wide, channels).permute(0, 3, 1, 2)
-        ctx.channels = channels
-        ctx.save_for_backward(*([whole] if rectified else []))
-        return whole
+        found = parts.new_empty(n, 2 * high, 2 * wide, channels)
+        apart = found.view(n, high, 2, wide, 2, channels)
+        for p, q in PARITIES:
+            here, there = apart[:, :, p, :, q], four[:, p : p + high, q : q + wide, p, q]
+            torch.clamp_min(there, 0, out=here) if rectified else here.copy_(there)
+        ctx.save_for_backward(*([found] if rectified else []))
+        return found
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
-        (gradient,), channels = gradients, ctx.channels
-        n, _, high, wide = gradient.shape
-        apart = n, high // 2, 2, wide // 2, 2, channels
-        given = gradient.permute(0, 2, 3, 1).contiguous().view(apart)
-        whole = [one.permute(0, 2, 3, 1).view(apart) for one in ctx.saved_tensors]
+        (gradient,) = gradients
+        n, high, wide, channels = gradient.shape
+        apart, again = (n, high // 2, 2, wide // 2, 2, channels), torch.is_grad_enabled()  # for a second derivative
+        given, whole = gradient.reshape(apart), [one.view(apart) for one in ctx.saved_tensors]
         found = gradient.new_zeros(n, apart[1] + 1, apart[3] + 1, 2, 2, channels)
-        for p in (0, 1):
-            for q in (0, 1):
-                here, there = found[:, p : p + apart[1], q : q + apart[3], p, q], given[:, :, p, :, q]
-                if whole:
-                    torch.ops.aten.threshold_backward.grad_input(there, whole[0][:, :, p, :, q], 0, grad_input=here)
-                else:
-                    here.copy_(there)
+        for p, q in PARITIES:
+            here, there = found[:, p : p + apart[1], q : q + apart[3], p, q], given[:, :, p, :, q]
+            if whole and not again:
+                torch.ops.aten.threshold_backward.grad_input(there, whole[0][:, :, p, :, q], 0, grad_input=here)
+            else:
+                here.copy_(torch.ops.aten.threshold_backward(there, whole[0][:, :, p, :, q], 0) if whole else there)
         return found.view(n, apart[1] + 1, apart[3] + 1, 4 * channels).permute(0, 3, 1, 2), None, None
 
 
 def _is_plain(x: Tensor, *layers: nn.Module) -> bool:
     """Whether nothing looks at what is done but autograd: no hook, no other transform, no tracer; in a processor's memory."""
-    hooked = any(layer._forward_hooks or layer._forward_pre_hooks or layer._backward_hooks for layer in layers)
-    watched = torch._C._len_torch_dispatch_stack() or torch._C._are_functorch_transforms_active() or torch.compiler.is_compiling()
-    return x.is_cpu and x.dim() == 4 and not hooked and not watched and not torch._C._get_tracing_state()
+    hooked = any(map(any_hook, layers)) or any_global_hook()
+    transformed = torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
+    watched = torch._C._len_torch_dispatch_stack() or torch.compiler.is_compiling() or torch._C._get_tracing_state()
+    return x.is_cpu and x.dim() == 4 and not hooked and not transformed and not watched
 
 
-def _doubles(layer: nn.Upsample, after: list[nn.Module], x: Tensor) -> nn.Conv2d | None:
-    """The next layer, if together they double an image's sides by nearest neighbours and look at 3 × 3 of its pixels."""
+def _doubled_before(layer: nn.Module, after: list[nn.Module], x: Tensor) -> nn.Conv2d | None:
+    """The next layer, if with this one it doubles an image's sides by nearest neighbours and looks at 3 × 3 of its pixels."""
     convolution = after[0] if after else None
-    if not isinstance(convolution, nn.Conv2d) or not _is_plain(x, layer, *after):
+    if type(layer) is not nn.Upsample or not isinstance(convolution, nn.Conv2d) or type(convolution) not in KINDS:
         return None
     usual = {"kernel_size": (3, 3), "stride": (1, 1), "padding": (1, 1), "dilation": (1, 1), "groups": 1, "padding_mode": "zeros"}
     is_usual = all(getattr(convolution, name) == value for name, value in usual.items())
     doubles = layer.mode == "nearest" and layer.size == (2 * x.shape[2], 2 * x.shape[3])
-    return convolution if is_usual and doubles else None
+    return convolution if is_usual and doubles and _is_plain(x, layer, *after) else None

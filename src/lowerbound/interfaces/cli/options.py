@@ -96,6 +96,8 @@ def seeds(text: str) -> list[int]:
         first, dash, last = part.strip().partition("-")
         if not (first.isdigit() and (last.isdigit() or not dash)) or (dash and int(last) < int(first)):
             raise argparse.ArgumentTypeError(f"'{part}' is no seed, nor a range of seeds; write --seeds 0-9, or 0,3,7")
+        if int(last or first) > MOST:
+            raise argparse.ArgumentTypeError(f"a seed is at most {MOST:,}, not {last or first}")
         found += range(int(first), int(last or first) + 1)
     return found
 

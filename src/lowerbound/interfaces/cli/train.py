@@ -46,7 +46,7 @@ def _several(args: Namespace, recipe: Recipe) -> Answer:
     """A run for each seed; the state of those that an interruption finds under way is kept."""
     if "seed" in args or processes.is_one_of_several():
         raise UsageError("--seeds has a process of its own for each run; leave --seed out, and start it without torchrun or launch")
-    folder = Path(args.out or Path("runs") / Path(recipe.data).stem)
+    folder = Path(args.out or Path("runs") / f"{Path(recipe.data).stem}-seeds")
     setting = Setting(args.data_dir, args.device, _every(args), tuple(args.log), args.overwrite)
     found: list[Seeded] = []
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -55,7 +55,7 @@ def _several(args: Namespace, recipe: Recipe) -> Answer:
             found.append(each)
             console.status(f"seed {each.seed}: test bound {each.result['test']['bound']:.2f}; {len(found)} of {len(args.seeds)} runs done")
     except KeyboardInterrupt:
-        again = "all is saved; the same command goes on"
+        again = f"all is saved; {'without --overwrite ' if args.overwrite else ''}the same command goes on"
         return Answer(f"{len(found)} of {len(args.seeds)} runs done; {again}", {"interrupted": True, "done": len(found)}, interrupted=True)
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -13,11 +13,13 @@ import struct
 import sys
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cache
 from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from lowerbound.errors import OutputError
@@ -106,15 +108,17 @@ def _places(file: str) -> Iterator[Path]:
 
 def _folders() -> list[Path]:
     """Where numba is told to keep what it compiles; beside this file; and the user's folder for such things."""
-    of_user = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    told = os.environ.get("NUMBA_CACHE_DIR")
-    return [*([Path(told)] if told else []), HERE / "__pycache__", Path(of_user, "lowerbound")]
+    told, of_user = os.environ.get("NUMBA_CACHE_DIR"), os.environ.get("XDG_CACHE_HOME")
+    folders = [*([Path(told)] if told else []), HERE / "__pycache__"]
+    with suppress(RuntimeError):  # a user who has no home
+        folders.append((Path(of_user) if of_user else Path.home() / ".cache") / "lowerbound")
+    return folders
 
 
 @cache
 def _key() -> str:
-    """What machine code depends on: these files, what compiled them, and the processor."""
+    """What machine code depends on: these files, what compiled them, and the processor; and NumPy, some versions of which numba refuses."""
     sources = [*sorted((HERE / "kernels").glob("*.py")), HERE / "layout.py", HERE / "machine_code.py", Path(philox_numbers.__file__)]
     made_of = zlib.crc32(b"".join(path.read_bytes() for path in sources))
-    by = f"{metadata.version('numba')} {metadata.version('llvmlite')} {sys.platform} {' '.join(machine_code.processor())}"
+    by = f"{metadata.version('numba')} {metadata.version('llvmlite')} {np.__version__} {sys.platform} {' '.join(machine_code.processor())}"
     return f"{made_of:08x}-{zlib.crc32(by.encode()):08x}"

@@ -60,5 +60,5 @@ def _trapped(module: Any) -> Any:
     missing = [function.name for function in module.functions if function.is_declaration and function.name.startswith(ERRORS)]
     missing_objects = [one.name for one in module.global_variables if one.is_declaration and one.name.startswith(ERRORS)]
     lines = [f'define void @"{name}"() {{\n  call void @llvm.trap()\n  unreachable\n}}' for name in missing]
-    lines += [f'@"{name}" = global ptr null' for name in missing_objects]
+    lines += [f'@"{name}" = global i64 0' for name in missing_objects]
     return llvm.parse_assembly("\n".join([f'target triple = "{module.triple}"', "declare void @llvm.trap()", *lines]))

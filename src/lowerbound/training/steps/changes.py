@@ -9,24 +9,16 @@ from typing import Any
 
 import torch
 from torch import Size, nn
-from torch.nn.modules import module as modules
 
 from lowerbound.errors import UsageError
+from lowerbound.nn.hooks import HOOKS, any_global_hook, any_hook
 from lowerbound.training.steps.plan import Plan
-
-HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-GLOBAL_HOOKS = tuple(f"_global{name}" for name in HOOKS)  # torch 2.6 has no function that looks at all of them
 
 
 def is_as_made(module: nn.Module) -> bool:
     """Whether a module is in training mode, has no hooks, and no methods but its class's."""
     own, kind = vars(module), type(module)
-    return module.training and not any(own[name] for name in HOOKS) and not any(callable(getattr(kind, name, None)) for name in own)
-
-
-def any_global_hook() -> bool:
-    """Whether there are hooks on all modules of torch."""
-    return any(getattr(modules, name) for name in GLOBAL_HOOKS)
+    return module.training and not any_hook(module) and not any(callable(getattr(kind, name, None)) for name in own)
 
 
 class Changes:

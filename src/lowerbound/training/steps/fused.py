@@ -20,13 +20,14 @@ from torch import Tensor, nn
 
 from lowerbound.data.rows import Rows
 from lowerbound.distributions.bernoulli import slope_of_bits
+from lowerbound.nn.hooks import any_global_hook
 from lowerbound.nn.missing import TableInput, perceptron
 from lowerbound.nn.precision import LARGE
 from lowerbound.system.devices import loops
 from lowerbound.system.noise import normal
 from lowerbound.system.threads import is_plain
 from lowerbound.training.adam import ROUNDED, Adam
-from lowerbound.training.steps.changes import any_global_hook, is_as_made
+from lowerbound.training.steps.changes import is_as_made
 from lowerbound.training.steps.lines import bounds, latents, of_latents, rectified, through_relu
 from lowerbound.training.steps.plan import Plan, Ready, Step, nobody
 from lowerbound.vae.conditional import LOG_VARIANCE, ConditionalLaw
