@@ -24,7 +24,7 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     found: list[object] = []
     start = beside._started
     monkeypatch.setattr(beside, "_can_draw", lambda: False)
-    monkeypatch.setattr(beside, "_processors", lambda: 2)
+    monkeypatch.setattr(beside.processors, "available", lambda: 2)
     monkeypatch.setattr(beside, "_started", lambda: found.append(start()) or found[-1])
     return found
 
@@ -65,7 +65,7 @@ def test_without_a_process_to_be_had_they_are_drawn_here(monkeypatch: pytest.Mon
 @pytest.mark.parametrize("why", ["one processor", "matplotlib is there", "another rank"])
 def test_where_nothing_is_gained_no_process_is_started(begun: list[object], monkeypatch: pytest.MonkeyPatch, why: str) -> None:
     if why == "one processor":
-        monkeypatch.setattr(beside, "_processors", lambda: 1)
+        monkeypatch.setattr(beside.processors, "available", lambda: 1)
     if why == "matplotlib is there":
         monkeypatch.setattr(beside, "_can_draw", lambda: True)
     if why == "another rank":

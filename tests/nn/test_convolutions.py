@@ -17,7 +17,7 @@ from lowerbound.nn.networks import convolutional_decoder, convolutional_encoder,
 SHAPES = [
     ((1, 28, 28), (4, 6)),
     ((3, 8, 12), (4, 6)),
-    ((2, 7, 7), (4, 8)),  # of odd sides nothing is doubled
+    ((2, 7, 7), (4, 8)),  # odd sides are no whole multiples
     ((1, 9, 16), (5,)),  # one side alone
     ((1, 6, 4), (3, 2)),  # 6 to 3 to 2, and back
     ((1, 1, 1), (2,)),
@@ -56,7 +56,7 @@ def test_values_and_gradients_are_those_of_the_layers_in_turn(event: Sequence[in
             network(x)
 
 
-def test_sides_of_whole_multiples_are_never_made_large_before_they_are_convolved(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_upsampled_images_are_never_made(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[tuple[int, ...]] = []
     before = convolutions.F.conv2d
     monkeypatch.setattr(convolutions.F, "conv2d", lambda x, *rest, **more: sizes.append(tuple(x.shape[1:])) or before(x, *rest, **more))
@@ -167,15 +167,15 @@ def test_layers_of_somebodys_own_and_hooks_of_all_kinds_are_called() -> None:
     assert seen == ["Conv2d", "Upsample", "Conv2d", "Convolutions"]
 
 
-@pytest.mark.parametrize("rectified", [False, True])
-def test_the_output_is_as_any_other(rectified: bool) -> None:
+@pytest.mark.parametrize("relu", [False, True])
+def test_the_output_is_as_any_other(relu: bool) -> None:
     """It may be changed in place, and looked at as rows; no image at all is none."""
-    layers = [nn.Upsample(size=(8, 8)), nn.Conv2d(2, 3, 3, padding=1), *([nn.ReLU()] if rectified else [])]
+    layers = [nn.Upsample(size=(8, 8)), nn.Conv2d(2, 3, 3, padding=1), *([nn.ReLU()] if relu else [])]
     network = Convolutions(*layers)
     found = network(torch.randn(4, 2, 4, 4))
     assert found.view(4, -1).shape == (4, 192)
     found.clamp_(max=1)
-    if not rectified:  # a ReLU keeps its output
+    if not relu:  # a ReLU keeps its output
         found.sum().backward()
     assert network(torch.randn(0, 2, 4, 4)).shape == (0, 3, 8, 8)
 

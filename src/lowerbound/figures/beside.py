@@ -17,6 +17,7 @@ from typing import Any
 
 from lowerbound.figures.drawing import Draw, Drawing, at_once
 from lowerbound.figures.worker import read, write
+from lowerbound.system import processors
 
 RANK = "RANK"  # which torchrun sets; the first process alone draws
 
@@ -24,7 +25,7 @@ RANK = "RANK"  # which torchrun sets; the first process alone draws
 @contextmanager
 def beside() -> Iterator[Draw]:
     """Who draws, as long as the block lasts."""
-    if _processors() < 2 or _can_draw() or os.environ.get(RANK, "0") != "0":
+    if processors.available() < 2 or _can_draw() or os.environ.get(RANK, "0") != "0":
         yield at_once
         return
     worker, pool = Worker(), ThreadPoolExecutor(1)
@@ -33,11 +34,6 @@ def beside() -> Iterator[Draw]:
     finally:
         pool.shutdown(cancel_futures=True)
         worker.end()
-
-
-def _processors() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _can_draw() -> bool:
@@ -52,7 +48,7 @@ class Worker:
         self.process = _started()
 
     def draw(self, drawing: Drawing) -> bytes:
-        """The figure as a file; drawn here where the process fails, so that whoever asked is told why."""
+        """The figure as a file; drawn here where the process fails, so that whoever asked learns why."""
         if self.process is not None and self.process.poll() is not None:
             self.end()
             self.process = _started()

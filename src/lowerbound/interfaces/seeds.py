@@ -29,7 +29,7 @@ from lowerbound.runs.experiment import Experiment
 from lowerbound.runs.run import load
 from lowerbound.runs.snapshots import Every
 from lowerbound.runs.trainer import Observer
-from lowerbound.system import devices
+from lowerbound.system import devices, processors
 
 MOST = 61  # processes at once: Windows waits for no more
 _stop: list[int] = []  # in a process that trains: the signals that came
@@ -47,7 +47,7 @@ class Seeded:
 
 @dataclass(frozen=True)
 class Setting:
-    """How each run is trained: as ``Experiment.begin`` is told, with trackers by name; ``overwrite`` replaces runs that are there."""
+    """How each run is trained: the arguments of ``Experiment.begin``, with trackers by name; ``overwrite`` replaces runs that are there."""
 
     data_dir: str | None = None
     device: str = devices.AUTO
@@ -75,7 +75,7 @@ def train_seeds(recipe: Recipe, seeds: Sequence[int], folder: str | Path, settin
     setting = setting or Setting()
     if len(set(seeds)) < len(seeds):
         raise UsageError(f"a seed is named twice among {', '.join(map(str, seeds))}; name each once")
-    several = _processors() if devices.choose(setting.device).type == "cpu" else 1
+    several = processors.available() if devices.choose(setting.device).type == "cpu" else 1
     pool = ProcessPoolExecutor(min(len(seeds), several, MOST), multiprocessing.get_context("spawn"), _begin)
     asked = {pool.submit(_trained, replace(recipe, seed=seed), _folder(folder, seed), setting): seed for seed in seeds}
     try:
@@ -92,10 +92,6 @@ def train_seeds(recipe: Recipe, seeds: Sequence[int], folder: str | Path, settin
 
 def _folder(folder: str | Path, seed: int) -> Path:
     return Path(folder) / f"seed-{seed}"
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 # --- in a process that trains ------------------------------------------------------------------------
@@ -126,18 +122,25 @@ def _watch() -> None:
 
 def _trained(recipe: Recipe, folder: Path, setting: Setting) -> dict[str, Any]:
     """What ``result.json`` holds. A process that is asked to stop keeps the run's state and ends."""
-    if not setting.overwrite and is_complete(folder, recipe):
-        return load(folder, "cpu").result() or {}
+    _under_way.append(folder)
+    try:
+        return _result(recipe, folder, setting)
+    finally:
+        _under_way.clear()
+
+
+def _result(recipe: Recipe, folder: Path, setting: Setting) -> dict[str, Any]:
+    """Of a run that is complete already as it is there."""
+    there = None if setting.overwrite or not is_complete(folder, recipe) else load(folder, "cpu").result()
+    if there is not None:
+        return there
     report = Report(lambda: experiment.trainer.setup.test, lambda: experiment.trainer.setup.train)
     start = partial(Experiment.begin, overwrite=True) if setting.overwrite else begun_or_resumed
     observers: list[Observer] = [report, *trackers(list(setting.logs))]
-    _under_way.append(folder)
     experiment = start(recipe, folder, data_dir=setting.data_dir, device=setting.device, every=setting.every, observers=observers)
     for _ in experiment.train():
         if _stop:
             experiment.save()
             experiment.close()
             os._exit(0)  # or it would begin the next one
-    result = experiment.finish()
-    _under_way.clear()
-    return result
+    return experiment.finish()

@@ -1,9 +1,10 @@
-"""Convolutions of images as a processor has them fastest: channels last, and an enlargement with the convolution after it as one.
+"""Convolutions of images as a processor has them fastest: channels last, and upsampling fused with the convolution after it.
 
-Nearest neighbours, twice as many a side, then 3 × 3: each of four neighbouring outputs sees 2 × 2 different inputs, by sums of the nine
-weights. So it is a 2 × 2 convolution of the small image to four times the channels, 4/9 of the products, and the large image before it is
-never made. Shi et al., "Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel Convolutional Neural Network", 2016,
-https://arxiv.org/abs/1609.05158, have the reverse way.
+Upsampling by nearest neighbours to twice the sides, then 3 × 3: each of four neighbouring outputs sees 2 × 2 different inputs, weighted by
+sums of the nine weights. So it is a 2 × 2 convolution of the small image to four times the channels, 4/9 of the products, and then a
+depth-to-space step; the upsampled image is never made. Source: Shi et al., "Real-Time Single Image and Video Super-Resolution Using an
+Efficient Sub-Pixel Convolutional Neural Network", 2016, https://arxiv.org/abs/1609.05158, and Aitken et al.,
+"Checkerboard artifact free sub-pixel convolution", 2017, https://arxiv.org/abs/1707.02937, where both are shown to be one.
 """
 
 from __future__ import annotations
@@ -26,19 +27,28 @@ PARITIES = ((0, 0), (0, 1), (1, 0), (1, 1))  # of rows and of columns
 
 
 class Convolutions(nn.Sequential):
-    """Layers one after another; of images in a processor's memory each is done in the fastest way that is known."""
+    """``nn.Sequential`` whose convolutions of images on the CPU are channels last, and fused with upsampling before and a ReLU after them.
+
+    The numbers are those of ``nn.Sequential`` to rounding, and so are gradients, names of weights and what hooks see.
+
+    >>> import torch
+    >>> from torch import nn
+    >>> network = Convolutions(nn.Upsample(size=(28, 28)), nn.Conv2d(8, 1, 3, padding=1))
+    >>> network(torch.zeros(5, 8, 14, 14)).shape
+    torch.Size([5, 1, 28, 28])
+    """
 
     def forward(self, x: Tensor) -> Tensor:
-        """What the layers give one after another, to rounding."""
+        """``(N, *in)`` → ``(N, *out)``."""
         layers, at = list(self), 0
         while at < len(layers):
             layer, after = layers[at], layers[at + 1 : at + 3]
             if type(layer) in KINDS and _is_plain(x, layer):
                 x = layer(channels_last(x))
-            elif (convolution := _doubled_before(layer, after, x)) is not None:
-                rectified = type(after[-1]) is nn.ReLU
-                x = doubled(x, convolution, rectified)
-                at += 1 + rectified
+            elif (convolution := _after_upsampling(layer, after, x)) is not None:
+                relu = type(after[-1]) is nn.ReLU
+                x = upsampled_convolution(x, convolution, relu)
+                at += 1 + relu
             else:
                 x = layer(x)
             at += 1
@@ -53,8 +63,8 @@ def channels_last(x: Float[Tensor, "N C H W"]) -> Tensor:
     return x.contiguous(memory_format=LAST)
 
 
-def doubled(x: Float[Tensor, "N C H W"], layer: nn.Conv2d, rectified: bool = False) -> Tensor:
-    """``layer`` of the image enlarged to (2 H, 2 W) by nearest neighbours, then a ReLU if ``rectified``."""
+def upsampled_convolution(x: Float[Tensor, "N C H W"], layer: nn.Conv2d, relu: bool = False) -> Float[Tensor, "N O *larger"]:
+    """``layer``, 3 × 3, of x upsampled to (2 H, 2 W) by nearest neighbours, then a ReLU if ``relu``."""
     with precision.exactly(layer, x):
         x = x if torch.is_autocast_enabled(x.device.type) else x.to(layer.weight.dtype)
         weight = _of_neighbours(_of_neighbours(layer.weight, 2), 4)  # (O, C, 2, 2, 2, 2): places and parities of rows, then of columns
@@ -62,7 +72,7 @@ def doubled(x: Float[Tensor, "N C H W"], layer: nn.Conv2d, rectified: bool = Fal
         weight = weight.permute(3, 5, 0, 1, 2, 4).reshape(4 * o, c, 2, 2).contiguous(memory_format=LAST)
         bias = None if layer.bias is None else layer.bias.repeat(4)
         parts = F.conv2d(channels_last(x), weight, bias, padding=1)
-        found: Tensor = _Woven.apply(parts, o, rectified)  # type: ignore[no-untyped-call]
+        found: Tensor = _DepthToSpace.apply(parts, o, relu)  # type: ignore[no-untyped-call]
         return found.permute(0, 3, 1, 2)
 
 
@@ -72,11 +82,12 @@ def _of_neighbours(weight: Tensor, axis: int) -> Tensor:
     return torch.stack([torch.stack([a, b + c], axis), torch.stack([a + b, c], axis)], axis + 1)
 
 
-class _Woven(torch.autograd.Function):
-    """Four images ``(N, 4 O, H + 1, W + 1)``, of even and odd rows and columns, woven into one ``(N, 2 H, 2 W, O)``, rectified or not."""
+class _DepthToSpace(torch.autograd.Function):
+    """Four images of even and odd rows and columns interleaved to one, and a ReLU."""
 
     @staticmethod
-    def forward(ctx: Any, parts: Tensor, channels: int, rectified: bool) -> Tensor:
+    def forward(ctx: Any, parts: Tensor, channels: int, relu: bool) -> Tensor:
+        """``(N, 4 O, H + 1, W + 1)`` → ``(N, 2 H, 2 W, O)``: odd rows and columns begin one later, and there is one of each too many."""
         n, _, height, width = parts.shape
         high, wide = height - 1, width - 1
         four = parts.permute(0, 2, 3, 1).view(n, height, width, 2, 2, channels)
@@ -84,12 +95,13 @@ class _Woven(torch.autograd.Function):
         apart = found.view(n, high, 2, wide, 2, channels)
         for p, q in PARITIES:
             here, there = apart[:, :, p, :, q], four[:, p : p + high, q : q + wide, p, q]
-            torch.clamp_min(there, 0, out=here) if rectified else here.copy_(there)
-        ctx.save_for_backward(*([found] if rectified else []))
+            torch.clamp_min(there, 0, out=here) if relu else here.copy_(there)
+        ctx.save_for_backward(*([found] if relu else []))
         return found
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
+        """That in the output ``(N, 2 H, 2 W, O)`` to that in ``parts``; itself differentiable where gradients of it are wanted."""
         (gradient,) = gradients
         n, high, wide, channels = gradient.shape
         apart, again = (n, high // 2, 2, wide // 2, 2, channels), torch.is_grad_enabled()  # for a second derivative
@@ -112,8 +124,8 @@ def _is_plain(x: Tensor, *layers: nn.Module) -> bool:
     return x.is_cpu and x.dim() == 4 and not hooked and not transformed and not watched
 
 
-def _doubled_before(layer: nn.Module, after: list[nn.Module], x: Tensor) -> nn.Conv2d | None:
-    """The next layer, if with this one it doubles an image's sides by nearest neighbours and looks at 3 × 3 of its pixels."""
+def _after_upsampling(layer: nn.Module, after: list[nn.Module], x: Tensor) -> nn.Conv2d | None:
+    """The next layer, if this one upsamples to twice the sides by nearest neighbours and the next is a usual 3 × 3 convolution."""
     convolution = after[0] if after else None
     if type(layer) is not nn.Upsample or not isinstance(convolution, nn.Conv2d) or type(convolution) not in KINDS:
         return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import shlex
-import statistics
 import sys
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
@@ -18,15 +17,12 @@ from lowerbound.data.column import Column
 from lowerbound.data.marginals import Marginal
 from lowerbound.evaluation.diagnosis import FEW_DRAWS
 from lowerbound.interfaces.cli.answer import Answer as Answer
-from lowerbound.interfaces.seeds import Seeded
 from lowerbound.recipes.zoo import Named
 from lowerbound.runs import layout
 from lowerbound.runs.experiment import Experiment
 from lowerbound.runs.run import Run
 
 UNKNOWN = "–"
-#: the parts of a score of which runs with several seeds are compared, and what they are called
-SCORES = {"bound": "test bound", "log_likelihood_term": "E[log p(x|z)]", "kl": "KL"}
 LEVELS = 6  # levels of a category that are shown, at most
 #: the laws of counts and of dates in words
 COUNTS = {"poisson": "Poisson", "negative-binomial": "negative binomial", "zero-inflated": "negative binomial with more zeros"}
@@ -62,26 +58,6 @@ def trained(args: Namespace, experiment: Experiment, result: dict[str, Any]) -> 
     if experiment.is_out_of_patience:
         pace += f"; ended there, no better held-out bound within --patience {experiment.run.recipe.patience}"
     return Answer(f"{_score(result['test'])}\n{pace}\nreport: {experiment.run.folder / layout.REPORT}", result)
-
-
-def seeded(runs: Sequence[Seeded]) -> Answer:
-    """The results of runs that differ in their seeds alone, with mean and standard deviation over them."""
-    scores = {f"seed {run.seed}": {name: run.result["test"][name] for name in SCORES} for run in runs}
-    known = [list(score.values()) for score in scores.values() if None not in score.values()]
-    of_several = {"mean": statistics.fmean if known else _unknown, "standard_deviation": statistics.stdev if len(known) > 1 else _unknown}
-    over = {
-        name: {score: of(column) for score, column in zip(SCORES, zip(*known, strict=True) if known else [()] * len(SCORES), strict=True)}
-        for name, of in of_several.items()
-    }
-    rows = [
-        {"": name.replace("_", " "), **{SCORES[word]: UNKNOWN if value is None else value for word, value in score.items()}}
-        for name, score in {**scores, **over}.items()
-    ]
-    return Answer(table(rows), {"runs": [{"seed": run.seed, "run": str(run.folder), **run.result} for run in runs], **over})
-
-
-def _unknown(_: object) -> None:
-    """What is known of none."""
 
 
 def interrupted(experiment: Experiment) -> Answer:

@@ -17,7 +17,6 @@ from lowerbound.figures.report import Report
 from lowerbound.interfaces.cli import console
 from lowerbound.interfaces.cli.console import Answer
 from lowerbound.interfaces.cli.progress import progress, stages
-from lowerbound.interfaces.seeds import Seeded, Setting, train_seeds
 from lowerbound.interfaces.trackers.tracker import trackers
 from lowerbound.recipes import recipe as recipes
 from lowerbound.recipes.recipe import Recipe
@@ -43,23 +42,13 @@ def train(args: Namespace) -> Answer:
 
 
 def _several(args: Namespace, recipe: Recipe) -> Answer:
-    """A run for each seed; the state of those that an interruption finds under way is kept."""
+    """A run for each seed."""
+    from lowerbound.interfaces.cli import seeds  # with what starts processes, which one run can do without
+    from lowerbound.interfaces.seeds import Setting
+
     if "seed" in args or processes.is_one_of_several():
         raise UsageError("--seeds has a process of its own for each run; leave --seed out, and start it without torchrun or launch")
-    folder = Path(args.out or Path("runs") / f"{Path(recipe.data).stem}-seeds")
-    setting = Setting(args.data_dir, args.device, _every(args), tuple(args.log), args.overwrite)
-    found: list[Seeded] = []
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        for each in train_seeds(recipe, args.seeds, folder, setting):
-            found.append(each)
-            console.status(f"seed {each.seed}: test bound {each.result['test']['bound']:.2f}; {len(found)} of {len(args.seeds)} runs done")
-    except KeyboardInterrupt:
-        again = f"all is saved; {'without --overwrite ' if args.overwrite else ''}the same command goes on"
-        return Answer(f"{len(found)} of {len(args.seeds)} runs done; {again}", {"interrupted": True, "done": len(found)}, interrupted=True)
-    finally:
-        signal.signal(signal.SIGTERM, before)
-    return console.seeded(sorted(found, key=lambda one: one.seed))
+    return seeds.train(args, recipe, Setting(args.data_dir, args.device, _every(args), tuple(args.log), args.overwrite))
 
 
 def resume(args: Namespace) -> Answer:

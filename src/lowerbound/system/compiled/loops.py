@@ -79,8 +79,8 @@ def _compiled(file: str) -> bytes:
 
     module = import_module(f"{__package__}.kernels.{file}")
     each = {value.name: value for value in vars(module).values() if isinstance(value, Written)}
-    told = json.dumps({name: value.packed for name, value in each.items()}).encode()
-    content = len(told).to_bytes(4, "little") + told + machine_code.emitted({name: value.compiled() for name, value in each.items()})
+    packing = json.dumps({name: value.packed for name, value in each.items()}).encode()
+    content = len(packing).to_bytes(4, "little") + packing + machine_code.emitted({name: value.compiled() for name, value in each.items()})
     for place in _places(file):
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -107,9 +107,9 @@ def _places(file: str) -> Iterator[Path]:
 
 
 def _folders() -> list[Path]:
-    """Where numba is told to keep what it compiles; beside this file; and the user's folder for such things."""
-    told, of_user = os.environ.get("NUMBA_CACHE_DIR"), os.environ.get("XDG_CACHE_HOME")
-    folders = [*([Path(told)] if told else []), HERE / "__pycache__"]
+    """Numba's own folder, where the environment names one; beside this file; and the user's folder for such things."""
+    of_numba, of_user = os.environ.get("NUMBA_CACHE_DIR"), os.environ.get("XDG_CACHE_HOME")
+    folders = [*([Path(of_numba)] if of_numba else []), HERE / "__pycache__"]
     with suppress(RuntimeError):  # a user who has no home
         folders.append((Path(of_user) if of_user else Path.home() / ".cache") / "lowerbound")
     return folders

@@ -36,7 +36,7 @@ def addresses(code: bytes, names: list[str]) -> tuple[dict[str, int], Any]:
 
 
 def processor() -> tuple[str, str]:
-    """The kind of processor that machine code is for, and what it can do: this one, or what numba is told."""
+    """The kind of processor that machine code is for, and what it can do: this one, or what the environment gives numba."""
     name = os.environ.get("NUMBA_CPU_NAME") or llvm.get_host_cpu_name()
     usual = "" if name == "generic" else llvm.get_host_cpu_features().flatten()
     return name, os.environ.get("NUMBA_CPU_FEATURES", usual)

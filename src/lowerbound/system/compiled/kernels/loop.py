@@ -77,13 +77,6 @@ class Written:
         return found.inspect_llvm(), found.native_name
 
 
-def _made(name: str, source: str, file: str, known: dict[str, Any]) -> Any:
-    """The function of that name and source, of these names alone; of ``file``, beside which numba caches it."""
-    found = dict(known)
-    exec(compile(source, file, "exec"), found)  # noqa: S102 - the source is made below
-    return found[name]
-
-
 def loop(how: dict[str, Any] = FAST, **kinds: Any) -> Callable[[Any], Written]:
     """A decorator: the function's arguments by name, each ``int``, ``float`` or a ``Kind``; the first is divided among the threads."""
     return bare(lambda function: _of_kinds(function, tuple(KINDS.get(kind, kind) for kind in kinds.values()), how))
