@@ -5,7 +5,8 @@ from __future__ import annotations
 import ctypes
 import os
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,17 @@ def is_plain(tensor: Tensor | None, *kinds: torch.dtype) -> bool:
 def are_to_be_had() -> bool:
     """Whether a loop can use as many threads as torch."""
     return torch.get_num_threads() == 1 or _team() is not None
+
+
+@contextmanager
+def at_most(number: int) -> Iterator[None]:
+    """Within the block torch has no more threads than these."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(min(number, before))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def run(loop: Any, numbers: int, *arguments: int) -> None:

@@ -21,10 +21,15 @@ from lowerbound.interfaces.cli.parser import parse
 #: objects after which Python looks for circles of them: imports make a million, and by its own number spent a tenth of a command on it
 CIRCLES = 100_000
 
+#: how long a waiting thread of GNU's OpenMP keeps its processor. By its own number, thirty times this, a training beside other work takes
+#: ten to three hundred times as long
+SPINNING = ("GOMP_SPINCOUNT", "10000")
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     gc.set_threshold(CIRCLES)
+    os.environ.setdefault(*SPINNING)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal's encoding may lack letters of a message
             stream.reconfigure(errors="backslashreplace")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from jaxtyping import Float, Int64
 from torch import Tensor
 
 from lowerbound.data.rows import Rows
+from lowerbound.system import threads
 from lowerbound.system.interrupts import uninterrupted
 from lowerbound.training.finite import Watch
 from lowerbound.training.gradient_sum import GradientSum
@@ -54,7 +55,12 @@ class Descent:
         The state counts it as the weights move, and no Ctrl-C comes between the two. Errors: UsageError where the model was changed so
         that no step is possible; NotFinite; those of the loss.
         """
-        plan, state, step = self.plan, self.plan.state, self._chosen()
+        step = self._chosen()
+        with threads.at_most(1) if step.is_small(len(rows)) else nullcontext():
+            return self._taken(step, data, rows, epoch)
+
+    def _taken(self, step: Step, data: Rows, rows: Tensor, epoch: float) -> Float[Tensor, " 3"]:
+        plan, state = self.plan, self.plan.state
         objective = plan.objective.at(epoch)
         means = self._shared(step, data, rows, objective)
         self.watch.before(data, rows, objective, epoch, means)

@@ -40,6 +40,7 @@ class InOneLoop(OfPerceptrons):
 
     def __init__(self, plan: Plan, ready: Ready = nobody):
         super().__init__(plan, ready)
+        self.multiplied = None  # its threads meet but once a step
         likelihood = plan.vae.likelihood
         assert isinstance(likelihood, Columns)
         self.law, self.memory = Law.of(likelihood), _Memory(self.encoder.layers, self.decoder.layers)
