@@ -166,14 +166,23 @@ def _weights(experiment: Experiment) -> torch.Tensor:
 def test_the_average_is_that_of_the_weights(tmp_path: Path) -> None:
     experiment, decay = begun(tmp_path / "r", average=0.9), 0.9
     vae, average = experiment.run.vae, None
-    for _ in islice(experiment.train(), 15):
-        now = torch.cat([one.detach().flatten() for one in vae.parameters()])
-        average = now if average is None else decay * average + (1 - decay) * now
+    for step, _ in enumerate(islice(experiment.train(), 15)):
+        now, stays = _weights(experiment), min(decay, (1 + step) / (10 + step))
+        average = now if average is None else stays * average + (1 - stays) * now
     experiment.save()
     kept = checkpoint.read(tmp_path / "r" / layout.WEIGHTS)[0]
     found = torch.cat([kept[name].flatten() for name, _ in vae.named_parameters()])
     torch.testing.assert_close(found, average, rtol=1e-5, atol=1e-6)
-    assert not torch.allclose(found, torch.cat([one.detach().flatten() for one in vae.parameters()]))
+    assert not torch.allclose(found, _weights(experiment))
+
+
+def test_a_slow_average_follows_a_short_training(tmp_path: Path) -> None:
+    bounds = {}
+    for name, words in {"slow": {"average": 0.9995}, "last": {}}.items():
+        experiment = begun(tmp_path / name, epochs=3, **words)
+        list(experiment.train())
+        bounds[name] = experiment.trainer.history()[-1]["validation"]["bound"]
+    assert bounds["slow"] > bounds["last"] - 0.05 * abs(bounds["last"])
 
 
 def test_patience_ends_with_the_best_weights(tmp_path: Path) -> None:

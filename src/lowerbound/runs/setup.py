@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import cast
 
 import torch
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from lowerbound import data
 from lowerbound.data import Dataset, DataSpec, labels
@@ -23,6 +23,7 @@ from lowerbound.runs.data_record import DataRecord
 from lowerbound.runs.run import Run
 from lowerbound.system import devices
 from lowerbound.training.adam import Adam
+from lowerbound.training.average import moving_average
 from lowerbound.training.processes import ProcessGroup, Share
 from lowerbound.training.state import State
 from lowerbound.vae.contexts import Label
@@ -96,7 +97,7 @@ def fresh(recipe: Recipe, parts: Parts, where: torch.device) -> tuple[State, Ave
     parts.vae.to(where)
     parts.estimators.to(where)
     state = State(Adam(parts.vae.parameters(), recipe.learning_rate), recipe.seed)
-    return state, None if recipe.average is None else AveragedModel(parts.vae, multi_avg_fn=get_ema_multi_avg_fn(recipe.average))
+    return state, None if recipe.average is None else moving_average(parts.vae, recipe.average)
 
 
 def balanced(parts: Parts, data: Dataset) -> tuple[Parts, list[str]]:
