@@ -14,7 +14,7 @@ from worker import BATCH, NETWORKS, greys, serve, timed
 import lowerbound as lb
 from lowerbound.recipes.networks import products
 from lowerbound.system import threads
-from lowerbound.system.compiled import adam as of_adam
+from lowerbound.system.compiled import of_adam
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--precision", default="auto")

@@ -13,6 +13,7 @@ from lowerbound.data.column import Column
 from lowerbound.data.schema import Schema
 from lowerbound.data.spec import DataSpec
 from lowerbound.errors import DataError
+from lowerbound.system import compiled
 from lowerbound.system.noise import by_row
 from lowerbound.system.seeding import seeded
 from lowerbound.training.state import State
@@ -100,6 +101,24 @@ def test_with_bfloat16_products_the_step_is_as_accurate_as_autograd(words: dict[
     torch.testing.assert_close(means, expected, rtol=1e-2, atol=1e-2)
     error = float((rounded - theirs).norm() / theirs.norm())
     assert float((ours - theirs).norm() / theirs.norm()) < max(2 * error, 1e-3)
+
+
+@pytest.mark.parametrize("products", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("words", [{"network": "mlp:512"}, {"network": "mlp:512-32", "objective": "iwae:5", "pixels": "grey"}], ids=name)
+def test_sums_over_what_is_not_zero_are_the_product(words: dict[str, Any], products: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the first layer; with rounded products the sums have all their digits, so that the rest is what may differ."""
+    taken: list[int] = []
+    times = compiled.Sparse.times
+    monkeypatch.setattr(compiled.Sparse, "times", lambda self, *given: taken.append(1) or times(self, *given))
+    found = []
+    for share in (1.0, -1.0):
+        monkeypatch.setattr(compiled, "share_of_sums", lambda share=share: share)
+        found.append(both(built(words), products)[0])
+    assert taken == [1]
+    (means, ours), (expected, theirs) = found
+    rounded = products == torch.bfloat16
+    torch.testing.assert_close(means, expected, rtol=1e-2 if rounded else 1e-5, atol=1e-5)
+    assert float((ours - theirs).norm() / theirs.norm()) < (2e-2 if rounded else 1e-5)
 
 
 KINDS = [

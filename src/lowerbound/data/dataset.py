@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float, Int, Int64
 from torch import Tensor
 
+from lowerbound.data.pixels import gathered
 from lowerbound.data.ranges import holes_of, range_of
 from lowerbound.data.rows import some_of
 from lowerbound.data.schema import Schema
@@ -76,6 +77,8 @@ class Dataset:
         picked = picked.long()
         if self.rows is not None:
             picked = self.rows[picked]
+        if isinstance(self.array, Tensor) and self.array.dtype == torch.uint8:
+            return gathered(self.array, picked, self.unit)
         values = self.array.index_select(0, picked)
         return values.div(self.unit) if self.array.dtype == torch.uint8 else values
 

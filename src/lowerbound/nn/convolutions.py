@@ -9,6 +9,8 @@ Efficient Sub-Pixel Convolutional Neural Network", 2016, https://arxiv.org/abs/1
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -19,6 +21,8 @@ from torch.nn import functional as F
 
 from lowerbound.nn import precision
 from lowerbound.nn.hooks import any_global_hook, any_hook
+from lowerbound.system import machine
+from lowerbound.system.machine import Question, choice
 
 LAST = torch.channels_last
 #: whose ``forward`` is known: those of somebody's own are done as they are
@@ -44,7 +48,7 @@ class Convolutions(nn.Sequential):
         while at < len(layers):
             layer, after = layers[at], layers[at + 1 : at + 3]
             if type(layer) in KINDS and _is_plain(x, layer):
-                x = layer(channels_last(x))
+                x = layer(channels_last(x) if choice(LAYOUT).answer == CHANNELS_LAST else x)
             elif (convolution := _after_upsampling(layer, after, x)) is not None:
                 relu = type(after[-1]) is nn.ReLU
                 x = upsampled_convolution(x, convolution, relu)
@@ -80,6 +84,21 @@ def _of_neighbours(weight: Tensor, axis: int) -> Tensor:
     """Three weights along an axis as two, for outputs of even and of odd places: a, b + c, and a + b, c; parities along the axis after."""
     a, b, c = weight.unbind(axis)
     return torch.stack([torch.stack([a, b + c], axis), torch.stack([a + b, c], axis)], axis + 1)
+
+
+def _of_layouts() -> machine.Ways:
+    """A convolution with its ReLU, forward and back."""
+
+    def way(layout: torch.memory_format) -> Callable[[], object]:
+        x = machine.numbers(32, 32, 14, 14).contiguous(memory_format=layout).requires_grad_()
+        weight = machine.numbers(64, 32, 3, 3).contiguous(memory_format=layout).requires_grad_()
+        return lambda: torch.autograd.grad(F.conv2d(x, weight, stride=2, padding=1).relu().sum(), (x, weight))
+
+    return {CHANNELS_LAST: way(LAST), CHANNELS_FIRST: way(torch.contiguous_format)}
+
+
+CHANNELS_LAST, CHANNELS_FIRST = "channels last", "channels first"
+LAYOUT = Question("layout", "layout of images in convolutions", _of_layouts, partial(machine.fastest, CHANNELS_LAST), lambda: CHANNELS_LAST)
 
 
 class _DepthToSpace(torch.autograd.Function):

@@ -13,7 +13,7 @@ import sys
 from types import NotImplementedType
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from lowerbound.system import philox_numbers, threads
@@ -22,10 +22,12 @@ from lowerbound.system.compiled.of_tables import expected as expected
 from lowerbound.system.compiled.of_tables import laid_out as laid_out
 from lowerbound.system.compiled.of_tables import step_of_table as step_of_table
 from lowerbound.system.compiled.of_tables import weighed as weighed
+from lowerbound.system.compiled.sparse import Sparse as Sparse
+from lowerbound.system.compiled.sparse import share_of_sums as share_of_sums
 from lowerbound.system.threads import is_plain
 
 of_adam, of_gaussians = Loops("adam"), Loops("latents")
-bernoulli, counts, layers, random, student = map(Loops, ("bernoulli", "counts", "layers", "random", "student"))
+bernoulli, counts, layers, pixels, random, student = map(Loops, ("bernoulli", "counts", "layers", "pixels", "random", "student"))
 entropy, fixed = Loops("entropy"), Loops("fixed")  # for NumPy's arrays: whoever compresses calls them
 
 
@@ -81,6 +83,21 @@ def drawn_bits(chance: Float[Tensor, "B D"], keys: Int64[Tensor, " B"]) -> Tenso
         return NotImplemented
     chance, found = chance.contiguous(), torch.empty_like(chance, memory_format=torch.contiguous_format)
     bernoulli.drawn(chance.numel(), *chance.shape, keys.contiguous(), chance, found)
+    return found
+
+
+# --- data ----------------------------------------------------------------------------------------------
+
+
+def gathered(array: UInt8[Tensor, "N *event"], rows: Int64[Tensor, " B"], unit: int) -> Tensor | NotImplementedType:
+    """Of bytes in one piece, and rows that there are."""
+    size = array[:1].numel()
+    if not (array.is_cpu and rows.is_cpu and array.is_contiguous() and rows.numel() and size):
+        return NotImplemented
+    if int(rows.min()) < 0 or int(rows.max()) >= len(array):
+        return NotImplemented  # for torch to say
+    found = _numbers(len(rows), *array.shape[1:])
+    pixels.gathered(found.numel(), len(rows), size, rows.contiguous(), unit, array, found)
     return found
 
 

@@ -8,6 +8,8 @@ from itertools import accumulate, pairwise
 #: up to whole ones of this rows and columns are filled up, whatever the processor
 WHOLE = 16
 APART = 16
+#: outputs of a layer that sums over what is not zero are made of at once
+TILE = 16
 
 
 class Field(IntEnum):

@@ -20,6 +20,7 @@ from lowerbound.training.steps.changes import Changes, Weights
 from lowerbound.training.steps.descent import LearningRates, shortened
 from lowerbound.training.steps.fused import ByHand
 from lowerbound.training.steps.plan import Plan, Step, nobody
+from lowerbound.training.steps.small import is_small
 from lowerbound.training.steps.tables import InOneLoop
 from lowerbound.vae.objectives.base import Objective
 
@@ -56,7 +57,7 @@ class Descent:
         that no step is possible; NotFinite; those of the loss.
         """
         step = self._chosen()
-        with threads.at_most(1) if step.is_small(len(rows)) else nullcontext():
+        with threads.at_most(1) if is_small(step, len(rows)) else nullcontext():
             return self._taken(step, data, rows, epoch)
 
     def _taken(self, step: Step, data: Rows, rows: Tensor, epoch: float) -> Float[Tensor, " 3"]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
@@ -22,13 +21,13 @@ from lowerbound.data.rows import Rows
 from lowerbound.distributions.bernoulli import slope_of_bits
 from lowerbound.nn.hooks import any_global_hook
 from lowerbound.nn.missing import TableInput, perceptron
-from lowerbound.nn.precision import LARGE
 from lowerbound.system.devices import loops
 from lowerbound.system.noise import normal
 from lowerbound.system.threads import is_plain
 from lowerbound.training.adam import ROUNDED, Adam
 from lowerbound.training.steps.changes import is_as_made
-from lowerbound.training.steps.lines import bounds, latents, of_latents, rectified, through_relu
+from lowerbound.training.steps.lines import bounds, latents, of_latents
+from lowerbound.training.steps.perceptron import Perceptron
 from lowerbound.training.steps.plan import Plan, Ready, Step, nobody
 from lowerbound.vae.conditional import LOG_VARIANCE, ConditionalLaw
 from lowerbound.vae.density import log_density
@@ -48,8 +47,6 @@ from lowerbound.vae.priors import Prior, StandardNormal
 ROWS, VALUES = 512, 2**18
 #: types of matrix products
 TYPES = (torch.float32, torch.bfloat16)
-#: a factor of a product is narrow if the other one has at least this many times its columns
-NARROW = 32
 
 
 def _is_usual(plan: Plan) -> bool:
@@ -89,94 +86,6 @@ def _fit_each_other(prior: Prior, encoder: list[nn.Linear], decoder: list[nn.Lin
     return chained and biased and standard and encoder[-1].weight.shape[0] == 2 * size and decoder[0].weight.shape[1] == size
 
 
-class _Memory:
-    """Buffers between two products, the same in each step, so that a core finds what it wrote in its own cache."""
-
-    def __init__(self) -> None:
-        self.places: dict[tuple[object, ...], Tensor] = {}
-
-    def __call__(self, name: object, kind: torch.dtype, *shape: int) -> Tensor:
-        """The buffer of that name, type and shape."""
-        place = self.places.get((name, kind, *shape))
-        if place is None:
-            place = self.places[(name, kind, *shape)] = torch.empty(shape, dtype=kind, device="cpu")
-        return place
-
-
-@dataclass
-class _Network:
-    """Linear layers with ReLUs between them; large layers multiply in the type ``products``, the last one only if ``rough``."""
-
-    layers: list[nn.Linear]
-    products: torch.dtype
-    rough: bool
-    rounded: bool
-    ready: Ready
-
-    def __post_init__(self) -> None:
-        rounded = self.layers if self.rough else self.layers[:-1]
-        self.kinds = [self.products if layer in rounded and layer.weight.numel() >= LARGE else torch.float32 for layer in self.layers]
-        self.memory = _Memory()
-
-    def forward(self, x: Float[Tensor, "N in"]) -> tuple[list[Tensor], list[Tensor]]:
-        """The input of each layer, and the weights, in the types of their products."""
-        weights = [layer.weight.to(kind) for layer, kind in zip(self.layers, self.kinds, strict=True)]
-        inputs = [x if x.dtype == self.kinds[0] else self.memory("x", self.kinds[0], *x.shape).copy_(x)]
-        for number, kind in enumerate(self.kinds[1:]):
-            output = self.product(number, inputs[-1], weights)
-            inputs.append(self.memory(("input", number + 1), kind, *output.shape))
-            rectified(output, self.bias(number), inputs[-1])
-        return inputs, weights
-
-    def product(self, number: int, given: Float[Tensor, "N in"], weights: list[Tensor]) -> Float[Tensor, "N out"]:
-        """The output of a layer without its bias, in a buffer that the next call overwrites."""
-        weight = weights[number]
-        return torch.mm(given, weight.t(), out=self.memory(("output", number), weight.dtype, given.shape[0], weight.shape[0]))
-
-    def bias(self, number: int) -> Tensor:
-        """The bias of a layer."""
-        return self.layers[number].bias
-
-    def backward(self, inputs: list[Tensor], weights: list[Tensor], gradient: Tensor, scale: Tensor | None = None) -> Tensor:
-        """Leave the weights' gradients; return that in the first layer's output. ``gradient`` is not yet scaled by row."""
-        each = None if scale is None else scale[:, None].to(gradient.dtype)
-        total = single_gradient(self.bias(-1))
-        if each is None:
-            torch.sum(gradient, 0, dtype=total.dtype, out=total)
-        else:
-            total.copy_((each.t() @ gradient)[0])
-        self.ready(self.bias(-1))
-        for number in reversed(range(len(self.layers))):
-            scaled = inputs[number] if each is None else inputs[number] * each
-            self._leave(self.layers[number].weight, gradient, scaled)
-            self.ready(self.layers[number].weight)
-            if number:
-                back = torch.mm(gradient, weights[number], out=self.memory(("back", number), gradient.dtype, *inputs[number].shape))
-                gradient = self.memory(("gradient", number), self.kinds[number - 1], *back.shape)
-                through_relu(back, inputs[number], scale, gradient, single_gradient(self.bias(number - 1)))
-                self.ready(self.bias(number - 1))
-                scale = each = None
-        return gradient if each is None else gradient * each
-
-    def _leave(self, weight: Tensor, gradient: Float[Tensor, "N out"], given: Float[Tensor, "N in"]) -> None:
-        """The weight's gradient, Σ over rows of gradient × input."""
-        if NARROW * given.shape[1] <= gradient.shape[1]:  # five times as fast
-            single_gradient(weight).copy_((given.t() @ gradient).t())
-        elif not self.rounded:
-            single_gradient(weight).copy_(gradient.t() @ given)
-        elif weight.grad is not None and weight.grad.dtype == gradient.dtype:
-            torch.mm(gradient.t(), given, out=weight.grad)
-        else:
-            weight.grad_dtype, weight.grad = None, gradient.t() @ given
-
-
-def single_gradient(weight: Tensor) -> Tensor:
-    """The weight's gradient as a buffer in single precision."""
-    if weight.grad is None or not is_plain(weight.grad):
-        weight.grad = torch.empty_like(weight)
-    return weight.grad
-
-
 # --- the step ------------------------------------------------------------------------------------------
 
 
@@ -200,7 +109,11 @@ class OfPerceptrons(Step):
         super().__init__(plan, ready)
         rounded = ROUNDED and isinstance(plan.state.optimizer, Adam) and plan.group.takes_all and plan.clip is None and plan.skip is None
         laws: tuple[ConditionalLaw, ...] = plan.vae.posterior, plan.vae.likelihood
-        networks = (_Network(perceptron(law.network), plan.products, law.rough, rounded, ready) for law in laws)
+        sparse = type(plan.vae.likelihood) is Bernoulli  # columns are dense
+        networks = (
+            Perceptron(perceptron(law.network), plan.products, law.rough, rounded, ready, of_data)
+            for law, of_data in zip(laws, (sparse, False), strict=True)
+        )
         self.encoder, self.decoder = networks
         self.event = _event(plan.vae.likelihood)
 

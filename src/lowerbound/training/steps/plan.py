@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.parameter import is_lazy
 
 from lowerbound.data.rows import Rows
@@ -22,9 +22,6 @@ from lowerbound.vae.loss import LossFunction
 from lowerbound.vae.model import Model
 from lowerbound.vae.objectives.base import Objective
 from lowerbound.vae.schedules import Schedule
-
-#: multiplications of a forward pass up to which one thread is as fast as two
-SMALL = 2**24
 
 
 @dataclass(frozen=True)
@@ -83,19 +80,14 @@ def nobody(weight: Tensor) -> None:
     """Nobody is."""
 
 
-def _multiplied(vae: Model) -> int | None:
-    """Multiplications of an example and a draw in linear layers; None where others have matrices, which may be used many times."""
-    layers = [layer for layer in vae.modules() if any(weight.dim() > 1 for weight in layer.parameters(recurse=False))]
-    linear = [layer.weight.numel() for layer in layers if isinstance(layer, nn.Linear)]
-    return sum(linear) if vae.device.type == "cpu" and len(linear) == len(layers) else None
-
-
 class Step(ABC):
     """One way to compute the gradient of a loss, for the plans and the state of the model that it ``takes``."""
 
+    #: whether threads meet but once a step, so that several always pay
+    is_one_loop = False
+
     def __init__(self, plan: Plan, ready: Ready = nobody):
         self.plan, self.ready = plan, ready
-        self.multiplied: int | None = _multiplied(plan.vae)
 
     @classmethod
     @abstractmethod
@@ -108,13 +100,6 @@ class Step(ABC):
 
         Errors: DataError where the decoder gives another number of values than the data have.
         """
-
-    def is_small(self, rows: int) -> bool:
-        """Whether one thread does a batch as fast as several, which wait for one another at each of many small products.
-
-        It is for a network of linear layers alone; where other work leaves a thread without a processor, they wait for milliseconds.
-        """
-        return self.multiplied is not None and rows * self.plan.objective.samples * self.multiplied <= SMALL
 
     def give_back(self) -> None:
         """Leave gradients in the type of their weights, as other code expects them."""

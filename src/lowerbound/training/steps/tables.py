@@ -18,7 +18,8 @@ from lowerbound.nn.missing import TableInput, perceptron
 from lowerbound.nn.precision import LARGE
 from lowerbound.system import noise
 from lowerbound.system.devices import loops
-from lowerbound.training.steps.fused import OfPerceptrons, are_perceptrons, single_gradient
+from lowerbound.training.steps.fused import OfPerceptrons, are_perceptrons
+from lowerbound.training.steps.perceptron import single_gradient
 from lowerbound.training.steps.plan import Plan, Ready, nobody
 from lowerbound.vae.conditional import LOG_VARIANCE
 from lowerbound.vae.likelihoods import Columns
@@ -33,6 +34,8 @@ MOST = 2**24  # numbers of a table of which all rows are kept as the loop reads 
 class InOneLoop(OfPerceptrons):
     """The gradient of that model's loss."""
 
+    is_one_loop = True
+
     @classmethod
     def takes(cls, plan: Plan) -> bool:
         """What the step by hand takes of tables, if the loop has all laws and no layer is to be rounded."""
@@ -40,7 +43,6 @@ class InOneLoop(OfPerceptrons):
 
     def __init__(self, plan: Plan, ready: Ready = nobody):
         super().__init__(plan, ready)
-        self.multiplied = None  # its threads meet but once a step
         likelihood = plan.vae.likelihood
         assert isinstance(likelihood, Columns)
         self.law, self.memory = Law.of(likelihood), _Memory(self.encoder.layers, self.decoder.layers)

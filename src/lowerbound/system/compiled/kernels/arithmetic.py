@@ -48,7 +48,7 @@ def _pointer(kind: Any) -> Any:
 
 
 singles, halves, wholes, larges = (_pointer(kind) for kind in (types.float32, types.uint16, types.int32, types.uint64))
-doubles, longs, words = (_pointer(kind) for kind in (types.float64, types.int64, types.uint32))
+doubles, longs, words, octets = (_pointer(kind) for kind in (types.float64, types.int64, types.uint32, types.uint8))
 
 
 @bare(intrinsic)

@@ -15,7 +15,20 @@ from typing import Any
 import numpy as np
 from numba import cfunc, njit, types
 
-from lowerbound.system.compiled.kernels.arithmetic import FAST, bare, doubles, halves, larges, longs, number, own, singles, wholes, words
+from lowerbound.system.compiled.kernels.arithmetic import (
+    FAST,
+    bare,
+    doubles,
+    halves,
+    larges,
+    longs,
+    number,
+    octets,
+    own,
+    singles,
+    wholes,
+    words,
+)
 
 SIGNATURE = types.void(types.CPointer(types.int64))
 #: ``threads.run`` gives a loop two addresses and the number of parts, and what is named comes after
@@ -41,6 +54,7 @@ class Kind:
 
 EITHER = ("singles(a[{}])", "halves(a[{}])")
 Singles, Wholes, Longs, Larges = (Kind("{}.data_ptr()", (f"{name}(a[{{}}])",)) for name in ("singles", "wholes", "longs", "larges"))
+Bytes = Kind("{}.data_ptr()", ("octets(a[{}])",))
 Either, Alike = Kind("{0}.data_ptr(), {0}.dtype is bfloat16", EITHER), Kind("{}.data_ptr()", EITHER, follows=True)
 #: arrays of NumPy's, contiguous
 Doubles, Symbols, Words, States = (Kind("{}.ctypes.data", (f"{name}(a[{{}}])",)) for name in ("doubles", "longs", "words", "larges"))
@@ -52,7 +66,7 @@ KINDS = {int: Kind("{}", ("a[{}]",)), float: Kind("*whole(single({}))", ("number
 BARE: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 #: the names in the function made of a loop's kinds
 UNPACKING = {"own": own, "number": number, "singles": singles, "halves": halves, "wholes": wholes, "larges": larges, "large": np.uint64}
-UNPACKING |= {"doubles": doubles, "longs": longs, "words": words}
+UNPACKING |= {"doubles": doubles, "longs": longs, "words": words, "octets": octets}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,82 @@
+"""Steps so small that one thread does them as fast as several, which wait for one another at each of many products.
+
+Where other work leaves a thread without a processor they wait for milliseconds, so that one is many times as fast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import nn
+
+from lowerbound.nn.networks import mlp
+from lowerbound.system import threads
+from lowerbound.system.machine import INPUTS, ROWS, Question, Ways, known, numbers
+from lowerbound.training.adam import Adam
+from lowerbound.training.state import State
+from lowerbound.training.steps.fused import ByHand
+from lowerbound.training.steps.plan import Plan, Step
+from lowerbound.vae.estimators.pathwise import Pathwise
+from lowerbound.vae.likelihoods import Bernoulli
+from lowerbound.vae.loss import of_rows
+from lowerbound.vae.model import VAE, Model
+from lowerbound.vae.objectives.elbo import ELBO
+from lowerbound.vae.posteriors import DiagonalGaussian
+from lowerbound.vae.priors import StandardNormal
+
+#: multiplications of a forward pass, as powers of two, and how much slower one thread may be
+SIZES, SLOWER = (20, 22, 23, 24, 25, 26), 1.05
+
+
+def is_small(step: Step, rows: int) -> bool:
+    """Whether a batch is: linear layers alone, on a CPU, and few multiplications."""
+    each = None if step.is_one_loop else multiplied(step.plan.vae)
+    return each is not None and rows * step.plan.objective.samples * each <= float(known(THREADS).answer)
+
+
+def multiplied(vae: Model) -> int | None:
+    """Multiplications of an example and a draw in linear layers; None where others have matrices, which may be used many times."""
+    layers = [layer for layer in vae.modules() if any(weight.dim() > 1 for weight in layer.parameters(recurse=False))]
+    linear = [layer.weight.numel() for layer in layers if isinstance(layer, nn.Linear)]
+    return sum(linear) if vae.device.type == "cpu" and len(linear) == len(layers) else None
+
+
+# --- measured, where somebody asks on an idle machine --------------------------------------------------------
+
+
+def _of_threads() -> Ways:
+    """A step of a network of one hidden layer, of several widths, by one thread and by all."""
+    return {_named(size, count): _step(2**size // (2 * ROWS * INPUTS), count) for size in SIZES for count in (1, torch.get_num_threads())}
+
+
+def _named(size: int, count: int) -> str:
+    return f"2^{size} multiplications, {'one thread' if count == 1 else 'all'}"
+
+
+def _step(width: int, count: int) -> Callable[[], None]:
+    vae = VAE(StandardNormal(2), Bernoulli(mlp(2, width, INPUTS)), DiagonalGaussian(mlp(INPUTS, width, 4)))
+    state = State(Adam(vae.parameters(), 1e-3), 0)
+    plan = Plan(vae, ELBO(), Pathwise(), of_rows, state, torch.float32)
+    data, step, all_rows = (numbers(ROWS, INPUTS) > 0.9).float(), ByHand(plan), torch.arange(ROWS)
+
+    def way() -> None:
+        with threads.at_most(count):
+            step.gradient(data, all_rows, plan.objective)
+            state.optimizer.step()
+
+    return way
+
+
+def _up_to(milliseconds: Mapping[str, float]) -> float:
+    """The multiplications up to which one thread is as fast, at most those measured."""
+    one, all_threads = ([milliseconds.get(_named(size, count), 0.0) for size in SIZES] for count in (1, 2))
+    found = 0.0
+    for size, alone, together in zip(SIZES, one, all_threads, strict=True):
+        if alone > SLOWER * together > 0:
+            break
+        found = 2.0**size
+    return found
+
+
+THREADS = Question("threads", "multiplications of a small step, for one thread", _of_threads, _up_to, lambda: 2.0**24, one_thread=False)
