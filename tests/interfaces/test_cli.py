@@ -21,8 +21,11 @@ from lowerbound.data.named import NAMED
 from lowerbound.figures.table import FIGURES as DRAWN
 from lowerbound.interfaces.cli import main
 from lowerbound.interfaces.cli.parser import FIGURES, VERBS, parse
+from lowerbound.interfaces.machine import QUESTIONS
 from lowerbound.runs import layout
 from lowerbound.runs import run as runs
+from lowerbound.system import machine as measured
+from lowerbound.system.devices import PRODUCTS
 
 #: of evaluation.json since version 0.1.0
 KEYS = [
@@ -186,6 +189,20 @@ def test_plot(capsys: pytest.CaptureFixture[str], run_for: Callable[[str], runs.
 
 def test_the_help_names_the_figures_that_there_are() -> None:
     assert set(FIGURES) == set(DRAWN)
+
+
+def test_show_says_what_is_faster_here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(measured, "TURNS", 1)
+    measured.choice.cache_clear()
+    found = answer(capsys, "show", "--machine")
+    assert found["torch"] == torch.__version__
+    assert {asked.title for asked in QUESTIONS} == set(found["chosen"])
+    assert found["chosen"][PRODUCTS.title]["milliseconds"]["float32"] > 0
+    assert main(["show", "--machine"]) == 0
+    text = capsys.readouterr().out
+    assert all(f"\n{asked.title}: " in text for asked in QUESTIONS)
+    measured.choice.cache_clear()
 
 
 def test_show_and_data(capsys: pytest.CaptureFixture[str], run: str) -> None:

@@ -29,7 +29,7 @@ def machine() -> dict[str, Any]:
         "instructions": instructions(),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
-        "compiled loops": of_loops,
+        "compiled loops": "yes" if of_loops else "no",
         "chosen": {asked.title: _answered(asked) for asked in QUESTIONS if of_loops or asked is not SUMS},
     }
 

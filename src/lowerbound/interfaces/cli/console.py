@@ -188,6 +188,22 @@ def _of_dates(column: Column, marginal: Marginal) -> str:
     return f"often {spikes}, {law}" if spikes else law
 
 
+def of_machine(found: dict[str, Any]) -> Answer:
+    """A machine, and of each question what is chosen, and how long each way takes."""
+    said = {name: value for name, value in found.items() if name != "chosen"}
+    wide = max(map(len, said)) + 2
+    lines = [f"{name.ljust(wide)}{_cell(value)}" for name, value in said.items()]
+    for title, choice in found["chosen"].items():
+        measured = ", ".join(f"{way} {each:.3g}" for way, each in choice["milliseconds"].items())
+        lines.append(f"{title}: {_answered(choice['answer'])}")
+        lines.append(f"  ms: {measured}" if measured else "  not measured: nothing can be kept here")
+    return Answer("\n".join(lines), found)
+
+
+def _answered(answer: str | float) -> str:
+    return answer if isinstance(answer, str) else f"{answer:.3g}" if answer < 1 else f"{answer:,.0f}"
+
+
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """Rows of the same keys as aligned text: words to the left, numbers to the right."""
     cells = [list(rows[0]), *([_cell(value) for value in row.values()] for row in rows)]

@@ -36,6 +36,14 @@ FIGURES = (
 )
 
 
+def _show(parser: Parser) -> None:
+    shown = parser.add_mutually_exclusive_group(required=True)
+    shown.add_argument("run", nargs="?", metavar="RUN", help="the folder of a trained run, or an address: hf:owner/name")
+    shown.add_argument(
+        "--machine", action="store_true", help="processor, threads, and what is chosen by measurement: ask while nothing else runs"
+    )
+
+
 def _resume(parser: Parser) -> None:
     options.run(parser)
     parser.add_argument("--epochs", type=int, metavar="N", help="go on to this many epochs in all (default: the recipe's)")
@@ -188,7 +196,7 @@ VERBS = {
         "export", "a run as files that others run: encoder, decoder and bound as graphs, and a card", exchange_options.export, "export"
     ),
     "import": Verb("bring", "a model of another library as a run", exchange_options.bring, "bring"),
-    "show": Verb("show", "what a run is: recipe, data, figures, size", options.run),
+    "show": Verb("show", "what a run is: recipe, data, figures, size; or what this machine does faster", _show),
     "recipes": Verb("zoo", "the models known by name, for train --recipe NAME", lambda _: None),
     "completion": Verb("completion", "what completes words as they are typed, for bash, zsh or fish", _completion, "completion"),
     "help": Verb("explained", "the words of a recipe's option, exit codes, or a verb's options", _help, "topics"),

@@ -12,7 +12,11 @@ from lowerbound.runs import run as runs
 
 
 def show(args: Namespace) -> Answer:
-    """The recipe, data, training, scores and size of a run."""
+    """The recipe, data, training, scores and size of a run; or this machine, and what is chosen on it."""
+    if args.machine:
+        from lowerbound.interfaces.machine import machine
+
+        return console.of_machine(machine())
     return console.shown(runs.load(args.run, "cpu"))
 
 

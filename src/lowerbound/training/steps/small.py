@@ -5,14 +5,17 @@ Where other work leaves a thread without a processor they wait for milliseconds,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from itertools import takewhile
 
 import torch
 from torch import nn
 
 from lowerbound.nn.networks import mlp
 from lowerbound.system import threads
-from lowerbound.system.machine import INPUTS, ROWS, Question, Ways, known, numbers
+from lowerbound.system.machine import ROWS, Question, Ways, known, numbers
 from lowerbound.training.adam import Adam
 from lowerbound.training.state import State
 from lowerbound.training.steps.fused import ByHand
@@ -26,7 +29,7 @@ from lowerbound.vae.posteriors import DiagonalGaussian
 from lowerbound.vae.priors import StandardNormal
 
 #: multiplications of a forward pass, as powers of two, and how much slower one thread may be
-SIZES, SLOWER = (20, 22, 23, 24, 25, 26), 1.05
+SIZES, SLOWER = (20, 22, 23, 24, 25, 26), 1.1
 
 
 def is_small(step: Step, rows: int) -> bool:
@@ -46,22 +49,22 @@ def multiplied(vae: Model) -> int | None:
 
 
 def _of_threads() -> Ways:
-    """A step of a network of one hidden layer, of several widths, by one thread and by all."""
-    return {_named(size, count): _step(2**size // (2 * ROWS * INPUTS), count) for size in SIZES for count in (1, torch.get_num_threads())}
+    """A step of a network of one hidden layer, as wide as its examples, by one thread and by all."""
+    return {_named(size, one): _step(math.isqrt(2**size // (2 * ROWS)), one) for size in SIZES for one in (True, False)}
 
 
-def _named(size: int, count: int) -> str:
-    return f"2^{size} multiplications, {'one thread' if count == 1 else 'all'}"
+def _named(size: int, one: bool) -> str:
+    return f"2^{size} by {'one' if one else 'all'}"
 
 
-def _step(width: int, count: int) -> Callable[[], None]:
-    vae = VAE(StandardNormal(2), Bernoulli(mlp(2, width, INPUTS)), DiagonalGaussian(mlp(INPUTS, width, 4)))
+def _step(width: int, one: bool) -> Callable[[], None]:
+    vae = VAE(StandardNormal(2), Bernoulli(mlp(2, width, width)), DiagonalGaussian(mlp(width, width, 4)))
     state = State(Adam(vae.parameters(), 1e-3), 0)
     plan = Plan(vae, ELBO(), Pathwise(), of_rows, state, torch.float32)
-    data, step, all_rows = (numbers(ROWS, INPUTS) > 0.9).float(), ByHand(plan), torch.arange(ROWS)
+    data, step, all_rows = (numbers(ROWS, width) > 0.9).float(), ByHand(plan), torch.arange(ROWS)
 
     def way() -> None:
-        with threads.at_most(count):
+        with threads.at_most(1) if one else nullcontext():
             step.gradient(data, all_rows, plan.objective)
             state.optimizer.step()
 
@@ -70,13 +73,8 @@ def _step(width: int, count: int) -> Callable[[], None]:
 
 def _up_to(milliseconds: Mapping[str, float]) -> float:
     """The multiplications up to which one thread is as fast, at most those measured."""
-    one, all_threads = ([milliseconds.get(_named(size, count), 0.0) for size in SIZES] for count in (1, 2))
-    found = 0.0
-    for size, alone, together in zip(SIZES, one, all_threads, strict=True):
-        if alone > SLOWER * together > 0:
-            break
-        found = 2.0**size
-    return found
+    as_fast = takewhile(lambda size: milliseconds[_named(size, True)] <= SLOWER * milliseconds[_named(size, False)], SIZES)
+    return 2.0 ** max(as_fast, default=0)
 
 
 THREADS = Question("threads", "multiplications of a small step, for one thread", _of_threads, _up_to, lambda: 2.0**24, one_thread=False)
