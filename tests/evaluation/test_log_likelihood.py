@@ -266,3 +266,21 @@ def test_layers_that_are_linear_by_name_alone_are_left_as_they_are() -> None:
     hooked = nn.Sequential(nn.Linear(2, 30), nn.ReLU(), nn.Linear(30, 4))
     hooked[0].register_forward_hook(lambda layer, inputs, output: 2 * output)
     assert torch.allclose(near(hooked, z)(z), hooked(z), atol=1e-6)
+
+
+def test_a_proposal_of_any_curvature_is_a_distribution() -> None:
+    """Of 120 latents whose posterior is a hundred million times as sharp in some directions as in others, in single precision."""
+    turned = torch.linalg.qr(torch.randn(120, 120, generator=torch.Generator().manual_seed(0), dtype=torch.float64)).Q
+    precision = (turned * torch.logspace(-2, 9, 120, dtype=torch.float64)) @ turned.T
+
+    def log_joint(z: Tensor, rows: Tensor) -> Tensor:
+        return -0.5 * ((z @ precision.float()) * z).sum(-1)
+
+    mode = proposals.find_mode(log_joint, torch.full((2, 120), 1e-3))
+    assert mode.root.isfinite().all()
+    assert (mode.root.diagonal(dim1=-2, dim2=-1) > 0).all()
+    assert mode.root.triu(1).eq(0).all()
+    sharp = turned[:, -20:]  # what single precision knows of it
+    found = sharp.T @ torch.linalg.inv(mode.root[0].double() @ mode.root[0].double().T) @ sharp
+    expected = torch.logspace(-2, 9, 120, dtype=torch.float64)[-20:].clamp(max=proposals.CURVATURE[1])
+    torch.testing.assert_close(found.diagonal(), expected, rtol=0.05, atol=0)

@@ -87,21 +87,21 @@ def find_mode(log_joint: LogJoint, start: Float[Tensor, "B d"], derivatives: Der
     https://doi.org/10.1080/01621459.1986.10478240 (Laplace's method).
     """
     derivatives = derivatives or by_autograd(log_joint)
-    z, precision = start.detach().clone(), start.new_empty(*start.shape, start.shape[-1])
+    z, values, vectors = start.detach().clone(), torch.empty_like(start), start.new_empty(*start.shape, start.shape[-1])
     rows = torch.arange(len(z), device=z.device)
     for _ in range(STEPS):
         before, slope, second = derivatives(z[rows], rows)
-        slope, precision[rows] = slope.nan_to_num(), _precision(second)
-        step = torch.linalg.solve(precision[rows], slope[..., None])[..., 0]
+        slope, (values[rows], vectors[rows]) = slope.nan_to_num(), _precision(second)
+        step = (vectors[rows] @ (vectors[rows].mT @ slope[..., None] / values[rows][..., None]))[..., 0]
         going = (slope * step).sum(-1) > 2 * GAIN
         z[rows[~going]] += step[~going]
         rows, step, before = rows[going], step[going], before[going]
         if not len(rows):
-            return Mode(z, _inverse_root(precision))
+            return Mode(z, _inverse_root(values, vectors))
         z[rows] = _moved(log_joint, z[rows], before, step, rows)
     _, _, second = derivatives(z[rows], rows)
-    precision[rows] = _precision(second)
-    return Mode(z, _inverse_root(precision))
+    values[rows], vectors[rows] = _precision(second)
+    return Mode(z, _inverse_root(values, vectors))
 
 
 @torch.no_grad()
@@ -119,16 +119,15 @@ def _moved(
     return moved
 
 
-def _precision(second: Float[Tensor, "B d d"]) -> Float[Tensor, "B d d"]:
-    """The negative second derivative, made positive definite."""
+def _precision(second: Float[Tensor, "B d d"]) -> tuple[Float[Tensor, "B d"], Float[Tensor, "B d d"]]:
+    """Eigenvalues and eigenvectors of the negative second derivative, made positive definite."""
     curvature = -second.nan_to_num()
     values, vectors = torch.linalg.eigh((curvature + curvature.mT) / 2)
-    values = values.abs().clamp(*CURVATURE)
-    return vectors @ (values[..., None] * vectors.mT)
+    return values.abs().clamp(*CURVATURE), vectors
 
 
-def _inverse_root(precision: Float[Tensor, "B d d"]) -> Float[Tensor, "B d d"]:
-    """The lower triangle L with L Lᵀ = precision⁻¹, without inverting a matrix that may be nearly singular."""
-    upside_down = torch.linalg.cholesky(precision.flip(-1, -2)).flip(-1, -2).mT
-    identity = torch.eye(precision.shape[-1], device=precision.device).expand_as(precision)
-    return torch.linalg.solve_triangular(upside_down, identity, upper=False)
+def _inverse_root(values: Float[Tensor, "B d"], vectors: Float[Tensor, "B d d"]) -> Float[Tensor, "B d d"]:
+    """The lower triangle L with L Lᵀ = V Λ⁻¹ Vᵀ: of Λ^-½ Vᵀ = Q R it is Rᵀ, so that no matrix is made that may be nearly singular."""
+    upper = torch.linalg.qr((vectors * values.rsqrt()[..., None, :]).mT).R
+    signs = torch.where(upper.diagonal(dim1=-2, dim2=-1) < 0, -1.0, 1.0)
+    return (signs[..., None] * upper).mT
