@@ -25,7 +25,7 @@ from lowerbound.interfaces.machine import QUESTIONS
 from lowerbound.runs import layout
 from lowerbound.runs import run as runs
 from lowerbound.system import machine as measured
-from lowerbound.system.devices import PRODUCTS
+from lowerbound.system.products import PRODUCTS
 
 #: of evaluation.json since version 0.1.0
 KEYS = [

@@ -9,8 +9,9 @@ import torch
 from lowerbound.nn.convolutions import LAYOUT
 from lowerbound.system import processors
 from lowerbound.system.compiled.sparse import SUMS
-from lowerbound.system.devices import PRODUCTS, loops
+from lowerbound.system.devices import loops
 from lowerbound.system.machine import Question, choice, instructions, processor
+from lowerbound.system.products import PRODUCTS
 from lowerbound.training.steps.small import THREADS
 
 QUESTIONS = (PRODUCTS, SUMS, LAYOUT, THREADS)

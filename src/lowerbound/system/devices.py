@@ -2,53 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 from types import ModuleType
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from lowerbound.errors import UsageError
-from lowerbound.system import machine, threads
-from lowerbound.system.machine import Question, choice
+from lowerbound.system import products, threads
 
 AUTO = "auto"
-SINGLE, BFLOAT16 = "float32", "bfloat16"
 KINDS = ("cpu", "cuda", "mps")  # those whose random numbers ``seeding`` can seed
 
 
 def fastest(device: torch.device) -> torch.dtype:
     """The type in which a device multiplies matrices fastest: bfloat16 where it has that and is faster so, else single precision."""
     if device.type == "cpu":
-        native = _has_bfloat16() and choice(PRODUCTS).answer == BFLOAT16
-    else:
-        native = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)  # where torch does not emulate it
+        return products.fastest()
+    native = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)  # where torch does not emulate it
     return torch.bfloat16 if native else torch.float32
-
-
-def _has_bfloat16() -> bool:
-    """Whether a processor has instructions for it; without, products in it are emulated."""
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
-
-
-def product(n: int, inputs: int, outputs: int, kind: torch.dtype) -> Callable[[], Tensor]:
-    """One of x ``(n, inputs)`` and a layer's weight in this type."""
-    x, weight, found = (machine.numbers(*shape).to(kind) for shape in ((n, inputs), (outputs, inputs), (n, outputs)))
-    return lambda: torch.mm(x, weight.t(), out=found)
-
-
-def _of_types() -> machine.Ways:
-    kinds = [SINGLE, *([BFLOAT16] if _has_bfloat16() else [])]
-    return {kind: product(machine.ROWS, machine.INPUTS, machine.OUTPUTS, getattr(torch, kind)) for kind in kinds}
-
-
-def _usual() -> str:
-    return BFLOAT16 if _has_bfloat16() else SINGLE
-
-
-PRODUCTS = Question("products", "type of products", _of_types, partial(machine.fastest, SINGLE), _usual)
 
 
 def widest(device: torch.device) -> torch.dtype:

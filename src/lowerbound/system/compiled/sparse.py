@@ -14,8 +14,8 @@ from torch import Tensor
 
 from lowerbound.system.compiled.layout import TILE
 from lowerbound.system.compiled.loops import Loops
-from lowerbound.system.devices import PRODUCTS, product
 from lowerbound.system.machine import INPUTS, OUTPUTS, ROWS, Question, Ways, choice, numbers
+from lowerbound.system.products import fastest, product
 
 loops = Loops("sparse")
 EACH = 2**16  # numbers that a tile is worth, where threads are shared out
@@ -92,7 +92,7 @@ def _of_sums() -> Ways:
 
         return way
 
-    kind = getattr(torch, str(choice(PRODUCTS).answer))
+    kind = fastest()
     forth, back = product(ROWS, INPUTS, OUTPUTS, kind), product(OUTPUTS, ROWS, INPUTS, kind)
     return {PRODUCT: lambda: (forth(), back()), EIGHTH: sums(8), QUARTER: sums(4)}
 
