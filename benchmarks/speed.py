@@ -1,8 +1,9 @@
 """How fast it is, beside its peers and the machine's limit: ``make bench``.
 
 Each worker of ``peers/`` is a process in an environment of its own, made here (``benchmarks/environments/``). They take turns, so that
-what else the machine does meets all of them. ``benchmarks/results/speed.json`` keeps each figure of each turn; ``speed_page`` makes
-docs/benchmarks.md and its figure of it. A peer that cannot be installed, or fails, is said to be missing.
+what else the machine does meets all of them. ``benchmarks/results/speed-KIND.json``, KIND being that of the processor, keeps each figure
+of each turn; ``speed_page`` makes docs/benchmarks.md and its figure of all kinds. A peer that cannot be installed, or fails, is said to be
+missing.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from peer_environment import TORCH, environment
 import lowerbound as lb
 
 HERE = Path(__file__).parent
-RESULT = HERE / "results" / "speed.json"
+RESULTS = HERE / "results"
 ROWS = 20_000  # of an epoch that is timed
 TURNS = 5
 SEEDS = 3
@@ -103,12 +104,13 @@ def main() -> None:
                 missing[name] = str(error)
         peers = {name: PEERS[name] for name in typed.only if name not in missing}
         found = {task: TASKS[task](greys, peers, typed.turns) for task in typed.tasks}
-    seconds = round(time.perf_counter() - started)
-    if set(typed.tasks) != set(TASKS):  # those that were not asked for stay as they were found
-        before = json.loads(RESULT.read_text(encoding="utf-8"))
-        found, seconds = before["found"] | found, before["seconds"]
-    result = {"machine": machine(), "seconds": seconds, "missing": missing, "found": found}
-    RESULT.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    seconds, where = round(time.perf_counter() - started), machine()
+    result_file = RESULTS / f"speed-{where['kind']}.json"
+    if set(typed.tasks) != set(TASKS) and result_file.exists():  # those that were not asked for stay as they were found
+        before = json.loads(result_file.read_text(encoding="utf-8"))
+        found, seconds = before["found"] | found, before["seconds"] + seconds
+    result = {"machine": where, "seconds": seconds, "missing": missing, "found": found}
+    result_file.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _greys(path: Path) -> str:
@@ -120,12 +122,18 @@ def _greys(path: Path) -> str:
 
 
 def machine() -> dict[str, Any]:
-    """What it ran on."""
+    """What it ran on, and what was chosen there."""
     import torch
 
-    model = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), "")
+    from lowerbound.interfaces.machine import machine as of_library
+    from lowerbound.system.products import BFLOAT16, PRODUCTS
+
+    found = of_library()
+    kind = BFLOAT16 if found["chosen"][PRODUCTS.title]["answer"] == BFLOAT16 else found["instructions"].lower()
     return {
-        "processor": model,
+        "kind": kind,
+        "processor": found["processor"],
+        "chosen": {title: choice["answer"] for title, choice in found["chosen"].items()},
         "cores": os.cpu_count(),
         "system": platform.platform(),
         "torch": torch.__version__,
