@@ -215,6 +215,8 @@ def arrays_page(found: list[dict[str, Any]]) -> list[str]:
         for row in found
     ]
     lines += [*table([*head, "encode, s", "decode, s", "loop, s", "training, s"], rows), *without_loops(found)]
+    if busy := [row["run"] for row in found if row.get("beside other work")]:
+        lines += ["", f"Seconds were measured beside other work: {'; '.join(busy)}."]
     names = list(dict.fromkeys(name for row in found for name in row["bits_per_dim"]))
     sizes = [[f"{row['bits_per_dim'][name]:.4f}" if name in row["bits_per_dim"] else "–" for name in names] for row in found]
     return [*lines, "", *table(["run", *names], [[row["run"], *each] for row, each in zip(found, sizes, strict=True)])]
