@@ -1,0 +1,67 @@
+"""The documentation: what Sphinx is to build, and how. ``make docs`` writes build/site.
+
+Nothing is fetched, at build or at reading: no fonts, no scripts of others, no inventories of other projects.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE / "_extensions"), str(HERE.parent / "src")]
+
+from executed import cache  # noqa: E402
+
+import lowerbound  # noqa: E402 - from this tree, whatever is installed
+
+project = "lowerbound"
+version = release = lowerbound.__version__
+copyright = "the authors of lowerbound"  # noqa: A001 - Sphinx's own name
+
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "mathml",
+    "repository_links",
+    "dead_links",
+]
+exclude_patterns = ["_extensions", "_static"]
+
+# pages
+myst_enable_extensions = ["dollarmath", "colon_fence", "deflist", "attrs_inline"]
+myst_heading_anchors = 4
+myst_links_external_new_tab = False
+nitpicky = False
+
+# cells: run once, and again where they or the library change
+nb_execution_mode = "cache"
+nb_execution_cache_path = str(cache(HERE.parent))
+nb_execution_timeout = 120
+nb_execution_raise_on_error = True
+nb_execution_show_tb = True
+nb_merge_streams = True
+
+# looks
+html_theme = "furo"
+html_title = "lowerbound"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_math_renderer = "mathml"
+html_copy_source = False
+html_show_sourcelink = False
+html_show_sphinx = False
+html_theme_options = {"top_of_page_buttons": []}
+
+
+def existing(app: object, name: str, source: list[str]) -> None:
+    """Of the home page's list what has been written."""
+    if name == "index":
+        lines = source[0].splitlines()
+        source[0] = "\n".join(line for line in lines if "*" not in line or any(HERE.glob(f"{line.strip()}.md")))
+
+
+def setup(app: object) -> None:
+    """Until all pages are there."""
+    app.connect("source-read", existing)  # type: ignore[attr-defined]
