@@ -14,7 +14,13 @@ from lowerbound.errors import RecipeError
 
 @runtime_checkable
 class Schedule(Protocol):
-    """What each of these promises."""
+    """A number that changes while a model is trained, as a function of the epoch; any callable of that form is one.
+
+    >>> import lowerbound as lb
+    >>> late = lambda epoch: 0.0 if epoch < 5 else 1.0
+    >>> lb.objectives.ELBO(beta=late, epoch=3).weight_of_kl, lb.objectives.ELBO(beta=late, epoch=7).weight_of_kl
+    (0.0, 1.0)
+    """
 
     def __call__(self, epoch: float) -> float:
         """The value after ``epoch`` passes over the data; ``math.inf`` is after the training."""
@@ -22,12 +28,18 @@ class Schedule(Protocol):
 
 @dataclass(frozen=True)
 class Constant:
-    """Always ``value``."""
+    """The same ``value`` at every epoch: β of a β-VAE, say.
+
+    >>> import lowerbound as lb
+    >>> beta = lb.schedules.Constant(4.0)
+    >>> beta(0), beta(100)
+    (4.0, 4.0)
+    """
 
     value: float = 1.0
 
     def __call__(self, epoch: float) -> float:
-        """The value."""
+        """The value, at every ``epoch``."""
         return self.value
 
 
@@ -37,6 +49,11 @@ class Linear:
 
     Source: Bowman et al., "Generating Sentences from a Continuous Space", 2016, https://arxiv.org/abs/1511.06349;
     Sønderby et al., "Ladder Variational Autoencoders", 2016, https://arxiv.org/abs/1602.02282.
+
+    >>> import lowerbound as lb
+    >>> warm_up = lb.schedules.Linear(epochs=10)
+    >>> warm_up(0), warm_up(5), warm_up(20)
+    (0.0, 0.5, 1.0)
     """
 
     value: float = 1.0
@@ -52,6 +69,11 @@ class Cyclical:
     """Every ``epochs`` anew: from 0 to ``value`` over the first half, constant over the second; ``value`` after the training.
 
     Source: Fu et al., "Cyclical Annealing Schedule", 2019, https://arxiv.org/abs/1903.10145.
+
+    >>> import lowerbound as lb
+    >>> beta = lb.schedules.Cyclical(epochs=10)
+    >>> [beta(epoch) for epoch in (0, 2.5, 5, 9, 10)]
+    [0.0, 0.5, 1.0, 1.0, 0.0]
     """
 
     value: float = 1.0
@@ -69,6 +91,11 @@ class Sigmoid:
     """value / (1 + exp(−10 (epoch/epochs − ½))): slow, fast, slow; half of it at the middle of ``epochs``.
 
     Source: Bowman et al., "Generating Sentences from a Continuous Space", 2016, https://arxiv.org/abs/1511.06349.
+
+    >>> import lowerbound as lb
+    >>> beta = lb.schedules.Sigmoid(epochs=10)
+    >>> [round(beta(epoch), 2) for epoch in (0, 5, 10)]
+    [0.01, 0.5, 0.99]
     """
 
     value: float = 1.0
@@ -88,6 +115,11 @@ class Cosine:
 
     Source: Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", 2016, https://arxiv.org/abs/1608.03983.
     Errors: RecipeError for a warm-up that is not shorter than the epochs.
+
+    >>> import lowerbound as lb
+    >>> rate = lb.schedules.Cosine(epochs=20, warm_up=4)
+    >>> [round(rate(epoch), 3) for epoch in (0, 2, 4, 12, 20)]
+    [0.0, 0.5, 1.0, 0.505, 0.01]
     """
 
     LEAST: ClassVar[float] = 0.01
@@ -109,7 +141,15 @@ class Cosine:
 
 @dataclass(frozen=True)
 class Exponential:
-    """``factor`` to the power of the epoch. Errors: RecipeError for a factor outside (0, 1]."""
+    """``factor`` to the power of the epoch: a learning rate that falls by the same share each epoch.
+
+    Errors: RecipeError for a factor outside (0, 1].
+
+    >>> import lowerbound as lb
+    >>> rate = lb.schedules.Exponential(0.5)
+    >>> [rate(epoch) for epoch in (0, 1, 3)]
+    [1.0, 0.5, 0.125]
+    """
 
     factor: float = 0.95
 
@@ -123,7 +163,13 @@ class Exponential:
 
 @dataclass(frozen=True)
 class Steps:
-    """Times ``factor`` after each ``epochs`` passes. Errors: RecipeError for a factor outside (0, 1], and epochs below ``LEAST``."""
+    """Times ``factor`` after each ``epochs`` passes. Errors: RecipeError for a factor outside (0, 1], and epochs below ``LEAST``.
+
+    >>> import lowerbound as lb
+    >>> rate = lb.schedules.Steps(epochs=10, factor=0.5)
+    >>> [rate(epoch) for epoch in (0, 9, 10, 25)]
+    [1.0, 1.0, 0.5, 0.25]
+    """
 
     LEAST: ClassVar[float] = 0.01
 
@@ -142,7 +188,12 @@ class Steps:
 
 @dataclass(frozen=True)
 class Scaled:
-    """Another schedule, times a number."""
+    """Another schedule times a number, ``scale``.
+
+    >>> import lowerbound as lb
+    >>> lb.schedules.Scaled(lb.schedules.Linear(epochs=10), 3.0)(5)
+    1.5
+    """
 
     schedule: Schedule
     scale: float
