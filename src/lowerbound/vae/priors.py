@@ -30,6 +30,15 @@ class Prior(nn.Module, ABC):
     Events of p(z) are ``(d,)``, those of the posterior. It has no batch axes, or where it has another p(z|c) for each context,
     and is given some, one axis for those ``(B,)``. It is where the weights are, draws there and in their type, and gives log densities,
     in nats, to latents ``(K, B, d)``.
+
+    >>> import torch
+    >>> from torch.distributions import Independent, Laplace
+    >>> import lowerbound as lb
+    >>> class LaplacePrior(lb.priors.Prior):
+    ...     def forward(self):
+    ...         return Independent(Laplace(torch.zeros(2), 1.0), 1)
+    >>> round(float(LaplacePrior()().log_prob(torch.zeros(2))), 3)  # −2 log 2
+    -1.386
     """
 
     @abstractmethod
@@ -46,6 +55,13 @@ class StandardNormal(Prior):
     """N(0, I) over ``size`` latent dimensions.
 
     Source: Kingma and Welling, "Auto-Encoding Variational Bayes", 2013, https://arxiv.org/abs/1312.6114.
+
+    >>> import math
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> prior = lb.priors.StandardNormal(2)
+    >>> round(float(prior().log_prob(torch.zeros(2))), 3), round(-math.log(2 * math.pi), 3)
+    (-1.838, -1.838)
     """
 
     zero: Tensor
@@ -66,6 +82,13 @@ class GivenContext(Prior):
 
     No σ is below ``floor``. Only of a model with a context. Source: Sohn et al., "Learning Structured Output Representation using Deep
     Conditional Generative Models", 2015, https://papers.nips.cc/paper/5775.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> prior = lb.priors.GivenContext(lb.nn.mlp(10, 4))  # of a class as zeros and a one, over two latent dimensions
+    >>> law = prior.given(torch.eye(10))()
+    >>> law.batch_shape, law.event_shape
+    (torch.Size([10]), torch.Size([2]))
     """
 
     #: c ``(B, *context)``, where it was given one
@@ -99,6 +122,12 @@ class Chain(Prior):
     Network i is ``(N, d₁ + … + dᵢ₋₁) → (N, 2 dᵢ)`` and gives μ and log σ² of a Gaussian, no σ below ``floor``; ``sizes`` are d₁, d₂, …
     With a ``posteriors.Chain`` of the same sizes the closed-form KL is computed level by level.
     Source: Sønderby et al., "Ladder Variational Autoencoders", 2016, https://arxiv.org/abs/1602.02282.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> prior = lb.priors.Chain(lb.priors.StandardNormal(2), [lb.nn.mlp(2, 6)], sizes=(2, 3))
+    >>> prior().sample((5,)).shape, [law.event_shape.numel() for law, _ in prior().levels(torch.zeros(5))]
+    (torch.Size([5, 5]), [2, 3])
     """
 
     def __init__(self, first: Prior, levels: Sequence[nn.Module], sizes: Sequence[int], floor: float = 0.0):
@@ -112,7 +141,14 @@ class Chain(Prior):
 
 
 class Categorical(Prior):
-    """Each of ``size`` classes as likely as the others, as zeros and a one."""
+    """Each of ``size`` classes as likely as the others, as zeros and a one: p(z) = 1/``size``.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> prior = lb.priors.Categorical(10)
+    >>> round(float(prior().log_prob(torch.eye(10)[3])), 3)  # −log 10
+    -2.303
+    """
 
     zero: Tensor
 
@@ -130,6 +166,13 @@ class GaussianMixture(Prior):
 
     No σ is below ``floor``, or a thousandth.
     Source: Dilokthanakul et al., "Deep Unsupervised Clustering with Gaussian Mixture VAEs", 2016, https://arxiv.org/abs/1611.02648.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> prior = lb.priors.GaussianMixture(1, components=3)
+    >>> z = torch.linspace(-30, 30, 6001)[:, None]
+    >>> round(prior().log_prob(z).exp().sum().item() * 0.01, 2)  # it integrates to one
+    1.0
     """
 
     def __init__(self, size: int, components: int = 10, floor: float = 0.0):
@@ -152,6 +195,14 @@ class VampPrior(Prior):
     ``posterior`` is that of the same model, whose weights it shares; of several levels this is the prior of the first. With ``squash``
     pseudo-inputs are kept in [0, 1].
     Source: Tomczak and Welling, "VAE with a VampPrior", 2018, https://arxiv.org/abs/1705.07120.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> posterior = lb.posteriors.DiagonalGaussian(lb.nn.mlp(64, 4))
+    >>> prior = lb.priors.VampPrior(posterior, (64,), components=1)
+    >>> z = prior().sample((5,))
+    >>> prior().log_prob(z).allclose(posterior(prior.inputs.sigmoid()).log_prob(z), atol=1e-4)
+    True
     """
 
     def __init__(self, posterior: Posterior, event: Sequence[int], components: int = 100, squash: bool = True):
@@ -174,6 +225,13 @@ class Flow(Prior):
     """A neural spline flow over ``size`` dimensions, learned.
 
     Source: Durkan et al., "Neural Spline Flows", 2019, https://arxiv.org/abs/1906.04032.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> prior = lb.priors.Flow(2)
+    >>> z = prior().sample((5,))
+    >>> z.shape, prior().log_prob(z).shape
+    (torch.Size([5, 2]), torch.Size([5]))
     """
 
     def __init__(self, size: int):
@@ -188,7 +246,17 @@ class Flow(Prior):
 
 
 class PositivePair(Prior):
-    """Π ``kind``(zᵢ; a, b) over ``size`` dimensions, a and b given."""
+    """Π ``kind``(zᵢ; a, b) over ``size`` dimensions, a and b given: what ``Gamma`` and ``Beta`` are made of, by their ``kind`` alone.
+
+    Errors: UsageError for a or b that is no positive number.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> class Weibull(lb.priors.PositivePair):
+    ...     kind = torch.distributions.Weibull
+    >>> round(float(Weibull(2, a=1.0, b=1.0)().log_prob(torch.ones(2))), 3)  # Π e^−zᵢ
+    -2.0
+    """
 
     a: Tensor
     b: Tensor
@@ -210,13 +278,27 @@ class PositivePair(Prior):
 
 
 class Gamma(PositivePair):
-    """Π Gamma(zᵢ; concentration a, rate b) over ``size`` positive dimensions."""
+    """Π Gamma(zᵢ; concentration a, rate b) over ``size`` positive dimensions.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> prior = lb.priors.Gamma(2)  # a = b = 1: Π e^−zᵢ
+    >>> round(float(prior().log_prob(torch.ones(2))), 3)
+    -2.0
+    """
 
     kind = distributions.Gamma
 
 
 class Beta(PositivePair):
-    """Π Beta(zᵢ; a, b) over ``size`` dimensions in (0, 1); uniform by default."""
+    """Π Beta(zᵢ; a, b) over ``size`` dimensions in (0, 1); uniform by default.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> prior = lb.priors.Beta(2, a=2.0, b=2.0)
+    >>> round(float(prior().log_prob(torch.tensor([0.5, 0.5])).exp()), 3)  # (6 z (1 − z))² = 1.5²
+    2.25
+    """
 
     kind = distributions.Beta
 
@@ -225,6 +307,13 @@ class UniformSphere(Prior):
     """Uniform on the unit sphere of ``size`` dimensions.
 
     Source: Davidson et al., "Hyperspherical Variational Auto-Encoders", 2018, https://arxiv.org/abs/1804.00891.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> prior = lb.priors.UniformSphere(3)
+    >>> z = prior().sample((100,))
+    >>> round(float(z.norm(dim=-1).max()), 3), round(float(prior().log_prob(z[0])), 3)  # −log 4π
+    (1.0, -2.531)
     """
 
     where: Tensor
