@@ -68,8 +68,9 @@ class Corrupted(nn.Module):
 class Gaussian(Corruption):
     """x + σ ε with ε ~ N(0, I), σ = ``scale`` in the units of the data.
 
-    With ``clamp`` what leaves [0, 1] is brought back to its edge, so that a damaged image is still one: a black pixel then
-    has the mean σ/√(2π) and not 0. Errors: RecipeError for a σ that is no positive number.
+    With ``clamp`` what leaves [0, 1] is brought back to its edge, so that a damaged image is still one: a black pixel then has the mean
+    σ/√(2π) and not 0.
+    Errors: RecipeError for a σ that is no positive number.
 
     >>> import torch
     >>> import lowerbound as lb
