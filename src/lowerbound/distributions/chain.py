@@ -88,8 +88,8 @@ class Levels(Distribution, ABC):
 class Chain(Levels):
     """Π p(zᵢ | z₁ … zᵢ₋₁): ``first`` is p(z₁), whose batch is the chain's, ``steps`` lead from each level to the next.
 
-    ``state`` is that of the first. ``held`` makes the same chain with its parameters held, where it can be had. Errors: RecipeError for
-    another number of sizes than of levels.
+    ``state`` is that of the first. ``held`` makes the same chain with its parameters held, where it can be had.
+    Errors: RecipeError for another number of sizes than of levels.
 
     >>> import torch
     >>> from torch.distributions import Independent, Normal

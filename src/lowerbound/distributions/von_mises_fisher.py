@@ -44,10 +44,10 @@ def log_area(d: int) -> float:
 class VonMisesFisher(td.Distribution):
     """vMF(μ, κ) on the unit sphere of R^d, d ≥ 2: p(x) = exp(κ⟨μ, x⟩ − h(κ) − κ) / area, exp h(κ) = E[exp κ(w − 1)], x uniform.
 
-    ``loc`` (μ) ``(*batch, d)``, of length one; ``concentration`` (κ) ``(*batch,)``, from 1e-4 to 1e5. log p in nats, with
-    respect to area. A sample x = cos θ μ + sin θ v is differentiable in κ through θ, implicitly, and in μ through the
-    reflection that carries an axis to μ. Gradients in μ are meant along the sphere: normalise μ, and what points out of
-    it falls away. Errors: RecipeError for d < 2.
+    ``loc`` (μ) ``(*batch, d)``, of length one; ``concentration`` (κ) ``(*batch,)``, from 1e-4 to 1e5. log p in nats, with respect to area.
+    A sample x = cos θ μ + sin θ v is differentiable in κ through θ, implicitly, and in μ through the reflection that carries an axis to μ.
+    Gradients in μ are meant along the sphere: normalise μ, and what points out of it falls away.
+    Errors: RecipeError for d < 2.
     Source: Davidson et al., "Hyperspherical Variational Auto-Encoders", 2018, https://arxiv.org/abs/1804.00891.
 
     >>> import math
@@ -123,7 +123,8 @@ class VonMisesFisher(td.Distribution):
 class UniformSphere(td.Distribution):
     """The uniform distribution on the unit sphere of R^d, d ≥ 2: p(x) = Γ(d/2) / (2 π^{d/2}), with respect to area.
 
-    Draws are of ``dtype`` and on ``device``, by default torch's own. Errors: RecipeError for d < 2.
+    Draws are of ``dtype`` and on ``device``, by default torch's own.
+    Errors: RecipeError for d < 2.
 
     >>> import math
     >>> import torch

@@ -64,7 +64,8 @@ class Posterior(ConditionalLaw):
 class Normals(Posterior):
     """The base of ``DiagonalGaussian`` and ``FullGaussian``, whose network gives means and logs of variances, bounded to ``LOG_VARIANCE``.
 
-    With a ``floor`` no σ that they stand for is below it. Errors: UsageError for a floor that is no number of 0 or more.
+    With a ``floor`` no σ that they stand for is below it.
+    Errors: UsageError for a floor that is no number of 0 or more.
 
     >>> import torch
     >>> import lowerbound as lb

@@ -80,8 +80,9 @@ class StandardNormal(Prior):
 class GivenContext(Prior):
     """p(z|c) = N(μ(c), diag σ²(c)), learned; the network ``(N, *context) → (N, features(size))`` gives μ, then log σ².
 
-    No σ is below ``floor``. Only of a model with a context. Source: Sohn et al., "Learning Structured Output Representation using Deep
-    Conditional Generative Models", 2015, https://papers.nips.cc/paper/5775.
+    No σ is below ``floor``. Only of a model with a context.
+    Source: Sohn et al., "Learning Structured Output Representation using Deep Conditional Generative Models", 2015,
+    https://papers.nips.cc/paper/5775.
 
     >>> import torch
     >>> import lowerbound as lb

@@ -163,7 +163,9 @@ class Exponential:
 
 @dataclass(frozen=True)
 class Steps:
-    """Times ``factor`` after each ``epochs`` passes. Errors: RecipeError for a factor outside (0, 1], and epochs below ``LEAST``.
+    """Times ``factor`` after each ``epochs`` passes.
+
+    Errors: RecipeError for a factor outside (0, 1], and epochs below ``LEAST``.
 
     >>> import lowerbound as lb
     >>> rate = lb.schedules.Steps(epochs=10, factor=0.5)

@@ -19,10 +19,11 @@ from lowerbound.vae.terms import Node, Terms
 class Pathwise(NodeEstimator):
     """Reparameterization: z = T(ε; φ) with ε free of φ, so ∇_φ E[f(z)] = E[∇_z f(z) ∇_φ T(ε; φ)].
 
-    For a Gaussian z = μ + σ ε with ε ~ N(0, I); Gamma, Beta and von Mises–Fisher by implicit
-    differentiation of their distribution function. Errors: RecipeError where the posterior has no such path.
-    Source: Kingma and Welling, "Auto-Encoding Variational Bayes", 2013, https://arxiv.org/abs/1312.6114
-    (section 2.4); Figurnov et al., "Implicit Reparameterization Gradients", 2018, https://arxiv.org/abs/1805.08498.
+    For a Gaussian z = μ + σ ε with ε ~ N(0, I); Gamma, Beta and von Mises–Fisher by implicit differentiation of their distribution
+    function.
+    Errors: RecipeError where the posterior has no such path.
+    Source: Kingma and Welling, "Auto-Encoding Variational Bayes", 2013, https://arxiv.org/abs/1312.6114 (section 2.4); Figurnov et al.,
+    "Implicit Reparameterization Gradients", 2018, https://arxiv.org/abs/1805.08498.
 
     >>> import torch
     >>> from torch.distributions import Independent, Normal

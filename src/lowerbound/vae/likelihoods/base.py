@@ -49,9 +49,10 @@ def at_hand(law: Distribution, x: Float[Tensor, "B *event"], observed: Bool[Tens
 class Likelihood(ConditionalLaw):
     """A distribution of x given latents ``(*batch, d)``; in training the batch axes are ``(K, B)``.
 
-    Besides ``law`` one says what its network is to give (``shape``) and how values are seen by it (``observe``); what data it can
-    be a distribution of is given by ``low``, ``high`` and ``steps``. With ``holes`` some values of the data may be missing (NaN), and are
-    left out of the density. Errors: RecipeError for a network that ends in a sigmoid, say, where the law takes any numbers.
+    Besides ``law`` one says what its network is to give (``shape``) and how values are seen by it (``observe``); what data it can be a
+    distribution of is given by ``low``, ``high`` and ``steps``. With ``holes`` some values of the data may be missing (NaN), and are left
+    out of the density.
+    Errors: RecipeError for a network that ends in a sigmoid, say, where the law takes any numbers.
 
     >>> import torch
     >>> import lowerbound as lb

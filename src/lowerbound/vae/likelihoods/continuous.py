@@ -136,7 +136,8 @@ class Calibrated(Normal):
 class Laplace(LocationScale):
     """p(x|z) = Π exp(−|xᵢ − fᵢ(z)|/b) / 2b: the absolute error, so that a few wrong values weigh less than for a Gaussian.
 
-    b is the ``scale``. Errors: as for ``LocationScale``.
+    b is the ``scale``.
+    Errors: as for ``LocationScale``.
 
     >>> import math
     >>> import torch

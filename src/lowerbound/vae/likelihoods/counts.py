@@ -94,7 +94,8 @@ class LogisticMixture(OfLogistics):
 def DiscretizedLogistic(network: nn.Module, steps: int = PIXEL_STEPS) -> LogisticMixture:
     """One logistic, discretised: ``LogisticMixture`` with one component.
 
-    The network ``(N, d) → (N, 3, *event)`` gives a mixture logit that says nothing, a location and a scale. Source: as there.
+    The network ``(N, d) → (N, 3, *event)`` gives a mixture logit that says nothing, a location and a scale.
+    Source: as there.
 
     >>> import torch
     >>> import lowerbound as lb

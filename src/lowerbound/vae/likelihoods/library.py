@@ -30,8 +30,8 @@ class OfLibrary(Likelihood, ABC):
     the shares that z gives to both parts: what is there over its share, and ``library`` beside it as if it were known by one count.
 
     ``event_shape`` is the shape of an example, ``steps`` what value 1 stands for: 1 for counts. Encoders see log(1 + x) best
-    (``nn.LogCounts``). Source: Lopez et al., "Deep generative modeling for single-cell transcriptomics", 2018,
-    https://doi.org/10.1038/s41592-018-0229-2.
+    (``nn.LogCounts``).
+    Source: Lopez et al., "Deep generative modeling for single-cell transcriptomics", 2018, https://doi.org/10.1038/s41592-018-0229-2.
     """
 
     note = (
@@ -77,8 +77,8 @@ class NB(OfLibrary):
     of.
 
     θ ``(*event,)`` are dispersions, learned: the variance of a count is μ + μ²/θ. L is the sum of an example's counts, or in a sample from
-    the prior ``library``, the geometric mean of those that were learned from. ``event_shape`` is the shape of an example. Source: Lopez et
-    al., "Deep generative modeling for single-cell transcriptomics", 2018, https://doi.org/10.1038/s41592-018-0229-2.
+    the prior ``library``, the geometric mean of those that were learned from. ``event_shape`` is the shape of an example.
+    Source: Lopez et al., "Deep generative modeling for single-cell transcriptomics", 2018, https://doi.org/10.1038/s41592-018-0229-2.
 
     >>> import torch
     >>> import lowerbound as lb
@@ -101,7 +101,8 @@ class NB(OfLibrary):
 class ZINB(OfLibrary):
     """``NB`` with more zeros, a value being 0 with probability πᵢ(z) whatever μ: the network gives two numbers, π's logit the second.
 
-    Its output is ``(N, 2, *event)``; the mean of a count is (1 − π) L ρ. Source: as for ``NB``.
+    Its output is ``(N, 2, *event)``; the mean of a count is (1 − π) L ρ.
+    Source: as for ``NB``.
 
     >>> import torch
     >>> import lowerbound as lb

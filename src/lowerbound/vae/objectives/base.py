@@ -36,7 +36,8 @@ class Objective(ABC):
     """The contract of what is maximised: ``samples``, ``kl`` and ``value``; one that follows a schedule has a field ``epoch`` too.
 
     ``value`` is what is maximised, ``bound`` what is reported, always a lower bound on log p(x): both ``(B,)``, in nats. ``samples`` is K,
-    the number of draws of z for each example. Errors: UsageError for a number of samples that is none.
+    the number of draws of z for each example.
+    Errors: UsageError for a number of samples that is none.
 
     >>> import lowerbound as lb
     >>> lb.objectives.ELBO().formula

@@ -19,7 +19,9 @@ from lowerbound.vae.terms import Node, Terms
 
 
 def factors(law: Distribution) -> Distribution:
-    """The law with its latent dimensions as one more batch axis. Errors: RecipeError where it does not factorise.
+    """The law with its latent dimensions as one more batch axis.
+
+    Errors: RecipeError where it does not factorise.
 
     >>> import lowerbound as lb
     >>> law = lb.priors.StandardNormal(2)()
@@ -38,7 +40,8 @@ class FreeBits(Objective):
     With ``of_levels`` i are the levels of a hierarchy, or a flat latent as a whole; of a level KL(q ‖ p) is given those above. Of a share
     of a batch, ``average`` makes of its means those of the batch, whose gradient is the share's own.
     Source: Kingma et al., "Improving Variational Inference with Inverse Autoregressive Flow", 2016, https://arxiv.org/abs/1606.04934
-    (appendix C.8). Errors: RecipeError where prior or posterior does not factorise, NoClosedForm for other pairs.
+    (appendix C.8).
+    Errors: RecipeError where prior or posterior does not factorise, NoClosedForm for other pairs.
 
     >>> import torch
     >>> from torch.distributions import Independent, Normal
