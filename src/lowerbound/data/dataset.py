@@ -40,6 +40,13 @@ class Dataset:
     have some.
     ``rows`` are the rows of the view, or None for all. ``first_row`` is the number of the first of them where they are a piece of more
     examples: noise that belongs to rows follows from their numbers in the whole (``rows.numbers_of``).
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> pixels = torch.tensor([[0, 255], [51, 102]], dtype=torch.uint8)
+    >>> data = lb.data.Dataset(pixels, targets=torch.tensor([1, 0]), classes=("cat", "dog"))
+    >>> [round(value, 2) for value in data[1].tolist()], len(data), data.event_shape, data.names
+    ([0.2, 0.4], 2, (2,), ['dog', 'cat'])
     """
 
     array: Tensor | SparseRows | StreamedRows
@@ -172,7 +179,14 @@ class Dataset:
 
 
 def fingerprint_of(*parts: Dataset, labels: bool = False) -> str:
-    """SHA-256 of the values and shapes of data, and with ``labels`` of those too: runs with the same one used the same data."""
+    """SHA-256 of the values and shapes of data, and with ``labels`` of those too: runs with the same one used the same data.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> a, b = lb.data.Dataset(torch.zeros(10, 3)), lb.data.Dataset(torch.ones(10, 3))
+    >>> lb.data.fingerprint_of(a)[:8], lb.data.fingerprint_of(a) == lb.data.fingerprint_of(b)
+    ('b6bdb8a0', False)
+    """
     digest = hashlib.sha256()
     for part in parts:
         digest.update(repr((part.event_shape, str(part.array.dtype), len(part), *((part.unit,) if part.unit != 255 else ()))).encode())
@@ -195,6 +209,13 @@ class Splits:
     ``whole`` is all the data in order where the source has no test data of its own (one in ten was
     then held out), None where it has. ``own_validation`` are its validation data, if it has some. ``notes`` say what a user should know
     about how it was read; ``schema`` describes a table's values.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> splits = lb.data.Splits.of(lb.data.Dataset(torch.rand(1000, 3)))
+    >>> train, validation = splits.validation()
+    >>> len(splits.train), len(splits.test), len(train), len(validation)
+    (900, 100, 810, 90)
     """
 
     train: Dataset

@@ -87,6 +87,17 @@ def dataset_of(source: Source, counts: bool = False) -> Dataset:
 
     Errors: DataError, of one line, for all that this is not: data without a length, a loader that weighs or collates in its own way,
     examples of several shapes, whole numbers whose meaning is not known, and columns of text.
+
+    >>> import numpy as np
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> bits = np.array([[0, 1, 1], [1, 0, 0]])
+    >>> lb.data.dataset_of(bits)[:].tolist()
+    [[0.0, 1.0, 1.0], [1.0, 0.0, 0.0]]
+    >>> pairs = [(torch.rand(1, 8, 8), 0), (torch.rand(1, 8, 8), 1)]  # examples and their labels
+    >>> data = lb.data.dataset_of(pairs)
+    >>> data.event_shape, data.labels.tolist()
+    ((1, 8, 8), [0, 1])
     """
     if isinstance(source, Dataset):
         return source

@@ -19,6 +19,12 @@ class DataSpec:
     Of whole numbers ``unit`` is the one that is 1: 255 of pixels, 1 of bits and counts.
     ``classes`` are the names of their labels, where they have some. With ``holes`` some values may be missing (NaN); ``schema`` says what
     the columns of a table are.
+
+    >>> import lowerbound as lb
+    >>> digits = lb.data.load("digits")
+    >>> spec = lb.data.DataSpec.of(digits.train, digits.test)
+    >>> spec.event_shape, spec.dimensions, (spec.low, spec.high), len(spec.classes)
+    ((1, 8, 8), 64, (0.0, 1.0), 10)
     """
 
     event_shape: tuple[int, ...]
@@ -60,5 +66,5 @@ class DataSpec:
 
     @property
     def columns(self) -> tuple[Column, ...] | None:
-        """The columns of a table that are modelled; None for all else."""
+        """The columns of a table that are modelled, in order; None for all else."""
         return None if self.schema is None else tuple(self.schema.modelled)
