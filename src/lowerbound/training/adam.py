@@ -31,6 +31,15 @@ class Adam(torch.optim.Adam):
     Gradients may be in bfloat16 where torch allows that for a weight (``ROUNDED``).
     Errors: UsageError for no weights, or a rate that is none.
     Source: Kingma and Ba, "Adam: A Method for Stochastic Optimization", 2014, https://arxiv.org/abs/1412.6980.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> weight = torch.nn.Parameter(torch.zeros(1))
+    >>> optimizer = lb.Adam([weight], learning_rate=0.1)
+    >>> (weight - 5).square().sum().backward()
+    >>> optimizer.step()
+    >>> round(weight.item(), 3)  # a first step is as long as the learning rate, whatever the gradient
+    0.1
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter], learning_rate: float | Tensor = 1e-3):
