@@ -45,6 +45,16 @@ class Experiment:
     Between two records it can be left at any moment: ``save()`` keeps all, and ``resume`` goes on to
     the same bits as if nothing had happened. So does ``train()`` once more, also after a Ctrl-C, which comes between two steps. The folder
     is its own until it is finished or closed, or the same process begins or resumes another there.
+
+    >>> import tempfile
+    >>> import lowerbound as lb
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     experiment = lb.Experiment.begin(lb.Recipe(data="digits", network="mlp:16", epochs=2), f"{folder}/run")
+    ...     _ = next(experiment.train()), experiment.save()  # one step, and it is left
+    ...     again = lb.Experiment.resume(f"{folder}/run")
+    ...     steps = [record.step for record in again.train()]
+    ...     steps[0], steps[-1], again.finish()["epochs"]
+    (2, 24, 2)
     """
 
     trainer: Trainer
@@ -150,7 +160,7 @@ class Experiment:
         return result
 
     def close(self) -> None:
-        """Leave the folder to others."""
+        """Leave the folder to others; ``resume`` takes it up again."""
         if self._lock is not None:
             self._lock.leave(self._token)
 
@@ -167,7 +177,7 @@ class Experiment:
 
     @property
     def state(self) -> State:
-        """Where the training stands."""
+        """Where the training stands: its optimizer, seed and step."""
         return self.trainer.setup.state
 
     @property
