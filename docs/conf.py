@@ -21,8 +21,13 @@ copyright = "the authors of lowerbound"  # noqa: A001 - Sphinx's own name
 
 extensions = [
     "myst_nb",
+    "executed",
     "sphinx.ext.autodoc",
-    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+    "api_pages",
+    "api_links",
+    "docstrings",
+    "code_pages",
     "mathml",
     "repository_links",
     "dead_links",
@@ -42,6 +47,14 @@ nb_execution_timeout = 120
 nb_execution_raise_on_error = True
 nb_execution_show_tb = True
 nb_merge_streams = True
+
+# the API
+add_module_names = False
+autodoc_inherit_docstrings = False
+autodoc_member_order = "bysource"
+autodoc_typehints_format = "short"
+maximum_signature_line_length = 80
+modindex_common_prefix = ["lowerbound."]
 
 # looks
 html_theme = "furo"
