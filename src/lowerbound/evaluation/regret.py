@@ -51,7 +51,7 @@ def likelihood_regret(vae: Model, data: Source, *, steps: int = STEPS, memory: i
     >>> _ = encoder.load_state_dict({"weight": torch.tensor([[0.5], [0.0]]), "bias": torch.tensor([0.0, math.log(0.5)])})
     >>> likelihood = lb.likelihoods.Gaussian(torch.nn.Identity(), scale=1.0)
     >>> vae = lb.VAE(lb.priors.StandardNormal(1), likelihood, lb.posteriors.DiagonalGaussian(encoder))
-    >>> regret = lb.likelihood_regret(vae, torch.tensor([[0.0], [1.0], [2.0]]))
+    >>> regret = lb.likelihood_regret(vae, torch.tensor([[0.0], [1.0], [2.0]]), steps=10)
     >>> regret.shape, bool((regret.abs() < 0.1).all())
     (torch.Size([3]), True)
     """

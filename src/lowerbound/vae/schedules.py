@@ -18,7 +18,7 @@ class Schedule(Protocol):
 
     >>> import lowerbound as lb
     >>> late = lambda epoch: 0.0 if epoch < 5 else 1.0
-    >>> lb.objectives.ELBO(beta=late, epoch=3).weight_of_kl, lb.objectives.ELBO(beta=late, epoch=7).weight_of_kl
+    >>> lb.objectives.ELBO(beta=late, epoch=3.0).weight_of_kl, lb.objectives.ELBO(beta=late, epoch=7.0).weight_of_kl
     (0.0, 1.0)
     """
 
@@ -32,7 +32,7 @@ class Constant:
 
     >>> import lowerbound as lb
     >>> beta = lb.schedules.Constant(4.0)
-    >>> beta(0), beta(100)
+    >>> beta(0.0), beta(100.0)
     (4.0, 4.0)
     """
 
@@ -51,8 +51,8 @@ class Linear:
     Sønderby et al., "Ladder Variational Autoencoders", 2016, https://arxiv.org/abs/1602.02282.
 
     >>> import lowerbound as lb
-    >>> warm_up = lb.schedules.Linear(epochs=10)
-    >>> warm_up(0), warm_up(5), warm_up(20)
+    >>> warm_up = lb.schedules.Linear(epochs=10.0)
+    >>> warm_up(0.0), warm_up(5.0), warm_up(20.0)
     (0.0, 0.5, 1.0)
     """
 
@@ -71,8 +71,8 @@ class Cyclical:
     Source: Fu et al., "Cyclical Annealing Schedule", 2019, https://arxiv.org/abs/1903.10145.
 
     >>> import lowerbound as lb
-    >>> beta = lb.schedules.Cyclical(epochs=10)
-    >>> [beta(epoch) for epoch in (0, 2.5, 5, 9, 10)]
+    >>> beta = lb.schedules.Cyclical(epochs=10.0)
+    >>> [beta(epoch) for epoch in (0.0, 2.5, 5.0, 9.0, 10.0)]
     [0.0, 0.5, 1.0, 1.0, 0.0]
     """
 
@@ -93,8 +93,8 @@ class Sigmoid:
     Source: Bowman et al., "Generating Sentences from a Continuous Space", 2016, https://arxiv.org/abs/1511.06349.
 
     >>> import lowerbound as lb
-    >>> beta = lb.schedules.Sigmoid(epochs=10)
-    >>> [round(beta(epoch), 2) for epoch in (0, 5, 10)]
+    >>> beta = lb.schedules.Sigmoid(epochs=10.0)
+    >>> [round(beta(epoch), 2) for epoch in (0.0, 5.0, 10.0)]
     [0.01, 0.5, 0.99]
     """
 
@@ -117,8 +117,8 @@ class Cosine:
     Errors: RecipeError for a warm-up that is not shorter than the epochs.
 
     >>> import lowerbound as lb
-    >>> rate = lb.schedules.Cosine(epochs=20, warm_up=4)
-    >>> [round(rate(epoch), 3) for epoch in (0, 2, 4, 12, 20)]
+    >>> rate = lb.schedules.Cosine(epochs=20.0, warm_up=4.0)
+    >>> [round(rate(epoch), 3) for epoch in (0.0, 2.0, 4.0, 12.0, 20.0)]
     [0.0, 0.5, 1.0, 0.505, 0.01]
     """
 
@@ -147,7 +147,7 @@ class Exponential:
 
     >>> import lowerbound as lb
     >>> rate = lb.schedules.Exponential(0.5)
-    >>> [rate(epoch) for epoch in (0, 1, 3)]
+    >>> [rate(epoch) for epoch in (0.0, 1.0, 3.0)]
     [1.0, 0.5, 0.125]
     """
 
@@ -168,8 +168,8 @@ class Steps:
     Errors: RecipeError for a factor outside (0, 1], and epochs below ``LEAST``.
 
     >>> import lowerbound as lb
-    >>> rate = lb.schedules.Steps(epochs=10, factor=0.5)
-    >>> [rate(epoch) for epoch in (0, 9, 10, 25)]
+    >>> rate = lb.schedules.Steps(epochs=10.0, factor=0.5)
+    >>> [rate(epoch) for epoch in (0.0, 9.0, 10.0, 25.0)]
     [1.0, 1.0, 0.5, 0.25]
     """
 
@@ -193,7 +193,7 @@ class Scaled:
     """Another schedule times a number, ``scale``.
 
     >>> import lowerbound as lb
-    >>> lb.schedules.Scaled(lb.schedules.Linear(epochs=10), 3.0)(5)
+    >>> lb.schedules.Scaled(lb.schedules.Linear(epochs=10.0), 3.0)(5.0)
     1.5
     """
 

@@ -112,8 +112,8 @@ class Part:
     >>> import lowerbound as lb
     >>> digits = lb.data.load("digits")
     >>> vae = lb.build(lb.Recipe(network="mlp:8", latent=2), (1, 8, 8)).vae
-    >>> [part.n for part in lb.tasks.lossless.compressed(vae, digits.test, block=100)]  # the header, and two blocks
-    [0, 100, 79]
+    >>> [part.n for part in lb.tasks.lossless.compressed(vae, digits.test[:20], block=8)]  # the header, and three blocks
+    [0, 8, 8, 4]
     """
 
     header: Header

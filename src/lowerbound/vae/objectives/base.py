@@ -44,7 +44,7 @@ class Objective(ABC):
     'E[log p(x|z)] − KL'
     >>> lb.objectives.IWAE(5).formula
     'E[1/(1 − α) log 1/K Σ w^(1 − α)], w = p(x, z)/q(z|x), of K = 5 draws of z, α = 0'
-    >>> lb.objectives.ELBO(beta=lb.schedules.Linear(epochs=10)).at(epoch=5).weight_of_kl
+    >>> lb.objectives.ELBO(beta=lb.schedules.Linear(epochs=10.0)).at(epoch=5.0).weight_of_kl
     0.5
     """
 
