@@ -24,7 +24,7 @@ class LowerboundError(Exception):
 
 
 class UsageError(LowerboundError):
-    """The options of a command do not fit together, or an argument is none that a function can take.
+    """The options of a command do not fit together, or an argument is none that a function can take: a size of 0, an unknown format.
 
     >>> import lowerbound as lb
     >>> lb.priors.StandardNormal(0)
@@ -35,7 +35,7 @@ class UsageError(LowerboundError):
 
 
 class DataError(LowerboundError):
-    """Data are missing or damaged, or do not fit the model.
+    """Data are missing or damaged, or do not fit the model: an unknown name, a file that cannot be read, values that a likelihood has not.
 
     >>> import lowerbound as lb
     >>> lb.data.load("mnits")
@@ -46,7 +46,7 @@ class DataError(LowerboundError):
 
 
 class RecipeError(LowerboundError):
-    """A recipe asks for something that does not exist or makes no sense.
+    """A recipe, or what a model is made of, asks for something that does not exist or makes no sense.
 
     >>> import lowerbound as lb
     >>> lb.Recipe(objective="iwea")
@@ -68,7 +68,7 @@ class RunError(LowerboundError):
 
 
 class OutputError(LowerboundError):
-    """A result cannot be written.
+    """A result cannot be written: the folder is not empty, the disk is full, or there is no permission.
 
     >>> import tempfile
     >>> import lowerbound as lb
@@ -139,7 +139,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def printable(text: str) -> str:
-    r"""The text with everything that cannot be printed, such as control characters, written as escapes.
+    r"""The text with everything that cannot be printed, such as control characters, written as escapes: for names of files in messages.
 
     >>> import lowerbound as lb
     >>> lb.errors.printable("one" + chr(9) + "two")
@@ -149,7 +149,7 @@ def printable(text: str) -> str:
 
 
 def reason(error: OSError) -> str:
-    """The reason the operating system gives, with what to do where that is known.
+    """The reason that the operating system gives for an ``error``, with what to do where that is known.
 
     >>> import errno
     >>> import lowerbound as lb

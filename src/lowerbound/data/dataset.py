@@ -121,7 +121,7 @@ class Dataset:
         return torch.tensor([0.0, 1.0 if self.unit != 1 else max(1.0, float(range_of(self.array)[1]))])
 
     def inverted(self) -> Dataset:
-        """The same data with black and white exchanged. Errors: DataError for values that are not in [0, 1], or sparse."""
+        """The data with black and white exchanged, x → 1 − x. Errors: DataError for values that are not in [0, 1], or sparse."""
         low, high = self.extremes.tolist()
         if isinstance(self.array, StreamedRows):
             raise DataError("shards are not inverted when they are read; invert the data when shards are made of them")
@@ -143,7 +143,7 @@ class Dataset:
         return self if streamed(self) is None else self.view(some_of(self, PICTURED))
 
     def relabelled(self, classes: Sequence[str]) -> Dataset:
-        """The same data with classes numbered by name as in ``classes``. Errors: DataError for a class that is not among them."""
+        """The data with classes numbered by name as in ``classes``. Errors: DataError for a class that is not among them."""
         if self.targets is None or self.classes == tuple(classes):
             return self
         strange = next((name for name in self.classes if name not in classes), None)
@@ -179,7 +179,7 @@ class Dataset:
 
 
 def fingerprint_of(*parts: Dataset, labels: bool = False) -> str:
-    """SHA-256 of the values and shapes of data, and with ``labels`` of those too: runs with the same one used the same data.
+    """The SHA-256 of the values and shapes of data, and with ``labels`` of those too: runs with the same one used the same data.
 
     >>> import torch
     >>> import lowerbound as lb
@@ -248,7 +248,7 @@ class Splits:
 
     @classmethod
     def of_datasets(cls, parts: Mapping[str, Dataset], notes: tuple[str, ...] = (), schema: Schema | None = None) -> Splits:
-        """The same where each part has an array of its own, of files."""
+        """A source whose parts, named as for ``of_parts``, are data sets of their own; without test data some of ``train`` are held out."""
         own = parts.get("validation")
         if "test" in parts:
             return cls(parts["train"], parts["test"], None, notes, schema, own)

@@ -34,7 +34,7 @@ def options_of(source: str | Path, reading: Reading | None = None) -> frozenset[
 
 
 def has_arrays(source: str | Path) -> bool:
-    """Whether ``load`` would read ``source`` as arrays alone, whose shape may be said.
+    """Whether ``load`` would read ``source`` as arrays alone, whose ``shape`` may be said.
 
     >>> import tempfile
     >>> import numpy as np
@@ -49,7 +49,7 @@ def has_arrays(source: str | Path) -> bool:
 
 
 def located(source: str) -> str:
-    """The source in a form that is valid from any working directory: a known name, or an absolute path.
+    """The source in a form that is valid from any working directory: a known name, or an absolute path; what is neither as it is.
 
     >>> from pathlib import Path
     >>> import lowerbound as lb
@@ -116,9 +116,9 @@ def load(
 
 
 def reading_of(*, limits: str | None = None, shape: str | Sequence[int] | None = None, **others: Any) -> Reading:
-    """The options of ``load``, checked.
+    """The options of ``load``, checked and in one object, as what reads data in pieces takes them.
 
-    Errors: DataError.
+    Errors: DataError for limits or a shape that are none.
 
     >>> import lowerbound as lb
     >>> how = lb.data.reading_of(limits="0:16", shape="1x8x8")

@@ -41,7 +41,7 @@ class DataSpec:
 
     @classmethod
     def of(cls, train: Dataset, test: Dataset, schema: Schema | None = None) -> DataSpec:
-        """That of the data of a training: range and classes are those of ``train``, and values are missing where some are of either."""
+        """The spec of a training's data: range and classes are those of ``train``, and values may be missing where some are in either."""
         low, high = (float(value) for value in train.extremes)
         holes = schema is not None or train.holes + test.holes > 0
         stored = "" if schema is not None else train.stored or str(train.array.dtype).removeprefix("torch.")

@@ -122,7 +122,7 @@ class Chain(Levels):
         yield law, state
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Chain:
-        """The same chain over a larger batch."""
+        """The chain over a larger batch, ``batch_shape``."""
         return Chain(self._first.expand(batch_shape), self.steps, self.sizes, self.state, self.held)
 
 

@@ -33,11 +33,11 @@ class Delta(td.Distribution):
 
     @constraints.dependent_property
     def support(self) -> constraints.Constraint:
-        """The whole space."""
+        """All real vectors of the event's shape."""
         return constraints.independent(constraints.real, len(self.event_shape))
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Delta:
-        """The same law over a larger batch."""
+        """The law over a larger batch, ``batch_shape``."""
         value = self.value.expand(*batch_shape, *self.event_shape)
         return type(self)(value, len(self.event_shape), validate_args=False)
 
@@ -54,12 +54,12 @@ class Delta(td.Distribution):
 
     @property
     def mean(self) -> Tensor:
-        """The point ``(*batch, *event)``."""
+        """The point ``(*batch, *event)``, which is all there is."""
         return self.value
 
     @property
     def mode(self) -> Tensor:
-        """The point ``(*batch, *event)``."""
+        """The point ``(*batch, *event)``, which is all there is."""
         return self.value
 
     @property

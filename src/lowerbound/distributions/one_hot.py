@@ -28,7 +28,7 @@ class OneHotCategorical(td.OneHotCategorical):
         self._categorical = td.Categorical(logits=logits, validate_args=False)
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> OneHotCategorical:
-        """The same law over a larger batch."""
+        """The law over a larger batch, ``batch_shape``."""
         return type(self)(self.logits.expand(*batch_shape, *self.event_shape))
 
     def sample(self, sample_shape: Any = ()) -> Tensor:

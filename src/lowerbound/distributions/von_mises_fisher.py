@@ -72,7 +72,7 @@ class VonMisesFisher(td.Distribution):
         super().__init__(batch, loc.shape[-1:], validate_args=validate_args)
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> VonMisesFisher:
-        """The same law over a larger batch."""
+        """The law over a larger batch, ``batch_shape``."""
         shape = Size(batch_shape)
         return type(self)(self.loc.expand(*shape, self.d), self.concentration.expand(shape), validate_args=False)
 
@@ -150,11 +150,11 @@ class UniformSphere(td.Distribution):
         super().__init__(Size(batch_shape), Size([d]), validate_args=validate_args)
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> UniformSphere:
-        """The same law over a larger batch."""
+        """The law over a larger batch, ``batch_shape``."""
         return type(self)(self.d, batch_shape, validate_args=False, dtype=self.dtype, device=self.device)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """−log area; nats ``(*batch,)``."""
+        """log p(x) = −log area of the sphere, in nats ``(*batch,)``."""
         if self._validate_args:
             self._validate_sample(value)
         return torch.full_like(value[..., 0], -log_area(self.d)).expand(broadcast_shapes(value.shape[:-1], self.batch_shape))
@@ -171,16 +171,16 @@ class UniformSphere(td.Distribution):
 
     @property
     def mean(self) -> Tensor:
-        """The centre, 0."""
+        """The centre of the sphere, zeros ``(*batch, d)``."""
         return torch.zeros(self._extended_shape(), dtype=self.dtype, device=self.device)
 
     @property
     def variance(self) -> Tensor:
-        """Of each coordinate, 1/d."""
+        """The variance of each coordinate, 1/d ``(*batch, d)``."""
         return torch.full(self._extended_shape(), 1 / self.d, dtype=self.dtype, device=self.device)
 
     def entropy(self) -> Tensor:
-        """log area; nats."""
+        """The log of the sphere's area, in nats ``(*batch,)``."""
         return torch.full(self.batch_shape, log_area(self.d), dtype=self.dtype, device=self.device)
 
 

@@ -30,7 +30,9 @@ HALVINGS = 60  # of that range: to the last digit of a double
 
 @dataclass(frozen=True)
 class Calibration:
-    """T of q_T(y|x) ∝ q(y|x)^(1/T), and how many labels it was learned from: 0 where it was not, and T is 1.
+    """The temperature T of a classifier's probabilities, q_T(y|x) ∝ q(y|x)^(1/T), and how many labels it was learned from.
+
+    ``calibrated_on`` is 0 where it was not learned, and T is then 1. Above 1 it makes predictions less sure.
 
     >>> import lowerbound as lb
     >>> lb.calibration.Calibration()
@@ -119,7 +121,7 @@ def temperature(log_q: Float[Tensor, "N classes"], labels: Int64[Tensor, " N"]) 
 
 
 def scaled(log_q: Float[Tensor, "N classes"], temperature: float) -> Float[Tensor, "N classes"]:
-    """log q_T(y|x) ``(N, classes)`` of log q(y|x) ``(N, classes)``, in nats: q_T ∝ q^(1/T), T the ``temperature``.
+    """log q_T(y|x) ``(N, classes)`` of log q(y|x) ``(N, classes)``, in nats: q_T ∝ q^(1/T), T being the ``temperature``.
 
     >>> import torch
     >>> import lowerbound as lb
@@ -261,7 +263,10 @@ def classification(
 
 
 def confusion(log_q: Float[Tensor, "N classes"], labels: Int64[Tensor, " N"]) -> Int64[Tensor, "classes classes"]:
-    """The confusion matrix: how many examples of each class, a row, are predicted to be of each, a column.
+    """The confusion matrix ``(classes, classes)``: how many examples of each class, a row, are predicted to be of each, a column.
+
+    ``log_q`` ``(N, classes)`` is log q(y|x), of which the greatest is predicted; ``labels`` ``(N,)`` are class numbers, −1 where not known.
+    Errors: DataError for labels that are none of the classes.
 
     >>> import torch
     >>> import lowerbound as lb

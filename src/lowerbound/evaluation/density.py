@@ -39,7 +39,7 @@ class Density:
     samples: int
 
     def of_one(self) -> Density:
-        """That of the first example, without the axis of examples."""
+        """The figures of the first example alone, without the axis of examples."""
         each: dict[str, Any] = {name: value[..., 0] for name, value in vars(self).items() if isinstance(value, Tensor)}
         return replace(self, **each)
 

@@ -83,8 +83,9 @@ def bound_of_rows(vae: Model, data: Rows, objective: Objective, batch: int | Non
 
 
 def score(vae: Model, data: Source, *, objective: Objective | None = None, batch: int | None = None, seed: int = 0) -> MeanBound:
-    """``mean_bound`` under the name that it had in version 0.1.0, with a warning; on the command line ``score`` is log p(x) of each
-    example.
+    """``mean_bound`` under the name that it had in version 0.1.0, with a warning.
+
+    On the command line ``score`` is log p(x) of each example, which is ``lb.log_likelihood``.
 
     >>> import warnings
     >>> import torch

@@ -27,7 +27,7 @@ ACROSS = 20  # images per row
 
 @styled
 def samples(images: Array) -> Figure:
-    """Samples of the model ``(N, C, H, W)``, in a square, as a figure of matplotlib's.
+    """Samples of a model ``(N, C, H, W)``, in a square, as a figure of matplotlib's.
 
     >>> import lowerbound as lb
     >>> vae = lb.build(lb.Recipe(network="mlp:8", latent=2), (1, 8, 8)).vae
@@ -45,7 +45,9 @@ def samples(images: Array) -> Figure:
 
 @styled
 def reconstructions(given: Array, reconstructed: Array, name: str = "reconstructed") -> Figure:
-    """Two rows: the given images ``(N, C, H, W)`` and their reconstructions, labelled ``name``; of many images two rows per ``ACROSS``.
+    """Two rows of images: those given ``(N, C, H, W)`` and their reconstructions of the same shape, labelled ``name``.
+
+    Of many images there are two rows for each ``ACROSS``, 20.
 
     >>> import lowerbound as lb
     >>> images = lb.data.load("digits").test[:8]
@@ -65,7 +67,7 @@ def reconstructions(given: Array, reconstructed: Array, name: str = "reconstruct
 
 @styled
 def path(images: Array, shares: Sequence[float]) -> Figure:
-    """Images ``(N, C, H, W)`` decoded along a line, each with its share of the way.
+    """Images ``(N, C, H, W)`` decoded along a line between two latents, each with its share of the way ``(N,)``.
 
     >>> import torch
     >>> import lowerbound as lb
@@ -157,7 +159,7 @@ def styles(images: Array, classes: Sequence[str]) -> Figure:
 
 @styled
 def extremes(most: Array, least: Array, most_likely: Sequence[float], least_likely: Sequence[float]) -> Figure:
-    """The most and the least likely images ``(n, C, H, W)``, and their log p(x) in nats.
+    """The most and the least likely images ``(n, C, H, W)``, a row each, with their log p(x) in nats below them, ``(n,)``.
 
     >>> import lowerbound as lb
     >>> images = lb.data.load("digits").test[:6].numpy()

@@ -70,6 +70,7 @@ class Gaussian(Corruption):
 
     With ``clamp`` what leaves [0, 1] is brought back to its edge, so that a damaged image is still one: a black pixel then has the mean
     σ/√(2π) and not 0.
+    Source: Im et al., "Denoising Criterion for Variational Auto-Encoding Framework", 2017, https://arxiv.org/abs/1511.06406.
     Errors: RecipeError for a σ that is no positive number.
 
     >>> import torch
@@ -92,8 +93,10 @@ class Gaussian(Corruption):
 
 
 class Masking(Corruption):
-    """Each value 0 with probability ``share``, by itself. Images stay in [0, 1].
+    """Each value 0 with probability ``share``, by itself, as in a denoising autoencoder. Images stay in [0, 1].
 
+    Source: Vincent et al., "Extracting and Composing Robust Features with Denoising Autoencoders", 2008,
+    https://doi.org/10.1145/1390156.1390294.
     Errors: RecipeError for a share outside (0, 1).
 
     >>> import torch
@@ -115,6 +118,7 @@ class Masking(Corruption):
 class SaltAndPepper(Corruption):
     """Each value 0 or 1, by a fair coin, with probability ``share``, by itself: the extremes of a pixel.
 
+    Source: Vincent et al., "Stacked Denoising Autoencoders", 2010, https://jmlr.org/papers/v11/vincent10a.html.
     Errors: RecipeError for a share outside (0, 1).
 
     >>> import torch

@@ -53,7 +53,8 @@ def mlp(*shapes: Shape, activation: Callable[[], nn.Module] = nn.ReLU) -> nn.Seq
     """Fully connected layers with an activation between them: ``mlp(784, 512, 4)`` has one hidden layer.
 
     The first and the last shape may be that of an array, e.g. ``mlp((1, 28, 28), 512, 4)``: the input ``(N, *first)`` is flattened, the
-    output is ``(N, *last)``. Hidden units start out switching on all over the input, see ``_hidden``.
+    output is ``(N, *last)``. The output may be any numbers: logits, means, log-variances. First weights are spread so that hidden units
+    switch on all over the input, not only near its origin.
     Errors: UsageError for widths that are none.
 
     >>> import torch
@@ -137,7 +138,9 @@ _ENDS: dict[Callable[..., nn.Sequential], Callable[[], nn.Module]] = {
 def with_dropout(network: nn.Module, share: float) -> nn.Module:
     """The same network, changed: in training each unit after a ReLU, tanh or softplus is 0 with probability ``share``.
 
-    The others grow by 1/(1 − share).
+    The others grow by 1/(1 − share), so that means stay what they are; in evaluation mode nothing is dropped.
+    Source: Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from Overfitting", 2014,
+    https://jmlr.org/papers/v15/srivastava14a.html.
     Errors: RecipeError for a share outside [0, 1).
 
     >>> import torch

@@ -232,7 +232,7 @@ class Recipe:
 
 
 def merge(written: Mapping[str, Any], typed: Mapping[str, Any]) -> dict[str, Any]:
-    """Words of a file, ``written``, and words that were ``typed``, which win; the file's words of another likelihood than theirs go.
+    """The words of a file, ``written``, and words that were ``typed``, which win; the file's words of another likelihood than theirs go.
 
     >>> import lowerbound as lb
     >>> lb.recipes.merge({"likelihood": "gaussian", "scale": "learned", "epochs": 5}, {"likelihood": "bernoulli"})
@@ -309,7 +309,7 @@ def typed(written: dict[str, Any], path: str | Path) -> dict[str, Any]:
 
 
 def to_toml(recipe: Recipe) -> str:
-    """The recipe as the text of a TOML file that ``read`` takes back.
+    """The recipe as the text of a TOML file that ``read`` and ``lowerbound train --recipe FILE`` take back.
 
     >>> import tempfile
     >>> from pathlib import Path

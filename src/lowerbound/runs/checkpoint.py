@@ -36,7 +36,7 @@ HEADER = "lowerbound"  # one entry, since safetensors writes several in an order
 
 
 def write(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
-    """``tensors``, and ``meta`` as JSON, in one file with a checksum, written whole or not at all.
+    """Write ``tensors``, and ``meta`` as JSON, into one file with a checksum, whole or not at all.
 
     Errors: OutputError where it cannot be written.
 
@@ -55,7 +55,7 @@ def write(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
 
 
 def packed(tensors: dict[str, Tensor], meta: dict[str, Any]) -> bytes:
-    """The bytes of such a file: safetensors, with the checksum and ``meta`` in its header.
+    """The bytes that ``write`` puts into a file: safetensors, with the checksum and ``meta``, which is JSON, in its header.
 
     >>> from pathlib import Path
     >>> import torch
@@ -253,7 +253,7 @@ def save_training(
 
 
 def packed_training(model: nn.Module, estimator: nn.Module, state: State, average: nn.Module | None = None) -> bytes:
-    """The bytes that ``save_training`` writes, without any progress.
+    """The bytes that ``save_training`` writes, without any progress; ``unpack_training`` takes them up.
 
     >>> import lowerbound as lb
     >>> parts = lb.build(lb.Recipe(network="mlp:8"), (6,))

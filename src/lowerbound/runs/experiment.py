@@ -187,7 +187,7 @@ class Experiment:
 
     @property
     def epochs_done(self) -> int:
-        """How many epochs are complete."""
+        """How many epochs of the training are complete."""
         return self.trainer.epochs_done
 
     @property

@@ -75,7 +75,9 @@ def seeded_by_row(rows: Int64[Tensor, " B"], *words: int | str, device: torch.de
 
 @contextmanager
 def reseeding(device: torch.device | None = None) -> Iterator[Callable[..., None]]:
-    """A function of words, from which torch's default random numbers then follow, as in ``seeded``: for many words in one block.
+    """Gives a function of words, from which torch's default random numbers then follow, as in ``seeded``: for many words in one block.
+
+    After the block torch's random numbers go on as before it. ``device`` is an accelerator whose numbers are to follow too.
 
     >>> import torch
     >>> import lowerbound as lb
@@ -126,7 +128,7 @@ def drawn_again(n: int, *words: int | str) -> Tensor:
 
 
 def permutation(n: int, *words: int | str) -> Tensor:
-    """A random permutation of 0 … n−1 ``(n,)``, seeded from ``words``.
+    """A random permutation of 0 … n−1 ``(n,)`` that follows from ``words``: the order of an epoch's examples, say.
 
     >>> import lowerbound as lb
     >>> rows = lb.seeding.permutation(5, "test")

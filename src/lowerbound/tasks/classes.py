@@ -72,7 +72,9 @@ def number(name: str, classes: Sequence[str]) -> int:
 
 @torch.no_grad()
 def styles(vae: Model, latents: Float[Tensor, "n latent"]) -> Float[Tensor, "n classes *event"]:
-    """Means of p(x|z, y) for each z and each class y: one z is one style, whatever the class.
+    """Means of p(x|z, y) ``(n, classes, *event)`` for each z ``(n, latent)`` and each class y: one z is one style, whatever the class.
+
+    Errors: UsageError for a model that is not given labels.
 
     >>> import torch
     >>> import lowerbound as lb
@@ -88,7 +90,9 @@ def styles(vae: Model, latents: Float[Tensor, "n latent"]) -> Float[Tensor, "n c
 
 
 def drawn_styles(vae: Model, n: int) -> Float[Tensor, "n latent"]:
-    """n draws of z from p(z); of a prior that depends on the class, from the first one's.
+    """n draws ``(n, latent)`` of z from p(z), each a style that ``styles`` shows in all classes; of a p(z|y) those of the first class.
+
+    Errors: UsageError for a model that is not given labels.
 
     >>> import lowerbound as lb
     >>> spec = lb.data.DataSpec((6,), classes=("cat", "dog"))

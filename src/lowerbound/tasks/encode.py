@@ -67,8 +67,9 @@ def decode(vae: Model, latents: Array, draw: bool = False, grad: bool = False) -
 
 
 def contexts(vae: Model, data: Source, seed: int = 0) -> Float[Tensor, "*N_context"]:
-    """What ``encode`` gives the model besides each example, on the CPU.
+    """What ``encode`` gives a conditional model besides each example ``(N, *context)``, on the CPU: zeros and a one of its class, say.
 
+    Contexts that are drawn follow from ``seed`` and the row.
     Errors: UsageError for a model that is given nothing.
 
     >>> import lowerbound as lb

@@ -33,7 +33,7 @@ def interpolate(vae: Model, a: Float[Tensor, " d"], b: Float[Tensor, " d"], step
 
 
 def manifold_coordinates(side: int) -> Float[Tensor, " side"]:
-    """Φ⁻¹((i + ½)/side), i = 0 … side − 1: equal steps of a standard normal's probability.
+    """Φ⁻¹((i + ½)/side), i = 0 … side − 1, ``(side,)``: equal steps of a standard normal's probability, Φ being its distribution function.
 
     >>> import lowerbound as lb
     >>> [round(value, 2) for value in lb.tasks.generate.manifold_coordinates(4).tolist()]  # ⅛, ⅜, … of probability are below

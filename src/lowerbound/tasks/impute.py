@@ -70,7 +70,7 @@ class Imputations:
     ess: Float[Tensor, "*N"]
 
     def of_one(self) -> Imputations:
-        """That of the first example, without the axis of examples."""
+        """The imputations of the first example alone, without the axis of examples."""
         return Imputations(self.mean[0], self.error[0], self.draws[:, 0], self.ess[0])
 
 

@@ -88,7 +88,7 @@ def _completed(vae: Model, reference: Dataset, most: int, samples: int, memory: 
 
 
 def compared(reference: Dataset, most: int = MOST) -> Dataset:
-    """Those of ``reference`` that others are compared with: at most ``most``, always the same ones.
+    """The examples of ``reference`` that others are ranked among: at most ``most``, always the same ones.
 
     >>> import torch
     >>> import lowerbound as lb

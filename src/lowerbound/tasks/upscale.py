@@ -137,7 +137,8 @@ def upscale(
 
 
 def must_take(vae: Model, factor: int) -> None:
-    """Raise UsageError for a model that cannot be asked to make images so many times larger.
+    """Raise UsageError for a model that cannot be asked to make images ``factor`` times larger: one given something else, or another
+    factor.
 
     >>> import lowerbound as lb
     >>> vae = lb.build(lb.Recipe(network="mlp:8", given="low-resolution:2"), (1, 8, 8)).vae

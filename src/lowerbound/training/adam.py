@@ -51,16 +51,16 @@ class Adam(torch.optim.Adam):
         super().__init__(weights, lr=learning_rate, fused=True)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """As of any optimizer of torch."""
+        """Add weights with options of their own, as with any optimizer of torch; with several groups a step is torch's."""
         ADD(self, param_group)
 
     def state_dict(self) -> dict[str, Any]:
-        """As of any optimizer of torch."""
+        """Moments, numbers of steps and options, as of any optimizer of torch."""
         found: dict[str, Any] = STATE(self)
         return found
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """As of any optimizer of torch."""
+        """Take up what ``state_dict`` gave, as any optimizer of torch."""
         LOAD(self, state_dict)
 
     @torch.no_grad()

@@ -38,5 +38,5 @@ class State:
 
     @classmethod
     def new(cls, model: nn.Module, seed: int) -> State:
-        """That of a training that begins, with Adam at its usual learning rate."""
+        """The state of a training of ``model`` that begins, with Adam at its usual learning rate, .001."""
         return cls(Adam(model.parameters()), seed)

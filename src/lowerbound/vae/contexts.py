@@ -47,7 +47,7 @@ class Context(ABC):
     @property
     @abstractmethod
     def shape(self) -> tuple[int, ...]:
-        """The shape of one context."""
+        """The shape of the context of one example."""
 
     @abstractmethod
     def of(self, values: Float[Tensor, "B *event"], labels: Int64[Tensor, " B"] | None) -> Float[Tensor, "B *context"]:
@@ -93,7 +93,7 @@ class Label(Context):
         """None: a class is none of the values."""
 
     def put(self, context: Float[Tensor, "B *context"], x: Float[Tensor, "*K B *event"]) -> Float[Tensor, "*K B *event"]:
-        """x as it is."""
+        """x as it is, since a class is none of the values."""
         return x
 
     def numbered(self, labels: Int64[Tensor, " B"]) -> Float[Tensor, "B classes"]:
@@ -186,12 +186,13 @@ class LowResolution(Context):
         """None: a mean of values is none of them."""
 
     def put(self, context: Float[Tensor, "B *context"], x: Float[Tensor, "*K B *event"]) -> Float[Tensor, "*K B *event"]:
-        """x as it is."""
+        """x as it is, since a mean of values is none of them."""
         return x
 
 
 def must_divide(factor: int, event_shape: tuple[int, ...]) -> None:
-    """Raise RecipeError where data of this shape cannot be made smaller by the factor.
+    """Raise RecipeError where data of this shape cannot be made smaller by the factor: no images ``(C, H, W)``, or sides that it does not
+    divide.
 
     >>> import lowerbound as lb
     >>> lb.contexts.must_divide(3, (1, 28, 28))

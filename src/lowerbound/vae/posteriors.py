@@ -165,7 +165,10 @@ class PositivePair(Posterior):
 
 
 class Gamma(PositivePair):
-    """q(z|x) = Π Gamma(zᵢ; αᵢ, βᵢ) on positive latents; the network gives concentrations α, then rates β, through softplus, 2 d numbers.
+    """q(z|x) = Π Gamma(zᵢ; αᵢ, βᵢ) on positive latents; the network gives concentrations α, then rates β, through softplus.
+
+    These are 2 d numbers ``(N, 2 d)``. Draws have a path, and the KL with ``priors.Gamma`` is in closed form.
+    Source: Figurnov et al., "Implicit Reparameterization Gradients", 2018, https://arxiv.org/abs/1805.08498.
 
     >>> import torch
     >>> import lowerbound as lb
@@ -179,7 +182,10 @@ class Gamma(PositivePair):
 
 
 class Beta(PositivePair):
-    """q(z|x) = Π Beta(zᵢ; aᵢ, bᵢ) on latents in (0, 1); the network gives a, then b, through softplus, 2 d numbers.
+    """q(z|x) = Π Beta(zᵢ; aᵢ, bᵢ) on latents in (0, 1): densities ∝ z^(a−1) (1 − z)^(b−1); the network gives a, then b, through softplus.
+
+    These are 2 d numbers ``(N, 2 d)``. Draws have a path, and the KL with ``priors.Beta`` is in closed form.
+    Source: Figurnov et al., "Implicit Reparameterization Gradients", 2018, https://arxiv.org/abs/1805.08498.
 
     >>> import torch
     >>> import lowerbound as lb

@@ -52,9 +52,10 @@ def _dimensions(size: int) -> int:
 
 
 class StandardNormal(Prior):
-    """N(0, I) over ``size`` latent dimensions.
+    """N(0, I) over ``size`` latent dimensions, log p(z) = −½ ‖z‖² − (d/2) log 2π: the usual prior, with nothing to learn.
 
     Source: Kingma and Welling, "Auto-Encoding Variational Bayes", 2013, https://arxiv.org/abs/1312.6114.
+    Errors: UsageError for a size that is none.
 
     >>> import math
     >>> import torch
@@ -105,7 +106,7 @@ class GivenContext(Prior):
         return 2 * latent
 
     def given(self, context: Float[Tensor, "B *context"]) -> GivenContext:
-        """The same prior, its weights shared, with c at hand."""
+        """The prior with c ``(B, *context)`` at hand, its weights shared."""
         bound = copy.copy(self)
         bound.context = context
         return bound
@@ -142,7 +143,9 @@ class Chain(Prior):
 
 
 class Categorical(Prior):
-    """Each of ``size`` classes as likely as the others, as zeros and a one: p(z) = 1/``size``.
+    """Each of ``size`` classes as likely as the others, as zeros and a one: p(z) = 1/``size``, for a latent that is one of so many things.
+
+    Errors: UsageError for a size that is none.
 
     >>> import torch
     >>> import lowerbound as lb
@@ -223,8 +226,10 @@ class VampPrior(Prior):
 
 
 class Flow(Prior):
-    """A neural spline flow over ``size`` dimensions, learned.
+    """A neural spline flow over ``size`` dimensions, learned: draws of N(0, I) moved by an invertible network, so that p(z) may have any
+    shape.
 
+    log p(z) is in nats.
     Source: Durkan et al., "Neural Spline Flows", 2019, https://arxiv.org/abs/1906.04032.
 
     >>> import torch
@@ -279,7 +284,9 @@ class PositivePair(Prior):
 
 
 class Gamma(PositivePair):
-    """Π Gamma(zᵢ; concentration a, rate b) over ``size`` positive dimensions.
+    """p(z) = Π Gamma(zᵢ; a, b) = Π bᵃ zᵢ^(a−1) e^(−b zᵢ)/Γ(a) over ``size`` positive dimensions: concentration a, rate b.
+
+    Errors: UsageError for a or b that is no positive number.
 
     >>> import torch
     >>> import lowerbound as lb
@@ -292,7 +299,9 @@ class Gamma(PositivePair):
 
 
 class Beta(PositivePair):
-    """Π Beta(zᵢ; a, b) over ``size`` dimensions in (0, 1); uniform by default.
+    """p(z) = Π Beta(zᵢ; a, b) ∝ Π zᵢ^(a−1) (1 − zᵢ)^(b−1) over ``size`` dimensions in (0, 1); uniform by default.
+
+    Errors: UsageError for a or b that is no positive number.
 
     >>> import torch
     >>> import lowerbound as lb
@@ -305,9 +314,11 @@ class Beta(PositivePair):
 
 
 class UniformSphere(Prior):
-    """Uniform on the unit sphere of ``size`` dimensions.
+    """Uniform on the unit sphere of ``size`` dimensions: log p(z) = −log of its area, 2 π^{d/2}/Γ(d/2). The prior to
+    ``posteriors.VonMisesFisher``.
 
     Source: Davidson et al., "Hyperspherical Variational Auto-Encoders", 2018, https://arxiv.org/abs/1804.00891.
+    Errors: RecipeError for fewer than two dimensions.
 
     >>> import torch
     >>> import lowerbound as lb

@@ -163,7 +163,7 @@ class Exponential:
 
 @dataclass(frozen=True)
 class Steps:
-    """Times ``factor`` after each ``epochs`` passes.
+    """A learning rate that falls in steps: its share is ``factor`` to the power of the number of times that ``epochs`` have passed.
 
     Errors: RecipeError for a factor outside (0, 1], and epochs below ``LEAST``.
 
@@ -190,7 +190,7 @@ class Steps:
 
 @dataclass(frozen=True)
 class Scaled:
-    """Another schedule times a number, ``scale``.
+    """Another schedule times a number: ``scale`` · ``schedule(epoch)``.
 
     >>> import lowerbound as lb
     >>> lb.schedules.Scaled(lb.schedules.Linear(epochs=10.0), 3.0)(5.0)

@@ -77,7 +77,7 @@ class Terms:
 
     @cached_property
     def weights(self) -> Float[Tensor, "K B"] | None:
-        """Those of the draws in a mean over them; None where all are alike."""
+        """The weights of the draws in a mean over them ``(K, B)``; None where all are alike."""
         each = [node.weights.expand_as(self.log_likelihood) for node in self.nodes if node.weights is not None]
         return torch.stack(each).prod(0) if each else None
 

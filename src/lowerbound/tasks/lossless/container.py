@@ -64,11 +64,11 @@ class Header:
         return -(-self.n // self.block)
 
     def rows(self, block: int) -> range:
-        """The examples of a block."""
+        """The numbers of a block's examples."""
         return range(block * self.block, min(self.n, (block + 1) * self.block))
 
     def to_bytes(self) -> bytes:
-        """As it begins a file."""
+        """The header as it begins a file."""
         usual = {field.name: field.default for field in fields(self)}
         words = {name: value for name, value in asdict(self).items() if name != "digest" and value != usual[name]}
         text = json.dumps(words, separators=(",", ":"), ensure_ascii=False).encode()

@@ -42,7 +42,7 @@ class PerNode(Estimator):
         return found
 
     def sampler(self, samples: int) -> Sampler:
-        """That of each latent's own estimator."""
+        """What a model draws its latents by: each by its own estimator. Errors: RecipeError for a latent that has none."""
 
         def draw(posterior: Distribution, prior: Distribution, name: str) -> Node:
             return self.of(name).sampler(samples)(posterior, prior, name)

@@ -101,12 +101,12 @@ class Columns(Likelihood):
 
     @classmethod
     def shape(cls, event: Sequence[int], **arguments: Any) -> tuple[tuple[int, ...], int]:
-        """All parameters in a row: each kind has another number of them."""
+        """How many parameters the network gives, in a row: each kind of column has another number of them."""
         columns = _several(arguments["columns"], arguments.get("missingness") is not None)
         return (sum(_widths(columns, arguments.get("heavy", True))),), 1
 
     def law(self, output: Float[Tensor, "..."], axes: int) -> Distribution:
-        """Laws over the D values."""
+        """The laws of the D values, each by its column's kind."""
         if self.start is not None:
             output = output + self.start
         outputs = output.split(self.widths, -1)
@@ -141,7 +141,7 @@ class Columns(Likelihood):
                 return Nominal(output.unsqueeze(-2))
 
     def observe(self, values: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
-        """The values as they are."""
+        """The values as they are ``(B, D)``, NaN where one is missing."""
         return values
 
     def meet(self, batches: Iterable[Tensor]) -> None:

@@ -56,7 +56,7 @@ class LocationScale(PerValue):
         """L at this location and scale."""
 
     def observe(self, values: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
-        """The values as they are."""
+        """The values as they are ``(B, *event)``."""
         return values
 
     def share_at_floor(self, law: Distribution, counted: Bool[Tensor, "*batch_event"] | None = None) -> Float[Tensor, "*batch"]:
@@ -121,7 +121,7 @@ class Calibrated(Normal):
         super().__init__(loc, scale, validate_args=False)
 
     def of(self, x: Float[Tensor, "B *event"], observed: Bool[Tensor, "B *event"] | None = None) -> Calibrated:
-        """The same, its σ the best for the values that are observed, the others not being there, or not scored."""
+        """The law whose σ is the best for the values of an example that are ``observed``; the others are not there, or not scored."""
         return Calibrated(self.loc, self.scale, self.optimal, observed)
 
     def log_prob(self, value: Tensor) -> Tensor:
@@ -148,7 +148,7 @@ class Laplace(LocationScale):
     """
 
     def around(self, loc: Tensor, scale: Tensor, extra: list[Tensor]) -> Distribution:
-        """A Laplace."""
+        """A Laplace law of each value."""
         return LaplaceLaw(loc, scale, validate_args=False)
 
 
@@ -168,5 +168,5 @@ class StudentT(LocationScale):
     outputs = 2
 
     def around(self, loc: Tensor, scale: Tensor, extra: list[Tensor]) -> Distribution:
-        """A Student-t, its variance finite."""
+        """A Student-t law of each value, its variance finite."""
         return double.StudentT(2 + positive(extra[-1] + 2), loc, scale, validate_args=False)

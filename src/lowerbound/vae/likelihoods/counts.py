@@ -61,7 +61,7 @@ class OfLogistics(Whole):
         self.register_buffer("start", torch.logit((torch.arange(components) + 0.5) / components), persistent=False)
 
     def counts(self, *parameters: Tensor) -> Distribution:
-        """The mixture."""
+        """The mixture's law of each k."""
         logits, loc, scale = torch.stack(parameters, -1).split(self.components, -1)
         each = self.component(loc + self.start, scale)
         return MixtureSameFamily(Categorical(logits=logits, validate_args=False), each, validate_args=False)
@@ -166,7 +166,7 @@ class BetaBinomial(Whole):
     high = 1.0
 
     def counts(self, *parameters: Tensor) -> Distribution:
-        """The beta-binomial of each k."""
+        """The beta-binomial law of each k."""
         a, b = (positive(raw + 0.5) for raw in parameters)
         return discrete.BetaBinomial(a, b, self.steps)
 
@@ -194,7 +194,7 @@ class LevelCategorical(Whole):
         _, self.outputs = self.shape((), steps=steps)
 
     def counts(self, *parameters: Tensor) -> Distribution:
-        """The categorical of each k."""
+        """The categorical law of each k."""
         return discrete.Numbered(torch.stack(parameters, -1))
 
 
@@ -213,7 +213,7 @@ class Poisson(Whole):
     takes = "λ before a softplus"
 
     def counts(self, *parameters: Tensor) -> Distribution:
-        """The Poisson of each k."""
+        """The Poisson law of each k."""
         return double.Poisson(positive(parameters[0]) * (self.steps / 2 if self.steps > 1 else 1), validate_args=False)
 
 
@@ -234,5 +234,5 @@ class NegativeBinomial(Whole):
     outputs = 2
 
     def counts(self, *parameters: Tensor) -> Distribution:
-        """The negative binomial of each k."""
+        """The negative binomial law of each k."""
         return double.NegativeBinomial(positive(parameters[0]), logits=parameters[1], validate_args=False)

@@ -90,7 +90,7 @@ class NB(OfLibrary):
 
     @classmethod
     def shape(cls, event: Sequence[int], **arguments: Any) -> tuple[tuple[int, ...], int]:
-        """A number for each value."""
+        """The shape of the data, and 1: a number for each value."""
         return tuple(event), 1
 
     def parted(self, output: Float[Tensor, "..."], axes: int) -> tuple[Tensor, None]:
@@ -114,7 +114,7 @@ class ZINB(OfLibrary):
 
     @classmethod
     def shape(cls, event: Sequence[int], **arguments: Any) -> tuple[tuple[int, ...], int]:
-        """Two numbers for each value."""
+        """The shape of the data, and 2: two numbers for each value."""
         return tuple(event), 2
 
     def parted(self, output: Float[Tensor, "..."], axes: int) -> tuple[Tensor, Tensor]:

@@ -28,7 +28,7 @@ BEGIN = -2.0
 
 
 def positive(raw: Tensor, floor: float = FLOOR) -> Tensor:
-    """FLOOR + softplus(raw): any number as a positive one, with a gradient everywhere; of the shape of ``raw``.
+    """Any number as a positive one: FLOOR + softplus(raw) = .001 + log(1 + e^raw), with a gradient everywhere; of the shape of ``raw``.
 
     >>> import torch
     >>> import lowerbound as lb
@@ -60,7 +60,7 @@ class Scale(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, loc: Float[Tensor, "*batch_event"], extra: Sequence[Tensor]) -> Tensor:
-        """σ for each value."""
+        """σ for each value, broadcastable to ``loc``."""
 
     def share_at_floor(self, scale: Float[Tensor, "*batch_event"]) -> Float[Tensor, "*batch_event"]:
         """Which of the σ that ``forward`` gave are held up by the bound alone: 1 there, 0 elsewhere, and where σ is as it was given."""

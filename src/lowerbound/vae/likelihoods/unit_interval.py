@@ -51,12 +51,12 @@ class Bernoulli(Likelihood):
         )
 
     def law(self, output: Float[Tensor, "..."], axes: int) -> Distribution:
-        """Bernoullis of these logits."""
+        """Bernoulli laws of these logits, a batch over the first ``axes`` axes."""
         return bernoulli.Bits(output, output.dim() - axes)
 
     @classmethod
     def shape(cls, event: Sequence[int], **arguments: Any) -> tuple[tuple[int, ...], int]:
-        """A logit for each value."""
+        """The shape of the data, and 1: the network gives a logit for each value."""
         return tuple(event), 1
 
     def observe(self, values: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
@@ -87,7 +87,7 @@ class ContinuousBernoulli(PerValue):
         return continuous_bernoulli.ContinuousBernoulli(parameters[0], validate_args=False)
 
     def observe(self, values: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
-        """The values as they are."""
+        """The values as they are ``(B, *event)``: greys in [0, 1]."""
         return values
 
 
@@ -113,10 +113,10 @@ class Beta(PerValue):
     INSIDE = 0.5 / (PIXEL_STEPS + 1)
 
     def each(self, *parameters: Tensor) -> Distribution:
-        """A Beta of these concentrations."""
+        """A Beta law of each value, of these concentrations."""
         a, b = (positive(raw + 0.5) for raw in parameters)
         return distributions.Beta(a, b, validate_args=False)
 
     def observe(self, values: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
-        """Values off the ends."""
+        """The values ``(B, *event)``, those at 0 and 1 moved inside by half a grey level."""
         return values.clamp(self.INSIDE, 1 - self.INSIDE)

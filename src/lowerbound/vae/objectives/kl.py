@@ -61,18 +61,18 @@ class ClosedKL(KL):
     """
 
     def drawn(self, terms: Terms) -> Float[Tensor, "K B"]:
-        """Those of latents that come after others, of which they depend ``(K, B)``; zeros where there are none."""
+        """The divergences of latents that come after others, on whose draws they depend ``(K, B)``; zeros where there are none."""
         return sum((each for each in terms.divergences if each.dim() > 1), torch.zeros_like(terms.log_likelihood))
 
     def fixed(self, terms: Terms) -> Float[Tensor, " B"]:
-        """Those of latents that depend on no other ``(B,)``."""
+        """The divergences of latents that depend on no other, summed ``(B,)``."""
         first, *more = [each for each in terms.divergences if each.dim() == 1]
         return sum(more, first)
 
 
 @dataclass(frozen=True)
 class SampledKL(KL):
-    """The divergence without bias, as the mean of log q(z|x) − log p(z) over the draws.
+    """The divergence without bias, in nats: the mean of log q(z|x) − log p(z) over the draws, for pairs that have no closed form.
 
     >>> import torch
     >>> from torch.distributions import Independent, Normal
@@ -94,7 +94,7 @@ class SampledKL(KL):
 
 
 def kl_of(posterior: Distribution, prior: Distribution) -> KL:
-    """How the KL of these two laws is best had: in closed form where it has one, else from draws.
+    """How the KL of these two laws is best had: in closed form (``ClosedKL``) where it has one, else from draws (``SampledKL``).
 
     >>> import lowerbound as lb
     >>> normal, mixture = lb.priors.StandardNormal(2)(), lb.priors.GaussianMixture(2)()

@@ -35,9 +35,9 @@ class Classifier(Protocol):
 
 
 def classifier_of(vae: Model) -> Classifier:
-    """The model as one that tells classes.
+    """The model as one that tells classes, a ``Classifier``.
 
-    Errors: UsageError for one that does not.
+    Errors: UsageError for a model that does not.
 
     >>> import lowerbound as lb
     >>> lb.semi.classifier_of(lb.build(lb.Recipe(network="mlp:8"), (6,)).vae)

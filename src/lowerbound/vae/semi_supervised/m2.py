@@ -103,7 +103,7 @@ class SemiSupervised(Model):
         return self.log_classify(x).exp()
 
     def undecided(self) -> SemiSupervised:
-        """The same with p(y) in the place of q(y|x)."""
+        """The model with p(y) in the place of q(y|x), as before its classifier knows anything."""
         return SemiSupervised(self.prior, self.likelihood, self.posterior, self.context, Categorical(Equal(self.context.classes)))
 
     @property
@@ -135,7 +135,7 @@ class SemiSupervised(Model):
         return Terms(log_likelihood, (y, *nodes), partial(_contraction, self, x, y))
 
     def labels(self) -> Distribution:
-        """p(y), uniform."""
+        """p(y), each class as likely as the others."""
         return OneHotCategorical(torch.zeros(self.context.classes, device=self.device))
 
 
@@ -204,7 +204,7 @@ class SemiSupervisedLoss:
         return replace(above, value=above.value + loss(vae.below, batch.values, ELBO(), Pathwise()).value)
 
     def of_batch(self, vae: SemiSupervised, batch: Batch, objective: Objective, estimator: Estimator) -> Loss:
-        """The loss of a batch."""
+        """The loss of a batch, its labelled part included, in nats per example."""
         without = self.unlabelled(vae, batch.values, objective, estimator)
         with_labels, log_q = self.of_known(vae, batch.labelled, batch.labels, objective, estimator)
         value = without.value - batch.known * with_labels.mean() - self.weight * log_q.mean()

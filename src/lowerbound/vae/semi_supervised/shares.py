@@ -41,7 +41,12 @@ class Shares:
 
 @torch.no_grad()
 def shares_of(reader: Posterior, data: Dataset) -> Shares:
-    """The shares of the classes of data of which some have a label, by values as the first layer of ``reader`` sees them.
+    """The shares of the classes of ``data`` of which some have a label, which M2's classifier is held to.
+
+    Labels that are too unequal to be as many by chance have the data's shares; else the values of the data decide, as the first layer of
+    ``reader``, the classifier or encoder, sees them; else shares are equal.
+    Source: Kawakubo et al., "Computationally Efficient Class-Prior Estimation under Class Balance Change Using Energy Distance", 2016,
+    https://doi.org/10.1587/transinf.2015EDP7212.
 
     >>> import torch
     >>> import lowerbound as lb
