@@ -1,7 +1,7 @@
 """How long the sentences of pages are, a hint for their authors: ``python tests/project/sentences.py docs/*.md docs/guide/*.md``.
 
-For each page its number of sentences, their median and 90th percentile in words, and below each sentence of more than ``LONG``
-words with its line. Headings, tables, code, displayed formulas and lists of sources are no sentences; a formula or name in a line is a word.
+For each page its number of sentences, their median and 90th percentile in words, and below each sentence of more than ``LONG`` words with
+its line. Headings, tables, code, displayed formulas and lists of sources are no sentences; a formula or name in a line is a word.
 """
 
 from __future__ import annotations
@@ -97,7 +97,8 @@ def report(path: Path, long: int) -> Iterator[str]:
     if not counts:
         return
     over = sorted((sentence for sentence in found if sentence.words > long), key=lambda sentence: -sentence.words)
-    yield f"{path}: {len(found)} sentences, median {statistics.median(counts):g}, 90% below {counts[int(0.9 * (len(counts) - 1))]}, {len(over)} long"
+    most = counts[int(0.9 * (len(counts) - 1))]
+    yield f"{path}: {len(found)} sentences, median {statistics.median(counts):g} words, nine in ten up to {most}, {len(over)} long"
     yield from (f"  {path.name}:{sentence.line}: {sentence.words} words: {sentence.text}" for sentence in over)
 
 
