@@ -53,9 +53,10 @@ def examples_of(
 ) -> Examples:
     """Any source as rows for a model whose examples have the shape ``event()`` and whose weights are of the type ``kind``.
 
-    Floats in an array or a tensor are brought to that type; they are not copied, and keep their gradient, where they have it already.
-    An array is one example where it has no axis to count them or the shape of one; else where all of it, and not a row, has as many values.
-    A frame is read by the ``schema`` of a model that has one. Errors: as for ``dataset_of``.
+    Floats in an array or a tensor are brought to that type; they are not copied, and keep their gradient, where they have it already. An
+    array is one example where it has no axis to count them or the shape of one; else where all of it, and not a row, has as many values. A
+    frame is read by the ``schema`` of a model that has one.
+    Errors: as for ``dataset_of``.
     """
     if isinstance(source, Dataset):
         return Examples(source)

@@ -102,8 +102,9 @@ class Experiment:
     ) -> Experiment:
         """Take up a run where its last state stands, if wanted up to another number of epochs.
 
-        Where the newest state is damaged it is the one before, with a note. Errors: RunError where the run is damaged, already at its end,
-        or another training's; DataError where its data are not the same any more.
+        Where the newest state is damaged it is the one before, with a note.
+        Errors: RunError where the run is damaged, already at its end, or another training's; DataError where its data are not the same any
+        more.
         """
         folder, group = folder_of(folder), group or ProcessGroup()
         recipe, record = describe(folder)
@@ -141,7 +142,8 @@ class Experiment:
 
         A run that had patience ends with its best weights, others with their last, also where it was left before its last epoch. Observers
         know of the end before ``result.json`` is written, which comes last: a run that has it is complete, with all that its observers
-        leave. Once more it is what was found. Errors: RunError where no step was taken, or the folder is no longer its own.
+        leave. Once more it is what was found.
+        Errors: RunError where no step was taken, or the folder is no longer its own.
         """
         if self._finished is not None:
             return self._finished

@@ -38,8 +38,9 @@ from lowerbound.vae.terms import Sampler, Terms
 class Model(nn.Module, ABC):
     """Three distributions that share z, and what can be asked of them, whatever a label is to them.
 
-    ``prior() -> p(z)``, ``likelihood(z) -> p(x|z)``, ``posterior(x) -> q(z|x)``. With a ``context`` it is a family of such three,
-    p(z|c), p(x|z, c) and q(z|x, c). Errors: RecipeError for a part that is none.
+    ``prior() -> p(z)``, ``likelihood(z) -> p(x|z)``, ``posterior(x) -> q(z|x)``. With a ``context`` it is a family of such three, p(z|c),
+    p(x|z, c) and q(z|x, c).
+    Errors: RecipeError for a part that is none.
     """
 
     #: the decoder whose examples were looked at, and their shape
@@ -163,8 +164,8 @@ class Model(nn.Module, ABC):
         ``x`` is data ``(B, *event)`` or any other source (``lb.data.dataset_of``), all of it at once; of one example, which has no batch
         axis, it is ``(latent,)``. Grey values are given to the encoder as they are; in training it saw them binarized where the likelihood
         does that. The answer has a gradient where ``x`` asks for one (``requires_grad``), or where ``grad`` does, as for the weights' own;
-        a draw has that of its path. Within ``torch.no_grad()`` it has none. Errors: DataError for data that the encoder cannot take;
-        UsageError for the gradient of a draw without a path.
+        a draw has that of its path. Within ``torch.no_grad()`` it has none.
+        Errors: DataError for data that the encoder cannot take; UsageError for the gradient of a draw without a path.
         """
         found = self.examples(x)
         values = all_of(found.rows)

@@ -47,7 +47,8 @@ class Explorer:
     def serve(self, port: int = 0, browser: bool = True) -> Server:
         """Serve the page on this machine until ``close()``, and open it in the ``browser``.
 
-        Models that no page computes are computed here. Errors: OutputError for a port that is taken.
+        Models that no page computes are computed here.
+        Errors: OutputError for a port that is taken.
         """
         token = new_token()
         html, asks = self._made_for(token)
