@@ -43,6 +43,9 @@ docs: $(READY)  ## build/site: the documentation, its cells run where they or th
 gallery: $(READY)  ## a quarter of an hour: the pictures of docs/gallery.md, by the commands that it shows
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/gallery.py
 
+docs-screenshots: docs  ## an hour: each page, wide and narrow, light and dark, in build/site-screenshots; barriers to reading are errors
+	$(BIN)/python docs/_extensions/look.py build/site build/site-screenshots
+
 lint: $(READY)  ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
