@@ -62,19 +62,10 @@ html_theme = "furo"
 html_title = "lowerbound"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_js_files = ["site.js"]
+pygments_dark_style = "github-dark"
 html_math_renderer = "mathml"
 html_copy_source = False
 html_show_sourcelink = False
 html_show_sphinx = False
 html_theme_options = {"top_of_page_buttons": []}
-
-
-def existing(app: object, name: str, source: list[str]) -> None:
-    """Without links to pages that are being written."""
-    if not (HERE / "choose.md").exists():
-        source[0] = source[0].replace("[how to choose](choose.md), ", "").replace("\nchoose\n", "\n")
-
-
-def setup(app: object) -> None:
-    """Until all pages are there."""
-    app.connect("source-read", existing)  # type: ignore[attr-defined]

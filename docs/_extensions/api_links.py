@@ -6,11 +6,12 @@ import re
 from typing import Any
 
 from docutils import nodes
+from repository_links import within
 from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
 CALLED = re.compile(r"(?P<start>lb|lowerbound)\.(?P<name>\w+(?:\.\w+)*)(?:\(.*\))?", re.DOTALL)
-BARE = re.compile(r"[A-Za-z]\w*(?:\.\w+)*")
+BARE = re.compile(r"[A-Z]\w*(?:\.\w+)*|[a-z]\w*(?:\.\w+)+")  # a word without a capital or a dot may be an argument
 
 
 class Links(SphinxPostTransform):
@@ -22,11 +23,7 @@ class Links(SphinxPostTransform):
         """Do so on one page."""
         page = self.env.docname
         for literal in list(self.document.findall(nodes.literal)):
-            parents = (nodes.reference, nodes.title, nodes.term)
-            above = literal.parent
-            while above is not None and not isinstance(above, parents):
-                above = above.parent
-            uri = self.found(literal.astext(), page) if above is None else None
+            uri = None if within(literal, (nodes.reference, nodes.title, nodes.term)) else self.found(literal.astext(), page)
             if uri:
                 link = nodes.reference("", "", internal=True, refuri=uri)
                 literal.replace_self(link)

@@ -90,7 +90,7 @@ class Pages:
             text += heading(title, "-") + "\n"
             text += listed([(called(name), name, first_sentence(self.modules[name])) for name in modules])
         own_pages = [f"{called(name.name)} <{self.page[name.name]}>" for name in own]
-        return text + contents(own_pages + [f"{called(name)} <{name}>" for name in placed + rest])
+        return text + contents([f"{called(name)} <{name}>" for name in placed + rest] + own_pages)
 
     def module(self, name: str, module: ModuleType) -> str:
         """A module: its docstring, and what it offers with a sentence each."""

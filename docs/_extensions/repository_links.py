@@ -2,6 +2,7 @@
 
 Some files of the repository are pages of the site: their stubs in docs/ link to them, and here have their text, its links made relative to
 docs/. A link to such a file is one to its page; a link to any other file outside docs/ gives the reader a copy of it (MyST's own way).
+An address that is written out is a link, as it is where the files are read.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
@@ -19,6 +21,7 @@ from sphinx.transforms import SphinxTransform
 PAGES = {"changelog": "CHANGELOG.md", "contributing": "CONTRIBUTING.md"}
 #: files that have a page without being its text
 TOLD = {"README.md": "index", "findings/README.md": "findings"}
+ADDRESS = re.compile(r"(https?://[^\s<>()\[\]]+[^\s<>()\[\].,;:!?])")
 LINK = re.compile(r"(?<=\]\()([^)\s#:]+)(?=[)#])")
 
 
@@ -56,8 +59,32 @@ class ToPages(SphinxTransform):
                 node["reftarget"] = page
 
 
+class Addresses(SphinxTransform):
+    """Addresses in the text become links."""
+
+    default_priority = 900
+
+    def apply(self, **_: Any) -> None:
+        """Of each text that is no link, code or title, make links of what is an address."""
+        for text in list(self.document.findall(nodes.Text)):
+            parts = ADDRESS.split(text)
+            if len(parts) > 1 and not within(text, (nodes.reference, nodes.literal, nodes.literal_block, nodes.raw, nodes.comment)):
+                links = [nodes.reference("", part, refuri=part) if at % 2 else nodes.Text(part) for at, part in enumerate(parts)]
+                text.parent.replace(text, links)
+
+
+def within(node: nodes.Node, kinds: tuple[type[nodes.Node], ...]) -> bool:
+    """Whether it is in one of these."""
+    while node.parent is not None:
+        node = node.parent
+        if isinstance(node, kinds):
+            return True
+    return False
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Register both."""
+    """Register all three."""
     app.connect("source-read", read)
     app.add_transform(ToPages)
+    app.add_transform(Addresses)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -201,4 +201,6 @@ def test_links_from_code_lead_to_the_page_of_the_name() -> None:
 
 
 def test_formulas_are_mathml() -> None:
-    assert mathml.convert(r"\log p(x) \geq E_q[\log p(x|z)]", display="block").startswith("<math")
+    found = mathml.mathml(r"2 \log p(x) \geq \log_2 (x)", display="block")
+    assert found.startswith("<math")
+    assert found.count("<mspace") == 2
