@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo words test test-all test-plain coverage screenshots lint sweep reproduce precision tables bench accelerator faults check dist lowest newest clean
+.PHONY: demo words test test-all test-plain coverage screenshots docs docs-screenshots gallery lint sweep reproduce precision tables bench accelerator faults check dist lowest newest clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lowerbound needs Python 3.11 or newer; make PYTHON=python3.12 …")'
@@ -36,6 +36,15 @@ coverage: $(READY)  ## all tests, and which statements and branches they reach
 
 screenshots: $(READY)  ## pictures of each interaction with the explorer, from its tests, to be looked at
 	LOWERBOUND_SCREENSHOTS=$(abspath build/screenshots) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests/figures/explorer tests/interfaces -k "explorer or page"
+
+docs: $(READY)  ## build/site: the documentation, its cells run where they or the library changed; a warning or a dead link is an error
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --doctree-dir build/doctrees docs build/site
+
+gallery: $(READY)  ## a quarter of an hour: the pictures of docs/gallery.md, by the commands that it shows
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/gallery.py
+
+docs-screenshots: docs  ## an hour: each page, wide and narrow, light and dark, in build/site-screenshots; barriers to reading are errors
+	$(BIN)/python docs/_extensions/look.py build/site build/site-screenshots
 
 lint: $(READY)  ## style and types
 	$(BIN)/ruff check .

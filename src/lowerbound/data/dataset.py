@@ -41,6 +41,13 @@ class Dataset:
     have some.
     ``rows`` are the rows of the view, or None for all. ``first_row`` is the number of the first of them where they are a piece of more
     examples: noise that belongs to rows follows from their numbers in the whole (``rows.numbers_of``).
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> pixels = torch.tensor([[0, 255], [51, 102]], dtype=torch.uint8)
+    >>> data = lb.data.Dataset(pixels, targets=torch.tensor([1, 0]), classes=("cat", "dog"))
+    >>> [round(value, 2) for value in data[1].tolist()], len(data), data.event_shape, data.names
+    ([0.2, 0.4], 2, (2,), ['dog', 'cat'])
     """
 
     array: Tensor | SparseRows | StreamedRows
@@ -117,7 +124,7 @@ class Dataset:
         return torch.tensor([0.0, 1.0 if self.unit != 1 else max(1.0, float(range_of(self.array)[1]))])
 
     def inverted(self) -> Dataset:
-        """The same data with black and white exchanged. Errors: DataError for values that are not in [0, 1], or sparse."""
+        """The data with black and white exchanged, x → 1 − x. Errors: DataError for values that are not in [0, 1], or sparse."""
         low, high = self.extremes.tolist()
         if isinstance(self.array, StreamedRows):
             raise DataError("shards are not inverted when they are read; invert the data when shards are made of them")
@@ -139,7 +146,7 @@ class Dataset:
         return self if streamed(self) is None else self.view(some_of(self, PICTURED))
 
     def relabelled(self, classes: Sequence[str]) -> Dataset:
-        """The same data with classes numbered by name as in ``classes``. Errors: DataError for a class that is not among them."""
+        """The data with classes numbered by name as in ``classes``. Errors: DataError for a class that is not among them."""
         if self.targets is None or self.classes == tuple(classes):
             return self
         strange = next((name for name in self.classes if name not in classes), None)
@@ -175,7 +182,14 @@ class Dataset:
 
 
 def fingerprint_of(*parts: Dataset, labels: bool = False) -> str:
-    """SHA-256 of the values and shapes of data, and with ``labels`` of those too: runs with the same one used the same data."""
+    """The SHA-256 of the values and shapes of data, and with ``labels`` of those too: runs with the same one used the same data.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> a, b = lb.data.Dataset(torch.zeros(10, 3)), lb.data.Dataset(torch.ones(10, 3))
+    >>> lb.data.fingerprint_of(a)[:8], lb.data.fingerprint_of(a) == lb.data.fingerprint_of(b)
+    ('b6bdb8a0', False)
+    """
     digest = hashlib.sha256()
     for part in parts:
         digest.update(repr((part.event_shape, str(part.array.dtype), len(part), *((part.unit,) if part.unit != 255 else ()))).encode())
@@ -198,6 +212,13 @@ class Splits:
     ``whole`` is all the data in order where the source has no test data of its own (one in ten was
     then held out), None where it has. ``own_validation`` are its validation data, if it has some. ``notes`` say what a user should know
     about how it was read; ``schema`` describes a table's values.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> splits = lb.data.Splits.of(lb.data.Dataset(torch.rand(1000, 3)))
+    >>> train, validation = splits.validation()
+    >>> len(splits.train), len(splits.test), len(train), len(validation)
+    (900, 100, 810, 90)
     """
 
     train: Dataset
@@ -230,7 +251,7 @@ class Splits:
 
     @classmethod
     def of_datasets(cls, parts: Mapping[str, Dataset], notes: tuple[str, ...] = (), schema: Schema | None = None) -> Splits:
-        """The same where each part has an array of its own, of files."""
+        """A source whose parts, named as for ``of_parts``, are data sets of their own; without test data some of ``train`` are held out."""
         own = parts.get("validation")
         if "test" in parts:
             return cls(parts["train"], parts["test"], None, notes, schema, own)

@@ -23,19 +23,39 @@ OF_NAMED = frozenset({"invert"})
 
 
 def options_of(source: str | Path, reading: Reading | None = None) -> frozenset[str]:
-    """The names of the options of ``load`` that a source has, as ``size`` is one of images alone; ``reading`` is what is said of it."""
+    """The names of the options of ``load`` that a source has, as ``size`` is one of images alone; ``reading`` is what is said of it.
+
+    >>> import lowerbound as lb
+    >>> sorted(lb.data.options_of("digits"))
+    ['invert']
+    """
     row = None if str(source) in NAMED else format_of(Path(source), reading)
     return OF_NAMED if row is None else row.options
 
 
 def has_arrays(source: str | Path) -> bool:
-    """Whether ``load`` would read ``source`` as arrays alone, whose shape may be said."""
+    """Whether ``load`` would read ``source`` as arrays alone, whose ``shape`` may be said.
+
+    >>> import tempfile
+    >>> import numpy as np
+    >>> import lowerbound as lb
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.save(f"{folder}/series.npy", np.zeros((10, 1, 128)))
+    ...     lb.data.has_arrays(f"{folder}/series.npy"), lb.data.has_arrays("digits")
+    (True, False)
+    """
     options = options_of(source)
     return "shape" in options and "size" not in options
 
 
 def located(source: str) -> str:
-    """The source in a form that is valid from any working directory: a known name, or an absolute path."""
+    """The source in a form that is valid from any working directory: a known name, or an absolute path; what is neither as it is.
+
+    >>> from pathlib import Path
+    >>> import lowerbound as lb
+    >>> lb.data.located("digits"), lb.data.located("no/such/file"), Path(lb.data.located(".")).is_absolute()
+    ('digits', 'no/such/file', True)
+    """
     file, inside = split(source)
     if source in NAMED or not (file.exists() or file.parent.is_dir()):
         return source
@@ -80,6 +100,13 @@ def load(
     ``header`` the first line of a CSV is a row; ``invert`` exchanges black and white. With ``stream`` the values stay on disk, and are read
     block by block (docs/guide/streaming.md); where it is not said they do if they would take more than half of the memory.
     Errors: DataError for a source that is missing, damaged or ambiguous.
+
+    >>> import lowerbound as lb
+    >>> digits = lb.data.load("digits")
+    >>> len(digits.train), len(digits.test), digits.train.event_shape  # one example in ten is held out
+    (1618, 179, (1, 8, 8))
+    >>> float(digits.train[:].min()), float(digits.train[:].max()), digits.train.labels[:3].tolist()
+    (0.0, 1.0, [0, 1, 2])
     """
     images = {"size": size, "color": color, "skip_unreadable": skip_unreadable, "invert": invert}
     tables = {"types": types, "missing_as": missing_as, "schema": schema, "label_column": label_column, "header": header}
@@ -89,7 +116,15 @@ def load(
 
 
 def reading_of(*, limits: str | None = None, shape: str | Sequence[int] | None = None, **others: Any) -> Reading:
-    """The options of ``load``, checked. Errors: DataError."""
+    """The options of ``load``, checked and in one object, as what reads data in pieces takes them.
+
+    Errors: DataError for limits or a shape that are none.
+
+    >>> import lowerbound as lb
+    >>> how = lb.data.reading_of(limits="0:16", shape="1x8x8")
+    >>> how.shape, how.limits.low, how.limits.high
+    ((1, 8, 8), 0.0, 16.0)
+    """
     return Reading(limits=None if limits is None else Range.read(limits), shape=shape_of(shape), **others)
 
 

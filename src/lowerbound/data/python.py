@@ -53,9 +53,10 @@ def examples_of(
 ) -> Examples:
     """Any source as rows for a model whose examples have the shape ``event()`` and whose weights are of the type ``kind``.
 
-    Floats in an array or a tensor are brought to that type; they are not copied, and keep their gradient, where they have it already.
-    An array is one example where it has no axis to count them or the shape of one; else where all of it, and not a row, has as many values.
-    A frame is read by the ``schema`` of a model that has one. Errors: as for ``dataset_of``.
+    Floats in an array or a tensor are brought to that type; they are not copied, and keep their gradient, where they have it already. An
+    array is one example where it has no axis to count them or the shape of one; else where all of it, and not a row, has as many values. A
+    frame is read by the ``schema`` of a model that has one.
+    Errors: as for ``dataset_of``.
     """
     if isinstance(source, Dataset):
         return Examples(source)
@@ -87,6 +88,17 @@ def dataset_of(source: Source, counts: bool = False) -> Dataset:
 
     Errors: DataError, of one line, for all that this is not: data without a length, a loader that weighs or collates in its own way,
     examples of several shapes, whole numbers whose meaning is not known, and columns of text.
+
+    >>> import numpy as np
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> bits = np.array([[0, 1, 1], [1, 0, 0]])
+    >>> lb.data.dataset_of(bits)[:].tolist()
+    [[0.0, 1.0, 1.0], [1.0, 0.0, 0.0]]
+    >>> pairs = [(torch.rand(1, 8, 8), 0), (torch.rand(1, 8, 8), 1)]  # examples and their labels
+    >>> data = lb.data.dataset_of(pairs)
+    >>> data.event_shape, data.labels.tolist()
+    ((1, 8, 8), [0, 1])
     """
     if isinstance(source, Dataset):
         return source

@@ -20,7 +20,20 @@ from lowerbound.errors import DataError
 
 @dataclass(frozen=True)
 class Schema:
-    """The columns of a table, in their order."""
+    """The columns of a table, in their order: what each is called, of which kind it is, and how its cells become numbers and come back.
+
+    It is what a model of a table has of its training's table, so that other tables are read in the same way.
+
+    >>> import numpy as np
+    >>> import pyarrow
+    >>> import lowerbound as lb
+    >>> frame = pyarrow.table({"height": [1.5, 1.75, None, 1.65] * 5, "city": ["Rome", "Oslo", "Rome", None] * 5})
+    >>> schema = lb.data.load(frame).schema
+    >>> [(column.name, column.kind) for column in schema.columns]
+    [('height', 'number'), ('city', 'category')]
+    >>> schema.texts(np.array([[0.0, 1.0]], dtype=np.float32))  # the mean height, and the second of the cities
+    {'height': ['1.62'], 'city': ['Rome']}
+    """
 
     columns: tuple[Column, ...]
 

@@ -19,6 +19,12 @@ class DataSpec:
     Of whole numbers ``unit`` is the one that is 1: 255 of pixels, 1 of bits and counts.
     ``classes`` are the names of their labels, where they have some. With ``holes`` some values may be missing (NaN); ``schema`` says what
     the columns of a table are.
+
+    >>> import lowerbound as lb
+    >>> digits = lb.data.load("digits")
+    >>> spec = lb.data.DataSpec.of(digits.train, digits.test)
+    >>> spec.event_shape, spec.dimensions, (spec.low, spec.high), len(spec.classes)
+    ((1, 8, 8), 64, (0.0, 1.0), 10)
     """
 
     event_shape: tuple[int, ...]
@@ -35,7 +41,7 @@ class DataSpec:
 
     @classmethod
     def of(cls, train: Dataset, test: Dataset, schema: Schema | None = None) -> DataSpec:
-        """That of the data of a training: range and classes are those of ``train``, and values are missing where some are of either."""
+        """The spec of a training's data: range and classes are those of ``train``, and values may be missing where some are in either."""
         low, high = (float(value) for value in train.extremes)
         holes = schema is not None or train.holes + test.holes > 0
         stored = "" if schema is not None else train.stored or str(train.array.dtype).removeprefix("torch.")
@@ -60,5 +66,5 @@ class DataSpec:
 
     @property
     def columns(self) -> tuple[Column, ...] | None:
-        """The columns of a table that are modelled; None for all else."""
+        """The columns of a table that are modelled, in order; None for all else."""
         return None if self.schema is None else tuple(self.schema.modelled)

@@ -44,7 +44,7 @@ class Levels(Distribution, ABC):
 
     @property
     def first(self) -> Distribution:
-        """That of z₁."""
+        """The law of the first level, p(z₁)."""
         return next(self.walk())[0]
 
     @property
@@ -53,7 +53,7 @@ class Levels(Distribution, ABC):
         return self.first.has_rsample
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """log p(z) ``(*batch,)``."""
+        """log p(z) ``(*batch,)`` of ``value`` ``(*batch, d)``, nats."""
         return torch.stack([law.log_prob(part) for law, part in self.levels(value)]).sum(0)
 
     def levels(self, z: Float[Tensor, "*batch d"]) -> list[tuple[Distribution, Float[Tensor, "*batch d_i"]]]:
@@ -68,7 +68,7 @@ class Levels(Distribution, ABC):
             return self.along(lambda law, shape: law.sample(shape), Size(sample_shape))
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
-        """The same, differentiable along the path through every level."""
+        """Draws as those of ``sample``, differentiable along the path through every level."""
         return self.along(lambda law, shape: law.rsample(shape), Size(sample_shape))
 
     @property
@@ -88,8 +88,17 @@ class Levels(Distribution, ABC):
 class Chain(Levels):
     """Π p(zᵢ | z₁ … zᵢ₋₁): ``first`` is p(z₁), whose batch is the chain's, ``steps`` lead from each level to the next.
 
-    ``state`` is that of the first. ``held`` makes the same chain with its parameters held, where it can be had. Errors: RecipeError for
-    another number of sizes than of levels.
+    ``state`` is that of the first. ``held`` makes the same chain with its parameters held, where it can be had.
+    Errors: RecipeError for another number of sizes than of levels.
+
+    >>> import torch
+    >>> from torch.distributions import Independent, Normal
+    >>> import lowerbound as lb
+    >>> first = Independent(Normal(torch.zeros(1), 1.0), 1)
+    >>> given = lambda state, z: (Independent(Normal(z, 1.0), 1), state)  # p(z₂|z₁) = N(z₁, 1)
+    >>> chain = lb.distributions.Chain(first, [given], sizes=(1, 1))
+    >>> round(float(chain.log_prob(torch.zeros(2))), 2)  # −log 2π
+    -1.84
     """
 
     def __init__(
@@ -113,7 +122,7 @@ class Chain(Levels):
         yield law, state
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Chain:
-        """The same chain over a larger batch."""
+        """The chain over a larger batch, ``batch_shape``."""
         return Chain(self._first.expand(batch_shape), self.steps, self.sizes, self.state, self.held)
 
 
@@ -135,6 +144,15 @@ class Refined(Levels):
     """q(z|x) = Π q(zᵢ | z₁ … zᵢ₋₁, x), each made of the same level of a ``prior`` chain and what is known of x.
 
     Source: Sønderby et al., "Ladder Variational Autoencoders", 2016, https://arxiv.org/abs/1602.02282.
+
+    >>> import torch
+    >>> from torch.distributions import Independent, Normal
+    >>> import lowerbound as lb
+    >>> first = Independent(Normal(torch.zeros(1), 1.0), 1)
+    >>> prior = lb.distributions.Chain(first, [lambda state, z: (Independent(Normal(z, 1.0), 1), state)], sizes=(1, 1))
+    >>> one_more = lambda p, state: Independent(Normal(p.mean + 1, 1.0), 1)
+    >>> lb.distributions.Refined(prior, [one_more, one_more]).mean
+    tensor([1., 2.])
     """
 
     def __init__(self, prior: Chain, refinements: Sequence[Refinement], held: Callable[[], Refined] | None = None):

@@ -15,6 +15,12 @@ class Delta(td.Distribution):
 
     It has no density: ``log_prob`` is the logarithm of the probability of a point, 0 at ``value`` and −∞ elsewhere, and is
     not to be compared with that of a law that has one. A deterministic encoder's posterior.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> point = lb.distributions.Delta(torch.tensor([1.0, 2.0]))
+    >>> point.sample((3,)).shape, float(point.log_prob(torch.tensor([1.0, 2.0]))), float(point.log_prob(torch.tensor([1.0, 2.1])))
+    (torch.Size([3, 2]), 0.0, -inf)
     """
 
     arg_constraints = {"value": constraints.real}  # noqa: RUF012 torch's name and kind
@@ -27,11 +33,11 @@ class Delta(td.Distribution):
 
     @constraints.dependent_property
     def support(self) -> constraints.Constraint:
-        """The whole space."""
+        """All real vectors of the event's shape."""
         return constraints.independent(constraints.real, len(self.event_shape))
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Delta:
-        """The same law over a larger batch."""
+        """The law over a larger batch, ``batch_shape``."""
         value = self.value.expand(*batch_shape, *self.event_shape)
         return type(self)(value, len(self.event_shape), validate_args=False)
 
@@ -48,15 +54,15 @@ class Delta(td.Distribution):
 
     @property
     def mean(self) -> Tensor:
-        """The point."""
+        """The point ``(*batch, *event)``, which is all there is."""
         return self.value
 
     @property
     def mode(self) -> Tensor:
-        """The point."""
+        """The point ``(*batch, *event)``, which is all there is."""
         return self.value
 
     @property
     def variance(self) -> Tensor:
-        """0."""
+        """Zeros ``(*batch, *event)``: a point does not vary."""
         return torch.zeros_like(self.value)

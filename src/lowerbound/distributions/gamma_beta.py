@@ -86,6 +86,15 @@ class Gamma(td.Gamma):
     torch's law with draws that stay positive and gradients that stay finite for α from 1e-4 to 1e5, in
     float32 too. z is held at ``smallest`` (1e-31 in float32) where it would be less, and has no gradient there.
     ``concentration`` and ``rate`` ``(*batch,)``.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> exponential = lb.distributions.Gamma(torch.tensor(1.0), torch.tensor(1.0))
+    >>> [round(float(nats), 3) for nats in (exponential.log_prob(torch.tensor(2.0)), exponential.entropy())]  # −2, and one nat
+    [-2.0, 1.0]
+    >>> tiny = lb.distributions.Gamma(torch.tensor(1e-4), torch.tensor(1.0))
+    >>> bool((tiny.sample((1000,)) > 0).all())
+    True
     """
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
@@ -123,6 +132,12 @@ class Beta(td.Beta):
     is unbiased, and its mean given z is the implicit gradient of the Beta itself, so that it varies more than that
     (about twice the variance for a = b).
     ``concentration1`` (a) and ``concentration0`` (b) ``(*batch,)``.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> uniform = lb.distributions.Beta(torch.tensor(1.0), torch.tensor(1.0))
+    >>> [round(abs(float(nats)), 3) for nats in (uniform.log_prob(torch.tensor(0.3)), uniform.entropy())]
+    [0.0, 0.0]
     """
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:

@@ -12,9 +12,15 @@ from lowerbound.system import noise
 
 
 class OneHotCategorical(td.OneHotCategorical):
-    """torch's, of ``logits`` ``(*batch, classes)``, but that nothing in it looks at its arguments.
+    """A class as zeros and a one: torch's law of ``logits`` ``(*batch, classes)``, but that nothing in it looks at its arguments.
 
     Of logits that are not finite any more the log-density is not either, which shows in the bound, as with other distributions.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> law = lb.distributions.OneHotCategorical(torch.zeros(4))
+    >>> round(float(law.log_prob(torch.tensor([0.0, 0.0, 1.0, 0.0]))), 3), float(law.sample().sum())  # −log 4, and a single one
+    (-1.386, 1.0)
     """
 
     def __init__(self, logits: Tensor):
@@ -22,7 +28,7 @@ class OneHotCategorical(td.OneHotCategorical):
         self._categorical = td.Categorical(logits=logits, validate_args=False)
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> OneHotCategorical:
-        """The same law over a larger batch."""
+        """The law over a larger batch, ``batch_shape``."""
         return type(self)(self.logits.expand(*batch_shape, *self.event_shape))
 
     def sample(self, sample_shape: Any = ()) -> Tensor:

@@ -30,7 +30,14 @@ HALVINGS = 60  # of that range: to the last digit of a double
 
 @dataclass(frozen=True)
 class Calibration:
-    """T of q_T(y|x) ∝ q(y|x)^(1/T), and how many labels it was learned from: 0 where it was not, and T is 1."""
+    """The temperature T of a classifier's probabilities, q_T(y|x) ∝ q(y|x)^(1/T), and how many labels it was learned from.
+
+    ``calibrated_on`` is 0 where it was not learned, and T is then 1. Above 1 it makes predictions less sure.
+
+    >>> import lowerbound as lb
+    >>> lb.calibration.Calibration()
+    Calibration(temperature=1.0, calibrated_on=0)
+    """
 
     temperature: float = 1.0
     calibrated_on: int = 0
@@ -52,6 +59,14 @@ def calibrate(vae: Model, data: Source) -> Calibration:
 
     Not learned where fewer than ``LEAST`` labels are known, nor where all of them are predicted correctly: the smaller T, the likelier.
     Errors: UsageError for a model that tells no classes; DataError for labels that are none of its classes.
+
+    >>> import lowerbound as lb
+    >>> digits = lb.data.load("digits")
+    >>> recipe = lb.Recipe(semi_supervised="m2", labels=100, network="mlp:16", latent=2)
+    >>> vae = lb.build(recipe, lb.data.DataSpec.of(digits.train, digits.test)).vae
+    >>> found = lb.calibration.calibrate(vae, digits.test)
+    >>> found.calibrated_on, found.temperature > 0
+    (179, True)
     """
     data = vae.examples(data).rows
     labels = labels_of(data, torch.arange(len(data)))
@@ -64,7 +79,18 @@ def calibrate(vae: Model, data: Source) -> Calibration:
 
 
 def log_probabilities(vae: Model, data: Source) -> Float[Tensor, "N classes"]:
-    """log q(y|x) in nats, as doubles on the CPU. Errors: UsageError for a model that tells no classes."""
+    """log q(y|x) ``(N, classes)`` in nats, as doubles on the CPU.
+
+    Errors: UsageError for a model that tells no classes.
+
+    >>> import lowerbound as lb
+    >>> digits = lb.data.load("digits")
+    >>> recipe = lb.Recipe(semi_supervised="m2", labels=100, network="mlp:16", latent=2)
+    >>> vae = lb.build(recipe, lb.data.DataSpec.of(digits.train, digits.test)).vae
+    >>> log_q = lb.calibration.log_probabilities(vae, digits.test)
+    >>> log_q.shape, round(float(log_q.exp().sum()), 3)  # those of each of 179 examples sum to one
+    (torch.Size([179, 10]), 179.0)
+    """
     model, data = classifier_of(vae), vae.examples(data).rows
     parts = [model.log_classify(data[rows].to(vae.device)) for rows in in_turn(data)]
     return torch.cat([part.cpu().double() for part in parts])  # in this order: not every accelerator has doubles
@@ -75,6 +101,12 @@ def temperature(log_q: Float[Tensor, "N classes"], labels: Int64[Tensor, " N"]) 
 
     Source: Guo et al., "On Calibration of Modern Neural Networks", 2017, https://arxiv.org/abs/1706.04599.
     Errors: DataError where no label is known.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> log_q = torch.tensor([[0.9, 0.1]] * 4).log()  # sure by .9, and right three times of four
+    >>> round(lb.calibration.temperature(log_q, torch.tensor([0, 0, 0, 1])), 3)
+    2.0
     """
     log_q, labels = _known(log_q, labels)
     if not len(labels):
@@ -89,7 +121,14 @@ def temperature(log_q: Float[Tensor, "N classes"], labels: Int64[Tensor, " N"]) 
 
 
 def scaled(log_q: Float[Tensor, "N classes"], temperature: float) -> Float[Tensor, "N classes"]:
-    """log q_T(y|x) of log q(y|x)."""
+    """log q_T(y|x) ``(N, classes)`` of log q(y|x) ``(N, classes)``, in nats: q_T ∝ q^(1/T), T being the ``temperature``.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> log_q = torch.tensor([[0.9, 0.1]], dtype=torch.double).log()
+    >>> [round(p, 3) for p in lb.calibration.scaled(log_q, 2.0).exp()[0].tolist()]  # √.9 and √.1 are as 3 and 1
+    [0.75, 0.25]
+    """
     return (log_q / temperature).log_softmax(1)
 
 
@@ -100,7 +139,15 @@ def scaled(log_q: Float[Tensor, "N classes"], temperature: float) -> Float[Tenso
 class Reliability:
     """Examples by the confidence of their prediction, in ``BINS`` equal parts of the confidence from 0 to 1, the greatest of q(y|x).
 
-    ``counts`` says how many, ``confidence`` how sure on average, ``accuracy`` which share was correct; both NaN where there are none.
+    ``counts`` ``(BINS,)`` says how many, ``confidence`` how sure on average, ``accuracy`` which share was correct; both NaN where there are
+    none.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> log_q = torch.tensor([[0.9, 0.1]] * 4, dtype=torch.double).log()
+    >>> found = lb.calibration.reliability(log_q, torch.tensor([0, 0, 0, 1]))
+    >>> round(found.error, 3)  # all in one bin: |.75 − .9|
+    0.15
     """
 
     counts: Float[Tensor, " bins"]
@@ -116,7 +163,16 @@ class Reliability:
 def reliability(log_q: Float[Tensor, "N classes"], labels: Int64[Tensor, " N"]) -> Reliability:
     """The data whose labels are known by confidence: bin b has those from b/``BINS``, not included, to (b + 1)/``BINS``.
 
+    ``log_q`` ``(N, classes)`` is in nats, ``labels`` ``(N,)`` are class numbers, −1 where not known.
     Source: Guo et al., "On Calibration of Modern Neural Networks", 2017, https://arxiv.org/abs/1706.04599 (section 2).
+    Errors: DataError for labels that are none of the classes.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> log_q = torch.tensor([[0.95, 0.05], [0.95, 0.05], [0.6, 0.4]], dtype=torch.double).log()
+    >>> found = lb.calibration.reliability(log_q, torch.tensor([0, 1, 0]))
+    >>> found.counts.nonzero()[:, 0].tolist(), found.accuracy[[8, 14]].tolist()  # one in bin 8, two in bin 14, of which one is right
+    ([8, 14], [1.0, 0.5])
     """
     log_q, labels = _known(log_q, labels)
     best, predicted = log_q.max(1)
@@ -134,6 +190,13 @@ class Classification:
     ``accuracy`` is the share of correct ones, ``accuracy_se`` its standard error √(a(1 − a)/n), NaN where all or none are, of which it says
     nothing; ``negative_log_likelihood`` is the mean of −log q_T(y|x) in nats; calibration errors are ``Reliability.error``; ``confusion``
     counts examples of the class of its row predicted to be of that of its column.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> log_q = torch.tensor([[0.8, 0.2], [0.8, 0.2], [0.8, 0.2], [0.2, 0.8]], dtype=torch.double).log()
+    >>> found = lb.calibration.classification(log_q, torch.tensor([0, 0, 1, 1]))
+    >>> found.accuracy, found.confusion, round(found.negative_log_likelihood, 3)  # −(3 log .8 + log .2)/4
+    (0.75, [[2, 0], [1, 1]], 0.57)
     """
 
     accuracy: float
@@ -170,7 +233,17 @@ RATES = ("accuracy", "accuracy_se", "negative_log_likelihood", "calibration_erro
 def classification(
     log_q: Float[Tensor, "N classes"], labels: Int64[Tensor, " N"] | None, calibration: Calibration = UNCALIBRATED
 ) -> Classification | None:
-    """The classifier by these labels; None where none is known. Errors: DataError for labels that are none of its classes."""
+    """What a classifier makes of examples of these labels; None where none is known.
+
+    ``log_q`` ``(N, classes)`` is log q(y|x) in nats, ``labels`` ``(N,)`` are class numbers, −1 where not known, ``calibration`` has T.
+    Errors: DataError for labels that are none of its classes.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> log_q = torch.tensor([[0.8, 0.2], [0.8, 0.2]], dtype=torch.double).log()
+    >>> lb.calibration.classification(log_q, torch.tensor([0, -1])).labels, lb.calibration.classification(log_q, torch.tensor([-1, -1]))
+    (1, None)
+    """
     if labels is None or not bool((labels != UNKNOWN).any()):
         return None
     log_q, labels = _known(log_q, labels)
@@ -190,7 +263,17 @@ def classification(
 
 
 def confusion(log_q: Float[Tensor, "N classes"], labels: Int64[Tensor, " N"]) -> Int64[Tensor, "classes classes"]:
-    """The confusion matrix: how many examples of each class, a row, are predicted to be of each, a column."""
+    """The confusion matrix ``(classes, classes)``: how many examples of each class, a row, are predicted to be of each, a column.
+
+    ``log_q`` ``(N, classes)`` is log q(y|x), of which the greatest is predicted; ``labels`` ``(N,)`` are class numbers, −1 where not known.
+    Errors: DataError for labels that are none of the classes.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> log_q = torch.tensor([[0.8, 0.2], [0.8, 0.2], [0.2, 0.8]]).log()
+    >>> lb.calibration.confusion(log_q, torch.tensor([0, 1, 1])).tolist()
+    [[1, 0], [1, 1]]
+    """
     log_q, labels = _known(log_q, labels)
     classes = log_q.shape[1]
     return (labels * classes + log_q.argmax(1)).bincount(minlength=classes**2).view(classes, classes)

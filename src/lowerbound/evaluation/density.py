@@ -18,7 +18,15 @@ class Density:
 
     ``log_p`` is log 1/K Σ w and ``se`` its standard error over draws; ``ess`` is (Σ w)²/Σ w², how many draws of
     p(z|x) itself they are worth. ``log_likelihood_term`` is E_q[log p(x|z)] and ``kl`` KL(q(z|x) ‖ p(z)); the ELBO is
-    their difference. ``curve`` ``(C, N)`` are the estimates by the first ``draws`` draws of q(z|x) alone.
+    their difference. ``curve`` ``(C, N)`` are the estimates by the first ``draws`` draws of q(z|x) alone. It is what ``lb.log_likelihood``
+    returns.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> vae = lb.build(lb.Recipe(network="mlp:8", latent=2), (6,)).vae
+    >>> density = lb.log_likelihood(vae, torch.ones(3, 6), samples=200)
+    >>> density.log_p.shape, density.samples, bool((density.elbo < density.log_p).all())
+    (torch.Size([3]), 200, True)
     """
 
     log_p: Float[Tensor, "*N"]
@@ -31,7 +39,7 @@ class Density:
     samples: int
 
     def of_one(self) -> Density:
-        """That of the first example, without the axis of examples."""
+        """The figures of the first example alone, without the axis of examples."""
         each: dict[str, Any] = {name: value[..., 0] for name, value in vars(self).items() if isinstance(value, Tensor)}
         return replace(self, **each)
 
@@ -47,7 +55,7 @@ class Density:
 
     @property
     def mean(self) -> float:
-        """Mean log p(x)."""
+        """Mean log p(x), nats per example."""
         return float(self.log_p.mean())
 
     @property

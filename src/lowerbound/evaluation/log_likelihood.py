@@ -73,6 +73,15 @@ def log_likelihood(vae: Model, data: Source, samples: int = SAMPLES, *, memory: 
     Effective Importance Sampling", 2000, https://doi.org/10.1080/01621459.2000.10473909 (the mixture).
     Errors: UsageError for no samples or too little memory; RecipeError where q has no density; DataError where the likelihood
     cannot be one of these data.
+
+    >>> import math
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> decoder, encoder = torch.nn.Identity(), lb.nn.mlp(1, 2)
+    >>> likelihood, posterior = lb.likelihoods.Gaussian(decoder, scale=1.0), lb.posteriors.DiagonalGaussian(encoder)
+    >>> vae = lb.VAE(lb.priors.StandardNormal(1), likelihood, posterior)  # x = z + ε, and so p(x) = N(0, 2)
+    >>> round(lb.log_likelihood(vae, torch.zeros(1, 1)).mean, 1), round(-math.log(4 * math.pi) / 2, 1)
+    (-1.3, -1.3)
     """
     must_be_model(vae, Model)
     examples = vae.examples(data)

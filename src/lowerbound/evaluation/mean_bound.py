@@ -46,9 +46,20 @@ class MeanBound:
 def mean_bound(vae: Model, data: Source, *, objective: Objective | None = None, batch: int | None = None, seed: int = 0) -> MeanBound:
     """The bound of ``data``, each row once, with noise that follows from ``seed``: the same at each call.
 
-    ``data`` are what ``fit`` takes, or one example. ``batch`` is by default what fits (``rows_at_once``). Errors: DataError where the
-    likelihood cannot be one of these data, or there are none; RecipeError where the parts of the model do not fit one another; UsageError
-    for an argument that is none.
+    ``data`` are what ``fit`` takes, or one example. ``batch`` is by default what fits (``rows_at_once``).
+    Errors: DataError where the likelihood cannot be one of these data, or there are none; RecipeError where the parts of the model do not
+    fit one another; UsageError for an argument that is none.
+
+    >>> import math
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> encoder = torch.nn.Linear(1, 2)  # q(z|x) = N(x/2, ½), the exact posterior of x = z + ε: the bound is log p(x), that of N(0, 2)
+    >>> _ = encoder.load_state_dict({"weight": torch.tensor([[0.5], [0.0]]), "bias": torch.tensor([0.0, math.log(0.5)])})
+    >>> likelihood = lb.likelihoods.Gaussian(torch.nn.Identity(), scale=1.0)
+    >>> vae = lb.VAE(lb.priors.StandardNormal(1), likelihood, lb.posteriors.DiagonalGaussian(encoder))
+    >>> found = lb.mean_bound(vae, torch.zeros(100, 1), objective=lb.objectives.ELBO(kl=lb.objectives.SampledKL()))
+    >>> round(found.bound, 3), round(-math.log(4 * math.pi) / 2, 3)
+    (-1.266, -1.266)
     """
     must_be_model(vae, Model)
     objective = one_of("objective", objective or ELBO(), Objective, "lb.objectives.ELBO()")
@@ -72,7 +83,20 @@ def bound_of_rows(vae: Model, data: Rows, objective: Objective, batch: int | Non
 
 
 def score(vae: Model, data: Source, *, objective: Objective | None = None, batch: int | None = None, seed: int = 0) -> MeanBound:
-    """``mean_bound`` under the name that it had in version 0.1.0; on the command line ``score`` is log p(x) of each example."""
+    """``mean_bound`` under the name that it had in version 0.1.0, with a warning.
+
+    On the command line ``score`` is log p(x) of each example, which is ``lb.log_likelihood``.
+
+    >>> import warnings
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> vae = lb.build(lb.Recipe(network="mlp:8"), (6,)).vae
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     same = lb.score(vae, torch.ones(3, 6)) == lb.mean_bound(vae, torch.ones(3, 6))
+    >>> same, caught[0].category.__name__
+    (True, 'DeprecationWarning')
+    """
     warnings.warn("lb.score is now lb.mean_bound: on the command line score is log p(x) of each example", DeprecationWarning, stacklevel=2)
     return mean_bound(vae, data, objective=objective, batch=batch, seed=seed)
 

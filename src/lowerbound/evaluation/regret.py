@@ -43,6 +43,17 @@ def likelihood_regret(vae: Model, data: Source, *, steps: int = STEPS, memory: i
     Source: Xiao, Yan and Amit, "Likelihood Regret: An Out-of-Distribution Detection Score For Variational Auto-encoder",
     2020, https://arxiv.org/abs/2003.02977, who move the encoder's weights.
     Errors: DataError for no data; RecipeError where q has no density; UsageError for too little memory.
+
+    >>> import math
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> encoder = torch.nn.Linear(1, 2)  # q(z|x) = N(x/2, ½), the exact posterior of x = z + ε: there is nothing to gain
+    >>> _ = encoder.load_state_dict({"weight": torch.tensor([[0.5], [0.0]]), "bias": torch.tensor([0.0, math.log(0.5)])})
+    >>> likelihood = lb.likelihoods.Gaussian(torch.nn.Identity(), scale=1.0)
+    >>> vae = lb.VAE(lb.priors.StandardNormal(1), likelihood, lb.posteriors.DiagonalGaussian(encoder))
+    >>> regret = lb.likelihood_regret(vae, torch.tensor([[0.0], [1.0], [2.0]]), steps=10)
+    >>> regret.shape, bool((regret.abs() < 0.1).all())
+    (torch.Size([3]), True)
     """
     must_be_model(vae, Model)
     steps = whole("steps", steps, 0)

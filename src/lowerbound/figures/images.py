@@ -27,7 +27,14 @@ ACROSS = 20  # images per row
 
 @styled
 def samples(images: Array) -> Figure:
-    """Samples of the model ``(N, C, H, W)``, in a square."""
+    """Samples of a model ``(N, C, H, W)``, in a square, as a figure of matplotlib's.
+
+    >>> import lowerbound as lb
+    >>> vae = lb.build(lb.Recipe(network="mlp:8", latent=2), (1, 8, 8)).vae
+    >>> figure = lb.plots.samples(vae.sample(16).numpy())
+    >>> figure.axes[0].get_title()
+    'Decoded from draws of the prior'
+    """
     side = math.ceil(math.sqrt(len(images)))
     figure = Figure(figsize=(5, 5.3), layout="constrained")
     axes = figure.add_subplot()
@@ -38,7 +45,17 @@ def samples(images: Array) -> Figure:
 
 @styled
 def reconstructions(given: Array, reconstructed: Array, name: str = "reconstructed") -> Figure:
-    """Two rows: the given images ``(N, C, H, W)`` and their reconstructions, labelled ``name``; of many images two rows per ``ACROSS``."""
+    """Two rows of images: those given ``(N, C, H, W)`` and their reconstructions of the same shape, labelled ``name``.
+
+    Of many images there are two rows for each ``ACROSS``, 20.
+
+    >>> import lowerbound as lb
+    >>> images = lb.data.load("digits").test[:8]
+    >>> vae = lb.build(lb.Recipe(network="mlp:8", latent=2), (1, 8, 8)).vae
+    >>> figure = lb.plots.reconstructions(images.numpy(), vae.reconstruct(images).numpy())
+    >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    ['given', 'reconstructed']
+    """
     rows: list[Array] = []
     for start in range(0, len(given), ACROSS):
         for images in (given, reconstructed):
@@ -50,7 +67,16 @@ def reconstructions(given: Array, reconstructed: Array, name: str = "reconstruct
 
 @styled
 def path(images: Array, shares: Sequence[float]) -> Figure:
-    """Images ``(N, C, H, W)`` decoded along a line, each with its share of the way."""
+    """Images ``(N, C, H, W)`` decoded along a line between two latents, each with its share of the way ``(N,)``.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> vae = lb.build(lb.Recipe(network="mlp:8", latent=2), (1, 8, 8)).vae
+    >>> images = lb.tasks.generate.interpolate(vae, torch.zeros(2), torch.ones(2), 5)
+    >>> figure = lb.plots.path(images.numpy(), [0.0, 0.25, 0.5, 0.75, 1.0])
+    >>> [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    ['0', '0.25', '0.5', '0.75', '1']
+    """
     figure = _rows([images], ["decoded"])
     width = images.shape[-1] + 1
     axes = figure.axes[0]
@@ -77,6 +103,13 @@ def manifold(images: Array, coordinates: Array) -> Figure:
     """A square of decoded images ``(n², C, H, W)``, first row on top, over a 2-D latent.
 
     ``coordinates`` ``(n,)`` are the values of z₁ from left to right and of z₂ from bottom to top.
+
+    >>> import lowerbound as lb
+    >>> vae = lb.build(lb.Recipe(network="mlp:8", latent=2), (1, 8, 8)).vae
+    >>> images, values = lb.tasks.generate.manifold(vae, side=5), lb.tasks.generate.manifold_coordinates(5)
+    >>> figure = lb.plots.manifold(images.numpy(), values.numpy())
+    >>> [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    ['−1.28', '−0.52', '0.00', '0.52', '1.28']
     """
     n = len(coordinates)
     figure = Figure(figsize=(7, 7), layout="constrained")
@@ -98,7 +131,17 @@ def _fixed(value: float, digits: int = 2) -> str:
 
 @styled
 def styles(images: Array, classes: Sequence[str]) -> Figure:
-    """Images ``(n · classes, C, H, W)``: a row per latent, a column per class."""
+    """Images ``(n · classes, C, H, W)``: a row per latent, a column per class, whose names are ``classes``.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> spec = lb.data.DataSpec((1, 8, 8), classes=("cat", "dog", "bird"))
+    >>> vae = lb.build(lb.Recipe(network="mlp:8", given="label", latent=2), spec).vae
+    >>> images = lb.tasks.classes.styles(vae, torch.zeros(5, 2)).flatten(0, 1)
+    >>> figure = lb.plots.styles(images.numpy(), spec.classes)
+    >>> [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    ['cat', 'dog', 'bird']
+    """
     sheet = tile(images, len(classes))
     inches = min(10.0, 1.0 + 0.7 * len(classes))
     figure = Figure(figsize=(inches, inches * sheet.shape[0] / sheet.shape[1] + 0.6), layout="constrained")
@@ -116,7 +159,14 @@ def styles(images: Array, classes: Sequence[str]) -> Figure:
 
 @styled
 def extremes(most: Array, least: Array, most_likely: Sequence[float], least_likely: Sequence[float]) -> Figure:
-    """The most and the least likely images ``(n, C, H, W)``, and their log p(x) in nats."""
+    """The most and the least likely images ``(n, C, H, W)``, a row each, with their log p(x) in nats below them, ``(n,)``.
+
+    >>> import lowerbound as lb
+    >>> images = lb.data.load("digits").test[:6].numpy()
+    >>> figure = lb.plots.extremes(images[:3], images[3:], [-15.2, -15.9, -16.4], [-51.0, -48.3, -47.1])
+    >>> [axes.get_title() for axes in figure.axes]
+    ['most likely, log p(x) in nats', 'least likely, log p(x) in nats']
+    """
     figure = Figure(figsize=(10, 2.6), layout="constrained")
     for axes, images, values, name in zip(
         figure.subplots(2, 1), (most, least), (most_likely, least_likely), ("most likely", "least likely"), strict=True
@@ -132,7 +182,17 @@ def extremes(most: Array, least: Array, most_likely: Sequence[float], least_like
 
 @styled
 def traversal(images: Array, values: Array, names: Sequence[str]) -> Figure:
-    """A row per latent dimension, which alone takes ``values`` (V,): images ``(dims, V, C, H, W)``."""
+    """A row per latent dimension, which alone takes ``values`` ``(V,)``: images ``(dims, V, C, H, W)``; ``names`` are those of the rows.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> vae = lb.build(lb.Recipe(network="mlp:8", latent=3), (1, 8, 8)).vae
+    >>> values = torch.linspace(-2, 2, 5)
+    >>> images = lb.tasks.generate.traverse(vae, torch.arange(3), values)
+    >>> figure = lb.plots.traversal(images.numpy(), values.numpy(), ["z₁", "z₂", "z₃"])
+    >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    ['z₁', 'z₂', 'z₃']
+    """
     dims, steps, _, height, width = images.shape
     sheet = tile(images.reshape(-1, *images.shape[2:]), steps)
     figure = Figure(figsize=(8, 8 * sheet.shape[0] / sheet.shape[1] + 0.7), layout="constrained")
@@ -165,7 +225,18 @@ def _canvas(images: Array, names: Sequence[str]) -> tuple[Any, list[AxesImage]]:
 
 
 def animation(images: Array, values: Array, names: Sequence[str]) -> bytes:
-    """The traversal as a GIF that goes there and back: one picture per dimension, all moving at once."""
+    """The bytes of a GIF that shows a traversal there and back: one picture per latent dimension, all moving at once.
+
+    ``images`` are ``(dims, V, C, H, W)``, ``values`` ``(V,)`` what the dimension takes, ``names`` those of the dimensions.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> vae = lb.build(lb.Recipe(network="mlp:8", latent=2), (1, 8, 8)).vae
+    >>> values = torch.linspace(-2, 2, 3)
+    >>> images = lb.tasks.generate.traverse(vae, torch.arange(2), values)
+    >>> lb.plots.animation(images.numpy(), values.numpy(), ["z₁", "z₂"])[:6]
+    b'GIF89a'
+    """
     canvas, shown = _canvas(images[:, 0], names)
     there = []
     for step, value in enumerate(values.tolist()):

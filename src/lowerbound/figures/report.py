@@ -69,6 +69,15 @@ def report(run: Run, data: Dataset | None = None, name: str | None = None, progr
     The figures show ``data``, by default the run's own test data; where they are others, ``name`` is what the page says of them.
     ``progress`` is called with what is being done, and ``draw`` with what is to be drawn.
     Errors: RunError where the run has not come to its end; DataError where its data are gone; OutputError; UsageError for what is no run.
+
+    >>> import tempfile
+    >>> import lowerbound as lb
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     experiment = lb.Experiment.begin(lb.Recipe(data="digits", network="mlp:16", epochs=1), f"{folder}/run")
+    ...     _ = list(experiment.train()), experiment.finish()
+    ...     page = lb.report(lb.load(f"{folder}/run"))
+    ...     page.name, "manifold.png" in [path.name for path in (page.parent / "figures").iterdir()]
+    ('report.html', True)
     """
     one_of("run", run, Run, "lb.load('runs/mine')")
     result = run.result()

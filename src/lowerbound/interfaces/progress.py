@@ -21,13 +21,15 @@ def progress(records: Iterable[Record], epochs: int | None = None) -> Iterator[R
     """The same records, with a bar of the epoch, the step's bound in nats per example and steps a second; ``epochs`` says where it ends.
 
     In a notebook the bar is a display of rich's, which needs no widgets; on a terminal it is on stderr, and elsewhere its last line is.
-    An interrupt leaves the bar where it was, and ``experiment.train()``, wrapped once more, goes on. Errors: UsageError for ``epochs`` or
-    ``records`` that are none.
+    An interrupt leaves the bar where it was, and ``experiment.train()``, wrapped once more, goes on.
+    Errors: UsageError for ``epochs`` or ``records`` that are none.
 
+    >>> import torch
+    >>> import lowerbound as lb
     >>> parts = lb.build(lb.Recipe(network="mlp:8"), (6,))
     >>> steps = list(lb.progress(lb.fit(parts.vae, torch.rand(100, 6), epochs=2), epochs=2))
-    >>> len(steps)
-    2
+    >>> [step.step for step in steps]
+    [1, 2]
     """
     records = one_of("records", records, Iterable, "lb.fit(…) or experiment.train()")
     return _each(records, None if epochs is None else whole("epochs", epochs, 1))

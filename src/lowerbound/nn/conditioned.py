@@ -14,10 +14,16 @@ from lowerbound.nn.precision import Linear
 
 
 class Conditioned(nn.Module, ABC):
-    """A network of two inputs, ``(N, *in)`` and a context ``(M, *context)`` → ``(max(N, M), *out)``.
+    """The contract of a network of two inputs, ``(N, *in)`` and a context ``(M, *context)`` → ``(max(N, M), *out)``.
 
     Of the one there may be several times as many as of the other: all of the fewer go with the first of those, then all with the next. What
     is made of the fewer alone is computed once.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> network = lb.nn.Joined(lb.nn.mlp(64 + 10, 4))
+    >>> network(torch.rand(2, 64), torch.eye(10)).shape  # both examples with each of the ten classes: five times both
+    torch.Size([10, 4])
     """
 
     @abstractmethod
@@ -38,6 +44,13 @@ class Joined(Conditioned):
 
     Where they are not as many as each other, a first layer (of networks that begin with ``Flatten`` and ``Linear``, as ``mlp`` does) is the
     sum of what it makes of each: most of the work, where the fewer are images.
+    Errors: RecipeError where there is no context.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> encoder = lb.nn.Joined(lb.nn.mlp(64 + 10, 32, 4))
+    >>> encoder(torch.rand(5, 1, 8, 8), torch.eye(10)[:5]).shape
+    torch.Size([5, 4])
     """
 
     def __init__(self, network: nn.Module):
@@ -62,6 +75,13 @@ class Planes(Conditioned):
     """Made of a network of series, images or volumes: the context as further channels.
 
     A vector's numbers are all over space, an image is enlarged to the size of the other.
+    Errors: RecipeError where there is no context.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> encoder = lb.nn.Planes(lb.nn.convolutional_encoder((1 + 10, 8, 8), [16], 4))
+    >>> encoder(torch.rand(5, 1, 8, 8), torch.eye(10)[:5]).shape
+    torch.Size([5, 4])
     """
 
     def __init__(self, network: nn.Module):
@@ -77,8 +97,16 @@ class Planes(Conditioned):
 class Guided(Conditioned):
     """A decoder of latents that an image guides: its features join z, for what is far, itself the last layers' input, for what is near.
 
-    ``features`` is ``(M, c, *space) → (M, f)``, ``decoder`` ``(N, latent + f) → (N, w, *space)`` and ``last``
-    ``(N, w + c, *space) → (N, *out)``.
+    ``features`` is ``(M, c, *space) → (M, f)``, ``decoder`` ``(N, latent + f) → (N, w, *space)`` and ``last`` ``(N, w + c, *space) → (N,
+    *out)``; ``size`` are the sides of space.
+    Errors: RecipeError where there is no context.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> features, decoder = lb.nn.convolutional_encoder((1, 8, 8), [4], 3), lb.nn.convolutional_decoder(2 + 3, [4], (6, 8, 8))
+    >>> guided = lb.nn.Guided(features, decoder, torch.nn.Conv2d(6 + 1, 1, 3, padding=1), size=(8, 8))
+    >>> guided(torch.zeros(5, 2), torch.rand(5, 1, 4, 4)).shape  # z, and an image made small
+    torch.Size([5, 1, 8, 8])
     """
 
     def __init__(self, features: nn.Module, decoder: nn.Module, last: nn.Module, size: Sequence[int]):

@@ -37,6 +37,7 @@ class Convolutions(nn.Sequential):
 
     >>> import torch
     >>> from torch import nn
+    >>> from lowerbound.nn.convolutions import Convolutions
     >>> network = Convolutions(nn.Upsample(size=(28, 28)), nn.Conv2d(8, 1, 3, padding=1))
     >>> network(torch.zeros(5, 8, 14, 14)).shape
     torch.Size([5, 1, 28, 28])

@@ -7,7 +7,16 @@ from torch import Tensor, nn
 
 
 class LogCounts(nn.Module):
-    """A network of log(1 + ``steps`` x), steps being what value 1 stands for: 1 of counts."""
+    """A network of log(1 + ``steps`` x), so that the largest counts are not all that an encoder sees.
+
+    ``(N, *event)`` → the network's output; ``steps`` is what value 1 stands for: 1 for counts. A missing value (NaN) stays one.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> seen = lb.nn.LogCounts(torch.nn.Identity())(torch.tensor([[0.0, 9.0, 999.0]]))
+    >>> [round(value, 1) for value in seen[0].tolist()]
+    [0.0, 2.3, 6.9]
+    """
 
     def __init__(self, network: nn.Module, steps: int = 1):
         super().__init__()

@@ -52,9 +52,16 @@ def _numel(shape: Shape) -> int:
 def mlp(*shapes: Shape, activation: Callable[[], nn.Module] = nn.ReLU) -> nn.Sequential:
     """Fully connected layers with an activation between them: ``mlp(784, 512, 4)`` has one hidden layer.
 
-    The first and the last shape may be that of an array, e.g. ``mlp((1, 28, 28), 512, 4)``: the
-    input ``(N, *first)`` is flattened, the output is ``(N, *last)``.
-    Hidden units start out switching on all over the input, see ``_hidden``. Errors: UsageError for widths that are none.
+    The first and the last shape may be that of an array, e.g. ``mlp((1, 28, 28), 512, 4)``: the input ``(N, *first)`` is flattened, the
+    output is ``(N, *last)``. The output may be any numbers: logits, means, log-variances. First weights are spread so that hidden units
+    switch on all over the input, not only near its origin.
+    Errors: UsageError for widths that are none.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> encoder, decoder = lb.nn.mlp((1, 8, 8), 32, 4), lb.nn.mlp(2, 32, (1, 8, 8))
+    >>> encoder(torch.rand(5, 1, 8, 8)).shape, decoder(torch.zeros(5, 2)).shape
+    (torch.Size([5, 4]), torch.Size([5, 1, 8, 8]))
     """
     if len(shapes) < 2:
         raise UsageError("mlp takes the width of its input, those of hidden layers, and that of its output, as mlp(784, 512, 4)")
@@ -84,7 +91,9 @@ def gated(*shapes: Shape) -> nn.Sequential:
     Source: Tomczak and Welling, "VAE with a VampPrior", 2018, https://arxiv.org/abs/1705.07120; Dauphin et al., "Language Modeling with
     Gated Convolutional Networks", 2017, https://arxiv.org/abs/1612.08083.
 
-    >>> gated((1, 28, 28), 300, 300, 80)(torch.zeros(5, 1, 28, 28)).shape
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> lb.nn.gated((1, 28, 28), 300, 300, 80)(torch.zeros(5, 1, 28, 28)).shape
     torch.Size([5, 80])
     """
     widths = [whole("a width", _numel(shape), 1) for shape in shapes]
@@ -129,8 +138,18 @@ _ENDS: dict[Callable[..., nn.Sequential], Callable[[], nn.Module]] = {
 def with_dropout(network: nn.Module, share: float) -> nn.Module:
     """The same network, changed: in training each unit after a ReLU, tanh or softplus is 0 with probability ``share``.
 
-    The others grow by 1/(1 − share).
+    The others grow by 1/(1 − share), so that means stay what they are; in evaluation mode nothing is dropped.
+    Source: Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from Overfitting", 2014,
+    https://jmlr.org/papers/v15/srivastava14a.html.
     Errors: RecipeError for a share outside [0, 1).
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> network = lb.nn.with_dropout(torch.nn.Sequential(torch.nn.ReLU()), 0.5)
+    >>> sorted(set(network(torch.ones(1, 1000)).flatten().tolist()))
+    [0.0, 2.0]
+    >>> set(network.eval()(torch.ones(1, 1000)).flatten().tolist())
+    {1.0}
     """
     for name, part in network.named_children():
         setattr(network, name, nn.Sequential(part, Dropout(share)) if isinstance(part, ACTIVATIONS) else with_dropout(part, share))
@@ -142,6 +161,16 @@ def expect(network: nn.Module, mean: Tensor, scale: Tensor) -> None:
     """Change the first weights of a network for inputs of this mean and scale ``(d,)``: as if they came standardized, as weights suppose.
 
     On a sphere, say, or between 0 and 1, few of the hidden units would ever switch (docs/log.md). Inputs after the first d are left alone.
+    It is the first ``torch.nn.Linear`` that is changed, in place.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> network = lb.nn.mlp(3, 8)
+    >>> mean, scale = torch.full((3,), 0.5), torch.full((3,), 0.1)
+    >>> before = network(torch.ones(1, 3))
+    >>> lb.nn.expect(network, mean, scale)
+    >>> bool(network((mean + scale)[None]).allclose(before, atol=1e-4))  # one scale above the mean is what 1 was
+    True
     """
     first = next(layer for layer in network.modules() if isinstance(layer, nn.Linear))
     weight = first.weight[:, : len(scale)]
@@ -156,6 +185,12 @@ def orthogonal(network: N) -> N:
     that begins with folds all over learns each by heart (docs/log.md).
     Source: Saxe, McClelland and Ganguli, "Exact solutions to the nonlinear dynamics of learning in deep linear neural networks", 2013,
     https://arxiv.org/abs/1312.6120.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> weight = lb.nn.orthogonal(lb.nn.mlp(8, 8))[1].weight
+    >>> bool((weight @ weight.T).allclose(torch.eye(8), atol=1e-5))
+    True
     """
     for layer in network.modules():
         if isinstance(layer, nn.Linear):
@@ -181,7 +216,16 @@ def sizes_of(space: Sequence[int], levels: int) -> list[tuple[int, ...]]:
 
 
 def convolutional_encoder(event: Sequence[int], channels: Sequence[int], features: int) -> Convolutions:
-    """Series, images or volumes ``(N, C, *space)`` → features ``(N, features)``: each of ``channels`` halves the sides of space."""
+    """Series, images or volumes ``(N, C, *space)`` → features ``(N, features)``: each of ``channels`` halves the sides of space.
+
+    ``event`` is ``(C, *space)``. Convolutions are of width 3 and stride 2, with a ReLU after each, and a linear layer at the end.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> encoder = lb.nn.convolutional_encoder((1, 28, 28), [16, 32], features=4)
+    >>> encoder(torch.rand(5, 1, 28, 28)).shape, encoder[-1].in_features  # 32 channels of 7 × 7
+    (torch.Size([5, 4]), 1568)
+    """
     first, *space = event
     kind, layers = convolution(event), list[nn.Module]()
     for before, after in pairwise([first, *channels]):
@@ -196,6 +240,11 @@ def convolutional_decoder(latent: int, channels: Sequence[int], event: Sequence[
     Space grows by nearest neighbours followed by a convolution: a transposed convolution would
     leave a checkerboard (Odena et al., "Deconvolution and Checkerboard Artifacts", 2016,
     https://distill.pub/2016/deconv-checkerboard).
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> lb.nn.convolutional_decoder(2, [16, 32], (1, 28, 28))(torch.zeros(5, 2)).shape
+    torch.Size([5, 1, 28, 28])
     """
     first, *space = event
     *larger, smallest = sizes_of(space, len(channels))

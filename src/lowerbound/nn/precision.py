@@ -25,44 +25,82 @@ _last: ContextVar[nn.Module | None] = ContextVar("a last layer that may round it
 
 
 class Linear(nn.Linear):
-    """The last layer of a network: its output has all its digits, also where those before may round theirs."""
+    """The last layer of a network, x Wᵀ + b: its output has all its digits, also where those before may round theirs.
+
+    ``(N, in) → (N, out)``, with the weights of ``torch.nn.Linear``. A likelihood's logits and a posterior's means come from here.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> network = torch.nn.Sequential(torch.nn.Linear(64, 32), torch.nn.ReLU(), lb.nn.Linear(32, 4))
+    >>> with torch.autocast("cpu", torch.bfloat16):
+    ...     network[0](torch.rand(5, 64)).dtype, network(torch.rand(5, 64)).dtype
+    (torch.bfloat16, torch.float32)
+    """
 
     rough = False
 
     def forward(self, x: Tensor) -> Tensor:
-        """x Wᵀ + b."""
+        """x Wᵀ + b ``(N, out)``."""
         rough, weight = self.rough or _last.get() is self, self.weight
         with _whole(rough, x):
             return F.linear(x if rough else x.to(weight.dtype), weight, self.bias)
 
 
 class Conv1d(nn.Conv1d):
-    """The same of a convolutional network of series."""
+    """The last layer of a convolutional network of series ``(N, C, L)``: ``torch.nn.Conv1d`` whose output has all its digits, as
+    ``Linear``'s has.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> layer = lb.nn.Conv1d(4, 1, 3, padding=1)
+    >>> with torch.autocast("cpu", torch.bfloat16):
+    ...     out = layer(torch.rand(5, 4, 16))
+    >>> out.shape, out.dtype
+    (torch.Size([5, 1, 16]), torch.float32)
+    """
 
     rough = False
 
     def forward(self, x: Tensor) -> Tensor:
-        """The convolution."""
+        """The convolution ``(N, out, L)``."""
         return _convolved(self, x)
 
 
 class Conv2d(nn.Conv2d):
-    """The same of images."""
+    """The last layer of a convolutional network of images ``(N, C, H, W)``: ``torch.nn.Conv2d`` whose output has all its digits.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> layer = lb.nn.Conv2d(4, 1, 3, padding=1)
+    >>> with torch.autocast("cpu", torch.bfloat16):
+    ...     out = layer(torch.rand(5, 4, 8, 8))
+    >>> out.shape, out.dtype
+    (torch.Size([5, 1, 8, 8]), torch.float32)
+    """
 
     rough = False
 
     def forward(self, x: Tensor) -> Tensor:
-        """The convolution."""
+        """The convolution ``(N, out, H, W)``."""
         return _convolved(self, x)
 
 
 class Conv3d(nn.Conv3d):
-    """The same of volumes."""
+    """The last layer of a convolutional network of volumes ``(N, C, D, H, W)``: ``torch.nn.Conv3d`` whose output has all its digits.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> layer = lb.nn.Conv3d(2, 1, 3, padding=1)
+    >>> with torch.autocast("cpu", torch.bfloat16):
+    ...     out = layer(torch.rand(5, 2, 4, 4, 4))
+    >>> out.shape, out.dtype
+    (torch.Size([5, 1, 4, 4, 4]), torch.float32)
+    """
 
     rough = False
 
     def forward(self, x: Tensor) -> Tensor:
-        """The convolution."""
+        """The convolution ``(N, out, D, H, W)``."""
         return _convolved(self, x)
 
 

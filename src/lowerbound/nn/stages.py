@@ -12,6 +12,9 @@ from torch import Tensor, nn
 class Stages(nn.Module):
     """``(N, *in)`` → the outputs of all stages ``(N, f₁ + f₂ + …)``, that of the last stage first; stage i+1 reads that of stage i.
 
+    >>> import torch
+    >>> from torch import nn
+    >>> from lowerbound.nn.stages import Stages
     >>> Stages([nn.Linear(8, 4), nn.Linear(4, 2)])(torch.zeros(3, 8)).shape
     torch.Size([3, 6])
     """

@@ -59,10 +59,22 @@ class Parts:
 
 
 def build(recipe: Recipe, spec: DataSpec | Sequence[int]) -> Parts:
-    """The parts of ``recipe`` for data of this spec, with the first weights that its seed decides.
+    """The parts of ``recipe`` for data of this spec: model, objective, estimator and loss, with the first weights that its seed decides.
 
-    A shape alone is the spec of data between 0 and 1 without labels, none of them missing.
+    A shape alone is the spec of data between 0 and 1 without labels, none of them missing. The model is ``.vae``; ``lb.fit`` takes the
+    others.
     Errors: RecipeError, with the reason, where the words do not fit the data or one another.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> parts = lb.build(lb.Recipe(objective="iwae:5", estimator="doubly-reparameterized", network="mlp:16", latent=3), (1, 8, 8))
+    >>> parts.objective.samples, parts.vae.latent, parts.vae.event_shape
+    (5, 3, (1, 8, 8))
+    >>> steps = list(lb.fit(parts.vae, torch.rand(100, 1, 8, 8), epochs=1, objective=parts.objective, estimator=parts.estimator))
+    >>> lb.build(lb.Recipe(posterior="categorical", prior="categorical"), (1, 8, 8))
+    Traceback (most recent call last):
+        ...
+    lowerbound.errors.RecipeError: OneHotCategorical cannot be reparameterized; choose another posterior, or an estimator without a path
     """
     if not isinstance(spec, DataSpec):
         shape: Sequence[int] = one_of("the shape of an example", spec, Sequence, "(1, 28, 28)")

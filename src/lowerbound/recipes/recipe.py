@@ -64,9 +64,20 @@ def _word(default: Any, group: str, metavar: str, text: str, table: Mapping[str,
 
 @dataclass(frozen=True)
 class Recipe:
-    """What to learn from, which model, how to train it; a word that is left out gets its default.
+    """What to learn from, which model, how to train it, in words; a word that is left out gets its default.
 
+    The words are those of ``lowerbound train --help``; docs/words.md says what each makes. Recipes are compared by their words, and never
+    changed: ``dataclasses.replace`` makes another one.
     Errors: RecipeError for a value that makes no sense, said when the recipe is made.
+
+    >>> import lowerbound as lb
+    >>> recipe = lb.Recipe(likelihood="gaussian", latent=8, objective="iwae:5", epochs=50)
+    >>> recipe.scale, recipe.words()["objective"], recipe.data  # σ, where it is not said
+    ('0.1', 'iwae:5', 'digits')
+    >>> lb.Recipe(posterior="gausian")
+    Traceback (most recent call last):
+        ...
+    lowerbound.errors.RecipeError: unknown posterior 'gausian'; did you mean 'gaussian'?
     """
 
     data: str = _word("digits", "data", "DATA", "a known set, or a file or folder of arrays, images, counts or a table: docs/formats.md")
@@ -221,7 +232,12 @@ class Recipe:
 
 
 def merge(written: Mapping[str, Any], typed: Mapping[str, Any]) -> dict[str, Any]:
-    """Words of a file and words that were typed, which win; the file's words of another likelihood than theirs go."""
+    """The words of a file, ``written``, and words that were ``typed``, which win; the file's words of another likelihood than theirs go.
+
+    >>> import lowerbound as lb
+    >>> lb.recipes.merge({"likelihood": "gaussian", "scale": "learned", "epochs": 5}, {"likelihood": "bernoulli"})
+    {'likelihood': 'bernoulli', 'epochs': 5}
+    """
     merged = {**written, **typed}
     foreign = checks.foreign(merged.get("likelihood"))
     return {word: value for word, value in merged.items() if word in typed or word not in foreign}
@@ -251,7 +267,17 @@ def word_type(field: dataclasses.Field[Any]) -> type:
 
 
 def read(path: str | Path) -> dict[str, Any]:
-    """The words of a TOML file, or of a recipe of the zoo by its name. Errors: RecipeError for what is unreadable or unknown."""
+    """The words of a TOML file, or of a recipe of the zoo by its name (``lowerbound recipes`` lists them).
+
+    Errors: RecipeError for what is unreadable or unknown.
+
+    >>> import lowerbound as lb
+    >>> words = lb.recipes.read("beta-vae")
+    >>> words
+    {'objective': 'beta:4', 'latent': 10}
+    >>> lb.Recipe(**words | {"latent": 2}).objective
+    'beta:4'
+    """
     if str(path) in ZOO:
         return dict(ZOO[str(path)].words)
     try:
@@ -283,7 +309,18 @@ def typed(written: dict[str, Any], path: str | Path) -> dict[str, Any]:
 
 
 def to_toml(recipe: Recipe) -> str:
-    """The recipe as the text of a TOML file that ``read`` takes back."""
+    """The recipe as the text of a TOML file that ``read`` and ``lowerbound train --recipe FILE`` take back.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import lowerbound as lb
+    >>> recipe = lb.Recipe(likelihood="gaussian", scale=0.2)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "mine.toml").write_text(lb.recipes.to_toml(recipe), encoding="utf-8")
+    ...     again = lb.Recipe(**lb.recipes.read(f"{folder}/mine.toml"))
+    >>> again == recipe
+    True
+    """
     import tomli_w
 
     return "# lowerbound train --recipe THIS_FILE repeats the run\n\n" + tomli_w.dumps(recipe.words())

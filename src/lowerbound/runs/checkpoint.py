@@ -36,14 +36,34 @@ HEADER = "lowerbound"  # one entry, since safetensors writes several in an order
 
 
 def write(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
-    """``tensors``, and ``meta`` as JSON, in one file. Errors: OutputError where it cannot be written."""
+    """Write ``tensors``, and ``meta`` as JSON, into one file with a checksum, whole or not at all.
+
+    Errors: OutputError where it cannot be written.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     lb.checkpoint.write(Path(folder, "some"), {"a": torch.ones(2)}, {"step": 7})
+    ...     lb.checkpoint.read(Path(folder, "some"))
+    ({'a': tensor([1., 1.])}, {'step': 7})
+    """
     raw = packed(tensors, meta)
     with written(path) as file:
         file.write(raw)
 
 
 def packed(tensors: dict[str, Tensor], meta: dict[str, Any]) -> bytes:
-    """What such a file holds."""
+    """The bytes that ``write`` puts into a file: safetensors, with the checksum and ``meta``, which is JSON, in its header.
+
+    >>> from pathlib import Path
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> raw = lb.checkpoint.packed({"a": torch.ones(2)}, {"step": 7})
+    >>> lb.checkpoint.unpacked(raw, Path("some"))
+    ({'a': tensor([1., 1.])}, {'step': 7})
+    """
     tensors = {_plain(name): tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
     # cloned, since modules may share a tensor and safetensors refuses to write one twice
     text = json.dumps(meta, sort_keys=True)
@@ -55,6 +75,19 @@ def read(path: Path, most: int | None = None) -> tuple[dict[str, Tensor], dict[s
     """The tensors, on the CPU, and the meta, of a file of at most ``most`` bytes.
 
     Errors: RunError where the file is missing, damaged, another's or larger.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "some")
+    ...     _ = path.write_bytes(lb.checkpoint.packed({"a": torch.ones(2)}, {})[:-1])  # its last byte is lost
+    ...     try:
+    ...         lb.checkpoint.read(path)
+    ...     except lb.errors.RunError as error:
+    ...         print("is damaged" in str(error))
+    True
     """
     try:
         size = path.stat().st_size
@@ -69,7 +102,17 @@ def read(path: Path, most: int | None = None) -> tuple[dict[str, Tensor], dict[s
 
 
 def unpacked(raw: bytes, path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """What ``packed`` made, of the file that errors name. Errors: RunError where it is damaged, or another's."""
+    """The tensors and the meta that ``packed`` made bytes of; ``path`` is the file that errors name.
+
+    Errors: RunError where it is damaged, or another's.
+
+    >>> from pathlib import Path
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> tensors, meta = lb.checkpoint.unpacked(lb.checkpoint.packed({"a": torch.arange(3)}, {"step": 7}), Path("some"))
+    >>> tensors["a"].tolist(), meta
+    ([0, 1, 2], {'step': 7})
+    """
     try:
         _must_not_be_pickled(raw, path)
         tensors = safetensors.load(raw)
@@ -115,7 +158,20 @@ def _checksum(tensors: dict[str, Tensor], text: str) -> str:
 
 
 def save_weights(path: str | Path, model: nn.Module) -> None:
-    """The weights of a model. Errors: OutputError where they cannot be written."""
+    """Write the weights of a model to ``path``, a safetensors file with a checksum.
+
+    Errors: OutputError where they cannot be written.
+
+    >>> import tempfile
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> one, other = (lb.build(lb.Recipe(network="mlp:8", latent=2, seed=seed), (6,)).vae for seed in (0, 1))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     lb.checkpoint.save_weights(f"{folder}/weights.safetensors", one)
+    ...     lb.checkpoint.load_weights(f"{folder}/weights.safetensors", other)
+    >>> one.encode(torch.ones(1, 6)).allclose(other.encode(torch.ones(1, 6)))
+    True
+    """
     write(Path(path), dict(model.state_dict()), {})
 
 
@@ -123,13 +179,41 @@ def load_weights(path: str | Path, model: nn.Module) -> None:
     """Put the weights of ``path`` into ``model``: of a file of ``save_weights``, or of any safetensors file with a model's names.
 
     Errors: RunError where they are damaged, which of a plain file only its form can tell, another model's, not finite, or pickled.
+
+    >>> import tempfile
+    >>> import lowerbound as lb
+    >>> small, large = (lb.build(lb.Recipe(network=f"mlp:{width}"), (6,)).vae for width in (8, 16))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     lb.checkpoint.save_weights(f"{folder}/small", small)
+    ...     try:
+    ...         lb.checkpoint.load_weights(f"{folder}/small", large)
+    ...     except lb.errors.RunError as error:
+    ...         print("the weights of another model" in str(error))
+    True
     """
     path = Path(path)
     _into(model, _unsigned(path, _bytes(model) + REST) or read(path, _bytes(model) + REST)[0], path)
 
 
 def load_kept(path: Path, model: nn.Module) -> None:
-    """Put the weights that a run has kept into ``model``. Errors: as for ``load_weights``; RunError for a plain file."""
+    """Put the weights that a run has kept into ``model``: as ``load_weights``, of a file with a checksum alone.
+
+    Errors: as for ``load_weights``; RunError for a plain file.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from safetensors.torch import save_file
+    >>> import lowerbound as lb
+    >>> vae = lb.build(lb.Recipe(network="mlp:8"), (6,)).vae
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_file(vae.state_dict(), Path(folder, "plain"))
+    ...     lb.checkpoint.load_weights(Path(folder, "plain"), vae)
+    ...     try:
+    ...         lb.checkpoint.load_kept(Path(folder, "plain"), vae)
+    ...     except lb.errors.RunError as error:
+    ...         print("without a checksum" in str(error))
+    True
+    """
     _into(model, read(path, _bytes(model) + REST)[0], path)
 
 
@@ -151,17 +235,52 @@ def save_training(
     """Weights, what the estimator remembers, optimiser and position, with ``progress`` (JSON) beside them: all that going on needs.
 
     So is the moving ``average`` of the weights, where there is one.
+    Errors: OutputError where they cannot be written.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> parts = lb.build(lb.Recipe(network="mlp:8"), (6,))
+    >>> state = lb.State.new(parts.vae, seed=0)
+    >>> _ = list(lb.fit(parts.vae, torch.rand(100, 6), epochs=2, state=state))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     lb.checkpoint.save_training(Path(folder, "training"), parts.vae, parts.estimator, state, {"best": -4.2})
+    ...     lb.checkpoint.load_training(Path(folder, "training"), parts.vae, parts.estimator, lb.State.new(parts.vae, seed=0))
+    {'best': -4.2}
     """
     write(path, *_of_training(model, estimator, state, progress, average))
 
 
 def packed_training(model: nn.Module, estimator: nn.Module, state: State, average: nn.Module | None = None) -> bytes:
-    """What ``save_training`` writes, without any progress."""
+    """The bytes that ``save_training`` writes, without any progress; ``unpack_training`` takes them up.
+
+    >>> import lowerbound as lb
+    >>> parts = lb.build(lb.Recipe(network="mlp:8"), (6,))
+    >>> state, other = lb.State.new(parts.vae, seed=3), lb.State.new(parts.vae, seed=0)
+    >>> raw = lb.checkpoint.packed_training(parts.vae, parts.estimator, state)
+    >>> lb.checkpoint.unpack_training(raw, "a training", parts.vae, parts.estimator, other)
+    >>> other.seed
+    3
+    """
     return packed(*_of_training(model, estimator, state, {}, average))
 
 
 def unpack_training(raw: bytes, name: str, model: nn.Module, estimator: nn.Module, state: State, average: nn.Module | None = None) -> None:
-    """The reverse. Errors: RunError, which has the ``name`` of what it was, for the state of another training, and for damage."""
+    """Fill ``model``, ``estimator``, ``state`` and ``average`` with what ``packed_training`` made bytes of.
+
+    Errors: RunError, which has the ``name`` of what it was, for the state of another training, and for damage.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> parts = lb.build(lb.Recipe(network="mlp:8"), (6,))
+    >>> state, other = lb.State.new(parts.vae, seed=0), lb.State.new(parts.vae, seed=0)
+    >>> _ = list(lb.fit(parts.vae, torch.rand(100, 6), epochs=2, batch=50, state=state))
+    >>> raw = lb.checkpoint.packed_training(parts.vae, parts.estimator, state)
+    >>> lb.checkpoint.unpack_training(raw, "a training", parts.vae, parts.estimator, other)
+    >>> other.step
+    4
+    """
     _fill(Path(name), *unpacked(raw, Path(name)), model, estimator, state, average, lambda progress: None)
 
 
@@ -187,9 +306,23 @@ def load_training(
     average: nn.Module | None = None,
     accept: Callable[[dict[str, Any]], None] = lambda progress: None,
 ) -> dict[str, Any]:
-    """The reverse: fill ``model``, ``estimator``, ``state`` and ``average`` and give the ``progress``, which ``accept`` may refuse first.
+    """Fill ``model``, ``estimator``, ``state`` and ``average`` from a file of ``save_training``, and give the ``progress``.
 
-    The optimiser keeps its learning rate and other constants. Errors: as ``read``; RunError where it is the state of another training.
+    ``accept`` is called with the progress first, and may refuse it by an error. The optimiser keeps its learning rate and other constants.
+    Errors: as ``read``; RunError where it is the state of another training.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> parts = lb.build(lb.Recipe(network="mlp:8"), (6,))
+    >>> state = lb.State.new(parts.vae, seed=0)
+    >>> _ = list(lb.fit(parts.vae, torch.rand(100, 6), epochs=2, batch=50, state=state))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     lb.checkpoint.save_training(Path(folder, "training"), parts.vae, parts.estimator, state, {"best": -4.2})
+    ...     again, there = lb.build(lb.Recipe(network="mlp:8"), (6,)), lb.State.new(parts.vae, seed=0)
+    ...     lb.checkpoint.load_training(Path(folder, "training"), again.vae, again.estimator, there), there.step
+    ({'best': -4.2}, 4)
     """
     most = OF_OPTIMIZER * _bytes(model) + sum(map(_bytes, _parts(model, estimator, average).values())) + REST
     return _fill(path, *read(path, most), model, estimator, state, average, accept)

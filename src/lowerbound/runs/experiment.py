@@ -45,6 +45,16 @@ class Experiment:
     Between two records it can be left at any moment: ``save()`` keeps all, and ``resume`` goes on to
     the same bits as if nothing had happened. So does ``train()`` once more, also after a Ctrl-C, which comes between two steps. The folder
     is its own until it is finished or closed, or the same process begins or resumes another there.
+
+    >>> import tempfile
+    >>> import lowerbound as lb
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     experiment = lb.Experiment.begin(lb.Recipe(data="digits", network="mlp:16", epochs=2), f"{folder}/run")
+    ...     _ = next(experiment.train()), experiment.save()  # one step, and it is left
+    ...     again = lb.Experiment.resume(f"{folder}/run")
+    ...     steps = [record.step for record in again.train()]
+    ...     steps[0], steps[-1], again.finish()["epochs"]
+    (2, 24, 2)
     """
 
     trainer: Trainer
@@ -92,8 +102,9 @@ class Experiment:
     ) -> Experiment:
         """Take up a run where its last state stands, if wanted up to another number of epochs.
 
-        Where the newest state is damaged it is the one before, with a note. Errors: RunError where the run is damaged, already at its end,
-        or another training's; DataError where its data are not the same any more.
+        Where the newest state is damaged it is the one before, with a note.
+        Errors: RunError where the run is damaged, already at its end, or another training's; DataError where its data are not the same any
+        more.
         """
         folder, group = folder_of(folder), group or ProcessGroup()
         recipe, record = describe(folder)
@@ -131,7 +142,8 @@ class Experiment:
 
         A run that had patience ends with its best weights, others with their last, also where it was left before its last epoch. Observers
         know of the end before ``result.json`` is written, which comes last: a run that has it is complete, with all that its observers
-        leave. Once more it is what was found. Errors: RunError where no step was taken, or the folder is no longer its own.
+        leave. Once more it is what was found.
+        Errors: RunError where no step was taken, or the folder is no longer its own.
         """
         if self._finished is not None:
             return self._finished
@@ -150,7 +162,7 @@ class Experiment:
         return result
 
     def close(self) -> None:
-        """Leave the folder to others."""
+        """Leave the folder to others; ``resume`` takes it up again."""
         if self._lock is not None:
             self._lock.leave(self._token)
 
@@ -167,7 +179,7 @@ class Experiment:
 
     @property
     def state(self) -> State:
-        """Where the training stands."""
+        """Where the training stands: its optimizer, seed and step."""
         return self.trainer.setup.state
 
     @property
@@ -177,7 +189,7 @@ class Experiment:
 
     @property
     def epochs_done(self) -> int:
-        """How many epochs are complete."""
+        """How many epochs of the training are complete."""
         return self.trainer.epochs_done
 
     @property

@@ -23,11 +23,17 @@ def push(run: Run, address: str) -> str:
     """Put a run where ``lb.load(address)`` finds it, as ``hf:owner/name`` or ``file:/shared/name``; returns the revision that it is there.
 
     Weights, recipe, what is known of the data, metrics, scores and pictures go there, and a card, ``README.md``; examples do not.
-
-    >>> import lowerbound as lb
-    >>> # lb.push(lb.load("runs/d"), "hf:owner/name")
-
     Errors: RunError for a run that has not come to its end, or with a link in it; UsageError; OutputError.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import lowerbound as lb
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     experiment = lb.Experiment.begin(lb.Recipe(data="digits", network="mlp:16", epochs=1), f"{folder}/run")
+    ...     _ = list(experiment.train()), experiment.finish()
+    ...     revision = lb.push(lb.load(f"{folder}/run"), f"file:{folder}/shared")
+    ...     len(revision), {"README.md", "weights.safetensors", "manifest.json"} <= {path.name for path in Path(folder, "shared").iterdir()}
+    (64, True)
     """
     place = place_of(address)
     result = run.result()

@@ -39,7 +39,20 @@ SLACK, NARROW = 0.01, 0.1
 
 @dataclass(frozen=True)
 class Run:
-    """A trained, or half-trained, model in its folder; the model is in evaluation mode."""
+    """A trained, or half-trained, model in its folder; the model is in evaluation mode. ``lb.load(folder)`` makes one.
+
+    ``vae`` is the model, ``recipe`` how it was made, ``spec`` what it knows of its data, ``read()`` its data. What is in the folder are
+    ``history()``, ``result()`` and ``evaluation()``.
+
+    >>> import tempfile
+    >>> import lowerbound as lb
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     experiment = lb.Experiment.begin(lb.Recipe(data="digits", network="mlp:16", epochs=2), f"{folder}/run")
+    ...     _ = list(experiment.train()), experiment.finish()
+    ...     run = lb.load(f"{folder}/run")
+    ...     run.recipe.network, len(run.history()), run.result()["test"]["rows"], run.vae.sample(16).shape, len(run.read().test)
+    ('mlp:16', 2, 179, torch.Size([16, 1, 8, 8]), 179)
+    """
 
     folder: Path
     recipe: Recipe
@@ -48,12 +61,12 @@ class Run:
 
     @property
     def vae(self) -> Model:
-        """The model."""
+        """The model, in evaluation mode."""
         return self.parts.vae
 
     @property
     def spec(self) -> DataSpec:
-        """What the model knows of its data."""
+        """What the model knows of its data: their shape and range, their classes, a table's columns."""
         return self.record.spec
 
     def _repr_html_(self) -> str:
@@ -142,15 +155,18 @@ class Run:
         return before, after
 
     def environment(self) -> dict[str, Any]:
-        """Versions and machine of its training."""
+        """Versions and machine of its training. Errors: RunError for a damaged file."""
         return read_json(self.folder / layout.ENVIRONMENT, "python", "versions", "machine")
 
     def history(self) -> list[dict[str, Any]]:
-        """The lines of ``metrics.jsonl``, one an epoch."""
+        """The lines of ``metrics.jsonl``, one an epoch, bounds in nats per example. Errors: RunError for a damaged file."""
         return read_metrics(self.folder)
 
     def result(self) -> dict[str, Any] | None:
-        """The final figures, or None for a run that has not come to its end."""
+        """The final figures, what ``result.json`` holds, or None for a run that has not come to its end.
+
+        Errors: RunError for a damaged file.
+        """
         path = self.folder / layout.RESULT
         if not path.is_file():
             return None
@@ -184,6 +200,14 @@ def load(folder: str | Path, device: str = devices.AUTO) -> Run:
     """The run of a folder, or of an address as ``hf:owner/name``, its model on ``device``; see ``runs.pulled``.
 
     Errors: RunError where there is none, or it is damaged.
+
+    >>> import tempfile
+    >>> import lowerbound as lb
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     experiment = lb.Experiment.begin(lb.Recipe(data="digits", network="mlp:16", epochs=1), f"{folder}/run")
+    ...     _ = list(experiment.train()), experiment.finish()
+    ...     lb.load(f"{folder}/run").vae.reconstruct(lb.data.load("digits").test[:5]).shape
+    torch.Size([5, 1, 8, 8])
     """
     folder = pulled(str(folder)) if is_address(folder) else folder_of(folder)
     recipe, record = describe(folder)

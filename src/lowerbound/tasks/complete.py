@@ -46,6 +46,14 @@ class Completions:
     spread of an observed value is 0.
     ``ess`` is how many independent draws of z the weighted ones are worth, ``acceptance`` the share of proposals that Metropolis accepted
     (1 for pseudo-Gibbs, which asks nobody); NaN where a method has no such figure.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> vae = lb.build(lb.Recipe(network="mlp:8", latent=2), (6,)).vae
+    >>> observed = torch.tensor([[True, True, True, False, False, False]])
+    >>> found = lb.tasks.complete.complete(vae, torch.ones(1, 6), observed, n=4, samples=100)
+    >>> found.values.shape, found.mean.shape, found.spread[0, :3].tolist(), found.ess.shape  # no spread where a value is known
+    (torch.Size([4, 1, 6]), torch.Size([1, 6]), [0.0, 0.0, 0.0], torch.Size([1]))
     """
 
     values: Float[Tensor, "n *N_event"]
@@ -77,6 +85,17 @@ def complete(
 
     Errors: DataError where nothing is missing, or the likelihood cannot be a law of these data; UsageError for an unknown method, for
     fewer samples than completions or too little memory; RecipeError where q has no density, and where given z values are not independent.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> decoder, encoder = torch.nn.Linear(1, 2, bias=False), lb.nn.mlp(2, 2)
+    >>> _ = torch.nn.init.ones_(decoder.weight)  # x₁ and x₂ are z + ε, σ of ε being 1
+    >>> likelihood, posterior = lb.likelihoods.Gaussian(decoder, scale=1.0), lb.posteriors.DiagonalGaussian(encoder)
+    >>> vae = lb.VAE(lb.priors.StandardNormal(1), likelihood, posterior)
+    >>> x, observed = torch.tensor([[1.0, 0.0]]), torch.tensor([[True, False]])
+    >>> found = lb.tasks.complete.complete(vae, x, observed, samples=20_000)
+    >>> found.mean.round(decimals=1).tolist()  # E[x₂|x₁] = x₁/2
+    [[1.0, 0.5]]
     """
     way, examples = _way(vae, method), vae.examples(data)
     data, observed = examples.rows, observed[None] if examples.alone else observed

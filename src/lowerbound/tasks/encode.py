@@ -19,11 +19,19 @@ from lowerbound.vae.parts import latents_of, must_be_model
 
 
 def encode(vae: Model, data: Source, draw: bool = False, seed: int = 0, grad: bool = False) -> Float[Tensor, "*N latent"]:
-    """The mean of q(z|x) for each example, or with ``draw`` a draw, on the CPU; of one example without a batch axis ``(latent,)``.
+    """The mean of q(z|x) for each example ``(N, latent)``, or with ``draw`` a draw, on the CPU; of one without a batch axis ``(latent,)``.
 
     Grey values are given to the encoder as they are, not binarized, so that the same image gives the
     same latent whatever stands around it; a context that is drawn follows from ``seed`` and the row. ``data`` are what ``fit`` takes.
     A gradient is there where the data ask for one or ``grad`` does, as in ``vae.encode``; all batches are then kept in memory.
+    Errors: DataError for data that the encoder cannot take; UsageError for what is no model.
+
+    >>> import lowerbound as lb
+    >>> digits = lb.data.load("digits")
+    >>> vae = lb.build(lb.Recipe(network="mlp:16", latent=2), (1, 8, 8)).vae
+    >>> z = lb.encode(vae, digits.test)
+    >>> z.shape, lb.encode(vae, digits.test[0]).shape  # all examples, and one
+    (torch.Size([179, 2]), torch.Size([2]))
     """
 
     def encoded(data: Rows, rows: Tensor) -> Tensor:
@@ -36,8 +44,15 @@ def encode(vae: Model, data: Source, draw: bool = False, seed: int = 0, grad: bo
 def decode(vae: Model, latents: Array, draw: bool = False, grad: bool = False) -> Float[Tensor, "*N_event"]:
     """The mean of p(x|z) for each latent ``(N, latent)``, or with ``draw`` a draw, on the CPU; of one ``(latent,)`` one example.
 
-    Of a hierarchy the first levels will do, ``(N, d₁)`` or ``(N, d₁ + d₂)`` …: the others are what p expects given these.
-    Gradients: as for ``encode``. Errors: UsageError for latents of another number of dimensions.
+    Of a hierarchy the first levels will do, ``(N, d₁)`` or ``(N, d₁ + d₂)`` …: the others are what p expects given these. Gradients: as for
+    ``encode``.
+    Errors: UsageError for latents of another number of dimensions.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> vae = lb.build(lb.Recipe(network="mlp:16", latent=2), (1, 8, 8)).vae
+    >>> lb.decode(vae, torch.zeros(5, 2)).shape, lb.decode(vae, torch.zeros(2)).shape
+    (torch.Size([5, 1, 8, 8]), torch.Size([1, 8, 8]))
     """
     must_be_model(vae, Model)
     z = latents_of(latents)
@@ -52,7 +67,19 @@ def decode(vae: Model, latents: Array, draw: bool = False, grad: bool = False) -
 
 
 def contexts(vae: Model, data: Source, seed: int = 0) -> Float[Tensor, "*N_context"]:
-    """What ``encode`` gives the model besides each example, on the CPU. Errors: UsageError for a model that is given nothing."""
+    """What ``encode`` gives a conditional model besides each example ``(N, *context)``, on the CPU: zeros and a one of its class, say.
+
+    Contexts that are drawn follow from ``seed`` and the row.
+    Errors: UsageError for a model that is given nothing.
+
+    >>> import lowerbound as lb
+    >>> digits = lb.data.load("digits")
+    >>> spec = lb.data.DataSpec.of(digits.train, digits.test)
+    >>> vae = lb.build(lb.Recipe(network="mlp:16", given="label"), spec).vae
+    >>> given = lb.tasks.encode.contexts(vae, digits.test)
+    >>> given.shape, bool((given.argmax(1) == digits.test.labels).all())
+    (torch.Size([179, 10]), True)
+    """
 
     def given(data: Rows, rows: Tensor) -> Tensor:
         context = read(vae, data, rows, seed).vae.posterior.context
@@ -66,12 +93,19 @@ def contexts(vae: Model, data: Source, seed: int = 0) -> Float[Tensor, "*N_conte
 def reconstruct(
     vae: Model, data: Source, seed: int = 0, grad: bool = False, decoder: Model | None = None, levels: int | None = None
 ) -> Float[Tensor, "*N_event"]:
-    """The mean of p(x|z) at the mean of q(z|x) for each example, on the CPU; values that a context tells are as they were.
+    """The mean of p(x|z) at the mean of q(z|x) for each example ``(N, *event)``, on the CPU; values that a context tells are as they were.
 
     With another ``decoder``, the model given another class, say, it is that model's p(x|z). Of a hierarchy only the first ``levels`` are
     those of q, the others what p expects given these.
 
     One example, and gradients: as for ``encode``.
+
+    >>> import lowerbound as lb
+    >>> digits = lb.data.load("digits")
+    >>> vae = lb.build(lb.Recipe(network="mlp:16", latent=2), (1, 8, 8)).vae
+    >>> back = lb.reconstruct(vae, digits.test)
+    >>> back.shape, back.allclose(vae.decode(vae.encode(digits.test)))
+    (torch.Size([179, 1, 8, 8]), True)
     """
 
     def back(data: Rows, rows: Tensor) -> Tensor:

@@ -53,6 +53,15 @@ class Imputations:
     boolean of a table, the probability that it is not the most likely one; 0 where a value was observed. ``draws`` are M draws of
     p(x_missing|x_observed), M multiple imputations. ``ess`` is how many independent draws of z the weighted ones are worth, NaN for an
     example without holes.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> spec = lb.data.DataSpec((3,), low=-4.0, high=4.0, holes=True)
+    >>> vae = lb.build(lb.Recipe(likelihood="gaussian", scale="learned", network="mlp:8"), spec).vae
+    >>> x = torch.tensor([[1.0, torch.nan, 2.0]])
+    >>> found = lb.tasks.impute.impute(vae, x, draws=5, samples=100)
+    >>> found.mean[0, [0, 2]].tolist(), found.draws.shape, bool(found.error[0, 1] > 0)
+    ([1.0, 2.0], torch.Size([5, 1, 3]), True)
     """
 
     mean: Float[Tensor, "*N_event"]
@@ -61,7 +70,7 @@ class Imputations:
     ess: Float[Tensor, "*N"]
 
     def of_one(self) -> Imputations:
-        """That of the first example, without the axis of examples."""
+        """The imputations of the first example alone, without the axis of examples."""
         return Imputations(self.mean[0], self.error[0], self.draws[:, 0], self.ess[0])
 
 
@@ -83,6 +92,18 @@ def impute(
     "Statistical Analysis with Missing Data", 2019, https://doi.org/10.1002/9781119482260 (section 10.2: bootstrap and proper imputations).
     Errors: DataError for a model of whole data, and values that no latent explains; UsageError for fewer samples than draws, and models of
     other columns; RecipeError where q has no density.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> decoder = torch.nn.Linear(1, 2, bias=False)
+    >>> _ = torch.nn.init.ones_(decoder.weight)  # x₁ and x₂ are z + ε, σ of ε being 1
+    >>> likelihood = lb.likelihoods.Gaussian(decoder, scale=1.0, holes=True)
+    >>> class Encoder(torch.nn.Module):
+    ...     def forward(self, x):
+    ...         return torch.zeros(len(x), 2)  # q(z|x) = N(0, 1): it has only to know holes
+    >>> vae = lb.VAE(lb.priors.StandardNormal(1), likelihood, lb.posteriors.DiagonalGaussian(Encoder()))
+    >>> lb.tasks.impute.impute(vae, torch.tensor([[1.0, torch.nan]]), samples=20_000).mean.round(decimals=1).tolist()  # x₁/2
+    [[1.0, 0.5]]
     """
     models = _alike([vae] if isinstance(vae, Model) else vae)
     draws, samples = whole_number("draws", draws, 0), whole_number("samples", samples, 1)

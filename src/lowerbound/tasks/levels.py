@@ -18,9 +18,17 @@ from lowerbound.vae.model import Model
 
 @torch.no_grad()
 def sample_frozen(vae: Model, n: int, levels: int, group: int, draw: bool = False) -> Float[Tensor, "n *event"]:
-    """n new data of which each ``group``, one after the other, shares its first ``levels`` levels; the levels below are drawn for each.
+    """n new data ``(n, *event)`` of which each ``group``, one after the other, shares its first ``levels`` levels; those below are drawn
+    for each.
 
-    Means of p(x|z), or with ``draw`` draws. Errors: UsageError for a model without levels, or without so many.
+    Means of p(x|z), or with ``draw`` draws.
+    Errors: UsageError for a model without levels, or without so many.
+
+    >>> import lowerbound as lb
+    >>> vae = lb.build(lb.Recipe(network="mlp:8", latent="2-3"), (1, 8, 8)).vae
+    >>> same = lb.tasks.levels.sample_frozen(vae, 4, levels=2, group=2)  # all levels are shared by each two
+    >>> same.shape, same[0].allclose(same[1], atol=1e-5), same[1].allclose(same[2], atol=1e-5)
+    (torch.Size([4, 1, 8, 8]), True, False)
     """
     n, group, vae = whole("n", n, 0), whole("group", group, 1), in_evaluation(vae)
     prior = _hierarchy(vae.prior(), levels)
@@ -35,9 +43,17 @@ def sample_frozen(vae: Model, n: int, levels: int, group: int, draw: bool = Fals
 
 
 def encoded(vae: Model, x: Float[Tensor, "B *event"], levels: int, grad: bool = False) -> Float[Tensor, "B latent"]:
-    """The first ``levels`` levels at the means of q(z|x), those below at the means of p given these.
+    """The first ``levels`` levels at the means of q(z|x), those below at the means of p given these: ``(B, latent)``.
 
-    Gradients: as for ``vae.encode``. Errors: as for ``sample_frozen``.
+    Gradients: as for ``vae.encode``.
+    Errors: as for ``sample_frozen``.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> vae = lb.build(lb.Recipe(network="mlp:8", latent="2-3"), (6,)).vae
+    >>> x = torch.ones(5, 6)
+    >>> lb.tasks.levels.encoded(vae, x, levels=2).allclose(vae.encode(x)), lb.tasks.levels.encoded(vae, x, levels=1).shape
+    (True, torch.Size([5, 5]))
     """
     with torch.set_grad_enabled(torch.is_grad_enabled() and (grad or x.requires_grad)):
         vae = in_evaluation(vae)
@@ -45,9 +61,17 @@ def encoded(vae: Model, x: Float[Tensor, "B *event"], levels: int, grad: bool = 
 
 
 def completed(vae: Model, z: Float[Tensor, "N some"], grad: bool = False) -> Float[Tensor, "N latent"]:
-    """The first levels as they are, side by side, and those below at the means of p given these; a whole latent as it is.
+    """A whole latent ``(N, latent)`` of its first levels, side by side; those below are at the means of p given these. A whole one is as it
+    is.
 
-    Gradients: as for ``vae.encode``. Errors: UsageError where they are not the first levels of this model.
+    Gradients: as for ``vae.encode``.
+    Errors: UsageError where they are not the first levels of this model.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> vae = lb.build(lb.Recipe(network="mlp:8", latent="2-3"), (6,)).vae
+    >>> lb.tasks.levels.completed(vae, torch.zeros(5, 2)).shape
+    torch.Size([5, 5])
     """
     if (width := z.shape[-1]) == vae.latent:
         return z

@@ -22,6 +22,11 @@ class Pooled:
     ``estimate`` is their mean Q̄; ``se`` is √T with T = Ū + (1 + 1/M) B, of the mean squared error Ū ``within`` an imputation and the
     variance B ``between`` them; ``df`` are the degrees of freedom of (Q − Q̄)/√T, a Student-t; ``missing_information`` is the share of
     the information about Q that is lost with the missing values.
+
+    >>> import lowerbound as lb
+    >>> found = lb.tasks.impute.pool([1.0, 2.0, 3.0], [0.5, 0.5, 0.5])
+    >>> [round(float(end), 2) for end in found.interval(0.95)]
+    [-1.85, 5.85]
     """
 
     estimate: Floats
@@ -47,15 +52,14 @@ def pool(estimates: npt.ArrayLike, variances: npt.ArrayLike, *, df: int | float 
     Q̄ = 1/M Σ Qₘ, T = Ū + (1 + 1/M) B with Ū = 1/M Σ Uₘ and B = 1/(M − 1) Σ (Qₘ − Q̄)². The degrees of freedom are
     (M − 1)/λ² with λ = (1 + 1/M) B/T; with ``df``, those of the analysis of whole data, a number or one
     for each of q, corrected for few rows.
+    Sources: Rubin, "Multiple Imputation for Nonresponse in Surveys", 1987, https://doi.org/10.1002/9780470316696 (chapter 3); Barnard and
+    Rubin, "Small-sample degrees of freedom with multiple imputation", 1999, https://doi.org/10.1093/biomet/86.4.948.
+    Errors: UsageError for fewer than two imputations, shapes that differ, values that are not finite and variances below 0.
 
     >>> import lowerbound as lb
     >>> found = lb.tasks.impute.pool([1.0, 2.0, 3.0], [0.5, 0.5, 0.5])
     >>> float(found.estimate), round(float(found.se) ** 2, 4), round(float(found.df), 2)
     (2.0, 1.8333, 3.78)
-
-    Sources: Rubin, "Multiple Imputation for Nonresponse in Surveys", 1987, https://doi.org/10.1002/9780470316696 (chapter 3); Barnard and
-    Rubin, "Small-sample degrees of freedom with multiple imputation", 1999, https://doi.org/10.1093/biomet/86.4.948.
-    Errors: UsageError for fewer than two imputations, shapes that differ, values that are not finite and variances below 0.
     """
     each, squares = _of_imputations("estimates", estimates), _of_imputations("variances", variances)
     if each.shape != squares.shape:

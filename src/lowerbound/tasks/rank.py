@@ -49,6 +49,14 @@ def rank(
     Source: Laxhammar and Falkman, "Conformal prediction for distribution-independent anomaly detection in streaming vessel data", 2010,
     https://doi.org/10.1145/1833280.1833287.
     Errors: DataError where there is nothing to compare with; RecipeError where q has no density.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> likelihood = lb.likelihoods.Gaussian(torch.nn.Identity(), scale=1.0)
+    >>> vae = lb.VAE(lb.priors.StandardNormal(1), likelihood, lb.posteriors.DiagonalGaussian(lb.nn.mlp(1, 2)))
+    >>> reference = lb.data.Dataset(torch.linspace(-3, 3, 99)[:, None])
+    >>> lb.tasks.rank.rank(vae, torch.tensor([[0.0], [9.0]]), reference).round(decimals=1).tolist()  # usual, and unusual
+    [1.0, 0.0]
     """
     must_be_model(vae, Model)
     samples, examples = whole("the number of samples", samples, 1), vae.examples(data)
@@ -80,7 +88,13 @@ def _completed(vae: Model, reference: Dataset, most: int, samples: int, memory: 
 
 
 def compared(reference: Dataset, most: int = MOST) -> Dataset:
-    """Those that others are compared with: at most so many, always the same ones."""
+    """The examples of ``reference`` that others are ranked among: at most ``most``, always the same ones.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> len(lb.tasks.rank.compared(lb.data.Dataset(torch.rand(1000, 3)), most=200))
+    200
+    """
     return reference if len(reference) <= most else reference.hold_out(whole("most", most, 1), "rank")[1]
 
 

@@ -31,13 +31,27 @@ NOISE = 1e-3
 
 
 def reduced(images: Float[Tensor, "N C H W"], factor: int) -> Float[Tensor, "N C h w"]:
-    """A x: the means of blocks of ``factor`` × ``factor`` pixels. Errors: RecipeError for images whose sides the factor does not divide."""
+    """A x: the means of blocks of ``factor`` × ``factor`` pixels ``(N, C, H/factor, W/factor)``.
+
+    Errors: RecipeError for images whose sides the factor does not divide.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> lb.tasks.upscale.reduced(torch.arange(16.0).view(1, 1, 4, 4), 2)[0, 0].tolist()
+    [[2.5, 4.5], [10.5, 12.5]]
+    """
     must_divide(factor, tuple(images.shape[1:]))
     return F.avg_pool2d(images, factor)
 
 
 def nearest(small: Float[Tensor, "N C h w"], factor: int) -> Float[Tensor, "N C H W"]:
-    """Each pixel as a block of its value."""
+    """Each pixel as a block of its value ``(N, C, h factor, w factor)``: what any image enlarged is to be better than.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> lb.tasks.upscale.nearest(torch.tensor([[[[0.0, 1.0]]]]), 2)[0, 0].tolist()
+    [[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 1.0]]
+    """
     return F.interpolate(small, scale_factor=factor)
 
 
@@ -45,6 +59,11 @@ def bicubic(small: Float[Tensor, "N C h w"], factor: int, low: float = 0.0, high
     """Cubic convolution with a = −½, its overshoot cut off at the least and the greatest value that there can be.
 
     Source: Keys, "Cubic convolution interpolation for digital image processing", 1981, https://doi.org/10.1109/TASSP.1981.1163711.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> lb.tasks.upscale.bicubic(torch.full((1, 1, 4, 4), 0.5), 2).round(decimals=3).unique().tolist()  # what is even stays so
+    [0.5]
     """
     # torch has a = −¾ without antialiasing, which changes nothing else where images grow
     return F.interpolate(small, scale_factor=factor, mode="bicubic", antialias=True).clamp(low, high)
@@ -59,6 +78,13 @@ class Upscaled:
 
     ``values`` are means of p(x|z), or draws from it, at n draws of z. ``mean`` and ``spread`` are what the mean and the standard deviation
     of ever more of them would be, by all draws of z. ``ess`` is how many independent draws of z the weighted ones are worth.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> vae = lb.build(lb.Recipe(network="mlp:8", likelihood="gaussian", latent=2), (1, 8, 8)).vae
+    >>> found = lb.tasks.upscale.upscale(vae, torch.rand(2, 1, 4, 4), 2, n=3, samples=100)
+    >>> found.values.shape, found.mean.shape, found.ess.shape
+    (torch.Size([3, 2, 1, 8, 8]), torch.Size([2, 1, 8, 8]), torch.Size([2]))
     """
 
     values: Float[Tensor, "n N C H W"]
@@ -90,6 +116,14 @@ def upscale(
 
     Errors: UsageError for a model given something else, another factor than it was made for, fewer samples than images, or too little
     memory; RecipeError where q has no density or the numbers of values do not fit.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> vae = lb.build(lb.Recipe(network="mlp:8", likelihood="gaussian", latent=2), (1, 8, 8)).vae
+    >>> small = torch.rand(2, 1, 4, 4)
+    >>> large = lb.tasks.upscale.upscale(vae, small, 2, n=3, samples=100).mean
+    >>> large.shape, lb.tasks.upscale.reduced(large, 2).allclose(small, atol=0.01)  # made small again it is what was given
+    (torch.Size([2, 1, 8, 8]), True)
     """
     must_suffice(samples, n, "images")
     must_take(vae, factor)
@@ -103,7 +137,16 @@ def upscale(
 
 
 def must_take(vae: Model, factor: int) -> None:
-    """Raise UsageError for a model that cannot be asked to make images so many times larger."""
+    """Raise UsageError for a model that cannot be asked to make images ``factor`` times larger: one given something else, or another
+    factor.
+
+    >>> import lowerbound as lb
+    >>> vae = lb.build(lb.Recipe(network="mlp:8", given="low-resolution:2"), (1, 8, 8)).vae
+    >>> lb.tasks.upscale.must_take(vae, 4)
+    Traceback (most recent call last):
+        ...
+    lowerbound.errors.UsageError: this model makes images 2 times larger, not 4 times; leave out the factor
+    """
     if vae.context is None:
         return
     if not isinstance(vae.context, LowResolution):

@@ -31,6 +31,15 @@ class Adam(torch.optim.Adam):
     Gradients may be in bfloat16 where torch allows that for a weight (``ROUNDED``).
     Errors: UsageError for no weights, or a rate that is none.
     Source: Kingma and Ba, "Adam: A Method for Stochastic Optimization", 2014, https://arxiv.org/abs/1412.6980.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> weight = torch.nn.Parameter(torch.zeros(1))
+    >>> optimizer = lb.Adam([weight], learning_rate=0.1)
+    >>> (weight - 5).square().sum().backward()
+    >>> optimizer.step()
+    >>> round(weight.item(), 3)  # a first step is as long as the learning rate, whatever the gradient
+    0.1
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter], learning_rate: float | Tensor = 1e-3):
@@ -42,16 +51,16 @@ class Adam(torch.optim.Adam):
         super().__init__(weights, lr=learning_rate, fused=True)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """As of any optimizer of torch."""
+        """Add weights with options of their own, as with any optimizer of torch; with several groups a step is torch's."""
         ADD(self, param_group)
 
     def state_dict(self) -> dict[str, Any]:
-        """As of any optimizer of torch."""
+        """Moments, numbers of steps and options, as of any optimizer of torch."""
         found: dict[str, Any] = STATE(self)
         return found
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """As of any optimizer of torch."""
+        """Take up what ``state_dict`` gave, as any optimizer of torch."""
         LOAD(self, state_dict)
 
     @torch.no_grad()

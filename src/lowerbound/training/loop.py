@@ -91,6 +91,7 @@ def fit(
     """Train ``vae`` in place for ``epochs`` passes over ``data``, yielding a ``Record`` after each step.
 
     ``data`` are examples in memory: a ``Dataset``, an array, a frame, one of torch's data sets or loaders (``lb.data.dataset_of``).
+    What is maximised is the mean over a batch of ``objective``, by default the ELBO, by the gradient of ``estimator``, by default the path.
     Without ``state`` it starts with a new one of ``seed``; with one it continues from there, and keeps it up to date, so that it can be
     saved between two records. ``loss`` is that of a step where it is more than that of its examples, as in ``semi_supervised``. Networks
     multiply in the type ``products`` (by default ``devices.fastest``; ``torch.float32`` rounds nothing). ``rate`` is a factor on the
@@ -102,6 +103,13 @@ def fit(
     Errors, when the first record is asked for: UsageError for an argument that makes no sense; DataError where there are no examples,
     values that the likelihood has not, or examples that encoder and decoder cannot take; RecipeError where the parts of the model do not
     fit one another. Diverged where a number stops being finite: it names the step, the row and the term.
+
+    >>> import lowerbound as lb
+    >>> digits = lb.data.load("digits")
+    >>> vae = lb.build(lb.Recipe(network="mlp:64", latent=2), (1, 8, 8)).vae
+    >>> ends = [record for record in lb.fit(vae, digits.train, epochs=3) if record.ends_epoch]
+    >>> [record.step for record in ends], ends[-1].bound > ends[0].bound  # the bound of the last batch, nats per example
+    ([13, 26, 39], True)
     """
     must_be_model(vae, Model)
     epochs, batch = whole("epochs", epochs, 0), whole("batch", batch, 1)

@@ -15,7 +15,17 @@ from lowerbound.training.adam import Adam
 class State:
     """The state of a training besides the weights; from both it continues with the same bits.
 
-    The order of the examples and the noise of each step follow from ``seed`` and ``step`` alone. Errors: UsageError for what is none.
+    The order of the examples and the noise of each step follow from ``seed`` and ``step`` alone.
+    Errors: UsageError for what is none.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> vae = lb.build(lb.Recipe(network="mlp:8"), (6,)).vae
+    >>> state = lb.State(lb.Adam(vae.parameters(), learning_rate=1e-2), seed=1)
+    >>> _ = list(lb.fit(vae, torch.rand(100, 6), epochs=1, batch=50, state=state))
+    >>> _ = list(lb.fit(vae, torch.rand(100, 6), epochs=3, batch=50, state=state))  # two epochs more
+    >>> state.step
+    6
     """
 
     optimizer: torch.optim.Optimizer
@@ -28,5 +38,5 @@ class State:
 
     @classmethod
     def new(cls, model: nn.Module, seed: int) -> State:
-        """That of a training that begins, with Adam at its usual learning rate."""
+        """The state of a training of ``model`` that begins, with Adam at its usual learning rate, .001."""
         return cls(Adam(model.parameters()), seed)

@@ -38,8 +38,9 @@ from lowerbound.vae.terms import Sampler, Terms
 class Model(nn.Module, ABC):
     """Three distributions that share z, and what can be asked of them, whatever a label is to them.
 
-    ``prior() -> p(z)``, ``likelihood(z) -> p(x|z)``, ``posterior(x) -> q(z|x)``. With a ``context`` it is a family of such three,
-    p(z|c), p(x|z, c) and q(z|x, c). Errors: RecipeError for a part that is none.
+    ``prior() -> p(z)``, ``likelihood(z) -> p(x|z)``, ``posterior(x) -> q(z|x)``. With a ``context`` it is a family of such three, p(z|c),
+    p(x|z, c) and q(z|x, c).
+    Errors: RecipeError for a part that is none.
     """
 
     #: the decoder whose examples were looked at, and their shape
@@ -94,7 +95,7 @@ class Model(nn.Module, ABC):
 
     @property
     def latent(self) -> int:
-        """Dimensions of z, of all its levels together."""
+        """d, the dimensions of z, of all its levels together."""
         return given_zeros(self).prior().event_shape.numel()
 
     @property
@@ -113,7 +114,11 @@ class Model(nn.Module, ABC):
 
     @abstractmethod
     def terms(self, x: Float[Tensor, "B *event"], sampler: Sampler) -> Terms:
-        """The parts of the bound in nats, each latent drawn by ``sampler``, one after the other. Errors: as for ``log_density``."""
+        """The parts of the bound in nats, ``(K, B)`` each, each latent drawn by ``sampler``, one after the other.
+
+        ``x`` ``(B, *event)`` is data as the likelihood sees them (``likelihood.observe``).
+        Errors: as for ``log_density``.
+        """
 
     def log_likelihood(
         self, x: Float[Tensor, "B *event"], z: Float[Tensor, "K B *latent"], observed: Bool[Tensor, "B *event"] | None = None
@@ -144,7 +149,7 @@ class Model(nn.Module, ABC):
 
     @torch.no_grad()
     def sample(self, n: int, draw: bool = False) -> Float[Tensor, "n *event"]:
-        """n new data: z ~ p(z), then the mean of p(x|z), or with ``draw`` a draw from it.
+        """n new data ``(n, *event)``: z ~ p(z), then the mean of p(x|z), or with ``draw`` a draw from it.
 
         A model that was given contexts makes an example of each of them; n is then their number, or any where it was given one for all.
         Errors: UsageError for an n that is no number of examples.
@@ -159,8 +164,8 @@ class Model(nn.Module, ABC):
         ``x`` is data ``(B, *event)`` or any other source (``lb.data.dataset_of``), all of it at once; of one example, which has no batch
         axis, it is ``(latent,)``. Grey values are given to the encoder as they are; in training it saw them binarized where the likelihood
         does that. The answer has a gradient where ``x`` asks for one (``requires_grad``), or where ``grad`` does, as for the weights' own;
-        a draw has that of its path. Within ``torch.no_grad()`` it has none. Errors: DataError for data that the encoder cannot take;
-        UsageError for the gradient of a draw without a path.
+        a draw has that of its path. Within ``torch.no_grad()`` it has none.
+        Errors: DataError for data that the encoder cannot take; UsageError for the gradient of a draw without a path.
         """
         found = self.examples(x)
         values = all_of(found.rows)
@@ -254,22 +259,35 @@ def terms_of(vae: Model, x: Float[Tensor, "B *event"], sampler: Sampler, posteri
 
 
 class VAE(Model):
-    """Three distributions that share z.
+    """Three distributions that share z: a prior p(z), a likelihood p(x|z), which has the decoder, and a posterior q(z|x), which has the
+    encoder.
 
     ``prior() -> p(z)``, ``likelihood(z) -> p(x|z)``, ``posterior(x) -> q(z|x)``. A model with a ``context`` is a family of such
     three, p(z|c), p(x|z, c) and q(z|x, c): ``given(c)`` is the one for some c, an ordinary VAE that shares its weights.
     Source: Kingma and Welling, "Auto-Encoding Variational Bayes", 2013, https://arxiv.org/abs/1312.6114.
+    Errors: RecipeError for a part that is none, or a network where a part is wanted.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> vae = lb.VAE(
+    ...     prior=lb.priors.StandardNormal(2),
+    ...     likelihood=lb.likelihoods.Bernoulli(lb.nn.mlp(2, 32, (1, 8, 8))),
+    ...     posterior=lb.posteriors.DiagonalGaussian(lb.nn.mlp((1, 8, 8), 32, 4)),
+    ... )
+    >>> x = torch.rand(5, 1, 8, 8)
+    >>> vae.sample(16).shape, vae.encode(x).shape, vae.reconstruct(x).shape
+    (torch.Size([16, 1, 8, 8]), torch.Size([5, 2]), torch.Size([5, 1, 8, 8]))
     """
 
     @property
     def density(self) -> str:
-        """log p(x), or that of some context."""
+        """What it is a density of, in words: log p(x), or that of some context."""
         return "log p(x)" if self.context is None else self.context.density
 
     def contexts(self, values: Float[Tensor, "B *event"], labels: Int64[Tensor, " B"] | None) -> Float[Tensor, "B *context"] | None:
-        """Those that the context makes of values and labels."""
+        """The contexts ``(B, *context)`` that the model's context makes of values and labels; None for a model that is given nothing."""
         return None if self.context is None else self.context.of(values, labels).to(self.device)
 
     def terms(self, x: Float[Tensor, "B *event"], sampler: Sampler) -> Terms:
-        """Those of z."""
+        """The parts of the bound of z, ``(K, B)`` each, in nats; ``x`` ``(B, *event)`` is data as the likelihood sees them."""
         return terms_of(self, x, sampler)

@@ -14,7 +14,13 @@ from lowerbound.errors import RecipeError
 
 @runtime_checkable
 class Schedule(Protocol):
-    """What each of these promises."""
+    """A number that changes while a model is trained, as a function of the epoch; any callable of that form is one.
+
+    >>> import lowerbound as lb
+    >>> late = lambda epoch: 0.0 if epoch < 5 else 1.0
+    >>> lb.objectives.ELBO(beta=late, epoch=3.0).weight_of_kl, lb.objectives.ELBO(beta=late, epoch=7.0).weight_of_kl
+    (0.0, 1.0)
+    """
 
     def __call__(self, epoch: float) -> float:
         """The value after ``epoch`` passes over the data; ``math.inf`` is after the training."""
@@ -22,12 +28,18 @@ class Schedule(Protocol):
 
 @dataclass(frozen=True)
 class Constant:
-    """Always ``value``."""
+    """The same ``value`` at every epoch: β of a β-VAE, say.
+
+    >>> import lowerbound as lb
+    >>> beta = lb.schedules.Constant(4.0)
+    >>> beta(0.0), beta(100.0)
+    (4.0, 4.0)
+    """
 
     value: float = 1.0
 
     def __call__(self, epoch: float) -> float:
-        """The value."""
+        """The value, at every ``epoch``."""
         return self.value
 
 
@@ -37,6 +49,11 @@ class Linear:
 
     Source: Bowman et al., "Generating Sentences from a Continuous Space", 2016, https://arxiv.org/abs/1511.06349;
     Sønderby et al., "Ladder Variational Autoencoders", 2016, https://arxiv.org/abs/1602.02282.
+
+    >>> import lowerbound as lb
+    >>> warm_up = lb.schedules.Linear(epochs=10.0)
+    >>> warm_up(0.0), warm_up(5.0), warm_up(20.0)
+    (0.0, 0.5, 1.0)
     """
 
     value: float = 1.0
@@ -52,6 +69,11 @@ class Cyclical:
     """Every ``epochs`` anew: from 0 to ``value`` over the first half, constant over the second; ``value`` after the training.
 
     Source: Fu et al., "Cyclical Annealing Schedule", 2019, https://arxiv.org/abs/1903.10145.
+
+    >>> import lowerbound as lb
+    >>> beta = lb.schedules.Cyclical(epochs=10.0)
+    >>> [beta(epoch) for epoch in (0.0, 2.5, 5.0, 9.0, 10.0)]
+    [0.0, 0.5, 1.0, 1.0, 0.0]
     """
 
     value: float = 1.0
@@ -69,6 +91,11 @@ class Sigmoid:
     """value / (1 + exp(−10 (epoch/epochs − ½))): slow, fast, slow; half of it at the middle of ``epochs``.
 
     Source: Bowman et al., "Generating Sentences from a Continuous Space", 2016, https://arxiv.org/abs/1511.06349.
+
+    >>> import lowerbound as lb
+    >>> beta = lb.schedules.Sigmoid(epochs=10.0)
+    >>> [round(beta(epoch), 2) for epoch in (0.0, 5.0, 10.0)]
+    [0.01, 0.5, 0.99]
     """
 
     value: float = 1.0
@@ -88,6 +115,11 @@ class Cosine:
 
     Source: Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", 2016, https://arxiv.org/abs/1608.03983.
     Errors: RecipeError for a warm-up that is not shorter than the epochs.
+
+    >>> import lowerbound as lb
+    >>> rate = lb.schedules.Cosine(epochs=20.0, warm_up=4.0)
+    >>> [round(rate(epoch), 3) for epoch in (0.0, 2.0, 4.0, 12.0, 20.0)]
+    [0.0, 0.5, 1.0, 0.505, 0.01]
     """
 
     LEAST: ClassVar[float] = 0.01
@@ -109,7 +141,15 @@ class Cosine:
 
 @dataclass(frozen=True)
 class Exponential:
-    """``factor`` to the power of the epoch. Errors: RecipeError for a factor outside (0, 1]."""
+    """``factor`` to the power of the epoch: a learning rate that falls by the same share each epoch.
+
+    Errors: RecipeError for a factor outside (0, 1].
+
+    >>> import lowerbound as lb
+    >>> rate = lb.schedules.Exponential(0.5)
+    >>> [rate(epoch) for epoch in (0.0, 1.0, 3.0)]
+    [1.0, 0.5, 0.125]
+    """
 
     factor: float = 0.95
 
@@ -123,7 +163,15 @@ class Exponential:
 
 @dataclass(frozen=True)
 class Steps:
-    """Times ``factor`` after each ``epochs`` passes. Errors: RecipeError for a factor outside (0, 1], and epochs below ``LEAST``."""
+    """A learning rate that falls in steps: its share is ``factor`` to the power of the number of times that ``epochs`` have passed.
+
+    Errors: RecipeError for a factor outside (0, 1], and epochs below ``LEAST``.
+
+    >>> import lowerbound as lb
+    >>> rate = lb.schedules.Steps(epochs=10.0, factor=0.5)
+    >>> [rate(epoch) for epoch in (0.0, 9.0, 10.0, 25.0)]
+    [1.0, 1.0, 0.5, 0.25]
+    """
 
     LEAST: ClassVar[float] = 0.01
 
@@ -142,7 +190,12 @@ class Steps:
 
 @dataclass(frozen=True)
 class Scaled:
-    """Another schedule, times a number."""
+    """Another schedule times a number: ``scale`` · ``schedule(epoch)``.
+
+    >>> import lowerbound as lb
+    >>> lb.schedules.Scaled(lb.schedules.Linear(epochs=10.0), 3.0)(5.0)
+    1.5
+    """
 
     schedule: Schedule
     scale: float

@@ -22,6 +22,13 @@ class Node:
     each law of the batch, for those estimators that have such a term. ``weights`` are those of the draws in a mean over them where
     they are not all alike: q(z|x) itself, where z are all the values that there are. ``path`` is z as later latents are to be drawn from
     it, where an estimator wants the terms to see a copy, with q held.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> posterior, prior = lb.posteriors.DiagonalGaussian(lb.nn.mlp(64, 4)), lb.priors.StandardNormal(2)
+    >>> node = lb.estimators.Pathwise().draw(posterior(torch.rand(5, 64)), prior(), 3)
+    >>> node.z.shape, node.prior.log_prob(node.z).shape  # K = 3 draws for each of B = 5 examples
+    (torch.Size([3, 5, 2]), torch.Size([3, 5]))
     """
 
     z: Float[Tensor, "K B *latent"]
@@ -45,6 +52,15 @@ class Terms:
     are sums over them, weights are products. ``jacobian`` gives ‖∂h/∂x‖² of the encoder's output h, where it can be had: ``(B,)``,
     or ``(K, B)`` of an encoder that is given a latent. What
     an objective does not ask for is never computed.
+
+    >>> import torch
+    >>> from torch.distributions import Independent, Normal
+    >>> import lowerbound as lb
+    >>> p, q = Independent(Normal(torch.zeros(1), 1.0), 1), Independent(Normal(torch.ones(1, 1), 1.0), 1)
+    >>> terms = lb.objectives.Terms(torch.tensor([[-3.0]]), [lb.estimators.Node(torch.ones(1, 1, 1), p, q)])
+    >>> parts = terms.log_likelihood, terms.log_prior, terms.log_posterior, terms.log_weight
+    >>> [round(float(part), 3) for part in parts]  # the last is the sum of the first two, less the third
+    [-3.0, -1.419, -0.919, -3.5]
     """
 
     log_likelihood: Float[Tensor, "K B"]
@@ -61,16 +77,16 @@ class Terms:
 
     @cached_property
     def weights(self) -> Float[Tensor, "K B"] | None:
-        """Those of the draws in a mean over them; None where all are alike."""
+        """The weights of the draws in a mean over them ``(K, B)``; None where all are alike."""
         each = [node.weights.expand_as(self.log_likelihood) for node in self.nodes if node.weights is not None]
         return torch.stack(each).prod(0) if each else None
 
     def shares(self, values: Float[Tensor, "K B"]) -> Float[Tensor, "K B"]:
-        """What each draw adds to the mean."""
+        """What each draw adds to the mean ``(K, B)``."""
         return values / len(values) if self.weights is None else self.weights * values
 
     def mean(self, values: Float[Tensor, "K B"]) -> Float[Tensor, " B"]:
-        """E_q of what depends on z, by these draws."""
+        """E_q of what depends on z ``(K, B)``, by these draws ``(B,)``."""
         return values.mean(0) if self.weights is None else (self.weights * values).sum(0)
 
     def alike(self) -> None:
@@ -80,12 +96,12 @@ class Terms:
 
     @cached_property
     def log_prior(self) -> Float[Tensor, "K B"]:
-        """log p(z)."""
+        """log p(z) ``(K, B)``, in nats."""
         return _sum([node.prior.log_prob(node.z) for node in self.nodes])
 
     @cached_property
     def log_posterior(self) -> Float[Tensor, "K B"]:
-        """log q(z|x)."""
+        """log q(z|x) ``(K, B)``, in nats."""
         return _sum([node.posterior.log_prob(node.z) for node in self.nodes])
 
     @cached_property

@@ -184,7 +184,8 @@ def shard(source: Any, folder: str | Path, *, data_dir: str | Path | None = None
     options of ``load``. Where the source has no test data, one block in ten is held out when the shards are read.
     Errors: DataError for a source that cannot be read; OutputError for a folder that is not new.
 
-    >>> import tempfile, torch
+    >>> import tempfile
+    >>> import torch
     >>> import lowerbound as lb
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     lb.data.shard((torch.rand(3) for _ in range(1000)), f"{folder}/shards").rows

@@ -47,7 +47,8 @@ class Explorer:
     def serve(self, port: int = 0, browser: bool = True) -> Server:
         """Serve the page on this machine until ``close()``, and open it in the ``browser``.
 
-        Models that no page computes are computed here. Errors: OutputError for a port that is taken.
+        Models that no page computes are computed here.
+        Errors: OutputError for a port that is taken.
         """
         token = new_token()
         html, asks = self._made_for(token)
@@ -82,6 +83,14 @@ def explore(run: Run | Model, *more: Run | Model, exact: bool = False, train: So
     makes it a file, and ``serve()`` is for models whose layers or laws no page computes.
 
     Errors: UsageError for what is neither, or a model without data; DataError where data are gone, or do not fit.
+
+    >>> import tempfile
+    >>> import lowerbound as lb
+    >>> vae = lb.build(lb.Recipe(network="mlp:16", latent=2), (1, 8, 8)).vae
+    >>> explorer = lb.explore(vae, train=lb.data.load("digits").test)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     explorer.write(f"{folder}/explorer.html").read_text(encoding="utf-8")[:15]
+    '<!doctype html>'
     """
     return Explorer([_shown(one, train, test, number if more else None) for number, one in enumerate((run, *more), start=1)], exact)
 

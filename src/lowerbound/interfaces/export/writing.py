@@ -51,6 +51,15 @@ def export(run: Run, folder: str | Path, to: str = "onnx", opset: int = OPSET) -
     out, and why is in ``refused``. ``opset`` is that of ONNX. Nothing of the run is changed.
     Errors: OutputError for a folder that has something in it; RecipeError for a model that cannot be written; UsageError for another
     format, and where the packages that ONNX needs are not installed.
+
+    >>> import tempfile
+    >>> import lowerbound as lb
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     experiment = lb.Experiment.begin(lb.Recipe(data="digits", network="mlp:16", epochs=1), f"{folder}/run")
+    ...     _ = list(experiment.train()), experiment.finish()
+    ...     written = lb.export(lb.load(f"{folder}/run"), f"{folder}/exported", to="json")
+    ...     sorted(path.name for path in written.folder.iterdir())
+    ['README.md', 'card.json', 'model.json']
     """
     if to not in FORMATS:
         raise UsageError(f"unknown format '{to}'{nearest(to, FORMATS)}")

@@ -103,12 +103,19 @@ class Tracker:
 
 
 def tracker(name: str) -> Tracker:
-    """An observer that gives a run to a tracker: csv, tensorboard, mlflow, wandb or trackio.
-
-    >>> import lowerbound as lb
-    >>> observers = [lb.tracker("csv")]  # for lb.Experiment.begin(recipe, folder, observers=observers)
+    """An observer that gives a run to a tracker: csv, tensorboard, mlflow, wandb or trackio, for ``Experiment.begin`` and ``resume``.
 
     Errors: UsageError for an unknown one, and where it is not installed.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import lowerbound as lb
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     recipe = lb.Recipe(data="digits", network="mlp:16", epochs=2)
+    ...     experiment = lb.Experiment.begin(recipe, f"{folder}/run", observers=[lb.tracker("csv")])
+    ...     _ = list(experiment.train()), experiment.finish()
+    ...     sorted(path.name for path in Path(folder, "run").rglob("*.csv"))
+    ['metrics.csv', 'summary.csv']
     """
     (known,) = names([name])
     must_be_installed(known)

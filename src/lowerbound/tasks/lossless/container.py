@@ -38,6 +38,12 @@ class Header:
     ``run`` is the folder that the model was read from, as it was written; with a ``seed`` greys were binarized by it. With a ``table`` what
     is not coded by the model follows the header, so many bytes; ``particles`` are those of each example, and ``missing`` is how many values
     are; latents of a block's first example have so many ``bits``. What is as usual is not in the file.
+
+    >>> import io
+    >>> import lowerbound as lb
+    >>> header = lb.tasks.lossless.Header(n=2500, block=1000, event=(1, 8, 8), top=1, digest=bytes(16))
+    >>> header.blocks, header.rows(2), lb.tasks.lossless.Header.read(io.BytesIO(header.to_bytes())) == header
+    (3, range(2000, 2500), True)
     """
 
     n: int
@@ -54,15 +60,15 @@ class Header:
 
     @property
     def blocks(self) -> int:
-        """How many there are."""
+        """How many blocks there are."""
         return -(-self.n // self.block)
 
     def rows(self, block: int) -> range:
-        """The examples of a block."""
+        """The numbers of a block's examples."""
         return range(block * self.block, min(self.n, (block + 1) * self.block))
 
     def to_bytes(self) -> bytes:
-        """As it begins a file."""
+        """The header as it begins a file."""
         usual = {field.name: field.default for field in fields(self)}
         words = {name: value for name, value in asdict(self).items() if name != "digest" and value != usual[name]}
         text = json.dumps(words, separators=(",", ":"), ensure_ascii=False).encode()
@@ -100,7 +106,14 @@ class Header:
 class Part:
     """What comes next in a file: its header or a block of n examples, of arrays with their ``values`` and these as whole ``numbers``.
 
-    Of values that are missing these are NaN and −1. With the ``labels`` that a conditional VAE is given.
+    ``content`` are the bytes of it. Of values that are missing ``values`` are NaN and ``numbers`` −1. With the ``labels`` that a
+    conditional VAE is given.
+
+    >>> import lowerbound as lb
+    >>> digits = lb.data.load("digits")
+    >>> vae = lb.build(lb.Recipe(network="mlp:8", latent=2), (1, 8, 8)).vae
+    >>> [part.n for part in lb.tasks.lossless.compressed(vae, digits.test[:20], block=8)]  # the header, and three blocks
+    [0, 8, 8, 4]
     """
 
     header: Header

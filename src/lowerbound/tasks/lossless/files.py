@@ -46,16 +46,36 @@ def compress(run: HasModel | Model, data: Source, *, block: int = BLOCK, seed: i
     ``run`` is a run (``lb.load``) or its model, ``data`` what ``lb.fit`` takes; grey pixels of a Bernoulli are binarized by ``seed`` first,
     and it is the zeros and ones that come back. Of a model of a table it is the path of a .csv or .tsv file, all of whose bytes come back.
     Blocks of so many examples can be read alone. With K ``particles`` a file is as short as the importance-weighted bound of K draws, for K
-    times the work. Errors: RecipeError for a model that no code is made of; DataError for values that it has
-    no probability of; UsageError where constriction is not installed.
+    times the work.
+    Errors: RecipeError for a model that no code is made of; DataError for values that it has no probability of; UsageError where
+    constriction is not installed.
     Source: Townsend, Bird and Barber, "Practical lossless compression with latent variables using bits back coding", 2019,
     https://arxiv.org/abs/1901.04866.
+
+    >>> import lowerbound as lb
+    >>> digits = lb.data.load("digits")
+    >>> vae = lb.build(lb.Recipe(network="mlp:8", latent=2), (1, 8, 8)).vae
+    >>> content = lb.tasks.lossless.compress(vae, digits.test[:20])
+    >>> back = lb.tasks.lossless.decompress(vae, content)
+    >>> back.shape, back.unique().tolist()  # the greys of a Bernoulli were binarized
+    (torch.Size([20, 1, 8, 8]), [0.0, 1.0])
     """
     return b"".join(part.content for part in compressed(run, data, block=block, seed=seed, particles=particles))
 
 
 def compressed(run: HasModel | Model, data: Source, *, block: int = BLOCK, seed: int = 0, particles: int = 1) -> Iterator[Part]:
-    """The same part by part: the header, then the blocks. Memory does not grow with the number of examples, but for a table's."""
+    """The file of ``compress`` part by part: the header, then the blocks. Memory does not grow with the number of examples, but for a
+    table's.
+
+    Arguments and errors: as for ``compress``.
+
+    >>> import lowerbound as lb
+    >>> digits = lb.data.load("digits")
+    >>> vae = lb.build(lb.Recipe(network="mlp:8", latent=2), (1, 8, 8)).vae
+    >>> whole = lb.tasks.lossless.compress(vae, digits.test[:20], block=8)
+    >>> whole == b"".join(part.content for part in lb.tasks.lossless.compressed(vae, digits.test[:20], block=8))
+    True
+    """
     constriction()
     vae, block, particles = _model(run), whole("block", block, 1), whole("particles", particles, 1)
     folder = "" if isinstance(run, Model) else str(run.folder)
@@ -65,10 +85,18 @@ def compressed(run: HasModel | Model, data: Source, *, block: int = BLOCK, seed:
 
 
 def decompress(run: HasModel | Model, content: bytes, rows: range | None = None) -> Float[Tensor, "n *event"] | bytes:
-    """The examples of a file's content, or those of some ``rows``, of which only the blocks are read; of a table its bytes.
+    """The examples ``(n, *event)`` of a file's content, or those of some ``rows``, of which only the blocks are read; of a table its bytes.
 
     Errors: DataError for a file that is damaged there, of a later version or none; RunError for one of another run; UsageError for
     rows that it does not have.
+
+    >>> import lowerbound as lb
+    >>> digits = lb.data.load("digits")
+    >>> vae = lb.build(lb.Recipe(network="mlp:8", latent=2), (1, 8, 8)).vae
+    >>> content = lb.tasks.lossless.compress(vae, digits.test[:20], block=8)
+    >>> some = lb.tasks.lossless.decompress(vae, content, range(10, 15))
+    >>> some.equal(lb.tasks.lossless.decompress(vae, content)[10:15])
+    True
     """
     parts = list(decompressed(run, io.BytesIO(one_of("content", content, bytes, "those of compress")), rows))
     values = [part for part in parts if isinstance(part, Tensor)]
@@ -81,7 +109,18 @@ def decompressed(
     rows: range | None = None,
     name: str = NAME,
 ) -> Iterator[Tensor | bytes]:
-    """The same from a file that is open, block by block."""
+    """The examples of a ``file`` that is open, block by block ``(n, *event)``; ``name`` is what errors call it.
+
+    Arguments and errors: as for ``decompress``.
+
+    >>> import io
+    >>> import lowerbound as lb
+    >>> digits = lb.data.load("digits")
+    >>> vae = lb.build(lb.Recipe(network="mlp:8", latent=2), (1, 8, 8)).vae
+    >>> file = io.BytesIO(lb.tasks.lossless.compress(vae, digits.test[:20], block=8))
+    >>> [len(block) for block in lb.tasks.lossless.decompressed(vae, file)]
+    [8, 8, 4]
+    """
     constriction()
     vae, header = _model(run), Header.read(file, name)
     wanted = range(header.n) if rows is None else range(header.n)[rows.start : rows.stop]

@@ -25,6 +25,13 @@ class General:
     """What gzip, bz2 and lzma make of values that come block by block, at their strongest; of images WebP and JPEG XL too.
 
     ``event`` is the shape of an example. There is a sheet of up to ``SHEET`` grey or coloured images of up to 256 levels.
+
+    >>> import numpy as np
+    >>> import lowerbound as lb
+    >>> others = lb.tasks.lossless.General(top=1)
+    >>> others.add(np.zeros((1000, 64), dtype=np.int64))  # 64,000 bits, all of them 0
+    >>> {name: size < 200 for name, size in others.end().items()}
+    {'gzip': True, 'bz2': True, 'lzma': True}
     """
 
     def __init__(self, top: int, event: Sequence[int] = ()):
@@ -53,7 +60,16 @@ class General:
 
 
 def of_a_sheet(numbers: npt.NDArray[np.uint8], top: int, event: Sequence[int]) -> dict[str, int]:
-    """How many bytes images ``(n, D)`` need as one WebP, and as one JPEG XL where Pillow can write them (pillow-jxl-plugin)."""
+    """How many bytes images ``(n, D)`` need as one WebP, and as one JPEG XL where Pillow can write them (pillow-jxl-plugin).
+
+    ``top`` is the greatest of their numbers, ``event`` the shape of an image ``(C, H, W)``.
+
+    >>> import numpy as np
+    >>> import lowerbound as lb
+    >>> sizes = lb.tasks.lossless.of_a_sheet(np.zeros((100, 64), dtype=np.uint8), top=1, event=(1, 8, 8))
+    >>> sizes["WebP, a sheet"] < 200  # a hundred images that are black
+    True
+    """
     import PIL.Image
 
     channels, height, width = event
@@ -83,5 +99,10 @@ def _size(picture: Any, **words: Any) -> int:
 
 
 def general(content: bytes) -> dict[str, int]:
-    """How many bytes each needs for a file's."""
+    """How many bytes gzip, bz2 and lzma, at their strongest, need for the ``content`` of a file.
+
+    >>> import lowerbound as lb
+    >>> {name: size < 200 for name, size in lb.tasks.lossless.general(bytes(10_000)).items()}
+    {'gzip': True, 'bz2': True, 'lzma': True}
+    """
     return {"gzip": len(zlib.compress(content, 9)), "bz2": len(bz2.compress(content, 9)), "lzma": len(lzma.compress(content, preset=9))}

@@ -24,7 +24,20 @@ from lowerbound.vae.terms import Node, Sampler, Terms
 
 
 class Estimator(nn.Module, ABC):
-    """The contract; a module, because some keep a running mean."""
+    """The contract of how a gradient gets past the sampling of z; a module, because some keep a running mean.
+
+    It says how latents are drawn (``sampler``), and what to differentiate (``surrogate``), whose gradient is the estimate.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> encoder, decoder = lb.nn.mlp(64, 4), lb.nn.mlp(2, 64)
+    >>> vae = lb.VAE(lb.priors.StandardNormal(2), lb.likelihoods.Bernoulli(decoder), lb.posteriors.DiagonalGaussian(encoder))
+    >>> objective, estimator = lb.objectives.ELBO(samples=3), lb.estimators.Pathwise()
+    >>> terms = vae.terms(torch.ones(5, 64), estimator.sampler(objective.samples))  # a step of training by hand
+    >>> (-estimator.surrogate(objective, terms).mean()).backward()
+    >>> terms.log_likelihood.shape, encoder[1].weight.grad.shape
+    (torch.Size([3, 5]), torch.Size([4, 64]))
+    """
 
     #: whether log q has to be in the value, so that a KL in closed form will not do
     needs_log_posterior = False
@@ -45,7 +58,19 @@ class Estimator(nn.Module, ABC):
 
 
 class NodeEstimator(Estimator):
-    """An estimator that has one way to draw a latent, whichever it is."""
+    """An estimator that has one way to draw a latent, whichever it is: the contract of ``draw`` and ``correction``.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> class AtTheMean(lb.estimators.NodeEstimator):
+    ...     def draw(self, posterior, prior, samples):
+    ...         return lb.estimators.Node(posterior.mean.expand(samples, *posterior.mean.shape), prior, posterior)
+    ...     def correction(self, objective, terms, nodes):
+    ...         return None  # the value has all of the gradient
+    >>> q = lb.posteriors.DiagonalGaussian(lb.nn.mlp(64, 4))(torch.rand(5, 64))
+    >>> AtTheMean().sampler(3)(q, lb.priors.StandardNormal(2)(), "z").z.shape
+    torch.Size([3, 5, 2])
+    """
 
     @abstractmethod
     def draw(self, posterior: Distribution, prior: Distribution, samples: int) -> Node:
@@ -71,6 +96,6 @@ class NodeEstimator(Estimator):
         return draw
 
     def surrogate(self, objective: Objective, terms: Terms) -> Float[Tensor, " B"]:
-        """The value, and the correction for all latents."""
+        """The value, and the correction for all latents ``(B,)``."""
         value, correction = objective.value(terms), self.correction(objective, terms, terms.nodes)
         return value if correction is None else value + correction

@@ -12,7 +12,14 @@ from lowerbound.vae.terms import Terms
 
 
 class NoBaseline(nn.Module):
-    """No baseline: 0 is expected of every signal."""
+    """No baseline: 0 is expected of every signal.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> terms = lb.objectives.Terms(torch.tensor([[-3.0], [-5.0]]), [])
+    >>> lb.estimators.NoBaseline()(lb.objectives.Reconstruction(samples=2), terms, torch.tensor([[-1.5], [-2.5]])).tolist()
+    [[0.0], [0.0]]
+    """
 
     def forward(self, objective: Objective, terms: Terms, signal: Float[Tensor, "K B *d"]) -> Float[Tensor, "K B *d"]:
         """Zeros, of the shape of the signal."""
@@ -20,9 +27,18 @@ class NoBaseline(nn.Module):
 
 
 class MovingAverage(nn.Module):
-    """The mean signal of the batches before, forgotten at the rate 1 − ``decay``.
+    """The mean signal of the batches before, forgotten at the rate 1 − ``decay``; 0 for the first batch.
 
     Source: Mnih and Gregor, "Neural Variational Inference and Learning", 2014, https://arxiv.org/abs/1402.0030.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> baseline, terms = lb.estimators.MovingAverage(), lb.objectives.Terms(torch.zeros(1, 1), [])
+    >>> for signal in (-3.0, -5.0, -4.0):
+    ...     print(round(float(baseline(lb.objectives.ELBO(), terms, torch.tensor([[signal]]))), 2) + 0.0)
+    0.0
+    -3.0
+    -4.05
     """
 
     mean: Tensor
@@ -45,7 +61,17 @@ class MovingAverage(nn.Module):
 
 
 class LeaveOneOut(nn.Module):
-    """The other draws of the same example; for IWAE and Rényi this is VIMCO."""
+    """The mean of the other draws of the same example, which costs no bias; for IWAE and Rényi this is VIMCO.
+
+    Source: Mnih and Rezende, "Variational Inference for Monte Carlo Objectives", 2016, https://arxiv.org/abs/1602.06725.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> objective, terms = lb.objectives.Reconstruction(samples=2), lb.objectives.Terms(torch.tensor([[-3.0], [-5.0]]), [])
+    >>> signal = objective.signal(terms)
+    >>> signal.tolist(), lb.estimators.LeaveOneOut()(objective, terms, signal).tolist()  # each is what the other was
+    ([[-1.5], [-2.5]], [[-2.5], [-1.5]])
+    """
 
     def forward(self, objective: Objective, terms: Terms, signal: Float[Tensor, "K B *d"]) -> Float[Tensor, "K B *d"]:
         """For each draw what the others make expect. Errors: RecipeError for K = 1, or draws that are weighted."""

@@ -15,9 +15,16 @@ from lowerbound.vae.terms import Node, Terms
 class Enumerated(NodeEstimator):
     """All the values that a discrete z can have, each weighted by q(z|x): the expectation itself, without any noise.
 
-    Source: Kingma et al., "Semi-supervised Learning with Deep Generative Models", 2014, https://arxiv.org/abs/1406.5298 (equation 7).
     Where latents follow that are drawn, each value is there once for each of their draws.
+    Source: Kingma et al., "Semi-supervised Learning with Deep Generative Models", 2014, https://arxiv.org/abs/1406.5298 (equation 7).
     Errors: RecipeError for a posterior that has no list of values, or one of a latent that comes after others.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> posterior = lb.posteriors.Categorical(torch.nn.Identity())(torch.tensor([[0.25, 0.25, 0.5]]).log())
+    >>> node = lb.estimators.Enumerated().draw(posterior, lb.priors.Categorical(3)(), 1)
+    >>> node.z[:, 0].tolist(), node.weights[:, 0].detach().round(decimals=2).tolist()
+    ([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]], [0.25, 0.25, 0.5])
     """
 
     def draw(self, posterior: Distribution, prior: Distribution, samples: int) -> Node:

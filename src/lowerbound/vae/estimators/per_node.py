@@ -17,6 +17,11 @@ class PerNode(Estimator):
 
     z stands for each level z1, z2, … of a chain that has none of its own.
     Errors: RecipeError for a latent that has none, and for an estimator that is of several itself.
+
+    >>> import lowerbound as lb
+    >>> estimator = lb.estimators.PerNode(y=lb.estimators.Enumerated(), z=lb.estimators.Pathwise())
+    >>> estimator.of("y"), estimator.of("z2")
+    (Enumerated(), Pathwise())
     """
 
     def __init__(self, **each: Estimator):
@@ -28,7 +33,7 @@ class PerNode(Estimator):
         self.needs_log_posterior = any(one.needs_log_posterior for one in each.values())
 
     def of(self, name: str) -> NodeEstimator:
-        """The one of that latent."""
+        """The estimator of the latent of that name. Errors: RecipeError where there is none."""
         name = name if name in self.each else name.rstrip("0123456789")
         if name not in self.each:
             raise RecipeError(f"the model has a latent {name}, and there are estimators of {', '.join(self.each)} alone; add {name}=…")
@@ -37,7 +42,7 @@ class PerNode(Estimator):
         return found
 
     def sampler(self, samples: int) -> Sampler:
-        """That of each latent's own estimator."""
+        """What a model draws its latents by: each by its own estimator. Errors: RecipeError for a latent that has none."""
 
         def draw(posterior: Distribution, prior: Distribution, name: str) -> Node:
             return self.of(name).sampler(samples)(posterior, prior, name)

@@ -25,6 +25,14 @@ class Relaxed(NodeEstimator):
     Source: Jang et al., "Categorical Reparameterization with Gumbel-Softmax", 2017, https://arxiv.org/abs/1611.01144; Maddison et al.,
     "The Concrete Distribution", 2017, https://arxiv.org/abs/1611.00712.
     Errors: RecipeError for a posterior that is no one-hot categorical, and a temperature that is no positive number.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> logits = torch.zeros(1, 3, requires_grad=True)
+    >>> q = lb.posteriors.Categorical(torch.nn.Identity())(logits)
+    >>> z = lb.estimators.Relaxed(0.5).draw(q, lb.priors.Categorical(3)(), 1).z
+    >>> sorted(z.detach().round(decimals=3).abs().flatten().tolist()), z.requires_grad
+    ([0.0, 0.0, 1.0], True)
     """
 
     def __init__(self, temperature: float = 0.5):

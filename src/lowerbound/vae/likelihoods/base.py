@@ -49,9 +49,20 @@ def at_hand(law: Distribution, x: Float[Tensor, "B *event"], observed: Bool[Tens
 class Likelihood(ConditionalLaw):
     """A distribution of x given latents ``(*batch, d)``; in training the batch axes are ``(K, B)``.
 
-    Besides ``law`` one says what its network is to give (``shape``) and how values are seen by it (``observe``); what data it can
-    be a distribution of is given by ``low``, ``high`` and ``steps``. With ``holes`` some values of the data may be missing (NaN), and are
-    left out of the density. Errors: RecipeError for a network that ends in a sigmoid, say, where the law takes any numbers.
+    Besides ``law`` one says what its network is to give (``shape``) and how values are seen by it (``observe``); what data it can be a
+    distribution of is given by ``low``, ``high`` and ``steps``. With ``holes`` some values of the data may be missing (NaN), and are left
+    out of the density.
+    Errors: RecipeError for a network that ends in a sigmoid, say, where the law takes any numbers.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> likelihood = lb.likelihoods.Poisson(lb.nn.mlp(2, 4), steps=1)
+    >>> likelihood(torch.zeros(5, 3, 2)).log_prob(torch.ones(5, 3, 4)).shape  # K = 5 latents for each of B = 3 examples
+    torch.Size([5, 3])
+    >>> likelihood.check(torch.tensor([-1.0]))
+    Traceback (most recent call last):
+        ...
+    lowerbound.errors.DataError: a poisson likelihood needs values of 0 or more; rescale the data or choose gaussian
     """
 
     part = DECODER
@@ -79,7 +90,7 @@ class Likelihood(ConditionalLaw):
             must_be_free(network, type(self).__name__, self.takes)
 
     def batch_axes(self, parent: Tensor) -> int:
-        """All axes of z but the last."""
+        """All axes of z but the last: ``(K, B)`` in training."""
         return parent.dim() - 1
 
     @classmethod
@@ -92,7 +103,7 @@ class Likelihood(ConditionalLaw):
 
     @abstractmethod
     def observe(self, values: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
-        """Raw values as the data that this distribution describes."""
+        """Raw values ``(B, *event)`` as the data that this distribution describes: binarized, say, or as they are."""
 
     def check(self, values: Float[Tensor, "..."]) -> None:
         """Raise DataError where this distribution cannot be one of ``values``: those outside [low, high], NaN, infinity, no whole numbers.
@@ -128,6 +139,17 @@ class PerValue(Likelihood):
     """All values independent given z, each with a distribution of one kind: ``each``, of ``outputs`` numbers from the network.
 
     The network ``(N, d) → (N, *event)`` gives the one parameter of each value, or ``(N, P, *event)`` its P parameters.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> class Exponential(lb.likelihoods.PerValue):
+    ...     low, takes = 0.0, "the log of a rate"
+    ...     def each(self, log_rate):
+    ...         return torch.distributions.Exponential(log_rate.exp())
+    ...     def observe(self, values):
+    ...         return values
+    >>> float(Exponential(torch.nn.Identity())(torch.zeros(1, 4)).log_prob(torch.full((1, 4), 2.0)))  # four values of log density −2
+    -8.0
     """
 
     #: P, how many numbers the network gives for each value; of a class without those that its arguments ask for

@@ -48,9 +48,8 @@ class Columns(Likelihood):
     Numbers and dates are Student-t, or with ``heavy`` False normal, with location, σ and degrees of freedom (above 2) from the decoder.
     Those of a column with a ``Marginal`` are so after its map, normal where that is a logarithm, and beside its spikes, which have a
     probability each. Booleans are Bernoulli; counts negative binomial, with log-mean and dispersion from the decoder, and where there are
-    more zeros than that has, the logit of those; categories
-    categorical; ordinals have the law of ``Ordinal``. ``columns`` are those of a table's schema; a number of them stands for numbers. The
-    network is ``(N, d) → (N, parameters)``.
+    more zeros than that has, the logit of those; categories categorical; ordinals have the law of ``Ordinal``. ``columns`` are those of a
+    table's schema; a number of them stands for numbers. The network is ``(N, d) → (N, parameters)``; ``shape`` says how many there are.
 
     This assumes that cells are missing at random: whether one is depends on what is there, not on itself. With a ``missingness`` it
     depends on its own value, p(x, holes|z) = Π p(xᵢ|z)(1 − πᵢ(xᵢ)) Π ∫ p(xᵢ|z) πᵢ(xᵢ) dxᵢ, the second over what is missing; π is learned.
@@ -58,6 +57,15 @@ class Columns(Likelihood):
     Sources: Mattei and Frellsen, "MIWAE: Deep Generative Modelling and Imputation of Incomplete Data Sets", 2019,
     https://arxiv.org/abs/1812.02633; Nazabal et al., "Handling Incomplete Heterogeneous Data using VAEs", 2018,
     https://arxiv.org/abs/1807.03653.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> likelihood = lb.likelihoods.Columns(torch.nn.Identity(), 2)  # two numbers: 2 locations, 2 σ, 2 degrees of freedom
+    >>> vae = lb.VAE(lb.priors.StandardNormal(6), likelihood, lb.posteriors.DiagonalGaussian(lb.nn.mlp(2, 12)))
+    >>> x = torch.tensor([[0.5, 0.5], [0.5, torch.nan]])
+    >>> both, one = vae.log_likelihood(x, torch.zeros(1, 2, 6))[0].tolist()
+    >>> round(both / one, 3)
+    2.0
     """
 
     note = "A density of numbers (one σ of the training data is 1) and a probability of all else, of the cells that are there alone."
@@ -93,12 +101,12 @@ class Columns(Likelihood):
 
     @classmethod
     def shape(cls, event: Sequence[int], **arguments: Any) -> tuple[tuple[int, ...], int]:
-        """All parameters in a row: each kind has another number of them."""
+        """How many parameters the network gives, in a row: each kind of column has another number of them."""
         columns = _several(arguments["columns"], arguments.get("missingness") is not None)
         return (sum(_widths(columns, arguments.get("heavy", True))),), 1
 
     def law(self, output: Float[Tensor, "..."], axes: int) -> Distribution:
-        """Laws over the D values."""
+        """The laws of the D values, each by its column's kind."""
         if self.start is not None:
             output = output + self.start
         outputs = output.split(self.widths, -1)
@@ -133,7 +141,7 @@ class Columns(Likelihood):
                 return Nominal(output.unsqueeze(-2))
 
     def observe(self, values: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
-        """The values as they are."""
+        """The values as they are ``(B, D)``, NaN where one is missing."""
         return values
 
     def meet(self, batches: Iterable[Tensor]) -> None:

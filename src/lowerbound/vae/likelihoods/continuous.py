@@ -22,6 +22,12 @@ class LocationScale(PerValue):
 
     With ``squash`` the location is kept in [0, 1] by a sigmoid, as the mean of pixels is: L's own mean must be 0.
     Errors: RecipeError for ``scales.Optimal``, unless the optimum is known here.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> likelihood = lb.likelihoods.Laplace(torch.nn.Identity(), scale=lb.scales.Learned(), squash=True)
+    >>> likelihood(torch.tensor([[-100.0, 0.0, 100.0]])).mean.round(decimals=3).tolist()
+    [[0.0, 0.5, 1.0]]
     """
 
     #: whether training scores a batch with the σ that suits it best, where that is asked for
@@ -50,7 +56,7 @@ class LocationScale(PerValue):
         """L at this location and scale."""
 
     def observe(self, values: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
-        """The values as they are."""
+        """The values as they are ``(B, *event)``."""
         return values
 
     def share_at_floor(self, law: Distribution, counted: Bool[Tensor, "*batch_event"] | None = None) -> Float[Tensor, "*batch"]:
@@ -72,6 +78,15 @@ class Gaussian(LocationScale):
     Source: Kingma and Welling, "Auto-Encoding Variational Bayes", 2013, https://arxiv.org/abs/1312.6114
     (appendix C.2); Rybkin et al., "Simple and effective VAE training with calibrated decoders", 2021,
     https://arxiv.org/abs/2006.13202, on why σ matters.
+
+    >>> import math
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> likelihood = lb.likelihoods.Gaussian(torch.nn.Identity(), scale=1.0)  # a decoder whose means are z itself
+    >>> round(float(likelihood(torch.zeros(1, 64)).log_prob(torch.zeros(1, 64))), 3), round(-64 / 2 * math.log(2 * math.pi), 3)
+    (-58.812, -58.812)
+    >>> likelihood.weight
+    0.5
     """
 
     optimum = True
@@ -89,14 +104,24 @@ class Gaussian(LocationScale):
 
 
 class Calibrated(Normal):
-    """A normal that scores data with the σ that makes them most likely together (see ``scales.Optimal``)."""
+    """A normal that scores data with the σ that makes them most likely together: what ``Gaussian`` with ``scales.Optimal`` is in training.
+
+    ``loc`` and ``scale`` ``(*batch, *event)`` are the means and the running σ, which draws have; ``observed`` says which values count.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> law = lb.likelihoods.Calibrated(torch.zeros(1, 2), torch.ones(1, 2), lb.scales.Optimal())
+    >>> x = torch.tensor([[3.0, -3.0]])
+    >>> law.log_prob(x).allclose(torch.distributions.Normal(0.0, 3.0).log_prob(x))  # σ² is the mean square, 9
+    True
+    """
 
     def __init__(self, loc: Tensor, scale: Tensor, optimal: Optimal, observed: Tensor | None = None):
         self.optimal, self.observed = optimal, observed
         super().__init__(loc, scale, validate_args=False)
 
     def of(self, x: Float[Tensor, "B *event"], observed: Bool[Tensor, "B *event"] | None = None) -> Calibrated:
-        """The same, its σ the best for the values that are observed, the others not being there, or not scored."""
+        """The law whose σ is the best for the values of an example that are ``observed``; the others are not there, or not scored."""
         return Calibrated(self.loc, self.scale, self.optimal, observed)
 
     def log_prob(self, value: Tensor) -> Tensor:
@@ -109,10 +134,21 @@ class Calibrated(Normal):
 
 
 class Laplace(LocationScale):
-    """p(x|z) = Laplace(x; f(z), b): the absolute error, so that a few wrong values weigh less than for a Gaussian."""
+    """p(x|z) = Π exp(−|xᵢ − fᵢ(z)|/b) / 2b: the absolute error, so that a few wrong values weigh less than for a Gaussian.
+
+    b is the ``scale``.
+    Errors: as for ``LocationScale``.
+
+    >>> import math
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> law = lb.likelihoods.Laplace(torch.nn.Identity(), scale=1.0)(torch.zeros(1, 4))
+    >>> round(float(law.log_prob(torch.ones(1, 4))), 3), round(-4 * (1 + math.log(2)), 3)
+    (-6.773, -6.773)
+    """
 
     def around(self, loc: Tensor, scale: Tensor, extra: list[Tensor]) -> Distribution:
-        """A Laplace."""
+        """A Laplace law of each value."""
         return LaplaceLaw(loc, scale, validate_args=False)
 
 
@@ -120,10 +156,17 @@ class StudentT(LocationScale):
     """p(x|z) = Student-t with location, scale and 2 + softplus degrees of freedom from the decoder: heavy tails.
 
     Source: Takahashi et al., "Student-t Variational Autoencoder", 2018, https://doi.org/10.24963/ijcai.2018/374.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> law = lb.likelihoods.StudentT(torch.nn.Unflatten(1, (2, 1)), scale=1.0)(torch.zeros(1, 2))
+    >>> far = torch.tensor([[10.0]])  # ten σ away
+    >>> round(float(law.log_prob(far)), 1), round(float(torch.distributions.Normal(0.0, 1.0).log_prob(far)), 1)
+    (-9.3, -50.9)
     """
 
     outputs = 2
 
     def around(self, loc: Tensor, scale: Tensor, extra: list[Tensor]) -> Distribution:
-        """A Student-t, its variance finite."""
+        """A Student-t law of each value, its variance finite."""
         return double.StudentT(2 + positive(extra[-1] + 2), loc, scale, validate_args=False)

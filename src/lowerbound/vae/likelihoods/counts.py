@@ -61,7 +61,7 @@ class OfLogistics(Whole):
         self.register_buffer("start", torch.logit((torch.arange(components) + 0.5) / components), persistent=False)
 
     def counts(self, *parameters: Tensor) -> Distribution:
-        """The mixture."""
+        """The mixture's law of each k."""
         logits, loc, scale = torch.stack(parameters, -1).split(self.components, -1)
         each = self.component(loc + self.start, scale)
         return MixtureSameFamily(Categorical(logits=logits, validate_args=False), each, validate_args=False)
@@ -77,15 +77,33 @@ class LogisticMixture(OfLogistics):
     The network gives 3 × components numbers per value: mixture logits, locations, scales.
     Source: Salimans et al., "PixelCNN++", 2017, https://arxiv.org/abs/1701.05517; Kingma et al., "Improving
     Variational Inference with Inverse Autoregressive Flow", 2016, https://arxiv.org/abs/1606.04934 (one logistic).
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> likelihood = lb.likelihoods.LogisticMixture(torch.nn.Unflatten(1, (15, 1)))  # 3 × 5 numbers for one pixel
+    >>> levels = torch.arange(256)[:, None] / 255
+    >>> round(float(likelihood(torch.zeros(1, 15)).log_prob(levels).exp().sum()), 3)
+    1.0
     """
 
     def component(self, loc: Tensor, scale: Tensor) -> ordinal.LogisticPieces:
-        """Discretised."""
+        """Logistic laws whose mass is that of each level's interval."""
         return ordinal.DiscretizedLogistic(self.steps * torch.sigmoid(loc), self.steps * positive(scale - 2), self.steps)
 
 
 def DiscretizedLogistic(network: nn.Module, steps: int = PIXEL_STEPS) -> LogisticMixture:
-    """One logistic, discretised: ``LogisticMixture`` with one component."""
+    """One logistic, discretised: ``LogisticMixture`` with one component.
+
+    The network ``(N, d) → (N, 3, *event)`` gives a mixture logit that says nothing, a location and a scale.
+    Source: as there.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> likelihood = lb.likelihoods.DiscretizedLogistic(torch.nn.Unflatten(1, (3, 1)))
+    >>> levels = torch.arange(256)[:, None] / 255
+    >>> round(float(likelihood(torch.zeros(1, 3)).log_prob(levels).exp().sum()), 3)
+    1.0
+    """
     return LogisticMixture(network, steps, components=1)
 
 
@@ -96,6 +114,13 @@ class OrderedLogistic(OfLogistics):
     and s = 1 have the shares of the levels in all training data (``meet``; before, all levels alike), so that a few levels which are
     most of an image, as white and black are, cost little. The network gives 3 × components numbers per value: logits, μ and log s.
     Source: McCullagh, "Regression Models for Ordinal Data", 1980, https://doi.org/10.1111/j.2517-6161.1980.tb01109.x.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> likelihood = lb.likelihoods.OrderedLogistic(torch.nn.Unflatten(1, (3, 1)), steps=1, components=1)
+    >>> likelihood.meet([torch.cat([torch.zeros(300, 1), torch.ones(100, 1)])])  # three of four pixels are black
+    >>> round(float(likelihood(torch.zeros(1, 3)).log_prob(torch.zeros(1, 1)).exp()), 2)  # and so they are at μ = 0, s = 1
+    0.75
     """
 
     cuts: Tensor
@@ -111,7 +136,7 @@ class OrderedLogistic(OfLogistics):
         self.cuts.copy_(cuts_of(sum((torch.bincount(some, minlength=self.steps + 1) for some in levels), torch.zeros(()))))
 
     def component(self, loc: Tensor, scale: Tensor) -> ordinal.LogisticPieces:
-        """Between cuts."""
+        """Logistic laws whose mass is that between two cuts."""
         return ordinal.OrderedLogistic(loc, scale.clamp(-LOG_SCALE, LOG_SCALE).exp(), self.cuts)
 
 
@@ -123,20 +148,42 @@ def cuts_of(counts: Float[Tensor, " levels"]) -> Float[Tensor, " levels-1"]:
 
 
 class BetaBinomial(Whole):
-    """The levels of a pixel as a beta-binomial, whose shape may be a bump, a U or a slope."""
+    """The levels of a pixel as a beta-binomial, whose shape may be a bump, a U or a slope: p(k|z) = C(n, k) B(k + a, n − k + b)/B(a, b).
+
+    n is ``steps``, 255 for pixels k/255. The network gives a and b, ``(N, 2, *event)``, through FLOOR + softplus; both start near 1, where
+    all levels are alike.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> likelihood = lb.likelihoods.BetaBinomial(torch.nn.Unflatten(1, (2, 1)))
+    >>> levels = torch.arange(256)[:, None] / 255
+    >>> round(float(likelihood(torch.zeros(1, 2)).log_prob(levels).exp().sum()), 3)
+    1.0
+    """
 
     takes = "concentrations before a softplus"
     outputs = 2
     high = 1.0
 
     def counts(self, *parameters: Tensor) -> Distribution:
-        """The beta-binomial."""
+        """The beta-binomial law of each k."""
         a, b = (positive(raw + 0.5) for raw in parameters)
         return discrete.BetaBinomial(a, b, self.steps)
 
 
 class LevelCategorical(Whole):
-    """Each level of a pixel with a probability of its own, ``levels`` of them: no shape assumed, and as many numbers a pixel."""
+    """Each level of a pixel with a probability of its own, softmax of the network's numbers: no shape is assumed.
+
+    There are ``steps`` + 1 levels, k/``steps``, and the network gives as many numbers a value, ``(N, steps + 1, *event)``.
+
+    >>> import math
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> likelihood = lb.likelihoods.LevelCategorical(torch.nn.Unflatten(1, (256, 1)))
+    >>> nats = float(likelihood(torch.zeros(1, 256)).log_prob(torch.tensor([[128 / 255]])))
+    >>> round(-nats / math.log(2), 3)  # bits for one of 256 levels that are alike
+    8.0
+    """
 
     takes = "logits"
     high = 1.0
@@ -147,26 +194,45 @@ class LevelCategorical(Whole):
         _, self.outputs = self.shape((), steps=steps)
 
     def counts(self, *parameters: Tensor) -> Distribution:
-        """The categorical."""
+        """The categorical law of each k."""
         return discrete.Numbered(torch.stack(parameters, -1))
 
 
 class Poisson(Whole):
-    """p(k|z) = Poisson(k; λ), λ = softplus of the decoder's number; ``steps`` as for all whole numbers."""
+    """Counts of one rate: p(k|z) = λᵏ e^−λ / k!, λ = FLOOR + softplus of the decoder's number.
+
+    ``steps`` is what value 1 stands for: 1 for counts, 255 for pixels k/255, of which λ is then times 255/2.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> law = lb.likelihoods.Poisson(torch.nn.Identity(), steps=1)(torch.zeros(1, 1))
+    >>> round(float(law.mean), 3), round(float(law.log_prob(torch.zeros(1, 1))), 3)  # λ, and log p(0) = −λ
+    (0.694, -0.694)
+    """
 
     takes = "λ before a softplus"
 
     def counts(self, *parameters: Tensor) -> Distribution:
-        """The Poisson."""
+        """The Poisson law of each k."""
         return double.Poisson(positive(parameters[0]) * (self.steps / 2 if self.steps > 1 else 1), validate_args=False)
 
 
 class NegativeBinomial(Whole):
-    """Counts that vary more than a Poisson's: total count r and logits from the decoder."""
+    """Counts that vary more than a Poisson's: p(k|z) = C(k + r − 1, k) (1 − p)ʳ pᵏ, of mean r p/(1 − p) and variance mean/(1 − p).
+
+    The network ``(N, d) → (N, 2, *event)`` gives what r is the softplus of, and the logit of p. ``steps`` is what value 1 stands for: 1 for
+    counts.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> law = lb.likelihoods.NegativeBinomial(torch.nn.Unflatten(1, (2, 1)), steps=1)(torch.zeros(1, 2))  # p = ½
+    >>> round(float(law.variance / law.mean), 3)
+    2.0
+    """
 
     takes = "r before a softplus, and logits"
     outputs = 2
 
     def counts(self, *parameters: Tensor) -> Distribution:
-        """The negative binomial."""
+        """The negative binomial law of each k."""
         return double.NegativeBinomial(positive(parameters[0]), logits=parameters[1], validate_args=False)

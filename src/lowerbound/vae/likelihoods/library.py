@@ -30,8 +30,8 @@ class OfLibrary(Likelihood, ABC):
     the shares that z gives to both parts: what is there over its share, and ``library`` beside it as if it were known by one count.
 
     ``event_shape`` is the shape of an example, ``steps`` what value 1 stands for: 1 for counts. Encoders see log(1 + x) best
-    (``nn.LogCounts``). Source: Lopez et al., "Deep generative modeling for single-cell transcriptomics", 2018,
-    https://doi.org/10.1038/s41592-018-0229-2.
+    (``nn.LogCounts``).
+    Source: Lopez et al., "Deep generative modeling for single-cell transcriptomics", 2018, https://doi.org/10.1038/s41592-018-0229-2.
     """
 
     note = (
@@ -73,28 +73,52 @@ class OfLibrary(Likelihood, ABC):
 
 
 class NB(OfLibrary):
-    """p(x|z, L) = Π NB(xᵢ; L ρᵢ(z), θᵢ); the network ``(N, d) → (N, *event)`` gives what ρ is the softmax of."""
+    """Counts that share their sum, L: p(x|z, L) = Π NB(xᵢ; L ρᵢ(z), θᵢ); the network ``(N, d) → (N, *event)`` gives what ρ is the softmax
+    of.
+
+    θ ``(*event,)`` are dispersions, learned: the variance of a count is μ + μ²/θ. L is the sum of an example's counts, or in a sample from
+    the prior ``library``, the geometric mean of those that were learned from. ``event_shape`` is the shape of an example.
+    Source: Lopez et al., "Deep generative modeling for single-cell transcriptomics", 2018, https://doi.org/10.1038/s41592-018-0229-2.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> likelihood = lb.likelihoods.NB(torch.nn.Identity(), (4,))
+    >>> likelihood.meet([torch.tensor([[30.0, 10.0, 0.0, 0.0]])])  # 40 counts in all
+    >>> [round(mean) for mean in likelihood(torch.zeros(1, 4)).mean[0].tolist()]  # each value's share is a quarter
+    [10, 10, 10, 10]
+    """
 
     @classmethod
     def shape(cls, event: Sequence[int], **arguments: Any) -> tuple[tuple[int, ...], int]:
-        """A number for each value."""
+        """The shape of the data, and 1: a number for each value."""
         return tuple(event), 1
 
     def parted(self, output: Float[Tensor, "..."], axes: int) -> tuple[Tensor, None]:
-        """All of it."""
+        """All of it, and no further zeros."""
         return output, None
 
 
 class ZINB(OfLibrary):
-    """The same with more zeros, a value being 0 with probability πᵢ(z) whatever μ: the network gives two numbers, π's logit the second."""
+    """``NB`` with more zeros, a value being 0 with probability πᵢ(z) whatever μ: the network gives two numbers, π's logit the second.
+
+    Its output is ``(N, 2, *event)``; the mean of a count is (1 − π) L ρ.
+    Source: as for ``NB``.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> likelihood = lb.likelihoods.ZINB(torch.nn.Unflatten(1, (2, 4)), (4,))
+    >>> likelihood.meet([torch.tensor([[30.0, 10.0, 0.0, 0.0]])])
+    >>> [round(mean) for mean in likelihood(torch.zeros(1, 8)).mean[0].tolist()]  # π = ½ of a mean of 10
+    [5, 5, 5, 5]
+    """
 
     @classmethod
     def shape(cls, event: Sequence[int], **arguments: Any) -> tuple[tuple[int, ...], int]:
-        """Two numbers for each value."""
+        """The shape of the data, and 2: two numbers for each value."""
         return tuple(event), 2
 
     def parted(self, output: Float[Tensor, "..."], axes: int) -> tuple[Tensor, Tensor]:
-        """The one and the other."""
+        """What ρ is the softmax of, and the logits of π."""
         logits, dropout = output.unbind(axes)
         return logits, dropout
 

@@ -27,6 +27,14 @@ class Bernoulli(Likelihood):
     Source: Kingma and Welling, "Auto-Encoding Variational Bayes", 2013, https://arxiv.org/abs/1312.6114
     (appendix C.1); dynamic binarization: Salakhutdinov and Murray, "On the quantitative analysis of
     deep belief networks", 2008, https://doi.org/10.1145/1390156.1390266.
+
+    >>> import math
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> likelihood = lb.likelihoods.Bernoulli(torch.nn.Identity())  # a decoder whose logits are z itself
+    >>> x = likelihood.observe(torch.rand(1, 64))  # greys, drawn as zeros and ones
+    >>> round(float(likelihood(torch.zeros(1, 64)).log_prob(x)), 3), round(64 * math.log(1 / 2), 3)
+    (-44.361, -44.361)
     """
 
     rough = True  # of a logit
@@ -43,16 +51,16 @@ class Bernoulli(Likelihood):
         )
 
     def law(self, output: Float[Tensor, "..."], axes: int) -> Distribution:
-        """Bernoullis of these logits."""
+        """Bernoulli laws of these logits, a batch over the first ``axes`` axes."""
         return bernoulli.Bits(output, output.dim() - axes)
 
     @classmethod
     def shape(cls, event: Sequence[int], **arguments: Any) -> tuple[tuple[int, ...], int]:
-        """A logit for each value."""
+        """The shape of the data, and 1: the network gives a logit for each value."""
         return tuple(event), 1
 
     def observe(self, values: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
-        """Zeros and ones, or the grey values themselves."""
+        """Zeros and ones ``(B, *event)`` drawn by the grey values, or where ``binarize`` is False the grey values themselves."""
         if not self.binarize:
             return values
         return bernoulli.drawn(values)
@@ -62,6 +70,13 @@ class ContinuousBernoulli(PerValue):
     """p(x|z) ∝ λ^x (1 − λ)^(1−x) on [0, 1]: the cross-entropy of grey values with the constant that makes it a density.
 
     Source: Loaiza-Ganem and Cunningham, "The continuous Bernoulli", 2019, https://arxiv.org/abs/1907.06845.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> likelihood = lb.likelihoods.ContinuousBernoulli(torch.nn.Identity())
+    >>> law = likelihood(torch.zeros(1, 64))  # at logits of 0 it is uniform on [0, 1], of log density 0
+    >>> round(abs(float(law.log_prob(torch.rand(1, 64)))), 3)
+    0.0
     """
 
     takes = "logits"
@@ -72,7 +87,7 @@ class ContinuousBernoulli(PerValue):
         return continuous_bernoulli.ContinuousBernoulli(parameters[0], validate_args=False)
 
     def observe(self, values: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
-        """The values as they are."""
+        """The values as they are ``(B, *event)``: greys in [0, 1]."""
         return values
 
 
@@ -81,6 +96,15 @@ class Beta(PerValue):
 
     The density is 0 or infinite at the ends, so values there are moved to half a grey level inside.
     Concentrations are bounded below by .001 (``scales.FLOOR``) and start near 1.
+    The network gives 2 numbers a value, ``(N, 2, *event)``.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> likelihood = lb.likelihoods.Beta(torch.nn.Unflatten(1, (2, 3)))
+    >>> likelihood(torch.zeros(1, 6)).mean.tolist()
+    [[0.5, 0.5, 0.5]]
+    >>> [round(value, 4) for value in likelihood.observe(torch.tensor([[0.0, 0.5, 1.0]]))[0].tolist()]
+    [0.002, 0.5, 0.998]
     """
 
     takes = "concentrations before a softplus"
@@ -89,10 +113,10 @@ class Beta(PerValue):
     INSIDE = 0.5 / (PIXEL_STEPS + 1)
 
     def each(self, *parameters: Tensor) -> Distribution:
-        """A Beta of these concentrations."""
+        """A Beta law of each value, of these concentrations."""
         a, b = (positive(raw + 0.5) for raw in parameters)
         return distributions.Beta(a, b, validate_args=False)
 
     def observe(self, values: Float[Tensor, "B *event"]) -> Float[Tensor, "B *event"]:
-        """Values off the ends."""
+        """The values ``(B, *event)``, those at 0 and 1 moved inside by half a grey level."""
         return values.clamp(self.INSIDE, 1 - self.INSIDE)

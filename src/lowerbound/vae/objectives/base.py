@@ -33,9 +33,19 @@ def alone(means: Float[Tensor, " d"]) -> Float[Tensor, " d"]:
 
 
 class Objective(ABC):
-    """The contract: ``samples``, ``kl`` and ``value``; one that follows a schedule has a field ``epoch`` too.
+    """The contract of what is maximised: ``samples``, ``kl`` and ``value``; one that follows a schedule has a field ``epoch`` too.
 
+    ``value`` is what is maximised, ``bound`` what is reported, always a lower bound on log p(x): both ``(B,)``, in nats. ``samples`` is K,
+    the number of draws of z for each example.
     Errors: UsageError for a number of samples that is none.
+
+    >>> import lowerbound as lb
+    >>> lb.objectives.ELBO().formula
+    'E[log p(x|z)] − KL'
+    >>> lb.objectives.IWAE(5).formula
+    'E[1/(1 − α) log 1/K Σ w^(1 − α)], w = p(x, z)/q(z|x), of K = 5 draws of z, α = 0'
+    >>> lb.objectives.ELBO(beta=lb.schedules.Linear(epochs=10.0)).at(epoch=5.0).weight_of_kl
+    0.5
     """
 
     #: whether the value is a mean over draws, so that one draw's part does not depend on the others
@@ -66,10 +76,10 @@ class Objective(ABC):
 
     @abstractmethod
     def value(self, terms: Terms) -> Float[Tensor, " B"]:
-        """What is maximised, one for each example."""
+        """What is maximised, one number for each example ``(B,)``, in nats."""
 
     def bound(self, terms: Terms) -> Float[Tensor, " B"]:
-        """What is reported: a lower bound on log p(x), one for each example; the ELBO, unless the value is one."""
+        """What is reported: a lower bound on log p(x), one for each example, in nats; the ELBO, unless the value is one."""
         return self.value(terms) if self.value_is_bound else terms.mean(terms.log_likelihood) - self.kl(terms)
 
     def at(self, epoch: float) -> Objective:
@@ -83,7 +93,18 @@ class Objective(ABC):
 
 @runtime_checkable
 class ByDraw(Protocol):
-    """An objective that comes apart into a part for each draw."""
+    """An objective that comes apart into a part for each draw, which estimators with a score term need: the contract of its two methods.
+
+    >>> import torch
+    >>> from torch.distributions import Independent, Normal
+    >>> import lowerbound as lb
+    >>> q = Independent(Normal(torch.zeros(1, 2), 1.0), 1)  # q = p, and so KL = 0
+    >>> node = lb.estimators.Node(torch.zeros(2, 1, 2), prior=q, posterior=q)
+    >>> terms = lb.objectives.Terms(torch.tensor([[-3.0], [-5.0]]), [node])
+    >>> elbo = lb.objectives.ELBO(samples=2)
+    >>> elbo.signal(terms).tolist(), elbo.value(terms).tolist()
+    ([[-1.5], [-2.5]], [-4.0])
+    """
 
     def signal(self, terms: Terms) -> Float[Tensor, "K B"]:
         """What draw k adds to the value: the weight of its score ∇ log q(z_k)."""
@@ -94,7 +115,17 @@ class ByDraw(Protocol):
 
 @runtime_checkable
 class ByWeight(Protocol):
-    """An objective that is a function of the importance weights."""
+    """An objective that is a function of the importance weights w = p(x, z)/q(z|x), which doubly reparameterised estimators need.
+
+    >>> import torch
+    >>> from torch.distributions import Independent, Normal
+    >>> import lowerbound as lb
+    >>> q = Independent(Normal(torch.zeros(1, 2), 1.0), 1)  # q = p, and so w = p(x|z)
+    >>> node = lb.estimators.Node(torch.zeros(2, 1, 2), prior=q, posterior=q)
+    >>> terms = lb.objectives.Terms(torch.tensor([[0.75], [0.25]]).log(), [node])
+    >>> lb.objectives.IWAE(2).path_weight(terms).round(decimals=3).tolist()  # w̃ₖ = wₖ/Σ w
+    [[0.75], [0.25]]
+    """
 
     def path_weight(self, terms: Terms) -> Float[Tensor, "K B"]:
         """1 − (∂v_k/∂log w_k)/v_k with v_k = ∂value/∂log w_k: what is left of draw k's path once log q's own score is dropped.

@@ -25,6 +25,16 @@ class ELBO(Objective):
     free energy at temperature β. The bound that is reported has β = 1.
     Source: Kingma and Welling, "Auto-Encoding Variational Bayes", 2013, https://arxiv.org/abs/1312.6114
     (equation 3); Higgins et al., "beta-VAE", 2017, https://openreview.net/forum?id=Sy2fzU9gl.
+
+    >>> import torch
+    >>> from torch.distributions import Independent, Normal
+    >>> import lowerbound as lb
+    >>> p = Independent(Normal(torch.zeros(2), 1.0), 1)
+    >>> q = Independent(Normal(torch.ones(1, 2), 1.0), 1)  # KL(q ‖ p) = ½ (1² + 1²) = 1
+    >>> terms = lb.objectives.Terms(torch.tensor([[-3.0], [-5.0]]), [lb.estimators.Node(torch.ones(2, 1, 2), p, q)])
+    >>> weighted = lb.objectives.ELBO(samples=2, beta=lb.schedules.Constant(4.0))
+    >>> float(lb.objectives.ELBO(samples=2).value(terms)), float(weighted.value(terms)), float(weighted.bound(terms))
+    (-5.0, -8.0, -5.0)
     """
 
     kl: KL = field(default_factory=ClosedKL)
@@ -46,7 +56,7 @@ class ELBO(Objective):
         return terms.log_likelihood - self.weight_of_kl * self.kl.drawn(terms)
 
     def value(self, terms: Terms) -> Float[Tensor, " B"]:
-        """The weighted bound."""
+        """The weighted bound ``(B,)``, in nats."""
         return terms.mean(self._each(terms)) - self.weight_of_kl * self.kl.fixed(terms)
 
     def signal(self, terms: Terms) -> Float[Tensor, "K B"]:
@@ -66,13 +76,25 @@ class ELBO(Objective):
 
 @dataclass(frozen=True)
 class Reconstruction(Objective):
-    """E_q[log p(x|z)] alone: what a plain autoencoder maximises. It bounds nothing; the ELBO is reported beside it."""
+    """E_q[log p(x|z)] alone: what a plain autoencoder maximises. It bounds nothing; the ELBO is reported beside it.
+
+    The expectation is the mean over ``samples`` draws, in nats.
+
+    >>> import torch
+    >>> from torch.distributions import Independent, Normal
+    >>> import lowerbound as lb
+    >>> p, q = Independent(Normal(torch.zeros(2), 1.0), 1), Independent(Normal(torch.ones(1, 2), 1.0), 1)
+    >>> terms = lb.objectives.Terms(torch.tensor([[-3.0], [-5.0]]), [lb.estimators.Node(torch.ones(2, 1, 2), p, q)])
+    >>> objective = lb.objectives.Reconstruction(samples=2)
+    >>> float(objective.value(terms)), float(objective.bound(terms))  # the KL is 1
+    (-4.0, -5.0)
+    """
 
     kl: KL = field(default_factory=ClosedKL)
     samples: int = 1
 
     def value(self, terms: Terms) -> Float[Tensor, " B"]:
-        """The reconstruction term."""
+        """The reconstruction term ``(B,)``, in nats."""
         return terms.mean(terms.log_likelihood)
 
     def signal(self, terms: Terms) -> Float[Tensor, "K B"]:
@@ -88,8 +110,19 @@ class Reconstruction(Objective):
 class Contractive(Objective):
     """E_q[log p(x|z)] − λ ‖∂h/∂x‖²_F, h the encoder's output and λ the ``weight``: inputs near one another stay so.
 
-    The charge is in none of the figures that are reported. Source: Rifai et al., "Contractive Auto-Encoders: Explicit Invariance
-    During Feature Extraction", 2011, https://icml.cc/2011/papers/455_icmlpaper.pdf. Errors: RecipeError for a λ that is no positive number.
+    The charge is in none of the figures that are reported.
+    Source: Rifai et al., "Contractive Auto-Encoders: Explicit Invariance During Feature Extraction", 2011,
+    https://icml.cc/2011/papers/455_icmlpaper.pdf.
+    Errors: RecipeError for a λ that is no positive number.
+
+    >>> import torch
+    >>> from torch.distributions import Independent, Normal
+    >>> import lowerbound as lb
+    >>> q = Independent(Normal(torch.zeros(1, 2), 1.0), 1)
+    >>> node = lb.estimators.Node(torch.zeros(2, 1, 2), q, q)
+    >>> terms = lb.objectives.Terms(torch.tensor([[-3.0], [-5.0]]), [node], jacobian=lambda: torch.tensor([20.0]))
+    >>> float(lb.objectives.Contractive(samples=2, weight=0.1).value(terms))  # −4 − 0.1 · 20
+    -6.0
     """
 
     kl: KL = field(default_factory=ClosedKL)
@@ -109,7 +142,7 @@ class Contractive(Objective):
         return terms.log_likelihood, charge
 
     def value(self, terms: Terms) -> Float[Tensor, " B"]:
-        """The reconstruction term and the charge."""
+        """The reconstruction term less the charge ``(B,)``."""
         drawn, charge = self._parts(terms)
         return terms.mean(drawn) - charge
 

@@ -27,6 +27,15 @@ class Renyi(Objective):
     Burda et al., "Importance Weighted Autoencoders", 2015, https://arxiv.org/abs/1509.00519; leave-one-out:
     Mnih and Rezende, "Variational Inference for Monte Carlo Objectives", 2016, https://arxiv.org/abs/1602.06725.
     Errors: RecipeError for α outside [0, 1).
+
+    >>> import torch
+    >>> from torch.distributions import Independent, Normal
+    >>> import lowerbound as lb
+    >>> q = Independent(Normal(torch.zeros(1, 2), 1.0), 1)  # q = p, and so w = p(x|z)
+    >>> node = lb.estimators.Node(torch.zeros(2, 1, 2), prior=q, posterior=q)
+    >>> terms = lb.objectives.Terms(torch.tensor([[-3.0], [-5.0]]), [node])
+    >>> [round(float(lb.objectives.Renyi(alpha, 2).value(terms)), 2) for alpha in (0.0, 0.5, 0.99)]  # towards the ELBO, −4
+    [-3.57, -3.76, -4.0]
     """
 
     mean_over_draws: ClassVar[bool] = False
@@ -68,5 +77,18 @@ class Renyi(Objective):
 
 
 def IWAE(samples: int = 5) -> Renyi:
-    """The importance-weighted bound with K = ``samples``: ``Renyi`` with α = 0."""
+    """The importance-weighted bound log 1/K Σ w_k with K = ``samples``, w = p(x, z)/q(z|x): ``Renyi`` with α = 0.
+
+    Source: Burda et al., "Importance Weighted Autoencoders", 2015, https://arxiv.org/abs/1509.00519.
+
+    >>> import math
+    >>> import torch
+    >>> from torch.distributions import Independent, Normal
+    >>> import lowerbound as lb
+    >>> q = Independent(Normal(torch.zeros(1, 2), 1.0), 1)  # q = p, and so w = p(x|z)
+    >>> node = lb.estimators.Node(torch.zeros(2, 1, 2), prior=q, posterior=q)
+    >>> terms = lb.objectives.Terms(torch.tensor([[-3.0], [-5.0]]), [node])
+    >>> round(float(lb.objectives.IWAE(2).value(terms)), 3), round(math.log((math.exp(-3) + math.exp(-5)) / 2), 3)
+    (-3.566, -3.566)
+    """
     return Renyi(0.0, samples)

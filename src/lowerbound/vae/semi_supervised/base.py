@@ -20,14 +20,31 @@ from lowerbound.vae.model import Model
 
 @runtime_checkable
 class Classifier(Protocol):
-    """A model that tells classes."""
+    """A model that tells classes: the contract of ``log_classify``, which ``Classified`` and ``SemiSupervised`` have.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> recipe = lb.Recipe(semi_supervised="m1", labels=100, network="mlp:16", latent=2)
+    >>> vae = lb.build(recipe, lb.data.DataSpec((6,), classes=("cat", "dog"))).vae
+    >>> vae.log_classify(torch.rand(5, 6)).shape
+    torch.Size([5, 2])
+    """
 
     def log_classify(self, x: Float[Tensor, "B *event"]) -> Float[Tensor, "B classes"]:
         """log q(y|x) of each class, in nats: of classes held for impossible or certain a logarithm still tells how much so."""
 
 
 def classifier_of(vae: Model) -> Classifier:
-    """The model as one that tells classes. Errors: UsageError for one that does not."""
+    """The model as one that tells classes, a ``Classifier``.
+
+    Errors: UsageError for a model that does not.
+
+    >>> import lowerbound as lb
+    >>> lb.semi.classifier_of(lb.build(lb.Recipe(network="mlp:8"), (6,)).vae)
+    Traceback (most recent call last):
+        ...
+    lowerbound.errors.UsageError: this model tells no classes; train one that does with --semi-supervised m2 --labels N
+    """
     if not isinstance(vae, Classifier):
         raise UsageError("this model tells no classes; train one that does with --semi-supervised m2 --labels N")
     return vae
@@ -56,7 +73,16 @@ class Batch:
 
 
 def known_rows(data: Rows) -> Int64[Tensor, " L"]:
-    """The rows that have a label. Errors: DataError where none has."""
+    """The rows ``(L,)`` that have a label.
+
+    Errors: DataError where none has.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> data = lb.data.Dataset(torch.rand(4, 6), targets=torch.tensor([0, -1, 1, -1]), classes=("cat", "dog"))
+    >>> lb.semi.known_rows(data).tolist()
+    [0, 2]
+    """
     known = data.known if isinstance(data, Dataset) else torch.empty(0, dtype=torch.long)
     if not len(known):
         raise DataError("no example has a label, and some must have one; bring labels")

@@ -33,7 +33,14 @@ from lowerbound.vae.terms import Sampler, Terms
 
 
 class Head(nn.Module):
-    """q(y|z), the head of M1: a categorical distribution whose logits ``network`` ``(N, latent) → (N, classes)`` gives."""
+    """q(y|z), the head of M1: a categorical distribution whose logits ``network`` ``(N, latent) → (N, classes)`` gives.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> head = lb.semi.Head(lb.nn.mlp(2, 16, 10))
+    >>> head.log_classify(torch.zeros(5, 2)).exp().sum(1).round(decimals=3).tolist()
+    [1.0, 1.0, 1.0, 1.0, 1.0]
+    """
 
     def __init__(self, network: nn.Module):
         super().__init__()
@@ -45,7 +52,7 @@ class Head(nn.Module):
 
     @torch.no_grad()
     def log_classify(self, x: Float[Tensor, "B latent"]) -> Float[Tensor, "B classes"]:
-        """log q(y|z) of each class, in nats."""
+        """log q(y|z) of each class ``(B, classes)``, in nats."""
         return self(x).logits
 
 
@@ -53,6 +60,14 @@ class Classified(Model):
     """A VAE of x with a head that classifies z: the model M1 with ``Head``, M1+M2 with a ``SemiSupervised`` one.
 
     Source: Kingma et al., "Semi-supervised Learning with Deep Generative Models", 2014, https://arxiv.org/abs/1406.5298.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> likelihood = lb.likelihoods.Bernoulli(lb.nn.mlp(2, 16, 64))
+    >>> posterior = lb.posteriors.DiagonalGaussian(lb.nn.mlp(64, 16, 4))
+    >>> vae = lb.semi.Classified(lb.priors.StandardNormal(2), likelihood, posterior, lb.semi.Head(lb.nn.mlp(2, 16, 10)))
+    >>> vae.classify(torch.rand(5, 64)).shape, vae.sample(3).shape
+    (torch.Size([5, 10]), torch.Size([3, 64]))
     """
 
     def __init__(self, prior: Prior, likelihood: Likelihood, posterior: Posterior, head: Head | SemiSupervised):
@@ -61,11 +76,11 @@ class Classified(Model):
 
     @property
     def density(self) -> str:
-        """log p(x), of the VAE below the head."""
+        """What it is a density of, in words: log p(x), of the VAE below the head."""
         return "log p(x)"
 
     def terms(self, x: Float[Tensor, "B *event"], sampler: Sampler) -> Terms:
-        """Those of z, of the VAE below the head."""
+        """The terms of the bound of the VAE below the head, ``(K, B)`` each, in nats."""
         return terms_of(self, x, sampler)
 
     def contexts(self, values: Float[Tensor, "B *event"], labels: Int64[Tensor, " B"] | None) -> None:
@@ -78,11 +93,11 @@ class Classified(Model):
 
     @torch.no_grad()
     def log_classify(self, x: Float[Tensor, "B *event"]) -> Float[Tensor, "B classes"]:
-        """The head's log q(y|z) of each class at the centre of q(z|x), in nats."""
+        """The head's log q(y|z) of each class ``(B, classes)`` at the centre of q(z|x), in nats."""
         return in_evaluation(self.head).log_classify(self.encoded(x))
 
     def classify(self, x: Float[Tensor, "B *event"]) -> Float[Tensor, "B classes"]:
-        """The head's q(y|z), the probability of each class, at the centre of q(z|x)."""
+        """The head's q(y|z), the probability of each class ``(B, classes)``, at the centre of q(z|x)."""
         return self.log_classify(x).exp()
 
 
@@ -96,7 +111,16 @@ class HeadLoss(Protocol):
 
 @dataclass(frozen=True)
 class OnLabels:
-    """−log q(y|z) of the data that have labels, their mean ``weight`` times: what M1's head descends. Errors: as for ``check_weight``."""
+    """−log q(y|z) of the data that have labels, their mean ``weight`` times, in nats: what M1's head descends.
+
+    Errors: RecipeError for a weight that is no number of 0 or more.
+
+    >>> import lowerbound as lb
+    >>> lb.semi.OnLabels(-1.0)
+    Traceback (most recent call last):
+        ...
+    lowerbound.errors.RecipeError: the weight of known labels must be 0 or a positive number, not -1
+    """
 
     weight: float = 1.0
 
@@ -112,7 +136,18 @@ class OnLabels:
 
 @dataclass(frozen=True)
 class ClassifiedLoss:
-    """The loss of the VAE, and the head's on draws of z. What is reported is the VAE's bound."""
+    """The loss of the VAE, and the ``head``'s on draws of z, for ``lb.fit(…, loss=…)``. What is reported is the VAE's bound.
+
+    ``labelled`` is how many examples with a label there are at most in a batch; which of all is drawn anew for each.
+
+    >>> import lowerbound as lb
+    >>> digits = lb.data.load("digits")
+    >>> spec = lb.data.DataSpec.of(digits.train, digits.test)
+    >>> vae = lb.build(lb.Recipe(semi_supervised="m1", labels=100, network="mlp:16", latent=2), spec).vae
+    >>> loss = lb.semi.ClassifiedLoss(lb.semi.OnLabels(weight=1.0), labelled=100)
+    >>> len(list(lb.fit(vae, digits.train, epochs=1, loss=loss)))
+    13
+    """
 
     head: HeadLoss
     labelled: int = 100

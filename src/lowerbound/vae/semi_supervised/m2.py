@@ -50,6 +50,16 @@ class SemiSupervised(Model):
     The classifier reads x, or with ``below``, a VAE of x that sees no label, the centre of its q(z|x).
     Where an example has no label it is read as the class that q(y|x) holds the most likely.
     Source: Kingma et al., "Semi-supervised Learning with Deep Generative Models", 2014, https://arxiv.org/abs/1406.5298.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> label = lb.contexts.Label(10)
+    >>> likelihood = lb.likelihoods.Bernoulli(lb.nn.Joined(lb.nn.mlp(2 + 10, 16, 64)))
+    >>> posterior = lb.posteriors.DiagonalGaussian(lb.nn.Joined(lb.nn.mlp(64 + 10, 16, 4)))
+    >>> classifier = lb.posteriors.Categorical(lb.nn.mlp(64, 16, 10))
+    >>> vae = lb.semi.SemiSupervised(lb.priors.StandardNormal(2), likelihood, posterior, label, classifier)
+    >>> vae.classify(torch.rand(5, 64)).shape, vae.given(label.numbered(torch.tensor([7]))).sample(3).shape  # three sevens
+    (torch.Size([5, 10]), torch.Size([3, 64]))
     """
 
     context: Label
@@ -78,22 +88,22 @@ class SemiSupervised(Model):
 
     @property
     def density(self) -> str:
-        """log p(x), the label being a latent."""
+        """What it is a density of, in words: log p(x), the label being a latent."""
         return "log p(x)"
 
     @torch.no_grad()
     def log_classify(self, x: Float[Tensor, "B *event"]) -> Float[Tensor, "B classes"]:
-        """log q(y|x) of each class, in nats."""
+        """log q(y|x) of each class ``(B, classes)``, in nats."""
         law = in_evaluation(self.classifier)(self.read(x))
         assert isinstance(law, OneHotCategorical)
         return law.logits
 
     def classify(self, x: Float[Tensor, "B *event"]) -> Float[Tensor, "B classes"]:
-        """q(y|x), the probability of each class."""
+        """q(y|x), the probability of each class ``(B, classes)``."""
         return self.log_classify(x).exp()
 
     def undecided(self) -> SemiSupervised:
-        """The same with p(y) in the place of q(y|x)."""
+        """The model with p(y) in the place of q(y|x), as before its classifier knows anything."""
         return SemiSupervised(self.prior, self.likelihood, self.posterior, self.context, Categorical(Equal(self.context.classes)))
 
     @property
@@ -114,7 +124,7 @@ class SemiSupervised(Model):
         return [VAE(one.prior, one.likelihood, one.posterior) for one in every]
 
     def terms(self, x: Float[Tensor, "B *event"], sampler: Sampler) -> Terms:
-        """Those of y and of z given y, of a hierarchy level by level."""
+        """The terms of y and of z given y, of a hierarchy level by level, ``(K, B)`` each, in nats."""
         y = sampler(self.classifier(self.read(x)), self.labels(), "y")
         lead, given = y.z.shape[:2], self.given(y.z.flatten(0, 1))
         posterior = given.posterior.law(given.posterior.output(x).unflatten(0, lead), 2)
@@ -125,7 +135,7 @@ class SemiSupervised(Model):
         return Terms(log_likelihood, (y, *nodes), partial(_contraction, self, x, y))
 
     def labels(self) -> Distribution:
-        """p(y), uniform."""
+        """p(y), each class as likely as the others."""
         return OneHotCategorical(torch.zeros(self.context.classes, device=self.device))
 
 
@@ -143,7 +153,7 @@ class Equal(nn.Module):
 
 @dataclass(frozen=True)
 class SemiSupervisedLoss:
-    """Both bounds, and what teaches the classifier the labels that are known.
+    """Both bounds of M2, and what teaches the classifier the labels that are known, for ``lb.fit(…, loss=…)``.
 
     Of N data of which L have a label a step maximises the mean over a batch of the bound without labels, + L/N the mean over a batch of
     labelled ones of the bound with them, + ``weight`` the mean of log q(y|x) over those, − ``balance`` KL(q̄(y) ‖ π), q̄ the mean of
@@ -152,7 +162,17 @@ class SemiSupervisedLoss:
     of a VAE below, that one's ELBO is maximised besides; in the first ``alone`` passes over the data nothing teaches the classifier, and
     the bound is that with p(y) in the place of q(y|x). ``labelled`` is how many data with labels there are at most in a batch,
     ``estimator`` that of y, which draws ``samples`` of it. What is reported is the bound without labels, whose batch is of all rows,
-    those that have a label among them. Errors: RecipeError for weights that are none.
+    those that have a label among them.
+    Source: Kingma et al., "Semi-supervised Learning with Deep Generative Models", 2014, https://arxiv.org/abs/1406.5298.
+    Errors: RecipeError for weights that are none.
+
+    >>> import lowerbound as lb
+    >>> digits = lb.data.load("digits")
+    >>> spec = lb.data.DataSpec.of(digits.train, digits.test)
+    >>> vae = lb.build(lb.Recipe(semi_supervised="m2", labels=100, network="mlp:16", latent=2), spec).vae
+    >>> loss = lb.semi.SemiSupervisedLoss(weight=30.0, balance=10.0)
+    >>> len(list(lb.fit(vae, digits.train, epochs=1, loss=loss)))
+    13
     """
 
     weight: float
@@ -184,7 +204,7 @@ class SemiSupervisedLoss:
         return replace(above, value=above.value + loss(vae.below, batch.values, ELBO(), Pathwise()).value)
 
     def of_batch(self, vae: SemiSupervised, batch: Batch, objective: Objective, estimator: Estimator) -> Loss:
-        """The loss of a batch."""
+        """The loss of a batch, its labelled part included, in nats per example."""
         without = self.unlabelled(vae, batch.values, objective, estimator)
         with_labels, log_q = self.of_known(vae, batch.labelled, batch.labels, objective, estimator)
         value = without.value - batch.known * with_labels.mean() - self.weight * log_q.mean()

@@ -27,7 +27,13 @@ SMALL = 0.01  # a difference of shares that is none, however sure it is
 
 @dataclass(frozen=True)
 class Shares:
-    """Of each class its part of all data, None where they are equal, and a note on how that is known."""
+    """Of each class its part of all data, ``of_each`` ``(classes,)``, None where they are equal, and a ``note`` on how that is known.
+
+    >>> import lowerbound as lb
+    >>> shares = lb.semi.Shares((0.9, 0.1), "as the labels are")
+    >>> lb.semi.SemiSupervisedLoss(weight=1.0, balance=10.0, shares=shares.of_each).shares
+    (0.9, 0.1)
+    """
 
     of_each: tuple[float, ...] | None
     note: str
@@ -35,7 +41,21 @@ class Shares:
 
 @torch.no_grad()
 def shares_of(reader: Posterior, data: Dataset) -> Shares:
-    """The shares of the classes of data of which some have a label, by values as the first layer of ``reader`` sees them."""
+    """The shares of the classes of ``data`` of which some have a label, which M2's classifier is held to.
+
+    Labels that are too unequal to be as many by chance have the data's shares; else the values of the data decide, as the first layer of
+    ``reader``, the classifier or encoder, sees them; else shares are equal.
+    Source: Kawakubo et al., "Computationally Efficient Class-Prior Estimation under Class Balance Change Using Energy Distance", 2016,
+    https://doi.org/10.1587/transinf.2015EDP7212.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> targets = torch.tensor([0] * 90 + [1] * 10 + [-1] * 100)  # labels of nine cats for each dog
+    >>> data = lb.data.Dataset(torch.rand(200, 6), targets=targets, classes=("cat", "dog"))
+    >>> found = lb.semi.shares_of(lb.posteriors.Categorical(lb.nn.mlp(6, 16, 2)), data)
+    >>> [round(share, 2) for share in found.of_each]
+    [0.89, 0.11]
+    """
     reader = in_evaluation(reader)
     known, labels, classes, at_once = data.known, data.labels, len(data.classes), rows_at_once(data)
     assert labels is not None

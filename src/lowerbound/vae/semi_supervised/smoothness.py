@@ -34,6 +34,13 @@ def roughness(classifier: Categorical, x: Float[Tensor, "B *event"], radius: flo
     Source: Miyato et al., "Virtual Adversarial Training: A Regularization Method for Supervised and Semi-Supervised Learning", 2018,
     https://arxiv.org/abs/1704.03976; entropy: Grandvalet and Bengio, "Semi-supervised Learning by Entropy Minimization", 2004,
     https://papers.nips.cc/paper/2740.
+
+    >>> import torch
+    >>> import lowerbound as lb
+    >>> unsure = lb.posteriors.Categorical(torch.nn.Linear(6, 2))
+    >>> _ = torch.nn.init.zeros_(unsure.network.weight), torch.nn.init.zeros_(unsure.network.bias)
+    >>> round(lb.semi.roughness(unsure, torch.rand(5, 6), radius=0.1).item(), 3)  # q(y|x) = ½ for all x: its entropy, log 2
+    0.693
     """
     classifier = in_evaluation(classifier)
     found, inputs = watched(classifier, x)
