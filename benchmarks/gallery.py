@@ -22,7 +22,7 @@ HERE = Path(__file__).parent
 DOCS = HERE.parent / "docs"
 PAGE, PICTURES, BUILD = DOCS / "gallery.md", DOCS / "gallery", HERE.parent / "build" / "gallery"
 LARGEST = 60_000  # bytes of a picture
-WIDTHS, COLORS = (1200, 1000, 800, 640), (256, 64, 32, 16)  # that are tried, until a picture is small enough
+COLORS, WIDTHS = (256, 64, 16, 8), (1200, 1000, 800, 640)  # that are tried, widths first, until a picture is small enough
 CONSOLE = re.compile(r"```console\n(.*?)```", re.DOTALL)
 
 
@@ -39,10 +39,10 @@ def picture_of(words: list[str]) -> str | None:
 
 
 def smaller(content: bytes) -> bytes:
-    """The same picture in at most ``LARGEST`` bytes: with fewer colours, or narrower. Errors: SystemExit where it cannot be."""
+    """The same picture in at most ``LARGEST`` bytes: narrower, or with fewer colours. Errors: SystemExit where it cannot be."""
     with Image.open(io.BytesIO(content)) as image:
         picture = image.convert("RGB")
-    for width, colors in itertools.product(WIDTHS, COLORS):
+    for colors, width in itertools.product(COLORS, WIDTHS):
         fitted = picture
         if picture.width > width:
             fitted = picture.resize((width, round(picture.height * width / picture.width)), Image.Resampling.LANCZOS)
