@@ -38,7 +38,7 @@ screenshots: $(READY)  ## pictures of each interaction with the explorer, from i
 	LOWERBOUND_SCREENSHOTS=$(abspath build/screenshots) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests/figures/explorer tests/interfaces -k "explorer or page"
 
 docs: $(READY)  ## build/site: the documentation, its cells run where they or the library changed; a warning or a dead link is an error
-	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --doctree-dir build/doctrees docs build/site
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx --quiet --jobs auto --fail-on-warning --keep-going --doctree-dir build/doctrees docs build/site
 
 gallery: $(READY)  ## a quarter of an hour: the pictures of docs/gallery.md, by the commands that it shows
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/gallery.py
@@ -75,7 +75,7 @@ accelerator: $(READY)  ## six minutes on a machine with a CUDA device: every mod
 faults: $(READY)  ## two hours: killed, starved, damaged, fed rubbish
 	cd tests && OMP_NUM_THREADS=1 $(abspath $(BIN))/python -m faults
 
-check: lint test  ## what CI runs
+check: lint test docs  ## what CI runs
 
 dist: $(READY)  ## dist/: the wheel and the source, checked as the index of packages will
 	$(PYTHON) -m venv build/tools
