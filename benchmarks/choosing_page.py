@@ -41,10 +41,11 @@ class Found:
 
 
 def difference(one: Found, other: Found) -> tuple[float, float]:
-    """By how much the one's log p(x) is above the other's, and the standard error: that over the same examples, and that over seeds."""
-    seeds = list(zip(one.entries, other.entries, strict=False))
+    """By how much the one's log p(x) is above the other's, by seeds that both have, and its standard error over examples and over seeds."""
+    both = min(len(one.entries), len(other.entries))
+    one, other = (Found(some.name, some.entries[:both]) for some in (one, other))
     pairs = [a - b for a, b in zip(one.each, other.each, strict=True)]
-    by_seed = [a["log p"] - b["log p"] for a, b in seeds]
+    by_seed = [a["log p"] - b["log p"] for a, b in zip(one.entries, other.entries, strict=True)]
     over_seeds = stdev(by_seed) ** 2 / len(by_seed) if len(by_seed) > 1 else 0.0
     return mean(by_seed), (stdev(pairs) ** 2 / len(pairs) + over_seeds) ** 0.5
 
