@@ -106,12 +106,17 @@ class Pages:
         text += "".join(heading(kind, "-") + "\n" + rows for kind, rows in kinds.items() if rows)
         return text + contents(self.below(name))
 
+    def elsewhere(self, what: type) -> list[str]:
+        """The classes that a class is made of and that are explained elsewhere: what it has from others is on its own page."""
+        return [base.__name__ for base in what.__mro__[1:] if id(base) in self.own or not base.__module__.startswith("lowerbound")]
+
     def member(self, name: public.Name) -> str:
         """A class or a function."""
         text = heading(called(name.name)) + "\n"
         directive = "autoclass" if name.is_class else "autofunction"
         text += f".. {directive}:: lowerbound.{name.name}\n"
-        text += "   :members:\n   :show-inheritance:\n" if name.is_class else ""
+        if name.is_class:
+            text += f"   :members:\n   :show-inheritance:\n   :inherited-members: {', '.join(self.elsewhere(name.what))}\n"
         if name.others:
             text += f"\nAlso {', '.join(f'``{called(other)}``' for other in name.others)}.\n"
         return text

@@ -36,9 +36,9 @@ def barriers(page: Any) -> Iterator[str]:
 
 def look(page: Any, url: str, target: str) -> Iterator[str]:
     """Take the pictures of a page, and say what is wrong with it; ``target`` is the pictures' name with ``{}`` for the width."""
+    page.goto(url)
     for width, pixels in WIDTHS.items():
         page.set_viewport_size({"width": pixels, "height": 900})
-        page.goto(url)
         wide = page.evaluate("document.documentElement.scrollWidth")
         if wide > pixels:
             yield f"{wide} pixels wide on a {width} of {pixels}"
