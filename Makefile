@@ -38,7 +38,7 @@ screenshots: $(READY)  ## pictures of each interaction with the explorer, from i
 	LOWERBOUND_SCREENSHOTS=$(abspath build/screenshots) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests/figures/explorer tests/interfaces -k "explorer or page"
 
 docs: $(READY)  ## build/site: the documentation, its cells run where they or the library changed; a warning or a dead link is an error
-	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --doctree-dir build/doctrees docs build/site
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx --quiet --jobs auto --fail-on-warning --keep-going --doctree-dir build/doctrees docs build/site
 
 gallery: $(READY)  ## a quarter of an hour: the pictures of docs/gallery.md, by the commands that it shows
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/gallery.py

@@ -68,4 +68,5 @@ html_math_renderer = "mathml"
 html_copy_source = False
 html_show_sourcelink = False
 html_show_sphinx = False
+html_show_search_summary = False  # a page that is opened from its file may not read others
 html_theme_options = {"top_of_page_buttons": []}

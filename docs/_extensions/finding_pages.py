@@ -30,9 +30,9 @@ def said(script: Path) -> dict[str, str]:
 def section(script: Path, what: str) -> str:
     """One finding."""
     parts, printed = said(script), script.parent / "seen" / f"{script.stem}.txt"
-    where = f" ({parts['where']})" if parts["where"] else ""
+    seen = f"**Seen** ({parts['where']}): " if parts["where"] else "**Seen:** "
     text = f"## {what[0].upper()}{what[1:]}\n\n*{parts['version']}.* [The script](../findings/{script.name}).\n\n"
-    text += f"**Expected:** {parts['guess']}\n\n**Seen**{where}**:** {parts['seen']}\n\n"
+    text += f"**Expected:** {parts['guess']}\n\n{seen}{parts['seen']}\n\n"
     if printed.exists():
         text += f"**Printed:**\n\n```text\n{printed.read_text(encoding='utf-8').rstrip()}\n```\n\n"
     return text
