@@ -94,7 +94,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", choices=[*PEERS], default=[*PEERS])
     parser.add_argument("--tasks", nargs="*", choices=[*TASKS], default=[*TASKS])
     typed = parser.parse_args()
-    started, missing = time.perf_counter(), {}
+    missing: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as folder:
         greys = _greys(Path(folder) / "greys.npy")
         for name in typed.only:
@@ -103,13 +103,16 @@ def main() -> None:
             except (subprocess.CalledProcessError, OSError) as error:
                 missing[name] = str(error)
         peers = {name: PEERS[name] for name in typed.only if name not in missing}
-        found = {task: TASKS[task](greys, peers, typed.turns) for task in typed.tasks}
-    seconds, where = round(time.perf_counter() - started), machine()
+        for task in typed.tasks:
+            _keep(task, TASKS[task](greys, peers, typed.turns), missing)
+
+
+def _keep(task: str, answer: dict[str, Any], missing: dict[str, str]) -> None:
+    """One task's figures into the result file of this kind of machine; the others' stay as they were found."""
+    where = machine()
     result_file = RESULTS / f"speed-{where['kind']}.json"
-    if set(typed.tasks) != set(TASKS) and result_file.exists():  # those that were not asked for stay as they were found
-        before = json.loads(result_file.read_text(encoding="utf-8"))
-        found, seconds = before["found"] | found, before["seconds"] + seconds
-    result = {"machine": where, "seconds": seconds, "missing": missing, "found": found}
+    before = json.loads(result_file.read_text(encoding="utf-8")) if result_file.exists() else {}
+    result = {"machine": where, "missing": before.get("missing", {}) | missing, "found": before.get("found", {}) | {task: answer}}
     result_file.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

@@ -123,7 +123,7 @@ def where(result: dict[str, Any]) -> str:
     machine = {name: value for name, value in result["machine"].items() if name not in ("kind", "chosen")}
     missing = "".join(f" Missing: {name}, {why}." for name, why in result["missing"].items())
     chosen = "; ".join(f"{title}: {answer}" for title, answer in result["machine"].get("chosen", {}).items())
-    said = f"Measured in {result['seconds']:,} s: " + ", ".join(f"{name} {value}" for name, value in machine.items()) + f".{missing}"
+    said = "Measured on: " + ", ".join(f"{name} {value}" for name, value in machine.items()) + f".{missing}"
     return said + (f" Chosen by measurement: {chosen}.\n" if chosen else "\n")
 
 
