@@ -13,6 +13,7 @@ from lowerbound.system.machine import Choice
 from lowerbound.training.steps import small
 from lowerbound.training.steps.autograd import ByAutograd
 from lowerbound.training.steps.fused import ByHand
+from lowerbound.training.steps.laid import LaidDown
 from lowerbound.training.steps.plan import Plan, Step
 from lowerbound.vae.loss import of_rows
 
@@ -74,8 +75,8 @@ def test_the_size_of_a_step_counts_examples_draws_and_weights() -> None:
     weights = 64 * 16 + 16 * 4 + 2 * 16 + 16 * 64
     few = int(small.THREADS.usual()) // (50 * weights)
     step = ByAutograd(plan)
-    assert small.is_small(step, few)
-    assert not small.is_small(step, few + 1)
+    assert small.is_small(step, small.multiplied(step.plan.vae), few)
+    assert not small.is_small(step, small.multiplied(step.plan.vae), few + 1)
 
 
 def test_an_error_and_a_break_leave_the_threads_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +85,8 @@ def test_an_error_and_a_break_leave_the_threads_as_they_were(monkeypatch: pytest
         break
     assert torch.get_num_threads() == 2
     monkeypatch.setattr(nn.Linear, "forward", lambda *_: 1 / 0)
-    monkeypatch.setattr(ByHand, "takes", lambda _: False)
+    for kind in (LaidDown, ByHand):
+        monkeypatch.setattr(kind, "takes", lambda _: False)
     with pytest.raises(ZeroDivisionError):
         next(iter(lb.fit(vae, torch.rand(8, 1, 8, 8), epochs=2, batch=4)))
     assert torch.get_num_threads() == 2

@@ -147,6 +147,12 @@ def is_of_a_share() -> bool:
     return noise is not None and not noise.alone
 
 
+def is_of_rows(number: int) -> bool:
+    """Whether numbers come by row, and of so many rows."""
+    noise = _current.get()
+    return noise is not None and not noise.of_no_row and 0 < number == noise.rows.shape[0]
+
+
 def last(axes: int, after: int = 0) -> int | None:
     """The last of so many axes, ``after`` of them left out; None where there is none left."""
     return axes - 1 - after if axes > after else None

@@ -64,12 +64,24 @@ def at_most(number: int) -> Iterator[None]:
 
 def run(loop: Any, numbers: int, *arguments: int) -> None:
     """Run a loop over so many numbers. It gets the two addresses of ``_team`` (0 for one thread), the number of parts, ``arguments``."""
-    threads = min(torch.get_num_threads(), 1 + numbers // GRAIN)
-    team = _team() if threads > 1 else None
-    if team is None:
-        given = array("q", (0, 0, 1, *arguments))
+    threads, given = shared(numbers, *arguments)
+    if threads == 1:
         ALONE(loop.address)(given.buffer_info()[0])
     else:
-        start, number, size = team
-        given = array("q", (number, size, threads, *arguments))
-        start(loop.address, given.buffer_info()[0], threads, 0)
+        team = _team()
+        assert team is not None
+        team[0](loop.address, given.buffer_info()[0], threads, 0)
+
+
+def shared(numbers: int, *arguments: int) -> tuple[int, array[int]]:
+    """How many threads a loop over so many numbers is worth, and what it is given."""
+    threads = min(torch.get_num_threads(), 1 + numbers // GRAIN)
+    team = _team() if threads > 1 else None
+    return (1, array("q", (0, 0, 1, *arguments))) if team is None else (threads, array("q", (*team[1:], threads, *arguments)))
+
+
+def starts() -> int:
+    """The address of the function that starts a team; 0 where there is none, and no loop has several threads."""
+    team = _team()
+    start: Any = None if team is None else team[0]
+    return int(ctypes.cast(start, ctypes.c_void_p).value or 0)

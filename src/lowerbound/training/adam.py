@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable
+from operator import is_not
 from typing import Any
 
 import torch
@@ -50,6 +51,9 @@ class Adam(torch.optim.Adam):
             number_above("the learning rate", learning_rate, zero=True)
         super().__init__(weights, lr=learning_rate, fused=True)
 
+    #: what was found to be readable last: looking at everything takes longer than a small network's step
+    _read: tuple[list[Any], list[int]] | None = None
+
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add weights with options of their own, as with any optimizer of torch; with several groups a step is torch's."""
         ADD(self, param_group)
@@ -76,6 +80,14 @@ class Adam(torch.optim.Adam):
         return None
 
     def _can_be_read(self, weights: list[nn.Parameter]) -> bool:
+        """Whether loops can read all that a step is of, as it was the last time, or looked at anew."""
+        each = [one for weight in weights for one in (weight, weight.grad, *self.state[weight].values())]
+        places = [one.data_ptr() if isinstance(one, Tensor) else 0 for one in each]
+        if self._read is None or self._read[1] != places or any(map(is_not, self._read[0], each)):
+            self._read = (each, places) if self._is_readable(weights) else None
+        return self._read is not None
+
+    def _is_readable(self, weights: list[nn.Parameter]) -> bool:
         """Whether gradients and moments have their weight's shape and are contiguous in CPU memory, in types that the loop reads."""
         for weight in weights:
             slots, gradient = self.state[weight], weight.grad

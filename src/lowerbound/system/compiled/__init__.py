@@ -17,6 +17,9 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from lowerbound.system import philox_numbers, threads
+from lowerbound.system.compiled import sparse as sparse
+from lowerbound.system.compiled.calls import Calls as Calls
+from lowerbound.system.compiled.calls import products_are_to_be_had as products_are_to_be_had
 from lowerbound.system.compiled.loops import Loop, Loops
 from lowerbound.system.compiled.of_tables import expected as expected
 from lowerbound.system.compiled.of_tables import laid_out as laid_out
@@ -82,7 +85,7 @@ def drawn_bits(chance: Float[Tensor, "B D"], keys: Int64[Tensor, " B"]) -> Tenso
     if chance.dtype != torch.float32 or not chance.is_cpu:
         return NotImplemented
     chance, found = chance.contiguous(), torch.empty_like(chance, memory_format=torch.contiguous_format)
-    bernoulli.drawn(chance.numel(), *chance.shape, keys.contiguous(), chance, found)
+    bernoulli.drawn(chance.numel(), *chance.shape, 1, keys.contiguous(), chance, found)
     return found
 
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cache
 from importlib import import_module, metadata
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +35,16 @@ DIGEST = hashlib.sha256().digest_size
 
 
 class Loop:
-    """A loop; called with how many numbers it handles, which settles how many threads it is worth, and its arguments."""
+    """A loop; called with how many numbers it handles, which settles how many threads it is worth, and its arguments.
 
-    def __init__(self, address: int, packed: list[str] | None, code: Any):
+    ``pack`` makes integers of the arguments, ``places`` says which is the first of each.
+    """
+
+    def __init__(self, address: int, packed: dict[str, str] | None, code: Any):
         self.address, self._code = address, code  # which is gone when nobody has it
         self.pack: Callable[..., tuple[int, ...]] = _packing(packed)
+        sizes = (1 + each.count(",") for each in (packed or {}).values())
+        self.places = dict(zip(packed or {}, accumulate(sizes, initial=0), strict=False))
 
     def __call__(self, numbers: int, *given: Any) -> None:
         """Run it over so many numbers."""
@@ -64,13 +70,12 @@ class Loops:
         return vars(self)[name]
 
 
-def _packing(packed: list[str] | None) -> Any:
+def _packing(packed: dict[str, str] | None) -> Any:
     """The function of a loop's arguments to a tuple of integers; of a loop that reads its array itself they are these already."""
     if packed is None:
         return lambda *given: given
-    names = [f"x{number}" for number in range(len(packed))]
-    source = ", ".join(each.format(name) for each, name in zip(packed, names, strict=True))
-    return eval(f"lambda {', '.join(names)}: ({source},)", dict(PACKING))  # noqa: S307 - the source is in kernels/loop.py
+    source = ", ".join(each.format(name) for name, each in packed.items())
+    return eval(f"lambda {', '.join(packed)}: ({source},)", dict(PACKING))  # noqa: S307 - the source is in kernels/loop.py
 
 
 def _compiled(file: str) -> bytes:

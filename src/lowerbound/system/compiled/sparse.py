@@ -7,6 +7,7 @@ which share on they are slower is measured (system/machine.py).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int32
@@ -43,17 +44,35 @@ class Sparse:
 
     def read(self, x: Float[Tensor, "B D"]) -> float:
         """Those of x; the share of its numbers that are not zero."""
-        loops.nonzeros(x.numel(), self.rows, self.size, x, self.places, self.values, self.counts)
-        return float(self.counts.sum()) / max(1, x.numel())
+        loops.nonzeros(*self.reading(x))
+        return self.share()
 
     def times(self, weight: Float[Tensor, "H D"], found: Float[Tensor, "B H"]) -> Float[Tensor, "B H"]:
         """x Wᵀ, into ``found``."""
-        loops.times_weights(*self._sizes(weight), weight, *self._given(weight), found)
+        loops.times_weights(*self.timing(weight, found))
         return found
 
     def of_weight(self, gradient: Float[Tensor, "B H"], found: Float[Tensor, "H D"]) -> None:
         """Σ over examples of gradient × x, into ``found``."""
-        loops.of_weights(*self._sizes(found), gradient, *self._given(found), found)
+        loops.of_weights(*self.summing(gradient, found))
+
+    def share(self) -> float:
+        """The share of numbers that are not zero in what was read last."""
+        return float(self.counts.sum()) / max(1, self.rows * self.size)
+
+    # --- what each loop is given ---------------------------------------------------------------------------
+
+    def reading(self, x: Float[Tensor, "B D"]) -> tuple[Any, ...]:
+        """That of ``nonzeros``."""
+        return x.numel(), self.rows, self.size, x, self.places, self.values, self.counts
+
+    def timing(self, weight: Float[Tensor, "H D"], found: Float[Tensor, "B H"]) -> tuple[Any, ...]:
+        """That of ``times_weights``."""
+        return *self._sizes(weight), weight, *self._given(weight), found
+
+    def summing(self, gradient: Float[Tensor, "B H"], found: Float[Tensor, "H D"]) -> tuple[Any, ...]:
+        """That of ``of_weights``."""
+        return *self._sizes(found), gradient, *self._given(found), found
 
     def _sizes(self, weight: Tensor) -> tuple[int, ...]:
         tiles = -(-len(weight) // TILE)

@@ -19,13 +19,14 @@ from lowerbound.training.steps.autograd import ByAutograd
 from lowerbound.training.steps.changes import Changes, Weights
 from lowerbound.training.steps.descent import LearningRates, shortened
 from lowerbound.training.steps.fused import ByHand
+from lowerbound.training.steps.laid import LaidDown
 from lowerbound.training.steps.plan import Plan, Step, nobody
-from lowerbound.training.steps.small import is_small
+from lowerbound.training.steps.small import is_small, multiplied
 from lowerbound.training.steps.tables import InOneLoop
 from lowerbound.vae.objectives.base import Objective
 
 #: the first that takes a plan is chosen
-KINDS: tuple[type[Step], ...] = (InOneLoop, ByHand, ByAutograd)
+KINDS: tuple[type[Step], ...] = (InOneLoop, LaidDown, ByHand, ByAutograd)
 
 
 @contextmanager
@@ -48,6 +49,7 @@ class Descent:
         self.step: Step = ByAutograd(plan)
         self.sum: GradientSum | None = None  # over shares, where a batch has several
         self.watch = Watch(plan)
+        self.each: int | None = None  # multiplications of an example
         self.skipped = False  # the last step, whose gradient was too long
 
     def __call__(self, data: Rows, rows: Int64[Tensor, " B"], epoch: float) -> Float[Tensor, " 3"]:
@@ -57,7 +59,7 @@ class Descent:
         that no step is possible; NotFinite; those of the loss.
         """
         step = self._chosen()
-        with threads.at_most(1) if is_small(step, len(rows)) else nullcontext():
+        with threads.at_most(1) if is_small(step, self.each, len(rows)) else nullcontext():
             return self._taken(step, data, rows, epoch)
 
     def _taken(self, step: Step, data: Rows, rows: Tensor, epoch: float) -> Float[Tensor, " 3"]:
@@ -86,6 +88,7 @@ class Descent:
             self.plan.vae.zero_grad()
             self.sum = GradientSum.of(self.plan.group, self.plan.vae)
             ready = nobody if self.sum is None else self.sum.ready
+            self.each = multiplied(self.plan.vae)
             self.step = next(kind for kind in KINDS if kind.takes(self.plan))(self.plan, ready)
         return self.step
 

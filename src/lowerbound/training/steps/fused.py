@@ -160,7 +160,7 @@ class ByHand(OfPerceptrons):
         parts, scale, n = [], self.decoder.memory("scale", torch.float32).fill_(-even), x.shape[0]
         width, likelihood = weights[-1].shape[0], self.plan.vae.likelihood
         slope, of_draws = self.decoder.memory("slope", weights[-1].dtype, inputs[0].shape[0], width), (-1, n, width)
-        for part in _parts(z.shape[0], n, width):
+        for part in parts_of(z.shape[0], n, width):
             output, own = self.decoder.product(len(weights) - 1, inputs[-1][part], weights).view(of_draws), slope[part].view(of_draws)
             if type(likelihood) is Columns:
                 parts.append(_slope_of_columns(likelihood, output + self.decoder.bias(-1), x, own))
@@ -195,7 +195,7 @@ def _slope_of_columns(
     return found.detach()
 
 
-def _parts(k: int, b: int, width: int) -> list[slice]:
+def parts_of(k: int, b: int, width: int) -> list[slice]:
     """The rows of K draws for B examples, in parts of some draws for all examples; ``width`` numbers a row."""
     some = max(1, max(ROWS, VALUES // width) // b)
     return [slice(start * b, min(start + some, k) * b) for start in range(0, k, some)]

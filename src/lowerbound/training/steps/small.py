@@ -13,12 +13,15 @@ from itertools import takewhile
 import torch
 from torch import nn
 
+from lowerbound.data.dataset import Dataset
 from lowerbound.nn.networks import mlp
 from lowerbound.system import threads
 from lowerbound.system.machine import ROWS, Question, Ways, known, numbers
+from lowerbound.system.noise import by_row
 from lowerbound.training.adam import Adam
 from lowerbound.training.state import State
 from lowerbound.training.steps.fused import ByHand
+from lowerbound.training.steps.laid import LaidDown
 from lowerbound.training.steps.plan import Plan, Step
 from lowerbound.vae.estimators.pathwise import Pathwise
 from lowerbound.vae.likelihoods import Bernoulli
@@ -32,10 +35,9 @@ from lowerbound.vae.priors import StandardNormal
 SIZES, SLOWER = (20, 22, 23, 24, 25, 26), 1.1
 
 
-def is_small(step: Step, rows: int) -> bool:
-    """Whether a batch is: linear layers alone, on a CPU, and few multiplications."""
-    each = None if step.is_one_loop else multiplied(step.plan.vae)
-    return each is not None and rows * step.plan.objective.samples * each <= float(known(THREADS).answer)
+def is_small(step: Step, each: int | None, rows: int) -> bool:
+    """Whether a batch is, of so many multiplications an example and a draw (``multiplied``)."""
+    return not step.is_one_loop and each is not None and rows * step.plan.objective.samples * each <= float(known(THREADS).answer)
 
 
 def multiplied(vae: Model) -> int | None:
@@ -61,10 +63,11 @@ def _step(width: int, one: bool) -> Callable[[], None]:
     vae = VAE(StandardNormal(2), Bernoulli(mlp(2, width, width)), DiagonalGaussian(mlp(width, width, 4)))
     state = State(Adam(vae.parameters(), 1e-3), 0)
     plan = Plan(vae, ELBO(), Pathwise(), of_rows, state, torch.float32)
-    data, step, all_rows = (numbers(ROWS, width) > 0.9).float(), ByHand(plan), torch.arange(ROWS)
+    data, all_rows = Dataset((numbers(ROWS, width) > 0.9).float()), torch.arange(ROWS)
+    step = LaidDown(plan) if LaidDown.takes(plan) else ByHand(plan)
 
     def way() -> None:
-        with threads.at_most(1) if one else nullcontext():
+        with threads.at_most(1) if one else nullcontext(), by_row(0, all_rows):
             step.gradient(data, all_rows, plan.objective)
             state.optimizer.step()
 
@@ -77,4 +80,6 @@ def _up_to(milliseconds: Mapping[str, float]) -> float:
     return 2.0 ** max(as_fast, default=0)
 
 
-THREADS = Question("threads", "multiplications of a small step, for one thread", _of_threads, _up_to, lambda: 2.0**24, one_thread=False)
+THREADS = Question(
+    "threads-of-a-step", "multiplications of a small step, for one thread", _of_threads, _up_to, lambda: 2.0**24, one_thread=False
+)

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from lowerbound.system.compiled.kernels.arithmetic import FAST, bare, exp, large, leave, read, single, whole
-from lowerbound.system.compiled.kernels.loop import Alike, Either, Larges, Singles, loop
+from lowerbound.system.compiled.kernels.loop import Alike, Bytes, Either, Larges, Longs, Singles, Wholes, loop
 
 #: this many factors between 1 and 2 have a product that does not overflow single precision
 FACTORS = 112
@@ -55,12 +55,15 @@ def _mixed(z):
     return z ^ (z >> large(31))
 
 
-@loop(n=int, size=int, keys=Larges, chance=Singles, found=Singles)
-def drawn(begin, end, n, size, keys, chance, found):
-    """Bernoulli draws: of each 64 random bits the lower half decides a place of a row's first half, the upper one of its second half."""
+@loop(n=int, size=int, stride=int, keys=Larges, chance=Singles, found=Singles)
+def drawn(begin, end, n, size, stride, keys, chance, found):
+    """Bernoulli draws by each row's key, ``stride`` numbers on from the one before.
+
+    Of each 64 random bits the lower half decides a place of a row's first half, the upper one of its second half.
+    """
     half = (size + 1) // 2
     for row in range(begin, end):
-        here, key = row * size, keys[row]
+        here, key = row * size, keys[row * stride]
         for place in range(half):
             z = _mixed(key + large(place + 1) * large(0x9E3779B97F4A7C15))
             low, c = single(whole(z >> large(8)) & whole(0xFFFFFF)), chance[here + place]
@@ -69,3 +72,35 @@ def drawn(begin, end, n, size, keys, chance, found):
             z = _mixed(key + large(place - half + 1) * large(0x9E3779B97F4A7C15))
             high, c = single(whole(z >> large(40))), chance[here + place]
             found[here + place] = (single(1) if high < c * single(2**24) else single(0)) + single(0) * c
+
+
+@loop(
+    n=int,
+    size=int,
+    stride=int,
+    rows=Longs,
+    unit=int,
+    keys=Larges,
+    array=Bytes,
+    found=Singles,
+    places=Wholes,
+    values=Singles,
+    counts=Wholes,
+)
+def read_bits(begin, end, n, size, stride, rows, unit, keys, array, found, places, values, counts):
+    """The draws of ``drawn`` for bytes of some rows over ``unit``, and where the ones are, as ``nonzeros`` of sparse.py finds them."""
+    half = (size + 1) // 2
+    for row in range(begin, end):
+        here, there, key, count = row * size, rows[row] * size, keys[row * stride], row * size
+        for place in range(here, here + size):
+            found[place] = single(0)
+        for place in range(size):
+            byte = array[there + place]
+            if byte != 0:  # as most are
+                later = place >= half
+                z = _mixed(key + large(place - half + 1 if later else place + 1) * large(0x9E3779B97F4A7C15))
+                number = single(whole(z >> large(40)) if later else whole(z >> large(8)) & whole(0xFFFFFF))
+                if number < single(byte) / single(unit) * single(2**24):
+                    found[here + place], places[count], values[count] = single(1), whole(place), single(1)
+                    count += 1
+        counts[row] = whole(count - here)

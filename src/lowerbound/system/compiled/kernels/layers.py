@@ -27,3 +27,21 @@ def through_relu(begin, end, size, n, gradient, output, found, sums, scale, stri
             g = g if read(output, place) > single(0) else single(0)
             leave(found, place, g)
             sums[place - row * size] += g
+
+
+@loop(size=int, n=int, given=Singles, found=Singles)
+def sums(begin, end, size, n, given, found):
+    """Sums over rows: each thread has its own columns."""
+    for column in range(begin, end):
+        found[column] = single(0)
+    for row in range(n):
+        for column in range(begin, end):
+            found[column] += given[row * size + column]
+
+
+@loop(n=int, size=int, given=Singles, scale=Singles, found=Singles)
+def scaled(begin, end, n, size, given, scale, found):
+    """Each row times a number."""
+    for row in range(begin, end):
+        for place in range(row * size, (row + 1) * size):
+            found[place] = given[place] * scale[row]

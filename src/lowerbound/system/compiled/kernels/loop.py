@@ -73,11 +73,11 @@ UNPACKING |= {"doubles": doubles, "longs": longs, "words": words, "octets": octe
 class Written:
     """A loop as it is written: its function of an array of integers, compiled once it is wanted, and what makes the integers of arguments.
 
-    Of a loop that reads its array itself these are the arguments.
+    ``packed`` has by the name of an argument what its caller makes of it. Of a loop that reads its array itself these are the arguments.
     """
 
     function: Any
-    packed: tuple[str, ...] | None
+    packed: dict[str, str] | None
     how: dict[str, Any]
 
     @property
@@ -93,14 +93,15 @@ class Written:
 
 def loop(how: dict[str, Any] = FAST, **kinds: Any) -> Callable[[Any], Written]:
     """A decorator: the function's arguments by name, each ``int``, ``float`` or a ``Kind``; the first is divided among the threads."""
-    return bare(lambda function: _of_kinds(function, tuple(KINDS.get(kind, kind) for kind in kinds.values()), how))
+    return bare(lambda function: _of_kinds(function, {name: KINDS.get(kind, kind) for name, kind in kinds.items()}, how))
 
 
-def _of_kinds(function: Any, kinds: tuple[Kind, ...], how: dict[str, Any]) -> Written:
+def _of_kinds(function: Any, kinds: dict[str, Kind], how: dict[str, Any]) -> Written:
     """The function that calls this one for each part, of these names alone."""
     known: dict[str, Any] = {**UNPACKING, "body": njit(**{**BARE, **how})(function), "__name__": function.__module__}
-    exec(compile(_unpacks(function.__name__, kinds), inspect.getfile(function), "exec"), known)  # noqa: S102 - the source is made below
-    return Written(known[function.__name__], tuple(kind.packed for kind in kinds), how)
+    source = _unpacks(function.__name__, tuple(kinds.values()))
+    exec(compile(source, inspect.getfile(function), "exec"), known)  # noqa: S102 - the source is made below
+    return Written(known[function.__name__], {name: kind.packed for name, kind in kinds.items()}, how)
 
 
 def kept(function: Any, how: dict[str, Any] = FAST) -> Written:

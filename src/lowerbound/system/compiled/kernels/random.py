@@ -105,3 +105,12 @@ def random_blocks(begin, end, n, rows, places, key, call, lane, found):
     """The four words of each of some counters, each with a place and a row of its own."""
     for i in range(begin, end):
         found[i], found[n + i], found[2 * n + i], found[3 * n + i] = _philox(places[i], rows[i], call, lane, key)
+
+
+@loop(EXACT, n=int, wide=int, outer=int, inner=int, given=Singles, found=Singles)
+def placed(begin, end, n, wide, outer, inner, given, found):
+    """Numbers of rows, ``wide`` for each of which the first are read, as a draw ``(outer, n, inner)``."""
+    for row in range(begin, end):
+        for draw in range(outer):
+            for place in range(inner):
+                found[(draw * n + row) * inner + place] = given[row * wide + draw * inner + place]

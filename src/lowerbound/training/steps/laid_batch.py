@@ -1,0 +1,88 @@
+"""Calls that read a batch, laid down: examples of some rows, bits drawn of greys, noise for latents, and which values are not zero."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from lowerbound.data.dataset import Dataset
+from lowerbound.nn.precision import LARGE
+from lowerbound.system import noise, philox_numbers
+from lowerbound.system.devices import loops
+from lowerbound.training.steps.fused import OfPerceptrons
+from lowerbound.training.steps.laid_gradient import Gradient, Sizes, numbers
+from lowerbound.vae.objectives.base import Objective
+
+
+class Batch:
+    """The calls for batches of one size, of bytes divided by a ``unit`` or of numbers, whose bits may be drawn.
+
+    How the gradient begins, by sums over what is not zero or by a product, is known once they have been read.
+    """
+
+    def __init__(self, step: OfPerceptrons, sizes: Sizes, unit: int | None, binarize: bool):
+        compiled, first = loops(), step.encoder.layers[0].weight
+        assert compiled is not None
+        self.step, self.sizes, self.compiled, self.calls = step, sizes, compiled, compiled.Calls()
+        n, size, self.latent = sizes.n, first.shape[1], step.decoder.layers[0].in_features
+        self.suits = first.numel() >= LARGE and compiled.Sparse.suits(first)
+        self.sparse, self.greys = compiled.Sparse(n, size), numbers(n, size)
+        self.x = numbers(n, size) if binarize else self.greys
+        self.keys = self._keys() if binarize else None
+        self.bytes = None if unit is None else self._bytes(unit)
+        if self.keys is not None and unit is None:
+            self.calls.loop(compiled.bernoulli.drawn, self.x.numel(), n, size, *self.keys[1:], self.greys, self.x)
+        if self.suits and (unit is None or not binarize):
+            self.calls.loop(compiled.sparse.loops.nonzeros, *self.sparse.reading(self.x))
+        self.normals, self.noise = self._normals()
+        self.gradients: dict[bool, Gradient] = {}
+
+    def __call__(self, data: Dataset, rows: Int64[Tensor, " B"], objective: Objective) -> Float[Tensor, " 3"]:
+        """Leave the gradient of these rows in the weights; return the means."""
+        array, rows = data.array, (rows if data.rows is None else data.rows[rows]).contiguous()
+        assert isinstance(array, Tensor)
+        if self.bytes is None:
+            torch.index_select(array.flatten(1), 0, rows, out=self.greys)
+        else:
+            self.bytes.change(rows=rows.data_ptr(), array=array.data_ptr())
+        drawn = [] if self.keys is None else [self._draw(self.keys[0])]
+        drawn.append(self._draw(self.normals, self.sizes.k, self.latent))
+        self.calls.make()
+        del drawn  # rows whose addresses loops were given
+        few = self.suits and self.sparse.share() <= self.compiled.share_of_sums()
+        if few not in self.gradients:
+            self.gradients[few] = Gradient(self.compiled, self.step, self.sizes, self.sparse if few else self.x, self.x, self.noise)
+        return self.gradients[few](objective)
+
+    def _keys(self) -> tuple[Any, int, Tensor]:
+        """A key for each example, whose bits are drawn: the call that draws them, how far apart they are, and where."""
+        keys = torch.empty(self.sizes.n, philox_numbers.whole(2), dtype=torch.int32, device="cpu")
+        return self.calls.loop(self.compiled.random.random_words, keys.numel(), *keys.shape, keys, 0, 0, keys), keys.shape[1] // 2, keys
+
+    def _bytes(self, unit: int) -> Any:
+        """The call that reads bytes of rows of an array, and draws bits of them where there are keys."""
+        greys, nothing = self.greys, self.greys  # rows and the array are said before each call
+        if self.keys is None:
+            return self.calls.loop(self.compiled.pixels.gathered, greys.numel(), *greys.shape, nothing, unit, nothing, greys)
+        where = self.x, self.sparse.places, self.sparse.values, self.sparse.counts
+        _, stride, keys = self.keys
+        return self.calls.loop(self.compiled.bernoulli.read_bits, greys.numel(), *greys.shape, stride, nothing, unit, keys, nothing, *where)
+
+    def _normals(self) -> tuple[Any, Float[Tensor, "K B d"]]:
+        """Noise for the latents: the call that draws it, and where it is."""
+        (n, k, _), random, d = self.sizes, self.compiled.random, self.latent
+        drawn, found = numbers(n, philox_numbers.whole(k * d)), numbers(k, n, d)
+        laid = self.calls.loop(random.random_normals, drawn.numel(), *drawn.shape, drawn, 0, 0, drawn)
+        self.calls.loop(random.placed, found.numel(), n, drawn.shape[1], k, d, drawn, found)
+        return laid, found
+
+    def _draw(self, laid: Any, draws: int = 1, size: int = 1) -> Tensor:
+        """Have a call make the next draw of this step; the rows that must be there until it has."""
+        draw = noise.call((draws, self.sizes.n, size), 1)
+        assert draw is not None
+        rows = draw.rows.contiguous()
+        laid.change(rows=rows.data_ptr(), key=draw.key, call=draw.number)
+        return rows

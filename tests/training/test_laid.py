@@ -1,0 +1,176 @@
+"""The step that is laid down gives the results of autograd and of the step by hand, and notices what changes between two steps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+import lowerbound as lb
+from lowerbound.data import Dataset
+from lowerbound.system import compiled, threads
+from lowerbound.system.noise import by_row
+from lowerbound.training.steps.autograd import ByAutograd
+from lowerbound.training.steps.fused import ByHand
+from lowerbound.training.steps.laid import LaidDown
+from lowerbound.training.steps.plan import Step
+
+from .test_fused import USUAL, built, gradients, name, plan
+
+pytestmark = pytest.mark.skipif(not compiled.products_are_to_be_had(), reason="torch's BLAS has no function that can be called")
+SINGLE: list[dict[str, Any]] = [*USUAL, {"network": "linear", "objective": "iwae:3"}, {"network": "mlp:512-40", "objective": "iwae:3"}]
+
+
+def of(step: Step, data: Any, rows: Tensor, objective: Any) -> tuple[Tensor, Tensor]:
+    """Means and gradients of a step, by the random numbers of a block."""
+    with by_row(7, rows):
+        means = step.gradient(data, rows, objective)
+    return means, gradients(step.plan.vae).clone()
+
+
+def agree(found: tuple[Tensor, Tensor], expected: tuple[Tensor, Tensor], error: float = 1e-5) -> None:
+    torch.testing.assert_close(found[0], expected[0], rtol=1e-5, atol=1e-5)
+    assert float((found[1] - expected[1]).norm() / expected[1].norm()) < error
+
+
+@pytest.mark.parametrize("sums", [True, False], ids=["sums", "products"])
+@pytest.mark.parametrize("words", SINGLE, ids=name)
+def test_it_gives_the_gradient_of_autograd_again_and_again(words: dict[str, Any], sums: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of batches of two sizes, in turns, and a β that may change."""
+    monkeypatch.setattr(compiled, "share_of_sums", lambda: 1.0 if sums else -1.0)
+    parts, data = built(words), lb.data.load("digits").train
+    assert LaidDown.takes(plan(parts))
+    batches = [torch.arange(0, 1400, 7), torch.arange(3, 40), torch.arange(5, 1400, 7)]
+    step, found = LaidDown(plan(parts)), []
+    for kind in (step, ByAutograd(plan(parts))):
+        found.append([of(kind, data, rows, parts.objective.at(0.3 + turn)) for turn, rows in enumerate(batches)])
+    for ours, theirs in zip(*found, strict=True):
+        agree(ours, theirs)
+    assert len(step.kept) == 2
+
+
+@pytest.mark.parametrize("threads_of_torch", [1, 2])
+def test_it_is_the_step_by_hand_with_any_number_of_threads(threads_of_torch: int) -> None:
+    parts, data, rows = built({"network": "mlp:600"}), lb.data.load("digits").train, torch.arange(500)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads_of_torch)
+    try:
+        found = [of(kind(plan(parts)), data, rows, parts.objective.at(1.0)) for kind in (LaidDown, ByHand)]
+    finally:
+        torch.set_num_threads(before)
+    agree(*found, error=1e-6)
+
+
+def test_data_of_bytes_of_floats_and_views_are_the_same() -> None:
+    parts, data = built({}), lb.data.load("digits").train
+    step, rows = LaidDown(plan(parts)), torch.arange(30)
+    assert isinstance(data.array, Tensor)
+    every = data.rows if data.rows is not None else torch.arange(len(data))
+    array = torch.randint(0, 256, (len(data.array), 1, 8, 8), dtype=torch.uint8)
+    views = [Dataset(array, rows=every), Dataset(array.float() / 255, rows=every), Dataset((array[every]).float() / 255)]
+    found = [of(step, view, rows, parts.objective.at(1.0)) for view in views]
+    assert all(torch.equal(means, found[0][0]) and torch.equal(each, found[0][1]) for means, each in found)
+
+
+def test_other_data_are_left_to_the_step_by_hand() -> None:
+    parts = built({"pixels": "grey"})
+    step, rows, x = LaidDown(plan(parts)), torch.arange(20), torch.rand(20, 1, 8, 8)
+    for data in (x, Dataset(x.double()), Dataset(x.transpose(2, 3))):
+        assert not step.checked.takes(data)
+        agree(of(step, data, rows, parts.objective.at(1.0)), of(ByHand(plan(parts)), data, rows, parts.objective.at(1.0)))
+    assert not step.checked.takes(Dataset(x, rows=torch.tensor([3, 20])))
+    assert not step.checked.takes(Dataset(x[..., :4].contiguous()))
+    assert step.checked.takes(Dataset(x))
+
+
+def test_outside_a_block_numbers_are_torchs() -> None:
+    parts, data, rows = built({}), lb.data.load("digits").train, torch.arange(20)
+    found = []
+    for kind in (LaidDown, ByHand):
+        torch.manual_seed(3)
+        found.append((kind(plan(parts)).gradient(data, rows, parts.objective.at(1.0)), gradients(parts.vae).clone()))
+    agree(*found)
+
+
+def test_weights_and_gradients_that_moved_are_found() -> None:
+    """A gradient set to None, weights in other memory, and data changed in their place."""
+    parts, rows = built({"pixels": "grey"}), torch.arange(20)
+    x = torch.rand(20, 1, 8, 8)
+    data, step, autograd = Dataset(x), LaidDown(plan(parts)), ByAutograd(plan(parts))
+    of(step, data, rows, parts.objective.at(1.0))
+    parts.vae.zero_grad(set_to_none=True)
+    with torch.no_grad():
+        for weight in parts.vae.parameters():
+            weight.data = weight.data + 0.01
+        x += 0.1
+    agree(of(step, data, rows, parts.objective.at(1.0)), of(autograd, data, rows, parts.objective.at(1.0)))
+
+
+def test_means_are_not_those_of_the_next_step() -> None:
+    parts, data = built({}), lb.data.load("digits").train
+    step = LaidDown(plan(parts))
+    first, _ = of(step, data, torch.arange(20), parts.objective.at(1.0))
+    before = first.clone()
+    of(step, data, torch.arange(20, 40), parts.objective.at(1.0))
+    assert torch.equal(first, before)
+
+
+def test_what_is_rounded_or_shared_is_left_to_others() -> None:
+    assert not LaidDown.takes(plan(built({"network": "mlp:512"}), torch.bfloat16))
+    assert LaidDown.takes(plan(built({"network": "mlp:32"}), torch.bfloat16))  # no layer is large
+    for words in ({"likelihood": "gaussian"}, {"network": "conv:4"}, {"prior": "mixture:3"}):
+        assert not LaidDown.takes(plan(built(words)))
+
+
+def test_fit_takes_it_and_gives_the_weights_of_the_step_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    def weights() -> Tensor:
+        parts = built({"network": "mlp:512"})
+        for _ in lb.fit(parts.vae, lb.data.load("digits").train, epochs=2, objective=parts.objective, products=torch.float32):
+            pass
+        return torch.cat([parameter.detach().flatten() for parameter in parts.vae.parameters()])
+
+    taken: list[int] = []
+    gradient = LaidDown.gradient
+    monkeypatch.setattr(LaidDown, "gradient", lambda self, *given: taken.append(1) or gradient(self, *given))
+    laid = weights()
+    assert len(taken) == 26
+    monkeypatch.setattr("lowerbound.training.steps.choose.KINDS", (ByHand,))
+    torch.testing.assert_close(laid, weights(), rtol=1e-3, atol=1e-4)
+
+
+# --- the calls themselves ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("turned", [(a, b) for a in (False, True) for b in (False, True)], ids=str)
+@pytest.mark.parametrize("shape", [(1, 1, 1), (5, 1, 3), (1, 7, 4), (40, 30, 50)], ids=str)
+def test_products_are_those_of_torch(shape: tuple[int, int, int], turned: tuple[bool, bool]) -> None:
+    m, k, n = shape
+    a = torch.randn(k, m).t() if turned[0] else torch.randn(m, k)
+    b = torch.randn(n, k).t() if turned[1] else torch.randn(k, n)
+    found, calls = torch.full((m, n), torch.nan), compiled.Calls()
+    calls.product(a, b, found)
+    for _ in range(2):
+        calls.make()
+        torch.testing.assert_close(found, a @ b)
+        a *= 2
+
+
+def test_loops_are_called_in_order_by_one_thread_and_by_several() -> None:
+    """A layer's output less its bias, of so many numbers that threads share them."""
+    x, bias = torch.randn(300, 200), torch.randn(200)
+    once, twice, sums, calls = torch.empty(300, 200), torch.empty(300, 200), torch.empty(200), compiled.Calls()
+    calls.loop(compiled.layers.rectified, x.numel(), 300, 200, x, bias, once)
+    calls.loop(compiled.layers.rectified, 1, 300, 200, once, bias, twice)
+    calls.loop(compiled.layers.sums, x.numel(), 200, 300, twice, sums)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert threads.shared(x.numel())[0] == 2 or threads.starts() == 0
+        calls.make()
+    finally:
+        torch.set_num_threads(before)
+    expected = ((x + bias).relu() + bias).relu()
+    torch.testing.assert_close(twice, expected)
+    torch.testing.assert_close(sums, expected.sum(0), rtol=1e-4, atol=1e-3)
