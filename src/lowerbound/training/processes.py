@@ -75,13 +75,18 @@ class ProcessGroup:
         return [share for share in found if share.weight] or [Share(rows[:1], 0, mine[0])]
 
     @contextmanager
-    def noise(self, share: Share, *words: int | str, device: torch.device) -> Iterator[None]:
+    def noise(self, share: Share, *words: int | str, device: torch.device, all_by_row: bool = False) -> Iterator[None]:
         """Within the block, random numbers follow from ``words`` and the row: those of a share are as the whole batch would draw them.
 
-        torch's own numbers follow from the words, and differ between shares.
+        torch's own numbers follow from the words, and differ between shares; where ``all_by_row`` nobody draws them.
         """
+        own = key(*words)
+        if all_by_row:
+            with by_row(own, share.rows, alone=self.takes_all):
+                yield
+            return
         of_share = () if self.takes_all else ("share", share.number)
-        with seeded(*words, *of_share, device=device), by_row(key(*words), share.rows, alone=self.takes_all):
+        with seeded(*words, *of_share, device=device), by_row(own, share.rows, alone=self.takes_all):
             yield
 
     def of_share(self, objective: Objective, weight: float) -> Objective:

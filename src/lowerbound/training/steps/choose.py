@@ -107,5 +107,5 @@ class Descent:
     def _of_share(self, step: Step, data: Rows, share: Share, objective: Objective) -> Float[Tensor, " 3"]:
         """Leave the gradient of a share in the weights, by the random numbers of this step; return its means."""
         state = self.plan.state
-        with self.plan.group.noise(share, state.seed, "noise", state.step, device=self.device):
+        with self.plan.group.noise(share, state.seed, "noise", state.step, device=self.device, all_by_row=step.draws_by_row):
             return step.gradient(data, share.rows, objective)

@@ -105,6 +105,8 @@ class OfPerceptrons(Step):
     Gradients of large weights have the type of their products where the optimizer takes them so and nobody adds them up.
     """
 
+    draws_by_row = True
+
     def __init__(self, plan: Plan, ready: Ready = nobody):
         super().__init__(plan, ready)
         rounded = ROUNDED and isinstance(plan.state.optimizer, Adam) and plan.group.takes_all and plan.clip is None and plan.skip is None

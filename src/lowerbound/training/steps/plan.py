@@ -85,6 +85,8 @@ class Step(ABC):
 
     #: whether threads meet but once a step, so that several always pay
     is_one_loop = False
+    #: whether all random numbers that it draws come by row, none from torch's generators
+    draws_by_row = False
 
     def __init__(self, plan: Plan, ready: Ready = nobody):
         self.plan, self.ready = plan, ready
