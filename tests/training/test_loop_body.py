@@ -22,8 +22,10 @@ from lowerbound.training.processes import ProcessGroup, Share
 from lowerbound.training.state import State
 from lowerbound.training.steps import choose
 from lowerbound.training.steps.autograd import ByAutograd
+from lowerbound.training.steps.changes import Changes
 from lowerbound.training.steps.descent import LearningRates
 from lowerbound.training.steps.fused import ByHand
+from lowerbound.training.steps.plan import Plan
 from lowerbound.vae.loss import of_rows
 
 PIXELS, LATENT, ROWS, BATCH, STEPS, AT = 12, 2, 96, 16, 12, 4
@@ -427,3 +429,13 @@ def test_a_caller_that_forbids_gradients_does_not_forbid_them_to_the_step(monkey
             list(lb.fit(vae, DATA, epochs=1, batch=BATCH, products=torch.float32))
         found.append(weights(vae))
     torch.testing.assert_close(*found, rtol=1e-3, atol=1e-4)
+
+
+def test_a_weight_of_one_number_replaced_by_an_equal_one_is_noticed() -> None:
+    parts = lb.build(lb.Recipe(likelihood="gaussian", scale="learned", network="mlp:8"), (1, 8, 8))
+    changes = Changes(Plan(parts.vae, parts.objective, parts.estimator, of_rows, lb.State.new(parts.vae, 0), torch.float32))
+    assert [changes.any(), changes.any()] == [True, False]
+    name, weight = next((name, weight) for name, weight in parts.vae.named_parameters() if weight.numel() == 1)
+    owner, _, last = name.rpartition(".")
+    parts.vae.get_submodule(owner)._parameters[last] = nn.Parameter(weight.detach().clone())
+    assert [changes.any(), changes.any()] == [True, False]

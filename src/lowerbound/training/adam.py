@@ -5,19 +5,25 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable
 from operator import is_not
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim import optimizer as optim
 
 from lowerbound.errors import UsageError
 from lowerbound.system.arguments import number_above
 from lowerbound.system.devices import loops
 from lowerbound.system.threads import is_plain
 
+if TYPE_CHECKING:
+    from lowerbound.system.compiled import StepOfAdam
+
 #: whether a gradient may be of another type than its weight
 ROUNDED = hasattr(Tensor, "grad_dtype")
 SCALED = "grad_scale"  # the attribute that torch.amp.GradScaler sets
+#: what is called at each step of any optimizer
+HOOKS = optim._global_optimizer_pre_hooks, optim._global_optimizer_post_hooks
 SLOTS = 3  # of the state of a weight: steps and two moments
 #: options of torch's Adam that the loop does not have
 OTHERS = ("weight_decay", "amsgrad", "maximize", "capturable", "differentiable")
@@ -51,8 +57,8 @@ class Adam(torch.optim.Adam):
             number_above("the learning rate", learning_rate, zero=True)
         super().__init__(weights, lr=learning_rate, fused=True)
 
-    #: what was found to be readable last: looking at everything takes longer than a small network's step
-    _read: tuple[list[Any], list[int]] | None = None
+    #: what the loop read last, where that was, and its step: to look at everything takes longer than a small network's step
+    _last: tuple[list[Any], list[int], StepOfAdam] | None = None
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add weights with options of their own, as with any optimizer of torch; with several groups a step is torch's."""
@@ -70,22 +76,34 @@ class Adam(torch.optim.Adam):
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One step down the gradients. The first is torch's, which initialises the moments."""
-        group, compiled = self.param_groups[0], loops()
-        weights = [weight for each in self.param_groups for weight in each["params"] if weight.grad is not None]
-        usual = len(self.param_groups) == 1 and not any(group[name] for name in OTHERS) and not hasattr(self, SCALED)
-        if compiled is None or closure or not usual or not self._can_be_read(weights):
-            return self._by_torch(weights, closure)
-        compiled.adam([(weight, weight.grad, self.state[weight]) for weight in weights], group["lr"], group["betas"], group["eps"])
-        torch.autograd.graph.increment_version(weights)
-        return None
+        if closure is None and self.by_loop():
+            return None
+        weights = self._weights()
+        for weight in weights:
+            weight.grad = None if weight.grad is None else weight.grad.to(weight.dtype)
+        return STEP(self, closure)
 
-    def _can_be_read(self, weights: list[nn.Parameter]) -> bool:
-        """Whether loops can read all that a step is of, as it was the last time, or looked at anew."""
+    def by_loop(self) -> bool:
+        """Whether the loop can take a step, which it then has taken: that of ``step`` without the hooks that torch wraps around it."""
+        group, compiled = self.param_groups[0], loops()
+        usual = len(self.param_groups) == 1 and not any(group[name] for name in OTHERS) and not hasattr(self, SCALED)
+        if compiled is None or not usual:
+            return False
+        weights = self._weights()
         each = [one for weight in weights for one in (weight, weight.grad, *self.state[weight].values())]
         places = [one.data_ptr() if isinstance(one, Tensor) else 0 for one in each]
-        if self._read is None or self._read[1] != places or any(map(is_not, self._read[0], each)):
-            self._read = (each, places) if self._is_readable(weights) else None
-        return self._read is not None
+        if self._last is None or self._last[1] != places or any(map(is_not, self._last[0], each)):
+            if not self._is_readable(weights):
+                self._last = None
+                return False
+            self._last = each, places, compiled.StepOfAdam([(weight, weight.grad, self.state[weight]) for weight in weights])
+        self._last[2](group["lr"], group["betas"], group["eps"])
+        torch.autograd.graph.increment_version(weights)
+        return True
+
+    def _weights(self) -> list[nn.Parameter]:
+        """Those that have a gradient."""
+        return [weight for each in self.param_groups for weight in each["params"] if weight.grad is not None]
 
     def _is_readable(self, weights: list[nn.Parameter]) -> bool:
         """Whether gradients and moments have their weight's shape and are contiguous in CPU memory, in types that the loop reads."""
@@ -98,7 +116,10 @@ class Adam(torch.optim.Adam):
                 return False
         return True
 
-    def _by_torch(self, weights: list[nn.Parameter], closure: Callable[[], Any] | None) -> Any:
-        for weight in weights:
-            weight.grad = None if weight.grad is None else weight.grad.to(weight.dtype)
-        return STEP(self, closure)
+
+def descend(optimizer: torch.optim.Optimizer) -> None:
+    """A step of an optimizer: of ours where nobody looks at it without what torch wraps around it, a tenth of a millisecond."""
+    hooks = (*HOOKS, optimizer._optimizer_step_pre_hooks, optimizer._optimizer_step_post_hooks)
+    watched = "step" in vars(optimizer) or any(hooks) or type(optimizer) is not Adam
+    if watched or not isinstance(optimizer, Adam) or not optimizer.by_loop():
+        optimizer.step()

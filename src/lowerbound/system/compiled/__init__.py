@@ -7,6 +7,7 @@ its lines of torch, which are the ones to read for the ideas; tests/system/test_
 
 from __future__ import annotations
 
+import ctypes
 import math
 import struct
 import sys
@@ -40,6 +41,8 @@ def _numbers(*shape: int) -> Tensor:
 
 
 ONE = _numbers().fill_(1.0)
+#: of Adam's loop: integers before those of the first weight, of each weight, and of these those that a step changes
+FIRST, EACH, CHANGES = 6, 10, 3
 BF16 = torch.bfloat16
 
 
@@ -265,18 +268,29 @@ def through_relu(
 # --- Adam ----------------------------------------------------------------------------------------------
 
 
-def adam(each: list[tuple[Tensor, Tensor, dict[str, Tensor]]], rate: float, betas: tuple[float, float], tiny: float) -> None:
+class StepOfAdam:
     """A step of ``torch.optim.Adam`` for weights, each with its gradient, which may be bfloat16, and torch's state for it."""
-    (one, two), known, total = betas, {}, 0
-    given = [len(each), *_as_wholes(one, two, 1 - one, 1 - two, tiny)]  # 1 − 0.999 is rounded once
-    for weight, gradient, slots in each:
-        step, m, v = slots["step"], slots["exp_avg"], slots["exp_avg_sq"]
-        if (count := int(step) + 1) not in known:
-            known[count] = _as_wholes(rate / (1 - one**count), math.sqrt(1 - two**count), float(count))
-        places = weight.data_ptr(), gradient.data_ptr(), m.data_ptr(), v.data_ptr(), step.data_ptr()
-        given += (weight.numel(), *known[count], gradient.dtype == torch.bfloat16, *places)
-        total += weight.numel()
-    threads.run(of_adam.adam, total, *given)
+
+    def __init__(self, each: list[tuple[Tensor, Tensor, dict[str, Tensor]]]):
+        self._each = each
+        self._numbers, self._counts = 0, []
+        self._given = [len(each), *[0] * (FIRST - 1)]
+        for weight, gradient, slots in each:
+            places = [one.data_ptr() for one in (weight, gradient, slots["exp_avg"], slots["exp_avg_sq"], slots["step"])]
+            self._given += (weight.numel(), *[0] * CHANGES, gradient.dtype == torch.bfloat16, *places)
+            self._counts.append(ctypes.c_float.from_address(places[-1]))
+            self._numbers += weight.numel()
+
+    def __call__(self, rate: float, betas: tuple[float, float], tiny: float) -> None:
+        """The next one."""
+        (one, two), given, known = betas, self._given, {}
+        given[1:FIRST] = _as_wholes(one, two, 1 - one, 1 - two, tiny)  # 1 − 0.999 is rounded once
+        for at, before in enumerate(self._counts):
+            if (count := int(before.value) + 1) not in known:
+                known[count] = _as_wholes(rate / (1 - one**count), math.sqrt(1 - two**count), float(count))
+            place = FIRST + EACH * at + 1
+            given[place : place + CHANGES] = known[count]
+        threads.run(of_adam.adam, self._numbers, *given)
 
 
 def _as_wholes(*given: float) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ The body of the caller's ``for`` may freeze, prune, parametrize and replace what
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 
 import torch
@@ -30,39 +31,50 @@ class Changes:
     def __init__(self, plan: Plan):
         self.plan = plan
         self.facts: list[object] = []
+        self.modules: list[nn.Module] = []
+        self.dictionaries: list[dict[str, Any]] = []  # theirs: attributes, parts, hooks, weights, buffers
+        self.tensors: list[dict[str, Any]] = []  # of these the last two
+        self.weights: list[nn.Parameter] = []
 
     def any(self) -> bool:
         """Whether there was any since the last call; at the first there was."""
         before, self.facts = self.facts, self._now()
         try:
-            return before != self.facts  # a list compares identities first, and most are
+            changed = before != self.facts  # a list compares identities first, and most are
         except (RuntimeError, ValueError):  # of two tensors or arrays, which are not one
-            return True
+            changed = True
+        if changed:
+            self._walk()
+            self.facts = self._now()
+        return changed
 
-    def _now(self) -> list[object]:
-        """Everything that is compared. Weights are there twice: their id, and they themselves, so that no other gets that id."""
-        plan = self.plan
-        facts: list[object] = [plan.state.optimizer, any_global_hook()]
-        facts += [tensor._version for tensor in plan.vae.prior._buffers.values() if tensor is not None]
-        left: list[Any] = [plan.vae, plan.estimator]
+    def _walk(self) -> None:
+        """Find all modules, and what they hold."""
+        left: list[Any] = [self.plan.vae, self.plan.estimator]
+        self.modules, self.dictionaries, self.tensors, self.weights = [], [], [], []
         while left:
             if (module := left.pop()) is None:
                 continue
             own = module.__dict__
-            facts.append(module.__class__)
-            facts += own.values()
-            for name in HOOKS:
-                if hooks := own[name]:
-                    facts += hooks.values()
-            for buffer in own["_buffers"].values():
-                facts += (id(buffer), buffer)
-            for weight in own["_parameters"].values():
-                facts += (id(weight), weight)
-                if weight is not None:
-                    hooked = bool(weight._backward_hooks), bool(weight._post_accumulate_grad_hooks)
-                    facts += (weight.requires_grad, weight.dtype, weight.shape, weight.device, weight.is_contiguous(), *hooked)
-            facts += own["_modules"].values()
+            self.modules.append(module)
+            self.tensors += own["_buffers"], own["_parameters"]
+            self.dictionaries += own, own["_modules"], *(own[name] for name in HOOKS), *self.tensors[-2:]
+            self.weights += (weight for weight in own["_parameters"].values() if weight is not None)
             left += own["_modules"].values()
+
+    def _now(self) -> list[object]:
+        """Everything that is compared, of the modules that were found: they are all there are while nothing has changed.
+
+        Weights are there twice, their id and they themselves, so that no other gets that id: of one number they may be equal.
+        """
+        plan = self.plan
+        facts: list[object] = [plan.state.optimizer, any_global_hook(), *map(type, self.modules)]
+        facts += [tensor._version for tensor in plan.vae.prior._buffers.values() if tensor is not None]
+        facts += chain.from_iterable(map(dict.values, self.dictionaries))
+        facts += map(id, chain.from_iterable(map(dict.values, self.tensors)))
+        for weight in self.weights:
+            facts += (weight.requires_grad, weight.dtype, weight.shape, weight.device, weight.is_contiguous())
+            facts += (bool(weight._backward_hooks), bool(weight._post_accumulate_grad_hooks))
         return facts
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from lowerbound.data.rows import Rows
 from lowerbound.system import threads
 from lowerbound.system.interrupts import uninterrupted
+from lowerbound.training.adam import descend
 from lowerbound.training.finite import Watch
 from lowerbound.training.gradient_sum import GradientSum
 from lowerbound.training.processes import Share
@@ -72,7 +73,7 @@ class Descent:
         self.skipped = shortened(plan.vae, plan.clip, plan.skip)
         with uninterrupted():
             if not self.skipped:
-                state.optimizer.step()
+                descend(state.optimizer)
             state.step += 1
         return means
 

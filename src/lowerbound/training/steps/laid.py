@@ -7,6 +7,7 @@ gives the same gradient but for rounding (tests/training/test_laid.py).
 from __future__ import annotations
 
 import math
+from operator import is_not
 from typing import Any
 
 import torch
@@ -45,6 +46,7 @@ class LaidDown(OfPerceptrons):
         super().__init__(plan, ready)
         self.by_hand, self.checked = ByHand(plan, ready), Checked(math.prod(self.event))
         self.weights = [one for layer in self.encoder.layers + self.decoder.layers for one in (layer.weight, layer.bias)]
+        self.gradients: list[Tensor] = []
         self.kept: dict[tuple[int | None, ...], Batch] = {}
 
     @torch.no_grad()
@@ -57,7 +59,7 @@ class LaidDown(OfPerceptrons):
         assert isinstance(data.array, Tensor)
         assert isinstance(likelihood, Bernoulli)
         sizes = Sizes(len(rows), objective.samples, not isinstance(objective, ELBO))
-        places = [place for one in self.weights for place in (one.data_ptr(), single_gradient(one).data_ptr())]
+        places = self._places()
         unit = data.unit if data.array.dtype == torch.uint8 else None
         key = (*sizes, unit, torch.get_num_threads(), *places)
         if key not in self.kept:
@@ -65,6 +67,12 @@ class LaidDown(OfPerceptrons):
                 self.kept.clear()
             self.kept[key] = Batch(self, sizes, unit, likelihood.binarize)
         return self.kept[key](data, rows, objective)
+
+    def _places(self) -> list[int]:
+        """Where weights are, and their gradients, which are looked at where they are not those of the last step."""
+        if not self.gradients or any(map(is_not, self.gradients, [one.grad for one in self.weights])):
+            self.gradients = [single_gradient(one) for one in self.weights]
+        return [one.data_ptr() for one in (*self.weights, *self.gradients)]
 
 
 class Checked:
