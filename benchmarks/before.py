@@ -27,17 +27,19 @@ RESULT, PAGE = HERE / "results" / "before.json", HERE.parent / "docs" / "before.
 COMMIT = "7e3c178"  # of 0.1.0, before the house was rebuilt
 OURS, BEFORE = "now", "0.1.0"
 TURNS, SEEDS, STEPS = 5, 10, 40
+#: networks, their latents, and so many times as many steps
+DENSE, CONVOLUTIONAL = ("mlp:512", 2, 10), ("conv:32-64", 16, 1)
 COMMANDS = {
     "train digits --epochs 1": "train digits --epochs 1 --overwrite --out {folder}/again",
     "sample": "sample {folder}/run -o {folder}/s.png",
     "evaluate --samples 100": "evaluate {folder}/run --samples 100",
 }
-#: a step of conv:32-64, z 16, by ``fit``: the median's images a second
-CONVOLUTIONAL = """
+#: a step by ``fit``: the median's images a second
+STEP = """
 import time, torch, lowerbound as lb
 data = lb.data.load("mnist").train
 data = data.view(torch.arange(128 * STEPS))
-vae = lb.build(lb.Recipe(data="mnist", latent=LATENT, network="conv:32-64", seed=0), (1, 28, 28)).vae
+vae = lb.build(lb.Recipe(data="mnist", latent=LATENT, network="NETWORK", seed=0), (1, 28, 28)).vae
 seconds, before = [], time.perf_counter()
 for record in lb.fit(vae, data, epochs=1, batch=128):
     now = time.perf_counter()
@@ -91,7 +93,8 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         sources = {BEFORE: _of_history(Path(folder) / "before"), OURS: HERE.parent}
-        found = {"commands": commands(sources, Path(folder), typed.turns), "convolutional": convolutional(sources, typed.turns)}
+        found: dict[str, Any] = {"commands": commands(sources, Path(folder), typed.turns)}
+        found |= {name: images(sources, typed.turns, *of) for name, of in (("dense", DENSE), ("convolutional", CONVOLUTIONAL))}
         found["seeds"] = seeds(sources, Path(folder))
     RESULT.write_text(json.dumps({"machine": machine(), "found": found}, indent=1) + "\n", encoding="utf-8")
 
@@ -134,14 +137,19 @@ def commands(sources: dict[str, Path], folder: Path, turns: int) -> dict[str, An
     return found
 
 
-def convolutional(sources: dict[str, Path], turns: int) -> dict[str, list[float]]:
-    """Images a second, of each version and of the plain loop."""
-    found: dict[str, list[float]] = {version: [] for version in (*sources, "loop")}
+def images(sources: dict[str, Path], turns: int, network: str, latent: int, more: int) -> dict[str, list[float]]:
+    """Images a second, of each version; of a convolutional network of the plain loop too."""
+    looped = ["loop"] if network == CONVOLUTIONAL[0] else []
+    found: dict[str, list[float]] = {version: [] for version in (*sources, *looped)}
     for _ in range(turns):
         for version, source in sources.items():
-            code = CONVOLUTIONAL.replace("STEPS", str(STEPS)).replace("LATENT", "16" if version == BEFORE else "'16'")
+            words = {"STEPS": str(STEPS * more), "LATENT": str(latent) if version == BEFORE else f"'{latent}'", "NETWORK": network}
+            code = STEP
+            for name, word in words.items():
+                code = code.replace(name, word)
             found[version].append(float(run(source, "-c", code)[1]))
-        found["loop"].append(float(run(sources[OURS], "-c", LOOP.replace("STEPS", str(STEPS)))[1]))
+        for name in looped:
+            found[name].append(float(run(sources[OURS], "-c", LOOP.replace("STEPS", str(STEPS)))[1]))
     return found
 
 
@@ -163,6 +171,9 @@ def page(result: dict[str, Any]) -> str:
     for (name, of), asked in zip(found["commands"].items(), (0.4, 0.6, 0.4), strict=True):
         ratio = median(now / before for now, before in zip(of[OURS], of[BEFORE], strict=True))
         rows.append((f"`{name}`, whole command, s", of[BEFORE], of[OURS], f"≤ {asked} × the time", f"{ratio:.2f} ×", ratio <= asked))
+    if of := found.get("dense"):
+        ratio = median(now / before for now, before in zip(of[OURS], of[BEFORE], strict=True))
+        rows.append(("784-512-2, images/s, beside 0.1.0", of[BEFORE], of[OURS], "–", f"{ratio:.2f} ×", True))
     of = found["convolutional"]
     for other, asked, name in ((BEFORE, 2.5, "0.1.0"), ("loop", 1.5, "a plain loop")):
         ratio = median(now / before for now, before in zip(of[OURS], of[other], strict=True))

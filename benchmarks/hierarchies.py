@@ -12,11 +12,10 @@ from experiments import SEED, Experiment, Figures, Model
 import lowerbound as lb
 from lowerbound.data import Dataset
 from lowerbound.evaluation.levels import divergence
-from lowerbound.evaluation.mean_bound import MeanBound, scored_terms
+from lowerbound.evaluation.mean_bound import scored_terms
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.recipes.zoo import ZOO
 from lowerbound.system.seeding import seeded_by_row
-from lowerbound.vae.objectives.kl import SampledKL
 
 SAMPLES = 5_000
 EVERY = 5  # test images of which log p is measured: each fifth
@@ -42,19 +41,11 @@ def hierarchy(words: dict[str, Any], levels: bool, kept: Path) -> Figures:
     folder = kept.with_suffix("")
     run = lb.load(folder) if (folder / "result.json").exists() else trained(words, kept)
     test = run.read(None).test
-    found = bound(run.vae, test)
+    found = lb.mean_bound(run.vae, test, seed=SEED)
     some = lb.log_likelihood(run.vae, test.view(torch.arange(0, len(test), EVERY)), SAMPLES, seed=SEED)
     gap = (some.log_p - some.elbo).double()
     figures = {"−log p(x)": -(found.bound + float(gap.mean())), "se": float(gap.std()) / len(gap) ** 0.5, "−bound": -found.bound}
     return figures | (kl_of_levels(run.vae, test) if levels else {})
-
-
-def bound(vae: lb.VAE, test: Dataset) -> MeanBound:
-    """The bound of all test images, the KL by one draw where it has no closed form: of a mixture."""
-    try:
-        return lb.mean_bound(vae, test, seed=SEED)
-    except lb.errors.NoClosedForm:
-        return lb.mean_bound(vae, test, objective=lb.objectives.ELBO(kl=SampledKL()), seed=SEED)
 
 
 @torch.no_grad()

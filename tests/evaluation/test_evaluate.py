@@ -81,3 +81,12 @@ def test_the_share_at_the_bound_is_counted(scale: Scale, share: float) -> None:
     likelihood = Gaussian(torch.nn.Linear(2, 4), scale)
     for z in (torch.randn(5, 2), torch.randn(3, 5, 2)):
         assert likelihood.share_at_floor(likelihood(z)).tolist() == torch.full(z.shape[:-1], share).tolist()
+
+
+@pytest.mark.parametrize("prior", ["mixture:3", "vamp:4"])
+def test_the_mean_bound_of_a_prior_without_a_closed_kl_is_by_draws(prior: str) -> None:
+    """As recipes have it; an objective that is asked for is not changed."""
+    parts, data = lb.build(lb.Recipe(prior=prior, network="mlp:8", latent=2), (1, 8, 8)), lb.data.load("digits").test
+    assert lb.mean_bound(parts.vae, data) == lb.mean_bound(parts.vae, data, objective=parts.objective)
+    with pytest.raises(lb.errors.NoClosedForm):
+        lb.mean_bound(parts.vae, data, objective=lb.objectives.ELBO())

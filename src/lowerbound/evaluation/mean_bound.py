@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from lowerbound.data.python import Source
 from lowerbound.data.rows import Rows, in_turn
-from lowerbound.errors import DataError
+from lowerbound.errors import DataError, NoClosedForm
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.system.arguments import one_of, whole
 from lowerbound.system.seeding import seeded_by_row
@@ -20,6 +21,7 @@ from lowerbound.vae.estimators import Enumerated, PerNode, ScoreFunction
 from lowerbound.vae.model import Model
 from lowerbound.vae.objectives.base import Objective
 from lowerbound.vae.objectives.elbo import ELBO
+from lowerbound.vae.objectives.kl import SampledKL
 from lowerbound.vae.observation import Observation, admit_rows, must_fit, observe
 from lowerbound.vae.parts import must_be_model
 from lowerbound.vae.semi_supervised import SemiSupervised
@@ -46,7 +48,8 @@ class MeanBound:
 def mean_bound(vae: Model, data: Source, *, objective: Objective | None = None, batch: int | None = None, seed: int = 0) -> MeanBound:
     """The bound of ``data``, each row once, with noise that follows from ``seed``: the same at each call.
 
-    ``data`` are what ``fit`` takes, or one example. ``batch`` is by default what fits (``rows_at_once``).
+    ``data`` are what ``fit`` takes, or one example. ``objective`` is by default the ELBO, its KL in closed form where there is one, else by
+    a draw of each example. ``batch`` is by default what fits (``rows_at_once``).
     Errors: DataError where the likelihood cannot be one of these data, or there are none; RecipeError where the parts of the model do not
     fit one another; UsageError for an argument that is none.
 
@@ -62,12 +65,16 @@ def mean_bound(vae: Model, data: Source, *, objective: Objective | None = None, 
     (-1.266, -1.266)
     """
     must_be_model(vae, Model)
-    objective = one_of("objective", objective or ELBO(), Objective, "lb.objectives.ELBO()")
+    objective = None if objective is None else one_of("objective", objective, Objective, "lb.objectives.ELBO()")
     batch, data = None if batch is None else whole("batch", batch, 1), vae.examples(data).rows
     if not len(data):
         raise DataError("there are no examples to score")
     must_fit(vae, data)
-    return bound_of_rows(vae, data, objective, batch, seed)
+    if objective is not None:
+        return bound_of_rows(vae, data, objective, batch, seed)
+    with suppress(NoClosedForm):
+        return bound_of_rows(vae, data, ELBO(), batch, seed)
+    return bound_of_rows(vae, data, ELBO(kl=SampledKL()), batch, seed)
 
 
 @torch.no_grad()
