@@ -39,6 +39,7 @@ def test_without_a_device_it_says_so() -> None:
     assert (done.returncode, done.stdout) == (0, "no CUDA device on this machine: nothing to measure\n"), done.stderr
 
 
+@pytest.mark.long  # a quarter of a minute of measuring, on a CPU
 def test_it_measures_each_way_and_asks_each_check(script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(name: str, device: torch.device) -> None:
         raise AssertionError(f"{name} is not as it should be")

@@ -100,6 +100,7 @@ def test_an_error_of_one_ends_all_with_its_own_words(tmp_path: Path) -> None:
         list(train_seeds(RECIPE, [1, 1], tmp_path, CPU))
 
 
+@pytest.mark.long  # a minute; of one training tests/runs/test_trainer.py says the same
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals to ask a process with")
 def test_what_is_interrupted_goes_on_to_the_same_bits(tmp_path: Path) -> None:
     words = [sys.executable, "-m", "lowerbound", "train", "digits", "--latent", "2", "--network", "mlp:16", "--epochs", "400"]

@@ -305,6 +305,7 @@ def test_the_bound_is_that_of_the_joint_density(few_faces: torch.Tensor) -> None
     assert z_score(bounds - joint, 0.0) < 4
 
 
+@pytest.mark.long  # as tests/vae/test_estimators.py says of each crossing
 def test_all_estimators_have_the_same_expected_gradient(few_faces: torch.Tensor) -> None:
     found = {}
     for name, setting in faces.SETTINGS.items():
@@ -326,6 +327,7 @@ def test_all_estimators_have_the_same_expected_gradient(few_faces: torch.Tensor)
         assert found[name].var(0).sum() > truth.var(0).sum(), name
 
 
+@pytest.mark.long  # a training each
 def test_each_estimator_climbs(few_faces: torch.Tensor) -> None:
     for setting in faces.SETTINGS.values():
         setting = replace(setting, rate=0.2)  # with the published one the first steps go far astray on so few examples

@@ -21,7 +21,7 @@ LONG = (
     *("SIGTERM", "Killed", "No file may grow", "A full disk", "A folder that may only", "A training that keeps", "NaN"),
     *(
         f"Damaged at random: {what}"
-        for what in ("IDX", "NumPy", "table", "image", "facts", "result", "state", "metrics", "weights", "compressed table")
+        for what in ("IDX", "NumPy", "table", "image", "facts", "result", "state", "metrics", "weights", "compressed", "shards, what")
     ),
     *(
         f"Damaged at random: {what}"

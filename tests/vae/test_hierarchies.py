@@ -345,6 +345,7 @@ def test_a_prior_of_images_integrates_with_its_draws() -> None:
     assert z_score(back[:, None], 1.0) < 4.5
 
 
+@pytest.mark.long  # of vectors it is quicker, above
 def test_gradients_of_latents_that_are_images_are_those_of_the_path() -> None:
     vae, x = images(), torch.rand(3, 1, 5, 4)
     torch.manual_seed(0)

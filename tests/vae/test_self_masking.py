@@ -165,6 +165,7 @@ def trained(word: str, data: Tensor, epochs: int = 50) -> lb.VAE:
     return parts.vae
 
 
+@pytest.mark.long  # half a minute of training; the laws above are quick
 def test_it_finds_what_is_missing_above_the_mean() -> None:
     """Most of the error of a model that takes the cells for missing at random goes, and 95% intervals hold most of the cells."""
     whole, holed = linear()

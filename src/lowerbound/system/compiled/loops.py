@@ -112,12 +112,12 @@ def _places(file: str) -> Iterator[Path]:
 
 
 def _folders() -> list[Path]:
-    """Numba's own folder, where the environment names one; beside this file; and the user's folder for such things."""
+    """Numba's own folder, where the environment names one; the user's folder for such things, for all environments; and beside this file."""
     of_numba, of_user = os.environ.get("NUMBA_CACHE_DIR"), os.environ.get("XDG_CACHE_HOME")
-    folders = [*([Path(of_numba)] if of_numba else []), HERE / "__pycache__"]
+    folders = [Path(of_numba)] if of_numba else []
     with suppress(RuntimeError):  # a user who has no home
         folders.append((Path(of_user) if of_user else Path.home() / ".cache") / "lowerbound")
-    return folders
+    return [*folders, HERE / "__pycache__"]
 
 
 @cache
