@@ -6,15 +6,18 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 import lowerbound as lb
 from lowerbound.data import Dataset
+from lowerbound.data.column import Column
+from lowerbound.nn.missing import TableInput
 from lowerbound.system import compiled, threads
 from lowerbound.system.noise import by_row
 from lowerbound.training.steps.autograd import ByAutograd
 from lowerbound.training.steps.fused import ByHand
 from lowerbound.training.steps.laid import LaidDown
+from lowerbound.training.steps.laid_batch import Batch
 from lowerbound.training.steps.plan import Step
 
 from .test_fused import USUAL, built, gradients, name, plan
@@ -74,15 +77,77 @@ def test_data_of_bytes_of_floats_and_views_are_the_same() -> None:
     assert all(torch.equal(means, found[0][0]) and torch.equal(each, found[0][1]) for means, each in found)
 
 
-def test_other_data_are_left_to_the_step_by_hand() -> None:
-    parts = built({"pixels": "grey"})
-    step, rows, x = LaidDown(plan(parts)), torch.arange(20), torch.rand(20, 1, 8, 8)
-    for data in (x, Dataset(x.double()), Dataset(x.transpose(2, 3))):
-        assert not step.checked.takes(data)
-        agree(of(step, data, rows, parts.objective.at(1.0)), of(ByHand(plan(parts)), data, rows, parts.objective.at(1.0)))
-    assert not step.checked.takes(Dataset(x, rows=torch.tensor([3, 20])))
-    assert not step.checked.takes(Dataset(x[..., :4].contiguous()))
-    assert step.checked.takes(Dataset(x))
+def test_other_data_are_left_to_the_step_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts, taken = built({"pixels": "grey"}), []
+    call = Batch.__call__
+    monkeypatch.setattr(Batch, "__call__", lambda self, *given: taken.append(1) or call(self, *given))
+    step, hand, rows, x = LaidDown(plan(parts)), ByHand(plan(parts)), torch.arange(20), torch.rand(20, 1, 8, 8)
+    for data in (Dataset(x.double()), Dataset(x.transpose(2, 3)), x.double()):
+        agree(of(step, data, rows, parts.objective.at(1.0)), of(hand, data, rows, parts.objective.at(1.0)))
+    assert not taken
+    for data in (x, Dataset(x), Dataset((255 * x).byte())):
+        agree(of(step, data, rows, parts.objective.at(1.0)), of(hand, data, rows, parts.objective.at(1.0)))
+    assert len(taken) == 3
+
+
+def test_rows_that_are_not_there_and_examples_of_another_size_are_errors() -> None:
+    """Also where a row was there before: addresses are all that loops are given."""
+    parts, x = built({"pixels": "grey"}), (torch.rand(20, 1, 8, 8) * 255).byte()
+    step, rows, which = LaidDown(plan(parts)), torch.arange(5), torch.arange(20)
+    of(step, Dataset(x, rows=which), rows, parts.objective.at(1.0))
+    for wrong in (20, -1, 10**6):
+        which[2] = wrong
+        with pytest.raises(IndexError):
+            of(step, Dataset(x, rows=which), rows, parts.objective.at(1.0))
+    with pytest.raises(lb.errors.DataError):
+        of(step, Dataset(x[..., :4].contiguous()), rows, parts.objective.at(1.0))
+
+
+def cut(network: Any, to: int) -> None:
+    """The hidden layer made smaller, by its weights."""
+    first, last = (layer for layer in network if isinstance(layer, nn.Linear))
+    first.weight, first.bias = nn.Parameter(first.weight[:to].detach().clone()), nn.Parameter(first.bias[:to].detach().clone())
+    last.weight = nn.Parameter(last.weight[:, :to].detach().clone())
+
+
+def test_sizes_are_those_of_weights_and_not_of_attributes() -> None:
+    parts, data, rows = built({"network": "mlp:16"}), lb.data.load("digits").train, torch.arange(50)
+    cut(parts.vae.posterior.network, 10)
+    cut(parts.vae.likelihood.network, 10)
+    assert LaidDown.takes(plan(parts))
+    agree(*(of(kind(plan(parts)), data, rows, parts.objective.at(1.0)) for kind in (LaidDown, ByAutograd)))
+
+
+def test_networks_of_other_sizes_and_encoders_of_tables_are_left_to_others() -> None:
+    parts = built({})
+    assert LaidDown.takes(plan(parts))
+    parts.vae.posterior.network = lb.nn.mlp(50, 16, 6)
+    assert not LaidDown.takes(plan(parts))
+    parts.vae.posterior.network = TableInput(lb.nn.mlp(64, 32, 6), [Column("a", "boolean", ("no", "yes"))] * 64)
+    assert not LaidDown.takes(plan(parts))
+    parts = built({})
+    parts.vae.likelihood.network[-2] = nn.Linear(32, 40)
+    assert not LaidDown.takes(plan(parts))
+
+
+def test_data_that_draw_from_torch_repeat() -> None:
+    """They are the caller's, and torch's generator is seeded around them."""
+    x = torch.rand(40, 1, 8, 8)
+
+    class Noisy:
+        def __len__(self) -> int:
+            return len(x)
+
+        def __getitem__(self, rows: Any) -> Tensor:
+            return x[torch.as_tensor(rows)] * (0.5 + 0.5 * torch.rand(()))
+
+    def bounds() -> list[float]:
+        return [record.bound for record in lb.fit(built({}).vae, Noisy(), epochs=2, batch=10)]
+
+    torch.manual_seed(1)
+    first = bounds()
+    torch.manual_seed(2)
+    assert bounds() == first
 
 
 def test_outside_a_block_numbers_are_torchs() -> None:

@@ -35,7 +35,7 @@ def two() -> Iterator[None]:
 @pytest.fixture
 def seen(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     found: list[int] = []
-    for kind in (ByHand, ByAutograd):
+    for kind in (LaidDown, ByHand, ByAutograd):
         gradient = kind.gradient
 
         def noted(self: Step, *given: object, gradient=gradient) -> torch.Tensor:  # type: ignore[no-untyped-def]

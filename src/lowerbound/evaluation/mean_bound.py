@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from contextlib import suppress
 from dataclasses import dataclass
 
 import torch
@@ -65,16 +64,16 @@ def mean_bound(vae: Model, data: Source, *, objective: Objective | None = None, 
     (-1.266, -1.266)
     """
     must_be_model(vae, Model)
-    objective = None if objective is None else one_of("objective", objective, Objective, "lb.objectives.ELBO()")
     batch, data = None if batch is None else whole("batch", batch, 1), vae.examples(data).rows
     if not len(data):
         raise DataError("there are no examples to score")
     must_fit(vae, data)
     if objective is not None:
-        return bound_of_rows(vae, data, objective, batch, seed)
-    with suppress(NoClosedForm):
+        return bound_of_rows(vae, data, one_of("objective", objective, Objective, "lb.objectives.ELBO()"), batch, seed)
+    try:
         return bound_of_rows(vae, data, ELBO(), batch, seed)
-    return bound_of_rows(vae, data, ELBO(kl=SampledKL()), batch, seed)
+    except NoClosedForm:
+        return bound_of_rows(vae, data, ELBO(kl=SampledKL()), batch, seed)
 
 
 @torch.no_grad()

@@ -80,7 +80,7 @@ class Adam(torch.optim.Adam):
             return None
         weights = self._weights()
         for weight in weights:
-            weight.grad = None if weight.grad is None else weight.grad.to(weight.dtype)
+            weight.grad = None if weight.grad is None else weight.grad.to(weight.dtype).contiguous()  # fused, torch reads no strides
         return STEP(self, closure)
 
     def by_loop(self) -> bool:
@@ -91,7 +91,7 @@ class Adam(torch.optim.Adam):
             return False
         weights = self._weights()
         each = [one for weight in weights for one in (weight, weight.grad, *self.state[weight].values())]
-        places = [one.data_ptr() if isinstance(one, Tensor) else 0 for one in each]
+        places = [one.data_ptr() if isinstance(one, Tensor) and one.is_contiguous() else 0 for one in each]
         if self._last is None or self._last[1] != places or any(map(is_not, self._last[0], each)):
             if not self._is_readable(weights):
                 self._last = None
@@ -119,7 +119,11 @@ class Adam(torch.optim.Adam):
 
 def descend(optimizer: torch.optim.Optimizer) -> None:
     """A step of an optimizer: of ours where nobody looks at it without what torch wraps around it, a tenth of a millisecond."""
-    hooks = (*HOOKS, optimizer._optimizer_step_pre_hooks, optimizer._optimizer_step_post_hooks)
-    watched = "step" in vars(optimizer) or any(hooks) or type(optimizer) is not Adam
-    if watched or not isinstance(optimizer, Adam) or not optimizer.by_loop():
+    if type(optimizer) is not Adam or _is_watched(optimizer) or not optimizer.by_loop():
         optimizer.step()
+
+
+def _is_watched(optimizer: Adam) -> bool:
+    """Whether somebody wants to know of its steps: a hook, a schedule of torch's, the profiler."""
+    hooks = (*HOOKS, optimizer._optimizer_step_pre_hooks, optimizer._optimizer_step_post_hooks)
+    return any(hooks) or "step" in vars(optimizer) or torch._C._autograd._profiler_enabled()

@@ -21,6 +21,7 @@ from lowerbound.system import philox_numbers, threads
 from lowerbound.system.compiled import sparse as sparse
 from lowerbound.system.compiled.calls import Calls as Calls
 from lowerbound.system.compiled.calls import products_are_to_be_had as products_are_to_be_had
+from lowerbound.system.compiled.layout import CHANGED, OF_ADAM, OF_WEIGHT
 from lowerbound.system.compiled.loops import Loop, Loops
 from lowerbound.system.compiled.of_tables import expected as expected
 from lowerbound.system.compiled.of_tables import laid_out as laid_out
@@ -41,8 +42,6 @@ def _numbers(*shape: int) -> Tensor:
 
 
 ONE = _numbers().fill_(1.0)
-#: of Adam's loop: integers before those of the first weight, of each weight, and of these those that a step changes
-FIRST, EACH, CHANGES = 6, 10, 3
 BF16 = torch.bfloat16
 
 
@@ -98,7 +97,8 @@ def drawn_bits(chance: Float[Tensor, "B D"], keys: Int64[Tensor, " B"]) -> Tenso
 def gathered(array: UInt8[Tensor, "N *event"], rows: Int64[Tensor, " B"], unit: int) -> Tensor | NotImplementedType:
     """Of bytes in one piece, and rows that there are."""
     size = array[:1].numel()
-    if not (array.is_cpu and rows.is_cpu and array.is_contiguous() and rows.numel() and size):
+    whole = rows.dtype == torch.int64 and array.dim() > 1
+    if not (whole and array.is_cpu and rows.is_cpu and array.is_contiguous() and rows.numel() and size):
         return NotImplemented
     if int(rows.min()) < 0 or int(rows.max()) >= len(array):
         return NotImplemented  # for torch to say
@@ -274,22 +274,22 @@ class StepOfAdam:
     def __init__(self, each: list[tuple[Tensor, Tensor, dict[str, Tensor]]]):
         self._each = each
         self._numbers, self._counts = 0, []
-        self._given = [len(each), *[0] * (FIRST - 1)]
+        self._given = [len(each), *[0] * (OF_ADAM - 1)]
         for weight, gradient, slots in each:
             places = [one.data_ptr() for one in (weight, gradient, slots["exp_avg"], slots["exp_avg_sq"], slots["step"])]
-            self._given += (weight.numel(), *[0] * CHANGES, gradient.dtype == torch.bfloat16, *places)
+            self._given += (weight.numel(), *[0] * CHANGED, gradient.dtype == torch.bfloat16, *places)
             self._counts.append(ctypes.c_float.from_address(places[-1]))
             self._numbers += weight.numel()
 
     def __call__(self, rate: float, betas: tuple[float, float], tiny: float) -> None:
         """The next one."""
         (one, two), given, known = betas, self._given, {}
-        given[1:FIRST] = _as_wholes(one, two, 1 - one, 1 - two, tiny)  # 1 − 0.999 is rounded once
+        given[1:OF_ADAM] = _as_wholes(one, two, 1 - one, 1 - two, tiny)  # 1 − 0.999 is rounded once
         for at, before in enumerate(self._counts):
             if (count := int(before.value) + 1) not in known:
                 known[count] = _as_wholes(rate / (1 - one**count), math.sqrt(1 - two**count), float(count))
-            place = FIRST + EACH * at + 1
-            given[place : place + CHANGES] = known[count]
+            place = OF_ADAM + OF_WEIGHT * at + 1
+            given[place : place + CHANGED] = known[count]
         threads.run(of_adam.adam, self._numbers, *given)
 
 

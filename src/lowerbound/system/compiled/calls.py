@@ -19,10 +19,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lowerbound.system import threads
+from lowerbound.system.compiled.layout import OPENED
 from lowerbound.system.compiled.loops import Loop, Loops
 
 loops = Loops("calls")
-OPENED = 3  # what ``threads.run`` gives a loop before its arguments
 TURNED = {False: ord("N"), True: ord("T")}
 ZERO, ONE = (struct.unpack("i", struct.pack("f", value))[0] for value in (0.0, 1.0))
 
@@ -58,7 +58,10 @@ class Laid:
 
 
 class Calls:
-    """Calls in their order; they are made with as many threads as torch had when they were laid down."""
+    """Calls in their order; they are made with as many threads as torch had when they were laid down.
+
+    Tensors that were given stay; who gives one other memory meanwhile, or changes an argument's address, sees to it that it is there.
+    """
 
     def __init__(self) -> None:
         self._each: list[int] = []
@@ -73,6 +76,9 @@ class Calls:
 
     def product(self, a: Float[Tensor, "m k"], b: Float[Tensor, "k n"], found: Float[Tensor, "m n"]) -> None:
         """``found`` = a b, matrices in single precision, each contiguous or the transpose of one that is."""
+        shapes = (a.shape[1], a.shape[0], b.shape[1]) == (b.shape[0], *found.shape)
+        if not shapes or any(one.dtype != torch.float32 or not one.is_cpu for one in (a, b, found)) or not found.is_contiguous():
+            raise ValueError(f"no product of {tuple(a.shape)} and {tuple(b.shape)} in {tuple(found.shape)}")
         # BLAS has columns in a row: what it finds is (a b)ᵀ = bᵀ aᵀ
         (left, of_left), (right, of_right) = _matrix(b), _matrix(a)
         sizes = found.shape[1], found.shape[0], a.shape[1]
@@ -91,5 +97,9 @@ class Calls:
 
 
 def _matrix(x: Tensor) -> tuple[Tensor, bool]:
-    """A matrix as it is in memory, and whether it was its transpose."""
-    return (x, False) if x.is_contiguous() else (x.t(), True)
+    """A matrix as it is in memory, and whether it was its transpose. Errors: ValueError for one that has gaps."""
+    if x.is_contiguous():
+        return x, False
+    if not x.t().is_contiguous():
+        raise ValueError(f"a matrix of {tuple(x.shape)} whose numbers are not next to each other")
+    return x.t(), True

@@ -8,6 +8,10 @@ from itertools import accumulate, pairwise
 #: up to whole ones of this rows and columns are filled up, whatever the processor
 WHOLE = 16
 APART = 16
+#: integers of a loop's array before its arguments: two addresses of a team of threads, and the number of parts
+OPENED = 3
+#: of Adam's loop: integers before those of the first weight, of each weight, and of these those after its size that a step changes
+OF_ADAM, OF_WEIGHT, CHANGED = 6, 10, 3
 #: outputs of a layer that sums over what is not zero are made of at once
 TILE = 16
 

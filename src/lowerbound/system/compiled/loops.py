@@ -112,7 +112,7 @@ def _places(file: str) -> Iterator[Path]:
 
 
 def _folders() -> list[Path]:
-    """Numba's own folder, where the environment names one; the user's folder for such things, for all environments; and beside this file."""
+    """Numba's own folder, where the environment names one; the user's, which all environments share; and beside this file."""
     of_numba, of_user = os.environ.get("NUMBA_CACHE_DIR"), os.environ.get("XDG_CACHE_HOME")
     folders = [Path(of_numba)] if of_numba else []
     with suppress(RuntimeError):  # a user who has no home

@@ -9,6 +9,7 @@ from contextlib import contextmanager, nullcontext
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from lowerbound.data.dataset import Dataset
 from lowerbound.data.rows import Rows
 from lowerbound.system import threads
 from lowerbound.system.interrupts import uninterrupted
@@ -107,6 +108,6 @@ class Descent:
 
     def _of_share(self, step: Step, data: Rows, share: Share, objective: Objective) -> Float[Tensor, " 3"]:
         """Leave the gradient of a share in the weights, by the random numbers of this step; return its means."""
-        state = self.plan.state
-        with self.plan.group.noise(share, state.seed, "noise", state.step, device=self.device, all_by_row=step.draws_by_row):
+        state, by_row = self.plan.state, step.draws_by_row and type(data) in (Dataset, Tensor)  # others may draw what they give
+        with self.plan.group.noise(share, state.seed, "noise", state.step, device=self.device, all_by_row=by_row):
             return step.gradient(data, share.rows, objective)

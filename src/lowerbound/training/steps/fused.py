@@ -117,7 +117,7 @@ class OfPerceptrons(Step):
             for law, of_data in zip(laws, (sparse, False), strict=True)
         )
         self.encoder, self.decoder = networks
-        self.event = _event(plan.vae.likelihood)
+        self.event = event_of(plan.vae.likelihood)
 
     def _observed(self, data: Rows, rows: Tensor) -> Float[Tensor, "B D"]:
         seen = self.plan.vae.likelihood.observe(data[rows])
@@ -177,7 +177,7 @@ class ByHand(OfPerceptrons):
         return torch.cat(parts), back
 
 
-def _event(likelihood: Likelihood) -> Sequence[int]:
+def event_of(likelihood: Likelihood) -> Sequence[int]:
     """The shape of an example: that of the columns, or of the logits that a perceptron gives."""
     if isinstance(likelihood, Columns):
         return (len(likelihood.columns),)

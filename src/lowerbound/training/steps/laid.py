@@ -11,24 +11,26 @@ from operator import is_not
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from lowerbound.data.dataset import Dataset
 from lowerbound.data.rows import Rows
+from lowerbound.nn.missing import TableInput, perceptron
 from lowerbound.nn.precision import LARGE
 from lowerbound.system import noise
 from lowerbound.system.devices import loops
-from lowerbound.training.steps.fused import ByHand, OfPerceptrons, are_perceptrons
+from lowerbound.training.steps.fused import ByHand, OfPerceptrons, are_perceptrons, event_of
 from lowerbound.training.steps.laid_batch import Batch
 from lowerbound.training.steps.laid_gradient import Sizes
 from lowerbound.training.steps.perceptron import single_gradient
 from lowerbound.training.steps.plan import Plan, Ready, nobody
 from lowerbound.vae.likelihoods import Bernoulli
+from lowerbound.vae.model import Model
 from lowerbound.vae.objectives.base import Objective
 from lowerbound.vae.objectives.elbo import ELBO
 
-MOST = 8  # sizes of batches, and places of weights, for which calls are kept
+MOST = 2  # sizes of batches, and places of weights, for which calls are kept: of an epoch the last batch has another size
 
 
 class LaidDown(OfPerceptrons):
@@ -40,59 +42,63 @@ class LaidDown(OfPerceptrons):
         if not are_perceptrons(plan) or type(plan.vae.likelihood) is not Bernoulli or not plan.group.takes_all:
             return False
         compiled, small = loops(), all(weight.numel() < LARGE for weight in plan.vae.parameters())
-        return (small or plan.products == torch.float32) and compiled is not None and compiled.products_are_to_be_had()
+        able = compiled is not None and compiled.products_are_to_be_had() and (small or plan.products == torch.float32)
+        return able and type(plan.vae.posterior.network) is not TableInput and _are_of_one_size(plan.vae)
 
     def __init__(self, plan: Plan, ready: Ready = nobody):
         super().__init__(plan, ready)
-        self.by_hand, self.checked = ByHand(plan, ready), Checked(math.prod(self.event))
-        self.weights = [one for layer in self.encoder.layers + self.decoder.layers for one in (layer.weight, layer.bias)]
+        self.by_hand, self.size = ByHand(plan, ready), math.prod(self.event)
+        self.layers = self.encoder.layers, self.decoder.layers
+        self.weights = [one for layer in (*self.layers[0], *self.layers[1]) for one in (layer.weight, layer.bias)]
         self.gradients: list[Tensor] = []
-        self.kept: dict[tuple[int | None, ...], Batch] = {}
+        self.kept: dict[tuple[float | None, ...], Batch] = {}
 
     @torch.no_grad()
     def gradient(self, data: Rows, rows: Tensor, objective: Objective) -> Float[Tensor, " 3"]:
         """The forward and backward pass for a batch. Errors: DataError for examples of another size."""
-        if not self.checked.takes(data) or not noise.is_of_rows(len(rows)):
+        read = _as_read(data, rows, self.size)
+        if read is None or not noise.is_of_rows(len(rows)):
             return self.by_hand.gradient(data, rows, objective)
-        likelihood = self.plan.vae.likelihood
-        assert isinstance(data, Dataset)
-        assert isinstance(data.array, Tensor)
+        array, rows, unit = read
+        sizes, likelihood = Sizes(len(rows), objective.samples, not isinstance(objective, ELBO)), self.plan.vae.likelihood
         assert isinstance(likelihood, Bernoulli)
-        sizes = Sizes(len(rows), objective.samples, not isinstance(objective, ELBO))
-        places = self._places()
-        unit = data.unit if data.array.dtype == torch.uint8 else None
-        key = (*sizes, unit, torch.get_num_threads(), *places)
+        key = (*sizes, unit, torch.get_num_threads(), *self._places())
         if key not in self.kept:
             if len(self.kept) == MOST:
                 self.kept.clear()
-            self.kept[key] = Batch(self, sizes, unit, likelihood.binarize)
-        return self.kept[key](data, rows, objective)
+            self.kept[key] = Batch(self.layers, sizes, unit, likelihood.binarize)
+        return self.kept[key](array, rows, objective)
 
     def _places(self) -> list[int]:
         """Where weights are, and their gradients, which are looked at where they are not those of the last step."""
-        if not self.gradients or any(map(is_not, self.gradients, [one.grad for one in self.weights])):
+        contiguous = all(one.is_contiguous() for one in self.gradients)
+        if not self.gradients or not contiguous or any(map(is_not, self.gradients, [one.grad for one in self.weights])):
             self.gradients = [single_gradient(one) for one in self.weights]
         return [one.data_ptr() for one in (*self.weights, *self.gradients)]
 
 
-class Checked:
-    """Whether loops can read some data; they are looked at once."""
+def _are_of_one_size(vae: Model) -> bool:
+    """Whether the encoder takes as many numbers as the decoder gives, and an example has: else others say so."""
+    encoder, decoder = perceptron(vae.posterior.network), perceptron(vae.likelihood.network)
+    size = math.prod(event_of(vae.likelihood))
+    return encoder[0].weight.shape[1] == size == decoder[-1].weight.shape[0]
 
-    def __init__(self, size: int):
-        self.size = size
-        self.last: tuple[Any, bool] = (None, False)
 
-    def takes(self, data: Rows) -> bool:
-        """Whether they are bytes or numbers in single precision in one piece, so many for each example, and all rows are there."""
-        if self.last[0] is not data:
-            self.last = data, self._reads(data)
-        return self.last[1]
+def _as_read(data: Rows, rows: Tensor, size: int) -> tuple[Tensor, Int64[Tensor, " B"], float | None] | None:
+    """An array that loops can read, the rows of it, and the unit of its bytes; None for other data, and for rows that are not there.
 
-    def _reads(self, data: Rows) -> bool:
-        if type(data) is not Dataset or type(data.array) is not Tensor or not len(data):
-            return False
-        array, rows = data.array, data.rows
-        if not (array.is_cpu and array.is_contiguous() and array.dtype in (torch.uint8, torch.float32)):
-            return False
-        there = rows is None or (int(rows.min()) >= 0 and int(rows.max()) < len(array))
-        return there and array[:1].numel() == self.size
+    They are looked at before each step: addresses are all that loops are given.
+    """
+    array: Any = data.array if type(data) is Dataset else data
+    of_bytes = type(data) is Dataset and array.dtype == torch.uint8
+    if type(array) is not Tensor or not array.is_cpu or not array.is_contiguous() or array.dim() < 2:
+        return None
+    if not (of_bytes or array.dtype == torch.float32) or not len(array) or math.prod(array.shape[1:]) != size:
+        return None
+    if type(data) is Dataset and data.rows is not None:
+        rows = data.rows[rows]
+    if rows.dtype != torch.int64 or not rows.is_cpu or not len(rows):
+        return None
+    numbers = rows.numpy()  # whose least and greatest take a third of torch's time
+    there = numbers.min() >= 0 and numbers.max() < len(array)
+    return (array, rows.contiguous(), float(data.unit) if type(data) is Dataset and of_bytes else None) if there else None

@@ -8,12 +8,10 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from lowerbound.data.dataset import Dataset
 from lowerbound.nn.precision import LARGE
 from lowerbound.system import noise, philox_numbers
 from lowerbound.system.devices import loops
-from lowerbound.training.steps.fused import OfPerceptrons
-from lowerbound.training.steps.laid_gradient import Gradient, Sizes, numbers
+from lowerbound.training.steps.laid_gradient import Gradient, Networks, Sizes, numbers
 from lowerbound.vae.objectives.base import Objective
 
 
@@ -23,11 +21,12 @@ class Batch:
     How the gradient begins, by sums over what is not zero or by a product, is known once they have been read.
     """
 
-    def __init__(self, step: OfPerceptrons, sizes: Sizes, unit: int | None, binarize: bool):
-        compiled, first = loops(), step.encoder.layers[0].weight
+    def __init__(self, layers: Networks, sizes: Sizes, unit: float | None, binarize: bool):
+        compiled, (encoder, decoder) = loops(), layers
         assert compiled is not None
-        self.step, self.sizes, self.compiled, self.calls = step, sizes, compiled, compiled.Calls()
-        n, size, self.latent = sizes.n, first.shape[1], step.decoder.layers[0].in_features
+        self.layers, self.sizes, self.compiled, self.calls = layers, sizes, compiled, compiled.Calls()
+        first, self.latent = encoder[0].weight, decoder[0].weight.shape[1]
+        n, size = sizes.n, first.shape[1]
         self.suits = first.numel() >= LARGE and compiled.Sparse.suits(first)
         self.sparse, self.greys = compiled.Sparse(n, size), numbers(n, size)
         self.x = numbers(n, size) if binarize else self.greys
@@ -40,10 +39,8 @@ class Batch:
         self.normals, self.noise = self._normals()
         self.gradients: dict[bool, Gradient] = {}
 
-    def __call__(self, data: Dataset, rows: Int64[Tensor, " B"], objective: Objective) -> Float[Tensor, " 3"]:
-        """Leave the gradient of these rows in the weights; return the means."""
-        array, rows = data.array, (rows if data.rows is None else data.rows[rows]).contiguous()
-        assert isinstance(array, Tensor)
+    def __call__(self, array: Tensor, rows: Int64[Tensor, " B"], objective: Objective) -> Float[Tensor, " 3"]:
+        """Leave the gradient of these rows of an array in the weights; return the means."""
         if self.bytes is None:
             torch.index_select(array.flatten(1), 0, rows, out=self.greys)
         else:
@@ -54,17 +51,18 @@ class Batch:
         del drawn  # rows whose addresses loops were given
         few = self.suits and self.sparse.share() <= self.compiled.share_of_sums()
         if few not in self.gradients:
-            self.gradients[few] = Gradient(self.compiled, self.step, self.sizes, self.sparse if few else self.x, self.x, self.noise)
+            self.gradients[few] = Gradient(self.compiled, self.layers, self.sizes, self.sparse if few else self.x, self.x, self.noise)
         return self.gradients[few](objective)
 
     def _keys(self) -> tuple[Any, int, Tensor]:
         """A key for each example, whose bits are drawn: the call that draws them, how far apart they are, and where."""
         keys = torch.empty(self.sizes.n, philox_numbers.whole(2), dtype=torch.int32, device="cpu")
-        return self.calls.loop(self.compiled.random.random_words, keys.numel(), *keys.shape, keys, 0, 0, keys), keys.shape[1] // 2, keys
+        laid = self.calls.loop(self.compiled.random.random_words, keys.numel(), *keys.shape, torch.empty(0), 0, 0, keys)
+        return laid, keys.shape[1] // 2, keys
 
-    def _bytes(self, unit: int) -> Any:
+    def _bytes(self, unit: float) -> Any:
         """The call that reads bytes of rows of an array, and draws bits of them where there are keys."""
-        greys, nothing = self.greys, self.greys  # rows and the array are said before each call
+        greys, nothing = self.greys, torch.empty(0)  # rows and the array are said before each call
         if self.keys is None:
             return self.calls.loop(self.compiled.pixels.gathered, greys.numel(), *greys.shape, nothing, unit, nothing, greys)
         where = self.x, self.sparse.places, self.sparse.values, self.sparse.counts
@@ -75,7 +73,7 @@ class Batch:
         """Noise for the latents: the call that draws it, and where it is."""
         (n, k, _), random, d = self.sizes, self.compiled.random, self.latent
         drawn, found = numbers(n, philox_numbers.whole(k * d)), numbers(k, n, d)
-        laid = self.calls.loop(random.random_normals, drawn.numel(), *drawn.shape, drawn, 0, 0, drawn)
+        laid = self.calls.loop(random.random_normals, drawn.numel(), *drawn.shape, torch.empty(0), 0, 0, drawn)
         self.calls.loop(random.placed, found.numel(), n, drawn.shape[1], k, d, drawn, found)
         return laid, found
 

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from lowerbound.training.steps.fused import OfPerceptrons, parts_of
+from lowerbound.training.steps.fused import parts_of
 from lowerbound.training.steps.perceptron import single_gradient
 from lowerbound.vae.conditional import LOG_VARIANCE
 from lowerbound.vae.objectives.base import Objective
@@ -17,6 +17,9 @@ from lowerbound.vae.objectives.elbo import ELBO
 
 if TYPE_CHECKING:
     from lowerbound.system.compiled.sparse import Sparse
+
+#: the layers of encoder and decoder
+Networks = tuple[list[nn.Linear], list[nn.Linear]]
 
 
 class Sizes(NamedTuple):
@@ -38,14 +41,14 @@ class Gradient:
     def __init__(
         self,
         compiled: Any,
-        step: OfPerceptrons,
+        layers: Networks,
         sizes: Sizes,
         given: Tensor | Sparse,
         x: Float[Tensor, "B D"],
         noise: Float[Tensor, "K B d"],
     ):
         self.compiled, self.sizes, self.calls = compiled, sizes, compiled.Calls()
-        encoder, decoder, (n, k, weighted) = step.encoder.layers, step.decoder.layers, sizes
+        (encoder, decoder), (n, k, weighted) = layers, sizes
         self.one = numbers(1).fill_(1.0)
         inputs = self._forward(encoder, given)
         q = self._product(encoder[-1], inputs[-1])
@@ -85,7 +88,7 @@ class Gradient:
 
     def _product(self, layer: nn.Linear, given: Any) -> Float[Tensor, "N out"]:
         """The output of a layer without its bias."""
-        found = numbers(given.shape[0], layer.out_features)
+        found = numbers(given.shape[0], len(layer.weight))
         if isinstance(given, Tensor):
             self.calls.product(given, layer.weight.t(), found)
         else:
@@ -94,7 +97,7 @@ class Gradient:
 
     def _decoded(self, layer: nn.Linear, given: Float[Tensor, "N in"], x: Float[Tensor, "B D"]) -> tuple[Tensor, Float[Tensor, "N D"]]:
         """log p(x|z), and minus its slope in the last layer's output: of the mean over a batch, or not yet weighted."""
-        (n, k, weighted), width = self.sizes, layer.out_features
+        (n, k, weighted), width = self.sizes, len(layer.weight)
         found, slope, scale = numbers(k, n), numbers(k * n, width), numbers(1).fill_(-1.0 if weighted else -1 / (k * n))
         some = parts_of(k, n, width)
         room = numbers(max(part.stop - part.start for part in some), width)

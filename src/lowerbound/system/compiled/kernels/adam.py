@@ -9,9 +9,10 @@ from numba import njit
 
 from lowerbound.system.compiled.kernels.arithmetic import FAST, bare, halves, number, own, read, singles
 from lowerbound.system.compiled.kernels.loop import kept
+from lowerbound.system.compiled.layout import OF_ADAM, OF_WEIGHT, OPENED
 
-#: integers of each parameter
-EACH = 10
+#: where the first weight's integers are
+BEGIN = OPENED + OF_ADAM
 
 
 @bare(njit(inline="always", **FAST))
@@ -33,7 +34,7 @@ def adam(a: Any) -> None:
     """A step of Adam: each thread updates a part of each parameter, whose gradient is in single precision or bfloat16."""
     parts, constants = a[2], (number(a[4]), number(a[5]), number(a[6]), number(a[7]), number(a[8]))
     for part in own(a):
-        for at in range(9, 9 + EACH * a[3], EACH):
+        for at in range(BEGIN, BEGIN + OF_WEIGHT * a[OPENED], OF_WEIGHT):
             n, p, m, v = a[at], singles(a[at + 5]), singles(a[at + 7]), singles(a[at + 8])
             begin, end, numbers = n * part // parts, n * (part + 1) // parts, (*constants, number(a[at + 1]), number(a[at + 2]))
             if a[at + 4]:

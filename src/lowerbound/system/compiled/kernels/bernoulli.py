@@ -79,7 +79,7 @@ def drawn(begin, end, n, size, stride, keys, chance, found):
     size=int,
     stride=int,
     rows=Longs,
-    unit=int,
+    unit=float,
     keys=Larges,
     array=Bytes,
     found=Singles,
@@ -100,7 +100,7 @@ def read_bits(begin, end, n, size, stride, rows, unit, keys, array, found, place
                 later = place >= half
                 z = _mixed(key + large(place - half + 1 if later else place + 1) * large(0x9E3779B97F4A7C15))
                 number = single(whole(z >> large(40)) if later else whole(z >> large(8)) & whole(0xFFFFFF))
-                if number < single(byte) / single(unit) * single(2**24):
+                if number < single(byte) / unit * single(2**24):
                     found[here + place], places[count], values[count] = single(1), whole(place), single(1)
                     count += 1
         counts[row] = whole(count - here)

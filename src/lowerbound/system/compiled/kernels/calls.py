@@ -9,11 +9,12 @@ from numba import types
 from numba.extending import intrinsic
 
 from lowerbound.system.compiled.kernels.arithmetic import BITS, bare, longs
-from lowerbound.system.compiled.kernels.loop import FIRST, kept
+from lowerbound.system.compiled.kernels.loop import kept
+from lowerbound.system.compiled.layout import OPENED
 
 ADDRESS, VOID = ir.IntType(8).as_pointer(), ir.VoidType()
 #: integers of each call, and where the first one's are
-EACH, BEGIN = 3, FIRST + 3
+EACH, BEGIN = 3, OPENED + 3
 #: of a product, in BLAS's order: which arguments it is given as they are, the addresses of matrices; of the others it is given the address
 ARGUMENTS, MATRICES = 13, (6, 8, 11)
 
@@ -60,11 +61,11 @@ def _product(_: Any, function: Any, given: Any) -> Any:
 @bare(kept)
 def made(a: Any) -> None:
     """How many there are, the addresses of what starts a team and of SGEMM; of each its threads, 0 for a product, and two addresses."""
-    for at in range(BEGIN, BEGIN + EACH * a[FIRST], EACH):
+    for at in range(BEGIN, BEGIN + EACH * a[OPENED], EACH):
         threads, function, given = a[at], a[at + 1], a[at + 2]
         if threads == 0:
-            _product(a[FIRST + 2], longs(given))
+            _product(a[OPENED + 2], longs(given))
         elif threads == 1:
             _by_one(function, given)
         else:
-            _by_team(a[FIRST + 1], function, given, threads)
+            _by_team(a[OPENED + 1], function, given, threads)

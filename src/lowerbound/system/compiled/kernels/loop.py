@@ -29,10 +29,9 @@ from lowerbound.system.compiled.kernels.arithmetic import (
     wholes,
     words,
 )
+from lowerbound.system.compiled.layout import OPENED
 
 SIGNATURE = types.void(types.CPointer(types.int64))
-#: ``threads.run`` gives a loop two addresses and the number of parts, and what is named comes after
-FIRST = 3
 
 
 @dataclass(frozen=True)
@@ -111,9 +110,9 @@ def kept(function: Any, how: dict[str, Any] = FAST) -> Written:
 
 def _unpacks(name: str, kinds: tuple[Kind, ...]) -> str:
     """The function of an array ``a`` that calls the body for each part, one branch for each choice of its types."""
-    places = list(itertools.accumulate((len(kind.choices) for kind in kinds), initial=FIRST))
+    places = list(itertools.accumulate((len(kind.choices) for kind in kinds), initial=OPENED))
     lines = [f"def {name}(a):", "    for part in own(a):"]
-    lines.append(f"        begin, end = a[{FIRST}] * part // a[2], a[{FIRST}] * (part + 1) // a[2]")
+    lines.append(f"        begin, end = a[{OPENED}] * part // a[2], a[{OPENED}] * (part + 1) // a[2]")
     for chosen in itertools.product(*(kind.choices for kind in kinds)):
         reads, flags, last = [], [], 0
         for kind, place, which in zip(kinds, places, chosen, strict=False):
