@@ -11,6 +11,7 @@ import pytest
 from commands import answer, complaint
 from readable import READABLE
 
+import lowerbound as lb
 from lowerbound import data
 from lowerbound.errors import DataError
 
@@ -130,3 +131,14 @@ def test_a_csv_whose_first_line_is_a_row(tmp_path: Path) -> None:
         data.load(path)
     rows = data.load(path, header=False)
     assert (len(rows.whole), rows.schema.columns[0].name) == (12, "column 1")
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "bits", "noted"), [("bernoulli", False, True), ("bernoulli", True, False), ("gaussian", False, False)]
+)
+def test_colours_of_which_bits_are_drawn_are_noted(likelihood: str, bits: bool, noted: bool, tmp_path: Path) -> None:
+    values = np.random.default_rng(0).random((60, 3, 8, 8))
+    np.save(tmp_path / "x.npy", (values > 0.5 if bits else 255 * values).astype(np.uint8))
+    recipe = lb.Recipe(data=str(tmp_path / "x.npy"), network="mlp:8", likelihood=likelihood, epochs=1)
+    notes = lb.Experiment.begin(recipe, tmp_path / "r").notes
+    assert any("--likelihood gaussian --scale optimal" in note for note in notes) is noted

@@ -246,7 +246,7 @@ def _must_go_on(trainer: Trainer) -> None:
     if result is not None and trainer.is_out_of_patience:
         raise RunError(f"{folder} ended at epoch {done}, out of --patience {recipe.patience}; train anew with more")
     if done > recipe.epochs or (done == recipe.epochs and result is not None):
-        raise RunError(f"{folder} already has its {done} epochs; --epochs N goes on to N")
+        raise RunError(f"{folder} already has its {done} epochs; --epochs N with a larger N goes on to N")
     if lines < done:
         trainer.notes.append(f"{folder / layout.METRICS} has lost {done - lines} of {done} epochs; the curves will lack them")
     trainer.run.environment()  # wanted by the report at the end: better to know now that it is damaged

@@ -34,6 +34,7 @@ from lowerbound.vae.model import Model
 from lowerbound.vae.semi_supervised import Classified, ClassifiedLoss, OnLabels, SemiSupervised, SemiSupervisedLoss, shares_of
 
 LOOKED_AT = 1000  # examples, for the mean of pixels
+COLOURS = 3  # channels of an image that has some
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def set_up(
     for part in (train, splits.test):
         parts.vae.likelihood.check(part.extremes)
     parts, balance = balanced(parts, train)
-    white = [] if recipe.invert else _mostly_white(parts.vae, train)
+    white = [*([] if recipe.invert else _mostly_white(parts.vae, train)), *_colours(parts.vae, train)]
     notes = (*splits.notes, *_first_look(train), *_few(train, recipe.batch), *_missing(train, parts.vae.likelihood), *white, *balance)
     run = Run(folder, recipe, replace(record, notes=notes), parts)
     if isinstance(run.vae.context, Label) and recipe.semi_supervised is None:
@@ -145,6 +146,14 @@ def _mostly_white(vae: Model, data: Dataset) -> list[str]:
         if mean > 0.5
         else []
     )
+
+
+def _colours(vae: Model, data: Dataset) -> list[str]:
+    """A note on colours of which bits are drawn."""
+    coloured = len(data.event_shape) == 3 and data.event_shape[0] == COLOURS and isinstance(vae.likelihood, Bernoulli)
+    if not coloured or not vae.likelihood.binarize or bool(((values := data[some_of(data, LOOKED_AT)]) == values.round()).all()):
+        return []
+    return ["colours are taken for chances of ones, and samples are noisy; for photos take --likelihood gaussian --scale optimal"]
 
 
 def _adds_up(loss: LossFunction) -> bool:

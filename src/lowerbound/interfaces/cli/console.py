@@ -171,9 +171,10 @@ def described(column: Column) -> str:
             return f"about {column.middle:.4g}, {column.marginal.described}"
         case "number":
             return f"{column.loc:.4g} ± {column.scale:.4g}"
+        case "date" if column.marginal is not None:
+            return f"about {dates.as_date(column.middle, column.format, column.spelling)}, {_of_dates(column, column.marginal)}"
         case "date":
-            law = "" if column.marginal is None else f", {_of_dates(column, column.marginal)}"
-            return f"{dates.as_date(column.loc, column.format, column.spelling)} ± {column.unit:.4g} days{law}"
+            return f"{dates.as_date(column.loc, column.format, column.spelling)} ± {column.unit:.4g} days"
         case "count":
             return ", ".join(filter(None, (f"about {math.expm1(column.loc):.4g}", COUNTS.get(column.law, ""))))
         case _:
