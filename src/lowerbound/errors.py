@@ -92,7 +92,7 @@ class NoClosedForm(LowerboundError):
     >>> prior = lb.priors.GaussianMixture(2, components=3)
     >>> posterior = lb.posteriors.DiagonalGaussian(lb.nn.mlp(4, 4))
     >>> vae = lb.VAE(prior, lb.likelihoods.Bernoulli(lb.nn.mlp(2, 4)), posterior)
-    >>> lb.mean_bound(vae, [[0.0, 1.0, 1.0, 0.0]] * 10)
+    >>> lb.mean_bound(vae, [[0.0, 1.0, 1.0, 0.0]] * 10, objective=lb.objectives.ELBO())
     Traceback (most recent call last):
         ...
     lowerbound.errors.NoClosedForm: KL(Normal ‖ Mixture) has no closed form here; choose the sampled one
