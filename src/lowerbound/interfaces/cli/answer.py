@@ -9,11 +9,11 @@ from typing import Any
 FAULT, BAD_INPUT, INTERRUPTED, NO_READER = 1, 2, 130, 141
 #: what each exit code says
 EXIT_CODES = {
-    0: "it was done; the answer is on stdout",
-    FAULT: "a fault of lowerbound's own, with a traceback: please report it",
-    BAD_INPUT: "something that is yours to mend, in one line on stderr that says what to do",
-    INTERRUPTED: "interrupted by Ctrl-C or a termination; a training has saved all, and resume goes on",
-    NO_READER: "who read the output went away, as head does",
+    0: "success; the answer is on stdout",
+    FAULT: "a bug in lowerbound, with a traceback: please report it",
+    BAD_INPUT: "an error that you can mend; one line on stderr says what to do",
+    INTERRUPTED: "interrupted by Ctrl-C or SIGTERM; a training has saved everything, and `resume` goes on",
+    NO_READER: "the program that read the output has ended, as `head` does",
 }
 
 
