@@ -366,7 +366,7 @@ def test_moments_of_another_shape_are_not_read() -> None:
     first.step()
     second.load_state_dict(first.state_dict())
     large.grad = torch.ones_like(large)
-    assert not second.by_loop()
+    assert not second._by_loop()
 
 
 def test_a_copied_optimizer_goes_on() -> None:

@@ -76,14 +76,14 @@ class Adam(torch.optim.Adam):
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One step down the gradients. The first is torch's, which initialises the moments."""
-        if closure is None and self.by_loop():
+        if closure is None and self._by_loop():
             return None
         weights = self._weights()
         for weight in weights:
             weight.grad = None if weight.grad is None else weight.grad.to(weight.dtype).contiguous()  # fused, torch reads no strides
         return STEP(self, closure)
 
-    def by_loop(self) -> bool:
+    def _by_loop(self) -> bool:
         """Whether the loop can take a step, which it then has taken: that of ``step`` without the hooks that torch wraps around it."""
         group, compiled = self.param_groups[0], loops()
         usual = len(self.param_groups) == 1 and not any(group[name] for name in OTHERS) and not hasattr(self, SCALED)
@@ -119,7 +119,7 @@ class Adam(torch.optim.Adam):
 
 def descend(optimizer: torch.optim.Optimizer) -> None:
     """A step of an optimizer: of ours where nobody looks at it without what torch wraps around it, a tenth of a millisecond."""
-    if type(optimizer) is not Adam or _is_watched(optimizer) or not optimizer.by_loop():
+    if type(optimizer) is not Adam or _is_watched(optimizer) or not optimizer._by_loop():
         optimizer.step()
 
 
