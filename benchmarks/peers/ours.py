@@ -14,7 +14,7 @@ from worker import BATCH, NETWORKS, greys, serve, timed
 import lowerbound as lb
 from lowerbound.recipes.networks import products
 from lowerbound.system import threads
-from lowerbound.system.compiled import Calls, of_adam
+from lowerbound.system.compiled import CapturedCalls, of_adam
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--precision", default="auto")
@@ -97,7 +97,7 @@ def equal(path: str, network: str, rows: int, held_out: int, epochs: int, seed: 
     return {"bound": lb.mean_bound(made.vae, data(path, held_out, rows)).bound}
 
 
-ADAM, LOOPS, LAID = "Adam", "compiled loops besides", "loops and products that are laid down"
+ADAM, LOOPS, CAPTURED = "Adam", "compiled loops besides", "captured loops and products"
 KINDS = {
     "matrix products": ("mm", "addmm", "bmm"),
     ADAM: ("_fused_adam_",),
@@ -129,21 +129,21 @@ def profile(path: str, network: str, rows: int) -> dict[str, float]:
 
 
 def _of_loops(running: Any, steps: int) -> dict[str, float]:
-    """Microseconds of a step within compiled loops and what is laid down, of which torch's profiler does not know."""
-    found, run, make = {ADAM: 0.0, LOOPS: 0.0, LAID: 0.0}, threads.run, Calls.make
+    """Microseconds of a step within compiled loops and what is captured, of which torch's profiler does not know."""
+    found, run, replay = {ADAM: 0.0, LOOPS: 0.0, CAPTURED: 0.0}, threads.run, CapturedCalls.replay
 
-    def timed_make(calls: Any) -> None:
-        seconds, _ = timed(lambda: make(calls))
-        found[LAID] += 1e6 * seconds / steps
+    def timed_replay(calls: Any) -> None:
+        seconds, _ = timed(lambda: replay(calls))
+        found[CAPTURED] += 1e6 * seconds / steps
 
     def timed_run(loop: Any, *given: Any) -> None:
         seconds, _ = timed(lambda: run(loop, *given))
         found[ADAM if loop is of_adam.adam else LOOPS] += 1e6 * seconds / steps
 
-    threads.run, Calls.make = timed_run, timed_make
+    threads.run, CapturedCalls.replay = timed_run, timed_replay
     for _ in islice(running, steps):
         pass
-    threads.run, Calls.make = run, make
+    threads.run, CapturedCalls.replay = run, replay
     return found
 
 

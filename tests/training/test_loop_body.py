@@ -23,10 +23,10 @@ from lowerbound.training.processes import ProcessGroup, Share
 from lowerbound.training.state import State
 from lowerbound.training.steps import choose
 from lowerbound.training.steps.autograd import ByAutograd
+from lowerbound.training.steps.captured import ByCapture
 from lowerbound.training.steps.changes import Changes
 from lowerbound.training.steps.descent import LearningRates
 from lowerbound.training.steps.fused import ByHand
-from lowerbound.training.steps.laid import LaidDown
 from lowerbound.training.steps.plan import Plan
 from lowerbound.vae.loss import of_rows
 
@@ -243,14 +243,14 @@ def test_what_no_step_can_honour_is_refused_in_the_same_words(name: str, kind: s
 
 # --- which step it is ---------------------------------------------------------------------------------------
 
-FASTEST = "LaidDown" if compiled.products_are_to_be_had() else "ByHand"
+FASTEST = "ByCapture" if compiled.products_are_to_be_had() else "ByHand"
 
 
 @pytest.fixture
 def taken(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """The kinds of the steps that are taken."""
     kinds: list[str] = []
-    for kind in (LaidDown, ByHand, ByAutograd):
+    for kind in (ByCapture, ByHand, ByAutograd):
         gradient = kind.gradient
 
         def noted(step: Any, *given: Any, name: str = kind.__name__, gradient: Any = gradient) -> Tensor:
@@ -390,7 +390,6 @@ def test_who_breaks_out_of_the_loop_finds_gradients_in_the_types_of_their_weight
 SUSPENDED = """
 import torch
 import lowerbound as lb
-from lowerbound.system import compiled
 vae = lb.VAE(
     prior=lb.priors.StandardNormal(2),
     likelihood=lb.likelihoods.Bernoulli(lb.nn.mlp(2, 512, 64)),

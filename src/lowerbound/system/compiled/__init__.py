@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import math
-import struct
 import sys
 from types import NotImplementedType
 
@@ -19,10 +18,12 @@ from torch import Tensor
 
 from lowerbound.system import philox_numbers, threads
 from lowerbound.system.compiled import sparse as sparse
-from lowerbound.system.compiled.calls import Calls as Calls
-from lowerbound.system.compiled.calls import products_are_to_be_had as products_are_to_be_had
+from lowerbound.system.compiled.capture import CapturedCalls as CapturedCalls
+from lowerbound.system.compiled.capture import products_are_to_be_had as products_are_to_be_had
 from lowerbound.system.compiled.layout import CHANGED, OF_ADAM, OF_WEIGHT
 from lowerbound.system.compiled.loops import Loop, Loops
+from lowerbound.system.compiled.memory import as_wholes
+from lowerbound.system.compiled.memory import floats as floats
 from lowerbound.system.compiled.of_tables import expected as expected
 from lowerbound.system.compiled.of_tables import laid_out as laid_out
 from lowerbound.system.compiled.of_tables import step_of_table as step_of_table
@@ -36,12 +37,7 @@ bernoulli, counts, layers, pixels, random, student = map(Loops, ("bernoulli", "c
 entropy, fixed = Loops("entropy"), Loops("fixed")  # for NumPy's arrays: whoever compresses calls them
 
 
-def _numbers(*shape: int) -> Tensor:
-    """An uninitialised tensor of this shape, in single precision for any default type of torch."""
-    return torch.empty(shape, dtype=torch.float32, device="cpu")
-
-
-ONE = _numbers().fill_(1.0)
+ONE = floats().fill_(1.0)
 BF16 = torch.bfloat16
 
 
@@ -52,7 +48,7 @@ def log_prob_of_bits(logits: Float[Tensor, "*batch D"], value: Float[Tensor, "*r
     """Of logits in single precision or bfloat16."""
     if not _fit(logits, value) or not is_plain(logits, BF16) or not is_plain(value):
         return NotImplemented
-    found, size = _numbers(*logits.shape[:-1]), logits.shape[-1]
+    found, size = floats(*logits.shape[:-1]), logits.shape[-1]
     bernoulli.bits(logits.numel(), found.numel(), size, value.numel() // size, logits, value, found)
     return found
 
@@ -69,8 +65,8 @@ def slope_of_bits(
     plain = is_plain(logits, BF16) and is_plain(slope, BF16) and is_plain(value) and is_plain(scale) and (bias is None or is_plain(bias))
     if not (plain and alike and _fit(logits, value)):
         return NotImplemented
-    found, size = _numbers(*logits.shape[:-1]), logits.shape[-1]
-    bias = _numbers(size).zero_() if bias is None else bias
+    found, size = floats(*logits.shape[:-1]), logits.shape[-1]
+    bias = floats(size).zero_() if bias is None else bias
     sizes = found.numel(), size, value.numel() // size
     bernoulli.bits_and_slope(logits.numel(), *sizes, logits, bias, value, found, slope, scale, scale.numel() > 1)
     return found
@@ -102,7 +98,7 @@ def gathered(array: UInt8[Tensor, "N *event"], rows: Int64[Tensor, " B"], unit: 
         return NotImplemented
     if int(rows.min()) < 0 or int(rows.max()) >= len(array):
         return NotImplemented  # for torch to say
-    found = _numbers(len(rows), *array.shape[1:])
+    found = floats(len(rows), *array.shape[1:])
     pixels.gathered(found.numel(), len(rows), size, rows.contiguous(), unit, array, found)
     return found
 
@@ -146,8 +142,8 @@ def log_prob_of_students(
         return NotImplemented
     if not all(map(is_plain, (value, output, more, slope))):
         return NotImplemented
-    found, rows = _numbers(*shape), output.numel() // (3 * size)
-    own, room = value.numel() // size, _numbers(3, found.numel())
+    found, rows = floats(*shape), output.numel() // (3 * size)
+    own, room = value.numel() // size, floats(3, found.numel())
     student.log_prob(found.numel(), rows, size, own, slope.numel() > 0, floor, least, value, output, more, found, slope, *room)
     return found
 
@@ -204,7 +200,7 @@ def latents(
     if not (is_plain(q) and is_plain(bias) and is_plain(noise)):
         return NotImplemented
     k, n, d = noise.shape
-    scale, z, kl, ratio = _numbers(n, d), torch.empty_like(noise), _numbers(n), _numbers(k, n)
+    scale, z, kl, ratio = floats(n, d), torch.empty_like(noise), floats(n), floats(k, n)
     of_gaussians.latents(noise.numel(), n, d, k, low, high, q, bias, noise, scale, z, kl, ratio)
     return scale, z, kl, ratio
 
@@ -215,7 +211,7 @@ def bounds(
     """In single precision."""
     if not (is_plain(log_likelihood) and is_plain(kl) and is_plain(ratio)):
         return NotImplemented
-    found, share, (k, n) = _numbers(3), torch.empty_like(ratio) if weighted else _numbers(0), log_likelihood.shape
+    found, share, (k, n) = floats(3), torch.empty_like(ratio) if weighted else floats(0), log_likelihood.shape
     of_gaussians.bounds(0, n, k, weighted, log_likelihood, kl, ratio, share, found)
     return found, share
 
@@ -284,15 +280,10 @@ class StepOfAdam:
     def __call__(self, rate: float, betas: tuple[float, float], tiny: float) -> None:
         """The next one."""
         (one, two), given, known = betas, self._given, {}
-        given[1:OF_ADAM] = _as_wholes(one, two, 1 - one, 1 - two, tiny)  # 1 − 0.999 is rounded once
+        given[1:OF_ADAM] = as_wholes(one, two, 1 - one, 1 - two, tiny)  # 1 − 0.999 is rounded once
         for at, before in enumerate(self._counts):
             if (count := int(before.value) + 1) not in known:
-                known[count] = _as_wholes(rate / (1 - one**count), math.sqrt(1 - two**count), float(count))
+                known[count] = as_wholes(rate / (1 - one**count), math.sqrt(1 - two**count), float(count))
             place = OF_ADAM + OF_WEIGHT * at + 1
             given[place : place + CHANGED] = known[count]
         threads.run(of_adam.adam, self._numbers, *given)
-
-
-def _as_wholes(*given: float) -> tuple[int, ...]:
-    """The 32-bit integers with the same bits as these numbers in single precision."""
-    return struct.unpack(f"{len(given)}i", struct.pack(f"{len(given)}f", *given))

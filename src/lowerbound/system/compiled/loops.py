@@ -37,14 +37,22 @@ DIGEST = hashlib.sha256().digest_size
 class Loop:
     """A loop; called with how many numbers it handles, which settles how many threads it is worth, and its arguments.
 
-    ``pack`` makes integers of the arguments, ``places`` says which is the first of each.
+    ``pack`` makes integers of the arguments.
     """
 
     def __init__(self, address: int, packed: dict[str, str] | None, code: Any):
         self.address, self._code = address, code  # which is gone when nobody has it
         self.pack: Callable[..., tuple[int, ...]] = _packing(packed)
-        sizes = (1 + each.count(",") for each in (packed or {}).values())
-        self.places = dict(zip(packed or {}, accumulate(sizes, initial=0), strict=False))
+        self._packed = packed or {}
+
+    def place(self, name: str) -> int:
+        """Where the integer of an argument is among those of all: of one that has one integer alone."""
+        return list(accumulate((1 + each.count(",") for each in self._packed.values()), initial=0))[list(self._packed).index(name)]
+
+    def pack_one(self, name: str) -> Callable[[Any], tuple[int, ...]]:
+        """What makes integers of an argument."""
+        one: Callable[[Any], tuple[int, ...]] = _packing({name: self._packed[name]})
+        return one
 
     def __call__(self, numbers: int, *given: Any) -> None:
         """Run it over so many numbers."""

@@ -14,16 +14,12 @@ from torch import Tensor
 
 from lowerbound.system.compiled.layout import Field, Kind, layout
 from lowerbound.system.compiled.loops import Loops
+from lowerbound.system.compiled.memory import floats
 
 filling, tables = Loops("filling"), Loops("tables")
 FLOOR, LEAST = 1e-3, 2.0  # of σ and of degrees of freedom, as the laws of columns have them
 EACH = 1024  # numbers that a latent is worth, where threads are shared out
 PIECES = 64  # of each weight, whose gradients are added up
-
-
-def _numbers(*shape: int) -> Tensor:
-    """An uninitialised tensor of this shape, in single precision for any default type of torch."""
-    return torch.empty(shape, dtype=torch.float32, device="cpu")
 
 
 def laid_out(layers: list[Any], encoder: int, rows: int, latents: int) -> tuple[Any, int]:
@@ -38,7 +34,7 @@ def step_of_table(
     room: Any, law: Any, rows: Tensor, shown: Tensor, cells: Any, drawn: Tensor, k: int, weighted: bool, *numbers: float
 ) -> Float[Tensor, " 3"]:
     """Leave a batch's gradient in the weights, return its means; ``numbers`` are the bounds of log σ² and what latents' gradients have."""
-    n, found, layers, columns = len(rows), _numbers(3), torch.from_numpy(room.layers), cells.values.shape[1]
+    n, found, layers, columns = len(rows), floats(3), torch.from_numpy(room.layers), cells.values.shape[1]
     sizes = room.parts, n, k, int(layers[room.encoder, Field.IN]), room.encoder, room.decoder, room.some, weighted
     given = layers, rows, drawn, drawn.stride(0), shown, columns, cells.values, cells.at, cells.slope
     terms = len(law.terms), law.terms, law.units
@@ -50,7 +46,7 @@ def step_of_table(
 
 def weighed(each: list[Any], some: int, law: Any, cells: Any, z: Float[Tensor, "K B d"]) -> Float[Tensor, "K B"]:
     """log p(x|z) by the layers of a decoder, so many latents at a time."""
-    (k, n, d), found = z.shape, _numbers(*z.shape[:2])
+    (k, n, d), found = z.shape, floats(*z.shape[:2])
     parts, where, memory = _room(each, some, n, some * (1 + 4 * law.numbers))
     own, columns = memory.pop(), cells.values.shape[1]
     numbers, terms = _of_numbers(law), (len(law.terms), law.terms, law.units)
@@ -66,8 +62,8 @@ def expected(
     (k, n, d), columns, wide = z.shape, cells.values.shape[1], int(law.terms[law.terms[:, 0] == Kind.CLASS, 3].sum())
     parts, where, memory = _room(each, some, n, 7 * some)
     own, spiked = memory.pop(), law.of_numbers
-    spikes, most = (_numbers(0), 0) if spiked is None else (spiked.spikes.contiguous(), spiked.most)
-    found = _numbers(n, columns).zero_(), _numbers(n, columns).zero_(), _numbers(n, wide).zero_()
+    spikes, most = (floats(0), 0) if spiked is None else (spiked.spikes.contiguous(), spiked.most)
+    found = floats(n, columns).zero_(), floats(n, columns).zero_(), floats(n, wide).zero_()
     numbers = *_of_numbers(law), maps, ends.contiguous()
     terms = len(law.terms), law.terms, law.units, spikes, most
     given = z, counts, order, share, columns, cells.at

@@ -18,17 +18,17 @@ from lowerbound.training.finite import Watch
 from lowerbound.training.gradient_sum import GradientSum
 from lowerbound.training.processes import Share
 from lowerbound.training.steps.autograd import ByAutograd
+from lowerbound.training.steps.captured import ByCapture
 from lowerbound.training.steps.changes import Changes, Weights
 from lowerbound.training.steps.descent import LearningRates, shortened
 from lowerbound.training.steps.fused import ByHand
-from lowerbound.training.steps.laid import LaidDown
 from lowerbound.training.steps.plan import Plan, Step, nobody
 from lowerbound.training.steps.small import is_small, multiplied
 from lowerbound.training.steps.tables import InOneLoop
 from lowerbound.vae.objectives.base import Objective
 
 #: the first that takes a plan is chosen
-KINDS: tuple[type[Step], ...] = (InOneLoop, LaidDown, ByHand, ByAutograd)
+KINDS: tuple[type[Step], ...] = (InOneLoop, ByCapture, ByHand, ByAutograd)
 
 
 @contextmanager

@@ -20,8 +20,8 @@ from lowerbound.system.machine import ROWS, Question, Ways, known, numbers
 from lowerbound.system.noise import by_row
 from lowerbound.training.adam import Adam
 from lowerbound.training.state import State
+from lowerbound.training.steps.captured import ByCapture
 from lowerbound.training.steps.fused import ByHand
-from lowerbound.training.steps.laid import LaidDown
 from lowerbound.training.steps.plan import Plan, Step
 from lowerbound.vae.estimators.pathwise import Pathwise
 from lowerbound.vae.likelihoods import Bernoulli
@@ -64,7 +64,7 @@ def _step(width: int, one: bool) -> Callable[[], None]:
     state = State(Adam(vae.parameters(), 1e-3), 0)
     plan = Plan(vae, ELBO(), Pathwise(), of_rows, state, torch.float32)
     data, all_rows = Dataset((numbers(ROWS, width) > 0.9).float()), torch.arange(ROWS)
-    step = LaidDown(plan) if LaidDown.takes(plan) else ByHand(plan)
+    step = ByCapture(plan) if ByCapture.takes(plan) else ByHand(plan)
 
     def way() -> None:
         with threads.at_most(1) if one else nullcontext(), by_row(0, all_rows):

@@ -1,4 +1,4 @@
-"""The step that is laid down gives the results of autograd and of the step by hand, and notices what changes between two steps."""
+"""The captured step gives the results of autograd and of the step by hand, and notices what changes between two steps."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from lowerbound.nn.missing import TableInput
 from lowerbound.system import compiled, threads
 from lowerbound.system.noise import by_row
 from lowerbound.training.steps.autograd import ByAutograd
+from lowerbound.training.steps.captured import ByCapture
+from lowerbound.training.steps.captured_batch import Batch
 from lowerbound.training.steps.fused import ByHand
-from lowerbound.training.steps.laid import LaidDown
-from lowerbound.training.steps.laid_batch import Batch
 from lowerbound.training.steps.plan import Step
 
 from .test_fused import USUAL, built, gradients, name, plan
@@ -44,9 +44,9 @@ def test_it_gives_the_gradient_of_autograd_again_and_again(words: dict[str, Any]
     """Of batches of two sizes, in turns, and a β that may change."""
     monkeypatch.setattr(compiled, "share_of_sums", lambda: 1.0 if sums else -1.0)
     parts, data = built(words), lb.data.load("digits").train
-    assert LaidDown.takes(plan(parts))
+    assert ByCapture.takes(plan(parts))
     batches = [torch.arange(0, 1400, 7), torch.arange(3, 40), torch.arange(5, 1400, 7)]
-    step, found = LaidDown(plan(parts)), []
+    step, found = ByCapture(plan(parts)), []
     for kind in (step, ByAutograd(plan(parts))):
         found.append([of(kind, data, rows, parts.objective.at(0.3 + turn)) for turn, rows in enumerate(batches)])
     for ours, theirs in zip(*found, strict=True):
@@ -60,7 +60,7 @@ def test_it_is_the_step_by_hand_with_any_number_of_threads(threads_of_torch: int
     before = torch.get_num_threads()
     torch.set_num_threads(threads_of_torch)
     try:
-        found = [of(kind(plan(parts)), data, rows, parts.objective.at(1.0)) for kind in (LaidDown, ByHand)]
+        found = [of(kind(plan(parts)), data, rows, parts.objective.at(1.0)) for kind in (ByCapture, ByHand)]
     finally:
         torch.set_num_threads(before)
     agree(*found, error=1e-6)
@@ -68,7 +68,7 @@ def test_it_is_the_step_by_hand_with_any_number_of_threads(threads_of_torch: int
 
 def test_data_of_bytes_of_floats_and_views_are_the_same() -> None:
     parts, data = built({}), lb.data.load("digits").train
-    step, rows = LaidDown(plan(parts)), torch.arange(30)
+    step, rows = ByCapture(plan(parts)), torch.arange(30)
     assert isinstance(data.array, Tensor)
     every = data.rows if data.rows is not None else torch.arange(len(data))
     array = torch.randint(0, 256, (len(data.array), 1, 8, 8), dtype=torch.uint8)
@@ -81,7 +81,7 @@ def test_other_data_are_left_to_the_step_by_hand(monkeypatch: pytest.MonkeyPatch
     parts, taken = built({"pixels": "grey"}), []
     call = Batch.__call__
     monkeypatch.setattr(Batch, "__call__", lambda self, *given: taken.append(1) or call(self, *given))
-    step, hand, rows, x = LaidDown(plan(parts)), ByHand(plan(parts)), torch.arange(20), torch.rand(20, 1, 8, 8)
+    step, hand, rows, x = ByCapture(plan(parts)), ByHand(plan(parts)), torch.arange(20), torch.rand(20, 1, 8, 8)
     for data in (Dataset(x.double()), Dataset(x.transpose(2, 3)), x.double()):
         agree(of(step, data, rows, parts.objective.at(1.0)), of(hand, data, rows, parts.objective.at(1.0)))
     assert not taken
@@ -93,7 +93,7 @@ def test_other_data_are_left_to_the_step_by_hand(monkeypatch: pytest.MonkeyPatch
 def test_rows_that_are_not_there_and_examples_of_another_size_are_errors() -> None:
     """Also where a row was there before: addresses are all that loops are given."""
     parts, x = built({"pixels": "grey"}), (torch.rand(20, 1, 8, 8) * 255).byte()
-    step, rows, which = LaidDown(plan(parts)), torch.arange(5), torch.arange(20)
+    step, rows, which = ByCapture(plan(parts)), torch.arange(5), torch.arange(20)
     of(step, Dataset(x, rows=which), rows, parts.objective.at(1.0))
     for wrong in (20, -1, 10**6):
         which[2] = wrong
@@ -114,20 +114,20 @@ def test_sizes_are_those_of_weights_and_not_of_attributes() -> None:
     parts, data, rows = built({"network": "mlp:16"}), lb.data.load("digits").train, torch.arange(50)
     cut(parts.vae.posterior.network, 10)
     cut(parts.vae.likelihood.network, 10)
-    assert LaidDown.takes(plan(parts))
-    agree(*(of(kind(plan(parts)), data, rows, parts.objective.at(1.0)) for kind in (LaidDown, ByAutograd)))
+    assert ByCapture.takes(plan(parts))
+    agree(*(of(kind(plan(parts)), data, rows, parts.objective.at(1.0)) for kind in (ByCapture, ByAutograd)))
 
 
 def test_networks_of_other_sizes_and_encoders_of_tables_are_left_to_others() -> None:
     parts = built({})
-    assert LaidDown.takes(plan(parts))
+    assert ByCapture.takes(plan(parts))
     parts.vae.posterior.network = lb.nn.mlp(50, 16, 6)
-    assert not LaidDown.takes(plan(parts))
+    assert not ByCapture.takes(plan(parts))
     parts.vae.posterior.network = TableInput(lb.nn.mlp(64, 32, 6), [Column("a", "boolean", ("no", "yes"))] * 64)
-    assert not LaidDown.takes(plan(parts))
+    assert not ByCapture.takes(plan(parts))
     parts = built({})
     parts.vae.likelihood.network[-2] = nn.Linear(32, 40)
-    assert not LaidDown.takes(plan(parts))
+    assert not ByCapture.takes(plan(parts))
 
 
 def test_data_that_draw_from_torch_repeat() -> None:
@@ -153,7 +153,7 @@ def test_data_that_draw_from_torch_repeat() -> None:
 def test_outside_a_block_numbers_are_torchs() -> None:
     parts, data, rows = built({}), lb.data.load("digits").train, torch.arange(20)
     found = []
-    for kind in (LaidDown, ByHand):
+    for kind in (ByCapture, ByHand):
         torch.manual_seed(3)
         found.append((kind(plan(parts)).gradient(data, rows, parts.objective.at(1.0)), gradients(parts.vae).clone()))
     agree(*found)
@@ -163,7 +163,7 @@ def test_weights_and_gradients_that_moved_are_found() -> None:
     """A gradient set to None, weights in other memory, and data changed in their place."""
     parts, rows = built({"pixels": "grey"}), torch.arange(20)
     x = torch.rand(20, 1, 8, 8)
-    data, step, autograd = Dataset(x), LaidDown(plan(parts)), ByAutograd(plan(parts))
+    data, step, autograd = Dataset(x), ByCapture(plan(parts)), ByAutograd(plan(parts))
     of(step, data, rows, parts.objective.at(1.0))
     parts.vae.zero_grad(set_to_none=True)
     with torch.no_grad():
@@ -175,7 +175,7 @@ def test_weights_and_gradients_that_moved_are_found() -> None:
 
 def test_means_are_not_those_of_the_next_step() -> None:
     parts, data = built({}), lb.data.load("digits").train
-    step = LaidDown(plan(parts))
+    step = ByCapture(plan(parts))
     first, _ = of(step, data, torch.arange(20), parts.objective.at(1.0))
     before = first.clone()
     of(step, data, torch.arange(20, 40), parts.objective.at(1.0))
@@ -183,10 +183,10 @@ def test_means_are_not_those_of_the_next_step() -> None:
 
 
 def test_what_is_rounded_or_shared_is_left_to_others() -> None:
-    assert not LaidDown.takes(plan(built({"network": "mlp:512"}), torch.bfloat16))
-    assert LaidDown.takes(plan(built({"network": "mlp:32"}), torch.bfloat16))  # no layer is large
+    assert not ByCapture.takes(plan(built({"network": "mlp:512"}), torch.bfloat16))
+    assert ByCapture.takes(plan(built({"network": "mlp:32"}), torch.bfloat16))  # no layer is large
     for words in ({"likelihood": "gaussian"}, {"network": "conv:4"}, {"prior": "mixture:3"}):
-        assert not LaidDown.takes(plan(built(words)))
+        assert not ByCapture.takes(plan(built(words)))
 
 
 def test_fit_takes_it_and_gives_the_weights_of_the_step_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,12 +197,12 @@ def test_fit_takes_it_and_gives_the_weights_of_the_step_by_hand(monkeypatch: pyt
         return torch.cat([parameter.detach().flatten() for parameter in parts.vae.parameters()])
 
     taken: list[int] = []
-    gradient = LaidDown.gradient
-    monkeypatch.setattr(LaidDown, "gradient", lambda self, *given: taken.append(1) or gradient(self, *given))
-    laid = weights()
+    gradient = ByCapture.gradient
+    monkeypatch.setattr(ByCapture, "gradient", lambda self, *given: taken.append(1) or gradient(self, *given))
+    captured = weights()
     assert len(taken) == 26
     monkeypatch.setattr("lowerbound.training.steps.choose.KINDS", (ByHand,))
-    torch.testing.assert_close(laid, weights(), rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(captured, weights(), rtol=1e-3, atol=1e-4)
 
 
 # --- the calls themselves ------------------------------------------------------------------------------------
@@ -214,10 +214,10 @@ def test_products_are_those_of_torch(shape: tuple[int, int, int], turned: tuple[
     m, k, n = shape
     a = torch.randn(k, m).t() if turned[0] else torch.randn(m, k)
     b = torch.randn(n, k).t() if turned[1] else torch.randn(k, n)
-    found, calls = torch.full((m, n), torch.nan), compiled.Calls()
+    found, calls = torch.full((m, n), torch.nan), compiled.CapturedCalls()
     calls.product(a, b, found)
     for _ in range(2):
-        calls.make()
+        calls.replay()
         torch.testing.assert_close(found, a @ b)
         a *= 2
 
@@ -225,7 +225,7 @@ def test_products_are_those_of_torch(shape: tuple[int, int, int], turned: tuple[
 def test_loops_are_called_in_order_by_one_thread_and_by_several() -> None:
     """A layer's output less its bias, of so many numbers that threads share them."""
     x, bias = torch.randn(300, 200), torch.randn(200)
-    once, twice, sums, calls = torch.empty(300, 200), torch.empty(300, 200), torch.empty(200), compiled.Calls()
+    once, twice, sums, calls = torch.empty(300, 200), torch.empty(300, 200), torch.empty(200), compiled.CapturedCalls()
     calls.loop(compiled.layers.rectified, x.numel(), 300, 200, x, bias, once)
     calls.loop(compiled.layers.rectified, 1, 300, 200, once, bias, twice)
     calls.loop(compiled.layers.sums, x.numel(), 200, 300, twice, sums)
@@ -233,7 +233,7 @@ def test_loops_are_called_in_order_by_one_thread_and_by_several() -> None:
     torch.set_num_threads(2)
     try:
         assert threads.shared(x.numel())[0] == 2 or threads.starts() == 0
-        calls.make()
+        calls.replay()
     finally:
         torch.set_num_threads(before)
     expected = ((x + bias).relu() + bias).relu()

@@ -1,7 +1,7 @@
-"""The step by hand (fused.py) as calls that are laid down once and made again: between them there is no Python.
+"""The step by hand (fused.py), captured once and replayed: between its loops and products there is no Python.
 
 Products are in single precision, those of BLAS that torch calls too. It draws the same numbers in the same order as the step by hand, and
-gives the same gradient but for rounding (tests/training/test_laid.py).
+gives the same gradient but for rounding (tests/training/test_captured.py).
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from lowerbound.nn.missing import TableInput, perceptron
 from lowerbound.nn.precision import LARGE
 from lowerbound.system import noise
 from lowerbound.system.devices import loops
+from lowerbound.training.steps.captured_batch import Batch
+from lowerbound.training.steps.captured_gradient import Sizes
 from lowerbound.training.steps.fused import ByHand, OfPerceptrons, are_perceptrons, event_of
-from lowerbound.training.steps.laid_batch import Batch
-from lowerbound.training.steps.laid_gradient import Sizes
 from lowerbound.training.steps.perceptron import single_gradient
 from lowerbound.training.steps.plan import Plan, Ready, nobody
 from lowerbound.vae.likelihoods import Bernoulli
@@ -33,7 +33,7 @@ from lowerbound.vae.objectives.elbo import ELBO
 MOST = 2  # sizes of batches, and places of weights, for which calls are kept: of an epoch the last batch has another size
 
 
-class LaidDown(OfPerceptrons):
+class ByCapture(OfPerceptrons):
     """The gradient of that model's loss."""
 
     @classmethod

@@ -1,11 +1,9 @@
-"""Calls of a forward and a backward pass, laid down: from examples and noise to the gradients of all weights."""
+"""Captured calls of a forward and a backward pass: from examples and noise to the gradients of all weights."""
 
 from __future__ import annotations
 
-import struct
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -30,11 +28,6 @@ class Sizes(NamedTuple):
     weighted: bool
 
 
-def numbers(*shape: int) -> Tensor:
-    """Room for numbers in single precision."""
-    return torch.empty(shape, dtype=torch.float32, device="cpu")
-
-
 class Gradient:
     """The calls for batches of some sizes; ``given`` is what the first layer takes, the examples ``x`` or what in them is not zero."""
 
@@ -47,22 +40,22 @@ class Gradient:
         x: Float[Tensor, "B D"],
         noise: Float[Tensor, "K B d"],
     ):
-        self.compiled, self.sizes, self.calls = compiled, sizes, compiled.Calls()
+        self.compiled, self.sizes, self.calls, self.floats = compiled, sizes, compiled.CapturedCalls(), compiled.floats
         (encoder, decoder), (n, k, weighted) = layers, sizes
-        self.one = numbers(1).fill_(1.0)
+        self.one = self.floats(1).fill_(1.0)
         inputs = self._forward(encoder, given)
         q = self._product(encoder[-1], inputs[-1])
-        scale, z, kl, ratio = numbers(n, q.shape[1] // 2), numbers(*noise.shape), numbers(n), numbers(k, n)
+        scale, z, kl, ratio = self.floats(n, q.shape[1] // 2), self.floats(*noise.shape), self.floats(n), self.floats(k, n)
         some = noise.numel(), n, scale.shape[1], k, *LOG_VARIANCE
         self.calls.loop(compiled.of_gaussians.latents, *some, q, encoder[-1].bias, noise, scale, z, kl, ratio)
         hidden = self._forward(decoder, z.flatten(0, 1))
         log_likelihood, slope = self._decoded(decoder[-1], hidden[-1], x)
-        self.means, share = numbers(3), numbers(k, n) if weighted else self.one
+        self.means, share = self.floats(3), self.floats(k, n) if weighted else self.one
         self.calls.loop(compiled.of_gaussians.bounds, 0, n, k, weighted, log_likelihood, kl, ratio, share, self.means)
-        of_z = numbers(*z.shape)
+        of_z = self.floats(*z.shape)
         back = self._backward(decoder, hidden, slope, share.flatten() if weighted else None)
         self.calls.product(back, decoder[0].weight, of_z.flatten(0, 1))
-        of_q = numbers(*q.shape)
+        of_q = self.floats(*q.shape)
         ends = 0.0, -1 / n if weighted else 0.0  # c is the weight of the KL, which may change
         given_back = q, noise, scale, z, of_z, weighted, share, of_q
         self.of_latents = self.calls.loop(compiled.of_gaussians.of_latents, *some, *ends, *given_back)
@@ -71,8 +64,8 @@ class Gradient:
     def __call__(self, objective: Objective) -> Float[Tensor, " 3"]:
         """Leave the gradient in the weights; return the means of the bound, log p(x|z) and the KL."""
         if isinstance(objective, ELBO):
-            self.of_latents.change(c=_bits(objective.weight_of_kl / self.sizes.n))
-        self.calls.make()
+            self.of_latents.change(c=objective.weight_of_kl / self.sizes.n)
+        self.calls.replay()
         return self.means.clone()
 
     # --- forward ---------------------------------------------------------------------------------------
@@ -82,13 +75,13 @@ class Gradient:
         inputs = [given]
         for layer in layers[:-1]:
             output = self._product(layer, inputs[-1])
-            inputs.append(numbers(*output.shape))
+            inputs.append(self.floats(*output.shape))
             self.calls.loop(self.compiled.layers.rectified, output.numel(), *output.shape, output, layer.bias, inputs[-1])
         return inputs
 
     def _product(self, layer: nn.Linear, given: Any) -> Float[Tensor, "N out"]:
         """The output of a layer without its bias."""
-        found = numbers(given.shape[0], len(layer.weight))
+        found = self.floats(given.shape[0], len(layer.weight))
         if isinstance(given, Tensor):
             self.calls.product(given, layer.weight.t(), found)
         else:
@@ -98,9 +91,9 @@ class Gradient:
     def _decoded(self, layer: nn.Linear, given: Float[Tensor, "N in"], x: Float[Tensor, "B D"]) -> tuple[Tensor, Float[Tensor, "N D"]]:
         """log p(x|z), and minus its slope in the last layer's output: of the mean over a batch, or not yet weighted."""
         (n, k, weighted), width = self.sizes, len(layer.weight)
-        found, slope, scale = numbers(k, n), numbers(k * n, width), numbers(1).fill_(-1.0 if weighted else -1 / (k * n))
+        found, slope, scale = self.floats(k, n), self.floats(k * n, width), self.floats(1).fill_(-1.0 if weighted else -1 / (k * n))
         some = parts_of(k, n, width)
-        room = numbers(max(part.stop - part.start for part in some), width)
+        room = self.floats(max(part.stop - part.start for part in some), width)
         for part in some:
             output = room[: part.stop - part.start]
             self.calls.product(given[part], layer.weight.t(), output)
@@ -136,7 +129,7 @@ class Gradient:
 
     def _through(self, layer: nn.Linear, before: nn.Linear, gradient: Tensor, given: Tensor, share: Tensor | None) -> Tensor:
         """The gradient in the output of the layer before, through its ReLU; and that of its bias."""
-        back, found = numbers(*given.shape), numbers(*given.shape)
+        back, found = self.floats(*given.shape), self.floats(*given.shape)
         self.calls.product(gradient, layer.weight, back)
         what = back, given, found, single_gradient(before.bias), self.one if share is None else share, share is not None
         self.calls.loop(self.compiled.layers.through_relu, back.numel(), back.shape[1], back.shape[0], *what)
@@ -144,12 +137,6 @@ class Gradient:
 
     def _scaled(self, given: Float[Tensor, "N in"], share: Float[Tensor, " N"]) -> Float[Tensor, "N in"]:
         """Each row times its share."""
-        found = numbers(*given.shape)
+        found = self.floats(*given.shape)
         self.calls.loop(self.compiled.layers.scaled, given.numel(), *given.shape, given, share, found)
         return found
-
-
-def _bits(number: float) -> int:
-    """The integer with the bits of a number in single precision."""
-    (found,) = struct.unpack("i", struct.pack("f", number))
-    return int(found)

@@ -1,15 +1,15 @@
-"""Calls of loops and of matrix products, laid down once and made again and again without Python between them.
+"""Calls of loops and of matrix products, captured once and replayed without Python between them: what a CUDA graph is on a processor.
 
-What an accelerator's captured graph is: memory and sizes stay, numbers in memory change, and of arguments those that are changed by name.
+Memory and sizes stay, numbers in memory change, and of arguments those that are changed by name.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
-import struct
 import sys
 from array import array
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,11 @@ from torch import Tensor
 from lowerbound.system import threads
 from lowerbound.system.compiled.layout import OPENED
 from lowerbound.system.compiled.loops import Loop, Loops
+from lowerbound.system.compiled.memory import as_wholes
 
-loops = Loops("calls")
+loops = Loops("replay")
 TURNED = {False: ord("N"), True: ord("T")}
-ZERO, ONE = (struct.unpack("i", struct.pack("f", value))[0] for value in (0.0, 1.0))
+ZERO, ONE = as_wholes(0.0, 1.0)
 
 
 @cache
@@ -45,22 +46,28 @@ def _sgemm() -> int:
         return 0
 
 
-class Laid:
-    """A call of a loop that was laid down."""
+class CapturedLoop:
+    """A call of a loop that was captured, whose arguments may be changed."""
 
     def __init__(self, loop: Loop, given: array[int]):
         self._loop, self._given = loop, given
+        self._ways: dict[str, tuple[int, Callable[[Any], tuple[int, ...]]]] = {}
+        self._kept: dict[str, Any] = {}  # tensors whose addresses the loop has
 
-    def change(self, **integers: int) -> None:
-        """Call it with another address, whole number or number's bits from now on, by the argument's name."""
-        for name, integer in integers.items():
-            self._given[OPENED + self._loop.places[name]] = integer
+    def change(self, **arguments: Any) -> None:
+        """Replay it with other arguments from now on, each of one integer: a tensor, a number."""
+        for name, value in arguments.items():
+            if name not in self._ways:
+                self._ways[name] = OPENED + self._loop.place(name), self._loop.pack_one(name)
+            place, pack = self._ways[name]
+            (self._given[place],) = pack(value)
+            self._kept[name] = value
 
 
-class Calls:
-    """Calls in their order; they are made with as many threads as torch had when they were laid down.
+class CapturedCalls:
+    """Calls in their order; they are replayed with as many threads as torch had when they were captured.
 
-    Tensors that were given stay; who gives one other memory meanwhile, or changes an argument's address, sees to it that it is there.
+    Tensors that were given stay; who gives one of them other memory meanwhile is to capture anew.
     """
 
     def __init__(self) -> None:
@@ -68,14 +75,14 @@ class Calls:
         self._kept: list[Any] = []  # arrays and tensors whose addresses are known
         self._array: array[int] | None = None
 
-    def loop(self, loop: Loop, numbers: int, *given: Any) -> Laid:
-        """A loop over so many numbers."""
+    def loop(self, loop: Loop, numbers: int, *given: Any) -> CapturedLoop:
+        """Capture a loop over so many numbers."""
         many, packed = threads.shared(numbers, *loop.pack(*given))
         self._add(many, loop.address, packed, given)
-        return Laid(loop, packed)
+        return CapturedLoop(loop, packed)
 
     def product(self, a: Float[Tensor, "m k"], b: Float[Tensor, "k n"], found: Float[Tensor, "m n"]) -> None:
-        """``found`` = a b, matrices in single precision, each contiguous or the transpose of one that is."""
+        """Capture ``found`` = a b, matrices in single precision, each contiguous or the transpose of one that is."""
         shapes = (a.shape[1], a.shape[0], b.shape[1]) == (b.shape[0], *found.shape)
         if not shapes or any(one.dtype != torch.float32 or not one.is_cpu for one in (a, b, found)) or not found.is_contiguous():
             raise ValueError(f"no product of {tuple(a.shape)} and {tuple(b.shape)} in {tuple(found.shape)}")
@@ -85,11 +92,11 @@ class Calls:
         places = left.data_ptr(), left.shape[1], right.data_ptr(), right.shape[1], ZERO, found.data_ptr(), found.shape[1]
         self._add(0, 0, array("q", (TURNED[of_left], TURNED[of_right], *sizes, ONE, *places)), (a, b, found))
 
-    def make(self) -> None:
-        """All of them."""
+    def replay(self) -> None:
+        """Make all calls."""
         if self._array is None:
             self._array = array("q", (0, 0, 1, len(self._each) // 3, threads.starts(), _sgemm(), *self._each))
-        threads.ALONE(loops.made.address)(self._array.buffer_info()[0])
+        threads.ALONE(loops.replayed.address)(self._array.buffer_info()[0])
 
     def _add(self, many: int, function: int, given: array[int], tensors: Any) -> None:
         self._each += many, function, given.buffer_info()[0]

@@ -1,4 +1,4 @@
-"""Calls that read a batch, laid down: examples of some rows, bits drawn of greys, noise for latents, and which values are not zero."""
+"""Captured calls that read a batch: examples of some rows, bits drawn of greys, noise for latents, and which values are not zero."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 from lowerbound.nn.precision import LARGE
 from lowerbound.system import noise, philox_numbers
 from lowerbound.system.devices import loops
-from lowerbound.training.steps.laid_gradient import Gradient, Networks, Sizes, numbers
+from lowerbound.training.steps.captured_gradient import Gradient, Networks, Sizes
 from lowerbound.vae.objectives.base import Objective
 
 
@@ -24,12 +24,12 @@ class Batch:
     def __init__(self, layers: Networks, sizes: Sizes, unit: float | None, binarize: bool):
         compiled, (encoder, decoder) = loops(), layers
         assert compiled is not None
-        self.layers, self.sizes, self.compiled, self.calls = layers, sizes, compiled, compiled.Calls()
+        self.layers, self.sizes, self.compiled, self.calls = layers, sizes, compiled, compiled.CapturedCalls()
         first, self.latent = encoder[0].weight, decoder[0].weight.shape[1]
         n, size = sizes.n, first.shape[1]
         self.suits = first.numel() >= LARGE and compiled.Sparse.suits(first)
-        self.sparse, self.greys = compiled.Sparse(n, size), numbers(n, size)
-        self.x = numbers(n, size) if binarize else self.greys
+        self.sparse, self.greys = compiled.Sparse(n, size), self.compiled.floats(n, size)
+        self.x = self.compiled.floats(n, size) if binarize else self.greys
         self.keys = self._keys() if binarize else None
         self.bytes = None if unit is None else self._bytes(unit)
         if self.keys is not None and unit is None:
@@ -44,11 +44,11 @@ class Batch:
         if self.bytes is None:
             torch.index_select(array.flatten(1), 0, rows, out=self.greys)
         else:
-            self.bytes.change(rows=rows.data_ptr(), array=array.data_ptr())
-        drawn = [] if self.keys is None else [self._draw(self.keys[0])]
-        drawn.append(self._draw(self.normals, self.sizes.k, self.latent))
-        self.calls.make()
-        del drawn  # rows whose addresses loops were given
+            self.bytes.change(rows=rows, array=array)
+        if self.keys is not None:
+            self._draw(self.keys[0])
+        self._draw(self.normals, self.sizes.k, self.latent)
+        self.calls.replay()
         few = self.suits and self.sparse.share() <= self.compiled.share_of_sums()
         if few not in self.gradients:
             self.gradients[few] = Gradient(self.compiled, self.layers, self.sizes, self.sparse if few else self.x, self.x, self.noise)
@@ -57,8 +57,8 @@ class Batch:
     def _keys(self) -> tuple[Any, int, Tensor]:
         """A key for each example, whose bits are drawn: the call that draws them, how far apart they are, and where."""
         keys = torch.empty(self.sizes.n, philox_numbers.whole(2), dtype=torch.int32, device="cpu")
-        laid = self.calls.loop(self.compiled.random.random_words, keys.numel(), *keys.shape, torch.empty(0), 0, 0, keys)
-        return laid, keys.shape[1] // 2, keys
+        drawn = self.calls.loop(self.compiled.random.random_words, keys.numel(), *keys.shape, torch.empty(0), 0, 0, keys)
+        return drawn, keys.shape[1] // 2, keys
 
     def _bytes(self, unit: float) -> Any:
         """The call that reads bytes of rows of an array, and draws bits of them where there are keys."""
@@ -72,15 +72,13 @@ class Batch:
     def _normals(self) -> tuple[Any, Float[Tensor, "K B d"]]:
         """Noise for the latents: the call that draws it, and where it is."""
         (n, k, _), random, d = self.sizes, self.compiled.random, self.latent
-        drawn, found = numbers(n, philox_numbers.whole(k * d)), numbers(k, n, d)
-        laid = self.calls.loop(random.random_normals, drawn.numel(), *drawn.shape, torch.empty(0), 0, 0, drawn)
+        drawn, found = self.compiled.floats(n, philox_numbers.whole(k * d)), self.compiled.floats(k, n, d)
+        draw = self.calls.loop(random.random_normals, drawn.numel(), *drawn.shape, torch.empty(0), 0, 0, drawn)
         self.calls.loop(random.placed, found.numel(), n, drawn.shape[1], k, d, drawn, found)
-        return laid, found
+        return draw, found
 
-    def _draw(self, laid: Any, draws: int = 1, size: int = 1) -> Tensor:
-        """Have a call make the next draw of this step; the rows that must be there until it has."""
+    def _draw(self, loop: Any, draws: int = 1, size: int = 1) -> None:
+        """Have a loop make the next draw of this step."""
         draw = noise.call((draws, self.sizes.n, size), 1)
         assert draw is not None
-        rows = draw.rows.contiguous()
-        laid.change(rows=rows.data_ptr(), key=draw.key, call=draw.number)
-        return rows
+        loop.change(rows=draw.rows.contiguous(), key=draw.key, call=draw.number)

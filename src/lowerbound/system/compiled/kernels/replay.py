@@ -1,4 +1,4 @@
-"""Calls of loops and of matrix products one after the other, by their addresses: the loop."""
+"""Captured calls of loops and of matrix products, one after the other, by their addresses: the loop."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _product(_: Any, function: Any, given: Any) -> Any:
 
 
 @bare(kept)
-def made(a: Any) -> None:
+def replayed(a: Any) -> None:
     """How many there are, the addresses of what starts a team and of SGEMM; of each its threads, 0 for a product, and two addresses."""
     for at in range(BEGIN, BEGIN + EACH * a[OPENED], EACH):
         threads, function, given = a[at], a[at + 1], a[at + 2]

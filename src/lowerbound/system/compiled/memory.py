@@ -1,0 +1,18 @@
+"""Memory that loops write to, and numbers as the integers that they are given."""
+
+from __future__ import annotations
+
+import struct
+
+import torch
+from torch import Tensor
+
+
+def floats(*shape: int) -> Tensor:
+    """An uninitialised tensor of this shape, in single precision for any default type of torch."""
+    return torch.empty(shape, dtype=torch.float32, device="cpu")
+
+
+def as_wholes(*given: float) -> tuple[int, ...]:
+    """The 32-bit integers with the same bits as these numbers in single precision."""
+    return struct.unpack(f"{len(given)}i", struct.pack(f"{len(given)}f", *given))
