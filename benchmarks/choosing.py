@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 import torch
 from choosing_data import Parts, parts
+from entries import Entry, read, written
 
 import lowerbound as lb
 from lowerbound.recipes.build import Parts as Model
@@ -29,7 +30,6 @@ LOOKS, RATE, DRAWS = 10, 2e-3, 500
 STOP = lb.objectives.IWAE(16)
 
 Words = dict[str, Any]
-Entry = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -216,19 +216,6 @@ def measured(one: Job) -> Entry:
 
 
 # --- all of them -------------------------------------------------------------------------------------
-
-
-def read(path: Path = RESULT) -> dict[str, Entry]:
-    """The entries that there are."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-
-
-def written(path: Path, entries: dict[str, Entry]) -> None:
-    """A line for each entry, in the order of their names; the file is never half of one."""
-    lines = ",\n".join(f" {json.dumps(key, ensure_ascii=False)}: {json.dumps(entry)}" for key, entry in sorted(entries.items()))
-    partial = path.with_suffix(".partial")
-    partial.write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")
-    partial.replace(path)
 
 
 def main() -> None:

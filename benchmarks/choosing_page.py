@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import mean, stdev
 
-from choosing import QUESTIONS, ROOT, SEES, Entry, Question, Words, job
+from choosing import QUESTIONS, ROOT, SEES, Question, Words, job
+from entries import Entry
 
 PAGE = ROOT / "docs" / "choose.md"
 #: of values whose squared errors are all of one unit

@@ -19,10 +19,11 @@ import time
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import tables_data
+from entries import Entry, read, written
 from jaxtyping import Bool
 from tables_data import AS_PUBLISHED, PUBLISHED, RANDOM, SELF, TABLES, Table
 from tables_ways import DIRECTED, METHODS, OURS, Filled, methods, whole
@@ -30,8 +31,6 @@ from tables_ways import DIRECTED, METHODS, OURS, Filled, methods, whole
 ROOT = Path(__file__).parents[1]
 RESULT = ROOT / "benchmarks" / "results" / "tables.json"
 MASKS = 5
-
-Entry = dict[str, Any]
 
 
 class Job(NamedTuple):
@@ -110,14 +109,6 @@ def done(entry: Entry | None, job: Job, code: str, epochs: int | None) -> bool:
     return job.method not in (OURS, DIRECTED) or (entry["code"], entry["epochs"]) == (code, epochs)
 
 
-def written(path: Path, entries: dict[str, Entry]) -> None:
-    """A line for each entry, in the order of their names; the file is never half of one."""
-    lines = ",\n".join(f" {json.dumps(key)}: {json.dumps(entry, ensure_ascii=False)}" for key, entry in sorted(entries.items()))
-    partial = path.with_suffix(".partial")
-    partial.write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")
-    partial.replace(path)
-
-
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -130,7 +121,7 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(1)
-    entries = json.loads(typed.out.read_text(encoding="utf-8")) if typed.out.exists() else {}
+    entries = read(typed.out)
     there = {name for name in typed.tables if (tables_data.folder() / f"{name}.csv").exists()}
     for name in set(typed.tables) - there:
         print(f"{name} is left out: put its CSV file into {tables_data.folder()}", flush=True)

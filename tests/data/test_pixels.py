@@ -39,3 +39,16 @@ def test_a_row_that_there_is_not_is_an_error(row: int) -> None:
 def test_a_view_of_a_data_set_reads_its_rows() -> None:
     data = lb.data.Dataset(EVERY.view(64, 1, 2, 2), rows=torch.tensor([5, 3]))
     assert torch.equal(data[[1, 0, 1]], EVERY.view(64, 1, 2, 2)[[3, 5, 3]] / 255)
+
+
+@pytest.mark.parametrize("kind", [torch.int32, torch.int16])
+def test_rows_of_other_types_are_torchs_to_take_or_refuse(kind: torch.dtype) -> None:
+    """Loops read rows of 64 bits."""
+    array, rows = torch.arange(60, dtype=torch.uint8).view(6, 10), torch.tensor([1, 0, 5])
+    try:
+        expected = array.index_select(0, rows.to(kind)).div(255)
+    except RuntimeError:
+        with pytest.raises(RuntimeError):
+            gathered(array, rows.to(kind), 255)
+    else:
+        assert torch.equal(gathered(array, rows.to(kind), 255), expected)

@@ -13,7 +13,7 @@ import choosing
 import choosing_page
 from choosing_page import Found, difference, gain_of, name_of
 
-ENTRIES = choosing.read()
+ENTRIES = choosing.read(choosing.RESULT)
 
 
 def test_a_difference_is_taken_example_by_example_and_has_the_spread_of_seeds() -> None:

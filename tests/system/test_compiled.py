@@ -359,6 +359,20 @@ def test_options_that_the_loop_lacks_are_left_to_torch(option: dict[str, Any]) -
     torch.testing.assert_close(*found, rtol=1e-6, atol=1e-6)
 
 
+def test_adam_reads_gradients_of_any_strides() -> None:
+    """Which torch's fused step does not (findings/fused-adam-strides.sh)."""
+    found = []
+    for transposed in (False, True):
+        weight = torch.nn.Parameter(torch.ones(3, 4))
+        optimizer = Adam([weight], 0.1)
+        for step in range(3):
+            gradient = torch.arange(12.0).view(4, 3).t() - 5 + step
+            weight.grad = gradient if transposed else gradient.contiguous()
+            optimizer.step()
+        found.append(weight.detach())
+    torch.testing.assert_close(*found)
+
+
 def test_moments_of_another_shape_are_not_read() -> None:
     small, large = torch.nn.Parameter(torch.randn(3, 4)), torch.nn.Parameter(torch.randn(300, 400))
     first, second = Adam([small]), Adam([large])

@@ -13,7 +13,7 @@ import sys
 from types import NotImplementedType
 
 import torch
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Float, Int, Int64, UInt8
 from torch import Tensor
 
 from lowerbound.system import philox_numbers, threads
@@ -90,7 +90,7 @@ def drawn_bits(chance: Float[Tensor, "B D"], keys: Int64[Tensor, " B"]) -> Tenso
 # --- data ----------------------------------------------------------------------------------------------
 
 
-def gathered(array: UInt8[Tensor, "N *event"], rows: Int64[Tensor, " B"], unit: int) -> Tensor | NotImplementedType:
+def gathered(array: UInt8[Tensor, "N *event"], rows: Int[Tensor, " B"], unit: int) -> Tensor | NotImplementedType:
     """Of bytes in one piece, and rows that there are."""
     size = array[:1].numel()
     whole = rows.dtype == torch.int64 and array.dim() > 1
