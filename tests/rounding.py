@@ -1,4 +1,4 @@
-"""How exactly this processor multiplies numbers that are rounded to bfloat16."""
+"""How exactly this processor multiplies numbers that are rounded to bfloat16, and what rounding alone does to a gradient."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from copy import deepcopy
 
 import torch
 from torch import Tensor, nn
+
+from lowerbound.nn.precision import CONVOLUTIONS
 
 
 def error_of_one_layer(layer: nn.Module, x: Tensor) -> float:
@@ -20,3 +22,22 @@ def error_of_one_layer(layer: nn.Module, x: Tensor) -> float:
         output.backward(slope.to(kind))
         found.append((output.detach().float(), copy.weight.grad.float()))
     return max(float((whole - rough).norm() / whole.norm()) for whole, rough in zip(*found, strict=True))
+
+
+def round_all(network: nn.Module) -> None:
+    """Change a network: weights, inputs, outputs and gradients of its layers have no more digits than bfloat16 has; sums are exact."""
+    for layer in network.modules():
+        if isinstance(layer, (nn.Linear, *CONVOLUTIONS)):
+            for weight in layer.parameters():
+                weight.data.copy_(_rounded(weight.data))
+            layer.register_forward_pre_hook(lambda _, inputs: tuple(x + (_rounded(x) - x).detach() for x in inputs))
+            layer.register_forward_hook(lambda _, __, output: _both_ways(output))
+
+
+def _both_ways(output: Tensor) -> Tensor:
+    output.register_hook(_rounded)
+    return output + (_rounded(output) - output).detach()
+
+
+def _rounded(x: Tensor) -> Tensor:
+    return x.bfloat16().to(x.dtype)

@@ -68,6 +68,19 @@ def channels_last(x: Float[Tensor, "N C H W"]) -> Tensor:
     return x.contiguous(memory_format=LAST)
 
 
+def laid_out(x: Float[Tensor, "N C *space"]) -> Float[Tensor, "N C *space"]:
+    """The same numbers as convolutions have them fastest on this processor, and the gradient in them too.
+
+    A gradient that has been flat would be given to a convolution channels first. Series, volumes and other devices' are as they were.
+    """
+    if not _is_plain(x) or choice(LAYOUT).answer != CHANNELS_LAST:
+        return x
+    x = channels_last(x)
+    if x.grad_fn is not None:  # not of weights, where the hook would stay
+        x.register_hook(channels_last)
+    return x
+
+
 def upsampled_convolution(x: Float[Tensor, "N C H W"], layer: nn.Conv2d, relu: bool = False) -> Float[Tensor, "N O *larger"]:
     """``layer``, 3 × 3, of x upsampled to (2 H, 2 W) by nearest neighbours, then a ReLU if ``relu``."""
     with precision.exactly(layer, x):

@@ -15,7 +15,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from lowerbound.nn.convolutions import laid_out
 from lowerbound.nn.networks import convolution, sizes_of
+from lowerbound.nn.precision import roughly
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Of the same shape."""
+        x = laid_out(x)
         return x + self.second(nn.functional.silu(self.first(nn.functional.silu(x))))
 
 
@@ -74,22 +77,26 @@ class Parameters(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(N, outputs, *space)``."""
-        return self.last(nn.functional.silu(self.first(nn.functional.silu(x))))
+        return laid_out(self.last(nn.functional.silu(self.first(nn.functional.silu(laid_out(x))))))
 
 
 class BottomUp(nn.Module):
-    """x ``(N, C, *space)`` → features of each resolution ``(N, Σ wᵢ · sides)``, flat, the finest first, which has half the sides."""
+    """x ``(N, C, *space)`` → features of each resolution ``(N, Σ wᵢ · sides)``, flat, the finest first, which has half the sides.
+
+    They are other networks' inputs, so that they may be rounded.
+    """
 
     def __init__(self, event: Sequence[int], widths: Sequence[int], blocks: int):
         super().__init__()
-        kind = convolution(event)
+        kind = convolution(event, last=True)
         self.stem = kind(event[0], widths[0], 3, stride=2, padding=1)
         self.blocks = nn.ModuleList(nn.Sequential(*(Block(event, width) for _ in range(blocks))) for width in widths)
         self.down = nn.ModuleList(kind(before, after, 3, stride=2, padding=1) for before, after in pairwise(widths))
+        roughly(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """All features."""
-        h = self.blocks[0](self.stem(x))
+        h = self.blocks[0](self.stem(laid_out(x)))
         found = [h]
         for down, block in zip(self.down, self.blocks[1:], strict=True):
             h = block(down(h))
@@ -121,7 +128,7 @@ class TopDown(nn.Module):
     def given(self, level: int, h: Float[Tensor, "N w *space"], z: Float[Tensor, "M d"]) -> Float[Tensor, "M wider *larger"]:
         """Features after a level's z, of N = M or N = 1 that are the same for all; at the next level's resolution."""
         at = self.places[level]
-        h = self.blocks[level](h + self.inputs[level](z.reshape(-1, at.channels, *at.space)))
+        h = self.blocks[level](h + self.inputs[level](laid_out(z.reshape(-1, at.channels, *at.space))))
         return self.up[level](h) if level < len(self.up) else h
 
 
