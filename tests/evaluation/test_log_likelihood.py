@@ -128,6 +128,20 @@ def test_neither_memory_nor_company_changes_a_figure(latent: int) -> None:
     assert not torch.allclose(lb.log_likelihood(vae, x, 1000, seed=1).log_p, one.log_p, atol=1e-4)
 
 
+@pytest.mark.parametrize("prior", ["normal", "vamp:5"])
+def test_nor_do_threads(prior: str) -> None:
+    vae = lb.build(lb.Recipe(latent=2, network="mlp:20", prior=prior), (1, 7, 7)).vae
+    x, found = torch.rand(100, 1, 7, 7, generator=torch.Generator().manual_seed(0)), []
+    before = torch.get_num_threads()
+    for threads in (1, 2, 2):
+        torch.set_num_threads(threads)
+        found.append(lb.log_likelihood(vae, x, 1000))
+    torch.set_num_threads(before)
+    alone, side_by_side, again = found
+    assert torch.equal(side_by_side.log_p, again.log_p)
+    assert ((side_by_side.log_p - alone.log_p).abs() < 0.02 * alone.se + 1e-4).all()
+
+
 def test_the_callers_random_state_and_mode_stay() -> None:
     vae = image_model().train()
     before = torch.get_rng_state()

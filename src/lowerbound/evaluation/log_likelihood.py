@@ -20,6 +20,7 @@ from torch.distributions import Distribution, kl_divergence
 from lowerbound.data.python import Source
 from lowerbound.data.rows import Rows
 from lowerbound.distributions import Delta
+from lowerbound.distributions.drawing import is_known
 from lowerbound.errors import DataError, RecipeError, UsageError
 from lowerbound.evaluation import proposals
 from lowerbound.evaluation.curvature import by_jacobian
@@ -32,6 +33,7 @@ from lowerbound.nn.mode import in_evaluation
 from lowerbound.nn.pruning import near
 from lowerbound.system.arguments import whole
 from lowerbound.system.seeding import seeded
+from lowerbound.system.threads import each_by_one
 from lowerbound.vae.density import log_density
 from lowerbound.vae.model import Model
 from lowerbound.vae.objectives.kl import ClosedKL, kl_of
@@ -47,8 +49,8 @@ TILE = 2_500
 VALUES = 2**20
 #: draws that a distribution of z scores at once
 TOGETHER = 2**13
-#: draws of an example up to which many examples are sampled at once
-SEVERAL = 200
+#: draws of an example up to which many examples are sampled at once; of more, so many
+SEVERAL, SCORED = 200, 16
 #: examples encoded, and their modes sought, in one go, where memory allows it
 ROWS = 64
 #: of small examples, for each call has its price, as many as have so many values, but no more than these
@@ -127,7 +129,8 @@ class OfModel:
         self.samples, self.seed = samples, seed
         most = self.counts["posterior"]
         self.draws = (*(k for k in CURVE if k < most), most)
-        self.at_once, self.together, self.decoded = _sizes(first, samples, len(self.counts), memory)
+        self.at_once, self.together, self.decoded, one = _sizes(first, samples, len(self.counts), memory)
+        self._side_by_side = one * torch.get_num_threads() <= memory
         self._values: list[Tensor] = []
         self._size, self._done = size, 0
 
@@ -140,10 +143,10 @@ class OfModel:
         posterior = seen.vae.posterior.law(output, 1)
         must_have_density(posterior)
         mode = self._modes(seen, posterior) if "mode" in self.counts else None
-        for start in range(0, len(rows), self.together):
-            part = slice(start, start + self.together)
-            few = Few(rows[part], seen.vae.some(part), seen.x[part], output[part], mode and mode.some(part))
-            self._keep(self._of(few))
+        parts = [slice(start, start + self.together) for start in range(0, len(rows), self.together)]
+        several = [Few(rows[part], seen.vae.some(part), seen.x[part], output[part], mode and mode.some(part)) for part in parts]
+        for found in each_by_one(self._of, several) if self._in_threads(several[0]) else map(self._of, several):
+            self._keep(found)
 
     def found(self) -> Density:
         """The figures of all."""
@@ -160,6 +163,10 @@ class OfModel:
             return vae.some(rows).log_likelihood(seen.x[rows], z) + log_prior(z, rows)
 
         return proposals.find_mode(log_joint, vae.posterior.centre(posterior), by_jacobian(vae, seen.x, log_prior))
+
+    def _in_threads(self, few: Few) -> bool:
+        """Whether examples may be scored side by side: there is memory, and each draws its own noise."""
+        return self._side_by_side and few.x.is_cpu and all(map(is_known, few.sources().values()))
 
     def _of(self, few: Few) -> list[Tensor]:
         sums = {name: SourceSums(len(few.rows), self.counts, self.draws) for name in self.counts}
@@ -184,8 +191,11 @@ class OfModel:
         self._done = here.stop
 
 
-def _sizes(first: Observation, samples: int, sources: int, memory: int) -> tuple[int, int, int]:
-    """How many examples are encoded at once, how many sampled, and how many draws decoded, in so much memory; of rare sizes less."""
+def _sizes(first: Observation, samples: int, sources: int, memory: int) -> tuple[int, int, int, int]:
+    """How many examples are encoded at once, how many sampled, and how many draws decoded, in so much memory; of rare sizes less.
+
+    And the bytes that those take which are sampled at once.
+    """
     vae, x = first.vae, first.x
     z = vae.posterior.centre(vae.posterior(x))
     decoding = bytes_each(vae.likelihood.network, *vae.likelihood.inputs(z))
@@ -195,9 +205,11 @@ def _sizes(first: Observation, samples: int, sources: int, memory: int) -> tuple
     at_once = in_batches(memory // 4, max(encoding, (8 + z.numel()) * decoding), "encoding an example", most=_rows(x.numel()))
     decoded = how_many(memory // 2, decoding, "decoding a draw", most=max(1, VALUES // x.numel()))
     tile = min(TILE, samples)
-    drawn = how_many(memory // 4, tile * z.element_size() * COPIES * (z.numel() + sources), f"{tile:,} draws of z")
-    # of many draws the few of one example go together, which decode faster; of few draws many examples, for each call has its price
-    return at_once, min(drawn, max(1, decoded // tile) if tile > SEVERAL else at_once), decoded
+    each = tile * z.element_size() * COPIES * (z.numel() + sources)
+    drawn = how_many(memory // 4, each, f"{tile:,} draws of z")
+    # of few draws many examples, for each call has its price
+    together = min(drawn, SCORED if tile > SEVERAL else at_once)
+    return at_once, together, decoded, decoded * decoding + together * each
 
 
 def _rows(values: int) -> int:
@@ -233,12 +245,17 @@ class Few:
 
 
 def _log_likelihood(vae: Model, x: Tensor, z: Float[Tensor, "K B latent"], decoded: int) -> Float[Tensor, "K B"]:
-    """log p(x|z), a few draws at a time; the draws of one example are close to one another, which makes them faster to decode."""
-    some = z.split(max(1, decoded // len(x)))
-    if len(x) > 1 or vae.likelihood.context is not None:
-        return torch.cat([vae.log_likelihood(x, few) for few in some])
+    """log p(x|z), a few draws at a time; many draws of one example are close to one another, which makes them faster to decode."""
+    if vae.likelihood.context is None and len(z) > SEVERAL:
+        return torch.cat(
+            [_log_likelihood_of_one(vae, one, of_it, decoded) for one, of_it in zip(x.split(1), z.split(1, 1), strict=True)], 1
+        )
+    return torch.cat([vae.log_likelihood(x, few) for few in z.split(max(1, decoded // len(x)))])
+
+
+def _log_likelihood_of_one(vae: Model, x: Float[Tensor, "1 *event"], z: Float[Tensor, "K 1 latent"], decoded: int) -> Float[Tensor, "K 1"]:
     decode, counted = near(vae.likelihood.network, z[:, 0]), vae.counted(x)
-    return torch.cat([log_density(vae.likelihood.law(decode(few[:, 0])[:, None], 2), x, counted) for few in some])
+    return torch.cat([log_density(vae.likelihood.law(decode(few[:, 0])[:, None], 2), x, counted) for few in z.split(decoded)])
 
 
 def _log_prob(law: Distribution, z: Float[Tensor, "K B latent"], decoded: int) -> Float[Tensor, "K B"]:

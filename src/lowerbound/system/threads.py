@@ -1,18 +1,26 @@
-"""Compiled loops run on torch's own threads: with a second thread pool, two threads would compete for each core."""
+"""Threads: compiled loops run on torch's own, for those of a second pool would compete with them for each core; or one thread an item.
+
+Many small operations one after the other gain little by several threads each; then as many items at a time, each by one thread, are faster.
+"""
 
 from __future__ import annotations
 
 import ctypes
 import os
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 #: numbers per thread that make another thread worthwhile
 GRAIN = 2**14
@@ -60,6 +68,25 @@ def at_most(number: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def each_by_one(function: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
+    """What a function, without gradients, gives for each of some items, in order; as many at a time as torch has threads, one for each.
+
+    Fewer than two for each thread come one after the other, each by all threads. The function sees the caller's ``contextvars``. What it
+    draws must not come from torch's own generator, which all share.
+    """
+    threads = torch.get_num_threads()
+    if threads == 1 or len(items) < 2 * threads:
+        yield from map(torch.no_grad()(function), items)
+        return
+    pool = ThreadPoolExecutor(threads, "lowerbound-items", initializer=torch.set_num_threads, initargs=(1,))
+    try:
+        for future in [pool.submit(copy_context().run, torch.no_grad()(function), item) for item in items]:
+            yield future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(threads)  # which threads that begin later have too
 
 
 def run(loop: Any, numbers: int, *arguments: int) -> None:
