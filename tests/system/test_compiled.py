@@ -328,6 +328,21 @@ def test_the_number_of_threads_changes_no_bit() -> None:
     assert all(torch.equal(one, other) for more in found[1:] for one, other in zip(found[0], more, strict=True))
 
 
+@pytest.mark.usefixtures("threads")
+def test_moments_that_decay_end_at_nothing_and_nan_stays() -> None:
+    """Numbers too small to be normal are slow, and torch's moments stay there for ever."""
+    weight = torch.nn.Parameter(torch.ones(3))
+    adam, gradient = Adam([weight], learning_rate=1e-3), torch.tensor([1.0, 1e-30, 1.0])
+    for step in range(1200):
+        weight.grad = gradient if step == 0 else torch.tensor([0.0, 1e-30, torch.nan if step == 1000 else 0.0])
+        adam.step()
+    moment, square = adam.state[weight]["exp_avg"], adam.state[weight]["exp_avg_sq"]
+    assert moment[:2].tolist() == [0.0, pytest.approx(1e-30, rel=1e-3)]
+    assert float(square[0]) > 0.0 == float(square[1])
+    assert weight[1].isfinite()
+    assert bool(torch.stack([moment[2], square[2], weight[2]]).isnan().all())
+
+
 @pytest.mark.usefixtures("alone")
 def test_without_loops_adam_is_exactly_that_of_torch() -> None:
     for one, other in zip(descended(Adam, BF16, 3), descended(lambda weights: torch.optim.Adam(weights, fused=True), BF16, 3), strict=True):

@@ -13,6 +13,8 @@ from lowerbound.data import Dataset
 from lowerbound.data.column import Column
 from lowerbound.nn.missing import TableInput
 from lowerbound.system import compiled, threads
+from lowerbound.system.compiled import capture
+from lowerbound.system.machine import Choice
 from lowerbound.system.noise import by_row
 from lowerbound.training.steps.autograd import ByAutograd
 from lowerbound.training.steps.captured import ByCapture
@@ -182,9 +184,31 @@ def test_means_are_not_those_of_the_next_step() -> None:
     assert torch.equal(first, before)
 
 
-def test_what_is_rounded_or_shared_is_left_to_others() -> None:
-    assert not ByCapture.takes(plan(built({"network": "mlp:512"}), torch.bfloat16))
+@pytest.mark.parametrize("library", [capture.TORCH, capture.MKL])
+def test_products_in_bfloat16_are_taken_where_they_pay(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capture, "choice", lambda _: Choice(library))
+    assert ByCapture.takes(plan(built({"network": "mlp:512"}), torch.bfloat16)) == (library == capture.MKL)
     assert ByCapture.takes(plan(built({"network": "mlp:32"}), torch.bfloat16))  # no layer is large
+
+
+@pytest.mark.parametrize("sums", [True, False], ids=["sums", "products"])
+@pytest.mark.parametrize("objective", ["elbo", "iwae:3"])
+@pytest.mark.parametrize("network", ["mlp:512", "mlp:600-512", "mlp:16-600"])
+def test_rounded_products_change_a_gradient_no_more_than_the_step_by_hand_does(
+    network: str, objective: str, sums: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiled, "share_of_sums", lambda: 1.0 if sums else -1.0)
+    parts, data = built({"network": network, "objective": objective}), lb.data.load("digits").train
+    at, found = parts.objective.at(0.5), []
+    kinds = [(ByAutograd, torch.float32), (ByHand, torch.bfloat16), (ByCapture, torch.bfloat16)]
+    for rows in (torch.arange(0, 1400, 7), torch.arange(3, 40)):
+        (whole, exact), by_hand, captured = (of(kind(plan(parts, products)), data, rows, at) for kind, products in kinds)
+        found += [[float((each - exact).norm() / exact.norm()) for _, each in (by_hand, captured)]]
+        torch.testing.assert_close(captured[0], whole, rtol=1e-3, atol=1e-2)
+    assert 0 < sum(captured for _, captured in found) < 1.2 * sum(by_hand for by_hand, _ in found)
+
+
+def test_what_is_shared_and_other_laws_are_left_to_others() -> None:
     for words in ({"likelihood": "gaussian"}, {"network": "conv:4"}, {"prior": "mixture:3"}):
         assert not ByCapture.takes(plan(built(words)))
 
@@ -208,17 +232,18 @@ def test_fit_takes_it_and_gives_the_weights_of_the_step_by_hand(monkeypatch: pyt
 # --- the calls themselves ------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("turned", [(a, b) for a in (False, True) for b in (False, True)], ids=str)
 @pytest.mark.parametrize("shape", [(1, 1, 1), (5, 1, 3), (1, 7, 4), (40, 30, 50)], ids=str)
-def test_products_are_those_of_torch(shape: tuple[int, int, int], turned: tuple[bool, bool]) -> None:
+def test_products_are_those_of_torch(shape: tuple[int, int, int], turned: tuple[bool, bool], kind: torch.dtype) -> None:
     m, k, n = shape
-    a = torch.randn(k, m).t() if turned[0] else torch.randn(m, k)
-    b = torch.randn(n, k).t() if turned[1] else torch.randn(k, n)
+    a = torch.randn(k, m).to(kind).t() if turned[0] else torch.randn(m, k).to(kind)
+    b = torch.randn(n, k).to(kind).t() if turned[1] else torch.randn(k, n).to(kind)
     found, calls = torch.full((m, n), torch.nan), compiled.CapturedCalls()
     calls.product(a, b, found)
     for _ in range(2):
         calls.replay()
-        torch.testing.assert_close(found, a @ b)
+        torch.testing.assert_close(found, a.float() @ b.float())
         a *= 2
 
 
@@ -228,7 +253,7 @@ def test_loops_are_called_in_order_by_one_thread_and_by_several() -> None:
     once, twice, sums, calls = torch.empty(300, 200), torch.empty(300, 200), torch.empty(200), compiled.CapturedCalls()
     calls.loop(compiled.layers.rectified, x.numel(), 300, 200, x, bias, once)
     calls.loop(compiled.layers.rectified, 1, 300, 200, once, bias, twice)
-    calls.loop(compiled.layers.sums, x.numel(), 200, 300, twice, sums)
+    calls.loop(compiled.layers.sums, x.numel(), 200, 300, twice, sums, torch.ones(1), 0)
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:

@@ -185,7 +185,8 @@ def test_other_product_types_and_tied_weights_are_left_to_autograd() -> None:
     assert not ByHand.takes(plan(parts))
 
 
-def test_fit_leaves_gradients_in_the_type_of_their_weights() -> None:
+def test_fit_leaves_gradients_in_the_type_of_their_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lowerbound.training.steps.choose.KINDS", (ByHand,))
     vae = built({"network": "mlp:512"}).vae
     running = lb.fit(vae, lb.data.load("digits").train, epochs=1, products=torch.bfloat16)
     next(running)

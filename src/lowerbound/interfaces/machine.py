@@ -8,13 +8,14 @@ import torch
 
 from lowerbound.nn.convolutions import LAYOUT
 from lowerbound.system import processors
+from lowerbound.system.compiled.capture import ROUNDED
 from lowerbound.system.compiled.sparse import SUMS
 from lowerbound.system.devices import loops
 from lowerbound.system.machine import Question, choice, instructions, processor
-from lowerbound.system.products import PRODUCTS
+from lowerbound.system.products import PRODUCTS, fastest
 from lowerbound.training.steps.small import THREADS
 
-QUESTIONS = (PRODUCTS, SUMS, LAYOUT, THREADS)
+QUESTIONS = (PRODUCTS, SUMS, ROUNDED, LAYOUT, THREADS)
 
 
 def machine() -> dict[str, Any]:
@@ -24,6 +25,7 @@ def machine() -> dict[str, Any]:
     now: ask while nothing else runs.
     """
     of_loops = loops() is not None
+    needless = ([] if of_loops else [SUMS]) + ([ROUNDED] if fastest() == torch.float32 or not of_loops else [])
     return {
         "processor": processor(),
         "processors": processors.available(),
@@ -31,7 +33,7 @@ def machine() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "compiled loops": "yes" if of_loops else "no",
-        "chosen": {asked.title: _answered(asked) for asked in QUESTIONS if of_loops or asked is not SUMS},
+        "chosen": {asked.title: _answered(asked) for asked in QUESTIONS if asked not in needless},
     }
 
 

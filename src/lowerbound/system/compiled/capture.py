@@ -6,10 +6,11 @@ Memory and sizes stay, numbers in memory change, and of arguments those that are
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import sys
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,27 +22,30 @@ from torch import Tensor
 from lowerbound.system import threads
 from lowerbound.system.compiled.layout import OPENED
 from lowerbound.system.compiled.loops import Loop, Loops
-from lowerbound.system.compiled.memory import as_wholes
+from lowerbound.system.compiled.memory import as_wholes, floats
+from lowerbound.system.machine import INPUTS, OUTPUTS, ROWS, Question, Ways, choice, numbers
 
 loops = Loops("replay")
 TURNED = {False: ord("N"), True: ord("T")}
 ZERO, ONE = as_wholes(0.0, 1.0)
+#: of BLAS, by the type of what is multiplied
+PRODUCTS = {torch.float32: "SGEMM", torch.bfloat16: "GEMM_BF16BF16F32"}
+TORCH, MKL = "torch's", "MKL's"
+
+
+def products_are_to_be_had(*kinds: torch.dtype) -> bool:
+    """Whether torch's library has functions of BLAS for matrices of these types that can be called by their addresses, and pay."""
+    return all(_function(kind) and (kind != torch.bfloat16 or choice(ROUNDED).answer == MKL) for kind in kinds)
 
 
 @cache
-def products_are_to_be_had() -> bool:
-    """Whether torch's library has a function of BLAS for matrices in single precision that can be called by its address."""
-    return bool(_sgemm())
-
-
-@cache
-def _sgemm() -> int:
-    """The address of SGEMM in the library that torch has loaded, of Intel's MKL; 0 where there is none."""
+def _function(kind: torch.dtype) -> int:
+    """The address of a product in the library that torch has loaded, of Intel's MKL; 0 where there is none. It finds single precision."""
     if sys.platform != "linux" or sys.byteorder != "little" or not torch.backends.mkl.is_available():
         return 0
     try:
         library = ctypes.CDLL(str(Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"), mode=os.RTLD_NOLOAD)
-        return int(ctypes.cast(library.SGEMM, ctypes.c_void_p).value or 0)
+        return int(ctypes.cast(getattr(library, PRODUCTS[kind]), ctypes.c_void_p).value or 0)
     except (OSError, AttributeError):  # another build
         return 0
 
@@ -82,20 +86,21 @@ class CapturedCalls:
         return CapturedLoop(loop, packed)
 
     def product(self, a: Float[Tensor, "m k"], b: Float[Tensor, "k n"], found: Float[Tensor, "m n"]) -> None:
-        """Capture ``found`` = a b, matrices in single precision, each contiguous or the transpose of one that is."""
+        """Capture ``found`` = a b, in single precision; a and b are both so or both in bfloat16, contiguous or the transpose of such."""
         shapes = (a.shape[1], a.shape[0], b.shape[1]) == (b.shape[0], *found.shape)
-        if not shapes or any(one.dtype != torch.float32 or not one.is_cpu for one in (a, b, found)) or not found.is_contiguous():
+        types = a.dtype == b.dtype and a.dtype in PRODUCTS and found.dtype == torch.float32
+        if not (shapes and types and all(one.is_cpu for one in (a, b, found)) and found.is_contiguous()):
             raise ValueError(f"no product of {tuple(a.shape)} and {tuple(b.shape)} in {tuple(found.shape)}")
         # BLAS has columns in a row: what it finds is (a b)ᵀ = bᵀ aᵀ
         (left, of_left), (right, of_right) = _matrix(b), _matrix(a)
         sizes = found.shape[1], found.shape[0], a.shape[1]
         places = left.data_ptr(), left.shape[1], right.data_ptr(), right.shape[1], ZERO, found.data_ptr(), found.shape[1]
-        self._add(0, 0, array("q", (TURNED[of_left], TURNED[of_right], *sizes, ONE, *places)), (a, b, found))
+        self._add(0, _function(a.dtype), array("q", (TURNED[of_left], TURNED[of_right], *sizes, ONE, *places)), (a, b, found))
 
     def replay(self) -> None:
         """Make all calls."""
         if self._array is None:
-            self._array = array("q", (0, 0, 1, len(self._each) // 3, threads.starts(), _sgemm(), *self._each))
+            self._array = array("q", (0, 0, 1, len(self._each) // 3, threads.starts(), *self._each))
         threads.ALONE(loops.replayed.address)(self._array.buffer_info()[0])
 
     def _add(self, many: int, function: int, given: array[int], tensors: Any) -> None:
@@ -110,3 +115,26 @@ def _matrix(x: Tensor) -> tuple[Tensor, bool]:
     if not x.t().is_contiguous():
         raise ValueError(f"a matrix of {tuple(x.shape)} whose numbers are not next to each other")
     return x.t(), True
+
+
+# --- in bfloat16 -----------------------------------------------------------------------------------------
+
+
+def _of_libraries() -> Ways:
+    """A layer's product, and those of both gradients: torch's, whose results are rounded, and MKL's, which some processors emulate."""
+    x, weight, slope = (numbers(*shape).bfloat16() for shape in ((ROWS, INPUTS), (OUTPUTS, INPUTS), (ROWS, OUTPUTS)))
+    pairs, calls = [(x, weight.t()), (slope, weight), (slope.t(), x)], CapturedCalls()
+    if not _function(torch.bfloat16):
+        return {TORCH: lambda: None}
+    for a, b in pairs:
+        calls.product(a, b, floats(a.shape[0], b.shape[1]))
+    found = [torch.empty(a.shape[0], b.shape[1], dtype=torch.bfloat16, device="cpu") for a, b in pairs]
+    return {TORCH: lambda: [torch.mm(*pair, out=one) for pair, one in zip(pairs, found, strict=True)], MKL: calls.replay}
+
+
+def _library(milliseconds: Mapping[str, float]) -> str:
+    """MKL's, unless it is the slower one: its calls need no Python."""
+    return MKL if milliseconds.get(MKL, math.inf) <= milliseconds[TORCH] else TORCH
+
+
+ROUNDED = Question("rounded", "whose products in bfloat16 a captured step has", _of_libraries, _library, lambda: TORCH)

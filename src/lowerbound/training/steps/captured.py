@@ -1,7 +1,7 @@
 """The step by hand (fused.py), captured once and replayed: between its loops and products there is no Python.
 
-Products are in single precision, those of BLAS that torch calls too. It draws the same numbers in the same order as the step by hand, and
-gives the same gradient but for rounding (tests/training/test_captured.py).
+Products are those of BLAS, of numbers in single precision or bfloat16; what they find is in single precision. It draws the same numbers
+in the same order as the step by hand, and gives the same gradient but for rounding (tests/training/test_captured.py).
 """
 
 from __future__ import annotations
@@ -38,18 +38,19 @@ class ByCapture(OfPerceptrons):
 
     @classmethod
     def takes(cls, plan: Plan) -> bool:
-        """What the step by hand takes of bits in one process, if all products are in single precision and torch's BLAS can be called."""
+        """What the step by hand takes of bits in one process, if torch's BLAS can be called for its products."""
         if not are_perceptrons(plan) or type(plan.vae.likelihood) is not Bernoulli or not plan.group.takes_all:
             return False
         compiled, small = loops(), all(weight.numel() < LARGE for weight in plan.vae.parameters())
-        able = compiled is not None and compiled.products_are_to_be_had() and (small or plan.products == torch.float32)
+        kinds = {torch.float32} if small else {torch.float32, plan.products}
+        able = compiled is not None and compiled.products_are_to_be_had(*kinds)
         return able and type(plan.vae.posterior.network) is not TableInput and _are_of_one_size(plan.vae)
 
     def __init__(self, plan: Plan, ready: Ready = nobody):
         super().__init__(plan, ready)
         self.by_hand, self.size = ByHand(plan, ready), math.prod(self.event)
-        self.layers = self.encoder.layers, self.decoder.layers
-        self.weights = [one for layer in (*self.layers[0], *self.layers[1]) for one in (layer.weight, layer.bias)]
+        self.networks = self.encoder, self.decoder
+        self.weights = [one for network in self.networks for layer in network.layers for one in (layer.weight, layer.bias)]
         self.gradients: list[Tensor] = []
         self.kept: dict[tuple[float | None, ...], Batch] = {}
 
@@ -66,7 +67,7 @@ class ByCapture(OfPerceptrons):
         if key not in self.kept:
             if len(self.kept) == MOST:
                 self.kept.clear()
-            self.kept[key] = Batch(self.layers, sizes, unit, likelihood.binarize)
+            self.kept[key] = Batch(self.networks, sizes, unit, likelihood.binarize)
         return self.kept[key](array, rows, objective)
 
     def _places(self) -> list[int]:

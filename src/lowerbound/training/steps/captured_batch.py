@@ -21,13 +21,13 @@ class Batch:
     How the gradient begins, by sums over what is not zero or by a product, is known once they have been read.
     """
 
-    def __init__(self, layers: Networks, sizes: Sizes, unit: float | None, binarize: bool):
-        compiled, (encoder, decoder) = loops(), layers
+    def __init__(self, networks: Networks, sizes: Sizes, unit: float | None, binarize: bool):
+        compiled, (encoder, decoder) = loops(), networks
         assert compiled is not None
-        self.layers, self.sizes, self.compiled, self.calls = layers, sizes, compiled, compiled.CapturedCalls()
-        first, self.latent = encoder[0].weight, decoder[0].weight.shape[1]
+        self.networks, self.sizes, self.compiled, self.calls = networks, sizes, compiled, compiled.CapturedCalls()
+        first, self.latent = encoder.layers[0].weight, decoder.layers[0].weight.shape[1]
         n, size = sizes.n, first.shape[1]
-        self.suits = first.numel() >= LARGE and compiled.Sparse.suits(first)
+        self.suits = first.numel() >= LARGE and compiled.Sparse.suits(first) and compiled.share_of_sums() > 0
         self.sparse, self.greys = compiled.Sparse(n, size), self.compiled.floats(n, size)
         self.x = self.compiled.floats(n, size) if binarize else self.greys
         self.keys = self._keys() if binarize else None
@@ -51,7 +51,7 @@ class Batch:
         self.calls.replay()
         few = self.suits and self.sparse.share() <= self.compiled.share_of_sums()
         if few not in self.gradients:
-            self.gradients[few] = Gradient(self.compiled, self.layers, self.sizes, self.sparse if few else self.x, self.x, self.noise)
+            self.gradients[few] = Gradient(self.compiled, self.networks, self.sizes, self.sparse if few else self.x, self.x, self.noise)
         return self.gradients[few](objective)
 
     def _keys(self) -> tuple[Any, int, Tensor]:

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from lowerbound.system.compiled.kernels.arithmetic import FAST, bare, exp, large, leave, read, single, whole
-from lowerbound.system.compiled.kernels.loop import Alike, Bytes, Either, Larges, Longs, Singles, Wholes, loop
+from lowerbound.system.compiled.kernels.loop import Bytes, Either, Larges, Longs, Singles, Wholes, loop
 
 #: this many factors between 1 and 2 have a product that does not overflow single precision
 FACTORS = 112
@@ -28,7 +28,7 @@ def bits(begin, end, n, size, rows, logits, value, found):
         found[row] = linear - logarithm
 
 
-@loop(n=int, size=int, rows=int, logits=Either, bias=Singles, value=Singles, found=Singles, slope=Alike, scale=Singles, stride=int)
+@loop(n=int, size=int, rows=int, logits=Either, bias=Singles, value=Singles, found=Singles, slope=Either, scale=Singles, stride=int)
 def bits_and_slope(begin, end, n, size, rows, logits, bias, value, found, slope, scale, stride):
     """The same for logits + bias, and the slope x − S(l) times each row's ``scale``."""
     for row in range(begin, end):

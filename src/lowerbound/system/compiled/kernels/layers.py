@@ -15,7 +15,7 @@ def rectified(begin, end, n, size, output, bias, found):
             leave(found, row * size + place, single(0) if x < single(0) else x)
 
 
-@loop(size=int, n=int, gradient=Either, output=Alike, found=Either, sums=Singles, scale=Singles, stride=int)
+@loop(size=int, n=int, gradient=Either, output=Either, found=Either, sums=Singles, scale=Singles, stride=int)
 def through_relu(begin, end, size, n, gradient, output, found, sums, scale, stride):
     """A ReLU's gradient times each row's scale, from one type to another, and its sum over rows: each thread has its own columns."""
     for column in range(begin, end):
@@ -29,19 +29,27 @@ def through_relu(begin, end, size, n, gradient, output, found, sums, scale, stri
             sums[place - row * size] += g
 
 
-@loop(size=int, n=int, given=Singles, found=Singles)
-def sums(begin, end, size, n, given, found):
-    """Sums over rows: each thread has its own columns."""
+@loop(size=int, n=int, given=Either, found=Singles, scale=Singles, stride=int)
+def sums(begin, end, size, n, given, found, scale, stride):
+    """Sums over rows, each times its scale: each thread has its own columns."""
     for column in range(begin, end):
         found[column] = single(0)
     for row in range(n):
+        weight = scale[row * stride]
         for column in range(begin, end):
-            found[column] += given[row * size + column]
+            found[column] += read(given, row * size + column) * weight
 
 
-@loop(n=int, size=int, given=Singles, scale=Singles, found=Singles)
+@loop(n=int, size=int, given=Either, scale=Singles, found=Alike)
 def scaled(begin, end, n, size, given, scale, found):
     """Each row times a number."""
     for row in range(begin, end):
         for place in range(row * size, (row + 1) * size):
-            found[place] = given[place] * scale[row]
+            leave(found, place, read(given, place) * scale[row])
+
+
+@loop(n=int, given=Singles, found=Either)
+def copied(begin, end, n, given, found):
+    """The same numbers, in another type."""
+    for place in range(begin, end):
+        leave(found, place, given[place])

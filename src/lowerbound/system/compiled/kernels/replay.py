@@ -14,7 +14,7 @@ from lowerbound.system.compiled.layout import OPENED
 
 ADDRESS, VOID = ir.IntType(8).as_pointer(), ir.VoidType()
 #: integers of each call, and where the first one's are
-EACH, BEGIN = 3, OPENED + 3
+EACH, BEGIN = 3, OPENED + 2
 #: of a product, in BLAS's order: which arguments it is given as they are, the addresses of matrices; of the others it is given the address
 ARGUMENTS, MATRICES = 13, (6, 8, 11)
 
@@ -46,7 +46,7 @@ def _by_team(_: Any, start: Any, function: Any, given: Any, threads: Any) -> Any
 
 @bare(intrinsic)
 def _product(_: Any, function: Any, given: Any) -> Any:
-    """Call BLAS's SGEMM, all of whose arguments are addresses; the lower half of an integer comes first in memory."""
+    """Call a product of BLAS's, all of whose arguments are addresses; the lower half of an integer comes first in memory."""
 
     def generate(context: Any, b: Any, _: Any, arguments: Any) -> Any:
         function, given = arguments
@@ -60,11 +60,11 @@ def _product(_: Any, function: Any, given: Any) -> Any:
 
 @bare(kept)
 def replayed(a: Any) -> None:
-    """How many there are, the addresses of what starts a team and of SGEMM; of each its threads, 0 for a product, and two addresses."""
+    """How many there are, and the address of what starts a team; of each its threads, 0 for a product, and two addresses."""
     for at in range(BEGIN, BEGIN + EACH * a[OPENED], EACH):
         threads, function, given = a[at], a[at + 1], a[at + 2]
         if threads == 0:
-            _product(a[OPENED + 2], longs(given))
+            _product(function, longs(given))
         elif threads == 1:
             _by_one(function, given)
         else:
