@@ -35,7 +35,8 @@ ADD, STATE, LOAD, STEP = (inspect.unwrap(method) for method in METHODS)
 class Adam(torch.optim.Adam):
     """torch's fused Adam or, where it is compiled, a loop with the same result but for rounding, in 3/5 of the time.
 
-    Moments below 2^−100 are 0 then: torch's end in numbers too small to be normal, which are slow, and stay there. Gradients may be in bfloat16 where torch allows that for a weight (``ROUNDED``).
+    Moments below 2^−100 are 0 then: torch's end in numbers too small to be normal, which are slow, and stay there.
+    Gradients may be in bfloat16 where torch allows that for a weight (``ROUNDED``).
     Errors: UsageError for no weights, or a rate that is none.
     Source: Kingma and Ba, "Adam: A Method for Stochastic Optimization", 2014, https://arxiv.org/abs/1412.6980.
 
