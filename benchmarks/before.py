@@ -1,7 +1,8 @@
 """Beside version 0.1.0 and a plain loop: whole commands, a convolutional network's images/s, ten seeds of digits. On an idle machine.
 
 ``python benchmarks/before.py`` takes 0.1.0 from the history of this repository into a folder of its own, and lets both do the same work in
-turns; ``results/before.json`` keeps each figure of each turn, and ``before.py --page`` writes docs/before.md of it.
+turns; ``results/before-KIND.json``, KIND being that of the processor, keeps each figure of each turn, and ``before.py --page`` writes
+docs/before.md of all kinds.
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ from typing import Any
 
 from speed import machine
 
+from lowerbound.system.products import BFLOAT16
+
 HERE = Path(__file__).parent
-RESULT, PAGE = HERE / "results" / "before.json", HERE.parent / "docs" / "before.md"
+RESULTS, PAGE = HERE / "results", HERE.parent / "docs" / "before.md"
 COMMIT = "7e3c178"  # of 0.1.0, before the house was rebuilt
 OURS, BEFORE, NO_GOAL = "now", "0.1.0", "–"
 TURNS, SEEDS, STEPS = 5, 10, 40
@@ -89,14 +92,17 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=TURNS)
     typed = parser.parse_args()
     if typed.page:
-        PAGE.write_text(page(json.loads(RESULT.read_text(encoding="utf-8"))), encoding="utf-8")
+        results = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("before-*.json"))]
+        PAGE.write_text(page(results), encoding="utf-8")
         return
     with tempfile.TemporaryDirectory() as folder:
         sources = {BEFORE: _of_history(Path(folder) / "before"), OURS: HERE.parent}
         found: dict[str, Any] = {"commands": commands(sources, Path(folder), typed.turns)}
         found |= {name: images(sources, typed.turns, *of) for name, of in (("dense", DENSE), ("convolutional", CONVOLUTIONAL))}
         found["seeds"] = seeds(sources, Path(folder))
-    RESULT.write_text(json.dumps({"machine": machine(), "found": found}, indent=1) + "\n", encoding="utf-8")
+    where = machine()
+    result = RESULTS / f"before-{where['kind']}.json"
+    result.write_text(json.dumps({"machine": where, "found": found}, indent=1) + "\n", encoding="utf-8")
 
 
 def _of_history(folder: Path) -> Path:
@@ -164,32 +170,40 @@ def seeds(sources: dict[str, Path], folder: Path) -> dict[str, float]:
 # --- the page ------------------------------------------------------------------------------------------
 
 
-def page(result: dict[str, Any]) -> str:
-    """What was asked and what was found."""
-    found, where = result["found"], result["machine"]
-    rows = []
+def page(results: list[dict[str, Any]]) -> str:
+    """What was asked and what was found, on each kind of processor."""
+    lines = ["# Beside version 0.1.0", "", *INTRODUCTION, ""]
+    for result in results:
+        where = result["machine"]
+        lines += [f"## Two cores with {where['kind'].upper() if where['kind'] != BFLOAT16 else BFLOAT16}", ""]
+        lines += ["| figure | before, or beside | now | goal | found | |", "|---|---|---|---|---|---|"]
+        for what, theirs, ours, asked, factor, reached in rows(result["found"]):
+            met = "" if asked == NO_GOAL else "reached" if reached else "**not reached**"
+            lines.append(f"| {what} | {_spread(theirs)} | {_spread(ours)} | {asked} | {factor} | {met} |")
+        lines += ["", f"Measured on: {where['processor']}, {where['cores']} cores, torch {where['torch']}, Python {where['python']}.", ""]
+    return "\n".join([*lines, *NOTES, ""])
+
+
+def rows(found: dict[str, Any]) -> list[tuple[str, list[float], list[float], str, str, bool]]:
+    """Of each figure what it is, the values before and now, the goal, the ratio, and whether that reaches it."""
+    lines = []
     for (name, of), asked in zip(found["commands"].items(), (0.4, 0.6, 0.4), strict=True):
-        ratio = median(now / before for now, before in zip(of[OURS], of[BEFORE], strict=True))
-        rows.append((f"`{name}`, whole command, s", of[BEFORE], of[OURS], f"≤ {asked} × the time", f"{ratio:.2f} ×", ratio <= asked))
+        ratio = _ratio(of, BEFORE)
+        lines.append((f"`{name}`, whole command, s", of[BEFORE], of[OURS], f"≤ {asked} × the time", f"{ratio:.2f} ×", ratio <= asked))
     if of := found.get("dense"):
-        ratio = median(now / before for now, before in zip(of[OURS], of[BEFORE], strict=True))
-        rows.append(("784-512-2, images/s, beside 0.1.0", of[BEFORE], of[OURS], NO_GOAL, f"{ratio:.2f} ×", True))
+        lines.append(("784-512-2, images/s, beside 0.1.0", of[BEFORE], of[OURS], NO_GOAL, f"{_ratio(of, BEFORE):.2f} ×", True))
     of = found["convolutional"]
     for other, asked, name in ((BEFORE, 2.5, "0.1.0"), ("loop", 1.5, "a plain loop")):
-        ratio = median(now / before for now, before in zip(of[OURS], of[other], strict=True))
-        words = f"conv:32-64, z 16, images/s, beside {name}"
-        rows.append((words, of[other], of[OURS], f"≥ {asked} ×", f"{ratio:.2f} ×", ratio >= asked))
+        ratio, words = _ratio(of, other), f"conv:32-64, z 16, images/s, beside {name}"
+        lines.append((words, of[other], of[OURS], f"≥ {asked} ×", f"{ratio:.2f} ×", ratio >= asked))
     of = found["seeds"]
-    ratio = of[BEFORE] / of[OURS]
-    what = "ten seeds of digits, 64-512-2, 5 epochs each, s"
-    rows.append((what, [of[BEFORE]], [of[OURS]], "≥ 4 × as fast", f"{ratio:.1f} ×", ratio >= 4))
-    lines = ["# Beside version 0.1.0", "", *INTRODUCTION, ""]
-    lines += ["| figure | before, or beside | now | goal | found | |", "|---|---|---|---|---|---|"]
-    for what, theirs, ours, asked, factor, reached in rows:
-        met = "" if asked == NO_GOAL else "reached" if reached else "**not reached**"
-        lines.append(f"| {what} | {_spread(theirs)} | {_spread(ours)} | {asked} | {factor} | {met} |")
-    told = f"Measured on: {where['processor']}, {where['cores']} cores, torch {where['torch']}, Python {where['python']}."
-    return "\n".join([*lines, "", told, "", *NOTES, ""])
+    ratio, what = of[BEFORE] / of[OURS], "ten seeds of digits, 64-512-2, 5 epochs each, s"
+    return [*lines, (what, [of[BEFORE]], [of[OURS]], "≥ 4 × as fast", f"{ratio:.1f} ×", ratio >= 4)]
+
+
+def _ratio(of: dict[str, list[float]], other: str) -> float:
+    """The median of the turns' ratios."""
+    return median(now / before for now, before in zip(of[OURS], of[other], strict=True))
 
 
 def _spread(values: list[float]) -> str:
