@@ -17,6 +17,7 @@ from lowerbound.recipes.recipe import Recipe
 from lowerbound.runs import checkpoint, layout
 from lowerbound.runs.experiment import Experiment
 from lowerbound.runs.setup import set_up
+from lowerbound.system import threads
 from lowerbound.training import gradient_sum
 from lowerbound.training.gradient_sum import GradientSum
 from lowerbound.training.processes import ProcessGroup, Share
@@ -48,7 +49,8 @@ def test_two_processes_give_the_bits_of_one(name: str, tmp_path: Path) -> None:
     job = torchrun(words(recipe, tmp_path / "two"))
     _, err = job.communicate(timeout=300)
     assert job.returncode == 0, err
-    trained(recipe, tmp_path / "one")
+    with threads.at_most(1):  # as each of the two has: the sums of some processors' convolutions are cut by threads
+        trained(recipe, tmp_path / "one")
     assert same(weights(tmp_path / "one"), weights(tmp_path / "two"))
 
 

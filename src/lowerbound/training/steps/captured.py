@@ -57,8 +57,13 @@ class ByCapture(OfPerceptrons):
     @torch.no_grad()
     def gradient(self, data: Rows, rows: Tensor, objective: Objective) -> Float[Tensor, " 3"]:
         """The forward and backward pass for a batch. Errors: DataError for examples of another size."""
+        if not noise.is_of_rows(len(rows)):
+            return self.by_hand.gradient(data, rows, objective)
         read = _as_read(data, rows, self.size)
-        if read is None or not noise.is_of_rows(len(rows)):
+        if read is None:  # read as it reads itself
+            data, rows = torch.as_tensor(data[rows]), torch.arange(len(rows))
+            read = _as_read(data.to("cpu", torch.float32).contiguous(), rows, self.size)
+        if read is None:
             return self.by_hand.gradient(data, rows, objective)
         array, rows, unit = read
         sizes, likelihood = Sizes(len(rows), objective.samples, not isinstance(objective, ELBO)), self.plan.vae.likelihood
