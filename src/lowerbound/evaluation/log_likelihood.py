@@ -9,7 +9,7 @@ carry to about a hundredth of the standard error.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import torch
@@ -45,8 +45,8 @@ SAMPLES = 5_000
 MEMORY = 2**30
 #: draws whose noise is made in one go; part of what a seed means
 TILE = 2_500
-#: values of x decoded at once: enough for the matrix products, few enough for the processor's cache
-VALUES = 2**20
+#: values of x decoded at once: so many that what each call costs by itself is little
+VALUES = 2**22
 #: draws that a distribution of z scores at once
 TOGETHER = 2**13
 #: draws of an example up to which many examples are sampled at once; of more, so many
@@ -129,7 +129,7 @@ class OfModel:
         self.samples, self.seed = samples, seed
         most = self.counts["posterior"]
         self.draws = (*(k for k in CURVE if k < most), most)
-        self.at_once, self.together, self.decoded, one = _sizes(first, samples, len(self.counts), memory)
+        self.at_once, self.together, self.decoded, one = _sizes(first, self.counts, memory)
         self._side_by_side = one * torch.get_num_threads() <= memory
         self._values: list[Tensor] = []
         self._size, self._done = size, 0
@@ -171,14 +171,24 @@ class OfModel:
     def _of(self, few: Few) -> list[Tensor]:
         sums = {name: SourceSums(len(few.rows), self.counts, self.draws) for name in self.counts}
         sources = few.sources()
-        for name, count in self.counts.items():
-            for tile, start in enumerate(range(0, count, TILE)):
-                z = few.draw(name, min(TILE, count - start), self.seed, tile)
-                log_laws = {source: _log_prob(law, z, self.decoded) for source, law in sources.items()}
-                sums[name].add(_log_likelihood(few.vae, few.x, z, self.decoded), log_laws)
+        for tile, start in enumerate(range(0, max(self.counts.values()), TILE)):
+            left = {name: min(TILE, count - start) for name, count in self.counts.items() if start < count}
+            drawn = {name: few.draw(name, n, self.seed, tile) for name, n in left.items()}
+            for name, log_likelihood in self._scored(few, drawn).items():
+                log_laws = {source: _log_prob(law, drawn[name], self.decoded) for source, law in sources.items()}
+                sums[name].add(log_likelihood, log_laws)
         of_q = sums["posterior"]
         kl = _kl(sources["posterior"], sources["prior"], of_q)
         return [*estimate(list(sums.values())), of_q.log_likelihood / of_q.n, kl, torch.stack(of_q.curve)]
+
+    def _scored(self, few: Few, drawn: dict[str, Tensor]) -> dict[str, Float[Tensor, "K B"]]:
+        """log p(x|z) of the draws of each source; those near x together, which are made ready for at once."""
+        found = {}
+        for names in ([name for name in drawn if name != "prior"], [name for name in drawn if name == "prior"]):
+            if names:
+                together = _log_likelihood(few.vae, few.x, torch.cat([drawn[name] for name in names]), self.decoded)
+                found |= dict(zip(names, together.split([len(drawn[name]) for name in names]), strict=True))
+        return found
 
     def _keep(self, part: list[Tensor]) -> None:
         """Put into arrays made beforehand: a small one kept for each example would come to lie amid the large ones that come and go,
@@ -191,7 +201,7 @@ class OfModel:
         self._done = here.stop
 
 
-def _sizes(first: Observation, samples: int, sources: int, memory: int) -> tuple[int, int, int, int]:
+def _sizes(first: Observation, counts: Mapping[str, int], memory: int) -> tuple[int, int, int, int]:
     """How many examples are encoded at once, how many sampled, and how many draws decoded, in so much memory; of rare sizes less.
 
     And the bytes that those take which are sampled at once.
@@ -204,8 +214,8 @@ def _sizes(first: Observation, samples: int, sources: int, memory: int) -> tuple
     # lengths of a step at once
     at_once = in_batches(memory // 4, max(encoding, (8 + z.numel()) * decoding), "encoding an example", most=_rows(x.numel()))
     decoded = how_many(memory // 2, decoding, "decoding a draw", most=max(1, VALUES // x.numel()))
-    tile = min(TILE, samples)
-    each = tile * z.element_size() * COPIES * (z.numel() + sources)
+    tile = sum(min(TILE, count) for count in counts.values())
+    each = tile * z.element_size() * COPIES * (z.numel() + len(counts))
     drawn = how_many(memory // 4, each, f"{tile:,} draws of z")
     # of few draws many examples, for each call has its price
     together = min(drawn, SCORED if tile > SEVERAL else at_once)
