@@ -183,7 +183,7 @@ class OfModel:
 
     def _scored(self, few: Few, drawn: dict[str, Tensor]) -> dict[str, Float[Tensor, "K B"]]:
         """log p(x|z) of the draws of each source; those near x together, which are made ready for at once."""
-        found = {}
+        found = dict[str, Tensor]()
         for names in ([name for name in drawn if name != "prior"], [name for name in drawn if name == "prior"]):
             if names:
                 together = _log_likelihood(few.vae, few.x, torch.cat([drawn[name] for name in names]), self.decoded)
