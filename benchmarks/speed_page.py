@@ -108,7 +108,7 @@ def page(results: dict[str, dict[str, Any]]) -> str:
     for kind, result in results.items():
         found = result["found"]
         parts += [
-            f"## {KINDS[kind].capitalize()}: training, images/s\n",
+            f"## T{KINDS[kind][1:]}: training, images/s\n",
             training(found),
             "### The rest\n",
             rest(found),
@@ -187,7 +187,7 @@ def rest(found: Found) -> str:
 def profile(found: Found) -> str:
     """Where a step's time goes."""
     of = found.get("profile") or {}
-    rows = [f"| {kind} | {value:,.0f} | {value / of['in all']:.0%} |" for kind, value in of.items()]
+    rows = [f"| {kind} | {value:,.0f} | {value / of['in all']:.0%} |" for kind, value in of.items() if value]
     return "\n".join(["### Where a step of the lesson's network spends its time\n", "| | µs | |", "|---|---|---|", *rows, ""])
 
 
