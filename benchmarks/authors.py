@@ -2,7 +2,8 @@
 
 That is https://github.com/jmtomczak/vae_vampprior, of 2017, on today's PyTorch: its ``scipy.misc.logsumexp`` is now in
 ``scipy.special``, and a loss's ``data[0]`` is now ``item()``; nothing else is changed. Each turn is a process of each, the same binarized
-images, batches of 100, all threads; the first of three epochs is not counted. Writes results/authors.json.
+images, batches of 100, all threads; the first of three epochs is not counted. Writes results/authors-KIND.json,
+KIND being that of the processor.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from speed import machine
 
-RESULT = Path(__file__).parent / "results" / "authors.json"
+RESULTS = Path(__file__).parent / "results"
 PRIORS = {"standard": "hvae", "vampprior": "hvae-vampprior"}
 EXAMPLES, EPOCHS, OF_MNIST = 5_000, 3, 60_000
 
@@ -39,7 +41,8 @@ def main() -> None:
     for prior, seconds in found.items():
         ratios = [a / b for a, b in zip(seconds["ours"], seconds["theirs"], strict=True)]
         print(prior, {whose: round(statistics.median(each), 1) for whose, each in seconds.items()}, round(statistics.median(ratios), 2))
-    RESULT.write_text(json.dumps({"examples": EXAMPLES, "seconds": found}, indent=1) + "\n", encoding="utf-8")
+    result = RESULTS / f"authors-{machine()['kind']}.json"
+    result.write_text(json.dumps({"examples": EXAMPLES, "seconds": found}, indent=1) + "\n", encoding="utf-8")
 
 
 def _in_turns(folder: Path, turns: int) -> dict[str, dict[str, list[float]]]:
