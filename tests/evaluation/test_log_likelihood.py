@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+import threading
 
 import pytest
 import torch
@@ -142,6 +143,40 @@ def test_nor_do_threads(prior: str) -> None:
     assert ((side_by_side.log_p - alone.log_p).abs() < 0.02 * alone.se + 1e-4).all()
 
 
+class Keeping(nn.Module):
+    """A decoder that finds in itself what its call left there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.kept, self.threads = nn.Linear(2, 49), torch.empty(0), set[str]()
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        self.threads.add(threading.current_thread().name)
+        self.kept = self.layer(z)
+        return self.kept.view(-1, 1, 7, 7)
+
+
+@pytest.mark.parametrize("why", ["a module of one's own", "a hook", "autocast", "none"])
+def test_code_of_others_is_called_by_one_thread(why: str) -> None:
+    own, linear = Keeping(), nn.Sequential(nn.Linear(2, 49), nn.Unflatten(1, (1, 7, 7)))
+    likelihood = lb.likelihoods.Bernoulli(own if why == "a module of one's own" else linear)
+    vae = lb.VAE(lb.priors.StandardNormal(2), likelihood, lb.posteriors.DiagonalGaussian(mlp((1, 7, 7), 8, 4)))
+    if why == "a hook":
+        linear[0].register_forward_hook(lambda *_: own.threads.add(threading.current_thread().name))
+    names = own.threads
+    if why in ("autocast", "none"):
+        law = likelihood.law
+        likelihood.law = lambda *given: names.add(threading.current_thread().name) or law(*given)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    with torch.autocast("cpu", torch.bfloat16, enabled=why == "autocast"):
+        lb.log_likelihood(vae, torch.rand(100, 1, 7, 7), 1000)
+    torch.set_num_threads(before)
+    alone = names == {threading.current_thread().name}
+    assert names
+    assert alone == (why != "none")
+
+
 def test_the_callers_random_state_and_mode_stay() -> None:
     vae = image_model().train()
     before = torch.get_rng_state()
@@ -201,14 +236,14 @@ def test_a_decoder_may_have_layers_that_give_tuples() -> None:
 def test_a_decoder_near_a_point_is_the_decoder() -> None:
     network = mlp(3, 200, 50, (1, 5, 5))
     z = torch.randn(3) + 0.05 * torch.randn(100, 3)
-    restricted = near(network, z)
+    restricted = near(network, z, 7)
     assert restricted is not network
     torch.testing.assert_close(restricted(z), network(z), rtol=1e-4, atol=1e-4)
-    assert near(network, 10 * torch.randn(100, 3)) is network, "too many units switch"
+    assert near(network, 10 * torch.randn(100, 3), 1000) is network, "too many units switch"
     folded = nn.Sequential(*mlp(3, 200, (2, 5, 5)), nn.Flatten(), nn.Linear(50, 4))
-    torch.testing.assert_close(near(folded, z)(z), folded(z), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(near(folded, z, 1000)(z), folded(z), rtol=1e-4, atol=1e-4)
     other = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
-    assert near(other, z) is other
+    assert near(other, z, 1000) is other
 
 
 @pytest.mark.parametrize("size", [1, 7, 64, 101, 784])
@@ -276,10 +311,10 @@ def test_layers_that_are_linear_by_name_alone_are_left_as_they_are() -> None:
     torch.manual_seed(0)
     z = torch.randn(50, 2) / 100
     for network in (nn.Sequential(Masked(2, 30), nn.ReLU(), nn.Linear(30, 4)), nn.Sequential(nn.Linear(2, 30), nn.ReLU(), Masked(30, 4))):
-        assert torch.allclose(near(network, z)(z), network(z), atol=1e-6)
+        assert torch.allclose(near(network, z, 7)(z), network(z), atol=1e-6)
     hooked = nn.Sequential(nn.Linear(2, 30), nn.ReLU(), nn.Linear(30, 4))
     hooked[0].register_forward_hook(lambda layer, inputs, output: 2 * output)
-    assert torch.allclose(near(hooked, z)(z), hooked(z), atol=1e-6)
+    assert torch.allclose(near(hooked, z, 1000)(z), hooked(z), atol=1e-6)
 
 
 def test_a_proposal_of_any_curvature_is_a_distribution() -> None:

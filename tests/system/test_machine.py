@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -28,6 +29,15 @@ def question(done: list[int], one_thread: bool = True) -> Question:
     """Whose ways note by how many threads they are done."""
     ways = {"slow": lambda: [done.append(torch.get_num_threads()) for _ in range(20_000)], "fast": lambda: None}
     return Question("which", "which", lambda: ways, lambda found: fastest("slow", found), lambda: "usual", one_thread)
+
+
+@pytest.mark.parametrize("asked", QUESTIONS, ids=lambda asked: asked.name)
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode, lambda: torch.autocast("cpu", torch.bfloat16)])
+def test_who_asks_first_may_be_in_any_mode(mode: Any, asked: Question, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    monkeypatch.setattr(machine, "TURNS", 1)
+    with mode():
+        assert all(milliseconds > 0 for milliseconds in choice(asked).milliseconds.values())
+    assert list(folder.iterdir())
 
 
 def test_an_answer_is_measured_once_and_kept(folder: Path) -> None:

@@ -20,6 +20,7 @@ from torch.distributions import Distribution, kl_divergence
 from lowerbound.data.python import Source
 from lowerbound.data.rows import Rows
 from lowerbound.distributions import Delta
+from lowerbound.distributions.chain import Levels
 from lowerbound.distributions.drawing import is_known
 from lowerbound.errors import DataError, RecipeError, UsageError
 from lowerbound.evaluation import proposals
@@ -28,6 +29,7 @@ from lowerbound.evaluation.density import Density
 from lowerbound.evaluation.encoded import Encoded, run_pass
 from lowerbound.evaluation.importance import SourceSums, estimate
 from lowerbound.evaluation.proposals import Mode
+from lowerbound.nn.hooks import any_global_hook, any_hook, any_mode
 from lowerbound.nn.memory import COPIES, bytes_each, how_many, in_batches
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.nn.pruning import near
@@ -55,6 +57,8 @@ SEVERAL, SCORED = 200, 16
 ROWS = 64
 #: of small examples, for each call has its price, as many as have so many values, but no more than these
 ENCODED, MOST = 2**15, 1024
+#: whose modules keep nothing in themselves while they are called
+LIBRARIES = ("torch", "lowerbound")
 #: numbers of draws at which the curve is kept, besides all
 CURVE = (1, 10, 100, 1_000, 10_000, 100_000, 1_000_000)
 
@@ -165,8 +169,9 @@ class OfModel:
         return proposals.find_mode(log_joint, vae.posterior.centre(posterior), by_jacobian(vae, seen.x, log_prior))
 
     def _in_threads(self, few: Few) -> bool:
-        """Whether examples may be scored side by side: there is memory, and each draws its own noise."""
-        return self._side_by_side and few.x.is_cpu and all(map(is_known, few.sources().values()))
+        """Whether examples may be scored side by side: there is memory, each draws its own noise, and no code is somebody's own."""
+        known = all(is_known(law) and not isinstance(law, Levels) for law in few.sources().values())
+        return self._side_by_side and few.x.is_cpu and known and not any_mode() and _are_all_of_libraries(few.vae)
 
     def _of(self, few: Few) -> list[Tensor]:
         sums = {name: SourceSums(len(few.rows), self.counts, self.draws) for name in self.counts}
@@ -199,6 +204,17 @@ class OfModel:
         for value, column in zip(self._values, part, strict=True):
             value[..., here] = column
         self._done = here.stop
+
+
+def _are_all_of_libraries(vae: Model) -> bool:
+    """Whether every module is torch's or of this package, and nobody looks: others may keep in themselves what a call left there."""
+    parts = (vae.prior, vae.posterior, vae.likelihood)
+    modules = [module for part in parts for module in part.modules()]
+    return (
+        all(type(module).__module__.split(".")[0] in LIBRARIES for module in modules)
+        and not any_global_hook()
+        and not any(map(any_hook, modules))
+    )
 
 
 def _sizes(first: Observation, counts: Mapping[str, int], memory: int) -> tuple[int, int, int, int]:
@@ -264,7 +280,7 @@ def _log_likelihood(vae: Model, x: Tensor, z: Float[Tensor, "K B latent"], decod
 
 
 def _log_likelihood_of_one(vae: Model, x: Float[Tensor, "1 *event"], z: Float[Tensor, "K 1 latent"], decoded: int) -> Float[Tensor, "K 1"]:
-    decode, counted = near(vae.likelihood.network, z[:, 0]), vae.counted(x)
+    decode, counted = near(vae.likelihood.network, z[:, 0], decoded), vae.counted(x)
     return torch.cat([log_density(vae.likelihood.law(decode(few[:, 0])[:, None], 2), x, counted) for few in z.split(decoded)])
 
 

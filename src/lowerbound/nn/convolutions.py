@@ -76,8 +76,9 @@ def laid_out(x: Float[Tensor, "N C *space"]) -> Float[Tensor, "N C *space"]:
     if not _is_plain(x) or choice(LAYOUT).answer != CHANNELS_LAST:
         return x
     x = channels_last(x)
-    if x.grad_fn is not None:  # not of weights, where the hook would stay
-        x.register_hook(channels_last)
+    if x.requires_grad:
+        x = x.view_as(x)  # the hook is on no tensor of the caller's
+        x.register_hook(lambda gradient: channels_last(gradient) if gradient is not None and _is_plain(gradient) else gradient)
     return x
 
 

@@ -17,15 +17,15 @@ from lowerbound.nn.precision import Linear
 WORTH = 0.6  # share of units that switch up to which leaving the others out is worth its preparation
 
 
-def near(network: nn.Module, inputs: Float[Tensor, "N in"]) -> Callable[[Float[Tensor, "M in"]], Tensor]:
-    """A function that gives what ``network`` gives for any of ``inputs``.
+def near(network: nn.Module, inputs: Float[Tensor, "N in"], at_once: int) -> Callable[[Float[Tensor, "M in"]], Tensor]:
+    """A function that gives what ``network`` gives for any of ``inputs``, which are looked at ``at_once`` at a time.
 
     Of a network that begins linear, ReLU, linear, those units of the hidden layer that are off for all inputs add
     nothing, and those that are on for all are together one linear map of the input, W_on A_on.
     """
     match list(dropwhile(lambda layer: isinstance(layer, nn.Flatten), network)) if type(network) is nn.Sequential else []:
         case [nn.Linear(bias=Tensor()) as first, nn.ReLU(), nn.Linear(bias=Tensor()) as second, *rest] if _plain(first, second):
-            return _restricted(first, second, nn.Sequential(*rest), inputs) or network
+            return _restricted(first, second, nn.Sequential(*rest), inputs, at_once) or network
         case _:
             return network
 
@@ -35,9 +35,9 @@ def _plain(*layers: nn.Linear) -> bool:
     return all(type(layer) in (nn.Linear, Linear) and not layer._forward_hooks and not layer._forward_pre_hooks for layer in layers)
 
 
-def _restricted(first: nn.Linear, second: nn.Linear, rest: nn.Module, inputs: Tensor) -> Callable[[Tensor], Tensor] | None:
+def _restricted(first: nn.Linear, second: nn.Linear, rest: nn.Module, inputs: Tensor, at_once: int) -> Callable[[Tensor], Tensor] | None:
     """The two layers without the units that do not switch; None where too many do."""
-    switching = _switching(first, inputs)
+    switching = _switching(first, inputs, at_once)
     if len(switching) > WORTH * len(first.weight):
         return None
     on = (first(inputs[:1])[0] > 0).to(inputs.dtype)[:, None].index_fill(0, switching, 0.0)
@@ -53,10 +53,13 @@ def _restricted(first: nn.Linear, second: nn.Linear, rest: nn.Module, inputs: Te
     return restricted
 
 
-def _switching(first: nn.Linear, inputs: Tensor) -> Tensor:
+def _switching(first: nn.Linear, inputs: Tensor, at_once: int) -> Tensor:
     """The units that are on for some of ``inputs`` and off for others; only those are looked at that switch in the box around them."""
     low, high = inputs.aminmax(dim=0)
     middle, reach = first((low + high) / 2), first.weight.abs() @ ((high - low) / 2)
     perhaps = (middle.abs() <= 1.001 * reach + 1e-6).nonzero()[:, 0]
-    before = torch.addmm(first.bias[perhaps], inputs, first.weight[perhaps].T)
-    return perhaps[(before.amin(0) <= 0) & (before.amax(0) >= 0)]
+    bias, weight, on, off = first.bias[perhaps], first.weight[perhaps].T, perhaps < 0, perhaps < 0
+    for some in inputs.split(at_once):
+        before = torch.addmm(bias, some, weight)
+        on, off = on | (before.amax(0) >= 0), off | (before.amin(0) <= 0)
+    return perhaps[on & off]

@@ -15,7 +15,7 @@ import tempfile
 import time
 import zlib
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -110,7 +110,10 @@ def instructions() -> str:
 
 def _measured(question: Question) -> Choice:
     """The least milliseconds of each way, and what they say."""
-    with torch.random.fork_rng(devices=[]), threads.at_most(1) if question.one_thread else nullcontext():
+    as_itself = torch.inference_mode(False), torch.enable_grad(), torch.autocast("cpu", enabled=False)  # whoever asks first
+    with ExitStack() as stack:
+        for mode in (*as_itself, torch.random.fork_rng(devices=[]), threads.at_most(1) if question.one_thread else nullcontext()):
+            stack.enter_context(mode)
         ways = question.ways()
         found = dict.fromkeys(ways, math.inf)
         for _ in range(TURNS):

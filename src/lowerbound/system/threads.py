@@ -74,7 +74,8 @@ def each_by_one(function: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
     """What a function, without gradients, gives for each of some items, in order; as many at a time as torch has threads, one for each.
 
     Fewer than two for each thread come one after the other, each by all threads. The function sees the caller's ``contextvars``. What it
-    draws must not come from torch's own generator, which all share.
+    draws must not come from torch's own generator, which all share. Modes of torch are not seen, and threads that somebody begins meanwhile
+    have one thread of torch's each.
     """
     threads = torch.get_num_threads()
     if threads == 1 or len(items) < 2 * threads:

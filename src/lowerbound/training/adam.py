@@ -25,6 +25,8 @@ SCALED = "grad_scale"  # the attribute that torch.amp.GradScaler sets
 #: what is called at each step of any optimizer
 HOOKS = optim._global_optimizer_pre_hooks, optim._global_optimizer_post_hooks
 SLOTS = 3  # of the state of a weight: steps and two moments
+#: of a smaller ε moments that the loop has be 0 might count
+LEAST_EPS = 1e-12
 #: options of torch's Adam that the loop does not have
 OTHERS = ("weight_decay", "amsgrad", "maximize", "capturable", "differentiable")
 #: torch's own functions: what torch wraps them in imports its compiler when it is first called, which takes as long as torch itself
@@ -88,6 +90,7 @@ class Adam(torch.optim.Adam):
         """Whether the loop can take a step, which it then has taken: that of ``step`` without the hooks that torch wraps around it."""
         group, compiled = self.param_groups[0], loops()
         usual = len(self.param_groups) == 1 and not any(group[name] for name in OTHERS) and not hasattr(self, SCALED)
+        usual = usual and group["eps"] >= LEAST_EPS
         if compiled is None or not usual:
             return False
         weights = self._weights()
