@@ -95,6 +95,7 @@ def start(words: list[str], place: Path, before: Callable[[], None] = lambda: No
         return Child(pid, out, err)
     code = 70
     try:
+        torch.set_num_threads(1)  # of threads that this process was not forked with, others would wait for ever
         signal.signal(signal.SIGINT, signal.default_int_handler)
         for stream, path in ((1, out), (2, err)):
             os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666), stream)
