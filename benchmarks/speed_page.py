@@ -198,12 +198,13 @@ def _seconds(values: list[float]) -> str:
 def picture(results: dict[str, dict[str, Any]]) -> Figure:
     """Bars of images a second, a row for each kind of processor, a panel for each network."""
     networks = [network for network in NETWORKS if any(result["found"]["training"].get(network) for result in results.values())]
-    figure = Figure(figsize=(11, 2.6 * len(results)), layout="constrained")
-    panels = figure.subplots(len(results), len(networks), squeeze=False)
-    for row, (kind, result) in zip(panels, results.items(), strict=True):
-        for panel, network in zip(row, networks, strict=True):
+    figure = Figure(figsize=(12, 2.8 * len(results)), layout="constrained")
+    rows = figure.subfigures(len(results), squeeze=False)[:, 0]
+    for row, (kind, result) in zip(rows, results.items(), strict=True):
+        row.suptitle(f"Images/s, {KINDS[kind]}", fontsize=10)
+        for panel, network in zip(row.subplots(1, len(networks)), networks, strict=True):
             _bars(panel, result["found"]["training"].get(network) or {})
-            panel.set_title(f"{network}, {KINDS[kind]}", fontsize=8)
+            panel.set_title(network, fontsize=8)
     return figure
 
 
@@ -219,7 +220,6 @@ def _bars(panel: Any, of: dict[str, list[float]]) -> None:
     for bar, name in zip(bars, names, strict=True):
         bar.set_hatch("///" if name == LIMIT else None)
     panel.tick_params(labelsize=7)
-    panel.set_xlabel("images a second", fontsize=8)
     panel.spines[["top", "right"]].set_visible(False)
     panel.xaxis.set_major_formatter(lambda value, _: f"{value / 1000:g}k" if value else "0")
 
