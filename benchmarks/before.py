@@ -22,8 +22,7 @@ from statistics import median
 from typing import Any
 
 from speed import machine
-
-from lowerbound.system.products import BFLOAT16
+from speed_page import KINDS
 
 HERE = Path(__file__).parent
 RESULTS, PAGE = HERE / "results", HERE.parent / "docs" / "before.md"
@@ -175,7 +174,7 @@ def page(results: list[dict[str, Any]]) -> str:
     lines = ["# Beside version 0.1.0", "", *INTRODUCTION, ""]
     for result in results:
         where = result["machine"]
-        lines += [f"## Two cores with {where['kind'].upper() if where['kind'] != BFLOAT16 else BFLOAT16}", ""]
+        lines += [f"## Two cores with {KINDS[where['kind']]}", ""]
         lines += ["| figure | before, or beside | now | goal | found | |", "|---|---|---|---|---|---|"]
         for what, theirs, ours, asked, factor, reached in rows(result["found"]):
             met = "" if asked == NO_GOAL else "reached" if reached else "**not reached**"

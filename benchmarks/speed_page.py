@@ -19,7 +19,7 @@ JAX = ("NumPyro", "JAX scan")
 Found = dict[str, Any]
 BFLOAT16, AVX2 = "bfloat16", "avx2"
 #: kinds of processors, as pages call them
-KINDS = {BFLOAT16: "two cores with bfloat16", AVX2: "two cores with AVX2"}
+KINDS = {BFLOAT16: "bfloat16", AVX2: "AVX2"}
 
 INTRODUCTION = """# How fast it is
 
@@ -108,7 +108,7 @@ def page(results: dict[str, dict[str, Any]]) -> str:
     for kind, result in results.items():
         found = result["found"]
         parts += [
-            f"## T{KINDS[kind][1:]}: training, images/s\n",
+            f"## Two cores with {KINDS[kind]}: training, images/s\n",
             training(found),
             "### The rest\n",
             rest(found),
@@ -130,7 +130,7 @@ def where(result: dict[str, Any]) -> str:
 def goals(results: dict[str, dict[str, Any]]) -> str:
     """Each beside what was reached, a column for each kind of processor, and one for accelerators."""
     lines = [
-        "| figure | " + " | ".join(f"{KINDS[kind]}: asked | measured" for kind in results) + " |",
+        "| figure | " + " | ".join(f"two cores with {KINDS[kind]}: asked | measured" for kind in results) + " |",
         "|---" * (1 + 2 * len(results)) + "|",
     ]
     for goal in GOALS:
@@ -201,7 +201,7 @@ def picture(results: dict[str, dict[str, Any]]) -> Figure:
     figure = Figure(figsize=(12, 2.8 * len(results)), layout="constrained")
     rows = figure.subfigures(len(results), squeeze=False)[:, 0]
     for row, (kind, result) in zip(rows, results.items(), strict=True):
-        row.suptitle(f"Images/s, {KINDS[kind]}", fontsize=10)
+        row.suptitle(f"Images/s, two cores with {KINDS[kind]}", fontsize=10)
         for panel, network in zip(row.subplots(1, len(networks)), networks, strict=True):
             _bars(panel, result["found"]["training"].get(network) or {})
             panel.set_title(network, fontsize=8)

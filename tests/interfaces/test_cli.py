@@ -26,7 +26,7 @@ from lowerbound.interfaces.machine import QUESTIONS
 from lowerbound.runs import layout
 from lowerbound.runs import run as runs
 from lowerbound.system import machine as measured
-from lowerbound.system.compiled.capture import ROUNDED
+from lowerbound.system.compiled.capture import LIBRARY
 from lowerbound.system.products import PRODUCTS
 
 #: of evaluation.json since version 0.1.0
@@ -199,11 +199,11 @@ def test_show_says_what_is_faster_here(capsys: pytest.CaptureFixture[str], monke
     measured.choice.cache_clear()
     found = answer(capsys, "show", "--machine")
     assert found["torch"] == torch.__version__
-    assert {asked.title for asked in QUESTIONS} - set(found["chosen"]) <= {ROUNDED.title}  # of processors that round
+    assert {asked.title for asked in QUESTIONS} - set(found["chosen"]) <= {LIBRARY.title}  # of processors that round
     assert found["chosen"][PRODUCTS.title]["milliseconds"]["float32"] > 0
     assert main(["show", "--machine"]) == 0
     text = capsys.readouterr().out
-    assert all(f"\n{asked.title}: " in text for asked in QUESTIONS if asked is not ROUNDED)
+    assert all(f"\n{asked.title}: " in text for asked in QUESTIONS if asked is not LIBRARY)
     measured.choice.cache_clear()
 
 

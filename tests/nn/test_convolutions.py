@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 import lowerbound as lb
 from lowerbound.nn import convolutions
-from lowerbound.nn.convolutions import Convolutions, channels_last, laid_out
+from lowerbound.nn.convolutions import Convolutions, channels_last, in_memory_format
 from lowerbound.nn.networks import convolutional_decoder, convolutional_encoder, with_dropout
 
 SHAPES = [
@@ -193,10 +193,10 @@ def test_laying_out_leaves_the_callers_tensor_and_empty_gradients_alone() -> Non
     x = torch.rand(3, 4, 6, 6, requires_grad=True)
     y = (2 * x).contiguous(memory_format=torch.channels_last)
     for _ in range(3):
-        laid_out(y).sum().backward(retain_graph=True)
+        in_memory_format(y).sum().backward(retain_graph=True)
     assert not y._backward_hooks
     convolution, z = torch.nn.Conv2d(4, 2, 3), torch.rand(3, 4, 6, 6, requires_grad=True)
-    (first,) = torch.autograd.grad(convolution(laid_out(z.sin())).sum(), z, create_graph=True)
+    (first,) = torch.autograd.grad(convolution(in_memory_format(z.sin())).sum(), z, create_graph=True)
     (second,) = torch.autograd.grad(first.sum(), z)  # convolutions are linear: of their input there is no second gradient
     expected = torch.autograd.functional.hvp(lambda z: convolution(z.sin()).sum(), z, torch.ones_like(z))[1]
     torch.testing.assert_close(second, expected)

@@ -127,7 +127,7 @@ def test_products_in_bfloat16_change_gradients_as_rounding_does(event: tuple[int
         expected.append((gradient(x, torch.float32, rounds=True) - whole).norm() / whole.norm())
     one = error_of_one_layer(convolution(event)(8, 16, 3, padding=1), torch.rand(64, 8, *event[1:]))
     root = [float(torch.stack(each).square().mean().sqrt()) for each in (found, expected)]
-    assert 0 < root[0] < 2 * root[1] + 4 * one  # the second for processors whose sums are rounded too
+    assert 0 < root[0] < max(2 * root[1], 4 * one)  # the second for processors whose sums are rounded too
 
 
 def test_volumes_are_not_rounded() -> None:  # some processors have wrong gradients then

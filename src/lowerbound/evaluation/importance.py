@@ -13,6 +13,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from lowerbound.errors import DataError
+from lowerbound.evaluation.proposals import POSTERIOR, PRIOR
 
 
 class WeightedSums:
@@ -110,7 +111,7 @@ class SourceSums:
         """Take in some draws: log p(x|z), and log p of each source there, by its name."""
         log_likelihood = log_likelihood.cpu().double()
         log_laws = {name: value.cpu().double() for name, value in log_laws.items()}
-        log_prior, log_q = log_laws["prior"], log_laws["posterior"]
+        log_prior, log_q = log_laws[PRIOR], log_laws[POSTERIOR]
         self._extend_curve(log_likelihood + log_prior - log_q)
         total = sum(self.counts.values())
         parts = [log_laws[name] + math.log(count / total) for name, count in self.counts.items()]

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -20,23 +21,19 @@ from torch.distributions import Distribution, kl_divergence
 from lowerbound.data.python import Source
 from lowerbound.data.rows import Rows
 from lowerbound.distributions import Delta
-from lowerbound.distributions.chain import Levels
-from lowerbound.distributions.drawing import is_known
 from lowerbound.errors import DataError, RecipeError, UsageError
 from lowerbound.evaluation import proposals
 from lowerbound.evaluation.curvature import by_jacobian
 from lowerbound.evaluation.density import Density
+from lowerbound.evaluation.draws_by_source import SEVERAL, Few, log_likelihood_of, log_prob
 from lowerbound.evaluation.encoded import Encoded, run_pass
 from lowerbound.evaluation.importance import SourceSums, estimate
-from lowerbound.evaluation.proposals import Mode
-from lowerbound.nn.hooks import any_global_hook, any_hook, any_mode
+from lowerbound.evaluation.proposals import MODE, POSTERIOR, PRIOR, Mode
 from lowerbound.nn.memory import COPIES, bytes_each, how_many, in_batches
 from lowerbound.nn.mode import in_evaluation
-from lowerbound.nn.pruning import near
 from lowerbound.system.arguments import whole
 from lowerbound.system.seeding import seeded
-from lowerbound.system.threads import each_by_one
-from lowerbound.vae.density import log_density
+from lowerbound.system.threads import map_in_threads
 from lowerbound.vae.model import Model
 from lowerbound.vae.objectives.kl import ClosedKL, kl_of
 from lowerbound.vae.observation import Observation, admit_rows, must_fit, observe
@@ -49,16 +46,12 @@ MEMORY = 2**30
 TILE = 2_500
 #: values of x decoded at once: so many that what each call costs by itself is little
 VALUES = 2**22
-#: draws that a distribution of z scores at once
-TOGETHER = 2**13
-#: draws of an example up to which many examples are sampled at once; of more, so many
-SEVERAL, SCORED = 200, 16
+#: examples sampled at once, of more than SEVERAL draws each; of fewer draws, all that are encoded at once
+SCORED = 16
 #: examples encoded, and their modes sought, in one go, where memory allows it
 ROWS = 64
 #: of small examples, for each call has its price, as many as have so many values, but no more than these
 ENCODED, MOST = 2**15, 1024
-#: whose modules keep nothing in themselves while they are called
-LIBRARIES = ("torch", "lowerbound")
 #: numbers of draws at which the curve is kept, besides all
 CURVE = (1, 10, 100, 1_000, 10_000, 100_000, 1_000_000)
 
@@ -131,10 +124,10 @@ class OfModel:
     def __init__(self, first: Observation, samples: int, memory: int, seed: int, size: int):
         self.counts = proposals.shares(first.vae.prior(), samples)  # how many draws come from where
         self.samples, self.seed = samples, seed
-        most = self.counts["posterior"]
+        most = self.counts[POSTERIOR]
         self.draws = (*(k for k in CURVE if k < most), most)
-        self.at_once, self.together, self.decoded, one = _sizes(first, self.counts, memory)
-        self._side_by_side = one * torch.get_num_threads() <= memory
+        self.sizes, self.memory = _sizes(first, self.counts, memory), memory
+        self.at_once = self.sizes.at_once
         self._values: list[Tensor] = []
         self._size, self._done = size, 0
 
@@ -146,10 +139,11 @@ class OfModel:
         """The same of a model that was not asked to encode them."""
         posterior = seen.vae.posterior.law(output, 1)
         must_have_density(posterior)
-        mode = self._modes(seen, posterior) if "mode" in self.counts else None
-        parts = [slice(start, start + self.together) for start in range(0, len(rows), self.together)]
+        mode = self._modes(seen, posterior) if MODE in self.counts else None
+        parts = [slice(start, start + self.sizes.together) for start in range(0, len(rows), self.sizes.together)]
         several = [Few(rows[part], seen.vae.some(part), seen.x[part], output[part], mode and mode.some(part)) for part in parts]
-        for found in each_by_one(self._of, several) if self._in_threads(several[0]) else map(self._of, several):
+        there_is_room = self.sizes.bytes_together * torch.get_num_threads() <= self.memory
+        for found in map_in_threads(self._of, several) if there_is_room and several[0].may_be_beside_others() else map(self._of, several):
             self._keep(found)
 
     def found(self) -> Density:
@@ -168,32 +162,18 @@ class OfModel:
 
         return proposals.find_mode(log_joint, vae.posterior.centre(posterior), by_jacobian(vae, seen.x, log_prior))
 
-    def _in_threads(self, few: Few) -> bool:
-        """Whether examples may be scored side by side: there is memory, each draws its own noise, and no code is somebody's own."""
-        known = all(is_known(law) and not isinstance(law, Levels) for law in few.sources().values())
-        return self._side_by_side and few.x.is_cpu and known and not any_mode() and _are_all_of_libraries(few.vae)
-
     def _of(self, few: Few) -> list[Tensor]:
         sums = {name: SourceSums(len(few.rows), self.counts, self.draws) for name in self.counts}
         sources = few.sources()
         for tile, start in enumerate(range(0, max(self.counts.values()), TILE)):
             left = {name: min(TILE, count - start) for name, count in self.counts.items() if start < count}
             drawn = {name: few.draw(name, n, self.seed, tile) for name, n in left.items()}
-            for name, log_likelihood in self._scored(few, drawn).items():
-                log_laws = {source: _log_prob(law, drawn[name], self.decoded) for source, law in sources.items()}
+            for name, log_likelihood in log_likelihood_of(few, drawn, self.sizes.decoded).items():
+                log_laws = {source: log_prob(law, drawn[name], self.sizes.decoded) for source, law in sources.items()}
                 sums[name].add(log_likelihood, log_laws)
-        of_q = sums["posterior"]
-        kl = _kl(sources["posterior"], sources["prior"], of_q)
+        of_q = sums[POSTERIOR]
+        kl = _kl(sources[POSTERIOR], sources[PRIOR], of_q)
         return [*estimate(list(sums.values())), of_q.log_likelihood / of_q.n, kl, torch.stack(of_q.curve)]
-
-    def _scored(self, few: Few, drawn: dict[str, Tensor]) -> dict[str, Float[Tensor, "K B"]]:
-        """log p(x|z) of the draws of each source; those near x together, which are made ready for at once."""
-        found = dict[str, Tensor]()
-        for names in ([name for name in drawn if name != "prior"], [name for name in drawn if name == "prior"]):
-            if names:
-                together = _log_likelihood(few.vae, few.x, torch.cat([drawn[name] for name in names]), self.decoded)
-                found |= dict(zip(names, together.split([len(drawn[name]) for name in names]), strict=True))
-        return found
 
     def _keep(self, part: list[Tensor]) -> None:
         """Put into arrays made beforehand: a small one kept for each example would come to lie amid the large ones that come and go,
@@ -206,22 +186,17 @@ class OfModel:
         self._done = here.stop
 
 
-def _are_all_of_libraries(vae: Model) -> bool:
-    """Whether every module is torch's or of this package, and nobody looks: others may keep in themselves what a call left there."""
-    parts = (vae.prior, vae.posterior, vae.likelihood)
-    modules = [module for part in parts for module in part.modules()]
-    return (
-        all(type(module).__module__.split(".")[0] in LIBRARIES for module in modules)
-        and not any_global_hook()
-        and not any(map(any_hook, modules))
-    )
+class Sizes(NamedTuple):
+    """How many examples are encoded at once, and sampled together; draws that are decoded at once; bytes that sampling takes."""
+
+    at_once: int
+    together: int
+    decoded: int
+    bytes_together: int
 
 
-def _sizes(first: Observation, counts: Mapping[str, int], memory: int) -> tuple[int, int, int, int]:
-    """How many examples are encoded at once, how many sampled, and how many draws decoded, in so much memory; of rare sizes less.
-
-    And the bytes that those take which are sampled at once.
-    """
+def _sizes(first: Observation, counts: Mapping[str, int], memory: int) -> Sizes:
+    """Those for so much memory; of rare sizes less."""
     vae, x = first.vae, first.x
     z = vae.posterior.centre(vae.posterior(x))
     decoding = bytes_each(vae.likelihood.network, *vae.likelihood.inputs(z))
@@ -235,58 +210,12 @@ def _sizes(first: Observation, counts: Mapping[str, int], memory: int) -> tuple[
     drawn = how_many(memory // 4, each, f"{tile:,} draws of z")
     # of few draws many examples, for each call has its price
     together = min(drawn, SCORED if tile > SEVERAL else at_once)
-    return at_once, together, decoded, decoded * decoding + together * each
+    return Sizes(at_once, together, decoded, decoded * decoding + together * each)
 
 
 def _rows(values: int) -> int:
     """How many examples of so many values go together, a power of two."""
     return max(ROWS, min(MOST, 2 ** (ENCODED // values).bit_length() // 2))
-
-
-@dataclass(frozen=True)
-class Few:
-    """A few examples, encoded, and the model given their contexts."""
-
-    rows: list[int]
-    vae: Model
-    x: Float[Tensor, "B *event"]
-    output: Float[Tensor, "B features"]
-    mode: Mode | None
-
-    def sources(self) -> dict[str, Distribution]:
-        """The distributions of z that draws come from."""
-        found = {"posterior": self.vae.posterior.law(self.output, 1), "prior": self.vae.prior()}
-        if self.mode is not None:
-            found |= {"mode": self.mode.law(), "wide": self.mode.law(widening=2.0)}
-        return found
-
-    def draw(self, name: str, n: int, seed: int, tile: int) -> Float[Tensor, "K B latent"]:
-        """n draws for each example of the source of that name; the noise of an example follows from these words and its row."""
-        rows = torch.tensor(self.rows, device=self.x.device)
-        return proposals.draw_each(self.sources()[name], n, rows, seed, name, tile, alone=lambda place: self._one(place).sources()[name])
-
-    def _one(self, place: int) -> Few:
-        part = slice(place, place + 1)
-        return Few(self.rows[part], self.vae.some(part), self.x[part], self.output[part], self.mode and self.mode.some(part))
-
-
-def _log_likelihood(vae: Model, x: Tensor, z: Float[Tensor, "K B latent"], decoded: int) -> Float[Tensor, "K B"]:
-    """log p(x|z), a few draws at a time; many draws of one example are close to one another, which makes them faster to decode."""
-    if vae.likelihood.context is None and len(z) > SEVERAL:
-        return torch.cat(
-            [_log_likelihood_of_one(vae, one, of_it, decoded) for one, of_it in zip(x.split(1), z.split(1, 1), strict=True)], 1
-        )
-    return torch.cat([vae.log_likelihood(x, few) for few in z.split(max(1, decoded // len(x)))])
-
-
-def _log_likelihood_of_one(vae: Model, x: Float[Tensor, "1 *event"], z: Float[Tensor, "K 1 latent"], decoded: int) -> Float[Tensor, "K 1"]:
-    decode, counted = near(vae.likelihood.network, z[:, 0], decoded), vae.counted(x)
-    return torch.cat([log_density(vae.likelihood.law(decode(few[:, 0])[:, None], 2), x, counted) for few in z.split(decoded)])
-
-
-def _log_prob(law: Distribution, z: Float[Tensor, "K B latent"], decoded: int) -> Float[Tensor, "K B"]:
-    """A few draws at a time: a mixture makes a number for each of its components, a flow hundreds."""
-    return torch.cat([law.log_prob(few) for few in z.split(max(1, min(decoded, TOGETHER) // z.shape[1]))])
 
 
 def _kl(posterior: Distribution, prior: Distribution, of_q: SourceSums) -> Float[Tensor, " B"]:

@@ -21,10 +21,11 @@ from lowerbound.evaluation.curvature import Derivatives, LogJoint, by_autograd
 from lowerbound.system.noise import by_row
 from lowerbound.system.seeding import key, reseeding
 
+POSTERIOR, MODE, WIDE, PRIOR = "posterior", "mode", "wide", "prior"
 #: of ten draws, how many are of q(z|x), of the normal at the mode, of the same with its variance doubled, and of the prior
-TENTHS = {"posterior": 2, "mode": 5, "wide": 2, "prior": 1}
+TENTHS = {POSTERIOR: 2, MODE: 5, WIDE: 2, PRIOR: 1}
 #: the same where latents are not all of space, so that a normal cannot propose them, or are too many for a matrix each
-TENTHS_WITHOUT = {"posterior": 9, "prior": 1}
+TENTHS_WITHOUT = {POSTERIOR: 9, PRIOR: 1}
 MOST = 128  # dimensions of a latent whose curvature is worth its cost
 STEPS = 6  # of Newton's method
 GAIN = 1e-4  # nats: what a step has to promise to be worth its cost; a hundredth of a standard deviation of p(z|x)
@@ -35,10 +36,10 @@ CURVATURE = (0.1, 1e8)  # the least and the greatest precision: flat directions 
 def shares(prior: Distribution, samples: int) -> dict[str, int]:
     """How many of ``samples`` draws come from where; all from q where a tenth would be no two draws, to tell their error."""
     if samples < 20:
-        return {"posterior": samples}
+        return {POSTERIOR: samples}
     tenths = TENTHS if prior.event_shape.numel() <= MOST and over_all_of_space(prior) else TENTHS_WITHOUT
     counts = {name: samples * part // 10 for name, part in tenths.items()}
-    counts["posterior"] += samples - sum(counts.values())
+    counts[POSTERIOR] += samples - sum(counts.values())
     return counts
 
 

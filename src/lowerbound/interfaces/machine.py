@@ -8,14 +8,14 @@ import torch
 
 from lowerbound.nn.convolutions import LAYOUT
 from lowerbound.system import processors
-from lowerbound.system.compiled.capture import ROUNDED
+from lowerbound.system.compiled.capture import LIBRARY
 from lowerbound.system.compiled.sparse import SUMS
 from lowerbound.system.devices import loops
 from lowerbound.system.machine import Question, choice, instructions, processor
 from lowerbound.system.products import PRODUCTS, fastest
 from lowerbound.training.steps.small import THREADS
 
-QUESTIONS = (PRODUCTS, SUMS, ROUNDED, LAYOUT, THREADS)
+QUESTIONS = (PRODUCTS, SUMS, LIBRARY, LAYOUT, THREADS)
 
 
 def machine() -> dict[str, Any]:
@@ -25,7 +25,7 @@ def machine() -> dict[str, Any]:
     now: ask while nothing else runs.
     """
     of_loops = loops() is not None
-    needless = ([] if of_loops else [SUMS]) + ([ROUNDED] if fastest() == torch.float32 or not of_loops else [])
+    needless = {SUMS, LIBRARY} if not of_loops else {LIBRARY} if fastest() == torch.float32 else set()
     return {
         "processor": processor(),
         "processors": processors.available(),

@@ -16,11 +16,10 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.autograd import forward_ad
 from torch.nn import functional as F
 
 from lowerbound.nn import precision
-from lowerbound.nn.hooks import any_global_hook, any_hook
+from lowerbound.nn.hooks import any_global_hook, any_hook, is_watched
 from lowerbound.system import machine
 from lowerbound.system.machine import Question, choice
 
@@ -49,7 +48,7 @@ class Convolutions(nn.Sequential):
         while at < len(layers):
             layer, after = layers[at], layers[at + 1 : at + 3]
             if type(layer) in KINDS and _is_plain(x, layer):
-                x = layer(channels_last(x) if choice(LAYOUT).answer == CHANNELS_LAST else x)
+                x = layer(_formatted(x))
             elif (convolution := _after_upsampling(layer, after, x)) is not None:
                 relu = type(after[-1]) is nn.ReLU
                 x = upsampled_convolution(x, convolution, relu)
@@ -68,18 +67,22 @@ def channels_last(x: Float[Tensor, "N C H W"]) -> Tensor:
     return x.contiguous(memory_format=LAST)
 
 
-def laid_out(x: Float[Tensor, "N C *space"]) -> Float[Tensor, "N C *space"]:
-    """The same numbers as convolutions have them fastest on this processor, and the gradient in them too.
+def in_memory_format(x: Float[Tensor, "N C *space"]) -> Float[Tensor, "N C *space"]:
+    """The same numbers in the memory format in which convolutions are fastest on this processor, and so their gradient.
 
     A gradient that has been flat would be given to a convolution channels first. Series, volumes and other devices' are as they were.
     """
-    if not _is_plain(x) or choice(LAYOUT).answer != CHANNELS_LAST:
+    if not _is_plain(x):
         return x
-    x = channels_last(x)
+    x = _formatted(x)
     if x.requires_grad:
         x = x.view_as(x)  # the hook is on no tensor of the caller's
-        x.register_hook(lambda gradient: channels_last(gradient) if gradient is not None and _is_plain(gradient) else gradient)
+        x.register_hook(lambda gradient: _formatted(gradient) if gradient is not None and _is_plain(gradient) else gradient)
     return x
+
+
+def _formatted(x: Float[Tensor, "N C H W"]) -> Float[Tensor, "N C H W"]:
+    return channels_last(x) if choice(LAYOUT).answer == CHANNELS_LAST else x
 
 
 def upsampled_convolution(x: Float[Tensor, "N C H W"], layer: nn.Conv2d, relu: bool = False) -> Float[Tensor, "N O *larger"]:
@@ -152,10 +155,7 @@ class _DepthToSpace(torch.autograd.Function):
 
 def _is_plain(x: Tensor, *layers: nn.Module) -> bool:
     """Whether nothing looks at what is done but autograd: no hook, no other transform, no tracer; in a processor's memory."""
-    hooked = any(map(any_hook, layers)) or any_global_hook()
-    transformed = torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
-    watched = torch._C._len_torch_dispatch_stack() or torch.compiler.is_compiling() or torch._C._get_tracing_state()
-    return x.is_cpu and x.dim() == 4 and not hooked and not transformed and not watched
+    return not is_watched() and x.is_cpu and x.dim() == 4 and not any(map(any_hook, layers)) and not any_global_hook()
 
 
 def _after_upsampling(layer: nn.Module, after: list[nn.Module], x: Tensor) -> nn.Conv2d | None:

@@ -58,7 +58,8 @@ def _switching(first: nn.Linear, inputs: Tensor, at_once: int) -> Tensor:
     low, high = inputs.aminmax(dim=0)
     middle, reach = first((low + high) / 2), first.weight.abs() @ ((high - low) / 2)
     perhaps = (middle.abs() <= 1.001 * reach + 1e-6).nonzero()[:, 0]
-    bias, weight, on, off = first.bias[perhaps], first.weight[perhaps].T, perhaps < 0, perhaps < 0
+    bias, weight = first.bias[perhaps], first.weight[perhaps].T
+    on = off = torch.zeros_like(perhaps, dtype=torch.bool)
     for some in inputs.split(at_once):
         before = torch.addmm(bias, some, weight)
         on, off = on | (before.amax(0) >= 0), off | (before.amin(0) <= 0)

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from lowerbound.nn.convolutions import laid_out
+from lowerbound.nn.convolutions import in_memory_format
 from lowerbound.nn.networks import convolution, sizes_of
 from lowerbound.nn.precision import roughly
 
@@ -62,7 +62,7 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Of the same shape."""
-        x = laid_out(x)
+        x = in_memory_format(x)
         return x + self.second(nn.functional.silu(self.first(nn.functional.silu(x))))
 
 
@@ -77,7 +77,7 @@ class Parameters(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(N, outputs, *space)``."""
-        return laid_out(self.last(nn.functional.silu(self.first(nn.functional.silu(laid_out(x))))))
+        return in_memory_format(self.last(nn.functional.silu(self.first(nn.functional.silu(in_memory_format(x))))))
 
 
 class BottomUp(nn.Module):
@@ -96,7 +96,7 @@ class BottomUp(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """All features."""
-        h = self.blocks[0](self.stem(laid_out(x)))
+        h = self.blocks[0](self.stem(in_memory_format(x)))
         found = [h]
         for down, block in zip(self.down, self.blocks[1:], strict=True):
             h = block(down(h))
@@ -128,7 +128,7 @@ class TopDown(nn.Module):
     def given(self, level: int, h: Float[Tensor, "N w *space"], z: Float[Tensor, "M d"]) -> Float[Tensor, "M wider *larger"]:
         """Features after a level's z, of N = M or N = 1 that are the same for all; at the next level's resolution."""
         at = self.places[level]
-        h = self.blocks[level](h + self.inputs[level](laid_out(z.reshape(-1, at.channels, *at.space))))
+        h = self.blocks[level](h + self.inputs[level](in_memory_format(z.reshape(-1, at.channels, *at.space))))
         return self.up[level](h) if level < len(self.up) else h
 
 

@@ -1,6 +1,7 @@
-"""Threads: compiled loops run on torch's own, for those of a second pool would compete with them for each core; or one thread an item.
+"""Threads: compiled loops run on torch's own, since those of a second pool would compete with them for each core.
 
-Many small operations one after the other gain little by several threads each; then as many items at a time, each by one thread, are faster.
+Many small operations one after another gain little by several threads each. Then it is faster to work on several items at once, each by one
+thread (``map_in_threads``).
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ def at_most(number: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def each_by_one(function: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
+def map_in_threads(function: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
     """What a function, without gradients, gives for each of some items, in order; as many at a time as torch has threads, one for each.
 
     Fewer than two for each thread come one after the other, each by all threads. The function sees the caller's ``contextvars``. What it

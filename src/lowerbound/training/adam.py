@@ -89,9 +89,8 @@ class Adam(torch.optim.Adam):
     def _by_loop(self) -> bool:
         """Whether the loop can take a step, which it then has taken: that of ``step`` without the hooks that torch wraps around it."""
         group, compiled = self.param_groups[0], loops()
-        usual = len(self.param_groups) == 1 and not any(group[name] for name in OTHERS) and not hasattr(self, SCALED)
-        usual = usual and group["eps"] >= LEAST_EPS
-        if compiled is None or not usual:
+        usual = len(self.param_groups) == 1 and group["eps"] >= LEAST_EPS and not any(group[name] for name in OTHERS)
+        if compiled is None or not usual or hasattr(self, SCALED):
             return False
         weights = self._weights()
         each = [one for weight in weights for one in (weight, weight.grad, *self.state[weight].values())]

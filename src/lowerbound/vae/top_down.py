@@ -22,7 +22,7 @@ from torch.distributions import Distribution, Independent, Normal
 
 from lowerbound import distributions
 from lowerbound.distributions.chain import Refinement
-from lowerbound.nn.convolutions import laid_out
+from lowerbound.nn.convolutions import in_memory_format
 from lowerbound.nn.held import held
 from lowerbound.nn.networks import convolution
 from lowerbound.nn.precision import rounding
@@ -102,7 +102,7 @@ class TopDownPosterior(Posterior):
         """A batch ``(B,)`` of laws over ``(Σ sizes,)``."""
         prior = self._prior[0]
         parts = output.split([prod(shape) for shape in self.shapes], -1)
-        seen = [laid_out(part.reshape(-1, *shape)) for part, shape in zip(parts, self.shapes, strict=True)]
+        seen = [in_memory_format(part.reshape(-1, *shape)) for part, shape in zip(parts, self.shapes, strict=True)]
         each: list[Refinement] = [
             partial(self._refined, level, seen[at.resolution]) for level, at in zip(self.levels, prior.network.places, strict=True)
         ]
@@ -111,7 +111,8 @@ class TopDownPosterior(Posterior):
     def _refined(self, level: nn.Module, of_x: Float[Tensor, "B w *space"], p: Distribution, state: State) -> Distribution:
         lead = p.batch_shape or Size([of_x.shape[0]])
         n, space = prod(lead), [-1] * (of_x.dim() - 1)
-        h, of_x = laid_out(state.seen.expand(n, *space)), of_x if n == len(of_x) else of_x.repeat(n // len(of_x), *[1] * len(space))
+        h = in_memory_format(state.seen.expand(n, *space))
+        of_x = of_x if n == len(of_x) else of_x.repeat(n // len(of_x), *[1] * len(space))
         with rounding(level, of_x.device, False) if self.training else nullcontext():
             parameters = level(torch.cat([h, of_x.to(h.dtype)], 1))
         shift, log_ratio = (part.flatten(1).reshape(*lead, -1) for part in parameters.to(p.mean.dtype).chunk(2, 1))

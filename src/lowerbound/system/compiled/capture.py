@@ -29,13 +29,13 @@ loops = Loops("replay")
 TURNED = {False: ord("N"), True: ord("T")}
 ZERO, ONE = as_wholes(0.0, 1.0)
 #: of BLAS, by the type of what is multiplied
-PRODUCTS = {torch.float32: "SGEMM", torch.bfloat16: "GEMM_BF16BF16F32"}
-TORCH, MKL = "torch's", "MKL's"
+FUNCTIONS = {torch.float32: "SGEMM", torch.bfloat16: "GEMM_BF16BF16F32"}
+TORCH, MKL = "torch", "MKL"
 
 
 def products_are_to_be_had(*kinds: torch.dtype) -> bool:
     """Whether torch's library has functions of BLAS for matrices of these types that can be called by their addresses, and pay."""
-    return all(_function(kind) and (kind != torch.bfloat16 or choice(ROUNDED).answer == MKL) for kind in kinds)
+    return all(_function(kind) and (kind != torch.bfloat16 or choice(LIBRARY).answer == MKL) for kind in kinds)
 
 
 @cache
@@ -45,7 +45,7 @@ def _function(kind: torch.dtype) -> int:
         return 0
     try:
         library = ctypes.CDLL(str(Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"), mode=os.RTLD_NOLOAD)
-        return int(ctypes.cast(getattr(library, PRODUCTS[kind]), ctypes.c_void_p).value or 0)
+        return int(ctypes.cast(getattr(library, FUNCTIONS[kind]), ctypes.c_void_p).value or 0)
     except (OSError, AttributeError):  # another build
         return 0
 
@@ -88,7 +88,7 @@ class CapturedCalls:
     def product(self, a: Float[Tensor, "m k"], b: Float[Tensor, "k n"], found: Float[Tensor, "m n"]) -> None:
         """Capture ``found`` = a b, in single precision; a and b are both so or both in bfloat16, contiguous or the transpose of such."""
         shapes = (a.shape[1], a.shape[0], b.shape[1]) == (b.shape[0], *found.shape)
-        types = a.dtype == b.dtype and a.dtype in PRODUCTS and found.dtype == torch.float32
+        types = a.dtype == b.dtype and a.dtype in FUNCTIONS and found.dtype == torch.float32
         if not (shapes and types and all(one.is_cpu for one in (a, b, found)) and found.is_contiguous()):
             raise ValueError(f"no product of {tuple(a.shape)} and {tuple(b.shape)} in {tuple(found.shape)}")
         # BLAS has columns in a row: what it finds is (a b)ᵀ = bᵀ aᵀ
@@ -128,7 +128,7 @@ def _of_libraries() -> Ways:
         return {TORCH: lambda: None}
     for a, b in pairs:
         calls.product(a, b, floats(a.shape[0], b.shape[1]))
-    found = [torch.empty(a.shape[0], b.shape[1], dtype=torch.bfloat16, device="cpu") for a, b in pairs]
+    found = [floats(a.shape[0], b.shape[1], kind=torch.bfloat16) for a, b in pairs]
     return {TORCH: lambda: [torch.mm(*pair, out=one) for pair, one in zip(pairs, found, strict=True)], MKL: calls.replay}
 
 
@@ -137,4 +137,4 @@ def _library(milliseconds: Mapping[str, float]) -> str:
     return MKL if milliseconds.get(MKL, math.inf) <= milliseconds[TORCH] else TORCH
 
 
-ROUNDED = Question("rounded", "whose products in bfloat16 a captured step has", _of_libraries, _library, lambda: TORCH)
+LIBRARY = Question("library", "library of a captured step's products in bfloat16", _of_libraries, _library, lambda: TORCH)

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 
-def floats(*shape: int) -> Tensor:
-    """An uninitialised tensor of this shape, in single precision for any default type of torch."""
-    return torch.empty(shape, dtype=torch.float32, device="cpu")
+def floats(*shape: int, kind: torch.dtype = torch.float32) -> Tensor:
+    """An uninitialised tensor of this shape, of this type for any default type of torch."""
+    return torch.empty(shape, dtype=kind, device="cpu")
 
 
 def as_wholes(*given: float) -> tuple[int, ...]:

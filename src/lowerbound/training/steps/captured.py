@@ -60,7 +60,7 @@ class ByCapture(OfPerceptrons):
         if not noise.is_of_rows(len(rows)):
             return self.by_hand.gradient(data, rows, objective)
         read = _as_read(data, rows, self.size)
-        if read is None:  # read as it reads itself
+        if read is None:  # once: others may draw what they give
             data, rows = torch.as_tensor(data[rows]), torch.arange(len(rows))
             read = _as_read(data.to("cpu", torch.float32).contiguous(), rows, self.size)
         if read is None:

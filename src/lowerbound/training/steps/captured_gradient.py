@@ -94,7 +94,7 @@ class Gradient:
         """These numbers in another type, copied in each step; themselves if it is theirs."""
         if given.dtype == kind:
             return given
-        found = torch.empty(given.shape, dtype=kind, device="cpu")
+        found = self.floats(*given.shape, kind=kind)
         self.calls.loop(self.compiled.layers.copied, given.numel(), given.numel(), given, found)
         return found
 
@@ -105,7 +105,7 @@ class Gradient:
         inputs = [self._in(layers[0].kind, given) if isinstance(given, Tensor) else given]
         for layer, after in pairwise(layers):
             output = self._product(layer, inputs[-1])
-            inputs.append(torch.empty(output.shape, dtype=after.kind, device="cpu"))
+            inputs.append(self.floats(*output.shape, kind=after.kind))
             self.calls.loop(self.compiled.layers.rectified, output.numel(), *output.shape, output, layer.bias, inputs[-1])
         return inputs
 
@@ -122,7 +122,7 @@ class Gradient:
         """log p(x|z), and minus its slope in the last layer's output: of the mean over a batch, or not yet weighted."""
         (n, k, weighted), width = self.sizes, len(layer.weight)
         found, scale = self.floats(k, n), self.floats(1).fill_(-1.0 if weighted else -1 / (k * n))
-        slope, some = torch.empty(k * n, width, dtype=layer.kind, device="cpu"), parts_of(k, n, width)
+        slope, some = self.floats(k * n, width, kind=layer.kind), parts_of(k, n, width)
         room = self.floats(max(part.stop - part.start for part in some), width)
         for part in some:
             output = room[: part.stop - part.start]
@@ -156,7 +156,7 @@ class Gradient:
 
     def _through(self, layer: Layer, before: Layer, gradient: Tensor, given: Tensor, share: Tensor | None) -> Tensor:
         """The gradient in the output of the layer before, through its ReLU; and that of its bias."""
-        back, found = self.floats(*given.shape), torch.empty(given.shape, dtype=before.kind, device="cpu")
+        back, found = self.floats(*given.shape), self.floats(*given.shape, kind=before.kind)
         self.calls.product(gradient, layer.multiplied, back)
         what = back, given, found, single_gradient(before.bias), self.one if share is None else share, share is not None
         self.calls.loop(self.compiled.layers.through_relu, back.numel(), back.shape[1], back.shape[0], *what)

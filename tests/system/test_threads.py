@@ -9,7 +9,7 @@ from contextvars import ContextVar
 import pytest
 import torch
 
-from lowerbound.system.threads import each_by_one
+from lowerbound.system.threads import map_in_threads
 
 VALUE: ContextVar[int] = ContextVar("a value of the caller's", default=0)
 
@@ -30,7 +30,7 @@ def seen(item: int) -> tuple[int, int, bool, int, str]:
 @pytest.mark.usefixtures("two_threads")
 def test_items_come_in_order_as_the_caller_would_have_them() -> None:
     VALUE.set(7)
-    items, values, gradients, threads, names = zip(*each_by_one(seen, range(40)), strict=True)
+    items, values, gradients, threads, names = zip(*map_in_threads(seen, range(40)), strict=True)
     assert items == tuple(range(40))
     assert set(values) == {7}
     assert not any(gradients)
@@ -41,7 +41,7 @@ def test_items_come_in_order_as_the_caller_would_have_them() -> None:
 
 @pytest.mark.usefixtures("two_threads")
 def test_few_items_have_all_threads_each() -> None:
-    found = list(each_by_one(seen, range(3)))
+    found = list(map_in_threads(seen, range(3)))
     assert [(threads, name) for *_, threads, name in found] == [(2, threading.current_thread().name)] * 3
     assert not any(gradients for _, _, gradients, *_ in found)
 
@@ -55,7 +55,7 @@ def test_what_ends_early_leaves_no_thread_behind(ends: str) -> None:
         return item
 
     def consume() -> None:
-        for item in each_by_one(function, range(40)):
+        for item in map_in_threads(function, range(40)):
             if ends == "the caller" and item == 5:
                 raise ValueError("the fifth")
 
