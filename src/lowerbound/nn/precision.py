@@ -133,6 +133,12 @@ def roughly(network: N) -> N:
     return network
 
 
+def rounded(x: Tensor) -> Tensor:
+    """x in the type of products, where they are rounded here: what goes on to them and to nothing else."""
+    kind = x.device.type
+    return x.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else x
+
+
 @contextmanager
 def multiplying(products: torch.dtype) -> Iterator[None]:
     """Within the block the networks of distributions in training mode multiply in this type (``devices.fastest``), in this thread."""

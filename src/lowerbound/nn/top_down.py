@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from lowerbound.nn.convolutions import in_memory_format
 from lowerbound.nn.networks import convolution, sizes_of
-from lowerbound.nn.precision import roughly
+from lowerbound.nn.precision import roughly, rounded
 
 
 @dataclass(frozen=True)
@@ -123,16 +123,27 @@ class TopDown(nn.Module):
     def parameters_of(self, level: int, h: Float[Tensor, "N w *space"]) -> tuple[Tensor, Tensor]:
         """Parameters of a level's p(z|h) ``(N, 2 channels, *space)``, and h with what they bring along."""
         parameters, more = self.priors[level](h).split([2 * self.places[level].channels, self.places[level].width], 1)
-        return parameters, h + more
+        h = rounded(h)
+        return parameters, h + more.to(h.dtype)
 
     def given(self, level: int, h: Float[Tensor, "N w *space"], z: Float[Tensor, "M d"]) -> Float[Tensor, "M wider *larger"]:
         """Features after a level's z, of N = M or N = 1 that are the same for all; at the next level's resolution."""
         at = self.places[level]
-        h = self.blocks[level](h + self.inputs[level](in_memory_format(z.reshape(-1, at.channels, *at.space))))
+        h = self.blocks[level](rounded(h) + self.inputs[level](in_memory_format(z.reshape(-1, at.channels, *at.space))))
         return self.up[level](h) if level < len(self.up) else h
 
 
+class Up(nn.Sequential):
+    """Upsampling by nearest neighbours and a 1 × 1 convolution, which comes first: the numbers are the same, of fewer products."""
+
+    def __init__(self, event: Sequence[int], at: Place, after: Place):
+        super().__init__(nn.Upsample(size=after.space), convolution(event)(at.width, after.width, 1))
+
+    def forward(self, h: Float[Tensor, "N w *space"]) -> Float[Tensor, "N v *larger"]:
+        """At the resolution of the level after."""
+        upsampled, convolved = self
+        return upsampled(convolved(h))
+
+
 def _up(event: Sequence[int], at: Place, after: Place) -> nn.Module:
-    if at.resolution == after.resolution:
-        return nn.Identity()
-    return nn.Sequential(nn.Upsample(size=after.space), convolution(event)(at.width, after.width, 1))
+    return nn.Identity() if at.resolution == after.resolution else Up(event, at, after)

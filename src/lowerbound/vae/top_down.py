@@ -75,7 +75,8 @@ class TopDownPrior(Prior):
         return diagonal_gaussian(torch.cat(each, -1), len(lead), self.floor), State(h, onward)
 
     def _rounding(self) -> AbstractContextManager[None]:
-        return rounding(self.network, self.network.start.device, False) if self.training else nullcontext()
+        first = self.network.priors[0]  # all of the way down rounds, or nothing, and this is sooner looked through
+        return rounding(first, self.network.start.device, False) if self.training else nullcontext()
 
 
 class TopDownPosterior(Posterior):
