@@ -103,6 +103,7 @@ EXPERIMENTS = {
         {
             "ladder": model("81.74", "ladder-vae", "mnist", by_level=True),
             "plain": model("–", "ladder-vae", "mnist", by_level=True, posterior="gaussian"),
+            "ladder, gated layers": model("–", "ladder-vae", "mnist", by_level=True, network="gated:512-256-128-64-64"),
         },
         binarized="mnist",
     ),
