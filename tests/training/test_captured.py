@@ -53,7 +53,7 @@ def test_it_gives_the_gradient_of_autograd_again_and_again(words: dict[str, Any]
         found.append([of(kind, data, rows, parts.objective.at(0.3 + turn)) for turn, rows in enumerate(batches)])
     for ours, theirs in zip(*found, strict=True):
         agree(ours, theirs)
-    assert len(step.kept) == 2
+    assert len(step.batches.kept) == 2
 
 
 @pytest.mark.parametrize("threads_of_torch", [1, 2])

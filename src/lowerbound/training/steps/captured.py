@@ -7,12 +7,14 @@ in the same order as the step by hand, and gives the same gradient but for round
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
+from functools import partial
 from operator import is_not
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
-from torch import Tensor
+from torch import Tensor, nn
 
 from lowerbound.data.dataset import Dataset
 from lowerbound.data.rows import Rows
@@ -21,16 +23,62 @@ from lowerbound.nn.precision import LARGE
 from lowerbound.system import noise
 from lowerbound.system.devices import loops
 from lowerbound.training.steps.captured_batch import Batch
-from lowerbound.training.steps.captured_gradient import Sizes
+from lowerbound.training.steps.captured_gradient import Gradient, Sizes
 from lowerbound.training.steps.fused import ByHand, OfPerceptrons, are_perceptrons, event_of
 from lowerbound.training.steps.perceptron import single_gradient
-from lowerbound.training.steps.plan import Plan, Ready, nobody
+from lowerbound.training.steps.plan import Plan, Ready, Step, nobody
 from lowerbound.vae.likelihoods import Bernoulli
 from lowerbound.vae.model import Model
 from lowerbound.vae.objectives.base import Objective
 from lowerbound.vae.objectives.elbo import ELBO
 
+#: a gradient's calls for batches of some sizes, by what its first layer takes, the examples, and the noise of each latent
+Capture = Callable[[Sizes, Any, Tensor, Sequence[Tensor]], Callable[[Objective], Float[Tensor, " 3"]]]
+
 MOST = 2  # sizes of batches, and places of weights, for which calls are kept: of an epoch the last batch has another size
+
+
+class Batches:
+    """Captured calls for batches of the last sizes, where weights are, and what is done where there are none.
+
+    ``first`` is the layer that takes the examples, ``event`` their shape, ``latents`` how many dimensions each latent has; ``make``
+    captures the gradient of batches of some sizes, and ``otherwise`` computes that of data that loops cannot read.
+    """
+
+    def __init__(self, step: Step, first: nn.Linear, event: Sequence[int], latents: Sequence[int], make: Capture, otherwise: Step):
+        self.step, self.first, self.latents, self.make, self.otherwise = step, first, latents, make, otherwise
+        self.size, self.weights = math.prod(event), list(step.plan.vae.parameters())
+        self.gradients: list[Tensor] = []
+        self.kept: dict[tuple[float | None, ...], Batch] = {}
+
+    @torch.no_grad()
+    def gradient(self, data: Rows, rows: Tensor, objective: Objective) -> Float[Tensor, " 3"]:
+        """As that of a step."""
+        if not noise.is_of_rows(len(rows)):
+            return self.otherwise.gradient(data, rows, objective)
+        read = _as_read(data, rows, self.size)
+        if read is None:  # once: others may draw what they give
+            data, rows = torch.as_tensor(data[rows]), torch.arange(len(rows))
+            read = _as_read(data.to("cpu", torch.float32).contiguous(), rows, self.size)
+        if read is None:
+            return self.otherwise.gradient(data, rows, objective)
+        array, rows, unit = read
+        sizes, likelihood = Sizes(len(rows), objective.samples, not isinstance(objective, ELBO)), self.step.plan.vae.likelihood
+        assert isinstance(likelihood, Bernoulli)
+        key = (*sizes, unit, torch.get_num_threads(), *self._places())
+        if key not in self.kept:
+            if len(self.kept) == MOST:
+                self.kept.clear()
+            make = partial(self.make, sizes)
+            self.kept[key] = Batch(self.first.weight, self.latents, sizes, unit, likelihood.binarize, make)
+        return self.kept[key](array, rows, objective)
+
+    def _places(self) -> list[int]:
+        """Where weights are, and their gradients, which are looked at where they are not those of the last step."""
+        contiguous = all(one.is_contiguous() for one in self.gradients)
+        if not self.gradients or not contiguous or any(map(is_not, self.gradients, [one.grad for one in self.weights])):
+            self.gradients = [single_gradient(one) for one in self.weights]
+        return [one.data_ptr() for one in (*self.weights, *self.gradients)]
 
 
 class ByCapture(OfPerceptrons):
@@ -48,39 +96,15 @@ class ByCapture(OfPerceptrons):
 
     def __init__(self, plan: Plan, ready: Ready = nobody):
         super().__init__(plan, ready)
-        self.by_hand, self.size = ByHand(plan, ready), math.prod(self.event)
-        self.networks = self.encoder, self.decoder
-        self.weights = [one for network in self.networks for layer in network.layers for one in (layer.weight, layer.bias)]
-        self.gradients: list[Tensor] = []
-        self.kept: dict[tuple[float | None, ...], Batch] = {}
+        first, latent = self.encoder.layers[0], self.decoder.layers[0].weight.shape[1]
+        self.batches = Batches(self, first, self.event, [latent], self._captured, ByHand(plan, ready))
 
-    @torch.no_grad()
     def gradient(self, data: Rows, rows: Tensor, objective: Objective) -> Float[Tensor, " 3"]:
         """The forward and backward pass for a batch. Errors: DataError for examples of another size."""
-        if not noise.is_of_rows(len(rows)):
-            return self.by_hand.gradient(data, rows, objective)
-        read = _as_read(data, rows, self.size)
-        if read is None:  # once: others may draw what they give
-            data, rows = torch.as_tensor(data[rows]), torch.arange(len(rows))
-            read = _as_read(data.to("cpu", torch.float32).contiguous(), rows, self.size)
-        if read is None:
-            return self.by_hand.gradient(data, rows, objective)
-        array, rows, unit = read
-        sizes, likelihood = Sizes(len(rows), objective.samples, not isinstance(objective, ELBO)), self.plan.vae.likelihood
-        assert isinstance(likelihood, Bernoulli)
-        key = (*sizes, unit, torch.get_num_threads(), *self._places())
-        if key not in self.kept:
-            if len(self.kept) == MOST:
-                self.kept.clear()
-            self.kept[key] = Batch(self.networks, sizes, unit, likelihood.binarize)
-        return self.kept[key](array, rows, objective)
+        return self.batches.gradient(data, rows, objective)
 
-    def _places(self) -> list[int]:
-        """Where weights are, and their gradients, which are looked at where they are not those of the last step."""
-        contiguous = all(one.is_contiguous() for one in self.gradients)
-        if not self.gradients or not contiguous or any(map(is_not, self.gradients, [one.grad for one in self.weights])):
-            self.gradients = [single_gradient(one) for one in self.weights]
-        return [one.data_ptr() for one in (*self.weights, *self.gradients)]
+    def _captured(self, sizes: Sizes, given: Any, x: Tensor, noise: Sequence[Tensor]) -> Gradient:
+        return Gradient(loops(), (self.encoder, self.decoder), sizes, given, x, *noise)
 
 
 def _are_of_one_size(vae: Model) -> bool:

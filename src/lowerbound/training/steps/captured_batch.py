@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -11,21 +12,24 @@ from torch import Tensor
 from lowerbound.nn.precision import LARGE
 from lowerbound.system import noise, philox_numbers
 from lowerbound.system.devices import loops
-from lowerbound.training.steps.captured_gradient import Gradient, Networks, Sizes
+from lowerbound.training.steps.captured_gradient import Sizes
 from lowerbound.vae.objectives.base import Objective
+
+#: a gradient's calls, by what its first layer takes, the examples, and the noise of each latent
+Maker = Callable[[Any, Float[Tensor, "B D"], Sequence[Float[Tensor, "K B d"]]], Callable[[Objective], Float[Tensor, " 3"]]]
 
 
 class Batch:
     """The calls for batches of one size, of bytes divided by a ``unit`` or of numbers, whose bits may be drawn.
 
-    How the gradient begins, by sums over what is not zero or by a product, is known once they have been read.
+    ``first`` is the weight that takes them, ``latents`` how many dimensions each latent has. How the gradient that ``make`` captures
+    begins, by sums over what is not zero or by a product, is known once they have been read.
     """
 
-    def __init__(self, networks: Networks, sizes: Sizes, unit: float | None, binarize: bool):
-        compiled, (encoder, decoder) = loops(), networks
+    def __init__(self, first: Float[Tensor, "h D"], latents: Sequence[int], sizes: Sizes, unit: float | None, binarize: bool, make: Maker):
+        compiled = loops()
         assert compiled is not None
-        self.networks, self.sizes, self.compiled, self.calls = networks, sizes, compiled, compiled.CapturedCalls()
-        first, self.latent = encoder.layers[0].weight, decoder.layers[0].weight.shape[1]
+        self.latents, self.sizes, self.compiled, self.calls, self.make = latents, sizes, compiled, compiled.CapturedCalls(), make
         n, size = sizes.n, first.shape[1]
         self.suits = first.numel() >= LARGE and compiled.Sparse.suits(first) and compiled.share_of_sums() > 0
         self.sparse, self.greys = compiled.Sparse(n, size), self.compiled.floats(n, size)
@@ -36,8 +40,8 @@ class Batch:
             self.calls.loop(compiled.bernoulli.drawn, self.x.numel(), n, size, *self.keys[1:], self.greys, self.x)
         if self.suits and (unit is None or not binarize):
             self.calls.loop(compiled.sparse.loops.nonzeros, *self.sparse.reading(self.x))
-        self.normals, self.noise = self._normals()
-        self.gradients: dict[bool, Gradient] = {}
+        self.normals, self.noise = zip(*map(self._normals, latents), strict=True)
+        self.gradients: dict[bool, Callable[[Objective], Float[Tensor, " 3"]]] = {}
 
     def __call__(self, array: Tensor, rows: Int64[Tensor, " B"], objective: Objective) -> Float[Tensor, " 3"]:
         """Leave the gradient of these rows of an array in the weights; return the means."""
@@ -47,11 +51,12 @@ class Batch:
             self.bytes.change(rows=rows, array=array)
         if self.keys is not None:
             self._draw(self.keys[0])
-        self._draw(self.normals, self.sizes.k, self.latent)
+        for normals, latent in zip(self.normals, self.latents, strict=True):
+            self._draw(normals, self.sizes.k, latent)
         self.calls.replay()
         few = self.suits and self.sparse.share() <= self.compiled.share_of_sums()
         if few not in self.gradients:
-            self.gradients[few] = Gradient(self.compiled, self.networks, self.sizes, self.sparse if few else self.x, self.x, self.noise)
+            self.gradients[few] = self.make(self.sparse if few else self.x, self.x, self.noise)
         return self.gradients[few](objective)
 
     def _keys(self) -> tuple[Any, int, Tensor]:
@@ -69,9 +74,9 @@ class Batch:
         _, stride, keys = self.keys
         return self.calls.loop(self.compiled.bernoulli.read_bits, greys.numel(), *greys.shape, stride, nothing, unit, keys, nothing, *where)
 
-    def _normals(self) -> tuple[Any, Float[Tensor, "K B d"]]:
-        """Noise for the latents: the call that draws it, and where it is."""
-        (n, k, _), random, d = self.sizes, self.compiled.random, self.latent
+    def _normals(self, d: int) -> tuple[Any, Float[Tensor, "K B d"]]:
+        """Noise for a latent of so many dimensions: the call that draws it, and where it is."""
+        (n, k, _), random = self.sizes, self.compiled.random
         drawn, found = self.compiled.floats(n, philox_numbers.whole(k * d)), self.compiled.floats(k, n, d)
         draw = self.calls.loop(random.random_normals, drawn.numel(), *drawn.shape, torch.empty(0), 0, 0, drawn)
         self.calls.loop(random.placed, found.numel(), n, drawn.shape[1], k, d, drawn, found)
