@@ -13,7 +13,7 @@ from lowerbound.vae.loss import of_observed
 from lowerbound.vae.objectives import ELBO, ClosedKL
 
 
-@pytest.mark.parametrize("before, after", [((4, 4), (7, 7)), ((7, 7), (14, 14)), ((5,), (10,)), ((2, 2, 2), (4, 4, 4))])
+@pytest.mark.parametrize(("before", "after"), [((4, 4), (7, 7)), ((7, 7), (14, 14)), ((5,), (10,)), ((2, 2, 2), (4, 4, 4))])
 def test_a_convolution_before_upsampling_is_one_after_it(before: tuple[int, ...], after: tuple[int, ...]) -> None:
     """Of nearest neighbours and 1 × 1, for all sides; and so are gradients."""
     torch.manual_seed(0)

@@ -19,6 +19,7 @@ from lowerbound.training.gradient_sum import GradientSum
 from lowerbound.training.processes import Share
 from lowerbound.training.steps.autograd import ByAutograd
 from lowerbound.training.steps.captured import ByCapture
+from lowerbound.training.steps.captured_levels import LevelsByCapture
 from lowerbound.training.steps.changes import Changes, Weights
 from lowerbound.training.steps.descent import LearningRates, shortened
 from lowerbound.training.steps.fused import ByHand
@@ -28,7 +29,7 @@ from lowerbound.training.steps.tables import InOneLoop
 from lowerbound.vae.objectives.base import Objective
 
 #: the first that takes a plan is chosen
-KINDS: tuple[type[Step], ...] = (InOneLoop, ByCapture, ByHand, ByAutograd)
+KINDS: tuple[type[Step], ...] = (InOneLoop, ByCapture, LevelsByCapture, ByHand, ByAutograd)
 
 
 @contextmanager

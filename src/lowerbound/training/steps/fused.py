@@ -35,7 +35,7 @@ from lowerbound.vae.estimators.pathwise import Pathwise
 from lowerbound.vae.likelihoods import Bernoulli, Columns, Likelihood
 from lowerbound.vae.loss import of_rows
 from lowerbound.vae.misfits import other_numbers
-from lowerbound.vae.model import VAE
+from lowerbound.vae.model import VAE, Model
 from lowerbound.vae.objectives.base import Objective
 from lowerbound.vae.objectives.elbo import ELBO
 from lowerbound.vae.objectives.kl import ClosedKL, SampledKL
@@ -49,19 +49,19 @@ ROWS, VALUES = 512, 2**18
 TYPES = (torch.float32, torch.bfloat16)
 
 
-def _is_usual(plan: Plan) -> bool:
-    """Whether prior, likelihood, posterior, objective, estimator and loss are those, and no method or mode of theirs is another."""
-    vae, objective, kinds = plan.vae, plan.objective, (VAE, StandardNormal, DiagonalGaussian, Pathwise)
-    if tuple(map(type, (vae, vae.prior, vae.posterior, plan.estimator))) != kinds or plan.loss is not of_rows:
+def is_usual(plan: Plan) -> bool:
+    """Whether model, estimator and loss are the most common ones with nothing given, and no method or mode of theirs is another."""
+    vae = plan.vae
+    if type(vae) is not VAE or type(plan.estimator) is not Pathwise or plan.loss is not of_rows or plan.products not in TYPES:
         return False
     if type(vae.likelihood) is not Columns and (type(vae.likelihood) is not Bernoulli or vae.likelihood.holes):
         return False
-    alone = vae.context is None and vae.likelihood.context is None and vae.posterior.context is None and not vae.posterior.floor
-    as_made = all(map(is_as_made, (*vae.modules(), plan.estimator))) and not any_global_hook()
-    return alone and as_made and plan.products in TYPES and (_is_elbo(objective) or _is_importance_weighted(objective))
+    alone = vae.context is None and vae.likelihood.context is None and vae.posterior.context is None
+    return alone and all(map(is_as_made, (*vae.modules(), plan.estimator))) and not any_global_hook()
 
 
-def _is_elbo(objective: Objective) -> bool:
+def is_elbo(objective: Objective) -> bool:
+    """Whether it is the ELBO, its KL in closed form."""
     return type(objective) is ELBO and objective.kl == ClosedKL()
 
 
@@ -69,8 +69,11 @@ def _is_importance_weighted(objective: Objective) -> bool:
     return type(objective) is Renyi and objective.alpha == 0 and objective.kl == SampledKL()
 
 
-def _can_be_read(weights: Sequence[Tensor | None]) -> bool:
-    """Whether loops can read these weights, no two are one, and all are trained as they are."""
+def are_all(vae: Model, layers: Sequence[nn.Linear]) -> bool:
+    """Whether a model has the weights of these layers and no others, no two are one, and all are trained as they are, by loops too."""
+    weights = [weight for layer in layers for weight in (layer.weight, layer.bias)]
+    if len(weights) != len(list(vae.parameters())):  # else nothing would clear the others' gradients
+        return False
     there = [weight for weight in weights if type(weight) is nn.Parameter]
     hooked = any(weight._backward_hooks or weight._post_accumulate_grad_hooks for weight in there)
     plain = all(is_plain(weight) and weight.requires_grad for weight in there)
@@ -81,9 +84,14 @@ def _fit_each_other(prior: Prior, encoder: list[nn.Linear], decoder: list[nn.Lin
     """Whether layers take what those before give and have as many biases as outputs, and latents are those of N(0, I)."""
     chained = all(before.weight.shape[0] == after.weight.shape[1] for layers in (encoder, decoder) for before, after in pairwise(layers))
     biased = all(layer.bias.shape == layer.weight.shape[:1] for layer in encoder + decoder)
+    size = decoder[0].weight.shape[1]
+    return chained and biased and is_standard(prior, size) and encoder[-1].weight.shape[0] == 2 * size
+
+
+def is_standard(prior: Prior, size: int) -> bool:
+    """Whether a normal prior is N(0, I), of so many dimensions."""
     law = prior()
-    size, standard = law.event_shape.numel(), not bool(law.mean.any()) and bool(law.stddev.eq(1).all())
-    return chained and biased and standard and encoder[-1].weight.shape[0] == 2 * size and decoder[0].weight.shape[1] == size
+    return law.event_shape.numel() == size and not bool(law.mean.any()) and bool(law.stddev.eq(1).all())
 
 
 # --- the step ------------------------------------------------------------------------------------------
@@ -91,12 +99,13 @@ def _fit_each_other(prior: Prior, encoder: list[nn.Linear], decoder: list[nn.Lin
 
 def are_perceptrons(plan: Plan) -> bool:
     """Whether it is a model of this kind whose weights are all trained, on a CPU with compiled loops."""
-    if not _is_usual(plan) or loops() is None:
+    vae, objective = plan.vae, plan.objective
+    if type(vae.prior) is not StandardNormal or type(vae.posterior) is not DiagonalGaussian or not is_usual(plan) or loops() is None:
         return False
-    encoder, decoder = perceptron(plan.vae.posterior.network), perceptron(plan.vae.likelihood.network)
-    weights = [weight for layer in encoder + decoder for weight in (layer.weight, layer.bias)]
-    only = len(weights) == len(list(plan.vae.parameters()))  # else nothing would clear the others' gradients
-    return bool(encoder and decoder) and only and _can_be_read(weights) and _fit_each_other(plan.vae.prior, encoder, decoder)
+    if vae.posterior.floor or not (is_elbo(objective) or _is_importance_weighted(objective)):
+        return False
+    encoder, decoder = perceptron(vae.posterior.network), perceptron(vae.likelihood.network)
+    return bool(encoder and decoder) and are_all(vae, encoder + decoder) and _fit_each_other(vae.prior, encoder, decoder)
 
 
 class OfPerceptrons(Step):

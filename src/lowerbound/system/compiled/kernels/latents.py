@@ -1,4 +1,4 @@
-"""Latents of a Gaussian posterior, the bounds they give, and the gradient back: the loops."""
+"""Latents of a Gaussian posterior, of one level or of several, the bounds they give, and the gradient back: the loops."""
 
 from __future__ import annotations
 
@@ -107,3 +107,60 @@ def of_latents(begin, end, n, d, k, low, high, c, e, q, noise, scale, z, of_z, w
             found[means + j] += c * q[means + j]
             slope = single(0.5) * (s * found[logs + j] + c * (s * s - single(1)) + e)
             found[logs + j] = slope if low < log < high else slope * single(0)
+
+
+@loop(
+    n=int,
+    d=int,
+    low=float,
+    high=float,
+    q=Singles,
+    of_q=Singles,
+    p=Singles,
+    of_p=Singles,
+    noise=Singles,
+    z=Singles,
+    kl=Singles,
+)
+def level(begin, end, n, d, low, high, q, of_q, p, of_p, noise, z, kl):
+    """z = μ + σ ε of q = N(μ, e^l), and KL(q ‖ p) added to ``kl``; p = N(m, e^k) too: (μ, l) is ``q`` plus its bias ``of_q``, so of p."""
+    for row in range(begin, end):
+        means, logs, total = 2 * row * d, (2 * row + 1) * d, single(0)
+        for j in range(2 * d):
+            q[means + j] += of_q[j]
+            p[means + j] += of_p[j]
+        for j in range(d):
+            log, other = within(q[logs + j], low, high), within(p[logs + j], low, high)
+            z[row * d + j] = q[means + j] + exp(single(0.5) * log) * noise[row * d + j]
+            apart = q[means + j] - p[means + j]
+            total += (exp(log) + apart * apart) * exp(-other) - single(1) - log + other
+        kl[row] += single(0.5) * total
+
+
+@loop(
+    n=int,
+    d=int,
+    low=float,
+    high=float,
+    c=float,
+    q=Singles,
+    p=Singles,
+    noise=Singles,
+    of_z=Singles,
+    of_q=Singles,
+    of_p=Singles,
+)
+def of_level(begin, end, n, d, low, high, c, q, p, noise, of_z, of_q, of_p):
+    """The gradient in μ and l, and in m and k, of what z gets and of c KL(q ‖ p); zero in a logarithm outside its bounds."""
+    for row in range(begin, end):
+        means, logs = 2 * row * d, (2 * row + 1) * d
+        for j in range(d):
+            log, other, g = q[logs + j], p[logs + j], of_z[row * d + j]
+            s, precision = exp(single(0.5) * within(log, low, high)), exp(-within(other, low, high))
+            apart = q[means + j] - p[means + j]
+            of_mean, share = c * apart * precision, s * s * precision
+            of_q[means + j], of_p[means + j] = g + of_mean, -of_mean
+            slope = single(0.5) * (g * s * noise[row * d + j] + c * (share - single(1)))
+            back = single(0.5) * c * (single(1) - share - apart * apart * precision)
+            of_q[logs + j] = slope if low < log < high else slope * single(0)
+            of_p[logs + j] = back if low < other < high else back * single(0)

@@ -1,0 +1,165 @@
+"""The captured step of hierarchies gives the results of autograd, and leaves what it does not know to others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+import lowerbound as lb
+from lowerbound.data import Dataset
+from lowerbound.system import compiled
+from lowerbound.training.steps.autograd import ByAutograd
+from lowerbound.training.steps.captured_levels import LevelsByCapture
+from lowerbound.training.steps.dense import hierarchy
+
+from .test_captured import agree, of
+from .test_fused import built, gradients, name, plan
+
+pytestmark = pytest.mark.skipif(not compiled.products_are_to_be_had(), reason="torch's BLAS has no function that can be called")
+WORDS: list[dict[str, Any]] = [
+    {"latent": "3-4", "network": "gated:20-24"},
+    {"latent": "3-4-2", "network": "gated:17"},
+    {"latent": "3-4-2", "network": "mlp:20-24"},
+    {"latent": "6-5-4-3-2", "network": "mlp:18"},
+    {"latent": "40-40", "network": "gated:300-300"},
+    {"latent": "2-3", "network": "mlp:512"},
+    {"latent": "3-4", "network": "gated:20", "pixels": "grey"},
+]
+
+
+def of_levels(**words: Any) -> Any:
+    """A hierarchy whose levels all say something, and whose p is not N(0, I)."""
+    parts = built({"latent": "3-4", "network": "gated:20", **words})
+    with torch.no_grad():
+        for number, weight in enumerate(parts.vae.parameters()):
+            weight.add_(0.3 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(number)) / weight.shape[-1] ** 0.5)
+    return parts
+
+
+@pytest.mark.parametrize("sums", [True, False], ids=["sums", "products"])
+@pytest.mark.parametrize("words", WORDS, ids=name)
+def test_it_gives_the_gradient_of_autograd_again_and_again(words: dict[str, Any], sums: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of batches of two sizes, in turns, and a β that may change."""
+    monkeypatch.setattr(compiled, "share_of_sums", lambda: 1.0 if sums else -1.0)
+    parts, data, found = of_levels(**words), lb.data.load("digits").train, []
+    batches = [torch.arange(0, 1400, 7), torch.arange(3, 40), torch.arange(5, 1400, 7)]
+    assert LevelsByCapture.takes(plan(parts))
+    for kind in (LevelsByCapture(plan(parts)), ByAutograd(plan(parts))):
+        found.append([of(kind, data, rows, parts.objective.at(0.3 + turn)) for turn, rows in enumerate(batches)])
+    for ours, theirs in zip(*found, strict=True):
+        agree(ours, theirs)
+        assert ours[0][2] > 0.3
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+@pytest.mark.parametrize("law", ["posterior", "prior"])
+@pytest.mark.parametrize("level", [0, 1])
+def test_outside_its_bounds_a_logarithm_has_no_gradient(level: int, law: str, sign: int) -> None:
+    """Of both levels of q, and of that of p that is learned."""
+    parts, data, rows = of_levels(), lb.data.load("digits").train, torch.arange(30)
+    levels = getattr(parts.vae, law).levels
+    if level == len(levels):
+        return
+    last = levels[level].network[-1]
+    with torch.no_grad():
+        last.bias[-1] = 25.0 * sign
+        if sign > 0 or law == "prior":
+            parts.vae.likelihood.network[1].weight.mul_(1e-3)  # z is large
+    found = [of(kind(plan(parts)), data, rows, parts.objective.at(1.0)) for kind in (LevelsByCapture, ByAutograd)]
+    assert float(last.bias.grad[-1]) == 0
+    agree(*found, error=1e-4)
+
+
+@pytest.mark.parametrize("network", ["gated:300-300", "mlp:512-512"])
+def test_rounded_products_change_a_gradient_no_more_than_autograd_does(network: str) -> None:
+    if not compiled.products_are_to_be_had(torch.bfloat16):
+        pytest.skip("products in bfloat16 do not pay here")
+    parts, data, rows, found = of_levels(latent="20-20", network=network), lb.data.load("digits").train, torch.arange(0, 1400, 3), []
+    for kind, products in ((ByAutograd, torch.float32), (ByAutograd, torch.bfloat16), (LevelsByCapture, torch.bfloat16)):
+        found.append(of(kind(plan(parts, products)), data, rows, parts.objective.at(0.5)))
+    (_, exact), (_, autograd), (_, captured) = found
+    assert 0 < float((captured - exact).norm()) < 1.2 * float((autograd - exact).norm())
+
+
+def test_data_of_all_kinds_and_noise_of_no_rows() -> None:
+    parts, rows, x, found = of_levels(pixels="grey"), torch.arange(40), torch.rand(40, 1, 8, 8), []
+    step, autograd, objective = LevelsByCapture(plan(parts)), ByAutograd(plan(parts)), parts.objective.at(1.0)
+    expected = of(autograd, x, rows, objective)
+    for data in (x, Dataset(x), x.double(), Dataset(x.double()), x.transpose(2, 3).contiguous().transpose(2, 3)):
+        agree(of(step, data, rows, objective), expected)
+    for kind in (step, autograd):
+        torch.manual_seed(3)
+        found.append((kind.gradient(x, rows, objective), gradients(parts.vae).clone()))
+    agree(*found)
+
+
+def frozen(vae: Any) -> None:
+    next(vae.posterior.parameters()).requires_grad_(False)
+
+
+def hooked(vae: Any) -> None:
+    vae.prior.levels[0].register_forward_hook(lambda *_: None)
+
+
+def shared(vae: Any) -> None:
+    vae.posterior.levels[0].network[-1].bias = vae.prior.levels[0].network[-1].bias
+
+
+def without_bias(vae: Any) -> None:
+    vae.prior.levels[0].network[1].bias = None
+
+
+def of_tanh(vae: Any) -> None:
+    vae.likelihood.network[2] = nn.Sequential(nn.Tanh(), nn.GLU(1))
+
+
+def narrower(vae: Any) -> None:
+    vae.prior.levels[0].network[1] = nn.Linear(2, 40)
+
+
+@pytest.mark.parametrize("change", [frozen, hooked, shared, without_bias, of_tanh, narrower])
+def test_models_that_were_changed_are_left_to_others(change: Callable[[Any], None]) -> None:
+    parts = of_levels()
+    assert LevelsByCapture.takes(plan(parts))
+    change(parts.vae)
+    assert not LevelsByCapture.takes(plan(parts))
+
+
+OTHERS: list[dict[str, Any]] = [
+    {"latent": "4"},
+    {"posterior": "ladder"},
+    {"prior": "vamp:5"},
+    {"network": "tanh:20"},
+    {"network": "linear"},
+    {"network": "conv:8"},
+    {"likelihood": "categorical"},
+    {"objective": "elbo:2"},
+    {"objective": "iwae:2"},
+    {"kl": "sampled"},
+    {"estimator": "doubly-reparameterized"},
+    {"sigma_floor": 0.01},
+    {"given": "label"},
+]
+
+
+@pytest.mark.parametrize("words", OTHERS, ids=name)
+def test_other_hierarchies_are_left_to_others(words: dict[str, Any]) -> None:
+    assert not LevelsByCapture.takes(plan(built({"latent": "3-4", "network": "gated:20", **words})))
+
+
+def test_a_training_goes_where_autograds_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Step by step, the last batch being smaller; and its bounds rise."""
+    from lowerbound.training.steps import choose
+
+    data, ends = Dataset(torch.as_tensor(lb.data.load("digits").train[torch.arange(230)])), []
+    for kinds in (choose.KINDS, (ByAutograd,)):
+        monkeypatch.setattr(choose, "KINDS", kinds)
+        vae = built({"latent": "3-4", "network": "gated:40", "pixels": "grey"}).vae
+        assert hierarchy(vae) is not None
+        ends.append([record.bound for record in lb.fit(vae, data, epochs=4, batch=50, products=torch.float32)])
+    torch.testing.assert_close(torch.tensor(ends[0]), torch.tensor(ends[1]), rtol=1e-3, atol=1e-3)
+    assert ends[0][-1] > ends[0][0] + 1
