@@ -28,6 +28,8 @@ WORDS: list[dict[str, Any]] = [
     {"latent": "40-40", "network": "gated:300-300"},
     {"latent": "2-3", "network": "mlp:512"},
     {"latent": "3-4", "network": "gated:20", "pixels": "grey"},
+    {"latent": "3-4", "network": "mlp:24", "posterior": "ladder"},
+    {"latent": "2-3-4-5", "network": "gated:24-16", "posterior": "ladder"},
 ]
 
 
@@ -131,7 +133,6 @@ def test_models_that_were_changed_are_left_to_others(change: Callable[[Any], Non
 
 OTHERS: list[dict[str, Any]] = [
     {"latent": "4"},
-    {"posterior": "ladder"},
     {"prior": "vamp:5"},
     {"network": "tanh:20"},
     {"network": "linear"},

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any
 
 import torch
 from torch import nn
 
 from lowerbound.nn.precision import LARGE, Linear
+from lowerbound.nn.stages import Stages
 from lowerbound.training.steps.fused import is_standard
 from lowerbound.vae import posteriors, priors
 from lowerbound.vae.likelihoods import Bernoulli
 from lowerbound.vae.model import Model
+from lowerbound.vae.posteriors import Posterior
 
 
 @dataclass(frozen=True)
@@ -75,46 +77,66 @@ def dense(network: nn.Module, rough: bool) -> Dense | None:
 
 @dataclass(frozen=True)
 class Hierarchy:
-    """The networks of a hierarchy: of the example, of each level of q, of each of p but the first, and of the latents, side by side.
+    """The networks of a hierarchy: stages of the example, each level of q, each of p but the first, and that of the latents, side by side.
 
-    ``sizes`` are the dimensions of each level.
+    ``sizes`` are the dimensions of each level. All levels of q see what the one stage gives; where q ``refines`` p there are as many
+    stages, one after the other, the last for the first level.
     """
 
-    trunk: Dense
+    stages: list[Dense]
     q: list[Dense]
     p: list[Dense]
     decoder: Dense
     sizes: tuple[int, ...]
+    refines: bool
 
     @property
     def networks(self) -> list[Dense]:
         """All of them."""
-        return [self.trunk, *self.q, *self.p, self.decoder]
+        return [*self.stages, *self.q, *self.p, self.decoder]
+
+    @property
+    def features(self) -> list[int]:
+        """How many each level of q sees of the example."""
+        return [stage.outputs for stage in self.stages][::-1] if self.refines else [self.stages[0].outputs] * len(self.sizes)
 
     @property
     def fits(self) -> bool:
-        """Whether each takes what those before give."""
-        above, features = list(accumulate(self.sizes, initial=0)), self.trunk.outputs
-        q = [(features + before, 2 * d) for before, d in zip(above, self.sizes, strict=False)]
-        p = [(before, 2 * d) for before, d in zip(above[1:], self.sizes[1:], strict=False)]
-        sizes = [(self.trunk.inputs, features), *q, *p, (above[-1], self.trunk.inputs)]
-        ends = [one.ends for one in self.networks] == [True, *[False] * (len(sizes) - 1)]
-        return ends and [(one.inputs, one.outputs) for one in self.networks] == sizes and all(one.fits for one in self.networks)
+        """Whether each network takes what those before give."""
+        above, event = list(accumulate(self.sizes, initial=0)), self.stages[0].inputs
+        if len(self.stages) != (len(self.sizes) if self.refines else 1):
+            return False
+        seen = self.features if self.refines else [features + before for features, before in zip(self.features, above, strict=False)]
+        shapes = list(pairwise([event, *(stage.outputs for stage in self.stages)]))
+        shapes += [(inputs, 2 * d) for inputs, d in (*zip(seen, self.sizes, strict=True), *zip(above[1:-1], self.sizes[1:], strict=True))]
+        shapes.append((above[-1], event))
+        hidden = [number < len(self.stages) for number in range(len(shapes))]
+        found = [((one.inputs, one.outputs), one.ends) for one in self.networks]
+        return found == list(zip(shapes, hidden, strict=True)) and all(one.fits for one in self.networks)
 
 
 def hierarchy(vae: Model) -> Hierarchy | None:
     """The networks of a model that is one of bits, None of any other."""
     q, p, likelihood = vae.posterior, vae.prior, vae.likelihood
-    if type(q) is not posteriors.Chain or type(p) is not priors.Chain or type(likelihood) is not Bernoulli:
+    if not isinstance(p, priors.Chain) or (type(p), type(likelihood)) != (priors.Chain, Bernoulli):
         return None
+    if (stages := _stages(q, p)) is None or type(p.first) is not priors.StandardNormal or not is_standard(p.first, p.sizes[0]):
+        return None
+    assert isinstance(q, posteriors.Chain | posteriors.Ladder)
     levels: list[Any] = [*q.levels, *p.levels]
-    if not len(q.sizes) == len(p.sizes) == len(q.levels) == len(p.levels) + 1 or q.sizes != p.sizes:
+    if not len(p.sizes) == len(q.levels) == len(p.levels) + 1 or any(level.floor or level.context is not None for level in levels):
         return None
-    if type(p.first) is not priors.StandardNormal or any(level.floor or level.context is not None for level in levels):
+    laws = [(stage, q.rough) for stage in stages] + [(law.network, law.rough) for law in (*levels, likelihood)]
+    made = [one for one in (dense(network, rough) for network, rough in laws) if one is not None]
+    if len(made) < len(laws):
         return None
-    made = [one for one in (dense(law.network, law.rough) for law in (q, *levels, likelihood)) if one is not None]
-    if len(made) < len(levels) + 2 or not is_standard(p.first, q.sizes[0]):
-        return None
-    between = made[1:-1]
-    found = Hierarchy(made[0], between[: len(q.levels)], between[len(q.levels) :], made[-1], q.sizes)
-    return found if found.fits else None
+    rest, many = made[len(stages) : -1], len(p.sizes)
+    found = Hierarchy(made[: len(stages)], rest[:many], rest[many:], made[-1], p.sizes, isinstance(q, posteriors.Ladder))
+    return found if found.fits and (not isinstance(q, posteriors.Ladder) or list(q.split) == found.features) else None
+
+
+def _stages(q: Posterior, p: priors.Chain) -> list[nn.Module] | None:
+    """The networks of an example one after the other, of a chain of p's sizes or a ladder on p; None of others."""
+    if isinstance(q, posteriors.Ladder):
+        return list(q.network.stages) if type(q) is posteriors.Ladder and q._prior[0] is p and isinstance(q.network, Stages) else None
+    return [q.network] if type(q) is posteriors.Chain and isinstance(q, posteriors.Chain) and q.sizes == p.sizes else None

@@ -164,3 +164,68 @@ def of_level(begin, end, n, d, low, high, c, q, p, noise, of_z, of_q, of_p):
             back = single(0.5) * c * (single(1) - share - apart * apart * precision)
             of_q[logs + j] = slope if low < log < high else slope * single(0)
             of_p[logs + j] = back if low < other < high else back * single(0)
+
+
+@loop(
+    n=int,
+    d=int,
+    low=float,
+    high=float,
+    seen=Singles,
+    of_seen=Singles,
+    p=Singles,
+    of_p=Singles,
+    noise=Singles,
+    z=Singles,
+    kl=Singles,
+)
+def refined(begin, end, n, d, low, high, seen, of_seen, p, of_p, noise, z, kl):
+    """As ``level``, of q ∝ p N(m̂, e^l̂), where (m̂, l̂) is ``seen`` plus its bias: precisions, e^−l̂ and those of p, are added."""
+    for row in range(begin, end):
+        means, logs, total = 2 * row * d, (2 * row + 1) * d, single(0)
+        for j in range(2 * d):
+            seen[means + j] += of_seen[j]
+            p[means + j] += of_p[j]
+        for j in range(d):
+            log, other = within(seen[logs + j], low, high), within(p[logs + j], low, high)
+            a, b = exp(-log), exp(-other)
+            variance = single(1) / (a + b)
+            mean = (seen[means + j] * a + p[means + j] * b) * variance
+            z[row * d + j] = mean + np.sqrt(variance) * noise[row * d + j]
+            apart = mean - p[means + j]
+            total += (variance + apart * apart) * b - single(1) - np.log(variance) + other
+        kl[row] += single(0.5) * total
+
+
+@loop(
+    n=int,
+    d=int,
+    low=float,
+    high=float,
+    c=float,
+    seen=Singles,
+    p=Singles,
+    noise=Singles,
+    of_z=Singles,
+    of_seen=Singles,
+    of_p=Singles,
+)
+def of_refined(begin, end, n, d, low, high, c, seen, p, noise, of_z, of_seen, of_p):
+    """The gradient in (m̂, l̂) and in (m, k) of p, as ``of_level``: through q's mean μ and variance v, and those through precisions."""
+    for row in range(begin, end):
+        means, logs = 2 * row * d, (2 * row + 1) * d
+        for j in range(d):
+            log, other, g = seen[logs + j], p[logs + j], of_z[row * d + j]
+            a, b = exp(-within(log, low, high)), exp(-within(other, low, high))
+            variance = single(1) / (a + b)
+            mean = (seen[means + j] * a + p[means + j] * b) * variance
+            apart = mean - p[means + j]
+            of_mean = g + c * apart * b
+            of_variance = single(0.5) * (g * noise[row * d + j] / np.sqrt(variance) - c * a)
+            of_a = of_mean * (seen[means + j] - mean) * variance - of_variance * variance * variance
+            of_b = -of_mean * apart * variance - of_variance * variance * variance + single(0.5) * c * (variance + apart * apart)
+            of_seen[means + j] = of_mean * a * variance
+            of_p[means + j] = of_mean * b * variance - c * apart * b
+            slope, back = -a * of_a, single(0.5) * c - b * of_b
+            of_seen[logs + j] = slope if low < log < high else slope * single(0)
+            of_p[logs + j] = back if low < other < high else back * single(0)
