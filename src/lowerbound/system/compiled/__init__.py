@@ -34,6 +34,7 @@ from lowerbound.system.threads import is_plain
 
 of_adam, of_gaussians = Loops("adam"), Loops("latents")
 bernoulli, counts, layers, pixels, random, student = map(Loops, ("bernoulli", "counts", "layers", "pixels", "random", "student"))
+vamp = Loops("vamp")
 entropy, fixed = Loops("entropy"), Loops("fixed")  # for NumPy's arrays: whoever compresses calls them
 
 

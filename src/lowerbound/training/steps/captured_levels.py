@@ -1,7 +1,7 @@
 """The training step of dense hierarchies of Gaussians, captured once and replayed, as that of flat models (captured.py).
 
-q(z₁|x) q(z₂|z₁, x) … and p(z₁) p(z₂|z₁) … are chains, or q is a ladder; p(z₁) is N(0, I), p(x|z) of bits; between the linear layers of
-networks are ReLUs or gates. It draws the numbers of autograd's step and gives the same gradient but for rounding
+q(z₁|x) q(z₂|z₁, x) … and p(z₁) p(z₂|z₁) … are chains, or q is a ladder; p(z₁) is N(0, I) or a VampPrior, p(x|z) is of bits; between the
+linear layers of networks are ReLUs or gates. It draws the numbers of autograd's step and gives the same gradient but for rounding
 (tests/training/test_captured_levels.py).
 """
 
@@ -24,6 +24,7 @@ from lowerbound.training.steps.dense import hierarchy
 from lowerbound.training.steps.fused import are_all, is_elbo, is_usual
 from lowerbound.training.steps.plan import Plan, Ready, Step, nobody
 from lowerbound.vae.objectives.base import Objective
+from lowerbound.vae.objectives.kl import ClosedKL, SampledKL
 
 
 class LevelsByCapture(Step):
@@ -35,13 +36,14 @@ class LevelsByCapture(Step):
     def takes(cls, plan: Plan) -> bool:
         """Hierarchies in one process, one draw an example, if torch's BLAS can be called for their products."""
         compiled, vae = loops(), plan.vae
-        if compiled is None or not is_usual(plan) or not is_elbo(plan.objective) or plan.objective.samples > 1:
+        if compiled is None or not is_usual(plan) or plan.objective.samples > 1 or not plan.group.takes_all:
             return False
-        if not plan.group.takes_all or (found := hierarchy(vae)) is None:
+        if (found := hierarchy(vae)) is None or not is_elbo(plan.objective, ClosedKL() if found.vamp is None else SampledKL()):
             return False
         layers = [layer for network in found.networks for layer in network.layers]
         kinds = {torch.float32, *(kind for network in found.networks for kind in network.kinds(plan.products))}
-        return are_all(vae, layers) and bool(compiled.products_are_to_be_had(*kinds))
+        others = [] if found.vamp is None else [found.vamp.inputs]
+        return are_all(vae, layers, others) and bool(compiled.products_are_to_be_had(*kinds))
 
     def __init__(self, plan: Plan, ready: Ready = nobody):
         super().__init__(plan, ready)

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lowerbound.training.steps.captured_passes import Network, Passes
+from lowerbound.training.steps.captured_tops import StandardTop, Top, VampTop
 from lowerbound.training.steps.dense import Dense, Hierarchy
 from lowerbound.vae.conditional import LOG_VARIANCE
 from lowerbound.vae.objectives.base import Objective
@@ -19,11 +20,11 @@ from lowerbound.vae.objectives.elbo import ELBO
 
 @dataclass
 class Value:
-    """Numbers that networks take, and the gradient in them, so far as it is known; none where nobody wants it."""
+    """Numbers that networks take, and of as many of the first rows as are ``known`` the gradient so far."""
 
     numbers: Any
-    gradient: Float[Tensor, "B d"] | None = None
-    wanted: bool = True
+    gradient: Float[Tensor, "R d"] | None = None
+    known: int = 0
 
 
 class Used(NamedTuple):
@@ -34,13 +35,12 @@ class Used(NamedTuple):
 
 
 class Level(NamedTuple):
-    """A level's forward pass: networks of q and, below the first, of p, μ and log σ² that each gives, noise, z, and the first's σ of q."""
+    """A level's forward pass: networks of q and, below the first, of p, μ and log σ² that each gives, noise, and z."""
 
     networks: list[Used]
-    given: list[Float[Tensor, "B 2d"]]
+    given: list[Float[Tensor, "R p"]]
     noise: Float[Tensor, "B d"]
     z: Value
-    scale: Float[Tensor, "B d"]
 
 
 class GradientOfLevels:
@@ -60,9 +60,10 @@ class GradientOfLevels:
         self.kl, self.means = self.floats(self.n), self.floats(3)
         #: calls that are given the weight of the KL, which may change
         self.weighted: list[Any] = []
-        stages, seen = [], [Value(given, wanted=False)]
+        self.top: Top = StandardTop(self.passes, self.n) if of.vamp is None else VampTop(self.passes, self.n, of.vamp)
+        stages, seen = [], [Value(self.top.inputs(given, x))]
         for network in of.stages:
-            stages.append(self._forward(network, seen[-1:]))
+            stages.append(self._forward(network, seen[-1:], self.top.rows))
             seen.append(Value(stages[-1].network.inputs[-1]))
         features = seen[:0:-1] if of.refines else seen[1:] * len(noise)
         levels: list[Level] = []
@@ -71,8 +72,10 @@ class GradientOfLevels:
         self._bound(x, [level.z for level in levels])
         for level in reversed(levels):
             self._of_level(level)
-        for stage, value in zip(reversed(stages), reversed(seen), strict=False):
+        for stage, value in zip(stages[:0:-1], seen[:1:-1], strict=True):
             self._backward(stage, value.gradient)
+        assert seen[1].gradient is not None
+        self.top.of_inputs(stages[0].network.layers[0], self.passes.backward(stages[0].network, seen[1].gradient))
 
     def __call__(self, objective: Objective) -> Float[Tensor, " 3"]:
         """Leave the gradient in the weights; return the means of the bound, log p(x|z) and the KL."""
@@ -94,57 +97,60 @@ class GradientOfLevels:
 
     def _level(self, number: int, features: Value, above: list[Value], noise: Float[Tensor, "B d"]) -> Level:
         """z of a level, and its KL added to that of those above."""
-        q = self._forward(self.of.q[number], [features] if self.of.refines else [features, *above])
+        rows = self.n if above else self.top.rows
+        q = self._forward(self.of.q[number], [features] if self.of.refines else [features, *above], rows)
         networks = [q, self._forward(self.of.p[number - 1], above)] if above else [q]
-        given, z, scale = [self.passes.output(each.network) for each in networks], self.floats(*noise.shape), self.floats(*noise.shape)
-        what = [part for each, used in zip(given, networks, strict=True) for part in (each, used.network.layers[-1].bias)]
-        loops = self.compiled.of_gaussians
+        given, z = [self.passes.output(each.network) for each in networks], self.floats(*noise.shape)
         if above:
-            law = loops.refined if self.of.refines else loops.level
-            self.calls.loop(law, z.numel(), *z.shape, *LOG_VARIANCE, *what, noise, z, self.kl)
+            what = [part for each, used in zip(given, networks, strict=True) for part in (each, used.network.layers[-1].bias)]
+            law = self.compiled.of_gaussians.refined if self.of.refines else self.compiled.of_gaussians.level
+            self.calls.loop(law, z.numel(), *self._some(z), *what, noise, z, self.kl)
         else:
-            self.calls.loop(loops.latents, z.numel(), *z.shape, 1, *LOG_VARIANCE, *what, noise, scale, z, self.kl, self.floats(self.n))
-        return Level(networks, given, noise, Value(z), scale)
+            self.top.level(given[0], q.network.layers[-1].bias, noise, z, self.kl)
+        return Level(networks, given, noise, Value(z))
 
     def _of_level(self, level: Level) -> None:
         """The gradient in what networks give, and through them."""
-        loops, z, found = self.compiled.of_gaussians, level.z.numbers, [self.floats(*each.shape) for each in level.given]
-        some = z.numel(), *z.shape
+        z, in_z, found = level.z.numbers, level.z.gradient, [self.floats(*each.shape) for each in level.given]
+        assert in_z is not None
         if len(found) > 1:
-            law = loops.of_refined if self.of.refines else loops.of_level
-            call = self.calls.loop(law, *some, *LOG_VARIANCE, 0.0, *level.given, level.noise, level.z.gradient, *found)
+            law = self.compiled.of_gaussians.of_refined if self.of.refines else self.compiled.of_gaussians.of_level
+            calls = [self.calls.loop(law, z.numel(), *self._some(z), 0.0, *level.given, level.noise, in_z, *found)]
         else:
-            what = *level.given, level.noise, level.scale, z, level.z.gradient, False, self.passes.one, *found
-            call = self.calls.loop(loops.of_latents, *some, 1, *LOG_VARIANCE, 0.0, 0.0, *what)
-        self.weighted.append(call)
+            calls = self.top.of_level(level.given[0], level.noise, z, in_z, found[0])
+        self.weighted += calls
         for used, gradient in zip(level.networks, found, strict=True):
             self._backward(used, gradient)
 
+    def _some(self, z: Float[Tensor, "B d"]) -> list[Any]:
+        """Sizes, of q that is not relative to p whether its KL is sampled, and the bounds of logarithms."""
+        return [*z.shape, *([] if self.of.refines else [self.of.vamp is not None]), *LOG_VARIANCE]
+
     # --- networks of several values ----------------------------------------------------------------------
 
-    def _forward(self, of: Dense, values: list[Value]) -> Used:
-        """The pass of a network of values side by side."""
-        sums = not isinstance(values[0].numbers, Tensor)
+    def _forward(self, of: Dense, values: list[Value], rows: int | None = None) -> Used:
+        """The pass of a network of the first ``rows`` of values, by default of a batch, side by side."""
+        rows, sums = rows or self.n, not isinstance(values[0].numbers, Tensor)
         network = self.passes.network(of.layers, of.kinds(self.products), of.gated, of.ends, sums)
         if len(values) == 1:
-            return Used(self.passes.forward(network, values[0].numbers), values)
-        joined, place = self.floats(self.n, of.inputs, kind=network.layers[0].kind), 0
+            given = values[0].numbers
+            return Used(self.passes.forward(network, given if sums else given[:rows]), values)
+        joined, place = self.floats(rows, of.inputs, kind=network.layers[0].kind), 0
         for value in values:
             size = value.numbers.shape[1]
-            self.calls.loop(self.compiled.layers.beside, self.n * size, self.n, size, of.inputs, place, value.numbers, joined)
+            self.calls.loop(self.compiled.layers.beside, rows * size, rows, size, of.inputs, place, value.numbers, joined)
             place += size
         return Used(self.passes.forward(network, joined), values)
 
-    def _backward(self, used: Used, gradient: Float[Tensor, "B out"] | None) -> None:
-        """The gradients of weights, of that in the output; and those in the values, each added to what is there."""
+    def _backward(self, used: Used, gradient: Float[Tensor, "R out"] | None) -> None:
+        """The gradients of weights, of that in the output; and those in the values, each added to what is known."""
         assert gradient is not None
-        back = self.passes.backward(used.network, gradient)
-        if not used.values[0].wanted:
-            return
-        joined, place = self.passes.back(used.network.layers[0], back), 0
+        joined, place = self.passes.back(used.network.layers[0], self.passes.backward(used.network, gradient)), 0
         for value in used.values:
-            size, adds = value.numbers.shape[1], value.gradient is not None
-            value.gradient = value.gradient if adds else self.floats(self.n, size)
-            what = self.n * size, self.n, size, joined.shape[1], place, joined, value.gradient, adds
-            self.calls.loop(self.compiled.layers.part, *what)
-            place += size
+            rows, size = value.numbers.shape
+            found = value.gradient = self.floats(rows, size) if value.gradient is None else value.gradient
+            for first, last, adds in ((0, min(value.known, len(joined)), True), (value.known, len(joined), False)):
+                if first < last:
+                    many, what = last - first, (joined[first:last], found[first:last], adds)
+                    self.calls.loop(self.compiled.layers.part, many * size, many, size, joined.shape[1], place, *what)
+            value.known, place = max(value.known, len(joined)), place + size

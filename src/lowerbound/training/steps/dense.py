@@ -16,6 +16,7 @@ from lowerbound.vae import posteriors, priors
 from lowerbound.vae.likelihoods import Bernoulli
 from lowerbound.vae.model import Model
 from lowerbound.vae.posteriors import Posterior
+from lowerbound.vae.priors import Prior
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class Hierarchy:
     """The networks of a hierarchy: stages of the example, each level of q, each of p but the first, and that of the latents, side by side.
 
     ``sizes`` are the dimensions of each level. All levels of q see what the one stage gives; where q ``refines`` p there are as many
-    stages, one after the other, the last for the first level.
+    stages, one after the other, the last for the first level. The first level's prior is N(0, I), or ``vamp``.
     """
 
     stages: list[Dense]
@@ -89,6 +90,7 @@ class Hierarchy:
     decoder: Dense
     sizes: tuple[int, ...]
     refines: bool
+    vamp: priors.VampPrior | None
 
     @property
     def networks(self) -> list[Dense]:
@@ -120,7 +122,7 @@ def hierarchy(vae: Model) -> Hierarchy | None:
     q, p, likelihood = vae.posterior, vae.prior, vae.likelihood
     if not isinstance(p, priors.Chain) or (type(p), type(likelihood)) != (priors.Chain, Bernoulli):
         return None
-    if (stages := _stages(q, p)) is None or type(p.first) is not priors.StandardNormal or not is_standard(p.first, p.sizes[0]):
+    if (stages := _stages(q, p)) is None or not _is_first(p.first, p.sizes[0], q):
         return None
     assert isinstance(q, posteriors.Chain | posteriors.Ladder)
     levels: list[Any] = [*q.levels, *p.levels]
@@ -130,9 +132,11 @@ def hierarchy(vae: Model) -> Hierarchy | None:
     made = [one for one in (dense(network, rough) for network, rough in laws) if one is not None]
     if len(made) < len(laws):
         return None
-    rest, many = made[len(stages) : -1], len(p.sizes)
-    found = Hierarchy(made[: len(stages)], rest[:many], rest[many:], made[-1], p.sizes, isinstance(q, posteriors.Ladder))
-    return found if found.fits and (not isinstance(q, posteriors.Ladder) or list(q.split) == found.features) else None
+    rest, many, vamp = made[len(stages) : -1], len(p.sizes), p.first if isinstance(p.first, priors.VampPrior) else None
+    found = Hierarchy(made[: len(stages)], rest[:many], rest[many:], made[-1], p.sizes, isinstance(q, posteriors.Ladder), vamp)
+    features = list(q.split) if isinstance(q, posteriors.Ladder) else found.features
+    pseudo_inputs = vamp is None or vamp.inputs[0].numel() == found.stages[0].inputs
+    return found if found.fits and features == found.features and pseudo_inputs else None
 
 
 def _stages(q: Posterior, p: priors.Chain) -> list[nn.Module] | None:
@@ -140,3 +144,10 @@ def _stages(q: Posterior, p: priors.Chain) -> list[nn.Module] | None:
     if isinstance(q, posteriors.Ladder):
         return list(q.network.stages) if type(q) is posteriors.Ladder and q._prior[0] is p and isinstance(q.network, Stages) else None
     return [q.network] if type(q) is posteriors.Chain and isinstance(q, posteriors.Chain) and q.sizes == p.sizes else None
+
+
+def _is_first(p: Prior, size: int, q: Posterior) -> bool:
+    """Whether it is N(0, I), or a VampPrior of a chain's q."""
+    if isinstance(p, priors.VampPrior):
+        return type(p) is priors.VampPrior and p._posterior[0] is q and type(q) is posteriors.Chain
+    return type(p) is priors.StandardNormal and is_standard(p, size)

@@ -38,7 +38,7 @@ from lowerbound.vae.misfits import other_numbers
 from lowerbound.vae.model import VAE, Model
 from lowerbound.vae.objectives.base import Objective
 from lowerbound.vae.objectives.elbo import ELBO
-from lowerbound.vae.objectives.kl import ClosedKL, SampledKL
+from lowerbound.vae.objectives.kl import KL, ClosedKL, SampledKL
 from lowerbound.vae.objectives.renyi import Renyi
 from lowerbound.vae.posteriors import DiagonalGaussian
 from lowerbound.vae.priors import Prior, StandardNormal
@@ -60,18 +60,18 @@ def is_usual(plan: Plan) -> bool:
     return alone and all(map(is_as_made, (*vae.modules(), plan.estimator))) and not any_global_hook()
 
 
-def is_elbo(objective: Objective) -> bool:
-    """Whether it is the ELBO, its KL in closed form."""
-    return type(objective) is ELBO and objective.kl == ClosedKL()
+def is_elbo(objective: Objective, kl: KL) -> bool:
+    """Whether it is the ELBO with such a KL."""
+    return type(objective) is ELBO and objective.kl == kl
 
 
 def _is_importance_weighted(objective: Objective) -> bool:
     return type(objective) is Renyi and objective.alpha == 0 and objective.kl == SampledKL()
 
 
-def are_all(vae: Model, layers: Sequence[nn.Linear]) -> bool:
-    """Whether a model has the weights of these layers and no others, no two are one, and all are trained as they are, by loops too."""
-    weights = [weight for layer in layers for weight in (layer.weight, layer.bias)]
+def are_all(vae: Model, layers: Sequence[nn.Linear], others: Sequence[Tensor] = ()) -> bool:
+    """Whether a model has the weights of these layers, and these, and no more, no two are one, and all are trained as loops read them."""
+    weights = [weight for layer in layers for weight in (layer.weight, layer.bias)] + list(others)
     if len(weights) != len(list(vae.parameters())):  # else nothing would clear the others' gradients
         return False
     there = [weight for weight in weights if type(weight) is nn.Parameter]
@@ -102,7 +102,7 @@ def are_perceptrons(plan: Plan) -> bool:
     vae, objective = plan.vae, plan.objective
     if type(vae.prior) is not StandardNormal or type(vae.posterior) is not DiagonalGaussian or not is_usual(plan) or loops() is None:
         return False
-    if vae.posterior.floor or not (is_elbo(objective) or _is_importance_weighted(objective)):
+    if vae.posterior.floor or not (is_elbo(objective, ClosedKL()) or _is_importance_weighted(objective)):
         return False
     encoder, decoder = perceptron(vae.posterior.network), perceptron(vae.likelihood.network)
     return bool(encoder and decoder) and are_all(vae, encoder + decoder) and _fit_each_other(vae.prior, encoder, decoder)

@@ -112,6 +112,7 @@ def of_latents(begin, end, n, d, k, low, high, c, e, q, noise, scale, z, of_z, w
 @loop(
     n=int,
     d=int,
+    sampled=int,
     low=float,
     high=float,
     q=Singles,
@@ -122,24 +123,30 @@ def of_latents(begin, end, n, d, k, low, high, c, e, q, noise, scale, z, of_z, w
     z=Singles,
     kl=Singles,
 )
-def level(begin, end, n, d, low, high, q, of_q, p, of_p, noise, z, kl):
-    """z = μ + σ ε of q = N(μ, e^l), and KL(q ‖ p) added to ``kl``; p = N(m, e^k) too: (μ, l) is ``q`` plus its bias ``of_q``, so of p."""
+def level(begin, end, n, d, sampled, low, high, q, of_q, p, of_p, noise, z, kl):
+    """z = μ + σ ε of q = N(μ, e^l), and KL(q ‖ p) added to ``kl``; p = N(m, e^k) too: (μ, l) is ``q`` plus its bias ``of_q``, so of p.
+
+    ``sampled`` it is log q(z) − log p(z).
+    """
     for row in range(begin, end):
         means, logs, total = 2 * row * d, (2 * row + 1) * d, single(0)
         for j in range(2 * d):
             q[means + j] += of_q[j]
             p[means + j] += of_p[j]
         for j in range(d):
-            log, other = within(q[logs + j], low, high), within(p[logs + j], low, high)
-            z[row * d + j] = q[means + j] + exp(single(0.5) * log) * noise[row * d + j]
-            apart = q[means + j] - p[means + j]
-            total += (exp(log) + apart * apart) * exp(-other) - single(1) - log + other
+            e, log, other = noise[row * d + j], within(q[logs + j], low, high), within(p[logs + j], low, high)
+            drawn = q[means + j] + exp(single(0.5) * log) * e
+            z[row * d + j] = drawn
+            apart = (drawn if sampled else q[means + j]) - p[means + j]
+            spread, left = (single(0), e * e) if sampled else (exp(log), single(1))
+            total += (spread + apart * apart) * exp(-other) - left - log + other
         kl[row] += single(0.5) * total
 
 
 @loop(
     n=int,
     d=int,
+    sampled=int,
     low=float,
     high=float,
     c=float,
@@ -150,18 +157,19 @@ def level(begin, end, n, d, low, high, q, of_q, p, of_p, noise, z, kl):
     of_q=Singles,
     of_p=Singles,
 )
-def of_level(begin, end, n, d, low, high, c, q, p, noise, of_z, of_q, of_p):
+def of_level(begin, end, n, d, sampled, low, high, c, q, p, noise, of_z, of_q, of_p):
     """The gradient in μ and l, and in m and k, of what z gets and of c KL(q ‖ p); zero in a logarithm outside its bounds."""
     for row in range(begin, end):
         means, logs = 2 * row * d, (2 * row + 1) * d
         for j in range(d):
-            log, other, g = q[logs + j], p[logs + j], of_z[row * d + j]
+            e, log, other = noise[row * d + j], q[logs + j], p[logs + j]
             s, precision = exp(single(0.5) * within(log, low, high)), exp(-within(other, low, high))
-            apart = q[means + j] - p[means + j]
-            of_mean, share = c * apart * precision, s * s * precision
-            of_q[means + j], of_p[means + j] = g + of_mean, -of_mean
-            slope = single(0.5) * (g * s * noise[row * d + j] + c * (share - single(1)))
-            back = single(0.5) * c * (single(1) - share - apart * apart * precision)
+            apart = q[means + j] - p[means + j] + (s * e if sampled else single(0))
+            of_mean, spread = c * apart * precision, single(0) if sampled else s * s * precision
+            g = of_z[row * d + j] + (of_mean if sampled else single(0))
+            of_q[means + j], of_p[means + j] = of_z[row * d + j] + of_mean, -of_mean
+            slope = single(0.5) * (g * s * e + c * (spread - single(1)))
+            back = single(0.5) * c * (single(1) - spread - apart * apart * precision)
             of_q[logs + j] = slope if low < log < high else slope * single(0)
             of_p[logs + j] = back if low < other < high else back * single(0)
 

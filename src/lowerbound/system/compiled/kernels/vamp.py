@@ -1,0 +1,147 @@
+"""A first level whose prior is the mixture of the posteriors of pseudo-inputs, 1/K Σ_k N(m_k, e^l_k): the loops."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lowerbound.system.compiled.kernels.arithmetic import exp, single, within
+from lowerbound.system.compiled.kernels.loop import Singles, loop
+
+
+@loop(n=int, given=Singles, found=Singles)
+def squashed(begin, end, n, given, found):
+    """S(u)."""
+    for place in range(begin, end):
+        e = exp(-abs(given[place]))
+        chance = single(1) / (single(1) + e)
+        found[place] = chance if given[place] >= single(0) else e * chance
+
+
+@loop(n=int, back=Singles, value=Singles, found=Singles)
+def through_squash(begin, end, n, back, value, found):
+    """The gradient in u, of that in S(u), which is ``value``."""
+    for place in range(begin, end):
+        found[place] = back[place] * value[place] * (single(1) - value[place])
+
+
+@loop(k=int, d=int, low=float, high=float, given=Singles, bias=Singles, precisions=Singles, constants=Singles)
+def components(begin, end, k, d, low, high, given, bias, precisions, constants):
+    """Of (m, l), ``given`` plus its bias: e^−l, and ½ Σ l of each component."""
+    for row in range(begin, end):
+        total = single(0)
+        for j in range(2 * d):
+            given[2 * row * d + j] += bias[j]
+        for j in range(d):
+            log = within(given[(2 * row + 1) * d + j], low, high)
+            precisions[row * d + j] = exp(-log)
+            total += log
+        constants[row] = single(0.5) * total
+
+
+@loop(
+    n=int,
+    d=int,
+    k=int,
+    low=float,
+    high=float,
+    q=Singles,
+    bias=Singles,
+    noise=Singles,
+    given=Singles,
+    precisions=Singles,
+    constants=Singles,
+    z=Singles,
+    shares=Singles,
+    kl=Singles,
+)
+def mixed(begin, end, n, d, k, low, high, q, bias, noise, given, precisions, constants, z, shares, kl):
+    """z = μ + σ ε of q = N(μ, e^l), ``q`` plus its bias; log q(z) − log p(z), and each component's share of p(z)."""
+    for row in range(begin, end):
+        means, logs, own, top = 2 * row * d, (2 * row + 1) * d, single(0), single(-np.inf)
+        for j in range(2 * d):
+            q[means + j] += bias[j]
+        for j in range(d):
+            e, log = noise[row * d + j], within(q[logs + j], low, high)
+            z[row * d + j] = q[means + j] + exp(single(0.5) * log) * e
+            own += e * e + log
+        for component in range(k):
+            square = single(0)
+            for j in range(d):
+                apart = z[row * d + j] - given[2 * component * d + j]
+                square += apart * apart * precisions[component * d + j]
+            logarithm = -single(0.5) * square - constants[component]
+            shares[row * k + component] = logarithm
+            top = max(top, logarithm)
+        total = single(0)
+        for component in range(row * k, (row + 1) * k):
+            shares[component] = exp(shares[component] - top)
+            total += shares[component]
+        for component in range(row * k, (row + 1) * k):
+            shares[component] /= total
+        kl[row] = single(np.log(single(k))) - top - np.log(total) - single(0.5) * own
+
+
+@loop(
+    n=int,
+    d=int,
+    k=int,
+    low=float,
+    high=float,
+    c=float,
+    q=Singles,
+    noise=Singles,
+    z=Singles,
+    of_z=Singles,
+    given=Singles,
+    precisions=Singles,
+    shares=Singles,
+    found=Singles,
+)
+def of_mixed(begin, end, n, d, k, low, high, c, q, noise, z, of_z, given, precisions, shares, found):
+    """The gradient in μ and l, of what z gets and of c (log q − log p)."""
+    for row in range(begin, end):
+        means, logs = 2 * row * d, (2 * row + 1) * d
+        for j in range(d):
+            found[means + j] = single(0)
+        for component in range(k):
+            share = shares[row * k + component]
+            for j in range(d):
+                found[means + j] += share * (z[row * d + j] - given[2 * component * d + j]) * precisions[component * d + j]
+        for j in range(d):
+            log, g = q[logs + j], of_z[row * d + j] + c * found[means + j]
+            found[means + j] = g
+            slope = single(0.5) * (g * exp(single(0.5) * within(log, low, high)) * noise[row * d + j] - c)
+            found[logs + j] = slope if low < log < high else slope * single(0)
+
+
+@loop(
+    k=int,
+    d=int,
+    n=int,
+    low=float,
+    high=float,
+    c=float,
+    z=Singles,
+    given=Singles,
+    precisions=Singles,
+    shares=Singles,
+    found=Singles,
+)
+def of_components(begin, end, k, d, n, low, high, c, z, given, precisions, shares, found):
+    """The gradient in m and l of each component, of −c log p(z)."""
+    for component in range(begin, end):
+        means, logs, total = 2 * component * d, (2 * component + 1) * d, single(0)
+        for j in range(2 * d):
+            found[means + j] = single(0)
+        for row in range(n):
+            share = c * shares[row * k + component]
+            total += share
+            for j in range(d):
+                apart = z[row * d + j] - given[means + j]
+                found[means + j] -= share * apart
+                found[logs + j] -= share * apart * apart
+        for j in range(d):
+            precision, log = precisions[component * d + j], given[logs + j]
+            found[means + j] *= precision
+            slope = single(0.5) * (found[logs + j] * precision + total)
+            found[logs + j] = slope if low < log < high else slope * single(0)

@@ -1,0 +1,109 @@
+"""Captured calls of a hierarchy's first level: z₁, its KL from N(0, I) or from a VampPrior, and the gradient back."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor
+
+from lowerbound.training.steps.captured_passes import Layer, Passes
+from lowerbound.training.steps.perceptron import single_gradient
+from lowerbound.vae.conditional import LOG_VARIANCE
+from lowerbound.vae.priors import VampPrior
+
+
+class Top(ABC):
+    """The prior of the first level, for batches of ``n``. The network of q gives ``rows`` of μ and log σ², those of the batch first."""
+
+    def __init__(self, passes: Passes, n: int, rows: int):
+        self.passes, self.n, self.rows = passes, n, rows
+
+    @abstractmethod
+    def inputs(self, given: Any, x: Float[Tensor, "B D"]) -> Any:
+        """What the first stage takes: ``given``, the examples or what in them is not zero, and other rows after them."""
+
+    @abstractmethod
+    def level(self, q: Float[Tensor, "R p"], bias: Tensor, noise: Float[Tensor, "B d"], z: Tensor, kl: Float[Tensor, " B"]) -> None:
+        """z, and its KL; q without its bias."""
+
+    @abstractmethod
+    def of_level(self, q: Float[Tensor, "R p"], noise: Tensor, z: Tensor, in_z: Tensor, found: Float[Tensor, "R p"]) -> list[Any]:
+        """The gradient in ``found``, of that in z; the calls that are given the weight of the KL."""
+
+    @abstractmethod
+    def of_inputs(self, layer: Layer, back: Float[Tensor, "R out"]) -> None:
+        """The gradient in what the other rows are made of, of that in the first layer's output."""
+
+
+class StandardTop(Top):
+    """N(0, I), the KL in closed form."""
+
+    def __init__(self, passes: Passes, n: int):
+        super().__init__(passes, n, n)
+
+    def inputs(self, given: Any, x: Float[Tensor, "B D"]) -> Any:
+        """No other rows."""
+        return given
+
+    def level(self, q: Float[Tensor, "R p"], bias: Tensor, noise: Float[Tensor, "B d"], z: Tensor, kl: Float[Tensor, " B"]) -> None:
+        """By the loop of flat models."""
+        passes, self.scale = self.passes, self.passes.floats(*z.shape)
+        what = q, bias, noise, self.scale, z, kl, passes.floats(self.n)
+        passes.calls.loop(passes.compiled.of_gaussians.latents, z.numel(), *z.shape, 1, *LOG_VARIANCE, *what)
+
+    def of_level(self, q: Float[Tensor, "R p"], noise: Tensor, z: Tensor, in_z: Tensor, found: Float[Tensor, "R p"]) -> list[Any]:
+        """By the loop of flat models."""
+        passes, what = self.passes, (q, noise, self.scale, z, in_z, False, self.passes.one, found)
+        return [passes.calls.loop(passes.compiled.of_gaussians.of_latents, z.numel(), *z.shape, 1, *LOG_VARIANCE, 0.0, 0.0, *what)]
+
+    def of_inputs(self, layer: Layer, back: Float[Tensor, "R out"]) -> None:
+        """None is wanted."""
+
+
+class VampTop(Top):
+    """1/K Σ_k q(z|u_k), the KL as log q(z) − log p(z): pseudo-inputs are encoded with the batch, as rows after it."""
+
+    def __init__(self, passes: Passes, n: int, prior: VampPrior):
+        self.prior, self.k = prior, len(prior.inputs)
+        super().__init__(passes, n, n + self.k)
+        self.loops = passes.compiled.vamp
+
+    def inputs(self, given: Any, x: Float[Tensor, "B D"]) -> Any:
+        """The examples, whatever there is of them, and the pseudo-inputs."""
+        passes, u = self.passes, self.prior.inputs
+        joined = passes.floats(self.rows, x.shape[1])
+        self.values = joined[self.n :]
+        passes.calls.loop(passes.compiled.layers.copied, x.numel(), x.numel(), x, joined)
+        loop = self.loops.squashed if self.prior.squash else passes.compiled.layers.copied
+        passes.calls.loop(loop, u.numel(), u.numel(), u, self.values)
+        return joined
+
+    def level(self, q: Float[Tensor, "R p"], bias: Tensor, noise: Float[Tensor, "B d"], z: Tensor, kl: Float[Tensor, " B"]) -> None:
+        """The components first."""
+        passes, (n, d), k = self.passes, z.shape, self.k
+        self.precisions, self.shares, constants = passes.floats(k, d), passes.floats(n, k), passes.floats(k)
+        some = k * d, k, d, *LOG_VARIANCE
+        passes.calls.loop(self.loops.components, *some, q[n:], bias, self.precisions, constants)
+        what = q, bias, noise, q[n:], self.precisions, constants, z, self.shares, kl
+        passes.calls.loop(self.loops.mixed, n * k * d, n, d, k, *LOG_VARIANCE, *what)
+
+    def of_level(self, q: Float[Tensor, "R p"], noise: Tensor, z: Tensor, in_z: Tensor, found: Float[Tensor, "R p"]) -> list[Any]:
+        """Of the batch, and of the components."""
+        calls, (n, d), k = self.passes.calls, z.shape, self.k
+        of_batch = q, noise, z, in_z, q[n:], self.precisions, self.shares, found
+        of_components = z, q[n:], self.precisions, self.shares, found[n:]
+        return [
+            calls.loop(self.loops.of_mixed, n * k * d, n, d, k, *LOG_VARIANCE, 0.0, *of_batch),
+            calls.loop(self.loops.of_components, n * k * d, k, d, n, *LOG_VARIANCE, 0.0, *of_components),
+        ]
+
+    def of_inputs(self, layer: Layer, back: Float[Tensor, "R out"]) -> None:
+        """Through the first layer and S(u)."""
+        passes, found, u = self.passes, single_gradient(self.prior.inputs), self.prior.inputs
+        if not self.prior.squash:
+            passes.calls.product(back[self.n :], layer.multiplied, found.view(self.k, -1))
+            return
+        in_values = passes.back(layer, back[self.n :])
+        passes.calls.loop(self.loops.through_squash, u.numel(), u.numel(), in_values, self.values, found)
