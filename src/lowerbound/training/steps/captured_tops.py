@@ -82,18 +82,20 @@ class VampTop(Top):
 
     def level(self, q: Float[Tensor, "R p"], bias: Tensor, noise: Float[Tensor, "B d"], z: Tensor, kl: Float[Tensor, " B"]) -> None:
         """The components first."""
-        passes, (n, d), k = self.passes, z.shape, self.k
-        self.precisions, self.shares, constants = passes.floats(k, d), passes.floats(n, k), passes.floats(k)
-        some = k * d, k, d, *LOG_VARIANCE
-        passes.calls.loop(self.loops.components, *some, q[n:], bias, self.precisions, constants)
-        what = q, bias, noise, q[n:], self.precisions, constants, z, self.shares, kl
-        passes.calls.loop(self.loops.mixed, n * k * d, n, d, k, *LOG_VARIANCE, *what)
+        floats, calls, (n, d), k = self.passes.floats, self.passes.calls, z.shape, self.k
+        self.precisions, self.shares, constants = floats(k, d), floats(n, k), floats(k)
+        #: by dimension, and by component
+        self.of_dimension, self.z_t, self.shares_t = (floats(d, k), floats(d, k)), floats(d, n), floats(k, n)
+        of_components = q[n:], bias, self.precisions, constants, *self.of_dimension
+        calls.loop(self.loops.components, k * d, k, d, *LOG_VARIANCE, *of_components)
+        what = q, bias, noise, q[n:], self.precisions, constants, z, self.z_t, self.shares, self.shares_t, kl
+        calls.loop(self.loops.mixed, n * k * d, n, d, k, *LOG_VARIANCE, *what)
 
     def of_level(self, q: Float[Tensor, "R p"], noise: Tensor, z: Tensor, in_z: Tensor, found: Float[Tensor, "R p"]) -> list[Any]:
         """Of the batch, and of the components."""
         calls, (n, d), k = self.passes.calls, z.shape, self.k
-        of_batch = q, noise, z, in_z, q[n:], self.precisions, self.shares, found
-        of_components = z, q[n:], self.precisions, self.shares, found[n:]
+        of_batch = q, noise, z, in_z, *self.of_dimension, self.shares, found
+        of_components = self.z_t, q[n:], self.precisions, self.shares_t, found[n:]
         return [
             calls.loop(self.loops.of_mixed, n * k * d, n, d, k, *LOG_VARIANCE, 0.0, *of_batch),
             calls.loop(self.loops.of_components, n * k * d, k, d, n, *LOG_VARIANCE, 0.0, *of_components),

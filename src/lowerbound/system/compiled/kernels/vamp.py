@@ -7,6 +7,8 @@ import numpy as np
 from lowerbound.system.compiled.kernels.arithmetic import exp, single, within
 from lowerbound.system.compiled.kernels.loop import Singles, loop
 
+LEAST = single(2.0**-60)  # a share below adds nothing, and products of such are slow where they are no normal numbers
+
 
 @loop(n=int, given=Singles, found=Singles)
 def squashed(begin, end, n, given, found):
@@ -24,16 +26,28 @@ def through_squash(begin, end, n, back, value, found):
         found[place] = back[place] * value[place] * (single(1) - value[place])
 
 
-@loop(k=int, d=int, low=float, high=float, given=Singles, bias=Singles, precisions=Singles, constants=Singles)
-def components(begin, end, k, d, low, high, given, bias, precisions, constants):
-    """Of (m, l), ``given`` plus its bias: e^−l, and ½ Σ l of each component."""
+@loop(
+    k=int,
+    d=int,
+    low=float,
+    high=float,
+    given=Singles,
+    bias=Singles,
+    precisions=Singles,
+    constants=Singles,
+    means_t=Singles,
+    precisions_t=Singles,
+)
+def components(begin, end, k, d, low, high, given, bias, precisions, constants, means_t, precisions_t):
+    """Of (m, l), ``given`` plus its bias: e^−l, and ½ Σ l of each component; m and e^−l also by dimension, ``(d, K)``."""
     for row in range(begin, end):
         total = single(0)
         for j in range(2 * d):
             given[2 * row * d + j] += bias[j]
         for j in range(d):
             log = within(given[(2 * row + 1) * d + j], low, high)
-            precisions[row * d + j] = exp(-log)
+            precisions[row * d + j] = precisions_t[j * k + row] = exp(-log)
+            means_t[j * k + row] = given[2 * row * d + j]
             total += log
         constants[row] = single(0.5) * total
 
@@ -51,18 +65,23 @@ def components(begin, end, k, d, low, high, given, bias, precisions, constants):
     precisions=Singles,
     constants=Singles,
     z=Singles,
+    z_t=Singles,
     shares=Singles,
+    shares_t=Singles,
     kl=Singles,
 )
-def mixed(begin, end, n, d, k, low, high, q, bias, noise, given, precisions, constants, z, shares, kl):
-    """z = μ + σ ε of q = N(μ, e^l), ``q`` plus its bias; log q(z) − log p(z), and each component's share of p(z)."""
+def mixed(begin, end, n, d, k, low, high, q, bias, noise, given, precisions, constants, z, z_t, shares, shares_t, kl):
+    """z = μ + σ ε of q = N(μ, e^l), ``q`` plus its bias; log q(z) − log p(z), and each component's share of p(z).
+
+    z is also left by dimension, ``(d, B)``, and shares by component, ``(K, B)``.
+    """
     for row in range(begin, end):
         means, logs, own, top = 2 * row * d, (2 * row + 1) * d, single(0), single(-np.inf)
         for j in range(2 * d):
             q[means + j] += bias[j]
         for j in range(d):
             e, log = noise[row * d + j], within(q[logs + j], low, high)
-            z[row * d + j] = q[means + j] + exp(single(0.5) * log) * e
+            z[row * d + j] = z_t[j * n + row] = q[means + j] + exp(single(0.5) * log) * e
             own += e * e + log
         for component in range(k):
             square = single(0)
@@ -76,8 +95,10 @@ def mixed(begin, end, n, d, k, low, high, q, bias, noise, given, precisions, con
         for component in range(row * k, (row + 1) * k):
             shares[component] = exp(shares[component] - top)
             total += shares[component]
-        for component in range(row * k, (row + 1) * k):
-            shares[component] /= total
+        for component in range(k):
+            share = shares[row * k + component] / total
+            share = single(0) if share < LEAST else share
+            shares[row * k + component] = shares_t[component * n + row] = share
         kl[row] = single(np.log(single(k))) - top - np.log(total) - single(0.5) * own
 
 
@@ -92,26 +113,22 @@ def mixed(begin, end, n, d, k, low, high, q, bias, noise, given, precisions, con
     noise=Singles,
     z=Singles,
     of_z=Singles,
-    given=Singles,
-    precisions=Singles,
+    means_t=Singles,
+    precisions_t=Singles,
     shares=Singles,
     found=Singles,
 )
-def of_mixed(begin, end, n, d, k, low, high, c, q, noise, z, of_z, given, precisions, shares, found):
+def of_mixed(begin, end, n, d, k, low, high, c, q, noise, z, of_z, means_t, precisions_t, shares, found):
     """The gradient in μ and l, of what z gets and of c (log q − log p)."""
     for row in range(begin, end):
         means, logs = 2 * row * d, (2 * row + 1) * d
         for j in range(d):
-            found[means + j] = single(0)
-        for component in range(k):
-            share = shares[row * k + component]
-            for j in range(d):
-                found[means + j] += share * (z[row * d + j] - given[2 * component * d + j]) * precisions[component * d + j]
-        for j in range(d):
-            log, g = q[logs + j], of_z[row * d + j] + c * found[means + j]
-            found[means + j] = g
+            drawn, total = z[row * d + j], single(0)
+            for component in range(k):
+                total += shares[row * k + component] * (drawn - means_t[j * k + component]) * precisions_t[j * k + component]
+            log, g = q[logs + j], of_z[row * d + j] + c * total
             slope = single(0.5) * (g * exp(single(0.5) * within(log, low, high)) * noise[row * d + j] - c)
-            found[logs + j] = slope if low < log < high else slope * single(0)
+            found[means + j], found[logs + j] = g, slope if low < log < high else slope * single(0)
 
 
 @loop(
@@ -121,27 +138,23 @@ def of_mixed(begin, end, n, d, k, low, high, c, q, noise, z, of_z, given, precis
     low=float,
     high=float,
     c=float,
-    z=Singles,
+    z_t=Singles,
     given=Singles,
     precisions=Singles,
-    shares=Singles,
+    shares_t=Singles,
     found=Singles,
 )
-def of_components(begin, end, k, d, n, low, high, c, z, given, precisions, shares, found):
+def of_components(begin, end, k, d, n, low, high, c, z_t, given, precisions, shares_t, found):
     """The gradient in m and l of each component, of −c log p(z)."""
     for component in range(begin, end):
-        means, logs, total = 2 * component * d, (2 * component + 1) * d, single(0)
-        for j in range(2 * d):
-            found[means + j] = single(0)
-        for row in range(n):
-            share = c * shares[row * k + component]
-            total += share
-            for j in range(d):
-                apart = z[row * d + j] - given[means + j]
-                found[means + j] -= share * apart
-                found[logs + j] -= share * apart * apart
+        means, logs = 2 * component * d, (2 * component + 1) * d
         for j in range(d):
-            precision, log = precisions[component * d + j], given[logs + j]
-            found[means + j] *= precision
-            slope = single(0.5) * (found[logs + j] * precision + total)
-            found[logs + j] = slope if low < log < high else slope * single(0)
+            mean, log, precision = given[means + j], given[logs + j], precisions[component * d + j]
+            total, first, second = single(0), single(0), single(0)
+            for row in range(n):
+                share, apart = shares_t[component * n + row], z_t[j * n + row] - mean
+                total += share
+                first += share * apart
+                second += share * apart * apart
+            slope = single(0.5) * c * (total - second * precision)
+            found[means + j], found[logs + j] = -c * first * precision, slope if low < log < high else slope * single(0)
