@@ -1,8 +1,8 @@
-"""The training step of dense hierarchies of Gaussians, captured once and replayed, as that of flat models (captured.py).
+"""The training step of dense hierarchies of Gaussians, captured once and replayed, as that of perceptrons under N(0, I) (captured.py).
 
-q(z₁|x) q(z₂|z₁, x) … and p(z₁) p(z₂|z₁) … are chains, or q is a ladder; p(z₁) is N(0, I) or a VampPrior, p(x|z) is of bits; between the
-linear layers of networks are ReLUs or gates. It draws the numbers of autograd's step and gives the same gradient but for rounding
-(tests/training/test_captured_levels.py).
+q(z₁|x) q(z₂|z₁, x) … and p(z₁) p(z₂|z₁) … are chains, of one level too, or q is a ladder; p(z₁) is N(0, I) or a VampPrior, p(x|z) is of
+bits; between the linear layers of networks are ReLUs or gates. It draws the numbers of autograd's step and gives the same gradient but for
+rounding (tests/training/test_captured_levels.py).
 """
 
 from __future__ import annotations

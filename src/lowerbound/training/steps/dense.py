@@ -1,4 +1,4 @@
-"""Networks that captured steps know: linear layers with ReLUs or gates between them, and those of a hierarchy of Gaussians."""
+"""Networks that captured steps know: linear layers with ReLUs or gates between them, and those of one level of Gaussians or more."""
 
 from __future__ import annotations
 
@@ -118,25 +118,43 @@ class Hierarchy:
 
 
 def hierarchy(vae: Model) -> Hierarchy | None:
-    """The networks of a model that is one of bits, None of any other."""
-    q, p, likelihood = vae.posterior, vae.prior, vae.likelihood
-    if not isinstance(p, priors.Chain) or (type(p), type(likelihood)) != (priors.Chain, Bernoulli):
+    """The networks of a model that is one of bits, None of any other. A flat model is one of one level."""
+    if type(vae.likelihood) is not Bernoulli or (decoder := dense(vae.likelihood.network, vae.likelihood.rough)) is None:
         return None
-    if (stages := _stages(q, p)) is None or not _is_first(p.first, p.sizes[0], q):
+    found = _flat(vae, decoder) if type(vae.posterior) is posteriors.DiagonalGaussian else _of_levels(vae, decoder)
+    if found is None or not found.fits:
+        return None
+    return found if found.vamp is None or found.vamp.inputs[0].numel() == found.stages[0].inputs else None
+
+
+def _flat(vae: Model, decoder: Dense) -> Hierarchy | None:
+    """Of a flat model: its encoder but for the last layer is the stage, and that is q's."""
+    q, p = vae.posterior, vae.prior
+    encoder = dense(q.network, q.rough)
+    if not isinstance(q, posteriors.DiagonalGaussian) or q.floor or encoder is None or encoder.ends or len(encoder.layers) == 1:
+        return None
+    *hidden, last = encoder.layers
+    level, size = Dense([last], False, False, q.rough), len(last.weight) // 2
+    if not _is_first(p, size, q):
+        return None
+    return Hierarchy([Dense(hidden, encoder.gated, True, True)], [level], [], decoder, (size,), False, _vamp(p))
+
+
+def _of_levels(vae: Model, decoder: Dense) -> Hierarchy | None:
+    q, p = vae.posterior, vae.prior
+    if not isinstance(p, priors.Chain) or type(p) is not priors.Chain or (networks := _stages(q, p)) is None:
         return None
     assert isinstance(q, posteriors.Chain | posteriors.Ladder)
     levels: list[Any] = [*q.levels, *p.levels]
     if not len(p.sizes) == len(q.levels) == len(p.levels) + 1 or any(level.floor or level.context is not None for level in levels):
         return None
-    laws = [(stage, q.rough) for stage in stages] + [(law.network, law.rough) for law in (*levels, likelihood)]
+    laws = [(network, q.rough) for network in networks] + [(law.network, law.rough) for law in levels]
     made = [one for one in (dense(network, rough) for network, rough in laws) if one is not None]
-    if len(made) < len(laws):
+    if len(made) < len(laws) or not _is_first(p.first, p.sizes[0], q):
         return None
-    rest, many, vamp = made[len(stages) : -1], len(p.sizes), p.first if isinstance(p.first, priors.VampPrior) else None
-    found = Hierarchy(made[: len(stages)], rest[:many], rest[many:], made[-1], p.sizes, isinstance(q, posteriors.Ladder), vamp)
-    features = list(q.split) if isinstance(q, posteriors.Ladder) else found.features
-    pseudo_inputs = vamp is None or vamp.inputs[0].numel() == found.stages[0].inputs
-    return found if found.fits and features == found.features and pseudo_inputs else None
+    stages, rest, refines = made[: len(networks)], made[len(networks) :], isinstance(q, posteriors.Ladder)
+    found = Hierarchy(stages, rest[: len(p.sizes)], rest[len(p.sizes) :], decoder, p.sizes, refines, _vamp(p.first))
+    return found if not isinstance(q, posteriors.Ladder) or list(q.split) == found.features else None
 
 
 def _stages(q: Posterior, p: priors.Chain) -> list[nn.Module] | None:
@@ -147,7 +165,11 @@ def _stages(q: Posterior, p: priors.Chain) -> list[nn.Module] | None:
 
 
 def _is_first(p: Prior, size: int, q: Posterior) -> bool:
-    """Whether it is N(0, I), or a VampPrior of a chain's q."""
+    """Whether it is N(0, I), or a VampPrior of this q, which is no ladder."""
     if isinstance(p, priors.VampPrior):
-        return type(p) is priors.VampPrior and p._posterior[0] is q and type(q) is posteriors.Chain
+        return type(p) is priors.VampPrior and p._posterior[0] is q and type(q) is not posteriors.Ladder
     return type(p) is priors.StandardNormal and is_standard(p, size)
+
+
+def _vamp(p: Prior) -> priors.VampPrior | None:
+    return p if isinstance(p, priors.VampPrior) else None
