@@ -11,10 +11,13 @@ from torch import nn
 
 import lowerbound as lb
 from lowerbound.data import Dataset
+from lowerbound.nn.stages import Stages
 from lowerbound.system import compiled
 from lowerbound.training.steps.autograd import ByAutograd
 from lowerbound.training.steps.captured_levels import LevelsByCapture
-from lowerbound.training.steps.dense import hierarchy
+from lowerbound.training.steps.changes import Changes
+from lowerbound.training.steps.dense import networks_of
+from lowerbound.vae.conditional import Level
 
 from .test_captured import agree, of
 from .test_fused import built, gradients, name, plan
@@ -62,23 +65,21 @@ def test_it_gives_the_gradient_of_autograd_again_and_again(words: dict[str, Any]
         assert abs(float(ours[0][2])) > 1e-3
 
 
-@pytest.mark.parametrize("sign", [-1, 1])
-@pytest.mark.parametrize("law", ["posterior", "prior"])
-@pytest.mark.parametrize("level", [0, 1])
-def test_outside_its_bounds_a_logarithm_has_no_gradient(level: int, law: str, sign: int) -> None:
-    """Of both levels of q, and of that of p that is learned."""
-    parts, data, rows = of_levels(), lb.data.load("digits").train, torch.arange(30)
-    levels = getattr(parts.vae, law).levels
-    if level == len(levels):
-        return
-    last = levels[level].network[-1]
+@pytest.mark.parametrize("bias", [-25.0, -20.0, 20.0, 25.0])
+@pytest.mark.parametrize("words", [{}, {"posterior": "ladder"}, {"prior": "vamp:4"}], ids=name)
+@pytest.mark.parametrize(("law", "level"), [("posterior", 0), ("posterior", 1), ("prior", 0)])
+def test_outside_its_bounds_a_logarithm_has_no_gradient(law: str, level: int, words: dict[str, Any], bias: float) -> None:
+    """Of both levels of q, and of that of p that is learned; at its bounds it has one."""
+    parts, data, rows = of_levels(**words), lb.data.load("digits").train, torch.arange(30)
+    last = getattr(parts.vae, law).levels[level].network[-1]
     with torch.no_grad():
-        last.bias[-1] = 25.0 * sign
-        if sign > 0 or law == "prior":
-            parts.vae.likelihood.network[1].weight.mul_(1e-3)  # z is large
-    found = [of(kind(plan(parts)), data, rows, parts.objective.at(1.0)) for kind in (LevelsByCapture, ByAutograd)]
-    assert float(last.bias.grad[-1]) == 0
-    agree(*found, error=1e-4)
+        last.weight[-1], last.bias[-1] = 0, bias
+        parts.vae.likelihood.network[1].weight.mul_(1e-3)  # z may be large
+    found = []
+    for kind in (LevelsByCapture, ByAutograd):
+        found.append(of(kind(plan(parts)), data, rows, parts.objective.at(1.0)))
+        assert (float(last.bias.grad[-1]) == 0) == (abs(bias) > 20)
+    agree(*found, error=1e-3)
 
 
 @pytest.mark.parametrize("network", ["gated:300-300", "mlp:512-512"])
@@ -128,12 +129,88 @@ def narrower(vae: Any) -> None:
     vae.prior.levels[0].network[1] = nn.Linear(2, 40)
 
 
-@pytest.mark.parametrize("change", [frozen, hooked, shared, without_bias, of_tanh, narrower])
+def odd(vae: Any) -> None:
+    vae.posterior.network[1] = nn.Linear(64, 41)
+
+
+def not_flat(vae: Any) -> None:
+    vae.posterior.network = vae.posterior.network[1:]
+
+
+def of_another_shape(vae: Any) -> None:
+    vae.likelihood.network[-1] = nn.Unflatten(1, (4, 4))
+
+
+def of_a_level_with_a_shape(vae: Any) -> None:
+    vae.posterior.levels[1].network.append(nn.Unflatten(1, (8, 1)))
+
+
+class Other(Level):
+    def law(self, output: Tensor, axes: int) -> Any:
+        return super().law(3 * output, axes)
+
+
+def of_another_law(vae: Any) -> None:
+    vae.posterior.levels[0] = Other(vae.posterior.levels[0].network)
+
+
+def of_another_module(vae: Any) -> None:
+    vae.posterior.levels[0] = nn.Sequential(vae.posterior.levels[0])
+
+
+def moved(vae: Any) -> None:
+    vae.prior.first.zero.fill_(2.0)
+
+
+def moved_elsewhere(vae: Any) -> None:
+    vae.prior.first.zero.data = torch.full((3,), 2.0)
+
+
+CHANGES = [frozen, hooked, shared, without_bias, of_tanh, narrower, odd, not_flat, of_another_shape, of_a_level_with_a_shape]
+
+
+@pytest.mark.parametrize("change", [*CHANGES, of_another_law, of_another_module, moved, moved_elsewhere])
 def test_models_that_were_changed_are_left_to_others(change: Callable[[Any], None]) -> None:
+    """And the change is noticed between two steps."""
     parts = of_levels()
-    assert LevelsByCapture.takes(plan(parts))
+    made = plan(parts)
+    assert LevelsByCapture.takes(made)
+    changes = Changes(made)
+    assert changes.any()
+    assert not changes.any()
     change(parts.vae)
+    assert changes.any()
     assert not LevelsByCapture.takes(plan(parts))
+
+
+class Twice(Stages):
+    def forward(self, *given: Tensor) -> Tensor:
+        return 2 * super().forward(*given)
+
+
+def test_a_ladder_of_other_stages_is_left_to_others() -> None:
+    parts = of_levels(posterior="ladder")
+    assert LevelsByCapture.takes(plan(parts))
+    parts.vae.posterior.network = Twice(list(parts.vae.posterior.network.stages))
+    assert not LevelsByCapture.takes(plan(parts))
+
+
+@pytest.mark.parametrize("shape", [(0, 1, 8, 8), (5, 1, 8, 9)])
+def test_pseudo_inputs_of_another_size_or_none_are_left_to_others(shape: tuple[int, ...]) -> None:
+    parts = of_levels(prior="vamp:5")
+    parts.vae.prior.first.inputs = nn.Parameter(torch.zeros(shape))
+    assert not LevelsByCapture.takes(plan(parts))
+
+
+def test_networks_that_autograd_does_not_round_are_not_rounded() -> None:
+    """Those whose last layer is torch's."""
+    parts = of_levels(latent="20-20", network="mlp:600")
+    for law in (parts.vae.posterior, *parts.vae.posterior.levels, *parts.vae.prior.levels, parts.vae.likelihood):
+        for place, layer in enumerate(law.network):
+            if type(layer) is lb.nn.Linear:
+                law.network[place] = nn.Linear(layer.in_features, layer.out_features)
+    data, rows = lb.data.load("digits").train, torch.arange(100)
+    agree(*(of(kind(plan(parts, torch.bfloat16)), data, rows, parts.objective.at(1.0)) for kind in (LevelsByCapture, ByAutograd)))
 
 
 OTHERS: list[dict[str, Any]] = [
@@ -168,7 +245,7 @@ def test_a_training_goes_where_autograds_does(monkeypatch: pytest.MonkeyPatch) -
     for kinds in (choose.KINDS, (ByAutograd,)):
         monkeypatch.setattr(choose, "KINDS", kinds)
         vae = built({"latent": "3-4", "network": "gated:40", "pixels": "grey"}).vae
-        assert hierarchy(vae) is not None
+        assert networks_of(vae, torch.float32) is not None
         ends.append([record.bound for record in lb.fit(vae, data, epochs=4, batch=50, products=torch.float32)])
     torch.testing.assert_close(torch.tensor(ends[0]), torch.tensor(ends[1]), rtol=1e-3, atol=1e-3)
     assert ends[0][-1] > ends[0][0] + 1

@@ -23,15 +23,24 @@ class Batch:
     """The calls for batches of one size, of bytes divided by a ``unit`` or of numbers, whose bits may be drawn.
 
     ``first`` is the weight that takes them, ``latents`` how many dimensions each latent has. How the gradient that ``make`` captures
-    begins, by sums over what is not zero or by a product, is known once they have been read.
+    begins, by ``sums`` over what is not zero or by a product, is known once they have been read.
     """
 
-    def __init__(self, first: Float[Tensor, "h D"], latents: Sequence[int], sizes: Sizes, unit: float | None, binarize: bool, make: Maker):
+    def __init__(
+        self,
+        first: Float[Tensor, "h D"],
+        latents: Sequence[int],
+        sizes: Sizes,
+        unit: float | None,
+        binarize: bool,
+        make: Maker,
+        sums: bool = True,
+    ):
         compiled = loops()
         assert compiled is not None
         self.latents, self.sizes, self.compiled, self.calls, self.make = latents, sizes, compiled, compiled.CapturedCalls(), make
         n, size = sizes.n, first.shape[1]
-        self.suits = first.numel() >= LARGE and compiled.Sparse.suits(first) and compiled.share_of_sums() > 0
+        self.suits = sums and first.numel() >= LARGE and compiled.Sparse.suits(first) and compiled.share_of_sums() > 0
         self.sparse, self.greys = compiled.Sparse(n, size), self.compiled.floats(n, size)
         self.x = self.compiled.floats(n, size) if binarize else self.greys
         self.keys = self._keys() if binarize else None

@@ -17,10 +17,10 @@ from torch import Tensor
 from lowerbound.data.rows import Rows
 from lowerbound.system.devices import loops
 from lowerbound.training.steps.autograd import ByAutograd
-from lowerbound.training.steps.captured import Batches
+from lowerbound.training.steps.captured_batches import Batches
 from lowerbound.training.steps.captured_gradient import Sizes
 from lowerbound.training.steps.captured_levels_gradient import GradientOfLevels
-from lowerbound.training.steps.dense import hierarchy
+from lowerbound.training.steps.dense import networks_of
 from lowerbound.training.steps.fused import are_all, is_elbo, is_usual
 from lowerbound.training.steps.plan import Plan, Ready, Step, nobody
 from lowerbound.vae.objectives.base import Objective
@@ -38,23 +38,24 @@ class LevelsByCapture(Step):
         compiled, vae = loops(), plan.vae
         if compiled is None or not is_usual(plan) or plan.objective.samples > 1 or not plan.group.takes_all:
             return False
-        if (found := hierarchy(vae)) is None or not is_elbo(plan.objective, ClosedKL() if found.vamp is None else SampledKL()):
+        if (found := networks_of(vae, plan.products)) is None:
             return False
-        layers = [layer for network in found.networks for layer in network.layers]
-        kinds = {torch.float32, *(kind for network in found.networks for kind in network.kinds(plan.products))}
-        others = [] if found.vamp is None else [found.vamp.inputs]
-        return are_all(vae, layers, others) and bool(compiled.products_are_to_be_had(*kinds))
+        layers = [layer for network in found.all for layer in network.layers]
+        kinds = {torch.float32, *(kind for network in found.all for kind in network.kinds)}
+        kl, others = (ClosedKL(), []) if found.vamp is None else (SampledKL(), [found.vamp.inputs])
+        usual = is_elbo(plan.objective, kl) and are_all(vae, layers, others)
+        return usual and bool(compiled.products_are_to_be_had(*kinds))
 
     def __init__(self, plan: Plan, ready: Ready = nobody):
         super().__init__(plan, ready)
-        found = hierarchy(plan.vae)
+        found = networks_of(plan.vae, plan.products)
         assert found is not None
-        self.hierarchy, first = found, found.stages[0]
-        self.batches = Batches(self, first.layers[0], (first.inputs,), found.sizes, self._captured, ByAutograd(plan, ready))
+        self.networks, first = found, found.stages[0].layers[0]
+        self.batches = Batches(self, first, found.sizes, self._captured, ByAutograd(plan, ready), sums=found.vamp is None)
 
     def gradient(self, data: Rows, rows: Tensor, objective: Objective) -> Float[Tensor, " 3"]:
         """The forward and backward pass for a batch. Errors: DataError for examples of another size."""
         return self.batches.gradient(data, rows, objective)
 
-    def _captured(self, _: Sizes, given: Any, x: Tensor, noise: Sequence[Tensor]) -> GradientOfLevels:
-        return GradientOfLevels(loops(), self.hierarchy, self.plan.products, given, x, [one[0] for one in noise])
+    def _captured(self, _: Sizes, given: Any, x: Tensor, drawn: Sequence[Tensor]) -> GradientOfLevels:
+        return GradientOfLevels(loops(), self.networks, given, x, [one[0] for one in drawn])

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from lowerbound.training.steps.captured_passes import Network, Passes
 from lowerbound.training.steps.captured_tops import StandardTop, Top, VampTop
-from lowerbound.training.steps.dense import Dense, Hierarchy
+from lowerbound.training.steps.dense import Dense, Networks
 from lowerbound.vae.conditional import LOG_VARIANCE
 from lowerbound.vae.objectives.base import Objective
 from lowerbound.vae.objectives.elbo import ELBO
@@ -20,7 +19,10 @@ from lowerbound.vae.objectives.elbo import ELBO
 
 @dataclass
 class Value:
-    """Numbers that networks take, and of as many of the first rows as are ``known`` the gradient so far."""
+    """Numbers that networks take, and of as many of the first rows as are ``known`` the gradient so far.
+
+    Of features pseudo-inputs have rows too, after those of the batch: the first level's network takes all, the others those of the batch.
+    """
 
     numbers: Any
     gradient: Float[Tensor, "R d"] | None = None
@@ -49,13 +51,12 @@ class GradientOfLevels:
     def __init__(
         self,
         compiled: Any,
-        of: Hierarchy,
-        products: torch.dtype,
+        of: Networks,
         given: Any,
         x: Float[Tensor, "B D"],
         noise: Sequence[Float[Tensor, "B d"]],
     ):
-        self.compiled, self.calls, self.of, self.products = compiled, compiled.CapturedCalls(), of, products
+        self.compiled, self.calls, self.of = compiled, compiled.CapturedCalls(), of
         self.passes, self.floats, self.n = Passes(compiled, self.calls), compiled.floats, len(x)
         self.kl, self.means = self.floats(self.n), self.floats(3)
         #: calls that are given the weight of the KL, which may change
@@ -131,7 +132,7 @@ class GradientOfLevels:
     def _forward(self, of: Dense, values: list[Value], rows: int | None = None) -> Used:
         """The pass of a network of the first ``rows`` of values, by default of a batch, side by side."""
         rows, sums = rows or self.n, not isinstance(values[0].numbers, Tensor)
-        network = self.passes.network(of.layers, of.kinds(self.products), of.gated, of.ends, sums)
+        network = self.passes.network(of.layers, of.kinds, of.gated, of.ends, sums)
         if len(values) == 1:
             given = values[0].numbers
             return Used(self.passes.forward(network, given if sums else given[:rows]), values)

@@ -15,7 +15,10 @@ from lowerbound.vae.priors import VampPrior
 
 
 class Top(ABC):
-    """The prior of the first level, for batches of ``n``. The network of q gives ``rows`` of μ and log σ², those of the batch first."""
+    """The prior of the first level, for batches of ``n``. The network of q gives ``rows`` of μ and log σ², those of the batch first.
+
+    Each method is called once, in their order here; what one leaves in memory the next ones read.
+    """
 
     def __init__(self, passes: Passes, n: int, rows: int):
         self.passes, self.n, self.rows = passes, n, rows

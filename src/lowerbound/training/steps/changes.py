@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Any
 
 import torch
-from torch import Size, nn
+from torch import Size, Tensor, nn
 
 from lowerbound.errors import UsageError
 from lowerbound.nn.hooks import HOOKS, any_global_hook, any_hook
@@ -35,6 +35,7 @@ class Changes:
         self.dictionaries: list[dict[str, Any]] = []  # theirs: attributes, parts, hooks, weights, buffers
         self.tensors: list[dict[str, Any]] = []  # of these the last two
         self.weights: list[nn.Parameter] = []
+        self.buffers: list[Tensor] = []
 
     def any(self) -> bool:
         """Whether there was any since the last call; at the first there was."""
@@ -51,7 +52,7 @@ class Changes:
     def _walk(self) -> None:
         """Find all modules, and what they hold."""
         left: list[Any] = [self.plan.vae, self.plan.estimator]
-        self.modules, self.dictionaries, self.tensors, self.weights = [], [], [], []
+        self.modules, self.dictionaries, self.tensors, self.weights, self.buffers = [], [], [], [], []
         while left:
             if (module := left.pop()) is None:
                 continue
@@ -60,6 +61,7 @@ class Changes:
             self.tensors += own["_buffers"], own["_parameters"]
             self.dictionaries += own, own["_modules"], *(own[name] for name in HOOKS), *self.tensors[-2:]
             self.weights += (weight for weight in own["_parameters"].values() if weight is not None)
+            self.buffers += (buffer for buffer in own["_buffers"].values() if buffer is not None)
             left += own["_modules"].values()
 
     def _now(self) -> list[object]:
@@ -69,7 +71,8 @@ class Changes:
         """
         plan = self.plan
         facts: list[object] = [plan.state.optimizer, any_global_hook(), *map(type, self.modules)]
-        facts += [tensor._version for tensor in plan.vae.prior._buffers.values() if tensor is not None]
+        for buffer in self.buffers:  # that of a prior says whether it is N(0, I)
+            facts += buffer._version, buffer.data_ptr()
         facts += chain.from_iterable(map(dict.values, self.dictionaries))
         facts += map(id, chain.from_iterable(map(dict.values, self.tensors)))
         for weight in self.weights:

@@ -1,18 +1,21 @@
-"""Networks that captured steps know: linear layers with ReLUs or gates between them, and those of one level of Gaussians or more."""
+"""Networks that captured steps know: linear layers with ReLUs or gates between them; and all those of a model of Gaussian latents."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
+from math import prod
 from typing import Any
 
 import torch
 from torch import nn
 
-from lowerbound.nn.precision import LARGE, Linear
+from lowerbound.nn.precision import Linear
 from lowerbound.nn.stages import Stages
 from lowerbound.training.steps.fused import is_standard
+from lowerbound.training.steps.perceptron import kinds_of
 from lowerbound.vae import posteriors, priors
+from lowerbound.vae.conditional import Level
 from lowerbound.vae.likelihoods import Bernoulli
 from lowerbound.vae.model import Model
 from lowerbound.vae.posteriors import Posterior
@@ -23,13 +26,13 @@ from lowerbound.vae.priors import Prior
 class Dense:
     """Linear layers with ReLUs, or ``gated``, between them; one that ``ends`` in hidden units has what is between after the last too.
 
-    ``rough`` says that the output may be rounded.
+    ``kinds`` are the types of their products.
     """
 
     layers: list[nn.Linear]
     gated: bool
     ends: bool
-    rough: bool
+    kinds: list[torch.dtype]
 
     @property
     def inputs(self) -> int:
@@ -43,45 +46,50 @@ class Dense:
 
     @property
     def fits(self) -> bool:
-        """Whether each layer takes what the one before gives, with as many biases as outputs."""
+        """Whether each layer takes what the one before gives, with as many biases as outputs, of gates an even number."""
         chained = all(width == after.weight.shape[1] for width, after in zip(self._units, self.layers[1:], strict=False))
-        return chained and all(layer.bias.shape == layer.weight.shape[:1] for layer in self.layers)
+        even = not self.gated or all(len(layer.weight) % 2 == 0 for layer in self.layers[: self._hidden])
+        return chained and even and all(layer.bias.shape == layer.weight.shape[:1] for layer in self.layers)
+
+    @property
+    def _hidden(self) -> int:
+        """How many of its layers lead to hidden units."""
+        return len(self.layers) if self.ends else len(self.layers) - 1
 
     @property
     def _units(self) -> list[int]:
         """What each layer gives, a gate and what it gates being one."""
-        hidden = len(self.layers) if self.ends else len(self.layers) - 1
-        return [len(layer.weight) // (2 if self.gated and number < hidden else 1) for number, layer in enumerate(self.layers)]
-
-    def kinds(self, products: torch.dtype) -> list[torch.dtype]:
-        """The types of each layer's products: ``products`` of large ones whose output may be rounded."""
-        rounded = self.layers if self.rough else self.layers[:-1]
-        return [products if layer in rounded and layer.weight.numel() >= LARGE else torch.float32 for layer in self.layers]
+        return [len(layer.weight) // (2 if self.gated and number < self._hidden else 1) for number, layer in enumerate(self.layers)]
 
 
-def dense(network: nn.Module, rough: bool) -> Dense | None:
-    """A network as such layers, flattened before and given a shape after or not; None for any other."""
+def dense(network: nn.Module, products: torch.dtype, rough: bool, of_data: bool = False) -> Dense | None:
+    """A network as such layers; None for any other. ``rough`` says that its output may be rounded.
+
+    One that takes or gives ``of_data`` begins by making examples flat, or ends by giving them their shape.
+    """
     inner = list(network) if type(network) is nn.Sequential else []
     if inner and type(inner[0]) is nn.Flatten and (inner[0].start_dim, inner[0].end_dim) == (1, -1):
         inner = inner[1:]
-    if inner and type(inner[-1]) is nn.Unflatten and inner[-1].dim == 1:
-        inner = inner[:-1]
+    if of_data and inner and type(inner[-1]) is nn.Unflatten and inner[-1].dim == 1:
+        *inner, shape = inner
+        if not isinstance(inner[-1], nn.Linear) or prod(shape.unflattened_size) != len(inner[-1].weight):  # type: ignore[arg-type]
+            return None
     layers = [layer for layer in inner[::2] if isinstance(layer, nn.Linear) and type(layer) in (nn.Linear, Linear)]
     between = inner[1::2]
     gated = bool(between) and all(type(each) is nn.GLU and each.dim in (1, -1) for each in between)
     known = gated or all(type(each) is nn.ReLU for each in between)
-    if not layers or len(layers) < len(inner[::2]) or not known or any(layer.bias is None for layer in layers):
+    if not layers or len(layers) < len(inner[::2]) or not known or any(layer.weight.dim() != 2 or layer.bias is None for layer in layers):
         return None
     ends = len(between) == len(layers)
-    return Dense(layers, gated, ends, rough or (ends and getattr(layers[-1], "rough", True)))
+    return Dense(layers, gated, ends, kinds_of(layers, products, rough or (ends and getattr(layers[-1], "rough", True))))
 
 
 @dataclass(frozen=True)
-class Hierarchy:
-    """The networks of a hierarchy: stages of the example, each level of q, each of p but the first, and that of the latents, side by side.
+class Networks:
+    """Those of a model: ``stages`` make features of an example, ``q`` and ``p`` the parameters of levels, the decoder those of p(x|z).
 
-    ``sizes`` are the dimensions of each level. All levels of q see what the one stage gives; where q ``refines`` p there are as many
-    stages, one after the other, the last for the first level. The first level's prior is N(0, I), or ``vamp``.
+    p has none of the first level, whose prior is N(0, I), or ``vamp``. ``sizes`` are the dimensions of each level. All levels of q see what
+    the one stage gives; where q ``refines`` p there are as many stages, one after the other, the last for the first level.
     """
 
     stages: list[Dense]
@@ -93,7 +101,7 @@ class Hierarchy:
     vamp: priors.VampPrior | None
 
     @property
-    def networks(self) -> list[Dense]:
+    def all(self) -> list[Dense]:
         """All of them."""
         return [*self.stages, *self.q, *self.p, self.decoder]
 
@@ -113,54 +121,67 @@ class Hierarchy:
         shapes += [(inputs, 2 * d) for inputs, d in (*zip(seen, self.sizes, strict=True), *zip(above[1:-1], self.sizes[1:], strict=True))]
         shapes.append((above[-1], event))
         hidden = [number < len(self.stages) for number in range(len(shapes))]
-        found = [((one.inputs, one.outputs), one.ends) for one in self.networks]
-        return found == list(zip(shapes, hidden, strict=True)) and all(one.fits for one in self.networks)
+        found = [((one.inputs, one.outputs), one.ends) for one in self.all]
+        return found == list(zip(shapes, hidden, strict=True)) and all(one.fits for one in self.all)
 
 
-def hierarchy(vae: Model) -> Hierarchy | None:
-    """The networks of a model that is one of bits, None of any other. A flat model is one of one level."""
-    if type(vae.likelihood) is not Bernoulli or (decoder := dense(vae.likelihood.network, vae.likelihood.rough)) is None:
+def networks_of(vae: Model, products: torch.dtype) -> Networks | None:
+    """Those of a model of bits whose networks are all dense, None of any other. A flat model is one of one level."""
+    if type(vae.likelihood) is not Bernoulli or not _makes_flat(vae.posterior.network):
         return None
-    found = _flat(vae, decoder) if type(vae.posterior) is posteriors.DiagonalGaussian else _of_levels(vae, decoder)
+    decoder = dense(vae.likelihood.network, products, vae.likelihood.rough, of_data=True)
+    if decoder is None:
+        return None
+    of_kind = _flat if type(vae.posterior) is posteriors.DiagonalGaussian else _of_levels
+    found = of_kind(vae, products, decoder)
     if found is None or not found.fits:
         return None
-    return found if found.vamp is None or found.vamp.inputs[0].numel() == found.stages[0].inputs else None
+    u = None if found.vamp is None else found.vamp.inputs
+    return found if u is None or (len(u) and u.shape[1:].numel() == found.stages[0].inputs) else None
 
 
-def _flat(vae: Model, decoder: Dense) -> Hierarchy | None:
+def _makes_flat(encoder: nn.Module) -> bool:
+    """Whether an encoder begins by making examples flat, so that they may be images."""
+    while isinstance(encoder, Stages | nn.Sequential) and len(list(encoder.children())):
+        encoder = encoder.stages[0] if isinstance(encoder, Stages) else encoder[0]
+    return type(encoder) is nn.Flatten
+
+
+def _flat(vae: Model, products: torch.dtype, decoder: Dense) -> Networks | None:
     """Of a flat model: its encoder but for the last layer is the stage, and that is q's."""
     q, p = vae.posterior, vae.prior
-    encoder = dense(q.network, q.rough)
+    encoder = dense(q.network, products, q.rough)
     if not isinstance(q, posteriors.DiagonalGaussian) or q.floor or encoder is None or encoder.ends or len(encoder.layers) == 1:
         return None
     *hidden, last = encoder.layers
-    level, size = Dense([last], False, False, q.rough), len(last.weight) // 2
-    if not _is_first(p, size, q):
-        return None
-    return Hierarchy([Dense(hidden, encoder.gated, True, True)], [level], [], decoder, (size,), False, _vamp(p))
+    *kinds, kind = encoder.kinds
+    stage, level, size = Dense(hidden, encoder.gated, True, kinds), Dense([last], False, False, [kind]), len(last.weight) // 2
+    return Networks([stage], [level], [], decoder, (size,), False, _vamp(p)) if _is_first(p, size, q) else None
 
 
-def _of_levels(vae: Model, decoder: Dense) -> Hierarchy | None:
+def _of_levels(vae: Model, products: torch.dtype, decoder: Dense) -> Networks | None:
     q, p = vae.posterior, vae.prior
-    if not isinstance(p, priors.Chain) or type(p) is not priors.Chain or (networks := _stages(q, p)) is None:
+    if not isinstance(p, priors.Chain) or type(p) is not priors.Chain or (stages := _stages(q, p)) is None:
         return None
     assert isinstance(q, posteriors.Chain | posteriors.Ladder)
     levels: list[Any] = [*q.levels, *p.levels]
-    if not len(p.sizes) == len(q.levels) == len(p.levels) + 1 or any(level.floor or level.context is not None for level in levels):
+    usual = all(type(level) is Level and not level.floor and level.context is None for level in levels)
+    if not usual or not len(p.sizes) == len(q.levels) == len(p.levels) + 1 or not _is_first(p.first, p.sizes[0], q):
         return None
-    laws = [(network, q.rough) for network in networks] + [(law.network, law.rough) for law in levels]
-    made = [one for one in (dense(network, rough) for network, rough in laws) if one is not None]
-    if len(made) < len(laws) or not _is_first(p.first, p.sizes[0], q):
+    laws = [(network, q.rough) for network in stages] + [(law.network, law.rough) for law in levels]
+    made = [one for one in (dense(network, products, rough) for network, rough in laws) if one is not None]
+    if len(made) < len(laws):
         return None
-    stages, rest, refines = made[: len(networks)], made[len(networks) :], isinstance(q, posteriors.Ladder)
-    found = Hierarchy(stages, rest[: len(p.sizes)], rest[len(p.sizes) :], decoder, p.sizes, refines, _vamp(p.first))
+    (first, last), refines = (len(stages), len(stages) + len(p.sizes)), isinstance(q, posteriors.Ladder)
+    found = Networks(made[:first], made[first:last], made[last:], decoder, p.sizes, refines, _vamp(p.first))
     return found if not isinstance(q, posteriors.Ladder) or list(q.split) == found.features else None
 
 
 def _stages(q: Posterior, p: priors.Chain) -> list[nn.Module] | None:
     """The networks of an example one after the other, of a chain of p's sizes or a ladder on p; None of others."""
     if isinstance(q, posteriors.Ladder):
-        return list(q.network.stages) if type(q) is posteriors.Ladder and q._prior[0] is p and isinstance(q.network, Stages) else None
+        usual = type(q) is posteriors.Ladder and q._prior[0] is p and type(q.network) is Stages
+        return list(q.network.stages) if usual and isinstance(q.network, Stages) else None
     return [q.network] if type(q) is posteriors.Chain and isinstance(q, posteriors.Chain) and q.sizes == p.sizes else None
 
 

@@ -70,7 +70,7 @@ def of_latents(
     mean, log_variance = q.chunk(2, 1)
     g = of_z if share is None else of_z + share[..., None] * z
     of_log_variance = (scale * (g * noise).sum(0) + c * (scale.square() - 1) + e) / 2
-    inside = (low < log_variance) & (log_variance < high)
+    inside = (low <= log_variance) & (log_variance <= high)
     return torch.cat((g.sum(0) + c * mean, of_log_variance * inside), 1)
 
 

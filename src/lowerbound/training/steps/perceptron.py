@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from lowerbound.nn.precision import LARGE
+from lowerbound.nn.precision import LARGE, Linear
 from lowerbound.system.devices import loops
 from lowerbound.system.threads import is_plain
 from lowerbound.training.steps.lines import rectified, through_relu
@@ -51,8 +52,7 @@ class Perceptron:
     of_data: bool
 
     def __post_init__(self) -> None:
-        rounded = self.layers if self.rough else self.layers[:-1]
-        self.kinds = [self.products if layer in rounded and layer.weight.numel() >= LARGE else torch.float32 for layer in self.layers]
+        self.kinds = kinds_of(self.layers, self.products, self.rough)
         self.memory = Memory()
         self.examples: dict[torch.Size, Sparse] = {}
 
@@ -119,6 +119,12 @@ class Perceptron:
             torch.mm(gradient.t(), given, out=weight.grad)
         else:
             weight.grad_dtype, weight.grad = None, gradient.t() @ given
+
+
+def kinds_of(layers: Sequence[nn.Linear], products: torch.dtype, rough: bool) -> list[torch.dtype]:
+    """The types of layers' products: ``products`` of large ones, of the last only if ``rough``, as ``nn.precision.rounding`` has it."""
+    rounded = [] if not any(isinstance(layer, Linear) for layer in layers) else layers if rough else layers[:-1]
+    return [products if layer in rounded and layer.weight.numel() >= LARGE else torch.float32 for layer in layers]
 
 
 def single_gradient(weight: Tensor) -> Tensor:

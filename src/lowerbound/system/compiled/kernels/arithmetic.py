@@ -137,6 +137,14 @@ def exp(x: Any) -> Any:
 
 
 @bare(njit(inline="always", **FAST))
+def sigmoid(x: Any) -> Any:
+    """1 / (1 + e^−x)."""
+    e = exp(-abs(x))
+    chance = single(1) / (single(1) + e)
+    return chance if x >= single(0) else e * chance
+
+
+@bare(njit(inline="always", **FAST))
 def log1p(x: Any) -> Any:
     """log(1 + x) of x ≥ 0, to 2 units in the last place.
 

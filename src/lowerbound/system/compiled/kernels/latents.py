@@ -106,7 +106,7 @@ def of_latents(begin, end, n, d, k, low, high, c, e, q, noise, scale, z, of_z, w
             s, log = scale[row * d + j], q[logs + j]
             found[means + j] += c * q[means + j]
             slope = single(0.5) * (s * found[logs + j] + c * (s * s - single(1)) + e)
-            found[logs + j] = slope if low < log < high else slope * single(0)
+            found[logs + j] = slope if low <= log <= high else slope * single(0)
 
 
 @loop(
@@ -116,23 +116,23 @@ def of_latents(begin, end, n, d, k, low, high, c, e, q, noise, scale, z, of_z, w
     low=float,
     high=float,
     q=Singles,
-    of_q=Singles,
+    bias_of_q=Singles,
     p=Singles,
-    of_p=Singles,
+    bias_of_p=Singles,
     noise=Singles,
     z=Singles,
     kl=Singles,
 )
-def level(begin, end, n, d, sampled, low, high, q, of_q, p, of_p, noise, z, kl):
-    """z = μ + σ ε of q = N(μ, e^l), and KL(q ‖ p) added to ``kl``; p = N(m, e^k) too: (μ, l) is ``q`` plus its bias ``of_q``, so of p.
+def level(begin, end, n, d, sampled, low, high, q, bias_of_q, p, bias_of_p, noise, z, kl):
+    """z = μ + σ ε of q = N(μ, e^l), and KL(q ‖ p) added to ``kl``; ``sampled`` it is log q(z) − log p(z). p = N(m, e^k).
 
-    ``sampled`` it is log q(z) − log p(z).
+    (μ, l) is ``q`` plus its bias, and left there; so of p.
     """
     for row in range(begin, end):
         means, logs, total = 2 * row * d, (2 * row + 1) * d, single(0)
         for j in range(2 * d):
-            q[means + j] += of_q[j]
-            p[means + j] += of_p[j]
+            q[means + j] += bias_of_q[j]
+            p[means + j] += bias_of_p[j]
         for j in range(d):
             e, log, other = noise[row * d + j], within(q[logs + j], low, high), within(p[logs + j], low, high)
             drawn = q[means + j] + exp(single(0.5) * log) * e
@@ -170,8 +170,8 @@ def of_level(begin, end, n, d, sampled, low, high, c, q, p, noise, of_z, of_q, o
             of_q[means + j], of_p[means + j] = of_z[row * d + j] + of_mean, -of_mean
             slope = single(0.5) * (g * s * e + c * (spread - single(1)))
             back = single(0.5) * c * (single(1) - spread - apart * apart * precision)
-            of_q[logs + j] = slope if low < log < high else slope * single(0)
-            of_p[logs + j] = back if low < other < high else back * single(0)
+            of_q[logs + j] = slope if low <= log <= high else slope * single(0)
+            of_p[logs + j] = back if low <= other <= high else back * single(0)
 
 
 @loop(
@@ -180,20 +180,20 @@ def of_level(begin, end, n, d, sampled, low, high, c, q, p, noise, of_z, of_q, o
     low=float,
     high=float,
     seen=Singles,
-    of_seen=Singles,
+    bias_of_seen=Singles,
     p=Singles,
-    of_p=Singles,
+    bias_of_p=Singles,
     noise=Singles,
     z=Singles,
     kl=Singles,
 )
-def refined(begin, end, n, d, low, high, seen, of_seen, p, of_p, noise, z, kl):
-    """As ``level``, of q ∝ p N(m̂, e^l̂), where (m̂, l̂) is ``seen`` plus its bias: precisions, e^−l̂ and those of p, are added."""
+def refined(begin, end, n, d, low, high, seen, bias_of_seen, p, bias_of_p, noise, z, kl):
+    """As ``level``, of q ∝ p N(m̂, e^l̂), where (m̂, l̂) is ``seen`` plus its bias, and left there: precisions, e^−l̂ and e^−k, are added."""
     for row in range(begin, end):
         means, logs, total = 2 * row * d, (2 * row + 1) * d, single(0)
         for j in range(2 * d):
-            seen[means + j] += of_seen[j]
-            p[means + j] += of_p[j]
+            seen[means + j] += bias_of_seen[j]
+            p[means + j] += bias_of_p[j]
         for j in range(d):
             log, other = within(seen[logs + j], low, high), within(p[logs + j], low, high)
             a, b = exp(-log), exp(-other)
@@ -235,5 +235,5 @@ def of_refined(begin, end, n, d, low, high, c, seen, p, noise, of_z, of_seen, of
             of_seen[means + j] = of_mean * a * variance
             of_p[means + j] = of_mean * b * variance - c * apart * b
             slope, back = -a * of_a, single(0.5) * c - b * of_b
-            of_seen[logs + j] = slope if low < log < high else slope * single(0)
-            of_p[logs + j] = back if low < other < high else back * single(0)
+            of_seen[logs + j] = slope if low <= log <= high else slope * single(0)
+            of_p[logs + j] = back if low <= other <= high else back * single(0)

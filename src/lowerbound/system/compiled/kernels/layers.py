@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lowerbound.system.compiled.kernels.arithmetic import exp, leave, read, single
+from lowerbound.system.compiled.kernels.arithmetic import leave, read, sigmoid, single
 from lowerbound.system.compiled.kernels.loop import Alike, Either, Singles, loop
 
 
@@ -36,9 +36,7 @@ def gated(begin, end, n, size, output, bias, found):
         for place in range(size):
             left, right = 2 * row * size + place, (2 * row + 1) * size + place
             a, c = output[left] + bias[place], output[right] + bias[size + place]
-            e = exp(-abs(c))
-            chance = single(1) / (single(1) + e)
-            gate = chance if c >= single(0) else e * chance
+            gate = sigmoid(c)
             output[left], output[right] = a, gate
             leave(found, row * size + place, a * gate)
 

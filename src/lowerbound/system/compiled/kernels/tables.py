@@ -120,7 +120,7 @@ def _of_latents(k, n, d, low, high, c, e, weighted, q, noise, width, of_z, devia
         s, log = deviation[j], q[d + j]
         found[j] += c * q[j]
         slope = single(0.5) * (s * found[d + j] + c * (s * s - single(1)) + e)
-        found[d + j] = slope if low < log < high else slope * single(0)
+        found[d + j] = slope if low <= log <= high else slope * single(0)
     return kept
 
 

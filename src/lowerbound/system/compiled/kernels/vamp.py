@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lowerbound.system.compiled.kernels.arithmetic import exp, single, within
+from lowerbound.system.compiled.kernels.arithmetic import exp, sigmoid, single, within
 from lowerbound.system.compiled.kernels.loop import Singles, loop
 
 LEAST = single(2.0**-60)  # a share below adds nothing, and products of such are slow where they are no normal numbers
@@ -14,9 +14,7 @@ LEAST = single(2.0**-60)  # a share below adds nothing, and products of such are
 def squashed(begin, end, n, given, found):
     """S(u)."""
     for place in range(begin, end):
-        e = exp(-abs(given[place]))
-        chance = single(1) / (single(1) + e)
-        found[place] = chance if given[place] >= single(0) else e * chance
+        found[place] = sigmoid(given[place])
 
 
 @loop(n=int, back=Singles, value=Singles, found=Singles)
@@ -39,7 +37,7 @@ def through_squash(begin, end, n, back, value, found):
     precisions_t=Singles,
 )
 def components(begin, end, k, d, low, high, given, bias, precisions, constants, means_t, precisions_t):
-    """Of (m, l), ``given`` plus its bias: e^−l, and ½ Σ l of each component; m and e^−l also by dimension, ``(d, K)``."""
+    """Of (m, l), ``given`` plus its bias and left there: e^−l, and ½ Σ l of each component; m and e^−l also by dimension, ``(d, K)``."""
     for row in range(begin, end):
         total = single(0)
         for j in range(2 * d):
@@ -71,9 +69,10 @@ def components(begin, end, k, d, low, high, given, bias, precisions, constants, 
     kl=Singles,
 )
 def mixed(begin, end, n, d, k, low, high, q, bias, noise, given, precisions, constants, z, z_t, shares, shares_t, kl):
-    """z = μ + σ ε of q = N(μ, e^l), ``q`` plus its bias; log q(z) − log p(z), and each component's share of p(z).
+    """z = μ + σ ε of q = N(μ, e^l), ``q`` plus its bias and left there; log q(z) − log p(z), and each component's share of p(z).
 
-    z is also left by dimension, ``(d, B)``, and shares by component, ``(K, B)``.
+    z is also left by dimension, ``(d, B)``, and shares by component, ``(K, B)``. What is far from all components, in single precision,
+    has shares that are right to 1e-7 of the logarithms' size.
     """
     for row in range(begin, end):
         means, logs, own, top = 2 * row * d, (2 * row + 1) * d, single(0), single(-np.inf)
@@ -128,7 +127,7 @@ def of_mixed(begin, end, n, d, k, low, high, c, q, noise, z, of_z, means_t, prec
                 total += shares[row * k + component] * (drawn - means_t[j * k + component]) * precisions_t[j * k + component]
             log, g = q[logs + j], of_z[row * d + j] + c * total
             slope = single(0.5) * (g * exp(single(0.5) * within(log, low, high)) * noise[row * d + j] - c)
-            found[means + j], found[logs + j] = g, slope if low < log < high else slope * single(0)
+            found[means + j], found[logs + j] = g, slope if low <= log <= high else slope * single(0)
 
 
 @loop(
@@ -157,4 +156,4 @@ def of_components(begin, end, k, d, n, low, high, c, z_t, given, precisions, sha
                 first += share * apart
                 second += share * apart * apart
             slope = single(0.5) * c * (total - second * precision)
-            found[means + j], found[logs + j] = -c * first * precision, slope if low < log < high else slope * single(0)
+            found[means + j], found[logs + j] = -c * first * precision, slope if low <= log <= high else slope * single(0)
