@@ -23,7 +23,6 @@ from lowerbound.training.processes import ProcessGroup, Share
 from lowerbound.training.state import State
 from lowerbound.training.steps import choose
 from lowerbound.training.steps.autograd import ByAutograd
-from lowerbound.training.steps.captured import ByCapture
 from lowerbound.training.steps.changes import Changes
 from lowerbound.training.steps.descent import LearningRates
 from lowerbound.training.steps.fused import ByHand
@@ -250,7 +249,7 @@ FASTEST = "ByCapture" if compiled.products_are_to_be_had() else "ByHand"
 def taken(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """The kinds of the steps that are taken."""
     kinds: list[str] = []
-    for kind in (ByCapture, ByHand, ByAutograd):
+    for kind in choose.KINDS:
         gradient = kind.gradient
 
         def noted(step: Any, *given: Any, name: str = kind.__name__, gradient: Any = gradient) -> Tensor:

@@ -12,8 +12,7 @@ import lowerbound as lb
 from lowerbound.system.machine import Choice
 from lowerbound.training.steps import small
 from lowerbound.training.steps.autograd import ByAutograd
-from lowerbound.training.steps.captured import ByCapture
-from lowerbound.training.steps.fused import ByHand
+from lowerbound.training.steps.choose import KINDS
 from lowerbound.training.steps.plan import Plan, Step
 from lowerbound.vae.loss import of_rows
 
@@ -35,7 +34,7 @@ def two() -> Iterator[None]:
 @pytest.fixture
 def seen(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     found: list[int] = []
-    for kind in (ByCapture, ByHand, ByAutograd):
+    for kind in KINDS:
         gradient = kind.gradient
 
         def noted(self: Step, *given: object, gradient=gradient) -> torch.Tensor:  # type: ignore[no-untyped-def]
@@ -85,7 +84,7 @@ def test_an_error_and_a_break_leave_the_threads_as_they_were(monkeypatch: pytest
         break
     assert torch.get_num_threads() == 2
     monkeypatch.setattr(nn.Linear, "forward", lambda *_: 1 / 0)
-    for kind in (ByCapture, ByHand):
+    for kind in KINDS[:-1]:
         monkeypatch.setattr(kind, "takes", lambda _: False)
     with pytest.raises(ZeroDivisionError):
         next(iter(lb.fit(vae, torch.rand(8, 1, 8, 8), epochs=2, batch=4)))
