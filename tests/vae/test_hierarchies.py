@@ -352,3 +352,14 @@ def test_gradients_of_latents_that_are_images_are_those_of_the_path() -> None:
     one, other = (gradients(vae, x, IWAE(3), estimator(), 80).double() for estimator in ESTIMATORS.values())
     error = (one.var(0) / len(one) + other.var(0) / len(other)).sqrt()
     assert float(((one.mean(0) - other.mean(0)).abs() / error.clamp(min=1e-12)).max()) < 5
+
+
+@pytest.mark.parametrize("network", ["mlp", "gated"])
+def test_at_first_every_level_of_a_ladder_sees_the_example(network: str) -> None:
+    """Features of the first level, behind ten layers, differ between examples as those of the last do."""
+    recipe = Recipe(latent="4-4-4-4-4", posterior="ladder", network=f"{network}:200-150-100-80-60", seed=0)
+    posterior = build(recipe, (1, 8, 8)).vae.posterior
+    with torch.no_grad():
+        features = posterior.network(torch.rand(300, 1, 8, 8)).split(posterior.split, -1)
+    first, *_, last = (each.std(0).mean() for each in features)
+    assert float(last) / 20 < float(first) < 20 * float(last)
