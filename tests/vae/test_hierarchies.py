@@ -363,3 +363,11 @@ def test_at_first_every_level_of_a_ladder_sees_the_example(network: str) -> None
         features = posterior.network(torch.rand(300, 1, 8, 8)).split(posterior.split, -1)
     first, *_, last = (each.std(0).mean() for each in features)
     assert float(last) / 20 < float(first) < 20 * float(last)
+
+
+def test_thousands_of_latents_are_scored_within_little_memory() -> None:
+    """No search for modes is made of so many, nor room kept for one."""
+    vae = build(Recipe(latent=8, levels="2-2", network="conv:8-8", seed=0), (1, 28, 28)).vae
+    found = lb.log_likelihood(vae, torch.rand(3, 1, 28, 28).round(), 40, memory=2**28)
+    assert vae.latent > 3_000
+    assert (found.log_p > found.elbo - 1).all()

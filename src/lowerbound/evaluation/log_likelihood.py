@@ -203,7 +203,8 @@ def _sizes(first: Observation, counts: Mapping[str, int], memory: int) -> Sizes:
     encoding = bytes_each(vae.posterior.network, *vae.posterior.inputs(x))
     # the search for modes keeps every layer's output for its gradients and theirs, or those of a Jacobian's columns, and tries several
     # lengths of a step at once
-    at_once = in_batches(memory // 4, max(encoding, (8 + z.numel()) * decoding), "encoding an example", most=_rows(x.numel()))
+    searching = (8 + z.numel()) * decoding if MODE in counts else 0
+    at_once = in_batches(memory // 4, max(encoding, searching), "encoding an example", most=_rows(x.numel()))
     decoded = how_many(memory // 2, decoding, "decoding a draw", most=max(1, VALUES // x.numel()))
     tile = sum(min(TILE, count) for count in counts.values())
     each = tile * z.element_size() * COPIES * (z.numel() + len(counts))
