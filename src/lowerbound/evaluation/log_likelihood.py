@@ -165,8 +165,8 @@ class OfModel:
     def _of(self, few: Few) -> list[Tensor]:
         sums = {name: SourceSums(len(few.rows), self.counts, self.draws) for name in self.counts}
         sources = few.sources()
-        for tile, start in enumerate(range(0, max(self.counts.values()), TILE)):
-            left = {name: min(TILE, count - start) for name, count in self.counts.items() if start < count}
+        for tile, start in enumerate(range(0, max(self.counts.values()), self.sizes.tile)):
+            left = {name: min(self.sizes.tile, count - start) for name, count in self.counts.items() if start < count}
             drawn = {name: few.draw(name, n, self.seed, tile) for name, n in left.items()}
             for name, log_likelihood in log_likelihood_of(few, drawn, self.sizes.decoded).items():
                 log_laws = {source: log_prob(law, drawn[name], self.sizes.decoded) for source, law in sources.items()}
@@ -187,10 +187,13 @@ class OfModel:
 
 
 class Sizes(NamedTuple):
-    """How many examples are encoded at once, and sampled together; draws that are decoded at once; bytes that sampling takes."""
+    """How many examples are encoded at once, and sampled together; draws of a source that are drawn at once, and of all that are decoded
+    at once; bytes that sampling takes.
+    """
 
     at_once: int
     together: int
+    tile: int
     decoded: int
     bytes_together: int
 
@@ -206,12 +209,20 @@ def _sizes(first: Observation, counts: Mapping[str, int], memory: int) -> Sizes:
     searching = (8 + z.numel()) * decoding if MODE in counts else 0
     at_once = in_batches(memory // 4, max(encoding, searching), "encoding an example", most=_rows(x.numel()))
     decoded = how_many(memory // 2, decoding, "decoding a draw", most=max(1, VALUES // x.numel()))
-    tile = sum(min(TILE, count) for count in counts.values())
-    each = tile * z.element_size() * COPIES * (z.numel() + len(counts))
-    drawn = how_many(memory // 4, each, f"{tile:,} draws of z")
+    of_a_draw = z.element_size() * COPIES * (z.numel() + len(counts))
+    tile = TILE
+    while tile > 1 and _drawn(counts, tile) * of_a_draw > memory // 4:
+        tile //= 2
+    many = _drawn(counts, tile)
+    drawn = how_many(memory // 4, many * of_a_draw, f"{many:,} draws of z")
     # of few draws many examples, for each call has its price
-    together = min(drawn, SCORED if tile > SEVERAL else at_once)
-    return Sizes(at_once, together, decoded, decoded * decoding + together * each)
+    together = min(drawn, SCORED if many > SEVERAL else at_once)
+    return Sizes(at_once, together, tile, decoded, decoded * decoding + together * many * of_a_draw)
+
+
+def _drawn(counts: Mapping[str, int], tile: int) -> int:
+    """How many draws of an example there are at once."""
+    return sum(min(tile, count) for count in counts.values())
 
 
 def _rows(values: int) -> int:
