@@ -111,9 +111,9 @@ EXPERIMENTS = {
         "Levels that are images, from the top down, MNIST binarized dynamically",
         "conv:32-64-64, latents of 16 channels: three levels of 4 × 4, four of 7 × 7 and one of 14 × 14. "
         f"{TOP_DOWN_EPOCHS} epochs of Adam, the learning rate 2e-3 falling to 0 by a cosine, batch 128, β rising over 5 epochs, a moving "
-        "average of the weights (.9995), 59,000 images; figures as above, of each four-hundredth image.",
-        "Child, 2021, https://arxiv.org/abs/2011.10650; published is DVP-VAE's, 8 levels of 32 channels, 300 epochs: Kuzina and Tomczak, "
-        "2024, https://arxiv.org/abs/2305.19000 (from memory).",
+        "average of the weights (.9995), 59,000 images; figures as of two levels above, −log p(x) from each four-hundredth image.",
+        "Child, 2021, https://arxiv.org/abs/2011.10650; the figure is that of eight levels of 32 channels with another prior, 300 epochs: "
+        "Kuzina and Tomczak, 2024, https://arxiv.org/abs/2412.01373.",
         {"eight levels": model("77.10", "vdvae", "mnist", by_level=True, every=EVERY_OF_IMAGES, **TOP_DOWN)},
         binarized="mnist",
     ),
