@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 import tomllib
+from importlib import metadata
 from pathlib import Path
+
+from packaging.specifiers import SpecifierSet
 
 import lowerbound
 from lowerbound.interfaces.trackers.table import TRACKERS
@@ -30,3 +33,13 @@ def test_every_extra_is_in_the_table_of_dependencies() -> None:
     table = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
     for extra in PROJECT["optional-dependencies"].keys() - {"dev"}:
         assert f"`{extra}`" in table, extra
+
+
+def test_what_is_pinned_installs_on_the_oldest_python() -> None:
+    """Of those that are here: Debian 12 has Python 3.11.2, and some packages want a later 3.11."""
+    oldest = f"{PROJECT['requires-python'].removeprefix('>=')}.0"
+    names = re.findall(r"^([\w.-]+)==", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    here = {each.name.lower(): each for each in metadata.distributions() if each.name.lower() in {name.lower() for name in names}}
+    wanted = {name: each.metadata.get("Requires-Python") or "" for name, each in here.items()}
+    assert len(here) > len(names) / 2
+    assert [name for name, python in wanted.items() if oldest not in SpecifierSet(python)] == []
