@@ -134,6 +134,25 @@ def test_a_level_that_says_nothing_is_named() -> None:
     assert idle(toy.vae(toy.exact_encoder()), x) == [], "of one latent it is the collapse that is looked at"
 
 
+def test_levels_of_which_few_units_speak_have_not_collapsed() -> None:
+    """Two of twenty dimensions of z1 are enough; the level that says nothing is named all the same."""
+    torch.manual_seed(0)
+    toy = LinearGaussian(2, 20, 0.5, orthogonal=True)
+    decoder, encoder = nn.Linear(21, 20), nn.Linear(20, 40)
+    weight, (exact, bias) = torch.zeros(20, 21), toy.exact_encoder().parameters()
+    weight[:, :2] = toy.weight
+    decoder.load_state_dict({"weight": weight, "bias": toy.bias})
+    with torch.no_grad():
+        encoder.weight.zero_()
+        encoder.bias.zero_()
+        encoder.weight[[0, 1, 20, 21]], encoder.bias[[0, 1, 20, 21]] = exact, bias
+    prior = lb.priors.Chain(lb.priors.StandardNormal(20), [Always(torch.zeros(2))], (20, 1))
+    posterior = lb.posteriors.Chain(encoder, [nn.Identity(), Always(torch.zeros(2))], (20, 1))
+    vae = lb.VAE(prior, lb.likelihoods.Gaussian(decoder, 0.5), posterior)
+    (one,) = lb.evaluate(vae, toy.evidence.sample(torch.Size([N])), samples=100).findings
+    assert one.evidence.startswith("z2, 1 of the dimensions, says nothing: KL 0.000")
+
+
 def test_a_label_that_says_nothing_is_named() -> None:
     torch.manual_seed(0)
     words = recipe.Recipe(**ZOO["m2"].words | {"network": "mlp:8"})

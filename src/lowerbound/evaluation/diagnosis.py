@@ -48,7 +48,8 @@ def collapse(latents: Latents, rate: float) -> list[Finding]:
     # the variance of means, by which units are called active, is to be measured by the prior's; nats are what they are
     size, each = len(latents.variance), latents.kl_per_dimension
     used = size if each is None else int((each > LEAST_KL).sum())
-    if rate >= LEAST_RATE and used >= max(1, LEAST_ACTIVE * size):
+    enough = 1 if latents.levels else max(1, LEAST_ACTIVE * size)  # levels are looked at one by one: of thousands of units few are needed
+    if rate >= LEAST_RATE and used >= enough:
         return []
     evidence = (
         f"rate {rate:.2f} nats" if each is None else f"{used} of {size} latent dimensions tell more than {LEAST_KL} nats, rate {rate:.2f}"
