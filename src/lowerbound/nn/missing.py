@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from lowerbound.data.column import Column
 from lowerbound.nn.marginal_map import MarginalInput, spikes_of
-from lowerbound.nn.precision import Linear
+from lowerbound.nn.networks import taken_apart
 
 
 class MaskedInput(nn.Module):
@@ -96,12 +96,7 @@ class TableInput(nn.Module):
 
 def perceptron(network: nn.Module) -> list[nn.Linear]:
     """The layers of a network of the form of ``mlp``, behind the input of a table's columns or not; none of any other."""
-    network = network.network if type(network) is TableInput else network
-    inner = list(network) if type(network) is nn.Sequential else []
-    if inner and type(inner[0]) is nn.Flatten and (inner[0].start_dim, inner[0].end_dim) == (1, -1):
-        inner = inner[1:]
-    if inner and type(inner[-1]) is nn.Unflatten and inner[-1].dim == 1:
-        inner = inner[:-1]
-    layers = [layer for layer in inner[::2] if isinstance(layer, nn.Linear) and type(layer) in (nn.Linear, Linear)]
-    between = [layer for layer in inner[1::2] if type(layer) is nn.ReLU]
-    return layers if len(layers) == len(between) + 1 and len(layers) + len(between) == len(inner) else []
+    found = taken_apart(network.network if type(network) is TableInput else network)
+    if found is None or len(found.activations) == len(found.layers) or any(type(each) is not nn.ReLU for each in found.activations):
+        return []
+    return found.layers

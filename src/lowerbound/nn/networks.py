@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Size, Tensor, nn
@@ -133,6 +133,31 @@ _ENDS: dict[Callable[..., nn.Sequential], Callable[[], nn.Module]] = {
     tanh_mlp: nn.Tanh,
     softplus_mlp: nn.Softplus,
 }
+
+
+class Parts(NamedTuple):
+    """What a network is made of whose linear layers alternate with activations; whether it makes its input flat, and gives its output a
+    shape.
+    """
+
+    flat: bool
+    layers: list[nn.Linear]
+    activations: list[nn.Module]
+    shaped: bool
+
+
+def taken_apart(network: nn.Module) -> Parts | None:
+    """The parts of a network of the form of ``mlp`` and its kin, which may end in an activation; None of any other."""
+    inner = list(network) if type(network) is nn.Sequential else []
+    flat = bool(inner) and type(inner[0]) is nn.Flatten and (inner[0].start_dim, inner[0].end_dim) == (1, -1)
+    last = inner[-1] if inner else None
+    shaped = isinstance(last, nn.Unflatten) and type(last) is nn.Unflatten and last.dim == 1
+    inner = inner[flat : len(inner) - shaped]
+    layers = [layer for layer in inner[::2] if isinstance(layer, nn.Linear) and type(layer) in (nn.Linear, Linear)]
+    if not layers or len(layers) < len(inner[::2]):
+        return None
+    fits = not isinstance(last, nn.Unflatten) or math.prod(last.unflattened_size) == len(layers[-1].weight)
+    return Parts(flat, layers, inner[1::2], shaped) if fits else None
 
 
 def carrying(network: N) -> N:

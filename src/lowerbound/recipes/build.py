@@ -122,7 +122,8 @@ def _model(recipe: Recipe, supervision: Supervision | None, context: Context | N
             levels = hierarchy.Hierarchy(network, widths, recipe.sizes, shape, floor)
             posterior, prior = levels.parts(recipe.posterior, recipe.prior, around, spec)
             decoder = network.decoder(latent, widths, *likelihood.shape(spec.event_shape), shape)
-            decoder = carrying(decoder) if recipe.posterior == hierarchy.LADDER else decoder
+            if recipe.posterior == hierarchy.LADDER:  # its stages are a network of many layers
+                carrying(nn.ModuleList([posterior, prior, decoder]))
         else:
             posterior = posteriors.made(recipe.posterior, latent, lambda features: encoder(features, shape), floor)
             decoder = network.decoder(latent, widths, *likelihood.shape(spec.event_shape), shape)

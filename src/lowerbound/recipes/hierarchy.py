@@ -61,11 +61,9 @@ class Hierarchy:
             raise RecipeError(
                 "a ladder refines its prior, and vamp is made of the posterior; choose --posterior gaussian, or another prior"
             )
-        from lowerbound.nn.networks import carrying
-
         first = priors.prior(prior, self.levels[0], None, spec, self.context, self.floor)
-        p = carrying(self._prior(first, [[width, width] for width in reversed(self.of_levels)]))
-        return carrying(self._ladder(around, p)), p
+        p = self._prior(first, [[width, width] for width in reversed(self.of_levels)])
+        return self._ladder(around, p), p
 
     @property
     def of_levels(self) -> list[int]:

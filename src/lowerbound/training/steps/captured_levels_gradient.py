@@ -59,6 +59,8 @@ class GradientOfLevels:
         self.compiled, self.calls, self.of = compiled, compiled.CapturedCalls(), of
         self.passes, self.floats, self.n = Passes(compiled, self.calls), compiled.floats, len(x)
         self.kl, self.means = self.floats(self.n), self.floats(3)
+        #: of q that is not made of p, whether its KL is log q(z) − log p(z)
+        self.sampled = () if of.refines else (of.vamp is not None,)
         #: calls that are given the weight of the KL, which may change
         self.weighted: list[Any] = []
         self.top: Top = StandardTop(self.passes, self.n) if of.vamp is None else VampTop(self.passes, self.n, of.vamp)
@@ -105,7 +107,7 @@ class GradientOfLevels:
         if above:
             what = [part for each, used in zip(given, networks, strict=True) for part in (each, used.network.layers[-1].bias)]
             law = self.compiled.of_gaussians.refined if self.of.refines else self.compiled.of_gaussians.level
-            self.calls.loop(law, z.numel(), *self._some(z), *what, noise, z, self.kl)
+            self.calls.loop(law, z.numel(), *z.shape, *LOG_VARIANCE, *what, noise, z, self.kl, *self.sampled)
         else:
             self.top.level(given[0], q.network.layers[-1].bias, noise, z, self.kl)
         return Level(networks, given, noise, Value(z))
@@ -116,16 +118,13 @@ class GradientOfLevels:
         assert in_z is not None
         if len(found) > 1:
             law = self.compiled.of_gaussians.of_refined if self.of.refines else self.compiled.of_gaussians.of_level
-            calls = [self.calls.loop(law, z.numel(), *self._some(z), 0.0, *level.given, level.noise, in_z, *found)]
+            what = level.noise, in_z, *found, *self.sampled
+            calls = [self.calls.loop(law, z.numel(), *z.shape, *LOG_VARIANCE, 0.0, *level.given, *what)]
         else:
             calls = self.top.of_level(level.given[0], level.noise, z, in_z, found[0])
         self.weighted += calls
         for used, gradient in zip(level.networks, found, strict=True):
             self._backward(used, gradient)
-
-    def _some(self, z: Float[Tensor, "B d"]) -> list[Any]:
-        """Sizes, of q that is not relative to p whether its KL is sampled, and the bounds of logarithms."""
-        return [*z.shape, *([] if self.of.refines else [self.of.vamp is not None]), *LOG_VARIANCE]
 
     # --- networks of several values ----------------------------------------------------------------------
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from math import prod
 from typing import Any
 
 import torch
 from torch import nn
 
-from lowerbound.nn.precision import Linear
+from lowerbound.nn.networks import taken_apart
 from lowerbound.nn.stages import Stages
 from lowerbound.training.steps.fused import is_standard
 from lowerbound.training.steps.perceptron import kinds_of
@@ -26,13 +25,14 @@ from lowerbound.vae.priors import Prior
 class Dense:
     """Linear layers with ReLUs, or ``gated``, between them; one that ``ends`` in hidden units has what is between after the last too.
 
-    ``kinds`` are the types of their products.
+    ``kinds`` are the types of their products; ``flat`` says that it begins by making its input flat.
     """
 
     layers: list[nn.Linear]
     gated: bool
     ends: bool
     kinds: list[torch.dtype]
+    flat: bool
 
     @property
     def inputs(self) -> int:
@@ -62,26 +62,20 @@ class Dense:
         return [len(layer.weight) // (2 if self.gated and number < self._hidden else 1) for number, layer in enumerate(self.layers)]
 
 
-def dense(network: nn.Module, products: torch.dtype, rough: bool, of_data: bool = False) -> Dense | None:
+def dense(network: nn.Module, products: torch.dtype, rough: bool, decodes: bool = False) -> Dense | None:
     """A network as such layers; None for any other. ``rough`` says that its output may be rounded.
 
-    One that takes or gives ``of_data`` begins by making examples flat, or ends by giving them their shape.
+    Only one that ``decodes`` may give its output a shape.
     """
-    inner = list(network) if type(network) is nn.Sequential else []
-    if inner and type(inner[0]) is nn.Flatten and (inner[0].start_dim, inner[0].end_dim) == (1, -1):
-        inner = inner[1:]
-    if of_data and inner and type(inner[-1]) is nn.Unflatten and inner[-1].dim == 1:
-        *inner, shape = inner
-        if not isinstance(inner[-1], nn.Linear) or prod(shape.unflattened_size) != len(inner[-1].weight):  # type: ignore[arg-type]
-            return None
-    layers = [layer for layer in inner[::2] if isinstance(layer, nn.Linear) and type(layer) in (nn.Linear, Linear)]
-    between = inner[1::2]
-    gated = bool(between) and all(type(each) is nn.GLU and each.dim in (1, -1) for each in between)
-    known = gated or all(type(each) is nn.ReLU for each in between)
-    if not layers or len(layers) < len(inner[::2]) or not known or any(layer.weight.dim() != 2 or layer.bias is None for layer in layers):
+    parts = taken_apart(network)
+    if parts is None or (parts.shaped and not decodes) or any(layer.weight.dim() != 2 or layer.bias is None for layer in parts.layers):
         return None
-    ends = len(between) == len(layers)
-    return Dense(layers, gated, ends, kinds_of(layers, products, rough or (ends and getattr(layers[-1], "rough", True))))
+    gated = bool(parts.activations) and all(type(each) is nn.GLU and each.dim in (1, -1) for each in parts.activations)
+    if not gated and any(type(each) is not nn.ReLU for each in parts.activations):
+        return None
+    ends = len(parts.activations) == len(parts.layers)
+    rough = rough or (ends and getattr(parts.layers[-1], "rough", True))
+    return Dense(parts.layers, gated, ends, kinds_of(parts.layers, products, rough), parts.flat)
 
 
 @dataclass(frozen=True)
@@ -112,9 +106,9 @@ class Networks:
 
     @property
     def fits(self) -> bool:
-        """Whether each network takes what those before give."""
+        """Whether each network takes what those before give, the first one images too."""
         above, event = list(accumulate(self.sizes, initial=0)), self.stages[0].inputs
-        if len(self.stages) != (len(self.sizes) if self.refines else 1):
+        if not self.stages[0].flat or len(self.stages) != (len(self.sizes) if self.refines else 1):
             return False
         seen = self.features if self.refines else [features + before for features, before in zip(self.features, above, strict=False)]
         shapes = list(pairwise([event, *(stage.outputs for stage in self.stages)]))
@@ -127,10 +121,8 @@ class Networks:
 
 def networks_of(vae: Model, products: torch.dtype) -> Networks | None:
     """Those of a model of bits whose networks are all dense, None of any other. A flat model is one of one level."""
-    if type(vae.likelihood) is not Bernoulli or not _makes_flat(vae.posterior.network):
-        return None
-    decoder = dense(vae.likelihood.network, products, vae.likelihood.rough, of_data=True)
-    if decoder is None:
+    likelihood = vae.likelihood
+    if type(likelihood) is not Bernoulli or (decoder := dense(likelihood.network, products, likelihood.rough, decodes=True)) is None:
         return None
     of_kind = _flat if type(vae.posterior) is posteriors.DiagonalGaussian else _of_levels
     found = of_kind(vae, products, decoder)
@@ -138,13 +130,6 @@ def networks_of(vae: Model, products: torch.dtype) -> Networks | None:
         return None
     u = None if found.vamp is None else found.vamp.inputs
     return found if u is None or (len(u) and u.shape[1:].numel() == found.stages[0].inputs) else None
-
-
-def _makes_flat(encoder: nn.Module) -> bool:
-    """Whether an encoder begins by making examples flat, so that they may be images."""
-    while isinstance(encoder, Stages | nn.Sequential) and len(list(encoder.children())):
-        encoder = encoder.stages[0] if isinstance(encoder, Stages) else encoder[0]
-    return type(encoder) is nn.Flatten
 
 
 def _flat(vae: Model, products: torch.dtype, decoder: Dense) -> Networks | None:
@@ -155,7 +140,8 @@ def _flat(vae: Model, products: torch.dtype, decoder: Dense) -> Networks | None:
         return None
     *hidden, last = encoder.layers
     *kinds, kind = encoder.kinds
-    stage, level, size = Dense(hidden, encoder.gated, True, kinds), Dense([last], False, False, [kind]), len(last.weight) // 2
+    stage, level = Dense(hidden, encoder.gated, True, kinds, encoder.flat), Dense([last], False, False, [kind], False)
+    size = len(last.weight) // 2
     return Networks([stage], [level], [], decoder, (size,), False, _vamp(p)) if _is_first(p, size, q) else None
 
 

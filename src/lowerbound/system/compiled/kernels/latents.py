@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
-from lowerbound.system.compiled.kernels.arithmetic import exp, single, within
+from lowerbound.system.compiled.kernels.arithmetic import add_bias, exp, single, within
 from lowerbound.system.compiled.kernels.loop import Singles, loop
 
 
@@ -28,8 +29,7 @@ def latents(begin, end, n, d, k, low, high, q, bias, noise, scale, z, kl, ratio)
     """z = μ + σ ε with σ² = e^l, where ``q`` plus its bias is (μ, l); KL(q ‖ p) and log p(z) − log q(z|x) for a standard normal p."""
     for row in range(begin, end):
         total, logarithms = single(0), single(0)
-        for j in range(2 * d):
-            q[2 * row * d + j] += bias[j]
+        add_bias(q, 2 * row * d, bias, 2 * d)
         for j in range(d):
             mean, log = q[2 * row * d + j], within(q[(2 * row + 1) * d + j], low, high)
             variance = exp(log)
@@ -109,30 +109,34 @@ def of_latents(begin, end, n, d, k, low, high, c, e, q, noise, scale, z, of_z, w
             found[logs + j] = slope if low <= log <= high else slope * single(0)
 
 
-@loop(
-    n=int,
-    d=int,
-    sampled=int,
-    low=float,
-    high=float,
-    q=Singles,
-    bias_of_q=Singles,
-    p=Singles,
-    bias_of_p=Singles,
-    noise=Singles,
-    z=Singles,
-    kl=Singles,
-)
-def level(begin, end, n, d, sampled, low, high, q, bias_of_q, p, bias_of_p, noise, z, kl):
+# --- levels ------------------------------------------------------------------------------------------
+
+#: what a level's loops are given forward and back: μ and the log of σ² of q and of p, or of what q is made of
+FORWARD: dict[str, Any] = {
+    "n": int,
+    "d": int,
+    "low": float,
+    "high": float,
+    "q": Singles,
+    "bias_of_q": Singles,
+    "p": Singles,
+    "bias_of_p": Singles,
+}
+FORWARD |= {"noise": Singles, "z": Singles, "kl": Singles}
+BACKWARD: dict[str, Any] = {"n": int, "d": int, "low": float, "high": float, "c": float, "q": Singles, "p": Singles, "noise": Singles}
+BACKWARD |= {"of_z": Singles, "of_q": Singles, "of_p": Singles}
+
+
+@loop(**FORWARD, sampled=int)
+def level(begin, end, n, d, low, high, q, bias_of_q, p, bias_of_p, noise, z, kl, sampled):
     """z = μ + σ ε of q = N(μ, e^l), and KL(q ‖ p) added to ``kl``; ``sampled`` it is log q(z) − log p(z). p = N(m, e^k).
 
     (μ, l) is ``q`` plus its bias, and left there; so of p.
     """
     for row in range(begin, end):
         means, logs, total = 2 * row * d, (2 * row + 1) * d, single(0)
-        for j in range(2 * d):
-            q[means + j] += bias_of_q[j]
-            p[means + j] += bias_of_p[j]
+        add_bias(q, means, bias_of_q, 2 * d)
+        add_bias(p, means, bias_of_p, 2 * d)
         for j in range(d):
             e, log, other = noise[row * d + j], within(q[logs + j], low, high), within(p[logs + j], low, high)
             drawn = q[means + j] + exp(single(0.5) * log) * e
@@ -143,21 +147,8 @@ def level(begin, end, n, d, sampled, low, high, q, bias_of_q, p, bias_of_p, nois
         kl[row] += single(0.5) * total
 
 
-@loop(
-    n=int,
-    d=int,
-    sampled=int,
-    low=float,
-    high=float,
-    c=float,
-    q=Singles,
-    p=Singles,
-    noise=Singles,
-    of_z=Singles,
-    of_q=Singles,
-    of_p=Singles,
-)
-def of_level(begin, end, n, d, sampled, low, high, c, q, p, noise, of_z, of_q, of_p):
+@loop(**BACKWARD, sampled=int)
+def of_level(begin, end, n, d, low, high, c, q, p, noise, of_z, of_q, of_p, sampled):
     """The gradient in μ and l, and in m and k, of what z gets and of c KL(q ‖ p); zero in a logarithm outside its bounds."""
     for row in range(begin, end):
         means, logs = 2 * row * d, (2 * row + 1) * d
@@ -174,66 +165,41 @@ def of_level(begin, end, n, d, sampled, low, high, c, q, p, noise, of_z, of_q, o
             of_p[logs + j] = back if low <= other <= high else back * single(0)
 
 
-@loop(
-    n=int,
-    d=int,
-    low=float,
-    high=float,
-    seen=Singles,
-    bias_of_seen=Singles,
-    p=Singles,
-    bias_of_p=Singles,
-    noise=Singles,
-    z=Singles,
-    kl=Singles,
-)
-def refined(begin, end, n, d, low, high, seen, bias_of_seen, p, bias_of_p, noise, z, kl):
-    """As ``level``, of q ∝ p N(m̂, e^l̂), where (m̂, l̂) is ``seen`` plus its bias, and left there: precisions, e^−l̂ and e^−k, are added."""
+@loop(**FORWARD)
+def refined(begin, end, n, d, low, high, q, bias_of_q, p, bias_of_p, noise, z, kl):
+    """As ``level``, of q ∝ p N(m̂, e^l̂), where (m̂, l̂) is ``q`` plus its bias, and left there: precisions, e^−l̂ and e^−k, are added."""
     for row in range(begin, end):
         means, logs, total = 2 * row * d, (2 * row + 1) * d, single(0)
-        for j in range(2 * d):
-            seen[means + j] += bias_of_seen[j]
-            p[means + j] += bias_of_p[j]
+        add_bias(q, means, bias_of_q, 2 * d)
+        add_bias(p, means, bias_of_p, 2 * d)
         for j in range(d):
-            log, other = within(seen[logs + j], low, high), within(p[logs + j], low, high)
+            log, other = within(q[logs + j], low, high), within(p[logs + j], low, high)
             a, b = exp(-log), exp(-other)
             variance = single(1) / (a + b)
-            mean = (seen[means + j] * a + p[means + j] * b) * variance
+            mean = (q[means + j] * a + p[means + j] * b) * variance
             z[row * d + j] = mean + np.sqrt(variance) * noise[row * d + j]
             apart = mean - p[means + j]
             total += (variance + apart * apart) * b - single(1) - np.log(variance) + other
         kl[row] += single(0.5) * total
 
 
-@loop(
-    n=int,
-    d=int,
-    low=float,
-    high=float,
-    c=float,
-    seen=Singles,
-    p=Singles,
-    noise=Singles,
-    of_z=Singles,
-    of_seen=Singles,
-    of_p=Singles,
-)
-def of_refined(begin, end, n, d, low, high, c, seen, p, noise, of_z, of_seen, of_p):
+@loop(**BACKWARD)
+def of_refined(begin, end, n, d, low, high, c, q, p, noise, of_z, of_q, of_p):
     """The gradient in (m̂, l̂) and in (m, k) of p, as ``of_level``: through q's mean μ and variance v, and those through precisions."""
     for row in range(begin, end):
         means, logs = 2 * row * d, (2 * row + 1) * d
         for j in range(d):
-            log, other, g = seen[logs + j], p[logs + j], of_z[row * d + j]
+            log, other, g = q[logs + j], p[logs + j], of_z[row * d + j]
             a, b = exp(-within(log, low, high)), exp(-within(other, low, high))
             variance = single(1) / (a + b)
-            mean = (seen[means + j] * a + p[means + j] * b) * variance
+            mean = (q[means + j] * a + p[means + j] * b) * variance
             apart = mean - p[means + j]
             of_mean = g + c * apart * b
             of_variance = single(0.5) * (g * noise[row * d + j] / np.sqrt(variance) - c * a)
-            of_a = of_mean * (seen[means + j] - mean) * variance - of_variance * variance * variance
+            of_a = of_mean * (q[means + j] - mean) * variance - of_variance * variance * variance
             of_b = -of_mean * apart * variance - of_variance * variance * variance + single(0.5) * c * (variance + apart * apart)
-            of_seen[means + j] = of_mean * a * variance
+            of_q[means + j] = of_mean * a * variance
             of_p[means + j] = of_mean * b * variance - c * apart * b
             slope, back = -a * of_a, single(0.5) * c - b * of_b
-            of_seen[logs + j] = slope if low <= log <= high else slope * single(0)
+            of_q[logs + j] = slope if low <= log <= high else slope * single(0)
             of_p[logs + j] = back if low <= other <= high else back * single(0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lowerbound.system.compiled.kernels.arithmetic import exp, sigmoid, single, within
+from lowerbound.system.compiled.kernels.arithmetic import add_bias, exp, sigmoid, single, within
 from lowerbound.system.compiled.kernels.loop import Singles, loop
 
 LEAST = single(2.0**-60)  # a share below adds nothing, and products of such are slow where they are no normal numbers
@@ -40,8 +40,7 @@ def components(begin, end, k, d, low, high, given, bias, precisions, constants, 
     """Of (m, l), ``given`` plus its bias and left there: e^−l, and ½ Σ l of each component; m and e^−l also by dimension, ``(d, K)``."""
     for row in range(begin, end):
         total = single(0)
-        for j in range(2 * d):
-            given[2 * row * d + j] += bias[j]
+        add_bias(given, 2 * row * d, bias, 2 * d)
         for j in range(d):
             log = within(given[(2 * row + 1) * d + j], low, high)
             precisions[row * d + j] = precisions_t[j * k + row] = exp(-log)
@@ -76,8 +75,7 @@ def mixed(begin, end, n, d, k, low, high, q, bias, noise, given, precisions, con
     """
     for row in range(begin, end):
         means, logs, own, top = 2 * row * d, (2 * row + 1) * d, single(0), single(-np.inf)
-        for j in range(2 * d):
-            q[means + j] += bias[j]
+        add_bias(q, means, bias, 2 * d)
         for j in range(d):
             e, log = noise[row * d + j], within(q[logs + j], low, high)
             z[row * d + j] = z_t[j * n + row] = q[means + j] + exp(single(0.5) * log) * e
