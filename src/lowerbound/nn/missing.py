@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from lowerbound.data.column import Column
 from lowerbound.nn.marginal_map import MarginalInput, spikes_of
-from lowerbound.nn.networks import taken_apart
+from lowerbound.nn.networks import dense_parts
 
 
 class MaskedInput(nn.Module):
@@ -96,7 +96,7 @@ class TableInput(nn.Module):
 
 def perceptron(network: nn.Module) -> list[nn.Linear]:
     """The layers of a network of the form of ``mlp``, behind the input of a table's columns or not; none of any other."""
-    found = taken_apart(network.network if type(network) is TableInput else network)
+    found = dense_parts(network.network if type(network) is TableInput else network)
     if found is None or len(found.activations) == len(found.layers) or any(type(each) is not nn.ReLU for each in found.activations):
         return []
     return found.layers

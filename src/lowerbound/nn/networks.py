@@ -135,7 +135,7 @@ _ENDS: dict[Callable[..., nn.Sequential], Callable[[], nn.Module]] = {
 }
 
 
-class Parts(NamedTuple):
+class DenseParts(NamedTuple):
     """What a network is made of whose linear layers alternate with activations; whether it makes its input flat, and gives its output a
     shape.
     """
@@ -146,7 +146,7 @@ class Parts(NamedTuple):
     shaped: bool
 
 
-def taken_apart(network: nn.Module) -> Parts | None:
+def dense_parts(network: nn.Module) -> DenseParts | None:
     """The parts of a network of the form of ``mlp`` and its kin, which may end in an activation; None of any other."""
     inner = list(network) if type(network) is nn.Sequential else []
     flat = bool(inner) and type(inner[0]) is nn.Flatten and (inner[0].start_dim, inner[0].end_dim) == (1, -1)
@@ -157,14 +157,15 @@ def taken_apart(network: nn.Module) -> Parts | None:
     if not layers or len(layers) < len(inner[::2]):
         return None
     fits = not isinstance(last, nn.Unflatten) or math.prod(last.unflattened_size) == len(layers[-1].weight)
-    return Parts(flat, layers, inner[1::2], shaped) if fits else None
+    return DenseParts(flat, layers, inner[1::2], shaped) if fits else None
 
 
-def carrying(network: N) -> N:
+def variance_preserving(network: N) -> N:
     """The same network, changed: behind gated layers units have the mean square of their inputs at first.
 
     Torch's first weights make it a twelfth in each layer (W x + b) σ(V x + c), a third by W and a fourth by σ, which is near ½: behind
-    ten nothing is left of what went in.
+    ten nothing is left of what went in. Source: He et al., "Delving Deep into Rectifiers", 2015, https://arxiv.org/abs/1502.01852 (of
+    ReLUs).
     """
     for part in network.modules():
         for layer, gate in pairwise(part) if isinstance(part, nn.Sequential) else ():

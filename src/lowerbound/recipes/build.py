@@ -19,7 +19,7 @@ from lowerbound.distributions.operations import within
 from lowerbound.errors import NoClosedForm, RecipeError
 from lowerbound.nn import missing
 from lowerbound.nn.log_counts import LogCounts
-from lowerbound.nn.networks import carrying, expect
+from lowerbound.nn.networks import expect, variance_preserving
 from lowerbound.recipes import contexts, hierarchy, likelihoods, networks, posteriors, priors
 from lowerbound.recipes.estimators import ESTIMATORS
 from lowerbound.recipes.grammar import make
@@ -123,7 +123,7 @@ def _model(recipe: Recipe, supervision: Supervision | None, context: Context | N
             posterior, prior = levels.parts(recipe.posterior, recipe.prior, around, spec)
             decoder = network.decoder(latent, widths, *likelihood.shape(spec.event_shape), shape)
             if recipe.posterior == hierarchy.LADDER:  # its stages are a network of many layers
-                carrying(nn.ModuleList([posterior, prior, decoder]))
+                variance_preserving(nn.ModuleList([posterior, prior, decoder]))
         else:
             posterior = posteriors.made(recipe.posterior, latent, lambda features: encoder(features, shape), floor)
             decoder = network.decoder(latent, widths, *likelihood.shape(spec.event_shape), shape)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from lowerbound.nn.networks import taken_apart
+from lowerbound.nn.networks import dense_parts
 from lowerbound.nn.stages import Stages
 from lowerbound.training.steps.fused import is_standard
 from lowerbound.training.steps.perceptron import kinds_of
@@ -67,7 +67,7 @@ def dense(network: nn.Module, products: torch.dtype, rough: bool, decodes: bool 
 
     Only one that ``decodes`` may give its output a shape.
     """
-    parts = taken_apart(network)
+    parts = dense_parts(network)
     if parts is None or (parts.shaped and not decodes) or any(layer.weight.dim() != 2 or layer.bias is None for layer in parts.layers):
         return None
     gated = bool(parts.activations) and all(type(each) is nn.GLU and each.dim in (1, -1) for each in parts.activations)
