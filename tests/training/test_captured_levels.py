@@ -11,13 +11,17 @@ from torch import nn
 
 import lowerbound as lb
 from lowerbound.data import Dataset
+from lowerbound.evaluation.levels import divergence
+from lowerbound.evaluation.mean_bound import scored_terms
 from lowerbound.nn.stages import Stages
 from lowerbound.system import compiled
+from lowerbound.system.noise import by_row
 from lowerbound.training.steps.autograd import ByAutograd
 from lowerbound.training.steps.captured_levels import LevelsByCapture
 from lowerbound.training.steps.changes import Changes
 from lowerbound.training.steps.dense import networks_of
 from lowerbound.vae.conditional import Level
+from lowerbound.vae.objectives import FreeBits
 
 from .test_captured import agree, of
 from .test_fused import built, gradients, name, plan
@@ -35,6 +39,9 @@ WORDS: list[dict[str, Any]] = [
     {"latent": "2-3-4-5", "network": "gated:24-16", "posterior": "ladder"},
     {"latent": "3-4", "network": "gated:20", "prior": "vamp:7"},
     {"latent": "3-2-4", "network": "mlp:24", "prior": "vamp:30"},
+    {"latent": "3-4-2", "network": "gated:20", "objective": "free-bits-of-levels:1"},
+    {"latent": "3-4", "network": "mlp:24", "posterior": "ladder", "objective": "free-bits-of-levels:100"},
+    {"latent": "5", "network": "mlp:20-16", "objective": "free-bits-of-levels:0.1"},
     {"latent": "5", "network": "gated:20-16"},
     {"latent": "5", "network": "mlp:20-16", "prior": "vamp:6"},
     {"latent": "5", "network": "gated:20", "prior": "vamp:6"},
@@ -63,6 +70,22 @@ def test_it_gives_the_gradient_of_autograd_again_and_again(words: dict[str, Any]
     for ours, theirs in zip(*found, strict=True):
         agree(ours, theirs)
         assert abs(float(ours[0][2])) > 1e-3
+
+
+@pytest.mark.parametrize("posterior", ["gaussian", "ladder"])
+def test_of_levels_within_the_free_nats_the_kl_has_no_gradient(posterior: str) -> None:
+    """Of none, of one, of both."""
+    parts, data, rows, found = of_levels(posterior=posterior), lb.data.load("digits").train, torch.arange(60), []
+    with torch.no_grad(), by_row(7, rows):
+        terms = scored_terms(parts.vae, data, rows)
+        few, many = sorted(float(divergence(node, terms).mean()) for node in terms.nodes)
+    assert many > 1.05 * few > 0.1
+    step, autograd = LevelsByCapture(plan(parts)), ByAutograd(plan(parts))
+    for nats in (few / 2, (few + many) / 2, 2 * many):
+        objective = FreeBits(nats, of_levels=True)
+        found.append(of(step, data, rows, objective))
+        agree(found[-1], of(autograd, data, rows, objective))
+    assert len({tuple(gradient.tolist()) for _, gradient in found}) == 3
 
 
 @pytest.mark.parametrize("bias", [-25.0, -20.0, 20.0, 25.0])
@@ -220,6 +243,8 @@ OTHERS: list[dict[str, Any]] = [
     {"latent": "4", "sigma_floor": 0.01},
     {"latent": "4", "network": "tanh:20"},
     {"prior": "vamp:5", "objective": "elbo:2"},
+    {"prior": "vamp:5", "objective": "free-bits-of-levels:1"},
+    {"objective": "free-bits:0.1"},
     {"prior": "mixture:5"},
     {"network": "tanh:20"},
     {"network": "linear"},

@@ -121,7 +121,7 @@ def _model(recipe: Recipe, supervision: Supervision | None, context: Context | N
         elif len(recipe.sizes) > 1:
             levels = hierarchy.Hierarchy(network, widths, recipe.sizes, shape, floor)
             posterior, prior = levels.parts(recipe.posterior, recipe.prior, around, spec)
-            decoder = network.decoder(latent, widths, *likelihood.shape(spec.event_shape), shape)
+            decoder = network.decoder(latent, levels.of_decoder(recipe.posterior), *likelihood.shape(spec.event_shape), shape)
             if recipe.posterior == hierarchy.LADDER:  # its stages are a network of many layers
                 variance_preserving(nn.ModuleList([posterior, prior, decoder]))
         else:

@@ -70,6 +70,10 @@ class Hierarchy:
         """The width of each stage of a ladder, the last level's first: those written, the last of them as often as it is needed."""
         return [*self.widths, *[self.widths[-1]] * len(self.levels)][: len(self.levels)]
 
+    def of_decoder(self, posterior: str) -> Sequence[int]:
+        """The widths of p(x|z), in the order of an encoder's: of a ladder those of its first stage."""
+        return [self.widths[0]] * 2 if posterior == LADDER and self.widths else self.widths
+
     def _prior(self, first: Prior, widths: Sequence[Sequence[int]]) -> Chain:
         from lowerbound.vae.priors import Chain
 

@@ -234,7 +234,8 @@ def of_latents(
         return NotImplemented
     (k, n, d), found = noise.shape, torch.empty_like(q)
     shares = ONE if share is None else share
-    of_gaussians.of_latents(noise.numel(), n, d, k, low, high, c, e, q, noise, scale, z, of_z, share is not None, shares, found)
+    what = torch.full((1,), c), q, noise, scale, z, of_z, share is not None, shares, found
+    of_gaussians.of_latents(noise.numel(), n, d, k, low, high, e, *what)
     return found
 
 

@@ -21,7 +21,7 @@ from lowerbound.training.steps.perceptron import single_gradient
 from lowerbound.training.steps.plan import Step
 from lowerbound.vae.likelihoods import Bernoulli
 from lowerbound.vae.objectives.base import Objective
-from lowerbound.vae.objectives.elbo import ELBO
+from lowerbound.vae.objectives.renyi import Renyi
 
 #: a gradient's calls for batches of some sizes, by what its first layer takes, the examples, and the noise of each latent
 Capture = Callable[[Sizes, Any, Tensor, Sequence[Tensor]], Callable[[Objective], Float[Tensor, " 3"]]]
@@ -54,7 +54,7 @@ class Batches:
         if read is None:
             return self.otherwise.gradient(data, rows, objective)
         array, rows, unit = read
-        sizes, likelihood = Sizes(len(rows), objective.samples, not isinstance(objective, ELBO)), self.step.plan.vae.likelihood
+        sizes, likelihood = Sizes(len(rows), objective.samples, isinstance(objective, Renyi)), self.step.plan.vae.likelihood
         assert isinstance(likelihood, Bernoulli)
         key = (*sizes, unit, torch.get_num_threads(), *self._places())
         if key not in self.kept:

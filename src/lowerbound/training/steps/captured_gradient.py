@@ -54,14 +54,15 @@ class Gradient:
         self.calls.loop(compiled.of_gaussians.bounds, 0, n, k, weighted, log_likelihood, kl, ratio, share, self.means)
         back = passes.backward(decoder, slope, share.flatten() if weighted else None)
         in_z, of_q = passes.back(decoder.layers[0], back).view(z.shape), floats(*q.shape)
-        ends = 0.0, -1 / n if weighted else 0.0  # c is the weight of the KL, which may change
-        given_back = q, noise, scale, z, in_z, weighted, share, of_q
-        self.of_latents = self.calls.loop(compiled.of_gaussians.of_latents, *some, *ends, *given_back)
+        #: that of the KL in the gradient, which may change
+        self.weight = floats(1).fill_(0.0)
+        given_back = self.weight, q, noise, scale, z, in_z, weighted, share, of_q
+        self.calls.loop(compiled.of_gaussians.of_latents, *some, -1 / n if weighted else 0.0, *given_back)
         passes.backward(encoder, of_q)
 
     def __call__(self, objective: Objective) -> Float[Tensor, " 3"]:
         """Leave the gradient in the weights; return the means of the bound, log p(x|z) and the KL."""
         if isinstance(objective, ELBO):
-            self.of_latents.change(c=objective.weight_of_kl / self.sizes.n)
+            self.weight.fill_(objective.weight_of_kl / self.sizes.n)
         self.calls.replay()
         return self.means.clone()

@@ -23,8 +23,14 @@ from lowerbound.training.steps.captured_levels_gradient import GradientOfLevels
 from lowerbound.training.steps.dense import networks_of
 from lowerbound.training.steps.fused import are_all, is_elbo, is_usual
 from lowerbound.training.steps.plan import Plan, Ready, Step, nobody
-from lowerbound.vae.objectives.base import Objective
+from lowerbound.vae.objectives.base import Objective, alone
+from lowerbound.vae.objectives.batchwise import FreeBits
 from lowerbound.vae.objectives.kl import ClosedKL, SampledKL
+
+
+def _is_free_of_levels(objective: Objective) -> bool:
+    """Whether of each level's KL, in closed form, some nats are free."""
+    return type(objective) is FreeBits and objective.of_levels and objective.kl == ClosedKL() and objective.average is alone
 
 
 class LevelsByCapture(Step):
@@ -43,7 +49,8 @@ class LevelsByCapture(Step):
         layers = [layer for network in found.all for layer in network.layers]
         kinds = {torch.float32, *(kind for network in found.all for kind in network.kinds)}
         kl, others = (ClosedKL(), []) if found.vamp is None else (SampledKL(), [found.vamp.inputs])
-        usual = is_elbo(plan.objective, kl) and are_all(vae, layers, others)
+        known = is_elbo(plan.objective, kl) or (found.vamp is None and _is_free_of_levels(plan.objective))
+        usual = known and are_all(vae, layers, others)
         return usual and bool(compiled.products_are_to_be_had(*kinds))
 
     def __init__(self, plan: Plan, ready: Ready = nobody):

@@ -14,7 +14,11 @@ from lowerbound.training.steps.captured_tops import StandardTop, Top, VampTop
 from lowerbound.training.steps.dense import Dense, Networks
 from lowerbound.vae.conditional import LOG_VARIANCE
 from lowerbound.vae.objectives.base import Objective
+from lowerbound.vae.objectives.batchwise import FreeBits
 from lowerbound.vae.objectives.elbo import ELBO
+
+#: a KL, even of draws, has more nats
+NOTHING_FREE = -1e30
 
 
 @dataclass
@@ -58,11 +62,11 @@ class GradientOfLevels:
     ):
         self.compiled, self.calls, self.of = compiled, compiled.CapturedCalls(), of
         self.passes, self.floats, self.n = Passes(compiled, self.calls), compiled.floats, len(x)
-        self.kl, self.means = self.floats(self.n), self.floats(3)
+        self.kls, self.means = self.floats(len(noise), self.n), self.floats(3)
+        #: of each level's KL in the gradient
+        self.weights = self.floats(len(noise))
         #: of q that is not made of p, whether its KL is log q(z) − log p(z)
         self.sampled = () if of.refines else (of.vamp is not None,)
-        #: calls that are given the weight of the KL, which may change
-        self.weighted: list[Any] = []
         self.top: Top = StandardTop(self.passes, self.n) if of.vamp is None else VampTop(self.passes, self.n, of.vamp)
         stages, seen = [], [Value(self.top.inputs(given, x))]
         for network in of.stages:
@@ -73,8 +77,8 @@ class GradientOfLevels:
         for number, each in enumerate(noise):
             levels.append(self._level(number, features[number], [level.z for level in levels], each))
         self._bound(x, [level.z for level in levels])
-        for level in reversed(levels):
-            self._of_level(level)
+        for number in reversed(range(len(levels))):
+            self._of_level(number, levels[number])
         for stage, value in zip(stages[:0:-1], seen[:1:-1], strict=True):
             self._backward(stage, value.gradient)
         assert seen[1].gradient is not None
@@ -82,9 +86,12 @@ class GradientOfLevels:
 
     def __call__(self, objective: Objective) -> Float[Tensor, " 3"]:
         """Leave the gradient in the weights; return the means of the bound, log p(x|z) and the KL."""
-        assert isinstance(objective, ELBO)
-        for call in self.weighted:
-            call.change(c=objective.weight_of_kl / self.n)
+        if isinstance(objective, FreeBits):
+            weight, free = 1.0, objective.nats
+        else:
+            assert isinstance(objective, ELBO)
+            weight, free = objective.weight_of_kl, NOTHING_FREE
+        self.divergences.change(c=weight / self.n, free=free)
         self.calls.replay()
         return self.means.clone()
 
@@ -92,14 +99,16 @@ class GradientOfLevels:
         """The means, and the gradient of log p(x|z)."""
         decoder = self._forward(self.of.decoder, z)
         log_likelihood, slope = self.passes.decoded(decoder.network, x, 1, weighted=False)
-        what = log_likelihood, self.kl, self.floats(self.n), self.passes.one, self.means
-        self.calls.loop(self.compiled.of_gaussians.bounds, 0, self.n, 1, False, *what)
+        kl, loops = self.floats(self.n), self.compiled.of_gaussians
+        self.divergences = self.calls.loop(loops.divergences, 0, self.n, len(self.kls), 0.0, NOTHING_FREE, self.kls, kl, self.weights)
+        what = log_likelihood, kl, self.floats(self.n), self.passes.one, self.means
+        self.calls.loop(loops.bounds, 0, self.n, 1, False, *what)
         self._backward(decoder, slope)
 
     # --- levels ----------------------------------------------------------------------------------------
 
     def _level(self, number: int, features: Value, above: list[Value], noise: Float[Tensor, "B d"]) -> Level:
-        """z of a level, and its KL added to that of those above."""
+        """z of a level, and its KL."""
         rows = self.n if above else self.top.rows
         q = self._forward(self.of.q[number], [features] if self.of.refines else [features, *above], rows)
         networks = [q, self._forward(self.of.p[number - 1], above)] if above else [q]
@@ -107,22 +116,22 @@ class GradientOfLevels:
         if above:
             what = [part for each, used in zip(given, networks, strict=True) for part in (each, used.network.layers[-1].bias)]
             law = self.compiled.of_gaussians.refined if self.of.refines else self.compiled.of_gaussians.level
-            self.calls.loop(law, z.numel(), *z.shape, *LOG_VARIANCE, *what, noise, z, self.kl, *self.sampled)
+            self.calls.loop(law, z.numel(), *z.shape, *LOG_VARIANCE, *what, noise, z, self.kls[number], *self.sampled)
         else:
-            self.top.level(given[0], q.network.layers[-1].bias, noise, z, self.kl)
+            self.top.level(given[0], q.network.layers[-1].bias, noise, z, self.kls[number])
         return Level(networks, given, noise, Value(z))
 
-    def _of_level(self, level: Level) -> None:
+    def _of_level(self, number: int, level: Level) -> None:
         """The gradient in what networks give, and through them."""
-        z, in_z, found = level.z.numbers, level.z.gradient, [self.floats(*each.shape) for each in level.given]
+        z, in_z, weight = level.z.numbers, level.z.gradient, self.weights[number : number + 1]
+        found = [self.floats(*each.shape) for each in level.given]
         assert in_z is not None
         if len(found) > 1:
             law = self.compiled.of_gaussians.of_refined if self.of.refines else self.compiled.of_gaussians.of_level
             what = level.noise, in_z, *found, *self.sampled
-            calls = [self.calls.loop(law, z.numel(), *z.shape, *LOG_VARIANCE, 0.0, *level.given, *what)]
+            self.calls.loop(law, z.numel(), *z.shape, *LOG_VARIANCE, weight, *level.given, *what)
         else:
-            calls = self.top.of_level(level.given[0], level.noise, z, in_z, found[0])
-        self.weighted += calls
+            self.top.of_level(weight, level.given[0], level.noise, z, in_z, found[0])
         for used, gradient in zip(level.networks, found, strict=True):
             self._backward(used, gradient)
 

@@ -32,8 +32,10 @@ class Top(ABC):
         """z, and its KL; q without its bias."""
 
     @abstractmethod
-    def of_level(self, q: Float[Tensor, "R p"], noise: Tensor, z: Tensor, in_z: Tensor, found: Float[Tensor, "R p"]) -> list[Any]:
-        """The gradient in ``found``, of that in z; the calls that are given the weight of the KL."""
+    def of_level(
+        self, weight: Float[Tensor, "1"], q: Float[Tensor, "R p"], noise: Tensor, z: Tensor, in_z: Tensor, found: Float[Tensor, "R p"]
+    ) -> None:
+        """The gradient in ``found``, of that in z and of the KL by its weight."""
 
     @abstractmethod
     def of_inputs(self, layer: Layer, back: Float[Tensor, "R out"]) -> None:
@@ -56,10 +58,12 @@ class StandardTop(Top):
         what = q, bias, noise, self.scale, z, kl, passes.floats(self.n)
         passes.calls.loop(passes.compiled.of_gaussians.latents, z.numel(), *z.shape, 1, *LOG_VARIANCE, *what)
 
-    def of_level(self, q: Float[Tensor, "R p"], noise: Tensor, z: Tensor, in_z: Tensor, found: Float[Tensor, "R p"]) -> list[Any]:
+    def of_level(
+        self, weight: Float[Tensor, "1"], q: Float[Tensor, "R p"], noise: Tensor, z: Tensor, in_z: Tensor, found: Float[Tensor, "R p"]
+    ) -> None:
         """By the loop of flat models."""
-        passes, what = self.passes, (q, noise, self.scale, z, in_z, False, self.passes.one, found)
-        return [passes.calls.loop(passes.compiled.of_gaussians.of_latents, z.numel(), *z.shape, 1, *LOG_VARIANCE, 0.0, 0.0, *what)]
+        passes, what = self.passes, (weight, q, noise, self.scale, z, in_z, False, self.passes.one, found)
+        passes.calls.loop(passes.compiled.of_gaussians.of_latents, z.numel(), *z.shape, 1, *LOG_VARIANCE, 0.0, *what)
 
     def of_inputs(self, layer: Layer, back: Float[Tensor, "R out"]) -> None:
         """None is wanted."""
@@ -94,15 +98,15 @@ class VampTop(Top):
         what = q, bias, noise, q[n:], self.precisions, constants, z, self.z_t, self.shares, self.shares_t, kl
         calls.loop(self.loops.mixed, n * k * d, n, d, k, *LOG_VARIANCE, *what)
 
-    def of_level(self, q: Float[Tensor, "R p"], noise: Tensor, z: Tensor, in_z: Tensor, found: Float[Tensor, "R p"]) -> list[Any]:
+    def of_level(
+        self, weight: Float[Tensor, "1"], q: Float[Tensor, "R p"], noise: Tensor, z: Tensor, in_z: Tensor, found: Float[Tensor, "R p"]
+    ) -> None:
         """Of the batch, and of the components."""
         calls, (n, d), k = self.passes.calls, z.shape, self.k
-        of_batch = q, noise, z, in_z, *self.of_dimension, self.shares, found
-        of_components = self.z_t, q[n:], self.precisions, self.shares_t, found[n:]
-        return [
-            calls.loop(self.loops.of_mixed, n * k * d, n, d, k, *LOG_VARIANCE, 0.0, *of_batch),
-            calls.loop(self.loops.of_components, n * k * d, k, d, n, *LOG_VARIANCE, 0.0, *of_components),
-        ]
+        of_batch = weight, q, noise, z, in_z, *self.of_dimension, self.shares, found
+        of_components = weight, self.z_t, q[n:], self.precisions, self.shares_t, found[n:]
+        calls.loop(self.loops.of_mixed, n * k * d, n, d, k, *LOG_VARIANCE, *of_batch)
+        calls.loop(self.loops.of_components, n * k * d, k, d, n, *LOG_VARIANCE, *of_components)
 
     def of_inputs(self, layer: Layer, back: Float[Tensor, "R out"]) -> None:
         """Through the first layer and S(u)."""

@@ -79,8 +79,8 @@ def bounds(begin, end, n, k, weighted, log_likelihood, kl, ratio, share, found):
     k=int,
     low=float,
     high=float,
-    c=float,
     e=float,
+    weight=Singles,
     q=Singles,
     noise=Singles,
     scale=Singles,
@@ -90,8 +90,12 @@ def bounds(begin, end, n, k, weighted, log_likelihood, kl, ratio, share, found):
     share=Singles,
     found=Singles,
 )
-def of_latents(begin, end, n, d, k, low, high, c, e, q, noise, scale, z, of_z, weighted, share, found):
-    """The gradient in μ and l: Σ_k g + c μ and ½ (σ Σ_k g ε + c (σ² − 1) + e), zero in l outside its bounds; g = of_z + share z."""
+def of_latents(begin, end, n, d, k, low, high, e, weight, q, noise, scale, z, of_z, weighted, share, found):
+    """The gradient in μ and l: Σ_k g + c μ and ½ (σ Σ_k g ε + c (σ² − 1) + e), zero in l outside its bounds.
+
+    g = of_z + share z, c = ``weight``.
+    """
+    c = weight[0]
     for row in range(begin, end):
         means, logs = 2 * row * d, (2 * row + 1) * d
         for j in range(d):
@@ -111,6 +115,20 @@ def of_latents(begin, end, n, d, k, low, high, c, e, q, noise, scale, z, of_z, w
 
 # --- levels ------------------------------------------------------------------------------------------
 
+
+@loop(n=int, levels=int, c=float, free=float, kls=Singles, kl=Singles, weights=Singles)
+def divergences(begin, end, n, levels, c, free, kls, kl, weights):
+    """KL of each example, the sum over levels; in the gradient a level's has the weight c, or 0 where its mean is within the free nats."""
+    for row in range(n):
+        kl[row] = single(0)
+    for level in range(levels):
+        total = 0.0
+        for row in range(n):
+            kl[row] += kls[level * n + row]
+            total += kls[level * n + row]
+        weights[level] = c if total >= free * n else single(0)
+
+
 #: what a level's loops are given forward and back: μ and the log of σ² of q and of p, or of what q is made of
 FORWARD: dict[str, Any] = {
     "n": int,
@@ -123,13 +141,13 @@ FORWARD: dict[str, Any] = {
     "bias_of_p": Singles,
 }
 FORWARD |= {"noise": Singles, "z": Singles, "kl": Singles}
-BACKWARD: dict[str, Any] = {"n": int, "d": int, "low": float, "high": float, "c": float, "q": Singles, "p": Singles, "noise": Singles}
-BACKWARD |= {"of_z": Singles, "of_q": Singles, "of_p": Singles}
+BACKWARD: dict[str, Any] = {"n": int, "d": int, "low": float, "high": float, "weight": Singles, "q": Singles, "p": Singles}
+BACKWARD |= {"noise": Singles, "of_z": Singles, "of_q": Singles, "of_p": Singles}
 
 
 @loop(**FORWARD, sampled=int)
 def level(begin, end, n, d, low, high, q, bias_of_q, p, bias_of_p, noise, z, kl, sampled):
-    """z = μ + σ ε of q = N(μ, e^l), and KL(q ‖ p) added to ``kl``; ``sampled`` it is log q(z) − log p(z). p = N(m, e^k).
+    """z = μ + σ ε of q = N(μ, e^l), and KL(q ‖ p); ``sampled`` it is log q(z) − log p(z). p = N(m, e^k).
 
     (μ, l) is ``q`` plus its bias, and left there; so of p.
     """
@@ -144,12 +162,16 @@ def level(begin, end, n, d, low, high, q, bias_of_q, p, bias_of_p, noise, z, kl,
             apart = (drawn if sampled else q[means + j]) - p[means + j]
             spread, left = (single(0), e * e) if sampled else (exp(log), single(1))
             total += (spread + apart * apart) * exp(-other) - left - log + other
-        kl[row] += single(0.5) * total
+        kl[row] = single(0.5) * total
 
 
 @loop(**BACKWARD, sampled=int)
-def of_level(begin, end, n, d, low, high, c, q, p, noise, of_z, of_q, of_p, sampled):
-    """The gradient in μ and l, and in m and k, of what z gets and of c KL(q ‖ p); zero in a logarithm outside its bounds."""
+def of_level(begin, end, n, d, low, high, weight, q, p, noise, of_z, of_q, of_p, sampled):
+    """The gradient in μ and l, and in m and k, of what z gets and of c KL(q ‖ p), c being ``weight``.
+
+    It is zero in a logarithm outside its bounds.
+    """
+    c = weight[0]
     for row in range(begin, end):
         means, logs = 2 * row * d, (2 * row + 1) * d
         for j in range(d):
@@ -180,12 +202,13 @@ def refined(begin, end, n, d, low, high, q, bias_of_q, p, bias_of_p, noise, z, k
             z[row * d + j] = mean + np.sqrt(variance) * noise[row * d + j]
             apart = mean - p[means + j]
             total += (variance + apart * apart) * b - single(1) - np.log(variance) + other
-        kl[row] += single(0.5) * total
+        kl[row] = single(0.5) * total
 
 
 @loop(**BACKWARD)
-def of_refined(begin, end, n, d, low, high, c, q, p, noise, of_z, of_q, of_p):
+def of_refined(begin, end, n, d, low, high, weight, q, p, noise, of_z, of_q, of_p):
     """The gradient in (m̂, l̂) and in (m, k) of p, as ``of_level``: through q's mean μ and variance v, and those through precisions."""
+    c = weight[0]
     for row in range(begin, end):
         means, logs = 2 * row * d, (2 * row + 1) * d
         for j in range(d):

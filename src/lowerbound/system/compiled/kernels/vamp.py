@@ -105,7 +105,7 @@ def mixed(begin, end, n, d, k, low, high, q, bias, noise, given, precisions, con
     k=int,
     low=float,
     high=float,
-    c=float,
+    weight=Singles,
     q=Singles,
     noise=Singles,
     z=Singles,
@@ -115,8 +115,9 @@ def mixed(begin, end, n, d, k, low, high, q, bias, noise, given, precisions, con
     shares=Singles,
     found=Singles,
 )
-def of_mixed(begin, end, n, d, k, low, high, c, q, noise, z, of_z, means_t, precisions_t, shares, found):
-    """The gradient in μ and l, of what z gets and of c (log q − log p)."""
+def of_mixed(begin, end, n, d, k, low, high, weight, q, noise, z, of_z, means_t, precisions_t, shares, found):
+    """The gradient in μ and l, of what z gets and of c (log q − log p); c is ``weight``."""
+    c = weight[0]
     for row in range(begin, end):
         means, logs = 2 * row * d, (2 * row + 1) * d
         for j in range(d):
@@ -134,15 +135,16 @@ def of_mixed(begin, end, n, d, k, low, high, c, q, noise, z, of_z, means_t, prec
     n=int,
     low=float,
     high=float,
-    c=float,
+    weight=Singles,
     z_t=Singles,
     given=Singles,
     precisions=Singles,
     shares_t=Singles,
     found=Singles,
 )
-def of_components(begin, end, k, d, n, low, high, c, z_t, given, precisions, shares_t, found):
-    """The gradient in m and l of each component, of −c log p(z)."""
+def of_components(begin, end, k, d, n, low, high, weight, z_t, given, precisions, shares_t, found):
+    """The gradient in m and l of each component, of −c log p(z); c is ``weight``."""
+    c = weight[0]
     for component in range(begin, end):
         means, logs = 2 * component * d, (2 * component + 1) * d
         for j in range(d):
