@@ -13,6 +13,7 @@ from lowerbound.data.spec import DataSpec
 from lowerbound.errors import RecipeError
 from lowerbound.recipes import build, likelihoods
 from lowerbound.recipes import recipe as recipes
+from lowerbound.recipes.networks import NETWORKS
 from lowerbound.recipes.recipe import GROUPS, Recipe
 
 
@@ -83,7 +84,7 @@ def test_a_whole_number_will_do_for_a_float(tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
-    "network", ["mlp", "mlp:7", "mlp:9-5", "orthogonal:9-5", "tanh:7", "softplus:9-5", "conv", "conv:4", "conv:4-8-16", "linear"]
+    "network", [*NETWORKS, "mlp:7", "mlp:9-5", "gated:9-5", "orthogonal:9-5", "tanh:7", "softplus:9-5", "conv:4", "conv:4-8-16"]
 )
 @pytest.mark.parametrize("likelihood", likelihoods.LIKELIHOODS)
 def test_every_network_builds_with_every_likelihood(network: str, likelihood: str) -> None:
@@ -94,6 +95,24 @@ def test_every_network_builds_with_every_likelihood(network: str, likelihood: st
     assert (vae.sample(4) >= 0).all()
     if (vae.likelihood.low, vae.likelihood.high) != (0, math.inf):  # whose mean may be any positive number
         assert (vae.sample(4) <= 1).all(), "the mean of pixels is a pixel: keep it in [0, 1] where the likelihood squashes"
+
+
+@pytest.mark.parametrize("posterior", ["gaussian", "ladder"])
+@pytest.mark.parametrize("network", NETWORKS)
+def test_every_network_builds_levels_or_says_why_not(network: str, posterior: str) -> None:
+    recipe = Recipe(network=network, latent="3-2", posterior=posterior)
+    if (network, posterior) == ("linear", "ladder"):
+        with pytest.raises(RecipeError, match="the stages of a ladder are hidden layers"):
+            build.build(recipe, (1, 12, 10))
+        return
+    vae = build.build(recipe, (1, 12, 10)).vae
+    assert vae.reconstruct(torch.rand(2, 1, 12, 10)).shape == (2, 1, 12, 10)
+
+
+def test_no_layer_of_a_ladders_decoder_is_as_narrow_as_its_upper_stages() -> None:
+    recipe = Recipe(network="mlp:64-32-8", latent="2-4-20", posterior="ladder")
+    decoder = build.build(recipe, (1, 12, 10)).vae.likelihood.network
+    assert [layer.in_features for layer in decoder if isinstance(layer, torch.nn.Linear)] == [26, 64, 64]
 
 
 def test_the_default_is_the_lessons_network() -> None:

@@ -57,6 +57,8 @@ class Hierarchy:
             return q, self._prior(first, [self.widths] * len(self.levels))
         if posterior != LADDER:
             raise RecipeError(f"a level of a hierarchy is {CHAIN} or {LADDER}, and this posterior is {posterior}; choose another")
+        if not self.widths:
+            raise RecipeError("the stages of a ladder are hidden layers, and this network has none; choose --network mlp")
         if prior == "vamp":
             raise RecipeError(
                 "a ladder refines its prior, and vamp is made of the posterior; choose --posterior gaussian, or another prior"
@@ -71,8 +73,8 @@ class Hierarchy:
         return [*self.widths, *[self.widths[-1]] * len(self.levels)][: len(self.levels)]
 
     def of_decoder(self, posterior: str) -> Sequence[int]:
-        """The widths of p(x|z), in the order of an encoder's: of a ladder those of its first stage."""
-        return [self.widths[0]] * 2 if posterior == LADDER and self.widths else self.widths
+        """The widths of p(x|z), in the order of an encoder's: of a ladder those of its first stage; those of levels above are narrow."""
+        return [self.widths[0]] * 2 if posterior == LADDER else self.widths
 
     def _prior(self, first: Prior, widths: Sequence[Sequence[int]]) -> Chain:
         from lowerbound.vae.priors import Chain
