@@ -73,6 +73,7 @@ def test_an_evaluation_is_of_each_level(name: str, runs: dict[str, Path], capsys
     levels = found["levels"]
     assert len(levels) == LEVELS[name]
     assert sum(level["latent"] for level in levels) == found["latent"]
+    assert sum(level["active_units"] for level in levels) == found["active_units"]
     assert sum(level["kl"] for level in levels) == pytest.approx(found["rate"], abs=0.2)
 
 

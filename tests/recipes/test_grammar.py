@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import math
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -45,6 +48,26 @@ def test_what_a_row_names_is_there_and_takes_what_it_says(name: str) -> None:
         assert argument in parameters or open_ended
     for part in parts(row):
         assert callable(part.find())
+
+
+ROOT = Path(__file__).parents[2]
+TEXTS = [*ROOT.glob("src/**/*.py"), *ROOT.glob("docs/**/*.md"), ROOT / "README.md"]
+#: options in messages and pages with a word that has numbers, ``--objective beta-linear:1:10``
+ADVISED = {
+    (path.relative_to(ROOT).as_posix(), option, word)
+    for path in TEXTS
+    for option, word in re.findall(r"--([a-z-]+) ([a-z-]+(?::[0-9.]*[0-9])+)(?![:\w])", path.read_text(encoding="utf-8"))
+    if option in TABLES and option != "network"
+}
+
+
+@pytest.mark.parametrize(("where", "option", "word"), sorted(ADVISED))
+def test_words_with_numbers_that_are_advised_mean_something(where: str, option: str, word: str) -> None:
+    """They are understood, and of an objective the KL counts at last."""
+    row, written = read(option, word, TABLES[option])
+    if option == "objective":
+        made = row.make(written, kl=ClosedKL())
+        assert getattr(made.at(math.inf), "weight_of_kl", 1.0) > 0
 
 
 @pytest.mark.parametrize("name", [name for name, row in ROWS.items() if row.numbers])

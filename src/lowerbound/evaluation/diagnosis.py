@@ -58,7 +58,7 @@ def collapse(latents: Latents, rate: float) -> list[Finding]:
         Finding(
             "posterior collapse",
             evidence,
-            "raise β slowly (--objective beta-linear:0:10), leave each dimension some nats (free-bits:0.1), a weaker decoder, "
+            "raise β slowly (--objective beta-linear:1:10), leave each dimension some nats (free-bits:0.1), a weaker decoder, "
             "a smaller σ, or fewer dimensions (--latent)",
         )
     ]

@@ -156,8 +156,12 @@ def _latents_to_json(used: Latents) -> dict[str, Any]:
         "mutual_information": used.mutual_information,
         "aggregate_gap": used.gap,
         "aggregated": used.aggregated,
-        **({"levels": [asdict(level) for level in used.levels]} if used.levels else {}),
+        **({"levels": _levels_to_json(used)} if used.levels else {}),
     }
+
+
+def _levels_to_json(used: Latents) -> list[dict[str, Any]]:
+    return [asdict(level) | {"active_units": active} for level, active in zip(used.levels, used.active_of_levels, strict=True)]
 
 
 def _latents_from_json(found: Mapping[str, Any]) -> Latents:

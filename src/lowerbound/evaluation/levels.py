@@ -42,7 +42,7 @@ def divergence(node: Node, terms: Terms) -> Float[Tensor, " B"]:
 def _finding(node: Node, kl: float) -> Finding:
     evidence = f"{node.name}, {node.z.shape[-1]} of the dimensions, says nothing: KL {kl:.3f} nats"
     advice = (
-        f"leave {node.name} out or make it smaller; to make it speak raise β slowly (--objective beta-linear:0:10), or leave it some nats "
-        "(free-bits:0.1)"
+        f"leave {node.name} out or make it smaller; to make it speak raise β slowly (--objective beta-linear:1:10), or leave it some nats "
+        "(free-bits-of-levels:1)"
     )
     return Finding("an inactive level", evidence, advice, 0.0, 0.0)
