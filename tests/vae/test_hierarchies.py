@@ -372,3 +372,21 @@ def test_thousands_of_latents_are_scored_within_little_memory() -> None:
         found = lb.log_likelihood(vae, torch.rand(2, 1, 28, 28).round(), samples, memory=memory)
         assert (found.log_p > found.elbo - 1).all()
     assert vae.latent > 3_000
+
+
+def test_of_each_draw_the_way_down_is_gone_twice() -> None:
+    """Once as it is drawn, which gives log q and log p too, and once as it is decoded."""
+    vae, passed = images(), []
+    first = vae.prior.network.priors[-1]  # of the last level, which no law is asked for in between
+    first.register_forward_hook(lambda _, given, __: passed.append(len(given[0])))
+    lb.log_likelihood(vae, torch.rand(3, 1, 5, 4), 100)
+    assert sum(passed) == pytest.approx(2 * 3 * 100, rel=0.1)
+
+
+@pytest.mark.parametrize("levels", [images, lambda: chain((2, 3), "ladder")], ids=["images", "ladder"])
+def test_a_walk_beside_the_prior_has_the_densities_of_both(levels: Callable[[], lb.VAE]) -> None:
+    vae = levels()
+    q, p = vae.posterior(torch.rand(3, *vae.event_shape)), vae.prior()
+    z, of_q, of_p = q.beside_prior(lambda level, q, p: p.sample(() if level else (4, 3)))
+    for found in ((of_q, of_p), q.densities(z)):
+        torch.testing.assert_close(found, (q.log_prob(z), p.log_prob(z)))

@@ -175,6 +175,25 @@ class Refined(Levels):
             p, state = walk.send((yield refinement(p, state), p, state))
         yield self.refinements[-1](p, state), p, state
 
+    def beside_prior(self, take: Callable[[int, Distribution, Distribution], Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """z ``(*batch, d)`` of what is taken of each level, by its number, q and p; log q(z|x) and log p(z) ``(*batch,)``: by one walk."""
+        beside, parts = self.beside(), list[Tensor]()
+        of_q, of_p = list[Tensor](), list[Tensor]()
+        q, p, _ = next(beside)
+        for level in range(len(self.sizes)):
+            if parts:
+                q, p, _ = beside.send(parts[-1])
+            parts.append(take(level, q, p))
+            of_q.append(q.log_prob(parts[-1]))
+            of_p.append(p.log_prob(parts[-1]))
+        return torch.cat(parts, -1), torch.stack(of_q).sum(0), torch.stack(of_p).sum(0)
+
+    def densities(self, z: Float[Tensor, "*batch d"]) -> tuple[Float[Tensor, "*batch"], Float[Tensor, "*batch"]]:
+        """log q(z|x) and log p(z) of given z."""
+        parts = iter(z.split(self.sizes, -1))
+        _, of_q, of_p = self.beside_prior(lambda *_: next(parts))
+        return of_q, of_p
+
 
 def is_hierarchy(q: Distribution, p: Distribution) -> TypeGuard[Levels]:
     """Whether both are of the same levels, so that one can be held against the other level by level."""

@@ -7,18 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Distribution
 
-from lowerbound.distributions.chain import Levels
-from lowerbound.distributions.drawing import is_known
+from lowerbound.distributions.chain import Levels, Refined
+from lowerbound.distributions.drawing import is_known, sample
 from lowerbound.evaluation import proposals
 from lowerbound.evaluation.proposals import MODE, POSTERIOR, PRIOR, WIDE, Mode
 from lowerbound.nn.hooks import any_mode, are_of_libraries
 from lowerbound.nn.pruning import near
+from lowerbound.system.noise import by_row
+from lowerbound.system.seeding import key
 from lowerbound.vae.density import log_density
 from lowerbound.vae.model import Model
 
@@ -26,6 +29,13 @@ from lowerbound.vae.model import Model
 TOGETHER = 2**13
 #: draws of an example from which on its decoder is made ready for them
 SEVERAL = 200
+
+
+class Drawn(NamedTuple):
+    """Draws of z, and log p of them by each source."""
+
+    z: Float[Tensor, "K B latent"]
+    log_laws: Mapping[str, Float[Tensor, "K B"]]
 
 
 @dataclass(frozen=True)
@@ -45,10 +55,27 @@ class Few:
             found |= {MODE: self.mode.law(), WIDE: self.mode.law(widening=2.0)}
         return found
 
-    def draw(self, name: str, n: int, seed: int, tile: int) -> Float[Tensor, "K B latent"]:
-        """n draws for each example of the source of that name; the noise of an example follows from these words and its row."""
-        rows = torch.tensor(self.rows, device=self.x.device)
-        return proposals.draw_each(self.sources()[name], n, rows, seed, name, tile, alone=lambda place: self._one(place).sources()[name])
+    def draw(self, name: str, n: int, seed: int, tile: int, decoded: int) -> Drawn:
+        """n draws for each example of the source of that name; the noise of an example follows from these words and its row.
+
+        Their densities are computed for so many as are ``decoded`` at once, or of latents that are refined as they are drawn.
+        """
+        rows, sources = torch.tensor(self.rows, device=self.x.device), self.sources()
+        q = sources[POSTERIOR]
+        if isinstance(q, Refined) and name in (POSTERIOR, PRIOR):
+
+            def take(level: int, of_q: Distribution, of_p: Distribution) -> Tensor:
+                law = of_q if name == POSTERIOR else of_p
+                return sample(law, () if level else [n] if law.batch_shape else [n, len(rows)])
+
+            with by_row(key(seed, name, tile), rows):
+                z, of_q, of_p = q.beside_prior(take)
+            known = {POSTERIOR: of_q, PRIOR: of_p}
+        else:
+            z = proposals.draw_each(sources[name], n, rows, seed, name, tile, alone=lambda place: self._one(place).sources()[name])
+            known = _of_levels(q, z, decoded) if isinstance(q, Refined) else {}
+        left = {source: log_prob(law, z, decoded) for source, law in sources.items() if source not in known}
+        return Drawn(z, known | left)
 
     def may_be_beside_others(self) -> bool:
         """Whether other threads may score other examples meanwhile: each draws its own noise, and no code that runs is somebody's own."""
@@ -72,7 +99,17 @@ def log_likelihood_of(few: Few, drawn: Mapping[str, Float[Tensor, "K B latent"]]
 
 def log_prob(law: Distribution, z: Float[Tensor, "K B latent"], decoded: int) -> Float[Tensor, "K B"]:
     """A few draws at a time: a mixture makes a number for each of its components, a flow hundreds."""
-    return torch.cat([law.log_prob(few) for few in z.split(max(1, min(decoded, TOGETHER) // z.shape[1]))])
+    return torch.cat([law.log_prob(few) for few in _in_parts(z, decoded)])
+
+
+def _of_levels(q: Refined, z: Float[Tensor, "K B latent"], decoded: int) -> dict[str, Float[Tensor, "K B"]]:
+    """log q(z|x) and log p(z) of given z."""
+    each = [q.densities(few) for few in _in_parts(z, decoded)]
+    return dict(zip((POSTERIOR, PRIOR), map(torch.cat, zip(*each, strict=True)), strict=True))
+
+
+def _in_parts(z: Float[Tensor, "K B latent"], decoded: int) -> tuple[Float[Tensor, "k B latent"], ...]:
+    return z.split(max(1, min(decoded, TOGETHER) // z.shape[1]))
 
 
 def _log_likelihood(vae: Model, x: Float[Tensor, "B *event"], z: Float[Tensor, "K B latent"], decoded: int) -> Float[Tensor, "K B"]:

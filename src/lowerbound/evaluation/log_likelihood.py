@@ -25,7 +25,7 @@ from lowerbound.errors import DataError, RecipeError, UsageError
 from lowerbound.evaluation import proposals
 from lowerbound.evaluation.curvature import by_jacobian
 from lowerbound.evaluation.density import Density
-from lowerbound.evaluation.draws_by_source import SEVERAL, Few, log_likelihood_of, log_prob
+from lowerbound.evaluation.draws_by_source import SEVERAL, Few, log_likelihood_of
 from lowerbound.evaluation.encoded import Encoded, run_pass
 from lowerbound.evaluation.importance import SourceSums, estimate
 from lowerbound.evaluation.proposals import MODE, POSTERIOR, PRIOR, Mode
@@ -167,10 +167,10 @@ class OfModel:
         sources = few.sources()
         for tile, start in enumerate(range(0, max(self.counts.values()), self.sizes.tile)):
             left = {name: min(self.sizes.tile, count - start) for name, count in self.counts.items() if start < count}
-            drawn = {name: few.draw(name, n, self.seed, tile) for name, n in left.items()}
-            for name, log_likelihood in log_likelihood_of(few, drawn, self.sizes.decoded).items():
-                log_laws = {source: log_prob(law, drawn[name], self.sizes.decoded) for source, law in sources.items()}
-                sums[name].add(log_likelihood, log_laws)
+            drawn = {name: few.draw(name, n, self.seed, tile, self.sizes.decoded) for name, n in left.items()}
+            latents = {name: draws.z for name, draws in drawn.items()}
+            for name, log_likelihood in log_likelihood_of(few, latents, self.sizes.decoded).items():
+                sums[name].add(log_likelihood, drawn[name].log_laws)
         of_q = sums[POSTERIOR]
         kl = _kl(sources[POSTERIOR], sources[PRIOR], of_q)
         return [*estimate(list(sums.values())), of_q.log_likelihood / of_q.n, kl, torch.stack(of_q.curve)]

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Size, Tensor
 from torch.distributions import Distribution, Independent, Normal
 
+from lowerbound.distributions.chain import Refined
 from lowerbound.evaluation.log_likelihood import VALUES, must_have_density
 from lowerbound.nn.memory import COPIES, bytes_each, how_many
 from lowerbound.vae.model import Model
@@ -46,7 +47,7 @@ def weighted_draws(vae: Model, x: Float[Tensor, "B *event"], samples: int, memor
     how_many(memory // 4, samples * COPIES * posterior.mean.numel() * x.element_size(), f"{samples:,} draws of z for {len(x)} rows")
     of_prior = round(OF_PRIOR * samples)
     z = torch.cat([_of(posterior, samples - of_prior, len(x)), _of(prior, of_prior, len(x))])
-    log_prior, log_q = _log_prob(prior, z), _log_prob(posterior, z)
+    log_q, log_prior = posterior.densities(z) if isinstance(posterior, Refined) else (_log_prob(posterior, z), _log_prob(prior, z))
     share = of_prior / samples
     log_r = torch.logaddexp(math.log1p(-share) + log_q, math.log(share) + log_prior) if of_prior else log_q
     one = vae.some(slice(0, 1))
