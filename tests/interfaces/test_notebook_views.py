@@ -6,11 +6,13 @@ import html
 import re
 from pathlib import Path
 
+import pytest
 import torch
 from trainings import SMALL, begun
 
 import lowerbound as lb
 from lowerbound.figures.report import Page
+from lowerbound.interfaces.cli import main
 from lowerbound.system import markup
 
 
@@ -49,6 +51,22 @@ def test_a_density() -> None:
     assert shown["log p(x)"] == f"{density.mean:,.5g}"
     assert shown["± over draws"] == f"{density.se_samples:,.5g}"
     assert torch.isfinite(density.log_p).all()
+    assert f"log p(x) {density.mean:.3f} ± {density.se_data:.3f}" in str(density)
+    assert "tensor" not in repr(density)
+
+
+def test_an_evaluation_is_printed_in_the_words_of_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    experiment = begun(tmp_path / "run", epochs=1)
+    list(experiment.train())
+    experiment.finish()
+    run = lb.load(tmp_path / "run", device="cpu")
+    found = lb.evaluate(run.vae, run.read(None).test, samples=30, history=run.history(), calibration=run.calibration())
+    assert main(["evaluate", str(run.folder), "--samples", "30"]) == 0
+    said = capsys.readouterr().out
+    assert str(found) in said
+    assert "tensor" not in repr(found)
+    for number in (f"{found.log_p.mean:.3f}", f"{found.log_p.rate:.3f}", f"{found.reconstruction_error:.5f}"):
+        assert number in str(found)
 
 
 def test_a_report_is_a_path_and_shows_its_page(tmp_path: Path) -> None:

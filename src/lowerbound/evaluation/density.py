@@ -10,16 +10,17 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lowerbound.system import markup
+from lowerbound.system.numbers import fixed
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Density:
     """log p(x) of N examples, each ``(N,)`` in nats, as doubles on the CPU; of one that came without a batch axis, ``()``.
 
     ``log_p`` is log 1/K Σ w and ``se`` its standard error over draws; ``ess`` is (Σ w)²/Σ w², how many draws of
     p(z|x) itself they are worth. ``log_likelihood_term`` is E_q[log p(x|z)] and ``kl`` KL(q(z|x) ‖ p(z)); the ELBO is
     their difference. ``curve`` ``(C, N)`` are the estimates by the first ``draws`` draws of q(z|x) alone. It is what ``lb.log_likelihood``
-    returns.
+    returns. Printed it is the means, with their errors.
 
     >>> import torch
     >>> import lowerbound as lb
@@ -42,6 +43,11 @@ class Density:
         """The figures of the first example alone, without the axis of examples."""
         each: dict[str, Any] = {name: value[..., 0] for name, value in vars(self).items() if isinstance(value, Tensor)}
         return replace(self, **each)
+
+    def __repr__(self) -> str:
+        errors = f"± {fixed(self.se_data, 3)} over examples, ± {fixed(self.se_samples, 3)} over draws"
+        size = f"{self.log_p.numel():,} examples by {self.samples:,} draws"
+        return f"log p(x) {self.mean:.3f} {errors}; ELBO {float(self.elbo.mean()):.3f}; nats per example, {size}"
 
     def _repr_html_(self) -> str:
         errors = {"± over examples": self.se_data, "± over draws": self.se_samples, "too low by about": -self.bias}

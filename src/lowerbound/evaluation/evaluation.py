@@ -1,4 +1,4 @@
-"""What an evaluation says of a model, as values and as the JSON of ``evaluation.json``."""
+"""What an evaluation says of a model: as values, in words, and as the JSON of ``evaluation.json``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from lowerbound.evaluation.density import Density
 from lowerbound.evaluation.diagnosis import Finding
 from lowerbound.evaluation.latent_space import Latents, Level
 from lowerbound.evaluation.mean_bound import bits_per_dim
+from lowerbound.evaluation.words import line, of_classes, of_finding, of_latents
+from lowerbound.system.numbers import fixed
 
+UNITS_OF_ERROR = "mean square per value, in the data's units, of a table as the model has it"
 BINS = 50  # of the histogram, at most; one for each five examples
 
 
@@ -74,6 +77,19 @@ class LogP:
             edges=tuple(edges.tolist()),
         )
 
+    def lines(self, of: str, scored: float) -> list[str]:
+        """In words: what it is a density ``of``, and of how many values per example."""
+        errors = f"± {fixed(self.se_data, 3)} over examples, ± {fixed(self.se_samples, 3)} over draws, "
+        return [
+            line(of, f"{self.mean:.3f}", f"{errors}too low by about {fixed(-self.bias, 3)}, nats"),
+            line("bits/dim", fixed(self.bits_per_dim, 4), f"{scored:,.4g} values per example are scored"),
+            line("effective draws", f"{self.ess:,.0f}", f"of {self.samples:,}, on average; at least {self.ess_least:,.1f}"),
+            line("bound", f"{self.bound:.3f}", f"± {fixed(self.bound_se, 3)} over examples"),
+            line("  rate", f"{self.rate:.3f}", "KL(q(z|x) ‖ p(z))"),
+            line("  distortion", f"{self.distortion:.3f}", "−E[log p(x|z)]"),
+            *(line(f"by {point.draws:,} of q alone", f"{point.mean:.3f}", f"± {fixed(point.se, 3)}") for point in self.curve),
+        ]
+
     def to_json(self) -> dict[str, Any]:
         """As ``evaluation.json`` has it."""
         return {
@@ -97,9 +113,11 @@ ERRORS = ("mean", "se_data", "se_samples", "bias")
 NUMBERS = ("ess", "ess_least", "bits_per_dim", "bound", "bound_se", "rate", "distortion")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Evaluation:
     """What is known of a model on ``rows`` examples; ``log_p`` is None where q has no density, ``classifier`` where no class is predicted.
+
+    Printed it is in words, as ``lowerbound evaluate`` has it.
 
     ``reconstruction_error`` is the mean squared error per value of what comes back through the latent, in the data's units;
     ``note`` says what the nats are nats of. ``scored`` is how many values per example they are of, on average; ``of`` what there is a
@@ -116,6 +134,20 @@ class Evaluation:
     classifier: Classification | None = None
     of: str = "log p(x)"
     density: Density | None = field(default=None, compare=False)
+
+    def __repr__(self) -> str:
+        density = ["  this posterior has no density: no log p(x), rate or information"]
+        return "\n".join(
+            [
+                f"{self.rows:,} examples",
+                *(density if self.log_p is None else self.log_p.lines(self.of, self.scored)),
+                *of_latents(self.latents, self.log_p is not None),
+                *([] if self.classifier is None else of_classes(self.classifier)),
+                line("reconstruction error", f"{self.reconstruction_error:.5f}", UNITS_OF_ERROR),
+                f"  {self.note}",
+                *(map(of_finding, self.findings) if self.findings else ["no problems found"]),
+            ]
+        )
 
     def to_json(self) -> dict[str, Any]:
         """As ``evaluation.json`` has it: words and numbers."""

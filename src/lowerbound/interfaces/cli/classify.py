@@ -9,11 +9,13 @@ from lowerbound.data import writing
 from lowerbound.data.labels import COLUMN
 from lowerbound.evaluation import calibration
 from lowerbound.evaluation.calibration import Calibration, Classification
+from lowerbound.evaluation.words import of_calibration
 from lowerbound.interfaces.cli import console
-from lowerbound.interfaces.cli.console import Answer, percent
+from lowerbound.interfaces.cli.console import Answer
 from lowerbound.interfaces.cli.output import of_kind
 from lowerbound.interfaces.cli.source import part_of
 from lowerbound.runs import run as runs
+from lowerbound.system.numbers import percent
 from lowerbound.vae.semi_supervised import classifier_of
 
 
@@ -39,7 +41,7 @@ def classify(args: Namespace) -> Answer:
     known = calibration.classification(log_q, data.labels, found)
     seen = run.is_own(args.data) and data is not splits.test
     values = {"run": args.run, "output": str(path), "n": len(data), "columns": list(columns), **_values(found, known)}
-    return Answer(f"{len(data):,} examples{_accuracy(known, seen)}; {described(found)}: {path}", values)
+    return Answer(f"{len(data):,} examples{_accuracy(known, seen)}; {of_calibration(found)}: {path}", values)
 
 
 def _values(found: Calibration, known: Classification | None) -> dict[str, Any]:
@@ -57,13 +59,3 @@ def _accuracy(known: Classification | None, seen: bool) -> str:
         return ""
     trained = " (some of these examples were trained on)" if seen else ""
     return f", accuracy {known.accuracy:.1%} ± {percent(known.accuracy_se, 1)} on {known.labels:,} known labels{trained}"
-
-
-def described(found: Calibration) -> str:
-    """How the probabilities were calibrated, in words."""
-    if found.calibrated_on:
-        return f"probabilities calibrated, T = {found.temperature:.3g} from {found.calibrated_on:,} validation labels"
-    return (
-        "probabilities not calibrated, T = 1: T is learned at the end of training, "
-        f"from {calibration.LEAST} validation labels or more, some of them misclassified"
-    )

@@ -17,6 +17,7 @@ from lowerbound.runs import layout
 from lowerbound.runs import run as runs
 from lowerbound.runs.run import Run
 from lowerbound.system.files import written
+from lowerbound.system.numbers import fixed
 
 
 def compare(args: Namespace) -> Answer:
@@ -74,6 +75,6 @@ def _trained_elsewhere(found: dict[str, Run], source: str | None) -> list[str]:
 def _table(sides: Sequence[Side]) -> str:
     rows: list[dict[str, Any]] = []
     for measure in MEASURES:
-        cells = {side.name: console.fixed(measure.value(side), measure.digits).rjust(len(side.name)) for side in sides}
+        cells = {side.name: fixed(measure.value(side), measure.digits).rjust(len(side.name)) for side in sides}
         rows.append({"": measure.heading, **cells})
     return console.table(rows)

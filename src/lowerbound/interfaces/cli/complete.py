@@ -12,7 +12,7 @@ from lowerbound.data import Dataset
 from lowerbound.figures import panels, style
 from lowerbound.figures.pictures import images
 from lowerbound.interfaces.cli import console
-from lowerbound.interfaces.cli.console import Answer, fixed
+from lowerbound.interfaces.cli.console import Answer
 from lowerbound.interfaces.cli.output import of_kind
 from lowerbound.interfaces.cli.source import asked_for, looked_at, must_not_read_classes
 from lowerbound.interfaces.cli.using_options import METHODS
@@ -20,6 +20,7 @@ from lowerbound.recipes import missing as masks
 from lowerbound.runs import run as runs
 from lowerbound.runs.run import Run
 from lowerbound.system.files import save_arrays, written
+from lowerbound.system.numbers import fixed
 from lowerbound.tasks.complete import Completions
 from lowerbound.tasks.complete import complete as completed
 from lowerbound.vae.contexts import Observed

@@ -21,8 +21,8 @@ from lowerbound.recipes.zoo import Named
 from lowerbound.runs import layout
 from lowerbound.runs.experiment import Experiment
 from lowerbound.runs.run import Run
+from lowerbound.system.numbers import UNKNOWN, fixed
 
-UNKNOWN = "–"
 LEVELS = 6  # levels of a category that are shown, at most
 #: the laws of counts and of dates in words
 COUNTS = {"poisson": "Poisson", "negative-binomial": "negative binomial", "zero-inflated": "negative binomial with more zeros"}
@@ -82,16 +82,6 @@ def few_draws(args: Namespace, ess: Tensor, of: str) -> None:
     few = int((ess < FEW_DRAWS).sum())
     if few:
         notes(args, [f"fewer than {FEW_DRAWS} effective draws for {few:,} of {len(ess):,} {of}; ask for more --samples"])
-
-
-def fixed(value: int | float | None, digits: int) -> str:
-    """A number with so many decimals; a dash for None and for what is not finite, which is null in JSON."""
-    return UNKNOWN if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
-
-
-def percent(value: int | float | None, digits: int) -> str:
-    """A share in percent; a dash for None and for what is not finite."""
-    return UNKNOWN if value is None or not math.isfinite(value) else f"{value:.{digits}%}"
 
 
 def shown(run: Run) -> Answer:

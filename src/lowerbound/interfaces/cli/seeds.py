@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from lowerbound.interfaces.cli import console
-from lowerbound.interfaces.cli.console import UNKNOWN, Answer
+from lowerbound.interfaces.cli.console import Answer
 from lowerbound.interfaces.seeds import Seeded, Setting, train_seeds
 from lowerbound.recipes.recipe import Recipe
+from lowerbound.system.numbers import UNKNOWN, fixed
 
 #: the parts of a score that are compared, and what they are called
 SCORES = {"bound": "test bound", "log_likelihood_term": "E[log p(x|z)]", "kl": "KL"}
@@ -25,7 +26,7 @@ def train(args: Namespace, recipe: Recipe, setting: Setting) -> Answer:
     try:
         for each in train_seeds(recipe, args.seeds, folder, setting):
             found.append(each)
-            bound = console.fixed(each.result["test"]["bound"], 2)
+            bound = fixed(each.result["test"]["bound"], 2)
             console.status(f"seed {each.seed}: test bound {bound}; {len(found)} of {len(args.seeds)} runs done")
     except KeyboardInterrupt:
         again = f"all is saved; {'without --overwrite ' if args.overwrite else ''}the same command goes on"

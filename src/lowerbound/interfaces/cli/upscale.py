@@ -14,12 +14,13 @@ from lowerbound.evaluation import image_quality
 from lowerbound.figures import panels, style
 from lowerbound.figures.pictures import images
 from lowerbound.interfaces.cli import console
-from lowerbound.interfaces.cli.console import Answer, fixed
+from lowerbound.interfaces.cli.console import Answer
 from lowerbound.interfaces.cli.output import of_kind
 from lowerbound.interfaces.cli.source import asked_for, looked_at, must_not_read_classes
 from lowerbound.runs import run as runs
 from lowerbound.runs.run import Run
 from lowerbound.system.files import save_arrays, written
+from lowerbound.system.numbers import fixed
 from lowerbound.tasks.upscale import Upscaled, bicubic, must_take, nearest, reduced
 from lowerbound.tasks.upscale import upscale as upscaled
 from lowerbound.vae.contexts import LowResolution
