@@ -63,13 +63,8 @@ class Few:
         rows, sources = torch.tensor(self.rows, device=self.x.device), self.sources()
         q = sources[POSTERIOR]
         if isinstance(q, Refined) and name in (POSTERIOR, PRIOR):
-
-            def take(level: int, of_q: Distribution, of_p: Distribution) -> Tensor:
-                law = of_q if name == POSTERIOR else of_p
-                return sample(law, () if level else [n] if law.batch_shape else [n, len(rows)])
-
             with by_row(key(seed, name, tile), rows):
-                z, of_q, of_p = q.beside_prior(take)
+                z, of_q, of_p = q.beside_prior(lambda level, *laws: _of_level(laws[name == PRIOR], level, n, len(rows)))
             known = {POSTERIOR: of_q, PRIOR: of_p}
         else:
             z = proposals.draw_each(sources[name], n, rows, seed, name, tile, alone=lambda place: self._one(place).sources()[name])
@@ -100,6 +95,11 @@ def log_likelihood_of(few: Few, drawn: Mapping[str, Float[Tensor, "K B latent"]]
 def log_prob(law: Distribution, z: Float[Tensor, "K B latent"], decoded: int) -> Float[Tensor, "K B"]:
     """A few draws at a time: a mixture makes a number for each of its components, a flow hundreds."""
     return torch.cat([law.log_prob(few) for few in _in_parts(z, decoded)])
+
+
+def _of_level(law: Distribution, level: int, n: int, rows: int) -> Float[Tensor, "K B d"]:
+    """n draws for each row of a first level, of a batch or of one law for all; of a law below, which is of those above, a draw of each."""
+    return sample(law, () if level else [n] if law.batch_shape else [n, rows])
 
 
 def _of_levels(q: Refined, z: Float[Tensor, "K B latent"], decoded: int) -> dict[str, Float[Tensor, "K B"]]:
