@@ -41,7 +41,7 @@ WORDS: list[dict[str, Any]] = [
     {"latent": "3-2-4", "network": "mlp:24", "prior": "vamp:30"},
     {"latent": "3-4-2", "network": "gated:20", "objective": "free-bits-of-levels:1"},
     {"latent": "3-4", "network": "mlp:24", "posterior": "ladder", "objective": "free-bits-of-levels:100"},
-    {"latent": "5", "network": "mlp:20-16", "objective": "free-bits-of-levels:0.1"},
+    {"latent": "5", "network": "mlp:20-16", "objective": "free-bits-of-levels:0.1:3"},
     {"latent": "5", "network": "gated:20-16"},
     {"latent": "5", "network": "mlp:20-16", "prior": "vamp:6"},
     {"latent": "5", "network": "gated:20", "prior": "vamp:6"},

@@ -306,6 +306,17 @@ def test_free_bits_of_levels_are_a_floor_under_each_level() -> None:
     assert float(ELBO(ClosedKL(), 3).bound(terms).mean() - FreeBits(0.0).value(terms).mean()) == pytest.approx(0.0, abs=1e-4)
 
 
+def test_free_bits_of_levels_may_come_with_a_beta_that_rises() -> None:
+    vae = chain((1, 2, 2), "chain")
+    with torch.no_grad():
+        terms = vae.terms(data(vae, 4), Pathwise().sampler(3))
+    objective = build(Recipe(latent="2-3", network="mlp:8", objective="free-bits-of-levels:100:10"), (6,)).objective
+    values = [float(objective.at(epoch).value(terms).mean()) for epoch in (0.0, 2.5, 10.0, 20.0)]
+    likelihood = float(terms.mean(terms.log_likelihood).mean())
+    assert values == pytest.approx([likelihood, likelihood - 75.0, likelihood - 300.0, likelihood - 300.0])
+    assert torch.equal(objective.bound(terms), ELBO(ClosedKL(), 3).bound(terms))
+
+
 # --- latents that are images ----------------------------------------------------------------------------
 
 

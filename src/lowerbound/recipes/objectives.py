@@ -32,7 +32,9 @@ OBJECTIVES = {
     ),
     "free-bits": Word("vae.objectives.batchwise:FreeBits", "the KL per dimension counts from so many nats on", {"nats": 0.1}),
     "free-bits-of-levels": Word(
-        "recipes.objectives:free_bits_of_levels", "the KL of each level of a hierarchy counts from so many nats on", {"nats": 1.0}
+        "recipes.objectives:free_bits_of_levels",
+        "the KL of each level of a hierarchy counts from so many nats on, times a β that rises from 0 over so many epochs",
+        {"nats": 1.0, "epochs": 0.0},
     ),
     "iwae": Word("vae.objectives.renyi:IWAE", "the importance-weighted bound", {"samples": 5}),
     "renyi": Word("vae.objectives.renyi:Renyi", "Rényi's bound", {"alpha": 0.5, "samples": 5}, {"kl": KLS["sampled"]}),
@@ -50,8 +52,9 @@ def scheduled(kl: KL, schedule: Callable[..., Schedule], beta: float, samples: i
     return ELBO(kl, samples, schedule(beta, **settings))
 
 
-def free_bits_of_levels(kl: KL, nats: float) -> Objective:
-    """So many nats of each level are free."""
+def free_bits_of_levels(kl: KL, nats: float, epochs: float) -> Objective:
+    """So many nats of each level are free; β rises over so many epochs, or is 1 from the start."""
     from lowerbound.vae.objectives.batchwise import FreeBits
+    from lowerbound.vae.schedules import Constant, Linear
 
-    return FreeBits(nats, kl, of_levels=True)
+    return FreeBits(nats, kl, of_levels=True, beta=Linear(epochs=epochs) if epochs > 0 else Constant())

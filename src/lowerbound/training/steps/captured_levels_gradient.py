@@ -86,12 +86,9 @@ class GradientOfLevels:
 
     def __call__(self, objective: Objective) -> Float[Tensor, " 3"]:
         """Leave the gradient in the weights; return the means of the bound, log p(x|z) and the KL."""
-        if isinstance(objective, FreeBits):
-            weight, free = 1.0, objective.nats
-        else:
-            assert isinstance(objective, ELBO)
-            weight, free = objective.weight_of_kl, NOTHING_FREE
-        self.divergences.change(c=weight / self.n, free=free)
+        assert isinstance(objective, ELBO | FreeBits)
+        free = objective.nats if isinstance(objective, FreeBits) else NOTHING_FREE
+        self.divergences.change(c=objective.weight_of_kl / self.n, free=free)
         self.calls.replay()
         return self.means.clone()
 

@@ -15,6 +15,7 @@ from lowerbound.distributions.drawing import sample
 from lowerbound.errors import NoClosedForm, RecipeError, law_name
 from lowerbound.vae.objectives.base import Average, Objective, alone
 from lowerbound.vae.objectives.kl import KL, ClosedKL
+from lowerbound.vae.schedules import Constant, Schedule
 from lowerbound.vae.terms import Node, Terms
 
 
@@ -35,10 +36,10 @@ def factors(law: Distribution) -> Distribution:
 
 @dataclass(frozen=True)
 class FreeBits(Objective):
-    """E_q[log p(x|z)] − Σᵢ max(λ, KLᵢ), KLᵢ the batch's mean for dimension i: the first ``nats`` λ per dimension are free.
+    """E_q[log p(x|z)] − β Σᵢ max(λ, KLᵢ), KLᵢ the batch's mean for dimension i: the first ``nats`` λ per dimension are free.
 
-    With ``of_levels`` i are the levels of a hierarchy, or a flat latent as a whole; of a level KL(q ‖ p) is given those above. Of a share
-    of a batch, ``average`` makes of its means those of the batch, whose gradient is the share's own.
+    With ``of_levels`` i are the levels of a hierarchy, or a flat latent as a whole; of a level KL(q ‖ p) is given those above. β may follow
+    a schedule. Of a share of a batch, ``average`` makes of its means those of the batch, whose gradient is the share's own.
     Source: Kingma et al., "Improving Variational Inference with Inverse Autoregressive Flow", 2016, https://arxiv.org/abs/1606.04934
     (appendix C.8).
     Errors: RecipeError where prior or posterior does not factorise, NoClosedForm for other pairs.
@@ -58,12 +59,19 @@ class FreeBits(Objective):
     samples: int = 1
     average: Average = field(default=alone, repr=False)
     of_levels: bool = False
+    beta: Schedule = field(default_factory=Constant)
+    epoch: float = math.inf
+
+    @property
+    def weight_of_kl(self) -> float:
+        """The β of now, at ``epoch``."""
+        return self.beta(self.epoch)
 
     def value(self, terms: Terms) -> Float[Tensor, " B"]:
         """E[log p(x|z)] of each example less the batch's KL with its floor ``(B,)``, in nats."""
         of_node = self._of_level if self.of_levels else self._of_dimensions
         each = torch.cat([_mean_over_draws(terms, of_node(node)).mean(0) for node in terms.nodes])
-        return terms.mean(terms.log_likelihood) - self.average(each).clamp(min=self.nats).sum()
+        return terms.mean(terms.log_likelihood) - self.weight_of_kl * self.average(each).clamp(min=self.nats).sum()
 
     def _of_level(self, node: Node) -> Float[Tensor, "*K_B 1"]:
         try:
