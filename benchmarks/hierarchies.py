@@ -24,6 +24,8 @@ EVERY_OF_IMAGES = 400  # the same where latents are images, of which a draw take
 EPOCHS = 200
 LONGER = 500  # of models that are not at their end by then
 SCHEDULE = {"objective": "beta-linear:1:40", "average": 0.9995, "schedule": "cosine", "epochs": EPOCHS}
+LADDER = {word: ZOO["ladder-vae"].words[word] for word in ("objective", "epochs")}
+OF_LADDERS = f"{LADDER['epochs']} epochs, {EPOCHS} of the plain levels,"
 
 TOP_DOWN_EPOCHS = 30
 TOP_DOWN = {
@@ -103,11 +105,13 @@ EXPERIMENTS = {
 } | {
     "ladder": Experiment(
         "Five dense levels, MNIST binarized dynamically",
-        f"Latents of 4, 8, 16, 32 and 64 from the top down, of networks 64, 64, 128, 256 and 512 wide. {setting(f'{EPOCHS} epochs')}",
+        "Latents of 4, 8, 16, 32 and 64 from the top down, of networks 64, 64, 128, 256 and 512 wide. The ladder is of gated layers, half "
+        "a nat of each level is free, and steps whose gradient is longer than 2,000 are left out; the plain levels are of ReLUs. "
+        + setting(OF_LADDERS, "β rising over 20 and 40 epochs"),
         "Sønderby et al., 2016, https://arxiv.org/abs/1602.02282, after 2,000 epochs with batch normalisation.",
         {
-            "ladder": model("81.74", "ladder-vae", "mnist", by_level=True),
-            "plain": model("–", "ladder-vae", "mnist", by_level=True, posterior="gaussian"),
+            "ladder": model("81.74", "ladder-vae", "mnist", by_level=True, **LADDER),
+            "plain": model("–", "ladder-vae", "mnist", by_level=True, posterior="gaussian", network="mlp:512-256-128-64-64", skip=None),
         },
         binarized="mnist",
     ),

@@ -58,11 +58,12 @@ ZOO = {
         {
             "latent": "4-8-16-32-64",
             "posterior": "ladder",
-            "network": "mlp:512-256-128-64-64",
-            "objective": "beta-linear:1:40",
+            "network": "gated:512-256-128-64-64",
+            "objective": "free-bits-of-levels:0.5:20",
+            "skip": 2000.0,
             "average": 0.9995,
             "schedule": "cosine",
-            "epochs": 400,
+            "epochs": 120,
         },
     ),
     "vdvae": Named(
