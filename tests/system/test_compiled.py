@@ -216,6 +216,10 @@ def test_torchs_default_type_changes_nothing() -> None:
     try:
         torch.set_default_dtype(torch.float64)
         assert torch.equal(bits.log_prob_of_bits(logits, x), before)
+        q, noise = torch.randn(4, 6, dtype=torch.float32), torch.randn(2, 4, 3, dtype=torch.float32)
+        scale, z = (q[:, 3:] / 2).exp(), q[:, :3] + (q[:, 3:] / 2).exp() * noise
+        given = q, noise, scale, z, torch.ones_like(z), None, -20.0, 20.0, 0.25, 0.0
+        near(lines.of_latents(*given), torch.cat([2 + 0.25 * q[:, :3], 0.5 * (scale * noise.sum(0) + 0.25 * (scale**2 - 1))], 1))
         assert -80 < [record.bound for record in lb.fit(vae, rows, epochs=2)][-1] < -30
     finally:
         torch.set_default_dtype(torch.float32)

@@ -6,6 +6,7 @@ Joint laws are found by asking each level for its mean at points of space, which
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable
 
 import pytest
@@ -19,7 +20,8 @@ from toys import z_score
 
 import lowerbound as lb
 from lowerbound.distributions.chain import Levels
-from lowerbound.errors import UsageError
+from lowerbound.errors import RecipeError, UsageError
+from lowerbound.evaluation.weighted_draws import weighted_draws
 from lowerbound.recipes.build import build
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.tasks.levels import encoded, sample_frozen
@@ -401,3 +403,34 @@ def test_a_walk_beside_the_prior_has_the_densities_of_both(levels: Callable[[], 
     z, of_q, of_p = q.beside_prior(lambda level, q, p: p.sample(() if level else (4, 3)))
     for found in ((of_q, of_p), q.densities(z)):
         torch.testing.assert_close(found, (q.log_prob(z), p.log_prob(z)))
+
+
+@pytest.mark.parametrize("own", [lambda: lb.priors.StandardNormal(5), lambda: chain((2, 3), "chain").prior], ids=["normal", "chain"])
+def test_a_prior_that_is_not_the_one_refined_is_the_one_that_counts(own: Callable[[], nn.Module]) -> None:
+    """Of the bound, of log p(x), and of weighted draws of the two."""
+    ladder = chain((2, 3), "ladder")
+    torch.manual_seed(5)
+    prior = own()
+    for weight in prior.parameters():
+        nn.init.normal_(weight, std=0.5)
+    vae = lb.VAE(prior, ladder.likelihood, ladder.posterior)
+    x = data(ladder, 2)
+    with torch.no_grad():
+        p, q = vae.prior(), vae.posterior(x)
+        z = q.sample((40_000,))
+        rate = (q.log_prob(z) - p.log_prob(z)).mean(0)
+        drawn = p.sample((200_000, 1))
+        exact = torch.cat([vae.log_likelihood(x, some.expand(-1, 2, -1)) for some in drawn.split(20_000)]).logsumexp(0) - math.log(200_000)
+    found = lb.log_likelihood(vae, x, 20_000)
+    torch.testing.assert_close(found.kl.float(), rate, rtol=0.05, atol=0.05)
+    torch.testing.assert_close(found.log_p.float(), exact, rtol=0.0, atol=0.15)
+    assert lb.mean_bound(vae, x.repeat(2_000, 1)).kl == pytest.approx(float(rate.mean()), rel=0.05)
+    weighed = weighted_draws(vae, x, 20_000, 2**30)
+    log_p = weighed.log_weight(vae, x).logsumexp(0) - math.log(20_000)
+    torch.testing.assert_close(log_p, exact, rtol=0.0, atol=0.15)
+
+
+def test_epochs_of_a_beta_that_make_no_sense_are_refused() -> None:
+    for epochs in ("-5", "nan"):
+        with pytest.raises(RecipeError, match="0 epochs or more"):
+            build(Recipe(latent="2-3", network="mlp:8", objective=f"free-bits-of-levels:1:{epochs}"), (6,))

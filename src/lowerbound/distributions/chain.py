@@ -88,7 +88,8 @@ class Levels(Distribution, ABC):
 class Chain(Levels):
     """Π p(zᵢ | z₁ … zᵢ₋₁): ``first`` is p(z₁), whose batch is the chain's, ``steps`` lead from each level to the next.
 
-    ``state`` is that of the first. ``held`` makes the same chain with its parameters held, where it can be had.
+    ``state`` is that of the first. ``held`` makes the same chain with its parameters held, where it can be had. ``maker`` is what made it,
+    so that chains can be told to be one and the same.
     Errors: RecipeError for another number of sizes than of levels.
 
     >>> import torch
@@ -108,10 +109,11 @@ class Chain(Levels):
         sizes: Sequence[int],
         state: State = None,
         held: Callable[[], Chain] | None = None,
+        maker: object = None,
     ):
         if len(steps) + 1 != len(sizes):
             raise RecipeError(f"a chain of {len(steps) + 1} levels has as many sizes, not {len(sizes)}; give the size of each")
-        self._first, self.steps, self.state, self.held = first, tuple(steps), state, held
+        self._first, self.steps, self.state, self.held, self.maker = first, tuple(steps), state, held, maker
         super().__init__(first.batch_shape, sizes)
 
     def walk(self) -> Walk:
@@ -123,7 +125,7 @@ class Chain(Levels):
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Chain:
         """The chain over a larger batch, ``batch_shape``."""
-        return Chain(self._first.expand(batch_shape), self.steps, self.sizes, self.state, self.held)
+        return Chain(self._first.expand(batch_shape), self.steps, self.sizes, self.state, self.held, self.maker)
 
 
 def given_all(conditional: Conditional) -> Step:
@@ -158,6 +160,10 @@ class Refined(Levels):
     def __init__(self, prior: Chain, refinements: Sequence[Refinement], held: Callable[[], Refined] | None = None):
         self.prior, self.refinements, self.held = prior, tuple(refinements), held
         super().__init__(refinements[0](prior.first, prior.state).batch_shape, prior.sizes)
+
+    def refines(self, p: Distribution) -> bool:
+        """Whether p is the chain that it is made of, or another of the same maker."""
+        return p is self.prior or (isinstance(p, Chain) and p.maker is not None and p.maker is self.prior.maker)
 
     def walk(self) -> Walk:
         """Each level refined, with the prior's state."""
@@ -201,8 +207,8 @@ def is_hierarchy(q: Distribution, p: Distribution) -> TypeGuard[Levels]:
 
 
 def side_by_side(q: Levels, p: Levels) -> Generator[tuple[Distribution, Distribution, State], Tensor, None]:
-    """The laws of each level of both, and p's state; it is sent a level's z. A refined prior is p itself, and walked once."""
-    if isinstance(q, Refined):
+    """The laws of each level of both, and p's state; it is sent a level's z. Where q refines p, p is walked once."""
+    if isinstance(q, Refined) and q.refines(p):
         yield from q.beside()
         return
     first, second = q.walk(), p.walk()

@@ -20,7 +20,7 @@ class Density:
     ``log_p`` is log 1/K Σ w and ``se`` its standard error over draws; ``ess`` is (Σ w)²/Σ w², how many draws of
     p(z|x) itself they are worth. ``log_likelihood_term`` is E_q[log p(x|z)] and ``kl`` KL(q(z|x) ‖ p(z)); the ELBO is
     their difference. ``curve`` ``(C, N)`` are the estimates by the first ``draws`` draws of q(z|x) alone. It is what ``lb.log_likelihood``
-    returns. Printed it is the means, with their errors.
+    returns. Printed it is the means, that of log p(x) with its errors.
 
     >>> import torch
     >>> import lowerbound as lb
@@ -46,8 +46,9 @@ class Density:
 
     def __repr__(self) -> str:
         errors = f"± {fixed(self.se_data, 3)} over examples, ± {fixed(self.se_samples, 3)} over draws"
-        size = f"{self.log_p.numel():,} examples by {self.samples:,} draws"
-        return f"log p(x) {self.mean:.3f} {errors}; ELBO {float(self.elbo.mean()):.3f}; nats per example, {size}"
+        size = f"of {self.log_p.numel():,}, {float(self.ess.mean()):,.0f} of {self.samples:,} draws effective"
+        errors = f"{errors}, too low by about {fixed(-self.bias, 3)}"
+        return f"log p(x) {self.mean:.3f} {errors}; ELBO {float(self.elbo.mean()):.3f}; nats per example {size}"
 
     def _repr_html_(self) -> str:
         errors = {"± over examples": self.se_data, "± over draws": self.se_samples, "too low by about": -self.bias}

@@ -61,14 +61,15 @@ class Few:
         Their densities are computed for so many as are ``decoded`` at once, or of latents that are refined as they are drawn.
         """
         rows, sources = torch.tensor(self.rows, device=self.x.device), self.sources()
-        q = sources[POSTERIOR]
-        if isinstance(q, Refined) and name in (POSTERIOR, PRIOR):
+        q, p = sources[POSTERIOR], sources[PRIOR]
+        refined = isinstance(q, Refined) and q.refines(p)
+        if isinstance(q, Refined) and refined and name in (POSTERIOR, PRIOR):
             with by_row(key(seed, name, tile), rows):
                 z, of_q, of_p = q.beside_prior(lambda level, *laws: _of_level(laws[name == PRIOR], level, n, len(rows)))
             known = {POSTERIOR: of_q, PRIOR: of_p}
         else:
             z = proposals.draw_each(sources[name], n, rows, seed, name, tile, alone=lambda place: self._one(place).sources()[name])
-            known = _of_levels(q, z, decoded) if isinstance(q, Refined) else {}
+            known = _of_levels(q, z, decoded) if isinstance(q, Refined) and refined else {}
         left = {source: log_prob(law, z, decoded) for source, law in sources.items() if source not in known}
         return Drawn(z, known | left)
 

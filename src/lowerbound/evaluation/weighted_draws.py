@@ -47,7 +47,10 @@ def weighted_draws(vae: Model, x: Float[Tensor, "B *event"], samples: int, memor
     how_many(memory // 4, samples * COPIES * posterior.mean.numel() * x.element_size(), f"{samples:,} draws of z for {len(x)} rows")
     of_prior = round(OF_PRIOR * samples)
     z = torch.cat([_of(posterior, samples - of_prior, len(x)), _of(prior, of_prior, len(x))])
-    log_q, log_prior = posterior.densities(z) if isinstance(posterior, Refined) else (_log_prob(posterior, z), _log_prob(prior, z))
+    if isinstance(posterior, Refined) and posterior.refines(prior):
+        log_q, log_prior = posterior.densities(z)
+    else:
+        log_q, log_prior = _log_prob(posterior, z), _log_prob(prior, z)
     share = of_prior / samples
     log_r = torch.logaddexp(math.log1p(-share) + log_q, math.log(share) + log_prior) if of_prior else log_q
     one = vae.some(slice(0, 1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from lowerbound.errors import RecipeError
 from lowerbound.recipes.grammar import At, Word
 
 if TYPE_CHECKING:
@@ -57,4 +58,6 @@ def free_bits_of_levels(kl: KL, nats: float, epochs: float) -> Objective:
     from lowerbound.vae.objectives.batchwise import FreeBits
     from lowerbound.vae.schedules import Constant, Linear
 
+    if not epochs >= 0:
+        raise RecipeError(f"β rises over 0 epochs or more, not {epochs:g}")
     return FreeBits(nats, kl, of_levels=True, beta=Linear(epochs=epochs) if epochs > 0 else Constant())

@@ -139,7 +139,7 @@ class Chain(Prior):
 
     def forward(self) -> distributions.Chain:
         """p(z), with no batch axes and events ``(Σ sizes,)``."""
-        return distributions.Chain(self.first(), list(map(given_all, self.levels)), self.sizes, held=lambda: held(self)())
+        return distributions.Chain(self.first(), list(map(given_all, self.levels)), self.sizes, held=lambda: held(self)(), maker=self)
 
 
 class Categorical(Prior):

@@ -51,7 +51,7 @@ class TopDownPrior(Prior):
         first, state = self._level(0, self.network.start[None], Size())
         steps = [partial(self._step, level) for level in range(1, len(self.network.places))]
         sizes = [at.latent for at in self.network.places]
-        return distributions.Chain(first, steps, sizes, state, held=lambda: held(self)())
+        return distributions.Chain(first, steps, sizes, state, held=lambda: held(self)(), maker=self)
 
     def features(self, z: Float[Tensor, "N d"]) -> Float[Tensor, "N w *space"]:
         """h after all levels."""

@@ -234,7 +234,7 @@ def of_latents(
         return NotImplemented
     (k, n, d), found = noise.shape, torch.empty_like(q)
     shares = ONE if share is None else share
-    what = torch.full((1,), c), q, noise, scale, z, of_z, share is not None, shares, found
+    what = floats(1).fill_(c), q, noise, scale, z, of_z, share is not None, shares, found
     of_gaussians.of_latents(noise.numel(), n, d, k, low, high, e, *what)
     return found
 

@@ -15,7 +15,7 @@ from lowerbound.distributions.drawing import sample
 from lowerbound.errors import NoClosedForm, RecipeError, law_name
 from lowerbound.vae.objectives.base import Average, Objective, alone
 from lowerbound.vae.objectives.kl import KL, ClosedKL
-from lowerbound.vae.schedules import Constant, Schedule
+from lowerbound.vae.schedules import Constant, Schedule, must_be_schedule
 from lowerbound.vae.terms import Node, Terms
 
 
@@ -61,6 +61,10 @@ class FreeBits(Objective):
     of_levels: bool = False
     beta: Schedule = field(default_factory=Constant)
     epoch: float = math.inf
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        must_be_schedule(self.beta)
 
     @property
     def weight_of_kl(self) -> float:

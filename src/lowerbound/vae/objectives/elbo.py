@@ -13,7 +13,7 @@ from lowerbound.errors import RecipeError
 from lowerbound.system.arguments import is_number, shown
 from lowerbound.vae.objectives.base import Objective, mean_of_others
 from lowerbound.vae.objectives.kl import KL, ClosedKL, SampledKL
-from lowerbound.vae.schedules import Constant, Schedule
+from lowerbound.vae.schedules import Constant, Schedule, must_be_schedule
 from lowerbound.vae.terms import Terms
 
 
@@ -44,8 +44,7 @@ class ELBO(Objective):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not callable(self.beta):
-            raise RecipeError(f"beta is a schedule of epochs; for one number give lb.schedules.Constant({shown(self.beta)})")
+        must_be_schedule(self.beta)
 
     @property
     def weight_of_kl(self) -> float:
