@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
 from lowerbound.errors import RecipeError
-from lowerbound.system.arguments import shown
 
 
 @runtime_checkable
@@ -25,12 +24,6 @@ class Schedule(Protocol):
 
     def __call__(self, epoch: float) -> float:
         """The value after ``epoch`` passes over the data; ``math.inf`` is after the training."""
-
-
-def must_be_schedule(beta: object) -> None:
-    """Raise RecipeError for a β that is no function of epochs."""
-    if not callable(beta):
-        raise RecipeError(f"beta is a schedule of epochs; for one number give lb.schedules.Constant({shown(beta)})")
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lowerbound.errors import RecipeError
-from lowerbound.system.arguments import whole
+from lowerbound.system.arguments import shown, whole
 from lowerbound.vae.objectives.kl import KL
 from lowerbound.vae.terms import Terms
 
@@ -30,6 +30,12 @@ Average = Callable[[Float[Tensor, " d"]], Float[Tensor, " d"]]
 def alone(means: Float[Tensor, " d"]) -> Float[Tensor, " d"]:
     """The means as they are: those of a share that is the whole batch."""
     return means
+
+
+def must_be_schedule(beta: object) -> None:
+    """Raise RecipeError for a β that is no function of epochs."""
+    if not callable(beta):
+        raise RecipeError(f"beta is a schedule of epochs; for one number give lb.schedules.Constant({shown(beta)})")
 
 
 class Objective(ABC):

@@ -13,9 +13,9 @@ from torch.distributions import Distribution, Independent, kl_divergence
 
 from lowerbound.distributions.drawing import sample
 from lowerbound.errors import NoClosedForm, RecipeError, law_name
-from lowerbound.vae.objectives.base import Average, Objective, alone
+from lowerbound.vae.objectives.base import Average, Objective, alone, must_be_schedule
 from lowerbound.vae.objectives.kl import KL, ClosedKL
-from lowerbound.vae.schedules import Constant, Schedule, must_be_schedule
+from lowerbound.vae.schedules import Constant, Schedule
 from lowerbound.vae.terms import Node, Terms
 
 

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from lowerbound.errors import RecipeError
 from lowerbound.system.arguments import is_number, shown
-from lowerbound.vae.objectives.base import Objective, mean_of_others
+from lowerbound.vae.objectives.base import Objective, mean_of_others, must_be_schedule
 from lowerbound.vae.objectives.kl import KL, ClosedKL, SampledKL
-from lowerbound.vae.schedules import Constant, Schedule, must_be_schedule
+from lowerbound.vae.schedules import Constant, Schedule
 from lowerbound.vae.terms import Terms
 
 
