@@ -161,17 +161,18 @@ def dense_parts(network: nn.Module) -> DenseParts | None:
 
 
 def variance_preserving(network: N) -> N:
-    """The same network, changed: behind gated layers units have the mean square of their inputs at first.
+    """The same network, changed: gated layers begin with weights of variance 2/inputs, so that what goes in is seen behind many of them.
 
-    Torch's first weights make it a twelfth in each layer (W x + b) σ(V x + c), a third by W and a fourth by σ, which is near ½: behind
-    ten nothing is left of what went in. Source: He et al., "Delving Deep into Rectifiers", 2015, https://arxiv.org/abs/1502.01852 (of
-    ReLUs).
+    Torch's first weights make the mean square a twelfth in each layer (W x + b) σ(V x + c), a third by W and a fourth by σ, which is near
+    ½: behind ten nothing is left. These make it a half. Such that keep it whole are too much: gates that open double it, in each layer, and
+    while β is near 0 nothing holds latents back (docs/log.md). Source: He et al., "Delving Deep into Rectifiers", 2015,
+    https://arxiv.org/abs/1502.01852 (of ReLUs).
     """
     for part in network.modules():
         for layer, gate in pairwise(part) if isinstance(part, nn.Sequential) else ():
             if isinstance(layer, nn.Linear) and type(gate) is nn.GLU:
                 with torch.no_grad():
-                    layer.weight[: layer.out_features // 2] *= math.sqrt(12)
+                    layer.weight[: layer.out_features // 2] *= math.sqrt(6)
     return network
 
 

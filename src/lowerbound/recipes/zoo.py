@@ -60,7 +60,6 @@ ZOO = {
             "posterior": "ladder",
             "network": "gated:512-256-128-64-64",
             "objective": "free-bits-of-levels:0.5:20",
-            "skip": 2000.0,
             "average": 0.9995,
             "schedule": "cosine",
             "epochs": 120,
