@@ -19,7 +19,7 @@ from torch.nn.utils import parameters_to_vector
 from toys import z_score
 
 import lowerbound as lb
-from lowerbound.distributions.chain import Levels
+from lowerbound.distributions.chain import Levels, densities, walked
 from lowerbound.errors import RecipeError, UsageError
 from lowerbound.evaluation.weighted_draws import weighted_draws
 from lowerbound.recipes.build import build
@@ -396,12 +396,14 @@ def test_of_each_draw_the_way_down_is_gone_twice() -> None:
     assert sum(passed) == pytest.approx(2 * 3 * 100, rel=0.1)
 
 
-@pytest.mark.parametrize("levels", [images, lambda: chain((2, 3), "ladder")], ids=["images", "ladder"])
+@pytest.mark.parametrize(
+    "levels", [images, lambda: chain((2, 3), "ladder"), lambda: chain((2, 3), "chain")], ids=["images", "ladder", "chain"]
+)
 def test_a_walk_beside_the_prior_has_the_densities_of_both(levels: Callable[[], lb.VAE]) -> None:
     vae = levels()
     q, p = vae.posterior(torch.rand(3, *vae.event_shape)), vae.prior()
-    z, of_q, of_p = q.beside_prior(lambda level, q, p: p.sample(() if level else (4, 3)))
-    for found in ((of_q, of_p), q.densities(z)):
+    z, of_q, of_p = walked(q, p, lambda level, q, p: p.sample(() if level else (4, 3)))
+    for found in ((of_q, of_p), densities(q, p, z)):
         torch.testing.assert_close(found, (q.log_prob(z), p.log_prob(z)))
 
 

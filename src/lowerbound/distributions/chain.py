@@ -89,7 +89,7 @@ class Chain(Levels):
     """Π p(zᵢ | z₁ … zᵢ₋₁): ``first`` is p(z₁), whose batch is the chain's, ``steps`` lead from each level to the next.
 
     ``state`` is that of the first. ``held`` makes the same chain with its parameters held, where it can be had. ``maker`` is what made it,
-    so that chains can be told to be one and the same.
+    which says whether two chains are the same.
     Errors: RecipeError for another number of sizes than of levels.
 
     >>> import torch
@@ -181,25 +181,6 @@ class Refined(Levels):
             p, state = walk.send((yield refinement(p, state), p, state))
         yield self.refinements[-1](p, state), p, state
 
-    def beside_prior(self, take: Callable[[int, Distribution, Distribution], Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        """z ``(*batch, d)`` of what is taken of each level, by its number, q and p; log q(z|x) and log p(z) ``(*batch,)``: by one walk."""
-        beside, parts = self.beside(), list[Tensor]()
-        of_q, of_p = list[Tensor](), list[Tensor]()
-        q, p, _ = next(beside)
-        for level in range(len(self.sizes)):
-            if parts:
-                q, p, _ = beside.send(parts[-1])
-            parts.append(take(level, q, p))
-            of_q.append(q.log_prob(parts[-1]))
-            of_p.append(p.log_prob(parts[-1]))
-        return torch.cat(parts, -1), torch.stack(of_q).sum(0), torch.stack(of_p).sum(0)
-
-    def densities(self, z: Float[Tensor, "*batch d"]) -> tuple[Float[Tensor, "*batch"], Float[Tensor, "*batch"]]:
-        """log q(z|x) and log p(z) of given z."""
-        parts = iter(z.split(self.sizes, -1))
-        _, of_q, of_p = self.beside_prior(lambda *_: next(parts))
-        return of_q, of_p
-
 
 def is_hierarchy(q: Distribution, p: Distribution) -> TypeGuard[Levels]:
     """Whether both are of the same levels, so that one can be held against the other level by level."""
@@ -217,3 +198,22 @@ def side_by_side(q: Levels, p: Levels) -> Generator[tuple[Distribution, Distribu
         z = yield of_q, of_p, state
         of_q, (of_p, state) = first.send(z)[0], second.send(z)
     yield of_q, of_p, state
+
+
+def walked(q: Levels, p: Levels, take: Callable[[int, Distribution, Distribution], Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    """z ``(*batch, d)`` of what is taken of each level, by its number, q and p; its log q(z) and log p(z) ``(*batch,)``, nats."""
+    walk, parts = side_by_side(q, p), list[Tensor]()
+    of_q, of_p = list[Tensor](), list[Tensor]()
+    laws = next(walk)
+    for level in range(len(q.sizes)):
+        laws = walk.send(parts[-1]) if parts else laws
+        parts.append(take(level, *laws[:2]))
+        of_q.append(laws[0].log_prob(parts[-1]))
+        of_p.append(laws[1].log_prob(parts[-1]))
+    return torch.cat(parts, -1), torch.stack(of_q).sum(0), torch.stack(of_p).sum(0)
+
+
+def densities(q: Levels, p: Levels, z: Float[Tensor, "*batch d"]) -> tuple[Float[Tensor, "*batch"], Float[Tensor, "*batch"]]:
+    """log q(z) and log p(z) of given z, nats."""
+    parts = z.split(q.sizes, -1)
+    return walked(q, p, lambda level, *_: parts[level])[1:]

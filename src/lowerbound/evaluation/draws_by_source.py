@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Distribution
 
-from lowerbound.distributions.chain import Levels, Refined
+from lowerbound.distributions.chain import Levels, densities, is_hierarchy, walked
 from lowerbound.distributions.drawing import is_known, sample
 from lowerbound.evaluation import proposals
 from lowerbound.evaluation.proposals import MODE, POSTERIOR, PRIOR, WIDE, Mode
@@ -58,20 +58,18 @@ class Few:
     def draw(self, name: str, n: int, seed: int, tile: int, decoded: int) -> Drawn:
         """n draws for each example of the source of that name; the noise of an example follows from these words and its row.
 
-        Their densities are computed for so many as are ``decoded`` at once, or of latents that are refined as they are drawn.
+        Their densities are computed for so many as are ``decoded`` at once, or, of a hierarchy, as its levels are drawn.
         """
         rows, sources = torch.tensor(self.rows, device=self.x.device), self.sources()
-        q, p = sources[POSTERIOR], sources[PRIOR]
-        refined = isinstance(q, Refined) and q.refines(p)
-        if isinstance(q, Refined) and refined and name in (POSTERIOR, PRIOR):
+        levels = _levels(sources)
+        if levels and name in (POSTERIOR, PRIOR):
             with by_row(key(seed, name, tile), rows):
-                z, of_q, of_p = q.beside_prior(lambda level, *laws: _of_level(laws[name == PRIOR], level, n, len(rows)))
-            known = {POSTERIOR: of_q, PRIOR: of_p}
+                z, *known = walked(*levels, lambda level, *laws: _of_level(laws[name == PRIOR], level, n, len(rows)))
         else:
             z = proposals.draw_each(sources[name], n, rows, seed, name, tile, alone=lambda place: self._one(place).sources()[name])
-            known = _of_levels(q, z, decoded) if isinstance(q, Refined) and refined else {}
-        left = {source: log_prob(law, z, decoded) for source, law in sources.items() if source not in known}
-        return Drawn(z, known | left)
+            known = list(map(torch.cat, zip(*(densities(*levels, few) for few in _in_parts(z, decoded)), strict=True))) if levels else []
+        of_both = dict(zip((POSTERIOR, PRIOR), known, strict=False))
+        return Drawn(z, of_both | {source: log_prob(law, z, decoded) for source, law in sources.items() if source not in of_both})
 
     def may_be_beside_others(self) -> bool:
         """Whether other threads may score other examples meanwhile: each draws its own noise, and no code that runs is somebody's own."""
@@ -98,15 +96,15 @@ def log_prob(law: Distribution, z: Float[Tensor, "K B latent"], decoded: int) ->
     return torch.cat([law.log_prob(few) for few in _in_parts(z, decoded)])
 
 
+def _levels(sources: Mapping[str, Distribution]) -> tuple[Levels, Levels] | None:
+    """q and p, if both are of the same levels and drawn by row."""
+    q, p = sources[POSTERIOR], sources[PRIOR]
+    return (q, p) if is_hierarchy(q, p) and isinstance(p, Levels) and is_known(q) and is_known(p) else None
+
+
 def _of_level(law: Distribution, level: int, n: int, rows: int) -> Float[Tensor, "K B d"]:
     """n draws for each row of a first level, of a batch or of one law for all; of a law below, which is of those above, a draw of each."""
     return sample(law, () if level else [n] if law.batch_shape else [n, rows])
-
-
-def _of_levels(q: Refined, z: Float[Tensor, "K B latent"], decoded: int) -> dict[str, Float[Tensor, "K B"]]:
-    """log q(z|x) and log p(z) of given z."""
-    each = [q.densities(few) for few in _in_parts(z, decoded)]
-    return dict(zip((POSTERIOR, PRIOR), map(torch.cat, zip(*each, strict=True)), strict=True))
 
 
 def _in_parts(z: Float[Tensor, "K B latent"], decoded: int) -> tuple[Float[Tensor, "k B latent"], ...]:

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Size, Tensor
 from torch.distributions import Distribution, Independent, Normal
 
-from lowerbound.distributions.chain import Refined
+from lowerbound.distributions.chain import Levels, densities, is_hierarchy
 from lowerbound.evaluation.log_likelihood import VALUES, must_have_density
 from lowerbound.nn.memory import COPIES, bytes_each, how_many
 from lowerbound.vae.model import Model
@@ -47,8 +47,8 @@ def weighted_draws(vae: Model, x: Float[Tensor, "B *event"], samples: int, memor
     how_many(memory // 4, samples * COPIES * posterior.mean.numel() * x.element_size(), f"{samples:,} draws of z for {len(x)} rows")
     of_prior = round(OF_PRIOR * samples)
     z = torch.cat([_of(posterior, samples - of_prior, len(x)), _of(prior, of_prior, len(x))])
-    if isinstance(posterior, Refined) and posterior.refines(prior):
-        log_q, log_prior = posterior.densities(z)
+    if is_hierarchy(posterior, prior) and isinstance(prior, Levels):
+        log_q, log_prior = densities(posterior, prior, z)
     else:
         log_q, log_prior = _log_prob(posterior, z), _log_prob(prior, z)
     share = of_prior / samples

@@ -31,11 +31,14 @@ OBJECTIVES = {
     "beta-sigmoid": Word(
         "recipes.objectives:scheduled", "β rises slowly, fast, slowly", WARM_UP, {"schedule": At("vae.schedules:Sigmoid")}
     ),
-    "free-bits": Word("vae.objectives.batchwise:FreeBits", "the KL per dimension counts from so many nats on", {"nats": 0.1}),
+    "free-bits": Word(
+        "recipes.objectives:free_bits",
+        "the KL per dimension counts from so many nats on, times β, which rises from 0 over so many epochs",
+        {"nats": 0.1, "epochs": 0.0},
+        {"of_levels": False},
+    ),
     "free-bits-of-levels": Word(
-        "recipes.objectives:free_bits_of_levels",
-        "the KL of each level of a hierarchy counts from so many nats on, times a β that rises from 0 over so many epochs",
-        {"nats": 1.0, "epochs": 0.0},
+        "recipes.objectives:free_bits", "the same of each level of a hierarchy", {"nats": 1.0, "epochs": 0.0}, {"of_levels": True}
     ),
     "iwae": Word("vae.objectives.renyi:IWAE", "the importance-weighted bound", {"samples": 5}),
     "renyi": Word("vae.objectives.renyi:Renyi", "Rényi's bound", {"alpha": 0.5, "samples": 5}, {"kl": KLS["sampled"]}),
@@ -53,11 +56,11 @@ def scheduled(kl: KL, schedule: Callable[..., Schedule], beta: float, samples: i
     return ELBO(kl, samples, schedule(beta, **settings))
 
 
-def free_bits_of_levels(kl: KL, nats: float, epochs: float) -> Objective:
-    """So many nats of each level are free; β rises over so many epochs, or is 1 from the start."""
+def free_bits(kl: KL, nats: float, epochs: float, of_levels: bool) -> Objective:
+    """So many nats of each dimension or level are free; β rises over so many epochs, or is 1 from the start."""
     from lowerbound.vae.objectives.batchwise import FreeBits
     from lowerbound.vae.schedules import Constant, Linear
 
     if not epochs >= 0:
         raise RecipeError(f"β rises over 0 epochs or more, not {epochs:g}")
-    return FreeBits(nats, kl, of_levels=True, beta=Linear(epochs=epochs) if epochs > 0 else Constant())
+    return FreeBits(nats, kl, of_levels=of_levels, beta=Linear(epochs=epochs) if epochs > 0 else Constant())

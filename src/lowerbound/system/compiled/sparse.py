@@ -102,6 +102,7 @@ def _of_sums() -> Ways:
     gradient, found = numbers(ROWS, OUTPUTS), numbers(ROWS, OUTPUTS)
 
     def sums(one_of: int) -> Callable[[], None]:
+        """The way by sums over inputs of which one in so many is not zero."""
         x = (torch.arange(ROWS * INPUTS, device="cpu") * 7919 % INPUTS % one_of == 0).float().view(ROWS, INPUTS)
         sparse = Sparse(ROWS, INPUTS)
 

@@ -13,9 +13,8 @@ from lowerbound.training.steps.captured_passes import Network, Passes
 from lowerbound.training.steps.captured_tops import StandardTop, Top, VampTop
 from lowerbound.training.steps.dense import Dense, Networks
 from lowerbound.vae.conditional import LOG_VARIANCE
-from lowerbound.vae.objectives.base import Objective
+from lowerbound.vae.objectives.base import Objective, Scheduled
 from lowerbound.vae.objectives.batchwise import FreeBits
-from lowerbound.vae.objectives.elbo import ELBO
 
 #: a KL, even of draws, has more nats
 NOTHING_FREE = -1e30
@@ -86,7 +85,7 @@ class GradientOfLevels:
 
     def __call__(self, objective: Objective) -> Float[Tensor, " 3"]:
         """Leave the gradient in the weights; return the means of the bound, log p(x|z) and the KL."""
-        assert isinstance(objective, ELBO | FreeBits)
+        assert isinstance(objective, Scheduled)
         free = objective.nats if isinstance(objective, FreeBits) else NOTHING_FREE
         self.divergences.change(c=objective.weight_of_kl / self.n, free=free)
         self.calls.replay()

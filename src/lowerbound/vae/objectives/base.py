@@ -21,6 +21,7 @@ from torch import Tensor
 from lowerbound.errors import RecipeError
 from lowerbound.system.arguments import shown, whole
 from lowerbound.vae.objectives.kl import KL
+from lowerbound.vae.schedules import Schedule
 from lowerbound.vae.terms import Terms
 
 #: means over a share of a batch → means over the batch, with the gradient of the share's own
@@ -30,12 +31,6 @@ Average = Callable[[Float[Tensor, " d"]], Float[Tensor, " d"]]
 def alone(means: Float[Tensor, " d"]) -> Float[Tensor, " d"]:
     """The means as they are: those of a share that is the whole batch."""
     return means
-
-
-def must_be_schedule(beta: object) -> None:
-    """Raise RecipeError for a β that is no function of epochs."""
-    if not callable(beta):
-        raise RecipeError(f"beta is a schedule of epochs; for one number give lb.schedules.Constant({shown(beta)})")
 
 
 class Objective(ABC):
@@ -95,6 +90,26 @@ class Objective(ABC):
     def of_share(self, average: Average) -> Objective:
         """The objective for a share of a batch: with that ``average``, where it has one."""
         return cast(Objective, replace(cast(Any, self), average=average)) if hasattr(self, "average") else self
+
+
+class Scheduled(Objective):
+    """An objective whose KL is times β, which may follow a schedule: one has the fields ``beta`` and ``epoch``, where it is by now.
+
+    Errors: RecipeError for a β that is no function of epochs.
+    """
+
+    beta: Schedule
+    epoch: float
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not callable(self.beta):
+            raise RecipeError(f"beta is a schedule of epochs; for one number give lb.schedules.Constant({shown(self.beta)})")
+
+    @property
+    def weight_of_kl(self) -> float:
+        """The β of now, at ``epoch``."""
+        return self.beta(self.epoch)
 
 
 @runtime_checkable

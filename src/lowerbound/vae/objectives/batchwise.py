@@ -13,7 +13,7 @@ from torch.distributions import Distribution, Independent, kl_divergence
 
 from lowerbound.distributions.drawing import sample
 from lowerbound.errors import NoClosedForm, RecipeError, law_name
-from lowerbound.vae.objectives.base import Average, Objective, alone, must_be_schedule
+from lowerbound.vae.objectives.base import Average, Objective, Scheduled, alone
 from lowerbound.vae.objectives.kl import KL, ClosedKL
 from lowerbound.vae.schedules import Constant, Schedule
 from lowerbound.vae.terms import Node, Terms
@@ -35,7 +35,7 @@ def factors(law: Distribution) -> Distribution:
 
 
 @dataclass(frozen=True)
-class FreeBits(Objective):
+class FreeBits(Scheduled):
     """E_q[log p(x|z)] − β Σᵢ max(λ, KLᵢ), KLᵢ the batch's mean for dimension i: the first ``nats`` λ per dimension are free.
 
     With ``of_levels`` i are the levels of a hierarchy, or a flat latent as a whole; of a level KL(q ‖ p) is given those above. β may follow
@@ -61,15 +61,6 @@ class FreeBits(Objective):
     of_levels: bool = False
     beta: Schedule = field(default_factory=Constant)
     epoch: float = math.inf
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        must_be_schedule(self.beta)
-
-    @property
-    def weight_of_kl(self) -> float:
-        """The β of now, at ``epoch``."""
-        return self.beta(self.epoch)
 
     def value(self, terms: Terms) -> Float[Tensor, " B"]:
         """E[log p(x|z)] of each example less the batch's KL with its floor ``(B,)``, in nats."""

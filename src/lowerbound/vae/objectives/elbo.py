@@ -11,14 +11,14 @@ from torch import Tensor
 
 from lowerbound.errors import RecipeError
 from lowerbound.system.arguments import is_number, shown
-from lowerbound.vae.objectives.base import Objective, mean_of_others, must_be_schedule
+from lowerbound.vae.objectives.base import Objective, Scheduled, mean_of_others
 from lowerbound.vae.objectives.kl import KL, ClosedKL, SampledKL
 from lowerbound.vae.schedules import Constant, Schedule
 from lowerbound.vae.terms import Terms
 
 
 @dataclass(frozen=True)
-class ELBO(Objective):
+class ELBO(Scheduled):
     """The evidence lower bound, E_q[log p(x|z)] − β KL(q(z|x) ‖ p(z)), ≤ log p(x) for β = 1.
 
     The expectation is the mean over ``samples`` draws. β may follow a schedule; −value is then the
@@ -41,15 +41,6 @@ class ELBO(Objective):
     samples: int = 1
     beta: Schedule = field(default_factory=Constant)
     epoch: float = math.inf
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        must_be_schedule(self.beta)
-
-    @property
-    def weight_of_kl(self) -> float:
-        """The β of now, at ``epoch``."""
-        return self.beta(self.epoch)
 
     def _each(self, terms: Terms) -> Float[Tensor, "K B"]:
         return terms.log_likelihood - self.weight_of_kl * self.kl.drawn(terms)

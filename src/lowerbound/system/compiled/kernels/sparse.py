@@ -50,6 +50,7 @@ def _sum(_: Any, tile: Any, places: Any, values: Any, count: Any, found: Any) ->
     """found = Σ_k values_k tile[places_k], of TILE outputs. Two sums at a time: one need not wait for the other's addition."""
 
     def generate(context: Any, b: Any, _: Any, given: Any) -> Any:
+        """The instructions."""
         tile, places, values, count, found = given
         sums = [[cgutils.alloca_once(b, REGISTER) for _ in range(REGISTERS)] for _ in range(2)]
         for each in (*sums[0], *sums[1]):
