@@ -21,7 +21,9 @@ from toys import z_score
 import lowerbound as lb
 from lowerbound.distributions.chain import Levels, densities, walked
 from lowerbound.errors import RecipeError, UsageError
-from lowerbound.evaluation.weighted_draws import weighted_draws
+from lowerbound.evaluation.log_likelihood import MEMORY
+from lowerbound.evaluation.one_draw import WEIGHED, one_draw
+from lowerbound.evaluation.weighted_draws import most_draws, weighted_draws
 from lowerbound.recipes.build import build
 from lowerbound.recipes.recipe import Recipe
 from lowerbound.tasks.levels import encoded, sample_frozen
@@ -385,6 +387,15 @@ def test_thousands_of_latents_are_scored_within_little_memory() -> None:
         found = lb.log_likelihood(vae, torch.rand(2, 1, 28, 28).round(), samples, memory=memory)
         assert (found.log_p > found.elbo - 1).all()
     assert vae.latent > 3_000
+
+
+def test_of_thousands_of_latents_fewer_draws_are_weighed() -> None:
+    """As many as find room; so ``evaluate`` needs no more memory than it has."""
+    vae = build(Recipe(latent=8, levels="2-2", network="conv:8-8", seed=0), (1, 28, 28)).vae
+    drawn = one_draw(vae, torch.rand(300, 1, 28, 28).round())
+    assert len(drawn.seen.x) == 300
+    assert drawn.output.isfinite().all()
+    assert 1 <= most_draws(vae.posterior(drawn.seen.x), MEMORY) < WEIGHED
 
 
 def test_of_each_draw_the_way_down_is_gone_twice() -> None:

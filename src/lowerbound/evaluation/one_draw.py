@@ -21,7 +21,7 @@ from lowerbound.data.rows import Rows, some_of, spread
 from lowerbound.distributions import Delta
 from lowerbound.distributions.drawing import sample
 from lowerbound.evaluation.log_likelihood import MEMORY
-from lowerbound.evaluation.weighted_draws import weighted_draws
+from lowerbound.evaluation.weighted_draws import most_draws, weighted_draws
 from lowerbound.nn.mode import in_evaluation
 from lowerbound.system.seeding import seeded_by_row
 from lowerbound.vae.density import log_density
@@ -30,8 +30,8 @@ from lowerbound.vae.model import Model
 from lowerbound.vae.observation import Observation, observe
 
 SCORED = 500  # examples that are looked at, at most
-WEIGHED = 50  # draws of q(z|x), of which one is taken
-NUMBERS = 2**21  # of the decoder's, at most: what is tried takes some seconds then
+WEIGHED = 50  # draws of q(z|x), of which one is taken; fewer where memory has no room for those
+NUMBERS = 2**21  # of the decoder's and of latents, at most: what is tried takes some seconds then
 SURE = 3.0  # standard errors of a gain above which it is one
 BY_LUCK = SURE**2 / 2  # nats in all that the best of one number gains by chance, in one case of some hundreds
 LOWEST = -1e30  # log weight of a draw that has none, so that an example without any has all
@@ -89,9 +89,9 @@ def one_draw(vae: Model, data: Rows, seed: int = 0) -> OneDraw:
 
 @torch.no_grad()
 def looked_at(vae: Model, data: Rows, seed: int = 0) -> Int64[Tensor, " B"]:
-    """Up to ``SCORED`` row numbers from all over ``data``; fewer where an example is large or has many numbers of the decoder."""
+    """Up to ``SCORED`` row numbers from all over ``data``; fewer where an example has many values, latents, or numbers of the decoder."""
     first = _drawn(in_evaluation(vae), data, some_of(data, 1), seed)
-    return some_of(data, min(SCORED, max(1, NUMBERS // max(1, first.output.numel(), first.seen.x.numel()))))
+    return some_of(data, min(SCORED, max(1, NUMBERS // max(1, first.output.numel(), first.seen.x.numel(), vae.latent))))
 
 
 def _drawn(vae: Model, data: Rows, rows: Int64[Tensor, " B"], seed: int) -> OneDraw:
@@ -106,7 +106,7 @@ def _latents(seen: Observation) -> Float[Tensor, "1 B latent"]:
     posterior = seen.vae.posterior(seen.x)
     if isinstance(posterior, Delta):
         return sample(posterior, [1])
-    drawn = weighted_draws(seen.vae, seen.x, WEIGHED, MEMORY)
+    drawn = weighted_draws(seen.vae, seen.x, min(WEIGHED, most_draws(posterior, MEMORY)), MEMORY)
     chosen = Categorical(logits=drawn.log_weight(seen.vae, seen.x).nan_to_num(nan=-math.inf).clamp(min=LOWEST).T).sample()
     return drawn.z[chosen, torch.arange(len(seen.x), device=chosen.device)][None]
 

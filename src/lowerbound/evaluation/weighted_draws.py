@@ -44,7 +44,7 @@ def weighted_draws(vae: Model, x: Float[Tensor, "B *event"], samples: int, memor
     """
     posterior, prior = vae.posterior(x), vae.prior()
     must_have_density(posterior)
-    how_many(memory // 4, samples * COPIES * posterior.mean.numel() * x.element_size(), f"{samples:,} draws of z for {len(x)} rows")
+    how_many(memory // 4, samples * _bytes_of_draw(posterior), f"{samples:,} draws of z for {len(x)} rows")
     of_prior = round(OF_PRIOR * samples)
     z = torch.cat([_of(posterior, samples - of_prior, len(x)), _of(prior, of_prior, len(x))])
     if is_hierarchy(posterior, prior) and isinstance(prior, Levels):
@@ -57,6 +57,16 @@ def weighted_draws(vae: Model, x: Float[Tensor, "B *event"], samples: int, memor
     decoding = bytes_each(one.likelihood.network, *one.likelihood.inputs(z[:1, :1]))
     few = how_many(memory // 4, decoding, "decoding a draw", most=max(1, VALUES // x[0].numel()))
     return WeightedDraws(z, log_prior - log_r, max(1, few // len(x)))
+
+
+def most_draws(posterior: Distribution, memory: int) -> int:
+    """How many draws for each example of a batch fit into so many bytes. Errors: UsageError where not one does."""
+    return how_many(memory // 4, _bytes_of_draw(posterior), "a draw of z")
+
+
+def _bytes_of_draw(posterior: Distribution) -> int:
+    mean = posterior.mean
+    return COPIES * mean.numel() * mean.element_size()
 
 
 def _of(law: Distribution, n: int, rows: int) -> Float[Tensor, "K B d"]:
